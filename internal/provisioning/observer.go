@@ -1,0 +1,20 @@
+package provisioning
+
+import (
+	"context"
+	"time"
+)
+
+// Event is something that a person who watches a run wants to know.
+type Event struct {
+	Tenant   Tenant
+	Attempt  int
+	Step     Step
+	Status   StepStatus
+	Duration time.Duration // Of a step that ended.
+	Message  string        // For people, free of secrets: why a step failed or is tried again.
+	Cause    error         // For the log alone.
+}
+
+// Observer is told what a run does, on the run's goroutine; it must not block.
+type Observer func(ctx context.Context, e Event)

@@ -1,0 +1,153 @@
+package provisioning
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// prepareSchema covers three steps, because one transaction for all of them
+// costs a third of three (DESIGN, section 2).
+func (x *execution) prepareSchema(started time.Time) error {
+	user, err := uuid.NewV7()
+	if err != nil {
+		return Wrap(err, KindPermanent, "choose user id", "the system gives no random numbers")
+	}
+	invitation := NewInvitation(x.opts.Clock.Now())
+	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: StepDeploySorobanContract}
+	asked := false
+	err = x.retry(StepCreateSchema, func() error {
+		if asked {
+			// The answer to the first try may be all that was lost.
+			run, err := x.runs.Reload(x.work, x.run)
+			if err != nil {
+				return err
+			}
+			x.run = run
+			if run.Checkpoint.Index() >= StepSeedRolesAndUser.Index() {
+				return nil
+			}
+		}
+		asked = true
+		return x.runs.PrepareSchema(x.work, x.run, seed)
+	})
+	if err != nil {
+		return err
+	}
+	x.run.Checkpoint, x.run.AdminUser, x.invitation = StepSeedRolesAndUser, user, invitation
+	took := x.opts.Clock.Now().Sub(started)
+	for _, step := range []Step{StepCreateSchema, StepRunMigrations, StepSeedRolesAndUser} {
+		x.tell(step, StepCompleted, took, nil)
+	}
+	return nil
+}
+
+// deployContract covers the deployment and, buffered, the storing of what came of it.
+func (x *execution) deployContract(started time.Time) error {
+	var contract Contract
+	err := x.retry(StepDeploySorobanContract, func() (err error) {
+		contract, err = x.deployer.Deploy(x.work, x.run.Tenant, x.runs.Journal(x.run))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	took := x.opts.Clock.Now().Sub(started)
+	x.buffer(StepDeploySorobanContract, contract.log(), took)
+	x.buffered.ContractID = contract.ID
+	x.tell(StepDeploySorobanContract, StepCompleted, took, nil)
+	if contract.TransactionHash == "" {
+		// The contract was there before. Nothing would be lost if this process
+		// died now, so its address waits for the next commit.
+		x.buffer(StepStoreContractAddress, nil, 0)
+		x.tell(StepStoreContractAddress, StepCompleted, 0, nil)
+		x.run.Checkpoint = StepStoreContractAddress
+	}
+	return nil
+}
+
+// storeContract commits the address of a contract that this run deployed.
+func (x *execution) storeContract() error {
+	if x.buffered.ContractID == "" {
+		// The run before stopped after the deployment and stored its outcome.
+		x.buffered.ContractID = x.run.Tenant.ContractID
+	}
+	if x.buffered.ContractID == "" {
+		return Errorf(KindPermanent, "store contract address", "the address is not known; the registry was changed by hand")
+	}
+	started := x.opts.Clock.Now()
+	x.buffer(StepStoreContractAddress, nil, 0)
+	x.buffered.Records = append(x.buffered.Records, StepRecord{Step: StepSendWelcomeEmail, Status: StepInProgress})
+	if err := x.retry(StepStoreContractAddress, func() error { return x.flush(x.work) }); err != nil {
+		return err
+	}
+	x.tell(StepStoreContractAddress, StepCompleted, x.opts.Clock.Now().Sub(started), nil)
+	return nil
+}
+
+// sendWelcome sends the mail and, with its outcome, makes the tenant live.
+func (x *execution) sendWelcome(started time.Time) error {
+	if x.invitation.Token() == "" {
+		invitation := NewInvitation(x.opts.Clock.Now())
+		if err := x.retry(StepSendWelcomeEmail, func() error { return x.runs.Invite(x.work, x.run, invitation) }); err != nil {
+			return err
+		}
+		x.invitation = invitation
+	}
+	tenant := x.run.Tenant
+	if x.buffered.ContractID != "" {
+		tenant.ContractID = x.buffered.ContractID
+	}
+	sent := x.retry(StepSendWelcomeEmail, func() error {
+		return x.mailer.SendWelcome(x.work, WelcomeMail{
+			Tenant: tenant, Invitation: x.invitation.Token(), ExpiresAt: x.invitation.ExpiresAt, Serial: x.run.MailSerial,
+		})
+	})
+	status, err := x.judgeMail(sent)
+	if err != nil {
+		return err
+	}
+	took := x.opts.Clock.Now().Sub(started)
+	record := StepRecord{Step: StepSendWelcomeEmail, Status: StepCompleted, Duration: took}
+	if sent != nil {
+		record.Status, record.Error = StepFailed, SafeMessage(sent)
+		x.warnings = append(x.warnings, SafeMessage(sent))
+	}
+	x.buffered.Records = append(x.buffered.Records, record)
+	x.buffered.Checkpoint, x.buffered.WelcomeEmail, x.buffered.Activate = StepSendWelcomeEmail, status, true
+	if err := x.retry(StepSendWelcomeEmail, func() error { return x.flush(x.work) }); err != nil {
+		return err
+	}
+	x.tell(StepSendWelcomeEmail, record.Status, took, sent)
+	return nil
+}
+
+// judgeMail decides whether a tenant goes live without its welcome mail.
+func (x *execution) judgeMail(sent error) (WelcomeEmailStatus, error) {
+	switch kind := KindOf(sent); {
+	case sent == nil:
+		return WelcomeEmailSent, nil
+	case kind == KindFenced, kind == KindCancelled, x.stop.Err() != nil, x.opts.MailFailure == MailFailureFail:
+		return "", sent
+	case kind == KindTransient:
+		return WelcomeEmailPending, nil
+	default:
+		return WelcomeEmailFailed, nil
+	}
+}
+
+func (x *execution) buffer(step Step, result map[string]any, took time.Duration) {
+	x.buffered.Checkpoint = step
+	x.buffered.Records = append(x.buffered.Records, StepRecord{Step: step, Status: StepCompleted, Result: result, Duration: took})
+}
+
+// log is what the provisioning log keeps of a deployment.
+func (c Contract) log() map[string]any {
+	m := map[string]any{"contractId": c.ID, "wasmHash": c.WasmHash}
+	if c.TransactionHash != "" {
+		m["transactionHash"], m["ledger"], m["feeChargedStroops"] = c.TransactionHash, c.Ledger, c.FeeCharged
+	} else {
+		m["existed"] = true
+	}
+	return m
+}

@@ -1,0 +1,137 @@
+package provisioning
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// MailFailurePolicy says what becomes of a tenant whose welcome mail is refused.
+type MailFailurePolicy string
+
+// The policies for a welcome mail that fails.
+const (
+	MailFailureWarn MailFailurePolicy = "warn" // The tenant goes live; the mail can be sent again.
+	MailFailureFail MailFailurePolicy = "fail" // The attempt is rolled back.
+)
+
+// Lease lengths (DESIGN, section 2): a dead run is taken over 10 s after its
+// last sign of life at the latest.
+const (
+	DefaultLeaseTTL  = 10 * time.Second
+	DefaultHeartbeat = 3 * time.Second
+)
+
+// PipelineOptions are the settings of a Pipeline. Zero values give the defaults.
+type PipelineOptions struct {
+	Owner       string            // Names this process in leases. Default: host, process id and a random part.
+	LeaseTTL    time.Duration     // Default DefaultLeaseTTL.
+	Heartbeat   time.Duration     // Default DefaultHeartbeat; must be under half of LeaseTTL.
+	StepGrace   time.Duration     // How long a running step may go on after a stop was asked for. Default 30 s.
+	Retry       RetryPolicy       // Default DefaultRetry.
+	MailFailure MailFailurePolicy // Default MailFailureWarn.
+	Clock       Clock             // Default SystemClock.
+	Observer    Observer          // Default: nobody watches.
+}
+
+// Pipeline takes tenants through the seven steps. It keeps nothing between
+// calls and may be used by many goroutines.
+type Pipeline struct {
+	runs     Runs
+	deployer ContractDeployer
+	mailer   Mailer
+	opts     PipelineOptions
+}
+
+// NewPipeline wires a pipeline. All three ports are needed.
+func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts PipelineOptions) (*Pipeline, error) {
+	const op = "set up pipeline"
+	switch {
+	case runs == nil:
+		return nil, Errorf(KindInvalid, op, "Runs is missing")
+	case deployer == nil:
+		return nil, Errorf(KindInvalid, op, "ContractDeployer is missing")
+	case mailer == nil:
+		return nil, Errorf(KindInvalid, op, "Mailer is missing")
+	}
+	opts = opts.withDefaults()
+	if opts.Heartbeat*2 > opts.LeaseTTL {
+		return nil, Errorf(KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
+	}
+	return &Pipeline{runs: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
+}
+
+func (o PipelineOptions) withDefaults() PipelineOptions {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&o.LeaseTTL, DefaultLeaseTTL)
+	set(&o.Heartbeat, DefaultHeartbeat)
+	set(&o.StepGrace, 30*time.Second)
+	if o.Owner == "" {
+		o.Owner = processName()
+	}
+	if o.Retry.Attempts == 0 {
+		o.Retry = DefaultRetry()
+	}
+	if o.MailFailure == "" {
+		o.MailFailure = MailFailureWarn
+	}
+	if o.Clock == nil {
+		o.Clock = SystemClock{}
+	}
+	if o.Observer == nil {
+		o.Observer = func(context.Context, Event) {}
+	}
+	return o
+}
+
+// Outcome is what a run leaves.
+type Outcome struct {
+	Tenant    Tenant
+	Continued bool     // A tenant that had been begun earlier was taken further.
+	Adopted   bool     // A live tenant with the same managed_by and inputs was taken over.
+	Warnings  []string // Things that a person should know and that are no failure.
+}
+
+// Lease is the claim that this pipeline makes.
+func (p *Pipeline) Lease() LeaseRequest {
+	return LeaseRequest{Owner: p.opts.Owner, TTL: p.opts.LeaseTTL}
+}
+
+// Run claims the tenant and takes it as far as it goes: to ACTIVE, or back to
+// FAILED. It can return every kind: KindConflict when another run holds the
+// tenant, KindCancelled when ctx ended first (the tenant keeps its progress, and
+// Run continues it), KindFenced when this run was overtaken.
+func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, mode ClaimMode) (Outcome, error) {
+	run, err := p.runs.Claim(ctx, id, mode, p.Lease())
+	if err != nil {
+		return Outcome{}, err
+	}
+	return p.Continue(ctx, run, mode)
+}
+
+// Continue is Run for a tenant that is claimed already.
+func (p *Pipeline) Continue(ctx context.Context, run Run, mode ClaimMode) (Outcome, error) {
+	interrupted := run.Undo
+	out, err := p.execute(ctx, run)
+	if interrupted == UndoNone || mode != ClaimRetry || err != nil {
+		return out, err
+	}
+	// A rollback that a dead process had begun is finished now; the caller asked
+	// for an attempt after that.
+	run, err = p.runs.Claim(ctx, run.Tenant.ID, ClaimRetry, p.Lease())
+	if err != nil {
+		return out, err
+	}
+	return p.execute(ctx, run)
+}
+
+// abort finishes the rollback of a tenant that Registry.Abort has claimed.
+func (p *Pipeline) abort(ctx context.Context, run Run) (Tenant, error) {
+	out, err := p.execute(ctx, run)
+	return out.Tenant, err
+}

@@ -1,0 +1,201 @@
+package provisioning
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Registry is what a Service needs of the set of all tenants. Every method can
+// also return KindTransient when the registry does not answer.
+type Registry interface {
+	// Create records the draft, or finds the tenant that stands where it would go.
+	// Record, first log row and, when lease is not nil, the claim commit together.
+	// See Creation for the outcomes. When name and external id belong to two
+	// different tenants that is KindConflict.
+	Create(ctx context.Context, d Draft, lease *LeaseRequest) (Creation, error)
+	// Get returns KindNotFound for an unknown id.
+	Get(ctx context.Context, id uuid.UUID) (Tenant, error)
+	// FindByName finds the live tenant of that name, ignoring case, else the one
+	// archived last. KindNotFound when there is neither.
+	FindByName(ctx context.Context, name string) (Tenant, error)
+	// Update changes what a caller may change, also of the admin user in the
+	// tenant's schema. KindConflict for a name or e-mail that is taken, or when
+	// version is not 0 and not the stored one.
+	Update(ctx context.Context, id uuid.UUID, in Inputs, version int64) (Tenant, error)
+	// Archive takes an ACTIVE tenant out of service; of an ARCHIVED one it changes
+	// nothing. Any other status is KindConflict: it wants Abort.
+	Archive(ctx context.Context, id uuid.UUID) (Tenant, error)
+	// Abort claims a tenant that is not live, over the head of whoever runs it, and
+	// notes that it is to be rolled back and archived. The run that is returned
+	// has Undo set. KindConflict when the tenant is ACTIVE or ARCHIVED by now.
+	Abort(ctx context.Context, id uuid.UUID, lease LeaseRequest) (Run, error)
+	// Log gives the rows of the newest attempt, or of all, in order.
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]LogEntry, error)
+}
+
+// Creation is the outcome of Registry.Create. Exactly one of these holds:
+//
+//   - Run is set: the tenant is claimed for the caller, newly recorded or, with
+//     Continued, one of that name (or external id) that never went live.
+//   - Busy is set: somebody else's run holds Tenant until BusyUntil.
+//   - neither: Tenant is recorded and unclaimed (no lease was asked for), or it
+//     went live before and Existing is set.
+type Creation struct {
+	Tenant    Tenant
+	Run       *Run
+	Continued bool
+	Existing  bool
+	Busy      bool
+	BusyUntil time.Time // By the registry's clock.
+	BusyEpoch int64
+}
+
+// LeaseRequest says who claims a tenant and for how long.
+type LeaseRequest struct {
+	Owner string        // Host, process and a random part; shown to others.
+	TTL   time.Duration // After that much silence another run may take over.
+}
+
+// ClaimMode says what a claim may do besides continuing work in progress.
+type ClaimMode int
+
+// The modes of a claim.
+const (
+	// ClaimResume continues PENDING and PROVISIONING tenants.
+	ClaimResume ClaimMode = iota
+	// ClaimRetry also begins a new attempt for FAILED ones and for ARCHIVED ones
+	// that never were live.
+	ClaimRetry
+)
+
+// Run is a claimed tenant. Epoch is the fence: every write carries it, and the
+// registry refuses (KindFenced) what carries an old one.
+type Run struct {
+	Tenant     Tenant
+	Owner      string
+	Epoch      int64
+	Checkpoint Step // The last step that is completed.
+	Undo       Undo // Not empty: a rollback has begun and must be finished first.
+	AdminUser  uuid.UUID
+	MailSerial int // Which welcome mail this is; part of its Message-ID.
+}
+
+// Undo says how a rollback ends.
+type Undo string
+
+// The ways in which a rollback ends.
+const (
+	UndoNone    Undo = ""
+	UndoFailed  Undo = "FAILED"   // The attempt failed: the tenant becomes FAILED.
+	UndoAborted Undo = "ARCHIVED" // Somebody gave up the tenant: it becomes ARCHIVED.
+)
+
+// Runs is what the Pipeline needs of the registry. All methods that take a Run
+// return KindFenced when its epoch is not the tenant's any more.
+type Runs interface {
+	// Claim takes the tenant. KindNotFound; KindConflict when it is leased, or in a
+	// status in which the mode permits no run.
+	Claim(ctx context.Context, id uuid.UUID, mode ClaimMode, lease LeaseRequest) (Run, error)
+	// Renew extends the lease of the run and of the Stellar accounts it holds.
+	Renew(ctx context.Context, r Run, ttl time.Duration) error
+	// Release gives the tenant back unfinished, for anyone to continue.
+	Release(ctx context.Context, r Run) error
+	// Reload reads where the run stands, after a lost answer.
+	Reload(ctx context.Context, r Run) (Run, error)
+	// PrepareSchema is the one seam for CREATE_SCHEMA, RUN_MIGRATIONS and
+	// SEED_ROLES_AND_USER: it gives the tenant a schema at the newest version, with
+	// its role, its rows and the admin's invitation, in one transaction with
+	// checkpoint and log. Done already is success without a change.
+	PrepareSchema(ctx context.Context, r Run, seed Seed) error
+	// Invite adds an invitation to the tenant's admin, beside earlier ones.
+	Invite(ctx context.Context, r Run, inv Invitation) error
+	// Journal remembers the Stellar transactions of this run.
+	Journal(r Run) Journal
+	// Advance writes checkpoint, log rows and what the steps learned.
+	Advance(ctx context.Context, r Run, p Progress) (Tenant, error)
+	// BeginUndo notes, before anything is undone, that this run rolls back and why.
+	BeginUndo(ctx context.Context, r Run, undo Undo, failed StepRecord) error
+	// Undo drops schema and role, marks the completed database steps ROLLED_BACK,
+	// ends the attempt and releases the tenant, in one transaction. It refuses
+	// (KindConflict) for a tenant that was ever live.
+	Undo(ctx context.Context, r Run) (Tenant, error)
+}
+
+// Seed is what SEED_ROLES_AND_USER puts into a new schema.
+type Seed struct {
+	AdminUser    uuid.UUID
+	Roles        []Role
+	PasswordHash string // Empty: no usable password, the invitation sets one.
+	Invitation   Invitation
+	Next         Step // The step after; its log row starts as IN_PROGRESS in the same commit.
+}
+
+// Role is one of the roles that each tenant starts with.
+type Role struct {
+	Name, Description string
+}
+
+// DefaultRoles are the roles that each tenant starts with; the first is the admin's.
+func DefaultRoles() []Role {
+	return []Role{
+		{"admin", "Manages the organisation, its users and their roles"},
+		{"user", "Works with the organisation's records"},
+		{"viewer", "Reads the organisation's records"},
+	}
+}
+
+// Progress is what one commit of a run tells the registry. Zero values leave
+// the tenant's field as it is.
+type Progress struct {
+	Checkpoint   Step
+	Records      []StepRecord
+	ContractID   string
+	WelcomeEmail WelcomeEmailStatus
+	Activate     bool // The run is over: ACTIVE, lease given back.
+}
+
+// Mailer sends what the pipeline has to say to a tenant's admin.
+type Mailer interface {
+	// SendWelcome sends the welcome mail. KindTransient for a 4xx answer or a lost
+	// connection, KindPermanent for a refusal. The Message-ID is a function of
+	// tenant and serial, so a repetition can be recognised.
+	SendWelcome(ctx context.Context, m WelcomeMail) error
+	// SendFailure tells the admin that the onboarding did not succeed.
+	SendFailure(ctx context.Context, m FailureMail) error
+}
+
+// WelcomeMail is the content of the mail that ends a provisioning.
+type WelcomeMail struct {
+	Tenant     Tenant
+	Invitation string // The secret part of the link; nowhere else in the clear.
+	ExpiresAt  time.Time
+	Serial     int
+}
+
+// FailureMail is the content of the mail that ends a failed attempt.
+type FailureMail struct {
+	Tenant Tenant
+}
+
+// ContractDeployer gives a tenant its contract.
+type ContractDeployer interface {
+	// Deploy makes sure that the tenant's contract exists and is the right one:
+	// look, deploy what is missing, verify. It writes each transaction into the
+	// journal before it sends it. It honours ctx at every wait; what was sent by
+	// then is in the journal and is resolved by the next call.
+	Deploy(ctx context.Context, t Tenant, journal Journal) (Contract, error)
+	// ContractID tells, without a network, which address the tenant's contract has.
+	ContractID(tenant uuid.UUID) (string, error)
+}
+
+// Contract is a deployed and verified contract.
+type Contract struct {
+	ID              string // C... strkey.
+	WasmHash        string // SHA-256, hex.
+	Network         string // Passphrase.
+	TransactionHash string // Hex; empty when it existed already.
+	Ledger          uint32 // In which it was created; 0 when it existed already.
+	FeeCharged      int64  // Stroops, over all transactions of this call.
+}

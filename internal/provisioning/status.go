@@ -1,0 +1,60 @@
+package provisioning
+
+import (
+	"slices"
+	"strings"
+)
+
+// Status is where a tenant is in its life.
+type Status string
+
+// The statuses.
+const (
+	StatusPending      Status = "PENDING"      // Recorded; no run has claimed it yet.
+	StatusProvisioning Status = "PROVISIONING" // A run is, or was, taking it through the steps.
+	StatusActive       Status = "ACTIVE"       // Live.
+	StatusFailed       Status = "FAILED"       // The last attempt ended and was rolled back.
+	StatusArchived     Status = "ARCHIVED"     // Out of service; what it stored is kept.
+)
+
+// transitions holds every permitted move.
+var transitions = map[Status][]Status{
+	StatusPending:      {StatusProvisioning, StatusArchived},
+	StatusProvisioning: {StatusActive, StatusFailed, StatusArchived},
+	StatusFailed:       {StatusProvisioning, StatusArchived},
+	StatusActive:       {StatusArchived},
+	StatusArchived:     {StatusActive},
+}
+
+// Statuses lists all statuses in the order of a tenant's life.
+func Statuses() []Status {
+	return []Status{StatusPending, StatusProvisioning, StatusActive, StatusFailed, StatusArchived}
+}
+
+// Live reports whether the tenant holds its name against others.
+func (s Status) Live() bool {
+	return s == StatusPending || s == StatusProvisioning || s == StatusActive
+}
+
+// CanBecome reports whether a tenant in status s may move to next.
+func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }
+
+// conflict is the refusal of a move: it says which moves are possible.
+func (s Status) conflict(op, what string) *Error {
+	names := make([]string, 0, len(transitions[s]))
+	for _, next := range transitions[s] {
+		names = append(names, string(next))
+	}
+	return Errorf(KindConflict, op, "%s is not possible while the tenant is %s; from there it can become %s",
+		what, s, strings.Join(names, " or "))
+}
+
+// WelcomeEmailStatus is the fate of the welcome mail.
+type WelcomeEmailStatus string
+
+// The fates of a welcome mail.
+const (
+	WelcomeEmailPending WelcomeEmailStatus = "PENDING" // Not sent yet, or worth trying again.
+	WelcomeEmailSent    WelcomeEmailStatus = "SENT"    // Accepted by the mail server.
+	WelcomeEmailFailed  WelcomeEmailStatus = "FAILED"  // Refused for good.
+)

@@ -1,0 +1,68 @@
+package provisioning
+
+import (
+	"context"
+	"time"
+)
+
+// fail ends the attempt: intent, undo, and a word to the admin. When the
+// registry does not answer, the tenant stays as it is and its lease runs out;
+// the next run then finishes or goes on.
+func (x *execution) fail(step Step, took time.Duration, cause error) (Tenant, error) {
+	ctx, cancel := x.afterwards()
+	defer cancel()
+	record := StepRecord{Step: step, Status: StepFailed, Error: SafeMessage(cause), Duration: took}
+	err := x.retryWith(ctx, func() error { return x.runs.BeginUndo(ctx, x.run, UndoFailed, record) })
+	if err != nil {
+		return x.run.Tenant, x.unfinished(step, cause, err)
+	}
+	x.run.Undo = UndoFailed
+	tenant, err := x.undo()
+	if err != nil {
+		return x.run.Tenant, x.unfinished(step, cause, err)
+	}
+	x.tellAdmin(ctx, tenant)
+	return tenant, Wrap(cause, KindOf(cause), "provision tenant", "step %s failed: %s", step, SafeMessage(cause))
+}
+
+// undo rolls back what this or an earlier run began to roll back.
+func (x *execution) undo() (Tenant, error) {
+	ctx, cancel := x.afterwards()
+	defer cancel()
+	var tenant Tenant
+	err := x.retryWith(ctx, func() (err error) {
+		tenant, err = x.runs.Undo(ctx, x.run)
+		return err
+	})
+	if err != nil {
+		return x.run.Tenant, err
+	}
+	x.run.Tenant = tenant
+	for _, step := range []Step{StepSeedRolesAndUser, StepRunMigrations, StepCreateSchema} {
+		x.tell(step, StepRolledBack, 0, nil)
+	}
+	return tenant, nil
+}
+
+func (x *execution) retryWith(ctx context.Context, f func() error) error {
+	return x.opts.Retry.do(ctx, x.opts.Clock, f, nil)
+}
+
+// unfinished says both what failed and that it is not rolled back yet.
+func (x *execution) unfinished(step Step, cause, undoing error) error {
+	if KindOf(undoing) == KindFenced {
+		return undoing
+	}
+	return Wrap(cause, KindOf(cause), "provision tenant",
+		"step %s failed: %s. The rollback could not be finished either: %s. It is taken up by the next run",
+		step, cut(SafeMessage(cause), MaxErrorLength/2), cut(SafeMessage(undoing), MaxErrorLength/4))
+}
+
+// tellAdmin sends the failure mail. A mail that fails changes nothing about the
+// tenant, so it is reported to the observer and no more.
+func (x *execution) tellAdmin(ctx context.Context, tenant Tenant) {
+	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: tenant}); err != nil {
+		x.tell(StepSendWelcomeEmail, StepFailed, 0, Wrap(err, KindOf(err), "send failure mail",
+			"the admin could not be told about the failure: %s", SafeMessage(err)))
+	}
+}

@@ -1,0 +1,69 @@
+package pgserver
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrNoBinaries is returned by Find when no PostgreSQL server is installed in
+// any of the usual places.
+var ErrNoBinaries = errors.New("no PostgreSQL server binaries (initdb, postgres) were found on PATH or in the usual places")
+
+// installations are where packages put the server's binaries, which many of
+// them keep out of PATH.
+var installations = []string{
+	"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
+	"/usr/pgsql-*/bin",                                   // Red Hat
+	"/opt/homebrew/opt/postgresql@*/bin",                 // Homebrew on Apple silicon
+	"/usr/local/opt/postgresql@*/bin",                    // Homebrew on Intel
+	"/Applications/Postgres.app/Contents/Versions/*/bin", // Postgres.app
+	"/usr/local/pgsql/bin",                               // built from source
+}
+
+// Find gives the directory of the PostgreSQL binaries: that of the initdb on
+// PATH, else the newest installation. ErrNoBinaries when there is none.
+func Find() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil && complete(filepath.Dir(path)) {
+			return filepath.Dir(path), nil
+		}
+	}
+	var found []string
+	for _, pattern := range installations {
+		dirs, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", err
+		}
+		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !complete(dir) })...)
+	}
+	if len(found) == 0 {
+		return "", ErrNoBinaries
+	}
+	return slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(version(a), version(b)) }), nil
+}
+
+func complete(dir string) bool {
+	for _, name := range []string{"initdb", "postgres"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+// version is the number in an installation's path, 0 without one.
+func version(dir string) float64 {
+	for part := range strings.SplitSeq(dir, string(filepath.Separator)) {
+		part = strings.TrimPrefix(strings.TrimPrefix(part, "postgresql@"), "pgsql-")
+		if v, err := strconv.ParseFloat(part, 64); err == nil {
+			return v
+		}
+	}
+	return 0
+}

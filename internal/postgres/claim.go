@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// claimSet takes the lease; parameters 2 and 3 are owner and time to live. The
+// time is the clock's and not the transaction's, which may have begun long ago.
+const claimSet = `run_owner = $2, run_epoch = run_epoch + 1, run_expires_at = clock_timestamp() + $3::interval,
+	updated_at = now(), version = version + 1`
+
+// Claim takes a tenant for a run.
+func (db *DB) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
+	var run provisioning.Run
+	err := db.inTx(ctx, "claim tenant", func(tx pgx.Tx) error {
+		found, err := lockTenant(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if found.leased {
+			return provisioning.Errorf(provisioning.KindConflict, "claim tenant",
+				"tenant %q is being provisioned by another run right now; wait for it to end", found.Tenant.Name)
+		}
+		run, err = claim(ctx, tx, found, mode, lease)
+		return err
+	})
+	return run, err
+}
+
+// claim takes a locked tenant that nobody holds. A rollback that is under way is
+// left under way; a tenant that ended without ever being live begins a new attempt.
+func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
+	t := found.Tenant
+	set := `status = 'PROVISIONING', provisioning_error = NULL, ` + claimSet
+	switch {
+	case found.Undo != provisioning.UndoNone:
+		set = claimSet
+	case t.Status == provisioning.StatusPending, t.Status == provisioning.StatusProvisioning:
+	case mode == provisioning.ClaimRetry && !t.WasLive() &&
+		(t.Status == provisioning.StatusFailed || t.Status == provisioning.StatusArchived):
+		set = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, ` + set
+	default:
+		return provisioning.Run{}, provisioning.Errorf(provisioning.KindConflict, "claim tenant",
+			"the tenant is %s, so there is nothing to provision", t.Status)
+	}
+	rows, _ := tx.Query(ctx, `WITH claimed AS (
+			UPDATE tenants SET `+set+` WHERE id = $1 RETURNING *
+		), logged AS (
+			INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
+			SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
+			       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM claimed WHERE undo IS NULL
+			ON CONFLICT DO NOTHING
+		) SELECT `+tenantColumns+runColumns+` FROM claimed`, t.ID, lease.Owner, lease.TTL)
+	out, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	out.Owner = lease.Owner
+	return out.Run, err
+}

@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Options are the settings of a DB.
+type Options struct {
+	// URL is a connection string as pgx reads it (URL or key=value form). PG*
+	// variables fill in what it leaves out.
+	URL string
+	// MaxConnections is the size of the pool. Default 8.
+	MaxConnections int
+	// ManualMigrate leaves the registry as it is; by default it is brought to the
+	// newest version on first use.
+	ManualMigrate bool
+	// ApplicationName is what pg_stat_activity shows.
+	ApplicationName string
+}
+
+// DefaultMaxConnections is the pool size of a DB.
+const DefaultMaxConnections = 8
+
+// tenantsPerConnection is after how many new tenants a connection is replaced:
+// its cached plans and relation entries grow with each, and with them the time
+// that the next tenant takes (DESIGN, section 3).
+const tenantsPerConnection = 300
+
+// DB is the registry. It is safe for concurrent use.
+type DB struct {
+	pool    *pgxpool.Pool
+	options Options
+
+	migrating sync.Mutex
+	migrated  bool
+}
+
+var (
+	_ provisioning.Registry = (*DB)(nil)
+	_ provisioning.Runs     = (*DB)(nil)
+)
+
+// Open reads the settings and prepares a pool. It does not connect: the first
+// use does, and migrates. KindInvalid when the settings cannot be read.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The parser's own message can quote the password.
+		return nil, provisioning.Errorf(provisioning.KindInvalid, "read database settings",
+			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.ApplicationName == "" {
+		o.ApplicationName = "healthcare-provisioning"
+	}
+	config.MaxConns = int32(min(o.MaxConnections, 1000)) //nolint:gosec // bounded just here
+	config.MaxConnIdleTime = time.Minute
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = o.ApplicationName
+	params["search_path"] = "public"
+	params["lock_timeout"] = "10s"
+	params["timezone"] = "UTC"
+	config.AfterRelease = func(c *pgx.Conn) bool {
+		made, _ := c.PgConn().CustomData()[tenantsMade].(int)
+		return made < tenantsPerConnection
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, failure(err, "open pool")
+	}
+	return &DB{pool: pool, options: o}, nil
+}
+
+// tenantsMade is where a connection counts the tenants made through it.
+const tenantsMade = "healthcare.tenants_made"
+
+func countTenant(c *pgx.Conn) {
+	made, _ := c.PgConn().CustomData()[tenantsMade].(int)
+	c.PgConn().CustomData()[tenantsMade] = made + 1
+}
+
+// Close ends all connections, waiting for those in use.
+func (db *DB) Close() { db.pool.Close() }
+
+// Pool gives the connection pool, for tests and tools that look at the tables.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// ready gives the pool once the registry is at this program's version.
+func (db *DB) ready(ctx context.Context) (*pgxpool.Pool, error) {
+	db.migrating.Lock()
+	defer db.migrating.Unlock()
+	if db.migrated {
+		return db.pool, nil
+	}
+	var err error
+	if db.options.ManualMigrate {
+		err = db.checkVersion(ctx)
+	} else {
+		err = db.Migrate(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	db.migrated = true
+	return db.pool, nil
+}
+
+// inTx runs f in a transaction of its own.
+func (db *DB) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if err := pgx.BeginFunc(ctx, pool, f); err != nil {
+		return failure(err, op)
+	}
+	return nil
+}
+
+// String keeps the settings, which hold a password, out of logs.
+func (o Options) String() string {
+	return fmt.Sprintf("postgres.Options{MaxConnections: %d}", o.MaxConnections)
+}
+
+// GoString keeps the settings out of %#v.
+func (o Options) GoString() string { return o.String() }

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// fencedState is what tenant_fence raises.
+const fencedState = "HT001"
+
+var errFenced = provisioning.Errorf(provisioning.KindFenced, "write",
+	"another run has taken this tenant over; this one stopped and changed nothing")
+
+// failure classifies an error of the driver. Messages are ours, because the
+// driver's can name host, user, statement and values.
+func failure(err error, op string) error {
+	var (
+		known *provisioning.Error
+		state *pgconn.PgError
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &state):
+		return serverFailure(err, state, op)
+	case errors.Is(err, context.Canceled):
+		return provisioning.Wrap(err, provisioning.KindCancelled, op, "the operation was cancelled")
+	case unreachable(err):
+		return provisioning.Wrap(err, provisioning.KindTransient, op,
+			"the database does not answer; check that it runs and that host, port and TLS mode are right")
+	}
+	return provisioning.Wrap(err, provisioning.KindPermanent, op, "the database gave an unexpected answer; the log has it")
+}
+
+func unreachable(err error) bool {
+	var (
+		connect *pgconn.ConnectError
+		network net.Error
+	)
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
+}
+
+func serverFailure(err error, state *pgconn.PgError, op string) error {
+	wrap := func(kind provisioning.Kind, message string) error {
+		return provisioning.Wrap(err, kind, op, "%s", message)
+	}
+	switch code := state.Code; {
+	case code == fencedState:
+		return errFenced
+	case code == "23505":
+		return taken(err, state, op)
+	case code == "40001", code == "40P01", code == "55P03", code == "57014":
+		return wrap(provisioning.KindTransient, "the database was busy with conflicting work")
+	case code == "XX000" && strings.Contains(state.Message, "concurrently updated"):
+		return wrap(provisioning.KindTransient, "the database was busy with conflicting work")
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300":
+		return wrap(provisioning.KindTransient, "the database is starting, stopping or out of connections")
+	case strings.HasPrefix(code, "53"), strings.HasPrefix(code, "58"):
+		return wrap(provisioning.KindTransient, "the database is out of disk space, memory or another resource")
+	case strings.HasPrefix(code, "28"):
+		return wrap(provisioning.KindPermanent, "the database refused the login; check user, password and pg_hba.conf")
+	case code == "3D000":
+		return wrap(provisioning.KindPermanent, "the database of that name does not exist; create it or correct the name")
+	case code == "42501":
+		return wrap(provisioning.KindPermanent,
+			"the database user may not do this; it has to own the database and have CREATEROLE")
+	case code == "25006":
+		return wrap(provisioning.KindTransient, "the database is read-only; connect to the primary")
+	}
+	return wrap(provisioning.KindPermanent, "the database refused the operation (SQLSTATE "+state.Code+"); the log has the reason")
+}
+
+// taken tells which value of a unique constraint is in use.
+func taken(err error, state *pgconn.PgError, op string) error {
+	field, message := "", ""
+	switch state.ConstraintName {
+	case "tenants_live_name":
+		field, message = "name", "is the name of another live tenant; choose another one"
+	case "tenants_external_id":
+		field, message = "externalId", "belongs to another tenant; choose another one"
+	case "users_email_key":
+		field, message = "adminEmail", "belongs to another user of this tenant; choose another one"
+	default:
+		return provisioning.Wrap(err, provisioning.KindConflict, op, "a value that must be unique is taken (%s)", state.ConstraintName)
+	}
+	return &provisioning.Error{
+		Kind: provisioning.KindConflict, Op: op, Message: field + " " + message, Err: err,
+		Fields: []provisioning.FieldError{{Field: field, Message: message}},
+	}
+}

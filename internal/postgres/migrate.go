@@ -1,0 +1,80 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+const migrationsTable = "healthcare_migrations"
+
+// Migrate brings the registry to the newest version, under a lock: of many
+// processes that start at once one does the work and the others wait for it.
+// KindPermanent when the registry is newer than this program.
+func (db *DB) Migrate(ctx context.Context) error {
+	return db.withGoose(func(p *goose.Provider) error {
+		current, target, err := p.GetVersions(ctx)
+		switch {
+		case err != nil:
+			return failure(err, "read registry version")
+		case current > target:
+			return newer(current, target)
+		case current == target:
+			return nil
+		}
+		if _, err := p.Up(ctx); err != nil {
+			return failure(err, "migrate registry")
+		}
+		return nil
+	})
+}
+
+func (db *DB) checkVersion(ctx context.Context) error {
+	return db.withGoose(func(p *goose.Provider) error {
+		current, target, err := p.GetVersions(ctx)
+		switch {
+		case err != nil:
+			return failure(err, "read registry version")
+		case current > target:
+			return newer(current, target)
+		case current < target:
+			return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
+				"the registry is at version %d and this program needs %d; migrate it, or let auto_migrate do so", current, target)
+		}
+		return nil
+	})
+}
+
+func newer(current, target int64) error {
+	return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
+		"the registry is at version %d and this program knows only %d; use the newer release that wrote it", current, target)
+}
+
+func (db *DB) withGoose(f func(*goose.Provider) error) error {
+	const op = "set up registry migrations"
+	dir, err := fs.Sub(migrations, "migrations/registry")
+	if err != nil {
+		return failure(err, op)
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+	if err != nil {
+		return failure(err, op)
+	}
+	conns := stdlib.OpenDBFromPool(db.pool)
+	defer func() { _ = conns.Close() }() // Gives borrowed connections back; the pool stays.
+	provider, err := goose.NewProvider(goose.DialectPostgres, conns, dir,
+		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return failure(err, op)
+	}
+	return f(provider)
+}

@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Get reads one tenant.
+func (db *DB) Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+	return db.one(ctx, "read tenant", "there is no tenant "+id.String(),
+		`SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, id)
+}
+
+// FindByName finds the live tenant of that name, else the one archived last.
+func (db *DB) FindByName(ctx context.Context, name string) (provisioning.Tenant, error) {
+	return db.one(ctx, "find tenant", "there is no tenant named "+name,
+		`SELECT `+tenantColumns+` FROM tenants WHERE name_key = $1
+		 ORDER BY status IN ('PENDING', 'PROVISIONING', 'ACTIVE') DESC, archived_at DESC NULLS LAST, created_at DESC LIMIT 1`,
+		provisioning.NameKey(name))
+}
+
+func (db *DB) one(ctx context.Context, op, missing, query string, args ...any) (provisioning.Tenant, error) {
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return provisioning.Tenant{}, err
+	}
+	rows, err := pool.Query(ctx, query, args...)
+	if err != nil {
+		return provisioning.Tenant{}, failure(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, provisioning.Errorf(provisioning.KindNotFound, op, "%s", missing)
+	}
+	return t, failure(err, op)
+}
+
+// Archive takes an ACTIVE tenant out of service; its schema stays.
+func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+	var t provisioning.Tenant
+	err := db.inTx(ctx, "archive tenant", func(tx pgx.Tx) error {
+		found, err := lockTenant(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		t = found.Tenant
+		switch t.Status {
+		case provisioning.StatusArchived:
+			return nil
+		case provisioning.StatusActive:
+		default:
+			return provisioning.Errorf(provisioning.KindConflict, "archive tenant", "the tenant is %s and has to be aborted", t.Status)
+		}
+		// The new epoch keeps a late write of the run that made it live from undoing this.
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
+			version = version + 1, run_epoch = run_epoch + 1 WHERE id = $1 RETURNING `+tenantColumns, id)
+		t, err = pgx.CollectExactlyOneRow(rows, scanTenant)
+		return err
+	})
+	return t, err
+}
+
+// Abort claims a tenant that is not live, whoever runs it, for its rollback.
+func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseRequest) (provisioning.Run, error) {
+	var out row
+	err := db.inTx(ctx, "abort tenant", func(tx pgx.Tx) error {
+		found, err := lockTenant(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if s := found.Tenant.Status; s == provisioning.StatusActive || s == provisioning.StatusArchived {
+			return provisioning.Errorf(provisioning.KindConflict, "abort tenant", "the tenant is %s", s)
+		}
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', `+claimSet+`
+			WHERE id = $1 RETURNING `+tenantColumns+runColumns, id, lease.Owner, lease.TTL)
+		out, err = pgx.CollectExactlyOneRow(rows, scanRun)
+		return err
+	})
+	out.Owner = lease.Owner
+	return out.Run, err
+}
+
+// Log reads the rows of the newest attempt, or of all, in the order of attempts and steps.
+func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error) {
+	const op = "read provisioning log"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `SELECT id, tenant_id, attempt, created_at, step::text, status::text, result,
+			coalesce(error, ''), coalesce(duration_ms, 0) * interval '1 millisecond'
+		FROM provisioning_logs l
+		WHERE tenant_id = $1 AND ($2 OR attempt = (SELECT max(attempt) FROM provisioning_logs WHERE tenant_id = $1))
+		ORDER BY l.attempt, l.step`, id, all)
+	if err != nil {
+		return nil, failure(err, op)
+	}
+	entries, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e provisioning.LogEntry, err error) {
+		err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
+		return e, err
+	})
+	return entries, failure(err, op)
+}
+
+// lockTenant reads a tenant and keeps others from changing it until tx ends.
+func lockTenant(ctx context.Context, tx pgx.Tx, id uuid.UUID) (row, error) {
+	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE id = $1 FOR UPDATE`, id)
+	found, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found, provisioning.Errorf(provisioning.KindNotFound, "read tenant", "there is no tenant %s", id)
+	}
+	return found, err
+}

@@ -1,0 +1,140 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// mine is the fence: it matches the tenant only while the run with the epoch
+// in parameter 2 is its newest.
+const mine = `id = $1 AND run_epoch = $2`
+
+// Renew extends the lease of a run and of the Stellar accounts it holds. Losing
+// a renewal in a crash of the server is harmless, so it does not wait for disk.
+func (db *DB) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
+	return db.inTx(ctx, "renew lease", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `WITH run AS (
+				UPDATE tenants SET run_expires_at = clock_timestamp() + $3::interval
+				WHERE `+mine+` AND run_expires_at IS NOT NULL RETURNING id
+			), accounts AS (
+				UPDATE stellar_accounts SET expires_at = clock_timestamp() + $3::interval
+				WHERE lease_tenant = $1 AND lease_epoch = $2 AND expires_at IS NOT NULL
+			) SELECT id FROM run`, r.Tenant.ID, r.Epoch, ttl)
+		return fenced(tag.RowsAffected(), err)
+	})
+}
+
+// Release gives a tenant back unfinished.
+func (db *DB) Release(ctx context.Context, r provisioning.Run) error {
+	const op = "release tenant"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+mine, r.Tenant.ID, r.Epoch)
+	return failure(fenced(tag.RowsAffected(), err), op)
+}
+
+// Reload reads where the run stands.
+func (db *DB) Reload(ctx context.Context, r provisioning.Run) (provisioning.Run, error) {
+	const op = "read run"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return r, err
+	}
+	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+mine, r.Tenant.ID, r.Epoch)
+	if err != nil {
+		return r, failure(err, op)
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	if err != nil {
+		return r, failure(fencedIfNone(err), op)
+	}
+	found.Owner = r.Owner
+	return found.Run, nil
+}
+
+// Invite adds an invitation for the tenant's admin.
+func (db *DB) Invite(ctx context.Context, r provisioning.Run, inv provisioning.Invitation) error {
+	const op = "store invitation"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
+		SELECT $3, id, admin_user_id, $4 FROM tenants WHERE `+mine+` AND undo IS NULL
+		ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at`,
+		r.Tenant.ID, r.Epoch, inv.Hash[:], inv.ExpiresAt)
+	return failure(fenced(tag.RowsAffected(), err), op)
+}
+
+// Advance writes checkpoint, log rows and what the steps learned. Repeating it
+// after a lost answer is success; it changes nothing a second time that others
+// may have changed since.
+func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, error) {
+	const op = "record progress"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return provisioning.Tenant{}, err
+	}
+	log := newLogRows(p.Records)
+	rows, err := pool.Query(ctx, `WITH moved AS (
+			UPDATE tenants SET checkpoint = $3::provisioning_step,
+				soroban_contract_id = coalesce(nullif($4::text, ''), soroban_contract_id),
+				welcome_email = coalesce(nullif($5::text, '')::welcome_email_status, welcome_email),
+				status = CASE WHEN $6::boolean THEN 'ACTIVE' ELSE status END,
+				activated_at = CASE WHEN $6::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
+				provisioning_error = NULL,
+				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
+				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
+				updated_at = now(), version = version + 1
+			WHERE `+mine+` AND status = 'PROVISIONING' AND undo IS NULL
+			RETURNING *
+		), logged AS (`+logUpsert(7)+`
+			FROM moved, `+logInput(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		) SELECT `+tenantColumns+` FROM moved`,
+		append([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args()...)...)
+	if err != nil {
+		return provisioning.Tenant{}, failure(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return db.advancedBefore(ctx, r, p)
+	}
+	return t, failure(err, op)
+}
+
+// advancedBefore tells a run that was overtaken from one whose own last commit
+// went through although its answer was lost.
+func (db *DB) advancedBefore(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, error) {
+	found, err := db.Reload(ctx, r)
+	if err != nil {
+		return provisioning.Tenant{}, err
+	}
+	if p.Activate && found.Tenant.Status == provisioning.StatusActive && found.Checkpoint == p.Checkpoint {
+		return found.Tenant, nil
+	}
+	return provisioning.Tenant{}, errFenced
+}
+
+func fenced(rows int64, err error) error {
+	if err == nil && rows == 0 {
+		return errFenced
+	}
+	return err
+}
+
+func fencedIfNone(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errFenced
+	}
+	return err
+}

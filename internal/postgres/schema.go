@@ -1,0 +1,167 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// TenantSchemaVersion is the version that the baseline gives a new schema.
+const TenantSchemaVersion = 1
+
+// baseline is the tenant schema's file, cut into statements by part.
+var baseline = parseBaseline()
+
+type baselineFile struct {
+	parts    map[string][]string
+	checksum string // SHA-256, hex.
+}
+
+func parseBaseline() baselineFile {
+	text, err := migrations.ReadFile("migrations/tenant/baseline.sql")
+	if err != nil {
+		panic(err) // It is embedded; only a broken build lacks it.
+	}
+	sum := sha256.Sum256(text)
+	file := baselineFile{parts: map[string][]string{}, checksum: hex.EncodeToString(sum[:])}
+	part, statement := "", strings.Builder{}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "-- part: "); ok {
+			part = strings.TrimSpace(name)
+		} else if code, _, _ := strings.Cut(line, "--"); strings.TrimSpace(code) != "" {
+			statement.WriteString(code)
+			if strings.HasSuffix(strings.TrimSpace(code), ";") {
+				file.parts[part] = append(file.parts[part], strings.TrimSuffix(strings.TrimSpace(statement.String()), ";"))
+				statement.Reset()
+			}
+		}
+	}
+	return file
+}
+
+// batch collects the statements of one transaction that goes out in one round
+// trip. Every parameter's type is spelled out, because nothing is prepared: the
+// tables do not exist yet when the first statement is sent.
+//
+// It goes through pgconn, because a pgx.Batch takes its mode from the whole
+// connection, and all but this one transaction gain from prepared statements.
+type batch struct {
+	pgconn.Batch
+	query pgx.ExtendedQueryBuilder
+	types *pgtype.Map
+	names *strings.Replacer
+	err   error // The first parameter that could not be encoded.
+}
+
+func (b *batch) run(statement string, args ...any) {
+	if err := b.query.Build(b.types, nil, args); err != nil {
+		b.err = errors.Join(b.err, err)
+		return
+	}
+	b.ExecParams(b.names.Replace(statement), b.query.ParamValues, nil, b.query.ParamFormats, nil)
+}
+
+func (b *batch) part(name string) {
+	for _, statement := range baseline.parts[name] {
+		b.run(statement)
+	}
+}
+
+// mark notes the time on the server under a number.
+func (b *batch) mark(n string) {
+	b.run(`SELECT set_config('healthcare.mark_` + n + `', clock_timestamp()::text, true)`)
+}
+
+// PrepareSchema makes role, schema, tables and rows of a tenant in one
+// transaction and one round trip, together with checkpoint and log.
+func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) error {
+	const op = "make tenant schema"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return failure(err, op)
+	}
+	defer conn.Release()
+	if err = prepareBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn()); err != nil {
+		return failure(err, op)
+	}
+	countTenant(conn.Conn())
+	return nil
+}
+
+func prepareBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed) *batch {
+	t := r.Tenant
+	schema := pgx.Identifier{t.SchemaName}.Sanitize()
+	role := pgx.Identifier{t.DatabaseRole}.Sanitize()
+	b := &batch{types: types, names: strings.NewReplacer("{{schema}}", schema, "{{role}}", role)}
+	b.run(`BEGIN`)
+	b.run(`SELECT tenant_fence($1::uuid, $2::bigint, 'CREATE_TENANT_RECORD', 'SEED_ROLES_AND_USER', $3::uuid)`, t.ID, r.Epoch, seed.AdminUser)
+	b.part("schema")
+	b.mark("1")
+	b.part("tables")
+	b.mark("2")
+	b.seed(t, seed)
+	b.part("constraints")
+	b.run(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1::uuid, $2::int, $3::text)
+		ON CONFLICT (tenant_id, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`,
+		t.ID, TenantSchemaVersion, baseline.checksum)
+	b.run(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, duration_ms)
+		SELECT $1::uuid, $2::int, step::provisioning_step, status::provisioning_step_status, result,
+		       extract(epoch FROM ended::timestamptz - began::timestamptz) * 1000
+		FROM (VALUES
+			('CREATE_SCHEMA', 'COMPLETED', jsonb_build_object('schemaName', $3::text, 'databaseRole', $4::text),
+			 current_setting('healthcare.mark_0'), current_setting('healthcare.mark_1')),
+			('RUN_MIGRATIONS', 'COMPLETED', jsonb_build_object('version', $5::int),
+			 current_setting('healthcare.mark_1'), current_setting('healthcare.mark_2')),
+			('SEED_ROLES_AND_USER', 'COMPLETED', jsonb_build_object('adminUserId', $6::text),
+			 current_setting('healthcare.mark_2'), clock_timestamp()::text),
+			($7::text, 'IN_PROGRESS', NULL, NULL, NULL)
+		) AS steps (step, status, result, began, ended)
+		ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge,
+		t.ID, t.Attempt, t.SchemaName, t.DatabaseRole, TenantSchemaVersion, seed.AdminUser.String(), string(seed.Next))
+	b.run(`COMMIT`)
+	return b
+}
+
+// seed adds the tenant's roles, its admin and the admin's invitation.
+func (b *batch) seed(t provisioning.Tenant, seed provisioning.Seed) {
+	var ids, names, descriptions []string
+	for _, role := range seed.Roles {
+		ids = append(ids, uuid.NewString())
+		names, descriptions = append(names, role.Name), append(descriptions, role.Description)
+	}
+	b.run(`INSERT INTO {{schema}}.roles (id, name, description)
+		SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])`, ids, names, descriptions)
+	b.run(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
+		VALUES ($1::uuid, $2::text, nullif($3::text, ''), $4::text, $5::text, $6::uuid)`,
+		seed.AdminUser, t.AdminEmail, seed.PasswordHash, t.AdminFirstName, t.AdminLastName, ids[0])
+	b.run(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
+		VALUES ($1::bytea, $2::uuid, $3::uuid, $4::timestamptz) ON CONFLICT (token_hash) DO NOTHING`,
+		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)
+}
+
+// send runs the batch, which begins and commits its own transaction.
+func (b *batch) send(ctx context.Context, conn *pgx.Conn) error {
+	if b.err != nil {
+		return b.err
+	}
+	_, err := conn.PgConn().ExecBatch(ctx, &b.Batch).ReadAll()
+	var state *pgconn.PgError
+	if errors.As(err, &state) {
+		// The transaction is over in effect; with its formal end the connection is usable again.
+		_, _ = conn.Exec(context.WithoutCancel(ctx), `ROLLBACK`)
+	}
+	return err
+}

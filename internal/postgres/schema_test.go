@@ -1,0 +1,177 @@
+package postgres_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestDB_PrepareSchema(t *testing.T) {
+	t.Parallel()
+
+	t.Run("MakesRolesAdminAndInvitation", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.begin(inputs("St. Mary's")), b.seed()
+		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+			t.Fatal(err)
+		}
+		s := pgx.Identifier{run.Tenant.SchemaName}.Sanitize()
+		names := value[[]string](b, `SELECT array_agg(name ORDER BY name) FROM `+s+`.roles`)
+		if !slices.Equal(names, []string{"admin", "user", "viewer"}) {
+			t.Errorf("roles %v", names)
+		}
+		admin := value[string](b, `SELECT concat_ws(' ', u.email, u.first_name, u.last_name, r.name, coalesce(password_hash, 'none'))
+			FROM `+s+`.users u JOIN `+s+`.roles r ON r.id = u.role_id`)
+		if admin != "ada@clinic.example Ada Lovelace admin none" {
+			t.Errorf("admin %q", admin)
+		}
+		if n := value[int](b, `SELECT count(*) FROM tenant_invitations WHERE token_hash = $1 AND user_id = $2`,
+			seed.Invitation.Hash[:], seed.AdminUser); n != 1 {
+			t.Errorf("%d invitations", n)
+		}
+	})
+
+	t.Run("LogsEachStepWithItsOwnDuration", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+			t.Fatal(err)
+		}
+		log, err := b.Log(t.Context(), run.Tenant.ID, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(log) != 5 {
+			t.Fatalf("%d rows, want 5: %+v", len(log), log)
+		}
+		for i, e := range log {
+			if e.Step != provisioning.Steps()[i] {
+				t.Errorf("row %d is %s", i, e.Step)
+			}
+			if i < 4 && (e.Status != provisioning.StepCompleted || e.Duration <= 0) {
+				t.Errorf("%s is %s after %v", e.Step, e.Status, e.Duration)
+			}
+		}
+		if log[4].Status != provisioning.StepInProgress {
+			t.Errorf("next step is %s", log[4].Status)
+		}
+	})
+
+	t.Run("TenantRoleReachesItsSchemaAndNothingElse", func(t *testing.T) {
+		b := setup(t)
+		mine, other := b.live(inputs("Mine")), b.live(inputs("Other"))
+		role := pgx.Identifier{mine.DatabaseRole}.Sanitize()
+		for statement, allowed := range map[string]bool{
+			`SELECT count(*) FROM ` + mine.SchemaName + `.users`:                                            true,
+			`INSERT INTO ` + mine.SchemaName + `.audit_logs (action, entity_type) VALUES ('login', 'user')`: true,
+			`UPDATE ` + mine.SchemaName + `.audit_logs SET action = 'x'`:                                    false,
+			`DELETE FROM ` + mine.SchemaName + `.audit_logs`:                                                false,
+			`SELECT count(*) FROM ` + other.SchemaName + `.users`:                                           false,
+			`SELECT count(*) FROM public.tenants`:                                                           false,
+			`SELECT count(*) FROM public.tenant_invitations`:                                                false,
+			`CREATE TABLE public.mischief (id int)`:                                                         false,
+			`CREATE TABLE ` + mine.SchemaName + `.mischief (id int)`:                                        false,
+			`SELECT tenant_fence(null, 0, 'CREATE_SCHEMA', 'CREATE_SCHEMA', null)`:                          false,
+		} {
+			err := pgx.BeginFunc(t.Context(), b.Pool(), func(tx pgx.Tx) error {
+				if _, err := tx.Exec(t.Context(), `SET LOCAL ROLE `+role); err != nil {
+					t.Fatal(err)
+				}
+				_, err := tx.Exec(t.Context(), statement)
+				return err
+			})
+			if (err == nil) != allowed {
+				t.Errorf("%s: allowed %v, want %v: %v", statement, err == nil, allowed, err)
+			}
+		}
+		if value[bool](b, `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolpassword IS NOT NULL
+			FROM pg_authid WHERE rolname = $1`, mine.DatabaseRole) {
+			t.Error("the tenant's role has more than it needs")
+		}
+	})
+
+	t.Run("TenantRoleCannotConnect", func(t *testing.T) {
+		t.Parallel()
+		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Empty(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		b := bundle{db, t}
+		role := b.live(inputs("Clinic")).DatabaseRole
+		const connect = `SELECT has_database_privilege($1, current_database(), 'CONNECT')`
+		if value[bool](b, connect, role) || !value[bool](b, connect, "healthcare_connect") {
+			t.Error("CONNECT belongs to the group alone")
+		}
+	})
+
+	t.Run("RefusesARunThatWasOvertaken", func(t *testing.T) {
+		b := setup(t)
+		old := b.begin(inputs("Clinic"))
+		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
+		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, *lease("newer", time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, b.PrepareSchema(t.Context(), old, b.seed()), provisioning.KindFenced)
+		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, old.Tenant.SchemaName); n != 0 {
+			t.Error("the overtaken run made a schema")
+		}
+	})
+
+	t.Run("LeavesNothingWhenCancelled", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		wantKind(t, b.PrepareSchema(ctx, run, b.seed()), provisioning.KindCancelled)
+		if n := value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, run.Tenant.DatabaseRole); n != 0 {
+			t.Error("a role was left")
+		}
+		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+			t.Errorf("again: %v", err)
+		}
+	})
+
+	t.Run("ManyAtOnce", func(t *testing.T) {
+		b := setup(t)
+		var wg sync.WaitGroup
+		for i := range 24 {
+			run := b.begin(inputs("Clinic " + string(rune('A'+i))))
+			wg.Go(func() {
+				if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := value[int](b, `SELECT count(*) FROM pg_namespace n JOIN tenants t ON t.schema_name = n.nspname`); n != 24 {
+			t.Errorf("%d schemas", n)
+		}
+	})
+}
+
+func TestTenantSchema_AuditChain(t *testing.T) {
+	b := setup(t)
+	s := b.live(inputs("Clinic")).SchemaName
+	for _, action := range []string{"login", "read", "logout"} {
+		b.exec(`INSERT INTO `+s+`.audit_logs (action, entity_type, changes, seq, hash) VALUES ($1, 'session', '{"a": 1}', 99, 'forged')`, action)
+	}
+	if got := value[[]int64](b, `SELECT array_agg(seq ORDER BY seq) FROM `+s+`.audit_logs`); !slices.Equal(got, []int64{1, 2, 3}) {
+		t.Errorf("sequence %v", got)
+	}
+	if n := value[int](b, `SELECT count(*) FROM (SELECT prev_hash, lag(hash) OVER (ORDER BY seq) AS before FROM `+s+`.audit_logs) c
+		WHERE prev_hash IS DISTINCT FROM before`); n != 0 {
+		t.Errorf("%d rows do not follow the one before", n)
+	}
+	if n := value[int](b, `SELECT count(DISTINCT hash) FROM `+s+`.audit_logs`); n != 3 {
+		t.Errorf("%d distinct hashes", n)
+	}
+}

@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// BeginUndo notes that this run rolls back, and why, before anything is undone.
+func (db *DB) BeginUndo(ctx context.Context, r provisioning.Run, undo provisioning.Undo, failed provisioning.StepRecord) error {
+	const op = "begin rollback"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	log := newLogRows([]provisioning.StepRecord{failed})
+	tag, err := pool.Exec(ctx, `WITH moved AS (
+			UPDATE tenants SET undo = $3::tenant_status, provisioning_error = $4, updated_at = now(), version = version + 1
+			WHERE `+mine+` AND activated_at IS NULL AND status = 'PROVISIONING'
+			RETURNING id, attempt
+		), logged AS (`+logUpsert(5)+`
+			FROM moved, `+logInput(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		) SELECT id FROM moved`,
+		append([]any{r.Tenant.ID, r.Epoch, undo, failed.Error}, log.args()...)...)
+	return failure(fenced(tag.RowsAffected(), err), op)
+}
+
+// Undo takes back what the attempt did in the database and ends it.
+func (db *DB) Undo(ctx context.Context, r provisioning.Run) (provisioning.Tenant, error) {
+	var t provisioning.Tenant
+	err := db.inTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
+		found, err := lockTenant(ctx, tx, r.Tenant.ID)
+		switch {
+		case err != nil:
+			return err
+		case found.Epoch != r.Epoch:
+			return errFenced
+		case found.Undo == provisioning.UndoNone && string(found.Tenant.Status) == string(r.Undo):
+			t = found.Tenant // Only the answer of an earlier try was lost.
+			return nil
+		case found.Undo == provisioning.UndoNone || found.Tenant.WasLive():
+			return provisioning.Errorf(provisioning.KindConflict, "roll back tenant",
+				"the tenant is %s and was live before; it keeps its schema", found.Tenant.Status)
+		}
+		t, err = undo(ctx, tx, found.Tenant)
+		return err
+	})
+	return t, err
+}
+
+func undo(ctx context.Context, tx pgx.Tx, t provisioning.Tenant) (provisioning.Tenant, error) {
+	statements := []struct {
+		sql  string
+		args []any
+	}{
+		{`DROP SCHEMA IF EXISTS ` + pgx.Identifier{t.SchemaName}.Sanitize() + ` CASCADE`, nil},
+		{`DROP ROLE IF EXISTS ` + pgx.Identifier{t.DatabaseRole}.Sanitize(), nil},
+		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
+		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
+		// A step that was running is over too: whoever ran it is fenced.
+		{`UPDATE provisioning_logs SET updated_at = now(),
+			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END::provisioning_step_status,
+			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END
+		  WHERE tenant_id = $1 AND attempt = $2 AND (status = 'IN_PROGRESS'
+			OR status = 'COMPLETED' AND step IN ('CREATE_SCHEMA', 'RUN_MIGRATIONS', 'SEED_ROLES_AND_USER'))`, []any{t.ID, t.Attempt}},
+	}
+	for _, s := range statements {
+		if _, err := tx.Exec(ctx, s.sql, s.args...); err != nil {
+			return t, err
+		}
+	}
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = undo, undo = NULL, checkpoint = 'CREATE_TENANT_RECORD',
+			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL,
+			archived_at = CASE WHEN undo = 'ARCHIVED' THEN now() END, updated_at = now(), version = version + 1
+		WHERE id = $1 RETURNING `+tenantColumns, t.ID)
+	return pgx.CollectExactlyOneRow(rows, scanTenant)
+}

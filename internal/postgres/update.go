@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Update changes what a caller may change about a tenant.
+func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error) {
+	var t provisioning.Tenant
+	err := db.inTx(ctx, "update tenant", func(tx pgx.Tx) error {
+		found, err := lockTenant(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		t = found.Tenant
+		switch {
+		case t.Status == provisioning.StatusArchived:
+			return provisioning.Errorf(provisioning.KindConflict, "update tenant", "the tenant is ARCHIVED; restore it first")
+		case version != 0 && version != t.Version:
+			return provisioning.Errorf(provisioning.KindConflict, "update tenant",
+				"the tenant was changed by somebody else meanwhile (version %d, expected %d); read it again", t.Version, version)
+		case in.Equal(t.Inputs()):
+			return nil
+		}
+		t, err = change(ctx, tx, found.Run, in)
+		return err
+	})
+	return t, err
+}
+
+// change writes new inputs to the registry and, where the tenant's schema has
+// its admin user already, to that user: it is the same person.
+func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs) (provisioning.Tenant, error) {
+	metadata := in.Metadata
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = $2, name_key = $3, admin_email = $4, admin_first_name = $5,
+			admin_last_name = $6, external_id = nullif($7::text, ''), metadata = $8, managed_by = nullif($9::text, ''),
+			updated_at = now(), version = version + 1
+		WHERE id = $1 RETURNING `+tenantColumns,
+		run.Tenant.ID, in.Name, provisioning.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
+		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy)
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if err != nil || run.AdminUser == uuid.Nil {
+		return t, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE `+pgx.Identifier{t.SchemaName, "users"}.Sanitize()+`
+		SET email = $2::varchar, first_name = $3::varchar, last_name = $4::varchar, updated_at = now()
+		WHERE id = $1 AND (email, first_name, last_name) IS DISTINCT FROM ($2::varchar, $3::varchar, $4::varchar)`,
+		run.AdminUser, in.AdminEmail, in.AdminFirstName, in.AdminLastName)
+	return t, err
+}

@@ -1,0 +1,42 @@
+// Package contract holds the smart contract that stands for one tenant on the
+// ledger, as WebAssembly.
+//
+// The sources are the Rust crate in this folder. What is committed is what they
+// give, byte for byte, with the compiler that tenant_contract.digest names:
+// "build.sh --check" shows it, and a test fails when the sources have changed
+// since. Nobody needs Rust who only uses the contract.
+//
+// The hash is what the ledger knows the code by. A contract whose instance names
+// another hash runs other code.
+package contract
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+)
+
+//go:embed tenant_contract.wasm
+var wasm []byte
+
+// Error numbers of the contract. They never change.
+const (
+	// ErrNotConstructed means that a value is absent which the constructor sets.
+	ErrNotConstructed uint32 = 7200
+	// ErrAnchorOutOfOrder refuses an anchor that is not newer than the newest.
+	ErrAnchorOutOfOrder uint32 = 7201
+)
+
+// Values of the contract's status.
+const (
+	// StatusActive is a tenant that is served.
+	StatusActive uint32 = 0
+	// StatusArchived is a tenant that is not.
+	StatusArchived uint32 = 1
+)
+
+// Wasm returns the contract's code, the caller's own copy.
+func Wasm() []byte { return bytes.Clone(wasm) }
+
+// Hash returns the SHA-256 of Wasm.
+func Hash() [32]byte { return sha256.Sum256(wasm) }

@@ -1,0 +1,95 @@
+//! Keys, reads and changes.
+//!
+//! Everything lives in the instance: it is small, always read together, and so
+//! there is one lifetime to look after. Authorization is the caller's business.
+
+use soroban_sdk::{contracttype, Address, BytesN, Env};
+
+use crate::{Anchor, Error, Status};
+
+/// Ledgers in a day, at five seconds each.
+const DAY: u32 = 17_280;
+
+/// How long a change makes the contract live at least: what the public network
+/// gives a new entry.
+pub const EXTEND_TO: u32 = 120 * DAY;
+
+/// Below this a change pays for more life. The gap keeps a tenant that changes
+/// often from paying rent in each transaction.
+pub const THRESHOLD: u32 = 90 * DAY;
+
+#[contracttype]
+#[derive(Clone)]
+enum Key {
+    Admin,
+    Tenant,
+    Status,
+    Anchor,
+}
+
+pub fn construct(env: &Env, admin: &Address, tenant: &BytesN<32>) {
+    env.storage().instance().set(&Key::Tenant, tenant);
+    env.storage().instance().set(&Key::Admin, admin);
+    set_status(env, Status::Active);
+}
+
+pub fn tenant(env: &Env) -> Result<BytesN<32>, Error> {
+    get(env, Key::Tenant)
+}
+
+pub fn admin(env: &Env) -> Result<Address, Error> {
+    get(env, Key::Admin)
+}
+
+pub fn status(env: &Env) -> Result<Status, Error> {
+    get(env, Key::Status)
+}
+
+pub fn anchor(env: &Env) -> Option<Anchor> {
+    env.storage().instance().get(&Key::Anchor)
+}
+
+pub fn set_status(env: &Env, status: Status) {
+    env.storage().instance().set(&Key::Status, &status);
+    extend(env);
+}
+
+pub fn set_admin(env: &Env, admin: &Address) {
+    env.storage().instance().set(&Key::Admin, admin);
+    extend(env);
+}
+
+pub fn set_anchor(env: &Env, seq: u64, root: &BytesN<32>) -> Result<(), Error> {
+    if anchor(env).is_some_and(|newest| seq <= newest.seq) {
+        return Err(Error::AnchorOutOfOrder);
+    }
+    let anchor = Anchor {
+        seq,
+        root: root.clone(),
+        ledger: env.ledger().sequence(),
+    };
+    env.storage().instance().set(&Key::Anchor, &anchor);
+    extend(env);
+    Ok(())
+}
+
+pub fn upgrade(env: &Env, wasm_hash: &BytesN<32>) {
+    // Before the swap: it is the code in use that is extended with the instance.
+    extend(env);
+    env.deployer()
+        .update_current_contract_wasm(wasm_hash.clone());
+}
+
+fn get<V>(env: &Env, key: Key) -> Result<V, Error>
+where
+    V: soroban_sdk::TryFromVal<Env, soroban_sdk::Val>,
+{
+    env.storage()
+        .instance()
+        .get(&key)
+        .ok_or(Error::NotConstructed)
+}
+
+fn extend(env: &Env) {
+    env.storage().instance().extend_ttl(THRESHOLD, EXTEND_TO);
+}

@@ -1,0 +1,184 @@
+package host
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Bytes above which an instance is not kept after a call.
+const keepMemory = 64 << 20
+
+// instance is the host with a memory of its own. It serves one call at a time.
+type instance struct {
+	module api.Module
+	broken bool
+	// Where a panic leaves its message.
+	panicMessage uint32
+}
+
+func (p *pool) instantiate(ctx context.Context) (*instance, error) {
+	// Without a name, so that there can be many. Without _start, which a
+	// library has none of.
+	module, err := p.runtime.InstantiateModule(ctx, p.compiled,
+		wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
+	if err != nil {
+		return nil, fmt.Errorf("start the Soroban host: %w", err)
+	}
+	at, err := module.ExportedFunction("panic_message").Call(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the Soroban host: %w", err), module.Close(ctx))
+	}
+	return &instance{module: module, panicMessage: api.DecodeU32(at[0])}, nil
+}
+
+func (in *instance) reusable() bool {
+	return !in.broken && !in.module.IsClosed() && in.module.Memory().Size() <= keepMemory
+}
+
+// call runs one export on a request and returns its answer's content.
+func (p *pool) call(ctx context.Context, lookup LookupFunc, export string, request []byte) (*decoder, error) {
+	in, err := p.acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", export, err)
+	}
+	defer p.release(ctx, in)
+	// Until the call is known to have ended well: it may also panic in lookup.
+	in.broken = true
+	asked := &lookups{get: lookup}
+	answer, err := in.run(context.WithValue(ctx, lookupsKey{}, asked), export, request)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", export, in.explain(err))
+	}
+	in.broken = false
+	// The host goes on after a failed look-up and fails in some other way.
+	if asked.err != nil {
+		return nil, fmt.Errorf("%s: look up a ledger entry: %w", export, asked.err)
+	}
+	d := &decoder{b: answer}
+	if d.bool() {
+		return nil, fmt.Errorf("%s: %s", export, d.bytes())
+	}
+	return d, nil
+}
+
+func (in *instance) run(ctx context.Context, export string, request []byte) ([]byte, error) {
+	at, err := in.put(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	// The callee frees the request.
+	ret, err := in.module.ExportedFunction(export).Call(ctx, uint64(at), uint64(len(request)))
+	if err != nil {
+		return nil, err
+	}
+	return in.fetch(ctx, ret[0])
+}
+
+// put copies b into a new buffer of the module.
+func (in *instance) put(ctx context.Context, b []byte) (uint32, error) {
+	return put(ctx, in.module, b)
+}
+
+func put(ctx context.Context, m api.Module, b []byte) (uint32, error) {
+	ret, err := m.ExportedFunction("alloc").Call(ctx, uint64(len(b)))
+	if err != nil {
+		return 0, fmt.Errorf("allocate %d bytes: %w", len(b), err)
+	}
+	at := api.DecodeU32(ret[0])
+	if !m.Memory().Write(at, b) {
+		return 0, fmt.Errorf("write %d bytes at %d: out of bounds", len(b), at)
+	}
+	return at, nil
+}
+
+// fetch copies an answer and frees it.
+func (in *instance) fetch(ctx context.Context, packed uint64) ([]byte, error) {
+	at, n := unpack(packed)
+	view, ok := in.module.Memory().Read(at, n)
+	if !ok {
+		return nil, fmt.Errorf("read %d bytes at %d: out of bounds", n, at)
+	}
+	answer := append([]byte(nil), view...)
+	if _, err := in.module.ExportedFunction("dealloc").Call(ctx, uint64(at), uint64(n)); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+func unpack(packed uint64) (at, n uint32) {
+	return uint32(packed >> 32), uint32(packed) //nolint:gosec // the two halves
+}
+
+func pack(at uint32, n int) uint64 {
+	return uint64(at)<<32 | uint64(n) //nolint:gosec // a length in memory
+}
+
+// explain adds what a trap does not say, the message of the panic behind it.
+func (in *instance) explain(err error) error {
+	head, ok := in.module.Memory().Read(in.panicMessage, 4)
+	if !ok {
+		return err
+	}
+	text, ok := in.module.Memory().Read(in.panicMessage+4, binary.LittleEndian.Uint32(head))
+	if !ok || len(text) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", text, err)
+}
+
+type lookupsKey struct{}
+
+// lookups serves the look-ups of one call.
+type lookups struct {
+	get LookupFunc
+	err error // The first that failed.
+}
+
+const (
+	entryMissing = uint64(0)
+	lookupFailed = ^uint64(0)
+)
+
+// getEntry is the module's only import.
+func getEntry(ctx context.Context, m api.Module, stack []uint64) {
+	l := ctx.Value(lookupsKey{}).(*lookups)
+	found, err := l.find(ctx, m, api.DecodeU32(stack[0]), api.DecodeU32(stack[1]))
+	if err != nil {
+		if l.err == nil {
+			l.err = err
+		}
+		found = lookupFailed
+	}
+	stack[0] = found
+}
+
+func (l *lookups) find(ctx context.Context, m api.Module, at, n uint32) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if l.get == nil {
+		return 0, errors.New("no LookupFunc was given")
+	}
+	view, ok := m.Memory().Read(at, n)
+	if !ok {
+		return 0, fmt.Errorf("read key of %d bytes at %d: out of bounds", n, at)
+	}
+	// The view is only good until the module runs again.
+	entry, liveUntil, err := l.get(append([]byte(nil), view...))
+	if err != nil || entry == nil {
+		return entryMissing, err
+	}
+	var e encoder
+	e.optionU32(liveUntil)
+	e.bytes(entry)
+	buffer, err := put(ctx, m, e.b)
+	if err != nil {
+		return 0, err
+	}
+	return pack(buffer, len(e.b)), nil
+}

@@ -1,0 +1,31 @@
+package host
+
+import (
+	_ "embed"
+	"fmt"
+)
+
+// The answer of the host's own default_settings. It is kept, so that asking for
+// it cannot fail and needs no running host; the test that compares the two
+// rewrites it with -update.
+//
+//go:embed settings.bin
+var defaultSettings []byte
+
+// DefaultConfigSettings returns the ConfigSetting LedgerEntries, XDR each, of a
+// network modelled on the public one: its lifetimes, the limits and fees of SLP-4,
+// and the host's own cost parameters. It is everything that a LookupFunc has to
+// know under CONFIG_SETTING keys, for simulation, for fees and for clients that
+// read the settings themselves.
+//
+// The host reads these of them on every call: compute, ledger cost and its
+// extension, historical data, events, bandwidth, both cost parameter lists,
+// state archival, and the state size window, from which the price of rent comes.
+func DefaultConfigSettings() [][]byte {
+	d := &decoder{b: append([]byte(nil), defaultSettings...)}
+	entries := d.list()
+	if err := d.end(); err != nil {
+		panic(fmt.Sprintf("settings.bin: %v", err))
+	}
+	return entries
+}

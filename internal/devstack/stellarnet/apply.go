@@ -1,0 +1,149 @@
+package stellarnet
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+)
+
+// applied is a transaction that made it into a ledger, and what became of it.
+type applied struct {
+	tx        *transaction
+	order     int32  // Position in the ledger, from 1.
+	seq       uint32 // The ledger, and when it closed.
+	closeTime int64
+	result    xdr.TransactionResult
+	meta      xdr.TransactionMeta
+
+	feeChanges    xdr.LedgerEntryChanges // Taking the fee, before all transactions.
+	seqChanges    xdr.LedgerEntryChanges // Using the sequence number.
+	operations    []xdr.OperationMetaV2  // Empty when the transaction failed.
+	refundChanges xdr.LedgerEntryChanges // Giving some of the fee back, after all transactions.
+	events        []xdr.TransactionEvent
+	diagnostics   []xdr.DiagnosticEvent
+	returnValue   *xdr.ScVal
+	fees          sorobanFees
+}
+
+func (a *applied) successful() bool {
+	return a.result.Result.Code == xdr.TransactionResultCodeTxSuccess
+}
+
+// apply runs a transaction whose fee has been taken. It is checked once more:
+// one before it in the same ledger may have changed what it builds on. Then it
+// fails, but its fee is gone and, past the sequence check, its number too.
+func (n *Network) apply(ctx context.Context, env applyEnv, d *delta, a *applied) error {
+	charged := a.result.FeeCharged
+	v, err := n.check(ctx, d, a.tx, conditions{seq: env.seq, closeTime: env.closeTime, applying: true})
+	if err != nil {
+		return err
+	}
+	a.result = v.result
+	a.result.FeeCharged = charged
+	a.diagnostics = v.diagnostics
+	if code := a.result.Result.Code; code == xdr.TransactionResultCodeTxBadSeq ||
+		code == xdr.TransactionResultCodeTxNoAccount {
+		return nil
+	}
+	a.seqChanges = n.consumeSequence(env, d, a.tx)
+	if a.tx.isSoroban() {
+		if err := n.openFees(ctx, env, d, a); err != nil {
+			return err
+		}
+	}
+	if !v.ok() {
+		return nil
+	}
+	return n.applyOperations(ctx, env, d, a)
+}
+
+func (n *Network) consumeSequence(env applyEnv, d *delta, t *transaction) xdr.LedgerEntryChanges {
+	step := newDelta(d, env.seq)
+	acc := loadAccount(step, t.source())
+	useSequence(acc, t.seqNum(), env.seq, env.closeTime)
+	step.putAccount(acc)
+	changes := step.changes()
+	step.mergeInto(d)
+	return changes
+}
+
+// applyOperations runs all of them even when one fails, so that the result has
+// something to say about each, and keeps the changes of all or of none.
+func (n *Network) applyOperations(ctx context.Context, env applyEnv, d *delta, a *applied) error {
+	tx := newDelta(d, env.seq)
+	metas := make([]xdr.OperationMetaV2, 0, len(a.tx.operations()))
+	for i, op := range a.tx.operations() {
+		run := &operation{
+			n: n, env: env, tx: a, op: op, index: i,
+			source: a.tx.opSource(op), state: newDelta(tx, env.seq),
+		}
+		ok, err := run.apply(ctx)
+		if err != nil {
+			return fmt.Errorf("operation %d: %w", i, err)
+		}
+		(*a.result.Result.Results)[i] = run.result
+		if !ok {
+			a.result.Result.Code = xdr.TransactionResultCodeTxFailed
+			continue
+		}
+		metas = append(metas, xdr.OperationMetaV2{Changes: run.state.changes(), Events: run.events})
+		run.state.mergeInto(tx)
+	}
+	if !a.successful() {
+		a.fees.forfeitRefundable()
+		a.returnValue = nil
+		return nil
+	}
+	tx.mergeInto(d)
+	a.operations = metas
+	return nil
+}
+
+// operation is one operation at work. It leaves its result, its events and, in
+// state, its changes.
+type operation struct {
+	n      *Network
+	env    applyEnv
+	tx     *applied
+	op     xdr.Operation
+	index  int
+	source xdr.AccountId
+	state  *delta
+
+	result xdr.OperationResult
+	events []xdr.ContractEvent
+}
+
+func (o *operation) apply(ctx context.Context) (bool, error) {
+	o.events = []xdr.ContractEvent{}
+	if loadAccount(o.state, o.source) == nil {
+		o.result = opFailure(xdr.OperationResultCodeOpNoAccount)
+		return false, nil
+	}
+	switch o.op.Body.Type {
+	case xdr.OperationTypeCreateAccount:
+		return o.createAccount(o.op.Body.CreateAccountOp), nil
+	case xdr.OperationTypePayment:
+		return o.payment(o.op.Body.PaymentOp), nil
+	case xdr.OperationTypeSetOptions:
+		return o.setOptions(o.op.Body.SetOptionsOp), nil
+	case xdr.OperationTypeBumpSequence:
+		return o.bumpSequence(o.op.Body.BumpSequenceOp), nil
+	case xdr.OperationTypeInvokeHostFunction:
+		return o.invoke(ctx, o.op.Body.InvokeHostFunctionOp)
+	case xdr.OperationTypeExtendFootprintTtl:
+		return o.extendTTL(ctx, uint32(o.op.Body.ExtendFootprintTtlOp.ExtendTo))
+	case xdr.OperationTypeRestoreFootprint:
+		return o.restoreFootprint(ctx)
+	default:
+		o.result = opFailure(xdr.OperationResultCodeOpNotSupported)
+		return false, nil
+	}
+}
+
+// seed is this operation's randomness.
+func (o *operation) seed() [32]byte {
+	return sha256.Sum256(append(append(o.env.seed[:], o.tx.tx.hash[:]...), byte(o.index)))
+}

@@ -1,0 +1,237 @@
+package stellarnet
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+)
+
+// invoke runs a host function the way validators do: on exactly the entries of
+// the footprint, within the declared resources.
+func (o *operation) invoke(ctx context.Context, op *xdr.InvokeHostFunctionOp) (bool, error) {
+	data := o.tx.tx.soroban()
+	entries, ok := o.readFootprint(data)
+	if !ok {
+		return false, nil
+	}
+	out, err := o.n.host.Invoke(ctx, o.n.lookup(o.state, o.env.seq), host.InvokeRequest{
+		Ledger:            o.n.hostLedger(o.env.seq, o.env.closeTime),
+		HostFunction:      marshal(op.HostFunction),
+		Resources:         marshal(data.Resources),
+		RestoredRWIndices: archivedIndices(data),
+		Source:            marshal(o.source),
+		Auth:              marshalAll(op.Auth),
+		PRNGSeed:          o.seed(),
+		Entries:           entries,
+	})
+	if err != nil {
+		return false, fmt.Errorf("run host function: %w", err)
+	}
+	if err := o.diagnose(out.DiagnosticEvents); err != nil {
+		return false, err
+	}
+	if out.Error != "" {
+		o.n.log.Debug("host function failed", "hash", o.tx.tx.hash.HexString(), "error", out.Error)
+		code := xdr.InvokeHostFunctionResultCodeInvokeHostFunctionTrapped
+		if out.ErrorIsResource {
+			code = xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded
+		}
+		return o.failInvoke(code), nil
+	}
+	return o.finishInvoke(ctx, data, out)
+}
+
+func (o *operation) failInvoke(code xdr.InvokeHostFunctionResultCode) bool {
+	o.result = invokeResult(code)
+	return false
+}
+
+// readFootprint collects the entries of the footprint, read-only ones first. An
+// archived entry stops the operation unless it is marked for restoring.
+func (o *operation) readFootprint(data *xdr.SorobanTransactionData) ([]host.EntryWithTTL, bool) {
+	var entries []host.EntryWithTTL
+	diskBytes := 0
+	archived := archivedIndices(data)
+	footprint := data.Resources.Footprint
+	for _, key := range footprint.ReadOnly {
+		entry, ok := o.readEntry(key, false, &diskBytes)
+		if !ok {
+			return nil, false
+		}
+		entries = append(entries, entry)
+	}
+	for i, key := range footprint.ReadWrite {
+		entry, ok := o.readEntry(key, slices.Contains(archived, uint32(i)), &diskBytes)
+		if !ok {
+			return nil, false
+		}
+		entries = append(entries, entry)
+	}
+	if diskBytes > int(data.Resources.DiskReadBytes) {
+		o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+			"operation byte-read resources exceeds amount specified",
+			u64Val(uint64(diskBytes)), u64Val(uint64(data.Resources.DiskReadBytes)))
+		return nil, o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded)
+	}
+	return entries, true
+}
+
+func (o *operation) readEntry(key xdr.LedgerKey, restore bool, diskBytes *int) (host.EntryWithTTL, bool) {
+	name := keyOf(key)
+	item := host.EntryWithTTL{Key: []byte(name)}
+	r, ok := o.state.get(name)
+	if ok && r.expired(o.env.seq) {
+		switch {
+		case !isPersistent(key):
+			ok = false
+		case restore:
+			o.state.restore(name, o.env.seq+o.n.limits.minPersistentTTL-1)
+			r, _ = o.state.get(name)
+			*diskBytes += len(r.raw)
+		default:
+			o.explainArchived(key)
+			return item, o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionEntryArchived)
+		}
+	}
+	if !ok {
+		return item, true
+	}
+	if !o.n.limits.fits(key, len(r.raw)) {
+		return item, o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded)
+	}
+	item.Entry = r.raw
+	if hasTTL(key) {
+		liveUntil := r.liveUntil
+		item.LiveUntil = &liveUntil
+	} else {
+		*diskBytes += len(r.raw)
+	}
+	return item, true
+}
+
+// finishInvoke writes back what the host changed, if it was declared and paid for.
+func (o *operation) finishInvoke(
+	ctx context.Context, data *xdr.SorobanTransactionData, out host.InvokeResult,
+) (bool, error) {
+	written, err := o.writeBack(out.Entries)
+	if err != nil {
+		return false, err
+	}
+	if written > int(data.Resources.WriteBytes) {
+		o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+			"operation byte-write resources exceeds amount specified",
+			u64Val(uint64(written)), u64Val(uint64(data.Resources.WriteBytes)))
+		return o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded), nil
+	}
+	if uint64(out.EventsBytes) > o.n.limits.txEventsSize {
+		return o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded), nil
+	}
+	paid, err := o.pay(ctx, out.RentFee, out.EventsBytes)
+	if err != nil {
+		return false, err
+	}
+	if !paid {
+		return o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionInsufficientRefundableFee), nil
+	}
+	image := xdr.InvokeHostFunctionSuccessPreImage{Events: make([]xdr.ContractEvent, len(out.Events))}
+	if err := xdr.SafeUnmarshal(out.Result, &image.ReturnValue); err != nil {
+		return false, fmt.Errorf("decode return value: %w", err)
+	}
+	for i := range out.Events {
+		if err := xdr.SafeUnmarshal(out.Events[i], &image.Events[i]); err != nil {
+			return false, fmt.Errorf("decode event %d: %w", i, err)
+		}
+	}
+	o.events = image.Events
+	o.tx.returnValue = &image.ReturnValue
+	o.result = invokeSuccess(sha256.Sum256(marshal(image)))
+	return true, nil
+}
+
+// writeBack returns the bytes that count as written; TTLs do not.
+func (o *operation) writeBack(changes []host.EntryChange) (int, error) {
+	written := 0
+	for _, change := range changes {
+		name := string(change.Key)
+		switch {
+		case change.Deleted:
+			if _, ok := o.state.get(name); ok {
+				o.state.remove(name)
+			}
+		case change.New != nil:
+			var le xdr.LedgerEntry
+			if err := xdr.SafeUnmarshal(change.New, &le); err != nil {
+				return 0, fmt.Errorf("decode changed entry: %w", err)
+			}
+			if err := o.state.put(le, change.NewLiveUntil); err != nil {
+				return 0, fmt.Errorf("store changed entry: %w", err)
+			}
+			written += len(change.New)
+		case change.NewLiveUntil > change.OldLiveUntil:
+			o.state.extend(name, change.NewLiveUntil)
+		}
+	}
+	return written, nil
+}
+
+// pay books rent and events on the refundable part of the fee.
+func (o *operation) pay(ctx context.Context, rent int64, eventsBytes uint32) (bool, error) {
+	var events int64
+	if eventsBytes > 0 {
+		cond := conditions{seq: o.env.seq, closeTime: o.env.closeTime}
+		fee, err := o.n.resourceFee(ctx, o.state, o.tx.tx, cond, eventsBytes)
+		if err != nil {
+			return false, fmt.Errorf("price events: %w", err)
+		}
+		events = fee.Refundable
+	}
+	if o.tx.fees.consume(rent, events) {
+		return true, nil
+	}
+	o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+		"refundable resource fee is not sufficient to cover the rent fee and events",
+		u64Val(uint64(o.tx.fees.refundable)), u64Val(uint64(o.tx.fees.declared-o.tx.fees.nonRefundable)))
+	return false, nil
+}
+
+func (o *operation) diagnose(raw [][]byte) error {
+	for i := range raw {
+		var event xdr.DiagnosticEvent
+		if err := xdr.SafeUnmarshal(raw[i], &event); err != nil {
+			return fmt.Errorf("decode diagnostic event %d: %w", i, err)
+		}
+		o.tx.diagnostics = append(o.tx.diagnostics, event)
+	}
+	return nil
+}
+
+func (o *operation) explain(area xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...xdr.ScVal) {
+	o.tx.diagnostics = append(o.tx.diagnostics, diagnosticError(area, code, message, args...))
+}
+
+func (o *operation) explainArchived(key xdr.LedgerKey) {
+	if key.Type == xdr.LedgerEntryTypeContractCode {
+		hash := xdr.ScBytes(key.ContractCode.Hash[:])
+		o.explain(xdr.ScErrorTypeSceValue, xdr.ScErrorCodeScecInvalidInput,
+			"trying to access an archived contract code entry",
+			xdr.ScVal{Type: xdr.ScValTypeScvBytes, Bytes: &hash})
+		return
+	}
+	contract := key.ContractData.Contract
+	o.explain(xdr.ScErrorTypeSceValue, xdr.ScErrorCodeScecInvalidInput,
+		"trying to access an archived contract data entry",
+		xdr.ScVal{Type: xdr.ScValTypeScvAddress, Address: &contract}, key.ContractData.Key)
+}
+
+func marshalAll(auth []xdr.SorobanAuthorizationEntry) [][]byte {
+	out := make([][]byte, len(auth))
+	for i := range auth {
+		out[i] = marshal(auth[i])
+	}
+	return out
+}

@@ -1,0 +1,134 @@
+package stellarnet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+)
+
+// CloseLedger closes a ledger now, with everything in it that waits and is still
+// valid, and returns its sequence number. It may be called beside the timer.
+func (n *Network) CloseLedger(ctx context.Context) (uint32, error) {
+	n.closing.Lock()
+	defer n.closing.Unlock()
+	txs, held := n.queue.candidates()
+	seq, _, err := n.closeLedger(ctx, txs, held)
+	return seq, err
+}
+
+// closeWith closes a ledger that holds this one transaction. The queue waits on.
+func (n *Network) closeWith(ctx context.Context, t *transaction) (*applied, error) {
+	n.closing.Lock()
+	defer n.closing.Unlock()
+	_, done, err := n.closeLedger(ctx, []*transaction{t}, false)
+	if err != nil {
+		return nil, err
+	}
+	if len(done) == 0 {
+		return nil, fmt.Errorf("transaction %x was not valid", t.hash)
+	}
+	return done[0], nil
+}
+
+// closeLedger runs without any lock but closing: readers see the ledger before
+// until all of the new one is committed.
+func (n *Network) closeLedger(ctx context.Context, txs []*transaction, held bool) (uint32, []*applied, error) {
+	last := n.ledger.latest()
+	env := applyEnv{
+		seq:       last.seq() + 1,
+		closeTime: uint64(max(n.now().Unix(), last.closeTime())),
+		seed:      last.header.Hash,
+	}
+	state := n.ledger.at(last.seq())
+	chosen, dropped, err := n.choose(ctx, state, env, txs, held)
+	if err != nil {
+		return 0, nil, err
+	}
+	d := newDelta(state, env.seq)
+	done, err := n.applyAll(ctx, env, d, chosen)
+	if err != nil {
+		return 0, nil, err
+	}
+	n.ledger.commit(n.seal(last, env, d, done), d)
+	n.queue.settle(env.seq, chosen, dropped)
+	for _, t := range dropped {
+		n.log.Debug("transaction dropped from the queue", "hash", t.hash.HexString(), "ledger", env.seq)
+	}
+	return env.seq, done, nil
+}
+
+// choose picks what goes into the ledger. What has become invalid while it
+// waited is dropped for good; what finds no room, or is held back, waits on.
+func (n *Network) choose(
+	ctx context.Context, state view, env applyEnv, txs []*transaction, held bool,
+) (chosen, dropped []*transaction, err error) {
+	room := n.limits.capacity()
+	for _, t := range txs {
+		v, err := n.check(ctx, state, t, conditions{seq: env.seq, closeTime: env.closeTime})
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, nil, err
+		case err != nil:
+			n.log.Error("transaction could not be checked", "hash", t.hash.HexString(), "error", err)
+			dropped = append(dropped, t)
+		case !v.ok():
+			dropped = append(dropped, t)
+		case !held && room.take(t):
+			chosen = append(chosen, t)
+		}
+	}
+	return chosen, dropped, nil
+}
+
+// applyAll charges every fee first, then applies, then gives back what was not
+// used, as the protocol does since version 23.
+func (n *Network) applyAll(ctx context.Context, env applyEnv, d *delta, txs []*transaction) ([]*applied, error) {
+	done := make([]*applied, len(txs))
+	for i, t := range txs {
+		done[i] = n.chargeFee(d, t, int32(i+1))
+	}
+	for _, a := range done {
+		err := n.apply(ctx, env, d, a)
+		if err != nil && ctx.Err() != nil {
+			return nil, fmt.Errorf("apply transaction %x: %w", a.tx.hash, err)
+		}
+		if err != nil {
+			// The host broke, not the transaction. It is the transaction that pays,
+			// as on the public network: a ledger that never closes helps nobody.
+			n.log.Error("transaction could not be applied", "hash", a.tx.hash.HexString(), "error", err)
+			a.result.Result = xdr.TransactionResultResult{Code: xdr.TransactionResultCodeTxInternalError}
+			a.fees.forfeitRefundable()
+		}
+	}
+	for _, a := range done {
+		n.refund(d, a)
+		a.seq, a.closeTime = env.seq, int64(env.closeTime)
+		a.meta = a.buildMeta()
+	}
+	return done, nil
+}
+
+// closeEvery is the network's heartbeat.
+func (n *Network) closeEvery(ctx context.Context, interval time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if _, err := n.CloseLedger(ctx); err != nil && ctx.Err() == nil {
+				n.log.Error("ledger did not close", "error", err)
+			}
+		}
+	}
+}
+
+// applyEnv is the ledger in the making.
+type applyEnv struct {
+	seq       uint32
+	closeTime uint64
+	seed      xdr.Hash // Randomness for contracts: differs by ledger, known to all.
+}

@@ -1,0 +1,182 @@
+package stellarnet_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/txnbuild"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+)
+
+func TestFaults_Sending(t *testing.T) {
+	t.Parallel()
+	send := protocol.SendTransactionMethodName
+	// gone means: the client got no answer that it could use.
+	for name, c := range map[string]struct {
+		fault func(*stellarnet.Faults)
+		then  string // What a second send says.
+	}{
+		"DropBefore": {func(f *stellarnet.Faults) { f.DropBefore(send, 1) }, "PENDING"},
+		"DropAfter":  {func(f *stellarnet.Faults) { f.DropAfter(send, 1) }, "DUPLICATE"},
+		"Fail":       {func(f *stellarnet.Faults) { f.Fail(send, http.StatusBadGateway, 1) }, "PENDING"},
+		"FailAfter":  {func(f *stellarnet.Faults) { f.FailAfter(send, http.StatusGatewayTimeout, 1) }, "DUPLICATE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+			c.fault(b.net.Faults())
+			if got, err := b.trySend(built); err == nil {
+				t.Fatalf("got an answer: %+v", got)
+			}
+			b.wantStatus(b.send(built), c.then)
+			b.close()
+			b.wantSuccess(b.get(built))
+			if n := b.net.Faults().Calls(send); n != 2 {
+				t.Errorf("%d calls were counted, want 2", n)
+			}
+		})
+	}
+
+	t.Run("TryAgainLater", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		b.net.Faults().TryAgainLater(2)
+		b.wantStatus(b.send(built), "TRY_AGAIN_LATER")
+		b.wantStatus(b.send(built), "TRY_AGAIN_LATER")
+		b.wantStatus(b.send(built), "PENDING")
+	})
+
+	t.Run("HoldQueueAndAdvanceClock", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		held := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		b.net.Faults().HoldQueue(true)
+		b.wantStatus(b.send(held), "PENDING")
+		b.close()
+		if got := b.get(held); got.Status != protocol.TransactionStatusNotFound {
+			t.Fatalf("a held transaction is %s", got.Status)
+		}
+		b.net.Faults().AdvanceClock(2 * time.Minute)
+		b.close()
+		b.net.Faults().HoldQueue(false)
+		b.close()
+		if got := b.get(held); got.Status != protocol.TransactionStatusNotFound ||
+			got.LatestLedgerCloseTime <= held.Timebounds().MaxTime {
+			t.Fatalf("got %+v", got)
+		}
+	})
+
+	t.Run("HeldIsAppliedAfterRelease", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		held := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		b.net.Faults().HoldQueue(true)
+		b.wantStatus(b.send(held), "PENDING")
+		b.close()
+		b.net.Faults().Reset()
+		b.close()
+		b.wantSuccess(b.get(held))
+	})
+}
+
+func TestFaults_Reading(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LagHidesRecentLedgers", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		target := keypair.MustRandom().Address()
+		b.must(b.net.Fund(target, 10*xlm))
+		built := b.build(tx{ops: []txnbuild.Operation{b.payment(target, "1")}})
+		b.wantStatus(b.send(built), "PENDING")
+		seq := b.close()
+		b.net.Faults().Lag(1)
+		if got := b.get(built); got.Status != protocol.TransactionStatusNotFound || got.LatestLedger != seq-1 {
+			t.Errorf("got %s at ledger %d", got.Status, got.LatestLedger)
+		}
+		if acc := b.accountEntry(target); acc.Balance != 10*xlm {
+			t.Errorf("balance %d is of a later ledger", acc.Balance)
+		}
+		b.net.Faults().Lag(0)
+		b.wantSuccess(b.get(built))
+	})
+
+	t.Run("ForgetHistory", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		b.wantSuccess(b.run(built))
+		seq := b.close()
+		b.net.Faults().ForgetHistory()
+		got := b.get(built)
+		if got.Status != protocol.TransactionStatusNotFound || got.OldestLedger != seq || got.LatestLedger != seq {
+			t.Fatalf("got %+v", got)
+		}
+	})
+
+	t.Run("RetentionEnds", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, func(o *stellarnet.Options) { o.Retention = 3 })
+		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		b.wantSuccess(b.run(built))
+		for range 3 {
+			b.close()
+		}
+		if got := b.get(built); got.Status != protocol.TransactionStatusNotFound || got.OldestLedger != got.LatestLedger-2 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+
+	t.Run("DelayOutlastsAClient", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.net.Faults().Delay(protocol.GetHealthMethodName, time.Minute, 1)
+		// Not by the SDK's client: that one leaves the call hanging in the background.
+		impatient := &http.Client{Timeout: 20 * time.Millisecond}
+		body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"getHealth"}`)
+		if _, err := impatient.Post(b.net.RPCURL(), "application/json", body); err == nil {
+			t.Fatal("the call was not delayed")
+		}
+		if _, err := b.client.GetHealth(b.ctx); err != nil {
+			t.Fatalf("the next call: %v", err)
+		}
+	})
+
+	t.Run("DownAndUpOnTheSamePort", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		url := b.net.RPCURL()
+		b.must(b.net.Faults().Down())
+		if _, err := b.client.GetHealth(b.ctx); err == nil {
+			t.Fatal("an RPC that is down answers")
+		}
+		b.close() // The network itself goes on.
+		b.must(b.net.Faults().Up())
+		if b.net.RPCURL() != url {
+			t.Fatalf("moved from %s to %s", url, b.net.RPCURL())
+		}
+		latest, err := b.client.GetLatestLedger(b.ctx)
+		b.must(err)
+		if latest.Sequence != 4 {
+			t.Errorf("latest ledger is %d", latest.Sequence)
+		}
+	})
+}
+
+func TestFaults_Expire(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if err := b.net.Faults().ExpireContract(contractAddress(b.contractID(1))); err == nil {
+		t.Error("expired a contract that does not exist")
+	}
+	if err := b.net.Faults().ExpireContract(b.account.Address()); err == nil {
+		t.Error("expired an account")
+	}
+}

@@ -1,0 +1,141 @@
+package stellarnet
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+)
+
+// sorobanFees follows a contract transaction's resource fee: what is spent in
+// any case, what may still be spent on rent and events, and what was.
+type sorobanFees struct {
+	open          bool // Whether the transaction came so far that anything was priced.
+	declared      int64
+	nonRefundable int64
+	refundable    int64 // Consumed: rent and events.
+	rent          int64 // Part of refundable.
+}
+
+// consume books rent and events, or reports that they exceed what was declared.
+func (f *sorobanFees) consume(rent, events int64) bool {
+	f.rent += rent
+	f.refundable += rent + events
+	return f.refundable <= f.declared-f.nonRefundable
+}
+
+// forfeitRefundable: a failed transaction pays neither rent nor events.
+func (f *sorobanFees) forfeitRefundable() { f.refundable, f.rent = 0, 0 }
+
+func (f *sorobanFees) refund() int64 { return f.declared - f.nonRefundable - f.refundable }
+
+// chargeFee takes the whole fee from the source account: the base fee, as no
+// ledger here is so full that fees compete, and the declared resource fee.
+func (n *Network) chargeFee(d *delta, t *transaction, order int32) *applied {
+	a := &applied{tx: t, order: order, result: initialResult(t)}
+	fee := min(t.inclusionFee(), t.baseFeeTotal())
+	if data := t.soroban(); data != nil {
+		a.fees.declared = int64(data.ResourceFee)
+		fee += a.fees.declared
+	}
+	step := newDelta(d, d.seq)
+	acc := loadAccount(step, t.source())
+	fee = min(fee, int64(acc.Balance))
+	acc.Balance -= xdr.Int64(fee)
+	step.putAccount(acc)
+	a.feeChanges = step.changes()
+	step.mergeInto(d)
+
+	a.result.FeeCharged = xdr.Int64(fee)
+	a.events = append(a.events,
+		n.feeEvent(xdr.TransactionEventStageTransactionEventStageBeforeAllTxs, t.source(), fee))
+	return a
+}
+
+// refund gives back what a contract transaction did not use.
+func (n *Network) refund(d *delta, a *applied) {
+	a.refundChanges = xdr.LedgerEntryChanges{}
+	amount := a.fees.refund()
+	if amount <= 0 || !a.fees.open {
+		return
+	}
+	step := newDelta(d, d.seq)
+	acc := loadAccount(step, a.tx.source())
+	if acc == nil {
+		return
+	}
+	acc.Balance += xdr.Int64(amount)
+	step.putAccount(acc)
+	a.refundChanges = step.changes()
+	step.mergeInto(d)
+
+	a.result.FeeCharged -= xdr.Int64(amount)
+	a.events = append(a.events,
+		n.feeEvent(xdr.TransactionEventStageTransactionEventStageAfterAllTxs, a.tx.source(), -amount))
+}
+
+// openFees prices the declared resources before the transaction runs.
+func (n *Network) openFees(ctx context.Context, env applyEnv, d *delta, a *applied) error {
+	fee, err := n.resourceFee(ctx, d, a.tx, conditions{seq: env.seq, closeTime: env.closeTime}, 0)
+	if err != nil {
+		return fmt.Errorf("price resources: %w", err)
+	}
+	a.fees.open, a.fees.nonRefundable = true, fee.NonRefundable
+	return nil
+}
+
+// resourceFee asks the host what a transaction's declared resources cost, with
+// that many bytes of events and return value.
+func (n *Network) resourceFee(
+	ctx context.Context, state view, t *transaction, cond conditions, eventsBytes uint32,
+) (host.ResourceFee, error) {
+	restored := len(archivedIndices(t.soroban()))
+	if t.operations()[0].Body.Type == xdr.OperationTypeRestoreFootprint {
+		restored = len(t.soroban().Resources.Footprint.ReadWrite)
+	}
+	return n.host.ResourceFee(ctx, n.lookup(state, cond.seq), host.ResourceFeeRequest{
+		Ledger:           n.hostLedger(cond.seq, cond.closeTime),
+		Resources:        marshal(t.soroban().Resources),
+		TransactionSize:  t.size,
+		EventsBytes:      eventsBytes,
+		ArchivedRestored: uint32(restored),
+	})
+}
+
+// hostLedger describes a ledger in the making to the host.
+func (n *Network) hostLedger(seq uint32, closeTime uint64) host.Ledger {
+	return host.Ledger{
+		ProtocolVersion: protocolVersion,
+		Sequence:        seq,
+		Timestamp:       closeTime,
+		NetworkID:       n.networkID,
+		BaseReserve:     baseReserve,
+	}
+}
+
+// lookup lets the host read a state as of ledger seq. Archived entries are found
+// with the lifetime that has passed; temporary ones that expired are gone.
+func (n *Network) lookup(state view, seq uint32) host.LookupFunc {
+	return func(raw []byte) ([]byte, *uint32, error) {
+		r, ok := state.get(string(raw))
+		if !ok {
+			return nil, nil, nil
+		}
+		if r.liveUntil == 0 {
+			return r.raw, nil, nil
+		}
+		if r.expired(seq) {
+			var key xdr.LedgerKey
+			if err := xdr.SafeUnmarshal(raw, &key); err != nil {
+				return nil, nil, fmt.Errorf("decode ledger key: %w", err)
+			}
+			if !isPersistent(key) {
+				return nil, nil, nil
+			}
+		}
+		liveUntil := r.liveUntil
+		return r.raw, &liveUntil, nil
+	}
+}

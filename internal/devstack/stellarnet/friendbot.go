@@ -1,0 +1,71 @@
+package stellarnet
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// friendbotGrant is what the public friendbots give.
+const friendbotGrant = 10_000 * stroopsPerXLM
+
+// problem is an error in the form that Horizon and friendbot have.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// grantResponse is what clients read of friendbot's answer: the JavaScript SDK
+// finds the new account in the meta, others look the hash up.
+type grantResponse struct {
+	Successful bool   `json:"successful"`
+	ID         string `json:"id"`
+	Hash       string `json:"hash"`
+	Ledger     uint32 `json:"ledger"`
+	Envelope   string `json:"envelope_xdr"`
+	Result     string `json:"result_xdr"`
+	ResultMeta string `json:"result_meta_xdr"`
+}
+
+// serveFriendbot creates an account, in a ledger that closes at once. It takes
+// GET and POST, as both kinds of client are about.
+func (n *Network) serveFriendbot(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		writeProblem(w, http.StatusMethodNotAllowed, "method_not_allowed", "Method Not Allowed", "use GET or POST")
+		return
+	}
+	a, err := n.fund(r.Context(), r.FormValue("addr"), friendbotGrant, true)
+	switch {
+	case errors.Is(err, errFunded), errors.Is(err, errAddress):
+		writeProblem(w, http.StatusBadRequest, "bad_request", "Bad Request", err.Error())
+		return
+	case err != nil:
+		n.log.Error("friendbot failed", "error", err)
+		writeProblem(w, http.StatusInternalServerError, "server_error", "Internal Server Error", "")
+		return
+	}
+	writeJSON(w, http.StatusOK, grantResponse{
+		Successful: true,
+		ID:         a.tx.hash.HexString(),
+		Hash:       a.tx.hash.HexString(),
+		Ledger:     a.seq,
+		Envelope:   encode(a.tx.envelope),
+		Result:     encode(a.result),
+		ResultMeta: encode(a.meta),
+	})
+}
+
+func writeProblem(w http.ResponseWriter, status int, kind, title, detail string) {
+	writeJSON(w, status, problem{
+		Type: "https://stellar.org/horizon-errors/" + kind, Title: title, Status: status, Detail: detail,
+	})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The connection is all that can fail here, and then nobody is listening.
+	_ = json.NewEncoder(w).Encode(body)
+}

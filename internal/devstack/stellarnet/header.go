@@ -1,0 +1,100 @@
+package stellarnet
+
+import (
+	"crypto/sha256"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+)
+
+// seal gives a finished ledger its transaction set and header.
+func (n *Network) seal(last *closedLedger, env applyEnv, d *delta, done []*applied) *closedLedger {
+	txSet := transactionSet(last.header.Hash, done)
+	results := xdr.TransactionResultSet{Results: make([]xdr.TransactionResultPair, len(done))}
+	header := last.header.Header
+	for i, a := range done {
+		results.Results[i] = xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.result}
+		header.FeePool += a.result.FeeCharged
+	}
+	header.LedgerSeq = xdr.Uint32(env.seq)
+	header.PreviousLedgerHash = last.header.Hash
+	header.ScpValue = xdr.StellarValue{
+		TxSetHash: sha256.Sum256(marshal(txSet)),
+		CloseTime: xdr.TimePoint(env.closeTime),
+	}
+	header.TxSetResultHash = sha256.Sum256(marshal(results))
+	header.BucketListHash = stateHash(header.BucketListHash, d)
+	return newClosedLedger(header, txSet, done)
+}
+
+func newClosedLedger(header xdr.LedgerHeader, txSet xdr.GeneralizedTransactionSet, done []*applied) *closedLedger {
+	return &closedLedger{
+		header: xdr.LedgerHeaderHistoryEntry{Hash: sha256.Sum256(marshal(header)), Header: header},
+		txSet:  txSet,
+		txs:    done,
+	}
+}
+
+// stateHash stands in for the hash of the bucket list: it differs whenever the
+// state does, but is no Merkle root of it.
+func stateHash(previous xdr.Hash, d *delta) xdr.Hash {
+	sum := sha256.New()
+	sum.Write(previous[:])
+	for _, key := range d.order {
+		sum.Write([]byte(key))
+		sum.Write(d.touched[key].raw)
+	}
+	return xdr.Hash(sum.Sum(nil))
+}
+
+// transactionSet has the two phases of the protocol: classic transactions, and
+// contract transactions in stages of which this network needs only one.
+func transactionSet(previous xdr.Hash, done []*applied) xdr.GeneralizedTransactionSet {
+	var classic, soroban []xdr.TransactionEnvelope
+	for _, a := range done {
+		if a.tx.isSoroban() {
+			soroban = append(soroban, a.tx.envelope)
+		} else {
+			classic = append(classic, a.tx.envelope)
+		}
+	}
+	fee := xdr.Int64(baseFee)
+	components := []xdr.TxSetComponent{}
+	if len(classic) > 0 {
+		components = append(components, xdr.TxSetComponent{
+			Type:                  xdr.TxSetComponentTypeTxsetCompTxsMaybeDiscountedFee,
+			TxsMaybeDiscountedFee: &xdr.TxSetComponentTxsMaybeDiscountedFee{BaseFee: &fee, Txs: classic},
+		})
+	}
+	parallel := &xdr.ParallelTxsComponent{BaseFee: &fee, ExecutionStages: []xdr.ParallelTxExecutionStage{}}
+	if len(soroban) > 0 {
+		parallel.ExecutionStages = append(parallel.ExecutionStages, xdr.ParallelTxExecutionStage{soroban})
+	}
+	return xdr.GeneralizedTransactionSet{V: 1, V1TxSet: &xdr.TransactionSetV1{
+		PreviousLedgerHash: previous,
+		Phases: []xdr.TransactionPhase{
+			{V: 0, V0Components: &components},
+			{V: 1, ParallelTxsComponent: parallel},
+		},
+	}}
+}
+
+// closeMeta is the ledger as stellar-core streams it to those who follow.
+func (n *Network) closeMeta(c *closedLedger) xdr.LedgerCloseMeta {
+	processing := make([]xdr.TransactionResultMetaV1, len(c.txs))
+	for i, a := range c.txs {
+		processing[i] = xdr.TransactionResultMetaV1{
+			Result:                   xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.result},
+			FeeProcessing:            orEmpty(a.feeChanges),
+			TxApplyProcessing:        a.meta,
+			PostTxApplyFeeProcessing: orEmpty(a.refundChanges),
+		}
+	}
+	return xdr.LedgerCloseMeta{V: 2, V2: &xdr.LedgerCloseMetaV2{
+		Ext: xdr.LedgerCloseMetaExt{V: 1, V1: &xdr.LedgerCloseMetaExtV1{
+			SorobanFeeWrite1Kb: xdr.Int64(n.limits.writeFee1KB),
+		}},
+		LedgerHeader: c.header,
+		TxSet:        c.txSet,
+		TxProcessing: processing,
+	}}
+}

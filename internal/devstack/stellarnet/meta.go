@@ -1,0 +1,38 @@
+package stellarnet
+
+import (
+	"github.com/stellar/go-stellar-sdk/xdr"
+)
+
+// buildMeta puts together what happened, in the form that the protocol has had
+// since version 23. Fees are not in it: they are charged and refunded apart.
+func (a *applied) buildMeta() xdr.TransactionMeta {
+	v4 := &xdr.TransactionMetaV4{
+		TxChangesBefore:  orEmpty(a.seqChanges),
+		Operations:       a.operations,
+		TxChangesAfter:   xdr.LedgerEntryChanges{},
+		Events:           a.events,
+		DiagnosticEvents: a.diagnostics,
+	}
+	if v4.Operations == nil {
+		v4.Operations = []xdr.OperationMetaV2{}
+	}
+	if a.tx.isSoroban() {
+		v4.SorobanMeta = &xdr.SorobanTransactionMetaV2{
+			Ext: xdr.SorobanTransactionMetaExt{V: 1, V1: &xdr.SorobanTransactionMetaExtV1{
+				TotalNonRefundableResourceFeeCharged: xdr.Int64(a.fees.nonRefundable),
+				TotalRefundableResourceFeeCharged:    xdr.Int64(a.fees.refundable),
+				RentFeeCharged:                       xdr.Int64(a.fees.rent),
+			}},
+			ReturnValue: a.returnValue,
+		}
+	}
+	return xdr.TransactionMeta{V: 4, V4: v4}
+}
+
+func orEmpty(changes xdr.LedgerEntryChanges) xdr.LedgerEntryChanges {
+	if changes == nil {
+		return xdr.LedgerEntryChanges{}
+	}
+	return changes
+}

@@ -1,0 +1,135 @@
+package stellarnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/creachadair/jrpc2"
+	"github.com/creachadair/jrpc2/handler"
+	"github.com/creachadair/jrpc2/jhttp"
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+)
+
+const (
+	friendbotPath = "/friendbot"
+	maxBody       = 512 * 1024 // What stellar-rpc accepts.
+)
+
+// server is the network's one listener: the RPC at /, the friendbot beside it.
+// It can go down and come back on the same port.
+type server struct {
+	n      *Network
+	bridge jhttp.Bridge
+	addr   string // Fixed by the first open.
+
+	mu     sync.Mutex
+	http   *http.Server // nil while down.
+	served sync.WaitGroup
+}
+
+func newServer(n *Network) *server {
+	return &server{n: n, bridge: jhttp.NewBridge(n.methods(), &jhttp.BridgeOptions{
+		Server: &jrpc2.ServerOptions{Concurrency: 4 * runtime.NumCPU()},
+	})}
+}
+
+// methods are those of stellar-rpc, by way of the JSON-RPC library that it uses.
+func (n *Network) methods() handler.Map {
+	return handler.Map{
+		protocol.GetHealthMethodName:           method(n.getHealth),
+		protocol.GetNetworkMethodName:          method(n.getNetwork),
+		protocol.GetVersionInfoMethodName:      method(n.getVersionInfo),
+		protocol.GetLatestLedgerMethodName:     method(n.getLatestLedger),
+		protocol.GetFeeStatsMethodName:         method(n.getFeeStats),
+		protocol.GetLedgerEntriesMethodName:    method(n.getLedgerEntries),
+		protocol.GetTransactionMethodName:      method(n.getTransaction),
+		protocol.SendTransactionMethodName:     method(n.sendTransaction),
+		protocol.SimulateTransactionMethodName: method(n.simulateTransaction),
+	}
+}
+
+// method takes its parameters by name only, as stellar-rpc does.
+func method[Q, A any](fn func(context.Context, Q) (A, error)) jrpc2.Handler {
+	info, err := handler.Check(fn)
+	if err != nil {
+		panic("stellarnet: " + err.Error())
+	}
+	return info.AllowArray(false).Wrap()
+}
+
+// open listens and serves until close or down.
+func (s *server) open(addr string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http != nil {
+		return nil
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen for RPC: %w", err)
+	}
+	if s.addr == "" {
+		s.addr = listener.Addr().String()
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.n.faults.wrap(s.bridge))
+	mux.Handle(friendbotPath, s.n.faults.wrap(http.HandlerFunc(s.n.serveFriendbot)))
+	web := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 * 1024,
+	}
+	s.http = web
+	s.served.Go(func() {
+		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.n.log.Error("RPC stopped serving", "error", err)
+		}
+	})
+	return nil
+}
+
+// down refuses connections and cuts those there are.
+func (s *server) down() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http == nil {
+		return nil
+	}
+	err := s.http.Close()
+	s.http = nil
+	s.served.Wait()
+	return err
+}
+
+func (s *server) close() error {
+	return errors.Join(s.down(), s.bridge.Close())
+}
+
+func invalidParams(format string, args ...any) error {
+	return &jrpc2.Error{Code: jrpc2.InvalidParams, Message: fmt.Sprintf(format, args...)}
+}
+
+func internalError(format string, args ...any) error {
+	return &jrpc2.Error{Code: jrpc2.InternalError, Message: fmt.Sprintf(format, args...)}
+}
+
+// checkFormat refuses the JSON form of XDR, which the real server has.
+func checkFormat(format string) error {
+	if err := protocol.IsValidFormat(format); err != nil {
+		return invalidParams("%s", err)
+	}
+	if format == protocol.FormatJSON {
+		return invalidParams("xdrFormat %q is not supported yet by this network: use %q",
+			protocol.FormatJSON, protocol.FormatBase64)
+	}
+	return nil
+}

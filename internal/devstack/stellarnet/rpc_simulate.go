@@ -1,0 +1,199 @@
+package stellarnet
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+)
+
+// simulateTransaction runs on a snapshot, so ledgers close while it works. What
+// is wrong with the transaction is in the answer; only what is wrong with the
+// call is an RPC error.
+func (n *Network) simulateTransaction(
+	ctx context.Context, q protocol.SimulateTransactionRequest,
+) (protocol.SimulateTransactionResponse, error) {
+	var none protocol.SimulateTransactionResponse
+	if err := checkFormat(q.Format); err != nil {
+		return none, err
+	}
+	env, err := decodeEnvelope(q.Transaction)
+	if err != nil {
+		return protocol.SimulateTransactionResponse{Error: "Could not unmarshal transaction"}, nil
+	}
+	if len(env.Operations()) != 1 {
+		return protocol.SimulateTransactionResponse{Error: "Transaction contains more than one operation"}, nil
+	}
+	_, latest := n.window()
+	// As if in the next ledger, else what the latest one did would count only from
+	// the one after that.
+	sim := simulation{
+		n:      n,
+		lookup: n.lookup(n.ledger.at(latest.seq()), latest.seq()+1),
+		ledger: n.hostLedger(latest.seq()+1, uint64(n.now().Unix())),
+	}
+	result, err := sim.run(ctx, env, q)
+	if err != nil {
+		return protocol.SimulateTransactionResponse{Error: err.Error(), LatestLedger: latest.seq()}, nil
+	}
+	out := simulationResponse(result)
+	out.LatestLedger = latest.seq()
+	return out, nil
+}
+
+type simulation struct {
+	n      *Network
+	lookup host.LookupFunc
+	ledger host.Ledger
+}
+
+func (s simulation) run(
+	ctx context.Context, env xdr.TransactionEnvelope, q protocol.SimulateTransactionRequest,
+) (host.SimulateResult, error) {
+	op := env.Operations()[0]
+	auth, err := authOf(op, q.AuthMode)
+	if err != nil {
+		return host.SimulateResult{}, err
+	}
+	source := env.SourceAccount()
+	if op.SourceAccount != nil {
+		source = *op.SourceAccount
+	}
+	switch op.Body.Type {
+	case xdr.OperationTypeInvokeHostFunction:
+		request := host.SimulateRequest{
+			Ledger:       s.ledger,
+			HostFunction: marshal(op.Body.InvokeHostFunctionOp.HostFunction),
+			Source:       marshal(source.ToAccountId()),
+			Auth:         auth,
+			PRNGSeed:     s.n.ledger.latest().header.Hash,
+
+			AllowNonRootAuth: q.AuthMode == protocol.AuthModeRecordAllowNonroot,
+			AddressV2:        q.UseUpgradedAuth,
+		}
+		return s.n.host.Simulate(ctx, s.lookup, request)
+	case xdr.OperationTypeExtendFootprintTtl:
+		footprint, err := footprintOf(env)
+		if err != nil {
+			return host.SimulateResult{}, err
+		}
+		request := s.footprint(footprint.ReadOnly)
+		request.ExtendTo = uint32(op.Body.ExtendFootprintTtlOp.ExtendTo)
+		return s.n.host.SimulateExtendTTL(ctx, s.lookup, request)
+	default:
+		footprint, err := footprintOf(env)
+		if err != nil {
+			return host.SimulateResult{}, err
+		}
+		return s.n.host.SimulateRestore(ctx, s.lookup, s.footprint(footprint.ReadWrite))
+	}
+}
+
+func (s simulation) footprint(keys []xdr.LedgerKey) host.FootprintRequest {
+	request := host.FootprintRequest{Ledger: s.ledger, Keys: make([][]byte, len(keys))}
+	for i, key := range keys {
+		request.Keys[i] = marshal(key)
+	}
+	return request
+}
+
+func footprintOf(env xdr.TransactionEnvelope) (xdr.LedgerFootprint, error) {
+	if env.V1 == nil || env.V1.Tx.Ext.SorobanData == nil {
+		return xdr.LedgerFootprint{}, fmt.Errorf("To perform a SimulateTransaction for ExtendFootprintTtl or " + //nolint:staticcheck // stellar-rpc's words.
+			"RestoreFootprint operations, SorobanTransactionData must be provided")
+	}
+	return env.V1.Tx.Ext.SorobanData.Resources.Footprint, nil
+}
+
+// authOf decides between checking the given authorization and recording what
+// would be needed (nil).
+func authOf(op xdr.Operation, mode string) ([][]byte, error) {
+	switch mode {
+	case "", protocol.AuthModeEnforce, protocol.AuthModeRecord, protocol.AuthModeRecordAllowNonroot:
+	default:
+		return nil, fmt.Errorf("optional 'authMode' must be one of %s,%s,%s when included",
+			protocol.AuthModeEnforce, protocol.AuthModeRecord, protocol.AuthModeRecordAllowNonroot)
+	}
+	if !isSorobanOp(op) {
+		return nil, fmt.Errorf("transaction contains unsupported operation type: %s", op.Body.Type)
+	}
+	if op.Body.Type != xdr.OperationTypeInvokeHostFunction {
+		if mode != "" {
+			return nil, fmt.Errorf("cannot set authMode with non-InvokeHostFunction operations")
+		}
+		return nil, nil
+	}
+	auth := op.Body.InvokeHostFunctionOp.Auth
+	switch {
+	case len(auth) > 0 && (mode == protocol.AuthModeRecord || mode == protocol.AuthModeRecordAllowNonroot):
+		return nil, fmt.Errorf("cannot set authMode to '%s' with an auth footprint", mode)
+	case len(auth) > 0 || mode == protocol.AuthModeEnforce:
+		return marshalAll(auth), nil
+	default:
+		return nil, nil
+	}
+}
+
+func simulationResponse(r host.SimulateResult) protocol.SimulateTransactionResponse {
+	out := protocol.SimulateTransactionResponse{
+		Error:              r.Error,
+		TransactionDataXDR: base64.StdEncoding.EncodeToString(r.TransactionData),
+		EventsXDR:          base64All(r.DiagnosticEvents),
+		MinResourceFee:     r.MinResourceFee,
+	}
+	if len(r.Result) > 0 {
+		value, auth := base64.StdEncoding.EncodeToString(r.Result), base64All(r.Auth)
+		out.Results = []protocol.SimulateHostFunctionResult{{ReturnValueXDR: &value, AuthXDR: &auth}}
+	}
+	if len(r.RestorePreamble) > 0 {
+		out.RestorePreamble = &protocol.RestorePreamble{
+			TransactionDataXDR: base64.StdEncoding.EncodeToString(r.RestorePreamble),
+			MinResourceFee:     r.RestoreMinFee,
+		}
+	}
+	for _, change := range r.Changes {
+		if entry, ok := changeResult(change); ok {
+			out.StateChanges = append(out.StateChanges, entry)
+		}
+	}
+	return out
+}
+
+func changeResult(c host.Change) (protocol.LedgerEntryChange, bool) {
+	out := protocol.LedgerEntryChange{
+		KeyXDR:    base64.StdEncoding.EncodeToString(c.Key),
+		BeforeXDR: base64Optional(c.Before),
+		AfterXDR:  base64Optional(c.After),
+	}
+	switch {
+	case c.Before == nil && c.After == nil:
+		return out, false
+	case c.Before == nil:
+		out.Type = protocol.LedgerEntryChangeTypeCreated
+	case c.After == nil:
+		out.Type = protocol.LedgerEntryChangeTypeDeleted
+	default:
+		out.Type = protocol.LedgerEntryChangeTypeUpdated
+	}
+	return out, true
+}
+
+func base64All(items [][]byte) []string {
+	out := make([]string, len(items))
+	for i := range items {
+		out[i] = base64.StdEncoding.EncodeToString(items[i])
+	}
+	return out
+}
+
+func base64Optional(b []byte) *string {
+	if b == nil {
+		return nil
+	}
+	s := base64.StdEncoding.EncodeToString(b)
+	return &s
+}

@@ -1,0 +1,4 @@
+import {
+  to = healthcare_tenant.clinic
+  id = "0198c5a4-7b1e-7c3a-9f52-3d1c8a7e4b60"
+}

@@ -1,0 +1,147 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+)
+
+func from(values map[string]string) config.Source {
+	return config.Source(func(string) string { return "" }).Over(values)
+}
+
+// seed has the shape of a secret key and opens nothing.
+var seed = "S" + strings.Repeat("A", 55)
+
+func TestSecret_NeverPrints(t *testing.T) {
+	t.Parallel()
+	s := struct {
+		Password config.Secret
+		p        *config.Secret
+	}{Password: "hunter2"}
+	s.p = &s.Password
+	encoded, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "secret", s.Password, "struct", s)
+	out := fmt.Sprintf("%v %+v %#v %s %q %d %x %s", s, s, s, s.Password, s.Password, s.Password, *s.p, encoded) + b.String()
+	if strings.Contains(out, "hunter2") || strings.Contains(out, fmt.Sprintf("%x", "hunter2")) {
+		t.Errorf("printed: %s", out)
+	}
+	if s.Password.Reveal() != "hunter2" {
+		t.Error("Reveal does not")
+	}
+}
+
+func TestReadDatabase(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in    map[string]string
+		url   string
+		fault string
+	}{
+		"URL":           {in: map[string]string{"DATABASE_URL": "postgres://u:p@h/d", "DB_HOST": "other"}, url: "postgres://u:p@h/d"},
+		"Parts":         {in: map[string]string{"DB_HOST": "h", "DB_USERNAME": "u", "DB_PASSWORD": "p/ä ", "DB_NAME": "d"}, url: "postgres://u:p%2F%C3%A4%20@h:5432/d?sslmode=prefer"},
+		"IPv6":          {in: map[string]string{"DB_HOST": "::1", "DB_PORT": "5433", "DB_NAME": "d"}, url: "postgres://[::1]:5433/d?sslmode=prefer"},
+		"PGVariables":   {in: map[string]string{"PGHOST": "h"}, url: ""},
+		"Nothing":       {in: nil, fault: "DATABASE_URL is not set"},
+		"WrongScheme":   {in: map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d"}, fault: "DATABASE_URL cannot be read"},
+		"WrongSSLMode":  {in: map[string]string{"DB_HOST": "h", "DB_SSLMODE": "maybe"}, fault: `DB_SSLMODE is "maybe"; choose one of`},
+		"WrongPort":     {in: map[string]string{"DB_HOST": "h", "DB_PORT": "99999"}, fault: `DB_PORT is "99999"; give a whole number from 1 to 65535`},
+		"NoConnections": {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DB_MAX_CONNECTIONS": "0"}, fault: "DB_MAX_CONNECTIONS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.ReadDatabase(from(c.in))
+			check(t, err, c.fault)
+			if c.fault == "" && got.URL.Reveal() != c.url {
+				t.Errorf("URL %s, want %s", got.URL.Reveal(), c.url)
+			}
+		})
+	}
+}
+
+func TestReadSoroban(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in         map[string]string
+		passphrase string
+		fault      string
+	}{
+		"Testnet":        {in: map[string]string{"SOROBAN_NETWORK": "testnet"}, passphrase: "Test SDF Network ; September 2015"},
+		"MainnetIsAlias": {in: map[string]string{"SOROBAN_NETWORK": "mainnet", "SOROBAN_RPC_URL": "https://rpc.example"}, passphrase: "Public Global Stellar Network ; September 2015"},
+		"OwnNetwork":     {in: map[string]string{"SOROBAN_NETWORK": "ours", "SOROBAN_NETWORK_PASSPHRASE": "Ours", "SOROBAN_RPC_URL": "http://h"}, passphrase: "Ours"},
+		"UnknownNetwork": {in: map[string]string{"SOROBAN_NETWORK": "ours"}, fault: `SOROBAN_NETWORK is "ours", which is none of`},
+		"PublicNeedsURL": {in: map[string]string{"SOROBAN_NETWORK": "public"}, fault: "SOROBAN_RPC_URL is not set"},
+		"NoNetwork":      {in: map[string]string{}, fault: "SOROBAN_NETWORK is not set"},
+		"NoSeed":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": " "}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set"},
+		"PublicKey":      {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "G" + seed[1:]}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key"},
+		"BadURL":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is no URL"},
+		"BadFee":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_MAX_FEE": "1 XLM"}, fault: "SOROBAN_MAX_FEE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.ReadSoroban(from(map[string]string{"SOROBAN_CONTRACT_DEPLOYER_SECRET": seed}).Over(c.in))
+			check(t, err, c.fault)
+			if got.Passphrase != c.passphrase && c.fault == "" {
+				t.Errorf("passphrase %q", got.Passphrase)
+			}
+		})
+	}
+}
+
+func TestReadMail(t *testing.T) {
+	t.Parallel()
+	base := map[string]string{"MAIL_HOST": "smtp.example", "MAIL_FROM": "a@b.example"}
+	for name, c := range map[string]struct {
+		in    map[string]string
+		fault string
+	}{
+		"Defaults":       {},
+		"NamedSender":    {in: map[string]string{"MAIL_FROM": "Platform <a@b.example>"}},
+		"NoneOnLoopback": {in: map[string]string{"MAIL_HOST": "127.0.0.1", "MAIL_TLS": "none"}},
+		"NoneElsewhere":  {in: map[string]string{"MAIL_TLS": "none"}, fault: "MAIL_TLS is none, which is possible on loopback alone"},
+		"BadSender":      {in: map[string]string{"MAIL_FROM": "nobody"}, fault: "MAIL_FROM is no address"},
+		"BadPolicy":      {in: map[string]string{"MAIL_FAILURE_POLICY": "panic"}, fault: "MAIL_FAILURE_POLICY"},
+		"NoUser":         {in: map[string]string{"MAIL_PASSWORD": "s3cret"}, fault: "MAIL_USER is not set"},
+		"BadAppURL":      {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is no base URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.ReadMail(from(base).Over(c.in))
+			check(t, err, c.fault)
+			if c.fault == "" && (got.Port != 587 || got.AppURL != "http://127.0.0.1:3000" || got.FailurePolicy != "warn") {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	t.Run("AllFaultsAtOnce", func(t *testing.T) {
+		t.Parallel()
+		_, err := config.ReadMail(from(map[string]string{"MAIL_PORT": "x"}))
+		var names []string
+		for _, f := range config.Faults(err) {
+			names = append(names, f.Variable)
+		}
+		if strings.Join(names, " ") != "MAIL_HOST MAIL_PORT MAIL_FROM" {
+			t.Errorf("faults %v", names)
+		}
+	})
+}
+
+func check(t *testing.T, err error, fault string) {
+	t.Helper()
+	switch {
+	case fault == "" && err != nil:
+		t.Errorf("error %v", err)
+	case fault != "" && (err == nil || !strings.Contains(err.Error(), fault)):
+		t.Errorf("error %v, want %q in it", err, fault)
+	case err != nil && strings.Contains(err.Error(), "s3cret"):
+		t.Errorf("error shows a secret: %v", err)
+	}
+}

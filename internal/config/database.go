@@ -1,0 +1,60 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+// The variables of the registry database.
+const (
+	DatabaseURL            = "DATABASE_URL"
+	DatabaseHost           = "DB_HOST"
+	DatabasePort           = "DB_PORT"
+	DatabaseUser           = "DB_USERNAME"
+	DatabasePassword       = "DB_PASSWORD" //nolint:gosec // a variable's name
+	DatabaseName           = "DB_NAME"
+	DatabaseSSLMode        = "DB_SSLMODE"
+	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"
+)
+
+// Database is where the registry is.
+type Database struct {
+	URL            Secret // For pgx; "" lets the PG* variables decide.
+	MaxConnections int
+}
+
+// ReadDatabase reads the settings of the registry database.
+func ReadDatabase(get Source) (Database, error) {
+	r := &reader{get: get}
+	d := Database{MaxConnections: int(r.number(DatabaseMaxConnections, 8, 1, 1000))}
+	whole, host := r.text(DatabaseURL, ""), r.text(DatabaseHost, "")
+	switch {
+	case whole != "":
+		if u, err := url.Parse(whole); strings.Contains(whole, "://") && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			r.fault(DatabaseURL, "cannot be read; give postgres://user:password@host:5432/name, with special characters percent-encoded")
+		}
+		d.URL = Secret(whole)
+	case host != "":
+		d.URL = Secret(assemble(r, host))
+	case r.text("PGHOST", "") == "" && r.text("PGSERVICE", "") == "":
+		r.fault(DatabaseURL, "is not set; give the registry database as postgres://user:password@host:5432/name, or DB_HOST and the other DB_ variables")
+	}
+	return d, r.err()
+}
+
+func assemble(r *reader, host string) string {
+	u := url.URL{
+		Scheme: "postgres",
+		Host:   net.JoinHostPort(host, r.text(DatabasePort, "5432")),
+		Path:   "/" + r.text(DatabaseName, ""),
+		RawQuery: "sslmode=" + r.choice(DatabaseSSLMode, "prefer",
+			"disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+	}
+	r.number(DatabasePort, 5432, 1, 65535)
+	if user := r.text(DatabaseUser, ""); user != "" {
+		// Not trimmed: a password may begin or end with a blank.
+		u.User = url.UserPassword(user, r.get(DatabasePassword))
+	}
+	return u.String()
+}

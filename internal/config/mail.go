@@ -1,0 +1,85 @@
+package config
+
+import (
+	"net"
+	"net/mail"
+	"net/url"
+	"strings"
+)
+
+// The variables of mail and of the links in it.
+const (
+	MailHost          = "MAIL_HOST"
+	MailPort          = "MAIL_PORT"
+	MailUser          = "MAIL_USER"
+	MailPassword      = "MAIL_PASSWORD" //nolint:gosec // a variable's name
+	MailFrom          = "MAIL_FROM"
+	MailTLS           = "MAIL_TLS"
+	MailFailurePolicy = "MAIL_FAILURE_POLICY"
+	AppURL            = "APP_URL"
+	AppHost           = "APP_HOST"
+	AppPort           = "APP_PORT"
+)
+
+// The ways to protect the conversation with the mail server.
+const (
+	TLSMandatory     = "mandatory"     // STARTTLS, or the mail is not sent.
+	TLSOpportunistic = "opportunistic" // STARTTLS where the server offers it.
+	TLSNone          = "none"          // In the clear; on loopback alone.
+)
+
+// Mail is how mail is sent.
+type Mail struct {
+	Host          string
+	Port          int // 465 means TLS from the first byte.
+	User          string
+	Password      Secret
+	From          string // An address, with or without a name.
+	TLS           string
+	FailurePolicy string // warn or fail.
+	AppURL        string // Without a slash at its end.
+}
+
+// ReadMail reads the settings of mail.
+func ReadMail(get Source) (Mail, error) {
+	r := &reader{get: get}
+	m := Mail{
+		Host:          r.need(MailHost, "give the name of the SMTP server"),
+		Port:          int(r.number(MailPort, 587, 1, 65535)),
+		User:          r.text(MailUser, ""),
+		Password:      Secret(get(MailPassword)),
+		From:          r.need(MailFrom, "give the sender, as Platform <no-reply@platform.example>"),
+		TLS:           r.choice(MailTLS, TLSMandatory, TLSMandatory, TLSOpportunistic, TLSNone),
+		FailurePolicy: r.choice(MailFailurePolicy, "warn", "warn", "fail"),
+	}
+	if _, err := mail.ParseAddress(m.From); m.From != "" && err != nil {
+		r.fault(MailFrom, "is no address; give it as no-reply@platform.example or Platform <no-reply@platform.example>")
+	}
+	if m.TLS == TLSNone && m.Host != "" && !Loopback(m.Host) {
+		r.fault(MailTLS, "is none, which is possible on loopback alone, and %s is %q; choose mandatory", MailHost, m.Host)
+	}
+	if m.User == "" && m.Password != "" {
+		r.fault(MailUser, "is not set, but %s is; give both or none", MailPassword)
+	}
+	m.AppURL = r.appURL()
+	return m, r.err()
+}
+
+func (r *reader) appURL() string {
+	port := r.number(AppPort, 3000, 1, 65535)
+	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), itoa(port))}
+	address := r.text(AppURL, fallback.String())
+	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		r.fault(AppURL, "is no base URL; give it as https://app.platform.example")
+	}
+	return strings.TrimRight(address, "/")
+}
+
+// Loopback reports whether a host is this machine and no network is between.
+func Loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// The variables of the Stellar network.
+const (
+	SorobanNetwork    = "SOROBAN_NETWORK"
+	SorobanPassphrase = "SOROBAN_NETWORK_PASSPHRASE"
+	SorobanRPCURL     = "SOROBAN_RPC_URL"
+	SorobanDeployer   = "SOROBAN_CONTRACT_DEPLOYER_SECRET"
+	SorobanMaxFee     = "SOROBAN_MAX_FEE"
+	SorobanMaxUpload  = "SOROBAN_MAX_UPLOAD_FEE"
+)
+
+// Soroban is the network on which tenant contracts live, and who deploys them.
+type Soroban struct {
+	Network        string
+	Passphrase     string
+	RPCURL         string
+	DeployerSecret Secret // S... seed.
+	MaxFee         int64  // Stroops: the most that a tenant's transaction may cost.
+	MaxUploadFee   int64  // Stroops: the most that the contract's code may cost, once per network.
+}
+
+// The default fee ceilings in stroops. A tenant's contract costs about 0.1 XLM.
+// Its code, which all tenants share, costs some 30 XLM once, and would never be
+// uploaded under a ceiling that protects well otherwise; so it has its own.
+const (
+	DefaultMaxFee       = 10_000_000
+	DefaultMaxUploadFee = 1_000_000_000
+)
+
+type network struct{ passphrase, rpcURL string }
+
+// networks are those that have a name. The public one has no RPC server for
+// everybody, so its address must be given.
+var networks = map[string]network{
+	"public":    {"Public Global Stellar Network ; September 2015", ""},
+	"testnet":   {"Test SDF Network ; September 2015", "https://soroban-testnet.stellar.org"},
+	"futurenet": {"Test SDF Future Network ; October 2022", "https://rpc-futurenet.stellar.org"},
+	"local":     {"Standalone Network ; February 2017", "http://127.0.0.1:8000/rpc"},
+}
+
+// ReadSoroban reads the settings of the Stellar network.
+func ReadSoroban(get Source) (Soroban, error) {
+	r := &reader{get: get}
+	s := Soroban{
+		Network:        strings.ToLower(r.need(SorobanNetwork, "choose testnet, public, futurenet or local")),
+		DeployerSecret: Secret(r.need(SorobanDeployer, "give the secret key (S...) of the account that deploys tenant contracts")),
+		MaxFee:         r.number(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
+		MaxUploadFee:   r.number(SorobanMaxUpload, DefaultMaxUploadFee, 100, 1_000_000_000_000),
+	}
+	if s.Network == "mainnet" {
+		s.Network = "public"
+	}
+	known, named := networks[s.Network]
+	s.Passphrase = r.text(SorobanPassphrase, known.passphrase)
+	s.RPCURL = r.text(SorobanRPCURL, known.rpcURL)
+	if s.Network != "" && !named && s.Passphrase == "" {
+		r.fault(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; give SOROBAN_NETWORK_PASSPHRASE with it", s.Network)
+	}
+	if s.DeployerSecret != "" && !seedShape(s.DeployerSecret.Reveal()) {
+		r.fault(SorobanDeployer, "is no secret key; it has 56 characters and begins with S")
+	}
+	r.address(s.RPCURL, s.Network)
+	return s, r.err()
+}
+
+func (r *reader) address(address, network string) {
+	u, err := url.Parse(address)
+	switch {
+	case address == "" && network != "":
+		r.fault(SorobanRPCURL, "is not set; network %q has no default, give the URL of its JSON-RPC server", network)
+	case address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == ""):
+		r.fault(SorobanRPCURL, "is no URL; give it as https://host/path")
+	}
+}
+
+// seedShape checks the form alone; the deployer checks the checksum.
+func seedShape(seed string) bool {
+	return len(seed) == 56 && seed[0] == 'S' && strings.Trim(seed, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}

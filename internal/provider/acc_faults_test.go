@@ -1,0 +1,316 @@
+package provider_test
+
+import (
+	"context"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stellar/go-stellar-sdk/keypair"
+)
+
+// hold stops a run in one step: arrange makes the world wait there, reached
+// tells that the run has come to it, release lets the world go on.
+type hold struct {
+	step    string
+	arrange func(w *world) (release func())
+	reached func(w *world) bool
+}
+
+// holds are the seven steps, each with something real that keeps it waiting.
+var holds = []hold{
+	{"CREATE_TENANT_RECORD", lockTable("tenants"), waitingForLock},
+	{"CREATE_SCHEMA", onDDL("CREATE SCHEMA"), waitingForLock},
+	{"RUN_MIGRATIONS", onDDL("CREATE TABLE"), waitingForLock},
+	{"SEED_ROLES_AND_USER", lockTable("tenant_invitations"), waitingForLock},
+	{"DEPLOY_SOROBAN_CONTRACT", func(w *world) func() {
+		w.net.Faults().HoldQueue(true)
+		return func() { w.net.Faults().HoldQueue(false) }
+	}, func(w *world) bool { return w.net.Faults().QueueSize() > 0 }},
+	{"STORE_CONTRACT_ADDRESS", onLogRow("STORE_CONTRACT_ADDRESS"), waitingForLock},
+	{"SEND_WELCOME_EMAIL", func(w *world) func() { return w.mail.Hold() }, func(w *world) bool {
+		return w.count(`SELECT count(*) FROM provisioning_logs WHERE step = 'SEND_WELCOME_EMAIL' AND status = 'IN_PROGRESS'`) == 1
+	}},
+}
+
+// lockTable keeps writers of a table waiting.
+func lockTable(table string) func(w *world) func() {
+	return func(w *world) func() { return w.blocker("LOCK TABLE " + table + " IN EXCLUSIVE MODE") }
+}
+
+// barrier is the advisory lock that stands in the way of what onDDL and onLogRow stop.
+const barrier = "SELECT pg_advisory_xact_lock(4711)"
+
+// onDDL keeps a kind of DDL statement waiting, by an event trigger.
+func onDDL(tag string) func(w *world) func() {
+	return func(w *world) func() {
+		w.exec(`CREATE FUNCTION public.wait_there() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); END $$`)
+		w.exec(`CREATE EVENT TRIGGER wait_there ON ddl_command_start WHEN TAG IN ('` + tag + `') EXECUTE FUNCTION public.wait_there()`)
+		return w.blocker(barrier)
+	}
+}
+
+// onLogRow keeps the log row of a step waiting.
+func onLogRow(step string) func(w *world) func() {
+	return func(w *world) func() {
+		w.exec(`CREATE FUNCTION public.wait_there() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$`)
+		w.exec(`CREATE TRIGGER wait_there BEFORE INSERT ON provisioning_logs FOR EACH ROW WHEN (NEW.step = '` + step + `') EXECUTE FUNCTION public.wait_there()`)
+		return w.blocker(barrier)
+	}
+}
+
+// blocker holds a lock in a transaction of its own until it is released.
+func (w *world) blocker(statement string) func() {
+	w.t.Helper()
+	ctx := context.WithoutCancel(w.t.Context())
+	conn, err := pgx.Connect(ctx, w.env["DATABASE_URL"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = conn.Close(ctx) })
+	for _, s := range []string{"BEGIN", statement} {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return func() {
+		if _, err := conn.Exec(ctx, "ROLLBACK"); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+func waitingForLock(w *world) bool {
+	return w.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+		AND application_name LIKE 'terraform-provider-healthcare%'`) > 0
+}
+
+func TestAccTenant_KillInEachStep(t *testing.T) {
+	t.Parallel()
+	for _, h := range holds {
+		t.Run(h.step, func(t *testing.T) {
+			w := setup(t, clinic)
+			release := h.arrange(w)
+			b := w.start("apply", "-auto-approve", "-no-color")
+			w.until(b, "the step", func() bool { return h.reached(w) })
+			w.killProvider()
+			if r := w.finish(b); r.code == 0 {
+				t.Errorf("apply survived its provider: %s", r.out)
+			}
+			release()
+			w.mustApply()
+			w.oneOfEach()
+			w.noChanges()
+		})
+	}
+}
+
+func TestAccTenant_InterruptKeepsTheTenantUntainted(t *testing.T) {
+	t.Parallel()
+	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, clinic)
+			w.net.Faults().HoldQueue(true)
+			b := w.start("apply", "-auto-approve", "-no-color")
+			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			// To the whole group, as a terminal and most supervisors do it.
+			if err := syscall.Kill(-b.Process.Pid, signal); err != nil {
+				t.Fatal(err)
+			}
+			w.until(b, "the stop", func() bool {
+				return strings.Contains(b.out.String(), "Stopping operation") || strings.Contains(b.out.String(), "nterrupt")
+			})
+			w.net.Faults().HoldQueue(false)
+			w.finish(b).want(t, "Provisioning was interrupted", "Run terraform apply again to continue")
+			s := w.state("healthcare_tenant.clinic")
+			if s == nil || s["tainted"] == true || s["status"] != "PROVISIONING" {
+				t.Fatalf("state %v", s)
+			}
+			if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
+				t.Error("the lease was not given back")
+			}
+			r := w.run("plan", "-no-color", "-detailed-exitcode")
+			if r.code != 2 {
+				t.Errorf("plan ended with %d", r.code)
+			}
+			r.want(t, "0 to add, 1 to change, 0 to destroy")
+			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+			w.oneOfEach()
+			w.noChanges()
+		})
+	}
+}
+
+func TestAccTenant_TwoAppliesAtOnce(t *testing.T) {
+	w := setup(t, clinic)
+	w.net.Faults().HoldQueue(true)
+	first := w.start("apply", "-auto-approve", "-no-color")
+	w.until(first, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+	second := w.apply("-state=other.tfstate", "-lock=false")
+	if second.code == 0 {
+		t.Errorf("both made the tenant: %s", second.out)
+	}
+	second.want(t, "is being provisioned by another run right now")
+	w.net.Faults().HoldQueue(false)
+	if r := w.finish(first); r.code != 0 {
+		t.Fatalf("first: %s", r.out)
+	}
+	w.oneOfEach()
+}
+
+func TestAccTenant_Faults(t *testing.T) {
+	t.Parallel()
+
+	// nothingLeft holds after an attempt that was rolled back.
+	nothingLeft := func(w *world, status string) {
+		w.t.Helper()
+		if got := w.text(`SELECT status::text FROM tenants`); got != status {
+			w.t.Errorf("status %s, want %s", got, status)
+		}
+		if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name)
+			+ (SELECT count(*) FROM pg_roles r JOIN tenants t ON r.rolname LIKE t.schema_name || '%')
+			+ (SELECT count(*) FROM tenant_invitations)`); n != 0 {
+			w.t.Errorf("%d things are left", n)
+		}
+		if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
+			w.t.Errorf("%d steps never ended", n)
+		}
+	}
+	recovers := func(w *world) {
+		w.t.Helper()
+		id := w.text(`SELECT id::text FROM tenants`)
+		w.mustApply()
+		if w.state("healthcare_tenant.clinic")["id"] != id {
+			w.t.Error("another tenant")
+		}
+		w.noChanges()
+		if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'`); n != 1 {
+			w.t.Errorf("%d contracts", n)
+		}
+	}
+
+	t.Run("RPCDown", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.net.Faults().Down()
+		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
+		nothingLeft(w, "FAILED")
+		if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" {
+			t.Errorf("state %v", s)
+		}
+		if m := w.mail.Messages(); len(m) != 1 || !strings.Contains(m[0].Subject, "could not be set up") || strings.Contains(m[0].Text, "RPC") {
+			t.Errorf("mails %+v", m)
+		}
+		w.net.Faults().Up()
+		recovers(w)
+	})
+
+	t.Run("DeployerWithoutFunds", func(t *testing.T) {
+		w := setup(t, clinic)
+		funded := w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"]
+		poor := keypair.MustRandom()
+		w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = poor.Seed()
+		r := w.apply()
+		r.want(t, "step DEPLOY_SOROBAN_CONTRACT failed", poor.Address())
+		if strings.Contains(r.out, poor.Seed()) {
+			t.Error("the seed is shown")
+		}
+		nothingLeft(w, "FAILED")
+		w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = funded
+		recovers(w)
+	})
+
+	t.Run("WrongNetwork", func(t *testing.T) {
+		w := setup(t, clinic)
+		right := w.env["SOROBAN_NETWORK_PASSPHRASE"]
+		w.env["SOROBAN_NETWORK_PASSPHRASE"] = "Another network"
+		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "Another network", right)
+		nothingLeft(w, "FAILED")
+		w.env["SOROBAN_NETWORK_PASSPHRASE"] = right
+		recovers(w)
+	})
+
+	t.Run("DatabaseDown", func(t *testing.T) {
+		w := setup(t, clinic)
+		right := w.env["DATABASE_URL"]
+		w.env["DATABASE_URL"] = "postgres://u:" + pgtestPassword() + "@127.0.0.1:1/x"
+		r := w.apply()
+		r.want(t, "the database does not answer", "Nothing was changed", "run terraform apply again")
+		if r.code == 0 || strings.Contains(r.out, pgtestPassword()) {
+			t.Errorf("%d: %s", r.code, r.out)
+		}
+		if w.state("healthcare_tenant.clinic") != nil {
+			t.Error("a tenant is in the state")
+		}
+		w.env["DATABASE_URL"] = right
+		w.mustApply()
+		w.oneOfEach()
+	})
+
+	t.Run("SMTPRefusesForNow", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.mail.Refuse(451, "4.7.1 try later", 1000)
+		w.mustApply().want(t, "Welcome mail not sent", "refused the message for now (451)", "run terraform apply again: it sends the mail again")
+		if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["welcome_email_status"] != "PENDING" || s["tainted"] == true {
+			t.Errorf("state %v", s)
+		}
+		w.mail.Refuse(451, "", 0)
+		w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+		w.oneOfEach()
+		w.noChanges()
+	})
+
+	t.Run("SMTPRefusesForGood", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.mail.Refuse(554, "5.7.1 no", 1000)
+		w.mustApply().want(t, "Welcome mail not sent", "refused the message for good (554)")
+		if s := w.state("healthcare_tenant.clinic"); s["welcome_email_status"] != "FAILED" || s["tainted"] == true {
+			t.Errorf("state %v", s)
+		}
+		w.mail.Refuse(554, "", 0)
+		w.mustApply()
+		w.noChanges()
+	})
+
+	t.Run("SMTPRefusalRollsBackWhenAskedTo", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.env["MAIL_FAILURE_POLICY"] = "fail"
+		w.mail.Refuse(554, "5.7.1 no", 1000)
+		w.apply().want(t, "step SEND_WELCOME_EMAIL failed", "refused the message for good (554)")
+		nothingLeft(w, "FAILED")
+		w.mail.Refuse(554, "", 0)
+		recovers(w)
+	})
+
+	t.Run("TimeOut", func(t *testing.T) {
+		w := setup(t, strings.Replace(clinic, "admin_email ", "timeouts = { create = \"3s\" }\n admin_email ", 1))
+		w.net.Faults().HoldQueue(true)
+		b := w.start("apply", "-auto-approve", "-no-color")
+		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+		time.AfterFunc(4*time.Second, func() { w.net.Faults().HoldQueue(false) })
+		w.finish(b).want(t, "the time allowed ran out", "the tenant keeps its progress")
+		recovers(w)
+	})
+
+	t.Run("NameOfALiveTenantOnRename", func(t *testing.T) {
+		two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
+		w := setup(t, two)
+		w.mustApply()
+		w.write("main.tf", header+strings.Replace(two, "Other Clinic", "ST. MARY'S CLINIC", 1))
+		w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it")
+	})
+
+	t.Run("DatabaseRestartsMeanwhile", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.net.Faults().HoldQueue(true)
+		b := w.start("apply", "-auto-approve", "-no-color")
+		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		w.net.Faults().HoldQueue(false)
+		if r := w.finish(b); r.code != 0 {
+			t.Fatalf("apply: %s", r.out)
+		}
+		w.oneOfEach()
+	})
+}

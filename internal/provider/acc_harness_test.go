@@ -1,0 +1,434 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+)
+
+// These tests drive the real CLI, which runs the provider as a process of its
+// own, against a real PostgreSQL, SMTP server and Soroban host.
+
+var (
+	cli        string // terraform or tofu.
+	binary     string // The provider.
+	sharedHost host.Host
+)
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, "acceptance tests:", err)
+		return 1
+	}
+	var err error
+	if cli, err = findCLI(); err != nil {
+		return fail(err)
+	}
+	dir, err := os.MkdirTemp("", "healthcare-acc-")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary = filepath.Join(dir, "terraform-provider-healthcare")
+	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
+		return fail(fmt.Errorf("build provider: %w: %s", err, out))
+	}
+	ctx := context.Background()
+	if sharedHost, err = host.New(ctx, host.Options{}); err != nil {
+		return fail(err)
+	}
+	defer func() { _ = sharedHost.Close(ctx) }()
+	return pgtest.Main(m, func(ctx context.Context, url string) error {
+		db, err := postgres.Open(ctx, postgres.Options{URL: url})
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.Migrate(ctx)
+	})
+}
+
+// findCLI never skips: without a CLI there is nothing that these tests show.
+func findCLI() (string, error) {
+	if path := os.Getenv("HEALTHCARE_CLI"); path != "" {
+		return exec.LookPath(path)
+	}
+	for _, name := range []string{"terraform", "tofu"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("neither terraform nor tofu is on PATH; install one, or run make test, which builds one")
+}
+
+// world is everything that one test's Terraform talks to.
+type world struct {
+	t    *testing.T
+	dir  string
+	env  map[string]string
+	pg   *pgx.Conn
+	net  *stellarnet.Network
+	mail *mailcatcher.Catcher
+	seed string
+}
+
+// setup gives a test a database, a network and a mail server of its own, and a
+// working directory with the given configuration.
+func setup(t *testing.T, configuration string) *world {
+	t.Helper()
+	t.Parallel()
+	return newWorld(t, configuration, 50*time.Millisecond)
+}
+
+func newWorld(t *testing.T, configuration string, ledgerClose time.Duration) *world {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	w := &world{t: t, dir: t.TempDir()}
+	database := pgtest.Database(t)
+	var err error
+	if w.pg, err = pgx.Connect(ctx, database); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.pg.Close(ctx) })
+	if w.net, err = stellarnet.Start(ctx, stellarnet.Options{Host: sharedHost, LedgerClose: ledgerClose}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.net.Close() })
+	if w.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.mail.Close() })
+	deployer := keypair.MustRandom()
+	if err := w.net.Fund(deployer.Address(), 10_000*10_000_000); err != nil {
+		t.Fatal(err)
+	}
+	w.seed = deployer.Seed()
+	w.env = map[string]string{
+		"DATABASE_URL":    database,
+		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": w.net.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE": w.net.Passphrase(),
+		"SOROBAN_CONTRACT_DEPLOYER_SECRET": w.seed,
+		"MAIL_HOST":                        w.mail.SMTPHost(), "MAIL_PORT": strconv.Itoa(w.mail.SMTPPort()), "MAIL_TLS": "none",
+		"MAIL_FROM": "Platform <no-reply@platform.example>", "APP_URL": "https://app.platform.example",
+	}
+	// A binary of its own, so that a test can tell its provider's processes from
+	// those of the other tests.
+	own := filepath.Join(w.dir, "plugin", "terraform-provider-healthcare")
+	if err := errors.Join(os.Mkdir(filepath.Dir(own), 0o755), os.Link(binary, own)); err != nil {
+		t.Fatal(err)
+	}
+	w.write("cli.tfrc", fmt.Sprintf(`provider_installation {
+  dev_overrides {
+    "registry.terraform.io/healthcare-platform/healthcare" = %[1]q
+    "registry.opentofu.org/healthcare-platform/healthcare" = %[1]q
+  }
+  direct {}
+}
+`, filepath.Dir(own)))
+	w.write("main.tf", header+configuration)
+	return w
+}
+
+const header = `terraform {
+  required_providers {
+    healthcare = { source = "healthcare-platform/healthcare" }
+  }
+}
+`
+
+// clinic is the smallest configuration.
+const clinic = `
+resource "healthcare_tenant" "clinic" {
+  name             = "St. Mary's Clinic"
+  admin_email      = "ada@st-marys.example"
+  admin_first_name = "Ada"
+  admin_last_name  = "Lovelace"
+}
+`
+
+func (w *world) write(name, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// result is what a run of the CLI left on the screen.
+type result struct {
+	out  string
+	code int
+}
+
+func (w *world) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(cli, args...)
+	cmd.Dir = w.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + os.Getenv("TMPDIR"),
+		"TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1",
+	}
+	for name, value := range w.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	return cmd
+}
+
+func (w *world) run(args ...string) result {
+	w.t.Helper()
+	cmd := w.command(args...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		w.t.Fatalf("%s %v: %v", cli, args, err)
+	}
+	return result{plain(string(out)), cmd.ProcessState.ExitCode()}
+}
+
+// plain takes the frame away that the CLI draws around a diagnostic, and its
+// line breaks, so that a sentence can be looked for.
+func plain(out string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer("│", " ", "╷", " ", "╵", " ").Replace(out)), " ")
+}
+
+func (w *world) apply(more ...string) result {
+	w.t.Helper()
+	return w.run(append([]string{"apply", "-auto-approve", "-no-color"}, more...)...)
+}
+
+func (w *world) mustApply(more ...string) result {
+	w.t.Helper()
+	r := w.apply(more...)
+	if r.code != 0 {
+		w.t.Fatalf("apply ended with %d:\n%s", r.code, r.out)
+	}
+	return r
+}
+
+// noChanges fails the test when a plan has anything to do.
+func (w *world) noChanges() {
+	w.t.Helper()
+	if r := w.run("plan", "-detailed-exitcode", "-no-color"); r.code != 0 {
+		w.t.Errorf("plan ended with %d:\n%s", r.code, r.out)
+	}
+}
+
+// state gives the attributes of a resource in the state, nil when it is not there.
+func (w *world) state(address string) map[string]any {
+	w.t.Helper()
+	out, err := w.command("show", "-json").Output()
+	if err != nil {
+		w.t.Fatalf("show: %v", err)
+	}
+	var shown struct {
+		Values struct {
+			Root struct {
+				Resources []struct {
+					Address string
+					Tainted bool
+					Values  map[string]any
+				}
+			} `json:"root_module"`
+		}
+	}
+	if err := json.Unmarshal(out, &shown); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range shown.Values.Root.Resources {
+		if r.Address == address {
+			if r.Tainted {
+				r.Values["tainted"] = true
+			}
+			return r.Values
+		}
+	}
+	return nil
+}
+
+func (w *world) count(query string, args ...any) int {
+	w.t.Helper()
+	var n int
+	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query, args...).Scan(&n); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func (w *world) text(query string, args ...any) string {
+	w.t.Helper()
+	var s string
+	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query, args...).Scan(&s); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return s
+}
+
+func (w *world) exec(statement string, args ...any) {
+	w.t.Helper()
+	if _, err := w.pg.Exec(context.WithoutCancel(w.t.Context()), statement, args...); err != nil {
+		w.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// oneOfEach holds for a world in which one tenant was wanted, whatever happened.
+func (w *world) oneOfEach() {
+	w.t.Helper()
+	for what, query := range map[string]string{
+		"live tenants":         `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,
+		"tenants":              `SELECT count(*) FROM tenants`,
+		"schemas":              `SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`,
+		"schemas of this name": `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'st\_marys\_clinic\_%'`,
+		"contracts created":    `SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'`,
+		"uploads":              `SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'`,
+		"admins":               `SELECT count(*) FROM ` + w.text(`SELECT schema_name FROM tenants`) + `.users`,
+	} {
+		if n := w.count(query); n != 1 {
+			w.t.Errorf("%d %s", n, what)
+		}
+	}
+	for what, query := range map[string]string{
+		"steps that never ended": `SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`,
+		"open transactions":      `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`,
+		"leases":                 `SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL OR undo IS NOT NULL`,
+	} {
+		if n := w.count(query); n != 0 {
+			w.t.Errorf("%d %s", n, what)
+		}
+	}
+	ids := map[string]bool{}
+	mails := w.mail.Messages()
+	for _, m := range mails {
+		ids[m.MessageID] = true
+	}
+	if len(ids) != 1 || len(mails) > 2 {
+		w.t.Errorf("%d mails with %d message ids", len(mails), len(ids))
+	}
+	if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["soroban_contract_id"] != w.text(`SELECT soroban_contract_id FROM tenants`) {
+		w.t.Errorf("state %v", s)
+	}
+}
+
+// background is a run of the CLI that a test does something to.
+type background struct {
+	*exec.Cmd
+	out  *safeBuffer
+	done chan struct{}
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (w *world) start(args ...string) *background {
+	w.t.Helper()
+	b := &background{Cmd: w.command(args...), out: &safeBuffer{}, done: make(chan struct{})}
+	b.Stdout, b.Stderr = b.out, b.out
+	if err := b.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	go func() {
+		_ = b.Wait()
+		close(b.done)
+	}()
+	w.t.Cleanup(func() {
+		_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
+		<-b.done
+	})
+	return b
+}
+
+// finish waits for the run's end.
+func (w *world) finish(b *background) result {
+	w.t.Helper()
+	select {
+	case <-b.done:
+	case <-time.After(2 * time.Minute):
+		w.t.Fatalf("the CLI did not end:\n%s", b.out)
+	}
+	return result{plain(b.out.String()), b.ProcessState.ExitCode()}
+}
+
+// until waits for a condition of the world outside; the run ending first is a failure.
+func (w *world) until(b *background, what string, condition func() bool) {
+	w.t.Helper()
+	deadline := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-b.done:
+			w.t.Fatalf("the CLI ended before %s:\n%s", what, b.out)
+		case <-deadline:
+			w.t.Fatalf("%s did not come about:\n%s", what, b.out)
+		case <-time.After(20 * time.Millisecond): // Between two looks.
+		}
+	}
+}
+
+// killProvider kills the provider's process, and nothing else, without a warning.
+func (w *world) killProvider() {
+	w.t.Helper()
+	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	killed := 0
+	for line := range strings.Lines(string(out)) {
+		pid, command, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(strings.TrimSpace(command), filepath.Join(w.dir, "plugin")) {
+			continue
+		}
+		id, err := strconv.Atoi(pid)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
+			w.t.Fatal(err)
+		}
+		killed++
+	}
+	if killed != 1 {
+		w.t.Fatalf("killed %d providers", killed)
+	}
+}
+
+// want looks for sentences in what the CLI said.
+func (r result) want(t *testing.T, sentences ...string) {
+	t.Helper()
+	for _, s := range sentences {
+		if !strings.Contains(r.out, s) {
+			t.Errorf("missing %q in:\n%s", s, r.out)
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package provider_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stellar/go-stellar-sdk/clients/rpcclient"
+	rpc "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/strkey"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+func TestAccTenant_Lifecycle(t *testing.T) {
+	w := setup(t, clinic)
+	w.mustApply()
+	s := w.state("healthcare_tenant.clinic")
+	w.oneOfEach()
+	w.noChanges()
+
+	id, _ := s["id"].(string)
+	schema, _ := s["schema_name"].(string)
+	if !strings.HasPrefix(schema, "st_marys_clinic_") || s["welcome_email_status"] != "SENT" || s["deletion_protection"] != false {
+		t.Errorf("state %v", s)
+	}
+	if hash := w.wasmHash(s["soroban_contract_id"].(string)); hash != contract.Hash() {
+		t.Errorf("the ledger's wasm hash is %x, the committed file's %x", hash, contract.Hash())
+	}
+	mail := w.mail.Messages()[0]
+	if link := "https://app.platform.example/tenant/" + id; !strings.Contains(mail.Text, link+"#invitation=") || !strings.Contains(mail.HTML, link) {
+		t.Errorf("mail without its link: %s", mail.Text)
+	}
+
+	// In place: name, admin and metadata. The admin user is the same person.
+	w.write("main.tf", header+strings.NewReplacer(`"St. Mary's Clinic"`, `"St. Mary's Hospital"`, "ada@st-marys.example", "grace@st-marys.example",
+		`"Lovelace"`, "\"Hopper\"\n metadata = { region = \"eu\" }").Replace(clinic))
+	w.mustApply()
+	w.noChanges()
+	after := w.state("healthcare_tenant.clinic")
+	if after["id"] != id || after["schema_name"] != schema || after["name"] != "St. Mary's Hospital" {
+		t.Errorf("state %v", after)
+	}
+	if user := w.text(`SELECT email || ' ' || last_name FROM ` + schema + `.users`); user != "grace@st-marys.example Hopper" {
+		t.Errorf("user %s", user)
+	}
+
+	// Destroy archives: the rows stay, and the name is free again.
+	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
+		t.Fatalf("destroy: %s", r.out)
+	}
+	if n := w.count(`SELECT count(*) FROM ` + schema + `.users`); n != 1 || w.text(`SELECT status::text FROM tenants`) != "ARCHIVED" {
+		t.Errorf("%d users after destroy", n)
+	}
+	w.mustApply()
+	if again := w.state("healthcare_tenant.clinic"); again["id"] == id || again["schema_name"] == schema {
+		t.Error("the archived tenant was taken up again")
+	}
+}
+
+// wasmHash reads a contract's code hash with a plain getLedgerEntries call.
+func (w *world) wasmHash(contractID string) [32]byte {
+	w.t.Helper()
+	raw, err := strkey.Decode(strkey.VersionByteContract, contractID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := xdr.ContractId(raw)
+	key := xdr.LedgerKey{Type: xdr.LedgerEntryTypeContractData, ContractData: &xdr.LedgerKeyContractData{
+		Contract: xdr.ScAddress{Type: xdr.ScAddressTypeScAddressTypeContract, ContractId: &id},
+		Key:      xdr.ScVal{Type: xdr.ScValTypeScvLedgerKeyContractInstance}, Durability: xdr.ContractDataDurabilityPersistent,
+	}}
+	encoded, err := xdr.MarshalBase64(key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	client := rpcclient.NewClient(w.net.RPCURL(), nil)
+	got, err := client.GetLedgerEntries(w.t.Context(), rpc.GetLedgerEntriesRequest{Keys: []string{encoded}})
+	if err != nil || len(got.Entries) != 1 {
+		w.t.Fatalf("%d entries, %v", len(got.Entries), err)
+	}
+	var data xdr.LedgerEntryData
+	if err := xdr.SafeUnmarshalBase64(got.Entries[0].DataXDR, &data); err != nil {
+		w.t.Fatal(err)
+	}
+	return [32]byte(*data.ContractData.Val.Instance.Executable.WasmHash)
+}
+
+func TestAccTenant_Import(t *testing.T) {
+	w := setup(t, clinic)
+	w.mustApply()
+	id, _ := w.state("healthcare_tenant.clinic")["id"].(string)
+	for _, by := range []string{id, "name:st. mary's CLINIC"} {
+		w.run("state", "rm", "healthcare_tenant.clinic")
+		if r := w.run("import", "-no-color", "healthcare_tenant.clinic", by); r.code != 0 {
+			t.Fatalf("import %s: %s", by, r.out)
+		}
+		w.noChanges()
+	}
+	w.run("state", "rm", "healthcare_tenant.clinic")
+	w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").want(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
+	w.run("import", "-no-color", "healthcare_tenant.clinic", "what").want(t, `"what" is neither a tenant's UUID nor name:NAME`)
+
+	// A live tenant is never taken over by accident.
+	w.apply().want(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
+	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+		t.Errorf("%d tenants", n)
+	}
+}
+
+func TestAccTenant_ManagedByTakesOverAfterALostState(t *testing.T) {
+	w := setup(t, `provider "healthcare" { managed_by = "infrastructure/tenants" }`+clinic)
+	w.mustApply()
+	id := w.state("healthcare_tenant.clinic")["id"]
+	w.run("state", "rm", "healthcare_tenant.clinic")
+	w.mustApply()
+	if w.state("healthcare_tenant.clinic")["id"] != id {
+		t.Error("another tenant")
+	}
+	w.oneOfEach()
+	w.noChanges()
+}
+
+func TestAccTenant_DeletionProtection(t *testing.T) {
+	protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n external_id = \"crm-1\"\n admin_email ", 1)
+	w := setup(t, protected)
+	w.mustApply()
+	w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
+	w.write("main.tf", header+strings.Replace(protected, "crm-1", "crm-2", 1))
+	w.run("plan", "-no-color").want(t, "Tenant is protected")
+	w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
+	w.mustApply()
+	w.noChanges()
+	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
+		t.Errorf("destroy: %s", r.out)
+	}
+	// An external id stays with the archived tenant.
+	w.apply().want(t, "a tenant with this externalId exists already", "An external_id stays with an archived tenant")
+}
+
+func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
+	w := setup(t, clinic)
+	w.mustApply()
+	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+	r := w.run("plan", "-detailed-exitcode", "-no-color")
+	if r.code != 2 {
+		t.Errorf("plan ended with %d: %s", r.code, r.out)
+	}
+	r.want(t, "1 to add, 0 to change, 0 to destroy")
+}
+
+func TestAccTenant_HostileNames(t *testing.T) {
+	w := setup(t, fmt.Sprintf(`
+locals {
+  names = ["PG Clinic", "3M Health", "O'Brien & Søn — Klinik", "协和医院", "x'); DROP SCHEMA public CASCADE;--", %q, %q, "  Blanks around  "]
+}
+resource "healthcare_tenant" "t" {
+  for_each         = toset(local.names)
+  name             = each.value
+  admin_email      = "ada@clinic.example"
+  admin_first_name = "Ada"
+  admin_last_name  = "O'Neil; --"
+}
+`, strings.Repeat("a", 255), strings.Repeat("b", 255)))
+	w.mustApply()
+	w.noChanges()
+	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 8 {
+		t.Errorf("%d tenants", n)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 8 {
+		t.Errorf("%d schemas", n)
+	}
+	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
+		t.Errorf("%d uploads", n)
+	}
+}
+
+func TestAccTenant_BadInputAtPlan(t *testing.T) {
+	w := setup(t, "")
+	for field, cases := range map[string]map[string]string{
+		"name": {
+			``: "name is empty; give 3 to 255 characters", `ab`: "name has 2 characters; at least 3 are needed",
+			strings.Repeat("a", 256): "name has 256 characters; at most 255 are possible", `---`: "name has no letter or digit",
+			`a\nbc`: "name has a control character (U+000A) at byte 1; remove it",
+		},
+		"admin_email": {
+			`nobody`: "admin_email needs exactly one @", `\"a\"@b.example`: "admin_email has a quoted part",
+			`a@b.example\nBcc: x`: "admin_email has white space, a line break or a control character",
+		},
+		"admin_first_name": {``: "admin_first_name is empty"},
+		"admin_last_name":  {`a\tb`: "admin_last_name has a control character"},
+		"external_id":      {` x`: "external_id starts or ends with white space", ``: "external_id is empty"},
+	} {
+		for value, message := range cases {
+			values := map[string]string{"name": "Clinic", "admin_email": "a@b.example", "admin_first_name": "A", "admin_last_name": "B", "external_id": "x", field: value}
+			var b strings.Builder
+			for name, v := range values {
+				fmt.Fprintf(&b, "  %s = \"%s\"\n", name, v)
+			}
+			w.write("main.tf", header+"resource \"healthcare_tenant\" \"t\" {\n"+b.String()+"}\n")
+			r := w.run("validate", "-no-color")
+			if r.code == 0 {
+				t.Errorf("%s = %q passes", field, value)
+			}
+			r.want(t, message)
+		}
+	}
+	w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "metadata = { \"\" = \"x\" }\n admin_email ", 1))
+	w.run("validate", "-no-color").want(t, `metadata has the key "", which is empty`)
+	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+		t.Errorf("%d tenants", n)
+	}
+}
+
+func TestAccProvider_Settings(t *testing.T) {
+	w := setup(t, clinic)
+	w.env = map[string]string{}
+	w.run("plan", "-no-color").want(t,
+		"Invalid provider configuration: database", "DATABASE_URL is not set",
+		"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
+		"Invalid provider configuration: mail", "MAIL_HOST is not set")
+	w.write("main.tf", header+`
+provider "healthcare" {
+  database = { url = "mysql://u:s3cret@h/d" }
+  soroban  = { network = "testnet", deployer_secret = "not-a-seed" }
+  mail     = { host = "smtp.example", from = "nobody" }
+}
+`+clinic)
+	r := w.run("plan", "-no-color")
+	r.want(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_FROM is no address")
+	if strings.Contains(r.out, "s3cret") || strings.Contains(r.out, "not-a-seed") {
+		t.Errorf("a secret is shown: %s", r.out)
+	}
+}
+
+func TestAccProvider_UnknownSettingsAreWaitedFor(t *testing.T) {
+	w := setup(t, "")
+	url := w.env["DATABASE_URL"]
+	// A default in place of the unknown value would be this database, which does not exist.
+	w.env["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/wrong"
+	w.write("main.tf", header+`
+variable "url" { sensitive = true }
+resource "terraform_data" "database" { input = var.url }
+provider "healthcare" { database = { url = terraform_data.database.output } }
+`+clinic)
+	w.env["TF_VAR_url"] = url
+	w.mustApply()
+	w.oneOfEach()
+	w.noChanges()
+}
+
+func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
+	w := setup(t, clinic)
+	w.env["TF_LOG"] = "TRACE"
+	w.mail.Refuse(451, "4.7.1 try later", 1)
+	out := w.apply("-parallelism=2")
+	w.env["TF_LOG"] = ""
+	if out.code != 0 {
+		t.Fatal(out.out)
+	}
+	plan := w.run("plan", "-no-color", "-out=plan")
+	show := w.run("show", "-json")
+	everything := out.out + plan.out + show.out
+	if !strings.Contains(out.out, "provisioning step SEND_WELCOME_EMAIL COMPLETED") || !strings.Contains(out.out, "tenant_id=") {
+		t.Error("the log tells no story")
+	}
+	token := w.mail.Messages()[0].Text
+	_, token, _ = strings.Cut(token, "#invitation=")
+	token = strings.Fields(token)[0]
+	for what, secret := range map[string]string{
+		"deployer's seed": w.seed, "database password": pgtestPassword(), "invitation": token, "invitation's hash": hex.EncodeToString([]byte(token)),
+	} {
+		if len(secret) < 16 {
+			t.Fatalf("%s is no secret: %q", what, secret)
+		}
+		if strings.Contains(everything, secret) {
+			t.Errorf("the %s is shown", what)
+		}
+	}
+}
+
+// pgtestPassword is the password inside every DATABASE_URL of these tests.
+func pgtestPassword() string { return pgtest.Server().Password() }

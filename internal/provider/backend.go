@@ -1,0 +1,124 @@
+package provider
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// backend gives resources the service. It connects to nothing before a resource
+// asks, and then once for all of them.
+type backend struct {
+	settings settings
+	version  string
+
+	mu      sync.Mutex
+	service *provisioning.Service
+}
+
+func newBackend(s settings, version string) *backend { return &backend{settings: s, version: version} }
+
+// errUnknown is returned while the provider's configuration is not known.
+func (b *backend) errUnknown() error {
+	return provisioning.Errorf(provisioning.KindInvalid, "configure provider",
+		"the provider's configuration is not known yet (%s); apply what it depends on first, with -target", strings.Join(b.settings.unknown, ", "))
+}
+
+// known reports whether the provider's configuration is complete.
+func (b *backend) known() bool { return len(b.settings.unknown) == 0 }
+
+// open gives the service.
+func (b *backend) open(ctx context.Context) (*provisioning.Service, error) {
+	if !b.known() {
+		return nil, b.errUnknown()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.service != nil {
+		return b.service, nil
+	}
+	s := b.settings
+	// The pool outlives the call that happened to be the first.
+	db, err := postgres.Open(context.WithoutCancel(ctx), postgres.Options{
+		URL: s.database.URL.Reveal(), MaxConnections: s.database.MaxConnections,
+		ManualMigrate: !s.autoMigrate, ApplicationName: "terraform-provider-healthcare/" + b.version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	service, err := b.wire(db)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	b.service = service
+	return service, nil
+}
+
+func (b *backend) wire(db *postgres.DB) (*provisioning.Service, error) {
+	s := b.settings
+	deployer, err := soroban.New(soroban.Options{
+		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
+		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mailer, err := mail.New(mail.Options{Mail: s.mail})
+	if err != nil {
+		return nil, err
+	}
+	pipeline, err := provisioning.NewPipeline(db, deployer, mailer, provisioning.PipelineOptions{
+		MailFailure: provisioning.MailFailurePolicy(s.mail.FailurePolicy), Observer: observe,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return provisioning.NewService(db, pipeline)
+}
+
+// observe writes a run's story into Terraform's log.
+func observe(ctx context.Context, e provisioning.Event) {
+	fields := map[string]any{
+		"tenant_id": e.Tenant.ID.String(), "tenant_name": e.Tenant.Name,
+		"step": string(e.Step), "status": string(e.Status), "attempt": e.Attempt,
+	}
+	if e.Duration > 0 {
+		fields["duration_ms"] = e.Duration.Milliseconds()
+	}
+	if e.Message != "" {
+		fields["message"] = e.Message
+	}
+	if e.Cause != nil {
+		tflog.Debug(ctx, "cause of what follows", map[string]any{"tenant_id": e.Tenant.ID.String(), "error": e.Cause.Error()})
+	}
+	switch {
+	case e.Status == provisioning.StepFailed, e.Status == provisioning.StepInProgress && e.Message != "":
+		tflog.Warn(ctx, "provisioning step "+string(e.Step)+" "+string(e.Status), fields)
+	default:
+		tflog.Info(ctx, "provisioning step "+string(e.Step)+" "+string(e.Status), fields)
+	}
+}
+
+// masked keeps the configuration's secrets out of everything that is logged with
+// the context.
+func (b *backend) masked(ctx context.Context) context.Context {
+	return tflog.MaskLogStrings(ctx, b.settings.secrets()...)
+}
+
+func urlPassword(connection string) string {
+	u, err := url.Parse(connection)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
+}

@@ -1,0 +1,77 @@
+package provider
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// attributes are the places of the core's fields in the resource.
+var attributes = map[string]path.Path{
+	"name": path.Root("name"), "adminEmail": path.Root("admin_email"),
+	"adminFirstName": path.Root("admin_first_name"), "adminLastName": path.Root("admin_last_name"),
+	"externalId": path.Root("external_id"), "metadata": path.Root("metadata"),
+}
+
+// report is one diagnostic in the making: what was tried, on which tenant, what
+// is true now, what to do next.
+type report struct {
+	tried    string // "create", as in "Could not create tenant".
+	name     string // Of the tenant.
+	survived string // What is true now; empty: nothing was changed.
+	next     string // What to do; empty: what the error's kind suggests.
+}
+
+// add turns an error into a diagnostic, on the attribute at fault if there is one.
+func (r report) add(diags *diag.Diagnostics, err error) {
+	summary := "Could not " + r.tried + " tenant"
+	survived, next := r.survived, r.next
+	if survived == "" {
+		survived = "Nothing was changed."
+	}
+	if next == "" {
+		next = remedy(provisioning.KindOf(err))
+	}
+	detail := fmt.Sprintf("Tenant %q: %s.\n\n%s\n\n%s", r.name, provisioning.SafeMessage(err), survived, next)
+	fields := provisioning.FieldsOf(err)
+	for _, f := range fields {
+		if at, ok := attributes[f.Field]; ok {
+			diags.AddAttributeError(at, summary, detail)
+			return
+		}
+	}
+	diags.AddError(summary, detail)
+}
+
+// remedy is the one table from kinds of errors to what a person can do.
+func remedy(kind provisioning.Kind) string {
+	switch kind {
+	case provisioning.KindTransient:
+		return "Once the cause is gone, run terraform apply again."
+	case provisioning.KindConflict:
+		return "Look at the tenant's present state with terraform plan, and apply again."
+	case provisioning.KindCancelled:
+		return "Run terraform apply again to continue."
+	case provisioning.KindFenced:
+		return "Wait for the other run to end, then run terraform plan."
+	case provisioning.KindNotFound:
+		return "Run terraform plan; it will show what is missing."
+	case provisioning.KindInvalid:
+		return "Correct the configuration and apply again."
+	default:
+		return "Correct the cause and run terraform apply again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
+	}
+}
+
+// addWarnings says that the tenant is live and its welcome mail is not sent.
+func addWarnings(diags *diag.Diagnostics, out provisioning.Outcome) {
+	for _, warning := range out.Warnings {
+		diags.AddAttributeWarning(path.Root("welcome_email_status"), "Welcome mail not sent",
+			fmt.Sprintf("Tenant %q is live, but its administrator %s got no invitation: %s.\n\n"+
+				"Correct the cause and run terraform apply again: it sends the mail again and changes nothing else.",
+				out.Tenant.Name, out.Tenant.AdminEmail, warning))
+	}
+}

@@ -1,0 +1,143 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+)
+
+// Address is the provider's place in the Terraform Registry.
+const Address = "registry.terraform.io/healthcare-platform/healthcare"
+
+type healthcareProvider struct {
+	version string
+	source  config.Source
+}
+
+// New makes providers of a version. Settings that the configuration leaves out
+// come from source, which is config.Environment but in tests.
+func New(version string, source config.Source) func() provider.Provider {
+	return func() provider.Provider { return &healthcareProvider{version: version, source: source} }
+}
+
+type databaseModel struct {
+	URL            types.String `tfsdk:"url"`
+	MaxConnections types.Int64  `tfsdk:"max_connections"`
+	AutoMigrate    types.Bool   `tfsdk:"auto_migrate"`
+}
+
+type sorobanModel struct {
+	Network        types.String `tfsdk:"network"`
+	Passphrase     types.String `tfsdk:"network_passphrase"`
+	RPCURL         types.String `tfsdk:"rpc_url"`
+	DeployerSecret types.String `tfsdk:"deployer_secret"`
+	MaxFee         types.Int64  `tfsdk:"max_fee"`
+	MaxUploadFee   types.Int64  `tfsdk:"max_upload_fee"`
+}
+
+type mailModel struct {
+	Host          types.String `tfsdk:"host"`
+	Port          types.Int64  `tfsdk:"port"`
+	User          types.String `tfsdk:"username"`
+	Password      types.String `tfsdk:"password"`
+	From          types.String `tfsdk:"from"`
+	TLS           types.String `tfsdk:"tls"`
+	FailurePolicy types.String `tfsdk:"failure_policy"`
+}
+
+type providerModel struct {
+	Database  types.Object `tfsdk:"database"`
+	Soroban   types.Object `tfsdk:"soroban"`
+	Mail      types.Object `tfsdk:"mail"`
+	AppURL    types.String `tfsdk:"app_url"`
+	ManagedBy types.String `tfsdk:"managed_by"`
+}
+
+func (p *healthcareProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
+	resp.TypeName, resp.Version = "healthcare", p.version
+}
+
+func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Onboards healthcare organisations onto a multi-tenant platform: registry record, PostgreSQL schema, " +
+			"roles and first administrator, Soroban contract on Stellar, and the welcome mail, as one resource.\n\n" +
+			"Every setting can also come from an environment variable, so that secrets stay out of the configuration. " +
+			"A value here comes before the variable.",
+		Attributes: map[string]schema.Attribute{
+			"database": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The registry database, in which each tenant also gets its schema.",
+				Attributes: map[string]schema.Attribute{
+					"url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string, " +
+						"`postgres://user:password@host:5432/name?sslmode=require`. Also `DATABASE_URL`, or `DB_HOST`, `DB_PORT`, `DB_USERNAME`, `DB_PASSWORD`, `DB_NAME` and `DB_SSLMODE`. " +
+						"The user has to own the database and to have `CREATEROLE`."},
+					"max_connections": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1000)},
+						MarkdownDescription: "The most connections to keep open. Default 8. Also `DB_MAX_CONNECTIONS`."},
+					"auto_migrate": schema.BoolAttribute{Optional: true,
+						MarkdownDescription: "Whether to bring the registry's own tables to the version that this provider needs, on first use and under a lock. Default `true`."},
+				},
+			},
+			"soroban": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The Stellar network on which tenant contracts live.",
+				Attributes: map[string]schema.Attribute{
+					"network":            schema.StringAttribute{Optional: true, MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet`, `local`, or any name together with `network_passphrase`. Also `SOROBAN_NETWORK`."},
+					"network_passphrase": schema.StringAttribute{Optional: true, MarkdownDescription: "Passphrase of the network. A server that reports another one is refused. Also `SOROBAN_NETWORK_PASSPHRASE`."},
+					"rpc_url":            schema.StringAttribute{Optional: true, MarkdownDescription: "JSON-RPC server. `public` has no default. Also `SOROBAN_RPC_URL`."},
+					"deployer_secret":    schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret key (`S...`) of the funded account that deploys and administers tenant contracts. Also `SOROBAN_CONTRACT_DEPLOYER_SECRET`."},
+					"max_fee":            schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "The most stroops that a tenant's transaction may cost, resources and inclusion together. Default 10000000 (1 XLM). Also `SOROBAN_MAX_FEE`."},
+					"max_upload_fee":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "The most stroops that uploading the contract's code may cost, which happens once per network. Default 1000000000 (100 XLM). Also `SOROBAN_MAX_UPLOAD_FEE`."},
+				},
+			},
+			"mail": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The SMTP server for welcome mails.",
+				Attributes: map[string]schema.Attribute{
+					"host":     schema.StringAttribute{Optional: true, MarkdownDescription: "Name of the server. Also `MAIL_HOST`."},
+					"port":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 65535)}, MarkdownDescription: "Port. Default 587; 465 means TLS from the first byte. Also `MAIL_PORT`."},
+					"username": schema.StringAttribute{Optional: true, MarkdownDescription: "User. Also `MAIL_USER`."},
+					"password": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Password. Also `MAIL_PASSWORD`."},
+					"from":     schema.StringAttribute{Optional: true, MarkdownDescription: "Sender, `Platform <no-reply@platform.example>`. Also `MAIL_FROM`."},
+					"tls": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(config.TLSMandatory, config.TLSOpportunistic, config.TLSNone)},
+						MarkdownDescription: "`mandatory` (default), `opportunistic`, or `none` (on loopback alone). Also `MAIL_TLS`."},
+					"failure_policy": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("warn", "fail")},
+						MarkdownDescription: "What to do when the welcome mail is refused: `warn` (default; the tenant goes live and the next apply sends the mail again) or `fail` (roll back). Also `MAIL_FAILURE_POLICY`."},
+				},
+			},
+			"app_url": schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
+			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
+				MarkdownDescription: "Names who manages the tenants of this configuration, such as a repository or a workspace. It is stored on each tenant. " +
+					"Create takes over a live tenant (instead of refusing it) if that carries the same `managed_by` and the very same inputs: " +
+					"set it where the state can get lost between an apply and its upload."},
+		},
+	}
+}
+
+func (p *healthcareProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+	var model providerModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	settings, diags := readSettings(ctx, model, p.source)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.ResourceData = newBackend(settings, p.version)
+}
+
+func (p *healthcareProvider) Resources(context.Context) []func() resource.Resource {
+	return []func() resource.Resource{newTenantResource}
+}
+
+func (p *healthcareProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }

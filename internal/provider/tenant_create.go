@@ -1,0 +1,99 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Create runs the whole pipeline.
+func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	ctx = r.masked(ctx)
+	var plan tenantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	limit, diags := plan.Timeouts.Create(ctx, createTimeout)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+
+	service, err := r.open(limited)
+	if err != nil {
+		report{tried: "create", name: plan.Name.ValueString()}.add(&resp.Diagnostics, err)
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	out, err := service.Provision(limited, plan.inputs(r.settings.managedBy))
+	if out.Tenant.ID == uuid.Nil {
+		resp.State.RemoveResource(ctx) // There is no tenant of ours; the plan must not pass for one.
+		r.refusal(plan, out).add(&resp.Diagnostics, err)
+		return
+	}
+	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
+	if out.Adopted {
+		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
+	}
+	addWarnings(&resp.Diagnostics, out)
+	ended(ctx, &resp.Diagnostics, "create", out.Tenant, err)
+}
+
+// refusal says what stands in the way of a tenant that was not even recorded.
+func (r *tenantResource) refusal(plan tenantModel, out provisioning.Outcome) report {
+	rep := report{tried: "create", name: plan.Name.ValueString()}
+	if t := out.Standing; t != nil {
+		rep.survived = fmt.Sprintf("That tenant is %s since %s and was not touched: a tenant that has been live is never taken over by accident.",
+			t.Status, t.UpdatedAt.UTC().Format("2006-01-02 15:04 MST"))
+		rep.next = fmt.Sprintf("If it is the one that you mean, import it: terraform import ADDRESS %s, where ADDRESS is the resource's, "+
+			"such as healthcare_tenant.example. Otherwise choose another name or external_id.", t.ID)
+		if t.Status == provisioning.StatusArchived {
+			rep.next = "An external_id stays with an archived tenant. Choose another one, or have that tenant restored and import it."
+		}
+	}
+	return rep
+}
+
+// ended reports how a run ended that has a tenant in the state. Being stopped is
+// no error: an error would taint the tenant, and the next apply would replace it
+// instead of continuing.
+func ended(ctx context.Context, diags *diag.Diagnostics, tried string, t provisioning.Tenant, err error) {
+	switch kind := provisioning.KindOf(err); {
+	case err == nil:
+	case kind == provisioning.KindCancelled && !errors.Is(err, context.DeadlineExceeded):
+		diags.AddWarning("Provisioning was interrupted", fmt.Sprintf("Tenant %q (%s) is %s: %s.\n\n"+
+			"It is in the state. Run terraform apply again to continue where it stopped.", t.Name, t.ID, t.Status, provisioning.SafeMessage(err)))
+	default:
+		survived := fmt.Sprintf("The tenant is %s and in the state.", t.Status)
+		if t.Status == provisioning.StatusFailed {
+			survived = "Its schema and database role were removed again; a contract that was deployed is kept for the next attempt. " +
+				"The tenant is FAILED and in the state under the id " + t.ID.String() + "."
+		}
+		report{tried: tried, name: t.Name, survived: survived}.add(diags, err)
+	}
+}
+
+// keep stores a tenant in the state, with its identity: a state without one
+// breaks every later read.
+func keep(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, identity *tfsdk.ResourceIdentity, m tenantModel, t provisioning.Tenant) {
+	diags.Append(m.fill(ctx, t)...)
+	diags.Append(state.Set(ctx, &m)...)
+	identify(ctx, diags, identity, t.ID.String())
+}
+
+// identify stores a tenant's identity, for CLIs that know of such a thing.
+func identify(ctx context.Context, diags *diag.Diagnostics, identity *tfsdk.ResourceIdentity, id string) {
+	if identity != nil {
+		diags.Append(identity.Set(ctx, identityModel{ID: types.StringValue(id)})...)
+	}
+}

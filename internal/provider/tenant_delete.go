@@ -1,0 +1,58 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Delete archives a live tenant, whose schema stays, and aborts one that is not.
+func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	ctx = r.masked(ctx)
+	var state tenantModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	limit, diags := state.Timeouts.Delete(ctx, deleteTimeout)
+	resp.Diagnostics.Append(diags...)
+	r.refuseIfProtected(state, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rep := report{tried: "archive", name: state.Name.ValueString(), survived: "The tenant stays in the state."}
+	id, err := state.tenantID()
+	if err != nil {
+		rep.add(&resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "archive tenant", "the id in the state is no UUID"))
+		return
+	}
+	service, err := r.open(ctx)
+	if err != nil {
+		rep.add(&resp.Diagnostics, err)
+		return
+	}
+	t, err := service.Archive(ctx, id)
+	switch {
+	case provisioning.KindOf(err) == provisioning.KindNotFound: // Gone is what was asked for.
+	case err != nil:
+		rep.add(&resp.Diagnostics, err)
+	case t.WasLive():
+		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})
+	default:
+		tflog.Info(ctx, "rolled back the tenant, which was never live", map[string]any{"tenant_id": t.ID.String()})
+	}
+}
+
+func (r *tenantResource) refuseIfProtected(state tenantModel, diags *diag.Diagnostics) {
+	if !state.DeletionProtection.ValueBool() {
+		return
+	}
+	diags.AddAttributeError(path.Root("deletion_protection"), "Tenant is protected",
+		fmt.Sprintf("Tenant %q (%s) has deletion_protection = true, so it is neither archived nor replaced. Nothing was changed.\n\n"+
+			"To go on, set deletion_protection = false, apply that, and then repeat this.", state.Name.ValueString(), state.ID.ValueString()))
+}

@@ -1,0 +1,82 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// tenantModel is healthcare_tenant in plan and state.
+type tenantModel struct {
+	ID                 types.String   `tfsdk:"id"`
+	Name               nameValue      `tfsdk:"name"`
+	AdminEmail         types.String   `tfsdk:"admin_email"`
+	AdminFirstName     nameValue      `tfsdk:"admin_first_name"`
+	AdminLastName      nameValue      `tfsdk:"admin_last_name"`
+	ExternalID         types.String   `tfsdk:"external_id"`
+	Metadata           types.Map      `tfsdk:"metadata"`
+	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
+	Timeouts           timeouts.Value `tfsdk:"timeouts"`
+	SchemaName         types.String   `tfsdk:"schema_name"`
+	DatabaseRole       types.String   `tfsdk:"database_role"`
+	Status             types.String   `tfsdk:"status"`
+	SorobanContractID  types.String   `tfsdk:"soroban_contract_id"`
+	WelcomeEmailStatus types.String   `tfsdk:"welcome_email_status"`
+	CreatedAt          types.String   `tfsdk:"created_at"`
+	UpdatedAt          types.String   `tfsdk:"updated_at"`
+}
+
+// identityModel is what identifies a tenant to Terraform.
+type identityModel struct {
+	ID types.String `tfsdk:"id"`
+}
+
+// inputs are what the configuration asks for.
+func (m tenantModel) inputs(managedBy string) provisioning.Inputs {
+	metadata, _ := knownMap(m.Metadata) // In a plan that is applied everything is known.
+	return provisioning.Inputs{
+		Name: m.Name.ValueString(), AdminEmail: m.AdminEmail.ValueString(),
+		AdminFirstName: m.AdminFirstName.ValueString(), AdminLastName: m.AdminLastName.ValueString(),
+		ExternalID: m.ExternalID.ValueString(), Metadata: metadata, ManagedBy: managedBy,
+	}
+}
+
+// tenantID reads the id of a tenant that is in the state.
+func (m tenantModel) tenantID() (uuid.UUID, error) { return uuid.Parse(m.ID.ValueString()) }
+
+// fill takes over everything that the registry knows. What the configuration
+// says in another way (no map and an empty one) stays as it is said there.
+func (m *tenantModel) fill(ctx context.Context, t provisioning.Tenant) diag.Diagnostics {
+	m.ID = types.StringValue(t.ID.String())
+	m.Name, m.AdminEmail = newName(t.Name), types.StringValue(t.AdminEmail)
+	m.AdminFirstName, m.AdminLastName = newName(t.AdminFirstName), newName(t.AdminLastName)
+	m.ExternalID = optional(t.ExternalID)
+	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
+	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))
+	m.SorobanContractID = optional(t.ContractID)
+	m.CreatedAt, m.UpdatedAt = timestamp(t.CreatedAt), timestamp(t.UpdatedAt)
+	if m.DeletionProtection.IsNull() || m.DeletionProtection.IsUnknown() {
+		m.DeletionProtection = types.BoolValue(false)
+	}
+	if len(t.Metadata) == 0 && len(m.Metadata.Elements()) == 0 && !m.Metadata.IsUnknown() {
+		return nil
+	}
+	values, diags := types.MapValueFrom(ctx, types.StringType, t.Metadata)
+	m.Metadata = values
+	return diags
+}
+
+func optional(s string) types.String {
+	if s == "" {
+		return types.StringNull()
+	}
+	return types.StringValue(s)
+}
+
+func timestamp(t time.Time) types.String { return types.StringValue(t.UTC().Format(time.RFC3339Nano)) }

@@ -1,0 +1,56 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Read is one query. A tenant that is gone or archived leaves the state.
+func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	ctx = r.masked(ctx)
+	var state tenantModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	limit, diags := state.Timeouts.Read(ctx, readTimeout)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	// Before anything else: the framework refuses every read without an identity,
+	// also that of a tenant which is gone.
+	identify(ctx, &resp.Diagnostics, resp.Identity, state.ID.ValueString())
+	if !r.known() {
+		// The database is part of this plan's own changes. What the state says is
+		// all that can be known now.
+		tflog.Warn(ctx, "the provider's configuration is not known yet, so the tenant was not read", map[string]any{"tenant_id": state.ID.ValueString()})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rep := report{tried: "read", name: state.Name.ValueString()}
+	id, err := state.tenantID()
+	if err != nil {
+		rep.add(&resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id in the state is no UUID"))
+		return
+	}
+	service, err := r.open(ctx)
+	if err != nil {
+		rep.add(&resp.Diagnostics, err)
+		return
+	}
+	t, err := service.Get(ctx, id)
+	switch {
+	case provisioning.KindOf(err) == provisioning.KindNotFound:
+		resp.State.RemoveResource(ctx)
+	case err != nil:
+		rep.add(&resp.Diagnostics, err)
+	case t.Status == provisioning.StatusArchived:
+		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
+		resp.State.RemoveResource(ctx)
+	default:
+		keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, state, t)
+	}
+}

@@ -1,0 +1,134 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Default time limits of the resource's operations.
+const (
+	createTimeout = 15 * time.Minute
+	readTimeout   = 2 * time.Minute
+	updateTimeout = 15 * time.Minute
+	deleteTimeout = 5 * time.Minute
+)
+
+type tenantResource struct{ *backend }
+
+var (
+	_ resource.ResourceWithConfigure   = (*tenantResource)(nil)
+	_ resource.ResourceWithImportState = (*tenantResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*tenantResource)(nil)
+	_ resource.ResourceWithIdentity    = (*tenantResource)(nil)
+)
+
+func newTenantResource() resource.Resource { return &tenantResource{} }
+
+func (r *tenantResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_tenant"
+}
+
+func (r *tenantResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	if req.ProviderData == nil {
+		return // The provider is not configured yet, as in "terraform validate".
+	}
+	b, ok := req.ProviderData.(*backend)
+	if !ok {
+		resp.Diagnostics.AddError("Unexpected provider data", "This is a defect of the provider; please report it.")
+		return
+	}
+	r.backend = b
+}
+
+func (r *tenantResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{
+		"id": identityschema.StringAttribute{RequiredForImport: true, Description: "The tenant's UUID."},
+	}}
+}
+
+func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	fixed := []planmodifier.String{stringplanmodifier.UseNonNullStateForUnknown()}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A healthcare organisation on the platform.\n\n" +
+			"Create runs the whole onboarding: registry record, PostgreSQL schema with its own database role, tables, roles and first " +
+			"administrator, a Soroban contract on Stellar, and the welcome mail with an invitation. It returns when the tenant is `ACTIVE`, " +
+			"and it is safe to repeat: a tenant that was begun and never went live is continued. " +
+			"Delete archives the tenant; **its schema and data stay**, and its name becomes free.",
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{rule{"name", provisioning.CheckName}},
+				MarkdownDescription: "Name of the organisation, 3 to 255 characters, unique among live tenants without regard to case. Can be changed in place."},
+			"admin_email": schema.StringAttribute{Required: true, Validators: []validator.String{rule{"admin_email", provisioning.CheckEmail}},
+				MarkdownDescription: "Address of the first administrator, who is invited by mail to choose a password. Can be changed in place."},
+			"admin_first_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{rule{"admin_first_name", provisioning.CheckPersonName}},
+				MarkdownDescription: "First name of the administrator."},
+			"admin_last_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{rule{"admin_last_name", provisioning.CheckPersonName}},
+				MarkdownDescription: "Last name of the administrator."},
+			"external_id": schema.StringAttribute{Optional: true, Validators: []validator.String{rule{"external_id", provisioning.CheckExternalID}},
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+				MarkdownDescription: "Your own key for the tenant, unique over all tenants, archived ones too. A new value replaces the tenant."},
+			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{metadataRule{}},
+				MarkdownDescription: "Further facts about the tenant: at most 64 keys of 63 and values of 1024 characters. No secrets, no patients' data."},
+			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
+				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
+			"timeouts": timeouts.AttributesAll(ctx),
+
+			"id":                   schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "UUID (version 7)."},
+			"schema_name":          schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},
+			"database_role":        schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL role that can reach this schema and nothing else."},
+			"created_at":           schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
+			"soroban_contract_id":  schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
+			"status":               schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply takes anything but `ACTIVE` further."},
+			"welcome_email_status": schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING` or `FAILED`. The next apply sends the mail again unless it is `SENT`."},
+			"updated_at":           schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant changed last (RFC 3339, UTC)."},
+		},
+	}
+}
+
+// ModifyPlan plans an in-place update for a tenant that is not live yet or whose
+// welcome mail was not sent, and refuses at plan what apply would refuse.
+func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.State.Raw.IsNull() {
+		return
+	}
+	var state tenantModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if req.Plan.Raw.IsNull() {
+		r.refuseIfProtected(state, &resp.Diagnostics)
+		return
+	}
+	var plan tenantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
+		r.refuseIfProtected(state, &resp.Diagnostics)
+	}
+	live := state.Status.ValueString() == string(provisioning.StatusActive)
+	if live && state.WelcomeEmailStatus.ValueString() == string(provisioning.WelcomeEmailSent) {
+		return
+	}
+	unknown := types.StringUnknown()
+	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("welcome_email_status"), unknown)...)
+	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("updated_at"), unknown)...)
+	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("status"), unknown)...)
+	if !live {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_id"), unknown)...)
+	}
+}

@@ -1,0 +1,58 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Update changes a tenant in place. It also continues one that is not live yet,
+// and sends a welcome mail that was not accepted again.
+func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	ctx = r.masked(ctx)
+	var plan, state tenantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	limit, diags := plan.Timeouts.Update(ctx, updateTimeout)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rep := report{tried: "update", name: state.Name.ValueString(), survived: "The tenant stays as the state shows it."}
+	id, err := state.tenantID()
+	if err != nil {
+		rep.add(&resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "update tenant", "the id in the state is no UUID"))
+		return
+	}
+	service, err := r.open(ctx)
+	if err != nil {
+		rep.add(&resp.Diagnostics, err)
+		return
+	}
+	t, err := service.Update(ctx, id, plan.inputs(r.settings.managedBy), 0)
+	if err != nil {
+		rep.add(&resp.Diagnostics, err)
+		return
+	}
+	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
+
+	var out provisioning.Outcome
+	switch {
+	case t.Status != provisioning.StatusActive:
+		out, err = service.Resume(ctx, id)
+	case t.WelcomeEmail != provisioning.WelcomeEmailSent:
+		out, err = service.ResendWelcome(ctx, id)
+	default:
+		return
+	}
+	if out.Tenant.ID == id {
+		t = out.Tenant
+	}
+	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
+	addWarnings(&resp.Diagnostics, out)
+	ended(ctx, &resp.Diagnostics, "continue", t, err)
+}

@@ -1,0 +1,35 @@
+// Command terraform-provider-healthcare is the Terraform provider "healthcare".
+// Terraform starts it; it is of no use by itself.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"os/signal"
+	"syscall"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+)
+
+// version is set by the release build.
+var version = "dev"
+
+func main() {
+	debug := flag.Bool("debug", false, "wait for a debugger and print how Terraform can attach to this process")
+	flag.Parse()
+
+	// A supervisor that stops a whole process group sends SIGTERM to the provider
+	// too. Terraform then asks for the stop in its own way, which lets a running
+	// step end; dying here would leave it half way.
+	signal.Ignore(syscall.SIGTERM)
+
+	err := providerserver.Serve(context.Background(), provider.New(version, config.Environment),
+		providerserver.ServeOpts{Address: provider.Address, Debug: *debug})
+	if err != nil {
+		log.Fatal(err)
+	}
+}

@@ -23,13 +23,20 @@ func (db *DB) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMo
 			return err
 		}
 		if found.leased {
-			return provisioning.Errorf(provisioning.KindConflict, "claim tenant",
-				"tenant %q is being provisioned by another run right now; wait for it to end", found.Tenant.Name)
+			return found.busy("claim tenant")
 		}
 		run, err = claim(ctx, tx, found, mode, lease)
 		return err
 	})
 	return run, err
+}
+
+// busy refuses a tenant that another run holds.
+func (r row) busy(op string) error {
+	err := provisioning.Errorf(provisioning.KindConflict, op,
+		"tenant %q (%s) is being provisioned by another run right now; wait for it to end", r.Tenant.Name, r.Tenant.ID)
+	err.Lease = &provisioning.LeaseInfo{Epoch: r.Epoch, Until: *r.expiresAt}
+	return err
 }
 
 // claim takes a locked tenant that nobody holds. A rollback that is under way is
@@ -45,8 +52,7 @@ func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMod
 		(t.Status == provisioning.StatusFailed || t.Status == provisioning.StatusArchived):
 		set = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, ` + set
 	default:
-		return provisioning.Run{}, provisioning.Errorf(provisioning.KindConflict, "claim tenant",
-			"the tenant is %s, so there is nothing to provision", t.Status)
+		return provisioning.Run{}, t.Status.Conflict("claim tenant", "provisioning")
 	}
 	rows, _ := tx.Query(ctx, `WITH claimed AS (
 			UPDATE tenants SET `+set+` WHERE id = $1 RETURNING *

@@ -112,8 +112,7 @@ func standingTenant(ctx context.Context, tx pgx.Tx, d provisioning.Draft, lease 
 		creation.Existing = true
 		return creation, true, nil
 	case found.leased:
-		creation.Busy, creation.BusyEpoch, creation.BusyUntil = true, found.Epoch, *found.expiresAt
-		return creation, true, nil
+		return creation, true, found.busy("record tenant")
 	case lease == nil:
 		return creation, true, nil
 	}

@@ -83,7 +83,7 @@ func serverFailure(err error, state *pgconn.PgError, op string) error {
 
 // taken tells which value of a unique constraint is in use.
 func taken(err error, state *pgconn.PgError, op string) error {
-	field, message := "", ""
+	var field, message string
 	switch state.ConstraintName {
 	case "tenants_live_name":
 		field, message = "name", "is the name of another live tenant; choose another one"

@@ -107,14 +107,34 @@ func (a *account) Sequence() int64 { return a.sequence }
 const holds = `FROM tenants t JOIN stellar_accounts a ON a.lease_tenant = t.id AND a.lease_epoch = t.run_epoch
 	WHERE t.id = $1 AND t.run_epoch = $2 AND t.undo IS NULL AND a.network_id = $3::text AND a.address = $4::text`
 
-// Store commits a signed transaction before it is sent.
+// Store commits a signed transaction before it is sent. One that was refused and
+// is built again within the same second is the same transaction: it is open again.
+// One that ended otherwise can only be built again by somebody who was told old
+// news, and stays as it is.
 func (a *account) Store(ctx context.Context, t provisioning.StellarTransaction) error {
-	return a.exec(ctx, "store transaction", `INSERT INTO stellar_transactions (hash, envelope, source, sequence, purpose, tenant_id,
+	const op = "store transaction"
+	pool, err := a.db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	var open bool
+	err = pool.QueryRow(ctx, `INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
 			contract_id, network_id, valid_until, submitted_ledger, max_fee)
 		SELECT $5::text, $6::text, $4::text, $7::bigint, $8::stellar_transaction_purpose, t.id, nullif($9::text, ''),
 		       $3::text, $10::timestamptz, $11::bigint, $12::bigint `+holds+`
-		ON CONFLICT (hash) DO UPDATE SET envelope = excluded.envelope`,
-		t.Hash, t.Envelope, t.Sequence, t.Purpose, t.ContractID, t.ValidUntil, int64(t.SubmittedLedger), t.MaxFee)
+		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
+			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
+		RETURNING state = 'SIGNED'`,
+		a.run.Tenant.ID, a.run.Epoch, a.networkID, a.address,
+		t.Hash, t.Envelope, t.Sequence, t.Purpose, t.ContractID, t.ValidUntil, int64(t.SubmittedLedger), t.MaxFee).Scan(&open)
+	switch err = fencedIfNone(err); {
+	case err != nil:
+		return failure(err, op)
+	case !open:
+		return provisioning.Errorf(provisioning.KindTransient, op,
+			"the Stellar RPC server is behind the network: it does not know yet what became of the transaction before")
+	}
+	return nil
 }
 
 // Resolve records what became of a transaction.

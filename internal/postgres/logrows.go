@@ -44,13 +44,11 @@ func logInput(n int) string {
 // logUpsert begins the INSERT that takes its rows from a relation "moved", which
 // has the tenant's id and attempt, and from logInput. A step that ended without
 // a duration of its own took as long as this statement has been running.
-func logUpsert(int) string {
-	return `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
+const logUpsert = `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
 		SELECT moved.id, moved.attempt, new.step::provisioning_step, new.status::provisioning_step_status,
 		       nullif(new.result, '')::jsonb, nullif(new.error, ''),
 		       CASE WHEN new.status = 'IN_PROGRESS' THEN NULL WHEN new.duration_ms > 0 THEN new.duration_ms
 		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
-}
 
 const logMerge = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),
 	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now()`

@@ -54,7 +54,7 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 			return nil
 		case provisioning.StatusActive:
 		default:
-			return provisioning.Errorf(provisioning.KindConflict, "archive tenant", "the tenant is %s and has to be aborted", t.Status)
+			return t.Status.Conflict("archive tenant", "archiving without a rollback")
 		}
 		// The new epoch keeps a late write of the run that made it live from undoing this.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
@@ -74,7 +74,7 @@ func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseR
 			return err
 		}
 		if s := found.Tenant.Status; s == provisioning.StatusActive || s == provisioning.StatusArchived {
-			return provisioning.Errorf(provisioning.KindConflict, "abort tenant", "the tenant is %s", s)
+			return s.Conflict("abort tenant", "aborting")
 		}
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', `+claimSet+`
 			WHERE id = $1 RETURNING `+tenantColumns+runColumns, id, lease.Owner, lease.TTL)

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -104,7 +105,9 @@ func TestDB_Create(t *testing.T) {
 		b := setup(t)
 		first := b.begin(inputs("Clinic"))
 		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("other", time.Minute))
-		if err != nil || !c.Busy || c.Run != nil || c.BusyEpoch != first.Epoch || time.Until(c.BusyUntil) < 50*time.Second {
+		wantKind(t, err, provisioning.KindConflict)
+		var known *provisioning.Error
+		if !errors.As(err, &known) || known.Lease == nil || c.Run != nil || known.Lease.Epoch != first.Epoch || time.Until(known.Lease.Until) < 50*time.Second {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
@@ -140,12 +143,10 @@ func TestDB_Create(t *testing.T) {
 			wg.Go(func() {
 				c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("x", time.Minute))
 				switch {
-				case err != nil:
-					t.Error(err)
-				case c.Run != nil:
+				case err == nil && c.Run != nil:
 					claimed <- c.Tenant.ID
-				case !c.Busy:
-					t.Errorf("%+v", c)
+				case provisioning.KindOf(err) != provisioning.KindConflict:
+					t.Errorf("%+v, %v", c, err)
 				}
 			})
 		}

@@ -98,7 +98,7 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 				updated_at = now(), version = version + 1
 			WHERE `+mine+` AND status = 'PROVISIONING' AND undo IS NULL
 			RETURNING *
-		), logged AS (`+logUpsert(7)+`
+		), logged AS (`+logUpsert+`
 			FROM moved, `+logInput(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
 		) SELECT `+tenantColumns+` FROM moved`,
 		append([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args()...)...)

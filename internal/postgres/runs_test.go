@@ -259,6 +259,39 @@ func TestDB_Journal(t *testing.T) {
 		}
 	})
 
+	t.Run("OpensAgainWhatWasRefusedAlone", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		a, err := b.Journal(run).Account(t.Context(), network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			hash  string
+			state provisioning.TransactionState
+			kind  provisioning.Kind
+		}{
+			{"aa", provisioning.TransactionRejected, ""},
+			{"bb", provisioning.TransactionSucceeded, provisioning.KindTransient},
+			{"cc", provisioning.TransactionExpired, provisioning.KindTransient},
+		} {
+			if err := a.Store(t.Context(), transaction(c.hash, 1)); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Resolve(t.Context(), c.hash, provisioning.TransactionOutcome{State: c.state, FeeCharged: 50}); err != nil {
+				t.Fatal(err)
+			}
+			wantKind(t, a.Store(t.Context(), transaction(c.hash, 1)), c.kind)
+		}
+		again, err := b.Journal(run).Account(t.Context(), network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := again.Unresolved(); len(left) != 1 || left[0].Hash != "aa" {
+			t.Errorf("%+v", left)
+		}
+	})
+
 	t.Run("NothingIsStoredByARunThatWasOvertaken", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin(inputs("Clinic"))

@@ -20,7 +20,7 @@ func (db *DB) BeginUndo(ctx context.Context, r provisioning.Run, undo provisioni
 			UPDATE tenants SET undo = $3::tenant_status, provisioning_error = $4, updated_at = now(), version = version + 1
 			WHERE `+mine+` AND activated_at IS NULL AND status = 'PROVISIONING'
 			RETURNING id, attempt
-		), logged AS (`+logUpsert(5)+`
+		), logged AS (`+logUpsert+`
 			FROM moved, `+logInput(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
 		) SELECT id FROM moved`,
 		append([]any{r.Tenant.ID, r.Epoch, undo, failed.Error}, log.args()...)...)

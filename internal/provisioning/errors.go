@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -36,7 +37,14 @@ type Error struct {
 	Op      string       // What was tried, for the log: "create schema".
 	Message string       // For people: no SQL, secret, address or stack.
 	Fields  []FieldError // With KindInvalid and some conflicts: the fields at fault.
+	Lease   *LeaseInfo   // With a KindConflict because another run holds the tenant.
 	Err     error        // The cause, for the log alone.
+}
+
+// LeaseInfo is what is known of the run that holds a tenant.
+type LeaseInfo struct {
+	Epoch int64
+	Until time.Time // By the registry's clock.
 }
 
 // Error joins operation, message and cause. It is for logs; people are shown SafeMessage.
@@ -100,6 +108,14 @@ func FieldsOf(err error) []FieldError {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Fields
+	}
+	return nil
+}
+
+func leaseOf(err error) *LeaseInfo {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Lease
 	}
 	return nil
 }

@@ -93,6 +93,7 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 type Outcome struct {
 	Tenant    Tenant
 	Continued bool     // A tenant that had been begun earlier was taken further.
+	Standing  *Tenant  // With KindConflict: the tenant that stands in the way. It is not the caller's.
 	Adopted   bool     // A live tenant with the same managed_by and inputs was taken over.
 	Warnings  []string // Things that a person should know and that are no failure.
 }

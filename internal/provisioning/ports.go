@@ -12,7 +12,8 @@ import (
 type Registry interface {
 	// Create records the draft, or finds the tenant that stands where it would go.
 	// Record, first log row and, when lease is not nil, the claim commit together.
-	// See Creation for the outcomes. When name and external id belong to two
+	// See Creation for the outcomes. KindConflict with Error.Lease when another run
+	// holds the tenant of that name. When name and external id belong to two
 	// different tenants that is KindConflict.
 	Create(ctx context.Context, d Draft, lease *LeaseRequest) (Creation, error)
 	// Get returns KindNotFound for an unknown id.
@@ -31,6 +32,11 @@ type Registry interface {
 	// notes that it is to be rolled back and archived. The run that is returned
 	// has Undo set. KindConflict when the tenant is ACTIVE or ARCHIVED by now.
 	Abort(ctx context.Context, id uuid.UUID, lease LeaseRequest) (Run, error)
+	// Reinvite gives the admin of an ACTIVE tenant another invitation, and the
+	// serial of the welcome mail that is to carry it.
+	Reinvite(ctx context.Context, id uuid.UUID, inv Invitation) (Tenant, int, error)
+	// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
+	RecordWelcome(ctx context.Context, id uuid.UUID, status WelcomeEmailStatus, record StepRecord) (Tenant, error)
 	// Log gives the rows of the newest attempt, or of all, in order.
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]LogEntry, error)
 }
@@ -39,7 +45,6 @@ type Registry interface {
 //
 //   - Run is set: the tenant is claimed for the caller, newly recorded or, with
 //     Continued, one of that name (or external id) that never went live.
-//   - Busy is set: somebody else's run holds Tenant until BusyUntil.
 //   - neither: Tenant is recorded and unclaimed (no lease was asked for), or it
 //     went live before and Existing is set.
 type Creation struct {
@@ -47,9 +52,6 @@ type Creation struct {
 	Run       *Run
 	Continued bool
 	Existing  bool
-	Busy      bool
-	BusyUntil time.Time // By the registry's clock.
-	BusyEpoch int64
 }
 
 // LeaseRequest says who claims a tenant and for how long.
@@ -95,8 +97,8 @@ const (
 // Runs is what the Pipeline needs of the registry. All methods that take a Run
 // return KindFenced when its epoch is not the tenant's any more.
 type Runs interface {
-	// Claim takes the tenant. KindNotFound; KindConflict when it is leased, or in a
-	// status in which the mode permits no run.
+	// Claim takes the tenant. KindNotFound; KindConflict when it is leased
+	// (Error.Lease is set), or in a status in which the mode permits no run.
 	Claim(ctx context.Context, id uuid.UUID, mode ClaimMode, lease LeaseRequest) (Run, error)
 	// Renew extends the lease of the run and of the Stellar accounts it holds.
 	Renew(ctx context.Context, r Run, ttl time.Duration) error

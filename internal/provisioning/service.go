@@ -24,12 +24,20 @@ func NewService(registry Registry, pipeline *Pipeline) (*Service, error) {
 // Provision records a tenant and takes it live, in the foreground. It is safe to
 // repeat: a tenant of that name (or external id) that never went live and is
 // nobody's running work is continued under its id. Besides what Pipeline.Run
-// returns: KindInvalid for broken rules; KindConflict, with Outcome.Tenant set,
-// for a tenant that went live before or is another run's work.
+// returns: KindInvalid for broken rules; KindConflict, with Outcome.Standing
+// set, for a tenant that went live before.
 func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
-	creation, err := s.claim(ctx, in)
+	var creation Creation
+	lease := s.pipeline.Lease()
+	err := s.whenFree(ctx, func() error {
+		draft, err := NewDraft(in, s.pipeline.opts.Clock.Now())
+		if err == nil {
+			creation, err = s.registry.Create(ctx, draft, &lease)
+		}
+		return err
+	})
 	if err != nil {
-		return Outcome{Tenant: creation.Tenant}, err
+		return Outcome{}, err
 	}
 	if creation.Run == nil {
 		return s.existing(creation.Tenant, in)
@@ -39,33 +47,43 @@ func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 	return out, err
 }
 
+// Resume continues a tenant that was left PENDING, PROVISIONING or FAILED. It
+// returns what Pipeline.Run returns.
+func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
+	var run Run
+	err := s.whenFree(ctx, func() (err error) {
+		run, err = s.pipeline.runs.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
+		return err
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return s.pipeline.Continue(ctx, run, ClaimRetry)
+}
+
 // busyPoll is how often a busy tenant is looked at.
 const busyPoll = 250 * time.Millisecond
 
-// claim records the tenant or waits until its holder's lease is out. A holder
-// that shows a sign of life (its lease moves on) is alive, and then waiting
-// longer would only hide that two callers want the same tenant.
-func (s *Service) claim(ctx context.Context, in Inputs) (Creation, error) {
-	lease, clock := s.pipeline.Lease(), s.pipeline.opts.Clock
-	var first Creation
+// whenFree calls claim until the tenant's holder is gone. A holder that shows a
+// sign of life (its lease moves on) is alive, and then waiting longer would only
+// hide that two callers want the same tenant. One that is dead is gone after
+// what is left of its lease.
+func (s *Service) whenFree(ctx context.Context, claim func() error) error {
+	var first *LeaseInfo
 	for {
-		draft, err := NewDraft(in, clock.Now())
-		if err != nil {
-			return Creation{}, err
+		err := claim()
+		held := leaseOf(err)
+		if held == nil {
+			return err
 		}
-		creation, err := s.registry.Create(ctx, draft, &lease)
-		if err != nil || !creation.Busy {
-			return creation, err
+		if first == nil {
+			first = held
 		}
-		if !first.Busy {
-			first = creation
+		if held.Epoch != first.Epoch || held.Until.After(first.Until) {
+			return err
 		}
-		if creation.BusyEpoch != first.BusyEpoch || creation.BusyUntil.After(first.BusyUntil) {
-			return creation, Errorf(KindConflict, "create tenant",
-				"tenant %q (%s) is being provisioned by another run right now; wait for it to end", creation.Tenant.Name, creation.Tenant.ID)
-		}
-		if err := clock.Sleep(ctx, busyPoll); err != nil {
-			return creation, err
+		if err := s.pipeline.opts.Clock.Sleep(ctx, busyPoll); err != nil {
+			return err
 		}
 	}
 }
@@ -74,7 +92,7 @@ func (s *Service) claim(ctx context.Context, in Inputs) (Creation, error) {
 func (s *Service) existing(t Tenant, in Inputs) (Outcome, error) {
 	in, err := in.Normalize()
 	if err != nil {
-		return Outcome{Tenant: t}, err
+		return Outcome{}, err
 	}
 	if t.Status == StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
 		return Outcome{Tenant: t, Adopted: true}, nil
@@ -83,16 +101,11 @@ func (s *Service) existing(t Tenant, in Inputs) (Outcome, error) {
 	if in.ExternalID != "" && in.ExternalID == t.ExternalID {
 		field, value = "externalId", t.ExternalID
 	}
-	return Outcome{Tenant: t}, &Error{
+	return Outcome{Standing: &t}, &Error{
 		Kind: KindConflict, Op: "create tenant",
 		Message: "a tenant with this " + field + " exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
 		Fields:  []FieldError{{Field: field, Message: "is taken: " + value}},
 	}
-}
-
-// Resume continues a tenant that was left PENDING, PROVISIONING or FAILED.
-func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
-	return s.pipeline.Run(ctx, id, ClaimRetry)
 }
 
 // Get returns KindNotFound for an unknown id.
@@ -136,6 +149,33 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (Tenant, error) {
 			return t, err
 		}
 	}
+}
+
+// ResendWelcome sends an ACTIVE tenant's admin another invitation. The mail has
+// the Message-ID of the one that failed. What the mail server refuses comes back
+// as a warning of the outcome, and is noted on the tenant.
+func (s *Service) ResendWelcome(ctx context.Context, id uuid.UUID) (Outcome, error) {
+	p := s.pipeline
+	invitation, started := NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
+	tenant, serial, err := s.registry.Reinvite(ctx, id, invitation)
+	if err != nil {
+		return Outcome{}, err
+	}
+	sent := p.opts.Retry.do(ctx, p.opts.Clock, func() error {
+		return p.mailer.SendWelcome(ctx, WelcomeMail{Tenant: tenant, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial})
+	}, nil)
+	out := Outcome{}
+	status, record := WelcomeEmailSent, StepRecord{Step: StepSendWelcomeEmail, Status: StepCompleted}
+	if sent != nil {
+		out.Warnings = append(out.Warnings, SafeMessage(sent))
+		status, record.Status, record.Error = WelcomeEmailFailed, StepFailed, SafeMessage(sent)
+		if kind := KindOf(sent); kind == KindTransient || kind == KindCancelled {
+			status = WelcomeEmailPending
+		}
+	}
+	record.Duration = p.opts.Clock.Now().Sub(started)
+	out.Tenant, err = s.registry.RecordWelcome(context.WithoutCancel(ctx), id, status, record)
+	return out, err
 }
 
 // Log gives the provisioning log of a tenant's newest attempt, or of all.

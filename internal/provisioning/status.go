@@ -39,8 +39,9 @@ func (s Status) Live() bool {
 // CanBecome reports whether a tenant in status s may move to next.
 func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }
 
-// conflict is the refusal of a move: it says which moves are possible.
-func (s Status) conflict(op, what string) *Error {
+// Conflict is the refusal of a move: it says which moves are possible. what is
+// what was asked for, as "archiving".
+func (s Status) Conflict(op, what string) *Error {
 	names := make([]string, 0, len(transitions[s]))
 	for _, next := range transitions[s] {
 		names = append(names, string(next))

@@ -1,0 +1,33 @@
+// Command bench compares provisioning with its floor, in one run and on one
+// server whose commits wait for the disk.
+//
+// The floor is one transaction with a tenant's DDL and rows, sent by pgbench as
+// fast as the server takes it. The product is provisioning.Service with the real
+// registry, without the chain (its contract is there at once); once with a mail
+// server that takes everything, as the product is used, and once without mail,
+// which is what the floor does. Rounds of both alternate, so that a machine
+// whose speed drifts does not favour one, and ratios are what counts.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 7, "how often floor and product alternate")
+	flag.IntVar(&o.tenants, "tenants", 96, "tenants in each round; a multiple of 8")
+	flag.Parse()
+	if err := run(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// instantChain stands for a chain that takes no time: the contract is there.
+type instantChain struct{}
+
+func (instantChain) ContractID(id uuid.UUID) (string, error) {
+	return "C" + (strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")) + strings.Repeat("A", 55))[:55], nil
+}
+
+func (c instantChain) Deploy(_ context.Context, t provisioning.Tenant, _ provisioning.Journal) (provisioning.Contract, error) {
+	id, err := c.ContractID(t.ID)
+	return provisioning.Contract{ID: id}, err
+}
+
+// noMail stands for mail that takes no time.
+type noMail struct{}
+
+func (noMail) SendWelcome(context.Context, provisioning.WelcomeMail) error { return nil }
+func (noMail) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+
+// product gives the contender that provisions a round's tenants.
+func (b *bench) product(withMail bool) func(context.Context, string, int) (time.Duration, error) {
+	return func(ctx context.Context, url string, clients int) (time.Duration, error) {
+		db, err := postgres.Open(ctx, postgres.Options{URL: url, MaxConnections: clients + 1})
+		if err != nil {
+			return 0, err
+		}
+		defer db.Close()
+		service, err := b.service(db, withMail)
+		if err != nil {
+			return 0, err
+		}
+		if err := connect(ctx, db, clients+1); err != nil {
+			return 0, err
+		}
+		if withMail {
+			b.mail.Reset()
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		errs := make([]error, clients)
+		for client := range clients {
+			wg.Go(func() { errs[client] = b.provision(ctx, service, client, b.tenants/clients) })
+		}
+		wg.Wait()
+		return time.Since(began), errors.Join(errs...)
+	}
+}
+
+// connect fills the pool: the floor's clock starts after pgbench has connected.
+func connect(ctx context.Context, db *postgres.DB, connections int) error {
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	for range connections {
+		conn, err := db.Pool().Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release() // All at the end, so that each is another one.
+	}
+	return nil
+}
+
+func (b *bench) service(db *postgres.DB, withMail bool) (*provisioning.Service, error) {
+	var mailer provisioning.Mailer = noMail{}
+	if withMail {
+		var err error
+		mailer, err = mail.New(mail.Options{Mail: config.Mail{
+			Host: b.mail.SMTPHost(), Port: b.mail.SMTPPort(), TLS: config.TLSNone,
+			From: "no-reply@platform.example", AppURL: "https://app.platform.example",
+		}})
+		if err != nil {
+			return nil, err
+		}
+	}
+	pipeline, err := provisioning.NewPipeline(db, instantChain{}, mailer, provisioning.PipelineOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return provisioning.NewService(db, pipeline)
+}
+
+func (b *bench) provision(ctx context.Context, service *provisioning.Service, client, tenants int) error {
+	for i := range tenants {
+		out, err := service.Provision(ctx, provisioning.Inputs{
+			Name: fmt.Sprintf("Tenant %d %d", client, i), AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
+		})
+		if err != nil {
+			return err
+		}
+		if out.Tenant.Status != provisioning.StatusActive {
+			return fmt.Errorf("a tenant is %s", out.Tenant.Status)
+		}
+	}
+	return nil
+}

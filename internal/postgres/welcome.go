@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Reinvite adds an invitation for the admin of an ACTIVE tenant.
+func (db *DB) Reinvite(ctx context.Context, id uuid.UUID, inv provisioning.Invitation) (provisioning.Tenant, int, error) {
+	var found row
+	err := db.inTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
+		if found, err = lockTenant(ctx, tx, id); err != nil {
+			return err
+		}
+		if found.Tenant.Status != provisioning.StatusActive {
+			return provisioning.Errorf(provisioning.KindConflict, "store invitation",
+				"the tenant is %s; a welcome mail can be sent again to an ACTIVE one alone", found.Tenant.Status)
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
+			inv.Hash[:], id, found.AdminUser, inv.ExpiresAt)
+		return err
+	})
+	return found.Tenant, found.MailSerial, err
+}
+
+// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
+func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status provisioning.WelcomeEmailStatus, record provisioning.StepRecord) (provisioning.Tenant, error) {
+	const op = "record welcome mail"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return provisioning.Tenant{}, err
+	}
+	rows, err := pool.Query(ctx, `WITH moved AS (
+			UPDATE tenants SET welcome_email = $2::welcome_email_status, updated_at = now(), version = version + 1
+			WHERE id = $1 AND status = 'ACTIVE' RETURNING *
+		), logged AS (`+logUpsert+`
+			FROM moved, `+logInput(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		) SELECT `+tenantColumns+` FROM moved`,
+		append([]any{id, status}, newLogRows([]provisioning.StepRecord{record}).args()...)...)
+	if err != nil {
+		return provisioning.Tenant{}, failure(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, provisioning.Errorf(provisioning.KindConflict, op, "the tenant is not ACTIVE any more")
+	}
+	return t, failure(err, op)
+}

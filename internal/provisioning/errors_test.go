@@ -1,0 +1,71 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestKindOf(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[provisioning.Kind]error{
+		"":                         nil,
+		provisioning.KindConflict:  fmt.Errorf("around: %w", provisioning.Errorf(provisioning.KindConflict, "", "x")),
+		provisioning.KindCancelled: fmt.Errorf("around: %w", context.Canceled),
+		provisioning.KindTransient: context.DeadlineExceeded,
+		provisioning.KindPermanent: errors.New("who knows"),
+	} {
+		if got := provisioning.KindOf(err); got != want {
+			t.Errorf("%v is %q, want %q", err, got, want)
+		}
+	}
+}
+
+func TestSafeMessage(t *testing.T) {
+	t.Parallel()
+	cause := errors.New(`dial postgres://u:s3cret@db: refused; SELECT * FROM tenants`)
+	for _, err := range []error{
+		cause,
+		provisioning.Wrap(cause, provisioning.KindTransient, "create schema", "the database does not answer"),
+		fmt.Errorf("create schema: %w", cause),
+	} {
+		if m := provisioning.SafeMessage(err); strings.Contains(m, "s3cret") || strings.Contains(m, "SELECT") || m == "" {
+			t.Errorf("message %q", m)
+		}
+	}
+	long := provisioning.SafeMessage(provisioning.Errorf(provisioning.KindPermanent, "", "%s", strings.Repeat("é", 600)))
+	if utf8.RuneCountInString(long) != provisioning.MaxErrorLength || !utf8.ValidString(long) {
+		t.Errorf("%d characters", utf8.RuneCountInString(long))
+	}
+}
+
+func TestInvitation_NeverPrints(t *testing.T) {
+	t.Parallel()
+	inv := provisioning.NewInvitation(provisioning.SystemClock{}.Now())
+	if out := fmt.Sprintf("%v %+v %#v %s", inv, inv, inv, inv); strings.Contains(out, inv.Token()) || inv.Token() == "" {
+		t.Errorf("printed %s", out)
+	}
+	if provisioning.HashInvitation(inv.Token()) != inv.Hash {
+		t.Error("the hash is not the token's")
+	}
+}
+
+func TestStatus_CanBecome(t *testing.T) {
+	t.Parallel()
+	allowed := map[string]bool{
+		"PENDING PROVISIONING": true, "PROVISIONING ACTIVE": true, "PROVISIONING FAILED": true, "FAILED PROVISIONING": true,
+		"ACTIVE ARCHIVED": true, "ARCHIVED ACTIVE": true, "PENDING ARCHIVED": true, "PROVISIONING ARCHIVED": true, "FAILED ARCHIVED": true,
+	}
+	for _, from := range provisioning.Statuses() {
+		for _, to := range provisioning.Statuses() {
+			if got := from.CanBecome(to); got != allowed[string(from)+" "+string(to)] {
+				t.Errorf("%s to %s: %v", from, to, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,628 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.Main(m, func(ctx context.Context, url string) error {
+		db, err := postgres.Open(ctx, postgres.Options{URL: url})
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.Migrate(ctx)
+	}))
+}
+
+// world is what outlives a process: the database, and what was done outside it.
+type world struct {
+	t  *testing.T
+	db *postgres.DB
+
+	mu        sync.Mutex
+	contracts map[string]int // By address: how often it was created.
+	mails     []string       // Message ids.
+	failures  int            // Failure mails.
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return &world{t: t, db: db, contracts: map[string]int{}}
+}
+
+// process is one process: ports that can fail, and that can die at a given point.
+type process struct {
+	*postgres.DB
+	*world
+	dieAt  int // The how manieth border of a port's call is the last; 0 never.
+	points int
+	dead   bool
+
+	deployErr, mailErr func(try int) error
+	deploys, sends     int
+	onDeploy           func(ctx context.Context)
+}
+
+var errDead = provisioning.Errorf(provisioning.KindFenced, "die", "the process is dead")
+
+func (w *world) process() *process { return &process{DB: w.db, world: w} }
+
+// alive counts a point and tells whether the process is still there after it.
+func (p *process) alive() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.points++
+	if p.points == p.dieAt {
+		p.dead = true
+	}
+	return !p.dead
+}
+
+// call stands around every call of a port: the process can die before and after it.
+func (p *process) call(f func() error) error {
+	if !p.alive() {
+		return errDead
+	}
+	err := f()
+	if !p.alive() {
+		return errDead
+	}
+	return err
+}
+
+func (p *process) Create(ctx context.Context, d provisioning.Draft, l *provisioning.LeaseRequest) (c provisioning.Creation, err error) {
+	err = p.call(func() (err error) { c, err = p.DB.Create(ctx, d, l); return err })
+	return c, err
+}
+
+func (p *process) PrepareSchema(ctx context.Context, r provisioning.Run, s provisioning.Seed) error {
+	return p.call(func() error { return p.DB.PrepareSchema(ctx, r, s) })
+}
+
+func (p *process) Invite(ctx context.Context, r provisioning.Run, inv provisioning.Invitation) error {
+	return p.call(func() error { return p.DB.Invite(ctx, r, inv) })
+}
+
+func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioning.Progress) (t provisioning.Tenant, err error) {
+	err = p.call(func() (err error) { t, err = p.DB.Advance(ctx, r, pr); return err })
+	return t, err
+}
+
+func (p *process) BeginUndo(ctx context.Context, r provisioning.Run, u provisioning.Undo, s provisioning.StepRecord) error {
+	return p.call(func() error { return p.DB.BeginUndo(ctx, r, u, s) })
+}
+
+func (p *process) Undo(ctx context.Context, r provisioning.Run) (t provisioning.Tenant, err error) {
+	err = p.call(func() (err error) { t, err = p.DB.Undo(ctx, r); return err })
+	return t, err
+}
+
+func (p *process) Release(ctx context.Context, r provisioning.Run) error {
+	return p.call(func() error { return p.DB.Release(ctx, r) })
+}
+
+func (p *process) ContractID(id uuid.UUID) (string, error) {
+	return "C" + strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")), nil
+}
+
+func (p *process) Deploy(ctx context.Context, t provisioning.Tenant, _ provisioning.Journal) (c provisioning.Contract, err error) {
+	p.deploys++
+	if p.onDeploy != nil {
+		p.onDeploy(ctx)
+	}
+	if p.deployErr != nil {
+		if err := p.deployErr(p.deploys); err != nil {
+			return c, err
+		}
+	}
+	err = p.call(func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		c.ID, _ = p.ContractID(t.ID)
+		if p.contracts[c.ID] == 0 {
+			p.contracts[c.ID]++
+			c.TransactionHash, c.Ledger = "aa", 7
+		}
+		return nil
+	})
+	return c, err
+}
+
+func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail) error {
+	p.sends++
+	if p.mailErr != nil {
+		if err := p.mailErr(p.sends); err != nil {
+			return err
+		}
+	}
+	return p.call(func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if m.Invitation == "" || m.Tenant.ContractID == "" {
+			return fmt.Errorf("mail without invitation or contract")
+		}
+		p.mails = append(p.mails, fmt.Sprintf("%s.%d", m.Tenant.ID, m.Serial))
+		return nil
+	})
+}
+
+func (p *process) SendFailure(context.Context, provisioning.FailureMail) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures++
+	return nil
+}
+
+func (p *process) service(opts provisioning.PipelineOptions) *provisioning.Service {
+	p.t.Helper()
+	if opts.Retry.Attempts == 0 {
+		opts.Retry = provisioning.RetryPolicy{Attempts: 3, Base: time.Microsecond, Cap: time.Microsecond}
+	}
+	pipeline, err := provisioning.NewPipeline(p, p, p, opts)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	service, err := provisioning.NewService(p, pipeline)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return service
+}
+
+func clinic() provisioning.Inputs {
+	return provisioning.Inputs{Name: "Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
+}
+
+// expireLeases is what time does after a process has died.
+func (w *world) expireLeases() {
+	w.t.Helper()
+	w.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE run_expires_at IS NOT NULL`)
+}
+
+func (w *world) exec(statement string) {
+	w.t.Helper()
+	if _, err := w.db.Pool().Exec(w.t.Context(), statement); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) count(query string, args ...any) int {
+	w.t.Helper()
+	var n int
+	if err := w.db.Pool().QueryRow(w.t.Context(), query, args...).Scan(&n); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// invariants hold after every story that ends well: one of each.
+func (w *world) invariants(story string, id uuid.UUID) {
+	w.t.Helper()
+	got, err := w.db.Get(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got.Status != provisioning.StatusActive || got.ContractID == "" || got.ProvisioningError != "" {
+		w.t.Errorf("%s: tenant %+v", story, got)
+	}
+	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+		w.t.Errorf("%s: %d tenants", story, n)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '^clinic_[0-9]+$'`); n != 1 {
+		w.t.Errorf("%s: %d schemas", story, n)
+	}
+	if n := w.count(`SELECT count(*) FROM ` + pgx.Identifier{got.SchemaName, "users"}.Sanitize()); n != 1 {
+		w.t.Errorf("%s: %d admins", story, n)
+	}
+	if len(w.contracts) != 1 || w.contracts[got.ContractID] != 1 {
+		w.t.Errorf("%s: contracts %v", story, w.contracts)
+	}
+	if n := len(slices.Compact(slices.Clone(w.mails))); n != 1 || len(w.mails) > 2 {
+		w.t.Errorf("%s: mails %v", story, w.mails)
+	}
+	log, err := w.db.Log(w.t.Context(), id, false)
+	if err != nil || len(log) != 7 {
+		w.t.Fatalf("%s: %d log rows, %v", story, len(log), err)
+	}
+	for _, e := range log {
+		if e.Status != provisioning.StepCompleted {
+			w.t.Errorf("%s: %s is %s", story, e.Step, e.Status)
+		}
+	}
+}
+
+func TestService_Provision(t *testing.T) {
+	t.Parallel()
+
+	t.Run("TakesATenantLiveInThreeCommits", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		var steps []string
+		p := w.process()
+		out, err := p.service(provisioning.PipelineOptions{Observer: func(_ context.Context, e provisioning.Event) {
+			if e.Status == provisioning.StepCompleted {
+				steps = append(steps, string(e.Step))
+			}
+		}}).Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("no fault", out.Tenant.ID)
+		if len(steps) != 6 || steps[5] != string(provisioning.StepSendWelcomeEmail) {
+			t.Errorf("events %v", steps)
+		}
+	})
+
+	t.Run("OneOfEachAfterADeathAtEveryPoint", func(t *testing.T) {
+		t.Parallel()
+		for at := 1; ; at++ {
+			w := newWorld(t)
+			p := w.process()
+			p.dieAt = at
+			story := fmt.Sprintf("death at point %d", at)
+			_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+			if !p.dead {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at < 10 {
+					t.Errorf("only %d points", at)
+				}
+				return
+			}
+			w.expireLeases()
+			out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+			if w.count(`SELECT count(*) FROM tenants WHERE attempt = 1 AND status = 'ACTIVE'`) == 1 && provisioning.KindOf(err) == provisioning.KindConflict {
+				// It died between the last commit and the answer: live, and so not adopted.
+				out.Tenant, err = *out.Standing, nil
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", story, err)
+			}
+			w.invariants(story, out.Tenant.ID)
+		}
+	})
+
+	t.Run("EveryPointOfARollbackEndsRolledBack", func(t *testing.T) {
+		t.Parallel()
+		for at := 1; ; at++ {
+			w := newWorld(t)
+			p := w.process()
+			p.dieAt = at
+			p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
+			_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+			if !p.dead {
+				if provisioning.KindOf(err) != provisioning.KindPermanent {
+					t.Fatal(err)
+				}
+				return
+			}
+			w.expireLeases()
+			next := w.process()
+			next.deployErr = p.deployErr
+			out, err := next.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+			if err == nil || out.Tenant.Status != provisioning.StatusFailed || out.Tenant.ProvisioningError != "no funds" {
+				t.Fatalf("death at point %d: %+v, %v", at, out.Tenant, err)
+			}
+			if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
+				out.Tenant.SchemaName, out.Tenant.DatabaseRole); n != 0 {
+				t.Errorf("death at point %d: %d things are left", at, n)
+			}
+			if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
+				t.Errorf("death at point %d: %d steps never ended", at, n)
+			}
+		}
+	})
+
+	t.Run("RetriesTransientFaults", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.deployErr = func(try int) error {
+			if try < 3 {
+				return provisioning.Errorf(provisioning.KindTransient, "deploy", "busy")
+			}
+			return nil
+		}
+		out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if err != nil || p.deploys != 3 {
+			t.Fatalf("%d deploys, %v", p.deploys, err)
+		}
+		w.invariants("two faults", out.Tenant.ID)
+	})
+
+	t.Run("FailsAfterTheLastRetryAndContinuesLater", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.deployErr = func(int) error {
+			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the RPC server does not answer")
+		}
+		out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if provisioning.KindOf(err) != provisioning.KindTransient || out.Tenant.Status != provisioning.StatusFailed || p.deploys != 3 || w.failures != 1 {
+			t.Fatalf("%+v, %d deploys, %d failure mails, %v", out.Tenant, p.deploys, w.failures, err)
+		}
+		again, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if err != nil || !again.Continued || again.Tenant.ID != out.Tenant.ID || again.Tenant.SchemaName != out.Tenant.SchemaName || again.Tenant.Attempt != 2 {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		w.invariants("second attempt", again.Tenant.ID)
+	})
+
+	t.Run("WelcomeMailRefusedIsAWarning", func(t *testing.T) {
+		t.Parallel()
+		for kind, want := range map[provisioning.Kind]provisioning.WelcomeEmailStatus{
+			provisioning.KindPermanent: provisioning.WelcomeEmailFailed,
+			provisioning.KindTransient: provisioning.WelcomeEmailPending,
+		} {
+			w := newWorld(t)
+			p := w.process()
+			p.mailErr = func(int) error { return provisioning.Errorf(kind, "send", "refused") }
+			service := p.service(provisioning.PipelineOptions{})
+			out, err := service.Provision(t.Context(), clinic())
+			if err != nil || out.Tenant.Status != provisioning.StatusActive || out.Tenant.WelcomeEmail != want || len(out.Warnings) != 1 {
+				t.Fatalf("%s: %+v, %v", kind, out, err)
+			}
+			p.mailErr = nil
+			again, err := service.ResendWelcome(t.Context(), out.Tenant.ID)
+			if err != nil || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailSent || len(again.Warnings) != 0 {
+				t.Errorf("%s: %+v, %v", kind, again, err)
+			}
+			w.invariants("mail sent again", out.Tenant.ID)
+		}
+	})
+
+	t.Run("WelcomeMailRefusedRollsBackWhenAskedTo", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		out, err := p.service(provisioning.PipelineOptions{MailFailure: provisioning.MailFailureFail}).Provision(t.Context(), clinic())
+		if err == nil || out.Tenant.Status != provisioning.StatusFailed {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		again, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("second attempt reuses the contract", again.Tenant.ID)
+	})
+
+	t.Run("StopsBetweenStepsAndResumes", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		ctx, cancel := context.WithCancel(t.Context())
+		p.onDeploy = func(context.Context) { cancel() }
+		service := p.service(provisioning.PipelineOptions{})
+		out, err := service.Provision(ctx, clinic())
+		if provisioning.KindOf(err) != provisioning.KindCancelled || out.Tenant.Status != provisioning.StatusProvisioning {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		if len(w.contracts) != 1 {
+			t.Error("the running step did not end")
+		}
+		p.onDeploy = nil
+		again, err := service.Resume(t.Context(), out.Tenant.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("resumed", again.Tenant.ID)
+	})
+
+	t.Run("TimeOutIsTold", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		p.deployErr = func(int) error {
+			<-ctx.Done()
+			return provisioning.Errorf(provisioning.KindTransient, "deploy", "busy")
+		}
+		out, err := p.service(provisioning.PipelineOptions{}).Provision(ctx, clinic())
+		if !errors.Is(err, context.DeadlineExceeded) || out.Tenant.Status != provisioning.StatusProvisioning {
+			t.Fatalf("%+v, %v", out, err)
+		}
+	})
+
+	t.Run("HangingStepEndsAfterItsGrace", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		ctx, cancel := context.WithCancel(t.Context())
+		p.onDeploy = func(work context.Context) { cancel(); <-work.Done() }
+		_, err := p.service(provisioning.PipelineOptions{StepGrace: 50 * time.Millisecond}).Provision(ctx, clinic())
+		if provisioning.KindOf(err) != provisioning.KindCancelled {
+			t.Fatal(err)
+		}
+	})
+
+	t.Run("LosingTheLeaseStopsTheRun", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.onDeploy = func(work context.Context) {
+			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1`)
+			<-work.Done() // The heartbeat notices.
+		}
+		_, err := p.service(provisioning.PipelineOptions{LeaseTTL: time.Second, Heartbeat: 20 * time.Millisecond}).Provision(t.Context(), clinic())
+		if provisioning.KindOf(err) != provisioning.KindFenced {
+			t.Fatal(err)
+		}
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING'`); n != 1 {
+			t.Error("the overtaken run changed the tenant")
+		}
+	})
+
+	t.Run("NeverAdoptsALiveTenant", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		service := w.process().service(provisioning.PipelineOptions{})
+		first, err := service.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := service.Provision(t.Context(), clinic())
+		if provisioning.KindOf(err) != provisioning.KindConflict || out.Standing == nil || out.Standing.ID != first.Tenant.ID || out.Tenant.ID != uuid.Nil {
+			t.Errorf("%+v, %v", out, err)
+		}
+	})
+
+	t.Run("AdoptsWithTheSameManagerAndInputs", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		service := w.process().service(provisioning.PipelineOptions{})
+		in := clinic()
+		in.ManagedBy = "repo-1"
+		first, err := service.Provision(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := service.Provision(t.Context(), in)
+		if err != nil || !out.Adopted || out.Tenant.ID != first.Tenant.ID {
+			t.Errorf("%+v, %v", out, err)
+		}
+		in.AdminEmail = "eve@clinic.example"
+		if out, err = service.Provision(t.Context(), in); provisioning.KindOf(err) != provisioning.KindConflict || out.Adopted {
+			t.Errorf("other inputs: %+v, %v", out, err)
+		}
+	})
+
+	t.Run("TwoAtOnceMakeOneTenant", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p, hold := w.process(), make(chan struct{})
+		p.onDeploy = func(context.Context) { <-hold }
+		started := make(chan error, 1)
+		opts := provisioning.PipelineOptions{LeaseTTL: 2 * time.Second, Heartbeat: 50 * time.Millisecond}
+		go func() {
+			_, err := p.service(opts).Provision(t.Context(), clinic())
+			started <- err
+		}()
+		var second error
+		for second == nil { // Until the first is there.
+			if w.count(`SELECT count(*) FROM tenants`) == 0 {
+				continue
+			}
+			_, second = w.process().service(opts).Provision(t.Context(), clinic())
+		}
+		if provisioning.KindOf(second) != provisioning.KindConflict || !strings.Contains(second.Error(), "another run") {
+			t.Errorf("second: %v", second)
+		}
+		close(hold)
+		if err := <-started; err != nil {
+			t.Fatal(err)
+		}
+		var id uuid.UUID
+		if err := w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("two at once", id)
+	})
+
+	t.Run("RefusesBadInputBeforeItTouchesAnything", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		_, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), provisioning.Inputs{Name: "x"})
+		if provisioning.KindOf(err) != provisioning.KindInvalid || w.count(`SELECT count(*) FROM tenants`) != 0 {
+			t.Error(err)
+		}
+	})
+}
+
+func TestService_Archive(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LiveTenantKeepsItsRows", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		service := w.process().service(provisioning.PipelineOptions{})
+		out, err := service.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got, err := service.Archive(t.Context(), out.Tenant.ID)
+			if err != nil || got.Status != provisioning.StatusArchived {
+				t.Fatalf("%+v, %v", got, err)
+			}
+		}
+		if n := w.count(`SELECT count(*) FROM ` + out.Tenant.SchemaName + `.users`); n != 1 {
+			t.Errorf("%d users", n)
+		}
+	})
+
+	t.Run("RunningTenantIsAbortedAndNeverComesBack", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p, hold, reached := w.process(), make(chan struct{}), make(chan struct{})
+		p.onDeploy = func(context.Context) { close(reached); <-hold }
+		ended := make(chan error, 1)
+		go func() {
+			_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+			ended <- err
+		}()
+		<-reached
+		var id uuid.UUID
+		if err := w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), id)
+		if err != nil || got.Status != provisioning.StatusArchived {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		close(hold)
+		if err := <-ended; provisioning.KindOf(err) != provisioning.KindFenced {
+			t.Errorf("the run ended with %v", err)
+		}
+		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName) + len(w.mails); n != 0 {
+			t.Errorf("%d things are left", n)
+		}
+		again, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if err != nil || again.Tenant.ID != id {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		w.invariants("after an abort", id)
+	})
+
+	t.Run("UnknownTenant", func(t *testing.T) {
+		t.Parallel()
+		_, err := newWorld(t).process().service(provisioning.PipelineOptions{}).Archive(t.Context(), uuid.New())
+		if provisioning.KindOf(err) != provisioning.KindNotFound {
+			t.Error(err)
+		}
+	})
+}
+
+func TestNewPipeline_NamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	if _, err := provisioning.NewPipeline(nil, nil, nil, provisioning.PipelineOptions{}); err == nil || !strings.Contains(err.Error(), "Runs is missing") {
+		t.Error(err)
+	}
+	p := newWorld(t).process()
+	if _, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{Heartbeat: time.Minute}); err == nil || !strings.Contains(err.Error(), "Heartbeat") {
+		t.Error(err)
+	}
+}

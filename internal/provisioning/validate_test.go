@@ -1,0 +1,135 @@
+package provisioning_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestCheckName(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]string{
+		"St. Mary's":                         "",
+		"O'Brien & Søn — Klinik":             "",
+		"协和医院":                               "",
+		"3M Health":                          "",
+		"x'); DROP SCHEMA public CASCADE;--": "",
+		"  Clinic  ":                         "",
+		strings.Repeat("a", 255):             "",
+		strings.Repeat("é", 255):             "",
+		"":                                   "is empty; give 3 to 255 characters",
+		"   ":                                "is empty; give 3 to 255 characters",
+		"ab":                                 "has 2 characters; at least 3 are needed",
+		strings.Repeat("a", 256):             "has 256 characters; at most 255 are possible",
+		"---":                                "has no letter or digit; give the organisation's name",
+		"Clinic\nTwo":                        "has a control character (U+000A) at byte 6; remove it",
+		"Clinic\x00":                         "has a control character (U+0000) at byte 6; remove it",
+		"Clin\u0085ic":                       "has a control character (U+0085) at byte 4; remove it",
+		"Clinic\xff":                         "is not valid UTF-8",
+	} {
+		wantFault(t, name, provisioning.CheckName(name), fault)
+	}
+}
+
+func TestCheckEmail(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 64) + "@" + strings.Repeat("b", 60) + "." + strings.Repeat("c", 60) + "." + strings.Repeat("d", 60) + ".example"
+	for address, fault := range map[string]string{
+		"ada@clinic.example":           "",
+		"o'brien+x@clinic.example":     "",
+		"ada@kliník.example":           "",
+		"ada@病院.example":               "",
+		"":                             "is empty",
+		"ada":                          "needs exactly one @",
+		"ada@b@clinic.example":         "needs exactly one @",
+		"ada@clinic":                   "needs a full domain",
+		"@clinic.example":              "needs 1 to 64 characters before the @",
+		"a..b@clinic.example":          "beside another dot before the @",
+		".a@clinic.example":            "beside another dot before the @",
+		"ada@clinic..example":          "beside another dot after the @",
+		"ada@-clinic.example":          "starts or ends with a hyphen",
+		`"ada"@clinic.example`:         "has a quoted part",
+		"ada@clinic.example\r\nBcc: x": "has white space, a line break or a control character",
+		" ada@clinic.example":          "has white space",
+		"ädä@clinic.example":           "which is not possible there",
+		"ada@[127.0.0.1]":              "which no domain can have",
+		"ada@clinic_x.example":         "which no domain can have",
+		long:                           "at most 254 are possible",
+		"ada\xff@clinic.example":       "is not valid UTF-8",
+	} {
+		wantFault(t, address, provisioning.CheckEmail(address), fault)
+	}
+}
+
+func TestCheckMetadata(t *testing.T) {
+	t.Parallel()
+	many := map[string]string{}
+	for i := range 65 {
+		many[fmt.Sprint(i)] = ""
+	}
+	for _, c := range []struct {
+		metadata map[string]string
+		fault    string
+	}{
+		{nil, ""},
+		{map[string]string{"region": "eu", "plan": ""}, ""},
+		{many, "has 65 keys; at most 64 are possible"},
+		{map[string]string{"": "x"}, "which is empty"},
+		{map[string]string{strings.Repeat("k", 64): "x"}, "which has 64 characters; at most 63 are possible"},
+		{map[string]string{"k": strings.Repeat("v", 1025)}, `has under key "k" a value that has 1025 characters`},
+		{map[string]string{"k": "a\x00b"}, "NUL"},
+		{map[string]string{"a\nb": ""}, "control character"},
+	} {
+		wantFault(t, fmt.Sprint(c.metadata), provisioning.CheckMetadata(c.metadata), c.fault)
+	}
+}
+
+func TestInputs_NormalizeNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := provisioning.Inputs{Name: "x", AdminEmail: "nobody", ExternalID: " k"}.Normalize()
+	var fields []string
+	for _, f := range provisioning.FieldsOf(err) {
+		fields = append(fields, f.Field)
+	}
+	if got := strings.Join(fields, " "); got != "name adminEmail adminFirstName adminLastName externalId" {
+		t.Errorf("fields %s", got)
+	}
+	if provisioning.KindOf(err) != provisioning.KindInvalid {
+		t.Errorf("kind %s", provisioning.KindOf(err))
+	}
+}
+
+func TestInputs_NormalizeComposes(t *testing.T) {
+	t.Parallel()
+	in, err := provisioning.Inputs{Name: "  Cafe\u0301 Clinic ", AdminEmail: "a@b.example", AdminFirstName: " A ", AdminLastName: "B"}.Normalize()
+	if err != nil || in.Name != "Café Clinic" || in.AdminFirstName != "A" {
+		t.Errorf("%+v, %v", in, err)
+	}
+}
+
+func TestNameKey(t *testing.T) {
+	t.Parallel()
+	for _, pair := range [][2]string{{"Clinic", "CLINIC"}, {"Søn", "SØN"}, {"Cafe\u0301", "CAFÉ"}, {" Clinic", "clinic"}, {"Στάσις", "ΣΤΆΣΙΣ"}} {
+		if provisioning.NameKey(pair[0]) != provisioning.NameKey(pair[1]) {
+			t.Errorf("%q and %q differ", pair[0], pair[1])
+		}
+	}
+	if provisioning.NameKey("Clinic A") == provisioning.NameKey("Clinic B") {
+		t.Error("different names have one key")
+	}
+	if n := len(provisioning.NameKey(strings.Repeat("ŉ", 255))); n > 1020 {
+		t.Errorf("a key of %d bytes does not fit its column", n)
+	}
+}
+
+func wantFault(t *testing.T, value string, err error, fault string) {
+	t.Helper()
+	switch {
+	case fault == "" && err != nil:
+		t.Errorf("%q: %v", value, err)
+	case fault != "" && (err == nil || !strings.Contains(err.Error(), fault)):
+		t.Errorf("%q: error %v, want %q", value, err, fault)
+	}
+}

@@ -27,7 +27,4 @@ TF_CLI_CONFIG_FILE=$tmp/cli.tfrc "$HEALTHCARE_CLI" -chdir="$tmp" providers schem
 # tfplugindocs looks the provider up under this name.
 sed -i.bak -E 's#"registry\.[a-z.]+/healthcare-platform/healthcare"#"registry.terraform.io/hashicorp/healthcare"#' "$tmp/schema.json"
 "$BIN/tfplugindocs" generate --provider-name healthcare --rendered-provider-name Healthcare --providers-schema "$tmp/schema.json"
-# The tool empties what it generates; the rest of docs/ is written by hand.
-git -C "$root" checkout --quiet -- docs/adr 2>/dev/null || true
 "$HEALTHCARE_CLI" fmt -recursive examples >/dev/null
-gofmt -l -w $(git ls-files '*.go') >/dev/null

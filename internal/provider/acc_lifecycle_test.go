@@ -155,7 +155,7 @@ func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
 func TestAccTenant_HostileNames(t *testing.T) {
 	w := setup(t, fmt.Sprintf(`
 locals {
-  names = ["PG Clinic", "3M Health", "O'Brien & Søn — Klinik", "协和医院", "x'); DROP SCHEMA public CASCADE;--", %q, %q, "  Blanks around  "]
+  names = ["PG Clinic", "3M Health", "O'Brien & Søn — Klinik", "协和医院", "x'); DROP SCHEMA public CASCADE;--", %q, %q, %q, "  Blanks around  "]
 }
 resource "healthcare_tenant" "t" {
   for_each         = toset(local.names)
@@ -164,18 +164,28 @@ resource "healthcare_tenant" "t" {
   admin_first_name = "Ada"
   admin_last_name  = "O'Neil; --"
 }
-`, strings.Repeat("a", 255), strings.Repeat("b", 255)))
+`, strings.Repeat("a", 255), strings.Repeat("a", 254)+"b", strings.Repeat("a", 254)+"-"))
 	w.mustApply()
 	w.noChanges()
-	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 8 {
+	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 9 {
 		t.Errorf("%d tenants", n)
 	}
-	if n := w.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 8 {
+	if n := w.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 9 {
 		t.Errorf("%d schemas", n)
 	}
 	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
 		t.Errorf("%d uploads", n)
 	}
+	// The same 255 letters a second time are the same name.
+	w.write("again.tf", fmt.Sprintf(`
+resource "healthcare_tenant" "again" {
+  name             = %q
+  admin_email      = "ada@clinic.example"
+  admin_first_name = "Ada"
+  admin_last_name  = "Lovelace"
+}
+`, strings.Repeat("A", 255)))
+	w.apply().want(t, "a tenant with this name exists already")
 }
 
 func TestAccTenant_BadInputAtPlan(t *testing.T) {

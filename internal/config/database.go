@@ -12,7 +12,7 @@ const (
 	DatabaseHost           = "DB_HOST"
 	DatabasePort           = "DB_PORT"
 	DatabaseUser           = "DB_USERNAME"
-	DatabasePassword       = "DB_PASSWORD" //nolint:gosec // a variable's name
+	DatabasePassword       = "DB_PASSWORD"
 	DatabaseName           = "DB_NAME"
 	DatabaseSSLMode        = "DB_SSLMODE"
 	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"

@@ -12,7 +12,7 @@ const (
 	MailHost          = "MAIL_HOST"
 	MailPort          = "MAIL_PORT"
 	MailUser          = "MAIL_USER"
-	MailPassword      = "MAIL_PASSWORD" //nolint:gosec // a variable's name
+	MailPassword      = "MAIL_PASSWORD"
 	MailFrom          = "MAIL_FROM"
 	MailTLS           = "MAIL_TLS"
 	MailFailurePolicy = "MAIL_FAILURE_POLICY"

@@ -193,7 +193,9 @@ func TestAccTenant_Faults(t *testing.T) {
 
 	t.Run("RPCDown", func(t *testing.T) {
 		w := setup(t, clinic)
-		w.net.Faults().Down()
+		if err := w.net.Faults().Down(); err != nil {
+			t.Fatal(err)
+		}
 		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
 		nothingLeft(w, "FAILED")
 		if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" {
@@ -202,7 +204,9 @@ func TestAccTenant_Faults(t *testing.T) {
 		if m := w.mail.Messages(); len(m) != 1 || !strings.Contains(m[0].Subject, "could not be set up") || strings.Contains(m[0].Text, "RPC") {
 			t.Errorf("mails %+v", m)
 		}
-		w.net.Faults().Up()
+		if err := w.net.Faults().Up(); err != nil {
+			t.Fatal(err)
+		}
 		recovers(w)
 	})
 

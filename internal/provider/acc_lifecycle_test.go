@@ -27,7 +27,8 @@ func TestAccTenant_Lifecycle(t *testing.T) {
 	if !strings.HasPrefix(schema, "st_marys_clinic_") || s["welcome_email_status"] != "SENT" || s["deletion_protection"] != false {
 		t.Errorf("state %v", s)
 	}
-	if hash := w.wasmHash(s["soroban_contract_id"].(string)); hash != contract.Hash() {
+	address, _ := s["soroban_contract_id"].(string)
+	if hash := w.wasmHash(address); hash != contract.Hash() {
 		t.Errorf("the ledger's wasm hash is %x, the committed file's %x", hash, contract.Hash())
 	}
 	mail := w.mail.Messages()[0]

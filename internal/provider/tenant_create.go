@@ -46,7 +46,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
 	}
 	addWarnings(&resp.Diagnostics, out)
-	ended(ctx, &resp.Diagnostics, "create", out.Tenant, err)
+	ended(&resp.Diagnostics, "create", out.Tenant, err)
 }
 
 // refusal says what stands in the way of a tenant that was not even recorded.
@@ -67,7 +67,7 @@ func (r *tenantResource) refusal(plan tenantModel, out provisioning.Outcome) rep
 // ended reports how a run ended that has a tenant in the state. Being stopped is
 // no error: an error would taint the tenant, and the next apply would replace it
 // instead of continuing.
-func ended(ctx context.Context, diags *diag.Diagnostics, tried string, t provisioning.Tenant, err error) {
+func ended(diags *diag.Diagnostics, tried string, t provisioning.Tenant, err error) {
 	switch kind := provisioning.KindOf(err); {
 	case err == nil:
 	case kind == provisioning.KindCancelled && !errors.Is(err, context.DeadlineExceeded):

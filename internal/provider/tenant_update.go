@@ -54,5 +54,5 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 	addWarnings(&resp.Diagnostics, out)
-	ended(ctx, &resp.Diagnostics, "continue", t, err)
+	ended(&resp.Diagnostics, "continue", t, err)
 }

@@ -29,7 +29,7 @@ func (r RetryPolicy) pause(n int) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter, not a secret
 }
 
 // do calls f until it succeeds, fails for good, or the tries are used up; the

@@ -85,11 +85,11 @@ func (c *checker) checkBody(op xdr.Operation) (xdr.OperationResult, bool) {
 
 func checkSetOptions(op *xdr.SetOptionsOp, source xdr.AccountId) xdr.SetOptionsResultCode {
 	const knownFlags = 0xF
-	set, clear := deref(op.SetFlags), deref(op.ClearFlags)
+	raised, lowered := deref(op.SetFlags), deref(op.ClearFlags)
 	switch {
-	case (set|clear)&^knownFlags != 0:
+	case (raised|lowered)&^knownFlags != 0:
 		return xdr.SetOptionsResultCodeSetOptionsUnknownFlag
-	case set&clear != 0:
+	case raised&lowered != 0:
 		return xdr.SetOptionsResultCodeSetOptionsBadFlags
 	}
 	for _, weight := range []*xdr.Uint32{op.MasterWeight, op.LowThreshold, op.MedThreshold, op.HighThreshold} {

@@ -36,7 +36,7 @@ func TestNetwork_ManyClients(t *testing.T) {
 			c := b.on(t)
 			c.account = keypair.MustRandom()
 			c.client = rpcclient.NewClient(b.net.RPCURL(), &http.Client{Transport: &http.Transport{}})
-			defer c.client.Close()
+			defer func() { _ = c.client.Close() }()
 			if err := b.net.Fund(c.account.Address(), 1000*xlm); err != nil {
 				t.Errorf("client %d: %v", i, err)
 				return

@@ -141,7 +141,8 @@ func TestFaults_Reading(t *testing.T) {
 		// Not by the SDK's client: that one leaves the call hanging in the background.
 		impatient := &http.Client{Timeout: 20 * time.Millisecond}
 		body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"getHealth"}`)
-		if _, err := impatient.Post(b.net.RPCURL(), "application/json", body); err == nil {
+		if response, err := impatient.Post(b.net.RPCURL(), "application/json", body); err == nil {
+			_ = response.Body.Close()
 			t.Fatal("the call was not delayed")
 		}
 		if _, err := b.client.GetHealth(b.ctx); err != nil {

@@ -103,7 +103,7 @@ func TestRPC_Protocol(t *testing.T) {
 	post := func(body string) (int, map[string]any) {
 		response, err := http.Post(b.net.RPCURL(), "application/json", strings.NewReader(body))
 		b.must(err)
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		var out map[string]any
 		_ = json.NewDecoder(response.Body).Decode(&out)
 		return response.StatusCode, out
@@ -177,7 +177,7 @@ func TestFriendbot(t *testing.T) {
 		t.Helper()
 		response, err := http.Get(b.net.FriendbotURL() + "?addr=" + addr)
 		b.must(err)
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		var out map[string]any
 		b.must(json.NewDecoder(response.Body).Decode(&out))
 		return response.StatusCode, out

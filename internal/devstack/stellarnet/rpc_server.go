@@ -70,7 +70,7 @@ func (s *server) open(addr string) error {
 	if s.http != nil {
 		return nil
 	}
-	listener, err := net.Listen("tcp", addr)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen for RPC: %w", err)
 	}

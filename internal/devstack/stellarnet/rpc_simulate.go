@@ -23,7 +23,7 @@ func (n *Network) simulateTransaction(
 	}
 	env, err := decodeEnvelope(q.Transaction)
 	if err != nil {
-		return protocol.SimulateTransactionResponse{Error: "Could not unmarshal transaction"}, nil
+		return protocol.SimulateTransactionResponse{Error: "Could not unmarshal transaction"}, nil //nolint:nilerr // the answer carries it
 	}
 	if len(env.Operations()) != 1 {
 		return protocol.SimulateTransactionResponse{Error: "Transaction contains more than one operation"}, nil
@@ -38,7 +38,7 @@ func (n *Network) simulateTransaction(
 	}
 	result, err := sim.run(ctx, env, q)
 	if err != nil {
-		return protocol.SimulateTransactionResponse{Error: err.Error(), LatestLedger: latest.seq()}, nil
+		return protocol.SimulateTransactionResponse{Error: err.Error(), LatestLedger: latest.seq()}, nil //nolint:nilerr // the answer carries it
 	}
 	out := simulationResponse(result)
 	out.LatestLedger = latest.seq()
@@ -73,7 +73,7 @@ func (s simulation) run(
 			PRNGSeed:     s.n.ledger.latest().header.Hash,
 
 			AllowNonRootAuth: q.AuthMode == protocol.AuthModeRecordAllowNonroot,
-			AddressV2:        q.UseUpgradedAuth,
+			AddressV2:        q.UseUpgradedAuth, //nolint:staticcheck // deprecated for clients, and still sent by them
 		}
 		return s.n.host.Simulate(ctx, s.lookup, request)
 	case xdr.OperationTypeExtendFootprintTtl:

@@ -111,11 +111,11 @@ func (in *instance) fetch(ctx context.Context, packed uint64) ([]byte, error) {
 }
 
 func unpack(packed uint64) (at, n uint32) {
-	return uint32(packed >> 32), uint32(packed) //nolint:gosec // the two halves
+	return uint32(packed >> 32), uint32(packed) // The two halves.
 }
 
 func pack(at uint32, n int) uint64 {
-	return uint64(at)<<32 | uint64(n) //nolint:gosec // a length in memory
+	return uint64(at)<<32 | uint64(n)
 }
 
 // explain adds what a trap does not say, the message of the panic behind it.
@@ -146,7 +146,7 @@ const (
 
 // getEntry is the module's only import.
 func getEntry(ctx context.Context, m api.Module, stack []uint64) {
-	l := ctx.Value(lookupsKey{}).(*lookups)
+	l, _ := ctx.Value(lookupsKey{}).(*lookups) // Every call into the module sets it.
 	found, err := l.find(ctx, m, api.DecodeU32(stack[0]), api.DecodeU32(stack[1]))
 	if err != nil {
 		if l.err == nil {

@@ -23,7 +23,11 @@ func open(t *testing.T) *pool {
 			t.Error(err)
 		}
 	})
-	return h.(*pool)
+	own, ok := h.(*pool)
+	if !ok {
+		t.Fatalf("the host is a %T", h)
+	}
+	return own
 }
 
 func TestDefaultConfigSettings_AreTheHosts(t *testing.T) {

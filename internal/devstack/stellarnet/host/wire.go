@@ -21,7 +21,7 @@ func (e *encoder) bool(v bool) {
 func (e *encoder) u32(v uint32) { e.b = binary.LittleEndian.AppendUint32(e.b, v) }
 func (e *encoder) u64(v uint64) { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
 func (e *encoder) raw(v []byte) { e.b = append(e.b, v...) }
-func (e *encoder) count(n int)  { e.u32(uint32(n)) } //nolint:gosec // a count of what is in memory
+func (e *encoder) count(n int)  { e.u32(uint32(n)) }
 func (e *encoder) bytes(v []byte) {
 	e.count(len(v))
 	e.raw(v)
@@ -77,7 +77,7 @@ func (d *decoder) take(n int) []byte {
 func (d *decoder) bool() bool    { return d.take(1)[0] != 0 }
 func (d *decoder) u32() uint32   { return binary.LittleEndian.Uint32(d.take(4)) }
 func (d *decoder) u64() uint64   { return binary.LittleEndian.Uint64(d.take(8)) }
-func (d *decoder) i64() int64    { return int64(d.u64()) } //nolint:gosec // same bits
+func (d *decoder) i64() int64    { return int64(d.u64()) } // Same bits.
 func (d *decoder) bytes() []byte { return d.take(int(d.u32())) }
 
 func (d *decoder) option() []byte {

@@ -75,6 +75,9 @@ func (x *execution) steps() (Tenant, error) {
 		return x.run.Tenant, Errorf(KindPermanent, "continue tenant",
 			"the registry names a step %q that this version does not know; use the version that wrote it, or a newer one", x.run.Checkpoint)
 	}
+	if done == 0 { // The record was made together with the claim.
+		x.tell(StepCreateTenantRecord, StepCompleted, 0, nil)
+	}
 	for _, step := range steps[done+1:] {
 		if step.Index() <= x.run.Checkpoint.Index() {
 			continue // Done together with the one before.

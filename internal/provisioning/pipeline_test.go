@@ -269,7 +269,7 @@ func TestService_Provision(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.invariants("no fault", out.Tenant.ID)
-		if len(steps) != 6 || steps[5] != string(provisioning.StepSendWelcomeEmail) {
+		if len(steps) != 7 || steps[6] != string(provisioning.StepSendWelcomeEmail) {
 			t.Errorf("events %v", steps)
 		}
 	})

@@ -1,0 +1,279 @@
+package soroban_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/clients/rpcclient"
+	"github.com/stellar/go-stellar-sdk/keypair"
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/strkey"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+const (
+	xlm     = 10_000_000
+	funding = 1000 * xlm
+)
+
+// The methods that tests strike and count.
+const (
+	send     = protocol.SendTransactionMethodName
+	ask      = protocol.GetTransactionMethodName
+	simulate = protocol.SimulateTransactionMethodName
+	entries  = protocol.GetLedgerEntriesMethodName
+	feeStats = protocol.GetFeeStatsMethodName
+	network  = protocol.GetNetworkMethodName
+)
+
+// testBundle is a network, a registry and a funded deployer.
+type testBundle struct {
+	t      *testing.T
+	net    *stellarnet.Network
+	db     *postgres.DB
+	key    *keypair.Full
+	client *rpcclient.Client
+	first  int64 // The deployer's sequence number before anything was deployed.
+	names  *atomic.Int64
+}
+
+func setup(t *testing.T) *testBundle {
+	t.Helper()
+	b := setupUnfunded(t)
+	b.must(b.net.Fund(b.key.Address(), funding))
+	b.first = int64(b.account().SeqNum)
+	return b
+}
+
+func setupUnfunded(t *testing.T) *testBundle {
+	t.Helper()
+	t.Parallel()
+	b := &testBundle{t: t, key: keypair.MustRandom(), names: new(atomic.Int64)}
+	b.start()
+	var err error
+	b.db, err = postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	b.must(err)
+	t.Cleanup(b.db.Close)
+	return b
+}
+
+func (b *testBundle) start() {
+	b.t.Helper()
+	net, err := stellarnet.Start(b.t.Context(), stellarnet.Options{LedgerClose: 50 * time.Millisecond, Host: sharedHost})
+	b.must(err)
+	b.t.Cleanup(func() { _ = net.Close() })
+	client := rpcclient.NewClient(net.RPCURL(), &http.Client{Transport: &http.Transport{}})
+	b.t.Cleanup(func() { _ = client.Close() })
+	b.net, b.client = net, client
+}
+
+// reset begins the network anew under its old name, some time later.
+func (b *testBundle) reset() {
+	b.t.Helper()
+	b.must(b.net.Close())
+	b.start()
+	b.must(b.net.Fund(b.key.Address(), funding))
+	b.expire()
+	b.first = int64(b.account().SeqNum)
+}
+
+func (b *testBundle) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *testBundle) options() soroban.Options {
+	return soroban.Options{
+		Passphrase: b.net.Passphrase(), RPCURL: b.net.RPCURL(), DeployerSecret: b.key.Seed(),
+		PollInterval: 5 * time.Millisecond,
+	}
+}
+
+// deployer is what a new process would make.
+func (b *testBundle) deployer(change ...func(*soroban.Options)) *soroban.Deployer {
+	b.t.Helper()
+	o := b.options()
+	for _, c := range change {
+		c(&o)
+	}
+	d, err := soroban.New(o)
+	b.must(err)
+	return d
+}
+
+// begin records a tenant and claims it.
+func (b *testBundle) begin() provisioning.Run {
+	b.t.Helper()
+	draft, err := provisioning.NewDraft(provisioning.Inputs{
+		Name: fmt.Sprintf("Clinic %d", b.names.Add(1)), AdminEmail: "ada@clinic.example",
+		AdminFirstName: "Ada", AdminLastName: "Lovelace",
+	}, time.Now())
+	b.must(err)
+	c, err := b.db.Create(b.t.Context(), draft, &provisioning.LeaseRequest{Owner: "test", TTL: time.Minute})
+	b.must(err)
+	return *c.Run
+}
+
+// restart is what the next process does after the one that ran was killed.
+func (b *testBundle) restart(run provisioning.Run) provisioning.Run {
+	b.t.Helper()
+	b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE id = $1`, run.Tenant.ID)
+	b.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second' WHERE lease_tenant = $1`, run.Tenant.ID)
+	next, err := b.db.Claim(b.t.Context(), run.Tenant.ID, provisioning.ClaimResume, provisioning.LeaseRequest{Owner: "next", TTL: time.Minute})
+	b.must(err)
+	return next
+}
+
+func (b *testBundle) exec(statement string, args ...any) {
+	b.t.Helper()
+	if _, err := b.db.Pool().Exec(b.t.Context(), statement, args...); err != nil {
+		b.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// deploy deploys for a run and wants it to succeed.
+func (b *testBundle) deploy(d *soroban.Deployer, run provisioning.Run) provisioning.Contract {
+	b.t.Helper()
+	c, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
+	b.must(err)
+	b.wantContract(run, c)
+	return c
+}
+
+// wantContract reads the contract back without the package under test.
+func (b *testBundle) wantContract(run provisioning.Run, c provisioning.Contract) {
+	b.t.Helper()
+	if want, err := soroban.ContractID(b.net.Passphrase(), b.key.Address(), run.Tenant.ID); err != nil || c.ID != want {
+		b.t.Fatalf("contract %q, want %q (%v)", c.ID, want, err)
+	}
+	found := b.ledger(instanceKey(b.t, c.ID))
+	if len(found) != 1 || *found[0].LiveUntilLedgerSeq == 0 {
+		b.t.Fatalf("the ledger has %+v", found)
+	}
+	var data xdr.LedgerEntryData
+	b.must(xdr.SafeUnmarshalBase64(found[0].DataXDR, &data))
+	if hash := data.ContractData.Val.Instance.Executable.WasmHash; *hash != contract.Hash() {
+		b.t.Errorf("the contract runs %x", *hash)
+	}
+	if hash := contract.Hash(); c.WasmHash != fmt.Sprintf("%x", hash) || c.Network != b.net.Passphrase() {
+		b.t.Errorf("%+v", c)
+	}
+}
+
+func (b *testBundle) ledger(keys ...xdr.LedgerKey) []protocol.LedgerEntryResult {
+	b.t.Helper()
+	var q protocol.GetLedgerEntriesRequest
+	for _, key := range keys {
+		encoded, err := xdr.MarshalBase64(key)
+		b.must(err)
+		q.Keys = append(q.Keys, encoded)
+	}
+	got, err := b.client.GetLedgerEntries(context.Background(), q)
+	b.must(err)
+	return got.Entries
+}
+
+func (b *testBundle) account() xdr.AccountEntry {
+	b.t.Helper()
+	id := xdr.MustAddress(b.key.Address())
+	key, err := id.LedgerKey()
+	b.must(err)
+	found := b.ledger(key)
+	if len(found) != 1 {
+		b.t.Fatalf("the ledger has %d deployers", len(found))
+	}
+	var data xdr.LedgerEntryData
+	b.must(xdr.SafeUnmarshalBase64(found[0].DataXDR, &data))
+	return *data.Account
+}
+
+// count tells how many transactions are in a state, as "CREATE SUCCEEDED".
+func (b *testBundle) count() map[string]int {
+	b.t.Helper()
+	rows, err := b.db.Pool().Query(b.t.Context(), `SELECT purpose || ' ' || state, count(*) FROM stellar_transactions GROUP BY 1`)
+	b.must(err)
+	defer rows.Close()
+	counts := map[string]int{}
+	for rows.Next() {
+		var what string
+		var n int
+		b.must(rows.Scan(&what, &n))
+		counts[what] = n
+	}
+	b.must(rows.Err())
+	return counts
+}
+
+func (b *testBundle) wantCount(want map[string]int) {
+	b.t.Helper()
+	if got := b.count(); fmt.Sprint(got) != fmt.Sprint(want) {
+		b.t.Errorf("transactions: %v, want %v", got, want)
+	}
+}
+
+// wantBooksToMatch holds the journal against the ledger: each contract was
+// created once, the code uploaded once, and every stroop and sequence number
+// that the deployer used is in the journal. foreign is what others did with its
+// key: how many transactions, at what cost.
+func (b *testBundle) wantBooksToMatch(tenants, foreign int, cost int64) {
+	b.t.Helper()
+	var created, contracts, uploads, open, numbers int
+	var fees int64
+	b.must(b.db.Pool().QueryRow(b.t.Context(), `SELECT
+			count(*) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
+			count(DISTINCT contract_id) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
+			count(*) FILTER (WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'),
+			count(*) FILTER (WHERE state = 'SIGNED'),
+			count(*) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED')),
+			coalesce(sum(fee_charged), 0)::bigint
+		FROM stellar_transactions`).Scan(&created, &contracts, &uploads, &open, &numbers, &fees))
+	if created != tenants || contracts != tenants || uploads != 1 || open != 0 {
+		b.t.Errorf("%d tenants: %d creations of %d contracts, %d uploads, %d transactions unresolved; %v",
+			tenants, created, contracts, uploads, open, b.count())
+	}
+	account := b.account()
+	if used := int64(account.SeqNum) - b.first; used != int64(numbers+foreign) {
+		b.t.Errorf("%d sequence numbers were used, %d are in the journal, %d are foreign", used, numbers, foreign)
+	}
+	if paid := funding - int64(account.Balance); paid != fees+cost {
+		b.t.Errorf("the deployer paid %d stroops, %d are in the journal, %d are foreign", paid, fees, cost)
+	}
+}
+
+func instanceKey(t *testing.T, id string) xdr.LedgerKey {
+	t.Helper()
+	raw, err := strkey.Decode(strkey.VersionByteContract, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contractID := xdr.ContractId(raw)
+	return xdr.LedgerKey{Type: xdr.LedgerEntryTypeContractData, ContractData: &xdr.LedgerKeyContractData{
+		Contract:   xdr.ScAddress{Type: xdr.ScAddressTypeScAddressTypeContract, ContractId: &contractID},
+		Key:        xdr.ScVal{Type: xdr.ScValTypeScvLedgerKeyContractInstance},
+		Durability: xdr.ContractDataDurabilityPersistent,
+	}}
+}
+
+func codeKey() xdr.LedgerKey {
+	return xdr.LedgerKey{Type: xdr.LedgerEntryTypeContractCode, ContractCode: &xdr.LedgerKeyContractCode{Hash: contract.Hash()}}
+}
+
+func wantKind(t *testing.T, err error, kind provisioning.Kind) {
+	t.Helper()
+	if provisioning.KindOf(err) != kind {
+		t.Errorf("error of kind %q, want %q: %v", provisioning.KindOf(err), kind, err)
+	}
+}

@@ -1,0 +1,101 @@
+package soroban
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/strkey"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Deployer deploys tenant contracts from one account. It may be used concurrently.
+type Deployer struct {
+	opts      Options
+	rpc       *client
+	signer    *keypair.Full
+	account   xdr.AccountId
+	networkID string
+	checked   atomic.Bool // The server was seen to serve the configured network.
+}
+
+var _ provisioning.ContractDeployer = (*Deployer)(nil)
+
+// New makes a Deployer. It calls nobody; what the options say about the network
+// is checked by the first Deploy. It returns KindInvalid for options that cannot
+// work, with the variable at fault.
+func New(o Options) (*Deployer, error) {
+	o = o.withDefaults()
+	signer, err := o.validate()
+	if err != nil {
+		return nil, err
+	}
+	return &Deployer{
+		opts:      o,
+		rpc:       &client{url: o.RPCURL, http: o.HTTPClient, rest: rest{o.Clock, o.PollInterval}},
+		signer:    signer,
+		account:   xdr.MustAddress(signer.Address()),
+		networkID: NetworkID(o.Passphrase),
+	}, nil
+}
+
+// Address is the deployer's account (G...).
+func (d *Deployer) Address() string { return d.signer.Address() }
+
+// Format shows the account alone, whatever the verb: the rest holds the seed.
+func (d *Deployer) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("soroban.Deployer(" + d.signer.Address() + ")"))
+}
+
+// LogValue is for package slog what Format is for fmt.
+func (d *Deployer) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(d)) }
+
+// ContractID tells, without a network, which address the tenant's contract has.
+func (d *Deployer) ContractID(tenant uuid.UUID) (string, error) {
+	t, err := d.target(tenant)
+	return t.address, err
+}
+
+// target is the contract that a deployment is about.
+type target struct {
+	tenant  uuid.UUID
+	id      xdr.ContractId
+	address string // The id as people see it, C...
+}
+
+func (d *Deployer) target(tenant uuid.UUID) (target, error) {
+	id, err := contractID(d.opts.Passphrase, d.account, tenant)
+	if err != nil {
+		return target{}, err
+	}
+	address, err := strkey.Encode(strkey.VersionByteContract, id[:])
+	if err != nil {
+		return target{}, provisioning.Wrap(err, provisioning.KindPermanent, "derive contract id",
+			"the contract's address cannot be computed")
+	}
+	return target{tenant: tenant, id: id, address: address}, nil
+}
+
+// checkNetwork refuses a server of another network: signatures would be worth
+// nothing there, and every look-up would be about other contracts.
+func (d *Deployer) checkNetwork(ctx context.Context) error {
+	if d.checked.Load() {
+		return nil
+	}
+	got, err := d.rpc.network(ctx)
+	if err != nil {
+		return err
+	}
+	if got.Passphrase != d.opts.Passphrase {
+		return provisioning.Errorf(provisioning.KindPermanent, "check network",
+			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK and SOROBAN_RPC_URL",
+			got.Passphrase, d.opts.Passphrase)
+	}
+	d.checked.Store(true)
+	return nil
+}

@@ -1,0 +1,164 @@
+package soroban_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// watched is the real journal with moments at which a test can step in.
+type watched struct {
+	provisioning.Journal
+	beforeStore, afterStore func(tx provisioning.StellarTransaction)
+	killed                  bool // The process dies without giving the account back.
+}
+
+func (w watched) Account(ctx context.Context, networkID, address string) (provisioning.AccountLease, error) {
+	lease, err := w.Journal.Account(ctx, networkID, address)
+	return watchedLease{lease, w}, err
+}
+
+type watchedLease struct {
+	provisioning.AccountLease
+	w watched
+}
+
+func (l watchedLease) Store(ctx context.Context, tx provisioning.StellarTransaction) error {
+	if l.w.beforeStore != nil {
+		l.w.beforeStore(tx)
+	}
+	err := l.AccountLease.Store(ctx, tx)
+	if err == nil && l.w.afterStore != nil {
+		l.w.afterStore(tx)
+	}
+	return err
+}
+
+func (l watchedLease) Release(ctx context.Context, sequence int64) error {
+	if l.w.killed {
+		return nil
+	}
+	return l.AccountLease.Release(ctx, sequence)
+}
+
+// wire is the network between deployer and server, with moments at which a test
+// can step in: before a call goes out, and after its answer came.
+type wire struct {
+	before func(method string)
+	after  func(method string, answer []byte) []byte // What it returns arrives; nil: as it was.
+}
+
+func (w *wire) client() *http.Client {
+	return &http.Client{Transport: w, Timeout: 10 * time.Second}
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	var q struct {
+		Method string `json:"method"`
+	}
+	if err := json.Unmarshal(body, &q); err != nil {
+		return nil, err
+	}
+	if w.before != nil {
+		w.before(q.Method)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || w.after == nil {
+		return answer, err
+	}
+	got, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if changed := w.after(q.Method, got); changed != nil {
+		got = changed
+	}
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(got)), int64(len(got))
+	return answer, err
+}
+
+// once makes f strike the n-th time alone.
+func once(n int, f func()) func() {
+	var mu sync.Mutex
+	calls := 0
+	return func() {
+		mu.Lock()
+		calls++
+		strike := calls == n
+		mu.Unlock()
+		if strike {
+			f()
+		}
+	}
+}
+
+// on calls f for one method alone.
+func on(method string, f func()) func(string) {
+	return func(called string) {
+		if called == method {
+			f()
+		}
+	}
+}
+
+// jsonAnswer is an answer that no server gave.
+func jsonAnswer(result any) (*http.Response, error) {
+	raw, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "result": result})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(raw))}, nil
+}
+
+// sleeper is the real clock that does something after so many pauses.
+type sleeper struct {
+	provisioning.SystemClock
+	mu   sync.Mutex
+	left int
+	then func()
+}
+
+func (s *sleeper) after(n int, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left, s.then = n, f
+}
+
+func (s *sleeper) Sleep(ctx context.Context, d time.Duration) error {
+	s.mu.Lock()
+	then := func() {}
+	if s.left--; s.left == 0 {
+		then = s.then
+	}
+	s.mu.Unlock()
+	then()
+	return s.SystemClock.Sleep(ctx, d)
+}
+
+// hurried is a clock on which patience runs out a hundred times as fast.
+type hurried struct {
+	provisioning.SystemClock
+	began time.Time
+}
+
+func (h hurried) Now() time.Time { return h.began.Add(100 * time.Since(h.began)) }
+
+// counting is a clock whose pauses take no time and are added up.
+type counting struct {
+	provisioning.SystemClock
+	slept time.Duration
+}
+
+func (c *counting) Sleep(ctx context.Context, d time.Duration) error {
+	c.slept += d
+	return ctx.Err()
+}

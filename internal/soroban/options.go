@@ -1,0 +1,109 @@
+package soroban
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+const (
+	// DefaultMaxFee is the ceiling for a tenant's transaction in stroops: 1 XLM.
+	DefaultMaxFee = 10_000_000
+	// DefaultMaxUploadFee is the ceiling for the upload of the code: 100 XLM.
+	DefaultMaxUploadFee = 1_000_000_000
+	// DefaultPollInterval is the pause between two questions to the server.
+	DefaultPollInterval = 500 * time.Millisecond
+	// DefaultTimeout is how long one call to the server may take.
+	DefaultTimeout = 15 * time.Second
+	// MinFee is the least that the network takes for a transaction, in stroops.
+	MinFee = 100
+)
+
+// Options say where contracts are deployed, by whom, and what it may cost.
+type Options struct {
+	// Passphrase names the network; signatures and addresses commit to it.
+	Passphrase string
+	// RPCURL is where the network's JSON-RPC is served. It can hold an access key,
+	// so it appears in no message.
+	RPCURL string `json:"-"`
+	// DeployerSecret is the seed (S...) of the account that owns the contracts.
+	DeployerSecret string `json:"-"`
+	// MaxFee is the most stroops that a tenant's transaction may cost, inclusion
+	// and resources together; at least MinFee. Default: DefaultMaxFee.
+	MaxFee int64
+	// MaxUploadFee is the same for the code, which is uploaded once per network,
+	// and for bringing it back from the archive. Default: DefaultMaxUploadFee.
+	MaxUploadFee int64
+	// HTTPClient makes the calls. It should have a Timeout: a call without one can
+	// hang for as long as ctx lasts. Default: one with DefaultTimeout.
+	HTTPClient *http.Client
+	// Clock is for the pauses alone; the network's own time decides what has
+	// expired. Default: provisioning.SystemClock.
+	Clock provisioning.Clock
+	// PollInterval is the mean pause between two questions about a transaction.
+	// Default: DefaultPollInterval; negative is refused.
+	PollInterval time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxFee == 0 {
+		o.MaxFee = DefaultMaxFee
+	}
+	if o.MaxUploadFee == 0 {
+		o.MaxUploadFee = DefaultMaxUploadFee
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{Timeout: DefaultTimeout}
+	}
+	if o.Clock == nil {
+		o.Clock = provisioning.SystemClock{}
+	}
+	if o.PollInterval == 0 {
+		o.PollInterval = DefaultPollInterval
+	}
+	return o
+}
+
+// validate names the variable first, then the rule. It never quotes a value: the
+// seed is a secret, and the address may hold one.
+func (o Options) validate() (*keypair.Full, error) {
+	invalid := func(format string, args ...any) error {
+		return provisioning.Errorf(provisioning.KindInvalid, "configure soroban", format, args...)
+	}
+	if o.Passphrase == "" {
+		return nil, invalid("SOROBAN_NETWORK_PASSPHRASE is empty; choose a network with SOROBAN_NETWORK or give its passphrase")
+	}
+	u, err := url.Parse(o.RPCURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, invalid("SOROBAN_RPC_URL is no URL; give it as https://host/path")
+	}
+	if o.DeployerSecret == "" {
+		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is not set; give the secret key (S...) of the account that deploys tenant contracts")
+	}
+	signer, err := keypair.ParseFull(o.DeployerSecret)
+	if err != nil {
+		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key; it has 56 characters, begins with S and ends with a checksum")
+	}
+	if o.MaxFee < MinFee {
+		return nil, invalid("SOROBAN_MAX_FEE must be at least %d stroops", MinFee)
+	}
+	if o.MaxUploadFee < MinFee {
+		return nil, invalid("SOROBAN_MAX_UPLOAD_FEE must be at least %d stroops", MinFee)
+	}
+	if o.PollInterval < 0 {
+		return nil, invalid("PollInterval must not be negative")
+	}
+	return signer, nil
+}
+
+// Format shows none of the values: seed and address are not for print.
+func (Options) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("soroban.Options(secret)")) }
+
+// LogValue keeps the values from package slog.
+func (Options) LogValue() slog.Value { return slog.StringValue("soroban.Options(secret)") }

@@ -1,0 +1,94 @@
+package soroban
+
+import (
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+// act is one step towards a contract: a transaction of one operation.
+type act struct {
+	purpose provisioning.TransactionPurpose
+	what    string // For messages: "the creation of the contract".
+	body    xdr.OperationBody
+	restore []xdr.LedgerKey // With PurposeRestore: what to bring back.
+	ceiling int64
+	setting string // The variable that moves the ceiling.
+}
+
+// plan names the next step, or nil when the contract is there, alive and the
+// right one. What exists is compared before anything is paid for it, archived or
+// not. What is archived is brought back; it cannot be made anew.
+func (d *Deployer) plan(t target, v view) (*act, error) {
+	if v.instance != missing {
+		if err := d.verify(t, v.content); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case v.code == missing:
+		return d.upload(), nil
+	case v.code == archived || v.instance == archived:
+		return d.restoreArchived(t, v), nil
+	case v.instance == missing:
+		return d.create(t), nil
+	}
+	return nil, nil
+}
+
+func (d *Deployer) upload() *act {
+	wasm := contract.Wasm()
+	return &act{
+		purpose: provisioning.PurposeUpload, what: "the upload of the contract's code (once per network)",
+		body: invoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}),
+
+		ceiling: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE",
+	}
+}
+
+func (d *Deployer) create(t target) *act {
+	code, tenant := xdr.Hash(contract.Hash()), TenantHash(t.tenant)
+	admin, hash := accountAddress(d.account), xdr.ScBytes(tenant[:])
+	return &act{
+		purpose: provisioning.PurposeCreate, what: "the creation of the contract",
+		body: invoke(xdr.HostFunction{
+			Type: xdr.HostFunctionTypeHostFunctionTypeCreateContractV2,
+			CreateContractV2: &xdr.CreateContractArgsV2{
+				ContractIdPreimage: idPreimage(d.account, t.tenant),
+				Executable:         xdr.ContractExecutable{Type: xdr.ContractExecutableTypeContractExecutableWasm, WasmHash: &code},
+				ConstructorArgs: []xdr.ScVal{
+					{Type: xdr.ScValTypeScvAddress, Address: &admin},
+					{Type: xdr.ScValTypeScvBytes, Bytes: &hash},
+				},
+			},
+		}),
+		ceiling: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE",
+	}
+}
+
+// restoreArchived brings back the code before the instance and not with it: the
+// code is everybody's and has its own ceiling.
+func (d *Deployer) restoreArchived(t target, v view) *act {
+	a := &act{
+		purpose: provisioning.PurposeRestore,
+		body: xdr.OperationBody{
+			Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{},
+		},
+	}
+	if v.code == archived {
+		a.what, a.restore = "the restoring of the contract's code (once per network)", []xdr.LedgerKey{codeKey()}
+		a.ceiling, a.setting = d.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE"
+	} else {
+		a.what, a.restore = "the restoring of the contract", []xdr.LedgerKey{instanceKey(t.id)}
+		a.ceiling, a.setting = d.opts.MaxFee, "SOROBAN_MAX_FEE"
+	}
+	return a
+}
+
+func invoke(f xdr.HostFunction) xdr.OperationBody {
+	return xdr.OperationBody{
+		Type:                 xdr.OperationTypeInvokeHostFunction,
+		InvokeHostFunctionOp: &xdr.InvokeHostFunctionOp{HostFunction: f},
+	}
+}

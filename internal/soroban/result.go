@@ -1,0 +1,110 @@
+package soroban
+
+import (
+	"strings"
+	"unicode"
+
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// ending is what became of a transaction.
+type ending struct {
+	provisioning.TransactionOutcome
+	code  xdr.TransactionResultCode
+	op    xdr.OperationResultTr // With txFAILED: what the operation has to say.
+	asked int64                 // With txINSUFFICIENT_FEE: the least that would do.
+	err   error                 // When the server refused to read it.
+}
+
+// applied is the ending of a transaction that is in a ledger.
+func applied(got protocol.GetTransactionResponse) (ending, error) {
+	end, err := readEnding(got.ResultXDR)
+	if err != nil {
+		return ending{}, unusable(err, "read transaction result")
+	}
+	end.State, end.Ledger, end.FeeCharged = provisioning.TransactionFailed, got.Ledger, end.asked
+	if got.Status == protocol.TransactionStatusSuccess {
+		end.State = provisioning.TransactionSucceeded
+	}
+	return end, nil
+}
+
+// refused is the ending of a transaction that the network did not take.
+func refused(got protocol.SendTransactionResponse) (ending, error) {
+	end, err := readEnding(got.ErrorResultXDR)
+	if err != nil {
+		return ending{}, unusable(err, "read transaction result")
+	}
+	end.State = provisioning.TransactionRejected
+	return end, nil
+}
+
+func readEnding(encoded string) (ending, error) {
+	var result xdr.TransactionResult
+	if err := xdr.SafeUnmarshalBase64(encoded, &result); err != nil {
+		return ending{}, err
+	}
+	end := ending{code: result.Result.Code, asked: int64(result.FeeCharged)}
+	names := []string{codeName(end.code.String(), "TransactionResultCode")}
+	if ops, ok := result.OperationResults(); ok && len(ops) == 1 && !result.Successful() {
+		if ops[0].Tr != nil {
+			end.op = *ops[0].Tr
+		}
+		names = append(names, operationCode(ops[0]))
+	}
+	end.Detail = strings.Join(names, ", ")
+	return end, nil
+}
+
+func operationCode(r xdr.OperationResult) string {
+	switch tr := r.Tr; {
+	case tr == nil:
+		return codeName(r.Code.String(), "OperationResultCode")
+	case tr.InvokeHostFunctionResult != nil:
+		return codeName(tr.InvokeHostFunctionResult.Code.String(), "InvokeHostFunctionResultCode")
+	case tr.RestoreFootprintResult != nil:
+		return codeName(tr.RestoreFootprintResult.Code.String(), "RestoreFootprintResultCode")
+	default:
+		return codeName(tr.Type.String(), "OperationType")
+	}
+}
+
+// tooScarce reports whether the operation ran out of what it had declared, or
+// met an archived entry: another simulation declares what is needed now.
+func (e ending) tooScarce() bool {
+	if r := e.op.InvokeHostFunctionResult; r != nil {
+		switch r.Code { // The others are no matter of resources.
+		case xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded,
+			xdr.InvokeHostFunctionResultCodeInvokeHostFunctionInsufficientRefundableFee,
+			xdr.InvokeHostFunctionResultCodeInvokeHostFunctionEntryArchived:
+			return true
+		}
+	}
+	if r := e.op.RestoreFootprintResult; r != nil {
+		return r.Code != xdr.RestoreFootprintResultCodeRestoreFootprintMalformed
+	}
+	return false
+}
+
+// codeName gives a result code the name that the network's documents use:
+// txBAD_SEQ for TransactionResultCodeTxBadSeq.
+func codeName(name, kind string) string {
+	name = strings.TrimPrefix(name, kind)
+	prefix := ""
+	for _, p := range []string{"Tx", "Op"} {
+		if rest, ok := strings.CutPrefix(name, p); ok {
+			name, prefix = rest, strings.ToLower(p)
+		}
+	}
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return prefix + b.String()
+}

@@ -1,0 +1,130 @@
+package soroban_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// TestDeployer_JudgesServers: what a server answers decides whether it is worth
+// asking again.
+func TestDeployer_JudgesServers(t *testing.T) {
+	t.Parallel()
+	rpcError := func(code string) string {
+		return `{"jsonrpc":"2.0","id":1,"error":{"code":` + code + `,"message":"inner secrets"}}`
+	}
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		kind   provisioning.Kind
+		word   string
+		calls  int
+	}{
+		"Unauthorized":   {401, "", provisioning.KindPermanent, "check the key in SOROBAN_RPC_URL", 1},
+		"NotThere":       {404, "", provisioning.KindPermanent, "no Stellar RPC server at that address", 1},
+		"Limits":         {429, "", provisioning.KindTransient, "limits requests", 4},
+		"Overloaded":     {503, "inner secrets", provisioning.KindTransient, "HTTP status 503", 4},
+		"AWebsite":       {200, "<html>inner secrets</html>", provisioning.KindTransient, "not one of a Stellar RPC server", 4},
+		"EmptyAnswer":    {200, `{"jsonrpc":"2.0","id":1}`, provisioning.KindTransient, "not one of a Stellar RPC server", 4},
+		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, provisioning.KindTransient, "not one of a Stellar RPC server", 4},
+		"UnknownMethod":  {200, rpcError("-32601"), provisioning.KindPermanent, "refuses the call getNetwork", 1},
+		"ItsOwnFault":    {200, rpcError("-32603"), provisioning.KindTransient, "a fault of its own", 4},
+		"AnotherNetwork": {200, `{"jsonrpc":"2.0","id":1,"result":{"passphrase":"q"}}`, provisioning.KindPermanent, `"q"`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calls := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				calls++
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			}))
+			defer server.Close()
+			d, err := soroban.New(soroban.Options{
+				Passphrase: "p", RPCURL: server.URL + "/access-key", DeployerSecret: keypair.MustRandom().Seed(), PollInterval: time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = d.Deploy(t.Context(), provisioning.Tenant{ID: uuid.New()}, nil)
+			wantKind(t, err, c.kind)
+			message := provisioning.SafeMessage(err)
+			if !strings.Contains(message, c.word) || strings.Contains(message, "inner secrets") || calls != c.calls {
+				t.Errorf("%q after %d calls", message, calls)
+			}
+			if strings.Contains(err.Error(), "access-key") {
+				t.Errorf("tells the key: %v", err)
+			}
+		})
+	}
+
+	t.Run("DoesWhatRetryAfterAsks", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}))
+		defer server.Close()
+		clock := &counting{}
+		d, err := soroban.New(soroban.Options{
+			Passphrase: "p", RPCURL: server.URL, DeployerSecret: keypair.MustRandom().Seed(), Clock: clock,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.Deploy(t.Context(), provisioning.Tenant{ID: uuid.New()}, nil)
+		wantKind(t, err, provisioning.KindTransient)
+		if clock.slept != 3*7*time.Second {
+			t.Errorf("waited %s for three more tries", clock.slept)
+		}
+	})
+}
+
+func TestDeployer_SimulationThatFails(t *testing.T) {
+	b := setup(t)
+	w := &wire{after: func(method string, _ []byte) []byte {
+		if method != simulate {
+			return nil
+		}
+		return []byte(`{"jsonrpc":"2.0","id":1,"result":{"error":"HostError: Error(Budget, ExceededLimit)\n\nEvent log (newest first): AAAA inner","latestLedger":3}}`)
+	}}
+	d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
+	run := b.begin()
+	b.refused(d, run, provisioning.KindPermanent, "the simulation of the upload", "Budget, ExceededLimit")
+	_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+	if strings.Contains(provisioning.SafeMessage(err), "inner") || !strings.Contains(err.Error(), "Event log") {
+		t.Errorf("%v", err)
+	}
+	b.wantNothingSent()
+}
+
+// TestDeployer_HonoursCancellation: whichever call is under way, ctx ends it.
+func TestDeployer_HonoursCancellation(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{network, entries, simulate, feeStats, send, ask} {
+		t.Run(method, func(t *testing.T) {
+			b := setup(t)
+			b.net.Faults().Delay(method, time.Hour, 100)
+			run := b.begin()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w := &wire{before: on(method, func() { time.AfterFunc(20*time.Millisecond, cancel) })}
+			began := time.Now()
+			_, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }).Deploy(ctx, run.Tenant, b.db.Journal(run))
+			wantKind(t, err, provisioning.KindCancelled)
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}

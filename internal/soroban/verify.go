@@ -1,0 +1,58 @@
+package soroban
+
+import (
+	"fmt"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+// verify compares a contract that exists with the one that this program would
+// create. Only the deployer can have created it, so a difference means another
+// version of the program or a change made by the contract's admin.
+func (d *Deployer) verify(t target, instance *xdr.ScContractInstance) error {
+	differs := func(what string) error {
+		return provisioning.Errorf(provisioning.KindPermanent, "verify contract",
+			"the contract %s exists but is not the tenant's: %s; it has to be put right by its admin, this program changes nothing about it",
+			t.address, what)
+	}
+	if instance == nil {
+		return differs("it has no contract instance")
+	}
+	want := xdr.Hash(contract.Hash())
+	switch hash := instance.Executable.WasmHash; {
+	case hash == nil:
+		return differs("it runs no WebAssembly")
+	case *hash != want:
+		return differs(fmt.Sprintf("it runs code %x instead of %x", *hash, want))
+	}
+	if admin, ok := valueOf(instance, "Admin").GetAddress(); !ok || !admin.Equals(accountAddress(d.account)) {
+		return differs("its admin is not the deployer " + d.Address())
+	}
+	tenant := TenantHash(t.tenant)
+	if hash, ok := valueOf(instance, "Tenant").GetBytes(); !ok || string(hash) != string(tenant[:]) {
+		return differs("it carries the hash of another tenant")
+	}
+	return nil
+}
+
+// valueOf reads a value of the contract's storage. Keys are variants of a Rust
+// enum, which the ledger holds as a vector of one symbol. The zero ScVal is an
+// absent value: a boolean, as no value of the contract is.
+func valueOf(instance *xdr.ScContractInstance, name xdr.ScSymbol) xdr.ScVal {
+	if instance.Storage == nil {
+		return xdr.ScVal{}
+	}
+	for _, entry := range *instance.Storage {
+		key, ok := entry.Key.GetVec()
+		if !ok || key == nil || len(*key) != 1 {
+			continue
+		}
+		if symbol, ok := (*key)[0].GetSym(); ok && symbol == name {
+			return entry.Val
+		}
+	}
+	return xdr.ScVal{}
+}

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command bench compares provisioning with its floor, in one run and on one
 // server whose commits wait for the disk.
 //

@@ -1,9 +1,14 @@
+//go:build unix
+
 package pgserver
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -23,11 +28,11 @@ func unprivileged() (*account, error) {
 	}
 	uid, err := strconv.ParseUint(nobody.Uid, 10, 32)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("user id of nobody: %w", err)
 	}
 	gid, err := strconv.ParseUint(nobody.Gid, 10, 32)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("group id of nobody: %w", err)
 	}
 	return &account{uid: uint32(uid), gid: uint32(gid)}, nil
 }
@@ -37,6 +42,51 @@ func (a *account) own(path string) error {
 		return nil
 	}
 	return os.Chown(path, int(a.uid), int(a.gid))
+}
+
+// reaches tells whether the account can get to what is in a directory, which
+// nobody cannot in a home directory of root.
+func (a *account) reaches(dir string) error {
+	if a == nil {
+		return nil
+	}
+	for _, part := range ancestry(dir) {
+		info, err := os.Stat(part)
+		if err != nil {
+			return err
+		}
+		if !a.enters(info) {
+			return fmt.Errorf("user nobody, as whom PostgreSQL runs for root, cannot enter %q", part)
+		}
+	}
+	return nil
+}
+
+func (a *account) enters(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch mode := info.Mode().Perm(); {
+	case !ok:
+		return false
+	case stat.Uid == a.uid:
+		return mode&0o100 != 0
+	case stat.Gid == a.gid:
+		return mode&0o010 != 0
+	default:
+		return mode&0o001 != 0
+	}
+}
+
+// ancestry lists a path and all that it is in, from the root on.
+func ancestry(path string) []string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	all := []string{path}
+	for up := filepath.Dir(path); up != path; path, up = up, filepath.Dir(up) {
+		all = append(all, up)
+	}
+	slices.Reverse(all)
+	return all
 }
 
 // attributes put the process into a group of its own, so that the Ctrl-C of a

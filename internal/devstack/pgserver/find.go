@@ -1,3 +1,5 @@
+//go:build unix
+
 package pgserver
 
 import (
@@ -29,13 +31,20 @@ var installations = []string{
 // Find gives the directory of the PostgreSQL binaries: that of the initdb on
 // PATH, else the newest installation. ErrNoBinaries when there is none.
 func Find() (string, error) {
-	if path, err := exec.LookPath("initdb"); err == nil {
-		if path, err = filepath.EvalSymlinks(path); err == nil && complete(filepath.Dir(path)) {
-			return filepath.Dir(path), nil
-		}
+	onPath, err := exec.LookPath("initdb")
+	if err != nil {
+		onPath = ""
+	}
+	return find(onPath, installations)
+}
+
+func find(onPath string, patterns []string) (string, error) {
+	// Resolved, because what is on PATH is often a link to one program of many.
+	if path, err := filepath.EvalSymlinks(onPath); onPath != "" && err == nil && complete(filepath.Dir(path)) {
+		return filepath.Dir(path), nil
 	}
 	var found []string
-	for _, pattern := range installations {
+	for _, pattern := range patterns {
 		dirs, err := filepath.Glob(pattern)
 		if err != nil {
 			return "", err
@@ -57,13 +66,13 @@ func complete(dir string) bool {
 	return true
 }
 
-// version is the number in an installation's path, 0 without one.
-func version(dir string) float64 {
+// version is the last number in an installation's path, 0 without one.
+func version(dir string) (last float64) {
 	for part := range strings.SplitSeq(dir, string(filepath.Separator)) {
 		part = strings.TrimPrefix(strings.TrimPrefix(part, "postgresql@"), "pgsql-")
 		if v, err := strconv.ParseFloat(part, 64); err == nil {
-			return v
+			last = v
 		}
 	}
-	return 0
+	return last
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package pgserver
 
 import (
@@ -11,12 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
 )
 
 // Options are the settings of a server. The zero value is a good test server.
@@ -24,28 +26,30 @@ type Options struct {
 	// Dir keeps the data there, beyond the server's end. Default: a temporary
 	// directory that is removed.
 	Dir string
-	// Binaries is the directory of initdb and postgres. Default: what Find gives.
+	// Binaries is the directory of initdb and postgres. Default: what Find gives,
+	// else what Fetch downloads.
 	Binaries string
 	// Durable makes commits wait for the disk. Default: they do not, because the
 	// data is thrown away.
 	Durable bool
 	// Settings are further lines of postgresql.conf, as "name=value".
 	Settings []string
+	// Progress is told about what takes long, which is a download. Default: os.Stderr.
+	Progress io.Writer
 }
 
 // Server is a running PostgreSQL server.
 type Server struct {
 	options  Options
 	dir      string
+	lock     *os.File // Held for as long as dir is ours.
 	port     int
 	password string
 	account  *account // The user it runs as, nil for the current one.
 
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	exitErr error
-	guard   io.Closer // Its end makes the watchdog clean up.
+	guard   *guard.Guard // Cleans up should this process be killed.
 	log     *os.File
+	process *process
 }
 
 // User is the server's superuser.
@@ -54,27 +58,59 @@ const User = "healthcare"
 // Start makes a data directory, if there is none yet, starts the server and
 // waits until it answers.
 func Start(ctx context.Context, o Options) (*Server, error) {
+	if o.Progress == nil {
+		o.Progress = os.Stderr
+	}
 	if o.Binaries == "" {
-		dir, err := Find()
+		dir, err := findOrFetch(ctx, o.Progress)
 		if err != nil {
 			return nil, err
 		}
 		o.Binaries = dir
 	}
 	s := &Server{options: o}
-	if err := s.prepareDir(); err != nil {
-		return nil, fmt.Errorf("prepare data directory: %w", err)
-	}
-	if err := s.initialise(ctx); err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.discard())
 	}
-	var err error
-	for range 3 { // The free port can be taken by somebody else before the server has it.
-		if err = s.launch(ctx); err == nil {
-			return s, nil
+	return s, nil
+}
+
+func findOrFetch(ctx context.Context, progress io.Writer) (string, error) {
+	dir, err := Find()
+	if errors.Is(err, ErrNoBinaries) {
+		if dir, err = Fetch(ctx, progress); err != nil {
+			return "", fmt.Errorf("%w; install PostgreSQL 13 or newer, or: %w", ErrNoBinaries, err)
 		}
 	}
-	return nil, errors.Join(err, s.discard())
+	return dir, err
+}
+
+func (s *Server) start(ctx context.Context) (err error) {
+	if err := s.prepareDir(ctx); err != nil {
+		return fmt.Errorf("prepare data directory: %w", err)
+	}
+	// Before anything that can outlive this process.
+	if s.guard, err = s.watch(); err != nil {
+		return err
+	}
+	if err := s.awaitPredecessor(ctx); err != nil {
+		return err
+	}
+	if err := s.initialise(ctx); err != nil {
+		return err
+	}
+	if s.log, err = os.Create(filepath.Join(s.dir, "server.log")); err != nil {
+		return fmt.Errorf("open the server's log: %w", err)
+	}
+	for range 3 { // The free port can be taken by somebody else before the server has it.
+		if s.port, err = freePort(ctx); err != nil {
+			return fmt.Errorf("find a free port: %w", err)
+		}
+		if err = s.launch(ctx); err == nil || !strings.Contains(s.logTail(), "Address already in use") {
+			return err
+		}
+	}
+	return err
 }
 
 // URL is the connection string of one of the server's databases.
@@ -93,183 +129,90 @@ func (s *Server) Port() int { return s.port }
 func (s *Server) Password() string { return s.password }
 
 // Binaries is the directory of psql, pgbench and the server's other programs.
+// Downloaded ones have the server alone.
 func (s *Server) Binaries() string { return s.options.Binaries }
 
-// Pid is the server's process.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
+// Dir is the directory of data and log.
+func (s *Server) Dir() string { return s.dir }
 
-func (s *Server) prepareDir() (err error) {
-	sweep()
-	if s.account, err = unprivileged(); err != nil {
-		return err
-	}
-	if s.options.Dir != "" {
-		if s.dir, err = filepath.Abs(s.options.Dir); err != nil {
-			return err
-		}
-		if err = os.MkdirAll(s.dir, 0o700); err != nil {
-			return err
-		}
-	} else if s.dir, err = os.MkdirTemp("", tempPrefix); err != nil {
-		return err
-	}
-	return s.account.own(s.dir)
-}
+// Pid is the server's process.
+func (s *Server) Pid() int { return s.process.pid() }
+
+// Done is closed when the server ends, wanted or not.
+func (s *Server) Done() <-chan struct{} { return s.process.exited }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// initialise runs initdb unless the directory has a cluster already.
+// initialise runs initdb unless the directory has a cluster already. It becomes
+// "data" only when it is whole.
 func (s *Server) initialise(ctx context.Context) error {
 	secret := filepath.Join(s.dir, "password")
-	if _, err := os.Stat(filepath.Join(s.data(), "PG_VERSION")); err == nil {
-		known, err := os.ReadFile(secret) //nolint:gosec // our own file
+	if _, err := os.Stat(s.data()); err == nil {
+		known, err := os.ReadFile(secret)
+		if err != nil {
+			return fmt.Errorf("%q has data that this program did not make: %w", s.dir, err)
+		}
 		s.password = string(known)
-		return err
+		return nil
 	}
 	s.password = rand.Text()
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
-		return err
+		return fmt.Errorf("store the password: %w", err)
 	}
 	if err := s.account.own(secret); err != nil {
-		return err
+		return fmt.Errorf("store the password: %w", err)
 	}
-	cmd := s.command(ctx, "initdb", "--pgdata="+s.data(), "--username="+User, "--pwfile="+secret,
+	unfinished := s.data() + ".new"
+	if err := os.RemoveAll(unfinished); err != nil {
+		return fmt.Errorf("remove what an interrupted initdb left: %w", err)
+	}
+	cmd := s.command(ctx, "initdb", "--pgdata="+unfinished, "--username="+User, "--pwfile="+secret,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, lastLines(string(out)))
 	}
-	return nil
+	return os.Rename(unfinished, s.data())
 }
 
 // command prepares one of PostgreSQL's programs, as the unprivileged user and
 // with an environment that PG* variables of the caller cannot upset.
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...) //nolint:gosec // the binaries that Find found
+	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LC_ALL=C", "TZ=UTC"}
 	cmd.SysProcAttr = s.account.attributes()
 	return cmd
 }
 
-func (s *Server) launch(ctx context.Context) error {
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	s.port = port
-	if s.log, err = os.Create(filepath.Join(s.dir, "server.log")); err != nil {
-		return err
-	}
-	args := []string{"-D", s.data(), "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "log_checkpoints=off"}
-	if !s.options.Durable {
-		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
-	}
-	for _, setting := range s.options.Settings {
-		args = append(args, "-c", setting)
-	}
-	// Not the caller's context: it may end long before the server shall.
-	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", args...)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("start postgres: %w", err)
-	}
-	s.exited = make(chan struct{})
-	go func() {
-		s.exitErr = s.cmd.Wait()
-		close(s.exited)
-	}()
-	if s.guard, err = s.watch(); err != nil {
-		return errors.Join(err, s.halt(syscall.SIGQUIT))
-	}
-	if err := s.awaitReady(ctx); err != nil {
-		return errors.Join(err, s.halt(syscall.SIGQUIT))
-	}
-	return nil
-}
-
-// startTimeout is generous: a cold disk under load takes a while.
-const startTimeout = 60 * time.Second
-
-func (s *Server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		conn, err := pgx.Connect(ctx, s.URL("postgres"))
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-s.exited:
-			return fmt.Errorf("postgres ended at its start: %w: %s", s.exitErr, s.logTail())
-		case <-ctx.Done():
-			return fmt.Errorf("postgres did not answer within %v: %w: %s", startTimeout, err, s.logTail())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-// Stop ends the server, fast but clean, and removes its directory unless it is
-// the caller's.
+// Stop ends the server and removes its directory, unless that is the caller's:
+// then the server takes the time to leave its data clean.
 func (s *Server) Stop() error {
+	if s.options.Dir == "" {
+		return errors.Join(s.halt(syscall.SIGQUIT), s.discard())
+	}
 	return errors.Join(s.halt(syscall.SIGINT), s.discard())
 }
 
-func (s *Server) halt(sig syscall.Signal) error {
-	if s.cmd == nil || s.cmd.Process == nil {
-		return nil
-	}
-	_ = s.cmd.Process.Signal(sig) // It may be over already.
-	select {
-	case <-s.exited:
-	case <-time.After(20 * time.Second):
-		_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-		<-s.exited
+// discard gives up the directory, whatever is in it by now.
+func (s *Server) discard() error {
+	var errs []error
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
 	}
 	if s.guard != nil {
-		_ = s.guard.Close()
+		errs = append(errs, s.guard.Close())
 	}
-	return s.log.Close()
-}
-
-// Restart stops the server at once, as a crash would, and starts it again on
-// the same port. For fault tests.
-func (s *Server) Restart(ctx context.Context) error {
-	if err := s.Crash(); err != nil {
-		return err
+	if s.options.Dir == "" && s.dir != "" {
+		errs = append(errs, os.RemoveAll(s.dir))
 	}
-	return s.Resume(ctx)
-}
-
-// Crash stops the server without any goodbye; the data stays.
-func (s *Server) Crash() error {
-	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-	<-s.exited
-	return nil
-}
-
-// Resume starts a crashed server again on its port.
-func (s *Server) Resume(ctx context.Context) error {
-	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", s.cmd.Args[1:]...)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("start postgres: %w", err)
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
 	}
-	exited := make(chan struct{})
-	s.exited = exited
-	cmd := s.cmd
-	go func() {
-		s.exitErr = cmd.Wait()
-		close(exited)
-	}()
-	return s.awaitReady(ctx)
-}
-
-func (s *Server) discard() error {
-	if s.options.Dir != "" || s.dir == "" {
-		return nil
-	}
-	return os.RemoveAll(s.dir)
+	s.log, s.guard, s.lock = nil, nil, nil
+	return errors.Join(errs...)
 }
 
 func (s *Server) logTail() string {
@@ -285,11 +228,16 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
 }

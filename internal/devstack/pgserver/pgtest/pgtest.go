@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package pgtest gives tests databases of a real PostgreSQL server: one server
 // for each test binary, one database for each test, copied from a template.
 package pgtest

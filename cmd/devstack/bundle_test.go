@@ -1,0 +1,203 @@
+//go:build unix
+
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bundle is a place in which devstack runs: everything that it makes is in tmp.
+type bundle struct {
+	account account
+	tmp     string
+}
+
+func setup(t *testing.T, a account) *bundle {
+	t.Helper()
+	tmp, err := os.MkdirTemp("", "devstack-test-tmp-") // Not t.TempDir, which others cannot reach.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(tmp); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return &bundle{account: a, tmp: tmp}
+}
+
+// command prepares devstack with arguments.
+func (b *bundle) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = b.tmp
+	cmd.Env = append(os.Environ(), "TMPDIR="+b.tmp, "HOME="+b.tmp, "XDG_CACHE_HOME="+b.account.cache, "MAIL_USER=somebody", "MAIL_PASSWORD=x", "DB_HOST=other")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.account.credential}
+	return cmd
+}
+
+// run runs devstack to its end.
+func (b *bundle) run(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	cmd := b.command(t, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// running is a devstack that goes on.
+type running struct {
+	cmd            *exec.Cmd
+	stdout, stderr *bufio.Reader
+}
+
+func (b *bundle) start(t *testing.T, args ...string) *running {
+	t.Helper()
+	cmd := b.command(t, args...)
+	stdout, outErr := cmd.StdoutPipe()
+	stderr, errErr := cmd.StderrPipe()
+	if err := errors.Join(outErr, errErr, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // Of a test that failed half way.
+	return &running{cmd: cmd, stdout: bufio.NewReader(stdout), stderr: bufio.NewReader(stderr)}
+}
+
+// line reads on to the line that has the word in it.
+func line(t *testing.T, r *bufio.Reader, word string) string {
+	t.Helper()
+	var seen strings.Builder
+	for {
+		text, err := r.ReadString('\n')
+		if strings.Contains(text, word) {
+			return strings.TrimSpace(text)
+		}
+		seen.WriteString(text)
+		if err != nil {
+			t.Fatalf("%q was not said: %v\n%s", word, err, seen.String())
+		}
+	}
+}
+
+// signal sends a signal and gives the status that devstack ends with.
+func (r *running) signal(t *testing.T, sig syscall.Signal) int {
+	t.Helper()
+	if err := r.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	return r.wait(t)
+}
+
+func (r *running) wait(t *testing.T) int {
+	t.Helper()
+	_, outErr := io.Copy(io.Discard, r.stdout)
+	_, errErr := io.Copy(io.Discard, r.stderr)
+	if err := errors.Join(outErr, errErr); err != nil {
+		t.Fatal(err)
+	}
+	err := r.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// server is the process of the PostgreSQL server that runs in the bundle.
+func (b *bundle) server(t *testing.T) int {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(b.tmp, "healthcare-pg-*", "data", "postmaster.pid"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("servers %v, error %v", found, err)
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	return number(t, first)
+}
+
+// left lists what is in the bundle's directory.
+func (b *bundle) left(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(b.tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// alive tells whether the process runs; one that nobody has reaped does not.
+func alive(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return false
+	}
+	if _, err := os.Stat("/proc/self"); err != nil {
+		return true
+	}
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && len(text) > 0
+}
+
+// eventually waits for what other processes do.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it does not come about that %s", what)
+		}
+	}
+}
+
+// each runs a test as every account.
+func each(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Helper()
+	t.Parallel()
+	for _, a := range accounts {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, setup(t, a))
+		})
+	}
+}

@@ -1,0 +1,94 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+)
+
+// grace is how long what the command has left running may take to end.
+const grace = 2 * time.Second
+
+// runCommand runs the command in a process group of its own and gives its
+// status. Signals to devstack go to the whole group, as the keys of a terminal
+// do: a shell alone would not pass them on to what it runs.
+func (d *devstack) runCommand() int {
+	type end struct {
+		status int
+		err    error
+	}
+	started, ended := make(chan int, 1), make(chan end, 1)
+	go func() {
+		// On Linux the command is killed when this thread ends.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		status, err := d.spawn(started)
+		ended <- end{status, err}
+	}()
+	var (
+		group   int
+		signals <-chan os.Signal // Nil until there is somebody to get them.
+	)
+	for {
+		select {
+		case group = <-started:
+			signals = d.signals
+		case sig := <-signals:
+			_ = syscall.Kill(-group, number(sig)) // It may be over already.
+		case e := <-ended:
+			if e.err != nil {
+				d.out.fail(e.err)
+			}
+			return e.status
+		}
+	}
+}
+
+func (d *devstack) spawn(started chan<- int) (status int, err error) {
+	tty := controllingTerminal()
+	cmd := exec.Command(d.program) //nolint:gosec,noctx // what the user asks for, and it is signals that end it
+	cmd.Args = d.flags.command
+	cmd.Env = d.stack.Over(os.Environ())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: tty.ours(), Ctty: tty.fd}
+	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	if err := cmd.Start(); err != nil {
+		return exitNotRunnable, fmt.Errorf("run %q: %w", d.flags.command[0], err)
+	}
+	group := cmd.Process.Pid
+	err = d.cleaner.watch(group)
+	started <- group
+	state, werr := tty.await(group)
+	tty.takeBack()
+	endGroup(group)
+	return commandStatus(state), errors.Join(err, werr)
+}
+
+func commandStatus(state unix.WaitStatus) int {
+	if state.Signaled() {
+		return signalStatus(state.Signal())
+	}
+	return state.ExitStatus()
+}
+
+// endGroup ends what the command has left running in its group.
+func endGroup(group int) {
+	deadline := time.Now().Add(grace)
+	for sig := syscall.SIGTERM; time.Now().Before(deadline); sig = 0 {
+		if err := syscall.Kill(-group, sig); errors.Is(err, syscall.ESRCH) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = syscall.Kill(-group, syscall.SIGKILL) // It may be over by now.
+}

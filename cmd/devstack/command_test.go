@@ -1,0 +1,149 @@
+//go:build unix
+
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestCommand_GetsTheSettings(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		stdout, stderr, status := b.run(t, "--", "env")
+		if status != 0 {
+			t.Fatalf("status %d: %s", status, stderr)
+		}
+		env := map[string]string{}
+		for setting := range strings.SplitSeq(stdout, "\n") {
+			name, value, _ := strings.Cut(setting, "=")
+			if old, twice := env[name]; twice && name != "" {
+				t.Errorf("%s is there twice: %q and %q", name, old, value)
+			}
+			env[name] = value
+		}
+		for name, start := range map[string]string{
+			"DATABASE_URL": "postgres://", "DB_HOST": "127.0.0.1", "DB_PORT": "", "DB_USERNAME": "", "DB_PASSWORD": "",
+			"DB_NAME": "healthcare", "DB_SSLMODE": "disable", "SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:",
+			"SOROBAN_NETWORK_PASSPHRASE": "Standalone", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "S", "FRIENDBOT_URL": "http://127.0.0.1:",
+			"MAIL_HOST": "127.0.0.1", "MAIL_PORT": "", "MAIL_FROM": "Healthcare", "MAIL_TLS": "none",
+			"MAIL_CATCHER_URL": "http://127.0.0.1:", "APP_URL": "http://127.0.0.1:3000",
+		} {
+			if value := env[name]; value == "" || !strings.HasPrefix(value, start) {
+				t.Errorf("%s is %q, want %q at its start", name, value, start)
+			}
+		}
+		for _, name := range []string{"MAIL_USER", "MAIL_PASSWORD"} {
+			if value, there := env[name]; there {
+				t.Errorf("%s=%s does not fit the mail catcher", name, value)
+			}
+		}
+		if !strings.Contains(stderr, "ready in") || strings.Contains(stderr, "\x1b") {
+			t.Errorf("it said %q", stderr)
+		}
+		if left := b.left(t); len(left) != 0 {
+			t.Errorf("it left %v", left)
+		}
+	})
+}
+
+func TestCommand_Status(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		says   string
+	}{
+		"ItsOwn":         {[]string{"--", "sh", "-c", "exit 7"}, 7, "ready"},
+		"OfASignal":      {[]string{"--", "sh", "-c", "kill -TERM $$"}, 128 + 15, "ready"},
+		"WithoutDashes":  {[]string{"sh", "-c", "exit 7"}, 7, "ready"},
+		"NotFound":       {[]string{"--", "no-such-command"}, 127, `command "no-such-command" was not found`},
+		"NotRunnable":    {[]string{"--", "/etc"}, 126, "cannot be run"},
+		"UnknownFlag":    {[]string{"--fast"}, 2, "-fast"},
+		"BadLedgerClose": {[]string{"--ledger-close", "0s"}, 2, "--ledger-close is 0s"},
+		"NoDuration":     {[]string{"--ledger-close", "soon"}, 2, "soon"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, accounts[0])
+			if _, stderr, status := b.run(t, c.args...); status != c.status || !strings.Contains(stderr, c.says) {
+				t.Errorf("status %d, want %d, and %q in: %s", status, c.status, c.says, stderr)
+			}
+			if left := b.left(t); len(left) != 0 {
+				t.Errorf("it left %v", left)
+			}
+		})
+	}
+}
+
+func TestCommand_GetsSignals(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		r := b.start(t, "--", "sh", "-c", `trap 'echo usr1' USR1; trap 'echo term; exit 3' TERM; trap 'echo int' INT; echo up; while :; do sleep 1000 & wait; done`)
+		line(t, r.stdout, "up")
+		for _, s := range []struct {
+			signal syscall.Signal
+			says   string
+		}{{syscall.SIGUSR1, "usr1"}, {syscall.SIGINT, "int"}} {
+			if err := r.cmd.Process.Signal(s.signal); err != nil {
+				t.Fatal(err)
+			}
+			line(t, r.stdout, s.says)
+		}
+		if status := r.signal(t, syscall.SIGTERM); status != 3 {
+			t.Errorf("status %d, want that of the command", status)
+		}
+		if left := b.left(t); len(left) != 0 {
+			t.Errorf("it left %v", left)
+		}
+	})
+}
+
+func TestCommand_LeavesNothingRunning(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		stdout, _, status := b.run(t, "--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!")
+		if status != 0 || alive(number(t, stdout)) {
+			t.Errorf("status %d; what the command left runs: %v", status, alive(number(t, stdout)))
+		}
+	})
+}
+
+func TestCommand_KeptData(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		data := filepath.Join(b.tmp, "kept")
+		stdout, stderr, status := b.run(t, "--data", data, "--", "sh", "-c", "echo $DB_PASSWORD")
+		if status != 0 {
+			t.Fatalf("status %d: %s", status, stderr)
+		}
+		again, stderr, status := b.run(t, "--data", data, "--", "sh", "-c", "echo $DB_PASSWORD")
+		if status != 0 || again != stdout {
+			t.Errorf("status %d, another server %v: %s", status, again != stdout, stderr)
+		}
+		if left := b.left(t); len(left) != 1 || left[0] != "kept" {
+			t.Errorf("in the directory are %v", left)
+		}
+	})
+	t.Run("OutOfReachSaysWhy", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, accounts[0])
+		closed := filepath.Join(b.tmp, "closed")
+		if err := os.Mkdir(closed, 0o000); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr, status := b.run(t, "--data", filepath.Join(closed, "data"), "--", "true"); status != 1 || !strings.Contains(stderr, closed) {
+			t.Errorf("status %d: %s", status, stderr)
+		}
+	})
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, accounts[0])
+	for flag, want := range map[string]string{"--help": "--ledger-close", "-h": "Usage:", "--version": "devstack "} {
+		stdout, stderr, status := b.run(t, flag)
+		if status != 0 || stderr != "" || !strings.Contains(stdout, want) {
+			t.Errorf("%s: status %d, %q, %q", flag, status, stdout, stderr)
+		}
+	}
+}

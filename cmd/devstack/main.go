@@ -1,0 +1,191 @@
+//go:build unix
+
+// Command devstack starts what the product needs on a laptop or in a CI job in
+// place of the real services: PostgreSQL, a local Stellar network and a mail
+// catcher. With a command it runs that with the settings to use them, and ends
+// with it; without one it stays until it is interrupted. See --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
+)
+
+// Exit statuses besides that of the command, as shells have them.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitNotRunnable = 126
+	exitNotFound    = 127
+	exitSignal      = 128 // Plus the signal's number.
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	f, err := parse(args, stdout, stderr)
+	switch {
+	case errors.Is(err, errAnswered):
+		return 0
+	case err != nil:
+		return exitUsage // parse has said why.
+	}
+	out := newPrinter(stderr)
+	var program string
+	if len(f.command) > 0 { // A mistyped command should not have to wait for the stack.
+		var status int
+		if program, status = find(f.command[0], out); status != 0 {
+			return status
+		}
+	}
+	d := &devstack{flags: f, program: program, stdout: stdout, out: out, signals: listen(len(f.command) > 0)}
+	return d.run()
+}
+
+func find(name string, out *printer) (program string, status int) {
+	program, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return program, 0
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		out.fail(fmt.Errorf("command %q was not found", name))
+		return "", exitNotFound
+	default:
+		out.fail(fmt.Errorf("command %q cannot be run: %w", name, err))
+		return "", exitNotRunnable
+	}
+}
+
+// listen subscribes to the signals that end a program or, with a command, are
+// meant for it. What was ignored from the start (nohup, background jobs of a
+// script) stays so.
+func listen(command bool) <-chan os.Signal {
+	all := []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
+	if command {
+		all = append(all, syscall.SIGUSR1, syscall.SIGUSR2)
+	}
+	signals := make(chan os.Signal, 16)
+	for _, sig := range all {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
+	return signals
+}
+
+// devstack is one run of the program.
+type devstack struct {
+	flags   flags
+	program string // Of the command; "" without one.
+	stdout  io.Writer
+	out     *printer
+	signals <-chan os.Signal
+	cleaner *cleaner
+	stack   *stack.Stack
+}
+
+func (d *devstack) run() (status int) {
+	file, err := newEnvFile(d.flags.envFile)
+	if err != nil {
+		d.out.fail(err)
+		return exitFailure
+	}
+	if d.cleaner, err = startCleaner(file); err != nil {
+		d.out.fail(err)
+		return exitFailure
+	}
+	defer func() {
+		if err := errors.Join(file.remove(), d.cleaner.dismiss()); err != nil && status == 0 {
+			d.out.fail(err)
+			status = exitFailure
+		}
+	}()
+	if status, err := d.start(); err != nil || status != 0 {
+		if err != nil {
+			d.out.fail(err)
+		}
+		return status
+	}
+	defer func() {
+		if err := d.stack.Close(); err != nil {
+			d.out.fail(fmt.Errorf("stop: %w", err))
+			status = max(status, exitFailure)
+		}
+	}()
+	if err := file.write(d.stack.Env()); err != nil {
+		d.out.fail(err)
+		return exitFailure
+	}
+	d.out.ready(d.flags)
+	if d.program != "" {
+		return d.runCommand()
+	}
+	if d.flags.envFile == "" {
+		_, _ = fmt.Fprint(d.stdout, stack.Export(d.stack.Env())) // Nobody may be reading.
+	}
+	return d.wait()
+}
+
+// start starts the stack, or gives the status with which a signal ends it.
+func (d *devstack) start() (status int, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		d.stack, err = stack.Start(ctx, stack.Options{
+			LedgerClose: d.flags.ledgerClose, DataDir: d.flags.data, Started: d.out.started, Progress: d.out,
+		})
+		done <- err
+	}()
+	for {
+		select {
+		case sig := <-d.signals:
+			status = signalStatus(number(sig))
+			cancel()
+		case err := <-done:
+			switch {
+			case err == nil && status == 0:
+				return 0, nil
+			case err == nil: // The signal came just too late to stop it.
+				return status, d.stack.Close()
+			case status != 0:
+				return status, nil
+			}
+			return exitFailure, err
+		}
+	}
+}
+
+// wait stays until a signal comes or the stack breaks.
+func (d *devstack) wait() int {
+	select {
+	case <-d.signals:
+		// The next one ends the program the hard way; the cleaner does the rest.
+		signal.Reset()
+		d.out.say("Stopping.")
+		return 0
+	case <-d.stack.Postgres.Done():
+		d.out.fail(errors.New("PostgreSQL has ended"))
+		return exitFailure
+	}
+}
+
+// number is the system's number of a signal.
+func number(sig os.Signal) syscall.Signal {
+	n, ok := sig.(syscall.Signal)
+	if !ok { // On no system that this is built for.
+		return syscall.SIGTERM
+	}
+	return n
+}
+
+func signalStatus(sig syscall.Signal) int { return exitSignal + int(sig) }

@@ -1,0 +1,71 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
+)
+
+// printer tells a person how it goes.
+type printer struct {
+	mu     sync.Mutex
+	w      io.Writer
+	colour bool
+	begun  time.Time
+}
+
+func newPrinter(w io.Writer) *printer {
+	file, isFile := w.(*os.File)
+	return &printer{
+		w: w, begun: time.Now(),
+		colour: isFile && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+	}
+}
+
+// say writes a line; that nobody reads is no reason to stop.
+func (p *printer) say(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = fmt.Fprintf(p.w, "devstack: "+format+"\n", args...)
+}
+
+// Write passes on the lines of others.
+func (p *printer) Write(text []byte) (int, error) {
+	p.say("%s", strings.TrimRight(string(text), "\n"))
+	return len(text), nil
+}
+
+func (p *printer) paint(code, text string) string {
+	if !p.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (p *printer) started(part stack.Part) {
+	p.say("%-15s  %-28s  %s", part.Name, part.Address, p.paint("2", seconds(part.Took)))
+}
+
+func (p *printer) ready(f flags) {
+	p.say("%s in %s", p.paint("1;32", "ready"), seconds(time.Since(p.begun)))
+	switch {
+	case len(f.command) > 0:
+	case f.envFile != "":
+		p.say("the settings are in %s; stop with Ctrl-C", f.envFile)
+	default:
+		p.say("the settings follow; stop with Ctrl-C")
+	}
+}
+
+func (p *printer) fail(err error) { p.say("%s %v", p.paint("1;31", "error:"), err) }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

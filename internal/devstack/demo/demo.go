@@ -1,0 +1,110 @@
+//go:build unix
+
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
+)
+
+// Options say how to run the demo. The zero value runs it on the module that
+// the working directory is in, and shows it to nobody.
+type Options struct {
+	// Out is shown the demo. Default: nobody.
+	Out io.Writer
+	// Colour paints what goes to Out, and shows there what is being done.
+	Colour bool
+	// CLI is the terraform or tofu program. Default: FindCLI.
+	CLI string
+	// Root is the module's directory. Default: that of the working directory.
+	Root string
+	// LedgerClose is the time from one ledger to the next. Default: that of the stack.
+	LedgerClose time.Duration
+}
+
+// demo is one run.
+type demo struct {
+	options   Options
+	screen    *screen
+	workspace *workspace
+	stack     *stack.Stack
+	cli       *cli
+}
+
+// Run runs the demo. Of a stage that failed it returns a *StageError.
+func Run(ctx context.Context, o Options) (err error) {
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	d := &demo{options: o, screen: newScreen(o.Out, o.Colour)}
+	defer func() { err = errors.Join(err, d.close()) }() //nolint:contextcheck // cleaning up heeds no context
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	for _, act := range []func(context.Context) error{d.apply, d.planAgain, d.destroy} {
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+	d.screen.end()
+	return nil
+}
+
+// prepare builds the provider while the stack starts.
+func (d *demo) prepare(ctx context.Context) (err error) {
+	if d.options.Root == "" {
+		if d.options.Root, err = moduleRoot(ctx); err != nil {
+			return err
+		}
+	}
+	if d.options.CLI == "" {
+		if d.options.CLI, err = FindCLI(); err != nil {
+			return err
+		}
+	}
+	if d.workspace, err = newWorkspace(d.options.Root); err != nil {
+		return err
+	}
+	d.cli = &cli{program: d.options.CLI, workspace: d.workspace}
+	name, err := d.cli.version(ctx)
+	if err != nil {
+		return err
+	}
+	d.screen.title("A healthcare tenant, end to end", name)
+	parts, partsCtx := errgroup.WithContext(ctx)
+	parts.Go(func() error {
+		return d.screen.stage("Build the provider", func() error { return build(partsCtx, d.options.Root, d.workspace) })
+	})
+	parts.Go(func() error {
+		return d.screen.stage("Start PostgreSQL, a Stellar network and a mail catcher", func() (err error) {
+			d.stack, err = stack.Start(partsCtx, stack.Options{LedgerClose: d.options.LedgerClose, Progress: d.screen})
+			return err
+		})
+	})
+	if err := parts.Wait(); err != nil {
+		return err
+	}
+	d.cli.env = d.stack.Over(d.workspace.environment())
+	return nil
+}
+
+func (d *demo) close() error {
+	var errs []error
+	if d.stack != nil {
+		errs = append(errs, d.stack.Close())
+	}
+	if d.workspace != nil {
+		errs = append(errs, d.workspace.close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clean up: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+//go:build unix
+
+package demo_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/demo"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := demo.Run(t.Context(), demo.Options{Out: &out, LedgerClose: 200 * time.Millisecond}); err != nil {
+		var stage *demo.StageError
+		if errors.As(err, &stage) {
+			t.Log(stage.Log)
+		}
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	shown := out.String()
+	for _, want := range []string{
+		"✓ Build the provider", "apply: 1 added", "ACTIVE", "7  SEND_WELCOME_EMAIL", "audit_logs", "✓ the committed tenant_contract.wasm",
+		"ada@st-marys.example", "#invitation=", "plan, again: no changes", "destroy: 1 destroyed", "ARCHIVED",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("it does not show %q", want)
+		}
+	}
+	if strings.Contains(shown, "\x1b") {
+		t.Error("it is coloured")
+	}
+	if t.Failed() {
+		t.Log(shown)
+	}
+}
+
+// fakeCLI is a CLI that does as little as a shell script, which is the rest of
+// its text. It gives its path.
+func fakeCLI(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fake")
+	text := "#!/bin/sh\nif [ \"$1\" = version ]; then echo 'Fake v1'; exit; fi\n" + script
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestRun_FailureHasStageAndLog(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := demo.Run(t.Context(), demo.Options{Out: &out, CLI: fakeCLI(t, `echo "in $PWD"; echo "boom with $1" >&2; exit 3`)})
+	var stage *demo.StageError
+	if !errors.As(err, &stage) || stage.Stage != "fake apply" || !strings.Contains(stage.Log, "boom with apply") {
+		t.Fatalf("error %+v", err)
+	}
+	if !strings.Contains(out.String(), "✗ fake apply") {
+		t.Errorf("it shows\n%s", out.String())
+	}
+	_, rest, _ := strings.Cut(stage.Log, "in ")
+	dir, _, _ := strings.Cut(rest, "\n")
+	if _, err := os.Stat(dir); dir == "" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the workspace %q is left: %v", dir, err)
+	}
+}
+
+func TestRun_NoSuchCLI(t *testing.T) {
+	t.Parallel()
+	if err := demo.Run(t.Context(), demo.Options{CLI: filepath.Join(t.TempDir(), "none")}); err == nil || !strings.Contains(err.Error(), "does not work") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The CLI of these tests says where it is and goes on until it is stopped.
+const endless = `trap 'echo stopped >>"$0.log"; exit 1' INT
+echo "$$ $PWD" >"$0.new"; mv "$0.new" "$0.up"
+while :; do sleep 1000 & wait; done`
+
+func TestRun_CancelStopsTheCLI(t *testing.T) {
+	t.Parallel()
+	cli := fakeCLI(t, endless)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- demo.Run(ctx, demo.Options{CLI: cli}) }()
+	pid, dir := whereabouts(t, cli)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if said, err := os.ReadFile(cli + ".log"); err != nil || string(said) != "stopped\n" {
+		t.Errorf("it was interrupted %q, error %v, want once", said, err)
+	}
+	if _, err := os.Stat(dir); alive(pid) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("process alive: %v; workspace: %v", alive(pid), err)
+	}
+}
+
+func TestRun_KilledLeavesNothing(t *testing.T) {
+	t.Parallel()
+	cli := fakeCLI(t, endless)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), helperEnv+"="+cli)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid, dir := whereabouts(t, cli)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	eventually(t, "the CLI ends", func() bool { return !alive(pid) })
+	eventually(t, "the workspace goes", func() bool {
+		_, err := os.Stat(dir)
+		return errors.Is(err, os.ErrNotExist)
+	})
+}
+
+// whereabouts waits until the endless CLI runs, and gives its process and directory.
+func whereabouts(t *testing.T, cli string) (pid int, dir string) {
+	t.Helper()
+	var text []byte
+	eventually(t, "the CLI runs", func() (up bool) {
+		var err error
+		text, err = os.ReadFile(cli + ".up")
+		return err == nil
+	})
+	words := bufio.NewScanner(bytes.NewReader(text))
+	words.Split(bufio.ScanWords)
+	words.Scan()
+	pid, err := strconv.Atoi(words.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	words.Scan()
+	return pid, words.Text()
+}
+
+func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) && !zombie(pid) }
+
+func zombie(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && len(text) == 0
+}
+
+// eventually waits for what other processes do.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it does not come about that %s", what)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+//go:build unix
+
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// CLIEnv names the variable with the path of the CLI to use.
+const CLIEnv = "HEALTHCARE_CLI"
+
+// FindCLI gives the program that CLIEnv names, else the terraform or tofu on PATH.
+func FindCLI() (string, error) {
+	if named := os.Getenv(CLIEnv); named != "" {
+		path, err := exec.LookPath(named)
+		if err != nil {
+			return "", fmt.Errorf("%s is %q, which cannot be run: %w", CLIEnv, named, err)
+		}
+		return path, nil
+	}
+	for _, name := range []string{"terraform", "tofu"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("neither terraform nor tofu is on PATH: run \"make demo\", which builds a CLI where there is none, "+
+		"install one of them, or name it in %s", CLIEnv)
+}
+
+// moduleRoot is the directory of the module that the working directory is in.
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask go where the module is: %w", err)
+	}
+	path := strings.TrimSpace(string(out))
+	if path == "" || path == os.DevNull {
+		return "", errors.New("this directory is in no Go module: run the demo in a clone of the provider")
+	}
+	return filepath.Dir(path), nil
+}
+
+// build compiles the provider into the workspace.
+func build(ctx context.Context, root string, w *workspace) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.bin(), "terraform-provider-healthcare"), ".")
+	cmd.Dir = root
+	if _, err := w.run(cmd); err != nil {
+		return fmt.Errorf("go build: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+//go:build unix
+
+package demo
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+)
+
+// Sources of the provider, as each CLI spells it in full.
+var addresses = []string{
+	"registry.terraform.io/healthcare-platform/healthcare",
+	"registry.opentofu.org/healthcare-platform/healthcare",
+}
+
+// cleanScript ends the process group that was named last, and removes $1, once
+// the demo has ended.
+const cleanScript = `dir=$1 group=0
+while read -r line; do group=$line; done
+if [ "$group" -gt 1 ]; then
+  kill -s TERM -- "-$group"
+  n=0; while kill -s 0 -- "-$group" && [ $n -lt 20 ]; do sleep 0.1; n=$((n+1)); done
+  kill -s KILL -- "-$group"
+fi 2>/dev/null
+rm -rf -- "$dir"`
+
+// stopTimeout is how long a CLI may take to stop in order. The provider ends the
+// step that it is at.
+const stopTimeout = 30 * time.Second
+
+// workspace is a temporary directory with the example, the built provider and
+// a CLI configuration that uses it.
+type workspace struct {
+	dir   string
+	guard *guard.Guard
+}
+
+func newWorkspace(root string) (*workspace, error) {
+	dir, err := os.MkdirTemp("", "healthcare-demo-")
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{dir: dir}
+	if w.guard, err = guard.Start(cleanScript, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	err = errors.Join(os.Mkdir(w.bin(), 0o700), os.WriteFile(w.config(), []byte(w.configuration()), 0o600),
+		os.CopyFS(w.example(), os.DirFS(filepath.Join(root, "examples", "quickstart"))))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare the example: %w", err), w.close())
+	}
+	return w, nil
+}
+
+func (w *workspace) bin() string     { return filepath.Join(w.dir, "bin") }
+func (w *workspace) example() string { return filepath.Join(w.dir, "quickstart") }
+func (w *workspace) config() string  { return filepath.Join(w.dir, "cli.tfrc") }
+
+// configuration makes a CLI take the provider from bin, without a download.
+func (w *workspace) configuration() string {
+	var b strings.Builder
+	b.WriteString("provider_installation {\n  dev_overrides {\n")
+	for _, address := range addresses {
+		fmt.Fprintf(&b, "    %q = %q\n", address, w.bin())
+	}
+	b.WriteString("  }\n  direct {}\n}\n")
+	return b.String()
+}
+
+// environment is this process's, without what would change how a CLI behaves.
+func (w *workspace) environment() []string {
+	env := []string{"TF_CLI_CONFIG_FILE=" + w.config(), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1"}
+	for _, setting := range os.Environ() {
+		if !strings.HasPrefix(setting, "TF_") && !strings.HasPrefix(setting, "CHECKPOINT_DISABLE=") {
+			env = append(env, setting)
+		}
+	}
+	return env
+}
+
+// run runs a program to its end and gives what it wrote. Of a failure the error
+// has all of it.
+func (w *workspace) run(cmd *exec.Cmd) (stdout string, err error) {
+	// Files, not pipes: those are over only when whatever the program has left
+	// running is.
+	out, err := os.CreateTemp(w.dir, "out-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = out.Close() }()
+	errs, err := os.CreateTemp(w.dir, "err-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = errs.Close() }()
+	cmd.Stdout, cmd.Stderr = out, errs
+	failed := w.runGroup(cmd)
+	written, outErr := os.ReadFile(out.Name())
+	complaints, errErr := os.ReadFile(errs.Name())
+	if err := errors.Join(outErr, errErr); err != nil {
+		return "", err
+	}
+	if failed != nil {
+		return string(written), &logError{err: failed, log: string(written) + string(complaints)}
+	}
+	return string(written), nil
+}
+
+// runGroup runs a program in a process group of its own, so that a terminal's
+// Ctrl-C does not reach it beside the cancelled context: terraform takes the
+// second interruption for an order to drop everything.
+func (w *workspace) runGroup(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopTimeout
+	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	told := w.guard.Say("%d", cmd.Process.Pid)
+	err := cmd.Wait()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // What it left running.
+	return errors.Join(err, told, w.guard.Say("0"))
+}
+
+func (w *workspace) close() error { return w.guard.Close() }

@@ -1,0 +1,109 @@
+package mailcatcher
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-message"
+	_ "github.com/emersion/go-message/charset" // Text in other encodings than UTF-8.
+	"github.com/emersion/go-message/mail"
+)
+
+// Message is one mail that was caught. Texts are decoded.
+type Message struct {
+	Number    int       `json:"number"` // Counts from 1 and is never reused.
+	Received  time.Time `json:"received"`
+	From      string    `json:"from"` // The address alone; FromName is beside it.
+	FromName  string    `json:"fromName,omitempty"`
+	To        []string  `json:"to"`      // Who would get it: the recipients of the envelope.
+	ToNames   []string  `json:"toNames"` // Of the To header, in its order.
+	Subject   string    `json:"subject"`
+	MessageID string    `json:"messageId"` // Without angle brackets.
+	Text      string    `json:"text"`
+	HTML      string    `json:"html"`
+	// Headers has the message's header fields as they came, undecoded, by their
+	// canonical name.
+	Headers map[string][]string `json:"headers"`
+	// Types are the media types of the message and its parts, from outside inwards.
+	Types []string `json:"types"`
+	// Attachments are the names of the files that came with it.
+	Attachments []string `json:"attachments,omitempty"`
+	// EnvelopeFrom is the address that a bounce would go to.
+	EnvelopeFrom string `json:"envelopeFrom"`
+	Encrypted    bool   `json:"encrypted"`          // It came over TLS.
+	Username     string `json:"username,omitempty"` // Who had logged in.
+	// Problem says why the message could not be read to its end; Text is then
+	// what came, as it came.
+	Problem string `json:"problem,omitempty"`
+	Raw     string `json:"-"` // As it came over the wire.
+}
+
+// parse reads a message; what cannot be read is kept as it is, with the reason.
+func parse(raw []byte) Message {
+	m := Message{To: []string{}, ToNames: []string{}, Headers: map[string][]string{}, Types: []string{}, Raw: string(raw)}
+	if err := m.read(raw); err != nil {
+		m.Problem, m.Text = err.Error(), string(raw)
+	}
+	return m
+}
+
+func (m *Message) read(raw []byte) error {
+	entity, err := message.Read(bytes.NewReader(raw))
+	if err != nil && !message.IsUnknownCharset(err) {
+		return err
+	}
+	for field := entity.Header.Fields(); field.Next(); {
+		m.Headers[field.Key()] = append(m.Headers[field.Key()], field.Value())
+	}
+	header := mail.Header{Header: entity.Header}
+	// A header that cannot be decoded is shown as it is; it is in Headers too.
+	m.Subject, _ = header.Subject()
+	m.MessageID, _ = header.MessageID()
+	if from, err := header.AddressList("From"); err == nil && len(from) > 0 {
+		m.From, m.FromName = from[0].Address, from[0].Name
+	}
+	if to, err := header.AddressList("To"); err == nil {
+		for _, address := range to {
+			m.ToNames = append(m.ToNames, address.Name)
+		}
+	}
+	return entity.Walk(m.part)
+}
+
+// part takes one part of the message; the first text of each kind is the body.
+func (m *Message) part(_ []int, e *message.Entity, err error) error {
+	if err != nil && !message.IsUnknownCharset(err) {
+		return err
+	}
+	kind, params, err := e.Header.ContentType()
+	if err != nil {
+		return err
+	}
+	m.Types = append(m.Types, kind)
+	if strings.HasPrefix(kind, "multipart/") {
+		return nil
+	}
+	disposition, attached, _ := e.Header.ContentDisposition() // None is fine.
+	name := attached["filename"]
+	if name == "" {
+		name = params["name"]
+	}
+	switch {
+	case disposition == "attachment" || name != "":
+		m.Attachments = append(m.Attachments, name)
+		return nil
+	case kind == "text/html" && m.HTML == "":
+		m.HTML, err = text(e)
+	case kind == "text/plain" && m.Text == "":
+		m.Text, err = text(e)
+	}
+	return err
+}
+
+// text gives a part's text with the line ends of this machine.
+func text(e *message.Entity) (string, error) {
+	body, err := io.ReadAll(e.Body)
+	return strings.ReplaceAll(string(body), "\r\n", "\n"), err
+}

@@ -1,0 +1,69 @@
+package mailcatcher
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// store is the mail that was caught, oldest first.
+type store struct {
+	mu       sync.Mutex
+	last     int
+	messages []Message
+	changed  chan struct{} // Closed, and replaced, with each message that arrives.
+}
+
+func (s *store) add(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	m.Number = s.last
+	s.messages = append(s.messages, m)
+	if excess := len(s.messages) - KeptMessages; excess > 0 {
+		s.messages = slices.Delete(s.messages, 0, excess)
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *store) look() ([]Message, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.messages), s.changed
+}
+
+func (s *store) empty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = nil
+}
+
+// Messages gives the mail that was caught, oldest first.
+func (c *Catcher) Messages() []Message {
+	messages, _ := c.store.look()
+	return messages
+}
+
+// Await waits until at least n messages are there, and gives them all. Of a ctx
+// that ends before, it returns the cause and what there is.
+func (c *Catcher) Await(ctx context.Context, n int) ([]Message, error) {
+	for {
+		messages, changed := c.store.look()
+		if len(messages) >= n {
+			return messages, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return messages, fmt.Errorf("await %d messages, %d are there: %w", n, len(messages), context.Cause(ctx))
+		}
+	}
+}
+
+// Reset forgets all mail and ends all faults.
+func (c *Catcher) Reset() {
+	c.store.empty()
+	c.faults.end()
+}

@@ -1,0 +1,116 @@
+package mailcatcher
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed page.html
+var pageSource string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"join": strings.Join}).Parse(pageSource))
+
+// policy lets the page, and the mail in it, load nothing from anywhere.
+const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func (c *Catcher) openHTTP(ctx context.Context) error {
+	listener, addr, err := listen(ctx, c.options.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	c.httpAddr = addr
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", c.servePage)
+	mux.HandleFunc("GET /messages", c.serveList)
+	mux.HandleFunc("DELETE /messages", c.serveDelete)
+	mux.HandleFunc("POST /empty", c.serveEmpty)
+	mux.HandleFunc("GET /messages/{number}/raw", c.serveRaw)
+	c.http = &http.Server{
+		Handler:           ownHost(http.NewCrossOriginProtection().Handler(mux)),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	c.served.Go(func() { _ = c.http.Serve(listener) }) // Ends with Close.
+	return nil
+}
+
+// ownHost refuses requests under a foreign name, which a web site sends after it
+// has pointed that name at this machine.
+func ownHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+			http.Error(w, "use the address that the devstack printed", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (c *Catcher) serveList(w http.ResponseWriter, _ *http.Request) {
+	messages := c.Messages()
+	if messages == nil {
+		messages = []Message{}
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(messages); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b.Bytes())
+}
+
+func (c *Catcher) serveDelete(w http.ResponseWriter, _ *http.Request) {
+	c.store.empty()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// serveEmpty is DELETE for a form.
+func (c *Catcher) serveEmpty(w http.ResponseWriter, r *http.Request) {
+	c.store.empty()
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (c *Catcher) serveRaw(w http.ResponseWriter, r *http.Request) {
+	number, err := strconv.Atoi(r.PathValue("number"))
+	messages := c.Messages()
+	i := slices.IndexFunc(messages, func(m Message) bool { return m.Number == number })
+	if err != nil || i < 0 {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write([]byte(messages[i].Raw))
+}
+
+func (c *Catcher) servePage(w http.ResponseWriter, _ *http.Request) {
+	messages := c.Messages()
+	slices.Reverse(messages)
+	var b bytes.Buffer
+	if err := page.Execute(&b, messages); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", policy)
+	_, _ = w.Write(b.Bytes())
+}

@@ -1,0 +1,59 @@
+//go:build unix
+
+package pgserver
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+const cacheName = "terraform-provider-healthcare"
+
+// cacheDir is where downloads are kept: the user's cache or, where who cannot
+// reach that (root's home is closed to nobody), the system's.
+func cacheDir(who *account) (string, error) {
+	var candidates []string
+	if dir, err := os.UserCacheDir(); err == nil {
+		candidates = append(candidates, filepath.Join(dir, cacheName))
+	}
+	if who != nil {
+		candidates = append(candidates, filepath.Join("/var/cache", cacheName))
+	}
+	candidates = append(candidates, filepath.Join(os.TempDir(), cacheName+"-"+strconv.Itoa(os.Geteuid())))
+	var unusable []error
+	for _, dir := range candidates {
+		err := usableCache(dir, who)
+		if err == nil {
+			return dir, nil
+		}
+		unusable = append(unusable, err)
+	}
+	return "", fmt.Errorf("no directory for the download: %w", errors.Join(unusable...))
+}
+
+// usableCache makes the directory, if need be. It must belong to this user and
+// be writable by nobody else, as what is in it will be run.
+func usableCache(dir string, who *account) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%q is not ours alone", dir)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // whatever the umask, "nobody" has to read it
+		return err
+	}
+	if err := syscall.Access(dir, 0o2); err != nil {
+		return fmt.Errorf("write to %q: %w", dir, err)
+	}
+	return who.reaches(dir)
+}

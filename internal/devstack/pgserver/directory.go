@@ -1,0 +1,105 @@
+//go:build unix
+
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	tempPrefix = "healthcare-pg-"
+	// lockFile is locked while somebody uses the directory. Unlike a process id in
+	// a file, a lock cannot outlive its owner or be taken for another's.
+	lockFile = "owner.lock"
+)
+
+// errInUse is returned for a directory that another process has.
+var errInUse = errors.New("another process uses the directory")
+
+// prepareDir makes the server's directory and locks it.
+func (s *Server) prepareDir(ctx context.Context) (err error) {
+	if s.account, err = unprivileged(); err != nil {
+		return err
+	}
+	if s.options.Dir != "" {
+		s.dir, err = s.keptDir()
+	} else {
+		s.dir, err = s.temporaryDir(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if s.lock, err = lockDir(s.dir); err != nil {
+		return fmt.Errorf("lock %q: %w", s.dir, err)
+	}
+	return s.account.own(s.dir)
+}
+
+func (s *Server) keptDir() (string, error) {
+	dir, err := filepath.Abs(s.options.Dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := s.account.reaches(filepath.Dir(dir)); err != nil {
+		return "", fmt.Errorf("%w: choose a data directory elsewhere", err)
+	}
+	return dir, nil
+}
+
+// awaitPredecessor waits while a server still runs on kept data, which is so for
+// a moment after its parent was killed.
+func (s *Server) awaitPredecessor(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for serves(ctx, recordedPid(s.data()), s.data()) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("a server (process %d) runs on %q: %w", recordedPid(s.data()), s.dir, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// temporaryDir makes a directory that the server's account can reach, and
+// clears away what others left where it looks.
+func (s *Server) temporaryDir(ctx context.Context) (string, error) {
+	var unreachable error
+	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if err := s.account.reaches(base); err != nil {
+			unreachable = errors.Join(unreachable, err)
+			continue
+		}
+		sweep(ctx, base)
+		return os.MkdirTemp(base, tempPrefix)
+	}
+	return "", unreachable
+}
+
+// lockDir takes the directory, or returns errInUse. The file's end frees it, and
+// children do not inherit it.
+func lockDir(dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errInUse
+		}
+		return nil, err
+	}
+	return file, nil
+}

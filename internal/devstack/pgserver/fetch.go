@@ -1,0 +1,179 @@
+//go:build unix
+
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Fetch gives the directory of downloaded PostgreSQL binaries, in the user's
+// cache, and downloads them when they are not there yet. What arrives must have
+// the digest that is pinned in this package, or it is not unpacked. Any number of
+// processes may call it at once: one downloads, the others wait. The base address
+// of a Maven repository in DEVSTACK_POSTGRES_MIRROR replaces Maven Central.
+func Fetch(ctx context.Context, progress io.Writer) (string, error) {
+	p, err := currentPlatform()
+	if err != nil {
+		return "", err
+	}
+	who, err := unprivileged()
+	if err != nil {
+		return "", err
+	}
+	f := fetcher{platform: p, version: fetchVersion, base: mavenCentral, progress: progress, pause: time.Second}
+	if mirror := strings.TrimRight(os.Getenv(mirrorEnv), "/"); mirror != "" {
+		f.base = mirror
+	}
+	if f.cache, err = cacheDir(who); err != nil {
+		return "", err
+	}
+	bin, err := f.fetch(ctx)
+	if err != nil {
+		return "", fmt.Errorf("download PostgreSQL %s: %w", f.version, err)
+	}
+	return bin, nil
+}
+
+type fetcher struct {
+	platform platform
+	version  string
+	base     string // Of a Maven repository, without a slash at its end.
+	cache    string
+	progress io.Writer
+	pause    time.Duration // Before the second try.
+}
+
+func (f *fetcher) fetch(ctx context.Context) (string, error) {
+	home := filepath.Join(f.cache, "postgresql-"+f.version)
+	bin := filepath.Join(home, "bin")
+	if complete(bin) {
+		return bin, nil
+	}
+	unlock, err := f.await(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if complete(bin) { // While we waited.
+		return bin, nil
+	}
+	work, err := f.workDir()
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	if err := f.install(ctx, work, home); err != nil {
+		return "", err
+	}
+	return bin, nil
+}
+
+// install downloads, verifies, unpacks and tries the binaries in work, and moves
+// them to home in one step.
+func (f *fetcher) install(ctx context.Context, work, home string) error {
+	begun := time.Now()
+	archive, err := f.download(ctx, work)
+	if err != nil {
+		return err
+	}
+	unpacked := filepath.Join(work, "unpacked")
+	if err := unpack(archive, unpacked); err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	bin := filepath.Join(unpacked, "bin")
+	if !complete(bin) {
+		return fmt.Errorf("the archive has no initdb and postgres")
+	}
+	if err := try(ctx, filepath.Join(bin, "postgres")); err != nil {
+		return fmt.Errorf("the binaries do not run on this system: %w", err)
+	}
+	if err := os.Rename(unpacked, home); err != nil {
+		return err
+	}
+	f.say("PostgreSQL %s: ready in %s after %.1f s", f.version, home, time.Since(begun).Seconds())
+	return nil
+}
+
+// try runs a program that was written just now. Another thread of this process
+// that forks at such a moment holds the file open for writing until it execs,
+// and so long the system refuses to run it.
+func try(ctx context.Context, program string) error {
+	for n := 0; ; n++ {
+		out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.ETXTBSY) || n == 100 {
+			return fmt.Errorf("%w: %s", err, lastLines(string(out)))
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// await takes the cache's lock; it is free again when its owner has died.
+func (f *fetcher) await(ctx context.Context) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(f.cache, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for said := false; ; {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = file.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("lock the cache: %w", err), file.Close())
+		}
+		if !said {
+			f.say("PostgreSQL %s: another process is downloading it, waiting", f.version)
+			said = true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), file.Close())
+		}
+	}
+}
+
+// workDir makes a directory in the cache, and removes those that killed
+// processes left; the lock is ours, so they are nobody's.
+func (f *fetcher) workDir() (string, error) {
+	const pattern = ".download-*"
+	old, err := filepath.Glob(filepath.Join(f.cache, pattern))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range old {
+		_ = os.RemoveAll(dir) // What stays is in nobody's way.
+	}
+	return os.MkdirTemp(f.cache, pattern)
+}
+
+func (f *fetcher) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(f.progress, format+"\n", args...) // Nothing depends on it.
+}
+
+// client gives up on a server that falls silent, not on one that is slow.
+var client = &http.Client{Transport: &http.Transport{
+	Proxy:                 http.ProxyFromEnvironment,
+	TLSHandshakeTimeout:   15 * time.Second,
+	ResponseHeaderTimeout: 30 * time.Second,
+	ForceAttemptHTTP2:     true,
+}}

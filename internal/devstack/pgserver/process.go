@@ -1,0 +1,132 @@
+//go:build unix
+
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+)
+
+const (
+	// startTimeout is generous: a cold disk under load takes a while.
+	startTimeout = 60 * time.Second
+	// stopTimeout is how long a server may take to leave its data clean.
+	stopTimeout = 20 * time.Second
+)
+
+// process is one life of the server.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// spawn starts the command on a thread that lasts as long as the process does,
+// because on Linux the kernel stops the server when that thread ends.
+func spawn(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, exited: make(chan struct{})}
+	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGQUIT)
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // Its ProcessState says how it ended.
+		}
+		close(p.exited)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	return p, nil
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// signal is for a process that may be over already.
+func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
+
+func (s *Server) launch(ctx context.Context) error {
+	args := []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1",
+		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "log_checkpoints=off"}
+	if !s.options.Durable {
+		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
+	}
+	for _, setting := range s.options.Settings {
+		args = append(args, "-c", setting)
+	}
+	// Not the caller's context: it may end long before the server shall.
+	cmd := s.command(context.WithoutCancel(ctx), "postgres", args...)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	var err error
+	if s.process, err = spawn(cmd); err != nil {
+		return err
+	}
+	if err := s.guard.Say("%d", s.Pid()); err != nil {
+		return errors.Join(fmt.Errorf("tell the guard: %w", err), s.halt(syscall.SIGQUIT))
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return errors.Join(err, s.halt(syscall.SIGQUIT))
+	}
+	return nil
+}
+
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, s.URL("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-s.process.exited:
+			return fmt.Errorf("postgres ended at its start (%v): %s", s.process.cmd.ProcessState, s.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("postgres did not answer: %w: %w: %s", context.Cause(ctx), err, s.logTail())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// halt ends the server, with more force when sig does not do it in time.
+func (s *Server) halt(sig syscall.Signal) error {
+	if s.process == nil {
+		return nil
+	}
+	for _, sig := range []syscall.Signal{sig, syscall.SIGQUIT, syscall.SIGKILL} {
+		s.process.signal(sig)
+		select {
+		case <-s.process.exited:
+			return nil
+		case <-time.After(stopTimeout):
+		}
+	}
+	return fmt.Errorf("postgres (process %d) does not end", s.Pid())
+}
+
+// Restart stops the server at once, as a crash would, and starts it again on
+// the same port. For fault tests.
+func (s *Server) Restart(ctx context.Context) error {
+	if err := s.Crash(); err != nil {
+		return err
+	}
+	return s.Resume(ctx)
+}
+
+// Crash stops the server without any goodbye; the data stays.
+func (s *Server) Crash() error { return s.halt(syscall.SIGQUIT) }
+
+// Resume starts a crashed server again on its port.
+func (s *Server) Resume(ctx context.Context) error { return s.launch(ctx) }

@@ -1,0 +1,73 @@
+//go:build unix
+
+package stack
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+)
+
+// The variables that only a stack has.
+const (
+	FriendbotURL   = "FRIENDBOT_URL"    // Funds accounts: GET ?addr=G...
+	MailCatcherURL = "MAIL_CATCHER_URL" // The caught mail, see package mailcatcher.
+)
+
+// hostile are variables that would make the product use a stack in a way that
+// it does not offer, such as a login for mail.
+var hostile = []string{config.MailUser, config.MailPassword}
+
+// Env gives the settings with which the product uses the stack, as NAME=value.
+func (s *Stack) Env() []string {
+	return []string{
+		config.DatabaseURL + "=" + s.Postgres.URL(Database),
+		config.DatabaseHost + "=127.0.0.1",
+		config.DatabasePort + "=" + strconv.Itoa(s.Postgres.Port()),
+		config.DatabaseUser + "=" + pgserver.User,
+		config.DatabasePassword + "=" + s.Postgres.Password(),
+		config.DatabaseName + "=" + Database,
+		config.DatabaseSSLMode + "=disable",
+		config.SorobanNetwork + "=local",
+		config.SorobanRPCURL + "=" + s.Stellar.RPCURL(),
+		config.SorobanPassphrase + "=" + s.Stellar.Passphrase(),
+		config.SorobanDeployer + "=" + s.Deployer.Seed(),
+		FriendbotURL + "=" + s.Stellar.FriendbotURL(),
+		config.MailHost + "=" + s.Mail.SMTPHost(),
+		config.MailPort + "=" + strconv.Itoa(s.Mail.SMTPPort()),
+		config.MailFrom + "=Healthcare Platform <no-reply@platform.example>",
+		config.MailTLS + "=" + config.TLSNone,
+		MailCatcherURL + "=" + s.Mail.URL(),
+		config.AppURL + "=http://127.0.0.1:3000",
+	}
+}
+
+// Over gives an environment in which the stack's settings replace others of the
+// same name, and in which nothing is left that does not fit the stack.
+func (s *Stack) Over(environment []string) []string {
+	env := s.Env()
+	replaced := slices.Clone(hostile)
+	for _, setting := range env {
+		name, _, _ := strings.Cut(setting, "=")
+		replaced = append(replaced, name)
+	}
+	kept := slices.DeleteFunc(slices.Clone(environment), func(setting string) bool {
+		name, _, _ := strings.Cut(setting, "=")
+		return slices.Contains(replaced, name)
+	})
+	return append(kept, env...)
+}
+
+// Export writes settings as lines for a POSIX shell: export NAME='value'.
+func Export(env []string) string {
+	var b strings.Builder
+	for _, setting := range env {
+		name, value, _ := strings.Cut(setting, "=")
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	return b.String()
+}

@@ -1,0 +1,153 @@
+//go:build unix
+
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+)
+
+// Options say what to start. The zero value works.
+type Options struct {
+	// LedgerClose is the time from one ledger to the next. Default:
+	// stellarnet.DefaultLedgerClose.
+	LedgerClose time.Duration
+	// Host runs contracts. It stays the caller's to close. Default: one of the
+	// stack's own.
+	Host host.Host
+	// DataDir keeps PostgreSQL's data. Default: a temporary directory.
+	DataDir string
+	// Started is told of each part that is up, and how long it took. It may be
+	// called from several goroutines at once.
+	Started func(Part)
+	// Progress is told about what takes long, which is a download. Default: os.Stderr.
+	Progress io.Writer
+}
+
+// Part is one part of the stack that is up.
+type Part struct {
+	Name, Address string
+	Took          time.Duration
+}
+
+// Stack is everything, running.
+type Stack struct {
+	Postgres *pgserver.Server
+	Stellar  *stellarnet.Network
+	Mail     *mailcatcher.Catcher
+	// Deployer is the account that owns tenant contracts. It has Funds.
+	Deployer *keypair.Full
+}
+
+const (
+	// Database is the registry database, which is there and empty.
+	Database = "healthcare"
+	// Funds is what the deployer has, in stroops: 100,000 XLM. Putting the
+	// contract's code on the ledger takes about 30 of them.
+	Funds = 100_000 * 10_000_000
+)
+
+// Start starts the parts in parallel; all are ready when it returns. ctx bounds
+// the start alone.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	if o.LedgerClose < 0 {
+		return nil, fmt.Errorf("start development stack: LedgerClose: %v is negative", o.LedgerClose)
+	}
+	s := &Stack{}
+	parts, partsCtx := errgroup.WithContext(ctx)
+	for _, start := range []func(context.Context, Options) (Part, error){s.startPostgres, s.startStellar, s.startMail} {
+		parts.Go(func() error {
+			begun := time.Now()
+			part, err := start(partsCtx, o)
+			if err == nil && o.Started != nil {
+				part.Took = time.Since(begun)
+				o.Started(part)
+			}
+			return err
+		})
+	}
+	if err := parts.Wait(); err != nil {
+		return nil, fmt.Errorf("start development stack: %w", errors.Join(err, s.Close())) //nolint:contextcheck // cleaning up heeds no context
+	}
+	return s, nil
+}
+
+func (s *Stack) startPostgres(ctx context.Context, o Options) (Part, error) {
+	server, err := pgserver.Start(ctx, pgserver.Options{Dir: o.DataDir, Durable: o.DataDir != "", Progress: o.Progress})
+	if err != nil {
+		return Part{}, err
+	}
+	s.Postgres = server
+	if err := createDatabase(ctx, server.URL("postgres")); err != nil {
+		return Part{}, fmt.Errorf("create database %q: %w", Database, err)
+	}
+	return Part{Name: "PostgreSQL", Address: fmt.Sprintf("127.0.0.1:%d", server.Port())}, nil
+}
+
+// createDatabase makes the registry database unless kept data has it.
+func createDatabase(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var there bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&there); err != nil || there {
+		return err
+	}
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+Database)
+	return err
+}
+
+func (s *Stack) startStellar(ctx context.Context, o Options) (Part, error) {
+	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host})
+	if err != nil {
+		return Part{}, err
+	}
+	s.Stellar = network
+	if s.Deployer, err = keypair.Random(); err != nil {
+		return Part{}, fmt.Errorf("draw the deployer's key: %w", err)
+	}
+	if err := network.Fund(s.Deployer.Address(), Funds); err != nil { //nolint:contextcheck // it takes none
+		return Part{}, err
+	}
+	return Part{Name: "Stellar network", Address: network.RPCURL()}, nil
+}
+
+func (s *Stack) startMail(ctx context.Context, _ Options) (Part, error) {
+	catcher, err := mailcatcher.Start(ctx, mailcatcher.Options{})
+	if err != nil {
+		return Part{}, err
+	}
+	s.Mail = catcher
+	return Part{Name: "Mail catcher", Address: catcher.URL()}, nil
+}
+
+// Close stops all parts, and removes what they stored but for a DataDir.
+func (s *Stack) Close() error {
+	var parts errgroup.Group
+	var errs [3]error
+	if s.Postgres != nil {
+		parts.Go(func() error { errs[0] = s.Postgres.Stop(); return nil })
+	}
+	if s.Stellar != nil {
+		parts.Go(func() error { errs[1] = s.Stellar.Close(); return nil })
+	}
+	if s.Mail != nil {
+		parts.Go(func() error { errs[2] = s.Mail.Close(); return nil })
+	}
+	_ = parts.Wait()
+	return errors.Join(errs[:]...)
+}

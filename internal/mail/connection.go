@@ -1,0 +1,47 @@
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+)
+
+// connection dials for one conversation and ends it with its context. The
+// library itself heeds a context only until the TCP connection stands, holds a
+// lock while it waits for an answer, and keeps the connection when a greeting
+// or a login fails.
+type connection struct {
+	implicit *tls.Config // Not nil: TLS from the first byte.
+
+	mu   sync.Mutex
+	conn net.Conn
+}
+
+func (c *connection) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = conn
+	if c.implicit == nil {
+		return conn, nil
+	}
+	secure := tls.Client(conn, c.implicit)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return secure, nil
+}
+
+// close cuts the connection under whatever is going on, as a net.Conn permits.
+func (c *connection) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		_ = c.conn.Close() // Nothing depends on it any more.
+	}
+}

@@ -1,0 +1,184 @@
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	netmail "net/mail"
+	"net/textproto"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Timeout is the default bound of one SMTP conversation.
+const Timeout = 30 * time.Second
+
+// Options are the settings of a Mailer.
+type Options struct {
+	config.Mail
+	Timeout  time.Duration  // Of one conversation. Default 30 s.
+	RootCAs  *x509.CertPool // Default: the system's.
+	Implicit bool           // TLS from the first byte, as always on port 465.
+}
+
+// Mailer sends mail through one SMTP server. It is safe for concurrent use.
+type Mailer struct {
+	options Options
+	from    string // The sender, its domain in ASCII.
+	domain  string // Of the sender, for Message-IDs.
+}
+
+var _ provisioning.Mailer = (*Mailer)(nil)
+
+// New checks the settings; it does not connect. KindInvalid when the sender is
+// no address.
+func New(o Options) (*Mailer, error) {
+	from, err := netmail.ParseAddress(o.From)
+	if err == nil {
+		from.Address, err = asciiDomain(from.Address)
+	}
+	if err != nil {
+		return nil, provisioning.Wrap(err, provisioning.KindInvalid, "set up mail", "the sender is no address; correct MAIL_FROM")
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = Timeout
+	}
+	o.Implicit = o.Implicit || o.Port == 465
+	m := &Mailer{options: o, from: from.String(), domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}
+	if _, err := m.client(&connection{}); err != nil {
+		return nil, provisioning.Wrap(err, provisioning.KindInvalid, "set up mail", "the mail settings do not fit together")
+	}
+	return m, nil
+}
+
+// SendWelcome sends the welcome mail with the admin's invitation.
+func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail) error {
+	msg, err := m.welcome(w)
+	if err != nil {
+		return err
+	}
+	return m.send(ctx, msg)
+}
+
+// SendFailure tells the admin that the set-up did not succeed this time.
+func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail) error {
+	msg, err := m.failure(f)
+	if err != nil {
+		return err
+	}
+	return m.send(ctx, msg)
+}
+
+func (m *Mailer) client(c *connection) (*gomail.Client, error) {
+	o := m.options
+	config := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
+	set := []gomail.Option{
+		gomail.WithPort(o.Port), gomail.WithTimeout(o.Timeout), gomail.WithTLSConfig(config),
+		gomail.WithDialContextFunc(c.dial), gomail.WithTLSPolicy(m.policy()),
+	}
+	if o.Implicit {
+		c.implicit = config
+	}
+	if o.User != "" {
+		set = append(set, gomail.WithUsername(o.User), gomail.WithPassword(o.Password.Reveal()), gomail.WithSMTPAuth(m.login()))
+	}
+	return gomail.NewClient(o.Host, set...)
+}
+
+func (m *Mailer) policy() gomail.TLSPolicy {
+	switch {
+	case m.options.Implicit:
+		return gomail.TLSOpportunistic // It is encrypted already, which this policy alone looks for.
+	case m.options.TLS == config.TLSNone:
+		return gomail.NoTLS
+	case m.options.TLS == config.TLSOpportunistic:
+		return gomail.TLSOpportunistic
+	default:
+		return gomail.TLSMandatory
+	}
+}
+
+// login chooses how to log in. Without TLS the automatic choice takes only what
+// does not give the password away, which on loopback is needless.
+func (m *Mailer) login() gomail.SMTPAuthType {
+	if m.options.TLS == config.TLSNone && !m.options.Implicit && config.Loopback(m.options.Host) {
+		return gomail.SMTPAuthPlainNoEnc
+	}
+	return gomail.SMTPAuthAutoDiscover
+}
+
+// send holds one conversation. Once the server has accepted the message, what
+// comes after (its goodbye) changes nothing.
+func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
+	var c connection
+	client, err := m.client(&c)
+	if err != nil {
+		return provisioning.Wrap(err, provisioning.KindPermanent, "set up mail", "the mail settings do not fit together")
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.options.Timeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, c.close)
+	defer c.close()
+	defer stop()
+
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return failure(ctx, err, "connect to mail server")
+	}
+	err = client.SendWithSMTPClient(conn, msg)
+	if msg.IsDelivered() {
+		_ = client.CloseWithSMTPClient(conn)
+		return nil
+	}
+	return failure(ctx, err, "send mail")
+}
+
+// failure classifies what went wrong. The server's text is kept for the log: it
+// can quote addresses.
+func failure(ctx context.Context, err error, op string) error {
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return provisioning.Wrap(cause, provisioning.KindOf(cause), op, "the mail was not sent in the time allowed")
+	}
+	var (
+		sending  *gomail.SendError
+		protocol *textproto.Error
+		unknown  x509.UnknownAuthorityError
+		wrong    x509.HostnameError
+		verify   *tls.CertificateVerificationError
+	)
+	code := 0
+	switch {
+	case errors.As(err, &protocol):
+		code = protocol.Code
+	case errors.As(err, &sending):
+		code = sending.ErrorCode()
+	}
+	switch {
+	case errors.As(err, &unknown), errors.As(err, &wrong), errors.As(err, &verify):
+		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+			"the mail server's certificate could not be verified; correct MAIL_HOST or install its authority")
+	case strings.Contains(err.Error(), "does not support STARTTLS"): // The library has no type for it.
+		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+			"the mail server offers no STARTTLS; use port 465, another server, or MAIL_TLS=opportunistic")
+	case errors.Is(err, gomail.ErrNoSupportedAuthDiscovered), errors.Is(err, gomail.ErrPlainAuthNotSupported),
+		strings.Contains(err.Error(), "does not support SMTP AUTH"):
+		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+			"the mail server offers no login that is safe on this connection; check MAIL_TLS, or leave MAIL_USER out")
+	case code == 535 || code == 534 || code == 530:
+		return provisioning.Wrap(err, provisioning.KindPermanent, op, "the mail server refused the login (%d); check MAIL_USER and MAIL_PASSWORD", code)
+	case code >= 500:
+		return provisioning.Wrap(err, provisioning.KindPermanent, op, "the mail server refused the message for good (%d)", code)
+	case code >= 400:
+		return provisioning.Wrap(err, provisioning.KindTransient, op, "the mail server refused the message for now (%d)", code)
+	}
+	return provisioning.Wrap(err, provisioning.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
+}

@@ -1,0 +1,234 @@
+package mail_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"", "nobody", "a@b.example\r\nBcc: c@d.example"} {
+		_, err := mail.New(mail.Options{Mail: config.Mail{Host: "smtp.example", Port: 587, From: from}})
+		wantKind(t, err, provisioning.KindInvalid)
+	}
+}
+
+func TestMailer_Refusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		refuse func(*mailcatcher.Catcher)
+		kind   provisioning.Kind
+	}{
+		"RecipientForNow":  {func(c *mailcatcher.Catcher) { c.Refuse(451, "greylisted jane.doe@clinic.example", 1) }, provisioning.KindTransient},
+		"RecipientForGood": {func(c *mailcatcher.Catcher) { c.Refuse(550, "no jane.doe@clinic.example here", 1) }, provisioning.KindPermanent},
+		"ContentForNow":    {func(c *mailcatcher.Catcher) { c.RefuseContent(451, "try later", 1) }, provisioning.KindTransient},
+		"ContentForGood":   {func(c *mailcatcher.Catcher) { c.RefuseContent(554, "this is spam", 1) }, provisioning.KindPermanent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, mailcatcher.Options{})
+			c.refuse(b.catcher)
+			message := wantKind(t, b.send(t), c.kind)
+			if strings.Contains(message, "@") || strings.Contains(message, "spam") {
+				t.Errorf("the server's words are for the log: %q", message)
+			}
+			if n := len(b.catcher.Messages()); n != 0 {
+				t.Errorf("%d messages were caught", n)
+			}
+			if err := b.send(t); err != nil {
+				t.Errorf("the next mail fails too: %v", err)
+			}
+		})
+	}
+}
+
+func TestMailer_LostConnections(t *testing.T) {
+	t.Parallel()
+	t.Run("DroppedAfterAcceptIsTransientAndRepeatable", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		b.catcher.DropAfterAccept(1)
+		wantKind(t, b.send(t), provisioning.KindTransient)
+		if err := b.send(t); err != nil {
+			t.Fatal(err)
+		}
+		m := b.catcher.Messages()
+		if len(m) != 2 || m[0].MessageID != m[1].MessageID {
+			t.Errorf("caught %+v, want two of the same Message-ID", m)
+		}
+	})
+	t.Run("NobodyListens", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		if err := b.catcher.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, b.send(t), provisioning.KindTransient)
+	})
+}
+
+func TestMailer_SilentServer(t *testing.T) {
+	t.Parallel()
+	// Silence from the greeting on, and after the connection stands.
+	for name, o := range map[string]mailcatcher.Options{"Plain": {}, "ImplicitTLS": {TLS: mailcatcher.TLSImplicit}} {
+		t.Run(name+"CancelEndsIt", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, o)
+			defer b.catcher.Hold()()
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- b.mailer(t).SendWelcome(ctx, welcome(tenant())) }()
+			cancel()
+			wantKind(t, finish(t, done), provisioning.KindCancelled)
+		})
+		t.Run(name+"TimeoutEndsIt", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, o)
+			defer b.catcher.Hold()()
+			b.options.Timeout = 50 * time.Millisecond
+			wantKind(t, b.send(t), provisioning.KindTransient)
+		})
+	}
+	t.Run("CancelEndsAConversationUnderWay", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		silent := make(chan struct{})
+		b.catcher.OnRecipient(func() { b.catcher.Hold(); close(silent) })
+		done := make(chan error, 1)
+		go func() { done <- b.mailer(t).SendWelcome(ctx, welcome(tenant())) }()
+		<-silent
+		cancel()
+		wantKind(t, finish(t, done), provisioning.KindCancelled)
+	})
+}
+
+// finish gives what comes of done, and fails the test when that takes as long
+// as a timeout of the conversation would.
+func finish(t *testing.T, done <-chan error) error {
+	t.Helper()
+	ctx, cancel := limited(t)
+	defer cancel()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		t.Fatal("the mailer did not heed its context")
+		return nil
+	}
+}
+
+func TestMailer_TLS(t *testing.T) {
+	t.Parallel()
+	t.Run("STARTTLS", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSStart})
+		if err := b.send(t); err != nil {
+			t.Fatal(err)
+		}
+		if !b.only(t).Encrypted {
+			t.Error("the mail went in the clear")
+		}
+	})
+	t.Run("OpportunisticTakesSTARTTLS", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSStart})
+		b.options.TLS = config.TLSOpportunistic
+		if err := b.send(t); err != nil || !b.only(t).Encrypted {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("OpportunisticGoesWithout", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		b.options.TLS = config.TLSOpportunistic
+		if err := b.send(t); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("MandatoryIsPermanentWithoutSTARTTLS", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		b.options.TLS = config.TLSMandatory
+		if message := wantKind(t, b.send(t), provisioning.KindPermanent); !strings.Contains(message, "STARTTLS") {
+			t.Errorf("the message does not say why: %q", message)
+		}
+	})
+	for name, mode := range map[string]mailcatcher.TLS{"STARTTLS": mailcatcher.TLSStart, "Implicit": mailcatcher.TLSImplicit} {
+		t.Run(name+"UnknownAuthorityIsPermanent", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, mailcatcher.Options{TLS: mode})
+			b.options.RootCAs, b.options.Implicit = nil, mode == mailcatcher.TLSImplicit
+			if message := wantKind(t, b.send(t), provisioning.KindPermanent); !strings.Contains(message, "certificate") {
+				t.Errorf("the message does not say why: %q", message)
+			}
+		})
+		t.Run(name+"WrongHostIsPermanent", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, mailcatcher.Options{TLS: mode, CertificateHosts: []string{"other.example"}})
+			b.options.Implicit = mode == mailcatcher.TLSImplicit
+			wantKind(t, b.send(t), provisioning.KindPermanent)
+		})
+	}
+	t.Run("Implicit", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSImplicit, Username: "u", Password: "p"})
+		b.options.Implicit, b.options.User, b.options.Password = true, "u", "p"
+		if err := b.send(t); err != nil {
+			t.Fatal(err)
+		}
+		if m := b.only(t); !m.Encrypted || m.Username != "u" {
+			t.Errorf("encrypted %v, user %q", m.Encrypted, m.Username)
+		}
+	})
+}
+
+func TestMailer_Login(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		server   mailcatcher.Options
+		password config.Secret
+		user     string
+		fault    string // Part of the message; "" for success.
+	}{
+		"OverTLS":         {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "p", "u", ""},
+		"OnLoopback":      {mailcatcher.Options{Username: "u", Password: "p"}, "p", "u", ""},
+		"WrongPassword":   {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535)"},
+		"NoneGiven":       {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530)"},
+		"ServerHasNoneTo": {mailcatcher.Options{TLS: mailcatcher.TLSStart}, "p", "u", "offers no login"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, c.server)
+			b.options.User, b.options.Password = c.user, c.password
+			err := b.send(t)
+			if c.fault == "" {
+				if err != nil || b.only(t).Username != c.user {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			message := wantKind(t, err, provisioning.KindPermanent)
+			if !strings.Contains(message, c.fault) || strings.Contains(err.Error(), "q\"") {
+				t.Errorf("message %q, want %q in it", message, c.fault)
+			}
+		})
+	}
+	t.Run("NeverInTheClear", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{Username: "u", Password: "p"})
+		b.options.User, b.options.Password, b.options.TLS = "u", "p", config.TLSOpportunistic
+		message := wantKind(t, b.send(t), provisioning.KindPermanent)
+		if !strings.Contains(message, "offers no login that is safe") {
+			t.Errorf("message %q", message)
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package mail_test
+
+import (
+	"net/mail"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestMailer_SendWelcome(t *testing.T) {
+	t.Parallel()
+	b := setup(t, mailcatcher.Options{})
+	if err := b.send(t); err != nil {
+		t.Fatal(err)
+	}
+	m := b.only(t)
+	if want := []string{"multipart/alternative", "text/plain", "text/html"}; !slices.Equal(m.Types, want) {
+		t.Errorf("types %v, want %v: the last one is what a reader prefers", m.Types, want)
+	}
+	for name, c := range map[string][2]string{
+		"from":       {m.From, "no-reply@platform.example"},
+		"from name":  {m.FromName, "Platform"},
+		"to":         {strings.Join(m.To, " "), "jane.doe@clinic.example"},
+		"to name":    {strings.Join(m.ToNames, " "), "Jane Doe"},
+		"subject":    {m.Subject, "St. Mary's Clinic is ready: choose your password"},
+		"message id": {m.MessageID, tenantID.String() + ".welcome-1@platform.example"},
+		"auto":       {strings.Join(m.Headers["Auto-Submitted"], " "), "auto-generated"},
+		"mime":       {strings.Join(m.Headers["Mime-Version"], " "), "1.0"},
+		"problem":    {m.Problem, ""},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s is %q, want %q", name, c[0], c[1])
+		}
+	}
+	page := "https://app.platform.example/tenant/" + tenantID.String()
+	for _, want := range []string{"Hello Jane Doe,", page + "#invitation=" + invitation, page + "\n", "17 August 2026 13:04 UTC"} {
+		if !strings.Contains(m.Text, want) {
+			t.Errorf("the text lacks %q:\n%s", want, m.Text)
+		}
+	}
+	for _, want := range []string{"St. Mary&#39;s Clinic", `href="` + page + "#invitation=" + invitation + `"`, "17 August 2026 13:04 UTC"} {
+		if !strings.Contains(m.HTML, want) {
+			t.Errorf("the HTML lacks %q:\n%s", want, m.HTML)
+		}
+	}
+	date, err := mail.ParseDate(strings.Join(m.Headers["Date"], ""))
+	if err != nil || time.Since(date) > time.Hour {
+		t.Errorf("date %v, error %v", m.Headers["Date"], err)
+	}
+	for _, header := range []string{"User-Agent", "X-Mailer"} {
+		if values, there := m.Headers[header]; there {
+			t.Errorf("%s is %q; it is nobody's business", header, values)
+		}
+	}
+}
+
+func TestMailer_SendFailure(t *testing.T) {
+	t.Parallel()
+	b := setup(t, mailcatcher.Options{})
+	broken := tenant()
+	broken.ProvisioningError = "the database is on fire"
+	if err := b.mailer(t).SendFailure(t.Context(), provisioning.FailureMail{Tenant: broken}); err != nil {
+		t.Fatal(err)
+	}
+	m := b.only(t)
+	if want := tenantID.String() + ".failure-2@platform.example"; m.MessageID != want {
+		t.Errorf("message id %q, want %q", m.MessageID, want)
+	}
+	for _, body := range []string{m.Text, m.HTML} {
+		if !strings.Contains(body, tenantID.String()) || strings.Contains(body, "fire") {
+			t.Errorf("the mail must name the reference and nothing internal:\n%s", body)
+		}
+	}
+}
+
+func TestMailer_MessageID(t *testing.T) {
+	t.Parallel()
+	b := setup(t, mailcatcher.Options{})
+	first, repeated, next := welcome(tenant()), welcome(tenant()), welcome(tenant())
+	repeated.Invitation, next.Serial = "another", 2
+	for _, w := range []provisioning.WelcomeMail{first, repeated, next} {
+		if err := b.mailer(t).SendWelcome(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := b.catcher.Messages()
+	if m[0].MessageID != m[1].MessageID {
+		t.Errorf("a repetition has the Message-ID %q, the first had %q", m[1].MessageID, m[0].MessageID)
+	}
+	if m[2].MessageID == m[0].MessageID {
+		t.Errorf("another serial has the same Message-ID %q", m[2].MessageID)
+	}
+}
+
+func TestMailer_Addresses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ email, arrives string }{
+		"InternationalDomain":   {"jane@klinik-ærø.example", "jane@xn--klinik-r-p0a5p.example"},
+		"UpperCaseIsKept":       {"Jane.DOE@Clinic.Example", "Jane.DOE@Clinic.Example"},
+		"InternationalTopLevel": {"jane@klinik.рф", "jane@klinik.xn--p1ai"},
+		"HyphensInThirdPlace":   {"jane@r3---sn.example", "jane@r3---sn.example"},
+		"EncodedAlready":        {"jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"},
+		"EveryAtomCharacter":    {"!#$%&'*+-/=?^_`{|}~@clinic.example", "!#$%&'*+-/=?^_`{|}~@clinic.example"},
+		"NumbersAndPlusAddress": {"1+2@clinic.example", "1+2@clinic.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := provisioning.CheckEmail(c.email); err != nil {
+				t.Fatalf("validation refuses the address: %v", err)
+			}
+			b := setup(t, mailcatcher.Options{})
+			to := tenant()
+			to.AdminEmail = c.email
+			if err := b.mailer(t).SendWelcome(t.Context(), welcome(to)); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.only(t).To; !slices.Equal(got, []string{c.arrives}) {
+				t.Errorf("it went to %q, want %q", got, c.arrives)
+			}
+		})
+	}
+	t.Run("InternationalSender", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		b.options.From = "Plattform Ærø <no-reply@bücher.example>"
+		if err := b.send(t); err != nil {
+			t.Fatal(err)
+		}
+		m := b.only(t)
+		if m.From != "no-reply@xn--bcher-kva.example" || m.FromName != "Plattform Ærø" || !strings.HasSuffix(m.MessageID, "@xn--bcher-kva.example") {
+			t.Errorf("from %q %q, message id %q", m.FromName, m.From, m.MessageID)
+		}
+	})
+	t.Run("ImpossibleDomainIsPermanent", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, mailcatcher.Options{})
+		to := tenant()
+		to.AdminEmail = "jane@\u0301x.example" // Begins with a combining mark.
+		wantKind(t, b.mailer(t).SendWelcome(t.Context(), welcome(to)), provisioning.KindPermanent)
+	})
+}
+
+func TestMailer_HostileNames(t *testing.T) {
+	t.Parallel()
+	for name, hostile := range map[string]string{
+		"Punctuation":      "O'Brien & Søn — Klinik",
+		"Quotes":           `Robert "Bob" \ Jones`,
+		"AngleBrackets":    "<script>alert(1)</script>",
+		"SecondAddress":    `x" <evil@attacker.example>, "y`,
+		"Comment":          `x" <evil@attacker.example> (`,
+		"RightToLeft":      "\u202eevil\u2066",
+		"ManyBytes":        strings.Repeat("č", provisioning.MaxPersonName),
+		"HeaderInjection":  "x\r\nBcc: evil@attacker.example\r\n\r\nbody",
+		"LineFeedAlone":    "x\nBcc: evil@attacker.example",
+		"CarriageReturn":   "x\rBcc: evil@attacker.example",
+		"TemplateSyntax":   "{{.InvitationURL}}",
+		"EndOfDataAttempt": "x\r\n.\r\nMAIL FROM:<evil@attacker.example>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, mailcatcher.Options{})
+			to := tenant()
+			to.Name, to.AdminFirstName, to.AdminLastName = hostile, hostile, hostile
+			// Validation refuses control characters before a mail is ever written;
+			// the mail must stay whole even if that were to fail.
+			if err := b.mailer(t).SendWelcome(t.Context(), welcome(to)); err != nil {
+				if strings.ContainsAny(hostile, "\r\n") {
+					wantKind(t, err, provisioning.KindPermanent)
+					return
+				}
+				t.Fatal(err)
+			}
+			m := b.only(t)
+			if !slices.Equal(m.To, []string{"jane.doe@clinic.example"}) || len(m.ToNames) != 1 || m.Problem != "" {
+				t.Errorf("to %q, names %q, problem %q", m.To, m.ToNames, m.Problem)
+			}
+			if _, injected := m.Headers["Bcc"]; injected {
+				t.Errorf("a header was injected:\n%s", m.Raw)
+			}
+			if strings.ContainsAny(hostile, "\r\n") {
+				return
+			}
+			if m.ToNames[0] != hostile+" "+hostile || m.Subject != hostile+" is ready: choose your password" {
+				t.Errorf("name %q, subject %q", m.ToNames[0], m.Subject)
+			}
+			if !strings.Contains(m.Text, hostile+" is ready") || strings.Contains(m.HTML, "<script>") {
+				t.Errorf("text %q, HTML %q", m.Text, m.HTML)
+			}
+			for line := range strings.SplitSeq(m.Raw, "\r\n") {
+				if len(line) > 998 {
+					t.Errorf("a line of %d bytes; RFC 5322 permits 998", len(line))
+				}
+			}
+		})
+	}
+}

@@ -14,7 +14,7 @@ done
 if [ ! -x "$root/bin/tofu" ]; then
 	echo "no terraform or tofu on PATH: building OpenTofu, once, which takes about ten minutes" >&2
 	mkdir -p "$root/bin"
-	(cd "$root/tools/tofu" && go build -o "$root/bin/tofu.new" github.com/opentofu/opentofu/cmd/tofu) >&2
+	(cd "$root/tools/tofu" && go build -trimpath -ldflags "-s -w -X github.com/opentofu/opentofu/version.dev=no" -o "$root/bin/tofu.new" github.com/opentofu/opentofu/cmd/tofu) >&2
 	mv "$root/bin/tofu.new" "$root/bin/tofu"
 fi
 echo "$root/bin/tofu"

@@ -12,7 +12,7 @@ import (
 // they are SHA-256 of the jar files and are pinned here, so whoever serves the
 // download cannot change it.
 const (
-	fetchVersion = "18.4.0"
+	fetchVersion = "18.6.0"
 	mavenCentral = "https://repo1.maven.org/maven2"
 	mirrorEnv    = "DEVSTACK_POSTGRES_MIRROR"
 )
@@ -24,10 +24,10 @@ type platform struct {
 }
 
 var platforms = map[string]platform{
-	"linux/amd64":  {"linux-amd64", "401d4e69baba9072d3772607710df0d47b39a7632c6b01b2a5f5d85a9514e212"},
-	"linux/arm64":  {"linux-arm64v8", "a9ec284923b9a7d2db41509bfb88c3d0eeb9f4aa5e2b29ea0aac5e8dbaf4c335"},
-	"darwin/amd64": {"darwin-amd64", "68381ed1488edd337345c6c4bc6ae0c823832a4dd7af8b04656ee5c218c291b5"},
-	"darwin/arm64": {"darwin-arm64v8", "ab698c4486a795d2aa8a158b3a41e1201a77e7ff72a6255094cd5900080853c2"},
+	"linux/amd64":  {"linux-amd64", "008ee189eaa7ca2b58bd01dd950291e638b998392cf982297acd4779ec898ac1"},
+	"linux/arm64":  {"linux-arm64v8", "5f54e016723afa6213925a8acb939bac52944b1d348f65c7a20f0cd2928c31be"},
+	"darwin/amd64": {"darwin-amd64", "690941008aac9ee360820fde9bb7870a4f3dcac5e9e2f9e45e42333a436ad0f9"},
+	"darwin/arm64": {"darwin-arm64v8", "8f6ed6f38195b50a40712ada8b2a12060b6193c1a6977a6eb5cff053bb5a1b89"},
 }
 
 func currentPlatform() (platform, error) {

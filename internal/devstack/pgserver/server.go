@@ -167,7 +167,7 @@ func (s *Server) initialise(ctx context.Context) error {
 		return fmt.Errorf("remove what an interrupted initdb left: %w", err)
 	}
 	cmd := s.command(ctx, "initdb", "--pgdata="+unfinished, "--username="+User, "--pwfile="+secret,
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
 	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -54,10 +54,22 @@ func (d *devstack) runCommand() int {
 	}
 }
 
+// waitScript becomes the command once devstack has told its cleaner about it: a
+// devstack that is killed in between would leave the command's children behind.
+const waitScript = `read -r _ <&3 || exit 125
+exec 3<&-
+exec "$@"`
+
 func (d *devstack) spawn(started chan<- int) (status int, err error) {
+	wait, proceed, err := os.Pipe()
+	if err != nil {
+		return exitNotRunnable, err
+	}
+	defer func() { _ = errors.Join(wait.Close(), proceed.Close()) }() // Again, on some paths.
 	tty := controllingTerminal()
-	cmd := exec.Command(d.program) //nolint:gosec,noctx // what the user asks for, and it is signals that end it
-	cmd.Args = d.flags.command
+	args := append([]string{"-c", waitScript, "sh", d.program}, d.flags.command[1:]...)
+	cmd := exec.Command("/bin/sh", args...) //nolint:gosec,noctx // what the user asks for, and it is signals that end it
+	cmd.ExtraFiles = []*os.File{wait}
 	cmd.Env = d.stack.Over(os.Environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: tty.ours(), Ctty: tty.fd}
@@ -66,8 +78,11 @@ func (d *devstack) spawn(started chan<- int) (status int, err error) {
 		return exitNotRunnable, fmt.Errorf("run %q: %w", d.flags.command[0], err)
 	}
 	group := cmd.Process.Pid
-	err = d.cleaner.watch(group)
 	started <- group
+	if err = d.cleaner.watch(group); err == nil {
+		_, err = proceed.WriteString("\n")
+	}
+	_ = proceed.Close() // Without the line the command does not begin.
 	state, werr := tty.await(group)
 	tty.takeBack()
 	endGroup(group)

@@ -51,6 +51,8 @@ func TestReadDatabase(t *testing.T) {
 		"IPv6":          {in: map[string]string{"DB_HOST": "::1", "DB_PORT": "5433", "DB_NAME": "d"}, url: "postgres://[::1]:5433/d?sslmode=prefer"},
 		"PGVariables":   {in: map[string]string{"PGHOST": "h"}, url: ""},
 		"Nothing":       {in: nil, fault: "DATABASE_URL is not set"},
+		"UserAlone":     {in: map[string]string{"DB_HOST": "h", "DB_USERNAME": "u", "DB_NAME": "d"}, url: "postgres://u@h:5432/d?sslmode=prefer"},
+		"PasswordAlone": {in: map[string]string{"DB_HOST": "h", "DB_PASSWORD": "s3cret"}, fault: "DB_USERNAME is not set, but DB_PASSWORD is"},
 		"WrongScheme":   {in: map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d"}, fault: "DATABASE_URL cannot be read"},
 		"WrongSSLMode":  {in: map[string]string{"DB_HOST": "h", "DB_SSLMODE": "maybe"}, fault: `DB_SSLMODE is "maybe"; choose one of`},
 		"WrongPort":     {in: map[string]string{"DB_HOST": "h", "DB_PORT": "99999"}, fault: `DB_PORT is "99999"; give a whole number from 1 to 65535`},

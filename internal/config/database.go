@@ -52,9 +52,15 @@ func assemble(r *reader, host string) string {
 			"disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 	}
 	r.number(DatabasePort, 5432, 1, 65535)
-	if user := r.text(DatabaseUser, ""); user != "" {
-		// Not trimmed: a password may begin or end with a blank.
-		u.User = url.UserPassword(user, r.get(DatabasePassword))
+	// Not trimmed: a password may begin or end with a blank.
+	user, password := r.text(DatabaseUser, ""), r.get(DatabasePassword)
+	switch {
+	case user != "" && password != "":
+		u.User = url.UserPassword(user, password)
+	case user != "":
+		u.User = url.User(user)
+	case password != "":
+		r.fault(DatabaseUser, "is not set, but %s is; give both or none", DatabasePassword)
 	}
 	return u.String()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -120,8 +121,12 @@ func standingTenant(ctx context.Context, tx pgx.Tx, d provisioning.Draft, lease 
 	if err != nil {
 		return creation, true, err
 	}
-	if run.Undo == provisioning.UndoNone && !d.Equal(run.Tenant.Inputs()) {
-		if run.Tenant, err = change(ctx, tx, run, d.Inputs); err != nil {
+	if !d.Equal(run.Tenant.Inputs()) {
+		changed := run
+		if run.Undo != provisioning.UndoNone {
+			changed.AdminUser = uuid.Nil // It goes with the schema; the next attempt makes another.
+		}
+		if run.Tenant, err = change(ctx, tx, changed, d.Inputs); err != nil {
 			return creation, true, err
 		}
 	}

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +35,11 @@ const DefaultMaxConnections = 8
 // its cached plans and relation entries grow with each, and with them the time
 // that the next tenant takes (DESIGN, section 3).
 const tenantsPerConnection = 300
+
+// lockTimeout bounds a wait for a lock. A transaction that waits holds its
+// tenant's row, and with it up the renewals of the lease: it has to give up, and
+// be tried again, before provisioning.DefaultLeaseTTL is over.
+const lockTimeout = "5s"
 
 // DB is the registry. It is safe for concurrent use.
 type DB struct {
@@ -69,7 +76,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = o.ApplicationName
 	params["search_path"] = "public"
-	params["lock_timeout"] = "10s"
+	params["lock_timeout"] = lockTimeout
 	params["timezone"] = "UTC"
 	config.AfterRelease = func(c *pgx.Conn) bool {
 		made, _ := c.PgConn().CustomData()[tenantsMade].(int)
@@ -126,6 +133,20 @@ func (db *DB) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 		return failure(err, op)
 	}
 	return nil
+}
+
+// Secrets are the passwords in a connection string and in the PG* variables that
+// fill it up, each as it is and as URLs spell it, for logs to mask.
+func Secrets(connection string) []string {
+	config, err := pgx.ParseConfig(connection)
+	if err != nil || config.Password == "" {
+		return nil
+	}
+	all := []string{config.Password}
+	if _, spelled, _ := strings.Cut(url.UserPassword("", config.Password).String(), ":"); spelled != config.Password {
+		all = append(all, spelled)
+	}
+	return all
 }
 
 // String keeps the settings, which hold a password, out of logs.

@@ -75,6 +75,9 @@ func serverFailure(err error, state *pgconn.PgError, op string) error {
 	case code == "42501":
 		return wrap(provisioning.KindPermanent,
 			"the database user may not do this; it has to own the database and have CREATEROLE")
+	case code == "42P06", code == "42710":
+		return wrap(provisioning.KindPermanent,
+			"a schema or role with the tenant's name exists already and is not this registry's; rename or drop it, after a look at what it holds")
 	case code == "25006":
 		return wrap(provisioning.KindTransient, "the database is read-only; connect to the primary")
 	}

@@ -90,6 +90,37 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
+	t.Run("FindsTheLiveOneOfSeveral", func(t *testing.T) {
+		b := setup(t)
+		first := b.begin(inputs("Clinic"))
+		fail(b, first)
+		second := b.begin(inputs("Other"))
+		fail(b, second)
+		if _, err := b.Update(t.Context(), second.Tenant.ID, inputs("Clinic"), 0); err != nil {
+			t.Fatal(err) // A tenant that failed holds its name against nobody.
+		}
+		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Advance(t.Context(), run, final()); err != nil {
+			t.Fatal(err)
+		}
+		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("x", time.Minute))
+		if err != nil || !c.Existing || c.Tenant.ID != second.Tenant.ID {
+			t.Errorf("%+v, %v", c, err)
+		}
+		found, err := b.FindByName(t.Context(), "Clinic")
+		if err != nil || found.ID != second.Tenant.ID {
+			t.Errorf("%+v, %v", found, err)
+		}
+		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		wantKind(t, err, provisioning.KindConflict) // The name is taken now.
+	})
+
 	t.Run("ArchivedNameIsFree", func(t *testing.T) {
 		b := setup(t)
 		live := b.live(inputs("Clinic"))
@@ -208,6 +239,15 @@ func TestDB_Update(t *testing.T) {
 		}
 	})
 
+	t.Run("WithoutADifferenceChangesNothing", func(t *testing.T) {
+		b := setup(t)
+		made := b.live(inputs("Clinic"))
+		got, err := b.Update(t.Context(), made.ID, inputs("Clinic"), 0)
+		if err != nil || got.Version != made.Version || !got.UpdatedAt.Equal(made.UpdatedAt) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+
 	t.Run("RefusesANameThatIsTaken", func(t *testing.T) {
 		b := setup(t)
 		b.live(inputs("One"))
@@ -243,6 +283,37 @@ func TestDB_Update(t *testing.T) {
 	})
 }
 
+func TestDB_Welcome(t *testing.T) {
+	b := setup(t)
+	inv := provisioning.NewInvitation(time.Now())
+	sent := provisioning.StepRecord{Step: provisioning.StepSendWelcomeEmail, Status: provisioning.StepCompleted}
+	refused := func(id uuid.UUID) {
+		t.Helper()
+		_, _, err := b.Reinvite(t.Context(), id, inv)
+		wantKind(t, err, provisioning.KindConflict)
+		_, err = b.RecordWelcome(t.Context(), id, provisioning.WelcomeEmailSent, sent)
+		wantKind(t, err, provisioning.KindConflict)
+	}
+	running := b.begin(inputs("Running"))
+	refused(running.Tenant.ID)
+	live := b.live(inputs("Clinic"))
+	_, serial, err := b.Reinvite(t.Context(), live.ID, inv)
+	if err != nil || serial != 1 {
+		t.Errorf("serial %d, %v", serial, err)
+	}
+	if n := value[int](b, `SELECT count(*) FROM tenant_invitations i JOIN tenants t ON t.id = tenant_id AND t.admin_user_id = user_id WHERE token_hash = $1`, inv.Hash[:]); n != 1 {
+		t.Errorf("%d invitations", n)
+	}
+	got, err := b.RecordWelcome(t.Context(), live.ID, provisioning.WelcomeEmailFailed, sent)
+	if err != nil || got.WelcomeEmail != provisioning.WelcomeEmailFailed {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := b.Archive(t.Context(), live.ID); err != nil {
+		t.Fatal(err)
+	}
+	refused(live.ID)
+}
+
 func TestDB_Archive(t *testing.T) {
 	b := setup(t)
 	made := b.live(inputs("Clinic"))
@@ -259,6 +330,17 @@ func TestDB_Archive(t *testing.T) {
 	if err != nil || found.ID != made.ID {
 		t.Errorf("%+v, %v", found, err)
 	}
+	late := b.begin(inputs("Late"))
+	if err := b.PrepareSchema(t.Context(), late, b.seed()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Advance(t.Context(), late, final()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Archive(t.Context(), late.Tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, b.Invite(t.Context(), late, provisioning.NewInvitation(time.Now())), provisioning.KindFenced)
 	running := b.begin(inputs("Other"))
 	_, err = b.Archive(t.Context(), running.Tenant.ID)
 	wantKind(t, err, provisioning.KindConflict)

@@ -43,8 +43,8 @@ func (db *DB) Release(ctx context.Context, r provisioning.Run) error {
 	return failure(fenced(tag.RowsAffected(), err), op)
 }
 
-// Reload reads where the run stands.
-func (db *DB) Reload(ctx context.Context, r provisioning.Run) (provisioning.Run, error) {
+// reload reads where the run stands.
+func (db *DB) reload(ctx context.Context, r provisioning.Run) (provisioning.Run, error) {
 	const op = "read run"
 	pool, err := db.ready(ctx)
 	if err != nil {
@@ -92,7 +92,6 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 				welcome_email = coalesce(nullif($5::text, '')::welcome_email_status, welcome_email),
 				status = CASE WHEN $6::boolean THEN 'ACTIVE' ELSE status END,
 				activated_at = CASE WHEN $6::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
-				provisioning_error = NULL,
 				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
 				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
 				updated_at = now(), version = version + 1
@@ -115,7 +114,7 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 // advancedBefore tells a run that was overtaken from one whose own last commit
 // went through although its answer was lost.
 func (db *DB) advancedBefore(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, error) {
-	found, err := db.Reload(ctx, r)
+	found, err := db.reload(ctx, r)
 	if err != nil {
 		return provisioning.Tenant{}, err
 	}

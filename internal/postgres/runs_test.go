@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -47,6 +48,31 @@ func TestDB_Claim(t *testing.T) {
 		if err != nil || next.Tenant.Attempt != 2 || next.Checkpoint != provisioning.StepCreateTenantRecord {
 			t.Errorf("%+v, %v", next, err)
 		}
+	})
+
+	t.Run("LeavesARollbackUnderWay", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		if err := b.BeginUndo(t.Context(), run, provisioning.UndoFailed, provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepFailed, Error: "no room"}); err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, *lease("other", time.Minute))
+		if err != nil || next.Undo != provisioning.UndoFailed || next.Tenant.Attempt != 1 {
+			t.Fatalf("%+v, %v", next, err)
+		}
+		failed, err := b.Undo(t.Context(), next)
+		if err != nil || failed.Status != provisioning.StatusFailed || failed.ProvisioningError != "no room" {
+			t.Fatalf("%+v, %v", failed, err)
+		}
+		// One that is given up after it failed, by a process that dies.
+		if _, err := b.Abort(t.Context(), run.Tenant.ID, *lease("dead", -time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if next, err = b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, *lease("other", time.Minute)); err != nil || next.Undo != provisioning.UndoAborted {
+			t.Errorf("%+v, %v", next, err)
+		}
+		wantKind(t, func() error { _, err := b.Undo(t.Context(), run); return err }(), provisioning.KindFenced)
 	})
 
 	t.Run("LiveTenantsHaveNothingToRun", func(t *testing.T) {
@@ -243,6 +269,10 @@ func TestDB_Journal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err = b.Journal(second).Account(short, network, address)
+		wantKind(t, err, provisioning.KindTransient)
 		got := make(chan error, 1)
 		go func() {
 			_, err := b.Journal(second).Account(t.Context(), network, address)
@@ -305,6 +335,45 @@ func TestDB_Journal(t *testing.T) {
 		wantKind(t, a.Store(t.Context(), transaction("aa", 1)), provisioning.KindFenced)
 		_, err = b.Journal(run).Account(t.Context(), network, "GB")
 		wantKind(t, err, provisioning.KindFenced)
+	})
+
+	t.Run("TakenOverAfterItsLease", func(t *testing.T) {
+		b := setup(t)
+		dead, next := b.begin(inputs("One")), b.begin(inputs("Two"))
+		old, err := b.Journal(dead).Account(t.Context(), network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // Less than the lease.
+		defer cancel()
+		if _, err := b.Journal(dead).Account(ctx, network, address); err != nil {
+			t.Errorf("the holder asks again: %v", err)
+		}
+		b.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`)
+		a, err := b.Journal(next).Account(ctx, network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, old.Store(t.Context(), transaction("aa", 1)), provisioning.KindFenced)
+		if err := old.Release(t.Context(), 99); err != nil {
+			t.Error(err)
+		}
+		// A renewal by the run that had it before is none for the one that has it now.
+		before := value[time.Time](b, `SELECT expires_at FROM stellar_accounts`)
+		if err := b.Renew(t.Context(), dead, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if after := value[time.Time](b, `SELECT expires_at FROM stellar_accounts`); !after.Equal(before) {
+			t.Errorf("the lease moved from %v to %v", before, after)
+		}
+		if err := a.Store(t.Context(), transaction("bb", 1)); err != nil {
+			t.Error(err)
+		}
+		wantKind(t, old.Resolve(t.Context(), "bb", provisioning.TransactionOutcome{State: provisioning.TransactionExpired}), provisioning.KindFenced)
+		elsewhere, err := b.Journal(next).Account(t.Context(), "cd", address)
+		if err != nil || len(elsewhere.Unresolved()) != 0 || elsewhere.Sequence() != 0 {
+			t.Errorf("another network: %+v, %v", elsewhere, err)
+		}
 	})
 
 	t.Run("RenewedWithTheRun", func(t *testing.T) {

@@ -93,11 +93,28 @@ func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provis
 	if err != nil {
 		return failure(err, op)
 	}
-	defer conn.Release()
-	if err = prepareBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn()); err != nil {
-		return failure(err, op)
+	if err = failure(prepareBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn()), op); err == nil {
+		countTenant(conn.Conn())
 	}
-	countTenant(conn.Conn())
+	conn.Release()
+	if provisioning.KindOf(err) == provisioning.KindFenced {
+		return db.preparedBefore(ctx, r, seed)
+	}
+	return err
+}
+
+// preparedBefore tells a run that was overtaken from one whose own commit went
+// through although its answer was lost. That commit may have been on its way
+// still when the run asked again, so looking first would not do.
+func (db *DB) preparedBefore(ctx context.Context, r provisioning.Run, seed provisioning.Seed) error {
+	found, err := db.reload(ctx, r)
+	if err != nil {
+		return err
+	}
+	if found.AdminUser != seed.AdminUser || found.Undo != provisioning.UndoNone ||
+		found.Checkpoint.Index() < provisioning.StepSeedRolesAndUser.Index() {
+		return errFenced
+	}
 	return nil
 }
 
@@ -144,9 +161,11 @@ func (b *batch) seed(t provisioning.Tenant, seed provisioning.Seed) {
 	}
 	b.run(`INSERT INTO {{schema}}.roles (id, name, description)
 		SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])`, ids, names, descriptions)
+	// From the registry's row, which the fence has locked: it may have been changed
+	// since the run read it.
 	b.run(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
-		VALUES ($1::uuid, $2::text, nullif($3::text, ''), $4::text, $5::text, $6::uuid)`,
-		seed.AdminUser, t.AdminEmail, seed.PasswordHash, t.AdminFirstName, t.AdminLastName, ids[0])
+		SELECT admin_user_id, admin_email, nullif($2::text, ''), admin_first_name, admin_last_name, $3::uuid FROM tenants WHERE id = $1::uuid`,
+		t.ID, seed.PasswordHash, ids[0])
 	b.run(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
 		VALUES ($1::bytea, $2::uuid, $3::uuid, $4::timestamptz) ON CONFLICT (token_hash) DO NOTHING`,
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)

@@ -171,6 +171,11 @@ func TestTenantSchema_AuditChain(t *testing.T) {
 		WHERE prev_hash IS DISTINCT FROM before`); n != 0 {
 		t.Errorf("%d rows do not follow the one before", n)
 	}
+	// As a verifier computes it, from integers and text alone.
+	if n := value[int](b, `SELECT count(*) FROM `+s+`.audit_logs WHERE hash <> sha256(coalesce(prev_hash, '') || convert_to(jsonb_build_array(
+		seq, id, user_id, action, entity_type, entity_id, changes, round(extract(epoch FROM created_at) * 1000000)::bigint)::text, 'UTF8'))`); n != 0 {
+		t.Errorf("%d hashes do not cover their rows", n)
+	}
 	if n := value[int](b, `SELECT count(DISTINCT hash) FROM `+s+`.audit_logs`); n != 3 {
 		t.Errorf("%d distinct hashes", n)
 	}

@@ -40,23 +40,43 @@ func (db *DB) Undo(ctx context.Context, r provisioning.Run) (provisioning.Tenant
 		case found.Undo == provisioning.UndoNone && string(found.Tenant.Status) == string(r.Undo):
 			t = found.Tenant // Only the answer of an earlier try was lost.
 			return nil
-		case found.Undo == provisioning.UndoNone || found.Tenant.WasLive():
+		case found.Tenant.WasLive():
 			return provisioning.Errorf(provisioning.KindConflict, "roll back tenant",
 				"the tenant is %s and was live before; it keeps its schema", found.Tenant.Status)
+		case found.Undo == provisioning.UndoNone:
+			return provisioning.Errorf(provisioning.KindConflict, "roll back tenant",
+				"the tenant is %s, and no rollback of it has begun", found.Tenant.Status)
 		}
-		t, err = undo(ctx, tx, found.Tenant)
+		t, err = undo(ctx, tx, found.Run)
 		return err
 	})
 	return t, err
 }
 
-func undo(ctx context.Context, tx pgx.Tx, t provisioning.Tenant) (provisioning.Tenant, error) {
+// dropSchema removes schema and role of a tenant, if this attempt made them: they
+// committed together with the checkpoint. What was there before, such as the
+// schema of a live tenant under a registry that was restored from an older
+// backup, is not this run's to drop.
+func dropSchema(ctx context.Context, tx pgx.Tx, r provisioning.Run) error {
+	if r.Checkpoint.Index() < provisioning.StepSeedRolesAndUser.Index() {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{r.Tenant.SchemaName}.Sanitize()+` CASCADE`)
+	if err == nil {
+		_, err = tx.Exec(ctx, `DROP ROLE IF EXISTS `+pgx.Identifier{r.Tenant.DatabaseRole}.Sanitize())
+	}
+	return err
+}
+
+func undo(ctx context.Context, tx pgx.Tx, r provisioning.Run) (provisioning.Tenant, error) {
+	t := r.Tenant
+	if err := dropSchema(ctx, tx, r); err != nil {
+		return t, err
+	}
 	statements := []struct {
 		sql  string
 		args []any
 	}{
-		{`DROP SCHEMA IF EXISTS ` + pgx.Identifier{t.SchemaName}.Sanitize() + ` CASCADE`, nil},
-		{`DROP ROLE IF EXISTS ` + pgx.Identifier{t.DatabaseRole}.Sanitize(), nil},
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
 		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
 		// A step that was running is over too: whoever ran it is fenced.

@@ -239,7 +239,10 @@ func TestAccTenant_Faults(t *testing.T) {
 		w := setup(t, clinic)
 		right := w.env["DATABASE_URL"]
 		w.env["DATABASE_URL"] = "postgres://u:" + pgtestPassword() + "@127.0.0.1:1/x"
+		w.env["TF_LOG_PROVIDER"] = "DEBUG"
 		r := w.apply()
+		delete(w.env, "TF_LOG_PROVIDER")
+		r.want(t, "cause of the diagnostic", "connection refused") // In the log, which the message refers to.
 		r.want(t, "the database does not answer", "Nothing was changed", "run terraform apply again")
 		if r.code == 0 || strings.Contains(r.out, pgtestPassword()) {
 			t.Errorf("%d: %s", r.code, r.out)
@@ -295,6 +298,21 @@ func TestAccTenant_Faults(t *testing.T) {
 		time.AfterFunc(4*time.Second, func() { w.net.Faults().HoldQueue(false) })
 		w.finish(b).want(t, "the time allowed ran out", "the tenant keeps its progress")
 		recovers(w)
+	})
+
+	t.Run("OvertakenByAnotherRun", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.net.Faults().HoldQueue(true)
+		b := w.start("apply", "-auto-approve", "-no-color")
+		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+		w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
+		w.finish(b).want(t, "another run has taken this tenant over", "with terraform untaint ADDRESS")
+		w.net.Faults().HoldQueue(false)
+		if r := w.run("untaint", "healthcare_tenant.clinic"); r.code != 0 {
+			t.Fatalf("untaint: %s", r.out)
+		}
+		w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+		w.oneOfEach()
 	})
 
 	t.Run("NameOfALiveTenantOnRename", func(t *testing.T) {

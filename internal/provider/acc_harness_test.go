@@ -24,6 +24,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
 // These tests drive the real CLI, which runs the provider as a process of its
@@ -51,6 +52,11 @@ func runTests(m *testing.M) int {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	// What the build below reads is not seen by go test's cache of results. This
+	// look at main.go is, and so is the import of package provider.
+	if _, err := os.ReadFile("../../main.go"); err != nil {
+		return fail(err)
+	}
 	binary = filepath.Join(dir, "terraform-provider-healthcare")
 	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
 		return fail(fmt.Errorf("build provider: %w: %s", err, out))
@@ -140,12 +146,12 @@ func newWorld(t *testing.T, configuration string, ledgerClose time.Duration) *wo
 	}
 	w.write("cli.tfrc", fmt.Sprintf(`provider_installation {
   dev_overrides {
-    "registry.terraform.io/healthcare-platform/healthcare" = %[1]q
-    "registry.opentofu.org/healthcare-platform/healthcare" = %[1]q
+    %[2]q = %[1]q
+    %[3]q = %[1]q
   }
   direct {}
 }
-`, filepath.Dir(own)))
+`, filepath.Dir(own), provider.Address, strings.Replace(provider.Address, "terraform.io", "opentofu.org", 1)))
 	w.write("main.tf", header+configuration)
 	return w
 }

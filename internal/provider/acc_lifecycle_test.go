@@ -103,6 +103,9 @@ func TestAccTenant_Import(t *testing.T) {
 	}
 	w.run("state", "rm", "healthcare_tenant.clinic")
 	w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").want(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
+	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+	w.run("import", "-no-color", "healthcare_tenant.clinic", id).want(t, "it is archived since", "Restore the tenant first")
+	w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
 	w.run("import", "-no-color", "healthcare_tenant.clinic", "what").want(t, `"what" is neither a tenant's UUID nor name:NAME`)
 
 	// A live tenant is never taken over by accident.
@@ -129,7 +132,14 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 	protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n external_id = \"crm-1\"\n admin_email ", 1)
 	w := setup(t, protected)
 	w.mustApply()
-	w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
+	w.run("plan", "-destroy", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
+	// A mark set by hand is not seen in the plan.
+	w.run("taint", "healthcare_tenant.clinic")
+	w.apply().want(t, "Tenant is protected", "neither archived nor replaced")
+	if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
+		t.Error("a protected tenant was archived")
+	}
+	w.run("untaint", "healthcare_tenant.clinic")
 	w.write("main.tf", header+strings.Replace(protected, "crm-1", "crm-2", 1))
 	w.run("plan", "-no-color").want(t, "Tenant is protected")
 	w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
@@ -151,6 +161,15 @@ func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
 		t.Errorf("plan ended with %d: %s", r.code, r.out)
 	}
 	r.want(t, "1 to add, 0 to change, 0 to destroy")
+
+	// One whose row is gone: nothing to read, nothing to archive.
+	w.exec(`DELETE FROM tenants`)
+	if r := w.run("destroy", "-refresh=false", "-auto-approve", "-no-color"); r.code != 0 {
+		t.Errorf("destroy: %s", r.out)
+	}
+	w.mustApply()
+	w.exec(`DELETE FROM tenants`)
+	w.run("plan", "-no-color").want(t, "1 to add, 0 to change, 0 to destroy")
 }
 
 func TestAccTenant_HostileNames(t *testing.T) {
@@ -247,6 +266,12 @@ provider "healthcare" {
 	}
 }
 
+func TestAccProvider_AutoMigrateOff(t *testing.T) {
+	w := setup(t, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
+	w.env["DATABASE_URL"] = pgtest.Empty(t)
+	w.apply().want(t, "the registry is at version 0 and this program needs 1", "let auto_migrate do so", "Nothing was changed")
+}
+
 func TestAccProvider_UnknownSettingsAreWaitedFor(t *testing.T) {
 	w := setup(t, "")
 	url := w.env["DATABASE_URL"]
@@ -261,6 +286,12 @@ provider "healthcare" { database = { url = terraform_data.database.output } }
 	w.mustApply()
 	w.oneOfEach()
 	w.noChanges()
+	// The database is about to be replaced: what the state says is all that is known.
+	r := w.run("plan", "-no-color", "-replace=terraform_data.database")
+	if r.code != 0 {
+		t.Errorf("plan: %s", r.out)
+	}
+	r.want(t, "1 to add, 0 to change, 1 to destroy")
 }
 
 func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"sync"
 
@@ -112,13 +111,4 @@ func observe(ctx context.Context, e provisioning.Event) {
 // the context.
 func (b *backend) masked(ctx context.Context) context.Context {
 	return tflog.MaskLogStrings(ctx, b.settings.secrets()...)
-}
-
-func urlPassword(connection string) string {
-	u, err := url.Parse(connection)
-	if err != nil || u.User == nil {
-		return ""
-	}
-	password, _ := u.User.Password()
-	return password
 }

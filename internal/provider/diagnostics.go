@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -25,8 +27,10 @@ type report struct {
 	next     string // What to do; empty: what the error's kind suggests.
 }
 
-// add turns an error into a diagnostic, on the attribute at fault if there is one.
-func (r report) add(diags *diag.Diagnostics, err error) {
+// add turns an error into a diagnostic, on the attribute at fault if there is
+// one, and writes what people are not shown of it into the log.
+func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
+	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": r.name, "error": err.Error()})
 	summary := "Could not " + r.tried + " tenant"
 	survived, next := r.survived, r.next
 	if survived == "" {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
 // settings is a provider configuration, as far as it is known.
@@ -31,17 +32,16 @@ func (s settings) secrets() []string {
 			all = append(all, v)
 		}
 	}
-	if password := urlPassword(s.database.URL.Reveal()); password != "" {
-		all = append(all, password)
-	}
-	return all
+	return append(all, postgres.Secrets(s.database.URL.Reveal())...)
 }
 
 // collector takes values over from attributes to the variables of their names.
 type collector struct {
+	source  config.Source
 	values  map[string]string
 	paths   map[string]path.Path // By variable: where the value comes from.
 	unknown []string
+	diags   diag.Diagnostics
 }
 
 func (c *collector) add(variable string, at path.Path, value interface {
@@ -63,88 +63,96 @@ func (c *collector) add(variable string, at path.Path, value interface {
 	}
 }
 
+// group collects one block and reports whether all of it is known.
+func (c *collector) group(ctx context.Context, name string, object types.Object, into any, add func(at path.Path)) bool {
+	before := len(c.unknown)
+	if object.IsUnknown() {
+		c.unknown = append(c.unknown, name)
+		return false
+	}
+	if !object.IsNull() {
+		if d := object.As(ctx, into, basetypes.ObjectAsOptions{}); d.HasError() {
+			c.diags.Append(d...)
+			return false
+		}
+		add(path.Root(name))
+	}
+	return len(c.unknown) == before
+}
+
 // readSettings checks what is known. While an attribute is unknown, its group is
 // waited for and not judged: a default in its place would reach the wrong system.
 func readSettings(ctx context.Context, m providerModel, source config.Source) (settings, diag.Diagnostics) {
-	var (
-		s     = settings{autoMigrate: true, managedBy: m.ManagedBy.ValueString()}
-		diags diag.Diagnostics
-		c     = &collector{values: map[string]string{}, paths: map[string]path.Path{}}
-	)
-	group := func(name string, object types.Object, into any, add func(at path.Path)) bool {
-		at, before := path.Root(name), len(c.unknown)
-		if object.IsUnknown() {
-			c.unknown = append(c.unknown, name)
-			return false
-		}
-		if !object.IsNull() {
-			if d := object.As(ctx, into, basetypes.ObjectAsOptions{}); d.HasError() {
-				diags.Append(d...)
-				return false
-			}
-			add(at)
-		}
-		return len(c.unknown) == before
-	}
-	var (
-		database databaseModel
-		soroban  sorobanModel
-		mail     mailModel
-	)
-	if group("database", m.Database, &database, func(at path.Path) {
-		c.add(config.DatabaseURL, at.AtName("url"), database.URL)
-		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), database.MaxConnections)
-		if database.AutoMigrate.IsUnknown() {
-			c.unknown = append(c.unknown, "database.auto_migrate")
-		} else if !database.AutoMigrate.IsNull() {
-			s.autoMigrate = database.AutoMigrate.ValueBool()
-		}
-	}) {
-		var err error
-		s.database, err = config.ReadDatabase(source.Over(c.values))
-		c.report(&diags, "database", err)
-	}
-	if group("soroban", m.Soroban, &soroban, func(at path.Path) {
-		c.add(config.SorobanNetwork, at.AtName("network"), soroban.Network)
-		c.add(config.SorobanPassphrase, at.AtName("network_passphrase"), soroban.Passphrase)
-		c.add(config.SorobanRPCURL, at.AtName("rpc_url"), soroban.RPCURL)
-		c.add(config.SorobanDeployer, at.AtName("deployer_secret"), soroban.DeployerSecret)
-		c.add(config.SorobanMaxFee, at.AtName("max_fee"), soroban.MaxFee)
-		c.add(config.SorobanMaxUpload, at.AtName("max_upload_fee"), soroban.MaxUploadFee)
-	}) {
-		var err error
-		s.soroban, err = config.ReadSoroban(source.Over(c.values))
-		c.report(&diags, "soroban", err)
-	}
-	if group("mail", m.Mail, &mail, func(at path.Path) {
-		c.add(config.MailHost, at.AtName("host"), mail.Host)
-		c.add(config.MailPort, at.AtName("port"), mail.Port)
-		c.add(config.MailUser, at.AtName("username"), mail.User)
-		c.add(config.MailPassword, at.AtName("password"), mail.Password)
-		c.add(config.MailFrom, at.AtName("from"), mail.From)
-		c.add(config.MailTLS, at.AtName("tls"), mail.TLS)
-		c.add(config.MailFailurePolicy, at.AtName("failure_policy"), mail.FailurePolicy)
-		c.add(config.AppURL, path.Root("app_url"), m.AppURL)
-	}) {
-		if m.Mail.IsNull() {
-			c.add(config.AppURL, path.Root("app_url"), m.AppURL)
-		}
-		if !m.AppURL.IsUnknown() {
-			var err error
-			s.mail, err = config.ReadMail(source.Over(c.values))
-			c.report(&diags, "mail", err)
-		}
-	}
+	s := settings{autoMigrate: true, managedBy: m.ManagedBy.ValueString()}
+	c := &collector{source: source, values: map[string]string{}, paths: map[string]path.Path{}}
+	c.database(ctx, m, &s)
+	c.soroban(ctx, m, &s)
+	c.mail(ctx, m, &s)
 	if m.ManagedBy.IsUnknown() {
 		c.unknown = append(c.unknown, "managed_by")
 	}
 	s.unknown = c.unknown
-	return s, diags
+	return s, c.diags
+}
+
+func (c *collector) database(ctx context.Context, m providerModel, s *settings) {
+	var model databaseModel
+	known := c.group(ctx, "database", m.Database, &model, func(at path.Path) {
+		c.add(config.DatabaseURL, at.AtName("url"), model.URL)
+		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
+		if model.AutoMigrate.IsUnknown() {
+			c.unknown = append(c.unknown, "database.auto_migrate")
+		} else if !model.AutoMigrate.IsNull() {
+			s.autoMigrate = model.AutoMigrate.ValueBool()
+		}
+	})
+	if known {
+		var err error
+		s.database, err = config.ReadDatabase(c.source.Over(c.values))
+		c.report("database", err)
+	}
+}
+
+func (c *collector) soroban(ctx context.Context, m providerModel, s *settings) {
+	var model sorobanModel
+	known := c.group(ctx, "soroban", m.Soroban, &model, func(at path.Path) {
+		c.add(config.SorobanNetwork, at.AtName("network"), model.Network)
+		c.add(config.SorobanPassphrase, at.AtName("network_passphrase"), model.Passphrase)
+		c.add(config.SorobanRPCURL, at.AtName("rpc_url"), model.RPCURL)
+		c.add(config.SorobanDeployer, at.AtName("deployer_secret"), model.DeployerSecret)
+		c.add(config.SorobanMaxFee, at.AtName("max_fee"), model.MaxFee)
+		c.add(config.SorobanMaxUpload, at.AtName("max_upload_fee"), model.MaxUploadFee)
+	})
+	if known {
+		var err error
+		s.soroban, err = config.ReadSoroban(c.source.Over(c.values))
+		c.report("soroban", err)
+	}
+}
+
+// mail reads app_url too: the links in the mails begin with it.
+func (c *collector) mail(ctx context.Context, m providerModel, s *settings) {
+	var model mailModel
+	known := c.group(ctx, "mail", m.Mail, &model, func(at path.Path) {
+		c.add(config.MailHost, at.AtName("host"), model.Host)
+		c.add(config.MailPort, at.AtName("port"), model.Port)
+		c.add(config.MailUser, at.AtName("username"), model.User)
+		c.add(config.MailPassword, at.AtName("password"), model.Password)
+		c.add(config.MailFrom, at.AtName("from"), model.From)
+		c.add(config.MailTLS, at.AtName("tls"), model.TLS)
+		c.add(config.MailFailurePolicy, at.AtName("failure_policy"), model.FailurePolicy)
+	})
+	c.add(config.AppURL, path.Root("app_url"), m.AppURL)
+	if known && !m.AppURL.IsUnknown() {
+		var err error
+		s.mail, err = config.ReadMail(c.source.Over(c.values))
+		c.report("mail", err)
+	}
 }
 
 // report makes one diagnostic of all that is wrong in a group, on the attribute
 // when there is just one.
-func (c *collector) report(diags *diag.Diagnostics, group string, err error) {
+func (c *collector) report(group string, err error) {
 	if err == nil {
 		return
 	}
@@ -157,7 +165,7 @@ func (c *collector) report(diags *diag.Diagnostics, group string, err error) {
 			at = where
 		}
 	}
-	diags.AddAttributeError(at, "Invalid provider configuration: "+group,
+	c.diags.AddAttributeError(at, "Invalid provider configuration: "+group,
 		"These settings, from the provider block or the environment, cannot be used:\n\n"+strings.Join(lines, "\n")+
 			"\n\nNothing was changed. Correct them and run Terraform again.")
 }

@@ -31,14 +31,12 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 
 	service, err := r.open(limited)
 	if err != nil {
-		report{tried: "create", name: plan.Name.ValueString()}.add(&resp.Diagnostics, err)
-		resp.State.RemoveResource(ctx)
+		report{tried: "create", name: plan.Name.ValueString()}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	out, err := service.Provision(limited, plan.inputs(r.settings.managedBy))
-	if out.Tenant.ID == uuid.Nil {
-		resp.State.RemoveResource(ctx) // There is no tenant of ours; the plan must not pass for one.
-		r.refusal(plan, out).add(&resp.Diagnostics, err)
+	if out.Tenant.ID == uuid.Nil { // There is no tenant of ours, and so no state.
+		r.refusal(plan, out).add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
@@ -46,7 +44,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
 	}
 	addWarnings(&resp.Diagnostics, out)
-	ended(&resp.Diagnostics, "create", out.Tenant, err)
+	ended(ctx, &resp.Diagnostics, "create", out.Tenant, err)
 }
 
 // refusal says what stands in the way of a tenant that was not even recorded.
@@ -56,7 +54,8 @@ func (r *tenantResource) refusal(plan tenantModel, out provisioning.Outcome) rep
 		rep.survived = fmt.Sprintf("That tenant is %s since %s and was not touched: a tenant that has been live is never taken over by accident.",
 			t.Status, t.UpdatedAt.UTC().Format("2006-01-02 15:04 MST"))
 		rep.next = fmt.Sprintf("If it is the one that you mean, import it: terraform import ADDRESS %s, where ADDRESS is the resource's, "+
-			"such as healthcare_tenant.example. Otherwise choose another name or external_id.", t.ID)
+			"such as healthcare_tenant.example. If this apply was to replace it, take create_before_destroy out: the two cannot share a name. "+
+			"Otherwise choose another name or external_id.", t.ID)
 		if t.Status == provisioning.StatusArchived {
 			rep.next = "An external_id stays with an archived tenant. Choose another one, or have that tenant restored and import it."
 		}
@@ -67,7 +66,7 @@ func (r *tenantResource) refusal(plan tenantModel, out provisioning.Outcome) rep
 // ended reports how a run ended that has a tenant in the state. Being stopped is
 // no error: an error would taint the tenant, and the next apply would replace it
 // instead of continuing.
-func ended(diags *diag.Diagnostics, tried string, t provisioning.Tenant, err error) {
+func ended(ctx context.Context, diags *diag.Diagnostics, tried string, t provisioning.Tenant, err error) {
 	switch kind := provisioning.KindOf(err); {
 	case err == nil:
 	case kind == provisioning.KindCancelled && !errors.Is(err, context.DeadlineExceeded):
@@ -79,7 +78,12 @@ func ended(diags *diag.Diagnostics, tried string, t provisioning.Tenant, err err
 			survived = "Its schema and database role were removed again; a contract that was deployed is kept for the next attempt. " +
 				"The tenant is FAILED and in the state under the id " + t.ID.String() + "."
 		}
-		report{tried: tried, name: t.Name, survived: survived}.add(diags, err)
+		rep := report{tried: tried, name: t.Name, survived: survived}
+		if kind == provisioning.KindFenced && tried == "create" {
+			// The error taints the tenant, and replacing it would abort the other run.
+			rep.next = "Wait for the other run to end. Then tell Terraform to keep the tenant, with terraform untaint ADDRESS, and run terraform plan."
+		}
+		rep.add(ctx, diags, err)
 	}
 }
 

@@ -28,19 +28,19 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	rep := report{tried: "archive", name: state.Name.ValueString(), survived: "The tenant stays in the state."}
 	id, err := state.tenantID()
 	if err != nil {
-		rep.add(&resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "archive tenant", "the id in the state is no UUID"))
+		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "archive tenant", "the id in the state is no UUID"))
 		return
 	}
 	service, err := r.open(ctx)
 	if err != nil {
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	t, err := service.Archive(ctx, id)
 	switch {
 	case provisioning.KindOf(err) == provisioning.KindNotFound: // Gone is what was asked for.
 	case err != nil:
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
 		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})
 	default:

@@ -24,17 +24,19 @@ func (r *tenantResource) ImportState(ctx context.Context, req resource.ImportSta
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	t, err := r.find(ctx, wanted)
 	if err != nil {
 		rep := report{tried: "import", name: wanted}
 		if provisioning.KindOf(err) == provisioning.KindNotFound {
 			rep.next = "Give the id or name:NAME of a live tenant."
 		}
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	if t.Status == provisioning.StatusArchived {
-		report{tried: "import", name: t.Name, next: "Restore the tenant first, or create a new one."}.add(&resp.Diagnostics,
+		report{tried: "import", name: t.Name, next: "Restore the tenant first, or create a new one."}.add(ctx, &resp.Diagnostics,
 			provisioning.Errorf(provisioning.KindConflict, "import tenant", "it is archived since %s", t.ArchivedAt.UTC().Format("2006-01-02")))
 		return
 	}

@@ -33,12 +33,12 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	rep := report{tried: "read", name: state.Name.ValueString()}
 	id, err := state.tenantID()
 	if err != nil {
-		rep.add(&resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id in the state is no UUID"))
+		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id in the state is no UUID"))
 		return
 	}
 	service, err := r.open(ctx)
 	if err != nil {
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	t, err := service.Get(ctx, id)
@@ -46,7 +46,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	case provisioning.KindOf(err) == provisioning.KindNotFound:
 		resp.State.RemoveResource(ctx)
 	case err != nil:
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 	case t.Status == provisioning.StatusArchived:
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)

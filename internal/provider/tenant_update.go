@@ -25,17 +25,17 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	rep := report{tried: "update", name: state.Name.ValueString(), survived: "The tenant stays as the state shows it."}
 	id, err := state.tenantID()
 	if err != nil {
-		rep.add(&resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "update tenant", "the id in the state is no UUID"))
+		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "update tenant", "the id in the state is no UUID"))
 		return
 	}
 	service, err := r.open(ctx)
 	if err != nil {
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	t, err := service.Update(ctx, id, plan.inputs(r.settings.managedBy), 0)
 	if err != nil {
-		rep.add(&resp.Diagnostics, err)
+		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
@@ -54,5 +54,5 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 	addWarnings(&resp.Diagnostics, out)
-	ended(&resp.Diagnostics, "continue", t, err)
+	ended(ctx, &resp.Diagnostics, "continue", t, err)
 }

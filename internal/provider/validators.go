@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -40,6 +41,13 @@ func (metadataRule) ValidateMap(ctx context.Context, req validator.MapRequest, r
 	values, known := knownMap(req.ConfigValue)
 	if !known {
 		return
+	}
+	for key, element := range req.ConfigValue.Elements() {
+		if element.IsNull() {
+			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(key), "Invalid metadata",
+				fmt.Sprintf("The metadata has no value under key %q; give one, or leave the key out.", key))
+			return
+		}
 	}
 	if err := provisioning.CheckMetadata(values); err != nil {
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid metadata", "The metadata "+err.Error()+".")

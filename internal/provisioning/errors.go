@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -132,7 +133,7 @@ func SafeMessage(err error) string {
 	case err == nil:
 		return ""
 	case errors.As(err, &e) && e.text() != "":
-		return cut(strings.ToValidUTF8(e.text(), "\uFFFD"), MaxErrorLength)
+		return cut(printable(e.text()), MaxErrorLength)
 	case errors.Is(err, context.Canceled):
 		return "the operation was cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
@@ -140,6 +141,17 @@ func SafeMessage(err error) string {
 	default:
 		return "an internal error; the log has the cause"
 	}
+}
+
+// printable is s as one line that every database column can hold: some messages
+// quote what a foreign server said.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 func cut(s string, limit int) string {

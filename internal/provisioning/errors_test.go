@@ -38,6 +38,9 @@ func TestSafeMessage(t *testing.T) {
 			t.Errorf("message %q", m)
 		}
 	}
+	if m := provisioning.SafeMessage(provisioning.Errorf(provisioning.KindPermanent, "", "the server said \"a\x00b\r\n\xff\"")); m != "the server said \"a b  \uFFFD\"" {
+		t.Errorf("message %q", m)
+	}
 	long := provisioning.SafeMessage(provisioning.Errorf(provisioning.KindPermanent, "", "%s", strings.Repeat("é", 600)))
 	if utf8.RuneCountInString(long) != provisioning.MaxErrorLength || !utf8.ValidString(long) {
 		t.Errorf("%d characters", utf8.RuneCountInString(long))

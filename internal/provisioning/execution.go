@@ -44,12 +44,12 @@ func (p *Pipeline) execute(ctx context.Context, run Run) (Outcome, error) {
 }
 
 // heartbeat renews the lease until work ends. A refusal ends work at once; mere
-// silence of the registry does when the lease has run out.
+// silence of the registry does as soon as the lease has run out.
 func (x *execution) heartbeat(work context.Context, run Run, end context.CancelCauseFunc) {
 	clock, alive := x.opts.Clock, x.opts.Clock.Now()
 	for clock.Sleep(work, x.opts.Heartbeat) == nil {
-		ctx, cancel := context.WithTimeout(work, x.opts.Heartbeat)
 		asked := clock.Now()
+		ctx, cancel := context.WithTimeout(work, min(x.opts.Heartbeat, x.opts.LeaseTTL-asked.Sub(alive)))
 		err := x.runs.Renew(ctx, run, x.opts.LeaseTTL)
 		cancel()
 		switch {
@@ -58,7 +58,7 @@ func (x *execution) heartbeat(work context.Context, run Run, end context.CancelC
 		case KindOf(err) == KindFenced:
 			end(err)
 			return
-		case clock.Now().Sub(alive) > x.opts.LeaseTTL-x.opts.Heartbeat:
+		case clock.Now().Sub(alive) >= x.opts.LeaseTTL-x.opts.Heartbeat: // The next try would come too late.
 			end(errLeaseLost)
 			return
 		}

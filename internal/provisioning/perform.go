@@ -15,23 +15,7 @@ func (x *execution) prepareSchema(started time.Time) error {
 	}
 	invitation := NewInvitation(x.opts.Clock.Now())
 	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: StepDeploySorobanContract}
-	asked := false
-	err = x.retry(StepCreateSchema, func() error {
-		if asked {
-			// The answer to the first try may be all that was lost.
-			run, err := x.runs.Reload(x.work, x.run)
-			if err != nil {
-				return err
-			}
-			x.run = run
-			if run.Checkpoint.Index() >= StepSeedRolesAndUser.Index() {
-				return nil
-			}
-		}
-		asked = true
-		return x.runs.PrepareSchema(x.work, x.run, seed)
-	})
-	if err != nil {
+	if err := x.retry(StepCreateSchema, func() error { return x.runs.PrepareSchema(x.work, x.run, seed) }); err != nil {
 		return err
 	}
 	x.run.Checkpoint, x.run.AdminUser, x.invitation = StepSeedRolesAndUser, user, invitation
@@ -115,11 +99,20 @@ func (x *execution) sendWelcome(started time.Time) error {
 	}
 	x.buffered.Records = append(x.buffered.Records, record)
 	x.buffered.Checkpoint, x.buffered.WelcomeEmail, x.buffered.Activate = StepSendWelcomeEmail, status, true
-	if err := x.retry(StepSendWelcomeEmail, func() error { return x.flush(x.work) }); err != nil {
+	if err := x.lastCommit(); err != nil {
 		return err
 	}
 	x.tell(StepSendWelcomeEmail, record.Status, took, sent)
 	return nil
+}
+
+// lastCommit makes the tenant live. It does not depend on the lease: the commit
+// gives that back, so the next renewal is refused and ends work, perhaps before
+// the commit's answer is here. The registry fences this write by itself.
+func (x *execution) lastCommit() error {
+	ctx, cancel := x.afterwards()
+	defer cancel()
+	return x.retryWith(ctx, func() error { return x.flush(ctx) })
 }
 
 // judgeMail decides whether a tenant goes live without its welcome mail.
@@ -127,7 +120,8 @@ func (x *execution) judgeMail(sent error) (WelcomeEmailStatus, error) {
 	switch kind := KindOf(sent); {
 	case sent == nil:
 		return WelcomeEmailSent, nil
-	case kind == KindFenced, kind == KindCancelled, x.stop.Err() != nil, x.opts.MailFailure == MailFailureFail:
+	case kind == KindFenced, kind == KindCancelled, x.opts.MailFailure == MailFailureFail,
+		kind == KindTransient && x.stop.Err() != nil: // Stopped before the last try: the next run sends it.
 		return "", sent
 	case kind == KindTransient:
 		return WelcomeEmailPending, nil

@@ -104,12 +104,11 @@ type Runs interface {
 	Renew(ctx context.Context, r Run, ttl time.Duration) error
 	// Release gives the tenant back unfinished, for anyone to continue.
 	Release(ctx context.Context, r Run) error
-	// Reload reads where the run stands, after a lost answer.
-	Reload(ctx context.Context, r Run) (Run, error)
 	// PrepareSchema is the one seam for CREATE_SCHEMA, RUN_MIGRATIONS and
 	// SEED_ROLES_AND_USER: it gives the tenant a schema at the newest version, with
 	// its role, its rows and the admin's invitation, in one transaction with
-	// checkpoint and log. Done already is success without a change.
+	// checkpoint and log. The admin is the one that the registry names at that
+	// moment. Repeated with the same seed after a lost answer it is success.
 	PrepareSchema(ctx context.Context, r Run, seed Seed) error
 	// Invite adds an invitation to the tenant's admin, beside earlier ones.
 	Invite(ctx context.Context, r Run, inv Invitation) error

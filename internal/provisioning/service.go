@@ -67,11 +67,12 @@ const busyPoll = 250 * time.Millisecond
 // whenFree calls claim until the tenant's holder is gone. A holder that shows a
 // sign of life (its lease moves on) is alive, and then waiting longer would only
 // hide that two callers want the same tenant. One that is dead is gone after
-// what is left of its lease.
+// what is left of its lease. So is a claim of one's own whose answer was lost:
+// transient faults are repeated, and meet it as a holder.
 func (s *Service) whenFree(ctx context.Context, claim func() error) error {
 	var first *LeaseInfo
 	for {
-		err := claim()
+		err := s.pipeline.opts.Retry.do(ctx, s.pipeline.opts.Clock, claim, nil)
 		held := leaseOf(err)
 		if held == nil {
 			return err
@@ -127,6 +128,9 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, in Inputs, version i
 	return s.registry.Update(ctx, id, in, version)
 }
 
+// archiveTries bounds how often Archive looks again.
+const archiveTries = 3
+
 // Archive takes a tenant out of service. A live one keeps its schema and its
 // rows; one that never went live is rolled back first, whoever is running it.
 // Repeating it is success.
@@ -141,11 +145,12 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (Tenant, error) {
 		} else {
 			var run Run
 			if run, err = s.registry.Abort(ctx, id, s.pipeline.Lease()); err == nil {
-				return s.pipeline.abort(ctx, run)
+				t, err = s.pipeline.abort(ctx, run)
 			}
 		}
-		// The status changed between look and act: look again.
-		if KindOf(err) != KindConflict || try == 3 || ctx.Err() != nil {
+		// Somebody else changed the tenant between look and act, or is aborting it
+		// too: look again.
+		if kind := KindOf(err); kind != KindConflict && kind != KindFenced || try == archiveTries || ctx.Err() != nil {
 			return t, err
 		}
 	}
@@ -174,7 +179,17 @@ func (s *Service) ResendWelcome(ctx context.Context, id uuid.UUID) (Outcome, err
 		}
 	}
 	record.Duration = p.opts.Clock.Now().Sub(started)
-	out.Tenant, err = s.registry.RecordWelcome(context.WithoutCancel(ctx), id, status, record)
+	p.opts.Observer(ctx, Event{
+		Tenant: tenant, Attempt: tenant.Attempt, Step: record.Step, Status: record.Status,
+		Duration: record.Duration, Message: record.Error, Cause: sent,
+	})
+	// Also after a stop, or else the mail would be sent once more next time.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
+	defer cancel()
+	err = p.opts.Retry.do(ctx, p.opts.Clock, func() (err error) {
+		out.Tenant, err = s.registry.RecordWelcome(ctx, id, status, record)
+		return err
+	}, nil)
 	return out, err
 }
 

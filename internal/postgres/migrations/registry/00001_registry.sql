@@ -150,7 +150,8 @@ BEGIN
     NEW.prev_hash := last.hash;
     NEW.hash := sha256(coalesce(NEW.prev_hash, ''::bytea) || convert_to(jsonb_build_array(
         NEW.seq, NEW.id, NEW.user_id, NEW.action, NEW.entity_type, NEW.entity_id, NEW.changes,
-        extract(epoch FROM NEW.created_at)::text)::text, 'UTF8'));
+        -- Whole microseconds: the text of a fraction is not the same in PostgreSQL 13 and 14.
+        (extract(epoch FROM NEW.created_at) * 1000000)::bigint)::text, 'UTF8'));
     RETURN NEW;
 END $$;
 -- +goose StatementEnd

@@ -1,0 +1,311 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// as is a registry of a database, opened by another user.
+func as(t *testing.T, connection, user string, change func(u *url.URL)) bundle {
+	t.Helper()
+	u, err := url.Parse(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, "s3cret")
+	if change != nil {
+		change(u)
+	}
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: u.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return bundle{db, t}
+}
+
+// role makes a login that lasts as long as the server, and gives it databases.
+func role(t *testing.T, options string, owns ...string) string {
+	t.Helper()
+	name := "r" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	statements := []string{
+		"CREATE ROLE " + name + " LOGIN PASSWORD 's3cret' " + options,
+		"ALTER ROLE " + name + " SET search_path = elsewhere", // Which a registry does not mind.
+	}
+	for _, connection := range owns {
+		u, err := url.Parse(connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements = append(statements, "ALTER DATABASE "+strings.TrimPrefix(u.Path, "/")+" OWNER TO "+name)
+	}
+	conn, err := pgx.Connect(t.Context(), pgtest.Server().URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	for _, s := range statements {
+		if _, err := conn.Exec(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+	return name
+}
+
+// TestDB_OrdinaryOwner works as a user who is no superuser: it owns the database
+// and has CREATEROLE, as the documentation asks for. A second registry on the
+// same server belongs to somebody else.
+func TestDB_OrdinaryOwner(t *testing.T) {
+	t.Parallel()
+	for range 2 {
+		database := pgtest.Empty(t)
+		b := as(t, database, role(t, "CREATEROLE NOSUPERUSER", database), nil)
+		live := b.live(inputs("Clinic"))
+		if n := value[int](b, `SELECT count(*) FROM `+live.SchemaName+`.users`); n != 1 {
+			t.Errorf("%d admins", n)
+		}
+		if value[bool](b, `SELECT has_database_privilege($1, current_database(), 'CONNECT')`, live.DatabaseRole) {
+			t.Error("the tenant's role may connect")
+		}
+		run := b.begin(inputs("Other"))
+		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+			t.Fatal(err)
+		}
+		if failed := fail(b, run); value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, failed.DatabaseRole) != 0 {
+			t.Error("the role was left")
+		}
+	}
+}
+
+func TestDB_ErrorsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	owned := pgtest.Empty(t)
+	for name, c := range map[string]struct {
+		bundle  bundle
+		kind    provisioning.Kind
+		message string
+	}{
+		"WrongPassword": {as(t, owned, role(t, "", owned), func(u *url.URL) { u.User = url.UserPassword(u.User.Username(), "wr0ng") }),
+			provisioning.KindPermanent, "refused the login"},
+		"NoDatabase": {as(t, owned, role(t, ""), func(u *url.URL) { u.Path = "/n0where" }),
+			provisioning.KindPermanent, "database of that name does not exist"},
+		"TooManyConnections": {as(t, owned, role(t, "CONNECTION LIMIT 0"), nil),
+			provisioning.KindTransient, "out of connections"},
+		"NotTheOwner": {as(t, owned, role(t, "CREATEROLE"), nil),
+			provisioning.KindPermanent, "has to own the database and have CREATEROLE"},
+		"ReadOnly": {as(t, pgtest.Database(t), role(t, "SUPERUSER"), func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }),
+			provisioning.KindTransient, "read-only; connect to the primary"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := c.bundle.Create(t.Context(), c.bundle.draft(inputs("Clinic")), lease("x", time.Minute))
+			wantKind(t, err, c.kind)
+			m := provisioning.SafeMessage(err)
+			if !strings.Contains(m, c.message) {
+				t.Errorf("message %q, want %q", m, c.message)
+			}
+			for _, inside := range []string{"s3cret", "wr0ng", "n0where", "127.0.0.1", "INSERT", "CREATE TABLE"} {
+				if strings.Contains(m, inside) {
+					t.Errorf("message %q shows %s", m, inside)
+				}
+			}
+		})
+	}
+}
+
+func TestFailure_BySQLState(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]provisioning.Kind{
+		"40001": provisioning.KindTransient, "40P01": provisioning.KindTransient, "55P03": provisioning.KindTransient,
+		"57014": provisioning.KindTransient, "57P01": provisioning.KindTransient, "08006": provisioning.KindTransient,
+		"53100": provisioning.KindTransient, "58030": provisioning.KindTransient, "HT001": provisioning.KindFenced,
+		"23505": provisioning.KindConflict, "42601": provisioning.KindPermanent, "XX000": provisioning.KindPermanent,
+		"XX000 tuple concurrently updated": provisioning.KindTransient,
+	} {
+		code, message, _ := strings.Cut(state, " ")
+		err := postgres.Failure(fmt.Errorf("around: %w", &pgconn.PgError{Code: code, Message: message + " INSERT INTO s3cret"}))
+		wantKind(t, err, want)
+		if m := provisioning.SafeMessage(err); m == "" || strings.Contains(m, "s3cret") {
+			t.Errorf("%s: message %q", state, m)
+		}
+	}
+	wantKind(t, postgres.Failure(context.Canceled), provisioning.KindCancelled)
+	wantKind(t, postgres.Failure(io.ErrUnexpectedEOF), provisioning.KindTransient)
+	wantKind(t, postgres.Failure(errors.New("what")), provisioning.KindPermanent)
+	wantKind(t, postgres.Failure(nil), "")
+}
+
+// TestDB_ForeignSchemaIsLeftAlone: what stands where the tenant's schema would go
+// was not made by this registry, or by one that was restored from an older backup.
+func TestDB_ForeignSchemaIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for what, statement := range map[string]string{"schema": `CREATE SCHEMA %[1]s`, "role": `CREATE ROLE %[2]s`} {
+		t.Run(what, func(t *testing.T) {
+			b := setup(t)
+			run := b.begin(inputs("Clinic"))
+			b.exec(fmt.Sprintf(statement, run.Tenant.SchemaName, run.Tenant.DatabaseRole))
+			err := b.PrepareSchema(t.Context(), run, b.seed())
+			wantKind(t, err, provisioning.KindPermanent)
+			if m := provisioning.SafeMessage(err); !strings.Contains(m, "exists already and is not this registry's") {
+				t.Errorf("message %q", m)
+			}
+			if got := fail(b, run); got.Status != provisioning.StatusFailed {
+				t.Errorf("%+v", got)
+			}
+			if n := value[int](b, `SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
+				run.Tenant.SchemaName, run.Tenant.DatabaseRole); n != 1 {
+				t.Error("it was dropped")
+			}
+			b.exec(`DROP SCHEMA IF EXISTS ` + run.Tenant.SchemaName)
+			b.exec(`DROP ROLE IF EXISTS ` + run.Tenant.DatabaseRole)
+		})
+	}
+}
+
+func TestDB_PrepareSchema_Repeated(t *testing.T) {
+	t.Parallel()
+
+	t.Run("AfterALostAnswer", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.begin(inputs("Clinic")), b.seed()
+		for range 2 {
+			if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantKind(t, b.PrepareSchema(t.Context(), run, b.seed()), provisioning.KindFenced)
+		if n := value[int](b, `SELECT count(*) FROM tenant_invitations`); n != 1 {
+			t.Errorf("%d invitations", n)
+		}
+	})
+
+	t.Run("WhileTheFirstIsOnItsWay", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.begin(inputs("Clinic")), b.seed()
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := value[int](b, `SELECT count(*) FROM `+run.Tenant.SchemaName+`.users`); n != 1 {
+			t.Errorf("%d admins", n)
+		}
+	})
+
+	t.Run("NotOnceTheRollbackHasBegun", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.begin(inputs("Clinic")), b.seed()
+		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+			t.Fatal(err)
+		}
+		failed := provisioning.StepRecord{Step: provisioning.StepDeploySorobanContract, Status: provisioning.StepFailed, Error: "no"}
+		for range 2 { // Its answer may be lost, too.
+			if err := b.BeginUndo(t.Context(), run, provisioning.UndoFailed, failed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantKind(t, b.PrepareSchema(t.Context(), run, seed), provisioning.KindFenced)
+		_, err := b.Advance(t.Context(), run, final())
+		wantKind(t, err, provisioning.KindFenced)
+		wantKind(t, b.Invite(t.Context(), run, provisioning.NewInvitation(time.Now())), provisioning.KindFenced)
+		_, err = b.Journal(run).Account(t.Context(), "ab", "GA")
+		wantKind(t, err, provisioning.KindFenced)
+	})
+
+	t.Run("TakesTheAdminThatTheRegistryNames", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		in := inputs("Clinic")
+		in.AdminEmail, in.AdminFirstName, in.AdminLastName = "grace@clinic.example", "Grace", "Hopper"
+		if _, err := b.Update(t.Context(), run.Tenant.ID, in, 0); err != nil {
+			t.Fatal(err)
+		}
+		seed := b.seed()
+		seed.PasswordHash = "$argon2id$x"
+		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+			t.Fatal(err)
+		}
+		if got := value[string](b, `SELECT concat_ws(' ', id, email, first_name, last_name, password_hash) FROM `+run.Tenant.SchemaName+`.users`); got != seed.AdminUser.String()+" grace@clinic.example Grace Hopper $argon2id$x" {
+			t.Errorf("admin %q", got)
+		}
+	})
+}
+
+func TestDB_Create_ContinuesARollbackWithNewInputs(t *testing.T) {
+	b := setup(t)
+	run := b.begin(inputs("Clinic"))
+	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Abort(t.Context(), run.Tenant.ID, *lease("dead", -time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Half undone by hand.
+	in := inputs("Clinic")
+	in.AdminEmail = "grace@clinic.example"
+	c, err := b.Create(t.Context(), b.draft(in), lease("x", time.Minute))
+	if err != nil || c.Run == nil || c.Run.Undo != provisioning.UndoAborted || c.Run.Tenant.AdminEmail != in.AdminEmail {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if _, err := b.Undo(t.Context(), *c.Run); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	for connection, want := range map[string][]string{
+		"postgres://u:p%2Fw%C3%A4@h/d":        {"p/wä", "p%2Fw%C3%A4"},
+		"host=h user=u password=plain":        {"plain"},
+		"host=h user=u password='with blank'": {"with blank", "with%20blank"},
+		"postgres://u@h/d":                    nil,
+		"postgres://u:p@h:port/d":             nil,
+	} {
+		if got := postgres.Secrets(connection); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", connection, got, want)
+		}
+	}
+}
+
+// TestDB_RetiresConnections holds DESIGN, section 3: a connection that has made
+// many tenants makes the next one slower, so it is replaced.
+func TestDB_RetiresConnections(t *testing.T) {
+	t.Parallel()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t), MaxConnections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	b := bundle{db, t}
+	b.live(inputs("Clinic"))
+	pid := value[int](b, `SELECT pg_backend_pid()`)
+	postgres.MadeTenants(t, db, postgres.TenantsPerConnection-3) // One is made, and two follow.
+	b.live(inputs("Last but one"))
+	if got := value[int](b, `SELECT pg_backend_pid()`); got != pid {
+		t.Error("the connection was replaced too early")
+	}
+	b.live(inputs("Last"))
+	if got := value[int](b, `SELECT pg_backend_pid()`); got == pid {
+		t.Error("the connection is still the same")
+	}
+}

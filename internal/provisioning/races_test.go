@@ -1,0 +1,467 @@
+package provisioning_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestService_LostAnswers(t *testing.T) {
+	t.Parallel()
+
+	// Long enough for a run, short enough to wait for.
+	opts := provisioning.PipelineOptions{LeaseTTL: time.Second, Heartbeat: 100 * time.Millisecond}
+	for _, call := range []string{"Create", "PrepareSchema", "Advance"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := w.process()
+			p.after = losing(call)
+			out, err := p.service(opts).Provision(t.Context(), clinic())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.invariants("lost answer", out.Tenant.ID)
+			if len(w.mails) != 1 {
+				t.Errorf("%d mails", len(w.mails))
+			}
+		})
+	}
+	for _, call := range []string{"BeginUndo", "Undo"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := w.process()
+			p.after = losing(call)
+			p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
+			out, err := p.service(opts).Provision(t.Context(), clinic())
+			if provisioning.KindOf(err) != provisioning.KindPermanent || out.Tenant.Status != provisioning.StatusFailed || w.failures != 1 {
+				t.Errorf("%+v, %d failure mails, %v", out.Tenant, w.failures, err)
+			}
+		})
+	}
+	t.Run("Claim", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		service := w.process().service(opts)
+		c, err := w.db.Create(t.Context(), draft(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := w.process()
+		p.after = losing("Claim")
+		if _, err = p.service(opts).Resume(t.Context(), c.Tenant.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("lost claim", c.Tenant.ID)
+		if _, err := service.Resume(t.Context(), c.Tenant.ID); provisioning.KindOf(err) != provisioning.KindConflict {
+			t.Errorf("a live tenant was resumed: %v", err)
+		}
+	})
+	t.Run("RecordWelcome", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		out, err := p.service(opts).Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.mailErr, p.after = nil, losing("RecordWelcome")
+		ctx, cancel := context.WithCancel(t.Context())
+		p.meanwhileAt, p.meanwhile = p.points+2, cancel // As soon as the mail is out.
+		again, err := p.service(opts).ResendWelcome(ctx, out.Tenant.ID)
+		if err != nil || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailSent || len(w.mails) != 1 {
+			t.Errorf("%+v, %d mails, %v", again, len(w.mails), err)
+		}
+	})
+
+	// The commit that makes the tenant live gives the lease back. The renewal that
+	// is refused then is no sign that somebody else has the tenant.
+	t.Run("AdvanceAndAHeartbeatBeforeItIsRepeated", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p, refused := w.process(), make(chan struct{})
+		commits := 0
+		p.after = func(call string, err error) error {
+			switch {
+			case call == "Renew" && provisioning.KindOf(err) == provisioning.KindFenced:
+				close(refused)
+			case call == "Advance":
+				if commits++; commits == 2 {
+					select {
+					case <-refused:
+					case <-time.After(10 * time.Second):
+						t.Error("no renewal was refused")
+					}
+					return errLost
+				}
+			}
+			return err
+		}
+		out, err := p.service(provisioning.PipelineOptions{Heartbeat: 20 * time.Millisecond}).Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("refused heartbeat", out.Tenant.ID)
+	})
+}
+
+func draft(t *testing.T) provisioning.Draft {
+	t.Helper()
+	d, err := provisioning.NewDraft(clinic(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestService_ArchiveAtEveryPoint archives a tenant at every border of a call of
+// the run that makes it.
+func TestService_ArchiveAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	for at := 2; ; at++ { // After the record: before it there is nothing to archive.
+		w := newWorld(t)
+		p := w.process()
+		var archived provisioning.Tenant
+		var archiving error
+		p.meanwhileAt, p.meanwhile = at, func() {
+			var id uuid.UUID
+			if archiving = w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); archiving == nil {
+				archived, archiving = w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), id)
+			}
+		}
+		_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if p.points < at {
+			if at < 10 {
+				t.Errorf("only %d points", at)
+			}
+			return
+		}
+		if archiving != nil || archived.Status != provisioning.StatusArchived {
+			t.Fatalf("point %d: %+v, %v", at, archived, archiving)
+		}
+		if kind := provisioning.KindOf(err); kind != provisioning.KindFenced && !archived.WasLive() {
+			t.Errorf("point %d: the run ended with %v", at, err)
+		}
+		got, err := w.db.Get(t.Context(), archived.ID)
+		if err != nil || got.Status != provisioning.StatusArchived {
+			t.Errorf("point %d: %+v, %v", at, got, err)
+		}
+		want := 0
+		if archived.WasLive() {
+			want = 1
+		}
+		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != want {
+			t.Errorf("point %d: %d schemas, want %d", at, n, want)
+		}
+		if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
+			t.Errorf("point %d: %d steps never ended", at, n)
+		}
+	}
+}
+
+func TestService_Archive_OvertakenByAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.process()
+	c, err := w.db.Create(t.Context(), draft(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.meanwhileAt, p.meanwhile = 1, func() { // Claimed for the rollback, and not rolled back yet.
+		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	got, err := p.service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID)
+	if err != nil || got.Status != provisioning.StatusArchived {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, err := w.db.Create(t.Context(), draft(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, looked := w.process(), 0
+	p.after = func(call string, err error) error {
+		if call == "Get" {
+			if looked++; looked == 1 {
+				if _, err := w.process().service(provisioning.PipelineOptions{}).Resume(t.Context(), c.Tenant.ID); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return err
+	}
+	got, err := p.service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID)
+	if err != nil || got.Status != provisioning.StatusArchived || !got.WasLive() || looked != 2 {
+		t.Errorf("%+v after %d looks, %v", got, looked, err)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 1 {
+		t.Error("a tenant that was live lost its schema")
+	}
+}
+
+func TestService_Update_WhileProvisioning(t *testing.T) {
+	t.Parallel()
+	for at := 2; ; at++ {
+		w := newWorld(t)
+		p := w.process()
+		changed := clinic()
+		changed.AdminEmail, changed.Name = "grace@clinic.example", "Hospital"
+		p.meanwhileAt, p.meanwhile = at, func() {
+			var id uuid.UUID
+			if err := w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.process().service(provisioning.PipelineOptions{}).Update(t.Context(), id, changed, 0); err != nil {
+				t.Errorf("point %d: %v", at, err)
+			}
+		}
+		out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatalf("point %d: %v", at, err)
+		}
+		if p.points < at {
+			return
+		}
+		var email string
+		if err := w.db.Pool().QueryRow(t.Context(), `SELECT email FROM `+out.Tenant.SchemaName+`.users`).Scan(&email); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.db.Get(t.Context(), out.Tenant.ID)
+		if err != nil || !got.Inputs().Equal(changed) || email != changed.AdminEmail {
+			t.Errorf("point %d: %+v, admin %s, %v", at, got, email, err)
+		}
+	}
+}
+
+func TestService_Provision_NewInputsAfterADeathInTheRollback(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.process()
+	p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
+	p.after = func(call string, err error) error {
+		if call == "BeginUndo" {
+			return errDead
+		}
+		return err
+	}
+	if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); provisioning.KindOf(err) != provisioning.KindFenced {
+		t.Fatal(err)
+	}
+	w.expireLeases()
+	changed := clinic()
+	changed.AdminEmail = "grace@clinic.example"
+	out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), changed)
+	if err != nil || !out.Tenant.Inputs().Equal(changed) {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	w.invariants("new inputs", out.Tenant.ID)
+	if n := w.count(`SELECT count(*) FROM ` + out.Tenant.SchemaName + `.users WHERE email = 'grace@clinic.example'`); n != 1 {
+		t.Error("the admin is the one of before")
+	}
+}
+
+// TestPipeline_Run_ResumeEndsARollback: the reconciler finishes what a dead process
+// began to roll back, and does not begin another attempt by itself.
+func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.process()
+	c, err := w.db.Create(t.Context(), draft(t), &provisioning.LeaseRequest{Owner: "dead", TTL: -time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepFailed, Error: "no room"}
+	if err := w.db.BeginUndo(t.Context(), *c.Run, provisioning.UndoFailed, failed); err != nil {
+		t.Fatal(err)
+	}
+	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.ClaimResume)
+	if err != nil || out.Tenant.Status != provisioning.StatusFailed || out.Tenant.Attempt != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+func TestPipeline_RefusesAStepOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	p := &process{world: &world{t: t}}
+	pipeline, err := provisioning.NewPipeline(silent{}, p, p, provisioning.PipelineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: "PAINT_THE_WALLS"}, provisioning.ClaimResume)
+	if provisioning.KindOf(err) != provisioning.KindPermanent || !strings.Contains(provisioning.SafeMessage(err), "PAINT_THE_WALLS") {
+		t.Error(err)
+	}
+}
+
+func TestService_WelcomeMail(t *testing.T) {
+	t.Parallel()
+
+	t.Run("RefusedForGoodWhileStopping", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		ctx, cancel := context.WithCancel(t.Context())
+		p.mailErr = func(int) error {
+			cancel()
+			return provisioning.Errorf(provisioning.KindPermanent, "send", "refused")
+		}
+		out, err := p.service(provisioning.PipelineOptions{}).Provision(ctx, clinic())
+		if err != nil || out.Tenant.Status != provisioning.StatusActive || out.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed || w.failures != 0 {
+			t.Errorf("%+v, %v", out, err)
+		}
+	})
+
+	for _, policy := range []provisioning.MailFailurePolicy{provisioning.MailFailureWarn, provisioning.MailFailureFail} {
+		t.Run("RefusedForNowWhileStopping/"+string(policy), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := w.process()
+			ctx, cancel := context.WithCancel(t.Context())
+			p.mailErr = func(int) error {
+				cancel()
+				return provisioning.Errorf(provisioning.KindTransient, "send", "busy")
+			}
+			service := p.service(provisioning.PipelineOptions{MailFailure: policy})
+			out, err := service.Provision(ctx, clinic())
+			if provisioning.KindOf(err) != provisioning.KindCancelled || out.Tenant.Status != provisioning.StatusProvisioning {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			p.mailErr = nil
+			if out, err = service.Resume(t.Context(), out.Tenant.ID); err != nil {
+				t.Fatal(err)
+			}
+			w.invariants("sent by the next run", out.Tenant.ID)
+		})
+	}
+
+	t.Run("TheLogKeepsWhatWasDeployed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		service := p.service(provisioning.PipelineOptions{MailFailure: provisioning.MailFailureFail})
+		var id uuid.UUID
+		for range 2 { // The second attempt finds the contract of the first.
+			out, err := service.Provision(t.Context(), clinic())
+			if provisioning.KindOf(err) != provisioning.KindPermanent || out.Tenant.ContractID == "" {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			id = out.Tenant.ID
+		}
+		log, err := w.db.Log(t.Context(), id, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range log {
+			got = append(got, string(e.Status))
+		}
+		if want := "COMPLETED ROLLED_BACK ROLLED_BACK ROLLED_BACK COMPLETED COMPLETED FAILED"; strings.Join(got, " ") != want {
+			t.Errorf("log %v, want %s", got, want)
+		}
+	})
+
+	t.Run("ResendIsObserved", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		var events []string
+		service := p.service(provisioning.PipelineOptions{Observer: func(_ context.Context, e provisioning.Event) {
+			events = append(events, fmt.Sprintf("%s %s %v", e.Step, e.Status, e.Cause))
+		}})
+		out, err := service.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = nil
+		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		again, err := service.ResendWelcome(t.Context(), out.Tenant.ID)
+		if err != nil || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed || len(again.Warnings) != 1 {
+			t.Errorf("%+v, %v", again, err)
+		}
+		if !slices.Equal(events, []string{"SEND_WELCOME_EMAIL FAILED send: refused"}) {
+			t.Errorf("events %q", events)
+		}
+	})
+}
+
+// TestService_Provision_LockedOut: whoever locks a table of the registry for
+// longer than a wait may take holds a run up, and does not end it.
+func TestService_Provision_LockedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conn, err := w.db.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE tenant_invitations IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	out, err := w.process().service(provisioning.PipelineOptions{Observer: func(_ context.Context, e provisioning.Event) {
+		if e.Step == provisioning.StepCreateSchema && e.Message != "" {
+			if tries++; tries == 1 {
+				if err := tx.Rollback(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}}).Provision(t.Context(), clinic())
+	if err != nil || tries != 1 {
+		t.Fatalf("%d tries, %+v, %v", tries, out, err)
+	}
+	w.invariants("after a lock", out.Tenant.ID)
+}
+
+// silent is a registry that does not answer to renewals any more.
+type silent struct{ provisioning.Runs }
+
+func (silent) Renew(ctx context.Context, _ provisioning.Run, _ time.Duration) error {
+	<-ctx.Done()
+	return provisioning.Wrap(ctx.Err(), provisioning.KindTransient, "renew lease", "no answer")
+}
+
+func (silent) Journal(provisioning.Run) provisioning.Journal { return nil }
+
+func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{world: &world{t: t}}
+		p.onDeploy = func(work context.Context) { <-work.Done() }
+		p.deployErr = func(int) error { return context.Canceled }
+		pipeline, err := provisioning.NewPipeline(silent{}, p, p, provisioning.PipelineOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: provisioning.StepSeedRolesAndUser}, provisioning.ClaimResume)
+		if took := time.Since(began); provisioning.KindOf(err) != provisioning.KindFenced || took != provisioning.DefaultLeaseTTL {
+			t.Errorf("ended after %v with %v", took, err)
+		}
+	})
+}

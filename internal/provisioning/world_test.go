@@ -1,0 +1,301 @@
+package provisioning_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.Main(m, func(ctx context.Context, url string) error {
+		db, err := postgres.Open(ctx, postgres.Options{URL: url})
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.Migrate(ctx)
+	}))
+}
+
+// world is what outlives a process: the database, and what was done outside it.
+type world struct {
+	t  *testing.T
+	db *postgres.DB
+
+	mu        sync.Mutex
+	contracts map[string]int // By address: how often it was created.
+	mails     []string       // Message ids.
+	failures  int            // Failure mails.
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return &world{t: t, db: db, contracts: map[string]int{}}
+}
+
+// process is one process: ports that can fail, and that can die at a given point.
+type process struct {
+	*postgres.DB
+	*world
+	dieAt  int // The how manieth border of a port's call is the last; 0 never.
+	points int
+	dead   bool
+
+	deployErr, mailErr func(try int) error
+	deploys, sends     int
+	onDeploy           func(ctx context.Context)
+
+	meanwhileAt int    // The how manieth border it is at which
+	meanwhile   func() // this happens.
+	after       func(call string, err error) error
+}
+
+var errDead = provisioning.Errorf(provisioning.KindFenced, "die", "the process is dead")
+
+func (w *world) process() *process { return &process{DB: w.db, world: w} }
+
+// alive counts a point and tells whether the process is still there after it.
+func (p *process) alive() bool {
+	p.mu.Lock()
+	p.points++
+	if p.points == p.dieAt {
+		p.dead = true
+	}
+	dead, now := p.dead, p.points == p.meanwhileAt
+	p.mu.Unlock()
+	if now {
+		p.meanwhile()
+	}
+	return !dead
+}
+
+// answer is what becomes of a call's answer on its way back.
+func (p *process) answer(call string, err error) error {
+	if p.after == nil {
+		return err
+	}
+	return p.after(call, err)
+}
+
+var errLost = provisioning.Errorf(provisioning.KindTransient, "call", "the answer was lost")
+
+// losing loses the first answer to a call.
+func losing(lost string) func(call string, err error) error {
+	done := false
+	return func(call string, err error) error {
+		if call == lost && err == nil && !done {
+			done = true
+			return errLost
+		}
+		return err
+	}
+}
+
+// call stands around every call of a port: the process can die before and after it.
+func (p *process) call(f func() error) error {
+	if !p.alive() {
+		return errDead
+	}
+	err := f()
+	if !p.alive() {
+		return errDead
+	}
+	return err
+}
+
+func (p *process) Create(ctx context.Context, d provisioning.Draft, l *provisioning.LeaseRequest) (c provisioning.Creation, err error) {
+	err = p.call(func() (err error) { c, err = p.DB.Create(ctx, d, l); return err })
+	return c, p.answer("Create", err)
+}
+
+func (p *process) PrepareSchema(ctx context.Context, r provisioning.Run, s provisioning.Seed) error {
+	return p.answer("PrepareSchema", p.call(func() error { return p.DB.PrepareSchema(ctx, r, s) }))
+}
+
+func (p *process) Invite(ctx context.Context, r provisioning.Run, inv provisioning.Invitation) error {
+	return p.answer("Invite", p.call(func() error { return p.DB.Invite(ctx, r, inv) }))
+}
+
+func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioning.Progress) (t provisioning.Tenant, err error) {
+	err = p.call(func() (err error) { t, err = p.DB.Advance(ctx, r, pr); return err })
+	return t, p.answer("Advance", err)
+}
+
+func (p *process) BeginUndo(ctx context.Context, r provisioning.Run, u provisioning.Undo, s provisioning.StepRecord) error {
+	return p.answer("BeginUndo", p.call(func() error { return p.DB.BeginUndo(ctx, r, u, s) }))
+}
+
+func (p *process) Undo(ctx context.Context, r provisioning.Run) (t provisioning.Tenant, err error) {
+	err = p.call(func() (err error) { t, err = p.DB.Undo(ctx, r); return err })
+	return t, p.answer("Undo", err)
+}
+
+func (p *process) Release(ctx context.Context, r provisioning.Run) error {
+	return p.answer("Release", p.call(func() error { return p.DB.Release(ctx, r) }))
+}
+
+func (p *process) Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+	t, err := p.DB.Get(ctx, id)
+	return t, p.answer("Get", err)
+}
+
+func (p *process) Claim(ctx context.Context, id uuid.UUID, m provisioning.ClaimMode, l provisioning.LeaseRequest) (provisioning.Run, error) {
+	run, err := p.DB.Claim(ctx, id, m, l)
+	return run, p.answer("Claim", err)
+}
+
+func (p *process) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
+	return p.answer("Renew", p.DB.Renew(ctx, r, ttl))
+}
+
+func (p *process) RecordWelcome(ctx context.Context, id uuid.UUID, s provisioning.WelcomeEmailStatus, r provisioning.StepRecord) (provisioning.Tenant, error) {
+	t, err := p.DB.RecordWelcome(ctx, id, s, r)
+	return t, p.answer("RecordWelcome", err)
+}
+
+func (p *process) ContractID(id uuid.UUID) (string, error) {
+	return "C" + strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")), nil
+}
+
+func (p *process) Deploy(ctx context.Context, t provisioning.Tenant, _ provisioning.Journal) (c provisioning.Contract, err error) {
+	p.deploys++
+	if p.onDeploy != nil {
+		p.onDeploy(ctx)
+	}
+	if p.deployErr != nil {
+		if err := p.deployErr(p.deploys); err != nil {
+			return c, err
+		}
+	}
+	err = p.call(func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		c.ID, _ = p.ContractID(t.ID)
+		if p.contracts[c.ID] == 0 {
+			p.contracts[c.ID]++
+			c.TransactionHash, c.Ledger = "aa", 7
+		}
+		return nil
+	})
+	return c, err
+}
+
+func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail) error {
+	p.sends++
+	if p.mailErr != nil {
+		if err := p.mailErr(p.sends); err != nil {
+			return err
+		}
+	}
+	return p.call(func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if m.Invitation == "" || m.Tenant.ContractID == "" {
+			return fmt.Errorf("mail without invitation or contract")
+		}
+		p.mails = append(p.mails, fmt.Sprintf("%s.%d", m.Tenant.ID, m.Serial))
+		return nil
+	})
+}
+
+func (p *process) SendFailure(context.Context, provisioning.FailureMail) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures++
+	return nil
+}
+
+func (p *process) service(opts provisioning.PipelineOptions) *provisioning.Service {
+	p.t.Helper()
+	if opts.Retry.Attempts == 0 {
+		opts.Retry = provisioning.RetryPolicy{Attempts: 3, Base: time.Microsecond, Cap: time.Microsecond}
+	}
+	pipeline, err := provisioning.NewPipeline(p, p, p, opts)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	service, err := provisioning.NewService(p, pipeline)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return service
+}
+
+func clinic() provisioning.Inputs {
+	return provisioning.Inputs{Name: "Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
+}
+
+// expireLeases is what time does after a process has died.
+func (w *world) expireLeases() {
+	w.t.Helper()
+	w.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE run_expires_at IS NOT NULL`)
+}
+
+func (w *world) exec(statement string) {
+	w.t.Helper()
+	if _, err := w.db.Pool().Exec(w.t.Context(), statement); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) count(query string, args ...any) int {
+	w.t.Helper()
+	var n int
+	if err := w.db.Pool().QueryRow(w.t.Context(), query, args...).Scan(&n); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// invariants hold after every story that ends well: one of each.
+func (w *world) invariants(story string, id uuid.UUID) {
+	w.t.Helper()
+	got, err := w.db.Get(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got.Status != provisioning.StatusActive || got.ContractID == "" || got.ProvisioningError != "" {
+		w.t.Errorf("%s: tenant %+v", story, got)
+	}
+	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+		w.t.Errorf("%s: %d tenants", story, n)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '^clinic_[0-9]+$'`); n != 1 {
+		w.t.Errorf("%s: %d schemas", story, n)
+	}
+	if n := w.count(`SELECT count(*) FROM ` + pgx.Identifier{got.SchemaName, "users"}.Sanitize()); n != 1 {
+		w.t.Errorf("%s: %d admins", story, n)
+	}
+	if len(w.contracts) != 1 || w.contracts[got.ContractID] != 1 {
+		w.t.Errorf("%s: contracts %v", story, w.contracts)
+	}
+	if n := len(slices.Compact(slices.Clone(w.mails))); n != 1 || len(w.mails) > 2 || w.mails[0] != id.String()+".1" {
+		w.t.Errorf("%s: mails %v", story, w.mails)
+	}
+	log, err := w.db.Log(w.t.Context(), id, false)
+	if err != nil || len(log) != 7 {
+		w.t.Fatalf("%s: %d log rows, %v", story, len(log), err)
+	}
+	for _, e := range log {
+		if e.Status != provisioning.StepCompleted {
+			w.t.Errorf("%s: %s is %s", story, e.Step, e.Status)
+		}
+	}
+}

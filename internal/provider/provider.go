@@ -117,7 +117,8 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Names who manages the tenants of this configuration, such as a repository or a workspace. It is stored on each tenant. " +
 					"Create takes over a live tenant (instead of refusing it) if that carries the same `managed_by` and the very same inputs: " +
-					"set it where the state can get lost between an apply and its upload."},
+					"set it where the state can get lost between an apply and its upload. " +
+					"Do not combine it with `create_before_destroy`, which would take the tenant over and then archive it."},
 		},
 	}
 }

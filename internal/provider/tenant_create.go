@@ -39,6 +39,10 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		r.refusal(plan, out).add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	if provisioning.KindOf(err) == provisioning.KindFenced {
+		overtaken(out.Tenant).add(ctx, &resp.Diagnostics, err)
+		return
+	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
 	if out.Adopted {
 		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
@@ -63,6 +67,17 @@ func (r *tenantResource) refusal(plan tenantModel, out provisioning.Outcome) rep
 	return rep
 }
 
+// overtaken leaves the tenant out of the state: an error would taint it there,
+// and the next apply would then abort, or archive, what is the other run's now.
+func overtaken(t provisioning.Tenant) report {
+	return report{
+		tried: "create", name: t.Name,
+		survived: fmt.Sprintf("The tenant (%s) is the other run's now, if there is one, and it is not in this state.", t.ID),
+		next: "Wait for the other run to end. Then run terraform apply again, which continues the tenant if it is not live, " +
+			"or import it: terraform import ADDRESS " + t.ID.String(),
+	}
+}
+
 // ended reports how a run ended that has a tenant in the state. Being stopped is
 // no error: an error would taint the tenant, and the next apply would replace it
 // instead of continuing.
@@ -78,12 +93,7 @@ func ended(ctx context.Context, diags *diag.Diagnostics, tried string, t provisi
 			survived = "Its schema and database role were removed again; a contract that was deployed is kept for the next attempt. " +
 				"The tenant is FAILED and in the state under the id " + t.ID.String() + "."
 		}
-		rep := report{tried: tried, name: t.Name, survived: survived}
-		if kind == provisioning.KindFenced && tried == "create" {
-			// The error taints the tenant, and replacing it would abort the other run.
-			rep.next = "Wait for the other run to end. Then tell Terraform to keep the tenant, with terraform untaint ADDRESS, and run terraform plan."
-		}
-		rep.add(ctx, diags, err)
+		report{tried: tried, name: t.Name, survived: survived}.add(ctx, diags, err)
 	}
 }
 

@@ -78,6 +78,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	params["search_path"] = "public"
 	params["lock_timeout"] = lockTimeout
 	params["timezone"] = "UTC"
+	// Statements are few and simple; planning them anew for each tenant is pure cost.
+	params["plan_cache_mode"] = "force_generic_plan"
 	config.AfterRelease = func(c *pgx.Conn) bool {
 		made, _ := c.PgConn().CustomData()[tenantsMade].(int)
 		return made < tenantsPerConnection

@@ -23,7 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
@@ -66,14 +66,7 @@ func runTests(m *testing.M) int {
 		return fail(err)
 	}
 	defer func() { _ = sharedHost.Close(ctx) }()
-	return pgtest.Main(m, func(ctx context.Context, url string) error {
-		db, err := postgres.Open(ctx, postgres.Options{URL: url})
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.Migrate(ctx)
-	})
+	return pgtest.Main(m, postgrestest.Migrate)
 }
 
 // findCLI never skips: without a CLI there is nothing that these tests show.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
 // sharedHost is the real Soroban host: compiled once, used by every network.
@@ -24,12 +24,5 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = h.Close(context.Background()) }()
 	sharedHost = h
-	return pgtest.Main(m, func(ctx context.Context, url string) error {
-		db, err := postgres.Open(ctx, postgres.Options{URL: url})
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.Migrate(ctx)
-	})
+	return pgtest.Main(m, postgrestest.Migrate)
 }

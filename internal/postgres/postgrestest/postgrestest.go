@@ -1,0 +1,19 @@
+// Package postgrestest prepares databases for tests that need a registry.
+package postgrestest
+
+import (
+	"context"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+)
+
+// Migrate brings the database's registry to the newest version. It is what
+// pgtest.Main wants for the template that each test's database is copied from.
+func Migrate(ctx context.Context, url string) error {
+	db, err := postgres.Open(ctx, postgres.Options{URL: url})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.Migrate(ctx)
+}

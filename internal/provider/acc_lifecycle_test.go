@@ -219,10 +219,16 @@ func TestAccTenant_BadInputAtPlan(t *testing.T) {
 		"admin_email": {
 			`nobody`: "admin_email needs exactly one @", `\"a\"@b.example`: "admin_email has a quoted part",
 			`a@b.example\nBcc: x`: "admin_email has white space, a line break or a control character",
+			`.a@b.example`:        "admin_email has a dot at the start, the end or beside another dot before the @",
+			`a@b`:                 "admin_email needs a full domain after the @",
+			strings.Repeat("a", 60) + "@" + strings.Repeat(strings.Repeat("b", 60)+".", 4) + "example": "admin_email has 312 bytes; at most 254 are possible",
 		},
-		"admin_first_name": {``: "admin_first_name is empty"},
+		"admin_first_name": {``: "admin_first_name is empty", strings.Repeat("a", 256): "admin_first_name has 256 characters; at most 255 are possible"},
 		"admin_last_name":  {`a\tb`: "admin_last_name has a control character"},
-		"external_id":      {` x`: "external_id starts or ends with white space", ``: "external_id is empty"},
+		"external_id": {
+			` x`: "external_id starts or ends with white space", ``: "external_id is empty",
+			strings.Repeat("a", 256): "external_id has 256 characters; at most 255 are possible",
+		},
 	} {
 		for value, message := range cases {
 			values := map[string]string{"name": "Clinic", "admin_email": "a@b.example", "admin_first_name": "A", "admin_last_name": "B", "external_id": "x", field: value}
@@ -238,8 +244,15 @@ func TestAccTenant_BadInputAtPlan(t *testing.T) {
 			r.want(t, message)
 		}
 	}
-	w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "metadata = { \"\" = \"x\" }\n admin_email ", 1))
-	w.run("validate", "-no-color").want(t, `metadata has the key "", which is empty`)
+	for metadata, message := range map[string]string{
+		`{ "" = "x" }`: `metadata has the key "", which is empty`,
+		`{ for i in range(65) : tostring(i) => "x" }`: "metadata has 65 keys; at most 64 are possible",
+		`{ (format("%064d", 0)) = "x" }`:              "which has 64 characters; at most 63 are possible",
+		`{ k = format("%01025d", 0) }`:                `metadata has under key "k" a value that has 1025 characters; at most 1024 are possible`,
+	} {
+		w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "metadata = "+metadata+"\n admin_email ", 1))
+		w.run("validate", "-no-color").want(t, message)
+	}
 	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
 		t.Errorf("%d tenants", n)
 	}

@@ -162,34 +162,6 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
-// alive tells whether the process runs; one that nobody has reaped does not.
-func alive(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return false
-	}
-	if _, err := os.Stat("/proc/self"); err != nil {
-		return true
-	}
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	return err == nil && len(text) > 0
-}
-
-// eventually waits for what other processes do.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("it does not come about that %s", what)
-		}
-	}
-}
-
 // each runs a test as every account.
 func each(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Helper()

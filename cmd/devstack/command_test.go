@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 )
 
 func TestCommand_GetsTheSettings(t *testing.T) {
@@ -103,8 +105,8 @@ func TestCommand_GetsSignals(t *testing.T) {
 func TestCommand_LeavesNothingRunning(t *testing.T) {
 	each(t, func(t *testing.T, b *bundle) {
 		stdout, _, status := b.run(t, "--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!")
-		if status != 0 || alive(number(t, stdout)) {
-			t.Errorf("status %d; what the command left runs: %v", status, alive(number(t, stdout)))
+		if status != 0 || guardtest.Alive(number(t, stdout)) {
+			t.Errorf("status %d; what the command left runs: %v", status, guardtest.Alive(number(t, stdout)))
 		}
 	})
 }

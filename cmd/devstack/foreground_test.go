@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 )
 
 // settings reads an env file as a shell does.
@@ -48,8 +50,8 @@ func TestForeground(t *testing.T) {
 		if status := r.signal(t, syscall.SIGINT); status != 0 {
 			t.Errorf("status %d", status)
 		}
-		if left := b.left(t); len(left) != 0 || alive(server) {
-			t.Errorf("it left %v; the server runs: %v", left, alive(server))
+		if left := b.left(t); len(left) != 0 || guardtest.Alive(server) {
+			t.Errorf("it left %v; the server runs: %v", left, guardtest.Alive(server))
 		}
 	})
 }
@@ -151,10 +153,10 @@ func TestKilled(t *testing.T) {
 		pids := strings.Fields(line(t, r.stdout, " "))
 		server := b.server(t)
 		all := []int{number(t, pids[0]), number(t, pids[1]), server}
-		eventually(t, "all run", func() bool { return !slices.ContainsFunc(all, func(pid int) bool { return !alive(pid) }) })
+		guardtest.Eventually(t, "all run", func() bool { return !slices.ContainsFunc(all, func(pid int) bool { return !guardtest.Alive(pid) }) })
 		r.signal(t, syscall.SIGKILL)
-		eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(all, alive) })
-		eventually(t, "no file is left", func() bool { return len(b.left(t)) == 0 })
+		guardtest.Eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(all, guardtest.Alive) })
+		guardtest.Eventually(t, "no file is left", func() bool { return len(b.left(t)) == 0 })
 	})
 }
 

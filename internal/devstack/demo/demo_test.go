@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/demo"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 )
 
 func TestRun(t *testing.T) {
@@ -103,8 +103,8 @@ func TestRun_CancelStopsTheCLI(t *testing.T) {
 	if said, err := os.ReadFile(cli + ".log"); err != nil || string(said) != "stopped\n" {
 		t.Errorf("it was interrupted %q, error %v, want once", said, err)
 	}
-	if _, err := os.Stat(dir); alive(pid) || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("process alive: %v; workspace: %v", alive(pid), err)
+	if _, err := os.Stat(dir); guardtest.Alive(pid) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("process alive: %v; workspace: %v", guardtest.Alive(pid), err)
 	}
 }
 
@@ -126,8 +126,8 @@ func TestRun_KilledLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	eventually(t, "the CLI ends", func() bool { return !alive(pid) })
-	eventually(t, "the workspace goes", func() bool {
+	guardtest.Eventually(t, "the CLI ends", func() bool { return !guardtest.Alive(pid) })
+	guardtest.Eventually(t, "the workspace goes", func() bool {
 		_, err := os.Stat(dir)
 		return errors.Is(err, os.ErrNotExist)
 	})
@@ -137,7 +137,7 @@ func TestRun_KilledLeavesNothing(t *testing.T) {
 func whereabouts(t *testing.T, cli string) (pid int, dir string) {
 	t.Helper()
 	var text []byte
-	eventually(t, "the CLI runs", func() (up bool) {
+	guardtest.Eventually(t, "the CLI runs", func() (up bool) {
 		var err error
 		text, err = os.ReadFile(cli + ".up")
 		return err == nil
@@ -151,27 +151,4 @@ func whereabouts(t *testing.T, cli string) (pid int, dir string) {
 	}
 	words.Scan()
 	return pid, words.Text()
-}
-
-func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) && !zombie(pid) }
-
-func zombie(pid int) bool {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	return err == nil && len(text) == 0
-}
-
-// eventually waits for what other processes do.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("it does not come about that %s", what)
-		}
-	}
 }

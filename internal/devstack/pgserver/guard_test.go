@@ -3,7 +3,6 @@
 package pgserver_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,8 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 )
 
@@ -75,15 +74,15 @@ func TestGuard_ParentKilled(t *testing.T) {
 		t.Run(name+"TemporaryDirectoryGoes", func(t *testing.T) {
 			t.Parallel()
 			cmd, _, r := parent(t, as, pgserver.Options{})
-			if !alive(r.Pid) || !exists(r.Dir) {
+			if !guardtest.Alive(r.Pid) || !exists(r.Dir) {
 				t.Fatalf("no server to begin with: %+v", r)
 			}
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
-			eventually(t, "the server ends", func() bool { return !alive(r.Pid) })
-			eventually(t, "the directory goes", func() bool { return !exists(r.Dir) })
+			guardtest.Eventually(t, "the server ends", func() bool { return !guardtest.Alive(r.Pid) })
+			guardtest.Eventually(t, "the directory goes", func() bool { return !exists(r.Dir) })
 		})
 	}
 	t.Run("KeptDirectoryStaysAndWorksAgain", func(t *testing.T) {
@@ -94,7 +93,7 @@ func TestGuard_ParentKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		eventually(t, "the server ends", func() bool { return !alive(r.Pid) })
+		guardtest.Eventually(t, "the server ends", func() bool { return !guardtest.Alive(r.Pid) })
 		again := start(t, pgserver.Options{Dir: dir})
 		if got := query(t.Context(), t, again.URL("postgres"), "SELECT 'up'"); got != "up" {
 			t.Errorf("answer %q", got)
@@ -114,36 +113,11 @@ func TestGuard_ParentEnds(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			if alive(r.Pid) || exists(r.Dir) {
-				t.Errorf("process alive: %v, directory there: %v", alive(r.Pid), exists(r.Dir))
+			if guardtest.Alive(r.Pid) || exists(r.Dir) {
+				t.Errorf("process alive: %v, directory there: %v", guardtest.Alive(r.Pid), exists(r.Dir))
 			}
 		})
 	}
-}
-
-// eventually waits for what other processes do.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("it does not come about that %s", what)
-		}
-	}
-}
-
-// alive tells whether the process runs; one that nobody has reaped does not.
-func alive(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return false
-	}
-	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	return len(line) > 0 || err != nil && !exists("/proc/self")
 }
 
 func exists(path string) bool {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 )
 
@@ -98,8 +99,8 @@ func TestServer_StopLeavesNothing(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if alive(s.Pid()) || exists(s.Dir()) {
-		t.Errorf("process %d alive: %v, directory %s there: %v", s.Pid(), alive(s.Pid()), s.Dir(), exists(s.Dir()))
+	if guardtest.Alive(s.Pid()) || exists(s.Dir()) {
+		t.Errorf("process %d alive: %v, directory %s there: %v", s.Pid(), guardtest.Alive(s.Pid()), s.Dir(), exists(s.Dir()))
 	}
 	select {
 	case <-s.Done():

@@ -1,0 +1,48 @@
+//go:build unix
+
+// Package guardtest helps tests that watch other processes come and go.
+package guardtest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Alive tells whether the process runs. One that has ended and that nobody has
+// reaped yet does not; where there is no /proc it cannot be told from others.
+func Alive(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return false
+	}
+	if _, err := os.Stat("/proc/self"); err != nil {
+		return true
+	}
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && len(line) > 0
+}
+
+// patience is how long Eventually waits: on a machine that runs many tests at
+// once, what takes milliseconds can take seconds.
+const patience = 2 * time.Minute
+
+// Eventually waits for what other processes do, and fails the test when it does
+// not come about. what completes the sentence "it does not come about that".
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it does not come about that %s", what)
+		}
+	}
+}

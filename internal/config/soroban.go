@@ -63,7 +63,7 @@ func ReadSoroban(get Source) (Soroban, error) {
 		r.fault(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; give SOROBAN_NETWORK_PASSPHRASE with it", s.Network)
 	}
 	if s.DeployerSecret != "" && !seedShape(s.DeployerSecret.Reveal()) {
-		r.fault(SorobanDeployer, "is no secret key; it has 56 characters and begins with S")
+		r.fault(SorobanDeployer, "is no secret key; give the one of 56 characters that begins with S (G... is the public address)")
 	}
 	r.address(s.RPCURL, s.Network)
 	return s, r.err()

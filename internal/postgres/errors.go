@@ -22,8 +22,9 @@ var errFenced = provisioning.Errorf(provisioning.KindFenced, "write",
 // driver's can name host, user, statement and values.
 func failure(err error, op string) error {
 	var (
-		known *provisioning.Error
-		state *pgconn.PgError
+		known  *provisioning.Error
+		state  *pgconn.PgError
+		lookup *net.DNSError
 	)
 	switch {
 	case err == nil:
@@ -34,6 +35,12 @@ func failure(err error, op string) error {
 		return serverFailure(err, state, op)
 	case errors.Is(err, context.Canceled):
 		return provisioning.Wrap(err, provisioning.KindCancelled, op, "the operation was cancelled")
+	case errors.As(err, &lookup):
+		return provisioning.Wrap(err, provisioning.KindTransient, op,
+			"the name of the database host cannot be resolved; check DATABASE_URL or DB_HOST")
+	case strings.Contains(err.Error(), "server refused TLS connection"): // The driver has no type for it.
+		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+			"the database offers no TLS, but the settings ask for it; set it up there, or change sslmode")
 	case unreachable(err):
 		return provisioning.Wrap(err, provisioning.KindTransient, op,
 			"the database does not answer; check that it runs and that host, port and TLS mode are right")

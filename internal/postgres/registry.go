@@ -24,6 +24,12 @@ func (db *DB) FindByName(ctx context.Context, name string) (provisioning.Tenant,
 		provisioning.NameKey(name))
 }
 
+// FindByExternalID finds the tenant of that key, whatever its status.
+func (db *DB) FindByExternalID(ctx context.Context, externalID string) (provisioning.Tenant, error) {
+	return db.one(ctx, "find tenant", "there is no tenant with the external id "+externalID,
+		`SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1`, externalID)
+}
+
 func (db *DB) one(ctx context.Context, op, missing, query string, args ...any) (provisioning.Tenant, error) {
 	pool, err := db.ready(ctx)
 	if err != nil {

@@ -20,7 +20,7 @@ func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, 
 		t = found.Tenant
 		switch {
 		case t.Status == provisioning.StatusArchived:
-			return provisioning.Errorf(provisioning.KindConflict, "update tenant", "the tenant is ARCHIVED; restore it first")
+			return provisioning.Errorf(provisioning.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
 		case version != 0 && version != t.Version:
 			return provisioning.Errorf(provisioning.KindConflict, "update tenant",
 				"the tenant was changed by somebody else meanwhile (version %d, expected %d); read it again", t.Version, version)

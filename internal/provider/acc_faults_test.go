@@ -319,12 +319,56 @@ func TestAccTenant_Faults(t *testing.T) {
 		w.oneOfEach()
 	})
 
+	t.Run("ProtectedTenantThatNeverWentLive", func(t *testing.T) {
+		w := setup(t, strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1))
+		w.env["SOROBAN_MAX_FEE"] = "100"
+		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "raise SOROBAN_MAX_FEE to at least")
+		nothingLeft(w, "FAILED")
+		delete(w.env, "SOROBAN_MAX_FEE")
+		recovers(w)
+		w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected")
+	})
+
+	t.Run("ServerWithoutTLS", func(t *testing.T) {
+		w := setup(t, clinic)
+		w.env["DATABASE_URL"] = strings.Replace(w.env["DATABASE_URL"], "sslmode=disable", "sslmode=require", 1)
+		w.apply().want(t, "the database offers no TLS, but the settings ask for it")
+		w.env["DATABASE_URL"] = "postgres://u@no-such-host.invalid/x"
+		w.apply().want(t, "the name of the database host cannot be resolved")
+	})
+
+	t.Run("TimeOutOfAnUpdateAndADelete", func(t *testing.T) {
+		slow := strings.Replace(clinic, "admin_email ", "timeouts = { update = \"1s\", delete = \"1s\" }\n admin_email ", 1)
+		w := setup(t, slow)
+		w.mustApply()
+		release := w.blocker(`SELECT 1 FROM tenants FOR UPDATE`)
+		w.write("main.tf", header+strings.Replace(slow, "Lovelace", "Hopper", 1))
+		w.apply().want(t, "the time allowed by timeouts.update (1s) ran out", "The tenant stays as the state shows it")
+		w.run("destroy", "-auto-approve", "-no-color").want(t, "the time allowed by timeouts.delete (1s) ran out", "repeat the command")
+		release()
+		w.mustApply()
+		w.noChanges()
+	})
+
+	t.Run("ExternalIDOfAnArchivedTenant", func(t *testing.T) {
+		one := strings.Replace(clinic, "admin_email ", "external_id = \"e-1\"\n admin_email ", 1)
+		w := setup(t, one)
+		w.mustApply()
+		w.write("main.tf", header+strings.Replace(one, "e-1", "e-2", 1))
+		w.mustApply()
+		w.write("main.tf", header+one)
+		w.run("plan", "-no-color").want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND external_id = 'e-2'`); n != 1 {
+			t.Errorf("%d live tenants", n)
+		}
+	})
+
 	t.Run("NameOfALiveTenantOnRename", func(t *testing.T) {
 		two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
 		w := setup(t, two)
 		w.mustApply()
 		w.write("main.tf", header+strings.Replace(two, "Other Clinic", "ST. MARY'S CLINIC", 1))
-		w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it")
+		w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
 	})
 
 	t.Run("DatabaseRestartsMeanwhile", func(t *testing.T) {

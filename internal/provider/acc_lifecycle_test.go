@@ -104,7 +104,7 @@ func TestAccTenant_Import(t *testing.T) {
 	w.run("state", "rm", "healthcare_tenant.clinic")
 	w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").want(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
 	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-	w.run("import", "-no-color", "healthcare_tenant.clinic", id).want(t, "it is archived since", "Restore the tenant first")
+	w.run("import", "-no-color", "healthcare_tenant.clinic", id).want(t, "it is archived since", "An archived tenant cannot be managed")
 	w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
 	w.run("import", "-no-color", "healthcare_tenant.clinic", "what").want(t, `"what" is neither a tenant's UUID nor name:NAME`)
 
@@ -129,7 +129,7 @@ func TestAccTenant_ManagedByTakesOverAfterALostState(t *testing.T) {
 }
 
 func TestAccTenant_DeletionProtection(t *testing.T) {
-	protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n external_id = \"crm-1\"\n admin_email ", 1)
+	protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1)
 	w := setup(t, protected)
 	w.mustApply()
 	w.run("plan", "-destroy", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
@@ -140,16 +140,20 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 		t.Error("a protected tenant was archived")
 	}
 	w.run("untaint", "healthcare_tenant.clinic")
-	w.write("main.tf", header+strings.Replace(protected, "crm-1", "crm-2", 1))
-	w.run("plan", "-no-color").want(t, "Tenant is protected")
+	protected = strings.Replace(protected, "admin_email ", "external_id = \"crm-1\"\n admin_email ", 1)
+	w.write("main.tf", header+protected)
+	w.run("plan", "-no-color").want(t, "Tenant is protected") // Another external id is another tenant.
+	w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "deletion_protection = false\n admin_email ", 1))
+	w.mustApply()
 	w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
 	w.mustApply()
 	w.noChanges()
+	w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").want(t, "an external_id stays with the archived tenant, so give another one")
 	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 		t.Errorf("destroy: %s", r.out)
 	}
 	// An external id stays with the archived tenant.
-	w.apply().want(t, "a tenant with this externalId exists already", "An external_id stays with an archived tenant")
+	w.apply().want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
 }
 
 func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -32,6 +33,11 @@ type report struct {
 func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": r.name, "error": err.Error()})
 	summary := "Could not " + r.tried + " tenant"
+	var limit timeLimit
+	timedOut := errors.As(context.Cause(ctx), &limit) && provisioning.KindOf(err) == provisioning.KindTransient
+	if timedOut {
+		err = provisioning.Wrap(err, provisioning.KindTransient, r.tried+" tenant", "%s", limit)
+	}
 	survived, next := r.survived, r.next
 	if survived == "" {
 		survived = "Nothing was changed."
@@ -47,6 +53,10 @@ func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 			return
 		}
 	}
+	if timedOut {
+		diags.AddAttributeError(path.Root("timeouts"), summary, detail)
+		return
+	}
 	diags.AddError(summary, detail)
 }
 
@@ -54,7 +64,7 @@ func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 func remedy(kind provisioning.Kind) string {
 	switch kind {
 	case provisioning.KindTransient:
-		return "Once the cause is gone, run terraform apply again."
+		return "Once the cause is gone, run terraform apply again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
 	case provisioning.KindConflict:
 		return "Look at the tenant's present state with terraform plan, and apply again."
 	case provisioning.KindCancelled:

@@ -26,17 +26,17 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := within(ctx, "create", limit)
 	defer cancel()
 
 	service, err := r.open(limited)
 	if err != nil {
-		report{tried: "create", name: plan.Name.ValueString()}.add(ctx, &resp.Diagnostics, err)
+		report{tried: "create", name: plan.Name.ValueString()}.add(limited, &resp.Diagnostics, err)
 		return
 	}
 	out, err := service.Provision(limited, plan.inputs(r.settings.managedBy))
 	if out.Tenant.ID == uuid.Nil { // There is no tenant of ours, and so no state.
-		r.refusal(plan, out).add(ctx, &resp.Diagnostics, err)
+		r.refusal(plan, out).add(limited, &resp.Diagnostics, err)
 		return
 	}
 	if provisioning.KindOf(err) == provisioning.KindFenced {
@@ -58,10 +58,11 @@ func (r *tenantResource) refusal(plan tenantModel, out provisioning.Outcome) rep
 		rep.survived = fmt.Sprintf("That tenant is %s since %s and was not touched: a tenant that has been live is never taken over by accident.",
 			t.Status, t.UpdatedAt.UTC().Format("2006-01-02 15:04 MST"))
 		rep.next = fmt.Sprintf("If it is the one that you mean, import it: terraform import ADDRESS %s, where ADDRESS is the resource's, "+
-			"such as healthcare_tenant.example. If this apply was to replace it, take create_before_destroy out: the two cannot share a name. "+
+			"such as healthcare_tenant.example. If its resource was only renamed in the configuration, add a moved block. "+
+			"If this apply was to replace it, take create_before_destroy out: the two cannot share a name. "+
 			"Otherwise choose another name or external_id.", t.ID)
 		if t.Status == provisioning.StatusArchived {
-			rep.next = "An external_id stays with an archived tenant. Choose another one, or have that tenant restored and import it."
+			rep.next = "An external_id stays with an archived tenant. Choose another one."
 		}
 	}
 	return rep
@@ -90,8 +91,11 @@ func ended(ctx context.Context, diags *diag.Diagnostics, tried string, t provisi
 	default:
 		survived := fmt.Sprintf("The tenant is %s and in the state.", t.Status)
 		if t.Status == provisioning.StatusFailed {
-			survived = "Its schema and database role were removed again; a contract that was deployed is kept for the next attempt. " +
+			survived = "Its schema and database role were removed again; what may be on the ledger already is found and used by the next attempt. " +
 				"The tenant is FAILED and in the state under the id " + t.ID.String() + "."
+		} else if tried == "create" {
+			survived = fmt.Sprintf("The tenant is %s and in the state, where Terraform marks it as tainted: the next apply rolls it back "+
+				"and begins again with the same id, schema name and contract.", t.Status)
 		}
 		report{tried: tried, name: t.Name, survived: survived}.add(ctx, diags, err)
 	}

@@ -23,9 +23,10 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := within(ctx, "delete", limit)
 	defer cancel()
-	rep := report{tried: "archive", name: state.Name.ValueString(), survived: "The tenant stays in the state."}
+	rep := report{tried: "archive", name: state.Name.ValueString(), survived: "The tenant stays in the state.",
+		next: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows what lies behind it."}
 	id, err := state.tenantID()
 	if err != nil {
 		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "archive tenant", "the id in the state is no UUID"))
@@ -48,8 +49,10 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 }
 
+// refuseIfProtected guards what a tenant that is live holds. One that never went
+// live holds nothing, and its first apply has to be able to begin again.
 func (r *tenantResource) refuseIfProtected(state tenantModel, diags *diag.Diagnostics) {
-	if !state.DeletionProtection.ValueBool() {
+	if !state.DeletionProtection.ValueBool() || state.Status.ValueString() != string(provisioning.StatusActive) {
 		return
 	}
 	diags.AddAttributeError(path.Root("deletion_protection"), "Tenant is protected",

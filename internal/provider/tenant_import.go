@@ -24,19 +24,19 @@ func (r *tenantResource) ImportState(ctx context.Context, req resource.ImportSta
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := within(ctx, "read", readTimeout)
 	defer cancel()
 	t, err := r.find(ctx, wanted)
 	if err != nil {
 		rep := report{tried: "import", name: wanted}
-		if provisioning.KindOf(err) == provisioning.KindNotFound {
+		if kind := provisioning.KindOf(err); kind == provisioning.KindNotFound || kind == provisioning.KindInvalid {
 			rep.next = "Give the id or name:NAME of a live tenant."
 		}
 		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	if t.Status == provisioning.StatusArchived {
-		report{tried: "import", name: t.Name, next: "Restore the tenant first, or create a new one."}.add(ctx, &resp.Diagnostics,
+		report{tried: "import", name: t.Name, next: "An archived tenant cannot be managed. Import a live one, or create a new one."}.add(ctx, &resp.Diagnostics,
 			provisioning.Errorf(provisioning.KindConflict, "import tenant", "it is archived since %s", t.ArchivedAt.UTC().Format("2006-01-02")))
 		return
 	}

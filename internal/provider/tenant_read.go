@@ -28,7 +28,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Warn(ctx, "the provider's configuration is not known yet, so the tenant was not read", map[string]any{"tenant_id": state.ID.ValueString()})
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := within(ctx, "read", limit)
 	defer cancel()
 	rep := report{tried: "read", name: state.Name.ValueString()}
 	id, err := state.tenantID()

@@ -101,6 +101,9 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 // welcome mail was not sent, and refuses at plan what apply would refuse.
 func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.State.Raw.IsNull() {
+		var plan tenantModel
+		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+		r.refuseTakenExternalID(ctx, plan, "", &resp.Diagnostics)
 		return
 	}
 	var state tenantModel
@@ -119,6 +122,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
 		r.refuseIfProtected(state, &resp.Diagnostics)
+		r.refuseTakenExternalID(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
 	}
 	live := state.Status.ValueString() == string(provisioning.StatusActive)
 	if live && state.WelcomeEmailStatus.ValueString() == string(provisioning.WelcomeEmailSent) {

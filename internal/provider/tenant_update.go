@@ -20,7 +20,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := within(ctx, "update", limit)
 	defer cancel()
 	rep := report{tried: "update", name: state.Name.ValueString(), survived: "The tenant stays as the state shows it."}
 	id, err := state.tenantID()
@@ -35,6 +35,9 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	t, err := service.Update(ctx, id, plan.inputs(r.settings.managedBy), 0)
 	if err != nil {
+		if provisioning.KindOf(err) == provisioning.KindConflict && len(provisioning.FieldsOf(err)) > 0 {
+			rep.next = "Choose another value. If two tenants are to exchange names, give one of them a third name first, in an apply of its own."
+		}
 		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}

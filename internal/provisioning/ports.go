@@ -21,6 +21,8 @@ type Registry interface {
 	// FindByName finds the live tenant of that name, ignoring case, else the one
 	// archived last. KindNotFound when there is neither.
 	FindByName(ctx context.Context, name string) (Tenant, error)
+	// FindByExternalID returns KindNotFound for an unknown key.
+	FindByExternalID(ctx context.Context, externalID string) (Tenant, error)
 	// Update changes what a caller may change, also of the admin user in the
 	// tenant's schema. KindConflict for a name or e-mail that is taken, or when
 	// version is not 0 and not the stored one.

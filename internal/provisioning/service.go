@@ -98,13 +98,13 @@ func (s *Service) existing(t Tenant, in Inputs) (Outcome, error) {
 	if t.Status == StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
 		return Outcome{Tenant: t, Adopted: true}, nil
 	}
-	field, value := "name", t.Name
+	field, words, value := "name", "name", t.Name
 	if in.ExternalID != "" && in.ExternalID == t.ExternalID {
-		field, value = "externalId", t.ExternalID
+		field, words, value = "externalId", "external id", t.ExternalID
 	}
 	return Outcome{Standing: &t}, &Error{
 		Kind: KindConflict, Op: "create tenant",
-		Message: "a tenant with this " + field + " exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
+		Message: "a tenant with this " + words + " exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
 		Fields:  []FieldError{{Field: field, Message: "is taken: " + value}},
 	}
 }
@@ -117,6 +117,11 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Tenant, error) {
 // FindByName finds the live tenant of that name, else the one archived last.
 func (s *Service) FindByName(ctx context.Context, name string) (Tenant, error) {
 	return s.registry.FindByName(ctx, NormalizeName(name))
+}
+
+// FindByExternalID finds the tenant of that key, whatever its status.
+func (s *Service) FindByExternalID(ctx context.Context, externalID string) (Tenant, error) {
+	return s.registry.FindByExternalID(ctx, externalID)
 }
 
 // Update changes a tenant in place. KindInvalid, KindNotFound, KindConflict.

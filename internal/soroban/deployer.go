@@ -93,7 +93,7 @@ func (d *Deployer) checkNetwork(ctx context.Context) error {
 	}
 	if got.Passphrase != d.opts.Passphrase {
 		return provisioning.Errorf(provisioning.KindPermanent, "check network",
-			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK and SOROBAN_RPC_URL",
+			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
 			got.Passphrase, d.opts.Passphrase)
 	}
 	d.checked.Store(true)

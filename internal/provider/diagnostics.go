@@ -33,7 +33,7 @@ type report struct {
 func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": r.name, "error": err.Error()})
 	summary := "Could not " + r.tried + " tenant"
-	var limit timeLimit
+	var limit timeLimitError
 	timedOut := errors.As(context.Cause(ctx), &limit) && provisioning.KindOf(err) == provisioning.KindTransient
 	if timedOut {
 		err = provisioning.Wrap(err, provisioning.KindTransient, r.tried+" tenant", "%s", limit)

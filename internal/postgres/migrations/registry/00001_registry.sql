@@ -174,6 +174,10 @@ BEGIN
     EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO healthcare_connect', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), current_user);
+    -- Who does not own the database is only warned that nothing was revoked.
+    IF has_database_privilege('public', current_database(), 'CONNECT') THEN
+        RAISE EXCEPTION 'CONNECT could not be taken from PUBLIC' USING ERRCODE = '42501';
+    END IF;
 END $$;
 -- +goose StatementEnd
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

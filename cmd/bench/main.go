@@ -25,8 +25,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 7, "how often floor and product alternate")
-	flag.IntVar(&o.tenants, "tenants", 96, "tenants in each round; a multiple of 8")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often floor and product alternate")
+	flag.IntVar(&o.tenants, "tenants", 240, "tenants in each round; a multiple of 8")
 	flag.Parse()
 	if err := run(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -103,7 +103,7 @@ func endGroup(group int) {
 		if err := syscall.Kill(-group, sig); errors.Is(err, syscall.ESRCH) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // Nothing tells when a group that is not ours to reap has ended.
 	}
 	_ = syscall.Kill(-group, syscall.SIGKILL) // It may be over by now.
 }

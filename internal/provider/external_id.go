@@ -34,9 +34,5 @@ func (r *tenantResource) refuseTakenExternalID(ctx context.Context, plan tenantM
 		rep.next += " If this plan is to replace it (-replace, or a tainted resource): an external_id stays with the archived tenant, " +
 			"so give another one, or keep the tenant with terraform untaint ADDRESS."
 	}
-	rep.add(ctx, diags, &provisioning.Error{
-		Kind: provisioning.KindConflict, Op: "plan tenant",
-		Message: "a tenant with this external id exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
-		Fields:  []provisioning.FieldError{{Field: "externalId", Message: "is taken"}},
-	})
+	rep.add(ctx, diags, provisioning.Exists(t, plan.ExternalID.ValueString()))
 }

@@ -98,11 +98,17 @@ func (s *Service) existing(t Tenant, in Inputs) (Outcome, error) {
 	if t.Status == StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
 		return Outcome{Tenant: t, Adopted: true}, nil
 	}
+	return Outcome{Standing: &t}, Exists(t, in.ExternalID)
+}
+
+// Exists is the KindConflict of a tenant that stands where another one was
+// wanted: under the wanted external id if it has that, else under its name.
+func Exists(t Tenant, wantedExternalID string) *Error {
 	field, words, value := "name", "name", t.Name
-	if in.ExternalID != "" && in.ExternalID == t.ExternalID {
+	if wantedExternalID != "" && wantedExternalID == t.ExternalID {
 		field, words, value = "externalId", "external id", t.ExternalID
 	}
-	return Outcome{Standing: &t}, &Error{
+	return &Error{
 		Kind: KindConflict, Op: "create tenant",
 		Message: "a tenant with this " + words + " exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
 		Fields:  []FieldError{{Field: field, Message: "is taken: " + value}},

@@ -44,13 +44,16 @@ func (r row) busy(op string) error {
 func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
 	t := found.Tenant
 	set := `status = 'PROVISIONING', provisioning_error = NULL, ` + claimSet
+	action := provisioning.AuditAction("")
 	switch {
+	case mode == provisioning.ClaimRetry && t.Queued:
+		return provisioning.Run{}, queued(t, "claim tenant")
 	case found.Undo != provisioning.UndoNone:
 		set = claimSet
 	case t.Status == provisioning.StatusPending, t.Status == provisioning.StatusProvisioning:
 	case mode == provisioning.ClaimRetry && !t.WasLive() &&
 		(t.Status == provisioning.StatusFailed || t.Status == provisioning.StatusArchived):
-		set = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, ` + set
+		set, action = newAttempt+set, provisioning.AuditAttempt
 	default:
 		return provisioning.Run{}, t.Status.Conflict("claim tenant", "provisioning")
 	}
@@ -63,6 +66,19 @@ func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMod
 			ON CONFLICT DO NOTHING
 		) SELECT `+tenantColumns+runColumns+` FROM claimed`, t.ID, lease.Owner, lease.TTL)
 	out, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	if err == nil && action != "" {
+		err = audit(ctx, tx, t.ID, action, map[string]any{"attempt": out.Tenant.Attempt})
+	}
 	out.Owner = lease.Owner
 	return out.Run, err
+}
+
+// newAttempt are the SET items with which a tenant that ended without being live
+// begins again.
+const newAttempt = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, `
+
+// queued refuses a tenant that is a worker's.
+func queued(t provisioning.Tenant, op string) error {
+	return provisioning.Errorf(provisioning.KindConflict, op,
+		"tenant %q (%s) is %s and a worker of tenant-api has it in its queue; wait for it to end, or archive the tenant", t.Name, t.ID, t.Status)
 }

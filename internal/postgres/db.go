@@ -45,6 +45,7 @@ const lockTimeout = "5s"
 type DB struct {
 	pool    *pgxpool.Pool
 	options Options
+	queue   Queue // Nil but where UseQueue was called.
 
 	migrating sync.Mutex
 	migrated  bool

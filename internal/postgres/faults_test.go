@@ -257,7 +257,7 @@ func TestDB_Create_ContinuesARollbackWithNewInputs(t *testing.T) {
 	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Abort(t.Context(), run.Tenant.ID, *lease("dead", -time.Second)); err != nil {
+	if _, err := b.Abort(t.Context(), run.Tenant.ID, lease("dead", -time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Half undone by hand.

@@ -51,4 +51,4 @@ const logUpsert = `INSERT INTO provisioning_logs (tenant_id, attempt, step, stat
 		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
 
 const logMerge = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),
-	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now()`
+	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now(), change = nextval('provisioning_changes')`

@@ -42,8 +42,8 @@ func inputs(name string) provisioning.Inputs {
 	}
 }
 
-func lease(owner string, ttl time.Duration) *provisioning.LeaseRequest {
-	return &provisioning.LeaseRequest{Owner: owner, TTL: ttl}
+func lease(owner string, ttl time.Duration) provisioning.LeaseRequest {
+	return provisioning.LeaseRequest{Owner: owner, TTL: ttl}
 }
 
 func (b bundle) draft(in provisioning.Inputs) provisioning.Draft {

@@ -64,8 +64,10 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 		}
 		// The new epoch keeps a late write of the run that made it live from undoing this.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
-			version = version + 1, run_epoch = run_epoch + 1 WHERE id = $1 RETURNING `+tenantColumns, id)
-		t, err = pgx.CollectExactlyOneRow(rows, scanTenant)
+			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due = NULL WHERE id = $1 RETURNING `+tenantColumns, id)
+		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
+			err = audit(ctx, tx, id, provisioning.AuditArchive, nil)
+		}
 		return err
 	})
 	return t, err
@@ -82,9 +84,11 @@ func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseR
 		if s := found.Tenant.Status; s == provisioning.StatusActive || s == provisioning.StatusArchived {
 			return s.Conflict("abort tenant", "aborting")
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', `+claimSet+`
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', job_id = NULL, `+claimSet+`
 			WHERE id = $1 RETURNING `+tenantColumns+runColumns, id, lease.Owner, lease.TTL)
-		out, err = pgx.CollectExactlyOneRow(rows, scanRun)
+		if out, err = pgx.CollectExactlyOneRow(rows, scanRun); err == nil {
+			err = audit(ctx, tx, id, provisioning.AuditAbort, map[string]any{"was": found.Tenant.Status})
+		}
 		return err
 	})
 	out.Owner = lease.Owner
@@ -98,19 +102,40 @@ func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.L
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `SELECT id, tenant_id, attempt, created_at, step::text, status::text, result,
-			coalesce(error, ''), coalesce(duration_ms, 0) * interval '1 millisecond'
+	rows, err := pool.Query(ctx, `SELECT `+logColumns+`
 		FROM provisioning_logs l
 		WHERE tenant_id = $1 AND ($2 OR attempt = (SELECT max(attempt) FROM provisioning_logs WHERE tenant_id = $1))
 		ORDER BY l.attempt, l.step`, id, all)
 	if err != nil {
 		return nil, failure(err, op)
 	}
-	entries, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e provisioning.LogEntry, err error) {
-		err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
-		return e, err
-	})
+	entries, err := pgx.CollectRows(rows, scanLog)
 	return entries, failure(err, op)
+}
+
+// logColumns are read by scanLog, in this order.
+const logColumns = `id, tenant_id, attempt, created_at, change, step::text, status::text, result,
+	coalesce(error, ''), coalesce(duration_ms, 0) * interval '1 millisecond'`
+
+func scanLog(r pgx.CollectableRow) (e provisioning.LogEntry, err error) {
+	err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Change, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
+	return e, err
+}
+
+// Changes reads a tenant, and then what changed in its log since a point. In this
+// order: rows that led to the status which is read are among those read after it.
+func (db *DB) Changes(ctx context.Context, id uuid.UUID, after int64) (provisioning.Changes, error) {
+	const op = "read changes"
+	t, err := db.Get(ctx, id)
+	if err != nil {
+		return provisioning.Changes{}, err
+	}
+	rows, err := db.pool.Query(ctx, `SELECT `+logColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND change > $2 ORDER BY change`, id, after)
+	if err != nil {
+		return provisioning.Changes{}, failure(err, op)
+	}
+	entries, err := pgx.CollectRows(rows, scanLog)
+	return provisioning.Changes{Tenant: t, Entries: entries}, failure(err, op)
 }
 
 // lockTenant reads a tenant and keeps others from changing it until tx ends.

@@ -64,7 +64,7 @@ func TestDB_Create(t *testing.T) {
 				}
 			} else {
 				var err error
-				if first, err = b.Abort(t.Context(), first.Tenant.ID, *lease("other", time.Minute)); err != nil {
+				if first, err = b.Abort(t.Context(), first.Tenant.ID, lease("other", time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -85,7 +85,7 @@ func TestDB_Create(t *testing.T) {
 		b := setup(t)
 		live := b.live(inputs("Clinic"))
 		c, err := b.Create(t.Context(), b.draft(inputs("clinic")), lease("other", time.Minute))
-		if err != nil || !c.Existing || c.Run != nil || c.Tenant.ID != live.ID {
+		if err != nil || c.Run != nil || c.Tenant.ID != live.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
@@ -99,7 +99,7 @@ func TestDB_Create(t *testing.T) {
 		if _, err := b.Update(t.Context(), second.Tenant.ID, inputs("Clinic"), 0); err != nil {
 			t.Fatal(err) // A tenant that failed holds its name against nobody.
 		}
-		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, lease("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,14 +110,14 @@ func TestDB_Create(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("x", time.Minute))
-		if err != nil || !c.Existing || c.Tenant.ID != second.Tenant.ID {
+		if err != nil || c.Run != nil || c.Tenant.ID != second.Tenant.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
 		found, err := b.FindByName(t.Context(), "Clinic")
 		if err != nil || found.ID != second.Tenant.ID {
 			t.Errorf("%+v, %v", found, err)
 		}
-		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, lease("x", time.Minute))
 		wantKind(t, err, provisioning.KindConflict) // The name is taken now.
 	})
 
@@ -150,7 +150,7 @@ func TestDB_Create(t *testing.T) {
 		live := b.live(in)
 		in.Name = "Another name"
 		c, err := b.Create(t.Context(), b.draft(in), lease("other", time.Minute))
-		if err != nil || !c.Existing || c.Tenant.ID != live.ID {
+		if err != nil || c.Run != nil || c.Tenant.ID != live.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
@@ -263,7 +263,7 @@ func TestDB_Update(t *testing.T) {
 		b := setup(t)
 		made := b.live(inputs("One"))
 		_, err := b.Update(t.Context(), made.ID, inputs("Two"), made.Version-1)
-		wantKind(t, err, provisioning.KindConflict)
+		wantKind(t, err, provisioning.KindStale)
 	})
 
 	t.Run("RefusesAnArchivedTenant", func(t *testing.T) {

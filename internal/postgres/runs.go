@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,14 +33,19 @@ func (db *DB) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) 
 	})
 }
 
-// Release gives a tenant back unfinished.
-func (db *DB) Release(ctx context.Context, r provisioning.Run) error {
+// Release gives a tenant back unfinished, and notes why.
+func (db *DB) Release(ctx context.Context, r provisioning.Run, records ...provisioning.StepRecord) error {
 	const op = "release tenant"
 	pool, err := db.ready(ctx)
 	if err != nil {
 		return err
 	}
-	tag, err := pool.Exec(ctx, `UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+mine, r.Tenant.ID, r.Epoch)
+	tag, err := pool.Exec(ctx, `WITH moved AS (
+			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+mine+` RETURNING id, attempt
+		), logged AS (`+logUpsert+`
+			FROM moved, `+logInput(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		) SELECT id FROM moved`,
+		concat([]any{r.Tenant.ID, r.Epoch}, newLogRows(records).args())...)
 	return failure(fenced(tag.RowsAffected(), err), op)
 }
 
@@ -86,6 +92,7 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 		return provisioning.Tenant{}, err
 	}
 	log := newLogRows(p.Records)
+	event := auditArgs(ctx, provisioning.AuditActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET checkpoint = $3::provisioning_step,
 				soroban_contract_id = coalesce(nullif($4::text, ''), soroban_contract_id),
@@ -94,13 +101,19 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 				activated_at = CASE WHEN $6::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
 				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
 				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
+				job_id = CASE WHEN $6::boolean THEN NULL ELSE job_id END,
+				welcome_email_due = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+firstMailPause+` END,
+				audit_seq = audit_seq + $6::boolean::int,
+				audit_head = CASE WHEN $6::boolean THEN
+					audit_hash(audit_head, id, audit_seq + 1, now(), $12::text, 'DONE', $13::jsonb, $14::jsonb) ELSE audit_head END,
 				updated_at = now(), version = version + 1
 			WHERE `+mine+` AND status = 'PROVISIONING' AND undo IS NULL
 			RETURNING *
+		), audited AS (`+auditInsert("moved WHERE $6::boolean", 12)+`
 		), logged AS (`+logUpsert+`
 			FROM moved, `+logInput(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
 		) SELECT `+tenantColumns+` FROM moved`,
-		append([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args()...)...)
+		concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args(), event)...)
 	if err != nil {
 		return provisioning.Tenant{}, failure(err, op)
 	}
@@ -123,6 +136,9 @@ func (db *DB) advancedBefore(ctx context.Context, r provisioning.Run, p provisio
 	}
 	return provisioning.Tenant{}, errFenced
 }
+
+// concat joins the parameters of a statement.
+func concat(parts ...[]any) []any { return slices.Concat(parts...) }
 
 func fenced(rows int64, err error) error {
 	if err == nil && rows == 0 {

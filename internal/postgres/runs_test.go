@@ -16,7 +16,7 @@ func TestDB_Claim(t *testing.T) {
 	t.Run("OneAtATime", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin(inputs("Clinic"))
-		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, *lease("other", time.Minute))
+		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, lease("other", time.Minute))
 		wantKind(t, err, provisioning.KindConflict)
 	})
 
@@ -24,7 +24,7 @@ func TestDB_Claim(t *testing.T) {
 		b := setup(t)
 		run := b.begin(inputs("Clinic"))
 		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, *lease("other", time.Minute))
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, lease("other", time.Minute))
 		if err != nil || next.Epoch != run.Epoch+1 {
 			t.Fatalf("%+v, %v", next, err)
 		}
@@ -42,9 +42,9 @@ func TestDB_Claim(t *testing.T) {
 		b := setup(t)
 		run := b.begin(inputs("Clinic"))
 		fail(b, run)
-		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, *lease("x", time.Minute))
+		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, lease("x", time.Minute))
 		wantKind(t, err, provisioning.KindConflict)
-		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, lease("x", time.Minute))
 		if err != nil || next.Tenant.Attempt != 2 || next.Checkpoint != provisioning.StepCreateTenantRecord {
 			t.Errorf("%+v, %v", next, err)
 		}
@@ -57,7 +57,7 @@ func TestDB_Claim(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, *lease("other", time.Minute))
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, lease("other", time.Minute))
 		if err != nil || next.Undo != provisioning.UndoFailed || next.Tenant.Attempt != 1 {
 			t.Fatalf("%+v, %v", next, err)
 		}
@@ -66,10 +66,10 @@ func TestDB_Claim(t *testing.T) {
 			t.Fatalf("%+v, %v", failed, err)
 		}
 		// One that is given up after it failed, by a process that dies.
-		if _, err := b.Abort(t.Context(), run.Tenant.ID, *lease("dead", -time.Second)); err != nil {
+		if _, err := b.Abort(t.Context(), run.Tenant.ID, lease("dead", -time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		if next, err = b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, *lease("other", time.Minute)); err != nil || next.Undo != provisioning.UndoAborted {
+		if next, err = b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, lease("other", time.Minute)); err != nil || next.Undo != provisioning.UndoAborted {
 			t.Errorf("%+v, %v", next, err)
 		}
 		wantKind(t, func() error { _, err := b.Undo(t.Context(), run); return err }(), provisioning.KindFenced)
@@ -78,18 +78,18 @@ func TestDB_Claim(t *testing.T) {
 	t.Run("LiveTenantsHaveNothingToRun", func(t *testing.T) {
 		b := setup(t)
 		live := b.live(inputs("Clinic"))
-		_, err := b.Claim(t.Context(), live.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		_, err := b.Claim(t.Context(), live.ID, provisioning.ClaimRetry, lease("x", time.Minute))
 		wantKind(t, err, provisioning.KindConflict)
 		if _, err := b.Archive(t.Context(), live.ID); err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Claim(t.Context(), live.ID, provisioning.ClaimRetry, *lease("x", time.Minute))
+		_, err = b.Claim(t.Context(), live.ID, provisioning.ClaimRetry, lease("x", time.Minute))
 		wantKind(t, err, provisioning.KindConflict)
 	})
 
 	t.Run("UnknownTenant", func(t *testing.T) {
 		b := setup(t)
-		_, err := b.Claim(t.Context(), uuid.New(), provisioning.ClaimRetry, *lease("x", time.Minute))
+		_, err := b.Claim(t.Context(), uuid.New(), provisioning.ClaimRetry, lease("x", time.Minute))
 		wantKind(t, err, provisioning.KindNotFound)
 	})
 }
@@ -155,7 +155,7 @@ func TestDB_Undo(t *testing.T) {
 		run.Undo = provisioning.UndoFailed
 		_, err := b.Undo(t.Context(), run)
 		wantKind(t, err, provisioning.KindConflict)
-		_, err = b.Abort(t.Context(), run.Tenant.ID, *lease("x", time.Minute))
+		_, err = b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
 		wantKind(t, err, provisioning.KindConflict)
 		if n := value[int](b, `SELECT count(*) FROM `+run.Tenant.SchemaName+`.users`); n != 1 {
 			t.Errorf("%d users", n)
@@ -165,7 +165,7 @@ func TestDB_Undo(t *testing.T) {
 	t.Run("AbortOvertakesTheRunner", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin(inputs("Clinic"))
-		abort, err := b.Abort(t.Context(), run.Tenant.ID, *lease("x", time.Minute))
+		abort, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
 		if err != nil || abort.Undo != provisioning.UndoAborted {
 			t.Fatalf("%+v, %v", abort, err)
 		}
@@ -329,7 +329,7 @@ func TestDB_Journal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Abort(t.Context(), run.Tenant.ID, *lease("x", time.Minute)); err != nil {
+		if _, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		wantKind(t, a.Store(t.Context(), transaction("aa", 1)), provisioning.KindFenced)

@@ -117,7 +117,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		b := setup(t)
 		old := b.begin(inputs("Clinic"))
 		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, *lease("newer", time.Minute)); err != nil {
+		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, lease("newer", time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		wantKind(t, b.PrepareSchema(t.Context(), old, b.seed()), provisioning.KindFenced)

@@ -16,14 +16,16 @@ func (db *DB) BeginUndo(ctx context.Context, r provisioning.Run, undo provisioni
 		return err
 	}
 	log := newLogRows([]provisioning.StepRecord{failed})
+	event := auditArgs(ctx, provisioning.AuditFail, map[string]any{"step": failed.Step, "error": failed.Error, "attempt": r.Tenant.Attempt})
 	tag, err := pool.Exec(ctx, `WITH moved AS (
-			UPDATE tenants SET undo = $3::tenant_status, provisioning_error = $4, updated_at = now(), version = version + 1
+			UPDATE tenants SET undo = $3::tenant_status, provisioning_error = $4, updated_at = now(), version = version + 1, `+auditSet(10)+`
 			WHERE `+mine+` AND activated_at IS NULL AND status = 'PROVISIONING'
-			RETURNING id, attempt
+			RETURNING id, attempt, audit_seq, audit_head
+		), audited AS (`+auditInsert("moved", 10)+`
 		), logged AS (`+logUpsert+`
 			FROM moved, `+logInput(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
 		) SELECT id FROM moved`,
-		append([]any{r.Tenant.ID, r.Epoch, undo, failed.Error}, log.args()...)...)
+		concat([]any{r.Tenant.ID, r.Epoch, undo, failed.Error}, log.args(), event)...)
 	return failure(fenced(tag.RowsAffected(), err), op)
 }
 
@@ -80,7 +82,7 @@ func undo(ctx context.Context, tx pgx.Tx, r provisioning.Run) (provisioning.Tena
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
 		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
 		// A step that was running is over too: whoever ran it is fenced.
-		{`UPDATE provisioning_logs SET updated_at = now(),
+		{`UPDATE provisioning_logs SET updated_at = now(), change = nextval('provisioning_changes'),
 			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END::provisioning_step_status,
 			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END
 		  WHERE tenant_id = $1 AND attempt = $2 AND (status = 'IN_PROGRESS'
@@ -92,7 +94,7 @@ func undo(ctx context.Context, tx pgx.Tx, r provisioning.Run) (provisioning.Tena
 		}
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = undo, undo = NULL, checkpoint = 'CREATE_TENANT_RECORD',
-			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL,
+			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
 			archived_at = CASE WHEN undo = 'ARCHIVED' THEN now() END, updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantColumns, t.ID)
 	return pgx.CollectExactlyOneRow(rows, scanTenant)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"maps"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,7 +23,7 @@ func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, 
 		case t.Status == provisioning.StatusArchived:
 			return provisioning.Errorf(provisioning.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
 		case version != 0 && version != t.Version:
-			return provisioning.Errorf(provisioning.KindConflict, "update tenant",
+			return provisioning.Errorf(provisioning.KindStale, "update tenant",
 				"the tenant was changed by somebody else meanwhile (version %d, expected %d); read it again", t.Version, version)
 		case in.Equal(t.Inputs()):
 			return nil
@@ -47,6 +48,9 @@ func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisionin
 		run.Tenant.ID, in.Name, provisioning.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
 		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy)
 	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if err == nil {
+		err = audit(ctx, tx, t.ID, provisioning.AuditUpdate, difference(run.Tenant.Inputs(), in))
+	}
 	if err != nil || run.AdminUser == uuid.Nil {
 		return t, err
 	}
@@ -55,4 +59,23 @@ func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisionin
 		WHERE id = $1 AND (email, first_name, last_name) IS DISTINCT FROM ($2::varchar, $3::varchar, $4::varchar)`,
 		run.AdminUser, in.AdminEmail, in.AdminFirstName, in.AdminLastName)
 	return t, err
+}
+
+// difference is what the audit log keeps of an update: each field that changed,
+// with both values.
+func difference(from, to provisioning.Inputs) map[string]any {
+	changed := map[string]any{}
+	for _, field := range []struct{ name, from, to string }{
+		{"name", from.Name, to.Name}, {"adminEmail", from.AdminEmail, to.AdminEmail},
+		{"adminFirstName", from.AdminFirstName, to.AdminFirstName}, {"adminLastName", from.AdminLastName, to.AdminLastName},
+		{"externalId", from.ExternalID, to.ExternalID}, {"managedBy", from.ManagedBy, to.ManagedBy},
+	} {
+		if field.from != field.to {
+			changed[field.name] = map[string]string{"from": field.from, "to": field.to}
+		}
+	}
+	if !maps.Equal(from.Metadata, to.Metadata) {
+		changed["metadata"] = map[string]any{"from": from.Metadata, "to": to.Metadata}
+	}
+	return map[string]any{"changed": changed}
 }

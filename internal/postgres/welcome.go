@@ -23,10 +23,21 @@ func (db *DB) Reinvite(ctx context.Context, id uuid.UUID, inv provisioning.Invit
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
 			inv.Hash[:], id, found.AdminUser, inv.ExpiresAt)
+		if err == nil {
+			err = audit(ctx, tx, id, provisioning.AuditInvitation, nil)
+		}
 		return err
 	})
 	return found.Tenant, found.MailSerial, err
 }
+
+// A welcome mail that is worth trying again is tried after a minute, two, four
+// and so on, at most six hours apart, over about a day. Then it has failed.
+const (
+	firstMailPause   = `interval '1 minute'`
+	longestMailPause = `interval '6 hours'`
+	mailTries        = `11`
+)
 
 // RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
 func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status provisioning.WelcomeEmailStatus, record provisioning.StepRecord) (provisioning.Tenant, error) {
@@ -36,7 +47,11 @@ func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status provisioni
 		return provisioning.Tenant{}, err
 	}
 	rows, err := pool.Query(ctx, `WITH moved AS (
-			UPDATE tenants SET welcome_email = $2::welcome_email_status, updated_at = now(), version = version + 1
+			UPDATE tenants SET updated_at = now(), version = version + 1,
+				welcome_email = CASE WHEN $2::text = 'PENDING' AND welcome_email_tries >= `+mailTries+` THEN 'FAILED' ELSE $2::text END::welcome_email_status,
+				welcome_email_due = CASE WHEN $2::text = 'PENDING' AND welcome_email_tries < `+mailTries+` THEN
+					now() + least(`+firstMailPause+` * 2 ^ (welcome_email_tries + 1), `+longestMailPause+`) END,
+				welcome_email_tries = CASE WHEN $2::text = 'PENDING' THEN welcome_email_tries + 1 ELSE 0 END
 			WHERE id = $1 AND status = 'ACTIVE' RETURNING *
 		), logged AS (`+logUpsert+`
 			FROM moved, `+logInput(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`

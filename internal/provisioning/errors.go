@@ -23,6 +23,8 @@ const (
 	KindFenced    Kind = "fenced"    // Another run took the tenant over; this one must touch nothing.
 	KindNotFound  Kind = "not found" // No such tenant.
 	KindInvalid   Kind = "invalid"   // The input breaks a rule; Fields says which.
+	KindStale     Kind = "stale"     // The caller's version of the tenant is not the stored one any more.
+	KindReused    Kind = "reused"    // An idempotency key came with another request than at first.
 )
 
 // FieldError is one broken rule of the input. Field is the API's name of the

@@ -14,6 +14,7 @@ type execution struct {
 	work       context.Context // The steps': ends with the lease, or StepGrace after stop.
 	invitation Invitation      // Known only to the process that drew it.
 	buffered   Progress        // Finished, and not committed yet.
+	moreRuns   bool            // See RunOptions.
 	warnings   []string
 }
 
@@ -21,7 +22,7 @@ type execution struct {
 var errLeaseLost = Errorf(KindFenced, "renew lease",
 	"the registry could not be reached for longer than the lease lasts; another run may have the tenant now")
 
-func (p *Pipeline) execute(ctx context.Context, run Run) (Outcome, error) {
+func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
 	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	stopGrace := context.AfterFunc(ctx, func() {
@@ -31,7 +32,7 @@ func (p *Pipeline) execute(ctx context.Context, run Run) (Outcome, error) {
 	})
 	defer stopGrace()
 
-	x := &execution{Pipeline: p, run: run, stop: ctx, work: work}
+	x := &execution{Pipeline: p, run: run, stop: ctx, work: work, moreRuns: o.MoreRuns}
 	beat := make(chan struct{})
 	go func() {
 		defer close(beat)
@@ -142,6 +143,8 @@ func (x *execution) ended(step Step, took time.Duration, err error) (Tenant, err
 		return x.run.Tenant, err
 	case kind == KindCancelled, x.stop.Err() != nil && kind == KindTransient:
 		return x.giveBack(step)
+	case kind == KindTransient && x.moreRuns:
+		return x.putOff(step, took, err)
 	}
 	x.tell(step, StepFailed, took, err)
 	return x.fail(step, took, err)
@@ -169,6 +172,23 @@ func (x *execution) giveBack(next Step) (Tenant, error) {
 	}
 	return x.run.Tenant, Wrap(reason, KindCancelled, "provision tenant",
 		"stopped on request before step %s; the tenant keeps its progress", next)
+}
+
+// putOff ends the run at a transient fault, for a later run to try again.
+func (x *execution) putOff(step Step, took time.Duration, cause error) (Tenant, error) {
+	ctx, cancel := x.afterwards()
+	defer cancel()
+	record := StepRecord{Step: step, Status: StepInProgress, Error: SafeMessage(cause), Duration: took}
+	err := x.flush(ctx)
+	if err == nil {
+		err = x.runs.Release(ctx, x.run, record)
+	}
+	if KindOf(err) == KindFenced {
+		return x.run.Tenant, err
+	}
+	// A release that fails is no loss: the lease runs out by itself.
+	return x.run.Tenant, Wrap(cause, KindTransient, "provision tenant",
+		"step %s failed and is tried again later: %s", step, SafeMessage(cause))
 }
 
 // afterwards is a context for the last words of a run whose own has ended.

@@ -103,23 +103,31 @@ func (p *Pipeline) Lease() LeaseRequest {
 	return LeaseRequest{Owner: p.opts.Owner, TTL: p.opts.LeaseTTL}
 }
 
+// RunOptions say what a run may do.
+type RunOptions struct {
+	Mode ClaimMode
+	// MoreRuns says that a transient fault does not end the attempt, because the
+	// caller runs the tenant again later: it keeps its progress and PROVISIONING.
+	MoreRuns bool
+}
+
 // Run claims the tenant and takes it as far as it goes: to ACTIVE, or back to
 // FAILED. It can return every kind: KindConflict when another run holds the
 // tenant, KindCancelled when ctx ended first (the tenant keeps its progress, and
 // Run continues it), KindFenced when this run was overtaken.
-func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, mode ClaimMode) (Outcome, error) {
-	run, err := p.runs.Claim(ctx, id, mode, p.Lease())
+func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, o RunOptions) (Outcome, error) {
+	run, err := p.runs.Claim(ctx, id, o.Mode, p.Lease())
 	if err != nil {
 		return Outcome{}, err
 	}
-	return p.Continue(ctx, run, mode)
+	return p.Continue(ctx, run, o)
 }
 
 // Continue is Run for a tenant that is claimed already.
-func (p *Pipeline) Continue(ctx context.Context, run Run, mode ClaimMode) (Outcome, error) {
+func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
 	interrupted := run.Undo
-	out, err := p.execute(ctx, run)
-	if interrupted == UndoNone || mode != ClaimRetry || err != nil {
+	out, err := p.execute(ctx, run, o)
+	if interrupted == UndoNone || o.Mode != ClaimRetry || err != nil {
 		return out, err
 	}
 	// A rollback that a dead process had begun is finished now; the caller asked
@@ -128,11 +136,33 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, mode ClaimMode) (Outco
 	if err != nil {
 		return out, err
 	}
-	return p.execute(ctx, run)
+	return p.execute(ctx, run, o)
+}
+
+// GiveUp rolls back an unfinished tenant that nobody runs, and makes it FAILED.
+// It refuses with KindConflict a tenant that is held by a run or at rest.
+func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Tenant, error) {
+	run, err := p.runs.Claim(ctx, id, ClaimResume, p.Lease())
+	if err != nil {
+		return Tenant{}, err
+	}
+	if run.Undo == UndoNone {
+		next := StepSendWelcomeEmail
+		if i := run.Checkpoint.Index(); i >= 0 && i+1 < len(steps) {
+			next = steps[i+1]
+		}
+		record := StepRecord{Step: next, Status: StepFailed, Error: reason}
+		if err := p.runs.BeginUndo(ctx, run, UndoFailed, record); err != nil {
+			return run.Tenant, err
+		}
+		run.Undo = UndoFailed
+	}
+	out, err := p.execute(ctx, run, RunOptions{})
+	return out.Tenant, err
 }
 
 // abort finishes the rollback of a tenant that Registry.Abort has claimed.
 func (p *Pipeline) abort(ctx context.Context, run Run) (Tenant, error) {
-	out, err := p.execute(ctx, run)
+	out, err := p.execute(ctx, run, RunOptions{})
 	return out.Tenant, err
 }

@@ -10,12 +10,26 @@ import (
 // Registry is what a Service needs of the set of all tenants. Every method can
 // also return KindTransient when the registry does not answer.
 type Registry interface {
-	// Create records the draft, or finds the tenant that stands where it would go.
-	// Record, first log row and, when lease is not nil, the claim commit together.
-	// See Creation for the outcomes. KindConflict with Error.Lease when another run
-	// holds the tenant of that name. When name and external id belong to two
-	// different tenants that is KindConflict.
-	Create(ctx context.Context, d Draft, lease *LeaseRequest) (Creation, error)
+	AuditLog
+	// Create records and claims the draft, or finds the tenant that stands where it
+	// would go. Record, first log row and claim commit together. See Creation for
+	// the outcomes. KindConflict when a run holds the tenant of that name (then
+	// Error.Lease is set) or the queue owes it an end. When name and external id
+	// belong to two different tenants that is KindConflict.
+	Create(ctx context.Context, d Draft, lease LeaseRequest) (Creation, error)
+	// Submit records the draft and queues its provisioning, in one transaction. A
+	// tenant of that name or external id that ended without ever being live is
+	// queued again, as the draft wants it. With idem, the same request gives the
+	// same answer again, refusals included. KindConflict when the name or the
+	// external id is taken; KindReused when idem came with another request before.
+	Submit(ctx context.Context, d Draft, idem *Idempotency) (Submission, error)
+	// Requeue queues a tenant that is FAILED, or unfinished and nobody's work.
+	// KindConflict for every other one.
+	Requeue(ctx context.Context, id uuid.UUID) (Submission, error)
+	// List gives a page of tenants.
+	List(ctx context.Context, q ListQuery) (Page, error)
+	// Changes gives what changed in a tenant's log since a point of it, 0 for all.
+	Changes(ctx context.Context, id uuid.UUID, after int64) (Changes, error)
 	// Get returns KindNotFound for an unknown id.
 	Get(ctx context.Context, id uuid.UUID) (Tenant, error)
 	// FindByName finds the live tenant of that name, ignoring case, else the one
@@ -24,8 +38,8 @@ type Registry interface {
 	// FindByExternalID returns KindNotFound for an unknown key.
 	FindByExternalID(ctx context.Context, externalID string) (Tenant, error)
 	// Update changes what a caller may change, also of the admin user in the
-	// tenant's schema. KindConflict for a name or e-mail that is taken, or when
-	// version is not 0 and not the stored one.
+	// tenant's schema. KindConflict for a name or e-mail that is taken, KindStale
+	// when version is not 0 and not the stored one.
 	Update(ctx context.Context, id uuid.UUID, in Inputs, version int64) (Tenant, error)
 	// Archive takes an ACTIVE tenant out of service; of an ARCHIVED one it changes
 	// nothing. Any other status is KindConflict: it wants Abort.
@@ -34,6 +48,13 @@ type Registry interface {
 	// notes that it is to be rolled back and archived. The run that is returned
 	// has Undo set. KindConflict when the tenant is ACTIVE or ARCHIVED by now.
 	Abort(ctx context.Context, id uuid.UUID, lease LeaseRequest) (Run, error)
+	// Restore takes an ARCHIVED tenant that was live back into service; of an ACTIVE
+	// one it changes nothing. KindConflict when its name is taken meanwhile, when
+	// it was purged or never live.
+	Restore(ctx context.Context, id uuid.UUID) (Tenant, error)
+	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
+	// the retention, and keeps a certificate; of a purged one it gives that again.
+	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
 	// Reinvite gives the admin of an ACTIVE tenant another invitation, and the
 	// serial of the welcome mail that is to carry it.
 	Reinvite(ctx context.Context, id uuid.UUID, inv Invitation) (Tenant, int, error)
@@ -43,17 +64,13 @@ type Registry interface {
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]LogEntry, error)
 }
 
-// Creation is the outcome of Registry.Create. Exactly one of these holds:
-//
-//   - Run is set: the tenant is claimed for the caller, newly recorded or, with
-//     Continued, one of that name (or external id) that never went live.
-//   - neither: Tenant is recorded and unclaimed (no lease was asked for), or it
-//     went live before and Existing is set.
+// Creation is the outcome of Registry.Create. Either Run is set: the tenant is
+// claimed for the caller, newly recorded or, with Continued, one of that name (or
+// external id) that never went live. Or Tenant is one that went live before.
 type Creation struct {
 	Tenant    Tenant
 	Run       *Run
 	Continued bool
-	Existing  bool
 }
 
 // LeaseRequest says who claims a tenant and for how long.
@@ -104,8 +121,9 @@ type Runs interface {
 	Claim(ctx context.Context, id uuid.UUID, mode ClaimMode, lease LeaseRequest) (Run, error)
 	// Renew extends the lease of the run and of the Stellar accounts it holds.
 	Renew(ctx context.Context, r Run, ttl time.Duration) error
-	// Release gives the tenant back unfinished, for anyone to continue.
-	Release(ctx context.Context, r Run) error
+	// Release gives the tenant back unfinished, for anyone to continue. records say
+	// why, when it was a fault.
+	Release(ctx context.Context, r Run, records ...StepRecord) error
 	// PrepareSchema is the one seam for CREATE_SCHEMA, RUN_MIGRATIONS and
 	// SEED_ROLES_AND_USER: it gives the tenant a schema at the newest version, with
 	// its role, its rows and the admin's invitation, in one transaction with

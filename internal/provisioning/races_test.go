@@ -52,13 +52,10 @@ func TestService_LostAnswers(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		service := w.process().service(opts)
-		c, err := w.db.Create(t.Context(), draft(t), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := w.unclaimed()
 		p := w.process()
 		p.after = losing("Claim")
-		if _, err = p.service(opts).Resume(t.Context(), c.Tenant.ID); err != nil {
+		if _, err := p.service(opts).Resume(t.Context(), c.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
 		w.invariants("lost claim", c.Tenant.ID)
@@ -173,10 +170,7 @@ func TestService_Archive_OvertakenByAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
-	c, err := w.db.Create(t.Context(), draft(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := w.unclaimed()
 	p.meanwhileAt, p.meanwhile = 1, func() { // Claimed for the rollback, and not rolled back yet.
 		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID); err != nil {
 			t.Error(err)
@@ -191,10 +185,7 @@ func TestService_Archive_OvertakenByAnother(t *testing.T) {
 func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c, err := w.db.Create(t.Context(), draft(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := w.unclaimed()
 	p, looked := w.process(), 0
 	p.after = func(call string, err error) error {
 		if call == "Get" {
@@ -282,7 +273,7 @@ func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
-	c, err := w.db.Create(t.Context(), draft(t), &provisioning.LeaseRequest{Owner: "dead", TTL: -time.Second})
+	c, err := w.db.Create(t.Context(), draft(t), provisioning.LeaseRequest{Owner: "dead", TTL: -time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +285,7 @@ func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.ClaimResume)
+	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{})
 	if err != nil || out.Tenant.Status != provisioning.StatusFailed || out.Tenant.Attempt != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}
@@ -307,7 +298,7 @@ func TestPipeline_RefusesAStepOfAnotherVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: "PAINT_THE_WALLS"}, provisioning.ClaimResume)
+	_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: "PAINT_THE_WALLS"}, provisioning.RunOptions{})
 	if provisioning.KindOf(err) != provisioning.KindPermanent || !strings.Contains(provisioning.SafeMessage(err), "PAINT_THE_WALLS") {
 		t.Error(err)
 	}
@@ -459,7 +450,7 @@ func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: provisioning.StepSeedRolesAndUser}, provisioning.ClaimResume)
+		_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: provisioning.StepSeedRolesAndUser}, provisioning.RunOptions{})
 		if took := time.Since(began); provisioning.KindOf(err) != provisioning.KindFenced || took != provisioning.DefaultLeaseTTL {
 			t.Errorf("ended after %v with %v", took, err)
 		}

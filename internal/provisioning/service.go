@@ -28,11 +28,10 @@ func NewService(registry Registry, pipeline *Pipeline) (*Service, error) {
 // set, for a tenant that went live before.
 func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 	var creation Creation
-	lease := s.pipeline.Lease()
 	err := s.whenFree(ctx, func() error {
 		draft, err := NewDraft(in, s.pipeline.opts.Clock.Now())
 		if err == nil {
-			creation, err = s.registry.Create(ctx, draft, &lease)
+			creation, err = s.registry.Create(ctx, draft, s.pipeline.Lease())
 		}
 		return err
 	})
@@ -42,7 +41,7 @@ func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 	if creation.Run == nil {
 		return s.existing(creation.Tenant, in)
 	}
-	out, err := s.pipeline.Continue(ctx, *creation.Run, ClaimRetry)
+	out, err := s.pipeline.Continue(ctx, *creation.Run, RunOptions{Mode: ClaimRetry})
 	out.Continued = creation.Continued
 	return out, err
 }
@@ -58,7 +57,7 @@ func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	return s.pipeline.Continue(ctx, run, ClaimRetry)
+	return s.pipeline.Continue(ctx, run, RunOptions{Mode: ClaimRetry})
 }
 
 // busyPoll is how often a busy tenant is looked at.

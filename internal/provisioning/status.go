@@ -31,6 +31,12 @@ func Statuses() []Status {
 	return []Status{StatusPending, StatusProvisioning, StatusActive, StatusFailed, StatusArchived}
 }
 
+// Known reports whether s is a status at all.
+func (s Status) Known() bool { return slices.Contains(Statuses(), s) }
+
+// Resting reports whether nothing more happens to the tenant by itself.
+func (s Status) Resting() bool { return s != StatusPending && s != StatusProvisioning }
+
 // Live reports whether the tenant holds its name against others.
 func (s Status) Live() bool {
 	return s == StatusPending || s == StatusProvisioning || s == StatusActive

@@ -59,5 +59,6 @@ type LogEntry struct {
 	TenantID  uuid.UUID
 	Attempt   int
 	CreatedAt time.Time
+	Change    int64 // Grows, within a tenant, with each change of a row: where a watcher continues.
 	StepRecord
 }

@@ -33,6 +33,10 @@ type Tenant struct {
 	UpdatedAt   time.Time
 	ActivatedAt time.Time // When it first went live; never reset.
 	ArchivedAt  time.Time
+	PurgedAt    time.Time // When schema and role of an archived one were dropped.
+
+	// Queued says that a worker of the queue owes this tenant an end.
+	Queued bool
 }
 
 // WasLive reports whether the tenant ever reached ACTIVE. Such a tenant is never

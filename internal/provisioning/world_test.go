@@ -114,7 +114,7 @@ func (p *process) call(f func() error) error {
 	return err
 }
 
-func (p *process) Create(ctx context.Context, d provisioning.Draft, l *provisioning.LeaseRequest) (c provisioning.Creation, err error) {
+func (p *process) Create(ctx context.Context, d provisioning.Draft, l provisioning.LeaseRequest) (c provisioning.Creation, err error) {
 	err = p.call(func() (err error) { c, err = p.DB.Create(ctx, d, l); return err })
 	return c, p.answer("Create", err)
 }
@@ -141,8 +141,8 @@ func (p *process) Undo(ctx context.Context, r provisioning.Run) (t provisioning.
 	return t, p.answer("Undo", err)
 }
 
-func (p *process) Release(ctx context.Context, r provisioning.Run) error {
-	return p.answer("Release", p.call(func() error { return p.DB.Release(ctx, r) }))
+func (p *process) Release(ctx context.Context, r provisioning.Run, records ...provisioning.StepRecord) error {
+	return p.answer("Release", p.call(func() error { return p.DB.Release(ctx, r, records...) }))
 }
 
 func (p *process) Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
@@ -234,6 +234,21 @@ func (p *process) service(opts provisioning.PipelineOptions) *provisioning.Servi
 
 func clinic() provisioning.Inputs {
 	return provisioning.Inputs{Name: "Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
+}
+
+// unclaimed records a tenant that waits for its first run.
+func (w *world) unclaimed() provisioning.Creation {
+	w.t.Helper()
+	draft, err := provisioning.NewDraft(clinic(), time.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c, err := w.db.Create(w.t.Context(), draft, provisioning.LeaseRequest{Owner: "recorder", TTL: time.Minute})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(`UPDATE tenants SET status = 'PENDING', run_owner = NULL, run_epoch = 0, run_expires_at = NULL`)
+	return c
 }
 
 // expireLeases is what time does after a process has died.

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The variables of tenant-api.
+const (
+	MetricsAddr    = "METRICS_ADDR"
+	LogLevel       = "LOG_LEVEL"
+	LogFormat      = "LOG_FORMAT"
+	OIDCIssuer     = "AUTH_OIDC_ISSUER"
+	OIDCAudience   = "AUTH_OIDC_AUDIENCE"
+	RateLimit      = "RATE_LIMIT"
+	PurgeRetention = "PURGE_RETENTION"
+	WorkerCount    = "WORKERS"
+)
+
+// The formats of logs.
+const (
+	LogText = "text"
+	LogJSON = "json"
+)
+
+// API is how tenant-api serves.
+type API struct {
+	Host         string // A host of APP_HOST; every interface for 0.0.0.0 and ::.
+	Port         int
+	MetricsAddr  string // host:port; empty: no metrics are served.
+	OIDCIssuer   string // Empty: API keys alone.
+	OIDCAudience string
+	RateLimit    int           // Requests per minute and key.
+	Retention    time.Duration // How long an archived tenant is kept at least.
+	Workers      int           // Tenants provisioned at once.
+}
+
+// Address is where HTTP is served.
+func (a API) Address() string { return net.JoinHostPort(a.Host, itoa(int64(a.Port))) }
+
+// ReadAPI reads the settings of tenant-api.
+func ReadAPI(get Source) (API, error) {
+	r := &reader{get: get}
+	a := API{
+		Host:        r.text(AppHost, "127.0.0.1"),
+		Port:        int(r.number(AppPort, 3000, 0, 65535)),
+		MetricsAddr: r.text(MetricsAddr, ""), OIDCIssuer: r.text(OIDCIssuer, ""), OIDCAudience: r.text(OIDCAudience, ""),
+		RateLimit: int(r.number(RateLimit, 100, 1, 1_000_000)),
+		Retention: r.duration(PurgeRetention, 30*24*time.Hour),
+		Workers:   int(r.number(WorkerCount, 8, 1, 256)),
+	}
+	if strings.ContainsAny(a.Host, "/ ") || strings.Contains(a.Host, ":") && net.ParseIP(strings.Trim(a.Host, "[]")) == nil {
+		r.fault(AppHost, "is %q; give a host name or an address without a port", a.Host)
+	}
+	a.Host = strings.Trim(a.Host, "[]")
+	if a.MetricsAddr != "" {
+		if _, _, err := net.SplitHostPort(a.MetricsAddr); err != nil {
+			r.fault(MetricsAddr, "is %q; give it as host:port, such as 127.0.0.1:9464", a.MetricsAddr)
+		}
+	}
+	switch issuer, err := url.Parse(a.OIDCIssuer); {
+	case a.OIDCIssuer == "" && a.OIDCAudience != "":
+		r.fault(OIDCIssuer, "is not set, but %s is; give both or none", OIDCAudience)
+	case a.OIDCIssuer != "" && a.OIDCAudience == "":
+		r.fault(OIDCAudience, "is not set, but %s is; without it tokens that were made for others would be accepted", OIDCIssuer)
+	case a.OIDCIssuer != "" && (err != nil || issuer.Host == "" || issuer.Scheme != "https" && (issuer.Scheme != "http" || !Loopback(issuer.Hostname()))):
+		r.fault(OIDCIssuer, "is no https URL; give the issuer as its tokens name it")
+	}
+	return a, r.err()
+}
+
+// Log is how a program logs.
+type Log struct {
+	Level  slog.Level
+	Format string // LogText or LogJSON.
+}
+
+// ReadLog reads the settings of logs.
+func ReadLog(get Source) (Log, error) {
+	r := &reader{get: get}
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	l := Log{
+		Level:  levels[r.choice(LogLevel, "info", "debug", "info", "warn", "error")],
+		Format: r.choice(LogFormat, LogText, LogText, LogJSON),
+	}
+	return l, r.err()
+}
+
+func (r *reader) duration(variable string, fallback time.Duration) time.Duration {
+	text := r.text(variable, "")
+	if text == "" {
+		return fallback
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		r.fault(variable, "is %q; give a time such as 720h", text)
+		return fallback
+	}
+	return d
+}

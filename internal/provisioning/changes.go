@@ -1,0 +1,20 @@
+package provisioning
+
+import (
+	"github.com/google/uuid"
+)
+
+// Changes is what happened to a tenant since a point of its log.
+type Changes struct {
+	Tenant  Tenant     // As it is now.
+	Entries []LogEntry // Rows of the log that changed since, in the order of their last change.
+}
+
+// Watcher tells when to look for changes of a tenant again. It may tell too
+// often and, when the connection to the registry is lost, too late; so whoever
+// watches looks by himself now and then, too.
+type Watcher interface {
+	// Watch gives a channel that receives a value after each change of the tenant,
+	// and a function that ends it.
+	Watch(tenant uuid.UUID) (changed <-chan struct{}, stop func())
+}

@@ -5,22 +5,42 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// backend gives resources the service. It connects to nothing before a resource
+// tenants is what resources do with tenants: provisioning.Service in this process,
+// or apiclient.Client through a running tenant-api. Both keep the same promises.
+type tenants interface {
+	Provision(ctx context.Context, in provisioning.Inputs) (provisioning.Outcome, error)
+	Resume(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
+	FindByName(ctx context.Context, name string) (provisioning.Tenant, error)
+	FindByExternalID(ctx context.Context, externalID string) (provisioning.Tenant, error)
+	Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error)
+	Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
+	ResendWelcome(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+}
+
+var (
+	_ tenants = (*provisioning.Service)(nil)
+	_ tenants = (*apiclient.Client)(nil)
+)
+
+// backend gives resources their tenants. It connects to nothing before a resource
 // asks, and then once for all of them.
 type backend struct {
 	settings settings
 	version  string
 
 	mu      sync.Mutex
-	service *provisioning.Service
+	service tenants
 }
 
 func newBackend(s settings, version string) *backend { return &backend{settings: s, version: version} }
@@ -34,8 +54,8 @@ func (b *backend) errUnknown() error {
 // known reports whether the provider's configuration is complete.
 func (b *backend) known() bool { return len(b.settings.unknown) == 0 }
 
-// open gives the service.
-func (b *backend) open(ctx context.Context) (*provisioning.Service, error) {
+// open gives the tenants.
+func (b *backend) open(ctx context.Context) (tenants, error) {
 	if !b.known() {
 		return nil, b.errUnknown()
 	}
@@ -44,6 +64,32 @@ func (b *backend) open(ctx context.Context) (*provisioning.Service, error) {
 	if b.service != nil {
 		return b.service, nil
 	}
+	var (
+		service tenants
+		err     error
+	)
+	if b.settings.api != nil {
+		service, err = b.dial()
+	} else {
+		service, err = b.wire(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.service = service
+	return service, nil
+}
+
+// dial prepares to work through a running tenant-api.
+func (b *backend) dial() (tenants, error) {
+	return apiclient.New(apiclient.Options{
+		URL: b.settings.api.URL, Token: b.settings.api.Token.Reveal(),
+		UserAgent: "terraform-provider-healthcare/" + b.version, Observer: observe,
+	})
+}
+
+// wire prepares to do everything in this process.
+func (b *backend) wire(ctx context.Context) (tenants, error) {
 	s := b.settings
 	// The pool outlives the call that happened to be the first.
 	db, err := postgres.Open(context.WithoutCancel(ctx), postgres.Options{
@@ -53,17 +99,15 @@ func (b *backend) open(ctx context.Context) (*provisioning.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := b.wire(db)
+	service, err := s.service(db)
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	b.service = service
 	return service, nil
 }
 
-func (b *backend) wire(db *postgres.DB) (*provisioning.Service, error) {
-	s := b.settings
+func (s settings) service(db *postgres.DB) (*provisioning.Service, error) {
 	deployer, err := soroban.New(soroban.Options{
 		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
 		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
@@ -108,7 +152,10 @@ func observe(ctx context.Context, e provisioning.Event) {
 }
 
 // masked keeps the configuration's secrets out of everything that is logged with
-// the context.
+// the context, and says to the audit log who acts.
 func (b *backend) masked(ctx context.Context) context.Context {
+	by := provisioning.CallerOf(ctx)
+	by.Kind, by.ID = provisioning.CallerTerraform, b.settings.managedBy
+	ctx = provisioning.WithCaller(ctx, by)
 	return tflog.MaskLogStrings(ctx, b.settings.secrets()...)
 }

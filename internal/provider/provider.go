@@ -54,7 +54,13 @@ type mailModel struct {
 	FailurePolicy types.String `tfsdk:"failure_policy"`
 }
 
+type apiModel struct {
+	URL   types.String `tfsdk:"url"`
+	Token types.String `tfsdk:"token"`
+}
+
 type providerModel struct {
+	API       types.Object `tfsdk:"api"`
 	Database  types.Object `tfsdk:"database"`
 	Soroban   types.Object `tfsdk:"soroban"`
 	Mail      types.Object `tfsdk:"mail"`
@@ -73,6 +79,15 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 			"Every setting can also come from an environment variable, so that secrets stay out of the configuration. " +
 			"A value here comes before the variable.",
 		Attributes: map[string]schema.Attribute{
+			"api": schema.SingleNestedAttribute{
+				Optional: true,
+				MarkdownDescription: "Work through a running `tenant-api`, which then has all the other settings, in place of `database`, `soroban`, `mail` and `app_url`. " +
+					"Resources behave the same. The variables of this block count only if none of those four is in the configuration.",
+				Attributes: map[string]schema.Attribute{
+					"url":   schema.StringAttribute{Optional: true, MarkdownDescription: "Base address of the server, `https://tenants.platform.example`; `http` on loopback alone. Also `TENANT_API_URL`."},
+					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
+				},
+			},
 			"database": schema.SingleNestedAttribute{
 				Optional:            true,
 				MarkdownDescription: "The registry database, in which each tenant also gets its schema.",

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,8 @@ type settings struct {
 	soroban     config.Soroban
 	mail        config.Mail
 	managedBy   string
-	unknown     []string // Attributes whose values Terraform does not know yet.
+	api         *config.TenantAPI // Not nil: everything goes through this server, and the groups above are empty.
+	unknown     []string          // Attributes whose values Terraform does not know yet.
 }
 
 // secrets are the values that no log may show.
@@ -31,6 +33,12 @@ func (s settings) secrets() []string {
 		if v := secret.Reveal(); v != "" {
 			all = append(all, v)
 		}
+	}
+	if s.api != nil && s.api.Token != "" {
+		all = append(all, s.api.Token.Reveal())
+	}
+	if s.database.URL == "" {
+		return all
 	}
 	return append(all, postgres.Secrets(s.database.URL.Reveal())...)
 }
@@ -44,10 +52,13 @@ type collector struct {
 	diags   diag.Diagnostics
 }
 
-func (c *collector) add(variable string, at path.Path, value interface {
+// attribute is any value of the configuration.
+type attribute interface {
 	IsNull() bool
 	IsUnknown() bool
-}) {
+}
+
+func (c *collector) add(variable string, at path.Path, value attribute) {
 	switch {
 	case value.IsUnknown():
 		c.unknown = append(c.unknown, at.String())
@@ -85,14 +96,53 @@ func (c *collector) group(ctx context.Context, name string, object types.Object,
 func readSettings(ctx context.Context, m providerModel, source config.Source) (settings, diag.Diagnostics) {
 	s := settings{autoMigrate: true, managedBy: m.ManagedBy.ValueString()}
 	c := &collector{source: source, values: map[string]string{}, paths: map[string]path.Path{}}
-	c.database(ctx, m, &s)
-	c.soroban(ctx, m, &s)
-	c.mail(ctx, m, &s)
+	if c.throughAPI(m) {
+		c.api(ctx, m, &s)
+	} else {
+		c.database(ctx, m, &s)
+		c.soroban(ctx, m, &s)
+		c.mail(ctx, m, &s)
+	}
 	if m.ManagedBy.IsUnknown() {
 		c.unknown = append(c.unknown, "managed_by")
 	}
 	s.unknown = c.unknown
 	return s, c.diags
+}
+
+// throughAPI decides between the two ways to work. The configuration comes before
+// the environment: a block that only one of them has settles it.
+func (c *collector) throughAPI(m providerModel) bool {
+	own := map[string]attribute{"database": m.Database, "soroban": m.Soroban, "mail": m.Mail, "app_url": m.AppURL}
+	var given []string
+	for _, name := range []string{"database", "soroban", "mail", "app_url"} {
+		if !own[name].IsNull() {
+			given = append(given, name)
+		}
+	}
+	if m.API.IsNull() {
+		return len(given) == 0 && c.source(config.TenantAPIURL) != ""
+	}
+	if len(given) > 0 {
+		c.diags.AddAttributeError(path.Root("api"), "Invalid provider configuration: api",
+			fmt.Sprintf("With api, tenant-api has the settings of database, network and mail, and this provider needs none of them. "+
+				"But %s is set, too.\n\nNothing was changed. Remove api, or the rest.", strings.Join(given, ", ")))
+	}
+	return true
+}
+
+func (c *collector) api(ctx context.Context, m providerModel, s *settings) {
+	var model apiModel
+	known := c.group(ctx, "api", m.API, &model, func(at path.Path) {
+		c.add(config.TenantAPIURL, at.AtName("url"), model.URL)
+		c.add(config.TenantAPIToken, at.AtName("token"), model.Token)
+	})
+	s.api = &config.TenantAPI{}
+	if known {
+		var err error
+		*s.api, err = config.ReadTenantAPI(c.source.Over(c.values))
+		c.report("api", err)
+	}
 }
 
 func (c *collector) database(ctx context.Context, m providerModel, s *settings) {

@@ -59,6 +59,13 @@ func audit(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, action provisioning
 func (db *DB) Record(ctx context.Context, events ...provisioning.AuditEvent) error {
 	return db.inTx(ctx, "write audit log", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
+		// Writers that append to several chains take them in one order, the platform's
+		// last, or they would wait for each other for ever.
+		tenants := make([]uuid.UUID, len(events))
+		for i, e := range events {
+			tenants[i] = e.TenantID
+		}
+		batch.Queue(`SELECT FROM tenants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, tenants)
 		for _, e := range events {
 			batch.Queue(`SELECT audit_append($1, $2::text, $3::text, $4::jsonb, $5::jsonb)`,
 				e.TenantID, string(e.Action), string(e.Outcome), encoded(e.Caller), encodedDetail(e.Detail))

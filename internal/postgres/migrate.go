@@ -54,6 +54,17 @@ func (db *DB) checkVersion(ctx context.Context) error {
 	})
 }
 
+// Versions tells which version the registry is at, 0 when it is not there yet,
+// and which one this program knows.
+func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
+	err = db.withGoose(func(p *goose.Provider) error {
+		var err error
+		current, newest, err = p.GetVersions(ctx)
+		return failure(err, "read registry version")
+	})
+	return current, newest, err
+}
+
 func newer(current, target int64) error {
 	return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
 		"the registry is at version %d and this program knows only %d; use the newer release that wrote it", current, target)

@@ -14,7 +14,7 @@ type execution struct {
 	work       context.Context // The steps': ends with the lease, or StepGrace after stop.
 	invitation Invitation      // Known only to the process that drew it.
 	buffered   Progress        // Finished, and not committed yet.
-	moreRuns   bool            // See RunOptions.
+	options    RunOptions
 	warnings   []string
 }
 
@@ -32,7 +32,7 @@ func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome,
 	})
 	defer stopGrace()
 
-	x := &execution{Pipeline: p, run: run, stop: ctx, work: work, moreRuns: o.MoreRuns}
+	x := &execution{Pipeline: p, run: run, stop: ctx, work: work, options: o}
 	beat := make(chan struct{})
 	go func() {
 		defer close(beat)
@@ -143,7 +143,7 @@ func (x *execution) ended(step Step, took time.Duration, err error) (Tenant, err
 		return x.run.Tenant, err
 	case kind == KindCancelled, x.stop.Err() != nil && kind == KindTransient:
 		return x.giveBack(step)
-	case kind == KindTransient && x.moreRuns:
+	case kind == KindTransient && x.options.MoreRuns:
 		return x.putOff(step, took, err)
 	}
 	x.tell(step, StepFailed, took, err)

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,6 +91,9 @@ func (x *execution) sendWelcome(started time.Time) error {
 	status, err := x.judgeMail(sent)
 	if err != nil {
 		return err
+	}
+	if x.options.Attended && x.stop.Err() != nil {
+		return context.Canceled // The next run sends the mail again, with the same Message-ID.
 	}
 	took := x.opts.Clock.Now().Sub(started)
 	record := StepRecord{Step: StepSendWelcomeEmail, Status: StepCompleted, Duration: took}

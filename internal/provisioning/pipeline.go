@@ -109,6 +109,11 @@ type RunOptions struct {
 	// MoreRuns says that a transient fault does not end the attempt, because the
 	// caller runs the tenant again later: it keeps its progress and PROVISIONING.
 	MoreRuns bool
+	// Attended says that a tenant goes live only while the caller waits for it. One
+	// whose caller has gone, perhaps for good, is given back before the last commit:
+	// the caller's next try then continues it, and does not meet a live tenant that
+	// it knows nothing of.
+	Attended bool
 }
 
 // Run claims the tenant and takes it as far as it goes: to ACTIVE, or back to

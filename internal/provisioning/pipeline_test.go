@@ -13,6 +13,101 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
+func TestPipeline_Attended(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.process()
+	ctx, leave := context.WithCancel(t.Context())
+	p.mailErr = func(int) error {
+		leave() // The mail goes out all the same.
+		return nil
+	}
+	out, err := p.service(provisioning.PipelineOptions{}).Attended().Provision(ctx, clinic())
+	if provisioning.KindOf(err) != provisioning.KindCancelled || out.Tenant.Status != provisioning.StatusProvisioning || len(w.mails) != 1 {
+		t.Fatalf("%s, %d mails, %v", out.Tenant.Status, len(w.mails), err)
+	}
+	if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
+		t.Error("the tenant was not given back")
+	}
+	again, err := w.process().service(provisioning.PipelineOptions{}).Attended().Provision(t.Context(), clinic())
+	if err != nil || again.Tenant.ID != out.Tenant.ID || !again.Continued {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	w.invariants("the caller came back", out.Tenant.ID)
+}
+
+func TestPipeline_MoreRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.process()
+	busy := true
+	p.deployErr = func(int) error {
+		if busy {
+			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the network is busy")
+		}
+		return nil
+	}
+	c := w.unclaimed()
+	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{
+		Retry: provisioning.RetryPolicy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{MoreRuns: true})
+		if provisioning.KindOf(err) != provisioning.KindTransient || out.Tenant.Status != provisioning.StatusProvisioning || !strings.Contains(provisioning.SafeMessage(err), "is tried again later: the network is busy") {
+			t.Fatalf("%s, %v", out.Tenant.Status, err)
+		}
+		if n := w.count(`SELECT count(*) FROM tenants t JOIN provisioning_logs l ON l.tenant_id = t.id
+			WHERE t.run_expires_at IS NULL AND t.checkpoint = 'SEED_ROLES_AND_USER' AND l.step = 'DEPLOY_SOROBAN_CONTRACT' AND l.status = 'IN_PROGRESS' AND l.error = 'the network is busy'`); n != 1 {
+			t.Error("progress or reason was not kept")
+		}
+	}
+	if w.failures != 0 || p.deploys != 4 {
+		t.Errorf("%d failure mails after %d tries", w.failures, p.deploys)
+	}
+	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{}) // The last run.
+	if provisioning.KindOf(err) != provisioning.KindTransient || out.Tenant.Status != provisioning.StatusFailed || w.failures != 1 {
+		t.Fatalf("%s, %d failure mails, %v", out.Tenant.Status, w.failures, err)
+	}
+	busy = false
+	if _, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{Mode: provisioning.ClaimRetry}); err != nil {
+		t.Fatal(err)
+	}
+	w.invariants("after all", c.Tenant.ID)
+}
+
+func TestPipeline_GiveUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.process()
+	p.dieAt = 4 // After the schema.
+	out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+	if err == nil {
+		t.Fatal("it survived")
+	}
+	id := out.Tenant.ID
+	next := w.process()
+	pipeline, err := provisioning.NewPipeline(next, next, next, provisioning.PipelineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pipeline.GiveUp(t.Context(), id, "nobody came back"); provisioning.KindOf(err) != provisioning.KindConflict {
+		t.Errorf("a tenant that is held was given up: %v", err)
+	}
+	w.expireLeases()
+	got, err := pipeline.GiveUp(t.Context(), id, "nobody came back")
+	if err != nil || got.Status != provisioning.StatusFailed || got.ProvisioningError != "nobody came back" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {
+		t.Error("its schema is left")
+	}
+	if _, err := pipeline.GiveUp(t.Context(), id, "again"); provisioning.KindOf(err) != provisioning.KindConflict {
+		t.Errorf("a tenant at rest was given up: %v", err)
+	}
+}
+
 func TestService_Provision(t *testing.T) {
 	t.Parallel()
 

@@ -18,9 +18,9 @@ func DefaultRetry() RetryPolicy {
 	return RetryPolicy{Attempts: 5, Base: 500 * time.Millisecond, Cap: 10 * time.Second}
 }
 
-// pause is the wait before try n+1, n from 1: exponential, between half and all
+// Pause is the wait before try n+1, n from 1: exponential, between half and all
 // of the nominal value, so that runs that failed together do not return together.
-func (r RetryPolicy) pause(n int) time.Duration {
+func (r RetryPolicy) Pause(n int) time.Duration {
 	d := r.Base
 	for i := 1; i < n && d < r.Cap; i++ {
 		d *= 2
@@ -43,7 +43,7 @@ func (r RetryPolicy) do(stop context.Context, clock Clock, f func() error, retry
 		if retrying != nil {
 			retrying(try, err)
 		}
-		if clock.Sleep(stop, r.pause(try)) != nil {
+		if clock.Sleep(stop, r.Pause(try)) != nil {
 			return err
 		}
 	}

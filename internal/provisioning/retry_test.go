@@ -13,7 +13,7 @@ func TestRetryPolicy_Pause(t *testing.T) {
 	for i, nominal := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second} {
 		seen := map[time.Duration]bool{}
 		for range 100 {
-			d := policy.pause(i + 1)
+			d := policy.Pause(i + 1)
 			if d < nominal/2 || d > nominal {
 				t.Errorf("pause %d is %v, want %v to %v", i+1, d, nominal/2, nominal)
 			}
@@ -23,7 +23,7 @@ func TestRetryPolicy_Pause(t *testing.T) {
 			t.Errorf("pause %d is one of %d values alone; who failed together would return together", i+1, len(seen))
 		}
 	}
-	if d := (RetryPolicy{Attempts: 2}).pause(1); d != 0 {
+	if d := (RetryPolicy{Attempts: 2}).Pause(1); d != 0 {
 		t.Errorf("pause %v without a base", d)
 	}
 }

@@ -11,6 +11,7 @@ import (
 type Service struct {
 	registry Registry
 	pipeline *Pipeline
+	attended bool
 }
 
 // NewService wires a service; both parts are needed.
@@ -19,6 +20,18 @@ func NewService(registry Registry, pipeline *Pipeline) (*Service, error) {
 		return nil, Errorf(KindInvalid, "set up service", "registry or pipeline is missing")
 	}
 	return &Service{registry: registry, pipeline: pipeline}, nil
+}
+
+// Attended gives a service of the same parts for callers that may vanish, such as
+// those on the other end of a connection. See RunOptions.
+func (s *Service) Attended() *Service {
+	attended := *s
+	attended.attended = true
+	return &attended
+}
+
+func (s *Service) runOptions() RunOptions {
+	return RunOptions{Mode: ClaimRetry, Attended: s.attended}
 }
 
 // Provision records a tenant and takes it live, in the foreground. It is safe to
@@ -41,7 +54,7 @@ func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 	if creation.Run == nil {
 		return s.existing(creation.Tenant, in)
 	}
-	out, err := s.pipeline.Continue(ctx, *creation.Run, RunOptions{Mode: ClaimRetry})
+	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
 	out.Continued = creation.Continued
 	return out, err
 }
@@ -57,7 +70,7 @@ func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	return s.pipeline.Continue(ctx, run, RunOptions{Mode: ClaimRetry})
+	return s.pipeline.Continue(ctx, run, s.runOptions())
 }
 
 // busyPoll is how often a busy tenant is looked at.

@@ -66,11 +66,19 @@ func (c *client) latest(ctx context.Context, networkID string) (protocol.GetTran
 
 // transaction and send are made once: who asks for them has a loop of its own.
 func (c *client) transaction(ctx context.Context, hash string) (protocol.GetTransactionResponse, error) {
-	return call[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
+	got, err := call[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
 		protocol.GetTransactionRequest{Hash: hash})
+	if err == nil {
+		c.rest.saw(got.LatestLedger)
+	}
+	return got, err
 }
 
 func (c *client) send(ctx context.Context, envelope string) (protocol.SendTransactionResponse, error) {
-	return call[protocol.SendTransactionResponse](ctx, c, protocol.SendTransactionMethodName,
+	got, err := call[protocol.SendTransactionResponse](ctx, c, protocol.SendTransactionMethodName,
 		protocol.SendTransactionRequest{Transaction: envelope})
+	if err == nil {
+		c.rest.saw(got.LatestLedger)
+	}
+	return got, err
 }

@@ -37,7 +37,7 @@ func New(o Options) (*Deployer, error) {
 	}
 	return &Deployer{
 		opts:      o,
-		rpc:       &client{url: o.RPCURL, http: o.HTTPClient, rest: rest{o.Clock, o.PollInterval}},
+		rpc:       &client{url: o.RPCURL, http: o.HTTPClient, rest: rest{o.Clock, o.PollInterval, &tempo{}}},
 		signer:    signer,
 		account:   xdr.MustAddress(signer.Address()),
 		networkID: NetworkID(o.Passphrase),

@@ -17,11 +17,17 @@ const maxDoublings = 3
 type rest struct {
 	clock    provisioning.Clock
 	interval time.Duration
+	tempo    *tempo
 }
 
-// pause waits for one interval, give or take a quarter, so that those who
-// started together do not ask together.
-func (r rest) pause(ctx context.Context) error { return r.wait(ctx, jitter(r.interval)) }
+// pause waits for one interval, or less where ledgers close faster, give or take a
+// quarter, so that those who started together do not ask together.
+func (r rest) pause(ctx context.Context) error {
+	return r.wait(ctx, jitter(r.tempo.interval(r.interval)))
+}
+
+// saw takes in the latest ledger of an answer.
+func (r rest) saw(ledger uint32) { r.tempo.saw(ledger, r.clock.Now()) }
 
 // backoff waits after the n-th fault in a row, n from 1, twice as long each
 // time, and at least as long as the server asked for.

@@ -1,0 +1,48 @@
+package soroban
+
+import (
+	"sync"
+	"time"
+)
+
+// leastInterval is the shortest pause between two questions about a transaction.
+const leastInterval = 20 * time.Millisecond
+
+// tempo learns from the answers how fast the network closes ledgers. Public
+// networks take seconds and are asked at the set interval; a local one that takes a
+// tenth of a second is asked twice in that time, or each deployment would wait for
+// many ledgers in vain.
+type tempo struct {
+	mu     sync.Mutex
+	ledger uint32 // The latest that was seen,
+	at     time.Time
+	each   time.Duration // The time from one to the next; 0: not known.
+}
+
+// saw takes in the latest ledger of an answer.
+func (t *tempo) saw(ledger uint32, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ledger <= t.ledger { // The same, or another server that is behind.
+		return
+	}
+	if t.ledger > 0 {
+		each := now.Sub(t.at) / time.Duration(ledger-t.ledger)
+		if t.each > 0 {
+			// Two servers behind one address make it look faster than it is, for a moment.
+			each = max(each, t.each/2)
+		}
+		t.each = each
+	}
+	t.ledger, t.at = ledger, now
+}
+
+// interval is the mean pause between two questions, at most the one that is set.
+func (t *tempo) interval(most time.Duration) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.each == 0 {
+		return most
+	}
+	return min(most, max(t.each/2, leastInterval))
+}

@@ -15,9 +15,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// TenantSchemaVersion is the version that the baseline gives a new schema.
-const TenantSchemaVersion = 1
-
 // baseline is the tenant schema's file, cut into statements by part.
 var baseline = parseBaseline()
 

@@ -121,11 +121,23 @@ type RunOptions struct {
 // tenant, KindCancelled when ctx ended first (the tenant keeps its progress, and
 // Run continues it), KindFenced when this run was overtaken.
 func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, o RunOptions) (Outcome, error) {
-	run, err := p.runs.Claim(ctx, id, o.Mode, p.Lease())
+	run, err := p.claim(ctx, id, o.Mode)
 	if err != nil {
 		return Outcome{}, err
 	}
 	return p.Continue(ctx, run, o)
+}
+
+// claim takes the tenant. Whoever is stopped meanwhile gets it all the same, and
+// then gives it back: a claim whose answer nobody waits for would keep others away
+// for as long as a lease.
+func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (Run, error) {
+	if cause := context.Cause(ctx); cause != nil {
+		return Run{}, Wrap(cause, KindCancelled, "claim tenant", "stopped on request before the tenant was claimed")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
+	defer cancel()
+	return p.runs.Claim(ctx, id, mode, p.Lease())
 }
 
 // Continue is Run for a tenant that is claimed already.

@@ -122,7 +122,7 @@ func (b *testBundle) begin() provisioning.Run {
 		AdminFirstName: "Ada", AdminLastName: "Lovelace",
 	}, time.Now())
 	b.must(err)
-	c, err := b.db.Create(b.t.Context(), draft, &provisioning.LeaseRequest{Owner: "test", TTL: time.Minute})
+	c, err := b.db.Create(b.t.Context(), draft, provisioning.LeaseRequest{Owner: "test", TTL: time.Minute})
 	b.must(err)
 	return *c.Run
 }

@@ -1,0 +1,172 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func (b bundle) archived(in provisioning.Inputs) provisioning.Tenant {
+	b.t.Helper()
+	t, err := b.Archive(b.t.Context(), b.live(in).ID)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return t
+}
+
+func TestDB_Restore(t *testing.T) {
+	t.Parallel()
+	t.Run("BringsEverythingBack", func(t *testing.T) {
+		b := setup(t)
+		archived := b.archived(inputs("Clinic"))
+		got, err := b.Restore(t.Context(), archived.ID)
+		if err != nil || got.Status != provisioning.StatusActive || !got.ArchivedAt.IsZero() || got.Version != archived.Version+1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		again, err := b.Restore(t.Context(), archived.ID)
+		if err != nil || again.Version != got.Version {
+			t.Errorf("the second time: %+v, %v", again, err)
+		}
+	})
+	t.Run("RefusesATakenName", func(t *testing.T) {
+		b := setup(t)
+		archived := b.archived(inputs("Clinic"))
+		b.live(inputs("clinic"))
+		_, err := b.Restore(t.Context(), archived.ID)
+		wantKind(t, err, provisioning.KindConflict)
+		if fields := provisioning.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("RefusesWhatNeverWasLive", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		_, err := b.Restore(t.Context(), run.Tenant.ID)
+		wantKind(t, err, provisioning.KindConflict)
+		run, err = b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Undo(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.Restore(t.Context(), run.Tenant.ID)
+		wantKind(t, err, provisioning.KindConflict)
+	})
+	t.Run("MissesALostSchema", func(t *testing.T) {
+		b := setup(t)
+		archived := b.archived(inputs("Clinic"))
+		b.exec(`DROP SCHEMA ` + archived.SchemaName + ` CASCADE`)
+		_, err := b.Restore(t.Context(), archived.ID)
+		wantKind(t, err, provisioning.KindPermanent)
+		if got := value[string](b, `SELECT status::text FROM tenants`); got != "ARCHIVED" {
+			t.Errorf("the tenant is %s", got)
+		}
+	})
+}
+
+func TestDB_Purge(t *testing.T) {
+	t.Parallel()
+	t.Run("DeletesAndCertifies", func(t *testing.T) {
+		b := setup(t)
+		archived := b.archived(inputs("Clinic"))
+		other := b.live(inputs("Other"))
+		b.exec(`INSERT INTO ` + archived.SchemaName + `.audit_logs (action, entity_type) VALUES ('x', 'y'), ('x', 'z')`)
+		head := value[string](b, `SELECT encode(hash, 'hex') FROM `+archived.SchemaName+`.audit_logs ORDER BY seq DESC LIMIT 1`)
+		b.exec(`GRANT SELECT ON tenant_counts TO ` + pgx.Identifier{archived.DatabaseRole}.Sanitize()) // Something that would keep the role.
+
+		c, err := b.Purge(t.Context(), archived.ID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Name != "Clinic" || c.Rows["users"] != 1 || c.Rows["roles"] != 3 || c.Rows["audit_logs"] != 2 || c.AuditHead != head ||
+			c.By.Kind != provisioning.CallerProcess || c.PurgedAt.IsZero() || !c.ArchivedAt.Equal(archived.ArchivedAt) {
+			t.Errorf("certificate %+v", c)
+		}
+		for what, query := range map[string]string{
+			"schema":      `SELECT count(*) FROM pg_namespace WHERE nspname = '` + archived.SchemaName + `'`,
+			"role":        `SELECT count(*) FROM pg_roles WHERE rolname = '` + archived.DatabaseRole + `'`,
+			"invitations": `SELECT count(*) FROM tenant_invitations WHERE tenant_id = '` + archived.ID.String() + `'`,
+		} {
+			if n := value[int](b, query); n != 0 {
+				t.Errorf("%d %s left", n, what)
+			}
+		}
+		for what, query := range map[string]string{
+			"row":          `SELECT count(*) FROM tenants WHERE purged_at IS NOT NULL`,
+			"event":        `SELECT count(*) FROM audit_events WHERE action = 'tenant.purge'`,
+			"other schema": `SELECT count(*) FROM pg_namespace WHERE nspname = '` + other.SchemaName + `'`,
+			"other role":   `SELECT count(*) FROM pg_roles WHERE rolname = '` + other.DatabaseRole + `'`,
+		} {
+			if n := value[int](b, query); n != 1 {
+				t.Errorf("%d %s", n, what)
+			}
+		}
+		if n := value[int](b, `SELECT count(*) FROM provisioning_logs WHERE tenant_id = $1`, archived.ID); n != 7 {
+			t.Errorf("%d rows of the log left", n)
+		}
+		again, err := b.Purge(t.Context(), archived.ID, time.Hour)
+		if err != nil || again.AuditHead != c.AuditHead || !again.PurgedAt.Equal(c.PurgedAt) {
+			t.Errorf("the second time: %+v, %v", again, err)
+		}
+		_, err = b.Restore(t.Context(), archived.ID)
+		wantKind(t, err, provisioning.KindConflict)
+		if fresh := b.live(inputs("Clinic")); fresh.ID == archived.ID {
+			t.Error("the purged tenant came back")
+		}
+	})
+	t.Run("KeepsForTheRetention", func(t *testing.T) {
+		b := setup(t)
+		archived := b.archived(inputs("Clinic"))
+		_, err := b.Purge(t.Context(), archived.ID, time.Hour)
+		wantKind(t, err, provisioning.KindConflict)
+		if !strings.Contains(provisioning.SafeMessage(err), "are kept until") {
+			t.Error(err)
+		}
+		b.exec(`UPDATE tenants SET archived_at = now() - interval '61 minutes'`)
+		if _, err := b.Purge(t.Context(), archived.ID, time.Hour); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("RefusesALiveOne", func(t *testing.T) {
+		b := setup(t)
+		live := b.live(inputs("Clinic"))
+		_, err := b.Purge(t.Context(), live.ID, 0)
+		wantKind(t, err, provisioning.KindConflict)
+		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, live.SchemaName); n != 1 {
+			t.Error("the schema is gone")
+		}
+	})
+	t.Run("IsAllOrNothing", func(t *testing.T) {
+		b := setup(t)
+		archived := b.archived(inputs("Clinic"))
+		b.exec(`DROP TABLE purge_certificates`)
+		if _, err := b.Purge(t.Context(), archived.ID, 0); err == nil {
+			t.Fatal("purged without a certificate")
+		}
+		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, archived.SchemaName); n != 1 {
+			t.Error("the schema is gone")
+		}
+	})
+	t.Run("DropsNothingOfWhatNeverWasLive", func(t *testing.T) {
+		b := setup(t)
+		run := b.begin(inputs("Clinic"))
+		run, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Undo(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`CREATE SCHEMA ` + run.Tenant.SchemaName) // Somebody else's.
+		c, err := b.Purge(t.Context(), run.Tenant.ID, 0)
+		if err != nil || len(c.Rows) != 0 || value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, run.Tenant.SchemaName) != 1 {
+			t.Errorf("%+v, %v", c, err)
+		}
+	})
+}

@@ -1,0 +1,310 @@
+package postgres_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+)
+
+// setupQueue gives a registry with the real queue beside it, on which nobody works.
+func setupQueue(t *testing.T) bundle {
+	t.Helper()
+	t.Parallel()
+	url := pgtest.Database(t)
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	q, err := queue.Open(t.Context(), queue.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.Close)
+	db.UseQueue(q)
+	return bundle{db, t}
+}
+
+func key(name, content string) *provisioning.Idempotency {
+	return &provisioning.Idempotency{Scope: "apikey:ci", Key: name, Hash: sha256.Sum256([]byte(content))}
+}
+
+func (b bundle) submit(in provisioning.Inputs, idem *provisioning.Idempotency) (provisioning.Submission, error) {
+	b.t.Helper()
+	return b.Submit(context.WithoutCancel(b.t.Context()), b.draft(in), idem)
+}
+
+func (b bundle) mustSubmit(in provisioning.Inputs, idem *provisioning.Idempotency) provisioning.Submission {
+	b.t.Helper()
+	s, err := b.submit(in, idem)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+func (b bundle) jobs() int {
+	b.t.Helper()
+	return value[int](b, `SELECT count(*) FROM river_job`)
+}
+
+func TestDB_Submit(t *testing.T) {
+	t.Parallel()
+	t.Run("CommitsTenantAndJobTogether", func(t *testing.T) {
+		b := setupQueue(t)
+		s := b.mustSubmit(inputs("Clinic"), nil)
+		if s.Tenant.Status != provisioning.StatusPending || !s.Tenant.Queued || s.Continued || s.Replayed {
+			t.Errorf("%+v", s)
+		}
+		if got := value[string](b, `SELECT t.job_id::text FROM tenants t JOIN river_job j ON j.id = t.job_id AND j.args->>'tenant_id' = t.id::text`); got != s.JobID {
+			t.Errorf("job %s, want %s", got, s.JobID)
+		}
+	})
+	t.Run("LeavesNothingWhenTheQueueFails", func(t *testing.T) {
+		b := setupQueue(t)
+		b.exec(`ALTER TABLE river_job RENAME TO river_job_gone`)
+		if _, err := b.submit(inputs("Clinic"), key("k", "a")); err == nil {
+			t.Fatal("it was submitted without a job")
+		}
+		if n := value[int](b, `SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM audit_events)`); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+	t.Run("RefusesALiveName", func(t *testing.T) {
+		b := setupQueue(t)
+		b.mustSubmit(inputs("Clinic"), nil)
+		_, err := b.submit(inputs("CLINIC"), nil)
+		wantKind(t, err, provisioning.KindConflict)
+		if b.jobs() != 1 || len(provisioning.FieldsOf(err)) != 1 || !strings.Contains(provisioning.SafeMessage(err), "exists already") {
+			t.Errorf("%d jobs, %v", b.jobs(), err)
+		}
+	})
+	t.Run("BeginsAFailedOneAgain", func(t *testing.T) {
+		b := setupQueue(t)
+		first := b.begin(inputs("Clinic"))
+		fail(b, first)
+		in := inputs("clinic")
+		in.AdminEmail = "grace@clinic.example"
+		s := b.mustSubmit(in, nil)
+		if s.Tenant.ID != first.Tenant.ID || !s.Continued || s.Tenant.Attempt != 2 || s.Tenant.Status != provisioning.StatusProvisioning ||
+			s.Tenant.AdminEmail != in.AdminEmail || s.Tenant.ProvisioningError != "" || s.Tenant.SchemaName != first.Tenant.SchemaName {
+			t.Errorf("%+v", s)
+		}
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, lease("worker", time.Minute))
+		if err != nil || run.Checkpoint != provisioning.StepCreateTenantRecord {
+			t.Errorf("%+v, %v", run, err)
+		}
+	})
+	t.Run("SameExternalIDIsTheFirst", func(t *testing.T) {
+		b := setupQueue(t)
+		in := inputs("Clinic")
+		in.ExternalID = "crm-1"
+		first := b.mustSubmit(in, nil)
+		again := b.mustSubmit(in, nil)
+		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || b.jobs() != 1 {
+			t.Errorf("%+v, %d jobs", again, b.jobs())
+		}
+		in.AdminFirstName = "Grace"
+		_, err := b.submit(in, nil)
+		wantKind(t, err, provisioning.KindConflict)
+	})
+	t.Run("IsNobodyElsesMeanwhile", func(t *testing.T) {
+		b := setupQueue(t)
+		s := b.mustSubmit(inputs("Clinic"), nil)
+		_, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("terraform", time.Minute))
+		wantKind(t, err, provisioning.KindConflict)
+		if !strings.Contains(provisioning.SafeMessage(err), "has it in its queue") {
+			t.Errorf("error %v", err)
+		}
+		_, err = b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimRetry, lease("terraform", time.Minute))
+		wantKind(t, err, provisioning.KindConflict)
+		_, err = b.Requeue(t.Context(), s.Tenant.ID)
+		wantKind(t, err, provisioning.KindConflict)
+	})
+	t.Run("IsOver", func(t *testing.T) { // When the tenant rests, the queue owes it nothing.
+		b := setupQueue(t)
+		s := b.mustSubmit(inputs("Clinic"), nil)
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, lease("worker", time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+			t.Fatal(err)
+		}
+		live, err := b.Advance(t.Context(), run, final())
+		if err != nil || live.Queued {
+			t.Errorf("%+v, %v", live, err)
+		}
+		other := b.mustSubmit(inputs("Other"), nil)
+		aborted, err := b.Abort(t.Context(), other.Tenant.ID, lease("admin", time.Minute))
+		if err != nil || aborted.Tenant.Queued {
+			t.Errorf("%+v, %v", aborted, err)
+		}
+	})
+	t.Run("OneOfManyAtOnceGetsTheName", func(t *testing.T) {
+		b := setupQueue(t)
+		var (
+			all  sync.WaitGroup
+			mu   sync.Mutex
+			made int
+		)
+		for range 12 {
+			all.Go(func() {
+				_, err := b.submit(inputs("Clinic"), nil)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					made++
+				} else if provisioning.KindOf(err) != provisioning.KindConflict {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if made != 1 || b.jobs() != 1 || value[int](b, `SELECT count(*) FROM tenants`) != 1 {
+			t.Errorf("%d submissions, %d jobs", made, b.jobs())
+		}
+	})
+}
+
+func TestDB_Submit_Idempotency(t *testing.T) {
+	t.Parallel()
+	t.Run("SameRequestSameAnswer", func(t *testing.T) {
+		b := setupQueue(t)
+		first := b.mustSubmit(inputs("Clinic"), key("k", "a"))
+		again := b.mustSubmit(inputs("Clinic"), key("k", "a"))
+		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || again.Tenant.Name != "Clinic" || b.jobs() != 1 {
+			t.Errorf("%+v", again)
+		}
+	})
+	t.Run("RefusalsAreAnswersToo", func(t *testing.T) {
+		b := setupQueue(t)
+		first := b.mustSubmit(inputs("Clinic"), nil)
+		_, refused := b.submit(inputs("Clinic"), key("k", "a"))
+		wantKind(t, refused, provisioning.KindConflict)
+		if _, err := b.Abort(t.Context(), first.Tenant.ID, lease("x", time.Minute)); err != nil { // The name would be free now.
+			t.Fatal(err)
+		}
+		_, again := b.submit(inputs("Clinic"), key("k", "a"))
+		wantKind(t, again, provisioning.KindConflict)
+		if provisioning.SafeMessage(again) != provisioning.SafeMessage(refused) || len(provisioning.FieldsOf(again)) != 1 {
+			t.Errorf("%v, first %v", again, refused)
+		}
+	})
+	t.Run("OtherRequestIsRefused", func(t *testing.T) {
+		b := setupQueue(t)
+		b.mustSubmit(inputs("Clinic"), key("k", "a"))
+		_, err := b.submit(inputs("Other"), key("k", "b"))
+		wantKind(t, err, provisioning.KindReused)
+		if value[int](b, `SELECT count(*) FROM tenants`) != 1 {
+			t.Error("it was recorded")
+		}
+	})
+	t.Run("KeysOfOthersAreOthers", func(t *testing.T) {
+		b := setupQueue(t)
+		b.mustSubmit(inputs("Clinic"), key("k", "a"))
+		other := key("k", "b")
+		other.Scope = "apikey:other"
+		if s := b.mustSubmit(inputs("Other"), other); s.Replayed {
+			t.Error("somebody else's answer was given")
+		}
+	})
+	t.Run("ForgottenAfterADay", func(t *testing.T) {
+		b := setupQueue(t)
+		b.mustSubmit(inputs("Clinic"), key("k", "a"))
+		b.exec(`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`)
+		if s := b.mustSubmit(inputs("Other"), key("k", "b")); s.Replayed {
+			t.Error("an old answer was given")
+		}
+	})
+	t.Run("ManyAtOnceAreOne", func(t *testing.T) {
+		b := setupQueue(t)
+		var (
+			all     sync.WaitGroup
+			answers = make([]string, 12)
+		)
+		for i := range answers {
+			all.Go(func() {
+				s, err := b.submit(inputs("Clinic"), key("k", "a"))
+				if err != nil {
+					t.Error(err)
+				}
+				answers[i] = s.Tenant.ID.String() + "/" + s.JobID
+			})
+		}
+		all.Wait()
+		for _, a := range answers {
+			if a != answers[0] {
+				t.Errorf("answers %v", answers)
+			}
+		}
+		if b.jobs() != 1 {
+			t.Errorf("%d jobs", b.jobs())
+		}
+	})
+}
+
+func TestDB_Requeue(t *testing.T) {
+	b := setupQueue(t)
+	_, err := b.Requeue(t.Context(), uuid.New())
+	wantKind(t, err, provisioning.KindNotFound)
+
+	live := b.live(inputs("Live"))
+	_, err = b.Requeue(t.Context(), live.ID)
+	wantKind(t, err, provisioning.KindConflict)
+	if !strings.Contains(provisioning.SafeMessage(err), "from there it can become ARCHIVED") {
+		t.Errorf("error %v", err)
+	}
+
+	held := b.begin(inputs("Held"))
+	_, err = b.Requeue(t.Context(), held.Tenant.ID)
+	wantKind(t, err, provisioning.KindConflict)
+	if err := b.Release(t.Context(), held, provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepInProgress, Error: "no disk"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := value[string](b, `SELECT error FROM provisioning_logs WHERE tenant_id = $1 AND step = 'CREATE_SCHEMA' AND status = 'IN_PROGRESS'`, held.Tenant.ID); got != "no disk" {
+		t.Errorf("error %q", got)
+	}
+	s, err := b.Requeue(t.Context(), held.Tenant.ID) // Nobody's now.
+	if err != nil || !s.Continued || s.Tenant.Attempt != 1 || !s.Tenant.Queued || s.JobID == "" {
+		t.Errorf("%+v, %v", s, err)
+	}
+
+	failed := b.begin(inputs("Failed"))
+	fail(b, failed)
+	s, err = b.Requeue(t.Context(), failed.Tenant.ID)
+	if err != nil || s.Tenant.Attempt != 2 || s.Tenant.Status != provisioning.StatusProvisioning || s.JobID == "" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if n := value[int](b, `SELECT count(*) FROM audit_events WHERE tenant_id = $1 AND action = 'tenant.attempt'`, failed.Tenant.ID); n != 1 {
+		t.Errorf("%d events", n)
+	}
+
+	taken := b.begin(inputs("Taken"))
+	fail(b, taken)
+	b.live(inputs("Taken too"))
+	b.exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken too'`)
+	b.exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken'`)
+	_, err = b.Requeue(t.Context(), taken.Tenant.ID)
+	wantKind(t, err, provisioning.KindConflict)
+}
+
+func TestDB_Submit_NeedsAQueue(t *testing.T) {
+	b := setup(t)
+	_, err := b.submit(inputs("Clinic"), nil)
+	wantKind(t, err, provisioning.KindPermanent)
+	if n := value[int](b, `SELECT count(*) FROM tenants`); n != 0 {
+		t.Errorf("%d tenants: %s", n, fmt.Sprint(err))
+	}
+}

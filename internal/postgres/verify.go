@@ -1,0 +1,168 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+var _ provisioning.RegistryVerifier = (*DB)(nil)
+
+// Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
+// platform's chain. It reads in one transaction that changes nothing and sees one
+// moment, and holds up nobody.
+func (db *DB) Verify(ctx context.Context, tenant uuid.UUID) ([]provisioning.Finding, error) {
+	const op = "verify tenant"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &verification{ctx: ctx, tenant: tenant}
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		v.tx, v.findings = tx, nil
+		if tenant == uuid.Nil {
+			return v.platform()
+		}
+		return v.whole()
+	})
+	return v.findings, failure(err, op)
+}
+
+// verification is one check of one tenant.
+type verification struct {
+	ctx      context.Context
+	tx       pgx.Tx
+	tenant   uuid.UUID
+	findings []provisioning.Finding
+}
+
+func (v *verification) found(subject provisioning.Subject, format string, args ...any) {
+	v.findings = append(v.findings, provisioning.Finding{TenantID: v.tenant, Subject: subject, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *verification) platform() error {
+	var head chainHead
+	if err := v.tx.QueryRow(v.ctx, `SELECT seq, head FROM platform_audit`).Scan(&head.seq, &head.hash); err != nil {
+		return err
+	}
+	return v.events(head)
+}
+
+func (v *verification) whole() error {
+	var (
+		head chainHead
+		undo bool
+	)
+	err := v.tx.QueryRow(v.ctx, `SELECT audit_seq, audit_head, undo IS NOT NULL FROM tenants WHERE id = $1`, v.tenant).Scan(&head.seq, &head.hash, &undo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return provisioning.Errorf(provisioning.KindNotFound, "verify tenant", "there is no tenant %s", v.tenant)
+	}
+	if err != nil {
+		return err
+	}
+	rows, err := v.tx.Query(v.ctx, `SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, v.tenant)
+	if err != nil {
+		return err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if err == nil {
+		err = v.events(head)
+	}
+	switch {
+	case err != nil:
+		return err
+	case undo || !t.Status.Resting():
+		return nil // Whether schema and role are there depends on how far the run is.
+	case t.WasLive() && t.PurgedAt.IsZero():
+		return v.present(t)
+	}
+	return v.absent(t)
+}
+
+// present checks schema and role of a tenant that has them.
+func (v *verification) present(t provisioning.Tenant) error {
+	there, err := v.exists(`SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName)
+	if err != nil {
+		return err
+	}
+	if !there {
+		v.found(provisioning.SubjectSchema, "the schema %s is not there", t.SchemaName)
+	} else if err := v.tenantEvents(t); err != nil {
+		return err
+	}
+	newest, err := v.version()
+	if err != nil {
+		return err
+	}
+	return v.role(t, newest && there)
+}
+
+// absent checks that nothing is left of a tenant that was purged or never live.
+func (v *verification) absent(t provisioning.Tenant) error {
+	for _, c := range []struct {
+		subject provisioning.Subject
+		query   string
+		name    string
+	}{
+		{provisioning.SubjectSchema, `SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName},
+		{provisioning.SubjectRole, `SELECT FROM pg_roles WHERE rolname = $1`, t.DatabaseRole},
+	} {
+		there, err := v.exists(c.query, c.name)
+		if err != nil {
+			return err
+		}
+		if there {
+			v.found(c.subject, "the %s %s is still there, though the tenant was purged or never live", c.subject, c.name)
+		}
+	}
+	if t.PurgedAt.IsZero() {
+		return nil
+	}
+	certified, err := v.exists(`SELECT FROM purge_certificates WHERE tenant_id = $1`, t.ID)
+	if err == nil && !certified {
+		v.found(provisioning.SubjectSchema, "the tenant was purged, but there is no certificate of it")
+	}
+	return err
+}
+
+func (v *verification) exists(query string, args ...any) (there bool, err error) {
+	err = v.tx.QueryRow(v.ctx, `SELECT EXISTS (`+query+`)`, args...).Scan(&there)
+	return there, err
+}
+
+// version checks the ledger of the tenant's schema, and reports whether it is at
+// the newest version.
+func (v *verification) version() (newest bool, err error) {
+	rows, err := v.tx.Query(v.ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version`, v.tenant)
+	if err != nil {
+		return false, err
+	}
+	var (
+		version  int
+		checksum string
+		last     int
+	)
+	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error {
+		if wrong := checkVersion(tenantVersions, version, checksum); wrong != nil {
+			v.found(provisioning.SubjectSchema, "%s", provisioning.SafeMessage(wrong))
+		} else if last != 0 && version != last+1 {
+			v.found(provisioning.SubjectSchema, "the record of version %d is missing", last+1)
+		}
+		last = version
+		return nil
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case last == 0:
+		v.found(provisioning.SubjectSchema, "nothing is known of the version of the tenant's schema")
+	case last < TenantSchemaVersion:
+		v.found(provisioning.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, TenantSchemaVersion)
+	}
+	return last == TenantSchemaVersion, nil
+}

@@ -1,0 +1,110 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Finding is something about a tenant that is not as it should be. A chain gives
+// at most one, the first row that does not fit: behind it nothing can be said.
+type Finding struct {
+	TenantID uuid.UUID // uuid.Nil: the platform itself.
+	Subject  Subject
+	Message  string // What does not fit, and where; for people.
+}
+
+// Subject is what a finding is about.
+type Subject string
+
+// The subjects of findings.
+const (
+	SubjectAudit       Subject = "audit events" // The chain of who did what.
+	SubjectTenantAudit Subject = "audit_logs"   // The chain in the tenant's own schema.
+	SubjectSchema      Subject = "schema"       // Whether it is there, and its version.
+	SubjectRole        Subject = "role"         // What the tenant's role may do.
+	SubjectContract    Subject = "contract"     // What the ledger has.
+)
+
+// RegistryVerifier checks what is in the database.
+type RegistryVerifier interface {
+	// Verify checks chain, schema and role of a tenant; uuid.Nil is the platform's
+	// chain. Everything is of one moment. KindNotFound for an unknown tenant; an
+	// error means that the check could not be made, not that it failed.
+	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
+}
+
+// ContractVerifier checks what is on the ledger.
+type ContractVerifier interface {
+	// VerifyContract returns KindPermanent when the tenant's contract is not there or
+	// not as it was made, KindTransient when the network did not tell.
+	VerifyContract(ctx context.Context, t Tenant) error
+}
+
+// Verifier checks tenants as a whole.
+type Verifier struct {
+	service   *Service
+	registry  RegistryVerifier
+	contracts ContractVerifier
+}
+
+// NewVerifier wires a verifier. Without contracts, which may be nil, it does not
+// look at the ledger.
+func NewVerifier(service *Service, registry RegistryVerifier, contracts ContractVerifier) (*Verifier, error) {
+	if service == nil || registry == nil {
+		return nil, Errorf(KindInvalid, "set up verifier", "Service or RegistryVerifier is missing")
+	}
+	return &Verifier{service: service, registry: registry, contracts: contracts}, nil
+}
+
+// Tenant checks one tenant, or with uuid.Nil the platform. An error means that
+// something could not be checked; the findings of the rest are given all the same.
+func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) {
+	findings, err := v.registry.Verify(ctx, id)
+	if err != nil || id == uuid.Nil || v.contracts == nil {
+		return findings, err
+	}
+	t, err := v.service.Get(ctx, id)
+	if err != nil || t.ContractID == "" {
+		return findings, err
+	}
+	err = v.contracts.VerifyContract(ctx, t)
+	if KindOf(err) == KindPermanent {
+		findings = append(findings, Finding{TenantID: id, Subject: SubjectContract, Message: SafeMessage(err)})
+		err = nil
+	}
+	return findings, err
+}
+
+// All checks the platform and then every tenant, newest first, and tells each
+// outcome. A tenant that cannot be checked holds up no other; the error joins
+// those, and ends with ctx.
+func (v *Verifier) All(ctx context.Context, tell func(id uuid.UUID, findings []Finding, err error)) error {
+	var errs []error
+	check := func(id uuid.UUID) {
+		findings, err := v.Tenant(ctx, id)
+		tell(id, findings, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("verify tenant %s: %w", id, err))
+		}
+	}
+	check(uuid.Nil)
+	for q := (ListQuery{Limit: MaxPage}); ; {
+		page, err := v.service.List(ctx, q)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		for _, t := range page.Tenants {
+			check(t.ID)
+			if ctx.Err() != nil {
+				return errors.Join(append(errs, context.Cause(ctx))...)
+			}
+		}
+		if page.Next == nil {
+			return errors.Join(errs...)
+		}
+		q.After = page.Next
+	}
+}

@@ -1,0 +1,157 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// ledger is a network that answers as the test wants.
+type ledger struct {
+	answer func(t provisioning.Tenant) error
+	asked  []uuid.UUID
+}
+
+func (l *ledger) VerifyContract(_ context.Context, t provisioning.Tenant) error {
+	l.asked = append(l.asked, t.ID)
+	if l.answer == nil {
+		return nil
+	}
+	return l.answer(t)
+}
+
+func (w *world) verifier(l provisioning.ContractVerifier) *provisioning.Verifier {
+	w.t.Helper()
+	v, err := provisioning.NewVerifier(w.process().service(provisioning.PipelineOptions{}), w.db, l)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+// clinics are live tenants.
+func (w *world) clinics(n int) (all []provisioning.Tenant) {
+	w.t.Helper()
+	for i := range n {
+		in := clinic()
+		in.Name = fmt.Sprintf("Clinic %d", i)
+		out, err := w.process().service(provisioning.PipelineOptions{}).Provision(w.t.Context(), in)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, out.Tenant)
+	}
+	return all
+}
+
+func TestVerifier_Tenant(t *testing.T) {
+	t.Parallel()
+	t.Run("FindsNothing", func(t *testing.T) {
+		t.Parallel()
+		w, l := newWorld(t), &ledger{}
+		id := w.clinics(1)[0].ID
+		if findings, err := w.verifier(l).Tenant(t.Context(), id); err != nil || len(findings) != 0 || len(l.asked) != 1 {
+			t.Errorf("%+v, %v, asked for %v", findings, err, l.asked)
+		}
+		if findings, err := w.verifier(nil).Tenant(t.Context(), id); err != nil || len(findings) != 0 {
+			t.Errorf("without a ledger: %+v, %v", findings, err)
+		}
+	})
+	t.Run("JoinsDatabaseAndLedger", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		id := w.clinics(1)[0].ID
+		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1`)
+		findings, err := w.verifier(&ledger{answer: func(provisioning.Tenant) error {
+			return provisioning.Wrap(errors.New("cause"), provisioning.KindPermanent, "verify", "its admin is another one")
+		}}).Tenant(t.Context(), id)
+		if err != nil || len(findings) != 2 || findings[0].Subject != provisioning.SubjectAudit ||
+			findings[1] != (provisioning.Finding{TenantID: id, Subject: provisioning.SubjectContract, Message: "its admin is another one"}) {
+			t.Errorf("%+v, %v", findings, err)
+		}
+	})
+	t.Run("ASilentLedgerIsNoFinding", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		id := w.clinics(1)[0].ID
+		findings, err := w.verifier(&ledger{answer: func(provisioning.Tenant) error {
+			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+		}}).Tenant(t.Context(), id)
+		if provisioning.KindOf(err) != provisioning.KindTransient || len(findings) != 0 {
+			t.Errorf("%+v, %v", findings, err)
+		}
+	})
+	t.Run("NotFound", func(t *testing.T) {
+		t.Parallel()
+		if _, err := newWorld(t).verifier(&ledger{}).Tenant(t.Context(), uuid.New()); provisioning.KindOf(err) != provisioning.KindNotFound {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("NeedsItsParts", func(t *testing.T) {
+		t.Parallel()
+		if _, err := provisioning.NewVerifier(nil, nil, nil); provisioning.KindOf(err) != provisioning.KindInvalid {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestVerifier_All(t *testing.T) {
+	t.Parallel()
+	t.Run("ThePlatformAndEveryTenant", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		all := w.clinics(3)
+		// More than a page, without provisioning them all.
+		w.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, created_at)
+			SELECT gen_random_uuid(), 'N' || i, 'n' || i, 'n_' || i, 'FAILED', 'a@b.example', 'A', 'B', now() - interval '1 day' FROM generate_series(1, 120) i`)
+		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1 AND tenant_id = '` + all[1].ID.String() + `'`)
+		silent := all[2].ID
+		l := &ledger{answer: func(t provisioning.Tenant) error {
+			if t.ID == silent {
+				return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+			}
+			return nil
+		}}
+		seen, broken, unchecked := map[uuid.UUID]int{}, []uuid.UUID(nil), []uuid.UUID(nil)
+		err := w.verifier(l).All(t.Context(), func(id uuid.UUID, findings []provisioning.Finding, err error) {
+			seen[id]++
+			if len(findings) > 0 {
+				broken = append(broken, id)
+			}
+			if err != nil {
+				unchecked = append(unchecked, id)
+			}
+		})
+		if provisioning.KindOf(err) != provisioning.KindTransient {
+			t.Errorf("%v", err)
+		}
+		if len(seen) != 124 || seen[uuid.Nil] != 1 || len(broken) != 1 || broken[0] != all[1].ID || len(unchecked) != 1 || unchecked[0] != silent {
+			t.Errorf("%d seen, broken %v, unchecked %v", len(seen), broken, unchecked)
+		}
+		for id, n := range seen {
+			if n != 1 {
+				t.Errorf("%s was checked %d times", id, n)
+			}
+		}
+	})
+	t.Run("StopsWhenItIsTold", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.clinics(3)
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		err := w.verifier(&ledger{}).All(ctx, func(id uuid.UUID, _ []provisioning.Finding, _ error) {
+			if n++; id != uuid.Nil {
+				cancel()
+			}
+		})
+		if n != 2 || !errors.Is(err, context.Canceled) {
+			t.Errorf("%d checks, %v", n, err)
+		}
+	})
+}

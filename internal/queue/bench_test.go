@@ -1,0 +1,114 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+)
+
+// idle is a runner that has nothing to do.
+type idle struct{}
+
+func (idle) Run(context.Context, uuid.UUID, provisioning.RunOptions) (provisioning.Outcome, error) {
+	return provisioning.Outcome{}, nil
+}
+
+// BenchmarkQueue submits tenants from eight clients to eight workers, on a
+// server that waits for the disk: "queue" with a runner that does nothing, which
+// shows what River costs, "pipeline" with the whole of provisioning but the chain.
+func BenchmarkQueue(b *testing.B) {
+	server, err := pgserver.Start(b.Context(), pgserver.Options{Durable: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = server.Stop() })
+	for i, kind := range []string{"queue", "pipeline"} {
+		b.Run(kind, func(b *testing.B) {
+			admin, err := pgxpool.New(b.Context(), server.URL("postgres"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer admin.Close()
+			name := fmt.Sprintf("bench_%d_%d", i, b.N)
+			if _, err := admin.Exec(b.Context(), "CREATE DATABASE "+name); err != nil {
+				b.Fatal(err)
+			}
+			if err := postgrestest.Migrate(b.Context(), server.URL(name)); err != nil {
+				b.Fatal(err)
+			}
+			benchmark(b, server.URL(name), kind == "pipeline", func() (commits int) {
+				if err := admin.QueryRow(b.Context(), `SELECT xact_commit FROM pg_stat_database WHERE datname = $1`, name).Scan(&commits); err != nil {
+					b.Fatal(err)
+				}
+				return commits
+			})
+		})
+	}
+}
+
+func benchmark(b *testing.B, url string, whole bool, commits func() int) {
+	w := newWorld(b, url)
+	o := w.options()
+	o.Runner = idle{}
+	if whole {
+		o.Runner = w.process()
+	}
+	q, err := queue.Open(b.Context(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	if err := q.Start(context.WithoutCancel(b.Context())); err != nil {
+		b.Fatal(err)
+	}
+	done := func() int {
+		if whole {
+			return value[int](w, `SELECT active::int FROM (SELECT sum(active) AS active FROM tenant_counts) s`)
+		}
+		return value[int](w, `SELECT count(*) FROM river_job WHERE state = 'completed'`)
+	}
+	names := make(chan string)
+	before := commits()
+	b.ResetTimer()
+	var clients sync.WaitGroup
+	var mu sync.Mutex
+	var posting time.Duration
+	for range 8 {
+		clients.Go(func() {
+			for name := range names {
+				started := time.Now()
+				w.submit(name)
+				mu.Lock()
+				posting += time.Since(started)
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range b.N {
+		names <- fmt.Sprintf("Clinic %d", i)
+	}
+	close(names)
+	clients.Wait()
+	w.await("all are done", func() bool { return done() == b.N })
+	b.StopTimer()
+	took := b.Elapsed()
+	if err := q.Stop(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	q.Close() // A connection reports what it committed when it ends.
+	w.queue.Close()
+	w.db.Close()
+	b.ReportMetric(float64(b.N)/took.Seconds(), "jobs/s")
+	b.ReportMetric(float64(posting.Microseconds())/float64(b.N)/1000, "ms/submission")
+	b.ReportMetric(float64(commits()-before)/float64(b.N), "commits/job")
+}

@@ -1,0 +1,97 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// The defaults of Options, and the least that can work.
+const (
+	DefaultMaxConnections = 4
+	MinMaxConnections     = 2 // One listens for notifications all the time.
+	DefaultWorkers        = 8
+	DefaultJobTimeout     = 15 * time.Minute
+	DefaultReconcileEvery = 5 * time.Second
+)
+
+// Runner takes a tenant as far as it goes; *provisioning.Pipeline is one.
+type Runner interface {
+	Run(ctx context.Context, id uuid.UUID, o provisioning.RunOptions) (provisioning.Outcome, error)
+}
+
+// Options are the settings of a Queue.
+type Options struct {
+	// URL is the registry's connection string, as pgx reads it.
+	URL string
+	// MaxConnections is the size of the queue's own pool, at least
+	// MinMaxConnections. 0 is DefaultMaxConnections.
+	MaxConnections int
+	// Runner does the work. Nil: this process enqueues and looks, and Start is an
+	// error.
+	Runner Runner
+	// Reconcile is called when the work starts and every ReconcileEvery after that.
+	// It is not waited for: a call can begin while the one before is under way. Nil:
+	// nothing is.
+	Reconcile func(ctx context.Context) error
+	// ReconcileEvery is the longest time between two calls of Reconcile; a fifth
+	// of it is left to chance. 0 is DefaultReconcileEvery.
+	ReconcileEvery time.Duration
+	// Workers is how many jobs run at once. 0 is DefaultWorkers.
+	Workers int
+	// JobTimeout is how long one attempt may take. The step that runs then still
+	// ends. 0 is DefaultJobTimeout.
+	JobTimeout time.Duration
+	// Logger is told what goes wrong. Nil is slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxConnections == 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.Workers == 0 {
+		o.Workers = DefaultWorkers
+	}
+	if o.JobTimeout == 0 {
+		o.JobTimeout = DefaultJobTimeout
+	}
+	if o.ReconcileEvery == 0 {
+		o.ReconcileEvery = DefaultReconcileEvery
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	const op = "set up queue"
+	refuse := func(format string, args ...any) error {
+		return provisioning.Errorf(provisioning.KindInvalid, op, format, args...)
+	}
+	switch {
+	case o.MaxConnections < MinMaxConnections || o.MaxConnections > 1000:
+		return refuse("MaxConnections is %d; give %d to 1000", o.MaxConnections, MinMaxConnections)
+	case o.Workers < 1 || o.Workers > 1000:
+		return refuse("Workers is %d; give 1 to 1000", o.Workers)
+	case o.JobTimeout < time.Second:
+		return refuse("JobTimeout is %v; give a second or more", o.JobTimeout)
+	case o.ReconcileEvery < 0:
+		return refuse("ReconcileEvery is %v; it cannot be negative", o.ReconcileEvery)
+	}
+	return nil
+}
+
+// String keeps the settings, which hold a password, out of logs.
+func (o Options) String() string {
+	return fmt.Sprintf("queue.Options{MaxConnections: %d, Workers: %d}", o.MaxConnections, o.Workers)
+}
+
+// GoString keeps the settings out of %#v.
+func (o Options) GoString() string { return o.String() }

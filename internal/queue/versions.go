@@ -1,0 +1,18 @@
+package queue
+
+import (
+	"context"
+
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// Versions tells which version River's tables are at, 0 when they are not there
+// yet, and which one this program knows.
+func (q *Queue) Versions(ctx context.Context) (current, newest int, err error) {
+	migrator, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.riverLog})
+	if err != nil {
+		return 0, 0, failure(err, "set up queue migrations")
+	}
+	current, err = q.version(ctx)
+	return current, newestOf(migrator), failure(err, "read queue version")
+}

@@ -1,0 +1,400 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+)
+
+func TestQueue_Enqueue(t *testing.T) {
+	t.Run("CommitsWithTheTenant", func(t *testing.T) {
+		w := setup(t)
+		s := w.submit("Clinic")
+		if s.JobID == "" || !s.Tenant.Queued || w.river(s.JobID) != "available" {
+			t.Errorf("%+v", s)
+		}
+		if j := w.job(s.JobID); j.State != provisioning.JobQueued || j.TenantID != s.Tenant.ID || j.MaxAttempts != queue.MaxAttempts ||
+			j.Attempt != 0 || j.CreatedAt.IsZero() || !j.FinishedAt.IsZero() || j.ID != s.JobID {
+			t.Errorf("%+v", j)
+		}
+	})
+	t.Run("RollsBackWithTheCaller", func(t *testing.T) {
+		w := setup(t)
+		stop := errors.New("stop")
+		err := pgx.BeginFunc(t.Context(), w.db.Pool(), func(tx pgx.Tx) error {
+			if _, err := w.queue.Enqueue(t.Context(), tx, uuid.New()); err != nil {
+				return err
+			}
+			return stop
+		})
+		if !errors.Is(err, stop) || value[int](w, `SELECT count(*) FROM river_job`) != 0 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestQueue_Work(t *testing.T) {
+	t.Run("TakesATenantLive", func(t *testing.T) {
+		w := setup(t)
+		w.start(w.process())
+		s := w.submit("Clinic")
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.invariants(s)
+	})
+	// No worker looks by itself here: whatever happens, happens because of a
+	// notification, and no notification may be missed.
+	t.Run("HearsOfEveryJob", func(t *testing.T) {
+		w := setup(t)
+		w.start(w.process(), (*queue.Queue).Deaf)
+		all := w.submitMany(100)
+		for _, s := range all {
+			w.awaitStatus(s, provisioning.StatusActive)
+		}
+		w.invariants(all...)
+	})
+	t.Run("TakesUpWhatWasQueuedBefore", func(t *testing.T) {
+		w := setup(t)
+		s := w.submit("Clinic")
+		w.start(w.process(), (*queue.Queue).Deaf)
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.invariants(s)
+	})
+	t.Run("TriesAgainAfterATransientFault", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		var deploys atomic.Int32
+		retrying := make(chan provisioning.Job, 1)
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			if deploys.Add(1) <= 4 { // Two tries in each of two attempts.
+				return provisioning.Wrap(errors.New("secret-cause"), provisioning.KindTransient, "deploy", "the network is busy")
+			}
+			return nil
+		}
+		w.start(p, (*queue.Queue).Quick)
+		s := w.submit("Clinic")
+		go func() {
+			w.await("the job is retried", func() bool { return w.job(s.JobID).Error != "" })
+			retrying <- w.job(s.JobID)
+		}()
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.invariants(s)
+		if j := w.job(s.JobID); j.Attempt != 3 || j.Error != "" {
+			t.Errorf("%+v", j)
+		}
+		if j := <-retrying; j.State != provisioning.JobCompleted && !strings.Contains(j.Error, "the network is busy") {
+			t.Errorf("%+v", j)
+		}
+		if text := value[string](w, `SELECT errors::text FROM river_job`); strings.Contains(text, "secret") || !strings.Contains(text, "the network is busy") {
+			t.Errorf("River has %s", text)
+		}
+	})
+	t.Run("FailsWithTheLastAttempt", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the network is busy")
+		}
+		w.start(p, (*queue.Queue).Quick)
+		s := w.submit("Clinic")
+		w.awaitStatus(s, provisioning.StatusFailed)
+		w.await("River is done", func() bool { return w.river(s.JobID) == "discarded" })
+		j, got := w.job(s.JobID), w.get(s)
+		if j.State != provisioning.JobFailed || j.Attempt != queue.MaxAttempts || !strings.Contains(j.Error, "the network is busy") || j.FinishedAt.IsZero() {
+			t.Errorf("%+v", j)
+		}
+		if got.Queued || got.Attempt != 1 || !strings.Contains(got.ProvisioningError, "the network is busy") {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("FailsAtOnceForGood", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			return provisioning.Wrap(errors.New("secret-cause"), provisioning.KindPermanent, "deploy", "there are no funds")
+		}
+		w.start(p)
+		s := w.submit("Clinic")
+		w.awaitStatus(s, provisioning.StatusFailed)
+		w.await("River is done", func() bool { return w.river(s.JobID) == "cancelled" })
+		if j := w.job(s.JobID); j.State != provisioning.JobFailed || j.Attempt != 1 || !strings.HasPrefix(j.Error, "step DEPLOY_SOROBAN_CONTRACT failed: there are no funds") {
+			t.Errorf("%+v", j)
+		}
+		if text := value[string](w, `SELECT errors::text FROM river_job`); strings.Contains(text, "secret") {
+			t.Errorf("River has %s", text)
+		}
+	})
+	t.Run("SurvivesAPanic", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		var deploys atomic.Int32
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			if deploys.Add(1) == 1 {
+				panic("secret-panic")
+			}
+			return nil
+		}
+		w.start(p, (*queue.Queue).Quick)
+		s := w.submit("Clinic")
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.invariants(s)
+		if text := value[string](w, `SELECT errors::text FROM river_job`); strings.Contains(text, "secret") || !strings.Contains(text, "internal error") {
+			t.Errorf("River has %s", text)
+		}
+	})
+	t.Run("RefusesWhatItDoesNotKnow", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		w.exec(`INSERT INTO river_job (kind, args, max_attempts, queue) VALUES
+			('provision_tenant', '{}', 1, 'provisioning'), ('provision_tenant', '{"tenant_id": 7}', 1, 'provisioning'),
+			('something_else', '{}', 1, 'provisioning')`)
+		w.start(p)
+		w.await("all are discarded", func() bool {
+			return value[int](w, `SELECT count(*) FROM river_job WHERE state = 'discarded' AND array_length(errors, 1) = 1`) == 3
+		})
+		if _, err := w.queue.Job(t.Context(), value[string](w, `SELECT id::text FROM river_job WHERE kind = 'something_else'`)); provisioning.KindOf(err) != provisioning.KindNotFound {
+			t.Errorf("a job of another kind: %v", err)
+		}
+		if j := w.job(value[string](w, `SELECT id::text FROM river_job WHERE args = '{}' AND kind = 'provision_tenant'`)); j.State != provisioning.JobFailed || j.TenantID != uuid.Nil {
+			t.Errorf("%+v", j)
+		}
+	})
+	t.Run("OneRunAtATime", func(t *testing.T) {
+		w := setup(t)
+		var deploying, most atomic.Int32
+		slow := func(ctx context.Context, _ provisioning.Tenant) error {
+			now := deploying.Add(1)
+			defer deploying.Add(-1)
+			most.Store(max(most.Load(), now))
+			// Until the other worker has found the tenant taken.
+			w.await("the other job is put off", func() bool {
+				return value[int](w, `SELECT count(*) FROM river_job WHERE metadata->>'snoozes' IS NOT NULL`) == 1
+			})
+			return nil
+		}
+		s := w.submit("Clinic")
+		w.exec(`INSERT INTO river_job (kind, args, max_attempts, queue) SELECT kind, args, max_attempts, queue FROM river_job`)
+		for range 2 {
+			p := w.process()
+			p.onDeploy = slow
+			w.startWith(queue.Options{Runner: p, Workers: 1})
+		}
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.await("both jobs end", func() bool {
+			return value[int](w, `SELECT count(*) FROM river_job WHERE state = 'completed' AND attempt = 1`) == 2
+		})
+		if most.Load() != 1 {
+			t.Errorf("%d runs at once", most.Load())
+		}
+		w.invariants(s)
+	})
+	t.Run("GivesUpWhatIsArchived", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		begun, archived := make(chan struct{}), make(chan struct{})
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			close(begun)
+			<-archived
+			return nil
+		}
+		w.start(p)
+		s := w.submit("Clinic")
+		<-begun
+		got, err := w.service.Archive(t.Context(), s.Tenant.ID)
+		close(archived)
+		if err != nil || got.Status != provisioning.StatusArchived || got.WasLive() {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		w.await("River is done", func() bool { return w.river(s.JobID) == "completed" })
+		if got := w.get(s); got.Status != provisioning.StatusArchived || got.WasLive() || got.Queued {
+			t.Errorf("%+v", got)
+		}
+		if n := value[int](w, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, s.Tenant.SchemaName); n != 0 {
+			t.Errorf("%d schemas", n)
+		}
+		if j := w.job(s.JobID); j.State != provisioning.JobFailed || j.Error == "" {
+			t.Errorf("%+v", j)
+		}
+	})
+}
+
+func TestQueue_Stop(t *testing.T) {
+	t.Run("EndsTheStepAndGivesTheRestBack", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		begun, asked := make(chan struct{}), make(chan struct{})
+		p.onDeploy = func(ctx context.Context, _ provisioning.Tenant) error {
+			close(begun)
+			<-asked
+			return ctx.Err() // The step itself is not cut off.
+		}
+		first := w.start(p)
+		s := w.submit("Clinic")
+		<-begun
+		stopped := make(chan error)
+		go func() { stopped <- first.Stop(context.Background()) }()
+		late := w.submit("Late")
+		close(asked)
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+		if got := w.get(s); got.Status != provisioning.StatusProvisioning || !got.Queued {
+			t.Errorf("%+v", got)
+		}
+		if w.river(s.JobID) != "available" || value[int](w, `SELECT attempt FROM river_job WHERE id = $1::text::bigint`, s.JobID) != 0 {
+			t.Errorf("the job is %s", w.river(s.JobID))
+		}
+		if w.river(late.JobID) != "available" {
+			t.Errorf("the late job is %s", w.river(late.JobID))
+		}
+		w.start(w.process(), (*queue.Queue).Deaf)
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.awaitStatus(late, provisioning.StatusActive)
+		w.invariants(s, late)
+	})
+	t.Run("TellsOtherWorkersWhatWasGivenBack", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		begun, asked := make(chan struct{}), make(chan struct{})
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			close(begun)
+			<-asked
+			return nil
+		}
+		first := w.start(p)
+		s := w.submit("Clinic")
+		<-begun
+		w.start(w.process(), (*queue.Queue).Deaf)
+		stopped := make(chan error)
+		go func() { stopped <- first.Stop(context.Background()) }()
+		close(asked)
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+		w.awaitStatus(s, provisioning.StatusActive)
+		w.invariants(s)
+	})
+	t.Run("ReturnsWhenItMayWaitNoLonger", func(t *testing.T) {
+		w := setup(t)
+		p := w.process()
+		begun, asked := make(chan struct{}), make(chan struct{})
+		p.onDeploy = func(context.Context, provisioning.Tenant) error {
+			close(begun)
+			<-asked
+			return nil
+		}
+		q := w.start(p)
+		w.submit("Clinic")
+		<-begun
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := q.Stop(ctx); provisioning.KindOf(err) != provisioning.KindCancelled {
+			t.Errorf("%v", err)
+		}
+		close(asked)
+		if err := q.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := q.Stop(t.Context()); err != nil {
+			t.Errorf("stopped twice: %v", err)
+		}
+	})
+	t.Run("InTheMiddleOfAHundred", func(t *testing.T) {
+		w := setup(t)
+		first := w.start(w.process())
+		all := w.submitMany(100)
+		w.await("some are live", func() bool { return value[int](w, `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`) >= 10 })
+		if err := first.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := value[int](w, `SELECT count(*) FROM river_job WHERE state = 'running'`); n != 0 {
+			t.Errorf("%d jobs are running after the stop", n)
+		}
+		if n := value[int](w, `SELECT count(*) FROM tenants WHERE run_expires_at > now()`); n != 0 {
+			t.Errorf("%d leases are held after the stop", n)
+		}
+		if n := value[int](w, `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n == 100 {
+			t.Error("the stop came too late to show anything")
+		}
+		w.start(w.process())
+		for _, s := range all {
+			w.awaitStatus(s, provisioning.StatusActive)
+		}
+		w.invariants(all...)
+	})
+}
+
+func TestQueue_Start(t *testing.T) {
+	t.Run("NeedsARunner", func(t *testing.T) {
+		w := setup(t)
+		if err := w.queue.Start(t.Context()); provisioning.KindOf(err) != provisioning.KindInvalid || !strings.Contains(err.Error(), "Runner") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("Once", func(t *testing.T) {
+		w := setup(t)
+		q := w.start(w.process())
+		if err := q.Start(t.Context()); provisioning.KindOf(err) != provisioning.KindInvalid {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("AgainAfterAStop", func(t *testing.T) {
+		w := setup(t)
+		q := w.start(w.process())
+		if err := q.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Start(context.WithoutCancel(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		s := w.submit("Clinic")
+		w.awaitStatus(s, provisioning.StatusActive)
+	})
+	t.Run("SaysThatTheDatabaseDoesNotAnswer", func(t *testing.T) {
+		t.Parallel()
+		w := &world{t: t, url: "postgres://u:hidden-password@127.0.0.1:1/x"}
+		o := w.options()
+		o.Runner = &process{}
+		q, err := queue.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		for what, err := range map[string]error{"start": q.Start(t.Context()), "migrate": q.Migrate(t.Context())} {
+			if provisioning.KindOf(err) != provisioning.KindTransient || strings.Contains(err.Error(), "hidden-password") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+	t.Run("Reconciles", func(t *testing.T) {
+		w := setup(t)
+		passes := make(chan struct{}, 100)
+		hanging := make(chan struct{})
+		var n atomic.Int32
+		q := w.startWith(queue.Options{Runner: w.process(), ReconcileEvery: 1, Reconcile: func(ctx context.Context) error {
+			if n.Add(1) == 1 {
+				<-ctx.Done() // Holds up no other.
+				close(hanging)
+			}
+			select {
+			case passes <- struct{}{}:
+			default:
+			}
+			return errors.New("something is wrong")
+		}})
+		for range 3 {
+			<-passes
+		}
+		if err := q.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-hanging
+	})
+}

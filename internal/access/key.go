@@ -1,0 +1,111 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// MaxKeyName is the length of a key's name in characters.
+const MaxKeyName = 100
+
+// Key is an API key as the registry knows it. Zero times stand for what has not
+// happened, or never will.
+type Key struct {
+	ID         uuid.UUID
+	Name       string
+	Prefix     string // Finds the key; not secret.
+	Hash       [sha256.Size]byte
+	Scopes     []Scope
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RevokedAt  time.Time
+	LastUsedAt time.Time // Exact to a minute.
+}
+
+// NewKey draws a key that is good for ttl, or until it is revoked for 0, and the
+// token that shows it. The token is not stored: whoever wants it has to keep it
+// now. KindInvalid for a name, a scope or a ttl that cannot be.
+func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key, config.Secret, error) {
+	name = provisioning.NormalizeName(name)
+	invalid := func(field, message string) (Key, config.Secret, error) {
+		return Key{}, "", &provisioning.Error{Kind: provisioning.KindInvalid, Op: "create API key",
+			Fields: []provisioning.FieldError{{Field: field, Message: message}}}
+	}
+	switch {
+	case name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxKeyName:
+		return invalid("name", "has no length that a key's name can have; give 1 to 100 characters")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return invalid("name", "has a control character; remove it")
+	case ttl < 0:
+		return invalid("expires", "is in the past; give the time that the key shall be good for, such as 720h")
+	}
+	if err := checkScopes(scopes); err != nil {
+		return Key{}, "", err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Key{}, "", provisioning.Wrap(err, provisioning.KindPermanent, "create API key", "the system gives no random numbers")
+	}
+	token := newToken()
+	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: scopes, CreatedAt: now}
+	if ttl > 0 {
+		key.ExpiresAt = now.Add(ttl)
+	}
+	return key, config.Secret(token.text()), nil
+}
+
+// TokenStart is what each token of a key begins with; it tells them from the
+// tokens of others, also to programs that look for leaked ones.
+const TokenStart = "hck_"
+
+// The lengths of a token's halves.
+const (
+	prefixLength = 12
+	secretBytes  = 32
+	secretLength = 43 // Of secretBytes in base64url.
+)
+
+type token struct{ prefix, secret string }
+
+func newToken() token {
+	secret := make([]byte, secretBytes)
+	_, _ = rand.Read(secret) // Documented never to return an error.
+	return token{newPrefix(), base64.RawURLEncoding.EncodeToString(secret)}
+}
+
+// newPrefix has 60 random bits.
+func newPrefix() string { return strings.ToLower(rand.Text()[:prefixLength]) }
+
+func (t token) text() string { return TokenStart + t.prefix + "." + t.secret }
+
+func (t token) hash() [sha256.Size]byte { return sha256.Sum256([]byte(t.secret)) }
+
+// parseToken takes a token apart. It looks at the form alone.
+func parseToken(text string) (t token, ok bool) {
+	rest, ours := strings.CutPrefix(text, TokenStart)
+	prefix, secret, both := strings.Cut(rest, ".")
+	if !ours || !both || len(prefix) != prefixLength || len(secret) != secretLength {
+		return token{}, false
+	}
+	if strings.Trim(prefix, "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return token{}, false
+	}
+	return token{prefix, secret}, true
+}
+
+// matches compares in constant time.
+func (k Key) matches(t token) bool {
+	given := t.hash()
+	return subtle.ConstantTimeCompare(given[:], k.Hash[:]) == 1
+}

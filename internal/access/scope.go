@@ -1,0 +1,68 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Scope is something that a caller may do.
+type Scope string
+
+// The scopes.
+const (
+	ScopeRead  Scope = "tenants:read"  // Look at tenants, their progress, their jobs and their audit log.
+	ScopeWrite Scope = "tenants:write" // Create, change, archive and restore tenants; includes ScopeRead.
+	ScopePurge Scope = "tenants:purge" // Delete an archived tenant's data for good; includes nothing else.
+	ScopeAdmin Scope = "admin"         // Everything.
+)
+
+// includes says which scopes a scope stands for besides itself.
+var includes = map[Scope][]Scope{
+	ScopeWrite: {ScopeRead},
+	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge},
+}
+
+// Scopes lists all scopes, the weakest first.
+func Scopes() []Scope { return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeAdmin} }
+
+// Known reports whether s is a scope at all.
+func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
+
+// Permits reports whether somebody with the granted scopes may do what wants scope s.
+func Permits(granted []Scope, s Scope) bool {
+	return slices.ContainsFunc(granted, func(g Scope) bool { return g == s || slices.Contains(includes[g], s) })
+}
+
+// ParseScopes reads scopes that are separated by commas or blanks, as people
+// write them. KindInvalid when there is none, or one that does not exist.
+func ParseScopes(text string) ([]Scope, error) {
+	var scopes []Scope
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		scopes = append(scopes, Scope(word))
+	}
+	return scopes, checkScopes(scopes)
+}
+
+func checkScopes(scopes []Scope) error {
+	fault := ""
+	if len(scopes) == 0 {
+		fault = "is empty"
+	}
+	for _, s := range scopes {
+		if !s.Known() {
+			fault = "names a scope that does not exist"
+		}
+	}
+	if fault == "" {
+		return nil
+	}
+	names := make([]string, 0, len(Scopes()))
+	for _, s := range Scopes() {
+		names = append(names, string(s))
+	}
+	return &provisioning.Error{Kind: provisioning.KindInvalid, Op: "check scopes", Fields: []provisioning.FieldError{{
+		Field: "scope", Message: fault + "; give one or more of " + strings.Join(names, ", "),
+	}}}
+}

@@ -1,0 +1,120 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// identity is somebody who was recognised.
+type identity struct {
+	caller provisioning.Caller
+	scopes []access.Scope
+	key    access.Key // Zero for a token of the issuer.
+}
+
+// admit recognises the caller and decides whether he may make this call now. No
+// key, a wrong one and one without the scope cost the same: a look-up, a
+// comparison and an event of the audit log.
+func (s *Server) admit(r *http.Request, c *call) *Problem {
+	who, err := s.identify(r.Context(), bearer(r.Header))
+	var refusal *access.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return s.unknown(c, refusal)
+	case err != nil:
+		return problemOf(err)
+	}
+	who.caller.Address, who.caller.RequestID = c.caller.Address, c.id
+	c.caller, c.known = who.caller, true
+
+	v := s.callers.take(string(who.caller.Kind) + " " + who.caller.ID)
+	v.headers(c.out.Header())
+	if !v.ok {
+		return v.problem("too many requests with this key; wait as long as Retry-After says")
+	}
+	if !access.Permits(who.scopes, c.endpoint.scope) {
+		return newProblem(http.StatusForbidden, "this call needs the scope "+string(c.endpoint.scope)+", which the key does not have").
+			with("WWW-Authenticate", `Bearer realm="tenant-api", error="insufficient_scope", scope="`+string(c.endpoint.scope)+`"`)
+	}
+	s.touch(r.Context(), who.key)
+	return nil
+}
+
+func (s *Server) identify(ctx context.Context, token string) (identity, error) {
+	now := s.opts.Clock.Now()
+	if s.issuer != nil && token != "" && !strings.HasPrefix(token, access.TokenStart) {
+		return s.issuer.verify(ctx, token)
+	}
+	key, err := access.Verify(ctx, s.opts.Keys, token, now)
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{
+		caller: provisioning.Caller{Kind: provisioning.CallerAPIKey, ID: key.Prefix, Name: key.Name},
+		scopes: key.Scopes, key: key,
+	}, nil
+}
+
+// bearer is the token that came with a request; what is no bearer token is
+// given as it is, and is nobody's.
+func bearer(h http.Header) string {
+	given := strings.Join(h.Values("Authorization"), ", ")
+	scheme, token, _ := strings.Cut(given, " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.Trim(token, " ")
+	}
+	return given
+}
+
+// unknown refuses somebody who was not recognised. After too many of those from
+// one address the answer says so; somebody with a key is still admitted there.
+func (s *Server) unknown(c *call, refusal *access.Refusal) *Problem {
+	if v := s.refused.take(network(c.caller.Address)); !v.ok {
+		return v.problem("too many requests from this address came without a valid key; wait as long as Retry-After says")
+	}
+	challenge := `Bearer realm="tenant-api"`
+	if refusal.Reason != access.NoToken().Reason {
+		challenge += `, error="invalid_token"`
+	}
+	p := newProblem(http.StatusUnauthorized, refusal.Detail).with("WWW-Authenticate", challenge)
+	p.note = map[string]any{"reason": refusal.Reason}
+	if refusal.Prefix != "" {
+		p.note["prefix"] = refusal.Prefix
+	}
+	return p
+}
+
+// network is what shares a limit: an IPv4 address, or the /64 of an IPv6 one,
+// within which anybody has all the addresses he wants.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}
+
+// touch notes the use of a key. That it could not be noted is no reason to
+// refuse its holder.
+func (s *Server) touch(ctx context.Context, key access.Key) {
+	if key.ID == uuid.Nil || s.opts.Clock.Now().Sub(key.LastUsedAt) < time.Minute {
+		return
+	}
+	if err := s.opts.Keys.Touch(ctx, key.ID); err != nil && ctx.Err() == nil {
+		s.opts.Logger.Warn("use of API key is not noted", slog.String("prefix", key.Prefix), slog.Any("error", err))
+	}
+}

@@ -1,0 +1,200 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func (b *bundle) followed(id, last string) *events {
+	b.t.Helper()
+	return b.open(b.request(http.MethodGet, "/admin/tenants/"+id+"/events", nil, "Last-Event-ID", last))
+}
+
+// deaf is a watcher that never hears of a change.
+type deaf struct{}
+
+func (deaf) Watch(uuid.UUID) (<-chan struct{}, func()) { return nil, func() {} }
+
+func TestServer_Follow(t *testing.T) {
+	t.Parallel()
+	t.Run("TellsEachChangeAsItHappensAndEnds", func(t *testing.T) {
+		b := setupWith(t, settings{worker: true, pace: api.Pace{Look: time.Hour}})
+		deploying, finish := make(chan struct{}), make(chan struct{})
+		b.chain.set(func(context.Context, provisioning.Tenant) error { close(deploying); <-finish; return nil })
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		<-deploying
+		stream := b.followed(id, "")
+		if first := stream.next(); first.name != "status" || first.id != "" || first.json["status"] != "PROVISIONING" || first.json["tenantId"] != id {
+			t.Errorf("%+v", first)
+		}
+		for {
+			e := stream.next()
+			if e.name != "step" || e.id == "" {
+				t.Fatalf("%+v", e)
+			}
+			if e.json["step"] == "DEPLOY_SOROBAN_CONTRACT" {
+				if e.json["status"] != "IN_PROGRESS" || e.json["durationMs"] != nil {
+					t.Errorf("%+v", e)
+				}
+				break
+			}
+		}
+		close(finish)
+		rest := stream.rest()
+		if got := names(rest); !strings.HasSuffix(got, "step status end") || rest[len(rest)-1].json["status"] != "ACTIVE" {
+			t.Errorf("%s", got)
+		}
+		latest := int64(0)
+		for _, e := range rest {
+			if e.name == "step" {
+				id, err := strconv.ParseInt(e.id, 10, 64)
+				if err != nil || id <= latest {
+					t.Errorf("id %q after %d", e.id, latest)
+				}
+				latest = id
+			}
+		}
+	})
+	t.Run("FindsChangesThatNobodyToldOf", func(t *testing.T) {
+		b := setupWith(t, settings{pace: api.Pace{Look: 5 * time.Millisecond}, deaf: true})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		if first, second := stream.next(), stream.next(); first.name != "status" || first.json["status"] != "PENDING" || second.json["step"] != "CREATE_TENANT_RECORD" {
+			t.Errorf("%+v, %+v", first, second)
+		}
+		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+		if got := stream.rest(); len(got) < 2 || got[len(got)-1].name != "end" || got[len(got)-1].json["status"] != "ARCHIVED" || got[len(got)-2].name != "status" {
+			t.Errorf("%s", names(got))
+		}
+	})
+	t.Run("ContinuesWhereAConnectionBroke", func(t *testing.T) {
+		b := setup(t)
+		id := as[string](b.live(clinic())["id"])
+		all := b.followed(id, "").rest()
+		if got := names(all); got != "status step step step step step step step end" {
+			t.Fatalf("%s", got)
+		}
+		if again := b.followed(id, "0").rest(); len(again) != len(all) {
+			t.Errorf("%s", names(again))
+		}
+		rest := b.followed(id, all[3].id).rest()
+		if got := names(rest); got != "status step step step step end" || rest[1].id != all[4].id {
+			t.Errorf("%s", got)
+		}
+		path := "/admin/tenants/" + id + "/events"
+		if got := b.do(http.MethodGet, path, nil, "Last-Event-ID", all[7].id).want(http.StatusNoContent); got.text != "" {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodGet, path, nil, "Last-Event-ID", "9999999").want(http.StatusNoContent)
+		for _, odd := range []string{"x", "-1", "1.5", " ", "99999999999999999999"} {
+			b.do(http.MethodGet, path, nil, "Last-Event-ID", odd).wantFaults("Last-Event-ID")
+		}
+	})
+	t.Run("TellsWhyItFailed", func(t *testing.T) {
+		b := setup(t)
+		b.chain.set(func(context.Context, provisioning.Tenant) error {
+			return provisioning.Errorf(provisioning.KindPermanent, "deploy", "fund the account")
+		})
+		failed := b.run("/admin/tenants", clinic())
+		id := as[string](as[map[string]any](failed[len(failed)-1].json["tenant"])["id"])
+		all := b.followed(id, "").rest()
+		last := all[len(all)-1]
+		if last.name != "end" || last.json["status"] != "FAILED" || !strings.Contains(as[string](last.json["provisioningError"]), "fund the account") {
+			t.Errorf("%+v", last)
+		}
+	})
+	t.Run("GivesSignsOfLife", func(t *testing.T) {
+		b := setupWith(t, settings{pace: api.Pace{Silence: 5 * time.Millisecond}})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		for {
+			line, err := stream.lines.ReadString('\n')
+			if err != nil {
+				t.Fatal("the stream ended without one")
+			}
+			if line == ": alive\n" {
+				break
+			}
+		}
+	})
+	t.Run("IsOneOfAFew", func(t *testing.T) {
+		b := setupWith(t, settings{Options: api.Options{MaxWatchers: 1}})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		stream := b.open(b.request(http.MethodGet, "/admin/tenants/"+id+"/events", nil).WithContext(ctx))
+		stream.next()
+		path := "/admin/tenants/" + id + "/events"
+		if got := b.do(http.MethodGet, path, nil).want(http.StatusServiceUnavailable); got.header.Get("Retry-After") == "" {
+			t.Errorf("%v", got.header)
+		}
+		leave()
+		b.until("there is a place again", func() bool { return b.server.Followers() == 0 })
+		b.followed(id, "")
+	})
+	t.Run("OutlivesARegistryThatDoesNotAnswer", func(t *testing.T) {
+		var service *flaky
+		b := setupWith(t, settings{pace: api.Pace{Look: 2 * time.Millisecond}, wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		stream.next()
+		service.fail.Store(true)
+		b.until("it has looked in vain", func() bool { return service.failed.Load() > 2 })
+		service.fail.Store(false)
+		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+		if got := stream.rest(); got[len(got)-1].name != "end" {
+			t.Errorf("%s", names(got))
+		}
+	})
+	t.Run("EndsWhenTheServerDrains", func(t *testing.T) {
+		b := setup(t)
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		stream.next()
+		b.server.Drain()
+		if got := stream.rest(); strings.Contains(names(got), "end") {
+			t.Errorf("%s", names(got))
+		}
+	})
+	t.Run("GivesUpACallerWhoDoesNotRead", func(t *testing.T) {
+		// Signs of life fill what the network holds, faster than steps would.
+		b := setupWith(t, settings{pace: api.Pace{Silence: time.Microsecond, Write: 20 * time.Millisecond}})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if err := as[*net.TCPConn](conn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET /admin/tenants/"+id+"/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+b.key+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		b.until("it follows", func() bool { return b.server.Followers() == 1 })
+		b.until("it is given up", func() bool { return b.server.Followers() == 0 })
+	})
+	t.Run("KnowsNoTenantOfThatID", func(t *testing.T) {
+		b := setup(t)
+		b.do(http.MethodGet, "/admin/tenants/"+uuid.NewString()+"/events", nil).want(http.StatusNotFound)
+		b.do(http.MethodGet, "/admin/tenants/x/events", nil).want(http.StatusNotFound)
+	})
+	t.Run("AnswersHeadWithTheHeadAlone", func(t *testing.T) {
+		b := setup(t)
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		if got := b.do(http.MethodHead, "/admin/tenants/"+id+"/events", nil).want(http.StatusOK); got.header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%v", got.header)
+		}
+	})
+}

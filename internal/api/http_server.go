@@ -1,0 +1,34 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// What a connection may cost before it has said anything of use.
+const (
+	headPatience = 5 * time.Second
+	idlePatience = 60 * time.Second
+	maxHead      = 16 << 10
+)
+
+// NewServer puts around the API what it needs in a network: limits of time, size
+// and number for connections. Its Shutdown drains the API first. Times for bodies
+// and answers are the API's own to keep, because its streams have none.
+func NewServer(s *Server) *http.Server {
+	d := newDoor(s.opts.MaxConnections)
+	server := &http.Server{
+		Handler:           d.guard(s),
+		ReadHeaderTimeout: headPatience,
+		IdleTimeout:       idlePatience,
+		MaxHeaderBytes:    maxHead,
+		ConnContext:       d.enter,
+		ConnState:         d.leave,
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug), // Callers' faults.
+		// OPTIONS * is no call of this API, and answered like the others.
+		DisableGeneralOptionsHandler: true,
+	}
+	server.RegisterOnShutdown(s.Drain)
+	return server
+}

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestLimiter_Take(t *testing.T) {
+	t.Parallel()
+	t.Run("ForgetsThoseWhoDoNotComeBack", func(t *testing.T) {
+		t.Parallel()
+		l := newLimiter(1, provisioning.SystemClock{})
+		if !l.take("regular").ok {
+			t.Fatal("the first is refused")
+		}
+		for i := range 3 * maxBuckets {
+			l.take(fmt.Sprint(i))
+			if i%1000 == 0 && l.take("regular").ok {
+				t.Fatal("somebody who keeps coming is forgotten")
+			}
+		}
+		if n := len(l.young) + len(l.old); n > maxBuckets {
+			t.Errorf("%d buckets", n)
+		}
+	})
+	t.Run("CountsByName", func(t *testing.T) {
+		t.Parallel()
+		l := newLimiter(2, provisioning.SystemClock{})
+		for _, c := range []struct {
+			name      string
+			ok        bool
+			remaining int
+		}{{"a", true, 1}, {"a", true, 0}, {"a", false, 0}, {"b", true, 1}} {
+			if v := l.take(c.name); v.ok != c.ok || v.remaining != c.remaining || v.limit != 2 || !v.ok && (v.wait <= 29*time.Second || v.wait > 30*time.Second) {
+				t.Errorf("%+v, want %+v", v, c)
+			}
+		}
+	})
+}
+
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64", "::ffff:192.0.2.1": "::ffff:192.0.2.1", "odd": "odd", "": "",
+	} {
+		if got := network(address); got != want {
+			t.Errorf("%q is in %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	conflict := provisioning.Errorf(provisioning.KindConflict, "x", "taken")
+	for _, c := range []struct {
+		status int
+		errs   []error
+		want   int
+		detail string
+	}{
+		{500, []error{conflict}, 409, "taken"},
+		{500, []error{fmt.Errorf("SELECT: %w", conflict)}, 409, "taken"},
+		{500, []error{fmt.Errorf("SELECT")}, 500, "an internal error; the log has the cause"},
+		{422, []error{&huma.ErrorDetail{Message: "expected x", Value: "secret"}}, 400, "words"},
+		{406, nil, 406, "words"},
+	} {
+		p := adopt(c.status, "words", c.errs)
+		if p.Status != c.want || p.Detail != c.detail || p.Errors == nil {
+			t.Errorf("%+v, want %+v", p, c)
+		}
+	}
+}
+
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []provisioning.Kind{
+		provisioning.KindTransient, provisioning.KindPermanent, provisioning.KindConflict, provisioning.KindCancelled, provisioning.KindFenced,
+		provisioning.KindNotFound, provisioning.KindInvalid, provisioning.KindStale, provisioning.KindReused,
+	} {
+		p := problemOf(provisioning.Errorf(kind, "x", "words for people"))
+		if p.Status < 400 || p.Title == "" || p.Detail != "words for people" || (p.Status == 503) != (p.header.Get("Retry-After") != "") {
+			t.Errorf("%s: %+v", kind, p)
+		}
+	}
+}
+
+func TestLoneSurrogate(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`\ud83d\ude00`: false, `\ud83d`: true, `\ude00`: true, `\ud83d\u0041`: true, `\ud83dx`: true, `\\ud83d`: false, `\\\ud83d`: true, `\uD83D\uDE00\uD83D`: true, `\u0041`: false, `\`: false, `\u`: false,
+		`\ud83d\\ude00`: true, `a\ud83d\ude00b\ud83d\ude00`: false, ``: false, `\n\ud83d\ude00`: false,
+	} {
+		if got := loneSurrogate([]byte(text)); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
+func TestShown(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"a": "a", "a\nb\x00": "a\uFFFDb\uFFFD", "\xff": "\uFFFD", strings.Repeat("ä", 65): strings.Repeat("ä", 64) + "…", strings.Repeat("ä", 64): strings.Repeat("ä", 64)} {
+		if got := shown(name); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

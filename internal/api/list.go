@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+type listInput struct {
+	Status     string `query:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED" doc:"Only tenants of this status."`
+	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, whatever the case." example:"mary"`
+	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The live tenant of exactly this name, whatever the case, else the one archived last." example:"St. Mary's Clinic"`
+	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant of this external id, whatever its status." example:"crm-4711"`
+	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to show at most."`
+	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"Where the page before ended: its nextCursor, with the same filters."`
+}
+
+func (s *Server) listTenants(ctx context.Context, in *listInput) (*plain[tenantPage], error) {
+	list := listOf("tenants", in.Status, in.Q, in.Name, in.ExternalID)
+	q := provisioning.ListQuery{Status: provisioning.Status(in.Status), Text: in.Q, Limit: in.Limit}
+	if in.Cursor != "" {
+		var err error
+		if q.After, err = openTenantCursor(list, in.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	if in.Name != "" || in.ExternalID != "" {
+		return s.findTenant(ctx, in)
+	}
+	page, err := s.opts.Service.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := tenantPage{Total: page.Total, Tenants: make([]tenantSummary, len(page.Tenants))}
+	for i, t := range page.Tenants {
+		out.Tenants[i] = summaryOf(t)
+	}
+	if page.Next != nil {
+		out.NextCursor = tenantCursor(list, *page.Next)
+	}
+	return ok(out), nil
+}
+
+// findTenant is the list of the one tenant that a name or an external id means,
+// if the other filters let it through.
+func (s *Server) findTenant(ctx context.Context, in *listInput) (*plain[tenantPage], error) {
+	var (
+		t   provisioning.Tenant
+		err error
+	)
+	if in.ExternalID != "" {
+		t, err = s.opts.Service.FindByExternalID(ctx, in.ExternalID)
+	} else {
+		t, err = s.opts.Service.FindByName(ctx, in.Name)
+	}
+	none := ok(tenantPage{Tenants: []tenantSummary{}})
+	switch {
+	case provisioning.KindOf(err) == provisioning.KindNotFound:
+		return none, nil
+	case err != nil:
+		return nil, err
+	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !mentions(t, in.Q),
+		in.Name != "" && provisioning.NameKey(in.Name) != provisioning.NameKey(t.Name):
+		return none, nil
+	}
+	return ok(tenantPage{Total: 1, Tenants: []tenantSummary{summaryOf(t)}}), nil
+}
+
+func mentions(t provisioning.Tenant, q string) bool {
+	return strings.Contains(provisioning.NameKey(t.Name), provisioning.NameKey(q)) ||
+		strings.Contains(strings.ToLower(t.AdminEmail), strings.ToLower(strings.TrimSpace(q)))
+}

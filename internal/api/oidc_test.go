@@ -1,0 +1,189 @@
+package api_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// idp is an OpenID Connect issuer.
+type idp struct {
+	t      *testing.T
+	url    string
+	key    *rsa.PrivateKey
+	name   string // Of the key.
+	asked  atomic.Int64
+	down   atomic.Bool
+	noKeys atomic.Bool
+}
+
+func newIDP(t *testing.T) *idp {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &idp{t: t, key: key, name: "k1"}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.asked.Add(1)
+		switch {
+		case p.down.Load(), p.noKeys.Load() && r.URL.Path == "/keys":
+			panic(http.ErrAbortHandler)
+		case r.URL.Path == "/keys":
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: p.name, Algorithm: "RS256", Use: "sig"}}})
+		default:
+			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys", "id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"}})
+		}
+	}))
+	t.Cleanup(server.Close)
+	p.url = server.URL
+	return p
+}
+
+func (p *idp) claims() map[string]any {
+	return map[string]any{"iss": p.url, "aud": "tenant-api", "sub": "ada", "name": "Ada Lovelace", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "scope": "openid tenants:read"}
+}
+
+func (p *idp) sign(algorithm jose.SignatureAlgorithm, key any, claims map[string]any) string {
+	p.t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", p.name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(claims).Serialize()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return token
+}
+
+func (p *idp) token(change func(map[string]any)) string {
+	p.t.Helper()
+	c := p.claims()
+	if change != nil {
+		change(c)
+	}
+	return p.sign(jose.RS256, p.key, c)
+}
+
+func (p *idp) settings() settings {
+	return settings{Options: api.Options{OIDC: api.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
+}
+
+func TestServer_OIDC(t *testing.T) {
+	t.Parallel()
+	with := func(b *bundle, method, path, token string) answer {
+		b.t.Helper()
+		return b.do(method, path, nil, "Authorization", "Bearer "+token)
+	}
+	t.Run("AcceptsTokensOfTheIssuerBesideKeys", func(t *testing.T) {
+		p := newIDP(t)
+		b := setupWith(t, p.settings())
+		if n := p.asked.Load(); n != 0 {
+			t.Errorf("the issuer was asked %d times before anybody came", n)
+		}
+		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
+		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
+		with(b, http.MethodDelete, "/admin/tenants/x", p.token(nil)).want(http.StatusForbidden)
+		log := b.refusals(uuid.Nil)
+		if len(log) != 1 || log[0].Caller.Kind != provisioning.CallerToken || log[0].Caller.ID != "ada" || log[0].Caller.Name != "Ada Lovelace" {
+			t.Errorf("%+v", log)
+		}
+		for _, scopes := range []func(map[string]any){
+			func(c map[string]any) { c["scope"] = "tenants:write" },
+			func(c map[string]any) { delete(c, "scope"); c["scp"] = []string{"x", "tenants:write"} },
+			func(c map[string]any) { delete(c, "scope"); c["scp"] = "admin x" },
+			func(c map[string]any) { c["aud"] = []string{"other", "tenant-api"}; c["scope"] = "admin" },
+		} {
+			with(b, http.MethodDelete, "/admin/tenants/x", p.token(scopes)).want(http.StatusNotFound)
+		}
+		if n := p.asked.Load(); n != 2 {
+			t.Errorf("the issuer was asked %d times", n)
+		}
+	})
+	t.Run("RefusesEveryOtherToken", func(t *testing.T) {
+		p := newIDP(t)
+		b := setupWith(t, p.settings())
+		other, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, c := range map[string]struct{ token, reason string }{
+			"expired":       {p.token(func(c map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() }), "expired token"},
+			"no expiry":     {p.token(func(c map[string]any) { delete(c, "exp") }), "expired token"},
+			"not yet":       {p.token(func(c map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }), "token not valid"},
+			"audience":      {p.token(func(c map[string]any) { c["aud"] = "other" }), "token not valid"},
+			"issuer":        {p.token(func(c map[string]any) { c["iss"] = "https://evil.example" }), "token not valid"},
+			"key":           {p.sign(jose.RS256, other, p.claims()), "token not valid"},
+			"shared secret": {p.sign(jose.HS256, []byte(strings.Repeat("k", 32)), p.claims()), "token not valid"},
+			"no subject":    {p.token(func(c map[string]any) { delete(c, "sub") }), "token without a readable subject"},
+			"odd subject":   {p.token(func(c map[string]any) { c["sub"] = "a\x00b" }), "token without a readable subject"},
+			"odd claims":    {p.token(func(c map[string]any) { c["scope"] = 7 }), "token without a readable subject"},
+			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "token not valid"},
+			"no token":      {"abc", "malformed"},
+		} {
+			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)
+			log := b.refusals(uuid.Nil)
+			if last := log[len(log)-1]; last.Detail["reason"] != c.reason || last.Caller.Kind != provisioning.CallerAnonymous {
+				t.Errorf("%s: %+v", name, last)
+			}
+			if strings.Contains(b.log.String(), c.token) || strings.Contains(got.text, "audience") {
+				t.Errorf("%s: too much is told", name)
+			}
+		}
+	})
+	t.Run("DoesNotPassAFloodOnToTheIssuer", func(t *testing.T) {
+		p := newIDP(t)
+		b := setupWith(t, p.settings())
+		other, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			with(b, http.MethodGet, "/admin/tenants", p.sign(jose.RS256, other, p.claims())).want(http.StatusUnauthorized)
+		}
+		if n := p.asked.Load(); n > 6 {
+			t.Errorf("the issuer was asked %d times", n)
+		}
+		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
+	})
+	t.Run("BlamesNoTokenForAnIssuerThatIsSilent", func(t *testing.T) {
+		p := newIDP(t)
+		b := setupWith(t, p.settings())
+		p.down.Store(true)
+		for range 3 {
+			with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusServiceUnavailable)
+		}
+		if n := p.asked.Load(); n != 1 {
+			t.Errorf("the issuer was asked %d times", n)
+		}
+		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
+		p.down.Store(false)
+		p.noKeys.Store(true)
+		b.clock.pass(6 * time.Second)
+		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusServiceUnavailable)
+		p.noKeys.Store(false)
+		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
+	})
+	t.Run("TakesALongSubjectForAnIdempotencyKey", func(t *testing.T) {
+		p := newIDP(t)
+		b := setupWith(t, p.settings())
+		token := p.token(func(c map[string]any) { c["sub"] = strings.Repeat("s", 255); c["scope"] = "tenants:write" })
+		for range 2 {
+			b.do(http.MethodPost, "/admin/tenants", clinic(), "Authorization", "Bearer "+token, "Idempotency-Key", "k").want(http.StatusAccepted)
+		}
+	})
+}

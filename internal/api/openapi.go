@@ -1,0 +1,169 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const eventStream = "text/event-stream"
+
+// OpenAPI is the document that describes the API, as indented JSON that is the
+// same each time. It needs no server.
+func OpenAPI(version string) ([]byte, error) {
+	s := &Server{opts: Options{Version: version}.withDefaults()}
+	s.build()
+	compact, err := s.describe()
+	if err != nil {
+		return nil, err
+	}
+	var indented bytes.Buffer
+	err = json.Indent(&indented, compact, "", "  ")
+	return append(indented.Bytes(), '\n'), err
+}
+
+func (s *Server) describe() ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(s.api.OpenAPI())
+	return bytes.TrimSpace(text.Bytes()), err
+}
+
+// serveOpenAPI writes the document down when somebody asks for it: most servers
+// are never asked.
+func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	s.describing.Do(func() {
+		text, err := s.describe()
+		if err != nil { // Types that cannot be written would have failed every test.
+			panic(err)
+		}
+		s.openapi = text
+	})
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(s.openapi)
+}
+
+const about = `Provisions healthcare tenants: each one gets a PostgreSQL schema and role of its own, a contract on the Stellar network and an admin who is invited by mail.
+
+Every call under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
+
+A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers at once; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. With ` + "`Accept: text/event-stream`" + ` it runs inside the request instead, as long as the connection lasts.`
+
+func (s *Server) config() huma.Config {
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "tenant-api", Version: s.opts.Version, Description: about,
+				License: &huma.License{Name: "Mozilla Public License 2.0", Identifier: "MPL-2.0"},
+			},
+			Servers: []*huma.Server{{URL: "/"}},
+			Components: &huma.Components{
+				Schemas: registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
+					Type: "http", Scheme: "bearer", BearerFormat: "API key",
+					Description: "An API key (hck_...) or, where the server trusts an OpenID Connect issuer, a JWT of it whose scope or scp claim names the scopes.",
+				}},
+			},
+			Tags: []*huma.Tag{
+				{Name: "tenants", Description: "Tenants and their provisioning."},
+				{Name: "jobs", Description: "Queued work."},
+				{Name: "health", Description: "For those who keep the server running."},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "application/problem+json": jsonFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{s.transform},
+	}
+}
+
+// schemaName is a type's name without what only Go code needs of it.
+func schemaName(t reflect.Type, hint string) string {
+	name := strings.TrimSuffix(strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "View"), "Body")
+	if name == "Create" || name == "Patch" || name == "Purge" {
+		return name + "Request"
+	}
+	return name
+}
+
+// everywhere are the refusals that every call can end with.
+var everywhere = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInternalServerError}
+
+// operation is the endpoint as huma and the OpenAPI document know it.
+func (e *endpoint) operation(api huma.API) huma.Operation {
+	op := huma.Operation{
+		OperationID: e.id, Method: e.method, Path: e.path, Tags: []string{e.tag}, Summary: e.summary, Description: e.description,
+		DefaultStatus: e.status, Responses: map[string]*huma.Response{},
+		// Both are looked at here, in words of our own.
+		SkipValidateParams: true, SkipValidateBody: true,
+	}
+	refusals := append(slices.Clone(everywhere), e.refusals...)
+	if e.scope != "" {
+		op.Security = []map[string][]string{{"bearer": {string(e.scope)}}}
+		refusals = append(refusals, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+	}
+	if strings.Contains(e.path, "{") {
+		refusals = append(refusals, http.StatusNotFound)
+	}
+	if len(e.media) > 0 {
+		refusals = append(refusals, http.StatusUnsupportedMediaType)
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+		for _, media := range e.media {
+			op.RequestBody.Content[media] = &huma.MediaType{Schema: e.body(api.OpenAPI().Components.Schemas), Example: e.example}
+		}
+	}
+	for _, status := range refusals {
+		op.Responses[strconv.Itoa(status)] = refusal(api, status)
+	}
+	if e.responses != nil {
+		maps.Copy(op.Responses, e.responses(api.OpenAPI().Components.Schemas))
+	}
+	return op
+}
+
+// schemaOf is a reference to the schema of T.
+func schemaOf[T any](r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[T](), true, "")
+}
+
+// refusal describes a problem of a status.
+func refusal(api huma.API, status int) *huma.Response {
+	r := &huma.Response{
+		Description: refusalWords[status],
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaOf[Problem](api.OpenAPI().Components.Schemas)}},
+		Headers:     map[string]*huma.Param{},
+	}
+	words := &huma.Schema{Type: huma.TypeString}
+	switch status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		r.Headers["Retry-After"] = &huma.Param{Description: "Seconds to wait.", Schema: &huma.Schema{Type: huma.TypeInteger}}
+	case http.StatusUnauthorized, http.StatusForbidden:
+		r.Headers["WWW-Authenticate"] = &huma.Param{Description: "What would be accepted.", Schema: words}
+	}
+	return r
+}
+
+var refusalWords = map[int]string{
+	http.StatusBadRequest:            "The request breaks a rule; errors has one entry for each field at fault.",
+	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
+	http.StatusForbidden:             "The key does not have the scope that this call needs.",
+	http.StatusNotFound:              "There is no such tenant or job. An id that is no UUID is that of no tenant.",
+	http.StatusRequestTimeout:        "The body did not arrive in time.",
+	http.StatusConflict:              "The tenant's status, or another tenant, stands in the way; the detail says which moves are possible.",
+	http.StatusPreconditionFailed:    "The tenant is not at the version of If-Match any more.",
+	http.StatusRequestEntityTooLarge: "The body is larger than the server takes.",
+	http.StatusUnsupportedMediaType:  "The body is not said to be JSON in UTF-8.",
+	http.StatusUnprocessableEntity:   "The Idempotency-Key came with another request before.",
+	http.StatusTooManyRequests:       "Too many requests with this key, or without a key from this address.",
+	http.StatusInternalServerError:   "The server's own fault; its log has the cause.",
+	http.StatusServiceUnavailable:    "A part of the platform does not answer, or is busy; worth trying again.",
+}

@@ -1,0 +1,350 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// flaky is a service that does not see changes for a while, or panics.
+type flaky struct {
+	api.Service
+	fail, panics atomic.Bool
+	failed       atomic.Int64
+}
+
+func (f *flaky) Changes(ctx context.Context, id uuid.UUID, after int64) (provisioning.Changes, error) {
+	if f.fail.Load() {
+		f.failed.Add(1)
+		return provisioning.Changes{}, provisioning.Errorf(provisioning.KindTransient, "read changes", "the database does not answer")
+	}
+	return f.Service.Changes(ctx, id, after)
+}
+
+func (f *flaky) List(ctx context.Context, q provisioning.ListQuery) (provisioning.Page, error) {
+	if f.panics.Load() {
+		panic(fmt.Sprintf("hck_secret %v", q))
+	}
+	if f.fail.Load() {
+		return provisioning.Page{}, errors.New("dial tcp 127.0.0.1:5432: SELECT * FROM tenants; password=x")
+	}
+	return f.Service.List(ctx, q)
+}
+
+func TestNew(t *testing.T) {
+	b := setup(t)
+	good := func() api.Options {
+		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Watcher: deaf{}, Keys: b.db.Keys()}
+	}
+	for name, spoil := range map[string]func(*api.Options){
+		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Watcher": func(o *api.Options) { o.Watcher = nil },
+		"Keys": func(o *api.Options) { o.Keys = nil }, "OIDC": func(o *api.Options) { o.OIDC.Issuer = "https://issuer.example" },
+		"negative": func(o *api.Options) { o.RateLimit = -1 }, "MaxConnections": func(o *api.Options) { o.MaxConnections = 10 },
+	} {
+		o := good()
+		spoil(&o)
+		if _, err := api.New(o); provisioning.KindOf(err) != provisioning.KindInvalid || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	o := good()
+	o.Metrics = prometheus.NewRegistry()
+	s, err := api.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if _, err := api.New(o); provisioning.KindOf(err) != provisioning.KindInvalid || !strings.Contains(err.Error(), "Metrics") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestServer_ServeHTTP(t *testing.T) {
+	t.Parallel()
+	t.Run("KnowsNoOtherPaths", func(t *testing.T) {
+		b := setup(t)
+		for _, path := range []string{"/", "/admin", "/admin/", "/admin/tenants/", "//admin/tenants", "/admin//tenants", "/admin/./tenants", "/admin/x/../tenants", "/admin/tenants/%2e%2e", "/openapi.yaml", "/schemas/Tenant.json",
+			"/jobs", "/jobs/", "/docs/", "/metrics", "/%ff", "/health/x"} {
+			b.do(http.MethodGet, path, nil).want(http.StatusNotFound)
+		}
+	})
+	t.Run("NamesTheMethodsThatAPathHas", func(t *testing.T) {
+		b := setup(t)
+		for path, allow := range map[string]string{"/admin/tenants": "GET, HEAD, POST", "/admin/tenants/x": "DELETE, GET, HEAD, PATCH", "/admin/tenants/x/purge": "POST", "/health": "GET, HEAD", "/docs": "GET, HEAD"} {
+			for _, method := range []string{http.MethodPut, http.MethodOptions, http.MethodTrace, "QUERY"} {
+				if got := b.do(method, path, nil).want(http.StatusMethodNotAllowed); got.header.Get("Allow") != allow {
+					t.Errorf("%s %s: %q", method, path, got.header.Get("Allow"))
+				}
+			}
+		}
+		if got := b.do(http.MethodHead, "/admin/tenants", nil).want(http.StatusOK); got.text != "" {
+			t.Errorf("%s", got.text)
+		}
+		for _, request := range []string{"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"} {
+			if got := b.raw(request); !strings.HasPrefix(got, "HTTP/1.1 404 ") || !strings.Contains(got, "problem+json") {
+				t.Errorf("%s", got)
+			}
+		}
+	})
+	t.Run("NamesRequests", func(t *testing.T) {
+		b := setup(t)
+		if got := b.do(http.MethodGet, "/health", nil, "X-Request-Id", "my-Request_1.2"); got.header.Get("X-Request-Id") != "my-Request_1.2" {
+			t.Errorf("%v", got.header)
+		}
+		seen := map[string]bool{}
+		for _, odd := range []string{"", "a b", "<script>", "ä", strings.Repeat("x", 65)} {
+			id := b.do(http.MethodGet, "/health", nil, "X-Request-Id", odd).header.Get("X-Request-Id")
+			if id == odd || len(id) != 36 || seen[id] {
+				t.Errorf("%q became %q", odd, id)
+			}
+			seen[id] = true
+		}
+	})
+	t.Run("LogsOneLineForEachRequest", func(t *testing.T) {
+		b := setup(t)
+		got := b.do(http.MethodPost, "/admin/tenants", named("Secret Clinic")).want(http.StatusAccepted)
+		log, id := b.log.String(), got.header.Get("X-Request-Id")
+		if strings.Count(log, id) != 1 || !strings.Contains(log, "method=POST route=/admin/tenants status=202") || strings.Contains(log, "Secret Clinic") || strings.Contains(log, b.key[17:]) {
+			t.Errorf("%s", log)
+		}
+	})
+	t.Run("HidesWhatItsOwnFaultWas", func(t *testing.T) {
+		var service *flaky
+		b := setupWith(t, settings{wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+		service.fail.Store(true)
+		got := b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusInternalServerError)
+		if !strings.Contains(b.log.String(), "dial tcp 127.0.0.1:5432") || !strings.Contains(b.log.String(), got.header.Get("X-Request-Id")) {
+			t.Error("the log does not say it")
+		}
+	})
+	t.Run("SurvivesAPanic", func(t *testing.T) {
+		var service *flaky
+		b := setupWith(t, settings{wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+		service.panics.Store(true)
+		got := b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusInternalServerError)
+		if strings.Contains(got.text, "hck_secret") || !strings.Contains(b.log.String(), "request panicked") || !strings.Contains(b.log.String(), "goroutine") {
+			t.Errorf("%s", got.text)
+		}
+		service.panics.Store(false)
+		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
+	})
+	t.Run("RefusesHeadersThatAreNoText", func(t *testing.T) {
+		b := setup(t)
+		b.do(http.MethodGet, "/admin/tenants", nil, "X-Odd", "\xff").wantFaults("X-Odd")
+		b.do(http.MethodGet, "/admin/tenants", nil, "User-Agent", "k\xe4se").wantFaults("User-Agent")
+	})
+	t.Run("GivesUpADatabaseThatHangs", func(t *testing.T) {
+		b := setupWith(t, settings{pace: api.Pace{Work: 50 * time.Millisecond}})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		tx, err := b.db.Pool().Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback(t.Context()) }()
+		if _, err := tx.Exec(t.Context(), `LOCK TABLE tenants IN ACCESS EXCLUSIVE MODE`); err != nil {
+			t.Fatal(err)
+		}
+		got := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusServiceUnavailable)
+		if got.header.Get("Retry-After") == "" {
+			t.Errorf("%v", got.header)
+		}
+	})
+}
+
+func TestServer_Health(t *testing.T) {
+	t.Parallel()
+	t.Run("IsOKWhenEveryPartIs", func(t *testing.T) {
+		b := setupWith(t, settings{Options: api.Options{Checks: []api.Check{{Name: "database", Run: func(context.Context) error { return nil }}}}})
+		for _, path := range []string{"/health", "/livez", "/readyz"} {
+			if got := b.do(http.MethodGet, path, nil).want(http.StatusOK); got.text != "{\"status\":\"ok\"}\n" {
+				t.Errorf("%s: %s", path, got.text)
+			}
+		}
+		b.do(http.MethodGet, "/health?x=1", nil).wantFaults("x")
+	})
+	t.Run("NamesThePartThatIsDownAndNoMore", func(t *testing.T) {
+		var down atomic.Bool
+		down.Store(true)
+		b := setupWith(t, settings{Options: api.Options{Checks: []api.Check{
+			{Name: "database", Run: func(context.Context) error {
+				if down.Load() {
+					return errors.New("password=x refused by 127.0.0.1")
+				}
+				return nil
+			}},
+			{Name: "mail", Run: func(context.Context) error { return nil }},
+			{Name: "chain", Run: func(context.Context) error {
+				if down.Load() {
+					panic("at 127.0.0.1")
+				}
+				return nil
+			}},
+		}}})
+		got := b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
+		if got.text != `{"status":"unavailable","checks":[{"name":"server","status":"ok"},{"name":"database","status":"unavailable"},{"name":"mail","status":"ok"},{"name":"chain","status":"unavailable"}]}`+"\n" {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodGet, "/livez", nil).want(http.StatusOK)
+		down.Store(false)
+		b.do(http.MethodGet, "/readyz", nil).want(http.StatusOK)
+	})
+	t.Run("WaitsForNoPartThatHangs", func(t *testing.T) {
+		hang := make(chan struct{})
+		b := setupWith(t, settings{pace: api.Pace{Work: 50 * time.Millisecond}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
+		b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
+		close(hang)
+	})
+	t.Run("IsNotReadyOnceItDrains", func(t *testing.T) {
+		b := setup(t)
+		b.server.Drain()
+		if got := b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable); !strings.Contains(got.text, `{"name":"server","status":"unavailable"}`) {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodGet, "/livez", nil).want(http.StatusOK)
+	})
+}
+
+func TestServer_Metrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	b := setupWith(t, settings{Options: api.Options{Metrics: registry}})
+	id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+	b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "").want(http.StatusUnauthorized)
+	b.do(http.MethodGet, "/nowhere", nil).want(http.StatusNotFound)
+	stream := b.followed(id, "")
+	stream.next()
+	read := func() string {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					fmt.Fprintf(&all, "%s=%s ", l.GetName(), l.GetValue())
+				}
+				fmt.Fprintf(&all, "%d %g\n", m.GetHistogram().GetSampleCount(), m.GetGauge().GetValue())
+			}
+		}
+		return all.String()
+	}
+	want := []string{"operation=create-tenant status=2xx 1 0", "operation=list-tenants status=4xx 1 0", "operation=none status=4xx 1 0", "kind=events 0 1"}
+	got := read()
+	for _, line := range want {
+		if !strings.Contains(got, line+"\n") {
+			t.Errorf("%q is not in\n%s", line, got)
+		}
+	}
+	if strings.Contains(got, "follow-tenant") {
+		t.Errorf("a stream is measured like a request:\n%s", got)
+	}
+	b.server.Drain()
+	stream.rest()
+	b.until("the stream is counted out", func() bool { return strings.Contains(read(), "kind=events 0 0\n") })
+}
+
+func TestNewServer(t *testing.T) {
+	t.Parallel()
+	t.Run("HasLimits", func(t *testing.T) {
+		b := setup(t)
+		if s := b.http; s.ReadHeaderTimeout != 5*time.Second || s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 16<<10 || s.ReadTimeout != 0 || s.WriteTimeout != 0 {
+			t.Errorf("%+v", s)
+		}
+		if got := b.raw("GET /health HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 30<<10) + "\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 431 ") {
+			t.Errorf("%.200s", got)
+		}
+	})
+	t.Run("ShutdownEndsStreams", func(t *testing.T) {
+		b := setup(t)
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		stream.next()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := b.http.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		stream.rest()
+	})
+	t.Run("ThoseWhoSendNothingShutNobodyOut", func(t *testing.T) {
+		const limit, crowd = 8, 400
+		b := setupWith(t, settings{Options: api.Options{MaxConnections: limit, MaxRuns: 1, MaxWatchers: 1}})
+		b.client.CloseIdleConnections()
+		as[*http.Transport](as[held](b.client.Transport).next).DisableKeepAlives = true
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		stream.next()
+		conns := make([]net.Conn, crowd)
+		for i := range conns {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			conns[i] = conn
+			if i%2 == 0 { // A head that never ends is not a request either.
+				_, _ = io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: x\r\n")
+			}
+			if i%100 == 0 {
+				b.do(http.MethodGet, "/health", nil).want(http.StatusOK)
+			}
+		}
+		b.do(http.MethodGet, "/health", nil).want(http.StatusOK)
+		for _, conn := range conns[:crowd-limit] { // The oldest were sent away.
+			_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, context.DeadlineExceeded) || err == nil {
+				t.Fatalf("%v", err)
+			}
+		}
+		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+		if got := stream.rest(); len(got) == 0 || got[len(got)-1].name != "end" {
+			t.Errorf("the stream was cut: %s", names(got))
+		}
+	})
+	t.Run("WhoIsServedKeepsHisPlaceAndTheNextOneWaits", func(t *testing.T) {
+		var store *counted
+		b := setupWith(t, settings{
+			Options: api.Options{MaxConnections: 3, MaxRuns: 1, MaxWatchers: 1},
+			keys:    func(s access.Store) access.Store { store = &counted{Store: s}; return store },
+		})
+		transport := as[*http.Transport](as[held](b.client.Transport).next)
+		transport.DisableKeepAlives = true
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		finish, deploying := make(chan struct{}), make(chan struct{})
+		b.chain.set(func(context.Context, provisioning.Tenant) error { close(deploying); <-finish; return nil })
+		stream := b.followed(id, "")
+		stream.next()
+		run := b.open(b.request(http.MethodPost, "/admin/tenants", named("Hospital"), "Accept", "text/event-stream"))
+		<-deploying
+		slow, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = slow.Close() }()
+		before := store.finds.Load()
+		_, _ = io.WriteString(slow, "POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\nAuthorization: Bearer "+b.key+"\r\n\r\n{")
+		b.until("all places are taken by work", func() bool { return store.finds.Load() > before })
+		next := make(chan answer, 1)
+		go func() { next <- b.do(http.MethodGet, "/health", nil) }()
+		_, _ = io.WriteString(slow, `"a": 1 }`)
+		(<-next).want(http.StatusOK)
+		close(finish)
+		if rest := run.rest(); rest[len(rest)-1].name != "outcome" {
+			t.Errorf("%s", names(rest))
+		}
+	})
+}

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+type createInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Makes the repetition of this request answer as the first did, for 24 hours. Not together with Accept: text/event-stream, where the same name or external id does that."`
+	Body           createBody
+}
+
+func (s *Server) createTenant(ctx context.Context, in *createInput) (*huma.StreamResponse, error) {
+	inputs, err := in.Body.inputs()
+	if err != nil {
+		return nil, err
+	}
+	c := callOf(ctx)
+	idem, err := idempotency(c, in.IdempotencyKey, inputs)
+	if err != nil {
+		return nil, err
+	}
+	if c.streams {
+		return s.run(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
+	}
+	submission, err := s.opts.Service.Submit(ctx, inputs, idem)
+	if err != nil {
+		return nil, err
+	}
+	return s.queued(submission, "Tenant provisioning for "+inputs.Name+" has been queued"), nil
+}
+
+// queued is the answer to what a worker is going to do.
+func (s *Server) queued(sub provisioning.Submission, message string) *huma.StreamResponse {
+	body := submissionView{JobID: sub.JobID, Status: "queued", Message: message, TenantID: sub.Tenant.ID}
+	return s.document(http.StatusAccepted, body, func(h func(name, value string)) {
+		h("Location", "/admin/tenants/"+sub.Tenant.ID.String())
+		if sub.Replayed {
+			h("Idempotency-Replayed", "true")
+		}
+	})
+}
+
+// document is an answer that is written by hand, because the call can also stream.
+func (s *Server) document(status int, body any, headers func(func(name, value string))) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		headers(ctx.SetHeader)
+		ctx.SetHeader("Content-Type", "application/json")
+		ctx.SetStatus(status)
+		if err := s.api.Marshal(ctx.BodyWriter(), "application/json", body); err != nil {
+			panic(err) // Nothing that these views hold can fail to be written.
+		}
+	}}
+}
+
+type tagged struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The tenant's version, for If-Match and If-None-Match." example:"\"3\""`
+	Body   tenantView
+}
+
+func taggedOf(t provisioning.Tenant) *tagged {
+	return &tagged{Status: http.StatusOK, ETag: etag(t.Version), Body: viewOf(t)}
+}
+
+type getInput struct {
+	ByID
+	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"The answer is 304 when the tenant is still at this version."`
+}
+
+func (s *Server) getTenant(ctx context.Context, in *getInput) (*tagged, error) {
+	id, err := in.tenant()
+	if err != nil {
+		return nil, err
+	}
+	condition, err := parseCondition("If-None-Match", in.IfNoneMatch)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.opts.Service.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := taggedOf(t)
+	if condition.given && condition.holds(t.Version) {
+		out.Status = http.StatusNotModified
+	}
+	return out, nil
+}
+
+type updateInput struct {
+	ByID
+	IfMatch string `header:"If-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"Change only this version of the tenant; see ETag." example:"\"3\""`
+	Body    patchBody
+}
+
+func (s *Server) updateTenant(ctx context.Context, in *updateInput) (*tagged, error) {
+	id, err := in.tenant()
+	if err != nil {
+		return nil, err
+	}
+	condition, err := parseCondition("If-Match", in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := in.Body.patch()
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.wanted(ctx, id, condition)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.opts.Service.Patch(ctx, id, patch, version)
+	if err != nil {
+		return nil, err
+	}
+	return taggedOf(t), nil
+}
+
+func (s *Server) provisioningStatus(ctx context.Context, in *ByID) (*plain[progressView], error) {
+	id, err := in.tenant()
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.opts.Service.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	log, err := s.opts.Service.Log(ctx, id, false)
+	if err != nil {
+		return nil, err
+	}
+	v := progressView{
+		TenantID: t.ID, TenantName: t.Name, OverallStatus: string(t.Status), Logs: make([]logView, len(log)),
+		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
+	}
+	for i, e := range log {
+		v.Logs[i] = logOf(e)
+	}
+	if t.Status.Resting() {
+		v.CompletedAt = moment(completed(t, log))
+	}
+	return ok(v), nil
+}
+
+// completed is when the last step of an attempt that is over ended. The tenant's
+// own time of change is no measure: it moves on with each later change.
+func completed(t provisioning.Tenant, log []provisioning.LogEntry) time.Time {
+	last := time.Time{}
+	for _, e := range log {
+		if end := e.CreatedAt.Add(e.Duration); end.After(last) {
+			last = end
+		}
+	}
+	if last.IsZero() {
+		return t.UpdatedAt
+	}
+	return last
+}
+
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }

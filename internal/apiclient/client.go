@@ -30,6 +30,7 @@ type Client struct {
 	base     *url.URL
 	options  Options
 	requests *http.Client
+	silence  time.Duration
 }
 
 // silence is how long a stream may say nothing before it counts as lost. The
@@ -58,7 +59,7 @@ func New(o Options) (*Client, error) {
 	if o.Observer == nil {
 		o.Observer = func(context.Context, provisioning.Event) {}
 	}
-	c := &Client{base: base, options: o, requests: o.HTTPClient}
+	c := &Client{base: base, options: o, requests: o.HTTPClient, silence: silence}
 	if c.requests == nil {
 		c.requests = &http.Client{Transport: transport()}
 	}

@@ -132,6 +132,8 @@ func unanswered(ctx context.Context, op string, err error) error {
 		record      tls.RecordHeaderError
 	)
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return provisioning.Wrap(context.Cause(ctx), provisioning.KindTransient, op, "tenant-api did not answer in the time that was allowed")
 	case ctx.Err() != nil:
 		return provisioning.Wrap(context.Cause(ctx), provisioning.KindCancelled, op, "the operation was cancelled")
 	case errors.As(err, &certificate), errors.As(err, &authority):

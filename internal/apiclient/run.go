@@ -63,7 +63,7 @@ func (c *Client) run(ctx context.Context, r request) (provisioning.Outcome, erro
 // stopped says of a run that ended because its caller stopped what the pipeline
 // says of it.
 func (c *Client) stopped(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || provisioning.KindOf(err) != provisioning.KindCancelled {
+	if kind := provisioning.KindOf(err); ctx.Err() == nil || kind != provisioning.KindCancelled && kind != provisioning.KindTransient {
 		return err
 	}
 	reason := context.Cause(ctx)
@@ -99,11 +99,11 @@ func (c *Client) follow(ctx context.Context, r request) (provisioning.Outcome, e
 		return provisioning.Outcome{}, err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	quiet := time.AfterFunc(silence, func() { end(errBroken) })
+	quiet := time.AfterFunc(c.silence, func() { end(errBroken) })
 	defer quiet.Stop()
 
 	var out provisioning.Outcome
-	stream := newStream(answer.Body, func() { quiet.Reset(silence) })
+	stream := newStream(answer.Body, func() { quiet.Reset(c.silence) })
 	for {
 		e, err := stream.next()
 		if err != nil {
@@ -158,6 +158,9 @@ func (c *Client) take(ctx context.Context, op string, e event, out *provisioning
 		if p.Standing != nil {
 			standing := p.Standing.tenant()
 			out.Standing, out.Tenant = &standing, provisioning.Tenant{}
+		}
+		if p.Kind == provisioning.KindCancelled && ctx.Err() == nil { // Not by us: the server stops.
+			return true, provisioning.Wrap(errBroken, provisioning.KindTransient, op, "tenant-api is stopping; the tenant keeps its progress")
 		}
 		return true, p.error(op)
 	}

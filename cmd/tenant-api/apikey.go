@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+)
+
+func (a *app) apikey() *cobra.Command {
+	return group("apikey", "Create, list and revoke API keys", a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
+}
+
+func (a *app) apikeyCreate() *cobra.Command {
+	var (
+		name    string
+		scopes  []string
+		expires time.Duration
+	)
+	cmd := &cobra.Command{
+		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it, once", Args: none,
+		Long: `Creates an API key and prints it on standard output, once: the registry keeps
+only its SHA-256. What else there is to say goes to standard error, so that
+KEY=$(tenant-api apikey create ...) has the key and nothing else.
+
+Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
+deletes archived tenants' data for good; admin, which is all of them.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var wanted []access.Scope
+			for _, s := range scopes {
+				wanted = append(wanted, access.Scope(s))
+			}
+			key, token, err := access.NewKey(name, wanted, expires, time.Now())
+			if err != nil {
+				return err
+			}
+			keys, done, err := a.keys(cmd)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if err := keys.Create(cmd.Context(), key); err != nil {
+				return err
+			}
+			until := "until it is revoked"
+			if !key.ExpiresAt.IsZero() {
+				until = "until " + date(key.ExpiresAt)
+			}
+			fmt.Fprintf(os.Stderr, "API key %q (%s), good for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), until)
+			_, err = fmt.Fprintln(os.Stdout, token.Reveal())
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "what the key is called in logs; unique among keys in use")
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "tenants:read, tenants:write, tenants:purge or admin; repeat it for several")
+	cmd.Flags().DurationVar(&expires, "expires", 0, "how long the key is good for, such as 720h (default: until it is revoked)")
+	return cmd
+}
+
+func (a *app) apikeyList() *cobra.Command {
+	var asJSONs bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List API keys, without their secrets", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			keys, done, err := a.keys(cmd)
+			if err != nil {
+				return err
+			}
+			defer done()
+			all, err := keys.List(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows := make([][]string, 0, len(all))
+			views := make([]map[string]any, 0, len(all))
+			for _, k := range all {
+				scopes := make([]string, len(k.Scopes))
+				for i, s := range k.Scopes {
+					scopes[i] = string(s)
+				}
+				state := "active"
+				switch {
+				case !k.RevokedAt.IsZero():
+					state = "revoked"
+				case !k.ExpiresAt.IsZero() && time.Now().After(k.ExpiresAt):
+					state = "expired"
+				}
+				rows = append(rows, []string{k.Prefix, k.Name, state, strings.Join(scopes, " "), date(k.CreatedAt), date(k.ExpiresAt), date(k.LastUsedAt)})
+				views = append(views, map[string]any{"id": k.ID, "prefix": k.Prefix, "name": k.Name, "state": state, "scopes": scopes,
+					"createdAt": k.CreatedAt, "expiresAt": orNull(k.ExpiresAt), "revokedAt": orNull(k.RevokedAt), "lastUsedAt": orNull(k.LastUsedAt)})
+			}
+			if asJSONs {
+				return asJSON(views)
+			}
+			return table([]string{"PREFIX", "NAME", "STATE", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}, rows)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSONs, "json", false, "print JSON")
+	return cmd
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (a *app) apikeyRevoke() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: one("the prefix, the name or the id of a key"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			keys, done, err := a.keys(cmd)
+			if err != nil {
+				return err
+			}
+			defer done()
+			k, err := keys.Revoke(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "API key %q (%s) is revoked since %s.\n", k.Name, k.Prefix, date(k.RevokedAt))
+			return nil
+		},
+	}
+}
+
+// keys opens the store of keys.
+func (a *app) keys(cmd *cobra.Command) (access.Store, func(), error) {
+	db, err := a.registry(cmd.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	return db.Keys(), db.Close, nil
+}

@@ -1,0 +1,203 @@
+//go:build unix
+
+package main_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+)
+
+// has looks for sentences in what a command said.
+func (r result) has(t *testing.T, code int, sentences ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d: %s%s", r.code, code, r.out, r.err)
+	}
+	for _, s := range sentences {
+		if !strings.Contains(r.out+r.err, s) {
+			t.Errorf("missing %q in:\n%s%s", s, r.out, r.err)
+		}
+	}
+}
+
+func TestCommands(t *testing.T) {
+	w := setup(t)
+	w.run().has(t, 0, "Usage:", "serve", "worker", "migrate", "apikey", "tenants", "openapi", "healthcheck", "version")
+	w.run("version").has(t, 0, "tenant-api ")
+	w.run("paint").has(t, 2, `tenant-api has no command "paint"`)
+	w.run("server").has(t, 2, `did you mean "serve"?`)
+	w.run("serve", "--colour").has(t, 2, "unknown flag: --colour", "tenant-api help")
+	w.run("serve", "now").has(t, 2, `takes no argument "now"`)
+	w.run("serve", "--port", "http").has(t, 2, `APP_PORT is "http"`)
+	w.run("serve", "--log-level", "loud").has(t, 2, `LOG_LEVEL is "loud"`)
+	w.run("tenants", "paint").has(t, 2, `has no command "paint"`)
+	w.run("tenants", "show").has(t, 2, "takes one argument")
+	w.run("tenants", "show", "what").has(t, 2, `"what" is neither a tenant's id nor name:NAME`)
+	w.run("tenants", "show", "name:Nobody").has(t, 1, "there is no tenant named Nobody")
+	w.run("apikey", "create", "--name", "x").has(t, 2, "scope")
+	w.run("apikey", "create", "--name", "x", "--scope", "everything").has(t, 2, "scope names a scope that does not exist")
+	w.run("apikey", "revoke", "nobody").has(t, 1, "there is no such API key")
+	w.run("healthcheck", "--port", "1").has(t, 1, "does not run there")
+
+	document := w.run("openapi")
+	var parsed map[string]any
+	if err := json.Unmarshal([]byte(document.out), &parsed); err != nil || parsed["openapi"] != "3.1.0" {
+		t.Errorf("%v, %.100s", err, document.out)
+	}
+}
+
+func TestCommands_Settings(t *testing.T) {
+	w := setup(t)
+	w.env = map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d", "SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "not-a-seed"}
+	r := w.run("serve")
+	r.has(t, 2, "these settings cannot be used", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_HOST is not set")
+	if strings.Contains(r.err, "s3cret") || strings.Contains(r.err, "not-a-seed") {
+		t.Errorf("a secret is shown: %s", r.err)
+	}
+	w.env = map[string]string{"DATABASE_URL": "postgres://u:s3cret@127.0.0.1:1/d"}
+	r = w.run("apikey", "list")
+	r.has(t, 1, "the database does not answer")
+	if strings.Contains(r.err, "s3cret") {
+		t.Errorf("a secret is shown: %s", r.err)
+	}
+}
+
+func TestCommands_Keys(t *testing.T) {
+	w := setup(t)
+	created := w.mustRun("apikey", "create", "--name", "ci", "--scope", "tenants:read", "--scope", "tenants:purge", "--expires", "720h")
+	token := strings.TrimSpace(created.out)
+	if !strings.HasPrefix(token, "hck_") || strings.Contains(created.err, token) || strings.Count(created.out, "\n") != 1 {
+		t.Errorf("%q, %q", created.out, created.err)
+	}
+	created.has(t, 0, `API key "ci"`, "It is not shown again")
+	w.run("apikey", "create", "--name", "CI", "--scope", "admin").has(t, 1, "name")
+	list := w.mustRun("apikey", "list")
+	list.has(t, 0, "PREFIX", "ci", "active", "tenants:read tenants:purge")
+	_, secret, _ := strings.Cut(token, ".")
+	if strings.Contains(list.out, secret) {
+		t.Error("the secret is listed")
+	}
+	w.mustRun("apikey", "list", "--json").has(t, 0, `"name": "ci"`)
+
+	p := w.start(token, "serve", "--worker=false")
+	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
+	p.call(http.MethodPost, "/admin/tenants", clinic("Clinic")).want(t, http.StatusForbidden)
+	w.mustRun("apikey", "revoke", "ci").has(t, 0, `API key "ci"`, "is revoked")
+	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // At once.
+	w.mustRun("apikey", "list").has(t, 0, "revoked")
+}
+
+func TestServe_RefusesToBeReachableWithoutKeys(t *testing.T) {
+	w := setup(t)
+	w.run("serve", "--host", "0.0.0.0", "--port", "0").has(t, 2, "APP_HOST is 0.0.0.0, which others can reach, and there is no API key", "tenant-api apikey create")
+	w.mustRun("apikey", "create", "--name", "old", "--scope", "admin")
+	w.mustRun("apikey", "revoke", "old")
+	w.run("serve", "--host", "0.0.0.0", "--port", "0").has(t, 2, "there is no API key")
+	w.key("admin")
+	if code := w.start("", "serve", "--host", "0.0.0.0").terminate(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestServe_PortInUse(t *testing.T) {
+	w := setup(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	w.run("serve", "--port", port).has(t, 1, "APP_HOST and APP_PORT: cannot serve on 127.0.0.1:"+port, "in use")
+}
+
+func TestCommands_Migrate(t *testing.T) {
+	w := setup(t)
+	w.mustRun("migrate", "status").has(t, 0, "registry", "queue", "up to date")
+	w.env["DATABASE_URL"] = pgtest.Empty(t)
+	w.run("migrate", "status").has(t, 3, "to migrate: tenant-api migrate up")
+	w.run("serve", "--migrate=false", "--port", "0").has(t, 1, "the registry is at version 0")
+	for range 2 {
+		w.mustRun("migrate", "up").has(t, 0, "at this program's version")
+	}
+	w.mustRun("migrate", "status").has(t, 0, "up to date")
+}
+
+func TestServe_Life(t *testing.T) {
+	w := setup(t)
+	w.env["METRICS_ADDR"] = "127.0.0.1:0"
+	w.env["PURGE_RETENTION"] = "0s"
+	p := w.start(w.key("admin"), "serve")
+	created := p.call(http.MethodPost, "/admin/tenants", clinic("St. Mary's Clinic")).want(t, http.StatusAccepted)
+	id := created.str("tenantId")
+	if created.str("status") != "queued" || created.str("message") != "Tenant provisioning for St. Mary's Clinic has been queued" ||
+		created.str("jobId") == "" || created.header.Get("Location") != "/admin/tenants/"+id {
+		t.Errorf("%s", created.text)
+	}
+	w.until("the tenant", w.active(1))
+	w.invariants()
+
+	w.mustRun("tenants", "list").has(t, 0, id, "St. Mary's Clinic", "ACTIVE", "1 of 1 tenants")
+	w.mustRun("tenants", "list", "--status", "failed").has(t, 0, "0 of 0 tenants")
+	w.run("tenants", "list", "--status", "lost").has(t, 2, `--status is "lost"`)
+	w.mustRun("tenants", "show", "name:st. mary's clinic").has(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED")
+	w.mustRun("tenants", "show", id, "--json").has(t, 0, `"status": "ACTIVE"`)
+	w.mustRun("tenants", "reconcile").has(t, 0, "Nothing was left over.")
+
+	events := p.call(http.MethodGet, "/admin/tenants/"+id+"/events", nil).want(t, http.StatusOK)
+	for _, line := range []string{"event: status", "event: step", `"SEND_WELCOME_EMAIL"`, "event: end"} {
+		if !strings.Contains(events.text, line) {
+			t.Errorf("missing %q in %s", line, events.text)
+		}
+	}
+
+	w.mustRun("tenants", "verify").has(t, 0, "1 tenants checked, 0 findings")
+	w.mustRun("tenants", "verify", id, "--offline").has(t, 0, "1 tenants checked, 0 findings")
+	w.mustRun("tenants", "migrate").has(t, 0, "0 of 0 tenants migrated")
+	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "somebody else"}' WHERE tenant_id = $1 AND seq = 1`, id)
+	w.run("tenants", "verify", "--offline").has(t, 3, "tenant "+id+": audit events:", "1 findings")
+
+	w.run("tenants", "purge", id, "--confirm", "St. Mary's Clinic").has(t, 1, "archive it first")
+	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
+	p.call(http.MethodPost, "/admin/tenants/"+id+"/restore", nil).want(t, http.StatusOK)
+	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
+	w.run("tenants", "purge", id, "--confirm", "St Marys").has(t, 2, "nothing was deleted")
+	w.mustRun("tenants", "purge", id, "--confirm", "St. Mary's Clinic").has(t, 0, `"users": 1`)
+	if n := w.count(`SELECT count(*) FROM audit_events WHERE action = 'tenant.purge' AND actor->>'kind' = 'command'`); n != 1 {
+		t.Error("the audit log does not say who purged")
+	}
+
+	_, address, _ := strings.Cut(p.log.String(), `msg="serving metrics" url=`)
+	metrics, err := http.Get(strings.Fields(address)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = metrics.Body.Close() }()
+	if metrics.StatusCode != http.StatusOK {
+		t.Errorf("metrics: %s", metrics.Status)
+	}
+	if got := p.call(http.MethodGet, "/metrics", nil); got.status != http.StatusNotFound {
+		t.Errorf("metrics on the public port: %d", got.status)
+	}
+	if r := w.run("healthcheck", "--port", strconv.Itoa(portOf(t, p.url))); r.code != 0 || !strings.Contains(r.out, `"ok"`) {
+		t.Errorf("%+v", r)
+	}
+}
+
+func portOf(t *testing.T, url string) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+)
+
+// app is what all commands share: where the settings come from.
+type app struct{ source config.Source }
+
+// settingFlag binds a flag to a setting: it comes before the variable.
+type settingFlag struct{ name, variable, usage string }
+
+var logFlags = []settingFlag{
+	{"log-level", config.LogLevel, "debug, info, warn or error (default info)"},
+	{"log-format", config.LogFormat, "text or json (default text)"},
+}
+
+func newRoot(environment config.Source) *cobra.Command {
+	a := &app{source: environment}
+	root := &cobra.Command{
+		Use:   "tenant-api",
+		Short: "Onboard healthcare organisations over HTTP",
+		Long: `tenant-api onboards healthcare organisations onto the platform: registry record,
+PostgreSQL schema, roles and first administrator, Soroban contract, welcome mail.
+It serves the REST API, works on its queue, and looks after the registry.
+
+Settings come from flags, else from environment variables, else from defaults.
+Secrets come from variables alone, so that no process list shows them:
+DATABASE_URL (or DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME, DB_SSLMODE),
+SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, MAIL_HOST,
+MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
+devstack -- tenant-api serve   starts everything that these name on this machine.`,
+		Version:           buildVersion(),
+		Args:              cobra.ArbitraryArgs,
+		RunE:              onlyBelow,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetVersionTemplate(versionLine() + "\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	root.AddCommand(
+		a.serve(), a.worker(), a.migrate(), a.apikey(), a.tenants(), a.openapi(), a.healthcheck(),
+		&cobra.Command{
+			Use: "version", Short: "Tell the version", Args: none,
+			Run: func(cmd *cobra.Command, _ []string) { cmd.Println(versionLine()) },
+		},
+	)
+	root.SetOut(stdout{})
+	return root
+}
+
+// bind adds the flags of settings to a command.
+func (a *app) bind(cmd *cobra.Command, flags ...settingFlag) {
+	for _, f := range flags {
+		cmd.Flags().String(f.name, "", fmt.Sprintf("%s (%s)", f.usage, f.variable))
+	}
+	before := a.source
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		values := map[string]string{}
+		cmd.Flags().Visit(func(set *pflag.Flag) {
+			for _, f := range flags {
+				if f.name == set.Name {
+					values[f.variable] = set.Value.String()
+				}
+			}
+		})
+		a.source = before.Over(values)
+		return nil
+	}
+}
+
+// none refuses arguments, in the form of our other errors.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return misuse{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+// one demands one argument.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return misuse{fmt.Errorf("%s takes one argument: %s", cmd.CommandPath(), what)}
+		}
+		return nil
+	}
+}
+
+// group is a command that only has others below it.
+func group(use, short string, below ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{
+		Use: use, Short: short,
+		Args: cobra.ArbitraryArgs, RunE: onlyBelow,
+	}
+	g.AddCommand(below...)
+	return g
+}
+
+// onlyBelow is what a command does that only has others below it.
+func onlyBelow(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	guess := ""
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		guess = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return misuse{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], guess)}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
+)
+
+var serveFlags = []settingFlag{
+	{"host", config.AppHost, "address to serve on (default 127.0.0.1)"},
+	{"port", config.AppPort, "port to serve on; 0 for any that is free (default 3000)"},
+	{"metrics-addr", config.MetricsAddr, "host:port for Prometheus metrics (default: none)"},
+	{"workers", config.WorkerCount, "tenants provisioned at once (default 8)"},
+	{"rate-limit", config.RateLimit, "requests per minute and key (default 100)"},
+	{"retention", config.PurgeRetention, "how long an archived tenant is kept before it can be purged (default 720h)"},
+}
+
+// shutdownTime is how long a server takes at most to end: running steps have a
+// grace of their own, and then there are last words to commit.
+const shutdownTime = 45 * time.Second
+
+// server is a running tenant-api: HTTP, worker, or both.
+type server struct {
+	*platform
+	api          config.API
+	log          *slog.Logger
+	migrateFirst bool
+	http, worker bool
+	metrics      *prometheus.Registry
+}
+
+func (a *app) serve() *cobra.Command {
+	var worker, migrate bool
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the REST API, and work on its queue", Args: none,
+		Long: `Serves the REST API and, unless --worker=false, provisions what is in the queue.
+Any number of servers and workers may share one registry. On SIGTERM or Ctrl-C the
+server takes no more requests, running steps end, what is left of them is given
+back for another worker, and then it exits; a second signal ends it at once.
+
+Off loopback it serves only if an API key exists or AUTH_OIDC_ISSUER is set.
+It speaks plain HTTP: put a proxy with TLS in front of it.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runServer(cmd.Context(), &server{http: true, worker: worker, migrateFirst: migrate})
+		},
+	}
+	cmd.Flags().BoolVar(&worker, "worker", true, "provision what is in the queue, too")
+	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
+	a.bind(cmd, append(serveFlags, logFlags...)...)
+	return cmd
+}
+
+func (a *app) worker() *cobra.Command {
+	var migrate bool
+	cmd := &cobra.Command{
+		Use: "worker", Short: "Provision what is in the queue, without HTTP", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runServer(cmd.Context(), &server{worker: true, migrateFirst: migrate})
+		},
+	}
+	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
+	a.bind(cmd, append(serveFlags[2:4], logFlags...)...)
+	return cmd
+}
+
+// runServer runs a server until ctx ends.
+func (a *app) runServer(ctx context.Context, s *server) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	s.log = log
+	settings, err := a.readSettings()
+	var apiErr error
+	s.api, apiErr = config.ReadAPI(a.source)
+	if err := errors.Join(err, apiErr); err != nil {
+		return err
+	}
+	// Whatever the server does by itself it does in its own name.
+	ctx = provisioning.WithCaller(ctx, provisioning.CallerOf(context.Background()))
+	s.metrics = prometheus.NewRegistry()
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	steps := telemetry.NewSteps(s.metrics)
+	options := wiringOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, api.Observe}}
+	if s.worker {
+		options.workers = s.api.Workers
+	}
+	if s.platform, err = wire(ctx, settings, options); err != nil {
+		return err
+	}
+	defer s.close()
+	return s.run(ctx)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
+)
+
+// run serves until ctx ends, or a part of the server cannot go on.
+func (s *server) run(ctx context.Context) error {
+	prepare := s.checkVersions
+	if s.migrateFirst {
+		prepare = s.migrate
+	}
+	if err := prepare(ctx); err != nil {
+		return err
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var background sync.WaitGroup
+	defer background.Wait()
+	feeding, endFeed := context.WithCancel(context.WithoutCancel(ctx))
+	defer endFeed()
+	background.Go(func() { s.feed.Run(feeding) })
+
+	stopMetrics, err := s.serveMetrics(fail)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	stopHTTP := func(context.Context) error { return nil }
+	if s.http {
+		if stopHTTP, err = s.serveHTTP(ctx, fail); err != nil {
+			return err
+		}
+	}
+	if s.worker {
+		// What runs ends through Stop, in its own time, and not with ctx.
+		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
+			return errors.Join(err, stopHTTP(ctx))
+		}
+		s.log.InfoContext(ctx, "working", slog.Int("workers", s.api.Workers))
+	}
+	<-ctx.Done()
+	return s.shutdown(context.WithoutCancel(ctx), context.Cause(ctx), stopHTTP)
+}
+
+// shutdown ends HTTP and worker side by side: both have steps that have to end.
+func (s *server) shutdown(ctx context.Context, cause error, stopHTTP func(context.Context) error) error {
+	s.log.InfoContext(ctx, "stopping: running steps end first; a second signal ends the program at once")
+	ctx, cancel := context.WithTimeout(ctx, shutdownTime)
+	defer cancel()
+	var (
+		both sync.WaitGroup
+		errs [2]error
+	)
+	both.Go(func() { errs[0] = stopHTTP(ctx) })
+	if s.worker {
+		both.Go(func() { errs[1] = s.queue.Stop(ctx) })
+	}
+	both.Wait()
+	s.log.InfoContext(ctx, "stopped")
+	if errors.Is(cause, context.Canceled) { // By a signal, which is no fault.
+		cause = nil
+	}
+	return errors.Join(append(errs[:], cause)...)
+}
+
+// serveHTTP begins to serve the API and returns how that is ended.
+func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.Context) error, error) {
+	if err := s.refuseUnprotected(ctx); err != nil {
+		return nil, err
+	}
+	handler, err := api.New(s.apiOptions())
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.api.Address())
+	if err != nil {
+		handler.Close()
+		return nil, fmt.Errorf("APP_HOST and APP_PORT: cannot serve on %s: %w", s.api.Address(), err)
+	}
+	web := api.NewServer(handler)
+	go func() {
+		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve HTTP: %w", err))
+		}
+	}()
+	s.log.InfoContext(ctx, "serving", slog.String("url", "http://"+listener.Addr().String()), slog.String("docs", "http://"+listener.Addr().String()+"/docs"),
+		slog.String("version", buildVersion()))
+	return func(ctx context.Context) error {
+		err := web.Shutdown(ctx)
+		if err != nil {
+			err = fmt.Errorf("requests did not end in time: %w", errors.Join(err, web.Close()))
+		}
+		handler.Close()
+		return err
+	}, nil
+}
+
+func (s *server) apiOptions() api.Options {
+	o := api.Options{
+		Service: s.service.Attended(), Jobs: s.queue, Watcher: s.feed, Keys: s.db.Keys(),
+		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
+		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: buildVersion(), Logger: s.log, Metrics: s.metrics,
+		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
+	}
+	if o.Retention == 0 {
+		o.Retention = api.NoRetention
+	}
+	return o
+}
+
+// refuseUnprotected keeps a server that nobody can have a key for from being
+// reachable by others.
+func (s *server) refuseUnprotected(ctx context.Context) error {
+	if config.Loopback(s.api.Host) || s.api.OIDCIssuer != "" {
+		return nil
+	}
+	keys, err := s.db.Keys().List(ctx)
+	if err != nil {
+		return err
+	}
+	if !usable(keys, time.Now()) {
+		return provisioning.Errorf(provisioning.KindInvalid, "serve",
+			"APP_HOST is %s, which others can reach, and there is no API key: create one with tenant-api apikey create, set AUTH_OIDC_ISSUER, or serve on 127.0.0.1", s.api.Host)
+	}
+	return nil
+}
+
+func usable(keys []access.Key, now time.Time) bool {
+	for _, k := range keys {
+		if k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
+			return true
+		}
+	}
+	return false
+}
+
+// serveMetrics serves Prometheus on an address of its own, if there is one.
+func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
+	if s.api.MetricsAddr == "" {
+		return func() {}, nil
+	}
+	telemetry.NewTenants(s.metrics, s.db.List)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDR: cannot serve on %s: %w", s.api.MetricsAddr, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	web := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() {
+		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve metrics: %w", err))
+		}
+	}()
+	s.log.Info("serving metrics", slog.String("url", "http://"+listener.Addr().String()+"/metrics"))
+	return func() { _ = web.Close() }, nil
+}
+
+// tellPass logs what a pass of the reconciler found.
+func tellPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
+	if r.Empty() {
+		return
+	}
+	log.InfoContext(ctx, "finished what others left", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("given_up", r.GivenUp),
+		slog.Int("mailed", len(r.Mailed)), slog.Int("unmailed", len(r.Unmailed)), slog.Int64("invitations", r.Invitations), slog.Int64("keys", r.Keys))
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func (a *app) tenants() *cobra.Command {
+	return group("tenants", "Look at tenants and look after them",
+		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsPurge(), a.tenantsReconcile())
+}
+
+func (a *app) tenantsList() *cobra.Command {
+	var (
+		q       provisioning.ListQuery
+		state   string
+		limit   int
+		printed bool
+	)
+	cmd := &cobra.Command{
+		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, the newest first", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q.Status = provisioning.Status(strings.ToUpper(state))
+			if q.Status != "" && !q.Status.Known() {
+				return misuse{fmt.Errorf("--status is %q; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED", state)}
+			}
+			if limit < 0 {
+				return misuse{fmt.Errorf("--limit is %d; give 0 for all, or more", limit)}
+			}
+			db, err := a.registry(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			all, total, err := readAll(cmd, db, q, limit)
+			if err != nil {
+				return err
+			}
+			if printed {
+				views := make([]map[string]any, len(all))
+				for i, t := range all {
+					views[i] = tenantView(t)
+				}
+				return asJSON(map[string]any{"total": total, "tenants": views})
+			}
+			rows := make([][]string, len(all))
+			for i, t := range all {
+				rows[i] = []string{t.ID.String(), t.Name, string(t.Status), t.AdminEmail, date(t.CreatedAt)}
+			}
+			if err := table([]string{"ID", "NAME", "STATUS", "ADMIN", "CREATED"}, rows); err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "%d of %d tenants\n", len(all), total)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&state, "status", "", "only tenants of this status")
+	cmd.Flags().StringVar(&q.Text, "search", "", "only tenants with this text in the name or the admin's address")
+	cmd.Flags().IntVar(&limit, "limit", 100, "the most to list; 0 for all")
+	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	return cmd
+}
+
+// readAll follows the pages to the end, or to a limit.
+func readAll(cmd *cobra.Command, db *postgres.DB, q provisioning.ListQuery, limit int) (all []provisioning.Tenant, total int64, err error) {
+	for {
+		q.Limit = provisioning.MaxPage
+		if limit > 0 {
+			q.Limit = min(q.Limit, limit-len(all))
+		}
+		page, err := db.List(cmd.Context(), q)
+		if err != nil {
+			return nil, 0, err
+		}
+		all = append(all, page.Tenants...)
+		if page.Next == nil || limit > 0 && len(all) >= limit {
+			return all, page.Total, nil
+		}
+		q.After = page.Next
+	}
+}
+
+func tenantView(t provisioning.Tenant) map[string]any {
+	return map[string]any{
+		"id": t.ID, "name": t.Name, "status": t.Status, "schemaName": t.SchemaName, "databaseRole": t.DatabaseRole,
+		"adminEmail": t.AdminEmail, "adminFirstName": t.AdminFirstName, "adminLastName": t.AdminLastName,
+		"sorobanContractId": t.ContractID, "provisioningError": t.ProvisioningError, "externalId": t.ExternalID,
+		"managedBy": t.ManagedBy, "metadata": t.Metadata, "welcomeEmailStatus": t.WelcomeEmail, "attempt": t.Attempt,
+		"createdAt": t.CreatedAt, "updatedAt": t.UpdatedAt, "activatedAt": orNull(t.ActivatedAt),
+		"archivedAt": orNull(t.ArchivedAt), "purgedAt": orNull(t.PurgedAt),
+	}
+}
+
+func (a *app) tenantsShow() *cobra.Command {
+	var printed bool
+	cmd := &cobra.Command{
+		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: one("a tenant's id, or name:NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			db, err := a.registry(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			t, err := findTenant(cmd, db, args[0])
+			if err != nil {
+				return err
+			}
+			entries, err := db.Log(cmd.Context(), t.ID, true)
+			if err != nil {
+				return err
+			}
+			if printed {
+				view := tenantView(t)
+				view["log"] = entries
+				return asJSON(view)
+			}
+			return show(t, entries)
+		},
+	}
+	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	return cmd
+}
+
+func show(t provisioning.Tenant, entries []provisioning.LogEntry) error {
+	rows := [][]string{}
+	for _, row := range [][2]string{
+		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
+		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
+		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy},
+		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Contract", t.ContractID},
+		{"Created", date(t.CreatedAt)}, {"First live", date(t.ActivatedAt)}, {"Archived", date(t.ArchivedAt)}, {"Purged", date(t.PurgedAt)},
+	} {
+		if row[1] != "" {
+			rows = append(rows, row[:])
+		}
+	}
+	if err := table([]string{"Id", t.ID.String()}, rows); err != nil {
+		return err
+	}
+	fmt.Println()
+	rows = rows[:0]
+	for _, e := range entries {
+		took := ""
+		if e.Duration > 0 {
+			took = fmt.Sprintf("%.1f ms", float64(e.Duration.Microseconds())/1000)
+		}
+		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), took, e.Error})
+	}
+	return table([]string{"ATTEMPT", "STEP", "STATUS", "TOOK", "ERROR"}, rows)
+}
+
+// findTenant reads the tenant that an argument names.
+func findTenant(cmd *cobra.Command, db *postgres.DB, arg string) (provisioning.Tenant, error) {
+	if name, ok := strings.CutPrefix(arg, "name:"); ok {
+		return db.FindByName(cmd.Context(), name)
+	}
+	id, err := uuid.Parse(arg)
+	if err != nil {
+		return provisioning.Tenant{}, misuse{fmt.Errorf("%q is neither a tenant's id nor name:NAME", arg)}
+	}
+	return db.Get(cmd.Context(), id)
+}
+
+func (a *app) tenantsPurge() *cobra.Command {
+	var confirm string
+	cmd := &cobra.Command{
+		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data, for good", Args: one("a tenant's id"),
+		Long: `Drops schema and database role of a tenant that has been archived for longer than
+the retention period. The registry keeps its row, its log and a certificate, which
+is printed. This cannot be undone; --confirm repeats the tenant's name to show
+that this one is meant.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := config.ReadAPI(a.source)
+			if err != nil {
+				return err
+			}
+			db, err := a.registry(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			t, err := findTenant(cmd, db, args[0])
+			if err != nil {
+				return err
+			}
+			if provisioning.NormalizeName(confirm) != t.Name {
+				return misuse{fmt.Errorf("--confirm is %q and the tenant's name is %q; nothing was deleted", confirm, t.Name)}
+			}
+			certificate, err := db.Purge(cmd.Context(), t.ID, api.Retention)
+			if err != nil {
+				return err
+			}
+			return asJSON(certificate)
+		},
+	}
+	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
+	a.bind(cmd, settingFlag{"retention", config.PurgeRetention, "how long a tenant has to have been archived (default 720h)"})
+	return cmd
+}
+
+func (a *app) tenantsReconcile() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "reconcile", Short: "Finish what dead processes left, once", Args: none,
+		Long: `Does once what every worker does every few seconds: tenants whose worker died get
+another job, interrupted rollbacks are finished, what nobody came back to is rolled
+back, due welcome mails are sent, and what has expired is deleted.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.readSettings()
+			if err != nil {
+				return err
+			}
+			log, err := a.logger()
+			if err != nil {
+				return err
+			}
+			p, err := wire(cmd.Context(), s, wiringOptions{log: log})
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			if err := p.migrate(cmd.Context()); err != nil {
+				return err
+			}
+			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{})
+			if err != nil {
+				return err
+			}
+			report, err := reconciler.Pass(cmd.Context())
+			return errors.Join(printPass(report), err)
+		},
+	}
+	a.bind(cmd, logFlags...)
+	return cmd
+}
+
+func printPass(r provisioning.Report) error {
+	if r.Empty() {
+		_, err := fmt.Println("Nothing was left over.")
+		return err
+	}
+	var rows [][]string
+	for _, done := range []struct {
+		what string
+		ids  []uuid.UUID
+	}{
+		{"queued again", r.Requeued}, {"rollback finished", r.RolledBack}, {"given up, FAILED", r.GivenUp},
+		{"welcome mail sent", r.Mailed}, {"welcome mail not accepted", r.Unmailed},
+	} {
+		for _, id := range done.ids {
+			rows = append(rows, []string{id.String(), done.what})
+		}
+	}
+	rows = append(rows, []string{strconv.FormatInt(r.Invitations, 10), "expired invitations deleted"}, []string{strconv.FormatInt(r.Keys, 10), "idempotency keys deleted"})
+	return table([]string{"TENANT OR NUMBER", "DONE"}, rows)
+}

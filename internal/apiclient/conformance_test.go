@@ -1,0 +1,242 @@
+package apiclient_test
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// TestTenants holds the service and the client of the API to the same behaviour,
+// down to the words of errors: the provider shows them.
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	for name, implementation := range map[string]func(w *world) tenants{
+		"Service": func(w *world) tenants { return w.service },
+		"Client":  func(w *world) tenants { return w.client(w.server.URL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range conformance {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t)
+					c.test(t, w, implementation(w))
+				})
+			}
+		})
+	}
+}
+
+var conformance = []struct {
+	name string
+	test func(t *testing.T, w *world, all tenants)
+}{
+	{"ProvisionsAndReads", func(t *testing.T, w *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := w.db.Get(t.Context(), out.Tenant.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, out.Tenant, stored)
+		for what, read := range map[string]func() (provisioning.Tenant, error){
+			"Get":              func() (provisioning.Tenant, error) { return all.Get(t.Context(), stored.ID) },
+			"FindByName":       func() (provisioning.Tenant, error) { return all.FindByName(t.Context(), " st. mary's CLINIC ") },
+			"FindByExternalID": func() (provisioning.Tenant, error) { return all.FindByExternalID(t.Context(), "crm-1") },
+		} {
+			got, err := read()
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			same(t, got, stored)
+		}
+		if stored.Status != provisioning.StatusActive || len(out.Warnings) != 0 || out.Continued || out.Adopted {
+			t.Errorf("%+v", out)
+		}
+	}},
+	{"NamesEveryBrokenRule", func(t *testing.T, _ *world, all tenants) {
+		in := clinic()
+		in.Name, in.AdminEmail = "ab", "nobody"
+		_, err := all.Provision(t.Context(), in)
+		wantKind(t, err, provisioning.KindInvalid)
+		if got, want := provisioning.SafeMessage(err), "name has 2 characters; at least 3 are needed; adminEmail needs exactly one @"; !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}},
+	{"NeverAdoptsALiveTenant", func(t *testing.T, _ *world, all tenants) {
+		in := clinic()
+		in.ManagedBy = ""
+		first, err := all.Provision(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := all.Provision(t.Context(), in)
+		wantKind(t, err, provisioning.KindConflict)
+		if out.Standing == nil || out.Standing.ID != first.Tenant.ID || out.Tenant.ID != uuid.Nil ||
+			!strings.Contains(provisioning.SafeMessage(err), "a tenant with this external id exists already: St. Mary's Clinic ("+first.Tenant.ID.String()+"), ACTIVE") {
+			t.Errorf("%+v, %v", out, err)
+		}
+		if fields := provisioning.FieldsOf(err); len(fields) != 1 || fields[0].Field != "externalId" {
+			t.Errorf("fields %v", fields)
+		}
+	}},
+	{"AdoptsItsOwn", func(t *testing.T, _ *world, all tenants) {
+		first, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil || !out.Adopted || out.Tenant.ID != first.Tenant.ID {
+			t.Errorf("%+v, %v", out, err)
+		}
+	}},
+	{"FailsAndIsContinued", func(t *testing.T, w *world, all tenants) {
+		w.onDeploy = func(context.Context) error {
+			return provisioning.Errorf(provisioning.KindPermanent, "deploy", "the deployer has no funds")
+		}
+		first, err := all.Provision(t.Context(), clinic())
+		wantKind(t, err, provisioning.KindPermanent)
+		if first.Tenant.Status != provisioning.StatusFailed || !strings.HasPrefix(provisioning.SafeMessage(err), "step DEPLOY_SOROBAN_CONTRACT failed: the deployer has no funds") {
+			t.Fatalf("%+v, %v", first.Tenant, err)
+		}
+		w.onDeploy = nil
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil || !out.Continued || out.Tenant.ID != first.Tenant.ID || out.Tenant.Attempt != 2 {
+			t.Errorf("%+v, %v", out, err)
+		}
+	}},
+	{"TransientFaultEndsFailed", func(t *testing.T, w *world, all tenants) {
+		w.onDeploy = func(context.Context) error {
+			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the network is busy")
+		}
+		out, err := all.Provision(t.Context(), clinic())
+		wantKind(t, err, provisioning.KindTransient)
+		if out.Tenant.Status != provisioning.StatusFailed || w.deploys != 2 { // The attempt's own two tries, and no other attempt.
+			t.Errorf("%s after %d tries, %v", out.Tenant.Status, w.deploys, err)
+		}
+	}},
+	{"ResumesAfterAStop", func(t *testing.T, w *world, all tenants) {
+		ctx, stop := context.WithCancel(t.Context())
+		reached := make(chan struct{})
+		w.onDeploy = func(ctx context.Context) error {
+			close(reached)
+			<-ctx.Done() // As a deployer that waits for a ledger.
+			return ctx.Err()
+		}
+		// A step may finish; this one does not, so its time is what the pipeline gives it.
+		go func() { <-reached; w.mu.Lock(); w.onDeploy = nil; w.mu.Unlock(); stop() }()
+		out, err := all.Provision(ctx, clinic())
+		wantKind(t, err, provisioning.KindCancelled)
+		if out.Tenant.ID == uuid.Nil || out.Tenant.Status != provisioning.StatusProvisioning {
+			t.Fatalf("%+v, %v", out, err)
+		}
+	}},
+	{"WarnsOfAnUnsentMail", func(t *testing.T, w *world, all tenants) {
+		w.onMail = func() error {
+			return provisioning.Errorf(provisioning.KindPermanent, "send", "the mail server refused the message for good (554)")
+		}
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil || out.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "(554)") {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		again, err := all.ResendWelcome(t.Context(), out.Tenant.ID)
+		if err != nil || len(again.Warnings) != 1 || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed {
+			t.Errorf("%+v, %v", again, err)
+		}
+		w.onMail = nil
+		again, err = all.ResendWelcome(t.Context(), out.Tenant.ID)
+		if err != nil || len(again.Warnings) != 0 || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailSent {
+			t.Errorf("%+v, %v", again, err)
+		}
+	}},
+	{"Updates", func(t *testing.T, w *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := provisioning.Inputs{Name: "Klinik", AdminEmail: "grace@clinic.example", AdminFirstName: "Grace", AdminLastName: "Hopper", ExternalID: "crm-1"}
+		got, err := all.Update(t.Context(), out.Tenant.ID, in, 0)
+		if err != nil || !got.Inputs().Equal(in) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		stored, err := w.db.Get(t.Context(), out.Tenant.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, stored)
+		_, err = all.Update(t.Context(), out.Tenant.ID, in, 1)
+		wantKind(t, err, provisioning.KindStale)
+		in.Name = "x"
+		_, err = all.Update(t.Context(), out.Tenant.ID, in, 0)
+		wantKind(t, err, provisioning.KindInvalid)
+		other := clinic()
+		other.Name, other.ExternalID = "Other", ""
+		if _, err := all.Provision(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		in.Name = "OTHER"
+		_, err = all.Update(t.Context(), out.Tenant.ID, in, 0)
+		wantKind(t, err, provisioning.KindConflict)
+		if got, want := provisioning.SafeMessage(err), "name is the name of another live tenant; choose another one"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}},
+	{"Archives", func(t *testing.T, _ *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got, err := all.Archive(t.Context(), out.Tenant.ID)
+			if err != nil || got.Status != provisioning.StatusArchived || got.ArchivedAt.IsZero() || !got.WasLive() {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+		_, err = all.Update(t.Context(), out.Tenant.ID, clinic(), 0)
+		wantKind(t, err, provisioning.KindConflict)
+		_, err = all.Resume(t.Context(), out.Tenant.ID)
+		wantKind(t, err, provisioning.KindConflict)
+		_, err = all.ResendWelcome(t.Context(), out.Tenant.ID)
+		wantKind(t, err, provisioning.KindConflict)
+	}},
+	{"KnowsNobody", func(t *testing.T, _ *world, all tenants) {
+		id := uuid.New()
+		_, err := all.Get(t.Context(), id)
+		wantKind(t, err, provisioning.KindNotFound)
+		if got, want := provisioning.SafeMessage(err), "there is no tenant "+id.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		_, err = all.FindByName(t.Context(), "Nobody")
+		wantKind(t, err, provisioning.KindNotFound)
+		_, err = all.FindByExternalID(t.Context(), "nothing")
+		wantKind(t, err, provisioning.KindNotFound)
+		_, err = all.Archive(t.Context(), id)
+		wantKind(t, err, provisioning.KindNotFound)
+		_, err = all.Resume(t.Context(), id)
+		wantKind(t, err, provisioning.KindNotFound)
+	}},
+}
+
+// same compares all that a caller sees of a tenant. The version is the API's
+// header, and nobody outside asks whether it is queued.
+func same(t *testing.T, got, want provisioning.Tenant) {
+	t.Helper()
+	want.Version, want.Queued, got.Version, got.Queued = 0, false, 0, false
+	for _, at := range []*provisioning.Tenant{&got, &want} {
+		at.CreatedAt, at.UpdatedAt = at.CreatedAt.UTC(), at.UpdatedAt.UTC()
+		at.ActivatedAt, at.ArchivedAt = at.ActivatedAt.UTC(), at.ArchivedAt.UTC()
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+var _ tenants = (*apiclient.Client)(nil)

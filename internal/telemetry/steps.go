@@ -1,0 +1,46 @@
+package telemetry
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Steps counts the steps of provisioning and how long they take.
+type Steps struct {
+	took  *prometheus.HistogramVec
+	tries *prometheus.CounterVec
+}
+
+// NewSteps makes the metrics and registers them:
+//
+//	healthcare_step_duration_seconds{step, status}  steps that ended
+//	healthcare_step_retries_total{step}             tries that failed and were repeated
+func NewSteps(r prometheus.Registerer) *Steps {
+	s := &Steps{
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "healthcare_step_duration_seconds", Help: "Duration of provisioning steps that ended.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"step", "status"}),
+		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "healthcare_step_retries_total", Help: "Tries of provisioning steps that failed and were repeated.",
+		}, []string{"step"}),
+	}
+	r.MustRegister(s.took, s.tries)
+	return s
+}
+
+// Observe is a pipeline's observer.
+func (s *Steps) Observe(_ context.Context, e provisioning.Event) {
+	switch e.Status {
+	case provisioning.StepCompleted, provisioning.StepFailed:
+		s.took.WithLabelValues(string(e.Step), string(e.Status)).Observe(e.Duration.Seconds())
+	case provisioning.StepInProgress:
+		if e.Cause != nil {
+			s.tries.WithLabelValues(string(e.Step)).Inc()
+		}
+	case provisioning.StepPending, provisioning.StepRolledBack:
+	}
+}

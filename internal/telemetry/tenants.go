@@ -1,0 +1,46 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// scrapePatience is how long a scrape waits for the registry.
+const scrapePatience = 2 * time.Second
+
+// Tenants counts tenants by status whenever Prometheus asks:
+//
+//	healthcare_tenants{status}
+//
+// A registry that does not answer leaves the metric out, and does not make up a zero.
+type Tenants struct {
+	list  func(context.Context, provisioning.ListQuery) (provisioning.Page, error)
+	count *prometheus.Desc
+}
+
+// NewTenants makes the metric and registers it. list is the registry's.
+func NewTenants(r prometheus.Registerer, list func(context.Context, provisioning.ListQuery) (provisioning.Page, error)) *Tenants {
+	t := &Tenants{list: list, count: prometheus.NewDesc("healthcare_tenants", "Tenants in the registry.", []string{"status"}, nil)}
+	r.MustRegister(t)
+	return t
+}
+
+// Describe is part of prometheus.Collector.
+func (t *Tenants) Describe(out chan<- *prometheus.Desc) { out <- t.count }
+
+// Collect is part of prometheus.Collector.
+func (t *Tenants) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	defer cancel()
+	for _, status := range provisioning.Statuses() {
+		page, err := t.list(ctx, provisioning.ListQuery{Status: status, Limit: 1})
+		if err != nil {
+			return
+		}
+		out <- prometheus.MustNewConstMetric(t.count, prometheus.GaugeValue, float64(page.Total), string(status))
+	}
+}

@@ -27,8 +27,15 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 5, "how often floor and product alternate")
 	flag.IntVar(&o.tenants, "tenants", 240, "tenants in each round; a multiple of 8")
+	flag.BoolVar(&o.api, "api", false, "measure tenant-api in place of the service")
+	flag.IntVar(&o.memory, "memory", 10_000, "tenants after which tenant-api's memory is read")
+	server := flag.Bool("serve", false, "serve as tenant-api does; for this program itself")
 	flag.Parse()
-	if err := run(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
+	begin := func(ctx context.Context) error { return run(ctx, o) }
+	if *server {
+		begin = serve
+	}
+	if err := begin(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -18,7 +18,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
-type options struct{ rounds, tenants int }
+type options struct {
+	rounds, tenants, memory int
+	api                     bool
+}
 
 // The limits that the product sets itself (DESIGN, section 10).
 const (
@@ -32,6 +35,8 @@ type bench struct {
 	mail   *mailcatcher.Catcher
 	dir    string
 	made   int
+	binary string   // tenant-api.
+	chain  []string // Settings of a Stellar network.
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -50,6 +55,14 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { _ = os.RemoveAll(b.dir) }()
 	if err := os.WriteFile(filepath.Join(b.dir, "floor.sql"), []byte(floorScript()), 0o600); err != nil {
 		return err
+	}
+	if o.api {
+		closeNetwork, err := b.startNetwork(ctx)
+		if err != nil {
+			return err
+		}
+		defer closeNetwork()
+		return b.runAPI(ctx)
 	}
 	fmt.Printf("%d CPUs, %d rounds of %d tenants each; commits wait for the disk\n\n", runtime.NumCPU(), o.rounds, o.tenants)
 	fmt.Printf("%-8s %14s %14s %14s %16s %16s\n", "clients", "floor", "product", "and mail", "product/floor", "and mail/floor")

@@ -66,7 +66,10 @@ func ReadMail(get Source) (Mail, error) {
 }
 
 func (r *reader) appURL() string {
-	port := r.number(AppPort, 3000, 1, 65535)
+	port := r.number(AppPort, 3000, 0, 65535)
+	if port == 0 && r.text(AppURL, "") == "" {
+		r.fault(AppURL, "is not set, but %s is 0, which is any port: give the address that the links in mails begin with", AppPort)
+	}
 	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), itoa(port))}
 	address := r.text(AppURL, fallback.String())
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {

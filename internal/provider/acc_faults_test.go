@@ -84,25 +84,28 @@ func (w *world) blocker(statement string) func() {
 
 func waitingForLock(w *world) bool {
 	return w.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-		AND application_name LIKE 'terraform-provider-healthcare%'`) > 0
+		AND (application_name LIKE 'terraform-provider-healthcare%' OR application_name LIKE 'tenant-api%')
+		AND query NOT LIKE '%SKIP LOCKED%'`) > 0
 }
 
 func TestAccTenant_KillInEachStep(t *testing.T) {
 	t.Parallel()
 	for _, h := range holds {
 		t.Run(h.step, func(t *testing.T) {
-			w := setup(t, clinic)
-			release := h.arrange(w)
-			b := w.start("apply", "-auto-approve", "-no-color")
-			w.until(b, "the step", func() bool { return h.reached(w) })
-			w.killProvider()
-			if r := w.finish(b); r.code == 0 {
-				t.Errorf("apply survived its provider: %s", r.out)
-			}
-			release()
-			w.mustApply()
-			w.oneOfEach()
-			w.noChanges()
+			inBothModes(t, func(t *testing.T, m mode) {
+				w := setup(t, m, clinic)
+				release := h.arrange(w)
+				b := w.start("apply", "-auto-approve", "-no-color")
+				w.until(b, "the step", func() bool { return h.reached(w) })
+				w.killProvider()
+				if r := w.finish(b); r.code == 0 {
+					t.Errorf("apply survived its provider: %s", r.out)
+				}
+				release()
+				w.mustApply()
+				w.oneOfEach()
+				w.noChanges()
+			})
 		})
 	}
 }
@@ -111,53 +114,57 @@ func TestAccTenant_InterruptKeepsTheTenantUntainted(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
-			w := setup(t, clinic)
-			w.net.Faults().HoldQueue(true)
-			b := w.start("apply", "-auto-approve", "-no-color")
-			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-			// To the whole group, as a terminal and most supervisors do it.
-			if err := syscall.Kill(-b.Process.Pid, signal); err != nil {
-				t.Fatal(err)
-			}
-			w.until(b, "the stop", func() bool {
-				return strings.Contains(b.out.String(), "Stopping operation") || strings.Contains(b.out.String(), "nterrupt")
+			inBothModes(t, func(t *testing.T, m mode) {
+				w := setup(t, m, clinic)
+				w.net.Faults().HoldQueue(true)
+				b := w.start("apply", "-auto-approve", "-no-color")
+				w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+				// To the whole group, as a terminal and most supervisors do it.
+				if err := syscall.Kill(-b.Process.Pid, signal); err != nil {
+					t.Fatal(err)
+				}
+				w.until(b, "the stop", func() bool {
+					return strings.Contains(b.out.String(), "Stopping operation") || strings.Contains(b.out.String(), "nterrupt")
+				})
+				w.net.Faults().HoldQueue(false)
+				w.finish(b).want(t, "Provisioning was interrupted", "Run terraform apply again to continue")
+				s := w.state("healthcare_tenant.clinic")
+				if s == nil || s["tainted"] == true || s["status"] != "PROVISIONING" {
+					t.Fatalf("state %v", s)
+				}
+				w.eventually("the lease to be given back", func() bool { // A server does that after its client has gone.
+					return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
+				})
+				r := w.run("plan", "-no-color", "-detailed-exitcode")
+				if r.code != 2 {
+					t.Errorf("plan ended with %d", r.code)
+				}
+				r.want(t, "0 to add, 1 to change, 0 to destroy")
+				w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+				w.oneOfEach()
+				w.noChanges()
 			})
-			w.net.Faults().HoldQueue(false)
-			w.finish(b).want(t, "Provisioning was interrupted", "Run terraform apply again to continue")
-			s := w.state("healthcare_tenant.clinic")
-			if s == nil || s["tainted"] == true || s["status"] != "PROVISIONING" {
-				t.Fatalf("state %v", s)
-			}
-			if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
-				t.Error("the lease was not given back")
-			}
-			r := w.run("plan", "-no-color", "-detailed-exitcode")
-			if r.code != 2 {
-				t.Errorf("plan ended with %d", r.code)
-			}
-			r.want(t, "0 to add, 1 to change, 0 to destroy")
-			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-			w.oneOfEach()
-			w.noChanges()
 		})
 	}
 }
 
 func TestAccTenant_TwoAppliesAtOnce(t *testing.T) {
-	w := setup(t, clinic)
-	w.net.Faults().HoldQueue(true)
-	first := w.start("apply", "-auto-approve", "-no-color")
-	w.until(first, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-	second := w.apply("-state=other.tfstate", "-lock=false")
-	if second.code == 0 {
-		t.Errorf("both made the tenant: %s", second.out)
-	}
-	second.want(t, "is being provisioned by another run right now")
-	w.net.Faults().HoldQueue(false)
-	if r := w.finish(first); r.code != 0 {
-		t.Fatalf("first: %s", r.out)
-	}
-	w.oneOfEach()
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.net.Faults().HoldQueue(true)
+		first := w.start("apply", "-auto-approve", "-no-color")
+		w.until(first, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+		second := w.apply("-state=other.tfstate", "-lock=false")
+		if second.code == 0 {
+			t.Errorf("both made the tenant: %s", second.out)
+		}
+		second.want(t, "is being provisioned by another run right now")
+		w.net.Faults().HoldQueue(false)
+		if r := w.finish(first); r.code != 0 {
+			t.Fatalf("first: %s", r.out)
+		}
+		w.oneOfEach()
+	})
 }
 
 func TestAccTenant_Faults(t *testing.T) {
@@ -192,51 +199,57 @@ func TestAccTenant_Faults(t *testing.T) {
 	}
 
 	t.Run("RPCDown", func(t *testing.T) {
-		w := setup(t, clinic)
-		if err := w.net.Faults().Down(); err != nil {
-			t.Fatal(err)
-		}
-		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
-		nothingLeft(w, "FAILED")
-		if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" {
-			t.Errorf("state %v", s)
-		}
-		if m := w.mail.Messages(); len(m) != 1 || !strings.Contains(m[0].Subject, "could not be set up") || strings.Contains(m[0].Text, "RPC") {
-			t.Errorf("mails %+v", m)
-		}
-		if err := w.net.Faults().Up(); err != nil {
-			t.Fatal(err)
-		}
-		recovers(w)
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			if err := w.net.Faults().Down(); err != nil {
+				t.Fatal(err)
+			}
+			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
+			nothingLeft(w, "FAILED")
+			if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" {
+				t.Errorf("state %v", s)
+			}
+			if m := w.mail.Messages(); len(m) != 1 || !strings.Contains(m[0].Subject, "could not be set up") || strings.Contains(m[0].Text, "RPC") {
+				t.Errorf("mails %+v", m)
+			}
+			if err := w.net.Faults().Up(); err != nil {
+				t.Fatal(err)
+			}
+			recovers(w)
+		})
 	})
 
 	t.Run("DeployerWithoutFunds", func(t *testing.T) {
-		w := setup(t, clinic)
-		funded := w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"]
-		poor := keypair.MustRandom()
-		w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = poor.Seed()
-		r := w.apply()
-		r.want(t, "step DEPLOY_SOROBAN_CONTRACT failed", poor.Address())
-		if strings.Contains(r.out, poor.Seed()) {
-			t.Error("the seed is shown")
-		}
-		nothingLeft(w, "FAILED")
-		w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = funded
-		recovers(w)
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			funded := w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"]
+			poor := keypair.MustRandom()
+			w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = poor.Seed()
+			r := w.apply()
+			r.want(t, "step DEPLOY_SOROBAN_CONTRACT failed", poor.Address())
+			if strings.Contains(r.out, poor.Seed()) {
+				t.Error("the seed is shown")
+			}
+			nothingLeft(w, "FAILED")
+			w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = funded
+			recovers(w)
+		})
 	})
 
 	t.Run("WrongNetwork", func(t *testing.T) {
-		w := setup(t, clinic)
-		right := w.env["SOROBAN_NETWORK_PASSPHRASE"]
-		w.env["SOROBAN_NETWORK_PASSPHRASE"] = "Another network"
-		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "Another network", right)
-		nothingLeft(w, "FAILED")
-		w.env["SOROBAN_NETWORK_PASSPHRASE"] = right
-		recovers(w)
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			right := w.env["SOROBAN_NETWORK_PASSPHRASE"]
+			w.env["SOROBAN_NETWORK_PASSPHRASE"] = "Another network"
+			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "Another network", right)
+			nothingLeft(w, "FAILED")
+			w.env["SOROBAN_NETWORK_PASSPHRASE"] = right
+			recovers(w)
+		})
 	})
 
 	t.Run("DatabaseDown", func(t *testing.T) {
-		w := setup(t, clinic)
+		w := setup(t, inDatabase, clinic)
 		right := w.env["DATABASE_URL"]
 		w.env["DATABASE_URL"] = "postgres://u:" + pgtestPassword() + "@127.0.0.1:1/x"
 		w.env["TF_LOG_PROVIDER"] = "DEBUG"
@@ -256,81 +269,93 @@ func TestAccTenant_Faults(t *testing.T) {
 	})
 
 	t.Run("SMTPRefusesForNow", func(t *testing.T) {
-		w := setup(t, clinic)
-		w.mail.Refuse(451, "4.7.1 try later", 1000)
-		w.mustApply().want(t, "Welcome mail not sent", "refused the message for now (451)", "run terraform apply again: it sends the mail again")
-		if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["welcome_email_status"] != "PENDING" || s["tainted"] == true {
-			t.Errorf("state %v", s)
-		}
-		w.mail.Refuse(451, "", 0)
-		w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-		w.oneOfEach()
-		w.noChanges()
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			w.mail.Refuse(451, "4.7.1 try later", 1000)
+			w.mustApply().want(t, "Welcome mail not sent", "refused the message for now (451)", "run terraform apply again: it sends the mail again")
+			if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["welcome_email_status"] != "PENDING" || s["tainted"] == true {
+				t.Errorf("state %v", s)
+			}
+			w.mail.Refuse(451, "", 0)
+			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+			w.oneOfEach()
+			w.noChanges()
+		})
 	})
 
 	t.Run("SMTPRefusesForGood", func(t *testing.T) {
-		w := setup(t, clinic)
-		w.mail.Refuse(554, "5.7.1 no", 1000)
-		w.mustApply().want(t, "Welcome mail not sent", "refused the message for good (554)")
-		if s := w.state("healthcare_tenant.clinic"); s["welcome_email_status"] != "FAILED" || s["tainted"] == true {
-			t.Errorf("state %v", s)
-		}
-		w.mail.Refuse(554, "", 0)
-		w.mustApply()
-		w.noChanges()
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			w.mail.Refuse(554, "5.7.1 no", 1000)
+			w.mustApply().want(t, "Welcome mail not sent", "refused the message for good (554)")
+			if s := w.state("healthcare_tenant.clinic"); s["welcome_email_status"] != "FAILED" || s["tainted"] == true {
+				t.Errorf("state %v", s)
+			}
+			w.mail.Refuse(554, "", 0)
+			w.mustApply()
+			w.noChanges()
+		})
 	})
 
 	t.Run("SMTPRefusalRollsBackWhenAskedTo", func(t *testing.T) {
-		w := setup(t, clinic)
-		w.env["MAIL_FAILURE_POLICY"] = "fail"
-		w.mail.Refuse(554, "5.7.1 no", 1000)
-		w.apply().want(t, "step SEND_WELCOME_EMAIL failed", "refused the message for good (554)")
-		nothingLeft(w, "FAILED")
-		w.mail.Refuse(554, "", 0)
-		recovers(w)
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			w.env["MAIL_FAILURE_POLICY"] = "fail"
+			w.mail.Refuse(554, "5.7.1 no", 1000)
+			w.apply().want(t, "step SEND_WELCOME_EMAIL failed", "refused the message for good (554)")
+			nothingLeft(w, "FAILED")
+			w.mail.Refuse(554, "", 0)
+			recovers(w)
+		})
 	})
 
 	t.Run("TimeOut", func(t *testing.T) {
-		w := setup(t, strings.Replace(clinic, "admin_email ", "timeouts = { create = \"3s\" }\n admin_email ", 1))
-		w.net.Faults().HoldQueue(true)
-		b := w.start("apply", "-auto-approve", "-no-color")
-		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-		time.AfterFunc(4*time.Second, func() { w.net.Faults().HoldQueue(false) })
-		w.finish(b).want(t, "the time allowed ran out", "the tenant keeps its progress")
-		recovers(w)
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, strings.Replace(clinic, "admin_email ", "timeouts = { create = \"3s\" }\n admin_email ", 1))
+			w.net.Faults().HoldQueue(true)
+			b := w.start("apply", "-auto-approve", "-no-color")
+			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			time.AfterFunc(4*time.Second, func() { w.net.Faults().HoldQueue(false) })
+			w.finish(b).want(t, "the time allowed ran out", "the tenant keeps its progress")
+			recovers(w)
+		})
 	})
 
 	t.Run("OvertakenByAnotherRun", func(t *testing.T) {
-		w := setup(t, clinic)
-		w.net.Faults().HoldQueue(true)
-		b := w.start("apply", "-auto-approve", "-no-color")
-		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-		w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
-		w.finish(b).want(t, "another run has taken this tenant over", "it is not in this state")
-		w.net.Faults().HoldQueue(false)
-		if s := w.state("healthcare_tenant.clinic"); s != nil {
-			t.Errorf("state %v", s)
-		}
-		id := w.text(`SELECT id::text FROM tenants`)
-		w.mustApply().want(t, "1 added, 0 changed, 0 destroyed")
-		if w.state("healthcare_tenant.clinic")["id"] != id {
-			t.Error("another tenant")
-		}
-		w.oneOfEach()
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			w.net.Faults().HoldQueue(true)
+			b := w.start("apply", "-auto-approve", "-no-color")
+			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
+			w.finish(b).want(t, "another run has taken this tenant over", "it is not in this state")
+			w.net.Faults().HoldQueue(false)
+			if s := w.state("healthcare_tenant.clinic"); s != nil {
+				t.Errorf("state %v", s)
+			}
+			id := w.text(`SELECT id::text FROM tenants`)
+			w.mustApply().want(t, "1 added, 0 changed, 0 destroyed")
+			if w.state("healthcare_tenant.clinic")["id"] != id {
+				t.Error("another tenant")
+			}
+			w.oneOfEach()
+		})
 	})
 
 	t.Run("ProtectedTenantThatNeverWentLive", func(t *testing.T) {
-		w := setup(t, strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1))
-		w.env["SOROBAN_MAX_FEE"] = "100"
-		w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "raise SOROBAN_MAX_FEE to at least")
-		nothingLeft(w, "FAILED")
-		delete(w.env, "SOROBAN_MAX_FEE")
-		recovers(w)
-		w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected")
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1))
+			w.env["SOROBAN_MAX_FEE"] = "100"
+			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "raise SOROBAN_MAX_FEE to at least")
+			nothingLeft(w, "FAILED")
+			delete(w.env, "SOROBAN_MAX_FEE")
+			recovers(w)
+			w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected")
+		})
 	})
 
 	t.Run("ServerWithoutTLS", func(t *testing.T) {
-		w := setup(t, clinic)
+		w := setup(t, inDatabase, clinic)
 		w.env["DATABASE_URL"] = strings.Replace(w.env["DATABASE_URL"], "sslmode=disable", "sslmode=require", 1)
 		w.apply().want(t, "the database offers no TLS, but the settings ask for it")
 		w.env["DATABASE_URL"] = "postgres://u@no-such-host.invalid/x"
@@ -338,49 +363,57 @@ func TestAccTenant_Faults(t *testing.T) {
 	})
 
 	t.Run("TimeOutOfAnUpdateAndADelete", func(t *testing.T) {
-		slow := strings.Replace(clinic, "admin_email ", "timeouts = { update = \"1s\", delete = \"1s\" }\n admin_email ", 1)
-		w := setup(t, slow)
-		w.mustApply()
-		release := w.blocker(`SELECT 1 FROM tenants FOR UPDATE`)
-		w.write("main.tf", header+strings.Replace(slow, "Lovelace", "Hopper", 1))
-		w.apply().want(t, "the time allowed by timeouts.update (1s) ran out", "The tenant stays as the state shows it")
-		w.run("destroy", "-auto-approve", "-no-color").want(t, "the time allowed by timeouts.delete (1s) ran out", "repeat the command")
-		release()
-		w.mustApply()
-		w.noChanges()
+		inBothModes(t, func(t *testing.T, m mode) {
+			slow := strings.Replace(clinic, "admin_email ", "timeouts = { update = \"1s\", delete = \"1s\" }\n admin_email ", 1)
+			w := setup(t, m, slow)
+			w.mustApply()
+			release := w.blocker(`SELECT 1 FROM tenants FOR UPDATE`)
+			w.write("main.tf", header+strings.Replace(slow, "Lovelace", "Hopper", 1))
+			w.apply().want(t, "the time allowed by timeouts.update (1s) ran out", "The tenant stays as the state shows it")
+			w.run("destroy", "-auto-approve", "-no-color").want(t, "the time allowed by timeouts.delete (1s) ran out", "repeat the command")
+			release()
+			w.mustApply()
+			w.noChanges()
+		})
 	})
 
 	t.Run("ExternalIDOfAnArchivedTenant", func(t *testing.T) {
-		one := strings.Replace(clinic, "admin_email ", "external_id = \"e-1\"\n admin_email ", 1)
-		w := setup(t, one)
-		w.mustApply()
-		w.write("main.tf", header+strings.Replace(one, "e-1", "e-2", 1))
-		w.mustApply()
-		w.write("main.tf", header+one)
-		w.run("plan", "-no-color").want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
-		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND external_id = 'e-2'`); n != 1 {
-			t.Errorf("%d live tenants", n)
-		}
+		inBothModes(t, func(t *testing.T, m mode) {
+			one := strings.Replace(clinic, "admin_email ", "external_id = \"e-1\"\n admin_email ", 1)
+			w := setup(t, m, one)
+			w.mustApply()
+			w.write("main.tf", header+strings.Replace(one, "e-1", "e-2", 1))
+			w.mustApply()
+			w.write("main.tf", header+one)
+			w.run("plan", "-no-color").want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+			if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND external_id = 'e-2'`); n != 1 {
+				t.Errorf("%d live tenants", n)
+			}
+		})
 	})
 
 	t.Run("NameOfALiveTenantOnRename", func(t *testing.T) {
-		two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
-		w := setup(t, two)
-		w.mustApply()
-		w.write("main.tf", header+strings.Replace(two, "Other Clinic", "ST. MARY'S CLINIC", 1))
-		w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
+		inBothModes(t, func(t *testing.T, m mode) {
+			two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
+			w := setup(t, m, two)
+			w.mustApply()
+			w.write("main.tf", header+strings.Replace(two, "Other Clinic", "ST. MARY'S CLINIC", 1))
+			w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
+		})
 	})
 
 	t.Run("DatabaseRestartsMeanwhile", func(t *testing.T) {
-		w := setup(t, clinic)
-		w.net.Faults().HoldQueue(true)
-		b := w.start("apply", "-auto-approve", "-no-color")
-		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
-		w.net.Faults().HoldQueue(false)
-		if r := w.finish(b); r.code != 0 {
-			t.Fatalf("apply: %s", r.out)
-		}
-		w.oneOfEach()
+		inBothModes(t, func(t *testing.T, m mode) {
+			w := setup(t, m, clinic)
+			w.net.Faults().HoldQueue(true)
+			b := w.start("apply", "-auto-approve", "-no-color")
+			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+			w.net.Faults().HoldQueue(false)
+			if r := w.finish(b); r.code != 0 {
+				t.Fatalf("apply: %s", r.out)
+			}
+			w.oneOfEach()
+		})
 	})
 }

@@ -53,13 +53,17 @@ func runTests(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	// What the build below reads is not seen by go test's cache of results. This
-	// look at main.go is, and so is the import of package provider.
-	if _, err := os.ReadFile("../../main.go"); err != nil {
-		return fail(err)
+	// look at what they are made of is.
+	for _, sources := range []string{"../../main.go", "../../cmd/tenant-api/*.go", "../*/*.go", "../postgres/migrations/*/*.sql"} {
+		if err := look(sources); err != nil {
+			return fail(err)
+		}
 	}
-	binary = filepath.Join(dir, "terraform-provider-healthcare")
-	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("build provider: %w: %s", err, out))
+	binary, apiBinary = filepath.Join(dir, "terraform-provider-healthcare"), filepath.Join(dir, "tenant-api")
+	for path, source := range map[string]string{binary: "../..", apiBinary: "../../cmd/tenant-api"} {
+		if out, err := exec.Command("go", "build", "-o", path, source).CombinedOutput(); err != nil {
+			return fail(fmt.Errorf("build %s: %w: %s", source, err, out))
+		}
 	}
 	ctx := context.Background()
 	if sharedHost, err = host.New(ctx, host.Options{}); err != nil {
@@ -67,6 +71,18 @@ func runTests(m *testing.M) int {
 	}
 	defer func() { _ = sharedHost.Close(ctx) }()
 	return pgtest.Main(m, postgrestest.Migrate)
+}
+
+func look(pattern string) error {
+	files, err := filepath.Glob(pattern)
+	for _, file := range files {
+		_, rerr := os.ReadFile(file)
+		err = errors.Join(err, rerr)
+	}
+	if len(files) == 0 {
+		err = errors.Join(err, fmt.Errorf("%s names nothing", pattern))
+	}
+	return err
 }
 
 // findCLI never skips: without a CLI there is nothing that these tests show.
@@ -91,20 +107,25 @@ type world struct {
 	net  *stellarnet.Network
 	mail *mailcatcher.Catcher
 	seed string
+
+	mode      mode
+	server    *apiServer // In API mode, once the CLI has been run.
+	token     string
+	serverLog safeBuffer // Of all of them.
 }
 
 // setup gives a test a database, a network and a mail server of its own, and a
 // working directory with the given configuration.
-func setup(t *testing.T, configuration string) *world {
+func setup(t *testing.T, m mode, configuration string) *world {
 	t.Helper()
 	t.Parallel()
-	return newWorld(t, configuration, 50*time.Millisecond)
+	return newWorld(t, m, configuration, 50*time.Millisecond)
 }
 
-func newWorld(t *testing.T, configuration string, ledgerClose time.Duration) *world {
+func newWorld(t *testing.T, m mode, configuration string, ledgerClose time.Duration) *world {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, mode: m, dir: t.TempDir()}
 	database := pgtest.Database(t)
 	var err error
 	if w.pg, err = pgx.Connect(ctx, database); err != nil {
@@ -146,6 +167,7 @@ func newWorld(t *testing.T, configuration string, ledgerClose time.Duration) *wo
 }
 `, filepath.Dir(own), provider.Address, strings.Replace(provider.Address, "terraform.io", "opentofu.org", 1)))
 	w.write("main.tf", header+configuration)
+	w.environment() // The server is there before a test does something to the world.
 	return w
 }
 
@@ -187,7 +209,7 @@ func (w *world) command(args ...string) *exec.Cmd {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + os.Getenv("TMPDIR"),
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1",
 	}
-	for name, value := range w.env {
+	for name, value := range w.environment() {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	return cmd
@@ -390,6 +412,19 @@ func (w *world) until(b *background, what string, condition func() bool) {
 			w.t.Fatalf("the CLI ended before %s:\n%s", what, b.out)
 		case <-deadline:
 			w.t.Fatalf("%s did not come about:\n%s", what, b.out)
+		case <-time.After(20 * time.Millisecond): // Between two looks.
+		}
+	}
+}
+
+// eventually waits for what happens outside the CLI.
+func (w *world) eventually(what string, condition func() bool) {
+	w.t.Helper()
+	deadline := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-deadline:
+			w.t.Fatalf("%s did not come about", what)
 		case <-time.After(20 * time.Millisecond): // Between two looks.
 		}
 	}

@@ -16,50 +16,52 @@ import (
 )
 
 func TestAccTenant_Lifecycle(t *testing.T) {
-	w := setup(t, clinic)
-	w.mustApply()
-	s := w.state("healthcare_tenant.clinic")
-	w.oneOfEach()
-	w.noChanges()
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.mustApply()
+		s := w.state("healthcare_tenant.clinic")
+		w.oneOfEach()
+		w.noChanges()
 
-	id, _ := s["id"].(string)
-	schema, _ := s["schema_name"].(string)
-	if !strings.HasPrefix(schema, "st_marys_clinic_") || s["welcome_email_status"] != "SENT" || s["deletion_protection"] != false {
-		t.Errorf("state %v", s)
-	}
-	address, _ := s["soroban_contract_id"].(string)
-	if hash := w.wasmHash(address); hash != contract.Hash() {
-		t.Errorf("the ledger's wasm hash is %x, the committed file's %x", hash, contract.Hash())
-	}
-	mail := w.mail.Messages()[0]
-	if link := "https://app.platform.example/tenant/" + id; !strings.Contains(mail.Text, link+"#invitation=") || !strings.Contains(mail.HTML, link) {
-		t.Errorf("mail without its link: %s", mail.Text)
-	}
+		id, _ := s["id"].(string)
+		schema, _ := s["schema_name"].(string)
+		if !strings.HasPrefix(schema, "st_marys_clinic_") || s["welcome_email_status"] != "SENT" || s["deletion_protection"] != false {
+			t.Errorf("state %v", s)
+		}
+		address, _ := s["soroban_contract_id"].(string)
+		if hash := w.wasmHash(address); hash != contract.Hash() {
+			t.Errorf("the ledger's wasm hash is %x, the committed file's %x", hash, contract.Hash())
+		}
+		mail := w.mail.Messages()[0]
+		if link := "https://app.platform.example/tenant/" + id; !strings.Contains(mail.Text, link+"#invitation=") || !strings.Contains(mail.HTML, link) {
+			t.Errorf("mail without its link: %s", mail.Text)
+		}
 
-	// In place: name, admin and metadata. The admin user is the same person.
-	w.write("main.tf", header+strings.NewReplacer(`"St. Mary's Clinic"`, `"St. Mary's Hospital"`, "ada@st-marys.example", "grace@st-marys.example",
-		`"Lovelace"`, "\"Hopper\"\n metadata = { region = \"eu\" }").Replace(clinic))
-	w.mustApply()
-	w.noChanges()
-	after := w.state("healthcare_tenant.clinic")
-	if after["id"] != id || after["schema_name"] != schema || after["name"] != "St. Mary's Hospital" {
-		t.Errorf("state %v", after)
-	}
-	if user := w.text(`SELECT email || ' ' || last_name FROM ` + schema + `.users`); user != "grace@st-marys.example Hopper" {
-		t.Errorf("user %s", user)
-	}
+		// In place: name, admin and metadata. The admin user is the same person.
+		w.write("main.tf", header+strings.NewReplacer(`"St. Mary's Clinic"`, `"St. Mary's Hospital"`, "ada@st-marys.example", "grace@st-marys.example",
+			`"Lovelace"`, "\"Hopper\"\n metadata = { region = \"eu\" }").Replace(clinic))
+		w.mustApply()
+		w.noChanges()
+		after := w.state("healthcare_tenant.clinic")
+		if after["id"] != id || after["schema_name"] != schema || after["name"] != "St. Mary's Hospital" {
+			t.Errorf("state %v", after)
+		}
+		if user := w.text(`SELECT email || ' ' || last_name FROM ` + schema + `.users`); user != "grace@st-marys.example Hopper" {
+			t.Errorf("user %s", user)
+		}
 
-	// Destroy archives: the rows stay, and the name is free again.
-	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
-		t.Fatalf("destroy: %s", r.out)
-	}
-	if n := w.count(`SELECT count(*) FROM ` + schema + `.users`); n != 1 || w.text(`SELECT status::text FROM tenants`) != "ARCHIVED" {
-		t.Errorf("%d users after destroy", n)
-	}
-	w.mustApply()
-	if again := w.state("healthcare_tenant.clinic"); again["id"] == id || again["schema_name"] == schema {
-		t.Error("the archived tenant was taken up again")
-	}
+		// Destroy archives: the rows stay, and the name is free again.
+		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
+			t.Fatalf("destroy: %s", r.out)
+		}
+		if n := w.count(`SELECT count(*) FROM ` + schema + `.users`); n != 1 || w.text(`SELECT status::text FROM tenants`) != "ARCHIVED" {
+			t.Errorf("%d users after destroy", n)
+		}
+		w.mustApply()
+		if again := w.state("healthcare_tenant.clinic"); again["id"] == id || again["schema_name"] == schema {
+			t.Error("the archived tenant was taken up again")
+		}
+	})
 }
 
 // wasmHash reads a contract's code hash with a plain getLedgerEntries call.
@@ -91,93 +93,102 @@ func (w *world) wasmHash(contractID string) [32]byte {
 }
 
 func TestAccTenant_Import(t *testing.T) {
-	w := setup(t, clinic)
-	w.mustApply()
-	id, _ := w.state("healthcare_tenant.clinic")["id"].(string)
-	for _, by := range []string{id, "name:st. mary's CLINIC"} {
-		w.run("state", "rm", "healthcare_tenant.clinic")
-		if r := w.run("import", "-no-color", "healthcare_tenant.clinic", by); r.code != 0 {
-			t.Fatalf("import %s: %s", by, r.out)
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.mustApply()
+		id, _ := w.state("healthcare_tenant.clinic")["id"].(string)
+		for _, by := range []string{id, "name:st. mary's CLINIC"} {
+			w.run("state", "rm", "healthcare_tenant.clinic")
+			if r := w.run("import", "-no-color", "healthcare_tenant.clinic", by); r.code != 0 {
+				t.Fatalf("import %s: %s", by, r.out)
+			}
+			w.noChanges()
 		}
-		w.noChanges()
-	}
-	w.run("state", "rm", "healthcare_tenant.clinic")
-	w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").want(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
-	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-	w.run("import", "-no-color", "healthcare_tenant.clinic", id).want(t, "it is archived since", "An archived tenant cannot be managed")
-	w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
-	w.run("import", "-no-color", "healthcare_tenant.clinic", "what").want(t, `"what" is neither a tenant's UUID nor name:NAME`)
+		w.run("state", "rm", "healthcare_tenant.clinic")
+		w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").want(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+		w.run("import", "-no-color", "healthcare_tenant.clinic", id).want(t, "it is archived since", "An archived tenant cannot be managed")
+		w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+		w.run("import", "-no-color", "healthcare_tenant.clinic", "what").want(t, `"what" is neither a tenant's UUID nor name:NAME`)
 
-	// A live tenant is never taken over by accident.
-	w.apply().want(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
-	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
-		t.Errorf("%d tenants", n)
-	}
+		// A live tenant is never taken over by accident.
+		w.apply().want(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
+		if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+			t.Errorf("%d tenants", n)
+		}
+	})
 }
 
 func TestAccTenant_ManagedByTakesOverAfterALostState(t *testing.T) {
-	w := setup(t, `provider "healthcare" { managed_by = "infrastructure/tenants" }`+clinic)
-	w.mustApply()
-	id := w.state("healthcare_tenant.clinic")["id"]
-	w.run("state", "rm", "healthcare_tenant.clinic")
-	w.mustApply()
-	if w.state("healthcare_tenant.clinic")["id"] != id {
-		t.Error("another tenant")
-	}
-	w.oneOfEach()
-	w.noChanges()
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, `provider "healthcare" { managed_by = "infrastructure/tenants" }`+clinic)
+		w.mustApply()
+		id := w.state("healthcare_tenant.clinic")["id"]
+		w.run("state", "rm", "healthcare_tenant.clinic")
+		w.mustApply()
+		if w.state("healthcare_tenant.clinic")["id"] != id {
+			t.Error("another tenant")
+		}
+		w.oneOfEach()
+		w.noChanges()
+	})
 }
 
 func TestAccTenant_DeletionProtection(t *testing.T) {
-	protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1)
-	w := setup(t, protected)
-	w.mustApply()
-	w.run("plan", "-destroy", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
-	// A mark set by hand is not seen in the plan.
-	w.run("taint", "healthcare_tenant.clinic")
-	w.apply().want(t, "Tenant is protected", "neither archived nor replaced")
-	if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
-		t.Error("a protected tenant was archived")
-	}
-	w.run("untaint", "healthcare_tenant.clinic")
-	protected = strings.Replace(protected, "admin_email ", "external_id = \"crm-1\"\n admin_email ", 1)
-	w.write("main.tf", header+protected)
-	w.run("plan", "-no-color").want(t, "Tenant is protected") // Another external id is another tenant.
-	w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "deletion_protection = false\n admin_email ", 1))
-	w.mustApply()
-	w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
-	w.mustApply()
-	w.noChanges()
-	w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").want(t, "an external_id stays with the archived tenant, so give another one")
-	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
-		t.Errorf("destroy: %s", r.out)
-	}
-	// An external id stays with the archived tenant.
-	w.apply().want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+	inBothModes(t, func(t *testing.T, m mode) {
+		protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1)
+		w := setup(t, m, protected)
+		w.mustApply()
+		w.run("plan", "-destroy", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
+		// A mark set by hand is not seen in the plan.
+		w.run("taint", "healthcare_tenant.clinic")
+		w.apply().want(t, "Tenant is protected", "neither archived nor replaced")
+		if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
+			t.Error("a protected tenant was archived")
+		}
+		w.run("untaint", "healthcare_tenant.clinic")
+		protected = strings.Replace(protected, "admin_email ", "external_id = \"crm-1\"\n admin_email ", 1)
+		w.write("main.tf", header+protected)
+		w.run("plan", "-no-color").want(t, "Tenant is protected") // Another external id is another tenant.
+		w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "deletion_protection = false\n admin_email ", 1))
+		w.mustApply()
+		w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
+		w.mustApply()
+		w.noChanges()
+		w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").want(t, "an external_id stays with the archived tenant, so give another one")
+		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
+			t.Errorf("destroy: %s", r.out)
+		}
+		// An external id stays with the archived tenant.
+		w.apply().want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+	})
 }
 
 func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
-	w := setup(t, clinic)
-	w.mustApply()
-	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-	r := w.run("plan", "-detailed-exitcode", "-no-color")
-	if r.code != 2 {
-		t.Errorf("plan ended with %d: %s", r.code, r.out)
-	}
-	r.want(t, "1 to add, 0 to change, 0 to destroy")
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.mustApply()
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+		r := w.run("plan", "-detailed-exitcode", "-no-color")
+		if r.code != 2 {
+			t.Errorf("plan ended with %d: %s", r.code, r.out)
+		}
+		r.want(t, "1 to add, 0 to change, 0 to destroy")
 
-	// One whose row is gone: nothing to read, nothing to archive.
-	w.exec(`DELETE FROM tenants`)
-	if r := w.run("destroy", "-refresh=false", "-auto-approve", "-no-color"); r.code != 0 {
-		t.Errorf("destroy: %s", r.out)
-	}
-	w.mustApply()
-	w.exec(`DELETE FROM tenants`)
-	w.run("plan", "-no-color").want(t, "1 to add, 0 to change, 0 to destroy")
+		// One whose row is gone: nothing to read, nothing to archive.
+		w.exec(`DELETE FROM tenants`)
+		if r := w.run("destroy", "-refresh=false", "-auto-approve", "-no-color"); r.code != 0 {
+			t.Errorf("destroy: %s", r.out)
+		}
+		w.mustApply()
+		w.exec(`DELETE FROM tenants`)
+		w.run("plan", "-no-color").want(t, "1 to add, 0 to change, 0 to destroy")
+	})
 }
 
 func TestAccTenant_HostileNames(t *testing.T) {
-	w := setup(t, fmt.Sprintf(`
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, fmt.Sprintf(`
 locals {
   names = ["PG Clinic", "3M Health", "O'Brien & Søn — Klinik", "协和医院", "x'); DROP SCHEMA public CASCADE;--", %q, %q, %q, "  Blanks around  "]
 }
@@ -189,19 +200,19 @@ resource "healthcare_tenant" "t" {
   admin_last_name  = "O'Neil; --"
 }
 `, strings.Repeat("a", 255), strings.Repeat("a", 254)+"b", strings.Repeat("a", 254)+"-"))
-	w.mustApply()
-	w.noChanges()
-	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 9 {
-		t.Errorf("%d tenants", n)
-	}
-	if n := w.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 9 {
-		t.Errorf("%d schemas", n)
-	}
-	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
-		t.Errorf("%d uploads", n)
-	}
-	// The same 255 letters a second time are the same name.
-	w.write("again.tf", fmt.Sprintf(`
+		w.mustApply()
+		w.noChanges()
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 9 {
+			t.Errorf("%d tenants", n)
+		}
+		if n := w.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 9 {
+			t.Errorf("%d schemas", n)
+		}
+		if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
+			t.Errorf("%d uploads", n)
+		}
+		// The same 255 letters a second time are the same name.
+		w.write("again.tf", fmt.Sprintf(`
 resource "healthcare_tenant" "again" {
   name             = %q
   admin_email      = "ada@clinic.example"
@@ -209,11 +220,12 @@ resource "healthcare_tenant" "again" {
   admin_last_name  = "Lovelace"
 }
 `, strings.Repeat("A", 255)))
-	w.apply().want(t, "a tenant with this name exists already")
+		w.apply().want(t, "a tenant with this name exists already")
+	})
 }
 
 func TestAccTenant_BadInputAtPlan(t *testing.T) {
-	w := setup(t, "")
+	w := setup(t, inDatabase, "")
 	for field, cases := range map[string]map[string]string{
 		"name": {
 			``: "name is empty; give 3 to 255 characters", `ab`: "name has 2 characters; at least 3 are needed",
@@ -263,7 +275,7 @@ func TestAccTenant_BadInputAtPlan(t *testing.T) {
 }
 
 func TestAccProvider_Settings(t *testing.T) {
-	w := setup(t, clinic)
+	w := setup(t, inDatabase, clinic)
 	w.env = map[string]string{}
 	w.run("plan", "-no-color").want(t,
 		"Invalid provider configuration: database", "DATABASE_URL is not set",
@@ -284,13 +296,13 @@ provider "healthcare" {
 }
 
 func TestAccProvider_AutoMigrateOff(t *testing.T) {
-	w := setup(t, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
+	w := setup(t, inDatabase, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
 	w.env["DATABASE_URL"] = pgtest.Empty(t)
-	w.apply().want(t, "the registry is at version 0 and this program needs 1", "let auto_migrate do so", "Nothing was changed")
+	w.apply().want(t, "the registry is at version 0 and this program needs 2", "let auto_migrate do so", "Nothing was changed")
 }
 
 func TestAccProvider_UnknownSettingsAreWaitedFor(t *testing.T) {
-	w := setup(t, "")
+	w := setup(t, inDatabase, "")
 	url := w.env["DATABASE_URL"]
 	// A default in place of the unknown value would be this database, which does not exist.
 	w.env["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/wrong"
@@ -312,33 +324,39 @@ provider "healthcare" { database = { url = terraform_data.database.output } }
 }
 
 func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
-	w := setup(t, clinic)
-	w.env["TF_LOG"] = "TRACE"
-	w.mail.Refuse(451, "4.7.1 try later", 1)
-	out := w.apply("-parallelism=2")
-	w.env["TF_LOG"] = ""
-	if out.code != 0 {
-		t.Fatal(out.out)
-	}
-	plan := w.run("plan", "-no-color", "-out=plan")
-	show := w.run("show", "-json")
-	everything := out.out + plan.out + show.out
-	if !strings.Contains(out.out, "provisioning step SEND_WELCOME_EMAIL COMPLETED") || !strings.Contains(out.out, "tenant_id=") {
-		t.Error("the log tells no story")
-	}
-	token := w.mail.Messages()[0].Text
-	_, token, _ = strings.Cut(token, "#invitation=")
-	token = strings.Fields(token)[0]
-	for what, secret := range map[string]string{
-		"deployer's seed": w.seed, "database password": pgtestPassword(), "invitation": token, "invitation's hash": hex.EncodeToString([]byte(token)),
-	} {
-		if len(secret) < 16 {
-			t.Fatalf("%s is no secret: %q", what, secret)
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.env["TF_LOG"] = "TRACE"
+		w.mail.Refuse(451, "4.7.1 try later", 1)
+		out := w.apply("-parallelism=2")
+		w.env["TF_LOG"] = ""
+		if out.code != 0 {
+			t.Fatal(out.out)
 		}
-		if strings.Contains(everything, secret) {
-			t.Errorf("the %s is shown", what)
+		plan := w.run("plan", "-no-color", "-out=plan")
+		show := w.run("show", "-json")
+		everything := out.out + plan.out + show.out + w.serverLog.String()
+		if !strings.Contains(out.out, "provisioning step SEND_WELCOME_EMAIL COMPLETED") || !strings.Contains(out.out, "tenant_id=") {
+			t.Error("the log tells no story")
 		}
-	}
+		token := w.mail.Messages()[0].Text
+		_, token, _ = strings.Cut(token, "#invitation=")
+		token = strings.Fields(token)[0]
+		secrets := map[string]string{
+			"deployer's seed": w.seed, "database password": pgtestPassword(), "invitation": token, "invitation's hash": hex.EncodeToString([]byte(token)),
+		}
+		if m == throughAPI {
+			secrets["token"] = w.token
+		}
+		for what, secret := range secrets {
+			if len(secret) < 16 {
+				t.Fatalf("%s is no secret: %q", what, secret)
+			}
+			if strings.Contains(everything, secret) {
+				t.Errorf("the %s is shown", what)
+			}
+		}
+	})
 }
 
 // pgtestPassword is the password inside every DATABASE_URL of these tests.

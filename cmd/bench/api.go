@@ -1,0 +1,305 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The limits that the API sets itself (absolute ones are for a machine whose
+// floor is about 180 tenants per second; ratios hold on every machine).
+const (
+	mostPost       = 5 * time.Millisecond
+	leastFloorPart = 0.60 // Of the floor's throughput at eight clients, without the chain.
+	leastWithChain = 60.0 // Tenants per second.
+	mostStart      = 150 * time.Millisecond
+	mostIdle       = 35.0 // MB.
+	mostUsed       = 80.0 // MB.
+	mostListRatio  = 1.5
+)
+
+// figure is one line of the result.
+type figure struct {
+	what, value, limit string
+	ok                 bool
+}
+
+// runAPI measures tenant-api and its floor in one run.
+func (b *bench) runAPI(ctx context.Context) error {
+	if err := b.buildAPI(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("%d tenants in each round, %d for memory; commits wait for the disk\n\n", b.tenants, b.memory)
+	var figures []figure
+	for _, measure := range []func(context.Context) ([]figure, error){b.startAndIdle, b.posts, b.throughput, b.chained, b.used, b.pages} {
+		some, err := measure(ctx)
+		if err != nil {
+			return err
+		}
+		for _, f := range some {
+			mark := ""
+			if !f.ok {
+				mark = "   NOT within the limit"
+			}
+			fmt.Printf("%-58s %22s   %s%s\n", f.what, f.value, f.limit, mark)
+		}
+		figures = append(figures, some...)
+	}
+	if slices.ContainsFunc(figures, func(f figure) bool { return !f.ok }) {
+		fmt.Println("\nNOT within all limits")
+	}
+	return nil
+}
+
+// posts measures how long a POST takes until its 202, one at a time.
+func (b *bench) posts(ctx context.Context) ([]figure, error) {
+	s, err := b.spawn(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	const warmUp = 20
+	var times []float64
+	for i := range warmUp + 200 {
+		began := time.Now()
+		if err := s.post(ctx, fmt.Sprintf("Post %d", i)); err != nil {
+			return nil, err
+		}
+		if i >= warmUp {
+			times = append(times, time.Since(began).Seconds())
+		}
+		if err := s.settled(ctx, i+1); err != nil { // The worker's share of the machine is not what is measured.
+			return nil, err
+		}
+	}
+	got := time.Duration(median(times) * float64(time.Second))
+	return []figure{{"POST to 202, median of 200, worker beside it", got.Round(10 * time.Microsecond).String(), "< " + mostPost.String(), got < mostPost}}, nil
+}
+
+// throughput compares eight clients that POST with the floor, round by round.
+func (b *bench) throughput(ctx context.Context) ([]figure, error) {
+	var rates, floors, ratios []float64
+	for round := range b.rounds + 1 {
+		url, drop, err := b.database(ctx)
+		if err != nil {
+			return nil, err
+		}
+		floor, err := b.floor(ctx, url, 8)
+		drop()
+		if err != nil {
+			return nil, err
+		}
+		took, err := b.round(ctx, false, b.tenants)
+		if err != nil {
+			return nil, err
+		}
+		if round == 0 {
+			continue // Warm-up.
+		}
+		rates = append(rates, float64(b.tenants)/took.Seconds())
+		floors = append(floors, float64(b.tenants)/floor.Seconds())
+		ratios = append(ratios, floor.Seconds()/took.Seconds())
+	}
+	got := median(ratios)
+	return []figure{
+		{"the floor, 8 clients", fmt.Sprintf("%.0f/s", median(floors)), "", true},
+		{"POST to ACTIVE, 8 clients, without the chain", fmt.Sprintf("%.0f/s, %.2f of the floor", median(rates), got), fmt.Sprintf("> %.2f", leastFloorPart), got >= leastFloorPart},
+	}, nil
+}
+
+// chained is throughput with real contracts on a network that closes ten ledgers a second.
+func (b *bench) chained(ctx context.Context) ([]figure, error) {
+	const tenants = 60
+	took, err := b.round(ctx, true, tenants)
+	if err != nil {
+		return nil, err
+	}
+	rate := tenants / took.Seconds()
+	return []figure{{"POST to ACTIVE, 8 clients, with the chain, no channels",
+		fmt.Sprintf("%.1f/s, %.2f per ledger", rate, rate/10), fmt.Sprintf("> %.0f/s with channels", leastWithChain), rate >= leastWithChain}}, nil
+}
+
+// round lets eight clients POST so many tenants, and waits until all are ACTIVE.
+func (b *bench) round(ctx context.Context, chain bool, tenants int) (time.Duration, error) {
+	s, err := b.spawn(ctx, chain)
+	if err != nil {
+		return 0, err
+	}
+	defer s.stop()
+	if err := s.post(ctx, "The first"); err != nil { // Connections, and the contract's code.
+		return 0, err
+	}
+	if err := s.settled(ctx, 1); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := s.flood(ctx, tenants); err != nil {
+		return 0, err
+	}
+	err = s.settled(ctx, tenants+1)
+	return time.Since(began), err
+}
+
+// flood POSTs from eight clients at once.
+func (s *spawned) flood(ctx context.Context, tenants int) error {
+	const clients = 8
+	var (
+		all  sync.WaitGroup
+		errs [clients]error
+	)
+	for client := range clients {
+		all.Go(func() {
+			for i := client; i < tenants; i += clients {
+				if errs[client] = s.post(ctx, fmt.Sprintf("Tenant %d", i)); errs[client] != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs[:]...)
+}
+
+func (s *spawned) post(ctx context.Context, name string) error {
+	body, err := json.Marshal(map[string]string{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})
+	if err != nil {
+		return err
+	}
+	var accepted any
+	return s.call(ctx, http.MethodPost, "/admin/tenants", bytes.NewReader(body), http.StatusAccepted, &accepted)
+}
+
+func (s *spawned) call(ctx context.Context, method, path string, body io.Reader, want int, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+s.key)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := s.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != want {
+		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	}
+	return json.Unmarshal(text, into)
+}
+
+// settled waits until so many tenants are ACTIVE, asking the registry's own counts.
+func (s *spawned) settled(ctx context.Context, tenants int) error {
+	for {
+		var active, failed int
+		err := s.conn.QueryRow(ctx, `SELECT sum(active), sum(failed) FROM tenant_counts`).Scan(&active, &failed)
+		switch {
+		case err != nil:
+			return err
+		case failed > 0:
+			return fmt.Errorf("%d tenants are FAILED", failed)
+		case active >= tenants:
+			return nil
+		}
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// pages compares pages of a list of 100,000 tenants with those of 100: two servers,
+// asked in turns, so that a machine whose speed drifts favours none.
+func (b *bench) pages(ctx context.Context) ([]figure, error) {
+	const few, many = 100, 100_000
+	var (
+		servers [2]*spawned
+		deep    [2]string
+	)
+	for i, tenants := range []int{few, many} {
+		s, err := b.spawn(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		defer s.stop()
+		if err := fill(ctx, s.conn, tenants); err != nil {
+			return nil, err
+		}
+		if deep[i], err = s.deepPage(ctx, tenants/2); err != nil {
+			return nil, err
+		}
+		servers[i] = s
+	}
+	var figures []figure
+	for _, page := range []struct {
+		what  string
+		paths [2]string
+	}{
+		{"first page", [2]string{"/admin/tenants?limit=20", "/admin/tenants?limit=20"}},
+		{"deep page", deep},
+		{"page of a status", [2]string{"/admin/tenants?limit=20&status=FAILED", "/admin/tenants?limit=20&status=FAILED"}},
+	} {
+		var times [2][]float64
+		for i := range 320 {
+			for which, s := range servers {
+				began := time.Now()
+				var answer any
+				if err := s.call(ctx, http.MethodGet, page.paths[which], nil, http.StatusOK, &answer); err != nil {
+					return nil, err
+				}
+				if i >= 20 {
+					times[which] = append(times[which], time.Since(began).Seconds())
+				}
+			}
+		}
+		ratio := median(times[1]) / median(times[0])
+		figures = append(figures, figure{"list, " + page.what + ", 100,000 tenants to 100",
+			fmt.Sprintf("%.2f ms, ratio %.2f", 1000*median(times[1]), ratio), fmt.Sprintf("< %.1f", mostListRatio), ratio < mostListRatio})
+	}
+	return figures, nil
+}
+
+// fill makes tenants up, as many as are missing.
+func fill(ctx context.Context, conn *pgx.Conn, tenants int) error {
+	_, err := conn.Exec(ctx, `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
+		SELECT gen_random_uuid(), 'Filler ' || n, 'filler ' || n, 'filler_' || n, CASE WHEN n % 4 = 0 THEN 'FAILED' ELSE 'ACTIVE' END::tenant_status, 'a@b.example', 'A', 'B',
+		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series((SELECT count(*) + 1 FROM tenants), $1::int) n`, tenants)
+	if err == nil {
+		_, err = conn.Exec(ctx, `VACUUM ANALYZE tenants`)
+	}
+	return err
+}
+
+// deepPage follows the cursors of pages until so many tenants are behind.
+func (s *spawned) deepPage(ctx context.Context, behind int) (string, error) {
+	path := "/admin/tenants?limit=100"
+	for seen := 0; seen < behind; seen += 100 {
+		var page struct {
+			NextCursor string `json:"nextCursor"`
+		}
+		if err := s.call(ctx, http.MethodGet, path, nil, http.StatusOK, &page); err != nil {
+			return "", err
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		path = "/admin/tenants?limit=100&cursor=" + page.NextCursor
+	}
+	return strings.Replace(path, "limit=100", "limit=20", 1), nil
+}

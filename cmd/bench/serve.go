@@ -1,0 +1,80 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+)
+
+// serve is tenant-api with HTTP and worker, made of the same parts, but for the
+// chain, which takes no time. It runs in a process of its own, as tenant-api does.
+func serve(ctx context.Context) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	database, err := config.ReadDatabase(config.Environment)
+	if err != nil {
+		return err
+	}
+	settings, err := config.ReadMail(config.Environment)
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, postgres.Options{URL: database.URL.Reveal(), MaxConnections: 16})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	feed := postgres.NewFeed(db)
+	mailer, err := mail.New(mail.Options{Mail: settings})
+	if err != nil {
+		return err
+	}
+	pipeline, err := provisioning.NewPipeline(db, instantChain{}, mailer, provisioning.PipelineOptions{Observer: feed.Observe})
+	if err != nil {
+		return err
+	}
+	service, err := provisioning.NewService(db, pipeline)
+	if err != nil {
+		return err
+	}
+	q, err := queue.Open(ctx, queue.Options{URL: database.URL.Reveal(), Runner: pipeline, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	db.UseQueue(q)
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := q.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	feeding, endFeed := context.WithCancel(context.WithoutCancel(ctx))
+	defer endFeed()
+	go feed.Run(feeding)
+	handler, err := api.New(api.Options{Service: service.Attended(), Jobs: q, Watcher: feed, Keys: db.Keys(), RateLimit: 1_000_000_000, Logger: log})
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	web := api.NewServer(handler)
+	go func() { _ = web.Serve(listener) }() // Its end is ours.
+	log.Info("serving", slog.String("url", "http://"+listener.Addr().String()))
+	<-ctx.Done()
+	ending := context.WithoutCancel(ctx)
+	_ = web.Shutdown(ending) // Nobody waits for an answer any more.
+	handler.Close()
+	return q.Stop(ending)
+}

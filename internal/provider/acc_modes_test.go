@@ -1,0 +1,173 @@
+package provider_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mode is how the provider works on tenants.
+type mode string
+
+// The modes. One suite holds the provider to the same behaviour in both.
+const (
+	inDatabase mode = "Database" // All in the provider's own process.
+	throughAPI mode = "API"      // Through a tenant-api, which is a process of its own.
+)
+
+// inBothModes runs a test in each mode.
+func inBothModes(t *testing.T, test func(t *testing.T, m mode)) {
+	t.Helper()
+	t.Parallel()
+	for _, m := range []mode{inDatabase, throughAPI} {
+		t.Run(string(m), func(t *testing.T) { test(t, m) })
+	}
+}
+
+// apiBinary is tenant-api.
+var apiBinary string
+
+// apiServer is a running tenant-api and the settings that it was started with.
+type apiServer struct {
+	cmd      *exec.Cmd
+	settings map[string]string
+	url      string
+	log      *safeBuffer
+	ended    chan struct{}
+}
+
+// forServer tells settings of the platform, which tenant-api gets in API mode,
+// from those of the CLI.
+func forServer(variable string) bool {
+	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_"} {
+		if strings.HasPrefix(variable, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// environment is what the CLI gets of the world's settings.
+func (w *world) environment() map[string]string {
+	w.t.Helper()
+	if w.mode != throughAPI {
+		return w.env
+	}
+	settings, rest := map[string]string{}, map[string]string{}
+	for name, value := range w.env {
+		if forServer(name) {
+			settings[name] = value
+		} else {
+			rest[name] = value
+		}
+	}
+	w.serve(settings)
+	rest["TENANT_API_URL"], rest["TENANT_API_TOKEN"] = w.server.url, w.token
+	return rest
+}
+
+// serve runs tenant-api with these settings, in place of one that has others.
+func (w *world) serve(settings map[string]string) {
+	w.t.Helper()
+	if w.server != nil && maps.Equal(w.server.settings, settings) {
+		return
+	}
+	if w.server != nil {
+		w.server.stop(w.t)
+	}
+	if w.token == "" {
+		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write")
+		token, err := create.Output()
+		if err != nil {
+			w.t.Fatalf("create a key: %v: %s", err, stderr(err))
+		}
+		w.token = strings.TrimSpace(string(token))
+	}
+	s := &apiServer{settings: settings, log: &w.serverLog, ended: make(chan struct{})}
+	s.cmd = w.apiCommand(settings, "serve", "--port", "0", "--rate-limit", "100000", "--log-level", "debug")
+	pipe, err := s.cmd.StderrPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.server = s
+	w.t.Cleanup(func() { s.stop(w.t) })
+	url := make(chan string, 1)
+	go s.read(pipe, url)
+	select {
+	case s.url = <-url:
+	case <-s.ended:
+		w.t.Fatalf("tenant-api ended:\n%s", s.log)
+	case <-time.After(time.Minute):
+		w.t.Fatalf("tenant-api does not serve:\n%s", s.log)
+	}
+}
+
+func stderr(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return string(exit.Stderr)
+	}
+	return ""
+}
+
+func (w *world) apiCommand(settings map[string]string, args ...string) *exec.Cmd {
+	cmd := exec.Command(apiBinary, args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir}
+	for name, value := range settings {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	return cmd
+}
+
+var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
+
+// read keeps the log, and finds the address in it.
+func (s *apiServer) read(from io.Reader, url chan<- string) {
+	defer close(s.ended)
+	lines := bufio.NewScanner(from)
+	for lines.Scan() {
+		if found := servingLine.FindStringSubmatch(lines.Text()); found != nil {
+			url <- found[1]
+		}
+		_, _ = fmt.Fprintln(s.log, lines.Text()) // A buffer takes everything.
+	}
+	_ = s.cmd.Wait() // How it ended is in the process state.
+}
+
+// stop ends the server as an init system would.
+func (s *apiServer) stop(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.ended:
+		return
+	default:
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	select {
+	case <-s.ended:
+	case <-ctx.Done():
+		_ = s.cmd.Process.Kill() // The failure is told already.
+		t.Errorf("tenant-api does not end:\n%s", s.log)
+		return
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("tenant-api ended with %d:\n%s", code, s.log)
+	}
+}

@@ -23,6 +23,10 @@ import (
 // version is set by the release build.
 var version = ""
 
+// apiVersion is that of the API, which its OpenAPI document names: it changes with
+// the calls, and not with each build.
+const apiVersion = "1.0.0"
+
 // The exit codes.
 const (
 	exitOK       = 0

@@ -115,7 +115,7 @@ func (s *server) apiOptions() api.Options {
 	o := api.Options{
 		Service: s.service.Attended(), Jobs: s.queue, Watcher: s.feed, Keys: s.db.Keys(),
 		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
-		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: buildVersion(), Logger: s.log, Metrics: s.metrics,
+		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
 	}
 	if o.Retention == 0 {

@@ -18,7 +18,7 @@ func (a *app) openapi() *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "Print the OpenAPI document of the API", Args: none,
 		RunE: func(_ *cobra.Command, _ []string) error {
-			document, err := api.OpenAPI(buildVersion())
+			document, err := api.OpenAPI(apiVersion)
 			if err != nil {
 				return err
 			}

@@ -93,8 +93,14 @@ func (w *world) serve(settings map[string]string) {
 		}
 		w.token = strings.TrimSpace(string(token))
 	}
+	w.listen(settings, "0")
+}
+
+// listen starts tenant-api on a port.
+func (w *world) listen(settings map[string]string, port string) {
+	w.t.Helper()
 	s := &apiServer{settings: settings, log: &w.serverLog, ended: make(chan struct{})}
-	s.cmd = w.apiCommand(settings, "serve", "--port", "0", "--rate-limit", "100000", "--log-level", "debug")
+	s.cmd = w.apiCommand(settings, "serve", "--port", port, "--rate-limit", "100000", "--log-level", "debug")
 	pipe, err := s.cmd.StderrPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -145,6 +151,17 @@ func (s *apiServer) read(from io.Reader, url chan<- string) {
 		_, _ = fmt.Fprintln(s.log, lines.Text()) // A buffer takes everything.
 	}
 	_ = s.cmd.Wait() // How it ended is in the process state.
+}
+
+// restart kills the server without a warning and starts another one in its place.
+func (w *world) restart() {
+	w.t.Helper()
+	_, port, _ := strings.Cut(strings.TrimPrefix(w.server.url, "http://"), ":")
+	if err := w.server.cmd.Process.Kill(); err != nil {
+		w.t.Fatal(err)
+	}
+	<-w.server.ended
+	w.listen(w.server.settings, port)
 }
 
 // stop ends the server as an init system would.

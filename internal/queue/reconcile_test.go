@@ -3,10 +3,15 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
@@ -175,6 +180,34 @@ func TestReconciler_Jobs(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	})
+	// An attempt that is out of time keeps its progress. The last one leaves a tenant
+	// that no job works on any more.
+	t.Run("OutOfTimeIsGivenUpInTheEnd", func(t *testing.T) {
+		w := setup(t)
+		p := w.process(func(o *provisioning.PipelineOptions) { o.StepGrace = 100 * time.Millisecond })
+		p.onDeploy = func(ctx context.Context, _ provisioning.Tenant) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		s := w.submit("Clinic")
+		w.exec(`UPDATE river_job SET max_attempts = 2`)
+		w.startWith(queue.Options{Runner: p, JobTimeout: time.Second}, (*queue.Queue).Quick)
+		w.await("the attempts are used up", func() bool { return w.river(s.JobID) == "discarded" })
+		if got := w.get(s); got.Status != provisioning.StatusProvisioning || !got.Queued {
+			t.Errorf("%+v", got)
+		}
+		if j := w.job(s.JobID); j.State != provisioning.JobRetrying || j.Attempt != 2 || !strings.Contains(j.Error, "the time allowed ran out") {
+			t.Errorf("%+v", j)
+		}
+		w.exec(`UPDATE tenants SET ` + old + `, run_expires_at = NULL`)
+		w.exec(`UPDATE provisioning_logs SET ` + old)
+		if report := pass(w, w.reconciler(w.process())); len(report.GivenUp) != 1 {
+			t.Errorf("%+v", report)
+		}
+		if got := w.get(s); got.Status != provisioning.StatusFailed || got.Queued {
+			t.Errorf("%+v", got)
+		}
+	})
 	t.Run("AWorkerThatOnlySleptIsCalledOff", func(t *testing.T) {
 		w := setup(t)
 		p := w.process()
@@ -226,6 +259,53 @@ func TestReconciler_Jobs(t *testing.T) {
 			w.awaitStatus(s, provisioning.StatusActive)
 		}
 	})
+}
+
+func TestQueue_Replace(t *testing.T) {
+	const silence = 10 * time.Second
+	for _, c := range []struct {
+		name, river string
+		unworked    bool
+		want        string // kept, another or none.
+	}{
+		{"Available", ``, false, "kept"},
+		{"Scheduled", `UPDATE river_job SET state = 'scheduled'`, false, "kept"},
+		{"Retryable", `UPDATE river_job SET state = 'retryable'`, false, "kept"},
+		{"Running", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '9 seconds'`, false, "kept"},
+		{"Silent", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '11 seconds'`, true, "another"},
+		{"Completed", `UPDATE river_job SET state = 'completed', finalized_at = now()`, true, "another"},
+		{"Cancelled", `UPDATE river_job SET state = 'cancelled', finalized_at = now()`, true, "another"},
+		{"Discarded", `UPDATE river_job SET state = 'discarded', finalized_at = now()`, true, "none"},
+		{"Gone", `DELETE FROM river_job`, true, "another"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := setup(t)
+			s := w.submit("Clinic")
+			job, err := strconv.ParseInt(s.JobID, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.river != "" {
+				w.exec(c.river)
+			}
+			lost, err := w.queue.Unworked(t.Context(), []int64{job}, silence)
+			if err != nil || (len(lost) == 1) != c.unworked {
+				t.Errorf("unworked: %v, %v", lost, err)
+			}
+			var next int64
+			err = pgx.BeginFunc(t.Context(), w.db.Pool(), func(tx pgx.Tx) (err error) {
+				next, err = w.queue.Replace(t.Context(), tx, job, s.Tenant.ID, silence)
+				return err
+			})
+			is := map[int64]string{0: "none", job: "kept"}[next]
+			if is == "" && w.job(strconv.FormatInt(next, 10)).TenantID == s.Tenant.ID {
+				is = "another"
+			}
+			if err != nil || is != c.want {
+				t.Errorf("job %d instead of %d: %s, %v", next, job, is, err)
+			}
+		})
+	}
 }
 
 // TestQueue_ServerRestart lets the server crash under load: a backend that is

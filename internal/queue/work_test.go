@@ -54,7 +54,12 @@ func TestQueue_Work(t *testing.T) {
 	t.Run("HearsOfEveryJob", func(t *testing.T) {
 		w := setup(t)
 		w.start(w.process(), (*queue.Queue).Deaf)
-		all := w.submitMany(100)
+		var all []provisioning.Submission
+		for _, name := range []string{"One", "Two", "Three"} { // Each when nothing else is going on.
+			all = append(all, w.submit(name))
+			w.awaitStatus(all[len(all)-1], provisioning.StatusActive)
+		}
+		all = append(all, w.submitMany(100)...)
 		for _, s := range all {
 			w.awaitStatus(s, provisioning.StatusActive)
 		}

@@ -84,7 +84,7 @@ func verdict(ctx context.Context, err error, now time.Time) error {
 	case kind == provisioning.KindFenced:
 		return lookAgain(provisioning.DefaultLeaseTTL)
 	case kind == provisioning.KindCancelled && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return safe // This process stops: the job is anybody's at once.
+		return river.JobSnooze(0) // This process stops: the job is anybody's at once.
 	case kind == provisioning.KindTransient, kind == provisioning.KindCancelled:
 		return safe
 	default:

@@ -92,16 +92,19 @@ type process struct {
 // The lease is long enough for a machine under load and short enough to wait for.
 const leaseTTL = 2 * time.Second
 
-func (w *world) process() *process {
+func (w *world) process(change ...func(*provisioning.PipelineOptions)) *process {
 	w.t.Helper()
+	o := provisioning.PipelineOptions{
+		LeaseTTL: leaseTTL, Heartbeat: leaseTTL / 10,
+		Retry: provisioning.RetryPolicy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
+	}
+	for _, c := range change {
+		c(&o)
+	}
 	p := &process{DB: w.db, world: w, over: make(chan struct{})}
 	p.end = sync.OnceFunc(func() { close(p.over) })
 	var err error
-	p.pipeline, err = provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{
-		LeaseTTL: leaseTTL, Heartbeat: leaseTTL / 10,
-		Retry: provisioning.RetryPolicy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
-	})
-	if err != nil {
+	if p.pipeline, err = provisioning.NewPipeline(p, p, p, o); err != nil {
 		w.t.Fatal(err)
 	}
 	return p

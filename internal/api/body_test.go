@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 func TestServer_Bodies(t *testing.T) {
@@ -132,8 +134,9 @@ func TestServer_Bodies(t *testing.T) {
 	t.Run("WaitsForWorkLongerThanForABody", func(t *testing.T) {
 		b := setupWith(t, settings{pace: api.Pace{Read: 30 * time.Millisecond}})
 		began := time.Now()
-		b.mail.OnRecipient(func() {
+		b.chain.set(func(context.Context, provisioning.Tenant) error {
 			b.until("the time for a body is over", func() bool { return time.Since(began) > 100*time.Millisecond })
+			return nil
 		})
 		b.live(clinic())
 	})

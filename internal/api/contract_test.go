@@ -109,7 +109,7 @@ func (c *contract) validate(text []byte, place ...string) error {
 }
 
 // internals are what no caller may ever see.
-var internals = regexp.MustCompile(`SQLSTATE|pgx|\bprovisioning\.|\*api\.|goroutine|\.go:\d|password=|panic|SELECT |INSERT `)
+var internals = regexp.MustCompile(`SQLSTATE|pgconn|pgx\.|\bprovisioning\.|\*api\.|goroutine|\.go:\d|password=|panic|SELECT |INSERT `)
 
 // held is a transport that fails the test when an answer is not what the
 // document says.

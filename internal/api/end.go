@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -48,7 +47,7 @@ func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 func (s *Server) end(c *call, r *http.Request) {
 	cause := recover()
 	began := c.out.status != 0
-	if err, ok := cause.(error); cause != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
+	if cause != nil {
 		s.opts.Logger.Error("request panicked", slog.String("requestId", c.id), slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
 		if !began {
 			s.refuse(c, newProblem(http.StatusInternalServerError, "an internal error; the log has the cause"))

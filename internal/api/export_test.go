@@ -19,10 +19,11 @@ func (s *Server) Hasten(o Pace) {
 	set(&s.pace.read, o.Read)
 	set(&s.pace.write, o.Write)
 	set(&s.pace.work, o.Work)
+	set(&s.pace.part, o.Part)
 }
 
 // Pace is what Hasten changes; 0 is left as it is.
-type Pace struct{ Look, Silence, Sign, Read, Write, Work time.Duration }
+type Pace struct{ Look, Silence, Sign, Read, Write, Work, Part time.Duration }
 
 // Waiting is how many events wait for the audit log's writer.
 func (s *Server) Waiting() int { return len(s.recorder.queue) }

@@ -185,6 +185,16 @@ func TestServer_Follow(t *testing.T) {
 		b.until("it follows", func() bool { return b.server.Followers() == 1 })
 		b.until("it is given up", func() bool { return b.server.Followers() == 0 })
 	})
+	t.Run("KeepsACallerWhoReads", func(t *testing.T) {
+		b := setupWith(t, settings{pace: api.Pace{Silence: 10 * time.Millisecond, Write: 100 * time.Millisecond}})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		began, stream := time.Now(), b.followed(id, "")
+		for time.Since(began) < 500*time.Millisecond {
+			if _, err := stream.lines.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 	t.Run("KnowsNoTenantOfThatID", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodGet, "/admin/tenants/"+uuid.NewString()+"/events", nil).want(http.StatusNotFound)

@@ -1,12 +1,16 @@
 package api
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -79,6 +83,9 @@ func TestAdopt(t *testing.T) {
 
 func TestStatuses(t *testing.T) {
 	t.Parallel()
+	if p := problemOf(provisioning.Errorf("new", "x", "words")); p.Status != 500 {
+		t.Errorf("a kind that nobody knows: %+v", p)
+	}
 	for _, kind := range []provisioning.Kind{
 		provisioning.KindTransient, provisioning.KindPermanent, provisioning.KindConflict, provisioning.KindCancelled, provisioning.KindFenced,
 		provisioning.KindNotFound, provisioning.KindInvalid, provisioning.KindStale, provisioning.KindReused,
@@ -108,5 +115,58 @@ func TestShown(t *testing.T) {
 		if got := shown(name); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestRecorder_Record(t *testing.T) {
+	t.Parallel()
+	var (
+		text    bytes.Buffer
+		written []provisioning.AuditEvent
+	)
+	r := newRecorder(func(_ context.Context, events ...provisioning.AuditEvent) error {
+		written = append(written, events...)
+		return nil
+	}, slog.New(slog.NewTextHandler(&text, nil)))
+	go r.run()
+	first := uuid.New()
+	r.record(provisioning.AuditEvent{TenantID: first})
+	r.close()
+	r.close()
+	if len(written) != 1 || written[0].TenantID != first || text.Len() != 0 {
+		t.Errorf("%+v, %s", written, text.String())
+	}
+	r.record(provisioning.AuditEvent{Action: "request.late"})
+	if len(written) != 1 || !strings.Contains(text.String(), "request.late") {
+		t.Errorf("an event after the end left no trace: %s", text.String())
+	}
+}
+
+func TestRecorder_Commit(t *testing.T) {
+	t.Parallel()
+	var written []provisioning.AuditEvent
+	r := newRecorder(func(_ context.Context, events ...provisioning.AuditEvent) error {
+		written = events
+		return nil
+	}, slog.New(slog.DiscardHandler))
+	var group []entry
+	for i := range 5 {
+		group = append(group, entry{provisioning.AuditEvent{TenantID: uuid.UUID{byte(4 - i)}, Seq: int64(i)}, make(chan struct{})})
+	}
+	group = append(group, entry{provisioning.AuditEvent{Seq: 9}, make(chan struct{})})
+	r.commit(group)
+	order := ""
+	for _, e := range written {
+		order += fmt.Sprint(e.TenantID[0], e.Seq, " ")
+	}
+	if order != "0 4 0 9 1 3 2 2 3 1 4 0 " {
+		t.Errorf("%q", order)
+	}
+}
+
+func TestAsymmetric(t *testing.T) {
+	t.Parallel()
+	if got := fmt.Sprint(asymmetric([]string{"none", "HS256", "RS256", "HS512", "EdDSA", "odd"})); got != "[RS256 EdDSA]" {
+		t.Error(got)
 	}
 }

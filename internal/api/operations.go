@@ -129,9 +129,6 @@ type unreadyView struct {
 	Checks []checkView `json:"checks" nullable:"false"`
 }
 
-// checkPatience is how long a part has to say that it works.
-const checkPatience = 2 * time.Second
-
 func notReady(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
 		"200": {Description: "Ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[healthView](r)}}},
@@ -141,7 +138,7 @@ func notReady(r huma.Registry) map[string]*huma.Response {
 
 // readiness asks all parts at once. What is wrong with one is in the log only.
 func (s *Server) readiness(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	ctx, cancel := context.WithTimeout(ctx, s.pace.part)
 	defer cancel()
 	var all sync.WaitGroup
 	draining := Check{"server", func(context.Context) error { return s.draining.Err() }}

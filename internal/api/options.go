@@ -33,11 +33,11 @@ type Options struct {
 	Keys    access.Store         // Needed.
 	OIDC    OIDC                 // Tokens of an issuer, beside keys. Default: none are accepted.
 
-	RateLimit    int // Requests per minute and caller. 0: DefaultRateLimit.
-	RefusalLimit int // Refused callers per minute and address. 0: DefaultRefusalLimit.
-	MaxBody      int64
-	MaxRuns      int // Provisionings that run inside requests at once. 0: DefaultMaxRuns.
-	MaxWatchers  int // Followers of events at once. 0: DefaultMaxWatchers.
+	RateLimit    int   // Requests per minute and caller. 0: DefaultRateLimit.
+	RefusalLimit int   // Refused callers per minute and address. 0: DefaultRefusalLimit.
+	MaxBody      int64 // Of a request, in bytes. 0: DefaultMaxBody.
+	MaxRuns      int   // Provisionings that run inside requests at once. 0: DefaultMaxRuns.
+	MaxWatchers  int   // Followers of events at once. 0: DefaultMaxWatchers.
 	// MaxConnections is how many there are at once. 0: DefaultMaxConnections. It has to
 	// leave room beside runs and watchers.
 	MaxConnections int

@@ -71,7 +71,11 @@ func problemOf(err error) *Problem {
 	for _, f := range provisioning.FieldsOf(err) {
 		faults = append(faults, Fault{f.Field, f.Message})
 	}
-	p = newProblem(statuses[kind], provisioning.SafeMessage(err), faults...)
+	status, known := statuses[kind]
+	if !known {
+		status = http.StatusInternalServerError
+	}
+	p = newProblem(status, provisioning.SafeMessage(err), faults...)
 	p.kind, p.cause = kind, err
 	return p
 }

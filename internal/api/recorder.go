@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -24,7 +23,8 @@ type recorder struct {
 	write func(context.Context, ...provisioning.AuditEvent) error
 	log   *slog.Logger
 	queue chan entry
-	stop  chan struct{}
+	stop  context.Context
+	end   context.CancelFunc
 	ended chan struct{}
 }
 
@@ -34,7 +34,9 @@ type entry struct {
 }
 
 func newRecorder(write func(context.Context, ...provisioning.AuditEvent) error, log *slog.Logger) *recorder {
-	return &recorder{write: write, log: log, queue: make(chan entry, recorderQueue), stop: make(chan struct{}), ended: make(chan struct{})}
+	r := &recorder{write: write, log: log, queue: make(chan entry, recorderQueue), ended: make(chan struct{})}
+	r.stop, r.end = context.WithCancel(context.Background())
+	return r
 }
 
 // record returns when the event is committed, or when that takes too long: a
@@ -54,8 +56,13 @@ func (r *recorder) record(e provisioning.AuditEvent) {
 	}
 	select {
 	case <-mine.written:
-	case <-late.C:
+	case <-late.C: // It is on its way, and commit says so if it does not arrive.
 	case <-r.ended:
+		select {
+		case <-mine.written:
+		default:
+			r.lost("the server has ended", nil, mine)
+		}
 	}
 }
 
@@ -65,7 +72,7 @@ func (r *recorder) run() {
 		select {
 		case first := <-r.queue:
 			r.commit(r.gather(first))
-		case <-r.stop:
+		case <-r.stop.Done():
 			for len(r.queue) > 0 {
 				r.commit(r.gather(<-r.queue))
 			}
@@ -91,9 +98,7 @@ func (r *recorder) gather(first entry) []entry {
 func (r *recorder) commit(group []entry) {
 	// In an order that is the same in every process, so that two of them wait for
 	// each other's rows and do not lock each other out.
-	slices.SortStableFunc(group, func(a, b entry) int {
-		return cmp.Or(bytes.Compare(a.event.TenantID[:], b.event.TenantID[:]))
-	})
+	slices.SortStableFunc(group, func(a, b entry) int { return bytes.Compare(a.event.TenantID[:], b.event.TenantID[:]) })
 	events := make([]provisioning.AuditEvent, len(group))
 	for i, e := range group {
 		events[i] = e.event
@@ -122,6 +127,6 @@ func (r *recorder) lost(why string, err error, group ...entry) {
 
 // close writes what waits and ends the recorder.
 func (r *recorder) close() {
-	close(r.stop)
+	r.end()
 	<-r.ended
 }

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -173,6 +175,32 @@ func TestServer_Run(t *testing.T) {
 		close(seen)
 		if rest := stream.rest(); rest[len(rest)-1].name != "outcome" {
 			t.Errorf("%s", names(rest))
+		}
+	})
+	t.Run("StopsForACallerWhoDoesNotRead", func(t *testing.T) {
+		caller := make(chan context.Context, 1)
+		b := setupWith(t, settings{
+			pace: api.Pace{Sign: time.Microsecond, Write: 20 * time.Millisecond},
+			wrap: func(s api.Service) api.Service { return whose{s, caller} },
+		})
+		b.chain.set(func(context.Context, provisioning.Tenant) error { <-(<-caller).Done(); return nil })
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if err := as[*net.TCPConn](conn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		body := `{"name":"Clinic","adminEmail":"ada@clinic.example","adminFirstName":"Ada","adminLastName":"Lovelace"}`
+		if _, err := fmt.Fprintf(conn, "POST /admin/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nAccept: text/event-stream\r\n"+
+			"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", b.key, len(body), body); err != nil {
+			t.Fatal(err)
+		}
+		b.until("it runs", func() bool { return b.server.Runs() == 1 })
+		b.until("it is given up", func() bool { return b.server.Runs() == 0 })
+		if n := b.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING' AND run_expires_at IS NULL`); n != 1 {
+			t.Error("the tenant was not given back")
 		}
 	})
 	t.Run("IsOneOfAFew", func(t *testing.T) {

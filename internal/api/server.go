@@ -70,11 +70,12 @@ type pace struct {
 	read    time.Duration // For a body to arrive.
 	write   time.Duration // For an answer, or an event, to be taken in.
 	work    time.Duration // For ordinary calls; a database that hangs is not waited for.
+	part    time.Duration // For a part to say that it works.
 }
 
 var defaultPace = pace{
 	look: 2 * time.Second, silence: 15 * time.Second, sign: 3 * time.Second,
-	read: 10 * time.Second, write: 10 * time.Second, work: 15 * time.Second,
+	read: 10 * time.Second, write: 10 * time.Second, work: 15 * time.Second, part: 2 * time.Second,
 }
 
 // build makes the routes. It needs nothing of the server but its version, so the

@@ -28,6 +28,9 @@ type flaky struct {
 }
 
 func (f *flaky) Changes(ctx context.Context, id uuid.UUID, after int64) (provisioning.Changes, error) {
+	if f.panics.Load() {
+		panic("while a stream is open")
+	}
 	if f.fail.Load() {
 		f.failed.Add(1)
 		return provisioning.Changes{}, provisioning.Errorf(provisioning.KindTransient, "read changes", "the database does not answer")
@@ -43,6 +46,14 @@ func (f *flaky) List(ctx context.Context, q provisioning.ListQuery) (provisionin
 		return provisioning.Page{}, errors.New("dial tcp 127.0.0.1:5432: SELECT * FROM tenants; password=x")
 	}
 	return f.Service.List(ctx, q)
+}
+
+// hanging is a service whose database does not answer.
+type hanging struct{ api.Service }
+
+func (hanging) Get(ctx context.Context, _ uuid.UUID) (provisioning.Tenant, error) {
+	<-ctx.Done()
+	return provisioning.Tenant{}, ctx.Err()
 }
 
 func TestNew(t *testing.T) {
@@ -142,23 +153,35 @@ func TestServer_ServeHTTP(t *testing.T) {
 		service.panics.Store(false)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 	})
+	t.Run("BreaksAnAnswerThatCannotBeEnded", func(t *testing.T) {
+		var service *flaky
+		b := setupWith(t, settings{pace: api.Pace{Look: 5 * time.Millisecond}, wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		stream := b.followed(id, "")
+		stream.next()
+		service.panics.Store(true)
+		for {
+			if _, err := stream.lines.ReadString('\n'); err != nil {
+				if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Error("it ended as if it were whole")
+				}
+				break
+			}
+		}
+		service.panics.Store(false)
+		if b.server.Followers() != 0 {
+			t.Error("its place is not free")
+		}
+		b.do(http.MethodGet, "/health", nil).want(http.StatusOK)
+	})
 	t.Run("RefusesHeadersThatAreNoText", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodGet, "/admin/tenants", nil, "X-Odd", "\xff").wantFaults("X-Odd")
 		b.do(http.MethodGet, "/admin/tenants", nil, "User-Agent", "k\xe4se").wantFaults("User-Agent")
 	})
 	t.Run("GivesUpADatabaseThatHangs", func(t *testing.T) {
-		b := setupWith(t, settings{pace: api.Pace{Work: 50 * time.Millisecond}})
-		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
-		tx, err := b.db.Pool().Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = tx.Rollback(t.Context()) }()
-		if _, err := tx.Exec(t.Context(), `LOCK TABLE tenants IN ACCESS EXCLUSIVE MODE`); err != nil {
-			t.Fatal(err)
-		}
-		got := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusServiceUnavailable)
+		b := setupWith(t, settings{pace: api.Pace{Work: 20 * time.Millisecond}, wrap: func(s api.Service) api.Service { return hanging{s} }})
+		got := b.do(http.MethodGet, "/admin/tenants/"+uuid.NewString(), nil).want(http.StatusServiceUnavailable)
 		if got.header.Get("Retry-After") == "" {
 			t.Errorf("%v", got.header)
 		}
@@ -204,7 +227,7 @@ func TestServer_Health(t *testing.T) {
 	})
 	t.Run("WaitsForNoPartThatHangs", func(t *testing.T) {
 		hang := make(chan struct{})
-		b := setupWith(t, settings{pace: api.Pace{Work: 50 * time.Millisecond}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
+		b := setupWith(t, settings{pace: api.Pace{Part: 20 * time.Millisecond}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
 		b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
 		close(hang)
 	})
@@ -267,6 +290,25 @@ func TestNewServer(t *testing.T) {
 		if got := b.raw("GET /health HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 30<<10) + "\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 431 ") {
 			t.Errorf("%.200s", got)
 		}
+	})
+	t.Run("GivesUpACallerWhoDoesNotRead", func(t *testing.T) {
+		b := setupWith(t, settings{pace: api.Pace{Write: 20 * time.Millisecond}})
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if err := as[*net.TCPConn](conn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		// Far more than what the network holds for a caller who does not take it.
+		if _, err := io.WriteString(conn, strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 400)); err != nil {
+			t.Fatal(err)
+		}
+		b.until("the connection is cut", func() bool {
+			_, err := io.WriteString(conn, "\r\n")
+			return err != nil
+		})
 	})
 	t.Run("ShutdownEndsStreams", func(t *testing.T) {
 		b := setup(t)

@@ -88,7 +88,7 @@ func (s *Server) getTenant(ctx context.Context, in *getInput) (*tagged, error) {
 		return nil, err
 	}
 	out := taggedOf(t)
-	if condition.given && condition.holds(t.Version) {
+	if condition.holds(t.Version) {
 		out.Status = http.StatusNotModified
 	}
 	return out, nil

@@ -175,6 +175,9 @@ func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Ten
 		run.Undo = UndoFailed
 	}
 	out, err := p.execute(ctx, run, RunOptions{})
+	if err == nil {
+		p.tellAdmin(ctx, out.Tenant)
+	}
 	return out.Tenant, err
 }
 

@@ -97,13 +97,13 @@ func TestPipeline_GiveUp(t *testing.T) {
 	}
 	w.expireLeases()
 	got, err := pipeline.GiveUp(t.Context(), id, "nobody came back")
-	if err != nil || got.Status != provisioning.StatusFailed || got.ProvisioningError != "nobody came back" {
-		t.Errorf("%+v, %v", got, err)
+	if err != nil || got.Status != provisioning.StatusFailed || got.ProvisioningError != "nobody came back" || w.failures != 1 {
+		t.Errorf("%+v, %d failure mails, %v", got, w.failures, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {
 		t.Error("its schema is left")
 	}
-	if _, err := pipeline.GiveUp(t.Context(), id, "again"); provisioning.KindOf(err) != provisioning.KindConflict {
+	if _, err := pipeline.GiveUp(t.Context(), id, "again"); provisioning.KindOf(err) != provisioning.KindConflict || w.failures != 1 {
 		t.Errorf("a tenant at rest was given up: %v", err)
 	}
 }

@@ -65,9 +65,11 @@ func (x *execution) unfinished(step Step, cause, undoing error) error {
 
 // tellAdmin sends the failure mail. A mail that fails changes nothing about the
 // tenant, so it is reported to the observer and no more.
-func (x *execution) tellAdmin(ctx context.Context, tenant Tenant) {
-	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: tenant}); err != nil {
-		x.tell(StepSendWelcomeEmail, StepFailed, 0, Wrap(err, KindOf(err), "send failure mail",
-			"the admin could not be told about the failure: %s", SafeMessage(err)))
+func (p *Pipeline) tellAdmin(ctx context.Context, tenant Tenant) {
+	if err := p.mailer.SendFailure(ctx, FailureMail{Tenant: tenant}); err != nil {
+		p.opts.Observer(ctx, Event{
+			Tenant: tenant, Attempt: tenant.Attempt, Step: StepSendWelcomeEmail, Status: StepFailed, Cause: err,
+			Message: "the admin could not be told about the failure: " + SafeMessage(err),
+		})
 	}
 }

@@ -13,6 +13,8 @@ ALTER TABLE tenants
     ADD COLUMN audit_seq           bigint NOT NULL DEFAULT 0, -- the head of this tenant's chain in audit_events
     ADD COLUMN audit_head          bytea,
     ADD CONSTRAINT tenants_purged_archived CHECK (purged_at IS NULL OR status = 'ARCHIVED');
+-- Mails that were left over before there was anybody to send them again.
+UPDATE tenants SET welcome_email_due = now() WHERE status = 'ACTIVE' AND welcome_email = 'PENDING';
 -- Pages of one status. The two that a provisioning passes through are left out, so
 -- that it writes no index entry: ACTIVE is nearly everybody, PROVISIONING nearly nobody.
 CREATE INDEX tenants_status_page ON tenants (status, created_at DESC, id DESC) WHERE status IN ('PENDING', 'FAILED', 'ARCHIVED');

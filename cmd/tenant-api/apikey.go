@@ -30,6 +30,9 @@ KEY=$(tenant-api apikey create ...) has the key and nothing else.
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
 deletes archived tenants' data for good; admin, which is all of them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("expires") && expires <= 0 {
+				return misuse{fmt.Errorf("--expires is %v; give a time such as 720h, or leave it out", expires)}
+			}
 			var wanted []access.Scope
 			for _, s := range scopes {
 				wanted = append(wanted, access.Scope(s))

@@ -91,6 +91,11 @@ func TestCommands_Keys(t *testing.T) {
 	w.mustRun("apikey", "revoke", "ci").has(t, 0, `API key "ci"`, "is revoked")
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // At once.
 	w.mustRun("apikey", "list").has(t, 0, "revoked")
+	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").has(t, 2, "--expires is 0s")
+
+	w.mustRun("tenants", "verify", "--offline").has(t, 0, "0 findings")
+	w.exec(`UPDATE api_keys SET scopes = '{admin}'`)
+	w.run("tenants", "verify", "--offline").has(t, 3, "platform: API key: the API key", "has other scopes than it was created with")
 }
 
 func TestServe_RefusesToBeReachableWithoutKeys(t *testing.T) {

@@ -78,8 +78,12 @@ func status(err error) int {
 		return exit.code
 	case len(faults) > 0:
 		fmt.Fprintln(os.Stderr, "tenant-api: these settings cannot be used:")
+		told := map[string]bool{}
 		for _, f := range faults {
-			fmt.Fprintln(os.Stderr, "  -", f)
+			if !told[f.Error()] { // Two groups of settings can share one.
+				fmt.Fprintln(os.Stderr, "  -", f)
+			}
+			told[f.Error()] = true
 		}
 		return exitMisused
 	case errors.As(err, &wrong):

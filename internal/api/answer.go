@@ -41,13 +41,3 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (a *answer) wait() {
 	_ = a.control.SetWriteDeadline(time.Now().Add(a.patience)) // Only a recorder of tests has no connection.
 }
-
-// expectBody gives the caller so long to send the rest of the request; 0 is for
-// ever. It also bounds what net/http itself reads of a body that nobody wants.
-func (a *answer) expectBody(d time.Duration) {
-	deadline := time.Time{}
-	if d > 0 {
-		deadline = time.Now().Add(d)
-	}
-	_ = a.control.SetReadDeadline(deadline)
-}

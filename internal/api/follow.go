@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -51,7 +53,7 @@ func (s *Server) follow(ctx context.Context, in *followInput) (*huma.StreamRespo
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { stop(); <-s.watchers }()
 		defer s.metrics.stream("events")()
-		f := follower{server: s, id: id, after: in.LastEventID, out: openStream(ctx)}
+		f := follower{server: s, id: id, after: in.LastEventID, token: ctx.Header("Authorization"), out: openStream(ctx)}
 		if ctx.Method() == http.MethodHead {
 			return
 		}
@@ -70,7 +72,8 @@ func (s *Server) changes(ctx context.Context, id uuid.UUID, after int64) (provis
 type follower struct {
 	server *Server
 	id     uuid.UUID
-	after  int64 // The last change that was sent.
+	after  int64  // The last change that was sent.
+	token  string // What the caller was admitted with.
 	status provisioning.Status
 	out    *stream
 }
@@ -90,7 +93,7 @@ func (f *follower) follow(ctx context.Context, seen provisioning.Changes, change
 			case <-look.C:
 				waiting = false
 			case <-silence.C:
-				if f.out.alive() != nil {
+				if !f.admitted(ctx) || f.out.alive() != nil {
 					return
 				}
 			case <-f.server.draining.Done():
@@ -109,6 +112,16 @@ func (f *follower) follow(ctx context.Context, seen provisioning.Changes, change
 			return
 		}
 	}
+}
+
+// admitted looks again whether the caller's key is good: a stream may last longer
+// than it. Whoever cannot be looked up just now stays.
+func (f *follower) admitted(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, f.server.pace.work)
+	defer cancel()
+	_, err := f.server.identify(ctx, bearer(http.Header{"Authorization": {f.token}}))
+	var refusal *access.Refusal
+	return !errors.As(err, &refusal)
 }
 
 // tell sends what is new; done is true when nothing more is to come.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -126,6 +127,21 @@ func TestServer_Follow(t *testing.T) {
 			if line == ": alive\n" {
 				break
 			}
+		}
+	})
+	t.Run("EndsWithTheKey", func(t *testing.T) {
+		b := setupWith(t, settings{pace: api.Pace{Silence: 5 * time.Millisecond}})
+		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
+		token := b.issue("leaves", access.ScopeRead)
+		stream := b.open(b.request(http.MethodGet, "/admin/tenants/"+id+"/events", nil, "Authorization", "Bearer "+token))
+		if first := stream.next(); first == nil || first.name != "status" {
+			t.Fatalf("%+v", first)
+		}
+		if _, err := b.db.Keys().Revoke(t.Context(), "leaves"); err != nil {
+			t.Fatal(err)
+		}
+		if rest := names(stream.rest()); strings.Contains(rest, "end") { // The tenant is PENDING: by itself it would not end.
+			t.Errorf("%s", rest)
 		}
 	})
 	t.Run("IsOneOfAFew", func(t *testing.T) {

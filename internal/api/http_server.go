@@ -14,13 +14,14 @@ const (
 )
 
 // NewServer puts around the API what it needs in a network: limits of time, size
-// and number for connections. Its Shutdown drains the API first. Times for bodies
-// and answers are the API's own to keep, because its streams have none.
+// and number for connections. Its Shutdown drains the API first. The time for
+// answers is the API's own to keep, because its streams have none.
 func NewServer(s *Server) *http.Server {
 	d := newDoor(s.opts.MaxConnections)
 	server := &http.Server{
 		Handler:           d.guard(s),
 		ReadHeaderTimeout: headPatience,
+		ReadTimeout:       s.pace.read, // It ends with the body, so streams are as long as they like.
 		IdleTimeout:       idlePatience,
 		MaxHeaderBytes:    maxHead,
 		ConnContext:       d.enter,

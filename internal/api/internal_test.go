@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,4 +172,22 @@ func TestAsymmetric(t *testing.T) {
 	if got := fmt.Sprint(asymmetric([]string{"none", "HS256", "RS256", "HS512", "EdDSA", "odd"})); got != "[RS256 EdDSA]" {
 		t.Error(got)
 	}
+}
+
+// mute is a connection on which nothing can be written.
+type mute struct{ http.ResponseWriter }
+
+func (mute) Header() http.Header       { return http.Header{} }
+func (mute) WriteHeader(int)           {}
+func (mute) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestWatched_Watch(t *testing.T) {
+	t.Parallel()
+	t.Run("StopsARunThatNobodyHears", func(t *testing.T) {
+		t.Parallel()
+		ended := make(chan outcome, 1)
+		stop := sync.OnceFunc(func() { ended <- outcome{} })
+		w := watched{server: &Server{pace: pace{sign: time.Millisecond}}, call: &call{}, out: &stream{out: newAnswer(mute{}, time.Second)}, gone: stop}
+		w.watch(make(feed), ended) // Returns once the run was stopped.
+	})
 }

@@ -256,6 +256,7 @@ func TestServer_Run(t *testing.T) {
 			if want := map[bool]int{false: http.StatusAccepted, true: http.StatusOK}[c.stream]; got.status != want {
 				t.Errorf("%q: %d %s", c.accept, got.status, got.text)
 			}
+			b.do(http.MethodGet, "/admin/tenants?limit=1", nil, "Accept", c.accept).want(http.StatusOK)
 		}
 		got := b.do(http.MethodGet, "/admin/tenants", nil, "Accept", "text/event-stream").want(http.StatusOK)
 		if got.header.Get("Content-Type") != "application/json" {

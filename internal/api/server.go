@@ -67,7 +67,7 @@ type pace struct {
 	look    time.Duration // For changes that nobody told of.
 	silence time.Duration // Between two signs of life of events.
 	sign    time.Duration // Between two signs of life of a run.
-	read    time.Duration // For a body to arrive.
+	read    time.Duration // For a request to arrive whole.
 	write   time.Duration // For an answer, or an event, to be taken in.
 	work    time.Duration // For ordinary calls; a database that hangs is not waited for.
 	part    time.Duration // For a part to say that it works.
@@ -94,9 +94,6 @@ func (s *Server) build() {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, r := s.begin(w, r)
 	defer s.end(c, r)
-	if r.Body != http.NoBody {
-		c.out.expectBody(s.pace.read)
-	}
 	if p := s.noSuchCall(r); p != nil {
 		s.refuse(c, p)
 		return

@@ -227,7 +227,7 @@ func TestServer_Health(t *testing.T) {
 	})
 	t.Run("WaitsForNoPartThatHangs", func(t *testing.T) {
 		hang := make(chan struct{})
-		b := setupWith(t, settings{pace: api.Pace{Part: 20 * time.Millisecond}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
+		b := setupWith(t, settings{pace: api.Pace{Part: 20 * time.Millisecond, Work: time.Hour}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
 		b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
 		close(hang)
 	})
@@ -284,7 +284,7 @@ func TestNewServer(t *testing.T) {
 	t.Parallel()
 	t.Run("HasLimits", func(t *testing.T) {
 		b := setup(t)
-		if s := b.http; s.ReadHeaderTimeout != 5*time.Second || s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 16<<10 || s.ReadTimeout != 0 || s.WriteTimeout != 0 {
+		if s := b.http; s.ReadHeaderTimeout != 5*time.Second || s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 16<<10 || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 0 {
 			t.Errorf("%+v", s)
 		}
 		if got := b.raw("GET /health HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 30<<10) + "\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 431 ") {

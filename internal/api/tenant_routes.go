@@ -75,7 +75,8 @@ func (s *Server) lifeRoutes() {
 	}, s.retryTenant)
 	route(s, &endpoint{
 		id: "restore-tenant", method: http.MethodPost, path: tenantPath + "/restore", tag: "tenants",
-		summary: "Restore an archived tenant", scope: access.ScopeWrite, changes: true, refusals: []int{http.StatusConflict},
+		summary: "Restore an archived tenant", description: "Takes a tenant that was live back into service. Repeating it is success.",
+		scope: access.ScopeWrite, changes: true, refusals: []int{http.StatusConflict},
 	}, s.restoreTenant)
 	route(s, &endpoint{
 		id: "resend-welcome-email", method: http.MethodPost, path: tenantPath + "/resend-welcome-email", tag: "tenants",

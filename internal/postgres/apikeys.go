@@ -136,5 +136,5 @@ func noKey(op string) error {
 
 // keyDetail is what the audit log says of a key.
 func keyDetail(k access.Key) map[string]any {
-	return map[string]any{"id": k.ID, "name": k.Name, "prefix": k.Prefix}
+	return map[string]any{"id": k.ID, "name": k.Name, "prefix": k.Prefix, "scopes": k.Scopes}
 }

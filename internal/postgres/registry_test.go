@@ -298,7 +298,27 @@ func TestDB_Welcome(t *testing.T) {
 	refused(running.Tenant.ID)
 	live := b.live(inputs("Clinic"))
 	_, serial, err := b.Reinvite(t.Context(), live.ID, inv)
-	if err != nil || serial != 1 {
+	if err != nil || serial != 2 { // Another mail in place of the one that arrived.
+		t.Errorf("serial %d, %v", serial, err)
+	}
+	unused := func() int {
+		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1`, live.ID)
+	}
+	if n := unused(); n != 1 {
+		t.Errorf("%d invitations: the one of the mail before is good still", n)
+	}
+	if _, err = b.RecordWelcome(t.Context(), live.ID, provisioning.WelcomeEmailPending, sent); err != nil {
+		t.Fatal(err)
+	}
+	if _, serial, err = b.Reinvite(t.Context(), live.ID, provisioning.NewInvitation(time.Now())); err != nil || serial != 2 || unused() != 2 {
+		t.Errorf("serial %d, %d invitations, %v: it is the same mail, tried again", serial, unused(), err)
+	}
+	in := inputs("Clinic")
+	in.AdminEmail = "grace@clinic.example"
+	if _, err := b.Update(t.Context(), live.ID, in, 0); err != nil || unused() != 0 {
+		t.Errorf("%d invitations to the old address, %v", unused(), err)
+	}
+	if _, serial, err = b.Reinvite(t.Context(), live.ID, inv); err != nil || serial != 3 {
 		t.Errorf("serial %d, %v", serial, err)
 	}
 	if n := value[int](b, `SELECT count(*) FROM tenant_invitations i JOIN tenants t ON t.id = tenant_id AND t.admin_user_id = user_id WHERE token_hash = $1`, inv.Hash[:]); n != 1 {

@@ -51,6 +51,10 @@ func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisionin
 	if err == nil {
 		err = audit(ctx, tx, t.ID, provisioning.AuditUpdate, difference(run.Tenant.Inputs(), in))
 	}
+	if err == nil && t.Status == provisioning.StatusActive && t.AdminEmail != run.Tenant.AdminEmail {
+		// Who could read mail to the old address shall not choose the password.
+		_, err = withdraw(ctx, tx, t.ID)
+	}
 	if err != nil || run.AdminUser == uuid.Nil {
 		return t, err
 	}

@@ -50,7 +50,10 @@ func (v *verification) platform() error {
 	if err := v.tx.QueryRow(v.ctx, `SELECT seq, head FROM platform_audit`).Scan(&head.seq, &head.hash); err != nil {
 		return err
 	}
-	return v.events(head)
+	if err := v.events(head); err != nil {
+		return err
+	}
+	return v.strays()
 }
 
 func (v *verification) whole() error {
@@ -72,6 +75,9 @@ func (v *verification) whole() error {
 	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if err == nil {
 		err = v.events(head)
+	}
+	if err == nil && !undo && len(v.findings) == 0 { // A chain that does not hold tells nothing.
+		err = v.status(t)
 	}
 	switch {
 	case err != nil:

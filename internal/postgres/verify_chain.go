@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -68,6 +69,8 @@ func (v *verification) events(head chainHead) error {
 	switch {
 	case err != nil || !whole:
 		return err
+	case last.seq == 0 && head.seq == 0 && v.tenant != uuid.Nil:
+		v.found(provisioning.SubjectAudit, "there are no events, not even of the tenant's creation")
 	case last.seq != head.seq:
 		v.found(provisioning.SubjectAudit, "the chain ends with row %d, but the registry says with row %d", last.seq, head.seq)
 	case !bytes.Equal(last.hash, head.hash):

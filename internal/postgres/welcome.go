@@ -21,6 +21,11 @@ func (db *DB) Reinvite(ctx context.Context, id uuid.UUID, inv provisioning.Invit
 			return provisioning.Errorf(provisioning.KindConflict, "store invitation",
 				"the tenant is %s; a welcome mail can be sent again to an ACTIVE one alone", found.Tenant.Status)
 		}
+		if found.Tenant.WelcomeEmail == provisioning.WelcomeEmailSent {
+			if found.MailSerial, err = withdraw(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
 			inv.Hash[:], id, found.AdminUser, inv.ExpiresAt)
 		if err == nil {
@@ -29,6 +34,18 @@ func (db *DB) Reinvite(ctx context.Context, id uuid.UUID, inv provisioning.Invit
 		return err
 	})
 	return found.Tenant, found.MailSerial, err
+}
+
+// withdraw makes the invitations of an ACTIVE tenant that nobody has accepted
+// worthless, and gives the serial of the next welcome mail. It is for a mail that
+// takes the place of one that arrived. A mail that is tried again has the Message-ID
+// of the first try, so whichever of them is kept by a mail server, its link works.
+func withdraw(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
+	if _, err = tx.Exec(ctx, `DELETE FROM tenant_invitations WHERE tenant_id = $1 AND used_at IS NULL`, id); err == nil {
+		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1 WHERE id = $1
+			RETURNING welcome_email_serial`, id).Scan(&serial)
+	}
+	return serial, err
 }
 
 // A welcome mail that is worth trying again is tried after a minute, two, four

@@ -14,6 +14,7 @@ type AuditAction string
 // transaction of the change.
 const (
 	AuditCreate     AuditAction = "tenant.create"   // Recorded.
+	AuditAdopt      AuditAction = "tenant.adopt"    // Recorded before there was an audit log.
 	AuditAttempt    AuditAction = "tenant.attempt"  // A new attempt of one that never went live.
 	AuditActivate   AuditAction = "tenant.activate" // Live.
 	AuditFail       AuditAction = "tenant.fail"     // The attempt is given up; its rollback begins.

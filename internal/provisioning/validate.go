@@ -110,8 +110,18 @@ func checkText(s string, least, most int) error {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return fmt.Errorf("has a control character (U+%04X) at byte %d; remove it", r, i)
 		}
+		if misleading(r) {
+			return fmt.Errorf("has an invisible character (U+%04X) at byte %d; remove it", r, i)
+		}
 	}
 	return nil
+}
+
+// misleading reports characters that make a text look like another one: those that
+// turn its direction, and blanks without width. Joiners, which some scripts need
+// to be written right, are none.
+func misleading(r rune) bool {
+	return r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' || r == '\u200B' || r == '\u2060' || r == '\uFEFF' || r == '\u00AD'
 }
 
 func checkLength(s string, least, most int) error {

@@ -26,6 +26,7 @@ const (
 	SubjectSchema      Subject = "schema"       // Whether it is there, and its version.
 	SubjectRole        Subject = "role"         // What the tenant's role may do.
 	SubjectContract    Subject = "contract"     // What the ledger has.
+	SubjectKey         Subject = "API key"      // What it permits.
 )
 
 // RegistryVerifier checks what is in the database.
@@ -43,11 +44,12 @@ type ContractVerifier interface {
 	VerifyContract(ctx context.Context, t Tenant) error
 }
 
-// Verifier checks tenants as a whole.
+// Verifier checks tenants as a whole, one after the other.
 type Verifier struct {
 	service   *Service
 	registry  RegistryVerifier
 	contracts ContractVerifier
+	silences  int // Tenants in a row about which the network did not tell.
 }
 
 // NewVerifier wires a verifier. Without contracts, which may be nil, it does not
@@ -58,6 +60,10 @@ func NewVerifier(service *Service, registry RegistryVerifier, contracts Contract
 	}
 	return &Verifier{service: service, registry: registry, contracts: contracts}, nil
 }
+
+// maxSilences is after how many tenants the network is not asked any more: each
+// question that is not answered takes seconds.
+const maxSilences = 3
 
 // Tenant checks one tenant, or with uuid.Nil the platform. An error means that
 // something could not be checked; the findings of the rest are given all the same.
@@ -70,7 +76,15 @@ func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) 
 	if err != nil || t.ContractID == "" {
 		return findings, err
 	}
+	if v.silences >= maxSilences {
+		return findings, Errorf(KindTransient, "verify contract", "the contract was not looked at: the Stellar network did not answer for %d tenants before", maxSilences)
+	}
 	err = v.contracts.VerifyContract(ctx, t)
+	if KindOf(err) == KindTransient {
+		v.silences++
+	} else {
+		v.silences = 0
+	}
 	if KindOf(err) == KindPermanent {
 		findings = append(findings, Finding{TenantID: id, Subject: SubjectContract, Message: SafeMessage(err)})
 		err = nil

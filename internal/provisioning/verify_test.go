@@ -109,6 +109,7 @@ func TestVerifier_All(t *testing.T) {
 		// More than a page, without provisioning them all.
 		w.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, created_at)
 			SELECT gen_random_uuid(), 'N' || i, 'n' || i, 'n_' || i, 'FAILED', 'a@b.example', 'A', 'B', now() - interval '1 day' FROM generate_series(1, 120) i`)
+		w.exec(`SELECT audit_append(id, 'tenant.adopt', 'DONE', '{}', '{"status": "FAILED"}') FROM tenants WHERE status = 'FAILED'`)
 		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1 AND tenant_id = '` + all[1].ID.String() + `'`)
 		silent := all[2].ID
 		l := &ledger{answer: func(t provisioning.Tenant) error {
@@ -137,6 +138,24 @@ func TestVerifier_All(t *testing.T) {
 			if n != 1 {
 				t.Errorf("%s was checked %d times", id, n)
 			}
+		}
+	})
+	t.Run("DoesNotAskASilentNetworkForEver", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.clinics(5)
+		asked, unchecked := 0, 0
+		l := &ledger{answer: func(provisioning.Tenant) error {
+			asked++
+			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+		}}
+		_ = w.verifier(l).All(t.Context(), func(_ uuid.UUID, _ []provisioning.Finding, err error) {
+			if err != nil {
+				unchecked++
+			}
+		})
+		if asked != 3 || unchecked != 5 {
+			t.Errorf("asked %d times, %d not checked", asked, unchecked)
 		}
 	})
 	t.Run("StopsWhenItIsTold", func(t *testing.T) {

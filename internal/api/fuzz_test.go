@@ -1,0 +1,56 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// FuzzReadObject holds the strict reader to the lenient one: what it takes, that
+// one takes too, and sees the same.
+func FuzzReadObject(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"name":"Clinic","metadata":{"a":"b"}}`, `{"name":"\ud83d\ude00\\ud800"}`, `{"name":"\ud800"}`, `{"name":1,"name":2}`, `{"Name":"x"}`, `[{}]`, `{"a":{"a":[`, "{\"\xff\":1}", `{"metadata":{"a":"1","a":"2"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var b createBody
+		faults := readObject(data, b.readers())
+		for _, fault := range faults {
+			if fault.Field == "" && fault.Message == "" || len(fault.Field) > 4*maxShown+64 {
+				t.Errorf("fault %+v", fault)
+			}
+		}
+		if faults != nil {
+			return
+		}
+		var lenient createBody
+		if err := json.Unmarshal(data, &lenient); err != nil {
+			t.Fatalf("taken, and no JSON: %v", err)
+		}
+		strict, _ := json.Marshal(b)
+		again, _ := json.Marshal(lenient)
+		if string(strict) != string(again) {
+			t.Errorf("%s, and the other reader says %s", strict, again)
+		}
+	})
+}
+
+// FuzzParseCondition looks for texts that cannot be read at all.
+func FuzzParseCondition(f *testing.F) {
+	for _, seed := range []string{``, `*`, `"1"`, `W/"1", "2"`, `"1" "2"`, `"`, `W/`, `,`, `"a b"`, `"1",,"2"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseCondition("If-Match", text)
+		if err != nil {
+			return
+		}
+		for _, version := range c.versions {
+			if !c.holds(version) || !strings.Contains(text, etag(version)) {
+				t.Errorf("%q: %+v", text, c)
+			}
+		}
+	})
+}

@@ -12,7 +12,7 @@ import (
 
 // refuse answers with a problem.
 func (s *Server) refuse(c *call, p *Problem) {
-	s.settle(c, p)
+	p = s.settle(c, p)
 	body, err := json.Marshal(p)
 	if err != nil { // A problem has strings and a number.
 		panic(err)
@@ -23,8 +23,11 @@ func (s *Server) refuse(c *call, p *Problem) {
 }
 
 // settle does what has to be done before a problem is sent, whichever way: it is
-// recorded, logged if it is the server's own fault, and gets its headers.
-func (s *Server) settle(c *call, p *Problem) {
+// recorded, logged if it is the server's own fault, and gets its headers. What it
+// returns is this request's own: many can meet the same problem at once.
+func (s *Server) settle(c *call, shared *Problem) *Problem {
+	own := *shared
+	p := &own
 	p.RequestID = c.id
 	maps.Copy(c.out.Header(), p.header)
 	if p.Status >= http.StatusInternalServerError {
@@ -32,12 +35,13 @@ func (s *Server) settle(c *call, p *Problem) {
 			slog.String("detail", p.Detail), slog.Any("error", p.cause))
 	}
 	s.audit(c, p)
+	return p
 }
 
 // transform is where huma shows what it is about to send.
 func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 	if p, ok := v.(*Problem); ok {
-		s.settle(callOf(ctx.Context()), p)
+		return s.settle(callOf(ctx.Context()), p), nil
 	}
 	return v, nil
 }

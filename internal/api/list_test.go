@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -129,6 +130,14 @@ func TestServer_ListTenants(t *testing.T) {
 		for _, foreign := range []string{"limit=1&cursor=" + cursor, "q=clinic&status=PENDING&cursor=" + cursor, "q=CLINIC&cursor=" + cursor, "name=clinic&cursor=" + cursor} {
 			b.do(http.MethodGet, "/admin/tenants?"+foreign, nil).wantFaults("cursor")
 		}
+	})
+	t.Run("RefusesManyAtOnceEachForItself", func(t *testing.T) {
+		b := setup(t)
+		var all sync.WaitGroup
+		for range 32 { // The transport compares the request id of each problem with its header.
+			all.Go(func() { b.do(http.MethodGet, "/admin/tenants?cursor=x", nil).wantFaults("cursor") })
+		}
+		all.Wait()
 	})
 	t.Run("RefusesWhatParametersCannotBe", func(t *testing.T) {
 		b := setup(t)

@@ -157,8 +157,7 @@ func (w *watched) end(o outcome) {
 		}) // A caller who is gone asks again and finds the tenant live.
 		return
 	}
-	p := problemOf(o.err)
-	w.server.settle(w.call, p)
+	p := w.server.settle(w.call, problemOf(o.err))
 	last := problemEvent{Problem: *p, Kind: string(provisioning.KindOf(o.err))}
 	if o.Tenant.ID != uuid.Nil {
 		v := viewOf(o.Tenant)

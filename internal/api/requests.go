@@ -41,7 +41,7 @@ func (b *createBody) inputs() (provisioning.Inputs, error) {
 	}.Normalize()
 	wrong := b.and(problemFaults(err))
 	if b.ManagedBy != "" {
-		wrong = wrong.and(check("managedBy", provisioning.CheckExternalID(b.ManagedBy)))
+		wrong = wrong.and(check("managedBy", provisioning.CheckManagedBy(b.ManagedBy)))
 	}
 	return in, wrong.problem()
 }
@@ -87,7 +87,7 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	look("adminFirstName", b.AdminFirstName, provisioning.CheckPersonName, false)
 	look("adminLastName", b.AdminLastName, provisioning.CheckPersonName, false)
 	look("externalId", b.ExternalID, provisioning.CheckExternalID, true)
-	look("managedBy", b.ManagedBy, provisioning.CheckExternalID, true)
+	look("managedBy", b.ManagedBy, provisioning.CheckManagedBy, true)
 	if b.Metadata != nil {
 		wrong = wrong.and(check("metadata", provisioning.CheckMetadata(*b.Metadata)))
 	}

@@ -15,6 +15,7 @@ const (
 	MaxNameLength       = 255
 	MaxPersonName       = 255
 	MaxExternalID       = 255
+	MaxManagedBy        = 255
 	MaxMetadataEntries  = 64
 	MaxMetadataKey      = 63
 	MaxMetadataValue    = 1024
@@ -45,6 +46,9 @@ func (in Inputs) Normalize() (Inputs, error) {
 		check("externalId", CheckExternalID(in.ExternalID))
 	}
 	check("metadata", CheckMetadata(in.Metadata))
+	if in.ManagedBy != "" {
+		check("managedBy", CheckManagedBy(in.ManagedBy))
+	}
 	if len(broken) > 0 {
 		return in, &Error{Kind: KindInvalid, Op: "validate tenant", Fields: broken}
 	}
@@ -82,6 +86,9 @@ func CheckExternalID(id string) error {
 	}
 	return checkText(id, 1, MaxExternalID)
 }
+
+// CheckManagedBy tells what is wrong with the name of who manages a tenant.
+func CheckManagedBy(who string) error { return checkText(who, 1, MaxManagedBy) }
 
 // CheckMetadata tells what is wrong with a tenant's metadata.
 func CheckMetadata(m map[string]string) error {

@@ -133,3 +133,25 @@ func wantFault(t *testing.T, value string, err error, fault string) {
 		t.Errorf("%q: error %v, want %q", value, err, fault)
 	}
 }
+
+func TestInputs_Normalize_NamesNobodyCanSee(t *testing.T) {
+	t.Parallel()
+	good := provisioning.Inputs{Name: "Clinic", AdminEmail: "a@b.example", AdminFirstName: "A", AdminLastName: "B"}
+	for name, c := range map[string]struct {
+		change  func(in *provisioning.Inputs)
+		message string
+	}{
+		"Direction": {func(in *provisioning.Inputs) { in.Name = "ab\u202ecd" }, "name has an invisible character (U+202E) at byte 2; remove it"},
+		"NoWidth":   {func(in *provisioning.Inputs) { in.AdminLastName = "B\u200b" }, "adminLastName has an invisible character (U+200B) at byte 1; remove it"},
+		"Joiner":    {func(in *provisioning.Inputs) { in.Name = "می\u200cخواهم" }, ""},
+		"ManagedBy": {func(in *provisioning.Inputs) { in.ManagedBy = strings.Repeat("x", 256) }, "managedBy has 256 characters; at most 255 are possible"},
+		"Control":   {func(in *provisioning.Inputs) { in.ManagedBy = "a\nb" }, "managedBy has a control character (U+000A) at byte 1; remove it"},
+	} {
+		in := good
+		c.change(&in)
+		_, err := in.Normalize()
+		if provisioning.SafeMessage(err) != c.message {
+			t.Errorf("%s: %q", name, provisioning.SafeMessage(err))
+		}
+	}
+}

@@ -105,6 +105,9 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 		DefaultStatus: e.status, Responses: map[string]*huma.Response{},
 		// Both are looked at here, in words of our own.
 		SkipValidateParams: true, SkipValidateBody: true,
+		// The body is read by then. huma's own limit of five seconds would stay on the
+		// connection, and end the context of whatever takes longer than that.
+		BodyReadTimeout: -1,
 	}
 	refusals := append(slices.Clone(everywhere), e.refusals...)
 	if e.scope != "" {

@@ -109,7 +109,12 @@ func (w *world) listen(settings map[string]string, port string) {
 		w.t.Fatal(err)
 	}
 	w.server = s
-	w.t.Cleanup(func() { s.stop(w.t) })
+	w.t.Cleanup(func() {
+		s.stop(w.t)
+		if w.t.Failed() {
+			w.t.Logf("log of tenant-api:\n%s", s.log)
+		}
+	})
 	url := make(chan string, 1)
 	go s.read(pipe, url)
 	select {

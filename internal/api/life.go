@@ -38,10 +38,7 @@ func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamRespons
 		return nil, err
 	}
 	if callOf(ctx).streams {
-		if _, err := s.opts.Service.Get(ctx, id); err != nil {
-			return nil, err
-		}
-		return s.run(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Resume(ctx, id) })
+		return s.runOf(ctx, id, s.opts.Service.Resume)
 	}
 	submission, err := s.opts.Service.Retry(ctx, id)
 	if err != nil {
@@ -56,10 +53,7 @@ func (s *Server) resendWelcome(ctx context.Context, in *ByID) (*huma.StreamRespo
 		return nil, err
 	}
 	if callOf(ctx).streams {
-		if _, err := s.opts.Service.Get(ctx, id); err != nil {
-			return nil, err
-		}
-		return s.run(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.ResendWelcome(ctx, id) })
+		return s.runOf(ctx, id, s.opts.Service.ResendWelcome)
 	}
 	out, err := s.opts.Service.ResendWelcome(ctx, id)
 	if err != nil {

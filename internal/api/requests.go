@@ -39,11 +39,7 @@ func (b *createBody) inputs() (provisioning.Inputs, error) {
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy,
 	}.Normalize()
-	wrong := b.and(problemFaults(err))
-	if b.ManagedBy != "" {
-		wrong = wrong.and(check("managedBy", provisioning.CheckManagedBy(b.ManagedBy)))
-	}
-	return in, wrong.problem()
+	return in, b.and(problemFaults(err)).problem()
 }
 
 type patchBody struct {

@@ -85,6 +85,15 @@ func (s *Server) run(work func(context.Context) (provisioning.Outcome, error)) (
 	}}, nil
 }
 
+// runOf answers with the stream of a run of a tenant. One that does not exist is
+// refused before there is a stream.
+func (s *Server) runOf(ctx context.Context, id uuid.UUID, work func(context.Context, uuid.UUID) (provisioning.Outcome, error)) (*huma.StreamResponse, error) {
+	if _, err := s.opts.Service.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.run(func(ctx context.Context) (provisioning.Outcome, error) { return work(ctx, id) })
+}
+
 // begun starts the work. A panic in it is its own, and ends it like an error.
 func (s *Server) begun(ctx context.Context, work func(context.Context) (provisioning.Outcome, error)) <-chan outcome {
 	ended := make(chan outcome, 1)

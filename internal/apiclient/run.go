@@ -15,17 +15,17 @@ import (
 // Provision records a tenant and takes it live, in the foreground. It is safe to
 // repeat and returns what provisioning.Service.Provision returns.
 func (c *Client) Provision(ctx context.Context, in provisioning.Inputs) (provisioning.Outcome, error) {
-	return c.run(ctx, request{op: "create tenant", method: http.MethodPost, path: tenantsPath, body: newWish(in)})
+	return c.run(ctx, request{op: "create tenant", method: http.MethodPost, path: tenantsPath, body: newWish(in)}, true)
 }
 
 // Resume continues a tenant that was left PENDING, PROVISIONING or FAILED.
 func (c *Client) Resume(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.run(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "retry")})
+	return c.run(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "retry")}, true)
 }
 
 // ResendWelcome sends an ACTIVE tenant's admin another invitation.
 func (c *Client) ResendWelcome(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.run(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")})
+	return c.run(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")}, false)
 }
 
 // errBroken is a stream that ended before the run's outcome was known.
@@ -33,17 +33,17 @@ var errBroken = errors.New("the connection to tenant-api broke before the outcom
 
 // run follows a run to its end. A stream that breaks leaves the outcome unknown:
 // the server stops the run, unless that was about to end. So the tenant is asked
-// for: one that is live by now is the outcome, any other is continued.
-func (c *Client) run(ctx context.Context, r request) (provisioning.Outcome, error) {
+// for: one that is live by now is the outcome, any other is continued. A run that
+// is no provisioning is asked for again as it was.
+func (c *Client) run(ctx context.Context, r request, provisions bool) (provisioning.Outcome, error) {
 	var out provisioning.Outcome
-	continued := r
 	worthwhile := func(err error) bool {
 		// An attempt that has FAILED is over, and had its own tries.
 		return transient(err) && out.Tenant.Status != provisioning.StatusFailed
 	}
 	err := c.repeat(ctx, worthwhile, func() error {
 		known := out.Tenant.ID
-		latest, err := c.follow(ctx, continued)
+		latest, err := c.follow(ctx, r)
 		if latest.Tenant.ID != uuid.Nil || known == uuid.Nil {
 			out = latest
 		}
@@ -52,8 +52,8 @@ func (c *Client) run(ctx context.Context, r request) (provisioning.Outcome, erro
 				out.Tenant, err = t, nil
 			}
 		}
-		if errors.Is(err, errBroken) && out.Tenant.ID != uuid.Nil && r.op != "send welcome mail" {
-			continued = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "retry")}
+		if errors.Is(err, errBroken) && out.Tenant.ID != uuid.Nil && provisions {
+			r = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "retry")}
 		}
 		return err
 	})

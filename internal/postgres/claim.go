@@ -59,10 +59,7 @@ func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMod
 	}
 	rows, _ := tx.Query(ctx, `WITH claimed AS (
 			UPDATE tenants SET `+set+` WHERE id = $1 RETURNING *
-		), logged AS (
-			INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
-			SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
-			       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM claimed WHERE undo IS NULL
+		), logged AS (`+logRecord("claimed WHERE undo IS NULL")+`
 			ON CONFLICT DO NOTHING
 		) SELECT `+tenantColumns+runColumns+` FROM claimed`, t.ID, lease.Owner, lease.TTL)
 	out, err := pgx.CollectExactlyOneRow(rows, scanRun)

@@ -85,10 +85,7 @@ func insert(ctx context.Context, q querier, d provisioning.Draft, lease *provisi
 			ON CONFLICT DO NOTHING
 			RETURNING *
 		), audited AS (`+auditInsert("fresh", 15)+`
-		), logged AS (
-			INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
-			SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
-			       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM fresh
+		), logged AS (`+logRecord("fresh")+`
 		) SELECT `+tenantColumns+runColumns+` FROM fresh
 		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
 		concat([]any{provisioning.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,

@@ -117,7 +117,7 @@ func (db *DB) ready(ctx context.Context) (*pgxpool.Pool, error) {
 	if db.options.ManualMigrate {
 		err = db.checkVersion(ctx)
 	} else {
-		err = db.Migrate(ctx)
+		err = db.migrate(ctx)
 	}
 	if err != nil {
 		return nil, err

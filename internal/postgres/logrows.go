@@ -50,5 +50,13 @@ const logUpsert = `INSERT INTO provisioning_logs (tenant_id, attempt, step, stat
 		       CASE WHEN new.status = 'IN_PROGRESS' THEN NULL WHEN new.duration_ms > 0 THEN new.duration_ms
 		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
 
+// logRecord writes down that the attempts of the tenants in a relation have a
+// record. It took as long as this statement has been running.
+func logRecord(from string) string {
+	return `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
+		SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
+		       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM ` + from
+}
+
 const logMerge = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),
 	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now(), change = nextval('provisioning_changes')`

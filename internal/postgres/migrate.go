@@ -21,6 +21,14 @@ const migrationsTable = "healthcare_migrations"
 // processes that start at once one does the work and the others wait for it.
 // KindPermanent when the registry is newer than this program.
 func (db *DB) Migrate(ctx context.Context) error {
+	db.migrating.Lock()
+	defer db.migrating.Unlock()
+	err := db.migrate(ctx)
+	db.migrated = db.migrated || err == nil // Then the first use need not look again.
+	return err
+}
+
+func (db *DB) migrate(ctx context.Context) error {
 	return db.withGoose(func(p *goose.Provider) error {
 		current, target, err := p.GetVersions(ctx)
 		switch {

@@ -115,10 +115,7 @@ func (db *DB) beginAgain(ctx context.Context, tx pgx.Tx, found row, in *provisio
 	rows, _ := tx.Query(ctx, `WITH again AS (
 			UPDATE tenants SET `+newAttempt+` status = 'PROVISIONING', provisioning_error = NULL, updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING *
-		), logged AS (
-			INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
-			SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
-			       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM again
+		), logged AS (`+logRecord("again")+`
 		) SELECT `+tenantColumns+runColumns+` FROM again`, found.Tenant.ID)
 	again, err := pgx.CollectExactlyOneRow(rows, scanRun)
 	if err != nil {

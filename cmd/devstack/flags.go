@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/buildinfo"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
@@ -86,12 +86,4 @@ func parse(args []string, stdout, stderr io.Writer) (flags, error) {
 	return f, err
 }
 
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
-}
+func buildVersion() string { return buildinfo.Version(version) }

@@ -6,9 +6,6 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
 func (a *app) migrate() *cobra.Command {
@@ -22,24 +19,12 @@ func (a *app) migrateUp() *cobra.Command {
 that it can run at once in many places. The schemas of tenants are another matter:
 see tenant-api tenants migrate.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			database, err := config.ReadDatabase(a.source)
+			t, err := a.openTables(cmd.Context())
 			if err != nil {
 				return err
 			}
-			db, err := openRegistry(cmd.Context(), database, true)
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			q, err := queue.Open(cmd.Context(), queue.Options{URL: database.URL.Reveal()})
-			if err != nil {
-				return err
-			}
-			defer q.Close()
-			if err := db.Migrate(cmd.Context()); err != nil {
-				return err
-			}
-			if err := q.Migrate(cmd.Context()); err != nil {
+			defer t.close()
+			if err := t.migrate(cmd.Context()); err != nil {
 				return err
 			}
 			fmt.Fprintln(os.Stderr, "The registry's and the queue's tables are at this program's version.")
@@ -53,32 +38,19 @@ func (a *app) migrateStatus() *cobra.Command {
 		Use: "status", Short: "Tell which versions the tables are at", Args: none,
 		Long: fmt.Sprintf("Tells which versions the tables are at. The exit code is %d when something is not at this\nprogram's version.", exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			database, err := config.ReadDatabase(a.source)
+			t, err := a.openTables(cmd.Context())
 			if err != nil {
 				return err
 			}
-			db, err := openRegistry(cmd.Context(), database, true)
+			defer t.close()
+			v, err := t.versions(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			q, err := queue.Open(cmd.Context(), queue.Options{URL: database.URL.Reveal()})
-			if err != nil {
-				return err
-			}
-			defer q.Close()
-			registry, wanted, err := db.Versions(cmd.Context())
-			if err != nil {
-				return err
-			}
-			queued, queueWanted, err := q.Versions(cmd.Context())
-			if err != nil {
-				return err
-			}
-			rows := [][]string{versionRow("registry", registry, wanted), versionRow("queue", int64(queued), int64(queueWanted))}
+			rows := [][]string{versionRow("registry", v.registry, v.registryWanted), versionRow("queue", v.queue, v.queueWanted)}
 			pending := 0
-			if registry == wanted {
-				fleet, err := db.TenantVersions(cmd.Context())
+			if v.registry == v.registryWanted {
+				fleet, err := t.db.TenantVersions(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -92,7 +64,7 @@ func (a *app) migrateStatus() *cobra.Command {
 			if err := table([]string{"TABLES", "VERSION", "NEWEST", "STATE"}, rows); err != nil {
 				return err
 			}
-			if registry != wanted || queued != queueWanted || pending > 0 {
+			if !v.current() || pending > 0 {
 				return exitError{exitFindings}
 			}
 			return nil

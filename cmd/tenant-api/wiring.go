@@ -31,9 +31,8 @@ func openRegistry(ctx context.Context, d config.Database, manualMigrate bool) (*
 
 // platform is everything that provisioning needs, wired.
 type platform struct {
+	tables
 	settings settings
-	db       *postgres.DB
-	queue    *queue.Queue
 	feed     *postgres.Feed
 	deployer *soroban.Deployer
 	pipeline *provisioning.Pipeline
@@ -135,37 +134,6 @@ func (p *platform) wireQueue(ctx context.Context, o wiringOptions) error {
 	}
 	p.db.UseQueue(p.queue)
 	return nil
-}
-
-// checkVersions refuses a database that somebody has to migrate first.
-func (p *platform) checkVersions(ctx context.Context) error {
-	registry, wanted, err := p.db.Versions(ctx)
-	if err != nil {
-		return err
-	}
-	queued, queueWanted, err := p.queue.Versions(ctx)
-	if err != nil {
-		return err
-	}
-	if registry != wanted || queued != queueWanted {
-		return provisioning.Errorf(provisioning.KindPermanent, "check versions",
-			"the registry is at version %d and this program needs %d, the queue at %d and needs %d: run tenant-api migrate up, or a release of those versions",
-			registry, wanted, queued, queueWanted)
-	}
-	return nil
-}
-
-// migrate brings both parts of the database up to date.
-func (p *platform) migrate(ctx context.Context) error {
-	if err := p.db.Migrate(ctx); err != nil {
-		return err
-	}
-	return p.queue.Migrate(ctx)
-}
-
-func (p *platform) close() {
-	p.queue.Close()
-	p.db.Close()
 }
 
 // logger writes to standard error: standard output belongs to what was asked for.

@@ -113,11 +113,13 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 // throughAPI decides between the two ways to work. The configuration comes before
 // the environment: a block that only one of them has settles it.
 func (c *collector) throughAPI(m providerModel) bool {
-	own := map[string]attribute{"database": m.Database, "soroban": m.Soroban, "mail": m.Mail, "app_url": m.AppURL}
 	var given []string
-	for _, name := range []string{"database", "soroban", "mail", "app_url"} {
-		if !own[name].IsNull() {
-			given = append(given, name)
+	for _, own := range []struct {
+		name  string
+		value attribute
+	}{{"database", m.Database}, {"soroban", m.Soroban}, {"mail", m.Mail}, {"app_url", m.AppURL}} {
+		if !own.value.IsNull() {
+			given = append(given, own.name)
 		}
 	}
 	if m.API.IsNull() {
@@ -138,11 +140,7 @@ func (c *collector) api(ctx context.Context, m providerModel, s *settings) {
 		c.add(config.TenantAPIToken, at.AtName("token"), model.Token)
 	})
 	s.api = &config.TenantAPI{}
-	if known {
-		var err error
-		*s.api, err = config.ReadTenantAPI(c.source.Over(c.values))
-		c.report("api", err)
-	}
+	read(c, "api", known, s.api, config.ReadTenantAPI)
 }
 
 func (c *collector) database(ctx context.Context, m providerModel, s *settings) {
@@ -156,11 +154,7 @@ func (c *collector) database(ctx context.Context, m providerModel, s *settings) 
 			s.autoMigrate = model.AutoMigrate.ValueBool()
 		}
 	})
-	if known {
-		var err error
-		s.database, err = config.ReadDatabase(c.source.Over(c.values))
-		c.report("database", err)
-	}
+	read(c, "database", known, &s.database, config.ReadDatabase)
 }
 
 func (c *collector) soroban(ctx context.Context, m providerModel, s *settings) {
@@ -173,11 +167,7 @@ func (c *collector) soroban(ctx context.Context, m providerModel, s *settings) {
 		c.add(config.SorobanMaxFee, at.AtName("max_fee"), model.MaxFee)
 		c.add(config.SorobanMaxUpload, at.AtName("max_upload_fee"), model.MaxUploadFee)
 	})
-	if known {
-		var err error
-		s.soroban, err = config.ReadSoroban(c.source.Over(c.values))
-		c.report("soroban", err)
-	}
+	read(c, "soroban", known, &s.soroban, config.ReadSoroban)
 }
 
 // mail reads app_url too: the links in the mails begin with it.
@@ -193,11 +183,17 @@ func (c *collector) mail(ctx context.Context, m providerModel, s *settings) {
 		c.add(config.MailFailurePolicy, at.AtName("failure_policy"), model.FailurePolicy)
 	})
 	c.add(config.AppURL, path.Root("app_url"), m.AppURL)
-	if known && !m.AppURL.IsUnknown() {
-		var err error
-		s.mail, err = config.ReadMail(c.source.Over(c.values))
-		c.report("mail", err)
+	read(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)
+}
+
+// read judges a group once all of it is known.
+func read[T any](c *collector, group string, known bool, into *T, from func(config.Source) (T, error)) {
+	if !known {
+		return
 	}
+	var err error
+	*into, err = from(c.source.Over(c.values))
+	c.report(group, err)
 }
 
 // report makes one diagnostic of all that is wrong in a group, on the attribute

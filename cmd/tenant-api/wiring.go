@@ -90,6 +90,7 @@ func (p *platform) wirePipeline(o wiringOptions) error {
 	p.deployer, err = soroban.New(soroban.Options{
 		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
 		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
+		Channels: s.soroban.Channels,
 	})
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ const (
 	SorobanDeployer   = "SOROBAN_CONTRACT_DEPLOYER_SECRET"
 	SorobanMaxFee     = "SOROBAN_MAX_FEE"
 	SorobanMaxUpload  = "SOROBAN_MAX_UPLOAD_FEE"
+	SorobanChannels   = "SOROBAN_CHANNELS"
 )
 
 // Soroban is the network on which tenant contracts live, and who deploys them.
@@ -23,6 +24,7 @@ type Soroban struct {
 	DeployerSecret Secret // S... seed.
 	MaxFee         int64  // Stroops: the most that a tenant's transaction may cost.
 	MaxUploadFee   int64  // Stroops: the most that the contract's code may cost, once per network.
+	Channels       int    // Accounts that carry tenants' transactions; 0: the deployer does.
 }
 
 // The default fee ceilings in stroops. A tenant's contract costs about 0.1 XLM.
@@ -32,6 +34,10 @@ const (
 	DefaultMaxFee       = 10_000_000
 	DefaultMaxUploadFee = 1_000_000_000
 )
+
+// MaxChannels is the most channel accounts of one deployer; a ledger of the public
+// network takes fewer contract transactions than that.
+const MaxChannels = 1000
 
 type network struct{ passphrase, rpcURL string }
 
@@ -52,6 +58,7 @@ func ReadSoroban(get Source) (Soroban, error) {
 		DeployerSecret: Secret(r.need(SorobanDeployer, "give the secret key (S...) of the account that deploys tenant contracts")),
 		MaxFee:         r.number(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
 		MaxUploadFee:   r.number(SorobanMaxUpload, DefaultMaxUploadFee, 100, 1_000_000_000_000),
+		Channels:       int(r.number(SorobanChannels, 0, 0, MaxChannels)),
 	}
 	if s.Network == "mainnet" {
 		s.Network = "public"

@@ -46,6 +46,7 @@ type DB struct {
 	pool    *pgxpool.Pool
 	options Options
 	queue   Queue // Nil but where UseQueue was called.
+	doors   doors
 
 	migrating sync.Mutex
 	migrated  bool

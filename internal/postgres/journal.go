@@ -6,54 +6,92 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// accountPoll is how often a busy account is asked for again.
+// accountPoll is how often a busy account is asked for again. What this very
+// process gives back it hears of at once.
 const accountPoll = 100 * time.Millisecond
 
 // Journal is the memory for the Stellar transactions of one run.
-func (db *DB) Journal(r provisioning.Run) provisioning.Journal { return journal{db: db, run: r} }
-
-type journal struct {
-	db  *DB
-	run provisioning.Run
+func (db *DB) Journal(r provisioning.Run) provisioning.Journal {
+	return journal{db: db, tenant: &r.Tenant.ID, epoch: &r.Epoch}
 }
+
+// Upkeep is the memory for transactions that no run needs: contracts that are
+// kept alive, channels that are funded. Its leases last as long as this process
+// renews them, which it does by itself until they are released.
+func (db *DB) Upkeep() provisioning.Journal { return journal{db: db} }
+
+// journal belongs to a run, or to nobody's: then tenant and epoch are nil.
+type journal struct {
+	db     *DB
+	tenant *uuid.UUID
+	epoch  *int64
+}
+
+// lessee is who takes a lease, as a common table expression over the parameters
+// 1 to 3: no row when the run was overtaken.
+const lessee = `run AS (
+		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1::uuid AND run_epoch = $2::bigint AND undo IS NULL
+		UNION ALL SELECT NULL, NULL, clock_timestamp() + $3::interval WHERE $1::uuid IS NULL
+	)`
+
+// leased are the SET items that give an account to the lessee.
+const leased = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at`
 
 // Account leases an account, waiting for whoever has it.
 func (j journal) Account(ctx context.Context, networkID, address string) (provisioning.AccountLease, error) {
+	return j.wait(ctx, networkID+address, func() (*account, error) { return j.tryAccount(ctx, networkID, address) })
+}
+
+// Channel leases any channel of the deployer that is free, waiting for one.
+func (j journal) Channel(ctx context.Context, networkID, deployer string, count int) (provisioning.AccountLease, error) {
+	return j.wait(ctx, networkID+deployer+"/channels", func() (*account, error) { return j.tryChannel(ctx, networkID, deployer, count) })
+}
+
+// wait asks until there is a lease. Of all who wait in this process for the same
+// thing only the first asks, so their number is no load on the database.
+func (j journal) wait(ctx context.Context, what string, try func() (*account, error)) (provisioning.AccountLease, error) {
 	const op = "lease Stellar account"
+	d := j.db.doors.at(what)
+	if err := d.enter(ctx); err != nil {
+		return nil, failure(err, op)
+	}
+	defer d.leave()
 	for {
-		lease, free, err := j.tryAccount(ctx, networkID, address)
+		lease, err := try()
 		if err != nil {
 			return nil, failure(err, op)
 		}
-		if free {
+		if lease != nil {
+			lease.door = d
+			lease.renew()
 			return lease, nil
 		}
-		wait := accountPoll/2 + rand.N(accountPoll) //nolint:gosec // jitter, not a secret
-		if err := (provisioning.SystemClock{}).Sleep(ctx, wait); err != nil {
+		if err := d.wait(ctx, accountPoll/2+rand.N(accountPoll)); err != nil { //nolint:gosec // jitter, not a secret
 			return nil, failure(err, op)
 		}
 	}
 }
 
-func (j journal) tryAccount(ctx context.Context, networkID, address string) (*account, bool, error) {
-	a := &account{journal: j, networkID: networkID, address: address}
+// tryAccount returns nil when somebody else has the account.
+func (j journal) tryAccount(ctx context.Context, networkID, address string) (*account, error) {
+	a := &account{journal: j, networkID: networkID, address: address, holder: uuid.New(), channel: -1}
 	free := false
 	err := j.db.inTx(ctx, "lease Stellar account", func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `WITH run AS (
-				SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1 AND run_epoch = $2 AND undo IS NULL
-			)
-			INSERT INTO stellar_accounts AS a (network_id, address, lease_tenant, lease_epoch, expires_at)
-			SELECT $3::text, $4::text, id, run_epoch, run_expires_at FROM run
+		var open bool
+		err := tx.QueryRow(ctx, `WITH `+lessee+`
+			INSERT INTO stellar_accounts AS a (network_id, address, holder, lease_tenant, lease_epoch, expires_at)
+			SELECT $4::text, $5::text, $6::uuid, id, run_epoch, run_expires_at FROM run
 			ON CONFLICT (network_id, address) DO UPDATE
-			SET lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
+			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
 			WHERE a.expires_at IS NULL OR a.expires_at < clock_timestamp()
 			   OR a.lease_tenant = $1 AND a.lease_epoch = $2
-			RETURNING sequence`, j.run.Tenant.ID, j.run.Epoch, networkID, address).Scan(&a.sequence)
+			RETURNING sequence, `+leftOpen, j.tenant, j.epoch, upkeepLease, networkID, address, a.holder).Scan(&a.sequence, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return j.stillMine(ctx, tx)
 		}
@@ -61,112 +99,128 @@ func (j journal) tryAccount(ctx context.Context, networkID, address string) (*ac
 			return err
 		}
 		free = true
-		a.unresolved, err = unresolved(ctx, tx, networkID, address)
-		return err
+		return a.readOpen(ctx, tx, open)
 	})
-	return a, free, err
+	if !free {
+		return nil, err
+	}
+	return a, err
+}
+
+// leftOpen tells whether an account a has transactions without an outcome.
+const leftOpen = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
+
+// tryChannel returns nil when all channels are busy.
+func (j journal) tryChannel(ctx context.Context, networkID, deployer string, count int) (*account, error) {
+	a := &account{journal: j, networkID: networkID, holder: uuid.New()}
+	free := false
+	err := j.db.inTx(ctx, "lease channel account", func(tx pgx.Tx) error {
+		var open bool
+		err := tx.QueryRow(ctx, `WITH `+lessee+`, free AS (
+				SELECT address FROM stellar_accounts a
+				WHERE network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND out_of_use IS NULL
+				  AND (expires_at IS NULL OR expires_at < clock_timestamp())
+				  AND (set_aside IS NULL OR set_aside < clock_timestamp())
+				  AND EXISTS (SELECT FROM run)
+				ORDER BY `+leftOpen+`, used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
+			)
+			UPDATE stellar_accounts a SET holder = $7::uuid, `+leased+`
+			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address
+			RETURNING a.address, a.channel, a.sequence, coalesce(a.balance, 0), `+leftOpen,
+			j.tenant, j.epoch, upkeepLease, networkID, deployer, count, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.balance, &open)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return j.noChannel(ctx, tx, networkID, deployer, count)
+		}
+		if err != nil {
+			return err
+		}
+		free = true
+		return a.readOpen(ctx, tx, open)
+	})
+	if !free {
+		return nil, err
+	}
+	return a, err
+}
+
+// noChannel tells apart why there is none: nil when all are busy.
+func (j journal) noChannel(ctx context.Context, tx pgx.Tx, networkID, deployer string, count int) error {
+	if err := j.stillMine(ctx, tx); err != nil {
+		return err
+	}
+	var some bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stellar_accounts
+		WHERE network_id = $1 AND deployer = $2 AND channel < $3 AND out_of_use IS NULL)`, networkID, deployer, count).Scan(&some)
+	if err != nil || some {
+		return err
+	}
+	return provisioning.Errorf(provisioning.KindNotFound, "lease channel account", "no channel account of %s is in use", deployer)
 }
 
 // stillMine keeps a run that was overtaken from waiting for an account.
 func (j journal) stillMine(ctx context.Context, tx pgx.Tx) error {
 	var one int
-	return fencedIfNone(tx.QueryRow(ctx, `SELECT 1 FROM tenants WHERE id = $1 AND run_epoch = $2 AND undo IS NULL`,
-		j.run.Tenant.ID, j.run.Epoch).Scan(&one))
+	return fencedIfNone(tx.QueryRow(ctx, `WITH `+lessee+` SELECT 1 FROM run`, j.tenant, j.epoch, upkeepLease).Scan(&one))
 }
 
-func unresolved(ctx context.Context, tx pgx.Tx, networkID, address string) ([]provisioning.StellarTransaction, error) {
-	rows, err := tx.Query(ctx, `SELECT hash, envelope, source, sequence, purpose::text, coalesce(contract_id, ''), network_id,
-			valid_until, submitted_ledger, max_fee
-		FROM stellar_transactions WHERE network_id = $1 AND source = $2 AND state = 'SIGNED' ORDER BY sequence, created_at`,
-		networkID, address)
-	if err != nil {
-		return nil, err
+// transactionColumns are those of a StellarTransaction, for scanTransaction.
+const transactionColumns = `hash, envelope, source, sequence, purpose::text, tenant_id, coalesce(contract_id, ''), network_id,
+	valid_until, submitted_ledger, max_fee`
+
+func scanTransaction(r pgx.CollectableRow) (t provisioning.StellarTransaction, err error) {
+	var tenant *uuid.UUID
+	err = r.Scan(&t.Hash, &t.Envelope, &t.Source, &t.Sequence, &t.Purpose, &tenant, &t.ContractID, &t.NetworkID,
+		&t.ValidUntil, &t.SubmittedLedger, &t.MaxFee)
+	if tenant != nil {
+		t.TenantID = *tenant
 	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (t provisioning.StellarTransaction, err error) {
-		err = r.Scan(&t.Hash, &t.Envelope, &t.Source, &t.Sequence, &t.Purpose, &t.ContractID, &t.NetworkID,
-			&t.ValidUntil, &t.SubmittedLedger, &t.MaxFee)
-		return t, err
+	return t, err
+}
+
+// About gives what is known of a contract's transactions.
+func (j journal) About(ctx context.Context, networkID, contractID string) (provisioning.ContractHistory, error) {
+	const op = "read transactions of contract"
+	var h provisioning.ContractHistory
+	err := j.db.inTx(ctx, op, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), 0) FROM stellar_transactions WHERE contract_id = $1 AND network_id = $2`,
+			contractID, networkID).Scan(&h.Ledger)
+		if err != nil {
+			return err
+		}
+		rows, _ := tx.Query(ctx, `SELECT `+transactionColumns+` FROM stellar_transactions
+			WHERE contract_id = $1 AND network_id = $2 AND state = 'SIGNED' ORDER BY created_at`, contractID, networkID)
+		h.Open, err = pgx.CollectRows(rows, scanTransaction)
+		return err
 	})
+	return h, err
 }
 
-// account is a leased Stellar account.
-type account struct {
-	journal
-	networkID, address string
-	sequence           int64
-	unresolved         []provisioning.StellarTransaction
-}
-
-// Unresolved gives the account's transactions whose outcome nobody recorded.
-func (a *account) Unresolved() []provisioning.StellarTransaction { return a.unresolved }
-
-// Sequence is the last sequence number known to be used.
-func (a *account) Sequence() int64 { return a.sequence }
-
-// holds matches the account's row only while run and lease are this run's.
-const holds = `FROM tenants t JOIN stellar_accounts a ON a.lease_tenant = t.id AND a.lease_epoch = t.run_epoch
-	WHERE t.id = $1 AND t.run_epoch = $2 AND t.undo IS NULL AND a.network_id = $3::text AND a.address = $4::text`
-
-// Store commits a signed transaction before it is sent. One that was refused and
-// is built again within the same second is the same transaction: it is open again.
-// One that ended otherwise can only be built again by somebody who was told old
-// news, and stays as it is.
-func (a *account) Store(ctx context.Context, t provisioning.StellarTransaction) error {
-	const op = "store transaction"
-	pool, err := a.db.ready(ctx)
+// Resolve records what became of a transaction that About has shown.
+func (j journal) Resolve(ctx context.Context, hash string, o provisioning.TransactionOutcome) error {
+	const op = "record transaction"
+	pool, err := j.db.ready(ctx)
 	if err != nil {
 		return err
 	}
-	var open bool
-	err = pool.QueryRow(ctx, `INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
-			contract_id, network_id, valid_until, submitted_ledger, max_fee)
-		SELECT $5::text, $6::text, $4::text, $7::bigint, $8::stellar_transaction_purpose, t.id, nullif($9::text, ''),
-		       $3::text, $10::timestamptz, $11::bigint, $12::bigint `+holds+`
-		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
-			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
-		RETURNING state = 'SIGNED'`,
-		a.run.Tenant.ID, a.run.Epoch, a.networkID, a.address,
-		t.Hash, t.Envelope, t.Sequence, t.Purpose, t.ContractID, t.ValidUntil, int64(t.SubmittedLedger), t.MaxFee).Scan(&open)
-	switch err = fencedIfNone(err); {
-	case err != nil:
-		return failure(err, op)
-	case !open:
-		return provisioning.Errorf(provisioning.KindTransient, op,
-			"the Stellar RPC server is behind the network: it does not know yet what became of the transaction before")
-	}
-	return nil
+	var one int
+	err = pool.QueryRow(ctx, `WITH `+lessee+`, held AS (SELECT 1 FROM run), `+resolved+` SELECT 1 FROM held`,
+		j.tenant, j.epoch, upkeepLease, hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail).Scan(&one)
+	return failure(fencedIfNone(err), op)
 }
 
-// Resolve records what became of a transaction.
-func (a *account) Resolve(ctx context.Context, hash string, o provisioning.TransactionOutcome) error {
-	return a.exec(ctx, "record transaction", `UPDATE stellar_transactions SET state = $6::stellar_transaction_state,
-			ledger = nullif($7::bigint, 0), fee_charged = $8::bigint, detail = nullif(left($9::text, 200), ''), resolved_at = now()
-		WHERE hash = $5 AND EXISTS (SELECT `+holds+`)`,
-		hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail)
-}
-
-// exec runs a statement whose first four parameters are those of holds.
-func (a *account) exec(ctx context.Context, op, statement string, args ...any) error {
-	pool, err := a.db.ready(ctx)
-	if err != nil {
-		return err
-	}
-	tag, err := pool.Exec(ctx, statement, append([]any{a.run.Tenant.ID, a.run.Epoch, a.networkID, a.address}, args...)...)
-	return failure(fenced(tag.RowsAffected(), err), op)
-}
-
-// Release gives the account back. It goes through when ctx was cancelled, and
-// does nothing when the lease was lost meanwhile.
-func (a *account) Release(ctx context.Context, sequence int64) error {
-	const op = "release Stellar account"
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	pool, err := a.db.ready(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = pool.Exec(ctx, `UPDATE stellar_accounts SET expires_at = NULL, lease_tenant = NULL, lease_epoch = NULL, sequence = $5
-		WHERE network_id = $3 AND address = $4 AND lease_tenant = $1 AND lease_epoch = $2`,
-		a.run.Tenant.ID, a.run.Epoch, a.networkID, a.address, sequence)
-	return failure(err, op)
-}
+// resolved writes an outcome, from parameter 4 on, if held has a row: on the
+// transaction, off its account's balance and onto the totals. It does so once.
+const resolved = `done AS (
+		UPDATE stellar_transactions SET state = $5::stellar_transaction_state, ledger = nullif($6::bigint, 0),
+			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = now()
+		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held) RETURNING *
+	), applied AS (
+		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')
+	), paid AS (
+		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, carried = a.carried + 1
+		FROM applied x WHERE a.network_id = x.network_id AND a.address = x.source
+	), counted AS (
+		INSERT INTO stellar_totals AS t (purpose, slot, transactions, stroops)
+		SELECT purpose, pg_backend_pid() % 16, 1, fee_charged FROM applied
+		ON CONFLICT (purpose, slot) DO UPDATE SET transactions = t.transactions + 1, stroops = t.stroops + excluded.stroops
+	)`

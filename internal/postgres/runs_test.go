@@ -224,7 +224,7 @@ func TestDB_Journal(t *testing.T) {
 	const network, address = "ab", "GA"
 	transaction := func(hash string, seq int64) provisioning.StellarTransaction {
 		return provisioning.StellarTransaction{
-			Hash: hash, Envelope: "AAAA", Source: address, Sequence: seq, Purpose: provisioning.PurposeCreate, ContractID: "CA",
+			Hash: hash, Envelope: "AAAA", Source: address, Sequence: seq, Purpose: provisioning.PurposeCreate, ContractID: "C" + hash,
 			NetworkID: network, ValidUntil: time.Now().Add(time.Minute).Truncate(time.Microsecond).UTC(), SubmittedLedger: 9, MaxFee: 100,
 		}
 	}
@@ -245,7 +245,7 @@ func TestDB_Journal(t *testing.T) {
 		if err := a.Resolve(t.Context(), "aa", provisioning.TransactionOutcome{State: provisioning.TransactionSucceeded, Ledger: 10, FeeCharged: 50}); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Release(t.Context(), 2); err != nil {
+		if err := a.Release(t.Context(), provisioning.AccountRest{Sequence: 2}); err != nil {
 			t.Fatal(err)
 		}
 		again, err := b.Journal(run).Account(t.Context(), network, address)
@@ -257,7 +257,7 @@ func TestDB_Journal(t *testing.T) {
 			t.Fatalf("%+v, sequence %d", left, again.Sequence())
 		}
 		left[0].ValidUntil = left[0].ValidUntil.UTC()
-		if left[0].Hash != "bb" || left[0].ValidUntil != two.ValidUntil || left[0].SubmittedLedger != 9 || left[0].ContractID != "CA" {
+		if left[0].Hash != "bb" || left[0].ValidUntil != two.ValidUntil || left[0].SubmittedLedger != 9 || left[0].ContractID != "Cbb" {
 			t.Errorf("%+v, want %+v", left[0], two)
 		}
 	})
@@ -281,7 +281,7 @@ func TestDB_Journal(t *testing.T) {
 		if n := value[int](b, `SELECT count(*) FROM stellar_accounts WHERE lease_tenant = $1`, first.Tenant.ID); n != 1 {
 			t.Errorf("%d leases", n)
 		}
-		if err := a.Release(t.Context(), 0); err != nil {
+		if err := a.Release(t.Context(), provisioning.AccountRest{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-got; err != nil {
@@ -355,7 +355,7 @@ func TestDB_Journal(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantKind(t, old.Store(t.Context(), transaction("aa", 1)), provisioning.KindFenced)
-		if err := old.Release(t.Context(), 99); err != nil {
+		if err := old.Release(t.Context(), provisioning.AccountRest{Sequence: 99}); err != nil {
 			t.Error(err)
 		}
 		// A renewal by the run that had it before is none for the one that has it now.

@@ -111,6 +111,7 @@ func (s settings) service(db *postgres.DB) (*provisioning.Service, error) {
 	deployer, err := soroban.New(soroban.Options{
 		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
 		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
+		Channels: s.soroban.Channels,
 	})
 	if err != nil {
 		return nil, err

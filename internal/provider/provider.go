@@ -42,6 +42,7 @@ type sorobanModel struct {
 	DeployerSecret types.String `tfsdk:"deployer_secret"`
 	MaxFee         types.Int64  `tfsdk:"max_fee"`
 	MaxUploadFee   types.Int64  `tfsdk:"max_upload_fee"`
+	Channels       types.Int64  `tfsdk:"channels"`
 }
 
 type mailModel struct {
@@ -111,6 +112,7 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 					"deployer_secret":    schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret key (`S...`) of the funded account that deploys and administers tenant contracts. Also `SOROBAN_CONTRACT_DEPLOYER_SECRET`."},
 					"max_fee":            schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "The most stroops that a tenant's transaction may cost, resources and inclusion together. Default 10000000 (1 XLM). Also `SOROBAN_MAX_FEE`."},
 					"max_upload_fee":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "The most stroops that uploading the contract's code may cost, which happens once per network. Default 1000000000 (100 XLM). Also `SOROBAN_MAX_UPLOAD_FEE`."},
+					"channels":           schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(0, config.MaxChannels)}, MarkdownDescription: "How many channel accounts carry tenants' transactions: that many tenants can be deployed in one ledger, where a deployer on its own carries one. They are made on first use, at 5 XLM each from the deployer, which also tops them up. All processes with the same deployer share them. Default 0. Also `SOROBAN_CHANNELS`."},
 				},
 			},
 			"mail": schema.SingleNestedAttribute{

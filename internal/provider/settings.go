@@ -166,6 +166,7 @@ func (c *collector) soroban(ctx context.Context, m providerModel, s *settings) {
 		c.add(config.SorobanDeployer, at.AtName("deployer_secret"), model.DeployerSecret)
 		c.add(config.SorobanMaxFee, at.AtName("max_fee"), model.MaxFee)
 		c.add(config.SorobanMaxUpload, at.AtName("max_upload_fee"), model.MaxUploadFee)
+		c.add(config.SorobanChannels, at.AtName("channels"), model.Channels)
 	})
 	read(c, "soroban", known, &s.soroban, config.ReadSoroban)
 }

@@ -3,47 +3,107 @@ package provisioning
 import (
 	"context"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Journal remembers Stellar transactions from before they are sent, so that a
 // process can die at any point and the next one finds out what became of them.
-// It is bound to one run: its writes return KindFenced once that run was
-// overtaken, and then nothing may be sent.
+// A tenant's journal is bound to one run: its writes return KindFenced once that
+// run was overtaken, and then nothing may be sent.
+//
+// networkID is the SHA-256 of the network's passphrase in hex: one address has
+// different sequence numbers on different networks.
 type Journal interface {
 	// Account leases the account whose sequence numbers the caller is about to
 	// use, waiting for whoever has it (an account can have one transaction in
-	// flight). The lease is renewed with the run's own and ends with Release, or by
-	// itself when the process dies.
-	//
-	// networkID is the SHA-256 of the network's passphrase in hex: one address has
-	// different sequence numbers on different networks.
+	// flight). The lease is renewed for as long as the holder lives and ends with
+	// Release, or by itself when the process dies.
 	Account(ctx context.Context, networkID, address string) (AccountLease, error)
+	// Channel leases any of a deployer's channel accounts whose index is below
+	// count, waiting until one is free. Among the free ones those come first that
+	// nobody has left a transaction on. KindNotFound when not one is in use: then
+	// Deployer's keeper has to create or fund them.
+	Channel(ctx context.Context, networkID, deployer string, count int) (AccountLease, error)
+	// About gives what is known of a contract's transactions, whichever account
+	// carried them.
+	About(ctx context.Context, networkID, contractID string) (ContractHistory, error)
+	// Resolve records what became of a transaction that About has shown. A
+	// transaction that is resolved already stays as it is.
+	Resolve(ctx context.Context, hash string, outcome TransactionOutcome) error
+	// Channels lists the deployer's channel accounts by index, also those above
+	// the number that is set now.
+	Channels(ctx context.Context, networkID, deployer string) ([]Channel, error)
+	// PutChannels writes what the ledger says of channel accounts: new ones are
+	// added; of known ones balance and fitness change, and the sequence number where
+	// nobody has the account.
+	PutChannels(ctx context.Context, networkID, deployer string, channels []Channel) error
+}
+
+// ContractHistory is what the journal knows of one contract.
+type ContractHistory struct {
+	Open   []StellarTransaction // Without a recorded outcome, oldest first.
+	Ledger uint32               // The newest in which one was applied; 0: none was. Older views are stale.
 }
 
 // AccountLease is the exclusive use of one Stellar account's sequence numbers.
 type AccountLease interface {
+	// Address is the leased account (G...).
+	Address() string
+	// Channel is the account's index among its deployer's channels, -1 for the
+	// deployer itself.
+	Channel() int
 	// Unresolved gives the transactions of this account, of any tenant, whose
 	// outcome nobody has recorded, oldest first. They come before anything new.
 	Unresolved() []StellarTransaction
 	// Sequence is the last sequence number known to be used, 0 when unknown.
 	Sequence() int64
-	// Store commits a signed transaction. Only after that may it be sent.
+	// Balance is what a channel had when somebody looked, less what it paid since,
+	// in stroops; 0 when unknown.
+	Balance() int64
+	// Store commits a signed transaction. Only after that may it be sent. KindTransient
+	// while another transaction about the same contract is open.
 	Store(ctx context.Context, tx StellarTransaction) error
+	// Outbid replaces an open transaction's envelope by one that wraps the same
+	// transaction at a higher fee. Only after that may it be sent.
+	Outbid(ctx context.Context, hash, envelope string, maxFee int64) error
 	// Resolve records what became of a transaction.
 	Resolve(ctx context.Context, hash string, outcome TransactionOutcome) error
-	// Release gives the account back. sequence is the last one used, 0 when the
-	// next user has to ask the network. It works also after ctx was cancelled.
-	Release(ctx context.Context, sequence int64) error
+	// Release gives the account back. It works also after ctx was cancelled.
+	Release(ctx context.Context, r AccountRest) error
+}
+
+// AccountRest says in what state an account is given back.
+type AccountRest struct {
+	Sequence int64         // The last one used, 0 when the next user has to ask the network.
+	SetAside time.Duration // Not to be used for that long: what became of a transaction is not known.
+	OutOfUse string        // Why nobody can use it until it was looked after; empty: it is fit.
+}
+
+// Channel is a channel account: it carries the sequence number, and pays the fee,
+// of transactions whose operation is the deployer's.
+type Channel struct {
+	Index       int
+	Address     string // G...
+	Sequence    int64  // The last one used; 0: ask the network.
+	Balance     int64  // Stroops.
+	OutOfUse    string // Why nobody can use it; empty: it is fit.
+	CheckedAt   time.Time
+	LeasedUntil time.Time // Zero: nobody has it.
+	SetAside    time.Time // Until when; zero: it is not.
+	Open        int       // Transactions without an outcome.
+	Carried     int       // Transactions that it carried so far.
 }
 
 // StellarTransaction is a signed transaction as it is stored before it is sent.
 type StellarTransaction struct {
 	Hash            string // Hex, 64 digits: the transaction's identity on the network.
-	Envelope        string // TransactionEnvelope XDR, base64.
+	Envelope        string // TransactionEnvelope XDR, base64; the newest, when it was outbid.
 	Source          string // G... of the account that carries the sequence number.
 	Sequence        int64
 	Purpose         TransactionPurpose
-	ContractID      string    // Empty for an upload.
+	TenantID        uuid.UUID // Whose it is; uuid.Nil when it is no single tenant's. A run's journal knows by itself.
+	ContractID      string    // Empty when it is about no contract, or about several.
 	NetworkID       string    // SHA-256 of the passphrase, hex.
 	ValidUntil      time.Time // Its maxTime. Dead only once a ledger has closed after it.
 	SubmittedLedger uint32    // The latest ledger when it was built.
@@ -59,6 +119,10 @@ const (
 	PurposeCreate  TransactionPurpose = "CREATE"  // A tenant's contract.
 	PurposeRestore TransactionPurpose = "RESTORE" // Archived ledger entries.
 	PurposeExtend  TransactionPurpose = "EXTEND"  // Time to live.
+	PurposeFund    TransactionPurpose = "FUND"    // Channel accounts: their creation and their lumens.
+	PurposeStatus  TransactionPurpose = "STATUS"  // Whether the contract says that its tenant is served.
+	PurposeAnchor  TransactionPurpose = "ANCHOR"  // The head of the audit chain.
+	PurposeUpgrade TransactionPurpose = "UPGRADE" // Other code for a tenant's contract.
 )
 
 // TransactionOutcome is what became of a transaction.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/network"
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -40,7 +41,8 @@ type assembled struct {
 	act      *act
 	tx       xdr.Transaction
 	resource int64
-	built    uint32 // The latest ledger by then.
+	built    uint32    // The latest ledger by then,
+	at       time.Time // and this machine's time.
 }
 
 // restores reports whether the transaction brings back archived entries on the way.
@@ -51,13 +53,13 @@ func (a assembled) restores() bool {
 
 // assemble simulates an act and takes over what that found: the footprint and
 // resources with their extension, which names what is restored on the way, and
-// the authorization.
-func (d *Deployer) assemble(ctx context.Context, a *act, sequence int64) (assembled, error) {
-	now, err := d.rpc.latest(ctx, d.networkID)
+// the authorization. Which account carries it shows only when it is signed.
+func (d *Deployer) assemble(ctx context.Context, a *act) (assembled, error) {
+	now, err := d.rpc.now.get(ctx)
 	if err != nil {
 		return assembled{}, err
 	}
-	tx := d.skeleton(a, sequence, now.LatestLedgerCloseTime)
+	tx := d.skeleton(a, now.closeTime)
 	sim, err := d.rpc.simulate(ctx, xdr.TransactionEnvelope{
 		Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &xdr.TransactionV1Envelope{Tx: tx},
 	})
@@ -77,32 +79,38 @@ func (d *Deployer) assemble(ctx context.Context, a *act, sequence int64) (assemb
 	if err := authorize(&tx.Operations[0], sim); err != nil {
 		return assembled{}, unusable(err, "read simulation")
 	}
-	return assembled{act: a, tx: tx, resource: int64(data.ResourceFee), built: now.LatestLedger}, nil
+	return assembled{act: a, tx: tx, resource: int64(data.ResourceFee), built: now.ledger, at: d.opts.Clock.Now()}, nil
 }
 
-// skeleton is what is known before the simulation. The time comes from the
-// network, because this machine's clock may be off by more than the lifetime.
-func (d *Deployer) skeleton(a *act, sequence, closeTime int64) xdr.Transaction {
+// skeleton is what is known before the simulation. The operation is the
+// deployer's, whoever carries the transaction.
+func (d *Deployer) skeleton(a *act, closeTime int64) xdr.Transaction {
+	source := d.account.ToMuxedAccount()
 	tx := xdr.Transaction{
-		SourceAccount: d.account.ToMuxedAccount(),
-		Fee:           MinFee,
-		SeqNum:        xdr.SequenceNumber(sequence),
-		Cond: xdr.Preconditions{
-			Type:       xdr.PreconditionTypePrecondTime,
-			TimeBounds: &xdr.TimeBounds{MaxTime: xdr.TimePoint(closeTime + int64(lifetime/time.Second))}, //nolint:gosec // a time of this century
-		},
-		Operations: []xdr.Operation{{Body: a.body}},
+		SourceAccount: source, Fee: MinFee, SeqNum: 1, Cond: validUntil(closeTime), Operations: a.ops,
+	}
+	if len(a.ops) == 0 {
+		tx.Operations = []xdr.Operation{{SourceAccount: &source, Body: a.body}}
 	}
 	if f := a.body.InvokeHostFunctionOp; f != nil {
 		own := *f // Each transaction gets its own authorization.
 		tx.Operations[0].Body.InvokeHostFunctionOp = &own
 	}
-	if len(a.restore) > 0 {
+	if len(a.restore)+len(a.extend) > 0 {
 		tx.Ext = xdr.TransactionExt{V: 1, SorobanData: &xdr.SorobanTransactionData{Resources: xdr.SorobanResources{
-			Footprint: xdr.LedgerFootprint{ReadWrite: a.restore},
+			Footprint: xdr.LedgerFootprint{ReadOnly: a.extend, ReadWrite: a.restore},
 		}}}
 	}
 	return tx
+}
+
+// validUntil bounds a transaction's life. The time comes from the network, because
+// this machine's clock may be off by more than the lifetime.
+func validUntil(closeTime int64) xdr.Preconditions {
+	return xdr.Preconditions{
+		Type:       xdr.PreconditionTypePrecondTime,
+		TimeBounds: &xdr.TimeBounds{MaxTime: xdr.TimePoint(closeTime + int64(lifetime/time.Second))}, //nolint:gosec // a time of this century
+	}
 }
 
 func simulationFault(sim protocol.SimulateTransactionResponse) error {
@@ -136,32 +144,49 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 	return nil
 }
 
-// sign gives the transaction its fee and signature, in the form in which it is
-// stored and sent.
-func (d *Deployer) sign(a assembled, inclusion int64, contractID string) (provisioning.StellarTransaction, error) {
-	const op = "sign transaction"
+// sign gives the transaction its source, number, time, fee and signatures, in the
+// form in which it is stored and sent. Its time begins now: it may have waited long
+// for an account that carries it.
+func (w *work) sign(ctx context.Context, a assembled, inclusion int64, c *carrier) (provisioning.StellarTransaction, error) {
+	now, err := w.rpc.now.get(ctx)
+	if err != nil {
+		return provisioning.StellarTransaction{}, err
+	}
+	a.tx.Cond = validUntil(now.closeTime)
+	a.tx.SeqNum = xdr.SequenceNumber(c.last + 1)
+	a.tx.SourceAccount = xdr.MustMuxedAddress(c.lease.Address())
 	fee := a.resource + inclusion
 	a.tx.Fee = xdr.Uint32(fee) //nolint:gosec // bid keeps it below the largest fee that can be written
-	hash, err := network.HashTransaction(a.tx, d.opts.Passphrase)
-	if err != nil {
-		return provisioning.StellarTransaction{}, unusable(err, op)
+	keys := []*keypair.Full{c.key}
+	if c.channel() {
+		keys = append(keys, w.signer) // The operation is the deployer's.
 	}
-	signature, err := d.signer.SignDecorated(hash[:])
+	hash, envelope, err := w.seal(a.tx, keys...)
 	if err != nil {
-		return provisioning.StellarTransaction{}, unusable(err, op)
+		return provisioning.StellarTransaction{}, unusable(err, "sign transaction")
 	}
-	envelope, err := xdr.MarshalBase64(xdr.TransactionEnvelope{
-		Type: xdr.EnvelopeTypeEnvelopeTypeTx,
-		V1:   &xdr.TransactionV1Envelope{Tx: a.tx, Signatures: []xdr.DecoratedSignature{signature}},
-	})
-	if err != nil {
-		return provisioning.StellarTransaction{}, unusable(err, op)
-	}
-	tx := provisioning.StellarTransaction{
-		Hash: hex.EncodeToString(hash[:]), Envelope: envelope, Source: d.Address(), Sequence: int64(a.tx.SeqNum),
-		Purpose: a.act.purpose, ContractID: contractID, NetworkID: d.networkID,
+	return provisioning.StellarTransaction{
+		Hash: hex.EncodeToString(hash[:]), Envelope: envelope, Source: c.lease.Address(), Sequence: int64(a.tx.SeqNum),
+		Purpose: a.act.purpose, TenantID: a.act.tenant, ContractID: a.act.subject, NetworkID: w.networkID,
 		ValidUntil:      time.Unix(int64(a.tx.Cond.TimeBounds.MaxTime), 0), //nolint:gosec // as above
-		SubmittedLedger: a.built, MaxFee: fee,
+		SubmittedLedger: min(a.built, now.ledger), MaxFee: fee,
+	}, nil
+}
+
+// seal signs a transaction with each of the keys.
+func (d *Deployer) seal(tx xdr.Transaction, keys ...*keypair.Full) (hash [32]byte, envelope string, err error) {
+	hash, err = network.HashTransaction(tx, d.opts.Passphrase)
+	if err != nil {
+		return hash, "", err
 	}
-	return tx, nil
+	signed := xdr.TransactionV1Envelope{Tx: tx}
+	for _, key := range keys {
+		signature, err := key.SignDecorated(hash[:])
+		if err != nil {
+			return hash, "", err
+		}
+		signed.Signatures = append(signed.Signatures, signature)
+	}
+	envelope, err = xdr.MarshalBase64(xdr.TransactionEnvelope{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &signed})
+	return hash, envelope, err
 }

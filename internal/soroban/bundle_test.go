@@ -56,11 +56,11 @@ func setup(t *testing.T) *testBundle {
 	return b
 }
 
-func setupUnfunded(t *testing.T) *testBundle {
+func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundle {
 	t.Helper()
 	t.Parallel()
 	b := &testBundle{t: t, key: keypair.MustRandom(), names: new(atomic.Int64)}
-	b.start()
+	b.start(change...)
 	var err error
 	b.db, err = postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
 	b.must(err)
@@ -68,9 +68,13 @@ func setupUnfunded(t *testing.T) *testBundle {
 	return b
 }
 
-func (b *testBundle) start() {
+func (b *testBundle) start(change ...func(*stellarnet.Options)) {
 	b.t.Helper()
-	net, err := stellarnet.Start(b.t.Context(), stellarnet.Options{LedgerClose: 50 * time.Millisecond, Host: sharedHost})
+	o := stellarnet.Options{LedgerClose: 50 * time.Millisecond, Host: sharedHost}
+	for _, c := range change {
+		c(&o)
+	}
+	net, err := stellarnet.Start(b.t.Context(), o)
 	b.must(err)
 	b.t.Cleanup(func() { _ = net.Close() })
 	client := rpcclient.NewClient(net.RPCURL(), &http.Client{Transport: &http.Transport{}})
@@ -188,12 +192,17 @@ func (b *testBundle) ledger(keys ...xdr.LedgerKey) []protocol.LedgerEntryResult 
 
 func (b *testBundle) account() xdr.AccountEntry {
 	b.t.Helper()
-	id := xdr.MustAddress(b.key.Address())
+	return b.accountOf(b.key.Address())
+}
+
+func (b *testBundle) accountOf(address string) xdr.AccountEntry {
+	b.t.Helper()
+	id := xdr.MustAddress(address)
 	key, err := id.LedgerKey()
 	b.must(err)
 	found := b.ledger(key)
 	if len(found) != 1 {
-		b.t.Fatalf("the ledger has %d deployers", len(found))
+		b.t.Fatalf("the ledger has %d accounts %s", len(found), address)
 	}
 	var data xdr.LedgerEntryData
 	b.must(xdr.SafeUnmarshalBase64(found[0].DataXDR, &data))

@@ -43,25 +43,33 @@ func (c *client) simulate(ctx context.Context, env xdr.TransactionEnvelope) (pro
 		protocol.SimulateTransactionRequest{Transaction: encoded})
 }
 
-func (c *client) entries(ctx context.Context, keys []xdr.LedgerKey) (protocol.GetLedgerEntriesResponse, error) {
-	q := protocol.GetLedgerEntriesRequest{Keys: make([]string, len(keys))}
-	for i, key := range keys {
-		encoded, err := xdr.MarshalBase64(key)
-		if err != nil {
-			return protocol.GetLedgerEntriesResponse{}, unusable(err, "read ledger entries")
-		}
-		q.Keys[i] = encoded
+func (c *client) entries(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error) {
+	return read[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, protocol.GetLedgerEntriesRequest{Keys: keys})
+}
+
+// poll is entries for those who ask again and again.
+func (c *client) poll(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error) {
+	got, err := call[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, protocol.GetLedgerEntriesRequest{Keys: keys})
+	if err == nil {
+		c.rest.saw(got.LatestLedger)
 	}
-	return read[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, q)
+	return got, err
+}
+
+// moment is a ledger and when it closed.
+type moment struct {
+	ledger    uint32
+	closeTime int64 // Unix seconds.
 }
 
 // latest tells the latest ledger and when it closed. getLatestLedger would name
 // the time too, yet older servers do not, and newer ones add all of the ledger's
 // meta, megabytes on a public network. So it asks for a transaction that does
 // not exist: the answer is small and has always named ledger and time.
-func (c *client) latest(ctx context.Context, networkID string) (protocol.GetTransactionResponse, error) {
-	return read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
+func (c *client) latest(ctx context.Context, networkID string) (moment, error) {
+	got, err := read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
 		protocol.GetTransactionRequest{Hash: networkID})
+	return moment{got.LatestLedger, got.LatestLedgerCloseTime}, err
 }
 
 // transaction and send are made once: who asks for them has a loop of its own.
@@ -70,6 +78,7 @@ func (c *client) transaction(ctx context.Context, hash string) (protocol.GetTran
 		protocol.GetTransactionRequest{Hash: hash})
 	if err == nil {
 		c.rest.saw(got.LatestLedger)
+		c.met(moment{got.LatestLedger, got.LatestLedgerCloseTime})
 	}
 	return got, err
 }
@@ -79,6 +88,15 @@ func (c *client) send(ctx context.Context, envelope string) (protocol.SendTransa
 		protocol.SendTransactionRequest{Transaction: envelope})
 	if err == nil {
 		c.rest.saw(got.LatestLedger)
+		c.met(moment{got.LatestLedger, got.LatestLedgerCloseTime})
 	}
 	return got, err
+}
+
+// met takes in the latest ledger of an answer about something else, unless that
+// comes from a server that is behind.
+func (c *client) met(m moment) {
+	if known, ok := c.now.known(); m.closeTime > 0 && (!ok || m.ledger >= known.ledger) {
+		c.now.put(m)
+	}
 }

@@ -12,12 +12,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// maxRounds bounds one deployment as a whole; the longest way that makes sense
-// has half as many.
-const maxRounds = 16
-
-// lagPatience is how long a server may be behind what is known already.
-const lagPatience = 30 * time.Second
+const (
+	// maxRounds bounds one deployment as a whole; the longest way that makes sense
+	// has half as many.
+	maxRounds = 16
+	// lagPatience is how long a server may be behind what is known already.
+	lagPatience = 30 * time.Second
+	// simulationGood is how long a simulation serves while its transaction waits for
+	// an account to carry it. Prices hardly move in that time; the margin covers them.
+	simulationGood = time.Minute
+)
 
 // Deploy makes sure that the tenant's contract exists and is the right one: look,
 // do what is missing, verify. Its errors are KindPermanent when somebody has to
@@ -32,20 +36,11 @@ func (d *Deployer) Deploy(ctx context.Context, t provisioning.Tenant, journal pr
 	if err := d.checkNetwork(ctx); err != nil {
 		return provisioning.Contract{}, err
 	}
-	if err := d.possible(ctx, to); err != nil {
-		return provisioning.Contract{}, err
-	}
-	// Also a contract that exists already takes the lease: the run before may have
-	// died between sending and knowing, and then its transaction is to be settled.
-	lease, err := journal.Account(ctx, d.networkID, d.Address())
-	if err != nil {
-		return provisioning.Contract{}, err
-	}
-	r := &deployment{Deployer: d, to: to, lease: lease, last: lease.Sequence(), contract: d.described(to)}
-	// A failure to give the account back must not hide what became of the
-	// contract; the lease ends with the run's own at the latest.
-	defer func() { _ = lease.Release(ctx, r.last) }()
-	if err := r.settle(ctx); err != nil {
+	r := &deployment{work: work{Deployer: d, journal: journal, mine: to.address}, to: to}
+	r.contract = d.described(to)
+	// The run before may have died between sending and knowing. What it has signed
+	// comes first, whichever account carried it.
+	if err := r.settleOwn(ctx); err != nil {
 		return provisioning.Contract{}, err
 	}
 	if err := r.complete(ctx); err != nil {
@@ -54,35 +49,27 @@ func (d *Deployer) Deploy(ctx context.Context, t provisioning.Tenant, journal pr
 	return r.contract, nil
 }
 
-// possible looks without the account's lease, so that what cannot work is told
-// at once and not after everybody who waits for the account.
-func (d *Deployer) possible(ctx context.Context, to target) error {
-	v, err := d.look(ctx, to.id)
-	if err != nil {
-		return err
-	}
-	next, err := d.plan(to, v)
-	if next != nil && v.account == nil {
-		return d.noAccount()
-	}
-	return err
-}
-
 // described is what is known of a contract that exists already.
 func (d *Deployer) described(t target) provisioning.Contract {
 	hash := contract.Hash()
 	return provisioning.Contract{ID: t.address, WasmHash: hex.EncodeToString(hash[:]), Network: d.opts.Passphrase}
 }
 
-// deployment is one Deploy, from when it holds the lease of the account.
+// deployment is one Deploy.
 type deployment struct {
+	work
+	to target
+}
+
+// work is what transactions are sent for, and what came of it so far.
+type work struct {
 	*Deployer
-	to       target
-	lease    provisioning.AccountLease
+	journal  provisioning.Journal
+	mine     string // The contract whose transactions count as this work's own.
 	contract provisioning.Contract
 
-	last     int64  // The sequence number used last as far as is known, 0: ask.
 	seen     uint32 // A ledger in which something was applied; older views are stale.
+	known    uint32 // The same from the journal, which may be of a network that was begun anew since.
 	floor    int64  // The least inclusion fee, once the network asked for more.
 	tries    int    // Transactions that came to nothing and cost nothing.
 	failures int    // Transactions that came to nothing and cost their fee.
@@ -92,30 +79,78 @@ type deployment struct {
 // complete goes round until the ledger shows the contract, alive and verified.
 func (r *deployment) complete(ctx context.Context) error {
 	for range maxRounds {
-		v, err := r.current(ctx)
+		v, err := r.current(ctx, 0)
 		if err != nil {
 			return err
 		}
 		next, err := r.plan(r.to, v)
-		if next == nil || err != nil {
+		switch {
+		case next == nil || err != nil:
 			return err
+		case v.account == nil:
+			return r.noAccount()
+		case next.shared || r.opts.Channels == 0:
+			err = r.exclusively(ctx)
+		default:
+			err = r.onChannel(ctx, next)
 		}
-		if err := r.step(ctx, next, v); err != nil {
+		if err != nil {
 			return err
 		}
 	}
+	return r.unsettled()
+}
+
+func (w *work) unsettled() error {
 	return provisioning.Errorf(provisioning.KindTransient, "deploy contract",
 		"the ledger kept changing while the contract was deployed")
 }
 
-// current is a look that is not older than what is known already. The servers
+// exclusively does what only one caller at a time may do, with the deployer's own
+// account, and the rest as well where there are no channels. Before that it looks
+// again: who had the account before may have done it all.
+func (r *deployment) exclusively(ctx context.Context) error {
+	c, err := r.leaseOwn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.release(ctx)
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	for range maxRounds {
+		v, err := r.current(ctx, c.last)
+		if err != nil {
+			return err
+		}
+		if v.sequence() < c.last { // Numbers never go back, except where a test network was begun anew.
+			c.last = 0
+		}
+		next, err := r.plan(r.to, v)
+		if next == nil || err != nil || !next.shared && r.opts.Channels > 0 {
+			return err
+		}
+		if v.account == nil {
+			return r.noAccount()
+		}
+		c.last = max(c.last, v.sequence())
+		if err := r.step(ctx, next, c, v.account); err != nil {
+			return err
+		}
+	}
+	return r.unsettled()
+}
+
+// current is a look that is not older than what is known already: a ledger in
+// which something was applied, and a sequence number of the deployer. The servers
 // behind one address need not be equally far, and on an old view the contract
-// would be missing that was created just now.
-func (r *deployment) current(ctx context.Context) (view, error) {
+// would be missing that was created just now. What only the journal knows is waited
+// for no longer than lagPatience: test networks are begun anew.
+func (r *deployment) current(ctx context.Context, number int64) (view, error) {
 	began := r.opts.Clock.Now()
 	for {
-		v, err := r.look(ctx, r.to.id)
-		if err != nil || v.ledger >= r.seen && v.sequence() >= r.last {
+		v, err := r.look(ctx, r.to.id, r.account)
+		if err != nil || v.ledger >= max(r.seen, r.known) && v.sequence() >= number {
 			return v, err
 		}
 		if r.opts.Clock.Now().Sub(began) > lagPatience {
@@ -123,8 +158,7 @@ func (r *deployment) current(ctx context.Context) (view, error) {
 				return v, provisioning.Errorf(provisioning.KindTransient, "read ledger entries",
 					"the Stellar RPC server is behind the network: it knows ledger %d, a transaction was applied in %d", v.ledger, r.seen)
 			}
-			// Numbers never go back, except where a test network was begun anew.
-			r.last = 0
+			r.known = 0
 			return v, nil
 		}
 		if err := r.rpc.rest.pause(ctx); err != nil {
@@ -133,73 +167,104 @@ func (r *deployment) current(ctx context.Context) (view, error) {
 	}
 }
 
-// step does one act. Success and what is worth another round both return nil:
-// the next look tells them apart.
-func (r *deployment) step(ctx context.Context, a *act, v view) error {
-	if v.account == nil {
-		return r.noAccount()
-	}
-	built, err := r.assemble(ctx, a, max(r.last, v.sequence())+1)
+// step does one act on an account that is leased already. Success and what is
+// worth another round both return nil: the next look tells them apart.
+func (w *work) step(ctx context.Context, a *act, c *carrier, account *xdr.AccountEntry) error {
+	built, err := w.assemble(ctx, a)
 	if err != nil {
-		var fault *simulationError
-		if errors.As(err, &fault) {
-			return r.puzzled(ctx, a, fault)
-		}
+		return w.unbuilt(ctx, a, err)
+	}
+	done, err := w.carry(ctx, built, c, account)
+	if err != nil || done == nil {
 		return err
 	}
-	inclusion, err := r.bid(ctx, built, r.floor)
+	return w.react(ctx, *done)
+}
+
+// onChannel does one act on any channel. The simulation comes first, so that the
+// account is held for no longer than it takes to send and know.
+func (w *work) onChannel(ctx context.Context, a *act) error {
+	built, err := w.assemble(ctx, a)
+	if err != nil {
+		return w.unbuilt(ctx, a, err)
+	}
+	done, err := w.onFreeChannel(ctx, built)
+	if err != nil || done == nil {
+		return err
+	}
+	return w.react(ctx, *done)
+}
+
+func (w *work) onFreeChannel(ctx context.Context, built assembled) (*attempt, error) {
+	c, err := w.leaseChannel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(ctx)
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
+	if w.opts.Clock.Now().Sub(built.at) > simulationGood {
+		return nil, nil // Another round, with another simulation.
+	}
+	account, err := c.number(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return w.carry(ctx, built, c, account)
+}
+
+// unbuilt reacts to a transaction that could not be put together.
+func (w *work) unbuilt(ctx context.Context, a *act, err error) error {
+	var fault *simulationError
+	if errors.As(err, &fault) {
+		return w.puzzled(ctx, a, fault)
+	}
+	return err
+}
+
+// carry signs, stores and sends a transaction, and follows it to its end. A nil
+// attempt is worth another round.
+func (w *work) carry(ctx context.Context, built assembled, c *carrier, account *xdr.AccountEntry) (*attempt, error) {
+	inclusion, err := w.bid(ctx, built, w.floor)
 	if provisioning.KindOf(err) == provisioning.KindPermanent && built.restores() {
 		// The code went to the archive after the look. To bring it back has a ceiling
 		// of its own; the next look will show it.
-		return r.puzzled(ctx, a, &simulationError{text: "something has to be restored first", err: err})
+		return nil, w.puzzled(ctx, built.act, &simulationError{text: "something has to be restored first", err: err})
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	tx, err := r.sign(built, inclusion, r.subject(a))
+	if c.poor(built.resource + inclusion) {
+		return nil, nil
+	}
+	tx, err := w.sign(ctx, built, inclusion, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.lease.Store(ctx, tx); err != nil {
-		return err
+	if err := c.lease.Store(ctx, tx); err != nil {
+		return nil, err
 	}
-	end, err := r.pursue(tx).run(ctx)
+	p := w.pursue(tx)
+	p.outbid = func(ctx context.Context) (bool, error) { return w.outbid(ctx, p, built, c) }
+	c.open = true
+	end, err := p.run(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.resolve(ctx, tx, end); err != nil {
-		return err
+	if err := c.resolve(ctx, p.tx, end); err != nil {
+		return nil, err
 	}
-	return r.react(ctx, attempt{act: a, tx: tx, resource: built.resource, view: v}, end)
+	c.open = false
+	c.blame(end)
+	w.claim(p.tx, end)
+	return &attempt{act: built.act, tx: p.tx, end: end, resource: built.resource, carrier: c, account: account}, nil
 }
 
-// subject is the contract that an act is about; the code belongs to none.
-func (r *deployment) subject(a *act) string {
-	if a.purpose == provisioning.PurposeUpload || len(a.restore) > 0 && a.restore[0].ContractCode != nil {
-		return ""
-	}
-	return r.to.address
-}
-
-// resolve records what became of a transaction, of this call or an earlier one.
-func (r *deployment) resolve(ctx context.Context, tx provisioning.StellarTransaction, end ending) error {
-	if err := r.lease.Resolve(ctx, tx.Hash, end.TransactionOutcome); err != nil {
-		return err
-	}
-	if end.State != provisioning.TransactionSucceeded && end.State != provisioning.TransactionFailed {
-		return nil
-	}
-	r.seen = max(r.seen, end.Ledger)
-	if end.code != xdr.TransactionResultCodeTxBadSeq { // The one failure that leaves the number unused.
-		r.last = max(r.last, tx.Sequence)
-	}
-	return nil
-}
-
-// claim puts a transaction of this tenant into the account of this deployment.
-func (r *deployment) claim(tx provisioning.StellarTransaction, end ending) {
-	r.contract.FeeCharged += end.FeeCharged
+// claim puts a transaction of this contract into the account of this work.
+func (w *work) claim(tx provisioning.StellarTransaction, end ending) {
+	w.contract.FeeCharged += end.FeeCharged
 	if tx.Purpose == provisioning.PurposeCreate && end.State == provisioning.TransactionSucceeded {
-		r.contract.TransactionHash, r.contract.Ledger = tx.Hash, end.Ledger
+		w.contract.TransactionHash, w.contract.Ledger = tx.Hash, end.Ledger
 	}
 }

@@ -96,8 +96,8 @@ func TestDeployer_Deploy(t *testing.T) {
 		f := b.net.Faults()
 		t.Logf("%s %d, %s %d, %s %d, %s %d, %s %d, %s %d; fee %d", network, f.Calls(network), entries, f.Calls(entries),
 			simulate, f.Calls(simulate), feeStats, f.Calls(feeStats), send, f.Calls(send), ask, f.Calls(ask), c.FeeCharged)
-		// The bundle's own look is one of the entries.
-		if f.Calls(network) != 0 || f.Calls(entries) != 4 || f.Calls(simulate) != 1 || f.Calls(feeStats) != 1 || f.Calls(send) != 1 {
+		// Most looks at entries are polls, whose number depends on the ledger's time.
+		if f.Calls(network) != 0 || f.Calls(ask) > 2 || f.Calls(simulate) != 1 || f.Calls(feeStats) > 1 || f.Calls(send) != 1 {
 			t.Error("more calls than it takes")
 		}
 	})

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -18,9 +21,17 @@ import (
 type Deployer struct {
 	opts      Options
 	rpc       *client
+	looks     *gatherer // Reads of the ledger, for all callers.
+	polls     *gatherer // The same, for those who wait for a transaction.
+	fees      *recent[protocol.GetFeeStatsResponse]
 	signer    *keypair.Full
+	channels  []*keypair.Full // Made when first used; guarded by making.
+	making    sync.Mutex
+	tending   chan struct{} // Held by the one caller that looks after the channels.
+	tended    atomic.Bool   // All channels were seen to be there.
 	account   xdr.AccountId
 	networkID string
+	checks    singleflight.Group
 	checked   atomic.Bool // The server was seen to serve the configured network.
 }
 
@@ -35,13 +46,21 @@ func New(o Options) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Deployer{
-		opts:      o,
-		rpc:       &client{url: o.RPCURL, http: o.HTTPClient, rest: rest{o.Clock, o.PollInterval, &tempo{}}},
+	d := &Deployer{
+		opts: o,
+		rpc: &client{
+			url: o.RPCURL, http: o.HTTPClient, rest: rest{o.Clock, o.PollInterval, &tempo{}}, busy: make(chan struct{}, callsAtOnce),
+		},
 		signer:    signer,
+		tending:   make(chan struct{}, 1),
 		account:   xdr.MustAddress(signer.Address()),
 		networkID: NetworkID(o.Passphrase),
-	}, nil
+	}
+	d.rpc.now = &recent[moment]{clock: o.Clock, fetch: func(ctx context.Context) (moment, error) { return d.rpc.latest(ctx, d.networkID) }}
+	d.looks = &gatherer{fetch: d.rpc.entries}
+	d.polls = &gatherer{fetch: d.rpc.poll, putOff: d.rpc.rest.pause}
+	d.fees = &recent[protocol.GetFeeStatsResponse]{clock: o.Clock, fetch: d.rpc.feeStats}
+	return d, nil
 }
 
 // Address is the deployer's account (G...).
@@ -87,6 +106,16 @@ func (d *Deployer) checkNetwork(ctx context.Context) error {
 	if d.checked.Load() {
 		return nil
 	}
+	asked := d.checks.DoChan("", func() (any, error) { return nil, d.askNetwork(context.WithoutCancel(ctx)) })
+	select {
+	case got := <-asked:
+		return got.Err
+	case <-ctx.Done():
+		return stopped(ctx, "check network", ctx.Err())
+	}
+}
+
+func (d *Deployer) askNetwork(ctx context.Context) error {
 	got, err := d.rpc.network(ctx)
 	if err != nil {
 		return err

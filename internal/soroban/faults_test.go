@@ -24,6 +24,11 @@ func (w watched) Account(ctx context.Context, networkID, address string) (provis
 	return watchedLease{lease, w}, err
 }
 
+func (w watched) Channel(ctx context.Context, networkID, deployer string, count int) (provisioning.AccountLease, error) {
+	lease, err := w.Journal.Channel(ctx, networkID, deployer, count)
+	return watchedLease{lease, w}, err
+}
+
 type watchedLease struct {
 	provisioning.AccountLease
 	w watched
@@ -40,11 +45,11 @@ func (l watchedLease) Store(ctx context.Context, tx provisioning.StellarTransact
 	return err
 }
 
-func (l watchedLease) Release(ctx context.Context, sequence int64) error {
+func (l watchedLease) Release(ctx context.Context, r provisioning.AccountRest) error {
 	if l.w.killed {
 		return nil
 	}
-	return l.AccountLease.Release(ctx, sequence)
+	return l.AccountLease.Release(ctx, r)
 }
 
 // wire is the network between deployer and server, with moments at which a test

@@ -22,14 +22,20 @@ import (
 // it too, and returns what it cost.
 func (b *testBundle) foreign(body xdr.OperationBody) int64 {
 	b.t.Helper()
+	return b.foreignBy(b.key, body)
+}
+
+// foreignBy does it with another key, a channel's for one.
+func (b *testBundle) foreignBy(key *keypair.Full, body xdr.OperationBody) int64 {
+	b.t.Helper()
 	tx := xdr.Transaction{
-		SourceAccount: xdr.MustMuxedAddress(b.key.Address()), Fee: 100, SeqNum: b.account().SeqNum + 1,
+		SourceAccount: xdr.MustMuxedAddress(key.Address()), Fee: 100, SeqNum: b.accountOf(key.Address()).SeqNum + 1,
 		Operations: []xdr.Operation{{Body: body}},
 	}
 	if body.InvokeHostFunctionOp != nil {
 		b.simulated(&tx)
 	}
-	return b.apply(tx, b.key)
+	return b.apply(tx, key)
 }
 
 func (b *testBundle) simulated(tx *xdr.Transaction) {

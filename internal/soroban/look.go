@@ -21,7 +21,7 @@ const (
 // view is what one look at the ledger showed of a contract.
 type view struct {
 	ledger   uint32
-	account  *xdr.AccountEntry // nil: the deployer's account does not exist.
+	account  *xdr.AccountEntry // nil: the account does not exist.
 	code     life
 	instance life
 	content  *xdr.ScContractInstance // nil while instance is missing.
@@ -35,14 +35,14 @@ func (v view) sequence() int64 {
 	return int64(v.account.SeqNum)
 }
 
-// look reads code, instance and account in one call, so that all are of one ledger.
-func (d *Deployer) look(ctx context.Context, id xdr.ContractId) (view, error) {
-	got, err := d.rpc.entries(ctx, []xdr.LedgerKey{codeKey(), instanceKey(id), accountKey(d.account)})
+// look reads code, instance and an account in one call, so that all are of one ledger.
+func (d *Deployer) look(ctx context.Context, id xdr.ContractId, account xdr.AccountId) (view, error) {
+	entries, ledger, err := d.lookUp(ctx, d.looks, codeKey(), instanceKey(id), accountKey(account))
 	if err != nil {
 		return view{}, err
 	}
-	v := view{ledger: got.LatestLedger}
-	for _, entry := range got.Entries {
+	v := view{ledger: ledger}
+	for _, entry := range entries {
 		if err := v.take(entry); err != nil {
 			return view{}, unusable(err, "read ledger entries")
 		}
@@ -50,7 +50,42 @@ func (d *Deployer) look(ctx context.Context, id xdr.ContractId) (view, error) {
 	return v, nil
 }
 
+// lookUp gives the entries in the order of their keys, the zero result for one that is not there.
+func (d *Deployer) lookUp(ctx context.Context, through *gatherer, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
+	encoded := make([]string, len(keys))
+	for i, key := range keys {
+		var err error
+		if encoded[i], err = xdr.MarshalBase64(key); err != nil {
+			return nil, 0, unusable(err, "read ledger entries")
+		}
+	}
+	found, ledger, err := through.entries(ctx, encoded)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := make([]protocol.LedgerEntryResult, len(keys))
+	for i, key := range encoded {
+		out[i] = found[key]
+	}
+	return out, ledger, nil
+}
+
+// accountOf reads an account entry; nil when it does not exist.
+func accountOf(entry protocol.LedgerEntryResult) (*xdr.AccountEntry, error) {
+	if entry.DataXDR == "" {
+		return nil, nil
+	}
+	var data xdr.LedgerEntryData
+	if err := xdr.SafeUnmarshalBase64(entry.DataXDR, &data); err != nil {
+		return nil, unusable(err, "read ledger entries")
+	}
+	return data.Account, nil
+}
+
 func (v *view) take(entry protocol.LedgerEntryResult) error {
+	if entry.DataXDR == "" {
+		return nil
+	}
 	var data xdr.LedgerEntryData
 	if err := xdr.SafeUnmarshalBase64(entry.DataXDR, &data); err != nil {
 		return err

@@ -21,6 +21,9 @@ const (
 	DefaultPollInterval = 500 * time.Millisecond
 	// DefaultTimeout is how long one call to the server may take.
 	DefaultTimeout = 15 * time.Second
+	// MaxChannels is the most channel accounts of one deployer. A ledger of the public
+	// network takes fewer contract transactions than that.
+	MaxChannels = 1000
 	// MinFee is the least that the network takes for a transaction, in stroops.
 	MinFee = 100
 )
@@ -40,6 +43,10 @@ type Options struct {
 	// MaxUploadFee is the same for the code, which is uploaded once per network,
 	// and for bringing it back from the archive. Default: DefaultMaxUploadFee.
 	MaxUploadFee int64
+	// Channels is how many channel accounts carry tenants' transactions, at most
+	// MaxChannels; that many can be in one ledger. 0: the deployer carries its own, one
+	// in a ledger. The channels are made, and funded by the deployer, on first use.
+	Channels int
 	// HTTPClient makes the calls. It should have a Timeout: a call without one can
 	// hang for as long as ctx lasts. Default: one with DefaultTimeout.
 	HTTPClient *http.Client
@@ -59,7 +66,7 @@ func (o Options) withDefaults() Options {
 		o.MaxUploadFee = DefaultMaxUploadFee
 	}
 	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Timeout: DefaultTimeout}
+		o.HTTPClient = newHTTPClient()
 	}
 	if o.Clock == nil {
 		o.Clock = provisioning.SystemClock{}
@@ -68,6 +75,16 @@ func (o Options) withDefaults() Options {
 		o.PollInterval = DefaultPollInterval
 	}
 	return o
+}
+
+// callsAtOnce is how many calls one deployer makes at a time, and keeps
+// connections for. Many tenants at once shall not look like an attack to a server.
+const callsAtOnce = 16
+
+func newHTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // it is documented to be one
+	transport.MaxIdleConnsPerHost = callsAtOnce
+	return &http.Client{Timeout: DefaultTimeout, Transport: transport}
 }
 
 // validate names the variable first, then the rule. It never quotes a value: the
@@ -95,6 +112,9 @@ func (o Options) validate() (*keypair.Full, error) {
 	}
 	if o.MaxUploadFee < MinFee {
 		return nil, invalid("SOROBAN_MAX_UPLOAD_FEE must be at least %d stroops", MinFee)
+	}
+	if o.Channels < 0 || o.Channels > MaxChannels {
+		return nil, invalid("SOROBAN_CHANNELS must be between 0 and %d", MaxChannels)
 	}
 	if o.PollInterval < 0 {
 		return nil, invalid("PollInterval must not be negative")

@@ -1,20 +1,27 @@
 package soroban
 
 import (
+	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// act is one step towards a contract: a transaction of one operation.
+// act is one step of the way: a transaction, of one operation but where it funds channels.
 type act struct {
 	purpose provisioning.TransactionPurpose
 	what    string // For messages: "the creation of the contract".
 	body    xdr.OperationBody
 	restore []xdr.LedgerKey // With PurposeRestore: what to bring back.
+	extend  []xdr.LedgerKey // With PurposeExtend: what is to live longer.
+	ops     []xdr.Operation // With PurposeFund, in place of body.
 	ceiling int64
 	setting string // The variable that moves the ceiling.
+	tenant  uuid.UUID
+	subject string // The contract that it is about, C...; empty: none, or several.
+	spends  int64  // Stroops that it takes from the deployer on top of the fee.
+	shared  bool   // It is done once for all tenants, so only one caller at a time may do it.
 }
 
 // plan names the next step, or nil when the contract is there, alive and the
@@ -43,7 +50,7 @@ func (d *Deployer) upload() *act {
 		purpose: provisioning.PurposeUpload, what: "the upload of the contract's code (once per network)",
 		body: invoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}),
 
-		ceiling: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE",
+		ceiling: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE", shared: true,
 	}
 }
 
@@ -63,7 +70,7 @@ func (d *Deployer) create(t target) *act {
 				},
 			},
 		}),
-		ceiling: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE",
+		ceiling: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: t.tenant, subject: t.address,
 	}
 }
 
@@ -78,10 +85,10 @@ func (d *Deployer) restoreArchived(t target, v view) *act {
 	}
 	if v.code == archived {
 		a.what, a.restore = "the restoring of the contract's code (once per network)", []xdr.LedgerKey{codeKey()}
-		a.ceiling, a.setting = d.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE"
+		a.ceiling, a.setting, a.shared = d.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE", true
 	} else {
 		a.what, a.restore = "the restoring of the contract", []xdr.LedgerKey{instanceKey(t.id)}
-		a.ceiling, a.setting = d.opts.MaxFee, "SOROBAN_MAX_FEE"
+		a.ceiling, a.setting, a.tenant, a.subject = d.opts.MaxFee, "SOROBAN_MAX_FEE", t.tenant, t.address
 	}
 	return a
 }

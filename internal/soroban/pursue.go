@@ -20,6 +20,14 @@ const (
 	// sendAgainAfter is how many ledgers an accepted transaction may be waited for:
 	// after that many stellar-core forgets those that found no room.
 	sendAgainAfter = 4
+	// outbidAfter is how many ledgers an accepted transaction waits before it offers
+	// more.
+	outbidAfter = 3
+	// askEvery is after how many ledgers, and after how much time, the transaction
+	// itself is asked for although its number is not used yet: its end may be that it
+	// expired.
+	askEvery     = 3
+	askEveryTime = 10 * time.Second
 	// stallPatience is how long the network may close no ledger.
 	stallPatience = 3 * time.Minute
 )
@@ -29,6 +37,9 @@ const (
 type pursuit struct {
 	d  *Deployer
 	tx provisioning.StellarTransaction
+	// outbid offers more for the transaction, and reports whether it did. Nil: nobody may.
+	outbid func(ctx context.Context) (bool, error)
+	plain  string // The envelope before it was outbid; empty: it was not.
 
 	uncertain bool    // A send may have been taken, so no refusal is the last word.
 	accepted  uint32  // The latest ledger when the network took it, 0 before.
@@ -36,25 +47,36 @@ type pursuit struct {
 	busy      int     // Sends in a row that came to nothing.
 	faults    int     // Calls in a row without an answer.
 	cause     error   // Of the last fault.
-	ledger    uint32  // The latest ledger of the last answer,
+	height    uint32  // The latest ledger that was heard of.
+	asked     uint32  // The latest ledger when the transaction was asked for last,
+	askedAt   time.Time
+	ledger    uint32 // The latest ledger of the last answer about it,
 	since     time.Time
 }
 
 func (d *Deployer) pursue(tx provisioning.StellarTransaction) *pursuit {
-	return &pursuit{d: d, tx: tx, since: d.opts.Clock.Now()}
+	now := d.opts.Clock.Now()
+	return &pursuit{d: d, tx: tx, since: now, askedAt: now}
 }
 
 // run sends and asks until the end is known. Its errors leave the end open: then
 // the transaction stays unresolved in the journal.
 func (p *pursuit) run(ctx context.Context) (ending, error) {
 	for {
+		if err := p.raise(ctx); err != nil {
+			return ending{}, err
+		}
 		if p.wantsSend() {
 			if end, err := p.send(ctx); end != nil || err != nil {
 				return given(end), err
 			}
 		}
-		if err := p.rest(ctx); err != nil {
+		worth, err := p.await(ctx)
+		if err != nil {
 			return ending{}, err
+		}
+		if !worth {
+			continue
 		}
 		if end, err := p.ask(ctx); end != nil || err != nil {
 			return given(end), err
@@ -70,15 +92,46 @@ func given(end *ending) ending {
 }
 
 func (p *pursuit) wantsSend() bool {
-	return p.refusal == nil && (p.accepted == 0 || p.ledger >= p.accepted+sendAgainAfter)
+	return p.refusal == nil && (p.accepted == 0 || p.height >= p.accepted+sendAgainAfter)
 }
 
-func (p *pursuit) rest(ctx context.Context) error {
-	if n := max(p.busy, p.faults); n > 0 {
-		return p.d.rpc.rest.backoff(ctx, n, p.cause)
+// raise offers more for a transaction that the network took and then left lying.
+func (p *pursuit) raise(ctx context.Context) error {
+	if p.outbid == nil || p.refusal != nil || p.accepted == 0 || p.height < p.accepted+outbidAfter {
+		return nil
 	}
-	return p.d.rpc.rest.pause(ctx)
+	plain := p.tx.Envelope
+	did, err := p.outbid(ctx)
+	if did {
+		p.plain, p.accepted = plain, 0 // To be sent.
+	} else {
+		p.outbid = nil
+	}
+	return err
 }
+
+// await waits until it is worth to ask for the transaction: after a fault, or when
+// its account's number is used, or now and then. Those who wait at the same time
+// share one call, however many they are.
+func (p *pursuit) await(ctx context.Context) (bool, error) {
+	if n := max(p.busy, p.faults); n > 0 {
+		return true, p.d.rpc.rest.backoff(ctx, n, p.cause)
+	}
+	found, ledger, err := p.d.lookUp(ctx, p.d.polls, accountKey(p.source()))
+	if err != nil {
+		return false, p.fault(err)
+	}
+	account, err := accountOf(found[0])
+	if err != nil {
+		return false, err
+	}
+	p.height = max(p.height, ledger)
+	used := account != nil && int64(account.SeqNum) >= p.tx.Sequence
+	return used || p.refusal != nil || p.height >= p.asked+askEvery || p.d.opts.Clock.Now().Sub(p.askedAt) >= askEveryTime, nil
+}
+
+// source is the account that carries the transaction.
+func (p *pursuit) source() xdr.AccountId { return xdr.MustAddress(p.tx.Source) }
 
 // send offers the transaction once. A nil ending means that it is not known yet
 // or that it is to be sent again.
@@ -90,17 +143,29 @@ func (p *pursuit) send(ctx context.Context) (*ending, error) {
 	p.faults, p.cause = 0, nil
 	switch got.Status {
 	case stellarcore.TXStatusPending, stellarcore.TXStatusDuplicate:
-		p.accepted, p.uncertain, p.busy = max(got.LatestLedger, p.ledger, 1), true, 0
+		p.accepted, p.uncertain, p.busy = max(got.LatestLedger, p.height, 1), true, 0
+		p.asked = max(p.asked, got.LatestLedger)
 	case stellarcore.TXStatusError:
 		end, err := refused(got)
 		if err != nil {
 			return nil, err
+		}
+		if p.plain != "" {
+			p.withdraw(got.LatestLedger)
+			return nil, nil
 		}
 		return p.refuse(end), nil
 	default: // TRY_AGAIN_LATER: full, busy with another one of the account, or banned.
 		p.busy++
 	}
 	return nil, nil
+}
+
+// withdraw goes back to the transaction as it was before it offered more: the
+// network took that once, and it may still be waiting there.
+func (p *pursuit) withdraw(ledger uint32) {
+	p.tx.Envelope, p.plain, p.outbid = p.plain, "", nil
+	p.accepted, p.busy = max(ledger, p.height, 1), 0
 }
 
 // unsent judges a send without a usable answer. The server may have passed the
@@ -134,6 +199,8 @@ func (p *pursuit) ask(ctx context.Context) (*ending, error) {
 		return nil, p.fault(err)
 	}
 	p.faults, p.cause = 0, nil
+	p.height = max(p.height, got.LatestLedger)
+	p.asked, p.askedAt = p.height, p.d.opts.Clock.Now()
 	if end, err := p.judge(ctx, got); end != nil || err != nil {
 		return end, err
 	}
@@ -198,7 +265,7 @@ func found(got protocol.GetTransactionResponse) (*ending, error) {
 // it is not known itself. The account tells whether the number is used up; if it is
 // not, the transaction was not applied.
 func (p *pursuit) judgeByLedger(ctx context.Context, got protocol.GetTransactionResponse, covered, expired bool) (*ending, error) {
-	v, err := p.d.look(ctx, p.contract())
+	v, err := p.d.look(ctx, p.contract(), p.source())
 	if err != nil {
 		return nil, p.fault(err)
 	}

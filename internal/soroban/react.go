@@ -16,36 +16,38 @@ const (
 	maxPuzzles  = 3
 )
 
-// attempt is an act with the transaction that was made of it.
+// attempt is an act with the transaction that was made of it, and its end.
 type attempt struct {
 	act      *act
 	tx       provisioning.StellarTransaction
+	end      ending
 	resource int64
-	view     view // What it was built on.
+	carrier  *carrier
+	account  *xdr.AccountEntry // The carrier as it was looked at; nil: it was not.
 }
 
-// react decides what the end of a transaction means for the deployment: nil for
+// react decides what the end of a transaction means for the work: nil for
 // another round, an error for the end.
-func (r *deployment) react(ctx context.Context, at attempt, end ending) error {
-	r.claim(at.tx, end)
-	switch end.State { //nolint:exhaustive // the others did nothing
+func (w *work) react(ctx context.Context, at attempt) error {
+	switch at.end.State { //nolint:exhaustive // the others did nothing
 	case provisioning.TransactionSucceeded:
-		r.floor = 0
+		w.floor = 0
 		return nil
 	case provisioning.TransactionFailed:
-		return r.failed(at, end)
+		return w.failed(at)
 	}
-	if err := r.hopeless(at, end); err != nil {
+	if err := w.hopeless(at); err != nil {
 		return err
 	}
-	if end.code == xdr.TransactionResultCodeTxInsufficientFee {
-		r.floor = raise(at.tx, at.resource, end.asked)
+	if at.end.code == xdr.TransactionResultCodeTxInsufficientFee {
+		w.floor = raise(at.tx, at.resource, at.end.asked)
+		w.fees.drop()
 	}
-	if r.tries++; r.tries > maxTries {
+	if w.tries++; w.tries > maxTries {
 		return provisioning.Errorf(provisioning.KindTransient, "send transaction",
-			"the network did not take the transaction for %s in %d tries; %s", at.act.what, r.tries, lastWord(end))
+			"the network did not take the transaction for %s in %d tries; %s", at.act.what, w.tries, lastWord(at.end))
 	}
-	return r.rpc.rest.backoff(ctx, r.tries, nil)
+	return w.rpc.rest.backoff(ctx, w.tries, nil)
 }
 
 func lastWord(end ending) string {
@@ -58,31 +60,40 @@ func lastWord(end ending) string {
 // failed reacts to a transaction that was applied without effect. Another one is
 // worth its fee once: it is simulated on what the ledger is now, and if somebody
 // else created the contract meanwhile, the next look shows it and nothing is sent.
-func (r *deployment) failed(at attempt, end ending) error {
-	if r.failures++; r.failures <= maxFailures {
+func (w *work) failed(at attempt) error {
+	if w.failures++; w.failures <= maxFailures {
 		return nil
 	}
 	kind, advice := provisioning.KindPermanent, "look it up by its hash"
-	if end.tooScarce() {
+	if at.end.tooScarce() {
 		kind, advice = provisioning.KindTransient, "the network's state changed between simulation and execution"
 	}
 	return provisioning.Errorf(kind, "apply transaction", "%s failed on the ledger with %s, at a fee of %s (transaction %s); %s",
-		at.act.what, end.Detail, xlm(end.FeeCharged), at.tx.Hash, advice)
+		at.act.what, at.end.Detail, xlm(at.end.FeeCharged), at.tx.Hash, advice)
 }
 
-// hopeless gives the error for refusals that another try would meet again.
-func (r *deployment) hopeless(at attempt, end ending) error {
+// hopeless gives the error for refusals that another try would meet again. When
+// it is a channel that is at fault, another one is tried and this one is out of
+// use.
+func (w *work) hopeless(at attempt) error {
+	end := at.end
 	refuse := func(format string, args ...any) error {
 		return provisioning.Wrap(end.err, provisioning.KindPermanent, "send transaction", format, args...)
 	}
+	badKey := func() error {
+		return refuse("the account %s does not accept the signature of its own key (%s); its signers or thresholds were changed, "+
+			"give SOROBAN_CONTRACT_DEPLOYER_SECRET of an account that one key controls", w.Address(), end.Detail)
+	}
+	if at.carrier.outOfUse != "" {
+		return nil
+	}
 	switch end.code {
 	case xdr.TransactionResultCodeTxInsufficientBalance:
-		return r.poor(at.view.account, at.act.what, at.tx.MaxFee)
+		return w.tooPoor(at.account, at.act.what, at.tx.MaxFee+at.act.spends)
 	case xdr.TransactionResultCodeTxNoAccount:
-		return r.noAccount()
+		return w.noAccount()
 	case xdr.TransactionResultCodeTxBadAuth, xdr.TransactionResultCodeTxBadAuthExtra:
-		return refuse("the account %s does not accept the signature of its own key (%s); its signers or thresholds were changed, "+
-			"give SOROBAN_CONTRACT_DEPLOYER_SECRET of an account that one key controls", r.Address(), end.Detail)
+		return badKey()
 	case xdr.TransactionResultCodeTxBadSeq, xdr.TransactionResultCodeTxTooLate, xdr.TransactionResultCodeTxTooEarly,
 		xdr.TransactionResultCodeTxInsufficientFee, xdr.TransactionResultCodeTxInternalError, xdr.TransactionResultCodeTxSorobanInvalid:
 		return nil
@@ -91,15 +102,22 @@ func (r *deployment) hopeless(at attempt, end ending) error {
 			return nil
 		}
 		return refuse("the Stellar RPC server cannot read the transaction; this program may be too old, or too new, for the network's protocol")
+	case xdr.TransactionResultCodeTxFailed:
+		switch end.opCode {
+		case xdr.OperationResultCodeOpBadAuth:
+			return badKey()
+		case xdr.OperationResultCodeOpNoAccount:
+			return w.noAccount()
+		}
 	}
 	return refuse("the network refuses the transaction for %s with %s", at.act.what, end.Detail)
 }
 
 // puzzled reacts to a simulation that fails. Often the ledger has moved since the
 // look, or the server that simulates is behind the one that was asked before.
-func (r *deployment) puzzled(ctx context.Context, a *act, fault *simulationError) error {
-	if r.puzzles++; r.puzzles <= maxPuzzles {
-		return r.rpc.rest.backoff(ctx, r.puzzles, nil)
+func (w *work) puzzled(ctx context.Context, a *act, fault *simulationError) error {
+	if w.puzzles++; w.puzzles <= maxPuzzles {
+		return w.rpc.rest.backoff(ctx, w.puzzles, nil)
 	}
 	if fault.err != nil {
 		return fault.err

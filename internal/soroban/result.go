@@ -13,10 +13,11 @@ import (
 // ending is what became of a transaction.
 type ending struct {
 	provisioning.TransactionOutcome
-	code  xdr.TransactionResultCode
-	op    xdr.OperationResultTr // With txFAILED: what the operation has to say.
-	asked int64                 // With txINSUFFICIENT_FEE: the least that would do.
-	err   error                 // When the server refused to read it.
+	code   xdr.TransactionResultCode
+	op     xdr.OperationResultTr   // With txFAILED: what the operation has to say,
+	opCode xdr.OperationResultCode // or why it was not even looked at.
+	asked  int64                   // With txINSUFFICIENT_FEE: the least that would do.
+	err    error                   // When the server refused to read it.
 }
 
 // applied is the ending of a transaction that is in a ledger.
@@ -48,8 +49,12 @@ func readEnding(encoded string) (ending, error) {
 		return ending{}, err
 	}
 	end := ending{code: result.Result.Code, asked: int64(result.FeeCharged)}
+	if inner, ok := result.Result.GetInnerResultPair(); ok { // It was outbid; what counts is what was wrapped.
+		end.code = inner.Result.Result.Code
+	}
 	names := []string{codeName(end.code.String(), "TransactionResultCode")}
 	if ops, ok := result.OperationResults(); ok && len(ops) == 1 && !result.Successful() {
+		end.opCode = ops[0].Code
 		if ops[0].Tr != nil {
 			end.op = *ops[0].Tr
 		}

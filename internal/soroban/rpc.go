@@ -27,6 +27,8 @@ type client struct {
 	url  string
 	http *http.Client
 	rest rest
+	now  *recent[moment]
+	busy chan struct{} // Holds a place for each call under way.
 }
 
 type request struct {
@@ -76,6 +78,12 @@ func decodeAnswer(raw []byte, answer any) error {
 }
 
 func (c *client) post(ctx context.Context, q request) ([]byte, error) {
+	select {
+	case c.busy <- struct{}{}:
+		defer func() { <-c.busy }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	body, err := json.Marshal(q)
 	if err != nil {
 		return nil, err

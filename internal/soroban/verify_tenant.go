@@ -27,7 +27,7 @@ func (d *Deployer) VerifyContract(ctx context.Context, t provisioning.Tenant) er
 	if err := d.checkNetwork(ctx); err != nil {
 		return err
 	}
-	v, err := d.look(ctx, to.id)
+	v, err := d.look(ctx, to.id, d.account)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,179 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// A lease that belongs to no run lasts that long and is renewed that often.
+const (
+	upkeepLease = 10 * time.Second
+	upkeepBeat  = 3 * time.Second
+)
+
+// account is a leased Stellar account. The lease of a run's journal is renewed with the
+// run (see DB.Renew), any other by itself.
+type account struct {
+	journal
+	networkID, address string
+	holder             uuid.UUID
+	channel            int
+	sequence, balance  int64
+	unresolved         []provisioning.StellarTransaction
+
+	door *door
+	stop context.CancelFunc // Ends the renewals.
+	beat sync.WaitGroup
+}
+
+// readOpen reads what others have left on the account, if anything.
+func (a *account) readOpen(ctx context.Context, tx pgx.Tx, open bool) error {
+	if !open {
+		return nil
+	}
+	rows, _ := tx.Query(ctx, `SELECT `+transactionColumns+` FROM stellar_transactions
+		WHERE network_id = $1 AND source = $2 AND state = 'SIGNED' ORDER BY sequence, created_at`, a.networkID, a.address)
+	var err error
+	a.unresolved, err = pgx.CollectRows(rows, scanTransaction)
+	return err
+}
+
+// renew begins to keep a lease alive that belongs to no run.
+func (a *account) renew() {
+	if a.tenant != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	a.beat.Go(func() {
+		for (provisioning.SystemClock{}).Sleep(ctx, upkeepBeat) == nil {
+			// One that fails is made up for by the next; if none goes through, whoever takes
+			// the account over is protected by the holder's number.
+			_ = a.exec(ctx, "renew lease", `UPDATE stellar_accounts SET expires_at = clock_timestamp() + $4::interval
+				WHERE network_id = $1 AND address = $2 AND holder = $3`, upkeepLease)
+		}
+	})
+}
+
+// Address is the leased account.
+func (a *account) Address() string { return a.address }
+
+// Channel is its index among the deployer's channels, -1 for none.
+func (a *account) Channel() int { return a.channel }
+
+// Unresolved gives the account's transactions whose outcome nobody recorded.
+func (a *account) Unresolved() []provisioning.StellarTransaction { return a.unresolved }
+
+// Sequence is the last sequence number known to be used.
+func (a *account) Sequence() int64 { return a.sequence }
+
+// Balance is what a channel has as far as is known.
+func (a *account) Balance() int64 { return a.balance }
+
+// held matches the account's row only while the lease is this one, and its run the
+// tenant's newest. Its parameters are the first three of every statement here.
+const held = `held AS (
+		SELECT a.* FROM stellar_accounts a
+		WHERE a.network_id = $1::text AND a.address = $2::text AND a.holder = $3::uuid AND (a.lease_tenant IS NULL OR EXISTS (
+			SELECT FROM tenants t WHERE t.id = a.lease_tenant AND t.run_epoch = a.lease_epoch AND t.undo IS NULL))
+	)`
+
+func (a *account) args(more ...any) []any {
+	return append([]any{a.networkID, a.address, a.holder}, more...)
+}
+
+// Store commits a signed transaction before it is sent. One that was refused and
+// is built again within the same second is the same transaction: it is open again.
+// One that ended otherwise can only be built again by somebody who was told old
+// news, and stays as it is.
+func (a *account) Store(ctx context.Context, t provisioning.StellarTransaction) error {
+	const op = "store transaction"
+	pool, err := a.db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	var tenant *uuid.UUID
+	if t.TenantID != uuid.Nil {
+		tenant = &t.TenantID
+	}
+	var open bool
+	err = pool.QueryRow(ctx, `WITH `+held+`
+		INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
+			contract_id, network_id, valid_until, submitted_ledger, max_fee)
+		SELECT $4::text, $5::text, address, $6::bigint, $7::stellar_transaction_purpose, coalesce(lease_tenant, $8::uuid), nullif($9::text, ''),
+		       network_id, $10::timestamptz, $11::bigint, $12::bigint FROM held
+		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
+			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
+		RETURNING state = 'SIGNED'`,
+		a.args(t.Hash, t.Envelope, t.Sequence, t.Purpose, tenant, t.ContractID, t.ValidUntil, int64(t.SubmittedLedger), t.MaxFee)...).Scan(&open)
+	switch err = fencedIfNone(err); {
+	case onItsWay(err):
+		return provisioning.Wrap(err, provisioning.KindTransient, op,
+			"another transaction about the contract is on its way; the next try finds out what became of it")
+	case err != nil:
+		return failure(err, op)
+	case !open:
+		return provisioning.Errorf(provisioning.KindTransient, op,
+			"the Stellar RPC server is behind the network: it does not know yet what became of the transaction before")
+	}
+	return nil
+}
+
+// onItsWay reports the refusal of a second open transaction about one contract.
+func onItsWay(err error) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) && state.ConstraintName == "stellar_transactions_open"
+}
+
+// Outbid replaces an open transaction's envelope by one at a higher fee.
+func (a *account) Outbid(ctx context.Context, hash, envelope string, maxFee int64) error {
+	return a.exec(ctx, "store transaction", `WITH `+held+` UPDATE stellar_transactions SET envelope = $5::text, max_fee = $6::bigint
+		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held)`, hash, envelope, maxFee)
+}
+
+// Resolve records what became of a transaction.
+func (a *account) Resolve(ctx context.Context, hash string, o provisioning.TransactionOutcome) error {
+	return a.exec(ctx, "record transaction", `WITH `+held+`, `+resolved+` SELECT 1 FROM held`,
+		hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail)
+}
+
+// exec runs a statement that returns or changes no row once the lease is lost.
+func (a *account) exec(ctx context.Context, op, statement string, args ...any) error {
+	pool, err := a.db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, statement, a.args(args...)...)
+	return failure(fenced(tag.RowsAffected(), err), op)
+}
+
+// Release gives the account back. It goes through when ctx was cancelled, and
+// does nothing when the lease was lost meanwhile.
+func (a *account) Release(ctx context.Context, r provisioning.AccountRest) error {
+	const op = "release Stellar account"
+	if a.stop != nil {
+		a.stop()
+		a.beat.Wait()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	pool, err := a.db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE stellar_accounts SET expires_at = NULL, holder = NULL, lease_tenant = NULL, lease_epoch = NULL,
+			sequence = $4::bigint, used_at = clock_timestamp(), out_of_use = nullif(left($6::text, 300), ''),
+			set_aside = CASE WHEN $5::interval > '0' THEN clock_timestamp() + $5::interval END
+		WHERE network_id = $1 AND address = $2 AND holder = $3`,
+		a.args(r.Sequence, r.SetAside, r.OutOfUse)...)
+	a.door.knock()
+	return failure(err, op)
+}

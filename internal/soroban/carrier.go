@@ -1,0 +1,194 @@
+package soroban
+
+import (
+	"context"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// quarantine is how long a channel is left alone after a transaction whose
+// outcome is not known: a ledger, in which it shows.
+const quarantine = 6 * time.Second
+
+// carrier is a leased account that carries a transaction's sequence number, and
+// pays its fee: the deployer or a channel.
+type carrier struct {
+	*work
+	lease provisioning.AccountLease
+	key   *keypair.Full
+
+	last     int64  // The sequence number used last as far as is known, 0: ask.
+	open     bool   // A transaction is on its way, and what becomes of it is not known.
+	outOfUse string // Why nobody can use the account.
+}
+
+// leaseOwn waits for the deployer's own account.
+func (w *work) leaseOwn(ctx context.Context) (*carrier, error) {
+	lease, err := w.journal.Account(ctx, w.networkID, w.Address())
+	if err != nil {
+		return nil, err
+	}
+	return &carrier{work: w, lease: lease, key: w.signer, last: lease.Sequence()}, nil
+}
+
+// leaseChannel waits for any channel, and has the channels looked after when there
+// is none to wait for.
+func (w *work) leaseChannel(ctx context.Context) (*carrier, error) {
+	if err := w.ensureChannels(ctx, w.journal); err != nil {
+		return nil, err
+	}
+	lease, err := w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels)
+	if provisioning.KindOf(err) == provisioning.KindNotFound {
+		if _, err := w.TendChannels(ctx, w.journal); err != nil {
+			return nil, err
+		}
+		lease, err = w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := w.channelKey(lease.Channel())
+	if err != nil {
+		return nil, err
+	}
+	return &carrier{work: w, lease: lease, key: key, last: lease.Sequence()}, nil
+}
+
+// channel reports whether the account is not the deployer itself.
+func (c *carrier) channel() bool { return c.lease.Channel() >= 0 }
+
+// release gives the account back. A failure must not hide what became of the
+// transaction; the lease ends with the run's own at the latest.
+func (c *carrier) release(ctx context.Context) {
+	rest := provisioning.AccountRest{Sequence: c.last, OutOfUse: c.outOfUse}
+	if c.open && c.channel() {
+		rest.SetAside = quarantine
+	}
+	_ = c.lease.Release(ctx, rest)
+}
+
+// settle finds out what became of the transactions that earlier users of the
+// account left open, of whichever tenant: they hold its next sequence numbers.
+// What was stored and perhaps never sent is sent now, as long as it may live; the
+// tenant it is for will find its contract there. What the network does not want any
+// more is waited for until it is dead, and is no fault of this work.
+func (c *carrier) settle(ctx context.Context) error {
+	for _, tx := range c.lease.Unresolved() {
+		c.open = true
+		end, err := c.find(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := c.resolve(ctx, tx, end); err != nil {
+			return err
+		}
+		c.open = false
+		if tx.ContractID != "" && tx.ContractID == c.mine {
+			c.claim(tx, end)
+		}
+	}
+	return nil
+}
+
+// resolve records what became of a transaction of this account.
+func (c *carrier) resolve(ctx context.Context, tx provisioning.StellarTransaction, end ending) error {
+	if err := c.lease.Resolve(ctx, tx.Hash, end.TransactionOutcome); err != nil {
+		return err
+	}
+	c.noticed(end)
+	switch {
+	case end.code == xdr.TransactionResultCodeTxBadSeq: // Applied or not, the number is another one than was thought.
+		if c.channel() {
+			c.last = 0
+		}
+	case end.State == provisioning.TransactionSucceeded, end.State == provisioning.TransactionFailed:
+		c.last = max(c.last, tx.Sequence)
+	}
+	return nil
+}
+
+// number makes sure that the sequence number is known, and gives the account if
+// it had to be asked for. A channel that does not exist is out of use.
+func (c *carrier) number(ctx context.Context) (*xdr.AccountEntry, error) {
+	if c.last > 0 {
+		return nil, nil
+	}
+	found, _, err := c.lookUp(ctx, c.looks, accountKey(xdr.MustAddress(c.lease.Address())))
+	if err != nil {
+		return nil, err
+	}
+	account, err := accountOf(found[0])
+	if err == nil && account != nil {
+		c.last = int64(account.SeqNum)
+	}
+	return account, err
+}
+
+// poor reports whether a channel has too little for a fee, as far as is known, and
+// takes it out of use until somebody has topped it up.
+func (c *carrier) poor(fee int64) bool {
+	if !c.channel() || c.lease.Balance() == 0 || c.lease.Balance() >= channelReserve+fee {
+		return false
+	}
+	c.outOfUse = outOfUsePoor
+	return true
+}
+
+// blame takes a channel out of use whose own fault a refusal is; another one is
+// tried then.
+func (c *carrier) blame(end ending) {
+	if !c.channel() || end.State != provisioning.TransactionRejected {
+		return
+	}
+	switch end.code {
+	case xdr.TransactionResultCodeTxInsufficientBalance:
+		c.outOfUse = outOfUsePoor
+	case xdr.TransactionResultCodeTxNoAccount:
+		c.outOfUse = outOfUseMissing
+	case xdr.TransactionResultCodeTxBadAuth, xdr.TransactionResultCodeTxBadAuthExtra:
+		c.outOfUse = outOfUseSigners
+	}
+}
+
+// settleOwn finds out what became of this contract's own transactions.
+func (w *work) settleOwn(ctx context.Context) error {
+	known, err := w.journal.About(ctx, w.networkID, w.mine)
+	if err != nil {
+		return err
+	}
+	w.known = known.Ledger
+	for _, tx := range known.Open {
+		end, err := w.find(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := w.journal.Resolve(ctx, tx.Hash, end.TransactionOutcome); err != nil {
+			return err
+		}
+		w.noticed(end)
+		w.claim(tx, end)
+	}
+	return nil
+}
+
+// noticed remembers where something was applied: older views are stale.
+func (w *work) noticed(end ending) {
+	if end.State == provisioning.TransactionSucceeded || end.State == provisioning.TransactionFailed {
+		w.seen = max(w.seen, end.Ledger)
+	}
+}
+
+// find finds out what became of a transaction that an earlier run left open.
+func (w *work) find(ctx context.Context, tx provisioning.StellarTransaction) (ending, error) {
+	p := w.pursue(tx)
+	p.uncertain = true
+	end, err := p.ask(ctx)
+	if err != nil || end != nil {
+		return given(end), err
+	}
+	return p.run(ctx)
+}

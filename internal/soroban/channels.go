@@ -1,0 +1,282 @@
+package soroban
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// What channel accounts have, in stroops. The reserve is what the network keeps of
+// an account without entries; of the rest a contract's creation takes a tenth of a
+// lumen.
+const (
+	channelReserve = 2 * baseReserve
+	channelLow     = channelReserve + 1*stroopsPerXLM // Below that one is topped up,
+	channelFull    = channelReserve + 4*stroopsPerXLM // to that.
+)
+
+// Why channels are out of use.
+const (
+	outOfUsePoor    = "it has too little to pay a fee; it is topped up by the next look after the channels"
+	outOfUseMissing = "it does not exist on the network; it is made again by the next look after the channels"
+	outOfUseSigners = "it does not accept the signature of its own key; its signers were changed, merge or abandon it"
+)
+
+// maxFunded is how many channels one transaction makes or tops up.
+const maxFunded = 100
+
+// channelDomain separates channel keys from everything else that is derived from
+// the deployer's seed. It is part of every channel's address and never changes.
+const channelDomain = "healthcare-platform/channel-account/v1"
+
+// channelKey derives the key of a channel. Whoever has the deployer's seed has
+// the channels; nothing else has to be kept.
+func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
+	d.making.Lock()
+	defer d.making.Unlock()
+	for i := len(d.channels); i <= index; i++ {
+		mac := hmac.New(sha256.New, []byte(d.signer.Seed()))
+		mac.Write([]byte(channelDomain))
+		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(i))) //nolint:gosec // at most MaxChannels
+		key, err := keypair.FromRawSeed([32]byte(mac.Sum(nil)))
+		if err != nil {
+			return nil, provisioning.Wrap(err, provisioning.KindPermanent, "derive channel key", "the key of a channel account cannot be derived")
+		}
+		d.channels = append(d.channels, key)
+	}
+	return d.channels[index], nil
+}
+
+// ensureChannels makes the channels that are not there yet, once in a process.
+func (d *Deployer) ensureChannels(ctx context.Context, journal provisioning.Journal) error {
+	if d.tended.Load() {
+		return nil
+	}
+	select { // One caller at a time: the others find them made.
+	case d.tending <- struct{}{}:
+		defer func() { <-d.tending }()
+	case <-ctx.Done():
+		return stopped(ctx, "make channel accounts", ctx.Err())
+	}
+	if d.tended.Load() {
+		return nil
+	}
+	known, err := journal.Channels(ctx, d.networkID, d.Address())
+	if err != nil {
+		return err
+	}
+	ours := 0
+	for _, c := range known {
+		if c.Index < d.opts.Channels {
+			ours++
+		}
+	}
+	if ours < d.opts.Channels {
+		if _, err := d.TendChannels(ctx, journal); err != nil {
+			return err
+		}
+	}
+	d.tended.Store(true)
+	return nil
+}
+
+// ChannelCare is what a look after the channels found and did.
+type ChannelCare struct {
+	Channels       []provisioning.Channel // As they are now.
+	Made, ToppedUp int
+	FeeCharged     int64 // Stroops.
+	Deployer       int64 // The deployer's own balance now, in stroops.
+}
+
+// TendChannels looks at all channel accounts, makes those that are missing, tops
+// up those that run low, and takes back into use what is fit again. It changes
+// nothing when all is well. KindPermanent when the deployer cannot pay for it, with
+// the figures.
+func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journal) (ChannelCare, error) {
+	if err := d.checkNetwork(ctx); err != nil {
+		return ChannelCare{}, err
+	}
+	w := &work{Deployer: d, journal: journal}
+	c, err := w.leaseOwn(ctx)
+	if err != nil {
+		return ChannelCare{}, err
+	}
+	defer c.release(ctx)
+	if err := c.settle(ctx); err != nil {
+		return ChannelCare{}, err
+	}
+	var care ChannelCare
+	for range maxRounds {
+		found, err := w.readChannels(ctx, c.last)
+		if err != nil {
+			return care, err
+		}
+		if found.deployer == nil {
+			return care, d.noAccount()
+		}
+		c.last = max(c.last, int64(found.deployer.SeqNum))
+		care.Channels, care.Deployer = found.channels, int64(found.deployer.Balance)
+		if err := journal.PutChannels(ctx, d.networkID, d.Address(), found.existing()); err != nil {
+			return care, err
+		}
+		if len(found.made)+len(found.paid) == 0 {
+			return care, nil
+		}
+		before := w.contract.FeeCharged
+		if err := w.fund(ctx, found, c, &care); err != nil {
+			return care, err
+		}
+		care.FeeCharged += w.contract.FeeCharged - before
+	}
+	return care, w.unsettled()
+}
+
+// fund makes and tops up as many channels as one transaction can.
+func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *ChannelCare) error {
+	ops, amount := found.operations(w.account)
+	a := &act{
+		purpose: provisioning.PurposeFund, ops: ops,
+		what:    fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), xlm(amount)),
+		ceiling: w.opts.MaxFee, setting: "SOROBAN_MAX_FEE", spends: amount,
+	}
+	if fee := amount + MinFee*int64(len(ops)); spendable(found.deployer) < fee {
+		return w.tooPoor(found.deployer, a.what, fee)
+	}
+	now, err := w.rpc.now.get(ctx)
+	if err != nil {
+		return err
+	}
+	tx := w.skeleton(a, now.closeTime)
+	done, err := w.carry(ctx, assembled{act: a, tx: tx, built: now.ledger, at: w.opts.Clock.Now()}, c, found.deployer)
+	if err != nil || done == nil {
+		return err
+	}
+	if done.end.State == provisioning.TransactionSucceeded {
+		made := min(len(found.made), len(ops))
+		care.Made, care.ToppedUp = care.Made+made, care.ToppedUp+len(ops)-made
+	}
+	return w.react(ctx, *done)
+}
+
+// channelView is what the ledger shows of the channels.
+type channelView struct {
+	deployer *xdr.AccountEntry
+	channels []provisioning.Channel
+	made     []provisioning.Channel // That have to be.
+	paid     []provisioning.Channel // That have to be topped up.
+}
+
+// existing leaves out what is not there: nobody can lease it.
+func (v channelView) existing() (all []provisioning.Channel) {
+	for _, c := range v.channels {
+		if c.Sequence > 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// operations are those of one transaction, and what they take from the deployer.
+func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, amount int64) {
+	source := deployer.ToMuxedAccount()
+	add := func(body xdr.OperationBody, stroops int64) {
+		ops, amount = append(ops, xdr.Operation{SourceAccount: &source, Body: body}), amount+stroops
+	}
+	for _, c := range v.made[:min(len(v.made), maxFunded)] {
+		add(xdr.OperationBody{Type: xdr.OperationTypeCreateAccount, CreateAccountOp: &xdr.CreateAccountOp{
+			Destination: xdr.MustAddress(c.Address), StartingBalance: channelFull,
+		}}, channelFull)
+	}
+	for _, c := range v.paid[:min(len(v.paid), maxFunded-len(ops))] {
+		add(xdr.OperationBody{Type: xdr.OperationTypePayment, PaymentOp: &xdr.PaymentOp{
+			Destination: xdr.MustMuxedAddress(c.Address), Asset: xdr.MustNewNativeAsset(), Amount: xdr.Int64(channelFull - c.Balance),
+		}}, channelFull-c.Balance)
+	}
+	return ops, amount
+}
+
+// readChannels looks at the deployer and all its channels. The view is not older
+// than what is known already.
+func (w *work) readChannels(ctx context.Context, number int64) (channelView, error) {
+	known, err := w.journal.Channels(ctx, w.networkID, w.Address())
+	if err != nil {
+		return channelView{}, err
+	}
+	began := w.opts.Clock.Now()
+	for {
+		v, ledger, err := w.lookAtChannels(ctx, known)
+		if err != nil || ledger >= w.seen && (v.deployer == nil || int64(v.deployer.SeqNum) >= number) ||
+			w.opts.Clock.Now().Sub(began) > lagPatience {
+			return v, err
+		}
+		if err := w.rpc.rest.pause(ctx); err != nil {
+			return v, err
+		}
+	}
+}
+
+func (w *work) lookAtChannels(ctx context.Context, known []provisioning.Channel) (v channelView, ledger uint32, err error) {
+	keys := []xdr.LedgerKey{accountKey(w.account)}
+	for i := range w.opts.Channels {
+		key, err := w.channelKey(i)
+		if err != nil {
+			return v, 0, err
+		}
+		v.channels = append(v.channels, provisioning.Channel{Index: i, Address: key.Address()})
+		keys = append(keys, accountKey(xdr.MustAddress(key.Address())))
+	}
+	accounts := make([]*xdr.AccountEntry, 0, len(keys))
+	for begin := 0; begin < len(keys); begin += maxKeys {
+		found, at, err := w.lookUp(ctx, w.looks, keys[begin:min(begin+maxKeys, len(keys))]...)
+		if err != nil {
+			return v, 0, err
+		}
+		if ledger == 0 || at < ledger {
+			ledger = at
+		}
+		for _, entry := range found {
+			account, err := accountOf(entry)
+			if err != nil {
+				return v, 0, err
+			}
+			accounts = append(accounts, account)
+		}
+	}
+	v.deployer = accounts[0]
+	for i, account := range accounts[1:] {
+		v.judge(&v.channels[i], account, known)
+	}
+	return v, ledger, nil
+}
+
+// judge decides what a channel needs.
+func (v *channelView) judge(c *provisioning.Channel, account *xdr.AccountEntry, known []provisioning.Channel) {
+	wasPoor := false
+	for _, k := range known {
+		if k.Address == c.Address {
+			wasPoor = k.OutOfUse == outOfUsePoor
+			c.LeasedUntil, c.SetAside, c.Open, c.Carried = k.LeasedUntil, k.SetAside, k.Open, k.Carried
+		}
+	}
+	switch {
+	case account == nil:
+		c.OutOfUse = outOfUseMissing
+		v.made = append(v.made, *c)
+		return
+	case account.MasterKeyWeight() == 0 || account.MasterKeyWeight() < account.ThresholdLow():
+		c.OutOfUse = outOfUseSigners
+	case int64(account.Balance) < channelLow, wasPoor && int64(account.Balance) < channelFull:
+		v.paid = append(v.paid, provisioning.Channel{Address: c.Address, Balance: int64(account.Balance)})
+		if int64(account.Balance) < channelReserve+stroopsPerXLM/10 {
+			c.OutOfUse = outOfUsePoor
+		}
+	}
+	c.Sequence, c.Balance = int64(account.SeqNum), int64(account.Balance)
+}

@@ -1,0 +1,260 @@
+package soroban_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+func channels(n int) func(*soroban.Options) {
+	return func(o *soroban.Options) { o.Channels = n }
+}
+
+// deployAll deploys for so many tenants at once and gives the ledgers in which their
+// contracts were created, with how many in each.
+func (b *testBundle) deployAll(tenants int, deployers ...*soroban.Deployer) map[uint32]int {
+	b.t.Helper()
+	runs := make([]provisioning.Run, tenants)
+	for i := range runs {
+		runs[i] = b.begin()
+	}
+	var (
+		all     sync.WaitGroup
+		mu      sync.Mutex
+		ledgers = map[uint32]int{}
+	)
+	for i, run := range runs {
+		all.Go(func() {
+			c, err := deployers[i%len(deployers)].Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
+			if err != nil {
+				b.t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ledgers[c.Ledger]++
+		})
+	}
+	all.Wait()
+	return ledgers
+}
+
+// wantChannelBooksToMatch holds the journal against the ledger: each contract was
+// created once, and what deployer and channels paid is what the journal says, and foreign.
+func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, foreign ...int64) {
+	b.t.Helper()
+	var created, contracts, uploads, open int
+	var fees int64
+	b.must(b.db.Pool().QueryRow(b.t.Context(), `SELECT
+			count(*) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
+			count(DISTINCT contract_id) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
+			count(*) FILTER (WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'),
+			count(*) FILTER (WHERE state = 'SIGNED'),
+			coalesce(sum(fee_charged), 0)::bigint
+		FROM stellar_transactions`).Scan(&created, &contracts, &uploads, &open, &fees))
+	if created != tenants || contracts != tenants || uploads != 1 || open != 0 {
+		b.t.Errorf("%d tenants: %d creations of %d contracts, %d uploads, %d transactions unresolved; %v",
+			tenants, created, contracts, uploads, open, b.count())
+	}
+	care, err := d.TendChannels(b.t.Context(), b.db.Upkeep())
+	b.must(err)
+	have := care.Deployer
+	for _, c := range care.Channels {
+		have += c.Balance
+		if c.OutOfUse != "" || c.Open != 0 || !c.LeasedUntil.IsZero() {
+			b.t.Errorf("%+v", c)
+		}
+	}
+	fees += care.FeeCharged
+	for _, cost := range foreign {
+		fees += cost
+	}
+	if paid := funding - have; paid != fees {
+		b.t.Errorf("deployer and channels paid %d stroops, %d are in the journal or foreign", paid, fees)
+	}
+}
+
+func TestDeployer_Channels(t *testing.T) {
+	t.Parallel()
+
+	t.Run("CarryManyInOneLedger", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(12))
+		b.deployAll(1, d) // Uploads the code, makes the channels.
+		ledgers := b.deployAll(36, d)
+		most := 0
+		for _, n := range ledgers {
+			most = max(most, n)
+		}
+		if most < 4 || most > 12 {
+			t.Errorf("%v", ledgers)
+		}
+		b.wantChannelBooksToMatch(37, d)
+		if n := b.count()["FUND SUCCEEDED"]; n != 1 {
+			t.Errorf("%d transactions to make 12 channels", n)
+		}
+	})
+
+	t.Run("SharedByProcesses", func(t *testing.T) {
+		b := setup(t)
+		var processes []*soroban.Deployer
+		for range 5 {
+			processes = append(processes, b.deployer(channels(4)))
+		}
+		b.deployAll(25, processes...) // All begin with nothing, at once.
+		b.wantChannelBooksToMatch(25, processes[0])
+		if got := b.count(); got["FUND SUCCEEDED"] != 1 || got["UPLOAD SUCCEEDED"] != 1 {
+			t.Errorf("%v", got)
+		}
+	})
+
+	t.Run("MoreOnRequest", func(t *testing.T) {
+		b := setup(t)
+		b.deployAll(2, b.deployer(channels(2)))
+		more := b.deployer(channels(5))
+		b.deployAll(2, more)
+		known, err := b.db.Upkeep().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
+		b.must(err)
+		if len(known) != 5 {
+			t.Errorf("%d channels", len(known))
+		}
+		b.wantChannelBooksToMatch(4, more)
+	})
+
+	t.Run("MoreThanOneTransactionMakes", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(101))
+		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		b.must(err)
+		if care.Made != 101 || len(care.Channels) != 101 || b.count()["FUND SUCCEEDED"] != 2 {
+			t.Errorf("%d made, %v", care.Made, b.count())
+		}
+	})
+
+	t.Run("TooPoorForThem", func(t *testing.T) {
+		b := setupUnfunded(t)
+		b.must(b.net.Fund(b.key.Address(), 100*xlm))
+		d := b.deployer(channels(50))
+		b.refused(d, b.begin(), provisioning.KindPermanent, "the funding of 50 channel accounts with 250 XLM", "send it at least")
+	})
+
+	t.Run("ToppedUpWhenLow", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		b.must(err)
+		if care.Made+care.ToppedUp != 0 {
+			t.Errorf("%+v", care)
+		}
+		b.drain(d, 0, 15*xlm/10)
+		care, err = d.TendChannels(t.Context(), b.db.Upkeep())
+		b.must(err)
+		if care.ToppedUp != 1 || care.Channels[0].Balance != 5*xlm {
+			t.Errorf("%+v", care)
+		}
+	})
+
+	t.Run("AnotherOneCarriesWhatAPoorOneCannot", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		b.drain(d, 0, 105*xlm/100)
+		b.deployAll(6, d)
+		b.wantChannelBooksToMatch(7, d, 100)
+	})
+
+	t.Run("AllPoorAreToppedUpOnTheWay", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		b.drain(d, 0, 105*xlm/100)
+		b.drain(d, 1, 105*xlm/100)
+		b.deployAll(4, d)
+		b.wantChannelBooksToMatch(5, d, 200)
+	})
+
+	t.Run("OneWhoseKeyWasTakenAway", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		none := xdr.Uint32(0)
+		signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
+		key := d.ChannelKey(t, 0)
+		b.foreignBy(key, xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
+		b.deployAll(5, d)
+		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		b.must(err)
+		if care.Channels[0].OutOfUse == "" || care.Channels[1].OutOfUse != "" {
+			t.Errorf("%+v", care.Channels)
+		}
+	})
+
+	t.Run("NumberTakenByAnother", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(1))
+		b.deployAll(1, d)
+		b.foreignBy(d.ChannelKey(t, 0), payment(b.key.Address(), 1))
+		b.deployAll(2, d)
+		if got := b.count(); got["CREATE SUCCEEDED"] != 3 || got["CREATE REJECTED"] != 1 {
+			t.Errorf("%v", got)
+		}
+	})
+
+	t.Run("SetAsideAfterAnUncertainOutcome", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		run := b.begin()
+		b.net.Faults().HoldQueue(true)
+		ctx, die := context.WithCancel(t.Context())
+		_, err := d.Deploy(ctx, run.Tenant, watched{Journal: b.db.Journal(run), afterStore: func(provisioning.StellarTransaction) { die() }})
+		wantKind(t, err, provisioning.KindCancelled)
+		care, err := b.db.Upkeep().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
+		b.must(err)
+		aside := 0
+		for _, c := range care {
+			if !c.SetAside.IsZero() && c.Open == 1 {
+				aside++
+			}
+		}
+		if aside != 1 {
+			t.Errorf("%+v", care)
+		}
+		b.net.Faults().HoldQueue(false)
+		// The next run of the same tenant sends the same, whichever account it gets.
+		b.deploy(d, run)
+		b.deployAll(4, d)
+		b.wantChannelBooksToMatch(6, d)
+	})
+
+	t.Run("OfANetworkThatWasBegunAnew", func(t *testing.T) {
+		b := setup(t)
+		b.deployAll(2, b.deployer(channels(2)))
+		b.reset()
+		d := b.deployer(channels(2), func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} })
+		if ledgers := b.deployAll(2, d); len(ledgers) == 0 {
+			t.Error("nothing was deployed")
+		}
+		if got := b.count(); got["FUND SUCCEEDED"] != 2 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// drain takes from a channel all but so many stroops.
+func (b *testBundle) drain(d *soroban.Deployer, index int, leave int64) {
+	b.t.Helper()
+	key := d.ChannelKey(b.t, index)
+	b.foreignBy(key, payment(b.key.Address(), int64(b.accountOf(key.Address()).Balance)-leave-100))
+	// The journal is told nothing, except that the number is to be asked for.
+	b.exec(fmt.Sprintf(`UPDATE stellar_accounts SET sequence = 0 WHERE channel = %d`, index))
+}

@@ -36,9 +36,9 @@ func timeOf(t *time.Time) time.Time {
 	return *t
 }
 
-// PutChannels writes what the ledger says of channel accounts. A number that is
-// too low, because the server was behind, is refused by the network and asked for
-// anew; nothing else comes of it.
+// PutChannels writes what the ledger says of channel accounts. Numbers only grow,
+// because who looks may be behind who uses; except for an account that was out of
+// use: it may have been made anew, on a network that was begun anew.
 func (j journal) PutChannels(ctx context.Context, networkID, deployer string, channels []provisioning.Channel) error {
 	return j.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
@@ -47,7 +47,8 @@ func (j journal) PutChannels(ctx context.Context, networkID, deployer string, ch
 				VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), clock_timestamp())
 				ON CONFLICT (network_id, address) DO UPDATE SET deployer = excluded.deployer, channel = excluded.channel,
 					balance = excluded.balance, out_of_use = excluded.out_of_use, checked_at = excluded.checked_at,
-					sequence = CASE WHEN a.expires_at > clock_timestamp() THEN a.sequence ELSE excluded.sequence END`,
+					sequence = CASE WHEN a.expires_at > clock_timestamp() OR a.sequence = 0 THEN a.sequence
+						WHEN a.out_of_use IS NOT NULL THEN excluded.sequence ELSE greatest(a.sequence, excluded.sequence) END`,
 				networkID, c.Address, deployer, c.Index, c.Sequence, c.Balance, c.OutOfUse)
 		}
 		return tx.SendBatch(ctx, batch).Close()

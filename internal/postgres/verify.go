@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,29 @@ func (db *DB) Verify(ctx context.Context, tenant uuid.UUID) ([]provisioning.Find
 		return v.whole()
 	})
 	return v.findings, failure(err, op)
+}
+
+// VerifyAnchor holds a tenant's audit chain against an anchor of it. The chain itself
+// is Verify's business: it has the anchored event's hash only with all before it as
+// they were.
+func (db *DB) VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor provisioning.Anchor) ([]provisioning.Finding, error) {
+	const op = "verify anchor"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &verification{tenant: tenant}
+	var hash []byte
+	err = pool.QueryRow(ctx, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenant, anchor.Seq).Scan(&hash)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		v.found(provisioning.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
+	case err != nil:
+		return nil, failure(err, op)
+	case !bytes.Equal(hash, anchor.Root[:]):
+		v.found(provisioning.SubjectAudit, "row %d has another hash than the contract anchored in ledger %d: it, or a row before it, was changed", anchor.Seq, anchor.Ledger)
+	}
+	return v.findings, nil
 }
 
 // verification is one check of one tenant.

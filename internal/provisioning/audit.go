@@ -23,7 +23,8 @@ const (
 	AuditArchive    AuditAction = "tenant.archive"
 	AuditRestore    AuditAction = "tenant.restore"
 	AuditPurge      AuditAction = "tenant.purge"
-	AuditInvitation AuditAction = "tenant.invite" // Another welcome mail is to go out.
+	AuditInvitation AuditAction = "tenant.invite"    // Another welcome mail is to go out.
+	AuditUpgrade    AuditAction = "contract.upgrade" // The contract is to run other code.
 )
 
 // AuditOutcome says whether it was done.

@@ -35,13 +35,17 @@ type RegistryVerifier interface {
 	// chain. Everything is of one moment. KindNotFound for an unknown tenant; an
 	// error means that the check could not be made, not that it failed.
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
+	// VerifyAnchor holds a tenant's audit chain against an anchor of it: the event of
+	// that number is there and has that hash.
+	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor Anchor) ([]Finding, error)
 }
 
 // ContractVerifier checks what is on the ledger.
 type ContractVerifier interface {
 	// VerifyContract returns KindPermanent when the tenant's contract is not there or
-	// not as it was made, KindTransient when the network did not tell.
-	VerifyContract(ctx context.Context, t Tenant) error
+	// not as it was made, KindTransient when the network did not tell. It gives the
+	// newest anchor in it, the zero one when there is none.
+	VerifyContract(ctx context.Context, t Tenant) (Anchor, error)
 }
 
 // Verifier checks tenants as a whole, one after the other.
@@ -79,7 +83,7 @@ func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) 
 	if v.silences >= maxSilences {
 		return findings, Errorf(KindTransient, "verify contract", "the contract was not looked at: the Stellar network did not answer for %d tenants before", maxSilences)
 	}
-	err = v.contracts.VerifyContract(ctx, t)
+	anchor, err := v.contracts.VerifyContract(ctx, t)
 	if KindOf(err) == KindTransient {
 		v.silences++
 	} else {
@@ -88,6 +92,10 @@ func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) 
 	if KindOf(err) == KindPermanent {
 		findings = append(findings, Finding{TenantID: id, Subject: SubjectContract, Message: SafeMessage(err)})
 		err = nil
+	} else if err == nil && anchor.Seq > 0 {
+		var more []Finding
+		more, err = v.registry.VerifyAnchor(ctx, id, anchor)
+		findings = append(findings, more...)
 	}
 	return findings, err
 }

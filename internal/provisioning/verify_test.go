@@ -14,15 +14,16 @@ import (
 // ledger is a network that answers as the test wants.
 type ledger struct {
 	answer func(t provisioning.Tenant) error
+	anchor provisioning.Anchor
 	asked  []uuid.UUID
 }
 
-func (l *ledger) VerifyContract(_ context.Context, t provisioning.Tenant) error {
+func (l *ledger) VerifyContract(_ context.Context, t provisioning.Tenant) (provisioning.Anchor, error) {
 	l.asked = append(l.asked, t.ID)
 	if l.answer == nil {
-		return nil
+		return l.anchor, nil
 	}
-	return l.answer(t)
+	return l.anchor, l.answer(t)
 }
 
 func (w *world) verifier(l provisioning.ContractVerifier) *provisioning.Verifier {

@@ -154,6 +154,41 @@ func (c *carrier) blame(end ending) {
 	}
 }
 
+// perform does one act, as often as it takes until it was applied with success.
+func (w *work) perform(ctx context.Context, a *act) error {
+	for range maxRounds {
+		done, err := w.once(ctx, a)
+		if err != nil {
+			return err
+		}
+		if done == nil {
+			continue
+		}
+		if err := w.react(ctx, *done); err != nil || done.end.State == provisioning.TransactionSucceeded {
+			return err
+		}
+	}
+	return w.unsettled()
+}
+
+// once tries an act: on a channel, or on the deployer's own account where there
+// are none or only one caller may do it. A nil attempt is worth another round.
+func (w *work) once(ctx context.Context, a *act) (*attempt, error) {
+	built, err := w.assemble(ctx, a)
+	if err != nil {
+		return nil, w.unbuilt(ctx, a, err)
+	}
+	if !a.shared && w.opts.Channels > 0 {
+		return w.onFreeChannel(ctx, built)
+	}
+	c, err := w.leaseOwn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(ctx)
+	return w.onCarrier(ctx, built, c)
+}
+
 // settleOwn finds out what became of this contract's own transactions.
 func (w *work) settleOwn(ctx context.Context) error {
 	known, err := w.journal.About(ctx, w.networkID, w.mine)

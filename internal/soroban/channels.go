@@ -87,43 +87,51 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal provisioning.Jour
 	return nil
 }
 
-// ChannelCare is what a look after the channels found and did.
-type ChannelCare struct {
-	Channels       []provisioning.Channel // As they are now.
-	Made, ToppedUp int
-	FeeCharged     int64 // Stroops.
-	Deployer       int64 // The deployer's own balance now, in stroops.
-}
-
 // TendChannels looks at all channel accounts, makes those that are missing, tops
-// up those that run low, and takes back into use what is fit again. It changes
-// nothing when all is well. KindPermanent when the deployer cannot pay for it, with
-// the figures.
-func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journal) (ChannelCare, error) {
+// up those that run low, and takes back into use what is fit again. When all is
+// well it pays nothing and holds up nobody. KindPermanent when the deployer cannot
+// pay for it, with the figures.
+func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journal) (provisioning.ChannelCare, error) {
 	if err := d.checkNetwork(ctx); err != nil {
-		return ChannelCare{}, err
+		return provisioning.ChannelCare{}, err
 	}
 	w := &work{Deployer: d, journal: journal}
+	found, err := w.readChannels(ctx, 0)
+	if err != nil {
+		return provisioning.ChannelCare{}, err
+	}
+	if found.deployer == nil {
+		return provisioning.ChannelCare{}, d.noAccount()
+	}
+	if len(found.made)+len(found.paid) == 0 {
+		care := provisioning.ChannelCare{Channels: found.channels, Deployer: int64(found.deployer.Balance)}
+		return care, journal.PutChannels(ctx, d.networkID, d.Address(), found.existing())
+	}
+	return w.fundChannels(ctx)
+}
+
+// fundChannels does it with the deployer's account, and looks again before: who had
+// that before may have done it.
+func (w *work) fundChannels(ctx context.Context) (care provisioning.ChannelCare, err error) {
 	c, err := w.leaseOwn(ctx)
 	if err != nil {
-		return ChannelCare{}, err
+		return care, err
 	}
 	defer c.release(ctx)
 	if err := c.settle(ctx); err != nil {
-		return ChannelCare{}, err
+		return care, err
 	}
-	var care ChannelCare
 	for range maxRounds {
 		found, err := w.readChannels(ctx, c.last)
 		if err != nil {
 			return care, err
 		}
 		if found.deployer == nil {
-			return care, d.noAccount()
+			return care, w.noAccount()
 		}
 		c.last = max(c.last, int64(found.deployer.SeqNum))
 		care.Channels, care.Deployer = found.channels, int64(found.deployer.Balance)
-		if err := journal.PutChannels(ctx, d.networkID, d.Address(), found.existing()); err != nil {
+		if err := w.journal.PutChannels(ctx, w.networkID, w.Address(), found.existing()); err != nil {
 			return care, err
 		}
 		if len(found.made)+len(found.paid) == 0 {
@@ -139,7 +147,7 @@ func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journa
 }
 
 // fund makes and tops up as many channels as one transaction can.
-func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *ChannelCare) error {
+func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *provisioning.ChannelCare) error {
 	ops, amount := found.operations(w.account)
 	a := &act{
 		purpose: provisioning.PurposeFund, ops: ops,

@@ -2,14 +2,12 @@ package soroban
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"time"
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
 const (
@@ -51,8 +49,7 @@ func (d *Deployer) Deploy(ctx context.Context, t provisioning.Tenant, journal pr
 
 // described is what is known of a contract that exists already.
 func (d *Deployer) described(t target) provisioning.Contract {
-	hash := contract.Hash()
-	return provisioning.Contract{ID: t.address, WasmHash: hex.EncodeToString(hash[:]), Network: d.opts.Passphrase}
+	return provisioning.Contract{ID: t.address, WasmHash: d.CodeHash(), Network: d.opts.Passphrase}
 }
 
 // deployment is one Deploy.
@@ -155,8 +152,7 @@ func (r *deployment) current(ctx context.Context, number int64) (view, error) {
 		}
 		if r.opts.Clock.Now().Sub(began) > lagPatience {
 			if v.ledger < r.seen {
-				return v, provisioning.Errorf(provisioning.KindTransient, "read ledger entries",
-					"the Stellar RPC server is behind the network: it knows ledger %d, a transaction was applied in %d", v.ledger, r.seen)
+				return v, r.behind(v.ledger)
 			}
 			r.known = 0
 			return v, nil
@@ -165,6 +161,12 @@ func (r *deployment) current(ctx context.Context, number int64) (view, error) {
 			return v, err
 		}
 	}
+}
+
+// behind is the error of a server that does not catch up with what is known.
+func (w *work) behind(ledger uint32) error {
+	return provisioning.Errorf(provisioning.KindTransient, "read ledger entries",
+		"the Stellar RPC server is behind the network: it knows ledger %d, a transaction was applied in %d", ledger, w.seen)
 }
 
 // step does one act on an account that is leased already. Success and what is
@@ -201,6 +203,11 @@ func (w *work) onFreeChannel(ctx context.Context, built assembled) (*attempt, er
 		return nil, err
 	}
 	defer c.release(ctx)
+	return w.onCarrier(ctx, built, c)
+}
+
+// onCarrier sends what was built with an account that is leased for it.
+func (w *work) onCarrier(ctx context.Context, built assembled, c *carrier) (*attempt, error) {
 	if err := c.settle(ctx); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package soroban
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -30,6 +32,7 @@ type Deployer struct {
 	tending   chan struct{} // Held by the one caller that looks after the channels.
 	tended    atomic.Bool   // All channels were seen to be there.
 	account   xdr.AccountId
+	code      xdr.Hash // Of opts.Code.
 	networkID string
 	checks    singleflight.Group
 	checked   atomic.Bool // The server was seen to serve the configured network.
@@ -54,6 +57,7 @@ func New(o Options) (*Deployer, error) {
 		signer:    signer,
 		tending:   make(chan struct{}, 1),
 		account:   xdr.MustAddress(signer.Address()),
+		code:      sha256.Sum256(o.Code.Wasm),
 		networkID: NetworkID(o.Passphrase),
 	}
 	d.rpc.now = &recent[moment]{clock: o.Clock, fetch: func(ctx context.Context) (moment, error) { return d.rpc.latest(ctx, d.networkID) }}
@@ -65,6 +69,12 @@ func New(o Options) (*Deployer, error) {
 
 // Address is the deployer's account (G...).
 func (d *Deployer) Address() string { return d.signer.Address() }
+
+// NetworkID is the SHA-256 of the network's passphrase in hex, as journals name it.
+func (d *Deployer) NetworkID() string { return d.networkID }
+
+// CodeHash is the code that contracts should run, SHA-256 in hex.
+func (d *Deployer) CodeHash() string { return hex.EncodeToString(d.code[:]) }
 
 // Format shows the account alone, whatever the verb: the rest holds the seed.
 func (d *Deployer) Format(f fmt.State, _ rune) {

@@ -5,8 +5,6 @@ import (
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
 // life tells where an entry of the ledger stands.
@@ -37,7 +35,7 @@ func (v view) sequence() int64 {
 
 // look reads code, instance and an account in one call, so that all are of one ledger.
 func (d *Deployer) look(ctx context.Context, id xdr.ContractId, account xdr.AccountId) (view, error) {
-	entries, ledger, err := d.lookUp(ctx, d.looks, codeKey(), instanceKey(id), accountKey(account))
+	entries, ledger, err := d.lookUp(ctx, d.looks, codeKey(d.code), instanceKey(id), accountKey(account))
 	if err != nil {
 		return view{}, err
 	}
@@ -111,10 +109,10 @@ func lifeOf(entry protocol.LedgerEntryResult, ledger uint32) life {
 	return live
 }
 
-func codeKey() xdr.LedgerKey {
+func codeKey(hash xdr.Hash) xdr.LedgerKey {
 	return xdr.LedgerKey{
 		Type:         xdr.LedgerEntryTypeContractCode,
-		ContractCode: &xdr.LedgerKeyContractCode{Hash: contract.Hash()},
+		ContractCode: &xdr.LedgerKeyContractCode{Hash: hash},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
 const (
@@ -47,6 +48,8 @@ type Options struct {
 	// MaxChannels; that many can be in one ledger. 0: the deployer carries its own, one
 	// in a ledger. The channels are made, and funded by the deployer, on first use.
 	Channels int
+	// Code is what contracts run. Default: the release that this program carries.
+	Code Code
 	// HTTPClient makes the calls. It should have a Timeout: a call without one can
 	// hang for as long as ctx lasts. Default: one with DefaultTimeout.
 	HTTPClient *http.Client
@@ -58,7 +61,18 @@ type Options struct {
 	PollInterval time.Duration
 }
 
+// Code is a release of the tenant contract.
+type Code struct {
+	Wasm []byte
+	// Predecessors are the hashes of earlier releases. A contract that runs one of them
+	// is in order, and can be upgraded.
+	Predecessors [][32]byte
+}
+
 func (o Options) withDefaults() Options {
+	if len(o.Code.Wasm) == 0 {
+		o.Code = Code{Wasm: contract.Wasm(), Predecessors: contract.Predecessors()}
+	}
 	if o.MaxFee == 0 {
 		o.MaxFee = DefaultMaxFee
 	}

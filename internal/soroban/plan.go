@@ -5,7 +5,6 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
 // act is one step of the way: a transaction, of one operation but where it funds channels.
@@ -34,6 +33,8 @@ func (d *Deployer) plan(t target, v view) (*act, error) {
 		}
 	}
 	switch {
+	case v.instance == live && d.outdated(v.content):
+		return nil, nil // It is in order as it is; its upgrade is another matter.
 	case v.code == missing:
 		return d.upload(), nil
 	case v.code == archived || v.instance == archived:
@@ -45,7 +46,7 @@ func (d *Deployer) plan(t target, v view) (*act, error) {
 }
 
 func (d *Deployer) upload() *act {
-	wasm := contract.Wasm()
+	wasm := d.opts.Code.Wasm
 	return &act{
 		purpose: provisioning.PurposeUpload, what: "the upload of the contract's code (once per network)",
 		body: invoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}),
@@ -55,7 +56,7 @@ func (d *Deployer) upload() *act {
 }
 
 func (d *Deployer) create(t target) *act {
-	code, tenant := xdr.Hash(contract.Hash()), TenantHash(t.tenant)
+	code, tenant := d.code, TenantHash(t.tenant)
 	admin, hash := accountAddress(d.account), xdr.ScBytes(tenant[:])
 	return &act{
 		purpose: provisioning.PurposeCreate, what: "the creation of the contract",
@@ -77,20 +78,23 @@ func (d *Deployer) create(t target) *act {
 // restoreArchived brings back the code before the instance and not with it: the
 // code is everybody's and has its own ceiling.
 func (d *Deployer) restoreArchived(t target, v view) *act {
-	a := &act{
-		purpose: provisioning.PurposeRestore,
-		body: xdr.OperationBody{
-			Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{},
-		},
-	}
 	if v.code == archived {
-		a.what, a.restore = "the restoring of the contract's code (once per network)", []xdr.LedgerKey{codeKey()}
-		a.ceiling, a.setting, a.shared = d.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE", true
-	} else {
-		a.what, a.restore = "the restoring of the contract", []xdr.LedgerKey{instanceKey(t.id)}
-		a.ceiling, a.setting, a.tenant, a.subject = d.opts.MaxFee, "SOROBAN_MAX_FEE", t.tenant, t.address
+		return d.restoreCode(d.code)
 	}
-	return a
+	return &act{
+		purpose: provisioning.PurposeRestore, what: "the restoring of the contract", restore: []xdr.LedgerKey{instanceKey(t.id)},
+		body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
+		ceiling: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: t.tenant, subject: t.address,
+	}
+}
+
+func (d *Deployer) restoreCode(hash xdr.Hash) *act {
+	return &act{
+		purpose: provisioning.PurposeRestore, what: "the restoring of the contract's code (once per network)",
+		body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
+		restore: []xdr.LedgerKey{codeKey(hash)},
+		ceiling: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE", shared: true,
+	}
 }
 
 func invoke(f xdr.HostFunction) xdr.OperationBody {

@@ -302,16 +302,28 @@ func (p *pursuit) rival(ctx context.Context, v view) (*ending, error) {
 	return &end, nil
 }
 
+// byEffect judges a transaction whose number is used and whose record is gone.
+// Where one look cannot tell, it counts as applied: the work that it was for looks
+// at the ledger anyway, and does again what is missing there.
 func (p *pursuit) byEffect(v view) *ending {
-	there := v.instance
-	if p.tx.ContractID == "" {
-		there = v.code
-	}
 	end := ending{TransactionOutcome: provisioning.TransactionOutcome{
-		State: provisioning.TransactionFailed, Detail: "its record is gone from the server; the ledger shows no effect of it",
+		State: provisioning.TransactionSucceeded, Detail: "its record is gone from the server; the ledger shows its effect",
 	}}
-	if there == live || there == archived && p.tx.Purpose != provisioning.PurposeRestore {
-		end.State, end.Detail = provisioning.TransactionSucceeded, "its record is gone from the server; the ledger shows its effect"
+	there := v.instance
+	switch p.tx.Purpose {
+	case provisioning.PurposeCreate:
+	case provisioning.PurposeUpload:
+		there = v.code
+	case provisioning.PurposeRestore:
+		if p.tx.ContractID == "" {
+			there = v.code
+		}
+	case provisioning.PurposeExtend, provisioning.PurposeFund, provisioning.PurposeStatus, provisioning.PurposeAnchor, provisioning.PurposeUpgrade:
+		end.Detail = "its record is gone from the server; its number is used"
+		return &end
+	}
+	if there == missing || there == archived && p.tx.Purpose == provisioning.PurposeRestore {
+		end.State, end.Detail = provisioning.TransactionFailed, "its record is gone from the server; the ledger shows no effect of it"
 	}
 	return &end
 }

@@ -2,11 +2,11 @@ package soroban
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
 // verify compares a contract that exists with the one that this program would
@@ -21,12 +21,11 @@ func (d *Deployer) verify(t target, instance *xdr.ScContractInstance) error {
 	if instance == nil {
 		return differs("it has no contract instance")
 	}
-	want := xdr.Hash(contract.Hash())
 	switch hash := instance.Executable.WasmHash; {
 	case hash == nil:
 		return differs("it runs no WebAssembly")
-	case *hash != want:
-		return differs(fmt.Sprintf("it runs code %x instead of %x", *hash, want))
+	case *hash != d.code && !d.outdated(instance):
+		return differs(fmt.Sprintf("it runs code %x instead of %x", *hash, d.code))
 	}
 	if admin, ok := valueOf(instance, "Admin").GetAddress(); !ok || !admin.Equals(accountAddress(d.account)) {
 		return differs("its admin is not the deployer " + d.Address())
@@ -36,6 +35,12 @@ func (d *Deployer) verify(t target, instance *xdr.ScContractInstance) error {
 		return differs("it carries the hash of another tenant")
 	}
 	return nil
+}
+
+// outdated reports whether a contract runs the code of an earlier release.
+func (d *Deployer) outdated(instance *xdr.ScContractInstance) bool {
+	hash := instance.Executable.WasmHash
+	return hash != nil && slices.Contains(d.opts.Code.Predecessors, [32]byte(*hash))
 }
 
 // valueOf reads a value of the contract's storage. Keys are variants of a Rust

@@ -17,7 +17,8 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		run := b.begin()
 		run.Tenant.ContractID = b.deploy(b.deployer(), run).ID
 		paid := b.account().Balance
-		b.must(b.deployer().VerifyContract(t.Context(), run.Tenant))
+		_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
+		b.must(err)
 		if b.account().Balance != paid {
 			t.Error("it cost something")
 		}
@@ -46,7 +47,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 			run := b.begin()
 			c.make(b, run)
 			run.Tenant.ContractID = b.contractID(run)
-			err := b.deployer().VerifyContract(t.Context(), run.Tenant)
+			_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
 			wantKind(t, err, provisioning.KindPermanent)
 			if text := provisioning.SafeMessage(err); !strings.Contains(text, c.words) || !strings.Contains(text, b.contractID(run)) {
 				t.Errorf("%s", text)
@@ -58,7 +59,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		run := b.begin()
 		run.Tenant.ContractID = b.deploy(b.deployer(), run).ID
 		b.must(b.net.Faults().ExpireEntry(codeKey()))
-		err := b.deployer().VerifyContract(t.Context(), run.Tenant)
+		_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
 		wantKind(t, err, provisioning.KindPermanent)
 		if text := provisioning.SafeMessage(err); !strings.Contains(text, "the code of the contract") {
 			t.Errorf("%s", text)
@@ -69,7 +70,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		run, other := b.begin(), b.begin()
 		b.deploy(b.deployer(), run)
 		run.Tenant.ContractID = b.contractID(other)
-		err := b.deployer().VerifyContract(t.Context(), run.Tenant)
+		_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
 		wantKind(t, err, provisioning.KindPermanent)
 		if text := provisioning.SafeMessage(err); !strings.Contains(text, b.contractID(other)) || !strings.Contains(text, b.contractID(run)) {
 			t.Errorf("%s", text)
@@ -82,7 +83,8 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		var err error
 		run.Tenant.ContractID, err = d.ContractID(run.Tenant.ID)
 		b.must(err)
-		wantKind(t, d.VerifyContract(t.Context(), run.Tenant), provisioning.KindPermanent)
+		_, err = d.VerifyContract(t.Context(), run.Tenant)
+		wantKind(t, err, provisioning.KindPermanent)
 	})
 	t.Run("ASilentNetwork", func(t *testing.T) {
 		b := setup(t)
@@ -90,6 +92,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		run.Tenant.ContractID = b.deploy(b.deployer(), run).ID
 		d := b.deployer()
 		b.must(b.net.Close())
-		wantKind(t, d.VerifyContract(t.Context(), run.Tenant), provisioning.KindTransient)
+		_, err := d.VerifyContract(t.Context(), run.Tenant)
+		wantKind(t, err, provisioning.KindTransient)
 	})
 }

@@ -40,3 +40,8 @@ func Wasm() []byte { return bytes.Clone(wasm) }
 
 // Hash returns the SHA-256 of Wasm.
 func Hash() [32]byte { return sha256.Sum256(wasm) }
+
+// Predecessors are the hashes of earlier releases' code. Contracts that run one of
+// them are known as the platform's own, and can be upgraded. A release that changes
+// the code adds the hash of the one before.
+func Predecessors() [][32]byte { return nil }

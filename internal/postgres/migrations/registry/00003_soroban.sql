@@ -41,3 +41,40 @@ CREATE TABLE stellar_totals (
 ) WITH (fillfactor = 30);
 INSERT INTO stellar_totals (purpose, slot, transactions, stroops)
     SELECT purpose, 0, count(*), coalesce(sum(fee_charged), 0) FROM stellar_transactions WHERE state IN ('SUCCEEDED', 'FAILED') GROUP BY purpose;
+
+-- What is known of each contract, and when it is looked at again. Contracts come
+-- in here in the background: a provisioning writes nothing of it.
+CREATE TABLE tenant_contracts (
+    tenant_id    uuid PRIMARY KEY,
+    contract_id  varchar(56) NOT NULL,
+    due_at       timestamptz NOT NULL DEFAULT now(),
+    tries        integer NOT NULL DEFAULT 0, -- looks in a row that left something undone
+    problem      varchar(500),               -- what was left undone, and why
+    upgrade_to   varchar(64),                -- hash of the code that it is to run
+    -- What the ledger showed last.
+    checked_at   timestamptz,
+    ledger       bigint,
+    life         varchar(16),
+    live_until   bigint,      -- ledger
+    wasm_hash    varchar(64),
+    says_archived boolean,
+    anchor_seq   bigint,      -- the audit event that is anchored,
+    anchor_root  bytea,       -- its hash,
+    anchor_ledger bigint,     -- and the ledger in which it was
+    anchored_at  timestamptz
+);
+CREATE INDEX tenant_contracts_due ON tenant_contracts (due_at);
+
+-- +goose StatementBegin
+-- An archived or restored tenant's contract is to say so.
+CREATE FUNCTION tenant_contract_due() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tenant_contracts (tenant_id, contract_id) VALUES (NEW.id, NEW.soroban_contract_id)
+    ON CONFLICT (tenant_id) DO UPDATE SET due_at = now(), tries = 0;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER tenants_contract_due AFTER UPDATE OF status ON tenants FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.soroban_contract_id IS NOT NULL AND (OLD.status = 'ARCHIVED' OR NEW.status = 'ARCHIVED'))
+    EXECUTE FUNCTION tenant_contract_due();
+REVOKE EXECUTE ON FUNCTION tenant_contract_due() FROM PUBLIC;

@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+var _ provisioning.ContractBook = (*DB)(nil)
+
+// kept matches the tenants whose contracts are looked after.
+const kept = `t.purged_at IS NULL AND t.soroban_contract_id IS NOT NULL`
+
+// AdoptContracts adds contracts that are not in the book yet. They are due at once.
+func (db *DB) AdoptContracts(ctx context.Context) (int, error) {
+	const op = "adopt contracts"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	tag, err := pool.Exec(ctx, `INSERT INTO tenant_contracts (tenant_id, contract_id)
+		SELECT t.id, t.soroban_contract_id FROM tenants t
+		WHERE `+kept+` AND t.status IN ('ACTIVE', 'ARCHIVED') AND NOT EXISTS (SELECT FROM tenant_contracts c WHERE c.tenant_id = t.id)
+		ON CONFLICT DO NOTHING`)
+	return int(tag.RowsAffected()), failure(err, op)
+}
+
+// TakeContracts gives contracts to look at, and puts them off for others.
+func (db *DB) TakeContracts(ctx context.Context, q provisioning.ContractQuery) ([]provisioning.ContractDuty, error) {
+	const op = "take contracts"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	which, order := `c.due_at <= clock_timestamp()`, `c.due_at`
+	args := []any{q.PutOff, q.Limit}
+	switch {
+	case len(q.Tenants) > 0:
+		which, order = `c.tenant_id = ANY($3)`, `c.tenant_id`
+		args = append(args, q.Tenants)
+	case q.Upgrades:
+		// One that was tried and left waits for its time.
+		which = `c.upgrade_to IS NOT NULL AND (c.problem IS NULL OR c.due_at <= clock_timestamp())`
+	}
+	// Of what is due, or planned, somebody else may have taken it.
+	skip := `SKIP LOCKED`
+	if len(q.Tenants) > 0 {
+		skip = ``
+	}
+	rows, err := pool.Query(ctx, `WITH taken AS (
+			UPDATE tenant_contracts SET due_at = clock_timestamp() + $1::interval
+			WHERE tenant_id IN (SELECT c.tenant_id FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+				WHERE `+which+` AND `+kept+` ORDER BY `+order+` LIMIT $2 FOR UPDATE OF c `+skip+`)
+			RETURNING *
+		) SELECT `+dutyColumns+` FROM taken c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.tenant_id`, args...)
+	if err != nil {
+		return nil, failure(err, op)
+	}
+	duties, err := pgx.CollectRows(rows, scanDuty)
+	return duties, failure(err, op)
+}
+
+// ContractsAfter pages through all contracts.
+func (db *DB) ContractsAfter(ctx context.Context, after uuid.UUID, limit int) ([]provisioning.ContractDuty, error) {
+	const op = "list contracts"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `SELECT `+dutyColumns+` FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+		WHERE c.tenant_id > $1 AND `+kept+` ORDER BY c.tenant_id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, failure(err, op)
+	}
+	duties, err := pgx.CollectRows(rows, scanDuty)
+	return duties, failure(err, op)
+}
+
+// dutyColumns are read by scanDuty, in this order, of tenants t and tenant_contracts c.
+const dutyColumns = `t.id, t.name, t.status::text, t.soroban_contract_id, t.created_at, t.audit_seq, t.audit_head,
+	c.due_at, c.tries, coalesce(c.problem, ''), coalesce(c.upgrade_to, ''), c.checked_at, coalesce(c.ledger, 0), coalesce(c.life, ''),
+	coalesce(c.live_until, 0), coalesce(c.wasm_hash, ''), coalesce(c.says_archived, false),
+	coalesce(c.anchor_seq, 0), c.anchor_root, coalesce(c.anchor_ledger, 0), c.anchored_at`
+
+func scanDuty(r pgx.CollectableRow) (d provisioning.ContractDuty, err error) {
+	var (
+		head, root        []byte
+		checked, anchored *time.Time
+		k                 = &d.Known
+	)
+	err = r.Scan(&d.Tenant.ID, &d.Tenant.Name, &d.Tenant.Status, &d.Tenant.ContractID, &d.Tenant.CreatedAt, &d.Head.Seq, &head,
+		&k.DueAt, &k.Tries, &k.Problem, &k.UpgradeTo, &checked, &k.Ledger, &k.Life, &k.LiveUntil, &k.WasmHash, &k.Archived,
+		&k.Anchor.Seq, &root, &k.Anchor.Ledger, &anchored)
+	copy(d.Head.Root[:], head)
+	copy(k.Anchor.Root[:], root)
+	k.TenantID, k.ContractID = d.Tenant.ID, d.Tenant.ContractID
+	k.CheckedAt, k.AnchoredAt = timeOf(checked), timeOf(anchored)
+	return d, err
+}
+
+// RecordContracts writes what is known of contracts now. One whose tenant was
+// archived or restored meanwhile stays due.
+func (db *DB) RecordContracts(ctx context.Context, records []provisioning.ContractRecord) error {
+	return db.inTx(ctx, "record contracts", func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		for _, r := range records {
+			var root []byte
+			if r.Anchor.Seq > 0 {
+				root = r.Anchor.Root[:]
+			}
+			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at ELSE $2 END,
+					tries = $3, problem = nullif(left($4, 500), ''), upgrade_to = nullif($5, ''), checked_at = $6, ledger = nullif($7::bigint, 0),
+					life = nullif($8::text, ''), live_until = nullif($9::bigint, 0), wasm_hash = nullif($10::text, ''), says_archived = $11,
+					anchor_seq = nullif($12::bigint, 0), anchor_root = $13, anchor_ledger = nullif($14::bigint, 0), anchored_at = $15
+				WHERE tenant_id = $1`,
+				r.TenantID, r.DueAt, r.Tries, r.Problem, r.UpgradeTo, orNull(r.CheckedAt), int64(r.Ledger), string(r.Life), int64(r.LiveUntil), r.WasmHash,
+				r.Archived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), orNull(r.AnchoredAt))
+		}
+		return tx.SendBatch(ctx, batch).Close()
+	})
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// PlanUpgrade has contracts upgraded, and audits it for each tenant.
+func (db *DB) PlanUpgrade(ctx context.Context, hash string, tenants []uuid.UUID) (planned int, err error) {
+	if len(tenants) == 0 {
+		return 0, nil
+	}
+	err = db.inTx(ctx, "plan upgrade of contracts", func(tx pgx.Tx) error {
+		// In the order of ids, so that two who plan at once wait for each other and no more.
+		rows, _ := tx.Query(ctx, `SELECT c.tenant_id FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+			WHERE c.tenant_id = ANY($1) AND `+kept+` AND c.upgrade_to IS DISTINCT FROM $2 ORDER BY c.tenant_id FOR UPDATE OF t, c`, tenants, hash)
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		if err != nil {
+			return err
+		}
+		planned = len(ids)
+		for _, id := range ids {
+			if err := audit(ctx, tx, id, provisioning.AuditUpgrade, map[string]any{"wasmHash": hash}); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `UPDATE tenant_contracts SET upgrade_to = $2, tries = 0, problem = NULL WHERE tenant_id = ANY($1)`, ids, hash)
+		return err
+	})
+	return planned, err
+}
+
+// UpgradesLeft counts contracts that wait for an upgrade.
+func (db *DB) UpgradesLeft(ctx context.Context) (waiting, stuck int, err error) {
+	const op = "count upgrades"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = pool.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.problem IS NOT NULL) FROM tenant_contracts c
+		JOIN tenants t ON t.id = c.tenant_id WHERE c.upgrade_to IS NOT NULL AND `+kept).Scan(&waiting, &stuck)
+	return waiting, stuck, failure(err, op)
+}
+
+// RecordDeployer writes the deployer's balance.
+func (db *DB) RecordDeployer(ctx context.Context, networkID, address string, balance int64) error {
+	const op = "record deployer"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `INSERT INTO stellar_accounts AS a (network_id, address, balance, checked_at) VALUES ($1, $2, $3, clock_timestamp())
+		ON CONFLICT (network_id, address) DO UPDATE SET balance = excluded.balance, checked_at = excluded.checked_at`, networkID, address, balance)
+	return failure(err, op)
+}

@@ -1,0 +1,160 @@
+package soroban
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+// ChangeContract has a tenant's contract say, keep or run something else: look,
+// call it if it does not yet, look again. Its errors are those of Deploy.
+func (d *Deployer) ChangeContract(
+	ctx context.Context, journal provisioning.Journal, tenant uuid.UUID, change provisioning.ContractChange,
+) (int64, error) {
+	to, err := d.target(tenant)
+	if err != nil {
+		return 0, err
+	}
+	if err := d.checkNetwork(ctx); err != nil {
+		return 0, err
+	}
+	r := &deployment{work: work{Deployer: d, journal: journal, mine: to.address}, to: to}
+	if err := r.settleOwn(ctx); err != nil {
+		return r.contract.FeeCharged, err
+	}
+	if change.Purpose == provisioning.PurposeUpgrade {
+		if err := r.ensureCode(ctx); err != nil {
+			return r.contract.FeeCharged, err
+		}
+	}
+	err = r.change(ctx, change)
+	return r.contract.FeeCharged, err
+}
+
+func (r *deployment) change(ctx context.Context, change provisioning.ContractChange) error {
+	for range maxRounds {
+		v, err := r.current(ctx, 0)
+		if err != nil {
+			return err
+		}
+		switch {
+		case v.account == nil:
+			return r.noAccount()
+		case v.instance == missing:
+			return provisioning.Errorf(provisioning.KindPermanent, "change contract", "the ledger has no contract %s", r.to.address)
+		case v.instance == archived:
+			return provisioning.Errorf(provisioning.KindTransient, "change contract", "the contract %s is archived; it has to be restored first", r.to.address)
+		}
+		if err := r.verify(r.to, v.content); err != nil {
+			return err
+		}
+		if r.satisfied(v.content, change) {
+			return nil
+		}
+		if err := r.attempt(ctx, r.call(change)); err != nil {
+			return err
+		}
+	}
+	return r.unsettled()
+}
+
+// attempt tries an act once; the next look shows what came of it.
+func (w *work) attempt(ctx context.Context, a *act) error {
+	done, err := w.once(ctx, a)
+	if err != nil || done == nil {
+		return err
+	}
+	return w.react(ctx, *done)
+}
+
+// satisfied reports whether a contract is as the change wants it.
+func (d *Deployer) satisfied(instance *xdr.ScContractInstance, change provisioning.ContractChange) bool {
+	switch change.Purpose {
+	case provisioning.PurposeStatus:
+		status, ok := valueOf(instance, "Status").GetU32()
+		return ok && (uint32(status) == contract.StatusArchived) == change.Archived
+	case provisioning.PurposeAnchor:
+		// A newer one is as good, and nothing older is taken by the contract.
+		return anchorOf(instance).Seq >= change.Anchor.Seq
+	default:
+		return instance.Executable.WasmHash != nil && *instance.Executable.WasmHash == d.code
+	}
+}
+
+// call is the act that makes a change.
+func (r *deployment) call(change provisioning.ContractChange) *act {
+	a := &act{
+		purpose: change.Purpose, ceiling: r.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: r.to.tenant, subject: r.to.address,
+	}
+	var (
+		function xdr.ScSymbol
+		args     xdr.ScVec
+	)
+	switch change.Purpose {
+	case provisioning.PurposeStatus:
+		status := xdr.Uint32(contract.StatusActive)
+		if change.Archived {
+			status = xdr.Uint32(contract.StatusArchived)
+		}
+		a.what, function, args = "the change of the contract's status", "set_status", xdr.ScVec{{Type: xdr.ScValTypeScvU32, U32: &status}}
+	case provisioning.PurposeAnchor:
+		seq, root := xdr.Uint64(change.Anchor.Seq), xdr.ScBytes(change.Anchor.Root[:]) //nolint:gosec // never negative
+		a.what, function = "the anchoring of the audit chain", "anchor"
+		args = xdr.ScVec{{Type: xdr.ScValTypeScvU64, U64: &seq}, {Type: xdr.ScValTypeScvBytes, Bytes: &root}}
+	default:
+		hash := xdr.ScBytes(r.code[:])
+		a.what, function, args = "the upgrade of the contract", "upgrade", xdr.ScVec{{Type: xdr.ScValTypeScvBytes, Bytes: &hash}}
+	}
+	a.body = invoke(xdr.HostFunction{
+		Type: xdr.HostFunctionTypeHostFunctionTypeInvokeContract,
+		InvokeContract: &xdr.InvokeContractArgs{
+			ContractAddress: xdr.ScAddress{Type: xdr.ScAddressTypeScAddressTypeContract, ContractId: &r.to.id},
+			FunctionName:    function, Args: args,
+		},
+	})
+	return a
+}
+
+// ensureCode has the newest code on the ledger, alive.
+func (r *deployment) ensureCode(ctx context.Context) error {
+	for range maxRounds {
+		v, err := r.current(ctx, 0)
+		if err != nil || v.code == live {
+			return err
+		}
+		if v.account == nil {
+			return r.noAccount()
+		}
+		if err := r.provideCode(ctx); err != nil {
+			return err
+		}
+	}
+	return r.unsettled()
+}
+
+// provideCode uploads or restores the code with the deployer's own account, and looks
+// again before: who had that before may have done it.
+func (r *deployment) provideCode(ctx context.Context) error {
+	c, err := r.leaseOwn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.release(ctx)
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	v, err := r.current(ctx, c.last)
+	if err != nil || v.code == live || v.account == nil {
+		return err
+	}
+	next := r.upload()
+	if v.code == archived {
+		next = r.restoreCode(r.code)
+	}
+	c.last = max(c.last, v.sequence())
+	return r.step(ctx, next, c, v.account)
+}

@@ -1,0 +1,309 @@
+package soroban_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+const day = 17_280 // Ledgers.
+
+// live makes tenants that are ACTIVE as far as registry and ledger are concerned.
+func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
+	b.t.Helper()
+	for range n {
+		run := b.begin()
+		c := b.deploy(d, run)
+		b.exec(`UPDATE tenants SET status = 'ACTIVE', soroban_contract_id = $2, activated_at = now(), run_expires_at = NULL, run_owner = NULL WHERE id = $1`,
+			run.Tenant.ID, c.ID)
+		ids = append(ids, run.Tenant.ID)
+	}
+	return ids
+}
+
+func (b *testBundle) keeper(d *soroban.Deployer, o provisioning.KeeperOptions) *provisioning.Keeper {
+	b.t.Helper()
+	k, err := provisioning.NewKeeper(b.db, d, o)
+	b.must(err)
+	return k
+}
+
+// pass does one pass of a keeper that is new, as each process's first is.
+func (b *testBundle) pass(d *soroban.Deployer, o provisioning.KeeperOptions) provisioning.KeeperReport {
+	b.t.Helper()
+	report, err := b.keeper(d, o).Pass(b.t.Context())
+	b.must(err)
+	return report
+}
+
+func (b *testBundle) states(d *soroban.Deployer, ids []uuid.UUID) []provisioning.ContractState {
+	b.t.Helper()
+	tenants := make([]provisioning.Tenant, len(ids))
+	for i, id := range ids {
+		t, err := b.db.Get(b.t.Context(), id)
+		b.must(err)
+		tenants[i] = t
+	}
+	states, err := d.ReadContracts(b.t.Context(), tenants)
+	b.must(err)
+	return states
+}
+
+func (b *testBundle) wantLife(d *soroban.Deployer, ids []uuid.UUID, life provisioning.ContractLife) {
+	b.t.Helper()
+	for _, s := range b.states(d, ids) {
+		if s.Life != life {
+			b.t.Errorf("%s is %s until %d in ledger %d, want %s", s.ContractID, s.Life, s.LiveUntil, s.Ledger, life)
+		}
+	}
+}
+
+// travel lets ledgers pass.
+func (b *testBundle) travel(ledgers uint32) {
+	b.t.Helper()
+	_, err := b.net.CloseLedgers(b.t.Context(), ledgers)
+	b.must(err)
+}
+
+// due has all contracts looked at by the next pass.
+func (b *testBundle) due() {
+	b.t.Helper()
+	b.exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 second'`)
+}
+
+func TestKeeper(t *testing.T) {
+	t.Parallel()
+	never := provisioning.KeeperOptions{AnchorEvery: -1}
+	for _, carriers := range []int{0, 3} {
+		t.Run(fmt.Sprintf("KeepsThemAlive/%dChannels", carriers), func(t *testing.T) {
+			b := setup(t)
+			d := b.deployer(channels(carriers))
+			ids := b.live(d, 7)
+			if r := b.pass(d, never); r.Adopted != 7 || r.Looked != 7 || len(r.Undone) != 0 {
+				t.Fatalf("%+v", r)
+			}
+			// Nobody touches the contracts but the keeper.
+			extended := 0
+			for range 20 {
+				b.travel(10 * day)
+				b.due()
+				r := b.pass(d, never)
+				if len(r.Undone) != 0 || len(r.Restored) != 0 {
+					t.Fatalf("%+v", r)
+				}
+				extended += len(r.Extended)
+				b.wantLife(d, ids, provisioning.ContractLive)
+			}
+			if extended != 14 {
+				t.Errorf("%d contracts were extended in 200 days, want each twice", extended)
+			}
+			if n := b.count()["EXTEND SUCCEEDED"]; n != 4 {
+				t.Errorf("%d transactions for 14 contracts and their code", n)
+			}
+		})
+	}
+
+	t.Run("BringsBackWhatWasArchived", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		ids := b.live(d, 5)
+		b.travel(121 * day)
+		b.wantLife(d, ids, provisioning.ContractArchived)
+		r := b.pass(d, never)
+		if len(r.Restored) != 5 || len(r.Undone) != 0 || r.FeeCharged == 0 {
+			t.Errorf("%+v", r)
+		}
+		b.wantLife(d, ids, provisioning.ContractLive)
+		b.due()
+		if r := b.pass(d, never); !r.Empty() {
+			t.Errorf("another pass found %+v", r)
+		}
+	})
+
+	t.Run("ABatchTooExpensiveIsHalved", func(t *testing.T) {
+		// The ceiling of each is enough for one and not for the code's.
+		b := setup(t)
+		d := b.deployer()
+		ids := b.live(d, 3)
+		b.must(b.net.Faults().ExpireContract(b.states(d, ids)[1].ContractID))
+		b.travel(100 * day)
+		r := b.pass(d, never)
+		if len(r.Restored) != 1 || len(r.Extended) < 2 || len(r.Undone) != 0 {
+			t.Errorf("%+v", r)
+		}
+		b.wantLife(d, ids, provisioning.ContractLive)
+	})
+
+	t.Run("LeavesForLaterWhatItCannotPay", func(t *testing.T) {
+		b := setup(t)
+		ids := b.live(b.deployer(), 2)
+		b.travel(100 * day)
+		poor := b.deployer(func(o *soroban.Options) { o.MaxFee, o.MaxUploadFee = 100, 100 })
+		r := b.pass(poor, never)
+		if len(r.Undone) != 2 || !strings.Contains(r.Undone[ids[0]], "raise SOROBAN_MAX") {
+			t.Errorf("%+v", r)
+		}
+		if r := b.pass(b.deployer(), never); r.Looked != 0 {
+			t.Errorf("what was left is due at once: %+v", r)
+		}
+		b.due()
+		if r := b.pass(b.deployer(), never); len(r.Extended) != 2 || len(r.Undone) != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("SaysWhetherTheTenantIsServed", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		ids := b.live(d, 3)
+		b.pass(d, never)
+		for _, id := range ids[:2] {
+			_, err := b.db.Archive(t.Context(), id)
+			b.must(err)
+		}
+		r := b.pass(d, never)
+		if len(r.StatusSet) != 2 || len(r.Undone) != 0 {
+			t.Errorf("%+v", r)
+		}
+		for i, s := range b.states(d, ids) {
+			if s.Archived != (i < 2) {
+				t.Errorf("contract %d says archived: %v", i, s.Archived)
+			}
+		}
+		b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL WHERE id = $1`, ids[0]) // Restored: there is no schema here.
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].Archived {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("TriesTheStatusAgain", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		ids := b.live(d, 1)
+		b.pass(d, never)
+		_, err := b.db.Archive(t.Context(), ids[0])
+		b.must(err)
+		b.must(b.net.Faults().Down())
+		if _, err := b.keeper(d, never).Pass(t.Context()); provisioning.KindOf(err) != provisioning.KindTransient {
+			t.Errorf("%v", err)
+		}
+		b.must(b.net.Faults().Up())
+		b.due()
+		if r := b.pass(d, never); len(r.StatusSet) != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("AnchorsOnDemandAndOnSchedule", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		ids := b.live(d, 2)
+		k := b.keeper(d, never)
+		r, err := k.Anchor(t.Context(), ids[0])
+		b.must(err)
+		if len(r.Anchored) != 1 || len(r.Undone) != 0 {
+			t.Fatalf("%+v", r)
+		}
+		var head []byte
+		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT audit_head FROM tenants WHERE id = $1`, ids[0]).Scan(&head))
+		s := b.states(d, ids)
+		if hex.EncodeToString(s[0].Anchor.Root[:]) != hex.EncodeToString(head) || s[0].Anchor.Ledger == 0 || s[1].Anchor.Seq != 0 {
+			t.Errorf("%+v", s)
+		}
+		if r, err := k.Anchor(t.Context(), ids[0]); err != nil || len(r.Anchored) != 0 {
+			t.Errorf("the same head was anchored again: %+v, %v", r, err)
+		}
+		b.due()
+		if r := b.pass(d, provisioning.KeeperOptions{AnchorEvery: time.Hour}); len(r.Anchored) != 0 {
+			t.Errorf("anchored before its time: %+v", r)
+		}
+		b.exec(`UPDATE tenants SET created_at = now() - interval '2 hours'`)
+		b.due()
+		if r := b.pass(d, provisioning.KeeperOptions{AnchorEvery: time.Hour}); len(r.Anchored) != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("UpgradesAllAfterACanary", func(t *testing.T) {
+		b := setup(t)
+		ids := b.live(b.deployer(), 6)
+		other := soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
+		d := b.deployer(channels(3), func(o *soroban.Options) { o.Code = other })
+		var seen []provisioning.UpgradeProgress
+		total, err := b.keeper(d, never).Upgrade(t.Context(), provisioning.UpgradeOptions{
+			Progress: func(p provisioning.UpgradeProgress) { seen = append(seen, p) },
+		})
+		b.must(err)
+		if total != 6 || len(seen) < 3 || seen[len(seen)-1] != (provisioning.UpgradeProgress{Done: 6, Total: 6}) {
+			t.Errorf("%d, %+v", total, seen)
+		}
+		for _, s := range b.states(d, ids) {
+			if s.Outdated || s.WasmHash != d.CodeHash() || s.Life != provisioning.ContractLive {
+				t.Errorf("%+v", s)
+			}
+		}
+		if n := b.count()["UPLOAD SUCCEEDED"]; n != 2 {
+			t.Errorf("%d uploads", n)
+		}
+		if total, err := b.keeper(d, never).Upgrade(t.Context(), provisioning.UpgradeOptions{}); total != 0 || err != nil {
+			t.Errorf("again: %d, %v", total, err)
+		}
+		// An older program meets code that it does not know.
+		if s := b.states(b.deployer(), ids[:1])[0]; s.Life != provisioning.ContractForeign || !strings.Contains(s.Fault, "it runs code") {
+			t.Errorf("%+v", s)
+		}
+	})
+
+	t.Run("ACanaryThatFailsKeepsTheRest", func(t *testing.T) {
+		b := setup(t)
+		ids := b.live(b.deployer(), 3)
+		d := b.deployer(func(o *soroban.Options) {
+			o.Code = soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
+			o.MaxFee = 1000
+		})
+		_, err := b.keeper(d, never).Upgrade(t.Context(), provisioning.UpgradeOptions{})
+		wantKind(t, err, provisioning.KindPermanent)
+		if text := provisioning.SafeMessage(err); !strings.Contains(text, "no other was touched") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
+			t.Error(text)
+		}
+		var planned int
+		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE upgrade_to IS NOT NULL`).Scan(&planned))
+		if planned != 1 || b.count()["UPGRADE SUCCEEDED"] != 0 {
+			t.Errorf("%d planned, %v", planned, b.count())
+		}
+		b.wantLife(b.deployer(), ids, provisioning.ContractLive)
+	})
+
+	t.Run("ManyKeepersShareTheWork", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(3))
+		b.live(d, 8)
+		b.travel(100 * day)
+		reports := make(chan provisioning.KeeperReport, 4)
+		for range 4 {
+			go func() {
+				r, err := b.keeper(b.deployer(channels(3)), never).Pass(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				reports <- r
+			}()
+		}
+		looked, extended := 0, 0
+		for range 4 {
+			r := <-reports
+			looked, extended = looked+r.Looked, extended+len(r.Extended)
+		}
+		if looked != 8 || extended != 8 {
+			t.Errorf("%d looked at, %d extended", looked, extended)
+		}
+	})
+}

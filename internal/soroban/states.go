@@ -1,0 +1,208 @@
+package soroban
+
+import (
+	"context"
+	"encoding/hex"
+
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+var (
+	_ provisioning.ContractKeeper   = (*Deployer)(nil)
+	_ provisioning.ContractVerifier = (*Deployer)(nil)
+)
+
+// ReadContracts tells where tenants' contracts stand, up to 200 in one call, and one
+// more for their code.
+func (d *Deployer) ReadContracts(ctx context.Context, tenants []provisioning.Tenant) ([]provisioning.ContractState, error) {
+	if err := d.checkNetwork(ctx); err != nil {
+		return nil, err
+	}
+	states := make([]provisioning.ContractState, 0, len(tenants))
+	for begin := 0; begin < len(tenants); begin += maxKeys {
+		some, err := d.readSome(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, some...)
+	}
+	return states, nil
+}
+
+func (d *Deployer) readSome(ctx context.Context, tenants []provisioning.Tenant) ([]provisioning.ContractState, error) {
+	keys, targets := make([]xdr.LedgerKey, len(tenants)), make([]target, len(tenants))
+	for i, t := range tenants {
+		to, err := d.target(t.ID)
+		if err != nil {
+			return nil, err
+		}
+		keys[i], targets[i] = instanceKey(to.id), to
+	}
+	found, ledger, err := d.lookUp(ctx, d.looks, keys...)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]provisioning.ContractState, len(tenants))
+	codes := map[xdr.Hash]protocol.LedgerEntryResult{}
+	for i := range tenants {
+		if states[i], err = d.stateOf(targets[i], tenants[i], found[i], ledger); err != nil {
+			return nil, err
+		}
+		if hash, ok := hashOfState(states[i]); ok {
+			codes[hash] = protocol.LedgerEntryResult{}
+		}
+	}
+	if err := d.readCodes(ctx, codes); err != nil {
+		return nil, err
+	}
+	for i := range states {
+		if hash, ok := hashOfState(states[i]); ok {
+			withCode(&states[i], codes[hash])
+		}
+	}
+	return states, nil
+}
+
+// hashOfState is the code of a contract that is the tenant's.
+func hashOfState(s provisioning.ContractState) (hash xdr.Hash, ok bool) {
+	raw, err := hex.DecodeString(s.WasmHash)
+	if err != nil || len(raw) != len(hash) || s.Life == provisioning.ContractMissing || s.Life == provisioning.ContractForeign {
+		return hash, false
+	}
+	copy(hash[:], raw)
+	return hash, true
+}
+
+func (d *Deployer) readCodes(ctx context.Context, codes map[xdr.Hash]protocol.LedgerEntryResult) error {
+	hashes, keys := []xdr.Hash{}, []xdr.LedgerKey{}
+	for hash := range codes {
+		hashes, keys = append(hashes, hash), append(keys, codeKey(hash))
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	found, _, err := d.lookUp(ctx, d.looks, keys...)
+	if err != nil {
+		return err
+	}
+	for i, hash := range hashes {
+		codes[hash] = found[i]
+	}
+	return nil
+}
+
+// stateOf reads a contract's own entry.
+func (d *Deployer) stateOf(to target, t provisioning.Tenant, entry protocol.LedgerEntryResult, ledger uint32) (provisioning.ContractState, error) {
+	s := provisioning.ContractState{TenantID: t.ID, ContractID: to.address, Ledger: ledger, Life: provisioning.ContractMissing}
+	if t.ContractID != "" && t.ContractID != to.address {
+		s.Life, s.ContractID = provisioning.ContractForeign, t.ContractID
+		s.Fault = "the registry names the contract " + t.ContractID + ", but this deployer's contract for the tenant is " + to.address +
+			"; either the registry was changed, or another deployer or network is configured"
+		return s, nil
+	}
+	if entry.DataXDR == "" {
+		return s, nil
+	}
+	var data xdr.LedgerEntryData
+	if err := xdr.SafeUnmarshalBase64(entry.DataXDR, &data); err != nil {
+		return s, unusable(err, "read ledger entries")
+	}
+	var instance *xdr.ScContractInstance
+	if data.ContractData != nil {
+		instance = data.ContractData.Val.Instance
+	}
+	if err := d.verify(to, instance); err != nil {
+		s.Life, s.Fault = provisioning.ContractForeign, provisioning.SafeMessage(err)
+		return s, nil
+	}
+	s.WasmHash = hex.EncodeToString(instance.Executable.WasmHash[:])
+	s.Outdated = d.outdated(instance)
+	status, _ := valueOf(instance, "Status").GetU32()
+	s.Archived = uint32(status) == contract.StatusArchived
+	s.Anchor = anchorOf(instance)
+	s.Life, s.LiveUntil = lifeSpan(entry, ledger)
+	return s, nil
+}
+
+// lifeSpan tells how long an entry lives on, seen from a ledger.
+func lifeSpan(entry protocol.LedgerEntryResult, ledger uint32) (provisioning.ContractLife, uint32) {
+	switch until := entry.LiveUntilLedgerSeq; {
+	case lifeOf(entry, ledger) == archived:
+		return provisioning.ContractArchived, 0
+	case until == nil:
+		return provisioning.ContractLive, 0
+	case *until < ledger+provisioning.RenewAhead:
+		return provisioning.ContractExpiring, *until
+	default:
+		return provisioning.ContractLive, *until
+	}
+}
+
+// withCode lets a contract live no longer than its code.
+func withCode(s *provisioning.ContractState, code protocol.LedgerEntryResult) {
+	if code.DataXDR == "" {
+		s.Life, s.LiveUntil, s.Codeless = provisioning.ContractArchived, 0, true
+		return
+	}
+	life, until := lifeSpan(code, s.Ledger)
+	switch {
+	case life == provisioning.ContractArchived:
+		s.Life, s.LiveUntil, s.Codeless = life, 0, true
+	case s.Life != provisioning.ContractArchived && until < s.LiveUntil:
+		s.Life, s.LiveUntil = life, until
+	}
+}
+
+// anchorOf reads the contract's newest anchor; the zero Anchor when it has none.
+func anchorOf(instance *xdr.ScContractInstance) provisioning.Anchor {
+	var a provisioning.Anchor
+	fields, ok := valueOf(instance, "Anchor").GetMap()
+	if !ok || fields == nil {
+		return a
+	}
+	for _, f := range *fields {
+		name, _ := f.Key.GetSym()
+		switch name {
+		case "seq":
+			seq, _ := f.Val.GetU64()
+			a.Seq = int64(seq) //nolint:gosec // the registry's own numbers
+		case "root":
+			root, _ := f.Val.GetBytes()
+			copy(a.Root[:], root)
+		case "ledger":
+			ledger, _ := f.Val.GetU32()
+			a.Ledger = uint32(ledger)
+		}
+	}
+	return a
+}
+
+// VerifyContract reads the tenant's contract back from the ledger, and pays
+// nothing. KindPermanent when it is missing, archived or another one than this
+// program would make, or not the one that the registry names; KindTransient when
+// the network does not answer. It gives the newest anchor in it.
+func (d *Deployer) VerifyContract(ctx context.Context, t provisioning.Tenant) (provisioning.Anchor, error) {
+	states, err := d.ReadContracts(ctx, []provisioning.Tenant{t})
+	if err != nil {
+		return provisioning.Anchor{}, err
+	}
+	differs := func(format string, args ...any) (provisioning.Anchor, error) {
+		return provisioning.Anchor{}, provisioning.Errorf(provisioning.KindPermanent, "verify contract", format, args...)
+	}
+	switch s := states[0]; {
+	case s.Life == provisioning.ContractForeign:
+		return differs("%s", s.Fault)
+	case s.Life == provisioning.ContractMissing:
+		return differs("the ledger has no contract %s", s.ContractID)
+	case s.Codeless:
+		return differs("the code of the contract %s is archived or missing; it has to be restored", s.ContractID)
+	case s.Life == provisioning.ContractArchived:
+		return differs("the contract %s is archived because its time to live is over; it has to be restored", s.ContractID)
+	default:
+		return s.Anchor, nil
+	}
+}

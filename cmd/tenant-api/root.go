@@ -45,7 +45,7 @@ devstack -- tenant-api serve   starts everything that these name on this machine
 	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(
-		a.serve(), a.worker(), a.migrate(), a.apikey(), a.tenants(), a.openapi(), a.healthcheck(),
+		a.serve(), a.worker(), a.migrate(), a.apikey(), a.tenants(), a.channels(), a.contracts(), a.openapi(), a.healthcheck(),
 		&cobra.Command{
 			Use: "version", Short: "Tell the version", Args: none,
 			Run: func(cmd *cobra.Command, _ []string) { cmd.Println(versionLine()) },

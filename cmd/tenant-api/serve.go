@@ -20,7 +20,7 @@ var serveFlags = []settingFlag{
 	{"host", config.AppHost, "address to serve on (default 127.0.0.1)"},
 	{"port", config.AppPort, "port to serve on; 0 for any that is free (default 3000)"},
 	{"metrics-addr", config.MetricsAddr, "host:port for Prometheus metrics (default: none)"},
-	{"workers", config.WorkerCount, "tenants provisioned at once (default 8)"},
+	{"workers", config.WorkerCount, "tenants provisioned at once (default 8, or as many as there are channels)"},
 	{"rate-limit", config.RateLimit, "requests per minute and key (default 100)"},
 	{"retention", config.PurgeRetention, "how long an archived tenant is kept before it can be purged (default 720h)"},
 }
@@ -93,7 +93,7 @@ func (a *app) runServer(ctx context.Context, s *server) error {
 	steps := telemetry.NewSteps(s.metrics)
 	options := wiringOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, api.Observe}}
 	if s.worker {
-		options.workers = s.api.Workers
+		options.workers = s.api.WorkersFor(settings.soroban.Channels)
 	}
 	if s.platform, err = wire(ctx, settings, options); err != nil {
 		return err

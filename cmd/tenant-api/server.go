@@ -156,6 +156,9 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 		return func() {}, nil
 	}
 	telemetry.NewTenants(s.metrics, s.db.List)
+	telemetry.NewStellar(s.metrics, s.settings.soroban.LowBalance, func(ctx context.Context) (provisioning.StellarFigures, error) {
+		return s.db.StellarFigures(ctx, s.deployer.NetworkID(), s.deployer.Address())
+	})
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_ADDR: cannot serve on %s: %w", s.api.MetricsAddr, err)
@@ -175,6 +178,17 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 // tellPass logs what a pass of the reconciler found.
 func tellPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	if r.Empty() {
+		return
+	}
+	if c := r.Contracts; !c.Empty() {
+		log.InfoContext(ctx, "looked after contracts", slog.Int("looked", c.Looked), slog.Int("adopted", c.Adopted), slog.Int("restored", len(c.Restored)),
+			slog.Int("extended", len(c.Extended)), slog.Int("status_set", len(c.StatusSet)), slog.Int("anchored", len(c.Anchored)), slog.Int("upgraded", len(c.Upgraded)),
+			slog.Int("channels_made", c.Channels.Made), slog.Int("channels_topped_up", c.Channels.ToppedUp), slog.Int64("fee_stroops", c.FeeCharged))
+		for id, why := range c.Undone {
+			log.WarnContext(ctx, "left undone for a contract, to be tried again", slog.String("tenant_id", id.String()), slog.String("reason", why))
+		}
+	}
+	if r.Contracts = (provisioning.KeeperReport{}); r.Empty() {
 		return
 	}
 	log.InfoContext(ctx, "finished what others left", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("given_up", r.GivenUp),

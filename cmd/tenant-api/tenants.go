@@ -213,7 +213,8 @@ func (a *app) tenantsReconcile() *cobra.Command {
 		Use: "reconcile", Short: "Finish what dead processes left, once", Args: none,
 		Long: `Does once what every worker does every few seconds: tenants whose worker died get
 another job, interrupted rollbacks are finished, what nobody came back to is rolled
-back, due welcome mails are sent, and what has expired is deleted.`,
+back, due welcome mails are sent, what has expired is deleted, and contracts that
+are due are looked after.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.readSettings()
 			if err != nil {
@@ -231,7 +232,11 @@ back, due welcome mails are sent, and what has expired is deleted.`,
 			if err := p.migrate(cmd.Context()); err != nil {
 				return err
 			}
-			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{})
+			keeper, err := newKeeper(p.db, p.deployer, s.soroban)
+			if err != nil {
+				return err
+			}
+			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: keeper})
 			if err != nil {
 				return err
 			}
@@ -247,6 +252,14 @@ func printPass(r provisioning.Report) error {
 	if r.Empty() {
 		_, err := fmt.Println("Nothing was left over.")
 		return err
+	}
+	if kept := r.Contracts; !kept.Empty() {
+		if err := printKept(kept); err != nil {
+			return err
+		}
+	}
+	if r.Contracts = (provisioning.KeeperReport{}); r.Empty() {
+		return nil
 	}
 	var rows [][]string
 	for _, done := range []struct {

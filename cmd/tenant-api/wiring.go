@@ -87,12 +87,7 @@ func wire(ctx context.Context, s settings, o wiringOptions) (*platform, error) {
 func (p *platform) wirePipeline(o wiringOptions) error {
 	s := p.settings
 	var err error
-	p.deployer, err = soroban.New(soroban.Options{
-		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
-		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
-		Channels: s.soroban.Channels,
-	})
-	if err != nil {
+	if p.deployer, err = newDeployer(s.soroban); err != nil {
 		return err
 	}
 	mailer, err := mail.New(mail.Options{Mail: s.mail})
@@ -118,14 +113,20 @@ func (p *platform) wirePipeline(o wiringOptions) error {
 func (p *platform) wireQueue(ctx context.Context, o wiringOptions) error {
 	options := queue.Options{URL: p.settings.database.URL.Reveal(), Logger: o.log}
 	if o.workers > 0 {
-		reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{})
+		keeper, err := newKeeper(p.db, p.deployer, p.settings.soroban)
 		if err != nil {
 			return err
 		}
+		reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: keeper})
+		if err != nil {
+			return err
+		}
+		alarm := &balanceAlarm{log: o.log, low: p.settings.soroban.LowBalance}
 		options.Runner, options.Workers = p.pipeline, o.workers
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			tellPass(ctx, o.log, report)
+			alarm.look(ctx, p.deployer.Address(), report.Contracts.Channels)
 			return err
 		}
 	}

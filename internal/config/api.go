@@ -35,8 +35,22 @@ type API struct {
 	OIDCAudience string
 	RateLimit    int           // Requests per minute and key.
 	Retention    time.Duration // How long an archived tenant is kept at least.
-	Workers      int           // Tenants provisioned at once.
+	Workers      int           // Tenants provisioned at once; 0: see WorkersFor.
 }
+
+// WorkersFor is how many tenants are provisioned at once with so many channels:
+// what is set, else enough to use them all.
+func (a API) WorkersFor(channels int) int {
+	if a.Workers > 0 {
+		return a.Workers
+	}
+	return min(max(defaultWorkers, channels), maxWorkers)
+}
+
+const (
+	defaultWorkers = 8
+	maxWorkers     = 256
+)
 
 // Address is where HTTP is served.
 func (a API) Address() string { return net.JoinHostPort(a.Host, itoa(int64(a.Port))) }
@@ -50,7 +64,7 @@ func ReadAPI(get Source) (API, error) {
 		MetricsAddr: r.text(MetricsAddr, ""), OIDCIssuer: r.text(OIDCIssuer, ""), OIDCAudience: r.text(OIDCAudience, ""),
 		RateLimit: int(r.number(RateLimit, 100, 1, 1_000_000)),
 		Retention: r.duration(PurgeRetention, 30*24*time.Hour),
-		Workers:   int(r.number(WorkerCount, 8, 1, 256)),
+		Workers:   int(r.number(WorkerCount, 0, 1, maxWorkers)),
 	}
 	if strings.ContainsAny(a.Host, "/ ") || strings.Contains(a.Host, ":") && net.ParseIP(strings.Trim(a.Host, "[]")) == nil {
 		r.fault(AppHost, "is %q; give a host name or an address without a port", a.Host)

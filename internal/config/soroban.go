@@ -3,6 +3,7 @@ package config
 import (
 	"net/url"
 	"strings"
+	"time"
 )
 
 // The variables of the Stellar network.
@@ -14,6 +15,8 @@ const (
 	SorobanMaxFee     = "SOROBAN_MAX_FEE"
 	SorobanMaxUpload  = "SOROBAN_MAX_UPLOAD_FEE"
 	SorobanChannels   = "SOROBAN_CHANNELS"
+	SorobanAnchor     = "SOROBAN_ANCHOR_INTERVAL"
+	SorobanLowBalance = "SOROBAN_LOW_BALANCE"
 )
 
 // Soroban is the network on which tenant contracts live, and who deploys them.
@@ -21,10 +24,12 @@ type Soroban struct {
 	Network        string
 	Passphrase     string
 	RPCURL         string
-	DeployerSecret Secret // S... seed.
-	MaxFee         int64  // Stroops: the most that a tenant's transaction may cost.
-	MaxUploadFee   int64  // Stroops: the most that the contract's code may cost, once per network.
-	Channels       int    // Accounts that carry tenants' transactions; 0: the deployer does.
+	DeployerSecret Secret        // S... seed.
+	MaxFee         int64         // Stroops: the most that a tenant's transaction may cost.
+	MaxUploadFee   int64         // Stroops: the most that the contract's code may cost, once per network.
+	Channels       int           // Accounts that carry tenants' transactions; 0: the deployer does.
+	AnchorEvery    time.Duration // How often a changed audit chain is anchored; 0: on demand alone.
+	LowBalance     int64         // Stroops: below that the deployer's balance is worth a warning.
 }
 
 // The default fee ceilings in stroops. A tenant's contract costs about 0.1 XLM.
@@ -34,6 +39,9 @@ const (
 	DefaultMaxFee       = 10_000_000
 	DefaultMaxUploadFee = 1_000_000_000
 )
+
+// DefaultLowBalance is 100 XLM in stroops: a thousand contracts, or the code three times.
+const DefaultLowBalance = 1_000_000_000
 
 // MaxChannels is the most channel accounts of one deployer; a ledger of the public
 // network takes fewer contract transactions than that.
@@ -59,6 +67,8 @@ func ReadSoroban(get Source) (Soroban, error) {
 		MaxFee:         r.number(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
 		MaxUploadFee:   r.number(SorobanMaxUpload, DefaultMaxUploadFee, 100, 1_000_000_000_000),
 		Channels:       int(r.number(SorobanChannels, 0, 0, MaxChannels)),
+		AnchorEvery:    r.duration(SorobanAnchor, 24*time.Hour),
+		LowBalance:     r.number(SorobanLowBalance, DefaultLowBalance, 0, 1_000_000_000_000_000_000),
 	}
 	if s.Network == "mainnet" {
 		s.Network = "public"

@@ -144,3 +144,22 @@ type ContractBook interface {
 	// RecordDeployer writes the deployer's balance, in stroops.
 	RecordDeployer(ctx context.Context, networkID, address string, balance int64) error
 }
+
+// StellarFigures are what the registry knows of the network's side, for operations.
+type StellarFigures struct {
+	Deployer     int64 // The deployer's balance when it was looked at, stroops; 0: unknown.
+	Channels     []Channel
+	Transactions map[TransactionPurpose]int64 // Applied so far, with or without success.
+	Stroops      map[TransactionPurpose]int64 // What they cost.
+	Contracts    map[ContractLife]int64       // As they were when they were looked at last.
+	Undone       int64                        // Contracts for which something was left undone.
+	Spend        SpendHistogram
+}
+
+// SpendHistogram tells how much tenants have cost, each over all its transactions.
+type SpendHistogram struct {
+	Bounds  []float64 // Upper bounds in stroops, rising.
+	Below   []uint64  // Tenants up to each bound, those of lower ones included.
+	Tenants uint64
+	Stroops float64
+}

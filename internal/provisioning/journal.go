@@ -95,6 +95,35 @@ type Channel struct {
 	Carried     int       // Transactions that it carried so far.
 }
 
+// ChannelState says whether a channel can be used.
+type ChannelState string
+
+// The states of a channel.
+const (
+	ChannelFree     ChannelState = "free"
+	ChannelBusy     ChannelState = "busy"
+	ChannelSetAside ChannelState = "set_aside"  // Until it shows what became of a transaction.
+	ChannelOutOfUse ChannelState = "out_of_use" // Until somebody has looked after it.
+)
+
+// ChannelStates are all of them.
+func ChannelStates() []ChannelState {
+	return []ChannelState{ChannelFree, ChannelBusy, ChannelSetAside, ChannelOutOfUse}
+}
+
+// State tells whether the channel can be used.
+func (c Channel) State() ChannelState {
+	switch {
+	case c.OutOfUse != "":
+		return ChannelOutOfUse
+	case !c.LeasedUntil.IsZero():
+		return ChannelBusy
+	case !c.SetAside.IsZero():
+		return ChannelSetAside
+	}
+	return ChannelFree
+}
+
 // StellarTransaction is a signed transaction as it is stored before it is sent.
 type StellarTransaction struct {
 	Hash            string // Hex, 64 digits: the transaction's identity on the network.

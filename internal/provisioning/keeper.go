@@ -119,6 +119,43 @@ func (k *Keeper) Anchor(ctx context.Context, tenants ...uuid.UUID) (KeeperReport
 	return k.forced(ctx, tenants, wish{anchor: true})
 }
 
+// All looks at every contract now, and does for them what is due. tell, which may be
+// nil, is told after each batch how many were looked at.
+func (k *Keeper) All(ctx context.Context, tell func(looked int)) (KeeperReport, error) {
+	return k.everyone(ctx, wish{scheduled: true}, tell)
+}
+
+// AnchorAll anchors the audit chains of all tenants now. tell as with All.
+func (k *Keeper) AnchorAll(ctx context.Context, tell func(looked int)) (KeeperReport, error) {
+	return k.everyone(ctx, wish{anchor: true}, tell)
+}
+
+func (k *Keeper) everyone(ctx context.Context, w wish, tell func(looked int)) (KeeperReport, error) {
+	report := KeeperReport{Undone: map[uuid.UUID]string{}}
+	err := k.tend(ctx, &report)
+	if err == nil {
+		report.Adopted, err = k.book.AdoptContracts(ctx)
+	}
+	for after := uuid.Nil; err == nil; {
+		var duties []ContractDuty
+		if duties, err = k.book.ContractsAfter(ctx, after, k.opts.Batch); err != nil || len(duties) == 0 {
+			break
+		}
+		ids := make([]uuid.UUID, len(duties))
+		for i, d := range duties {
+			ids[i] = d.Tenant.ID
+		}
+		after = ids[len(ids)-1]
+		if duties, err = k.book.TakeContracts(ctx, ContractQuery{Tenants: ids, PutOff: keepPutOff, Limit: len(ids)}); err == nil {
+			err = k.attend(ctx, duties, &report, w)
+		}
+		if tell != nil {
+			tell(report.Looked)
+		}
+	}
+	return report, err
+}
+
 func (k *Keeper) forced(ctx context.Context, tenants []uuid.UUID, w wish) (KeeperReport, error) {
 	report := KeeperReport{Undone: map[uuid.UUID]string{}}
 	adopted, err := k.book.AdoptContracts(ctx)

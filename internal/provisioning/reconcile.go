@@ -49,6 +49,7 @@ type ReconcilerOptions struct {
 	AbandonAfter  time.Duration // See UnfinishedQuery. Default DefaultAbandonAfter.
 	Batch         int           // The most of anything that one pass takes on. Default 50.
 	MailsAtOnce   int           // Default 4.
+	Keeper        *Keeper       // Looks after contracts. Nil: nobody here does.
 	SweepInterval time.Duration // How long a process sweeps no more after it found nothing to sweep. Default an hour.
 }
 
@@ -71,8 +72,8 @@ type Reconciler struct {
 	pipeline *Pipeline
 	opts     ReconcilerOptions
 
-	finishing, mailing, sweeping sync.Mutex
-	sweepAfter                   time.Time // Guarded by sweeping.
+	finishing, mailing, sweeping, keeping sync.Mutex
+	sweepAfter                            time.Time // Guarded by sweeping.
 }
 
 // NewReconciler wires a reconciler; all parts are needed.
@@ -105,24 +106,37 @@ type Report struct {
 	Mailed     []uuid.UUID // Tenants whose welcome mail went out.
 	Unmailed   []uuid.UUID // Tenants whose welcome mail was tried again without success.
 	Swept
+	Contracts KeeperReport
 }
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
-	return len(r.Requeued)+len(r.RolledBack)+len(r.GivenUp)+len(r.Mailed)+len(r.Unmailed) == 0 && r.Swept == Swept{}
+	return len(r.Requeued)+len(r.RolledBack)+len(r.GivenUp)+len(r.Mailed)+len(r.Unmailed) == 0 && r.Swept == Swept{} &&
+		r.Contracts.Empty()
 }
 
 // Pass does everything that is due once, as far as a batch goes. The report says
 // what was done also when there is an error, which joins all that went wrong.
 func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	var report Report
-	// Mail comes last: a server that does not answer may hold it up for minutes.
+	// What waits for others comes last: a mail server that does not answer may hold it
+	// up for minutes, and a ledger takes seconds.
 	err := errors.Join(
 		once(&r.finishing, func() error { return r.finish(ctx, &report) }),
 		once(&r.sweeping, func() error { return r.sweep(ctx, &report) }),
 		once(&r.mailing, func() error { return r.mail(ctx, &report) }),
+		once(&r.keeping, func() error { return r.keep(ctx, &report) }),
 	)
 	return report, err
+}
+
+// keep looks after contracts.
+func (r *Reconciler) keep(ctx context.Context, report *Report) (err error) {
+	if r.opts.Keeper == nil {
+		return nil
+	}
+	report.Contracts, err = r.opts.Keeper.Pass(ctx)
+	return err
 }
 
 func once(busy *sync.Mutex, part func() error) error {

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +18,7 @@ var _ provisioning.ContractBook = (*DB)(nil)
 const kept = `t.purged_at IS NULL AND t.soroban_contract_id IS NOT NULL`
 
 // AdoptContracts adds contracts that are not in the book yet. They are due at once.
-func (db *DB) AdoptContracts(ctx context.Context) (int, error) {
+func (db *DB) AdoptContracts(ctx context.Context, tenants ...uuid.UUID) (int, error) {
 	const op = "adopt contracts"
 	pool, err := db.ready(ctx)
 	if err != nil {
@@ -25,7 +27,8 @@ func (db *DB) AdoptContracts(ctx context.Context) (int, error) {
 	tag, err := pool.Exec(ctx, `INSERT INTO tenant_contracts (tenant_id, contract_id)
 		SELECT t.id, t.soroban_contract_id FROM tenants t
 		WHERE `+kept+` AND t.status IN ('ACTIVE', 'ARCHIVED') AND NOT EXISTS (SELECT FROM tenant_contracts c WHERE c.tenant_id = t.id)
-		ON CONFLICT DO NOTHING`)
+		  AND ($1::uuid[] IS NULL OR t.id = ANY($1))
+		ON CONFLICT DO NOTHING`, tenants)
 	return int(tag.RowsAffected()), failure(err, op)
 }
 
@@ -43,8 +46,8 @@ func (db *DB) TakeContracts(ctx context.Context, q provisioning.ContractQuery) (
 		which, order = `c.tenant_id = ANY($3)`, `c.tenant_id`
 		args = append(args, q.Tenants)
 	case q.Upgrades:
-		// One that was tried and left waits for its time.
-		which = `c.upgrade_to IS NOT NULL AND (c.problem IS NULL OR c.due_at <= clock_timestamp())`
+		// One that somebody is at, or that was tried and left, waits for its time.
+		which = `c.upgrade_to IS NOT NULL AND c.due_at <= clock_timestamp()`
 	}
 	// Of what is due, or planned, somebody else may have taken it.
 	skip := `SKIP LOCKED`
@@ -103,7 +106,8 @@ func scanDuty(r pgx.CollectableRow) (d provisioning.ContractDuty, err error) {
 }
 
 // RecordContracts writes what is known of contracts now. One whose tenant was
-// archived or restored meanwhile stays due.
+// archived or restored meanwhile, or whose upgrade was planned, stays due; a plan
+// ends when the contract runs that code, and with nothing else.
 func (db *DB) RecordContracts(ctx context.Context, records []provisioning.ContractRecord) error {
 	return db.inTx(ctx, "record contracts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
@@ -113,11 +117,11 @@ func (db *DB) RecordContracts(ctx context.Context, records []provisioning.Contra
 				root = r.Anchor.Root[:]
 			}
 			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at ELSE $2 END,
-					tries = $3, problem = nullif(left($4, 500), ''), upgrade_to = nullif($5, ''), checked_at = $6, ledger = nullif($7::bigint, 0),
-					life = nullif($8::text, ''), live_until = nullif($9::bigint, 0), wasm_hash = nullif($10::text, ''), says_archived = $11,
-					anchor_seq = nullif($12::bigint, 0), anchor_root = $13, anchor_ledger = nullif($14::bigint, 0), anchored_at = $15
+					tries = $3, problem = nullif(left($4, 500), ''), upgrade_to = nullif(upgrade_to, $9::text), checked_at = $5, ledger = nullif($6::bigint, 0),
+					life = nullif($7::text, ''), live_until = nullif($8::bigint, 0), wasm_hash = nullif($9::text, ''), says_archived = $10,
+					anchor_seq = nullif($11::bigint, 0), anchor_root = $12, anchor_ledger = nullif($13::bigint, 0), anchored_at = $14
 				WHERE tenant_id = $1`,
-				r.TenantID, r.DueAt, r.Tries, r.Problem, r.UpgradeTo, orNull(r.CheckedAt), int64(r.Ledger), string(r.Life), int64(r.LiveUntil), r.WasmHash,
+				r.TenantID, r.DueAt, r.Tries, r.Problem, orNull(r.CheckedAt), int64(r.Ledger), string(r.Life), int64(r.LiveUntil), r.WasmHash,
 				r.Archived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), orNull(r.AnchoredAt))
 		}
 		return tx.SendBatch(ctx, batch).Close()
@@ -131,29 +135,49 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
-// PlanUpgrade has contracts upgraded, and audits it for each tenant.
+// planAtOnce is how many upgrades one transaction plans: it holds their tenants' rows.
+const planAtOnce = 500
+
+// PlanUpgrade has contracts upgraded, by whoever looks at them next, and audits it
+// for each tenant. One that failed at the same upgrade is tried anew.
 func (db *DB) PlanUpgrade(ctx context.Context, hash string, tenants []uuid.UUID) (planned int, err error) {
-	if len(tenants) == 0 {
-		return 0, nil
-	}
-	err = db.inTx(ctx, "plan upgrade of contracts", func(tx pgx.Tx) error {
-		// In the order of ids, so that two who plan at once wait for each other and no more.
-		rows, _ := tx.Query(ctx, `SELECT c.tenant_id FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
-			WHERE c.tenant_id = ANY($1) AND `+kept+` AND c.upgrade_to IS DISTINCT FROM $2 ORDER BY c.tenant_id FOR UPDATE OF t, c`, tenants, hash)
-		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		if err != nil {
+	// In the order of ids, so that two who plan at once wait for each other and no more.
+	tenants = slices.SortedFunc(slices.Values(tenants), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	for some := range slices.Chunk(tenants, planAtOnce) {
+		n := 0
+		err := db.inTx(ctx, "plan upgrade of contracts", func(tx pgx.Tx) (err error) {
+			n, err = planUpgrade(ctx, tx, hash, some)
 			return err
+		})
+		if err != nil {
+			return planned, err
 		}
-		planned = len(ids)
-		for _, id := range ids {
-			if err := audit(ctx, tx, id, provisioning.AuditUpgrade, map[string]any{"wasmHash": hash}); err != nil {
-				return err
-			}
+		planned += n
+	}
+	return planned, nil
+}
+
+func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenants []uuid.UUID) (int, error) {
+	rows, _ := tx.Query(ctx, `SELECT c.tenant_id, c.upgrade_to IS DISTINCT FROM $2 FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+		WHERE c.tenant_id = ANY($1) AND `+kept+` AND (c.upgrade_to IS DISTINCT FROM $2 OR c.problem IS NOT NULL)
+		ORDER BY c.tenant_id FOR UPDATE OF t, c`, tenants, hash)
+	var (
+		all   []uuid.UUID
+		id    uuid.UUID
+		fresh bool
+	)
+	batch := &pgx.Batch{}
+	_, err := pgx.ForEachRow(rows, []any{&id, &fresh}, func() error {
+		if all = append(all, id); fresh {
+			queueAudit(ctx, batch, id, provisioning.AuditUpgrade, map[string]any{"wasmHash": hash})
 		}
-		_, err = tx.Exec(ctx, `UPDATE tenant_contracts SET upgrade_to = $2, tries = 0, problem = NULL WHERE tenant_id = ANY($1)`, ids, hash)
-		return err
+		return nil
 	})
-	return planned, err
+	if err != nil {
+		return 0, err
+	}
+	batch.Queue(`UPDATE tenant_contracts SET upgrade_to = $2, due_at = clock_timestamp(), tries = 0, problem = NULL WHERE tenant_id = ANY($1)`, all, hash)
+	return len(all), tx.SendBatch(ctx, batch).Close()
 }
 
 // UpgradesLeft counts contracts that wait for an upgrade.

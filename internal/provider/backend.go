@@ -41,6 +41,7 @@ type backend struct {
 
 	mu      sync.Mutex
 	service tenants
+	care    *contracts // Nil in API mode, and before the first open.
 }
 
 func newBackend(s settings, version string) *backend { return &backend{settings: s, version: version} }
@@ -99,34 +100,48 @@ func (b *backend) wire(ctx context.Context) (tenants, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := s.service(db)
+	service, care, err := s.service(db)
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
+	b.care = care
 	return service, nil
 }
 
-func (s settings) service(db *postgres.DB) (*provisioning.Service, error) {
+// contracts gives what looks after contracts, once there were tenants; nil in API mode.
+func (b *backend) contracts() *contracts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.care
+}
+
+func (s settings) service(db *postgres.DB) (*provisioning.Service, *contracts, error) {
 	deployer, err := soroban.New(soroban.Options{
 		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
 		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
 		Channels: s.soroban.Channels,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mailer, err := mail.New(mail.Options{Mail: s.mail})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pipeline, err := provisioning.NewPipeline(db, deployer, mailer, provisioning.PipelineOptions{
 		MailFailure: provisioning.MailFailurePolicy(s.mail.FailurePolicy), Observer: observe,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return provisioning.NewService(db, pipeline)
+	// Anchors are for who runs all the time; an apply has other things to do.
+	keeper, err := provisioning.NewKeeper(db, deployer, provisioning.KeeperOptions{AnchorEvery: -1})
+	if err != nil {
+		return nil, nil, err
+	}
+	service, err := provisioning.NewService(db, pipeline)
+	return service, &contracts{chain: deployer, keeper: keeper}, err
 }
 
 // observe writes a run's story into Terraform's log.

@@ -44,6 +44,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		rep.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
 		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})
+		r.tellArchived(ctx, t, &resp.Diagnostics)
 	default:
 		tflog.Info(ctx, "rolled back the tenant, which was never live", map[string]any{"tenant_id": t.ID.String()})
 	}

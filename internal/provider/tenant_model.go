@@ -14,22 +14,23 @@ import (
 
 // tenantModel is healthcare_tenant in plan and state.
 type tenantModel struct {
-	ID                 types.String   `tfsdk:"id"`
-	Name               nameValue      `tfsdk:"name"`
-	AdminEmail         types.String   `tfsdk:"admin_email"`
-	AdminFirstName     nameValue      `tfsdk:"admin_first_name"`
-	AdminLastName      nameValue      `tfsdk:"admin_last_name"`
-	ExternalID         types.String   `tfsdk:"external_id"`
-	Metadata           types.Map      `tfsdk:"metadata"`
-	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
-	Timeouts           timeouts.Value `tfsdk:"timeouts"`
-	SchemaName         types.String   `tfsdk:"schema_name"`
-	DatabaseRole       types.String   `tfsdk:"database_role"`
-	Status             types.String   `tfsdk:"status"`
-	SorobanContractID  types.String   `tfsdk:"soroban_contract_id"`
-	WelcomeEmailStatus types.String   `tfsdk:"welcome_email_status"`
-	CreatedAt          types.String   `tfsdk:"created_at"`
-	UpdatedAt          types.String   `tfsdk:"updated_at"`
+	ID                   types.String   `tfsdk:"id"`
+	Name                 nameValue      `tfsdk:"name"`
+	AdminEmail           types.String   `tfsdk:"admin_email"`
+	AdminFirstName       nameValue      `tfsdk:"admin_first_name"`
+	AdminLastName        nameValue      `tfsdk:"admin_last_name"`
+	ExternalID           types.String   `tfsdk:"external_id"`
+	Metadata             types.Map      `tfsdk:"metadata"`
+	DeletionProtection   types.Bool     `tfsdk:"deletion_protection"`
+	Timeouts             timeouts.Value `tfsdk:"timeouts"`
+	SchemaName           types.String   `tfsdk:"schema_name"`
+	DatabaseRole         types.String   `tfsdk:"database_role"`
+	Status               types.String   `tfsdk:"status"`
+	SorobanContractID    types.String   `tfsdk:"soroban_contract_id"`
+	SorobanContractState types.String   `tfsdk:"soroban_contract_state"`
+	WelcomeEmailStatus   types.String   `tfsdk:"welcome_email_status"`
+	CreatedAt            types.String   `tfsdk:"created_at"`
+	UpdatedAt            types.String   `tfsdk:"updated_at"`
 }
 
 // identityModel is what identifies a tenant to Terraform.
@@ -60,6 +61,9 @@ func (m *tenantModel) fill(ctx context.Context, t provisioning.Tenant) diag.Diag
 	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
 	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))
 	m.SorobanContractID = optional(t.ContractID)
+	if m.SorobanContractState.IsUnknown() { // Nobody has looked: it is not known.
+		m.SorobanContractState = types.StringNull()
+	}
 	m.CreatedAt, m.UpdatedAt = timestamp(t.CreatedAt), timestamp(t.UpdatedAt)
 	if m.DeletionProtection.IsNull() || m.DeletionProtection.IsUnknown() {
 		m.DeletionProtection = types.BoolValue(false)

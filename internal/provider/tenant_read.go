@@ -9,7 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// Read is one query. A tenant that is gone or archived leaves the state.
+// Read is one query, and a look at the contract that all reads of the moment share. A
+// tenant that is gone or archived leaves the state.
 func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	ctx = r.masked(ctx)
 	var state tenantModel
@@ -51,6 +52,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
+		r.lookAtContract(ctx, &state, t)
 		keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, state, t)
 	}
 }

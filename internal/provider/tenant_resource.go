@@ -85,14 +85,15 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
 			"timeouts": timeouts.AttributesAll(ctx),
 
-			"id":                   schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "UUID (version 7)."},
-			"schema_name":          schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},
-			"database_role":        schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL role that can reach this schema and nothing else."},
-			"created_at":           schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
-			"soroban_contract_id":  schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
-			"status":               schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply takes anything but `ACTIVE` further."},
-			"welcome_email_status": schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING` or `FAILED`. The next apply sends the mail again unless it is `SENT`."},
-			"updated_at":           schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant changed last (RFC 3339, UTC)."},
+			"id":                     schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "UUID (version 7)."},
+			"schema_name":            schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},
+			"database_role":          schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL role that can reach this schema and nothing else."},
+			"created_at":             schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
+			"soroban_contract_id":    schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
+			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "Where the contract stands on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `ARCHIVED` (its time to live is over), `MISSING` (the network was begun anew) or `FOREIGN` (it is not the one that was deployed). The next apply extends, restores or deploys it; a `FOREIGN` one is an error at plan. Null in `api` mode, where the server looks after contracts, and while the network did not answer."},
+			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply takes anything but `ACTIVE` further."},
+			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING` or `FAILED`. The next apply sends the mail again unless it is `SENT`."},
+			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant changed last (RFC 3339, UTC)."},
 		},
 	}
 }
@@ -124,6 +125,9 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		r.refuseIfProtected(state, &resp.Diagnostics)
 		r.refuseTakenExternalID(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
 	}
+	if r.planContract(ctx, state, &resp.Diagnostics) {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), types.StringValue(string(provisioning.ContractLive)))...)
+	}
 	live := state.Status.ValueString() == string(provisioning.StatusActive)
 	if live && state.WelcomeEmailStatus.ValueString() == string(provisioning.WelcomeEmailSent) {
 		return
@@ -134,5 +138,6 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("status"), unknown)...)
 	if !live {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_id"), unknown)...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), unknown)...)
 	}
 }

@@ -41,6 +41,19 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	planned := plan.SorobanContractState
+	plan.SorobanContractState = state.SorobanContractState
+	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
+	if care := r.contracts(); care != nil && planned.ValueString() == string(provisioning.ContractLive) && !planned.Equal(state.SorobanContractState) {
+		if err := care.attend(ctx, id); err != nil {
+			report{tried: "renew the contract of", name: t.Name, survived: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, &resp.Diagnostics, err)
+			return
+		}
+	}
+	plan.SorobanContractState = planned // What was planned is what is kept; the next refresh looks.
+	if planned.IsUnknown() {
+		r.lookAtContract(ctx, &plan, t)
+	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 
 	var out provisioning.Outcome
@@ -54,6 +67,9 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	if out.Tenant.ID == id {
 		t = out.Tenant
+		if planned.IsUnknown() {
+			r.contractAsVerified(&plan, t)
+		}
 	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 	addWarnings(&resp.Diagnostics, out)

@@ -24,6 +24,9 @@ const (
 	ledgersPerDay = 17_280
 	// RenewAhead is how many ledgers before its end a contract's life is extended.
 	RenewAhead = 30 * ledgersPerDay
+	// ExpiresSoon is how many ledgers before its end somebody should act who has nobody
+	// looking after contracts. Test networks give a new contract a week.
+	ExpiresSoon = 5 * ledgersPerDay
 	// RenewTo is for how many ledgers from now it is extended: what the public network
 	// gives a new contract.
 	RenewTo = 120 * ledgersPerDay
@@ -71,6 +74,8 @@ type ContractKeeper interface {
 	// ChangeContract makes one change of one contract and gives its fee in stroops.
 	// KindPermanent when the contract refuses it.
 	ChangeContract(ctx context.Context, journal Journal, tenant uuid.UUID, change ContractChange) (int64, error)
+	// Deploy makes a contract that is missing, on a network that was begun anew.
+	Deploy(ctx context.Context, t Tenant, journal Journal) (Contract, error)
 	// TendChannels looks after the channel accounts. See ChannelCare.
 	TendChannels(ctx context.Context, journal Journal) (ChannelCare, error)
 	// CodeHash is the code that contracts should run, SHA-256 in hex.
@@ -126,8 +131,9 @@ type ContractQuery struct {
 type ContractBook interface {
 	// Upkeep is the memory for transactions that no run needs.
 	Upkeep() Journal
-	// AdoptContracts adds contracts that are not in the book yet, and counts them.
-	AdoptContracts(ctx context.Context) (int, error)
+	// AdoptContracts adds contracts that are not in the book yet, of these tenants or,
+	// without any, of all, and counts them.
+	AdoptContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
 	// TakeContracts gives contracts of tenants that are not purged.
 	TakeContracts(ctx context.Context, q ContractQuery) ([]ContractDuty, error)
 	// RecordContracts writes what is known of contracts now, and when they are due.

@@ -86,6 +86,7 @@ type KeeperReport struct {
 	Looked                        int         // Contracts that were looked at.
 	Restored, Extended            []uuid.UUID // Tenants whose contract lives longer.
 	StatusSet, Anchored, Upgraded []uuid.UUID
+	Redeployed                    []uuid.UUID          // Their contracts were missing: the network was begun anew.
 	Undone                        map[uuid.UUID]string // What was left undone, and why, for people.
 	Channels                      ChannelCare
 	FeeCharged                    int64 // Stroops, for all of it.
@@ -93,7 +94,7 @@ type KeeperReport struct {
 
 // Empty reports whether nothing was done, or should have been.
 func (r KeeperReport) Empty() bool {
-	return r.Adopted+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Undone)+
+	return r.Adopted+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Redeployed)+len(r.Undone)+
 		r.Channels.Made+r.Channels.ToppedUp == 0
 }
 
@@ -158,7 +159,7 @@ func (k *Keeper) everyone(ctx context.Context, w wish, tell func(looked int)) (K
 
 func (k *Keeper) forced(ctx context.Context, tenants []uuid.UUID, w wish) (KeeperReport, error) {
 	report := KeeperReport{Undone: map[uuid.UUID]string{}}
-	adopted, err := k.book.AdoptContracts(ctx)
+	adopted, err := k.book.AdoptContracts(ctx, tenants...)
 	report.Adopted = adopted
 	for len(tenants) > 0 && err == nil {
 		n := min(len(tenants), k.opts.Batch)

@@ -22,6 +22,7 @@ type attendance struct {
 	duties []ContractDuty
 	states []ContractState
 	undone []error // By duty: why something was left undone.
+	anew   []bool  // By duty: deployed anew, and to be looked at again.
 
 	mu     sync.Mutex
 	report *KeeperReport // Guarded by mu while changes are under way.
@@ -34,7 +35,7 @@ func (k *Keeper) attend(ctx context.Context, duties []ContractDuty, report *Keep
 	if len(duties) == 0 {
 		return nil
 	}
-	a := &attendance{Keeper: k, wish: w, duties: duties, undone: make([]error, len(duties)), report: report}
+	a := &attendance{Keeper: k, wish: w, duties: duties, undone: make([]error, len(duties)), anew: make([]bool, len(duties)), report: report}
 	if err := a.read(ctx); err != nil {
 		a.putOff(ctx, err)
 		return err
@@ -123,8 +124,7 @@ func (a *attendance) wanted(i int) (changes []ContractChange) {
 		a.undone[i] = Errorf(KindPermanent, "look after contract", "%s", s.Fault)
 		return nil
 	case ContractMissing:
-		a.undone[i] = Errorf(KindPermanent, "look after contract", "the ledger has no contract %s", s.ContractID)
-		return nil
+		return []ContractChange{{Purpose: PurposeCreate}}
 	case ContractArchived:
 		if a.undone[i] == nil {
 			a.undone[i] = Errorf(KindTransient, "look after contract", "the contract %s is archived and was not restored", s.ContractID)
@@ -159,7 +159,17 @@ func (a *attendance) anchorDue(d ContractDuty, s ContractState) bool {
 
 func (a *attendance) make(ctx context.Context, i int, c ContractChange) error {
 	id := a.duties[i].Tenant.ID
-	fee, err := a.chain.ChangeContract(ctx, a.book.Upkeep(), id, c)
+	var (
+		fee int64
+		err error
+	)
+	if c.Purpose == PurposeCreate {
+		var made Contract
+		made, err = a.chain.Deploy(ctx, a.duties[i].Tenant, a.book.Upkeep())
+		fee, a.anew[i] = made.FeeCharged, true
+	} else {
+		fee, err = a.chain.ChangeContract(ctx, a.book.Upkeep(), id, c)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.report.FeeCharged += fee
@@ -168,6 +178,7 @@ func (a *attendance) make(ctx context.Context, i int, c ContractChange) error {
 	}
 	list := map[TransactionPurpose]*[]uuid.UUID{
 		PurposeStatus: &a.report.StatusSet, PurposeAnchor: &a.report.Anchored, PurposeUpgrade: &a.report.Upgraded,
+		PurposeCreate: &a.report.Redeployed,
 	}[c.Purpose]
 	*list = append(*list, id)
 	return nil
@@ -191,6 +202,9 @@ func (a *attendance) record(ctx context.Context) error {
 			a.report.Undone[d.Tenant.ID] = r.Problem
 		} else {
 			r.DueAt = now.Add(a.next())
+			if a.anew[i] {
+				r.DueAt = now
+			}
 		}
 		records[i] = r
 	}

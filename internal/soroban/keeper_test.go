@@ -282,6 +282,25 @@ func TestKeeper(t *testing.T) {
 		b.wantLife(b.deployer(), ids, provisioning.ContractLive)
 	})
 
+	t.Run("DeploysAnewOnANetworkThatWasBegunAnew", func(t *testing.T) {
+		b := setup(t)
+		ids := b.live(b.deployer(), 3)
+		b.pass(b.deployer(), never)
+		_, err := b.db.Archive(t.Context(), ids[0])
+		b.must(err)
+		b.reset()
+		d := b.deployer(func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} })
+		b.wantLife(d, ids, provisioning.ContractMissing)
+		b.due()
+		if r := b.pass(d, never); len(r.Redeployed) != 3 || len(r.Undone) != 0 {
+			t.Errorf("%+v", r)
+		}
+		b.wantLife(d, ids, provisioning.ContractLive)
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || !b.states(d, ids)[0].Archived {
+			t.Errorf("what is new says the wrong thing: %+v", r)
+		}
+	})
+
 	t.Run("ManyKeepersShareTheWork", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(3))

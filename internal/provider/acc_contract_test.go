@@ -1,0 +1,151 @@
+package provider_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+const day = 17_280 // Ledgers.
+
+// TestAccTenant_ContractDrift: what happens to a contract shows in the plan, and an
+// apply puts it right in place, or says why not.
+func TestAccTenant_ContractDrift(t *testing.T) {
+	t.Parallel()
+	state := func(w *world) string {
+		s, _ := w.state("healthcare_tenant.clinic")["soroban_contract_state"].(string)
+		return s
+	}
+	for _, c := range []struct {
+		name, shows string
+		happens     func(w *world)
+	}{
+		{"AboutToExpire", "EXPIRING", func(w *world) { w.travel(117 * day) }},
+		{"Archived", "ARCHIVED", func(w *world) { w.travel(121 * day) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := setup(t, inDatabase, clinic)
+			w.mustApply()
+			w.noChanges()
+			if got := state(w); got != string(provisioning.ContractLive) {
+				t.Errorf("after create it is %q", got)
+			}
+			c.happens(w)
+			r := w.run("plan", "-no-color", "-detailed-exitcode")
+			if want := `soroban_contract_state = "` + c.shows + `" -> "LIVE"`; r.code != 2 || !strings.Contains(squeezed(r.out), want) || !strings.Contains(r.out, "1 to change") {
+				t.Fatalf("exit code %d, want %q in the plan:\n%s", r.code, want, r.out)
+			}
+			w.mustApply()
+			w.noChanges()
+			if got := state(w); got != string(provisioning.ContractLive) {
+				t.Errorf("after apply it is %q", got)
+			}
+			w.oneOfEach()
+		})
+	}
+
+	t.Run("FarFromItsEnd", func(t *testing.T) {
+		w := setup(t, inDatabase, clinic)
+		w.mustApply()
+		w.travel(100 * day) // Whoever runs all the time would extend it by now.
+		w.noChanges()
+	})
+
+	t.Run("OtherCode", func(t *testing.T) {
+		w := setup(t, inDatabase, clinic)
+		w.mustApply()
+		w.upgradeContract(w.state("healthcare_tenant.clinic")["id"].(string))
+		r := w.run("plan", "-no-color")
+		for _, words := range []string{"Contract is not the tenant's", "it runs code", "Nothing was changed"} {
+			if r.code == 0 || !strings.Contains(squeezed(r.out), words) {
+				t.Errorf("exit code %d, want %q in:\n%s", r.code, words, r.out)
+			}
+		}
+		if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || !strings.Contains(r.out, "Contract does not say yet") {
+			t.Errorf("exit code %d: %s", r.code, r.out)
+		}
+	})
+
+	t.Run("ASilentNetworkIsNoDrift", func(t *testing.T) {
+		w := setup(t, inDatabase, clinic)
+		w.mustApply()
+		if err := w.net.Faults().Down(); err != nil {
+			t.Fatal(err)
+		}
+		w.noChanges()
+		if got := state(w); got != string(provisioning.ContractLive) {
+			t.Errorf("it is %q", got)
+		}
+		r := w.run("destroy", "-auto-approve", "-no-color")
+		if r.code != 0 || !strings.Contains(r.out, "Contract does not say yet that the tenant is archived") {
+			t.Errorf("exit code %d: %s", r.code, r.out)
+		}
+		if got := w.text(`SELECT status::text FROM tenants`); got != "ARCHIVED" {
+			t.Errorf("the tenant is %s", got)
+		}
+	})
+
+	t.Run("DestroyTellsTheContract", func(t *testing.T) {
+		w := setup(t, inDatabase, clinic)
+		w.mustApply()
+		r := w.run("destroy", "-auto-approve", "-no-color")
+		if r.code != 0 || strings.Contains(r.out, "Contract does not say") {
+			t.Errorf("exit code %d: %s", r.code, r.out)
+		}
+		if got := w.text(`SELECT says_archived::text FROM tenant_contracts`); got != "true" {
+			t.Errorf("says_archived is %s", got)
+		}
+	})
+
+	t.Run("ManyTenantsOnChannels", func(t *testing.T) {
+		w := setup(t, inDatabase, strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 12\n  name = \"Clinic ${count.index}\"", 1))
+		w.env["SOROBAN_CHANNELS"] = "6"
+		w.mustApply("-parallelism=12")
+		w.noChanges()
+		if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE purpose = 'CREATE'`); n < 4 {
+			t.Errorf("%d accounts carried the contracts", n)
+		}
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 12 {
+			t.Errorf("%d tenants", n)
+		}
+	})
+}
+
+// travel lets ledgers pass.
+func (w *world) travel(ledgers uint32) {
+	w.t.Helper()
+	if _, err := w.net.CloseLedgers(w.t.Context(), ledgers); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// upgradeContract does to a contract what a newer release would.
+func (w *world) upgradeContract(tenant string) {
+	w.t.Helper()
+	db, err := postgres.Open(w.t.Context(), postgres.Options{URL: w.env["DATABASE_URL"]})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	d, err := soroban.New(soroban.Options{
+		Passphrase: w.net.Passphrase(), RPCURL: w.net.RPCURL(), DeployerSecret: w.seed,
+		Code: soroban.Code{Wasm: append(contract.Wasm(), 0, 3, 1, 'x', 'y'), Predecessors: [][32]byte{contract.Hash()}},
+	})
+	if err == nil {
+		_, err = d.ChangeContract(w.t.Context(), db.Upkeep(), uuid.MustParse(tenant), provisioning.ContractChange{Purpose: provisioning.PurposeUpgrade})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// squeezed joins what a terminal's width or an alignment has taken apart.
+func squeezed(s string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(s, "│", " ")), " ")
+}

@@ -1,0 +1,143 @@
+package provider
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+const (
+	// lookPatience is how long a refresh waits for the network. Many wait at once, for
+	// the same few calls.
+	lookPatience = 5 * time.Second
+	// silence is for how long a network that did not answer is not asked again.
+	silence = time.Minute
+	// statusPatience is how long an archiving waits until the contract says so.
+	statusPatience = 30 * time.Second
+)
+
+// contracts looks at tenants' contracts and after them. In API mode there is none:
+// the server does that by itself.
+type contracts struct {
+	chain  provisioning.ContractKeeper
+	keeper *provisioning.Keeper
+
+	mu     sync.Mutex
+	silent time.Time // Until then the network is not asked.
+}
+
+// look tells where a tenant's contract stands; false when the network did not say.
+func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioning.ContractState, bool) {
+	c.mu.Lock()
+	silent := time.Now().Before(c.silent)
+	c.mu.Unlock()
+	if silent {
+		return provisioning.ContractState{}, false
+	}
+	asking, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	states, err := c.chain.ReadContracts(asking, []provisioning.Tenant{t})
+	if err != nil {
+		tflog.Warn(ctx, "the tenant's contract was not looked at: "+provisioning.SafeMessage(err), map[string]any{"tenant_id": t.ID.String()})
+		if ctx.Err() == nil {
+			c.mu.Lock()
+			c.silent = time.Now().Add(silence)
+			c.mu.Unlock()
+		}
+		return provisioning.ContractState{}, false
+	}
+	return states[0], true
+}
+
+// attend does for a tenant's contract what is due.
+func (c *contracts) attend(ctx context.Context, id uuid.UUID) error {
+	report, err := c.keeper.Attend(ctx, id)
+	if problem, left := report.Undone[id]; err == nil && left {
+		return provisioning.Errorf(provisioning.KindPermanent, "look after contract", "%s", problem)
+	}
+	return err
+}
+
+// lifeOf is what the state says of a contract. One that is looked after is extended
+// long before its end; here that is drift only when it is near.
+func lifeOf(s provisioning.ContractState) types.String {
+	life := s.Life
+	if life == provisioning.ContractExpiring && s.LiveUntil-s.Ledger > provisioning.ExpiresSoon {
+		life = provisioning.ContractLive
+	}
+	return types.StringValue(string(life))
+}
+
+// lookAtContract puts into the model where the contract stands. When the network
+// does not answer, what was known stays.
+func (r *tenantResource) lookAtContract(ctx context.Context, m *tenantModel, t provisioning.Tenant) {
+	switch care := r.contracts(); {
+	case care == nil || t.ContractID == "":
+		m.SorobanContractState = types.StringNull()
+	default:
+		if s, ok := care.look(ctx, t); ok {
+			m.SorobanContractState = lifeOf(s)
+		} else if m.SorobanContractState.IsUnknown() {
+			m.SorobanContractState = types.StringNull()
+		}
+	}
+}
+
+// contractAsVerified puts into the model what a run has just verified.
+func (r *tenantResource) contractAsVerified(m *tenantModel, t provisioning.Tenant) {
+	m.SorobanContractState = types.StringNull()
+	if r.contracts() != nil && t.Status == provisioning.StatusActive {
+		m.SorobanContractState = types.StringValue(string(provisioning.ContractLive))
+	}
+}
+
+// planContract plans what is to be done for a contract, and refuses where nothing
+// can be done. It reports whether something is planned.
+func (r *tenantResource) planContract(ctx context.Context, state tenantModel, diags *diag.Diagnostics) bool {
+	switch provisioning.ContractLife(state.SorobanContractState.ValueString()) {
+	case provisioning.ContractExpiring, provisioning.ContractArchived, provisioning.ContractMissing:
+		return true
+	case provisioning.ContractForeign:
+		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract is not the tenant's",
+			"The contract of tenant \""+state.Name.ValueString()+"\" ("+state.ID.ValueString()+") differs from the one that was deployed for it: "+r.fault(ctx, state)+".\n\n"+
+				"Nothing was changed, and this provider changes nothing about such a contract. If a newer release of the platform upgraded it, use that release here. "+
+				"Otherwise find out who holds the deployer's key. To archive the tenant all the same, use terraform destroy -refresh=false.")
+	case provisioning.ContractLive:
+	}
+	return false
+}
+
+// fault says what is wrong with a foreign contract.
+func (r *tenantResource) fault(ctx context.Context, state tenantModel) string {
+	id, err := state.tenantID()
+	if care := r.contracts(); err == nil && care != nil {
+		if s, ok := care.look(ctx, provisioning.Tenant{ID: id, ContractID: state.SorobanContractID.ValueString()}); ok && s.Fault != "" {
+			return s.Fault
+		}
+	}
+	return "tenant-api contracts show " + state.ID.ValueString() + " has the details"
+}
+
+// tellArchived has the contract of an archived tenant say so. It is tried once here:
+// archiving does not depend on it, and whoever looks after contracts does it later.
+func (r *tenantResource) tellArchived(ctx context.Context, t provisioning.Tenant, diags *diag.Diagnostics) {
+	care := r.contracts()
+	if care == nil || t.ContractID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	if err := care.attend(ctx, t.ID); err != nil {
+		diags.AddWarning("Contract does not say yet that the tenant is archived",
+			"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+provisioning.SafeMessage(err)+".\n\n"+
+				"A worker of tenant-api tells it as soon as it can. Without one, run tenant-api contracts renew "+t.ID.String()+" later.")
+	}
+}

@@ -11,7 +11,10 @@
 // while it enforces. It draws no randomness and reads no clock of its own.
 package host
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+)
 
 // LookupFunc returns the ledger entry stored under a LedgerKey. Both key and
 // entry are XDR. liveUntil is the ledger sequence up to which the entry lives,
@@ -45,7 +48,8 @@ type SimulateRequest struct {
 }
 
 // SimulateResult is what the simulation learned. When the contract or the host
-// refuses, Error says why and the rest, but for DiagnosticEvents, is empty.
+// refuses, Error says why, in the words of stellar-rpc with its log of events, and
+// the rest, but for DiagnosticEvents, is empty.
 type SimulateResult struct {
 	Error            string
 	Result           []byte   // ScVal XDR, the return value.
@@ -152,5 +156,10 @@ type Host interface {
 	SimulateRestore(ctx context.Context, lookup LookupFunc, r FootprintRequest) (SimulateResult, error)
 	ResourceFee(ctx context.Context, lookup LookupFunc, r ResourceFeeRequest) (ResourceFee, error)
 	RentFee(ctx context.Context, lookup LookupFunc, l Ledger, changes []RentChange) (int64, error)
+	// XDRToJSON returns one XDR value in the JSON form of SEP-51, as stellar-rpc
+	// has it in answers to xdrFormat "json". typeName is the type's name in the
+	// Rust XDR library, "TransactionEnvelope" or "ScVal"; every type of the
+	// protocol has one. Bytes that do not hold exactly one value are an error.
+	XDRToJSON(ctx context.Context, typeName string, xdr []byte) (json.RawMessage, error)
 	Close(ctx context.Context) error
 }

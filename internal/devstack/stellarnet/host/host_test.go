@@ -179,7 +179,10 @@ func TestHost_Simulate(t *testing.T) {
 		seq := xdr.Uint64(5)
 		fn := d.call("anchor", xdr.ScVal{Type: xdr.ScValTypeScvU64, U64: &seq}, bytesVal(d.tenant))
 		d.run(t, fn, d.admin)
-		if sim := d.simulate(t, fn, d.admin); !strings.Contains(sim.Error, "Error(Contract, #7201)") {
+		// As stellar-rpc words it, with the log of events.
+		sim := d.simulate(t, fn, d.admin)
+		want := "HostError: Error(Contract, #7201)\n\nEvent log (newest first):\n   0: [Diagnostic Event] contract:"
+		if !strings.HasPrefix(sim.Error, want) || !strings.Contains(sim.Error, "\n   1: [Diagnostic Event] topics:[fn_call, ") {
 			t.Errorf("error %q", sim.Error)
 		}
 	})

@@ -40,11 +40,33 @@ func (in *instance) reusable() bool {
 	return !in.broken && !in.module.IsClosed() && in.module.Memory().Size() <= keepMemory
 }
 
-// call runs one export on a request and returns its answer's content.
+// call implements caller.
 func (p *pool) call(ctx context.Context, lookup LookupFunc, export string, request []byte) (*decoder, error) {
-	in, err := p.acquire(ctx)
+	answer, err := p.answer(ctx, lookup, export, request)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", export, err)
+	}
+	d, err := content(answer)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", export, err)
+	}
+	return d, nil
+}
+
+// content is what follows the answer's first byte, which tells refusals.
+func content(answer []byte) (*decoder, error) {
+	d := &decoder{b: answer}
+	if d.bool() {
+		return nil, errors.New(string(d.bytes()))
+	}
+	return d, nil
+}
+
+// answer runs one export on a request.
+func (p *pool) answer(ctx context.Context, lookup LookupFunc, export string, request []byte) ([]byte, error) {
+	in, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer p.release(ctx, in)
 	// Until the call is known to have ended well: it may also panic in lookup.
@@ -52,18 +74,14 @@ func (p *pool) call(ctx context.Context, lookup LookupFunc, export string, reque
 	asked := &lookups{get: lookup}
 	answer, err := in.run(context.WithValue(ctx, lookupsKey{}, asked), export, request)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", export, in.explain(err))
+		return nil, in.explain(err)
 	}
 	in.broken = false
 	// The host goes on after a failed look-up and fails in some other way.
 	if asked.err != nil {
-		return nil, fmt.Errorf("%s: look up a ledger entry: %w", export, asked.err)
+		return nil, fmt.Errorf("look up a ledger entry: %w", asked.err)
 	}
-	d := &decoder{b: answer}
-	if d.bool() {
-		return nil, fmt.Errorf("%s: %s", export, d.bytes())
-	}
-	return d, nil
+	return answer, nil
 }
 
 func (in *instance) run(ctx context.Context, export string, request []byte) ([]byte, error) {

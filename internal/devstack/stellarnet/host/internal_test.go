@@ -23,11 +23,7 @@ func open(t *testing.T) *pool {
 			t.Error(err)
 		}
 	})
-	own, ok := h.(*pool)
-	if !ok {
-		t.Fatalf("the host is a %T", h)
-	}
-	return own
+	return poolOf(t, h)
 }
 
 func TestDefaultConfigSettings_AreTheHosts(t *testing.T) {

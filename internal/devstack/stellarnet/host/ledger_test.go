@@ -35,9 +35,14 @@ type stored struct {
 
 func newLedger(t testing.TB) *ledger {
 	t.Helper()
+	return newLedgerOn(t, shared(t), xdr.MustAddress("GBRPYHIL2CI3FNQ4BXLFMNDLFJUNPU2HY3ZMFSHONUCEOASW7QC7OX2H"))
+}
+
+func newLedgerOn(t testing.TB, h host.Host, admin xdr.AccountId) *ledger {
+	t.Helper()
 	l := &ledger{
-		host:     shared(t),
-		admin:    xdr.MustAddress("GBRPYHIL2CI3FNQ4BXLFMNDLFJUNPU2HY3ZMFSHONUCEOASW7QC7OX2H"),
+		host:     h,
+		admin:    admin,
 		stranger: xdr.MustAddress("GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"),
 		sequence: startSequence,
 		entries:  map[string]stored{},
@@ -165,7 +170,11 @@ type deployed struct {
 
 func deploy(t testing.TB) deployed {
 	t.Helper()
-	l := newLedger(t)
+	return deployOn(t, newLedger(t))
+}
+
+func deployOn(t testing.TB, l *ledger) deployed {
+	t.Helper()
 	code := contract.Wasm()
 	l.run(t, xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &code}, l.admin)
 
@@ -174,14 +183,16 @@ func deploy(t testing.TB) deployed {
 	fn := d.creation()
 	d.created = l.run(t, fn, l.admin)
 
-	preimage := xdr.HashIdPreimage{
-		Type: xdr.EnvelopeTypeEnvelopeTypeContractId,
-		ContractId: &xdr.HashIdPreimageContractId{
-			NetworkId: networkID, ContractIdPreimage: fn.CreateContractV2.ContractIdPreimage,
-		},
-	}
-	d.contract = sha256.Sum256(encode(t, preimage))
+	d.contract = contractID(t, fn.CreateContractV2.ContractIdPreimage)
 	return d
+}
+
+func contractID(t testing.TB, from xdr.ContractIdPreimage) xdr.ContractId {
+	t.Helper()
+	return sha256.Sum256(encode(t, xdr.HashIdPreimage{
+		Type:       xdr.EnvelopeTypeEnvelopeTypeContractId,
+		ContractId: &xdr.HashIdPreimageContractId{NetworkId: networkID, ContractIdPreimage: from},
+	}))
 }
 
 func (d deployed) creation() xdr.HostFunction {

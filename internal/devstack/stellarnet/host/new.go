@@ -49,6 +49,7 @@ func New(ctx context.Context, opts Options) (Host, error) {
 		return nil, err
 	}
 	p := &pool{cache: cache, slots: make(chan *instance, opts.PoolSize), closed: make(chan struct{})}
+	p.calls = calls{to: p}
 	for range opts.PoolSize {
 		p.slots <- nil
 	}
@@ -80,6 +81,7 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 
 // pool is the Host: instances of one compiled module, each used by one call at a time.
 type pool struct {
+	calls
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule

@@ -68,7 +68,6 @@ fn keep(message: &str) {
 }
 
 /// What `ledger.get` came back with.
-#[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
 pub enum Lookup {
     Missing,
     Failed,
@@ -97,8 +96,26 @@ pub fn lookup(key: &[u8]) -> Lookup {
     }
 }
 
-/// Native tests have no ledger.
+/// The ledger of native tests.
 #[cfg(not(target_family = "wasm"))]
-pub fn lookup(_key: &[u8]) -> Lookup {
-    Lookup::Missing
+pub mod native {
+    use std::{cell::RefCell, collections::HashMap};
+
+    /// What `ledger.get` is to answer under one key: an entry in its frame.
+    pub type Entries = HashMap<Vec<u8>, Option<Vec<u8>>>;
+
+    thread_local! {
+        pub static LEDGER: RefCell<Entries> = RefCell::default();
+    }
+}
+
+/// A key that the test does not know is a question which the WebAssembly never
+/// asked, and fails.
+#[cfg(not(target_family = "wasm"))]
+pub fn lookup(key: &[u8]) -> Lookup {
+    native::LEDGER.with_borrow(|entries| match entries.get(key) {
+        None => Lookup::Failed,
+        Some(None) => Lookup::Missing,
+        Some(Some(found)) => Lookup::Found(found.clone()),
+    })
 }

@@ -10,13 +10,17 @@
 //! `panic_message` points to, because the trap itself says nothing.
 
 mod boundary;
+mod explain;
 mod fees;
 mod invoke;
+mod json;
 mod ledger;
 mod settings;
 mod simulate;
 #[cfg(test)]
 mod test;
+#[cfg(test)]
+mod test_native;
 mod wire;
 
 use anyhow::Result;
@@ -24,10 +28,9 @@ use wire::{Reader, Writer};
 
 type Call = fn(&mut Reader) -> Result<Writer>;
 
-/// Runs one call on the request at `ptr`, which it frees.
-fn answer(ptr: *mut u8, len: usize, call: Call) -> u64 {
-    let request = boundary::take(ptr, len);
-    let mut reader = Reader::new(&request);
+/// Runs one call on one request.
+fn answer(request: &[u8], call: Call) -> Vec<u8> {
+    let mut reader = Reader::new(request);
     let mut out = Writer::default();
     match call(&mut reader).and_then(|w| reader.end().map(|()| w)) {
         Ok(w) => {
@@ -39,40 +42,36 @@ fn answer(ptr: *mut u8, len: usize, call: Call) -> u64 {
             out.bytes(format!("{e:#}").as_bytes());
         }
     }
-    boundary::give(out.into_bytes())
+    out.into_bytes()
 }
 
-#[no_mangle]
-pub extern "C" fn simulate(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, simulate::invocation)
+/// Makes an export of each call: it runs on the request at `ptr`, which it frees.
+macro_rules! exports {
+    ($($name:ident => $call:path,)*) => {
+        $(
+            #[no_mangle]
+            pub extern "C" fn $name(ptr: *mut u8, len: usize) -> u64 {
+                boundary::give(answer(&boundary::take(ptr, len), $call))
+            }
+        )*
+
+        #[cfg(test)]
+        fn call_named(name: &str) -> Option<Call> {
+            match name {
+                $(stringify!($name) => Some($call),)*
+                _ => None,
+            }
+        }
+    };
 }
 
-#[no_mangle]
-pub extern "C" fn simulate_extend_ttl(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, simulate::extend_ttl)
-}
-
-#[no_mangle]
-pub extern "C" fn simulate_restore(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, simulate::restore)
-}
-
-#[no_mangle]
-pub extern "C" fn invoke(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, invoke::invocation)
-}
-
-#[no_mangle]
-pub extern "C" fn resource_fee(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, fees::resource_fee)
-}
-
-#[no_mangle]
-pub extern "C" fn rent_fee(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, fees::rent_fee)
-}
-
-#[no_mangle]
-pub extern "C" fn default_settings(ptr: *mut u8, len: usize) -> u64 {
-    answer(ptr, len, settings::defaults)
+exports! {
+    simulate => simulate::invocation,
+    simulate_extend_ttl => simulate::extend_ttl,
+    simulate_restore => simulate::restore,
+    invoke => invoke::invocation,
+    resource_fee => fees::resource_fee,
+    rent_fee => fees::rent_fee,
+    default_settings => settings::defaults,
+    xdr_to_json => json::from_xdr,
 }

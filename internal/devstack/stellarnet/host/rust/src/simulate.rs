@@ -15,6 +15,7 @@ use soroban_simulation::{
 };
 
 use crate::{
+    explain::explain,
     ledger::Ledger,
     wire::{xdr, xdr_list, xdr_option, Reader, Writer},
 };
@@ -98,7 +99,7 @@ pub fn invocation(r: &mut Reader) -> Result<Writer> {
     )?;
     let (result, error) = match &sim.invoke_result {
         Ok(value) => (Some(xdr(value)?), String::new()),
-        Err(e) => (None, format!("{e:?}")),
+        Err(e) => (None, explain(e, &sim.diagnostic_events)),
     };
     // A created and removed entry leaves neither a before nor an after.
     let changes = sim.modified_entries.into_iter();

@@ -1,0 +1,234 @@
+package host_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+)
+
+// The corpus is what this file generates; conformance.sh writes it, and has the
+// same crate answer it natively. So two things can be shown without Rust: that
+// the requests are those that were answered, and that the WebAssembly answers
+// each of them with the same bytes.
+const (
+	corpusFile = "testdata/corpus.bin.gz"
+	nativeFile = "testdata/native.bin.gz"
+	digestFile = "testdata/native.digest"
+)
+
+var writeCorpus = flag.Bool("write-corpus", false, "write testdata/corpus.bin.gz, for conformance.sh")
+
+func TestConformance_WasmAnswersAsNative(t *testing.T) {
+	t.Parallel()
+	cases, native := committed(t)
+	var invocations int
+	for i, c := range cases {
+		if c.Export == "invoke" || c.Export == "simulate" {
+			invocations++
+		}
+		got, err := host.Replay(t, shared(t), c)
+		if err == nil {
+			err = compare(c, got, native[i])
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+	if invocations < 200 {
+		t.Errorf("%d invocations, want 200 or more", invocations)
+	}
+}
+
+// What the corpus is for: successes and every way of failing, natively.
+func TestConformance_CoversSuccessAndFailure(t *testing.T) {
+	t.Parallel()
+	cases, native := committed(t)
+	found := map[string]int{}
+	for i, c := range cases {
+		shown := host.Show(c.Export, native[i])
+		if code := strings.Index(shown, "Error("); code >= 0 {
+			shown = shown[code:]
+			found[c.Export+" "+shown[:strings.Index(shown, ")")+1]]++
+		} else if strings.HasPrefix(shown, "refused") {
+			found[c.Export+" refused"]++
+		} else {
+			found[c.Export]++
+		}
+	}
+	for kind, want := range map[string]int{
+		"simulate": 200, "invoke": 100, "simulate_extend_ttl": 50, "simulate_restore": 10,
+		"resource_fee": 10, "rent_fee": 10, "xdr_to_json": 100, "default_settings": 1,
+		"simulate Error(Contract, #7201)": 1, "simulate Error(Auth, InvalidAction)": 1,
+		"simulate Error(Storage, MissingValue)": 1, "simulate Error(Storage, ExistingValue)": 1,
+		"invoke Error(Budget, ExceededLimit)": 1, "invoke Error(Auth, ExistingValue)": 1,
+		"invoke Error(Auth, InvalidAction)": 1, "invoke Error(Storage, ExceededLimit)": 1,
+		"invoke Error(WasmVm, InvalidAction)": 1, "invoke Error(Value, InvalidInput)": 1,
+		"invoke refused": 1, "xdr_to_json refused": 1,
+	} {
+		if found[kind] < want {
+			t.Errorf("%d answers of kind %q, want %d or more", found[kind], kind, want)
+		}
+	}
+}
+
+// One byte of each answer is spoiled in turn: first, last and one in between.
+func TestConformance_SeesASingleByte(t *testing.T) {
+	t.Parallel()
+	cases, native := committed(t)
+	for i, c := range cases {
+		if err := compare(c, native[i], native[i]); err != nil {
+			t.Fatalf("%s: an answer differs from itself: %v", c.Name, err)
+		}
+		for _, at := range []int{0, i % len(native[i]), len(native[i]) - 1} {
+			spoiled := slices.Clone(native[i])
+			spoiled[at] ^= 1
+			if compare(c, native[i], spoiled) == nil {
+				t.Errorf("%s: byte %d is not seen", c.Name, at)
+			}
+		}
+	}
+}
+
+func TestCorpus_IsWhatIsGenerated(t *testing.T) {
+	t.Parallel()
+	fresh := host.EncodeCorpus(generate(t))
+	if *writeCorpus {
+		writePacked(t, corpusFile, fresh)
+		return
+	}
+	if !bytes.Equal(fresh, readPacked(t, corpusFile)) {
+		t.Errorf("%s is not what this test generates: run conformance.sh", corpusFile)
+	}
+}
+
+func TestConformance_IsOfTheseSources(t *testing.T) {
+	t.Parallel()
+	recorded := lines(t, digestFile)
+	if want := lines(t, "host.digest")["sources"]; recorded["sources"] != want {
+		t.Errorf("native answers are of sources %s, the WebAssembly of %s: run conformance.sh", recorded["sources"], want)
+	}
+	for name, file := range map[string]string{"corpus": corpusFile, "native": nativeFile} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(content)); got != recorded[name] {
+			t.Errorf("%s has SHA-256 %s, %s says %s: run conformance.sh", file, got, digestFile, recorded[name])
+		}
+	}
+}
+
+// generate makes every request of the corpus, and runs them.
+func generate(t *testing.T) []host.Case {
+	t.Helper()
+	tape := host.NewTape(t, shared(t))
+	for seed := range uint64(3) {
+		w := newWorld(t, tape, seed)
+		w.everyFunction()
+		w.signatures()
+		w.forged()
+	}
+	w := newWorld(t, tape, 100)
+	w.badCalls()
+	w.uploads()
+	w.creations()
+	w.assets(xdr.MustNewNativeAsset())
+	credit := xdr.MustNewCreditAsset("CARE", w.key.Address())
+	w.trust(credit)
+	w.assets(credit)
+	w = newWorld(t, tape, 200)
+	w.footprintRequests()
+	w.archived()
+	w.fees()
+	w.documents()
+	w.frames()
+	return tape.Cases
+}
+
+// compare tells where two answers part, and what they say.
+func compare(c host.Case, got, native []byte) error {
+	if bytes.Equal(got, native) {
+		return nil
+	}
+	at := 0
+	for at < min(len(got), len(native)) && got[at] == native[at] {
+		at++
+	}
+	return fmt.Errorf("answers part at byte %d of %d and %d\nwasm:   %s\nnative: %s",
+		at, len(got), len(native), host.Show(c.Export, got), host.Show(c.Export, native))
+}
+
+func committed(t *testing.T) ([]host.Case, [][]byte) {
+	t.Helper()
+	cases, err := host.DecodeCorpus(readPacked(t, corpusFile))
+	native, nativeErr := host.DecodeAnswers(readPacked(t, nativeFile))
+	if err := errors.Join(err, nativeErr); err != nil {
+		t.Fatal(err)
+	}
+	if len(native) != len(cases) {
+		t.Fatalf("%d native answers to %d requests: run conformance.sh", len(native), len(cases))
+	}
+	return cases, native
+}
+
+func readPacked(t *testing.T, file string) []byte {
+	t.Helper()
+	packed, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func writePacked(t *testing.T, file string, content []byte) {
+	t.Helper()
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, packed.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lines reads a file of names and values.
+func lines(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		values[name] = value
+	}
+	return values
+}

@@ -1,0 +1,123 @@
+package host_test
+
+import (
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+// signatures are about what a signed authorization is good for.
+func (w *world) signatures() {
+	fn := w.call("set_status", u32Val(contract.StatusArchived))
+	w.name("to be signed")
+	sim := w.record(fn, w.stranger)
+	recorded := sim.Auth[0]
+	for name, auth := range sorted(map[string][]byte{
+		"signed":                    w.sign(recorded, w.sequence+10),
+		"signed up to this ledger":  w.sign(recorded, w.sequence),
+		"signature expired":         w.sign(recorded, w.sequence-1),
+		"signature lives too long":  w.sign(recorded, w.sequence+4_000_000),
+		"not signed":                recorded,
+		"signed for other call":     w.amend(w.sign(recorded, w.sequence+10), otherFunction),
+		"signed for other nonce":    w.amend(w.sign(recorded, w.sequence+10), otherNonce),
+		"signature of other form":   w.amend(recorded, wrongForm),
+		"signed by somebody else":   w.amend(w.sign(recorded, w.sequence+10), w.asStranger),
+		"credentials of the source": w.amend(recorded, sourceCredentials),
+	}) {
+		w.name("%s", name)
+		r := w.request(w.t, fn, w.stranger, sim)
+		r.Auth = [][]byte{auth}
+		w.dry(r)
+		w.name("%s, simulated with it", name)
+		_, _ = w.host.Simulate(w.t.Context(), w.lookup, host.SimulateRequest{
+			Ledger: w.now(), HostFunction: encode(w.t, fn), Source: encode(w.t, w.stranger), Auth: r.Auth,
+		})
+	}
+	w.replayed(fn)
+	w.otherRecordings(fn)
+}
+
+// replayed applies a signed call twice: the nonce is used up.
+func (w *world) replayed(fn xdr.HostFunction) {
+	w.name("to be replayed")
+	if r, ok := w.propose(fn, w.stranger); ok {
+		w.invoke(w.t, r)
+		w.name("replayed")
+		w.refresh(&r)
+		w.dry(r)
+	}
+}
+
+// otherRecordings records with each choice that a request has.
+func (w *world) otherRecordings(fn xdr.HostFunction) {
+	for _, nonRoot := range []bool{false, true} {
+		for _, v2 := range []bool{false, true} {
+			w.name("recorded, non-root %t, version 2 %t", nonRoot, v2)
+			sim, err := w.host.Simulate(w.t.Context(), w.lookup, host.SimulateRequest{
+				Ledger: w.now(), HostFunction: encode(w.t, fn), Source: encode(w.t, w.stranger),
+				AllowNonRootAuth: nonRoot, AddressV2: v2, PRNGSeed: w.hash(),
+			})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			r := w.request(w.t, fn, w.stranger, sim)
+			r.Auth[0] = w.sign(r.Auth[0], w.sequence+10)
+			w.dry(r)
+		}
+	}
+}
+
+// amend decodes an authorization, changes it and encodes it again.
+func (w *world) amend(auth []byte, change func(*xdr.SorobanAuthorizationEntry)) []byte {
+	var entry xdr.SorobanAuthorizationEntry
+	decode(w.t, auth, &entry)
+	change(&entry)
+	return encode(w.t, entry)
+}
+
+func otherFunction(e *xdr.SorobanAuthorizationEntry) {
+	e.RootInvocation.Function.ContractFn.FunctionName = "set_admin"
+}
+
+func otherNonce(e *xdr.SorobanAuthorizationEntry) { e.Credentials.Address.Nonce++ }
+
+func wrongForm(e *xdr.SorobanAuthorizationEntry) {
+	e.Credentials.Address.SignatureExpirationLedger = startSequence + 3_000_000
+	e.Credentials.Address.Signature = u32Val(1)
+}
+
+func (w *world) asStranger(e *xdr.SorobanAuthorizationEntry) {
+	e.Credentials.Address.Address = accountAddress(w.stranger)
+}
+
+func sourceCredentials(e *xdr.SorobanAuthorizationEntry) {
+	e.Credentials = xdr.SorobanCredentials{Type: xdr.SorobanCredentialsTypeSorobanCredentialsSourceAccount}
+}
+
+// spoilResources changes what an invocation declares, and hands in the entries
+// of the footprint as it is then.
+func (w *world) spoilResources(change func(*xdr.SorobanResources)) func(*host.InvokeRequest) {
+	return func(r *host.InvokeRequest) {
+		var resources xdr.SorobanResources
+		decode(w.t, r.Resources, &resources)
+		change(&resources)
+		r.Resources = encode(w.t, resources)
+		w.refresh(r)
+	}
+}
+
+// refresh hands in the footprint's entries as the ledger has them now.
+func (w *world) refresh(r *host.InvokeRequest) {
+	var data xdr.SorobanTransactionData
+	decode(w.t, r.Resources, &data.Resources)
+	r.Ledger, r.Entries = w.now(), nil
+	for _, key := range footprint(data) {
+		k := encode(w.t, key)
+		entry, liveUntil, err := w.lookup(k)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		r.Entries = append(r.Entries, host.EntryWithTTL{Key: k, Entry: entry, LiveUntil: liveUntil})
+	}
+}

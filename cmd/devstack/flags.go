@@ -26,8 +26,8 @@ until it is interrupted, and writes the settings to standard output, or to the
 file of --env-file.
 
 Flags:
-  --data DIR               keep PostgreSQL's data in DIR, for the next start;
-                           the ledger starts anew each time
+  --data DIR               keep PostgreSQL's data, the ledger and the deployer's
+                           key in DIR, for the next start
   --env-file PATH          write the settings to PATH, as lines export NAME='value',
                            once everything is ready; removed at exit
   --ledger-close DURATION  time from one ledger to the next (default 1s; public
@@ -43,6 +43,9 @@ The command's environment has DATABASE_URL and the DB_ variables, SOROBAN_NETWOR
 SOROBAN_RPC_URL, SOROBAN_NETWORK_PASSPHRASE, SOROBAN_CONTRACT_DEPLOYER_SECRET (an
 account with funds), FRIENDBOT_URL, the MAIL_ variables, MAIL_CATCHER_URL (open it
 in a browser; GET /messages for JSON) and APP_URL.
+
+POST $SOROBAN_RPC_URL/control/close?ledgers=N closes N ledgers of the Stellar network
+at once, millions if need be, to see what time brings about.
 
 DEVSTACK_POSTGRES_MIRROR is the base address of a Maven repository from which
 PostgreSQL is downloaded, in place of Maven Central, when this machine has none.

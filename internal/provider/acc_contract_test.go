@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 	t.Run("OtherCode", func(t *testing.T) {
 		w := setup(t, inDatabase, clinic)
 		w.mustApply()
-		w.upgradeContract(w.state("healthcare_tenant.clinic")["id"].(string))
+		w.upgradeContract(fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]))
 		r := w.run("plan", "-no-color")
 		for _, words := range []string{"Contract is not the tenant's", "it runs code", "Nothing was changed"} {
 			if r.code == 0 || !strings.Contains(squeezed(r.out), words) {

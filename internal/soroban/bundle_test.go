@@ -27,6 +27,9 @@ const (
 	funding = 1000 * xlm
 )
 
+// leaseTTL outlasts every test: nobody renews leases here.
+const leaseTTL = 10 * time.Minute
+
 // The methods that tests strike and count.
 const (
 	send     = protocol.SendTransactionMethodName
@@ -46,6 +49,7 @@ type testBundle struct {
 	client *rpcclient.Client
 	first  int64 // The deployer's sequence number before anything was deployed.
 	names  *atomic.Int64
+	url    string // Of the registry.
 }
 
 func setup(t *testing.T) *testBundle {
@@ -62,7 +66,8 @@ func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundl
 	b := &testBundle{t: t, key: keypair.MustRandom(), names: new(atomic.Int64)}
 	b.start(change...)
 	var err error
-	b.db, err = postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	b.url = pgtest.Database(t)
+	b.db, err = postgres.Open(t.Context(), postgres.Options{URL: b.url})
 	b.must(err)
 	t.Cleanup(b.db.Close)
 	return b
@@ -126,7 +131,7 @@ func (b *testBundle) begin() provisioning.Run {
 		AdminFirstName: "Ada", AdminLastName: "Lovelace",
 	}, time.Now())
 	b.must(err)
-	c, err := b.db.Create(b.t.Context(), draft, provisioning.LeaseRequest{Owner: "test", TTL: time.Minute})
+	c, err := b.db.Create(b.t.Context(), draft, provisioning.LeaseRequest{Owner: "test", TTL: leaseTTL})
 	b.must(err)
 	return *c.Run
 }
@@ -136,7 +141,7 @@ func (b *testBundle) restart(run provisioning.Run) provisioning.Run {
 	b.t.Helper()
 	b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE id = $1`, run.Tenant.ID)
 	b.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second' WHERE lease_tenant = $1`, run.Tenant.ID)
-	next, err := b.db.Claim(b.t.Context(), run.Tenant.ID, provisioning.ClaimResume, provisioning.LeaseRequest{Owner: "next", TTL: time.Minute})
+	next, err := b.db.Claim(b.t.Context(), run.Tenant.ID, provisioning.ClaimResume, provisioning.LeaseRequest{Owner: "next", TTL: leaseTTL})
 	b.must(err)
 	return next
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // quarantine is how long a channel is left alone after a transaction whose
-// outcome is not known: a ledger, in which it shows.
+// outcome is not known: a public network's ledger, in which it shows. Where ledgers
+// close faster it is two of them.
 const quarantine = 6 * time.Second
 
 // carrier is a leased account that carries a transaction's sequence number, and
@@ -66,7 +67,7 @@ func (c *carrier) channel() bool { return c.lease.Channel() >= 0 }
 func (c *carrier) release(ctx context.Context) {
 	rest := provisioning.AccountRest{Sequence: c.last, OutOfUse: c.outOfUse}
 	if c.open && c.channel() {
-		rest.SetAside = quarantine
+		rest.SetAside = c.rpc.rest.tempo.ledgers(2, quarantine)
 	}
 	_ = c.lease.Release(ctx, rest)
 }
@@ -112,20 +113,33 @@ func (c *carrier) resolve(ctx context.Context, tx provisioning.StellarTransactio
 }
 
 // number makes sure that the sequence number is known, and gives the account if
-// it had to be asked for. A channel that does not exist is out of use.
+// it had to be asked for. A server that does not know yet what the journal knows is
+// waited for, up to lagPatience: test networks are begun anew.
 func (c *carrier) number(ctx context.Context) (*xdr.AccountEntry, error) {
 	if c.last > 0 {
 		return nil, nil
 	}
-	found, _, err := c.lookUp(ctx, c.looks, accountKey(xdr.MustAddress(c.lease.Address())))
-	if err != nil {
-		return nil, err
+	began := c.opts.Clock.Now()
+	for {
+		found, _, err := c.lookUp(ctx, c.looks, accountKey(xdr.MustAddress(c.lease.Address())))
+		if err != nil {
+			return nil, err
+		}
+		account, err := accountOf(found[0])
+		if err != nil {
+			return nil, err
+		}
+		known := account != nil && int64(account.SeqNum) >= c.lease.Applied()
+		if known || c.opts.Clock.Now().Sub(began) > lagPatience {
+			if account != nil {
+				c.last = int64(account.SeqNum)
+			}
+			return account, nil
+		}
+		if err := c.rpc.rest.pause(ctx); err != nil {
+			return nil, err
+		}
 	}
-	account, err := accountOf(found[0])
-	if err == nil && account != nil {
-		c.last = int64(account.SeqNum)
-	}
-	return account, err
 }
 
 // poor reports whether a channel has too little for a fee, as far as is known, and
@@ -141,7 +155,7 @@ func (c *carrier) poor(fee int64) bool {
 // blame takes a channel out of use whose own fault a refusal is; another one is
 // tried then.
 func (c *carrier) blame(end ending) {
-	if !c.channel() || end.State != provisioning.TransactionRejected {
+	if !c.channel() || end.State != provisioning.TransactionRejected && end.State != provisioning.TransactionExpired {
 		return
 	}
 	switch end.code {

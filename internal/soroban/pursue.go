@@ -323,6 +323,10 @@ func (p *pursuit) byEffect(v view) *ending {
 		return &end
 	}
 	if there == missing || there == archived && p.tx.Purpose == provisioning.PurposeRestore {
+		if p.refusal != nil && p.refusal.code == xdr.TransactionResultCodeTxBadSeq {
+			refused := *p.refusal // Another one took the number, and this one had no effect.
+			return &refused
+		}
 		end.State, end.Detail = provisioning.TransactionFailed, "its record is gone from the server; the ledger shows no effect of it"
 	}
 	return &end

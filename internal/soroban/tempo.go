@@ -46,3 +46,14 @@ func (t *tempo) interval(most time.Duration) time.Duration {
 	}
 	return min(most, max(t.each/2, leastInterval))
 }
+
+// ledgers is the time of so many ledgers, at most the one that is given, which
+// counts while nothing is known.
+func (t *tempo) ledgers(n int, most time.Duration) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.each == 0 {
+		return most
+	}
+	return min(most, max(time.Duration(n)*t.each, leastInterval))
+}

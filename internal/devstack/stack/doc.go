@@ -4,8 +4,8 @@
 // inside their own process.
 //
 // The parts are the real thing as far as each package says. Nothing of them
-// outlives the process, however that ends; only PostgreSQL's data does, where a
-// directory for it was given. The ledger always starts anew, and with it the
-// deployer, so that nothing that a kept database remembers of an earlier ledger
-// is taken for the present one's.
+// outlives the process, however that ends, but for what a directory was given
+// for: PostgreSQL's data, the ledger and the deployer's key. The ledger is saved
+// whenever it has changed, so that it goes on with the registry that knows its
+// contracts; a stack that is killed can lose its last quarter of a second.
 package stack

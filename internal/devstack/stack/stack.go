@@ -3,10 +3,12 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,7 +29,8 @@ type Options struct {
 	// Host runs contracts. It stays the caller's to close. Default: one of the
 	// stack's own.
 	Host host.Host
-	// DataDir keeps PostgreSQL's data. Default: a temporary directory.
+	// DataDir keeps PostgreSQL's data, the ledger and the deployer's key. Default: a
+	// temporary directory, and a new ledger.
 	DataDir string
 	// Started is told of each part that is up, and how long it took. It may be
 	// called from several goroutines at once.
@@ -47,8 +50,10 @@ type Stack struct {
 	Postgres *pgserver.Server
 	Stellar  *stellarnet.Network
 	Mail     *mailcatcher.Catcher
-	// Deployer is the account that owns tenant contracts. It has Funds.
+	// Deployer is the account that owns tenant contracts. It begins with Funds.
 	Deployer *keypair.Full
+
+	keeper *keeper // Nil without a DataDir.
 }
 
 const (
@@ -78,7 +83,12 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 			return err
 		})
 	}
-	if err := parts.Wait(); err != nil {
+	err := parts.Wait()
+	// Only now is it certain that the directory is nobody else's.
+	if err == nil && o.DataDir != "" {
+		s.keeper, err = keep(ctx, o.DataDir, s, o.Progress)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("start development stack: %w", errors.Join(err, s.Close())) //nolint:contextcheck // cleaning up heeds no context
 	}
 	return s, nil
@@ -112,16 +122,33 @@ func createDatabase(ctx context.Context, url string) error {
 }
 
 func (s *Stack) startStellar(ctx context.Context, o Options) (Part, error) {
-	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host})
+	options := stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host}
+	var snapshot []byte
+	var err error
+	if o.DataDir == "" {
+		s.Deployer, err = keypair.Random()
+	} else {
+		snapshot, s.Deployer, err = readLedger(o.DataDir)
+	}
+	if err != nil {
+		return Part{}, fmt.Errorf("prepare the ledger: %w", err)
+	}
+	if snapshot != nil {
+		options.Snapshot = bytes.NewReader(snapshot)
+	}
+	network, err := stellarnet.Start(ctx, options)
+	if err != nil && snapshot != nil {
+		return Part{}, fmt.Errorf("%w (from %s; without that file a new ledger begins, which knows no contract of the registry's)",
+			err, filepath.Join(o.DataDir, snapshotFile))
+	}
 	if err != nil {
 		return Part{}, err
 	}
 	s.Stellar = network
-	if s.Deployer, err = keypair.Random(); err != nil {
-		return Part{}, fmt.Errorf("draw the deployer's key: %w", err)
-	}
-	if err := network.Fund(s.Deployer.Address(), Funds); err != nil { //nolint:contextcheck // it takes none
-		return Part{}, err
+	if snapshot == nil {
+		if err := network.Fund(s.Deployer.Address(), Funds); err != nil { //nolint:contextcheck // it takes none
+			return Part{}, err
+		}
 	}
 	return Part{Name: "Stellar network", Address: network.RPCURL()}, nil
 }
@@ -143,7 +170,13 @@ func (s *Stack) Close() error {
 		parts.Go(func() error { errs[0] = s.Postgres.Stop(); return nil })
 	}
 	if s.Stellar != nil {
-		parts.Go(func() error { errs[1] = s.Stellar.Close(); return nil })
+		parts.Go(func() error {
+			errs[1] = s.Stellar.Close()
+			if s.keeper != nil {
+				errs[1] = errors.Join(errs[1], s.keeper.close())
+			}
+			return nil
+		})
 	}
 	if s.Mail != nil {
 		parts.Go(func() error { errs[2] = s.Mail.Close(); return nil })

@@ -24,7 +24,10 @@ type verdict struct {
 	diagnostics []xdr.DiagnosticEvent
 }
 
-func (v verdict) ok() bool { return v.result.Result.Code == xdr.TransactionResultCodeTxSuccess }
+func (v verdict) ok() bool {
+	code := v.result.Result.Code
+	return code == xdr.TransactionResultCodeTxSuccess || code == xdr.TransactionResultCodeTxFeeBumpInnerSuccess
+}
 
 // checker walks one transaction through the rules in the order of stellar-core,
 // so that one that breaks several is refused for the same reason.
@@ -35,25 +38,38 @@ type checker struct {
 	limits      *limits
 	signatures  *signatureCheck
 	resourceFee host.ResourceFee
+	paidFor     bool // By a fee bump.
 	verdict     verdict
 }
 
 // check applies the rules of stellar-core's checkValid to a transaction. An
 // error is the host's, not the transaction's.
 func (n *Network) check(ctx context.Context, state view, t *transaction, cond conditions) (verdict, error) {
+	switch {
+	case t.inner == nil:
+		return n.checkPlain(ctx, state, t, cond, false)
+	case cond.applying:
+		return n.checkPlain(ctx, state, t.inner, cond, true)
+	default:
+		return n.checkBump(ctx, state, t, cond)
+	}
+}
+
+// checkPlain checks anything but a fee bump. Where somebody else pays, the fees
+// are none of its business.
+func (n *Network) checkPlain(
+	ctx context.Context, state view, t *transaction, cond conditions, paidFor bool,
+) (verdict, error) {
 	c := &checker{
-		transaction: t, state: state, cond: cond, limits: n.limits, signatures: newSignatureCheck(t),
+		transaction: t, state: state, cond: cond, limits: n.limits, signatures: newSignatureCheck(t), paidFor: paidFor,
 	}
 	c.verdict.result = initialResult(t)
-	if t.envelope.Type != xdr.EnvelopeTypeEnvelopeTypeTx {
-		// Fee bumps, and the envelopes of before protocol 13.
+	if t.envelope.Type != xdr.EnvelopeTypeEnvelopeTypeTx { // The envelopes of before protocol 13.
 		c.refuse(xdr.TransactionResultCodeTxNotSupported)
 		return c.verdict, nil
 	}
-	if !c.hasValidFee() {
-		c.verdict.result.FeeCharged = 0
-		c.refuse(xdr.TransactionResultCodeTxMalformed)
-		return c.verdict, nil
+	if !t.hasValidFee() {
+		return malformed(), nil
 	}
 	if t.isSoroban() {
 		fee, err := n.resourceFee(ctx, state, t, cond, 0)
@@ -79,12 +95,15 @@ func (c *checker) refuse(code xdr.TransactionResultCode) bool {
 }
 
 // hasValidFee comes before everything else: the other rules compute with it.
-func (c *checker) hasValidFee() bool {
+func (t *transaction) hasValidFee() bool {
 	const maxResourceFee = 1 << 50
-	if !c.isSoroban() {
+	if t.inner != nil && t.fullFee() < 0 {
+		return false
+	}
+	if !t.isSoroban() {
 		return true
 	}
-	data := c.soroban()
+	data := t.soroban()
 	return data != nil && data.ResourceFee >= 0 && data.ResourceFee <= maxResourceFee
 }
 
@@ -131,7 +150,7 @@ func (c *checker) checkBounds() bool {
 }
 
 func (c *checker) checkInclusionFee() bool {
-	if c.inclusionFee() < c.baseFeeTotal() {
+	if !c.paidFor && c.inclusionFee() < c.baseFeeTotal() {
 		return c.refuse(xdr.TransactionResultCodeTxInsufficientFee)
 	}
 	return true
@@ -148,7 +167,7 @@ func (c *checker) checkSource() bool {
 		return c.refuse(xdr.TransactionResultCodeTxBadMinSeqAgeOrGap)
 	case !c.signatures.account(acc, acc.ThresholdLow()), !c.signatures.extra(c.envelope.ExtraSigners()):
 		return c.refuse(xdr.TransactionResultCodeTxBadAuth)
-	case !c.cond.applying && available(acc) < c.fullFee():
+	case !c.cond.applying && !c.paidFor && available(acc) < c.fullFee():
 		return c.refuse(xdr.TransactionResultCodeTxInsufficientBalance)
 	}
 	return true

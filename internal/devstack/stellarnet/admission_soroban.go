@@ -15,7 +15,7 @@ func (c *checker) checkSoroban() bool {
 	price := c.resourceFee.NonRefundable + c.resourceFee.Refundable
 	switch {
 	case !c.checkResources(data), !c.checkFootprint(data):
-	case declared > c.fullFee():
+	case !c.paidFor && declared > c.fullFee():
 		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
 			"transaction `sorobanData.resourceFee` is higher than the full transaction fee",
 			uint64(declared), uint64(c.fullFee()))

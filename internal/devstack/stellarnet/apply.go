@@ -47,7 +47,7 @@ func (n *Network) apply(ctx context.Context, env applyEnv, d *delta, a *applied)
 		code == xdr.TransactionResultCodeTxNoAccount {
 		return nil
 	}
-	a.seqChanges = n.consumeSequence(env, d, a.tx)
+	a.seqChanges = append(payerChanges(d, a.tx), n.consumeSequence(env, d, a.tx)...)
 	if a.tx.isSoroban() {
 		if err := n.openFees(ctx, env, d, a); err != nil {
 			return err
@@ -67,6 +67,16 @@ func (n *Network) consumeSequence(env applyEnv, d *delta, t *transaction) xdr.Le
 	changes := step.changes()
 	step.mergeInto(d)
 	return changes
+}
+
+// payerChanges shows who pays for a fee bump, as stellar-core does where it looks
+// for signers to be used once. Nothing has changed.
+func payerChanges(d *delta, t *transaction) xdr.LedgerEntryChanges {
+	if t.inner == nil {
+		return nil
+	}
+	r, _ := d.get(accountKey(t.feeSource()))
+	return xdr.LedgerEntryChanges{stateOf(r.entry()), updated(r.entry())}
 }
 
 // applyOperations runs all of them even when one fails, so that the result has

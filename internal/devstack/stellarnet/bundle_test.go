@@ -49,6 +49,14 @@ type testBundle struct {
 
 func setup(t *testing.T, change ...func(*stellarnet.Options)) *testBundle {
 	t.Helper()
+	b := setupWithout(t, change...)
+	b.must(b.net.Fund(b.account.Address(), 1000*xlm))
+	return b
+}
+
+// setupWithout leaves the account without money.
+func setupWithout(t *testing.T, change ...func(*stellarnet.Options)) *testBundle {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	b := &testBundle{t: t, ctx: ctx, clock: &clock{now: time.Unix(1_790_000_000, 0)}, account: keypair.MustRandom()}
@@ -66,7 +74,6 @@ func setup(t *testing.T, change ...func(*stellarnet.Options)) *testBundle {
 	})
 	b.client = rpcclient.NewClient(b.net.RPCURL(), &http.Client{Transport: &http.Transport{}})
 	t.Cleanup(func() { _ = b.client.Close() })
-	b.must(b.net.Fund(b.account.Address(), 1000*xlm))
 	return b
 }
 

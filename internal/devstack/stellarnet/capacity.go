@@ -1,14 +1,23 @@
 package stellarnet
 
-// capacity is the room that is left for contract transactions in a ledger.
-type capacity struct {
+// resources is what transactions take of a ledger, or what a ledger has of it.
+// Classic transactions are counted in operations alone, contract transactions in
+// everything else, so neither kind takes room from the other.
+type resources struct {
+	operations               uint64
 	txs, instructions, bytes uint64
 	diskBytes, diskEntries   uint64
 	writeBytes, writeEntries uint64
 }
 
-func (l *limits) capacity() capacity {
-	return capacity{
+// maxClassicOperations is what a ledger has for classic transactions.
+const maxClassicOperations = 1000
+
+// capacity is what one ledger has, contract transactions limited to that many
+// where most is not 0.
+func (l *limits) capacity(most uint64) resources {
+	all := resources{
+		operations:   maxClassicOperations,
 		txs:          l.ledgerTxs,
 		instructions: l.ledgerInstructions * max(1, l.clusters),
 		bytes:        l.ledgerBytes,
@@ -17,34 +26,51 @@ func (l *limits) capacity() capacity {
 		writeBytes:   l.ledgerWriteBytes,
 		writeEntries: l.ledgerWriteEntries,
 	}
+	if most > 0 {
+		all.txs = most
+	}
+	return all
 }
 
-// take reserves room for a transaction, or reports that it has to wait.
-func (c *capacity) take(t *transaction) bool {
+// resources is what a transaction declares that it takes.
+func (t *transaction) resources() resources {
 	if !t.isSoroban() {
-		return true
+		return resources{operations: uint64(t.operationCount())}
 	}
 	r := t.soroban().Resources
-	need := capacity{
+	return resources{
 		txs:          1,
 		instructions: uint64(r.Instructions),
-		bytes:        uint64(t.size),
+		bytes:        uint64(t.pricedSize()),
 		diskBytes:    uint64(r.DiskReadBytes),
 		diskEntries:  uint64(diskReads(t)),
 		writeBytes:   uint64(r.WriteBytes),
 		writeEntries: uint64(len(r.Footprint.ReadWrite)),
 	}
-	if need.txs > c.txs || need.instructions > c.instructions || need.bytes > c.bytes ||
-		need.diskBytes > c.diskBytes || need.diskEntries > c.diskEntries ||
-		need.writeBytes > c.writeBytes || need.writeEntries > c.writeEntries {
-		return false
+}
+
+func (r resources) plus(o resources) resources {
+	return resources{
+		r.operations + o.operations,
+		r.txs + o.txs, r.instructions + o.instructions, r.bytes + o.bytes,
+		r.diskBytes + o.diskBytes, r.diskEntries + o.diskEntries,
+		r.writeBytes + o.writeBytes, r.writeEntries + o.writeEntries,
 	}
-	c.txs -= need.txs
-	c.instructions -= need.instructions
-	c.bytes -= need.bytes
-	c.diskBytes -= need.diskBytes
-	c.diskEntries -= need.diskEntries
-	c.writeBytes -= need.writeBytes
-	c.writeEntries -= need.writeEntries
-	return true
+}
+
+// minus takes away what was added before.
+func (r resources) minus(o resources) resources {
+	return resources{
+		r.operations - o.operations,
+		r.txs - o.txs, r.instructions - o.instructions, r.bytes - o.bytes,
+		r.diskBytes - o.diskBytes, r.diskEntries - o.diskEntries,
+		r.writeBytes - o.writeBytes, r.writeEntries - o.writeEntries,
+	}
+}
+
+func (r resources) fitsInto(room resources) bool {
+	return r.operations <= room.operations &&
+		r.txs <= room.txs && r.instructions <= room.instructions && r.bytes <= room.bytes &&
+		r.diskBytes <= room.diskBytes && r.diskEntries <= room.diskEntries &&
+		r.writeBytes <= room.writeBytes && r.writeEntries <= room.writeEntries
 }

@@ -13,8 +13,13 @@ import (
 func (n *Network) CloseLedger(ctx context.Context) (uint32, error) {
 	n.closing.Lock()
 	defer n.closing.Unlock()
+	return n.closeNext(ctx)
+}
+
+// closeNext closes the next ledger with what the queue has.
+func (n *Network) closeNext(ctx context.Context) (uint32, error) {
 	txs, held := n.queue.candidates()
-	seq, _, err := n.closeLedger(ctx, txs, held)
+	seq, _, err := n.closeLedger(ctx, batch{txs: txs, held: held, open: true})
 	return seq, err
 }
 
@@ -22,7 +27,7 @@ func (n *Network) CloseLedger(ctx context.Context) (uint32, error) {
 func (n *Network) closeWith(ctx context.Context, t *transaction) (*applied, error) {
 	n.closing.Lock()
 	defer n.closing.Unlock()
-	_, done, err := n.closeLedger(ctx, []*transaction{t}, false)
+	_, done, err := n.closeLedger(ctx, batch{txs: []*transaction{t}})
 	if err != nil {
 		return nil, err
 	}
@@ -34,17 +39,22 @@ func (n *Network) closeWith(ctx context.Context, t *transaction) (*applied, erro
 
 // closeLedger runs without any lock but closing: readers see the ledger before
 // until all of the new one is committed.
-func (n *Network) closeLedger(ctx context.Context, txs []*transaction, held bool) (uint32, []*applied, error) {
+func (n *Network) closeLedger(ctx context.Context, b batch) (uint32, []*applied, error) {
 	last := n.ledger.latest()
 	env := applyEnv{
 		seq:       last.seq() + 1,
-		closeTime: uint64(max(n.now().Unix(), last.closeTime())),
+		closeTime: n.closeTimeAfter(last),
 		seed:      last.header.Hash,
+		prices:    minimumPrices,
 	}
 	state := n.ledger.at(last.seq())
-	chosen, dropped, err := n.choose(ctx, state, env, txs, held)
+	valid, dropped, err := n.sift(ctx, state, env, b.txs)
 	if err != nil {
 		return 0, nil, err
+	}
+	var chosen []*transaction
+	if !b.held {
+		chosen, env.prices = auction(valid, n.room())
 	}
 	d := newDelta(state, env.seq)
 	done, err := n.applyAll(ctx, env, d, chosen)
@@ -52,19 +62,23 @@ func (n *Network) closeLedger(ctx context.Context, txs []*transaction, held bool
 		return 0, nil, err
 	}
 	n.ledger.commit(n.seal(last, env, d, done), d)
-	n.queue.settle(env.seq, chosen, dropped)
+	n.queue.settle(env.seq, chosen, dropped, b.open)
 	for _, t := range dropped {
 		n.log.Debug("transaction dropped from the queue", "hash", t.hash.HexString(), "ledger", env.seq)
 	}
 	return env.seq, done, nil
 }
 
-// choose picks what goes into the ledger. What has become invalid while it
-// waited is dropped for good; what finds no room, or is held back, waits on.
-func (n *Network) choose(
-	ctx context.Context, state view, env applyEnv, txs []*transaction, held bool,
-) (chosen, dropped []*transaction, err error) {
-	room := n.limits.capacity()
+// closeTimeAfter is when a ledger closes that closes now: time never runs back.
+func (n *Network) closeTimeAfter(last *closedLedger) uint64 {
+	return uint64(max(n.now().Unix(), last.closeTime()))
+}
+
+// sift tells what is still valid from what has become invalid while it waited,
+// and is dropped for good.
+func (n *Network) sift(
+	ctx context.Context, state view, env applyEnv, txs []*transaction,
+) (valid, dropped []*transaction, err error) {
 	for _, t := range txs {
 		v, err := n.check(ctx, state, t, conditions{seq: env.seq, closeTime: env.closeTime})
 		switch {
@@ -75,19 +89,22 @@ func (n *Network) choose(
 			dropped = append(dropped, t)
 		case !v.ok():
 			dropped = append(dropped, t)
-		case !held && room.take(t):
-			chosen = append(chosen, t)
+		default:
+			valid = append(valid, t)
 		}
 	}
-	return chosen, dropped, nil
+	return valid, dropped, nil
 }
+
+// room is what the next ledger has.
+func (n *Network) room() resources { return n.limits.capacity(n.faults.capacity()) }
 
 // applyAll charges every fee first, then applies, then gives back what was not
 // used, as the protocol does since version 23.
 func (n *Network) applyAll(ctx context.Context, env applyEnv, d *delta, txs []*transaction) ([]*applied, error) {
 	done := make([]*applied, len(txs))
 	for i, t := range txs {
-		done[i] = n.chargeFee(d, t, int32(i+1))
+		done[i] = n.chargeFee(d, t, int32(i+1), env.prices)
 	}
 	for _, a := range done {
 		err := n.apply(ctx, env, d, a)
@@ -131,4 +148,12 @@ type applyEnv struct {
 	seq       uint32
 	closeTime uint64
 	seed      xdr.Hash // Randomness for contracts: differs by ledger, known to all.
+	prices    basePrices
+}
+
+// batch is what a ledger is made of.
+type batch struct {
+	txs  []*transaction
+	held bool // Nothing of it may get in; what has expired is dropped all the same.
+	open bool // The queue could put its transactions into it.
 }

@@ -26,6 +26,7 @@ type Faults struct {
 	calls         map[string]int
 	tryAgainLater int
 	lag           uint32
+	most          uint64
 }
 
 func newFaults(n *Network) *Faults { return &Faults{n: n, calls: map[string]int{}} }
@@ -66,8 +67,19 @@ func (f *Faults) TryAgainLater(n int) {
 	f.tryAgainLater = n
 }
 
+// Capacity lets at most n contract transactions into each ledger, those with the
+// best inclusion fees, and twice as many into the queue. All in a ledger that had
+// no room for others pay what the lowest of them bid. 0 is what the network's
+// settings say.
+func (f *Faults) Capacity(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.most = uint64(max(0, n))
+}
+
 // HoldQueue keeps accepted transactions out of the ledgers that close. Those
-// that expire meanwhile are dropped; the others are applied after a release.
+// that expire meanwhile are dropped; the others are applied after a release,
+// because ledgers while they are held do not count as having left them out.
 func (f *Faults) HoldQueue(held bool) { f.n.queue.hold(held) }
 
 // QueueSize is the number of accepted transactions that wait for a ledger.
@@ -131,11 +143,11 @@ func (f *Faults) Calls(method string) int {
 	return f.calls[method]
 }
 
-// Reset forgets all faults that have not struck yet, ends HoldQueue and Lag, and
-// starts the counts anew. What faults have done already stays done.
+// Reset forgets all faults that have not struck yet, ends HoldQueue, Capacity and
+// Lag, and starts the counts anew. What faults have done already stays done.
 func (f *Faults) Reset() {
 	f.mu.Lock()
-	f.http, f.tryAgainLater, f.lag = nil, 0, 0
+	f.http, f.tryAgainLater, f.lag, f.most = nil, 0, 0, 0
 	f.calls = map[string]int{}
 	f.mu.Unlock()
 	f.HoldQueue(false)
@@ -158,6 +170,12 @@ func (f *Faults) takeTryAgainLater() bool {
 	}
 	f.tryAgainLater--
 	return true
+}
+
+func (f *Faults) capacity() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.most
 }
 
 func (f *Faults) lagging() uint32 {

@@ -104,6 +104,15 @@ func TestFaults_Reading(t *testing.T) {
 		if acc := b.accountEntry(target); acc.Balance != 10*xlm {
 			t.Errorf("balance %d is of a later ledger", acc.Balance)
 		}
+		if _, err := b.client.GetLedgers(b.ctx, protocol.GetLedgersRequest{StartLedger: seq}); err == nil {
+			t.Error("a later ledger is shown")
+		}
+		listed, err := b.client.GetTransactions(b.ctx, protocol.GetTransactionsRequest{StartLedger: seq - 1})
+		b.must(err)
+		events := b.events(protocol.GetEventsRequest{StartLedger: seq - 1})
+		if len(listed.Transactions) != 1 || len(events.Events) != 2 || events.LatestLedger != seq-1 {
+			t.Errorf("%d transactions, %d events up to ledger %d", len(listed.Transactions), len(events.Events), events.LatestLedger)
+		}
 		b.net.Faults().Lag(0)
 		b.wantSuccess(b.get(built))
 	})

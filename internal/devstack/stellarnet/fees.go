@@ -31,17 +31,14 @@ func (f *sorobanFees) forfeitRefundable() { f.refundable, f.rent = 0, 0 }
 
 func (f *sorobanFees) refund() int64 { return f.declared - f.nonRefundable - f.refundable }
 
-// chargeFee takes the whole fee from the source account: the base fee, as no
-// ledger here is so full that fees compete, and the declared resource fee.
-func (n *Network) chargeFee(d *delta, t *transaction, order int32) *applied {
-	a := &applied{tx: t, order: order, result: initialResult(t)}
-	fee := min(t.inclusionFee(), t.baseFeeTotal())
-	if data := t.soroban(); data != nil {
-		a.fees.declared = int64(data.ResourceFee)
-		fee += a.fees.declared
-	}
+// chargeFee takes the whole fee from the account that pays it: the ledger's price
+// for a place, at most what is bid, and the declared resource fee.
+func (n *Network) chargeFee(d *delta, t *transaction, order int32, prices basePrices) *applied {
+	a := &applied{tx: t, order: order, result: initialResult(t.innermost())}
+	a.fees.declared = t.resourceFeeBid()
+	fee := a.fees.declared + min(t.inclusionFee(), prices.of(t)*t.operationCount())
 	step := newDelta(d, d.seq)
-	acc := loadAccount(step, t.source())
+	acc := loadAccount(step, t.feeSource())
 	fee = min(fee, int64(acc.Balance))
 	acc.Balance -= xdr.Int64(fee)
 	step.putAccount(acc)
@@ -50,7 +47,7 @@ func (n *Network) chargeFee(d *delta, t *transaction, order int32) *applied {
 
 	a.result.FeeCharged = xdr.Int64(fee)
 	a.events = append(a.events,
-		n.feeEvent(xdr.TransactionEventStageTransactionEventStageBeforeAllTxs, t.source(), fee))
+		n.feeEvent(xdr.TransactionEventStageTransactionEventStageBeforeAllTxs, t.feeSource(), fee))
 	return a
 }
 
@@ -62,7 +59,7 @@ func (n *Network) refund(d *delta, a *applied) {
 		return
 	}
 	step := newDelta(d, d.seq)
-	acc := loadAccount(step, a.tx.source())
+	acc := loadAccount(step, a.tx.feeSource())
 	if acc == nil {
 		return
 	}
@@ -73,7 +70,7 @@ func (n *Network) refund(d *delta, a *applied) {
 
 	a.result.FeeCharged -= xdr.Int64(amount)
 	a.events = append(a.events,
-		n.feeEvent(xdr.TransactionEventStageTransactionEventStageAfterAllTxs, a.tx.source(), -amount))
+		n.feeEvent(xdr.TransactionEventStageTransactionEventStageAfterAllTxs, a.tx.feeSource(), -amount))
 }
 
 // openFees prices the declared resources before the transaction runs.
@@ -98,7 +95,7 @@ func (n *Network) resourceFee(
 	return n.host.ResourceFee(ctx, n.lookup(state, cond.seq), host.ResourceFeeRequest{
 		Ledger:           n.hostLedger(cond.seq, cond.closeTime),
 		Resources:        marshal(t.soroban().Resources),
-		TransactionSize:  t.size,
+		TransactionSize:  t.pricedSize(),
 		EventsBytes:      eventsBytes,
 		ArchivedRestored: uint32(restored),
 	})

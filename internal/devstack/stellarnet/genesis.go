@@ -9,17 +9,10 @@ import (
 // genesis makes ledger 1: the network's settings, and the root account with all
 // lumens there will ever be.
 func (n *Network) genesis(settings [][]byte) error {
-	limits, entries, err := readSettings(settings)
+	entries, err := n.adopt(settings)
 	if err != nil {
 		return err
 	}
-	n.limits = limits
-	contract, err := xdr.MustNewNativeAsset().ContractID(n.opts.Passphrase)
-	if err != nil {
-		return fmt.Errorf("derive the native asset's contract: %w", err)
-	}
-	n.nativeContract = xdr.ContractId(contract)
-
 	d := newDelta(n.ledger.at(0), 1)
 	for i := range entries {
 		if err := d.put(entries[i], 0); err != nil {
@@ -39,6 +32,21 @@ func (n *Network) genesis(settings [][]byte) error {
 	}
 	header.ScpValue.CloseTime = xdr.TimePoint(n.now().Unix())
 	header.BucketListHash = stateHash(xdr.Hash{}, d)
-	n.ledger.commit(newClosedLedger(header, transactionSet(xdr.Hash{}, nil), nil), d)
+	n.ledger.commit(newClosedLedger(header, nil, minimumPrices), d)
 	return nil
+}
+
+// adopt makes config settings those of the network and returns their entries.
+func (n *Network) adopt(settings [][]byte) ([]xdr.LedgerEntry, error) {
+	limits, entries, err := readSettings(settings)
+	if err != nil {
+		return nil, err
+	}
+	n.limits = limits
+	contract, err := xdr.MustNewNativeAsset().ContractID(n.opts.Passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("derive the native asset's contract: %w", err)
+	}
+	n.nativeContract = xdr.ContractId(contract)
+	return entries, nil
 }

@@ -8,11 +8,11 @@ import (
 
 // seal gives a finished ledger its transaction set and header.
 func (n *Network) seal(last *closedLedger, env applyEnv, d *delta, done []*applied) *closedLedger {
-	txSet := transactionSet(last.header.Hash, done)
+	txSet := transactionSet(last.header.Hash, done, env.prices)
 	results := xdr.TransactionResultSet{Results: make([]xdr.TransactionResultPair, len(done))}
 	header := last.header.Header
 	for i, a := range done {
-		results.Results[i] = xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.result}
+		results.Results[i] = xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.outcome()}
 		header.FeePool += a.result.FeeCharged
 	}
 	header.LedgerSeq = xdr.Uint32(env.seq)
@@ -23,20 +23,23 @@ func (n *Network) seal(last *closedLedger, env applyEnv, d *delta, done []*appli
 	}
 	header.TxSetResultHash = sha256.Sum256(marshal(results))
 	header.BucketListHash = stateHash(header.BucketListHash, d)
-	return newClosedLedger(header, txSet, done)
+	return newClosedLedger(header, done, env.prices)
 }
 
-func newClosedLedger(header xdr.LedgerHeader, txSet xdr.GeneralizedTransactionSet, done []*applied) *closedLedger {
+func newClosedLedger(header xdr.LedgerHeader, done []*applied, prices basePrices) *closedLedger {
 	return &closedLedger{
 		header: xdr.LedgerHeaderHistoryEntry{Hash: sha256.Sum256(marshal(header)), Header: header},
-		txSet:  txSet,
 		txs:    done,
+		prices: prices,
 	}
 }
 
 // stateHash stands in for the hash of the bucket list: it differs whenever the
 // state does, but is no Merkle root of it.
 func stateHash(previous xdr.Hash, d *delta) xdr.Hash {
+	if len(d.order) == 0 {
+		return previous
+	}
 	sum := sha256.New()
 	sum.Write(previous[:])
 	for _, key := range d.order {
@@ -48,7 +51,7 @@ func stateHash(previous xdr.Hash, d *delta) xdr.Hash {
 
 // transactionSet has the two phases of the protocol: classic transactions, and
 // contract transactions in stages of which this network needs only one.
-func transactionSet(previous xdr.Hash, done []*applied) xdr.GeneralizedTransactionSet {
+func transactionSet(previous xdr.Hash, done []*applied, prices basePrices) xdr.GeneralizedTransactionSet {
 	var classic, soroban []xdr.TransactionEnvelope
 	for _, a := range done {
 		if a.tx.isSoroban() {
@@ -57,15 +60,15 @@ func transactionSet(previous xdr.Hash, done []*applied) xdr.GeneralizedTransacti
 			classic = append(classic, a.tx.envelope)
 		}
 	}
-	fee := xdr.Int64(baseFee)
+	classicFee, sorobanFee := xdr.Int64(prices.classic), xdr.Int64(prices.soroban)
 	components := []xdr.TxSetComponent{}
 	if len(classic) > 0 {
 		components = append(components, xdr.TxSetComponent{
 			Type:                  xdr.TxSetComponentTypeTxsetCompTxsMaybeDiscountedFee,
-			TxsMaybeDiscountedFee: &xdr.TxSetComponentTxsMaybeDiscountedFee{BaseFee: &fee, Txs: classic},
+			TxsMaybeDiscountedFee: &xdr.TxSetComponentTxsMaybeDiscountedFee{BaseFee: &classicFee, Txs: classic},
 		})
 	}
-	parallel := &xdr.ParallelTxsComponent{BaseFee: &fee, ExecutionStages: []xdr.ParallelTxExecutionStage{}}
+	parallel := &xdr.ParallelTxsComponent{BaseFee: &sorobanFee, ExecutionStages: []xdr.ParallelTxExecutionStage{}}
 	if len(soroban) > 0 {
 		parallel.ExecutionStages = append(parallel.ExecutionStages, xdr.ParallelTxExecutionStage{soroban})
 	}
@@ -83,7 +86,7 @@ func (n *Network) closeMeta(c *closedLedger) xdr.LedgerCloseMeta {
 	processing := make([]xdr.TransactionResultMetaV1, len(c.txs))
 	for i, a := range c.txs {
 		processing[i] = xdr.TransactionResultMetaV1{
-			Result:                   xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.result},
+			Result:                   xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.outcome()},
 			FeeProcessing:            orEmpty(a.feeChanges),
 			TxApplyProcessing:        a.meta,
 			PostTxApplyFeeProcessing: orEmpty(a.refundChanges),
@@ -94,7 +97,7 @@ func (n *Network) closeMeta(c *closedLedger) xdr.LedgerCloseMeta {
 			SorobanFeeWrite1Kb: xdr.Int64(n.limits.writeFee1KB),
 		}},
 		LedgerHeader: c.header,
-		TxSet:        c.txSet,
+		TxSet:        transactionSet(c.header.Header.PreviousLedgerHash, c.txs, c.prices),
 		TxProcessing: processing,
 	}}
 }

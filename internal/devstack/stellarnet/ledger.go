@@ -20,8 +20,8 @@ type version struct {
 // closedLedger is one ledger of the retention window.
 type closedLedger struct {
 	header xdr.LedgerHeaderHistoryEntry
-	txSet  xdr.GeneralizedTransactionSet
 	txs    []*applied
+	prices basePrices
 }
 
 func (c *closedLedger) seq() uint32      { return uint32(c.header.Header.LedgerSeq) }
@@ -36,6 +36,7 @@ type ledger struct {
 	closed    []*closedLedger // Oldest first; never empty after genesis.
 	txs       map[xdr.Hash]*applied
 	retention uint32
+	changed   uint32 // The latest ledger that changed an entry.
 }
 
 func newLedger(retention uint32) *ledger {
@@ -92,6 +93,16 @@ func (l *ledger) transaction(hash xdr.Hash) (*applied, bool) {
 	return tx, ok
 }
 
+// between returns the ledgers from first to last that are in the window, oldest
+// first.
+func (l *ledger) between(first, last uint32) []*closedLedger {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	begin := sort.Search(len(l.closed), func(i int) bool { return l.closed[i].seq() >= first })
+	end := sort.Search(len(l.closed), func(i int) bool { return l.closed[i].seq() > last })
+	return append([]*closedLedger(nil), l.closed[begin:max(begin, end)]...)
+}
+
 // commit makes a closed ledger and its changes visible, all at once.
 func (l *ledger) commit(c *closedLedger, d *delta) {
 	l.mu.Lock()
@@ -99,13 +110,36 @@ func (l *ledger) commit(c *closedLedger, d *delta) {
 	for _, key := range d.order {
 		l.write(key, version{seq: c.seq(), record: d.touched[key]})
 	}
+	l.appendLocked(c)
+}
+
+// commitIdle does so for ledgers in which nothing happened.
+func (l *ledger) commitIdle(idle []*closedLedger) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range idle {
+		l.appendLocked(c)
+	}
+}
+
+func (l *ledger) appendLocked(c *closedLedger) {
 	l.closed = append(l.closed, c)
 	for _, tx := range c.txs {
-		l.txs[tx.tx.hash] = tx
+		for _, hash := range tx.tx.names() {
+			l.txs[hash] = tx
+		}
 	}
-	for uint32(len(l.closed)) > l.retention {
+	// Ledgers that were skipped count as well: it is numbers that are kept.
+	for c.seq()-l.closed[0].seq() >= l.retention {
 		l.dropOldest()
 	}
+}
+
+// lastChange is the latest ledger that changed anything but the time.
+func (l *ledger) lastChange() uint32 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.changed
 }
 
 // amend changes entries in the latest ledger, outside any transaction. Only
@@ -129,9 +163,7 @@ func (l *ledger) forget() {
 	for len(l.closed) > 1 {
 		l.dropOldest()
 	}
-	for _, tx := range l.closed[0].txs {
-		delete(l.txs, tx.tx.hash)
-	}
+	l.forgetTxs(l.closed[0])
 }
 
 // write appends a version and prunes those that no reader can ask for.
@@ -141,6 +173,7 @@ func (l *ledger) write(key string, v version) {
 		vs = vs[:n-1]
 	}
 	vs = append(vs, v)
+	l.changed = v.seq
 	for len(vs) > 1 && vs[1].seq+versionsKept <= v.seq {
 		vs = vs[1:]
 	}
@@ -148,9 +181,15 @@ func (l *ledger) write(key string, v version) {
 }
 
 func (l *ledger) dropOldest() {
-	for _, tx := range l.closed[0].txs {
-		delete(l.txs, tx.tx.hash)
-	}
+	l.forgetTxs(l.closed[0])
 	l.closed[0] = nil
 	l.closed = l.closed[1:]
+}
+
+func (l *ledger) forgetTxs(c *closedLedger) {
+	for _, tx := range c.txs {
+		for _, hash := range tx.tx.names() {
+			delete(l.txs, hash)
+		}
+	}
 }

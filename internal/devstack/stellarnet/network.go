@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,9 @@ type Options struct {
 	// Retention is the number of ledgers that getTransaction and the like know.
 	// Default: DefaultRetention.
 	Retention uint32
+	// Snapshot is what Save wrote of an earlier network of the same Passphrase, to
+	// go on from. Start reads it to its end. Default: a new ledger.
+	Snapshot io.Reader
 	// Addr is where to listen. Default: DefaultAddr.
 	Addr string
 	// Now is the clock for close times. Default: time.Now.
@@ -103,8 +107,9 @@ type Network struct {
 	closeErr  error
 }
 
-// Start starts a network. It is ready, and its second ledger closed, when Start
-// returns; ctx bounds the start alone.
+// Start starts a network. It is ready when Start returns, and one ledger has
+// closed: the second, or the next after those of a snapshot. ctx bounds the start
+// alone.
 func Start(ctx context.Context, opts Options) (*Network, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -117,9 +122,9 @@ func Start(ctx context.Context, opts Options) (*Network, error) {
 		root:      keypair.Root(opts.Passphrase),
 		host:      opts.Host,
 		ledger:    newLedger(opts.Retention),
-		queue:     newQueue(),
 	}
 	n.faults = newFaults(n)
+	n.queue = newQueue(n.room)
 	if err := n.start(ctx); err != nil {
 		return nil, fmt.Errorf("start stellar network: %w", errors.Join(err, n.closeHost()))
 	}
@@ -134,7 +139,7 @@ func (n *Network) start(ctx context.Context) error {
 		}
 		n.host, n.ownHost = h, true
 	}
-	if err := n.genesis(host.DefaultConfigSettings()); err != nil {
+	if err := n.begin(); err != nil {
 		return err
 	}
 	if _, err := n.CloseLedger(ctx); err != nil {
@@ -148,6 +153,17 @@ func (n *Network) start(ctx context.Context) error {
 	n.stop = stop
 	if !n.opts.Manual {
 		n.stopped.Go(func() { n.closeEvery(background, n.opts.LedgerClose) })
+	}
+	return nil
+}
+
+// begin puts the first ledger into memory, new or as it was saved.
+func (n *Network) begin() error {
+	if n.opts.Snapshot == nil {
+		return n.genesis(host.DefaultConfigSettings())
+	}
+	if err := n.load(n.opts.Snapshot); err != nil {
+		return fmt.Errorf("load the snapshot: %w", err)
 	}
 	return nil
 }

@@ -69,7 +69,8 @@ func TestRPC_Information(t *testing.T) {
 	}
 	version, err := b.client.GetVersionInfo(b.ctx)
 	b.must(err)
-	if int(version.ProtocolVersion) != network.ProtocolVersion || version.Version == "" {
+	if int(version.ProtocolVersion) != network.ProtocolVersion || version.Version == "" ||
+		version.CommitHash == "" || version.BuildTimestamp == "" || version.CaptiveCoreVersion == "" {
 		t.Errorf("version: %+v", version)
 	}
 	latest, err := b.client.GetLatestLedger(b.ctx)
@@ -116,7 +117,7 @@ func TestRPC_Protocol(t *testing.T) {
 		"WrongType":       {`{"jsonrpc":"2.0","id":1,"method":"getTransaction","params":{"hash":7}}`, jrpc2.InvalidParams},
 		"ShortHash":       {`{"jsonrpc":"2.0","id":1,"method":"getTransaction","params":{"hash":"aa"}}`, jrpc2.InvalidParams},
 		"PositionalParam": {`{"jsonrpc":"2.0","id":1,"method":"getTransaction","params":["aa"]}`, jrpc2.InvalidParams},
-		"JSONFormat":      {`{"jsonrpc":"2.0","id":1,"method":"getLedgerEntries","params":{"keys":[],"xdrFormat":"json"}}`, jrpc2.InvalidParams},
+		"UnknownFormat":   {`{"jsonrpc":"2.0","id":1,"method":"getLedgerEntries","params":{"keys":[],"xdrFormat":"yaml"}}`, jrpc2.InvalidParams},
 		"BadKey":          {`{"jsonrpc":"2.0","id":1,"method":"getLedgerEntries","params":{"keys":["!"]}}`, jrpc2.InvalidParams},
 		"BadEnvelope":     {`{"jsonrpc":"2.0","id":1,"method":"sendTransaction","params":{"transaction":"AAAA"}}`, jrpc2.InvalidParams},
 	} {

@@ -1,40 +1,69 @@
 package stellarnet
 
 import (
-	"cmp"
 	"slices"
 	"sync"
 
+	"github.com/stellar/go-stellar-sdk/protocols/stellarcore"
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// banLedgers is how long a transaction that was dropped is not accepted again.
-const banLedgers = 10
+const (
+	// banLedgers is how long a transaction that was dropped is not accepted again.
+	banLedgers = 10
+	// patience is how many ledgers may leave a transaction out before it is dropped.
+	patience = 4
+	// queueLedgers is how many ledgers' worth of transactions may wait.
+	queueLedgers = 2
+)
 
 // queue holds what waits for the next ledger: one transaction per source
 // account, as in stellar-core.
 type queue struct {
 	mu       sync.Mutex
-	bySource map[string]*transaction
-	order    []*transaction
+	room     func() resources // Of one ledger.
+	bySource map[string]*waiting
+	order    []*waiting
+	used     resources
+	fees     map[payer]int64     // What the transactions bid that an account pays for.
 	banned   map[xdr.Hash]uint32 // Full hash to the last ledger of the ban.
+	seq      uint32              // The ledger that closed last.
 	held     bool
+	evicted  map[bool]bid // By kind, contract or classic: the best that had to go since the last ledger.
 }
 
-func newQueue() *queue {
-	return &queue{bySource: map[string]*transaction{}, banned: map[xdr.Hash]uint32{}}
+// payer is an account that pays for transactions of one kind.
+type payer struct {
+	account  string
+	contract bool
 }
 
-// standing is what the queue itself has to say to a newcomer.
-type standing int
+func payerOf(t *transaction) payer { return payer{accountKey(t.feeSource()), t.isSoroban()} }
 
-const (
-	standingFree standing = iota
-	standingDuplicate
-	standingBusy  // Another transaction of the account waits, or this one is banned.
-	standingStale // A ledger closed while it was checked: check again.
-)
+// waiting is a transaction in the queue.
+type waiting struct {
+	*transaction
+	age int // Ledgers that left it out.
+}
 
+func newQueue(room func() resources) *queue {
+	return &queue{
+		room: room, bySource: map[string]*waiting{}, fees: map[payer]int64{},
+		banned: map[xdr.Hash]uint32{}, evicted: map[bool]bid{},
+	}
+}
+
+// standing is what the queue itself has to say to a newcomer: a status, and for
+// an ERROR the verdict. Without a status the newcomer may come in, in the place
+// of some that leave.
+type standing struct {
+	status  string
+	verdict verdict
+	replace *waiting
+	evict   []*waiting
+}
+
+// standing looks, and bans who bids too little for a full queue.
 func (q *queue) standing(t *transaction) standing {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -42,83 +71,149 @@ func (q *queue) standing(t *transaction) standing {
 }
 
 func (q *queue) standingLocked(t *transaction) standing {
-	if _, banned := q.banned[t.fullHash]; banned {
-		return standingBusy
+	if _, banned := q.banned[t.fullHash]; banned || q.isBusyElsewhere(t) {
+		return standing{status: stellarcore.TXStatusTryAgainLater}
 	}
-	waiting, ok := q.bySource[accountKey(t.source())]
-	switch {
-	case !ok:
-		return standingFree
-	case waiting.fullHash == t.fullHash:
-		return standingDuplicate
-	default:
-		return standingBusy
+	s := standing{replace: q.bySource[accountKey(t.source())]}
+	if s.replace != nil {
+		if refused := s.replace.refuses(t); refused.status != "" {
+			return refused
+		}
 	}
+	evict, refused := q.makeRoom(t, s.replace)
+	if refused.status != "" {
+		q.banLocked(t)
+		return refused
+	}
+	s.evict = evict
+	return s
 }
 
-// add looks again before it adds: two sends may have been checked at once, or a
-// ledger may have closed meanwhile. One that closes only now finds the queue
-// locked, and its own transactions still in it.
-func (q *queue) add(t *transaction, current func() bool) standing {
+// isBusyElsewhere reports whether the account has to do with a waiting transaction
+// of the other kind, as its source or as the one that pays: stellar-core has a
+// queue for each kind, and lets an account into one of them.
+func (q *queue) isBusyElsewhere(t *transaction) bool {
+	source := accountKey(t.source())
+	w := q.bySource[source]
+	return q.fees[payer{source, !t.isSoroban()}] > 0 || w != nil && w.isSoroban() != t.isSoroban()
+}
+
+// accepted is what add says to a newcomer that is in the queue now.
+const accepted = stellarcore.TXStatusPending
+
+// add looks again before it adds: two sends may have been checked at once. It
+// gives no status when a ledger has closed meanwhile, which current tells: then
+// all has to be checked anew. A ledger that closes only now finds the queue
+// locked, and its own transactions still in it. balance is what the account that
+// pays can spend, in stroops.
+func (q *queue) add(t *transaction, balance int64, current func() bool) standing {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if s := q.standingLocked(t); s != standingFree {
+	s := q.standingLocked(t)
+	if s.status != "" || !current() {
 		return s
 	}
-	if !current() {
-		return standingStale
+	owed := q.fees[payerOf(t)] + t.fullFee()
+	if s.replace != nil && payerOf(s.replace.transaction) == payerOf(t) {
+		owed -= s.replace.fullFee()
 	}
-	q.bySource[accountKey(t.source())] = t
-	q.order = append(q.order, t)
-	return standingFree
+	if balance < owed {
+		return standing{
+			status:  stellarcore.TXStatusError,
+			verdict: refusal(xdr.TransactionResultCodeTxInsufficientBalance, 0),
+		}
+	}
+	if s.replace != nil {
+		q.removeLocked(s.replace)
+	}
+	for _, w := range s.evict {
+		q.evicted[w.isSoroban()] = w.bid()
+		q.banLocked(w.transaction)
+		q.removeLocked(w)
+	}
+	q.insertLocked(&waiting{transaction: t})
+	return standing{status: accepted}
 }
 
-// candidates lists what waits, the best inclusion fee per operation first and
-// then in the order of arrival. Nothing leaves the queue by this.
+// candidates lists what waits, in the order of arrival. Nothing leaves the queue
+// by this.
 func (q *queue) candidates() (txs []*transaction, held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	txs = slices.Clone(q.order)
-	slices.SortStableFunc(txs, func(a, b *transaction) int {
-		return cmp.Compare(
-			b.inclusionFee()/int64(max(1, len(b.operations()))),
-			a.inclusionFee()/int64(max(1, len(a.operations()))))
-	})
+	txs = make([]*transaction, len(q.order))
+	for i, w := range q.order {
+		txs[i] = w.transaction
+	}
 	return txs, q.held
 }
 
-// settle takes out what was applied in ledger seq, and takes out and bans what
-// can no longer be.
-func (q *queue) settle(seq uint32, done []*transaction, dropped []*transaction) {
+// settle brings the queue to ledger seq: it takes out what was applied, and takes
+// out and bans what no longer can be or, where that ledger was open to the queue,
+// was left out too often.
+func (q *queue) settle(seq uint32, done, dropped []*transaction, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.seq = seq
 	for hash, last := range q.banned {
-		if last < seq {
+		if last <= seq {
 			delete(q.banned, hash)
 		}
 	}
-	for _, t := range dropped {
-		q.banned[t.fullHash] = seq + banLedgers
-		q.removeLocked(t)
-	}
+	clear(q.evicted)
 	for _, t := range done {
-		q.removeLocked(t)
+		q.banLocked(t)
+		if w := q.bySource[accountKey(t.source())]; w != nil && w.seqNum() <= t.seqNum() {
+			q.removeLocked(w)
+		}
+	}
+	for _, t := range dropped {
+		q.banLocked(t)
+		if w := q.bySource[accountKey(t.source())]; w != nil && w.transaction == t {
+			q.removeLocked(w)
+		}
+	}
+	if !open || q.held {
+		return
+	}
+	for _, w := range slices.Clone(q.order) {
+		if w.age++; w.age == patience {
+			q.banLocked(w.transaction)
+			q.removeLocked(w)
+		}
 	}
 }
 
-func (q *queue) removeLocked(t *transaction) {
-	source := accountKey(t.source())
-	if q.bySource[source] != t {
-		return
+func (q *queue) banLocked(t *transaction) { q.banned[t.fullHash] = q.seq + banLedgers }
+
+func (q *queue) insertLocked(w *waiting) {
+	q.bySource[accountKey(w.source())] = w
+	q.order = append(q.order, w)
+	q.used = q.used.plus(w.resources())
+	q.fees[payerOf(w.transaction)] += w.fullFee()
+}
+
+func (q *queue) removeLocked(w *waiting) {
+	delete(q.bySource, accountKey(w.source()))
+	q.order = slices.DeleteFunc(q.order, func(other *waiting) bool { return other == w })
+	q.used = q.used.minus(w.resources())
+	who := payerOf(w.transaction)
+	if q.fees[who] -= w.fullFee(); q.fees[who] == 0 {
+		delete(q.fees, who)
 	}
-	delete(q.bySource, source)
-	q.order = slices.DeleteFunc(q.order, func(other *transaction) bool { return other == t })
 }
 
 func (q *queue) hold(held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.held = held
+}
+
+// idle reports whether ledgers could close without changing anything here but
+// the time.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.order) == 0 || q.held
 }
 
 func (q *queue) size() int {

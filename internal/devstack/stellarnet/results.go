@@ -12,12 +12,8 @@ func initialResult(t *transaction) xdr.TransactionResult {
 	for i, op := range ops {
 		results[i] = successOf(op)
 	}
-	fee := t.baseFeeTotal()
-	if data := t.soroban(); data != nil && t.isSoroban() {
-		fee += int64(data.ResourceFee)
-	}
 	return xdr.TransactionResult{
-		FeeCharged: xdr.Int64(fee),
+		FeeCharged: xdr.Int64(t.baseFeeTotal() + t.resourceFeeBid()),
 		Result: xdr.TransactionResultResult{
 			Code:    xdr.TransactionResultCodeTxSuccess,
 			Results: &results,

@@ -22,8 +22,9 @@ func (n *Network) getFeeStats(context.Context, protocol.GetFeeStatsRequest) (pro
 	}, nil
 }
 
-// distribution is over the inclusion fees that were charged, per operation. All
-// of it is zero when nothing happened.
+// distribution is over the inclusion fees that were charged, per operation: in
+// stellar-rpc the operation that a fee bump counts as is not one. All of it is
+// zero when nothing happened.
 func distribution(ledgers []*closedLedger, soroban bool) protocol.FeeDistribution {
 	var fees []uint64
 	for _, c := range ledgers {
@@ -33,10 +34,10 @@ func distribution(ledgers []*closedLedger, soroban bool) protocol.FeeDistributio
 			}
 		}
 	}
-	out := protocol.FeeDistribution{TransactionCount: uint32(len(fees)), LedgerCount: uint32(len(ledgers))}
 	if len(fees) == 0 {
-		return out
+		return protocol.FeeDistribution{}
 	}
+	out := protocol.FeeDistribution{TransactionCount: uint32(len(fees)), LedgerCount: uint32(len(ledgers))}
 	slices.Sort(fees)
 	percentile := func(p int) uint64 { return fees[(len(fees)*p+99)/100-1] }
 	out.Min, out.Max, out.Mode = fees[0], fees[len(fees)-1], mode(fees)

@@ -2,6 +2,7 @@ package stellarnet
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
@@ -40,9 +41,24 @@ func (n *Network) getVersionInfo(
 ) (protocol.GetVersionInfoResponse, error) {
 	return protocol.GetVersionInfoResponse{
 		Version:            "28.0.0-stellarnet",
+		CommitHash:         buildSetting("vcs.revision"),
+		BuildTimestamp:     buildSetting("vcs.time"),
 		CaptiveCoreVersion: "stellarnet (in-process)",
 		ProtocolVersion:    protocolVersion,
 	}, nil
+}
+
+// buildSetting is what this program knows about its build, "unknown" in tests and
+// wherever it was built outside of a repository.
+func buildSetting(key string) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == key {
+				return setting.Value
+			}
+		}
+	}
+	return "unknown"
 }
 
 func (n *Network) getLatestLedger(

@@ -15,7 +15,8 @@ func (n *Network) sendTransaction(
 	ctx context.Context, q protocol.SendTransactionRequest,
 ) (protocol.SendTransactionResponse, error) {
 	var none protocol.SendTransactionResponse
-	if err := checkFormat(q.Format); err != nil {
+	f, err := n.formatOf(ctx, q.Format)
+	if err != nil {
 		return none, err
 	}
 	env, err := decodeEnvelope(q.Transaction)
@@ -43,34 +44,36 @@ func (n *Network) sendTransaction(
 	}
 	out.Status = status
 	if status == stellarcore.TXStatusError {
-		out.ErrorResultXDR = encode(refusal.result)
-		out.DiagnosticEventsXDR = encodeAll(refusal.diagnostics)
+		out.ErrorResultXDR, out.ErrorResultJSON = f.value(refusal.result)
+		out.DiagnosticEventsXDR, out.DiagnosticEventsJSON = values(f, refusal.diagnostics)
 	}
-	return out, nil
+	return out, f.err
 }
 
 // submit offers a transaction to the queue: the queue is asked first, then the
 // rules, as in stellar-core.
 func (n *Network) submit(ctx context.Context, t *transaction) (string, verdict, error) {
-	standing := n.queue.standing(t)
-	for standing == standingFree || standing == standingStale {
+	if !t.isWellFormed() {
+		return stellarcore.TXStatusError, malformed(), nil
+	}
+	for {
+		if s := n.queue.standing(t); s.status != "" {
+			return s.status, s.verdict, nil
+		}
 		latest := n.ledger.latest()
-		v, err := n.check(ctx, n.ledger.at(latest.seq()), t, n.admissionConditions(latest))
+		state := n.ledger.at(latest.seq())
+		v, err := n.check(ctx, state, t, n.admissionConditions(latest))
 		if err != nil {
 			return "", verdict{}, err
 		}
 		if !v.ok() {
 			return stellarcore.TXStatusError, v, nil
 		}
-		standing = n.queue.add(t, func() bool { return n.ledger.latest() == latest })
-		if standing == standingFree {
-			return stellarcore.TXStatusPending, verdict{}, nil
+		balance := available(loadAccount(state, t.feeSource()))
+		if s := n.queue.add(t, balance, func() bool { return n.ledger.latest() == latest }); s.status != "" {
+			return s.status, s.verdict, nil
 		}
 	}
-	if standing == standingDuplicate {
-		return stellarcore.TXStatusDuplicate, verdict{}, nil
-	}
-	return stellarcore.TXStatusTryAgainLater, verdict{}, nil
 }
 
 // admissionConditions: what would expire within two ledgers from now is too late.

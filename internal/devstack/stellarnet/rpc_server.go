@@ -18,10 +18,11 @@ import (
 
 const (
 	friendbotPath = "/friendbot"
+	controlPath   = "/control/close"
 	maxBody       = 512 * 1024 // What stellar-rpc accepts.
 )
 
-// server is the network's one listener: the RPC at /, the friendbot beside it.
+// server is the network's one listener: the RPC at /, friendbot and control beside it.
 // It can go down and come back on the same port.
 type server struct {
 	n      *Network
@@ -48,7 +49,10 @@ func (n *Network) methods() handler.Map {
 		protocol.GetLatestLedgerMethodName:     method(n.getLatestLedger),
 		protocol.GetFeeStatsMethodName:         method(n.getFeeStats),
 		protocol.GetLedgerEntriesMethodName:    method(n.getLedgerEntries),
+		protocol.GetLedgersMethodName:          method(n.getLedgers),
 		protocol.GetTransactionMethodName:      method(n.getTransaction),
+		protocol.GetTransactionsMethodName:     method(n.getTransactions),
+		protocol.GetEventsMethodName:           method(n.getEvents),
 		protocol.SendTransactionMethodName:     method(n.sendTransaction),
 		protocol.SimulateTransactionMethodName: method(n.simulateTransaction),
 	}
@@ -80,6 +84,7 @@ func (s *server) open(addr string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.n.faults.wrap(s.bridge))
 	mux.Handle(friendbotPath, s.n.faults.wrap(http.HandlerFunc(s.n.serveFriendbot)))
+	mux.HandleFunc(controlPath, s.n.serveClose) // No fault strikes it: it is not of the network that is tested.
 	web := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -120,16 +125,4 @@ func invalidParams(format string, args ...any) error {
 
 func internalError(format string, args ...any) error {
 	return &jrpc2.Error{Code: jrpc2.InternalError, Message: fmt.Sprintf(format, args...)}
-}
-
-// checkFormat refuses the JSON form of XDR, which the real server has.
-func checkFormat(format string) error {
-	if err := protocol.IsValidFormat(format); err != nil {
-		return invalidParams("%s", err)
-	}
-	if format == protocol.FormatJSON {
-		return invalidParams("xdrFormat %q is not supported yet by this network: use %q",
-			protocol.FormatJSON, protocol.FormatBase64)
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package stellarnet
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
@@ -17,9 +18,9 @@ import (
 func (n *Network) simulateTransaction(
 	ctx context.Context, q protocol.SimulateTransactionRequest,
 ) (protocol.SimulateTransactionResponse, error) {
-	var none protocol.SimulateTransactionResponse
-	if err := checkFormat(q.Format); err != nil {
-		return none, err
+	f, err := n.formatOf(ctx, q.Format)
+	if err != nil { // Said otherwise than in other methods, as by stellar-rpc.
+		return protocol.SimulateTransactionResponse{Error: protocol.IsValidFormat(q.Format).Error()}, nil //nolint:nilerr // the answer carries it
 	}
 	env, err := decodeEnvelope(q.Transaction)
 	if err != nil {
@@ -40,9 +41,9 @@ func (n *Network) simulateTransaction(
 	if err != nil {
 		return protocol.SimulateTransactionResponse{Error: err.Error(), LatestLedger: latest.seq()}, nil //nolint:nilerr // the answer carries it
 	}
-	out := simulationResponse(result)
+	out := simulationResponse(f, result)
 	out.LatestLedger = latest.seq()
-	return out, nil
+	return out, f.err
 }
 
 type simulation struct {
@@ -138,37 +139,40 @@ func authOf(op xdr.Operation, mode string) ([][]byte, error) {
 	}
 }
 
-func simulationResponse(r host.SimulateResult) protocol.SimulateTransactionResponse {
-	out := protocol.SimulateTransactionResponse{
-		Error:              r.Error,
-		TransactionDataXDR: base64.StdEncoding.EncodeToString(r.TransactionData),
-		EventsXDR:          base64All(r.DiagnosticEvents),
-		MinResourceFee:     r.MinResourceFee,
+func simulationResponse(f *format, r host.SimulateResult) protocol.SimulateTransactionResponse {
+	out := protocol.SimulateTransactionResponse{Error: r.Error, MinResourceFee: r.MinResourceFee}
+	out.EventsXDR, out.EventsJSON = f.raws("DiagnosticEvent", r.DiagnosticEvents)
+	if len(r.TransactionData) > 0 {
+		out.TransactionDataXDR, out.TransactionDataJSON = f.raw("SorobanTransactionData", r.TransactionData)
 	}
 	if len(r.Result) > 0 {
-		value, auth := base64.StdEncoding.EncodeToString(r.Result), base64All(r.Auth)
-		out.Results = []protocol.SimulateHostFunctionResult{{ReturnValueXDR: &value, AuthXDR: &auth}}
+		out.Results = []protocol.SimulateHostFunctionResult{simulationResult(f, r)}
 	}
 	if len(r.RestorePreamble) > 0 {
-		out.RestorePreamble = &protocol.RestorePreamble{
-			TransactionDataXDR: base64.StdEncoding.EncodeToString(r.RestorePreamble),
-			MinResourceFee:     r.RestoreMinFee,
-		}
+		preamble := &protocol.RestorePreamble{MinResourceFee: r.RestoreMinFee}
+		preamble.TransactionDataXDR, preamble.TransactionDataJSON = f.raw("SorobanTransactionData", r.RestorePreamble)
+		out.RestorePreamble = preamble
 	}
 	for _, change := range r.Changes {
-		if entry, ok := changeResult(change); ok {
+		if entry, ok := changeResult(f, change); ok {
 			out.StateChanges = append(out.StateChanges, entry)
 		}
 	}
 	return out
 }
 
-func changeResult(c host.Change) (protocol.LedgerEntryChange, bool) {
-	out := protocol.LedgerEntryChange{
-		KeyXDR:    base64.StdEncoding.EncodeToString(c.Key),
-		BeforeXDR: base64Optional(c.Before),
-		AfterXDR:  base64Optional(c.After),
+func simulationResult(f *format, r host.SimulateResult) (out protocol.SimulateHostFunctionResult) {
+	value, shown := f.raw("ScVal", r.Result)
+	auth, authShown := f.raws("SorobanAuthorizationEntry", r.Auth)
+	if f.host != nil {
+		out.ReturnValueJSON, out.AuthJSON = shown, authShown
+		return out
 	}
+	out.ReturnValueXDR, out.AuthXDR = &value, &auth
+	return out
+}
+
+func changeResult(f *format, c host.Change) (out protocol.LedgerEntryChange, ok bool) {
 	switch {
 	case c.Before == nil && c.After == nil:
 		return out, false
@@ -179,7 +183,21 @@ func changeResult(c host.Change) (protocol.LedgerEntryChange, bool) {
 	default:
 		out.Type = protocol.LedgerEntryChangeTypeUpdated
 	}
+	out.KeyXDR, out.KeyJSON = f.raw("LedgerKey", c.Key)
+	out.BeforeXDR, out.BeforeJSON = optionalEntry(f, c.Before)
+	out.AfterXDR, out.AfterJSON = optionalEntry(f, c.After)
 	return out, true
+}
+
+func optionalEntry(f *format, entry []byte) (*string, json.RawMessage) {
+	if entry == nil {
+		return nil, nil
+	}
+	encoded, shown := f.raw("LedgerEntry", entry)
+	if f.host != nil {
+		return nil, shown
+	}
+	return &encoded, nil
 }
 
 func base64All(items [][]byte) []string {
@@ -188,12 +206,4 @@ func base64All(items [][]byte) []string {
 		out[i] = base64.StdEncoding.EncodeToString(items[i])
 	}
 	return out
-}
-
-func base64Optional(b []byte) *string {
-	if b == nil {
-		return nil
-	}
-	s := base64.StdEncoding.EncodeToString(b)
-	return &s
 }

@@ -11,10 +11,11 @@ import (
 )
 
 func (n *Network) getTransaction(
-	_ context.Context, q protocol.GetTransactionRequest,
+	ctx context.Context, q protocol.GetTransactionRequest,
 ) (protocol.GetTransactionResponse, error) {
 	var none protocol.GetTransactionResponse
-	if err := checkFormat(q.Format); err != nil {
+	f, err := n.formatOf(ctx, q.Format)
+	if err != nil {
 		return none, err
 	}
 	var hash xdr.Hash
@@ -39,41 +40,40 @@ func (n *Network) getTransaction(
 		out.TransactionHash = q.Hash
 		return out, nil
 	}
-	out.TransactionDetails = a.details()
+	out.TransactionDetails = a.details(f)
+	out.TransactionHash = q.Hash // Of a fee bump, either one.
 	out.LedgerCloseTime = a.closeTime
-	return out, nil
+	return out, f.err
 }
 
 // details is the transaction as the RPC shows it, in every method that does.
-func (a *applied) details() protocol.TransactionDetails {
+func (a *applied) details(f *format) protocol.TransactionDetails {
 	out := protocol.TransactionDetails{
-		Status:              protocol.TransactionStatusFailed,
-		TransactionHash:     a.tx.hash.HexString(),
-		ApplicationOrder:    a.order,
-		EnvelopeXDR:         encode(a.tx.envelope),
-		ResultXDR:           encode(a.result),
-		ResultMetaXDR:       encode(a.meta),
-		DiagnosticEventsXDR: encodeAll(a.diagnostics),
-		Ledger:              a.seq,
+		Status:           protocol.TransactionStatusFailed,
+		TransactionHash:  a.tx.hash.HexString(),
+		ApplicationOrder: a.order,
+		FeeBump:          a.tx.inner != nil,
+		Ledger:           a.seq,
 	}
 	if a.successful() {
 		out.Status = protocol.TransactionStatusSuccess
 	}
-	out.Events.TransactionEventsXDR = encodeAll(a.events)
+	out.EnvelopeXDR, out.EnvelopeJSON = f.value(a.tx.envelope)
+	out.ResultXDR, out.ResultJSON = f.value(a.outcome())
+	out.ResultMetaXDR, out.ResultMetaJSON = f.value(a.meta)
+	out.DiagnosticEventsXDR, out.DiagnosticEventsJSON = values(f, a.diagnostics)
+	out.Events.TransactionEventsXDR, out.Events.TransactionEventsJSON = values(f, a.events)
 	for _, op := range a.operations {
-		out.Events.ContractEventsXDR = append(out.Events.ContractEventsXDR, encodeAll(op.Events))
+		encoded, shown := values(f, op.Events)
+		if f.host == nil {
+			out.Events.ContractEventsXDR = append(out.Events.ContractEventsXDR, encoded)
+		} else {
+			out.Events.ContractEventsJSON = append(out.Events.ContractEventsJSON, shown)
+		}
 	}
 	return out
 }
 
 func encode(v encoding.BinaryMarshaler) string {
 	return base64.StdEncoding.EncodeToString(marshal(v))
-}
-
-func encodeAll[T encoding.BinaryMarshaler](items []T) []string {
-	out := make([]string, len(items))
-	for i := range items {
-		out[i] = encode(items[i])
-	}
-	return out
 }

@@ -69,20 +69,6 @@ func TestSendTransaction_Refusals(t *testing.T) {
 			t.Fatalf("got %s %+v", b.code(got), results)
 		}
 	})
-
-	t.Run("FeeBump", func(t *testing.T) {
-		b := b.on(t)
-		bump, err := txnbuild.NewFeeBumpTransaction(txnbuild.FeeBumpTransactionParams{
-			Inner: b.build(tx{ops: pay}), FeeAccount: b.account.Address(), BaseFee: 200,
-		})
-		b.must(err)
-		bump, err = bump.Sign(b.net.Passphrase(), b.account)
-		b.must(err)
-		got := b.sendEnvelope(bump.ToXDR())
-		if code := b.code(got); code != xdr.TransactionResultCodeTxNotSupported {
-			t.Fatalf("got %s %s", got.Status, code)
-		}
-	})
 }
 
 func TestSendTransaction_Queue(t *testing.T) {
@@ -96,7 +82,12 @@ func TestSendTransaction_Queue(t *testing.T) {
 		b.wantStatus(b.send(built), "DUPLICATE")
 		b.close()
 		b.wantSuccess(b.get(built))
-		// Once applied, it is a transaction with a used number like any other.
+		// Once applied it is banned for a while, and then a transaction with a used
+		// number like any other.
+		b.wantStatus(b.send(built), "TRY_AGAIN_LATER")
+		for range 10 {
+			b.close()
+		}
 		b.wantRefused(built, xdr.TransactionResultCodeTxBadSeq)
 	})
 

@@ -19,6 +19,12 @@ func newSignatureCheck(t *transaction) *signatureCheck {
 	return &signatureCheck{hash: t.hash, signatures: sigs, used: make([]bool, len(sigs))}
 }
 
+// newBumpSignatureCheck is for those who pay for a fee bump.
+func newBumpSignatureCheck(t *transaction) *signatureCheck {
+	sigs := t.envelope.FeeBumpSignatures()
+	return &signatureCheck{hash: t.hash, signatures: sigs, used: make([]bool, len(sigs))}
+}
+
 // account reports whether an account's signers reach the threshold. A threshold
 // of 0 still asks for one valid signature.
 func (c *signatureCheck) account(acc *xdr.AccountEntry, threshold byte) bool {

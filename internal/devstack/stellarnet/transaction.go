@@ -8,12 +8,15 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// transaction is a signed envelope with what is asked of it again and again.
+// transaction is a signed envelope with what is asked of it again and again. A
+// fee bump answers for the transaction inside it, but for what it changes: hash,
+// fee, who pays it, and one operation more that it counts as.
 type transaction struct {
 	envelope xdr.TransactionEnvelope
-	hash     xdr.Hash // Of the contents: what is signed, and the transaction's name.
-	fullHash xdr.Hash // Of the envelope, signatures included: what makes a duplicate.
-	size     uint32   // Of the envelope's XDR.
+	hash     xdr.Hash     // Of the contents: what is signed, and the transaction's name.
+	fullHash xdr.Hash     // Of the envelope, signatures included: what makes a duplicate.
+	size     uint32       // Of the envelope's XDR.
+	inner    *transaction // What a fee bump carries; nil for others.
 }
 
 var errHash = errors.New("invalid_hash")
@@ -24,18 +27,57 @@ func newTransaction(env xdr.TransactionEnvelope, passphrase string) (*transactio
 		return nil, errHash
 	}
 	raw := marshal(env)
-	return &transaction{
+	t := &transaction{
 		envelope: env,
 		hash:     hash,
 		fullHash: sha256.Sum256(raw),
 		size:     uint32(len(raw)),
-	}, nil
+	}
+	if env.IsFeeBump() {
+		inner := xdr.TransactionEnvelope{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: env.FeeBump.Tx.InnerTx.V1}
+		if t.inner, err = newTransaction(inner, passphrase); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// names are the hashes under which the transaction is found.
+func (t *transaction) names() []xdr.Hash {
+	if t.inner != nil {
+		return []xdr.Hash{t.hash, t.inner.hash}
+	}
+	return []xdr.Hash{t.hash}
+}
+
+// innermost is the transaction that does something.
+func (t *transaction) innermost() *transaction {
+	if t.inner != nil {
+		return t.inner
+	}
+	return t
 }
 
 func (t *transaction) source() xdr.AccountId       { return t.envelope.SourceAccount().ToAccountId() }
+func (t *transaction) feeSource() xdr.AccountId    { return t.envelope.FeeAccount().ToAccountId() }
 func (t *transaction) operations() []xdr.Operation { return t.envelope.Operations() }
 func (t *transaction) seqNum() int64               { return t.envelope.SeqNum() }
-func (t *transaction) fullFee() int64              { return int64(t.envelope.Fee()) }
+
+func (t *transaction) fullFee() int64 {
+	if t.inner != nil {
+		return t.envelope.FeeBumpFee()
+	}
+	return int64(t.envelope.Fee())
+}
+
+// operationCount is what fees are counted by.
+func (t *transaction) operationCount() int64 {
+	count := int64(len(t.operations()))
+	if t.inner != nil {
+		count++
+	}
+	return max(1, count)
+}
 
 // opSource is the account on whose behalf an operation runs.
 func (t *transaction) opSource(op xdr.Operation) xdr.AccountId {
@@ -52,10 +94,30 @@ func (t *transaction) isSoroban() bool {
 
 // soroban is the footprint, resources and resource fee, nil when there are none.
 func (t *transaction) soroban() *xdr.SorobanTransactionData {
-	if t.envelope.V1 == nil {
+	env := t.innermost().envelope
+	if env.V1 == nil {
 		return nil
 	}
-	return t.envelope.V1.Tx.Ext.SorobanData
+	return env.V1.Tx.Ext.SorobanData
+}
+
+// resourceFeeBid is the declared resource fee; classic transactions have none.
+func (t *transaction) resourceFeeBid() int64 {
+	if data := t.soroban(); data != nil && t.isSoroban() {
+		return int64(data.ResourceFee)
+	}
+	return 0
+}
+
+// pricedSize is what the resource fee counts as the transaction's size: a fee
+// bump around it is free.
+func (t *transaction) pricedSize() uint32 { return t.innermost().size }
+
+// isWellFormed reports whether the queue can compute with the transaction at all:
+// contract transactions have resources, others none, and no fee is negative.
+func (t *transaction) isWellFormed() bool {
+	return t.isSoroban() == (t.soroban() != nil) && t.hasValidFee() && t.innermost().hasValidFee() &&
+		t.inclusionFee() >= 0
 }
 
 // archivedIndices names the read-write entries that are to be restored on the way.
@@ -71,18 +133,10 @@ func archivedIndices(data *xdr.SorobanTransactionData) []uint32 {
 }
 
 // inclusionFee is what is bid for a place in the ledger.
-func (t *transaction) inclusionFee() int64 {
-	if data := t.soroban(); data != nil && t.isSoroban() {
-		return t.fullFee() - int64(data.ResourceFee)
-	}
-	return t.fullFee()
-}
+func (t *transaction) inclusionFee() int64 { return t.fullFee() - t.resourceFeeBid() }
 
-// baseFeeTotal is the least inclusion fee that is accepted, and, as nothing here
-// is ever auctioned, the most that is charged.
-func (t *transaction) baseFeeTotal() int64 {
-	return baseFee * int64(max(1, len(t.operations())))
-}
+// baseFeeTotal is the least inclusion fee that is accepted.
+func (t *transaction) baseFeeTotal() int64 { return baseFee * t.operationCount() }
 
 func isSorobanOp(op xdr.Operation) bool {
 	switch op.Body.Type {

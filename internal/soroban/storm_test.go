@@ -1,0 +1,256 @@
+package soroban_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+const (
+	stormTenants  = 1000
+	stormChannels = 20
+	stormAtOnce   = 40
+)
+
+// TestDeployer_Storm deploys for a thousand tenants from two processes that share
+// channels, while the network misbehaves in every way and runs are killed at every
+// moment. At the end each tenant has one contract, nothing was paid twice, and no
+// channel is stuck.
+func TestDeployer_Storm(t *testing.T) {
+	b := setup(t)
+	s := &storm{testBundle: b, kills: map[string]int{}, faults: map[string]int{}}
+	for i := range s.processes {
+		db, err := postgres.Open(t.Context(), postgres.Options{URL: b.url, ApplicationName: fmt.Sprint("process ", i)})
+		b.must(err)
+		t.Cleanup(db.Close)
+		s.processes[i] = process{db, b.deployer(channels(stormChannels))}
+	}
+	b.deployAll(1, s.processes[0].deployer) // The code and the channels are there.
+
+	weather, calm := context.WithCancel(t.Context())
+	var blowing sync.WaitGroup
+	blowing.Go(func() { s.blow(weather) })
+	var all sync.WaitGroup
+	tenants := make(chan int)
+	for range stormAtOnce {
+		all.Go(func() {
+			for i := range tenants {
+				s.deploy(i)
+			}
+		})
+	}
+	for i := range stormTenants {
+		tenants <- i
+	}
+	close(tenants)
+	all.Wait()
+	calm()
+	blowing.Wait()
+	b.net.Faults().Reset()
+	s.wantOrder()
+}
+
+type process struct {
+	db       *postgres.DB
+	deployer *soroban.Deployer
+}
+
+type storm struct {
+	*testBundle
+	processes [2]process
+
+	mu     sync.Mutex
+	runs   []provisioning.Run
+	kills  map[string]int
+	faults map[string]int // Errors of Deploy.
+}
+
+// deploy deploys for one tenant, in one process after the other, until it has a contract.
+func (s *storm) deploy(i int) {
+	random := rand.New(rand.NewPCG(randomSeed, uint64(i)))
+	run := s.begin()
+	for try := 0; ; try++ {
+		p := s.processes[(i+try)%len(s.processes)]
+		if s.try(p, &run, random) {
+			break
+		}
+		if try == 40 {
+			s.t.Errorf("tenant %d has no contract after %d tries", i, try)
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs = append(s.runs, run)
+}
+
+// try deploys once. One run in four dies on the way, half of those between storing
+// and sending.
+func (s *storm) try(p process, run *provisioning.Run, random *rand.Rand) bool {
+	ctx, die := context.WithCancel(s.t.Context())
+	defer die()
+	w := watched{Journal: p.db.Journal(*run)}
+	switch random.IntN(8) {
+	case 0:
+		w.killed, w.afterStore = true, func(provisioning.StellarTransaction) { s.killed("between store and send"); die() }
+	case 1:
+		w.killed = true
+		time.AfterFunc(time.Duration(random.IntN(300))*time.Millisecond, func() { s.killed("anywhere"); die() })
+	}
+	_, err := p.deployer.Deploy(ctx, run.Tenant, w)
+	switch kind := provisioning.KindOf(err); {
+	case kind == provisioning.KindTransient, kind == provisioning.KindCancelled:
+	case err != nil:
+		s.t.Errorf("tenant %s: %v", run.Tenant.Name, err)
+		return true
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.faults[provisioning.SafeMessage(err)]++
+		s.mu.Unlock()
+	}
+	if w.killed {
+		*run = s.restart(*run)
+	}
+	return err == nil
+}
+
+func (s *storm) killed(where string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kills[where]++
+}
+
+// blow lets one fault after the other strike.
+func (s *storm) blow(ctx context.Context) {
+	random := rand.New(rand.NewPCG(randomSeed, 1))
+	f := s.net.Faults()
+	methods := []string{send, send, send, ask, simulate, entries, feeStats, ""}
+	for ctx.Err() == nil {
+		method, n := methods[random.IntN(len(methods))], 1+random.IntN(5)
+		switch random.IntN(10) {
+		case 0:
+			f.DropBefore(method, n)
+		case 1, 2:
+			f.DropAfter(method, n)
+		case 3:
+			f.Fail(method, http.StatusServiceUnavailable, n)
+		case 4:
+			f.FailAfter(method, http.StatusGatewayTimeout, n)
+		case 5:
+			f.TryAgainLater(n)
+		case 6:
+			f.Lag(uint32(random.IntN(4)))
+		case 7:
+			f.ForgetHistory()
+		case 8: // What waits expires.
+			f.HoldQueue(true)
+			_ = provisioning.SystemClock{}.Sleep(ctx, 30*time.Millisecond)
+			f.AdvanceClock(2 * time.Minute)
+			if _, err := s.net.CloseLedger(context.WithoutCancel(ctx)); err != nil {
+				s.t.Error(err)
+			}
+			f.HoldQueue(false)
+		case 9:
+			f.Capacity(random.IntN(12))
+		}
+		_ = provisioning.SystemClock{}.Sleep(ctx, time.Duration(20+random.IntN(60))*time.Millisecond)
+		if random.IntN(6) == 0 {
+			f.Lag(0)
+			f.Capacity(0)
+		}
+	}
+}
+
+// wantOrder holds journal and registry against the ledger.
+func (s *storm) wantOrder() {
+	s.t.Helper()
+	d := s.processes[0].deployer
+	tenants := make([]provisioning.Tenant, len(s.runs))
+	for i, r := range s.runs {
+		tenants[i] = provisioning.Tenant{ID: r.Tenant.ID}
+	}
+	states, err := d.ReadContracts(s.t.Context(), tenants)
+	s.must(err)
+	seen := map[uuid.UUID]bool{}
+	for _, c := range states {
+		if c.Life != provisioning.ContractLive && c.Life != provisioning.ContractExpiring || seen[c.TenantID] {
+			s.t.Errorf("%+v", c)
+		}
+		seen[c.TenantID] = true
+	}
+	if len(seen) != stormTenants {
+		s.t.Errorf("%d tenants have a contract", len(seen))
+	}
+	// What the last killed runs have left is found out by whoever uses the channel next.
+	s.exec(`UPDATE stellar_accounts SET expires_at = NULL, set_aside = NULL`)
+	for range 10 {
+		if s.open() == 0 {
+			break
+		}
+		s.deployAll(stormChannels, d)
+	}
+	if n := s.open(); n != 0 {
+		s.t.Errorf("%d transactions are open", n)
+	}
+	care, err := d.TendChannels(s.t.Context(), s.db.Upkeep())
+	s.must(err)
+	for _, c := range care.Channels {
+		if c.State() != provisioning.ChannelFree {
+			s.t.Errorf("a channel is stuck: %+v", c)
+		}
+	}
+	s.wantNothingPaidTwice(care)
+	s.t.Logf("%v; killed %v; failed tries %v", s.count(), s.kills, s.faults)
+}
+
+func (s *storm) open() (n int) {
+	s.t.Helper()
+	s.must(s.db.Pool().QueryRow(s.t.Context(), `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`).Scan(&n))
+	return n
+}
+
+// wantNothingPaidTwice: each contract was created by one transaction, none was
+// applied in vain, and what the accounts have paid is what the journal says. Where
+// the server had forgotten a transaction, the journal does not know its fee; each
+// such one accounts for at most its largest.
+func (s *storm) wantNothingPaidTwice(care provisioning.ChannelCare) {
+	s.t.Helper()
+	var twice, vain, numbers, unknown int
+	var fees, unknownMost int64
+	s.must(s.db.Pool().QueryRow(s.t.Context(), `SELECT
+			(SELECT count(*) FROM (SELECT contract_id FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'
+				GROUP BY contract_id HAVING count(*) > 1) x),
+			count(*) FILTER (WHERE state = 'FAILED'),
+			count(*) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED')),
+			count(*) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED') AND fee_charged = 0),
+			coalesce(sum(fee_charged), 0)::bigint,
+			coalesce(sum(max_fee) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED') AND fee_charged = 0), 0)::bigint
+		FROM stellar_transactions`).Scan(&twice, &vain, &numbers, &unknown, &fees, &unknownMost))
+	if twice != 0 || vain != 0 {
+		s.t.Errorf("%d contracts were created twice, %d transactions were applied in vain", twice, vain)
+	}
+	have, used := care.Deployer, int64(s.account().SeqNum)-s.first
+	for _, c := range care.Channels {
+		have += c.Balance
+		used += int64(s.accountOf(c.Address).SeqNum) & 0xffffffff // Above that is the ledger in which it was made.
+	}
+	if used != int64(numbers) {
+		s.t.Errorf("%d sequence numbers are used, %d are in the journal", used, numbers)
+	}
+	if gap := funding - have - fees; gap < 0 || gap > unknownMost || unknown == 0 && gap != 0 {
+		s.t.Errorf("%d stroops were paid, %d are in the journal, and %d transactions of at most %d whose fee nobody knows",
+			funding-have, fees, unknown, unknownMost)
+	}
+	s.t.Logf("%d transactions applied, %d of them forgotten by the server", numbers, unknown)
+}

@@ -26,7 +26,8 @@ type account struct {
 	networkID, address string
 	holder             uuid.UUID
 	channel            int
-	sequence, balance  int64
+	sequence, applied  int64
+	balance            int64
 	unresolved         []provisioning.StellarTransaction
 
 	door *door
@@ -75,15 +76,21 @@ func (a *account) Unresolved() []provisioning.StellarTransaction { return a.unre
 // Sequence is the last sequence number known to be used.
 func (a *account) Sequence() int64 { return a.sequence }
 
+// Applied is the highest sequence number of a transaction known to be applied.
+func (a *account) Applied() int64 { return a.applied }
+
 // Balance is what a channel has as far as is known.
 func (a *account) Balance() int64 { return a.balance }
 
 // held matches the account's row only while the lease is this one, and its run the
-// tenant's newest. Its parameters are the first three of every statement here.
+// tenant's newest. Its parameters are the first three of every statement here. The
+// lock makes who takes the account next wait for a statement whose caller has gone:
+// it sees what that stored, or that stores nothing.
 const held = `held AS (
 		SELECT a.* FROM stellar_accounts a
 		WHERE a.network_id = $1::text AND a.address = $2::text AND a.holder = $3::uuid AND (a.lease_tenant IS NULL OR EXISTS (
 			SELECT FROM tenants t WHERE t.id = a.lease_tenant AND t.run_epoch = a.lease_epoch AND t.undo IS NULL))
+		FOR SHARE OF a
 	)`
 
 func (a *account) args(more ...any) []any {
@@ -93,7 +100,8 @@ func (a *account) args(more ...any) []any {
 // Store commits a signed transaction before it is sent. One that was refused and
 // is built again within the same second is the same transaction: it is open again.
 // One that ended otherwise can only be built again by somebody who was told old
-// news, and stays as it is.
+// news, and stays as it is. What a run does for all, as the upload of the code, is
+// booked on nobody.
 func (a *account) Store(ctx context.Context, t provisioning.StellarTransaction) error {
 	const op = "store transaction"
 	pool, err := a.db.ready(ctx)
@@ -108,7 +116,7 @@ func (a *account) Store(ctx context.Context, t provisioning.StellarTransaction) 
 	err = pool.QueryRow(ctx, `WITH `+held+`
 		INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
 			contract_id, network_id, valid_until, submitted_ledger, max_fee)
-		SELECT $4::text, $5::text, address, $6::bigint, $7::stellar_transaction_purpose, coalesce(lease_tenant, $8::uuid), nullif($9::text, ''),
+		SELECT $4::text, $5::text, address, $6::bigint, $7::stellar_transaction_purpose, coalesce($8::uuid, CASE WHEN $9::text <> '' THEN lease_tenant END), nullif($9::text, ''),
 		       network_id, $10::timestamptz, $11::bigint, $12::bigint FROM held
 		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
 			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
@@ -156,7 +164,8 @@ func (a *account) exec(ctx context.Context, op, statement string, args ...any) e
 }
 
 // Release gives the account back. It goes through when ctx was cancelled, and
-// does nothing when the lease was lost meanwhile.
+// does nothing when the lease was lost meanwhile. A number below what was applied is
+// that of a network that was begun anew.
 func (a *account) Release(ctx context.Context, r provisioning.AccountRest) error {
 	const op = "release Stellar account"
 	if a.stop != nil {
@@ -171,7 +180,8 @@ func (a *account) Release(ctx context.Context, r provisioning.AccountRest) error
 	}
 	_, err = pool.Exec(ctx, `UPDATE stellar_accounts SET expires_at = NULL, holder = NULL, lease_tenant = NULL, lease_epoch = NULL,
 			sequence = $4::bigint, used_at = clock_timestamp(), out_of_use = nullif(left($6::text, 300), ''),
-			set_aside = CASE WHEN $5::interval > '0' THEN clock_timestamp() + $5::interval END
+			set_aside = CASE WHEN $5::interval > '0' THEN clock_timestamp() + $5::interval END,
+			applied = CASE WHEN $4::bigint > 0 AND $5::interval = '0' THEN least(applied, $4::bigint) ELSE applied END
 		WHERE network_id = $1 AND address = $2 AND holder = $3`,
 		a.args(r.Sequence, r.SetAside, r.OutOfUse)...)
 	a.door.knock()

@@ -38,7 +38,8 @@ func timeOf(t *time.Time) time.Time {
 
 // PutChannels writes what the ledger says of channel accounts. Numbers only grow,
 // because who looks may be behind who uses; except for an account that was out of
-// use: it may have been made anew, on a network that was begun anew.
+// use, whose number is to be asked for: it may have been made anew, on a network that
+// was begun anew.
 func (j journal) PutChannels(ctx context.Context, networkID, deployer string, channels []provisioning.Channel) error {
 	return j.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
@@ -48,7 +49,7 @@ func (j journal) PutChannels(ctx context.Context, networkID, deployer string, ch
 				ON CONFLICT (network_id, address) DO UPDATE SET deployer = excluded.deployer, channel = excluded.channel,
 					balance = excluded.balance, out_of_use = excluded.out_of_use, checked_at = excluded.checked_at,
 					sequence = CASE WHEN a.expires_at > clock_timestamp() OR a.sequence = 0 THEN a.sequence
-						WHEN a.out_of_use IS NOT NULL THEN excluded.sequence ELSE greatest(a.sequence, excluded.sequence) END`,
+						WHEN a.out_of_use IS NOT NULL THEN 0 ELSE greatest(a.sequence, excluded.sequence) END`,
 				networkID, c.Address, deployer, c.Index, c.Sequence, c.Balance, c.OutOfUse)
 		}
 		return tx.SendBatch(ctx, batch).Close()

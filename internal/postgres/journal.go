@@ -91,7 +91,7 @@ func (j journal) tryAccount(ctx context.Context, networkID, address string) (*ac
 			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
 			WHERE a.expires_at IS NULL OR a.expires_at < clock_timestamp()
 			   OR a.lease_tenant = $1 AND a.lease_epoch = $2
-			RETURNING sequence, `+leftOpen, j.tenant, j.epoch, upkeepLease, networkID, address, a.holder).Scan(&a.sequence, &open)
+			RETURNING `+lastUsed+`, applied, `+leftOpen, j.tenant, j.epoch, upkeepLease, networkID, address, a.holder).Scan(&a.sequence, &a.applied, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return j.stillMine(ctx, tx)
 		}
@@ -106,6 +106,10 @@ func (j journal) tryAccount(ctx context.Context, networkID, address string) (*ac
 	}
 	return a, err
 }
+
+// lastUsed is the sequence number that an account a used last. A tenant's next run
+// may have found out that one was applied that the account's own user never knew of.
+const lastUsed = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence, a.applied) END`
 
 // leftOpen tells whether an account a has transactions without an outcome.
 const leftOpen = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
@@ -126,8 +130,8 @@ func (j journal) tryChannel(ctx context.Context, networkID, deployer string, cou
 			)
 			UPDATE stellar_accounts a SET holder = $7::uuid, `+leased+`
 			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address
-			RETURNING a.address, a.channel, a.sequence, coalesce(a.balance, 0), `+leftOpen,
-			j.tenant, j.epoch, upkeepLease, networkID, deployer, count, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.balance, &open)
+			RETURNING a.address, a.channel, `+lastUsed+`, a.applied, coalesce(a.balance, 0), `+leftOpen,
+			j.tenant, j.epoch, upkeepLease, networkID, deployer, count, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return j.noChannel(ctx, tx, networkID, deployer, count)
 		}
@@ -217,7 +221,7 @@ const resolved = `done AS (
 	), applied AS (
 		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')
 	), paid AS (
-		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, carried = a.carried + 1
+		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, carried = a.carried + 1, applied = greatest(a.applied, x.sequence)
 		FROM applied x WHERE a.network_id = x.network_id AND a.address = x.source
 	), counted AS (
 		INSERT INTO stellar_totals AS t (purpose, slot, transactions, stroops)

@@ -58,6 +58,10 @@ type AccountLease interface {
 	Unresolved() []StellarTransaction
 	// Sequence is the last sequence number known to be used, 0 when unknown.
 	Sequence() int64
+	// Applied is the highest sequence number of a transaction of the account that is
+	// known to be applied. A server that knows a lower one is behind, or its network was
+	// begun anew.
+	Applied() int64
 	// Balance is what a channel had when somebody looked, less what it paid since,
 	// in stroops; 0 when unknown.
 	Balance() int64

@@ -15,6 +15,7 @@ ALTER TABLE stellar_accounts
     ADD COLUMN channel    integer CHECK (channel >= 0),
     ADD COLUMN set_aside  timestamptz,  -- nobody's until then: a transaction's outcome is not known
     ADD COLUMN out_of_use varchar(300), -- why nobody can use it
+    ADD COLUMN applied    bigint NOT NULL DEFAULT 0, -- the highest sequence number of a transaction known to be applied
     ADD COLUMN balance    bigint,       -- stroops, by the last look less what it paid since
     ADD COLUMN carried    bigint NOT NULL DEFAULT 0,
     ADD COLUMN used_at    timestamptz,
@@ -23,8 +24,9 @@ ALTER TABLE stellar_accounts
     ADD CONSTRAINT stellar_accounts_both CHECK ((deployer IS NULL) = (channel IS NULL));
 UPDATE stellar_accounts SET holder = gen_random_uuid() WHERE lease_tenant IS NOT NULL;
 
--- What is done for many contracts at once is no tenant's.
+-- What is done for many contracts, or for all, is no tenant's.
 ALTER TABLE stellar_transactions ALTER COLUMN tenant_id DROP NOT NULL;
+UPDATE stellar_transactions SET tenant_id = NULL WHERE contract_id IS NULL;
 -- However many channels there are: about one contract there is one transaction at a time.
 CREATE UNIQUE INDEX stellar_transactions_open ON stellar_transactions (network_id, contract_id)
     WHERE state = 'SIGNED' AND contract_id IS NOT NULL;

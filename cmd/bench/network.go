@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
@@ -11,25 +13,34 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
-// startNetwork starts a Stellar network that closes ten ledgers a second, with a
-// deployer that has funds.
-func (b *bench) startNetwork(ctx context.Context) (stop func(), err error) {
-	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: 100 * time.Millisecond})
+// startNetwork starts a Stellar network, with a deployer that has funds.
+func startNetwork(ctx context.Context, ledgerClose time.Duration) (*stellarnet.Network, *keypair.Full, error) {
+	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: ledgerClose})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	stop = func() { _ = network.Close() }
 	deployer, err := keypair.Random()
 	if err == nil {
 		err = network.Fund(deployer.Address(), 1_000_000*10_000_000) //nolint:contextcheck // it takes none
 	}
 	if err != nil {
-		stop()
+		return nil, nil, errors.Join(err, network.Close())
+	}
+	return network, deployer, nil
+}
+
+// apiChannels is how many channels tenant-api has where it is measured with the chain.
+const apiChannels = 50
+
+// startChain starts the network of the servers that are measured: ten ledgers a second.
+func (b *bench) startChain(ctx context.Context) (stop func(), err error) {
+	network, deployer, err := startNetwork(ctx, 100*time.Millisecond)
+	if err != nil {
 		return nil, err
 	}
 	b.chain = []string{
 		"SOROBAN_NETWORK=local", "SOROBAN_RPC_URL=" + network.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE=" + network.Passphrase(),
-		"SOROBAN_CONTRACT_DEPLOYER_SECRET=" + deployer.Seed(),
+		"SOROBAN_CONTRACT_DEPLOYER_SECRET=" + deployer.Seed(), "SOROBAN_CHANNELS=" + strconv.Itoa(apiChannels),
 	}
-	return stop, nil
+	return func() { _ = network.Close() }, nil
 }

@@ -1,0 +1,130 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// chainRun is one measurement with real contracts.
+type chainRun struct {
+	channels, tenants int
+	ledger            time.Duration
+}
+
+// The limits that the deployer sets itself, with the channels of the last run.
+const (
+	mostCalls   = 6.0
+	mostLedgers = 12 // For 500 tenants on 50 channels.
+)
+
+// runChain provisions with real contracts: how many tenants a ledger carries, and
+// how many calls each takes. The last run's ledgers take as long as the public
+// network's; a laptop's commits would not keep up with fifty tenants a second.
+func (b *bench) runChain(ctx context.Context) (within bool, err error) {
+	fmt.Printf("\n%-9s %8s %8s %8s %12s %12s %12s %14s\n", "channels", "tenants", "ledger", "ledgers", "per ledger", "per second", "RPC calls", "XLM a tenant")
+	within = true
+	for _, r := range []chainRun{{0, 8, time.Second}, {10, 100, time.Second}, {50, 500, 5 * time.Second}} {
+		ok, err := b.measureChain(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		within = within && ok
+	}
+	fmt.Printf("\nledgers from the first contract to the last; RPC calls for each tenant, those that all share included\n")
+	fmt.Printf("limits: 500 tenants on 50 channels in at most %d ledgers, less than %.0f calls for each\n", mostLedgers, mostCalls)
+	return within, nil
+}
+
+func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
+	network, deployer, err := startNetwork(ctx, r.ledger)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = network.Close() }()
+	url, drop, err := b.database(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer drop()
+	db, err := postgres.Open(ctx, postgres.Options{URL: url, MaxConnections: 16})
+	if err != nil {
+		return false, err
+	}
+	defer db.Close()
+	chain, err := soroban.New(soroban.Options{
+		Passphrase: network.Passphrase(), RPCURL: network.RPCURL(), DeployerSecret: deployer.Seed(), Channels: r.channels,
+	})
+	if err != nil {
+		return false, err
+	}
+	pipeline, err := provisioning.NewPipeline(db, chain, noMail{}, provisioning.PipelineOptions{})
+	if err != nil {
+		return false, err
+	}
+	service, err := provisioning.NewService(db, pipeline)
+	if err != nil {
+		return false, err
+	}
+	if err := b.provision(ctx, service, -1, 1); err != nil { // The code, the channels.
+		return false, err
+	}
+	network.Faults().Reset()
+	began := time.Now()
+	if err := b.provisionAtOnce(ctx, service, r.tenants, max(2*r.channels, 8)); err != nil {
+		return false, err
+	}
+	return report(ctx, db, network, r, time.Since(began))
+}
+
+// provisionAtOnce provisions from so many callers.
+func (b *bench) provisionAtOnce(ctx context.Context, service *provisioning.Service, tenants, callers int) error {
+	var all sync.WaitGroup
+	callers = min(callers, tenants)
+	errs := make([]error, callers)
+	for c := range callers {
+		share := tenants / callers
+		if c < tenants%callers {
+			share++
+		}
+		all.Go(func() { errs[c] = b.provision(ctx, service, c, share) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func report(ctx context.Context, db *postgres.DB, network *stellarnet.Network, r chainRun, took time.Duration) (bool, error) {
+	var (
+		ledgers int
+		stroops float64
+	)
+	// The first tenant's contract is not part of it.
+	err := db.Pool().QueryRow(ctx, `SELECT max(ledger) - min(ledger) + 1, avg(fee_charged)::float8 FROM (
+			SELECT ledger, fee_charged FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' ORDER BY ledger DESC LIMIT $1) x`,
+		r.tenants).Scan(&ledgers, &stroops)
+	if err != nil {
+		return false, err
+	}
+	calls := 0
+	for _, method := range []string{
+		protocol.SendTransactionMethodName, protocol.GetTransactionMethodName, protocol.SimulateTransactionMethodName,
+		protocol.GetLedgerEntriesMethodName, protocol.GetFeeStatsMethodName, protocol.GetNetworkMethodName,
+	} {
+		calls += network.Faults().Calls(method)
+	}
+	each := float64(calls) / float64(r.tenants)
+	fmt.Printf("%-9d %8d %8s %8d %12.1f %12.1f %12.1f %14.4f\n", r.channels, r.tenants, r.ledger, ledgers, float64(r.tenants)/float64(ledgers),
+		float64(r.tenants)/took.Seconds(), each, stroops/10_000_000)
+	return r.tenants < 500 || ledgers <= mostLedgers && each < mostCalls, nil
+}

@@ -253,7 +253,7 @@ func (w *work) carry(ctx context.Context, built assembled, c *carrier, account *
 		return nil, err
 	}
 	p := w.pursue(tx)
-	p.outbid = func(ctx context.Context) (bool, error) { return w.outbid(ctx, p, built, c) }
+	p.outbid = func(ctx context.Context, least int64) (bool, error) { return w.outbid(ctx, p, built, c, least) }
 	c.open = true
 	end, err := p.run(ctx)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 type watched struct {
 	provisioning.Journal
 	beforeStore, afterStore func(tx provisioning.StellarTransaction)
+	afterOutbid             func()
 	killed                  bool // The process dies without giving the account back.
 }
 
@@ -41,6 +42,14 @@ func (l watchedLease) Store(ctx context.Context, tx provisioning.StellarTransact
 	err := l.AccountLease.Store(ctx, tx)
 	if err == nil && l.w.afterStore != nil {
 		l.w.afterStore(tx)
+	}
+	return err
+}
+
+func (l watchedLease) Outbid(ctx context.Context, hash, envelope string, maxFee int64) error {
+	err := l.AccountLease.Outbid(ctx, hash, envelope, maxFee)
+	if err == nil && l.w.afterOutbid != nil {
+		l.w.afterOutbid()
 	}
 	return err
 }

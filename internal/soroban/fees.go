@@ -46,8 +46,9 @@ const outbidFactor = 10
 
 // outbid wraps a transaction that waits too long into another one that pays more
 // for it, and stores that; it is still the same transaction and applied once at
-// most. It reports false when the ceiling leaves nothing to offer.
-func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier) (bool, error) {
+// most. It offers at least as much as the network asked for, if it did, and
+// reports false when the ceiling leaves nothing to offer.
+func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier, least int64) (bool, error) {
 	var env xdr.TransactionEnvelope
 	if err := xdr.SafeUnmarshalBase64(p.tx.Envelope, &env); err != nil {
 		return false, unusable(err, "read stored transaction")
@@ -68,8 +69,8 @@ func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier) 
 	}
 	// The wrapping counts as an operation of its own.
 	offer := max(rate*outbidFactor, int64(min(going.P90, math.MaxUint32))) * (ops + 1)
-	fee := a.resource + min(offer, a.act.ceiling-a.resource)
-	if (fee-a.resource)/(ops+1) <= rate {
+	fee := min(max(a.resource+offer, least), a.act.ceiling)
+	if (fee-a.resource)/(ops+1) <= rate || fee < least {
 		return false, nil
 	}
 	source := xdr.MustMuxedAddress(c.lease.Address())

@@ -38,8 +38,9 @@ type pursuit struct {
 	d  *Deployer
 	tx provisioning.StellarTransaction
 	// outbid offers more for the transaction, and reports whether it did. Nil: nobody may.
-	outbid func(ctx context.Context) (bool, error)
+	outbid func(ctx context.Context, least int64) (bool, error)
 	plain  string // The envelope before it was outbid; empty: it was not.
+	least  int64  // The fee that the network asked for when it refused an offer, stroops.
 
 	uncertain bool    // A send may have been taken, so no refusal is the last word.
 	accepted  uint32  // The latest ledger when the network took it, 0 before.
@@ -97,11 +98,12 @@ func (p *pursuit) wantsSend() bool {
 
 // raise offers more for a transaction that the network took and then left lying.
 func (p *pursuit) raise(ctx context.Context) error {
-	if p.outbid == nil || p.refusal != nil || p.accepted == 0 || p.height < p.accepted+outbidAfter {
+	if p.outbid == nil || p.refusal != nil || p.accepted == 0 || p.least == 0 && p.height < p.accepted+outbidAfter {
 		return nil
 	}
 	plain := p.tx.Envelope
-	did, err := p.outbid(ctx)
+	did, err := p.outbid(ctx, p.least)
+	p.least = 0
 	if did {
 		p.plain, p.accepted = plain, 0 // To be sent.
 	} else {
@@ -151,7 +153,7 @@ func (p *pursuit) send(ctx context.Context) (*ending, error) {
 			return nil, err
 		}
 		if p.plain != "" {
-			p.withdraw(got.LatestLedger)
+			p.withdraw(end, got.LatestLedger)
 			return nil, nil
 		}
 		return p.refuse(end), nil
@@ -162,10 +164,16 @@ func (p *pursuit) send(ctx context.Context) (*ending, error) {
 }
 
 // withdraw goes back to the transaction as it was before it offered more: the
-// network took that once, and it may still be waiting there.
-func (p *pursuit) withdraw(ledger uint32) {
-	p.tx.Envelope, p.plain, p.outbid = p.plain, "", nil
+// network took that once, and it may still be waiting there. When the offer was too
+// low, the next one is what was asked for.
+func (p *pursuit) withdraw(end ending, ledger uint32) {
+	p.tx.Envelope, p.plain = p.plain, ""
 	p.accepted, p.busy = max(ledger, p.height, 1), 0
+	if end.code == xdr.TransactionResultCodeTxInsufficientFee && end.asked > p.tx.MaxFee {
+		p.least = end.asked
+	} else {
+		p.outbid = nil
+	}
 }
 
 // unsent judges a send without a usable answer. The server may have passed the

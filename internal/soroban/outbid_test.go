@@ -1,0 +1,195 @@
+package soroban_test
+
+import (
+	"context"
+	"encoding/hex"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/keypair"
+	stellar "github.com/stellar/go-stellar-sdk/network"
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// rivals are others who want the same few places in a ledger, and pay for them.
+type rivals struct {
+	b      *testBundle
+	fee    int64 // Inclusion fee, stroops.
+	stop   context.CancelFunc
+	ending sync.WaitGroup
+}
+
+// crowd lets one contract transaction into each ledger, and so many rivals compete for it.
+func (b *testBundle) crowd(n int, fee int64) *rivals {
+	b.t.Helper()
+	ctx, stop := context.WithCancel(b.t.Context())
+	r := &rivals{b: b, fee: fee, stop: stop}
+	for range n {
+		key := keypair.MustRandom()
+		b.must(b.net.Fund(key.Address(), 1000*xlm))
+		r.ending.Go(func() { r.compete(ctx, key) })
+	}
+	b.net.Faults().Capacity(1)
+	return r
+}
+
+func (r *rivals) compete(ctx context.Context, key *keypair.Full) {
+	b := r.b
+	next := b.accountOf(key.Address()).SeqNum + 1
+	tx := xdr.Transaction{SourceAccount: xdr.MustMuxedAddress(key.Address()), SeqNum: next, Operations: []xdr.Operation{{Body: upload(otherCode())}}}
+	b.simulated(&tx)
+	tx.Fee = xdr.Uint32(tx.Ext.SorobanData.ResourceFee) + xdr.Uint32(r.fee)
+	for ctx.Err() == nil {
+		tx.SeqNum = b.accountOf(key.Address()).SeqNum + 1
+		hash, err := stellar.HashTransaction(tx, b.net.Passphrase())
+		b.must(err)
+		signature, err := key.SignDecorated(hash[:])
+		b.must(err)
+		encoded, err := xdr.MarshalBase64(xdr.TransactionEnvelope{
+			Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &xdr.TransactionV1Envelope{Tx: tx, Signatures: []xdr.DecoratedSignature{signature}},
+		})
+		b.must(err)
+		// Whether it is taken does not matter: somebody's always is.
+		_, err = b.client.SendTransaction(context.Background(), protocol.SendTransactionRequest{Transaction: encoded})
+		b.must(err)
+		b.closeLedger()
+	}
+}
+
+func (r *rivals) leave() {
+	r.stop()
+	r.ending.Wait()
+	r.b.net.Faults().Capacity(0)
+}
+
+func TestDeployer_Congestion(t *testing.T) {
+	t.Parallel()
+	for name, carriers := range map[string]int{"OwnAccount": 0, "Channel": 2} {
+		t.Run("Outbids"+name, func(t *testing.T) {
+			b := setup(t)
+			d := b.deployer(channels(carriers))
+			b.deploy(d, b.begin())
+			run := b.begin()
+			b.net.Faults().HoldQueue(true) // It is taken, and not let into a ledger.
+			var first provisioning.StellarTransaction
+			_, err := d.Deploy(t.Context(), run.Tenant, watched{
+				Journal:     b.db.Journal(run),
+				afterStore:  func(tx provisioning.StellarTransaction) { first = tx },
+				afterOutbid: func() { b.net.Faults().HoldQueue(false) },
+			})
+			b.must(err)
+			env, most, paid := b.newest(run)
+			if env.FeeBump == nil || most < first.MaxFee+900 || paid > most {
+				t.Errorf("%v, %d stroops offered and then %d, %d paid", env.Type, first.MaxFee, most, paid)
+			}
+			if hash, err := stellar.HashTransactionInEnvelope(xdr.TransactionEnvelope{
+				Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: env.FeeBump.Tx.InnerTx.V1,
+			}, b.net.Passphrase()); err != nil || hex.EncodeToString(hash[:]) != first.Hash {
+				t.Errorf("it wraps another transaction: %x, %v", hash, err)
+			}
+			if got := b.count(); got["CREATE SUCCEEDED"] != 2 || got["CREATE EXPIRED"]+got["CREATE REJECTED"]+got["CREATE SIGNED"] != 0 {
+				t.Errorf("%v", got)
+			}
+			if carriers == 0 {
+				b.wantBooksToMatch(2, 0, 0)
+			} else {
+				b.wantChannelBooksToMatch(2, d)
+			}
+		})
+	}
+
+	t.Run("OutbidAndKilled", func(t *testing.T) {
+		// The next run sends what was stored last, and finds it under its first hash.
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deploy(d, b.begin())
+		run := b.begin()
+		b.net.Faults().HoldQueue(true)
+		ctx, die := context.WithCancel(t.Context())
+		_, err := d.Deploy(ctx, run.Tenant, watched{Journal: b.db.Journal(run), killed: true, afterOutbid: die})
+		wantKind(t, err, provisioning.KindCancelled)
+		b.net.Faults().HoldQueue(false)
+		next := b.restart(run)
+		b.deploy(b.deployer(channels(2)), next)
+		b.wantChannelBooksToMatch(2, d)
+	})
+
+	t.Run("TakesBackAnOfferThatIsTooLow", func(t *testing.T) {
+		// The ceiling leaves less than the tenfold that the queue wants.
+		b := setup(t)
+		b.deploy(b.deployer(), b.begin())
+		_, most, _ := b.newest(provisioning.Run{})
+		run := b.begin()
+		b.net.Faults().HoldQueue(true)
+		sends := 0
+		w := &wire{after: func(method string, _ []byte) []byte {
+			if method == send {
+				if sends++; sends == 2 { // The offer was refused by now.
+					b.net.Faults().HoldQueue(false)
+				}
+			}
+			return nil
+		}}
+		d := b.deployer(func(o *soroban.Options) { o.MaxFee, o.HTTPClient = most+150, w.client() })
+		_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		b.must(err)
+		if got := b.count(); got["CREATE SUCCEEDED"] != 2 || sends < 2 {
+			t.Errorf("%v, %d sends", got, sends)
+		}
+		b.wantBooksToMatch(2, 0, 0)
+	})
+
+	t.Run("InACrowd", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deploy(d, b.begin())
+		crowd := b.crowd(3, 3000)
+		run := b.begin()
+		_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		crowd.leave()
+		b.must(err)
+		if _, most, paid := b.newest(run); paid > most {
+			t.Errorf("%d paid, at most %d were to be", paid, most)
+		}
+		b.wantChannelBooksToMatch(2, d)
+	})
+
+	t.Run("AtMostTheCeiling", func(t *testing.T) {
+		b := setup(t)
+		b.deploy(b.deployer(), b.begin())
+		d := b.deployer(func(o *soroban.Options) { o.MaxFee = 1_300_000 })
+		crowd := b.crowd(3, 500_000)
+		run := b.begin()
+		// It may be lucky, be refused, or wait until it expires.
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := d.Deploy(ctx, run.Tenant, b.db.Journal(run))
+		crowd.leave()
+		if kind := provisioning.KindOf(err); err != nil && kind != provisioning.KindPermanent && kind != provisioning.KindTransient {
+			t.Errorf("%v", err)
+		}
+		var most int64
+		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT max(max_fee) FROM stellar_transactions WHERE purpose = 'CREATE'`).Scan(&most))
+		if most > 1_300_000 {
+			t.Errorf("%d stroops were offered", most)
+		}
+		b.deploy(b.deployer(), run) // Without the crowd it is what it always was.
+	})
+}
+
+// newest reads the transaction that created a run's contract, or the newest of all.
+func (b *testBundle) newest(run provisioning.Run) (env xdr.TransactionEnvelope, most, paid int64) {
+	b.t.Helper()
+	var envelope string
+	b.must(b.db.Pool().QueryRow(b.t.Context(), `SELECT envelope, max_fee, fee_charged FROM stellar_transactions
+		WHERE state = 'SUCCEEDED' AND purpose = 'CREATE' AND ($1 OR tenant_id = $2) ORDER BY created_at DESC LIMIT 1`,
+		run.Tenant.ID == uuid.Nil, run.Tenant.ID).Scan(&envelope, &most, &paid))
+	b.must(xdr.SafeUnmarshalBase64(envelope, &env))
+	return env, most, paid
+}

@@ -2,6 +2,7 @@ package apiclient_test
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -206,6 +207,105 @@ var conformance = []struct {
 		wantKind(t, err, provisioning.KindConflict)
 		_, err = all.ResendWelcome(t.Context(), out.Tenant.ID)
 		wantKind(t, err, provisioning.KindConflict)
+	}},
+	{"RestoresAndPurges", func(t *testing.T, w *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := out.Tenant.ID
+		if _, err := all.Archive(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // Of one that is live it is success.
+			if got, err := all.Restore(t.Context(), id); err != nil || got.Status != provisioning.StatusActive || !got.ArchivedAt.IsZero() {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
+		wantKind(t, err, provisioning.KindConflict)
+		if _, err := all.Archive(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
+		wantKind(t, err, provisioning.KindConflict)
+		if _, err := w.db.Pool().Exec(t.Context(), `UPDATE tenants SET archived_at = now() - interval '40 days'`); err != nil {
+			t.Fatal(err)
+		}
+		_, err = all.Purge(t.Context(), id, "Another Clinic", provisioning.DefaultRetention)
+		wantKind(t, err, provisioning.KindInvalid)
+		if fields := provisioning.FieldsOf(err); len(fields) != 1 || fields[0].Field != "confirm" {
+			t.Errorf("fields %v, %v", fields, err)
+		}
+		certificate, err := all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
+		if err != nil || certificate.TenantID != id || certificate.Rows["users"] != 1 || certificate.SchemaName != out.Tenant.SchemaName ||
+			certificate.AuditHead != "" || certificate.ContractID != out.Tenant.ContractID {
+			t.Errorf("%+v, %v", certificate, err)
+		}
+		_, err = all.Restore(t.Context(), id)
+		wantKind(t, err, provisioning.KindConflict)
+	}},
+	{"GoesThroughAllPages", func(t *testing.T, _ *world, all tenants) {
+		for i := range 5 {
+			in := clinic()
+			in.Name, in.ExternalID, in.ManagedBy = fmt.Sprintf("Clinic %d", i), fmt.Sprint(i), ""
+			if _, err := all.Provision(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names := func(q provisioning.ListQuery) (names string) {
+			for tenant, err := range all.Every(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tenant.ID == uuid.Nil || tenant.AdminEmail == "" || tenant.CreatedAt.IsZero() || tenant.Status != provisioning.StatusActive {
+					t.Errorf("%+v", tenant)
+				}
+				names += tenant.Name + " "
+			}
+			return names
+		}
+		for _, c := range []struct {
+			query provisioning.ListQuery
+			want  string
+		}{
+			{provisioning.ListQuery{Limit: 2}, "Clinic 4 Clinic 3 Clinic 2 Clinic 1 Clinic 0 "},
+			{provisioning.ListQuery{Text: "clinic 3"}, "Clinic 3 "},
+			{provisioning.ListQuery{Status: provisioning.StatusFailed}, ""},
+		} {
+			if got := names(c.query); got != c.want {
+				t.Errorf("%+v: %q", c.query, got)
+			}
+		}
+		first := 0
+		for range all.Every(t.Context(), provisioning.ListQuery{Limit: 2}) {
+			first++
+			break // Nobody has to go to the end.
+		}
+		if first != 1 {
+			t.Error("it went on")
+		}
+		for _, err := range all.Every(t.Context(), provisioning.ListQuery{Status: "LOST"}) {
+			wantKind(t, err, provisioning.KindInvalid)
+		}
+	}},
+	{"TellsTheSteps", func(t *testing.T, _ *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := all.Log(t.Context(), out.Tenant.ID, false)
+		if err != nil || len(log) != 7 {
+			t.Fatalf("%+v, %v", log, err)
+		}
+		for i, e := range log {
+			if e.Step != provisioning.Steps()[i] || e.Status != provisioning.StepCompleted || e.Attempt != 1 || e.TenantID != out.Tenant.ID || e.ID == uuid.Nil {
+				t.Errorf("%+v", e)
+			}
+		}
+		if log[4].Result["contractId"] != out.Tenant.ContractID {
+			t.Errorf("%v", log[4].Result)
+		}
 	}},
 	{"KnowsNobody", func(t *testing.T, _ *world, all tenants) {
 		id := uuid.New()

@@ -2,6 +2,7 @@ package apiclient_test
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +36,10 @@ type tenants interface {
 	Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error)
 	Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
 	ResendWelcome(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+	Every(ctx context.Context, q provisioning.ListQuery) iter.Seq2[provisioning.Tenant, error]
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error)
 }
 
 // world is a registry with a service on it, and a tenant-api on that.
@@ -128,7 +133,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.service = service.Attended()
-	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite}, 0, time.Now())
+	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge}, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,3 +100,16 @@ func (r *reader) address(address, network string) {
 func seedShape(seed string) bool {
 	return len(seed) == 56 && seed[0] == 'S' && strings.Trim(seed, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
+
+// Passphrase gives the passphrase of a network that has a name; anything else is
+// taken for a passphrase itself.
+func Passphrase(network string) string {
+	name := strings.ToLower(network)
+	if name == "mainnet" {
+		name = "public"
+	}
+	if known, named := networks[name]; named {
+		return known.passphrase
+	}
+	return network
+}

@@ -188,6 +188,19 @@ resource "healthcare_tenant" "clinic" {
 }
 `
 
+// read gives a file of the working directory.
+func (w *world) read(name string) string {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// deployer is the address of the account that deploys.
+func (w *world) deployer() string { return keypair.MustParseFull(w.seed).Address() }
+
 func (w *world) write(name, text string) {
 	w.t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {

@@ -2,8 +2,10 @@ package provider
 
 import (
 	"context"
+	"iter"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -26,6 +28,10 @@ type tenants interface {
 	Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error)
 	Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
 	ResendWelcome(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+	Every(ctx context.Context, q provisioning.ListQuery) iter.Seq2[provisioning.Tenant, error]
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error)
 }
 
 var (

@@ -32,7 +32,10 @@ type report struct {
 // one, and writes what people are not shown of it into the log.
 func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": r.name, "error": err.Error()})
-	summary := "Could not " + r.tried + " tenant"
+	summary, about := "Could not "+r.tried+" tenant", fmt.Sprintf("Tenant %q: ", r.name)
+	if r.name == "" { // It is about no single one.
+		summary, about = summary+"s", ""
+	}
 	var limit timeLimitError
 	timedOut := errors.As(context.Cause(ctx), &limit) && provisioning.KindOf(err) == provisioning.KindTransient
 	if timedOut {
@@ -45,7 +48,7 @@ func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 	if next == "" {
 		next = remedy(provisioning.KindOf(err))
 	}
-	detail := fmt.Sprintf("Tenant %q: %s.\n\n%s\n\n%s", r.name, provisioning.SafeMessage(err), survived, next)
+	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", about, provisioning.SafeMessage(err), survived, next)
 	fields := provisioning.FieldsOf(err)
 	for _, f := range fields {
 		if at, ok := attributes[f.Field]; ok {

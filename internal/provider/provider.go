@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -151,11 +152,19 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.ResourceData = newBackend(settings, p.version)
+	b := newBackend(settings, p.version)
+	resp.ResourceData, resp.DataSourceData = b, b
 }
 
 func (p *healthcareProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{newTenantResource}
 }
 
-func (p *healthcareProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+// Functions are those that need no configuration.
+func (p *healthcareProvider) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{newSlugFunction, newContractIDFunction}
+}
+
+func (p *healthcareProvider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{newTenantData, newTenantsData, newStatusData}
+}

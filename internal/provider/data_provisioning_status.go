@@ -1,0 +1,126 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// statusData reads how far a tenant's provisioning is.
+type statusData struct{ configured }
+
+func newStatusData() datasource.DataSource { return &statusData{} }
+
+type statusDataModel struct {
+	TenantID   types.String `tfsdk:"tenant_id"`
+	TenantName types.String `tfsdk:"tenant_name"`
+	Status     types.String `tfsdk:"status"`
+	Attempt    types.Int64  `tfsdk:"attempt"`
+	Error      types.String `tfsdk:"error"`
+	Steps      []stepModel  `tfsdk:"steps"`
+}
+
+type stepModel struct {
+	Step       types.String  `tfsdk:"step"`
+	Status     types.String  `tfsdk:"status"`
+	DurationMs types.Float64 `tfsdk:"duration_ms"`
+	Error      types.String  `tfsdk:"error"`
+	Result     types.String  `tfsdk:"result"`
+}
+
+func (d *statusData) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_tenant_provisioning_status"
+}
+
+func (d *statusData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	computed := func(text string) schema.StringAttribute {
+		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "How far the provisioning of a tenant is: the seven steps of its newest attempt.",
+		Attributes: map[string]schema.Attribute{
+			"tenant_id":   schema.StringAttribute{Required: true, Validators: []validator.String{rule{"tenant_id", checkUUID}}, MarkdownDescription: "The tenant's `id`."},
+			"tenant_name": computed("Name of the tenant."),
+			"status":      computed("Status of the tenant."),
+			"attempt":     schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the newest attempt, from 1."},
+			"error":       computed("Why the last attempt failed; null when it did not."),
+			"steps": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The steps of the newest attempt that have begun, in their order.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"step":        computed("`CREATE_TENANT_RECORD`, `CREATE_SCHEMA`, `RUN_MIGRATIONS`, `SEED_ROLES_AND_USER`, `DEPLOY_SOROBAN_CONTRACT`, `STORE_CONTRACT_ADDRESS` or `SEND_WELCOME_EMAIL`."),
+					"status":      computed("`PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED` or `ROLLED_BACK`."),
+					"duration_ms": schema.Float64Attribute{Computed: true, MarkdownDescription: "How long it took, in whole milliseconds; null until it has ended."},
+					"error":       computed("Why it failed, or is tried again; null when neither is so."),
+					"result":      computed("What came of it, as a JSON object; null when there is nothing to tell."),
+				}}},
+		},
+	}
+}
+
+func (d *statusData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *statusData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	ctx = d.masked(ctx)
+	var model statusDataModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := within(ctx, "read", readTimeout)
+	defer cancel()
+	if err := d.read(ctx, &model); err != nil {
+		report{tried: "read", name: model.TenantID.ValueString(), next: nextForMissing(err)}.add(ctx, &resp.Diagnostics, err)
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+}
+
+func (d *statusData) read(ctx context.Context, m *statusDataModel) error {
+	id, err := uuid.Parse(m.TenantID.ValueString())
+	if err != nil {
+		return provisioning.Errorf(provisioning.KindInvalid, "read provisioning status", "tenant_id is no UUID")
+	}
+	service, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := service.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	entries, err := service.Log(ctx, id, false)
+	if err != nil {
+		return err
+	}
+	m.TenantName, m.Status, m.Error = types.StringValue(t.Name), types.StringValue(string(t.Status)), optional(t.ProvisioningError)
+	m.Attempt = types.Int64Value(int64(t.Attempt))
+	m.Steps = make([]stepModel, len(entries))
+	for i, e := range entries {
+		m.Steps[i] = stepOf(e)
+	}
+	return nil
+}
+
+func stepOf(e provisioning.LogEntry) stepModel {
+	s := stepModel{
+		Step: types.StringValue(string(e.Step)), Status: types.StringValue(string(e.Status)), Error: optional(e.Error),
+		DurationMs: types.Float64Null(), Result: types.StringNull(),
+	}
+	if e.Status != provisioning.StepPending && e.Status != provisioning.StepInProgress {
+		s.DurationMs = types.Float64Value(float64(e.Duration.Round(1_000_000).Milliseconds()))
+	}
+	if len(e.Result) > 0 {
+		if text, err := json.Marshal(e.Result); err == nil {
+			s.Result = types.StringValue(string(text))
+		}
+	}
+	return s
+}

@@ -1,0 +1,159 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework-validators/datasourcevalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// tenantData reads one tenant, of whatever status.
+type tenantData struct{ configured }
+
+func newTenantData() datasource.DataSource { return &tenantData{} }
+
+// tenantDataModel is healthcare_tenant as a data source.
+type tenantDataModel struct {
+	ID                 types.String `tfsdk:"id"`
+	Name               types.String `tfsdk:"name"`
+	ExternalID         types.String `tfsdk:"external_id"`
+	AdminEmail         types.String `tfsdk:"admin_email"`
+	AdminFirstName     types.String `tfsdk:"admin_first_name"`
+	AdminLastName      types.String `tfsdk:"admin_last_name"`
+	Metadata           types.Map    `tfsdk:"metadata"`
+	ManagedBy          types.String `tfsdk:"managed_by"`
+	SchemaName         types.String `tfsdk:"schema_name"`
+	DatabaseRole       types.String `tfsdk:"database_role"`
+	Status             types.String `tfsdk:"status"`
+	ProvisioningError  types.String `tfsdk:"provisioning_error"`
+	SorobanContractID  types.String `tfsdk:"soroban_contract_id"`
+	WelcomeEmailStatus types.String `tfsdk:"welcome_email_status"`
+	CreatedAt          types.String `tfsdk:"created_at"`
+	UpdatedAt          types.String `tfsdk:"updated_at"`
+	ActivatedAt        types.String `tfsdk:"activated_at"`
+	ArchivedAt         types.String `tfsdk:"archived_at"`
+}
+
+func (d *tenantData) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_tenant"
+}
+
+func (d *tenantData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	computed := func(text string) schema.StringAttribute {
+		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
+	}
+	key := func(text string, rules ...validator.String) schema.StringAttribute {
+		return schema.StringAttribute{Optional: true, Computed: true, Validators: rules, MarkdownDescription: text}
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "One tenant, of whatever status, found by its `id`, its `name` or its `external_id`. " +
+			"Among tenants of the same name the live one is found, else the one that was archived last.",
+		Attributes: map[string]schema.Attribute{
+			"id":                   key("UUID of the tenant.", rule{"id", checkUUID}),
+			"name":                 key("Name, without regard to case.", rule{"name", provisioning.CheckName}),
+			"external_id":          key("Your own key for the tenant.", rule{"external_id", provisioning.CheckExternalID}),
+			"admin_email":          computed("Address of the first administrator."),
+			"admin_first_name":     computed("First name of the administrator."),
+			"admin_last_name":      computed("Last name of the administrator."),
+			"metadata":             schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Further facts about the tenant."},
+			"managed_by":           computed("Who manages the tenant, as the provider's `managed_by` said."),
+			"schema_name":          computed("PostgreSQL schema with the tenant's data."),
+			"database_role":        computed("PostgreSQL role that can reach this schema and nothing else."),
+			"status":               computed("`PENDING`, `PROVISIONING`, `ACTIVE`, `FAILED` or `ARCHIVED`."),
+			"provisioning_error":   computed("Why the last attempt failed; null when it did not."),
+			"soroban_contract_id":  computed("Address (`C...`) of the tenant's contract; null until it is verified."),
+			"welcome_email_status": computed("`SENT`, `PENDING` or `FAILED`."),
+			"created_at":           computed("When the tenant was recorded (RFC 3339, UTC)."),
+			"updated_at":           computed("When the tenant changed last."),
+			"activated_at":         computed("When the tenant first went live; null before."),
+			"archived_at":          computed("When the tenant was archived; null while it is not."),
+		},
+	}
+}
+
+func (d *tenantData) ConfigValidators(context.Context) []datasource.ConfigValidator {
+	return []datasource.ConfigValidator{datasourcevalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name"), path.MatchRoot("external_id"))}
+}
+
+func (d *tenantData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *tenantData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	ctx = d.masked(ctx)
+	var model tenantDataModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := within(ctx, "read", readTimeout)
+	defer cancel()
+	t, err := d.find(ctx, model)
+	if err != nil {
+		report{tried: "read", name: model.wanted(), next: nextForMissing(err)}.add(ctx, &resp.Diagnostics, err)
+		return
+	}
+	model, diags := dataOf(ctx, t)
+	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+}
+
+func (d *tenantData) find(ctx context.Context, m tenantDataModel) (provisioning.Tenant, error) {
+	service, err := d.open(ctx)
+	if err != nil {
+		return provisioning.Tenant{}, err
+	}
+	switch {
+	case m.Name.ValueString() != "":
+		return service.FindByName(ctx, m.Name.ValueString())
+	case m.ExternalID.ValueString() != "":
+		return service.FindByExternalID(ctx, m.ExternalID.ValueString())
+	}
+	id, err := uuid.Parse(m.ID.ValueString())
+	if err != nil {
+		return provisioning.Tenant{}, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id is no UUID")
+	}
+	return service.Get(ctx, id)
+}
+
+// wanted is what the tenant is looked for by, for messages.
+func (m tenantDataModel) wanted() string {
+	for _, v := range []types.String{m.Name, m.ExternalID, m.ID} {
+		if v.ValueString() != "" {
+			return v.ValueString()
+		}
+	}
+	return ""
+}
+
+// nextForMissing says what to do where there is no such tenant.
+func nextForMissing(err error) string {
+	if provisioning.KindOf(err) == provisioning.KindNotFound {
+		return "Correct the key, or create the tenant first: a data source reads what exists when it is refreshed."
+	}
+	return ""
+}
+
+func dataOf(ctx context.Context, t provisioning.Tenant) (m tenantDataModel, diags diagnostics) {
+	m = tenantDataModel{
+		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: optional(t.ExternalID),
+		AdminEmail: types.StringValue(t.AdminEmail), AdminFirstName: types.StringValue(t.AdminFirstName), AdminLastName: types.StringValue(t.AdminLastName),
+		ManagedBy: optional(t.ManagedBy), SchemaName: types.StringValue(t.SchemaName), DatabaseRole: types.StringValue(t.DatabaseRole),
+		Status: types.StringValue(string(t.Status)), ProvisioningError: optional(t.ProvisioningError), SorobanContractID: optional(t.ContractID),
+		WelcomeEmailStatus: types.StringValue(string(t.WelcomeEmail)), CreatedAt: timestamp(t.CreatedAt), UpdatedAt: timestamp(t.UpdatedAt),
+		ActivatedAt: happened(t.ActivatedAt), ArchivedAt: happened(t.ArchivedAt),
+	}
+	metadata := t.Metadata
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	m.Metadata, diags = types.MapValueFrom(ctx, types.StringType, metadata)
+	return m, diags
+}

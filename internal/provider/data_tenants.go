@@ -1,0 +1,107 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// tenantsData lists tenants.
+type tenantsData struct{ configured }
+
+func newTenantsData() datasource.DataSource { return &tenantsData{} }
+
+type tenantsDataModel struct {
+	Status  types.String    `tfsdk:"status"`
+	Search  types.String    `tfsdk:"search"`
+	Limit   types.Int64     `tfsdk:"limit"`
+	Tenants []tenantSummary `tfsdk:"tenants"`
+}
+
+type tenantSummary struct {
+	ID         types.String `tfsdk:"id"`
+	Name       types.String `tfsdk:"name"`
+	Status     types.String `tfsdk:"status"`
+	AdminEmail types.String `tfsdk:"admin_email"`
+	CreatedAt  types.String `tfsdk:"created_at"`
+}
+
+// statusNames are all statuses, for validators.
+func statusNames() (names []string) {
+	for _, s := range provisioning.Statuses() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func (d *tenantsData) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_tenants"
+}
+
+func (d *tenantsData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	computed := func(text string) schema.StringAttribute {
+		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Tenants, newest first. Use the data source `healthcare_tenant` for all that is known of one.",
+		Attributes: map[string]schema.Attribute{
+			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(statusNames()...)},
+				MarkdownDescription: "Only tenants of this status: `PENDING`, `PROVISIONING`, `ACTIVE`, `FAILED` or `ARCHIVED`."},
+			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
+				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
+			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
+				MarkdownDescription: "The most tenants to read. Default: all."},
+			"tenants": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The tenants.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id":          computed("UUID of the tenant."),
+					"name":        computed("Name of the organisation."),
+					"status":      computed("Status."),
+					"admin_email": computed("Address of the first administrator."),
+					"created_at":  computed("When the tenant was recorded (RFC 3339, UTC)."),
+				}}},
+		},
+	}
+}
+
+func (d *tenantsData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *tenantsData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	ctx = d.masked(ctx)
+	var model tenantsDataModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := within(ctx, "read", readTimeout)
+	defer cancel()
+	service, err := d.open(ctx)
+	if err != nil {
+		report{tried: "list"}.add(ctx, &resp.Diagnostics, err)
+		return
+	}
+	model.Tenants = []tenantSummary{}
+	query := provisioning.ListQuery{Status: provisioning.Status(model.Status.ValueString()), Text: model.Search.ValueString()}
+	for t, err := range service.Every(ctx, query) {
+		if err != nil {
+			report{tried: "list"}.add(ctx, &resp.Diagnostics, err)
+			return
+		}
+		model.Tenants = append(model.Tenants, tenantSummary{
+			ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), Status: types.StringValue(string(t.Status)),
+			AdminEmail: types.StringValue(t.AdminEmail), CreatedAt: timestamp(t.CreatedAt),
+		})
+		if !model.Limit.IsNull() && int64(len(model.Tenants)) >= model.Limit.ValueInt64() {
+			break
+		}
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+}

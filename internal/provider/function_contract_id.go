@@ -1,0 +1,62 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/function"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// contractIDFunction tells which address a tenant's contract has.
+type contractIDFunction struct{}
+
+func newContractIDFunction() function.Function { return contractIDFunction{} }
+
+func (contractIDFunction) Metadata(_ context.Context, _ function.MetadataRequest, resp *function.MetadataResponse) {
+	resp.Name = "contract_id"
+}
+
+func (contractIDFunction) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
+	resp.Definition = function.Definition{
+		Summary: "Address of a tenant's contract",
+		MarkdownDescription: "Computes the address (`C...`) that the contract of a tenant has, without asking a network: it follows from the network, " +
+			"the deployer's account and the tenant's id. Whether the contract is there, the resource tells.",
+		Parameters: []function.Parameter{
+			function.StringParameter{Name: "network", MarkdownDescription: "`testnet`, `public`, `futurenet` or `local`, or the passphrase of another network."},
+			function.StringParameter{Name: "deployer", MarkdownDescription: "Address (`G...`) of the account that deploys contracts. Not its secret key."},
+			function.StringParameter{Name: "tenant_id", MarkdownDescription: "The tenant's `id`."},
+		},
+		Return: function.StringReturn{},
+	}
+}
+
+func (contractIDFunction) Run(ctx context.Context, req function.RunRequest, resp *function.RunResponse) {
+	var network, deployer, tenant string
+	if resp.Error = req.Arguments.Get(ctx, &network, &deployer, &tenant); resp.Error != nil {
+		return
+	}
+	passphrase := config.Passphrase(network)
+	if passphrase == "" {
+		resp.Error = function.NewArgumentFuncError(0, "network is empty; give testnet, public, futurenet, local or a passphrase")
+		return
+	}
+	id, err := uuid.Parse(tenant)
+	if err != nil {
+		resp.Error = function.NewArgumentFuncError(2, "tenant_id is no UUID; give the tenant's id")
+		return
+	}
+	if len(deployer) == 56 && deployer[0] == 'S' { // Never to be quoted.
+		resp.Error = function.NewArgumentFuncError(1, "deployer is a secret key; give the account's address, which begins with G")
+		return
+	}
+	address, err := soroban.ContractID(passphrase, deployer, id)
+	if err != nil {
+		resp.Error = function.NewArgumentFuncError(1, "deployer: "+provisioning.SafeMessage(err))
+		return
+	}
+	resp.Error = resp.Result.Set(ctx, address)
+}

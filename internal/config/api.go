@@ -63,7 +63,7 @@ func ReadAPI(get Source) (API, error) {
 		Port:        int(r.number(AppPort, 3000, 0, 65535)),
 		MetricsAddr: r.text(MetricsAddr, ""), OIDCIssuer: r.text(OIDCIssuer, ""), OIDCAudience: r.text(OIDCAudience, ""),
 		RateLimit: int(r.number(RateLimit, 100, 1, 1_000_000)),
-		Retention: r.duration(PurgeRetention, 30*24*time.Hour),
+		Retention: r.duration(PurgeRetention, defaultRetention),
 		Workers:   int(r.number(WorkerCount, 0, 1, maxWorkers)),
 	}
 	if strings.ContainsAny(a.Host, "/ ") || strings.Contains(a.Host, ":") && net.ParseIP(strings.Trim(a.Host, "[]")) == nil {
@@ -84,6 +84,14 @@ func ReadAPI(get Source) (API, error) {
 		r.fault(OIDCIssuer, "is no https URL; give the issuer as its tokens name it")
 	}
 	return a, r.err()
+}
+
+const defaultRetention = 30 * 24 * time.Hour
+
+// ReadRetention reads how long an archived tenant is kept before it can be purged.
+func ReadRetention(get Source) (time.Duration, error) {
+	r := &reader{get: get}
+	return r.duration(PurgeRetention, defaultRetention), r.err()
 }
 
 // Log is how a program logs.

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -88,7 +89,7 @@ output "progress" { value = data.healthcare_tenant_provisioning_status.clinic }
 		if got := text(t, out["one"]); got != `["Other Clinic"]` {
 			t.Error(got)
 		}
-		if some, _ := out["some"].([]any); len(some) != 1 || some[0].(map[string]any)["admin_email"] != "grace@other.example" {
+		if some, _ := out["some"].([]any); len(some) != 1 || !strings.Contains(text(t, some), `"admin_email":"grace@other.example"`) {
 			t.Errorf("%v", out["some"])
 		}
 		progress, _ := out["progress"].(map[string]any)
@@ -97,7 +98,7 @@ output "progress" { value = data.healthcare_tenant_provisioning_status.clinic }
 			t.Fatalf("%v", progress)
 		}
 		deploy, _ := steps[4].(map[string]any)
-		if deploy["step"] != "DEPLOY_SOROBAN_CONTRACT" || deploy["status"] != "COMPLETED" || !strings.Contains(deploy["result"].(string), id["soroban_contract_id"].(string)) {
+		if deploy["step"] != "DEPLOY_SOROBAN_CONTRACT" || deploy["status"] != "COMPLETED" || !strings.Contains(fmt.Sprint(deploy["result"]), fmt.Sprint(id["soroban_contract_id"])) {
 			t.Errorf("%v", deploy)
 		}
 		w.noChanges()

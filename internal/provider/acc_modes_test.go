@@ -49,7 +49,7 @@ type apiServer struct {
 // forServer tells settings of the platform, which tenant-api gets in API mode,
 // from those of the CLI.
 func forServer(variable string) bool {
-	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_"} {
+	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_"} {
 		if strings.HasPrefix(variable, prefix) {
 			return true
 		}
@@ -86,7 +86,7 @@ func (w *world) serve(settings map[string]string) {
 		w.server.stop(w.t)
 	}
 	if w.token == "" {
-		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write")
+		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write", "--scope", "tenants:purge")
 		token, err := create.Output()
 		if err != nil {
 			w.t.Fatalf("create a key: %v: %s", err, stderr(err))

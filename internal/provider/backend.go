@@ -152,6 +152,7 @@ func (s settings) service(db *postgres.DB) (*provisioning.Service, *contracts, e
 
 // observe writes a run's story into Terraform's log.
 func observe(ctx context.Context, e provisioning.Event) {
+	tellStep(ctx, e)
 	fields := map[string]any{
 		"tenant_id": e.Tenant.ID.String(), "tenant_name": e.Tenant.Name,
 		"step": string(e.Step), "status": string(e.Status), "attempt": e.Attempt,

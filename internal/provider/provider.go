@@ -5,8 +5,10 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -153,7 +155,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 		return
 	}
 	b := newBackend(settings, p.version)
-	resp.ResourceData, resp.DataSourceData = b, b
+	resp.ResourceData, resp.DataSourceData, resp.ActionData, resp.ListResourceData, resp.EphemeralResourceData = b, b, b, b, b
 }
 
 func (p *healthcareProvider) Resources(context.Context) []func() resource.Resource {
@@ -167,4 +169,14 @@ func (p *healthcareProvider) Functions(context.Context) []func() function.Functi
 
 func (p *healthcareProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{newTenantData, newTenantsData, newStatusData}
+}
+
+// Actions are what is done to a tenant at somebody's wish.
+func (p *healthcareProvider) Actions(context.Context) []func() action.Action {
+	return []func() action.Action{newResumeAction, newResendAction, newRestoreAction, newPurgeAction}
+}
+
+// ListResources are for terraform query.
+func (p *healthcareProvider) ListResources(context.Context) []func() list.ListResource {
+	return []func() list.ListResource{newTenantList}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -22,6 +23,7 @@ type settings struct {
 	soroban     config.Soroban
 	mail        config.Mail
 	managedBy   string
+	retention   time.Duration     // How long an archived tenant is kept before it can be purged.
 	api         *config.TenantAPI // Not nil: everything goes through this server, and the groups above are empty.
 	unknown     []string          // Attributes whose values Terraform does not know yet.
 }
@@ -102,6 +104,7 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 		c.database(ctx, m, &s)
 		c.soroban(ctx, m, &s)
 		c.mail(ctx, m, &s)
+		read(c, "purge", true, &s.retention, config.ReadRetention)
 	}
 	if m.ManagedBy.IsUnknown() {
 		c.unknown = append(c.unknown, "managed_by")

@@ -1,0 +1,219 @@
+package provider_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+)
+
+// protocol is the provider as a CLI talks to it, for what the oldest CLI under
+// test does not know yet.
+type protocol struct {
+	w      *world
+	server tfprotov6.ProviderServer
+	schema *tfprotov6.GetProviderSchemaResponse
+}
+
+func (w *world) protocol() *protocol {
+	w.t.Helper()
+	environment := w.environment()
+	server, err := providerserver.NewProtocol6WithError(provider.New("test", func(name string) string { return environment[name] })())()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &protocol{w: w, server: server}
+	if p.schema, err = server.GetProviderSchema(w.t.Context(), &tfprotov6.GetProviderSchemaRequest{}); err != nil {
+		w.t.Fatal(err)
+	}
+	answer, err := server.ConfigureProvider(w.t.Context(), &tfprotov6.ConfigureProviderRequest{Config: p.object(p.schema.Provider, nil)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.none(answer.Diagnostics)
+	return p
+}
+
+// object makes a configuration of some values; the rest is null.
+func (p *protocol) object(schema *tfprotov6.Schema, values map[string]any) *tfprotov6.DynamicValue {
+	p.w.t.Helper()
+	kind, ok := schema.ValueType().(tftypes.Object)
+	if !ok {
+		p.w.t.Fatalf("%T", schema.ValueType())
+	}
+	attributes := map[string]tftypes.Value{}
+	for name, of := range kind.AttributeTypes {
+		attributes[name] = tftypes.NewValue(of, values[name])
+	}
+	encoded, err := tfprotov6.NewDynamicValue(kind, tftypes.NewValue(kind, attributes))
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return &encoded
+}
+
+func (p *protocol) none(diags []*tfprotov6.Diagnostic) {
+	p.w.t.Helper()
+	for _, d := range diags {
+		p.w.t.Fatalf("%s: %s", d.Summary, d.Detail)
+	}
+}
+
+// invoke invokes an action and gives what was told on the way, and what was wrong.
+func (p *protocol) invoke(name string, values map[string]any) (progress []string, fault string) {
+	p.w.t.Helper()
+	actions, ok := p.server.(tfprotov6.ProviderServerWithActions) //nolint:staticcheck // it has no other name yet
+	if !ok {
+		p.w.t.Fatal("the server knows no actions")
+	}
+	configuration := p.object(p.schema.ActionSchemas[name].Schema, values)
+	checked, err := actions.ValidateActionConfig(p.w.t.Context(), &tfprotov6.ValidateActionConfigRequest{ActionType: name, Config: configuration})
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	if len(checked.Diagnostics) > 0 {
+		return nil, checked.Diagnostics[0].Detail
+	}
+	stream, err := actions.InvokeAction(p.w.t.Context(), &tfprotov6.InvokeActionRequest{ActionType: name, Config: configuration})
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	for event := range stream.Events {
+		switch e := event.Type.(type) {
+		case tfprotov6.ProgressInvokeActionEventType:
+			progress = append(progress, e.Message)
+		case tfprotov6.CompletedInvokeActionEventType:
+			for _, d := range e.Diagnostics {
+				fault += d.Summary + ": " + d.Detail
+			}
+		}
+	}
+	return progress, fault
+}
+
+func TestAccActions(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.env["PURGE_RETENTION"] = "0s"
+		w.mustApply()
+		id := fmt.Sprint(w.state("healthcare_tenant.clinic")["id"])
+		p := w.protocol()
+		tenant := map[string]any{"tenant_id": id}
+
+		w.mail.Reset()
+		if said, fault := p.invoke("healthcare_tenant_resend_welcome_email", tenant); fault != "" || !strings.Contains(strings.Join(said, "\n"), "the welcome mail went to ada@st-marys.example") {
+			t.Errorf("%q, %s", said, fault)
+		}
+		if n := len(w.mail.Messages()); n != 1 {
+			t.Errorf("%d mails", n)
+		}
+		if _, fault := p.invoke("healthcare_tenant_resume", tenant); !strings.Contains(fault, "Could not resume tenant") || !strings.Contains(fault, "ACTIVE") {
+			t.Errorf("%s", fault)
+		}
+		if _, fault := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"}); !strings.Contains(fault, "archive it first") {
+			t.Errorf("%s", fault)
+		}
+		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
+			t.Fatal(r.out)
+		}
+		if said, fault := p.invoke("healthcare_tenant_restore", tenant); fault != "" || !strings.Contains(strings.Join(said, "\n"), "is ACTIVE again") {
+			t.Errorf("%q, %s", said, fault)
+		}
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
+		if _, fault := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "Another"}); !strings.Contains(fault, "confirm is not the tenant's name") {
+			t.Errorf("%s", fault)
+		}
+		said, fault := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"})
+		if fault != "" || !strings.Contains(strings.Join(said, "\n"), "its role are dropped") {
+			t.Errorf("%q, %s", said, fault)
+		}
+		if _, fault := p.invoke("healthcare_tenant_restore", map[string]any{"tenant_id": "what"}); !strings.Contains(fault, "is no UUID") {
+			t.Errorf("%s", fault)
+		}
+	})
+}
+
+func TestAccActions_ResumeTellsTheSteps(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.env["SOROBAN_MAX_FEE"] = "100"
+		if r := w.apply(); r.code == 0 {
+			t.Fatal(r.out)
+		}
+		id := w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)
+		delete(w.env, "SOROBAN_MAX_FEE")
+		said, fault := w.protocol().invoke("healthcare_tenant_resume", map[string]any{"tenant_id": id})
+		all := strings.Join(said, "\n")
+		for _, words := range []string{"step CREATE_SCHEMA is COMPLETED", "step DEPLOY_SOROBAN_CONTRACT is IN_PROGRESS", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`} {
+			if fault != "" || !strings.Contains(all, words) {
+				t.Errorf("want %q in %q, %s", words, all, fault)
+			}
+		}
+	})
+}
+
+// listed lists tenants as terraform query does.
+func (p *protocol) listed(values map[string]any, limit int64, whole bool) (names []string, results []tfprotov6.ListResourceResult) {
+	p.w.t.Helper()
+	lists, ok := p.server.(tfprotov6.ProviderServerWithListResource) //nolint:staticcheck // it has no other name yet
+	if !ok {
+		p.w.t.Fatal("the server knows no lists")
+	}
+	const name = "healthcare_tenant"
+	stream, err := lists.ListResource(p.w.t.Context(), &tfprotov6.ListResourceRequest{
+		TypeName: name, Config: p.object(p.schema.ListResourceSchemas[name], values), Limit: limit, IncludeResource: whole,
+	})
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	for r := range stream.Results {
+		names, results = append(names, r.DisplayName), append(results, r)
+	}
+	return names, results
+}
+
+func TestAccList(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 3\n  name = \"Clinic ${count.index}\"", 1))
+		w.mustApply("-parallelism=1")
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'Clinic 1'`)
+		p := w.protocol()
+		names, results := p.listed(nil, 100, true)
+		if len(names) != 2 || strings.Contains(strings.Join(names, " "), "Clinic 1") {
+			t.Errorf("%v", names)
+		}
+		for _, r := range results {
+			p.none(r.Diagnostics)
+			identity, err := r.Identity.IdentityData.Unmarshal(tftypes.Object{AttributeTypes: map[string]tftypes.Type{"id": tftypes.String}})
+			if err != nil || identity.IsNull() {
+				t.Errorf("%v, %v", identity, err)
+			}
+			whole, err := r.Resource.Unmarshal(p.schema.ResourceSchemas["healthcare_tenant"].ValueType())
+			var fields map[string]tftypes.Value
+			var schema string
+			if err != nil || whole.As(&fields) != nil || fields["schema_name"].As(&schema) != nil || !strings.HasPrefix(schema, "clinic_") {
+				t.Errorf("%v, %v", whole, err)
+			}
+		}
+		if names, _ := p.listed(nil, 1, false); len(names) != 1 {
+			t.Errorf("%v", names)
+		}
+		if names, _ := p.listed(map[string]any{"search": "clinic 2"}, 100, false); len(names) != 1 || names[0] != "Clinic 2" {
+			t.Errorf("%v", names)
+		}
+	})
+}
+
+func TestAccList_TellsWhatIsWrong(t *testing.T) {
+	w := setup(t, inDatabase, "")
+	w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
+	_, results := w.protocol().listed(nil, 10, false)
+	if len(results) != 1 || len(results[0].Diagnostics) != 1 || !strings.Contains(results[0].Diagnostics[0].Detail, "the database does not answer") {
+		t.Errorf("%+v", results)
+	}
+}

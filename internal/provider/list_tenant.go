@@ -1,0 +1,125 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/list"
+	"github.com/hashicorp/terraform-plugin-framework/list/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// tenantList lists the tenants that can be imported.
+type tenantList struct{ configured }
+
+func newTenantList() list.ListResource { return &tenantList{} }
+
+type tenantListModel struct {
+	Status types.String `tfsdk:"status"`
+	Search types.String `tfsdk:"search"`
+}
+
+func (l *tenantList) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_tenant"
+}
+
+func (l *tenantList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Tenants that can be imported, newest first: all but those that are `ARCHIVED`.",
+		Attributes: map[string]schema.Attribute{
+			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("PENDING", "PROVISIONING", "ACTIVE", "FAILED")},
+				MarkdownDescription: "Only tenants of this status."},
+			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
+				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
+		},
+	}
+}
+
+func (l *tenantList) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	l.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func (l *tenantList) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
+	ctx = l.masked(ctx)
+	var model tenantListModel
+	diags := req.Config.Get(ctx, &model)
+	if diags.HasError() {
+		stream.Results = list.ListResultsStreamDiagnostics(diags)
+		return
+	}
+	stream.Results = func(push func(list.ListResult) bool) {
+		ctx, cancel := within(ctx, "read", readTimeout)
+		defer cancel()
+		pushed := int64(0)
+		err := l.each(ctx, model, func(t provisioning.Tenant) bool {
+			pushed++
+			return push(l.result(ctx, req, t)) && pushed < req.Limit
+		})
+		if err != nil {
+			// A result must come with it: the framework drops diagnostics without one.
+			var failed diag.Diagnostics
+			report{tried: "list"}.add(ctx, &failed, err)
+			push(list.ListResult{Diagnostics: failed})
+		}
+	}
+}
+
+// each gives the tenants, whole where they are to be shown whole.
+func (l *tenantList) each(ctx context.Context, m tenantListModel, yield func(provisioning.Tenant) bool) error {
+	service, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	query := provisioning.ListQuery{Status: provisioning.Status(m.Status.ValueString()), Text: m.Search.ValueString()}
+	for t, err := range service.Every(ctx, query) {
+		if err != nil {
+			return err
+		}
+		if t.Status == provisioning.StatusArchived {
+			continue
+		}
+		if !yield(t) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// result is one tenant of the list. What the API's list leaves out is read.
+func (l *tenantList) result(ctx context.Context, req list.ListRequest, t provisioning.Tenant) list.ListResult {
+	r := req.NewListResult(ctx)
+	r.DisplayName = t.Name
+	r.Diagnostics.Append(r.Identity.Set(ctx, identityModel{ID: types.StringValue(t.ID.String())})...)
+	if !req.IncludeResource {
+		return r
+	}
+	service, err := l.open(ctx)
+	if err == nil && t.SchemaName == "" {
+		t, err = service.Get(ctx, t.ID)
+	}
+	if err != nil {
+		report{tried: "list", name: t.Name}.add(ctx, &r.Diagnostics, err)
+		return r
+	}
+	model := unsaid()
+	r.Diagnostics.Append(model.fill(ctx, t)...)
+	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)
+	return r
+}
+
+// unsaid is a model of which the configuration says nothing.
+func unsaid() tenantModel {
+	return tenantModel{
+		Metadata: types.MapNull(types.StringType),
+		Timeouts: timeouts.Value{Object: types.ObjectNull(map[string]attr.Type{
+			"create": types.StringType, "read": types.StringType, "update": types.StringType, "delete": types.StringType,
+		})},
+	}
+}

@@ -1,0 +1,6 @@
+list "healthcare_tenant" "active" {
+  provider = healthcare
+  config {
+    status = "ACTIVE"
+  }
+}

@@ -278,7 +278,10 @@ var conformance = []struct {
 			}
 		}
 		first := 0
-		for range all.Every(t.Context(), provisioning.ListQuery{Limit: 2}) {
+		for _, err := range all.Every(t.Context(), provisioning.ListQuery{Limit: 2}) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			first++
 			break // Nobody has to go to the end.
 		}

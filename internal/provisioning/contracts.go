@@ -121,7 +121,7 @@ type ContractDuty struct {
 // ContractQuery chooses contracts.
 type ContractQuery struct {
 	Tenants  []uuid.UUID   // Those alone, due or not; empty: those that are due.
-	Upgrades bool          // Those alone that wait for an upgrade, due or not.
+	Upgrades bool          // Those that are due alone, and of them those that wait for an upgrade.
 	PutOff   time.Duration // For that long nobody else gets them as due.
 	Limit    int
 }

@@ -77,7 +77,7 @@ func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) 
 		return findings, err
 	}
 	t, err := v.service.Get(ctx, id)
-	if err != nil || t.ContractID == "" {
+	if err != nil || t.ContractID == "" || !t.PurgedAt.IsZero() { // A purged tenant's contract may end.
 		return findings, err
 	}
 	if v.silences >= maxSilences {

@@ -47,6 +47,9 @@ type assembled struct {
 
 // restores reports whether the transaction brings back archived entries on the way.
 func (a assembled) restores() bool {
+	if a.tx.Ext.SorobanData == nil { // It funds channels.
+		return false
+	}
 	ext := a.tx.Ext.SorobanData.Ext.ResourceExt
 	return a.act.purpose != provisioning.PurposeRestore && ext != nil && len(ext.ArchivedSorobanEntries) > 0
 }

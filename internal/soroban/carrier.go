@@ -185,14 +185,16 @@ func (w *work) perform(ctx context.Context, a *act) error {
 	return w.unsettled()
 }
 
-// once tries an act: on a channel, or on the deployer's own account where there
-// are none or only one caller may do it. A nil attempt is worth another round.
+// once tries an act: on a channel, or on the deployer's own account where there are
+// none, only one caller may do it, or it costs more than a channel has. The
+// simulation comes first, so that the account is held for no longer than it takes
+// to send and know. A nil attempt is worth another round.
 func (w *work) once(ctx context.Context, a *act) (*attempt, error) {
 	built, err := w.assemble(ctx, a)
 	if err != nil {
 		return nil, w.unbuilt(ctx, a, err)
 	}
-	if !a.shared && w.opts.Channels > 0 {
+	if !a.shared && w.opts.Channels > 0 && built.resource <= channelCarries {
 		return w.onFreeChannel(ctx, built)
 	}
 	c, err := w.leaseOwn(ctx)

@@ -20,6 +20,9 @@ const (
 	channelReserve = 2 * baseReserve
 	channelLow     = channelReserve + 1*stroopsPerXLM // Below that one is topped up,
 	channelFull    = channelReserve + 4*stroopsPerXLM // to that.
+	// channelCarries is the highest resource fee that a channel is used for: it has it
+	// when it is full, with something for the place in the ledger.
+	channelCarries = channelFull - channelReserve - stroopsPerXLM/2
 )
 
 // Why channels are out of use.

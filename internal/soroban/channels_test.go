@@ -146,6 +146,12 @@ func TestDeployer_Channels(t *testing.T) {
 		b.refused(d, b.begin(), provisioning.KindPermanent, "the funding of 50 channel accounts with 250 XLM", "send it at least")
 	})
 
+	t.Run("FundingAboveTheCeiling", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(20), func(o *soroban.Options) { o.MaxFee = 1000 })
+		b.refused(d, b.begin(), provisioning.KindPermanent, "the funding of 20 channel accounts", "SOROBAN_MAX_FEE")
+	})
+
 	t.Run("ToppedUpWhenLow", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))

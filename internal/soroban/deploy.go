@@ -89,7 +89,7 @@ func (r *deployment) complete(ctx context.Context) error {
 		case next.shared || r.opts.Channels == 0:
 			err = r.exclusively(ctx)
 		default:
-			err = r.onChannel(ctx, next)
+			err = r.attempt(ctx, next)
 		}
 		if err != nil {
 			return err
@@ -177,20 +177,6 @@ func (w *work) step(ctx context.Context, a *act, c *carrier, account *xdr.Accoun
 		return w.unbuilt(ctx, a, err)
 	}
 	done, err := w.carry(ctx, built, c, account)
-	if err != nil || done == nil {
-		return err
-	}
-	return w.react(ctx, *done)
-}
-
-// onChannel does one act on any channel. The simulation comes first, so that the
-// account is held for no longer than it takes to send and know.
-func (w *work) onChannel(ctx context.Context, a *act) error {
-	built, err := w.assemble(ctx, a)
-	if err != nil {
-		return w.unbuilt(ctx, a, err)
-	}
-	done, err := w.onFreeChannel(ctx, built)
 	if err != nil || done == nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
@@ -26,6 +27,19 @@ func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 			run.Tenant.ID, c.ID)
 		ids = append(ids, run.Tenant.ID)
 	}
+	return ids
+}
+
+// liveAtOnce is live for many.
+func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
+	b.t.Helper()
+	b.deployAll(n, d)
+	b.exec(`UPDATE tenants t SET status = 'ACTIVE', soroban_contract_id = x.contract_id, activated_at = now(), run_expires_at = NULL, run_owner = NULL
+		FROM stellar_transactions x WHERE x.tenant_id = t.id AND x.purpose = 'CREATE' AND x.state = 'SUCCEEDED'`)
+	rows, err := b.db.Pool().Query(b.t.Context(), `SELECT id FROM tenants WHERE status = 'ACTIVE'`)
+	b.must(err)
+	ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	b.must(err)
 	return ids
 }
 
@@ -128,8 +142,7 @@ func TestKeeper(t *testing.T) {
 		}
 	})
 
-	t.Run("ABatchTooExpensiveIsHalved", func(t *testing.T) {
-		// The ceiling of each is enough for one and not for the code's.
+	t.Run("RestoresOneAndExtendsTheOthers", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 3)
@@ -140,6 +153,37 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		b.wantLife(d, ids, provisioning.ContractLive)
+	})
+
+	t.Run("ABatchThatIsTooExpensiveIsHalved", func(t *testing.T) {
+		// Those with an anchor are larger and cost more than the ceiling of one allows.
+		b := setup(t)
+		ids := b.live(b.deployer(), 3)
+		_, err := b.keeper(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
+		b.must(err)
+		b.travel(95 * day)
+		b.due()
+		r := b.pass(b.deployer(func(o *soroban.Options) { o.MaxFee = 1_100_000 }), never)
+		if len(r.Extended) != 1 || r.Extended[0] != ids[2] || len(r.Undone) != 2 || !strings.Contains(r.Undone[ids[0]], "raise SOROBAN_MAX_FEE") {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("BatchesThatNoChannelCanPay", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(20))
+		b.must(b.net.Fund(b.key.Address(), 1000*xlm))
+		ids := b.liveAtOnce(d, 130)
+		keeper := b.keeper(b.deployer(channels(4)), never)
+		for _, days := range []uint32{100, 121} { // To be extended; to be restored.
+			b.travel(days * day)
+			r, err := keeper.All(t.Context(), nil)
+			b.must(err)
+			if len(r.Extended)+len(r.Restored) < len(ids) || len(r.Undone) != 0 {
+				t.Errorf("after %d days %d extended, %d restored, undone %v", days, len(r.Extended), len(r.Restored), r.Undone)
+			}
+			b.wantLife(d, ids, provisioning.ContractLive)
+		}
 	})
 
 	t.Run("LeavesForLaterWhatItCannotPay", func(t *testing.T) {

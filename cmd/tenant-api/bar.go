@@ -11,12 +11,15 @@ import (
 
 // bar is a progress bar on a terminal; elsewhere it is a line now and then.
 type bar struct {
+	what     string // Of which there are so many: tenants, contracts.
 	terminal bool
 	last     time.Time
 	drawn    bool
 }
 
-func newBar() *bar { return &bar{terminal: term.IsTerminal(int(os.Stderr.Fd()))} }
+func newBar(what string) *bar {
+	return &bar{what: what, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+}
 
 // linePause keeps a log from being filled with progress.
 const linePause = 10 * time.Second
@@ -26,7 +29,7 @@ func (b *bar) show(done, total int) {
 	if !b.terminal {
 		if now.Sub(b.last) >= linePause || done == total {
 			b.last = now
-			fmt.Fprintf(os.Stderr, "%d of %d tenants\n", done, total)
+			fmt.Fprintf(os.Stderr, "%d of %d %s\n", done, total, b.what)
 		}
 		return
 	}
@@ -36,7 +39,7 @@ func (b *bar) show(done, total int) {
 	const width = 40
 	full := width * done / max(total, 1)
 	b.last, b.drawn = now, true
-	fmt.Fprintf(os.Stderr, "\r[%s%s] %d of %d tenants", strings.Repeat("#", full), strings.Repeat(" ", width-full), done, total)
+	fmt.Fprintf(os.Stderr, "\r[%s%s] %d of %d %s", strings.Repeat("#", full), strings.Repeat(" ", width-full), done, total, b.what)
 }
 
 // clear takes the bar away, for a line of its own.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,10 @@ func (a *app) channels() *cobra.Command {
 		Use: "channels", Short: "List the channel accounts, which carry tenants' transactions", Args: cobra.ArbitraryArgs,
 		Long: `Lists the channel accounts of the deployer as the registry knows them, without
 asking the network. Each carries one transaction in a ledger, so that many
-tenants can be deployed in one.`,
+tenants can be deployed in one. STATE is free, busy, set_aside (for a few seconds,
+until it shows what became of a transaction) or out_of_use, with the reason. OPEN
+counts transactions whose outcome nobody knows yet, CARRIED those that were applied.
+How many there should be is SOROBAN_CHANNELS, or --channels.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return onlyBelow(cmd, args)
@@ -46,22 +50,28 @@ func (a *app) channelsTend() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tend", Short: "Look at the channel accounts on the network, make and top up what is needed", Args: none,
 		Long: `Does once what every worker does every minute: channel accounts that are missing
-are made, those that run low are topped up from the deployer, and those that are
-fit again are taken back into use.`,
+are made, each with 5 XLM of the deployer's, those with less than 2 XLM are topped
+up to 5, and those that are fit again are taken back into use. Keys are derived from
+the deployer's: there is nothing to keep.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.chain(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			care, err := c.deployer.TendChannels(cmd.Context(), c.db.Upkeep())
+			journal := c.db.Upkeep()
+			care, err := c.deployer.TendChannels(cmd.Context(), journal)
 			if err == nil {
 				err = c.db.RecordDeployer(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address(), care.Deployer)
 			}
 			if err != nil {
 				return err
 			}
-			if err := c.listChannels(care.Channels, false); err != nil {
+			all, err := journal.Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
+			if err == nil {
+				err = c.listChannels(all, false)
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "%d made, %d topped up, %s paid in fees; the deployer %s has %s\n",
@@ -78,23 +88,24 @@ func (c *chain) listChannels(all []provisioning.Channel, printed bool) error {
 		views := make([]map[string]any, len(all))
 		for i, ch := range all {
 			views[i] = map[string]any{
-				"index": ch.Index, "address": ch.Address, "state": ch.State(), "outOfUse": ch.OutOfUse, "balanceStroops": ch.Balance,
+				"index": ch.Index, "wanted": ch.Index < c.settings.Channels, "address": ch.Address, "state": ch.State(), "outOfUse": ch.OutOfUse, "balanceStroops": ch.Balance,
 				"sequence": strconv.FormatInt(ch.Sequence, 10), "open": ch.Open, "carried": ch.Carried,
 				"leasedUntil": orNull(ch.LeasedUntil), "setAsideUntil": orNull(ch.SetAside), "checkedAt": orNull(ch.CheckedAt),
 			}
 		}
 		return asJSON(map[string]any{"deployer": c.deployer.Address(), "wanted": c.settings.Channels, "channels": views})
 	}
+	if len(all) == 0 {
+		c.tellNone()
+		return nil
+	}
 	rows, fit := make([][]string, len(all)), 0
 	for i, ch := range all {
-		state := string(ch.State())
-		if ch.State() == provisioning.ChannelOutOfUse {
-			state += ": " + ch.OutOfUse
-		} else if ch.Index < c.settings.Channels {
+		if ch.Index < c.settings.Channels && ch.State() != provisioning.ChannelOutOfUse {
 			fit++
 		}
 		rows[i] = []string{
-			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Carried), strconv.Itoa(ch.Open), date(ch.CheckedAt), state,
+			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Carried), strconv.Itoa(ch.Open), date(ch.CheckedAt), c.channelState(ch),
 		}
 	}
 	if err := table([]string{"CHANNEL", "ADDRESS", "BALANCE", "CARRIED", "OPEN", "CHECKED", "STATE"}, rows); err != nil {
@@ -102,4 +113,31 @@ func (c *chain) listChannels(all []provisioning.Channel, printed bool) error {
 	}
 	fmt.Fprintf(os.Stderr, "%d of %d channels can be used\n", fit, c.settings.Channels)
 	return nil
+}
+
+// channelState says whether a channel can be used, and until when or why it cannot.
+func (c *chain) channelState(ch provisioning.Channel) string {
+	state := string(ch.State())
+	switch ch.State() {
+	case provisioning.ChannelOutOfUse:
+		state += ": " + ch.OutOfUse
+	case provisioning.ChannelBusy:
+		state += " until " + ch.LeasedUntil.UTC().Format(time.TimeOnly)
+	case provisioning.ChannelSetAside:
+		state += " until " + ch.SetAside.UTC().Format(time.TimeOnly)
+	case provisioning.ChannelFree:
+	}
+	if ch.Index >= c.settings.Channels {
+		state += "; not wanted any more"
+	}
+	return state
+}
+
+// tellNone says why there are no channels.
+func (c *chain) tellNone() {
+	if c.settings.Channels == 0 {
+		fmt.Fprintln(os.Stderr, "There are no channel accounts: SOROBAN_CHANNELS is 0, and the deployer carries the transactions itself, one in a ledger.")
+		return
+	}
+	fmt.Fprintf(os.Stderr, "No channel accounts are known yet. tenant-api channels tend makes %d, and so does the first deployment.\n", c.settings.Channels)
 }

@@ -26,7 +26,9 @@ func (a *app) contractsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List contracts as they were found last", Args: none,
 		Long: `Lists the contracts of all tenants that are not purged as the registry knows them,
-without asking the network. "contracts renew" looks at all of them.`,
+without asking the network. LIFE is LIVE; EXPIRING, its time to live ends within 30
+days; ARCHIVED, it can be restored; MISSING, the ledger has none; or FOREIGN, it is
+not the tenant's. "contracts renew" looks at all of them now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.registry(cmd.Context())
 			if err != nil {
@@ -57,10 +59,10 @@ without asking the network. "contracts renew" looks at all of them.`,
 			if printed {
 				return asJSON(views)
 			}
-			if err := table([]string{"TENANT", "NAME", "CONTRACT", "LIFE", "UNTIL LEDGER", "ANCHORED", "LOOKED AT", "UNDONE"}, rows); err != nil {
+			if err := table([]string{"TENANT", "NAME", "CONTRACT", "LIFE", "UNTIL", "ANCHORED", "LOOKED AT", "UNDONE"}, rows); err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%d contracts\n", len(rows))
+			fmt.Fprintf(os.Stderr, "%s; UNTIL and ANCHORED are a ledger and the number of an audit event\n", counted(len(rows), "contract"))
 			return nil
 		},
 	}
@@ -71,16 +73,29 @@ without asking the network. "contracts renew" looks at all of them.`,
 
 func contractRow(d provisioning.ContractDuty) []string {
 	k := d.Known
+	undone := k.Problem
+	if undone == "" && k.UpgradeTo != "" {
+		undone = "waits for its upgrade"
+	}
 	return []string{
-		d.Tenant.ID.String(), d.Tenant.Name, d.Tenant.ContractID, string(k.Life), numberOr(int64(k.LiveUntil)), numberOr(k.Anchor.Seq), date(k.CheckedAt), k.Problem,
+		d.Tenant.ID.String(), d.Tenant.Name, d.Tenant.ContractID, orDash(string(k.Life)),
+		number(int64(k.LiveUntil)), number(k.Anchor.Seq), orDash(date(k.CheckedAt)), undone,
 	}
 }
 
-func numberOr(n int64) string {
+// number writes a number of which zero means that there is none.
+func number(n int64) string {
 	if n == 0 {
 		return "-"
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 func contractView(d provisioning.ContractDuty) map[string]any {
@@ -97,6 +112,7 @@ func contractView(d provisioning.ContractDuty) map[string]any {
 }
 
 func (a *app) contractsShow() *cobra.Command {
+	var printed bool
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant's contract as the ledger has it now, and what it has cost", Args: one("a tenant's id, or name:NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -117,9 +133,19 @@ func (a *app) contractsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if printed {
+				view := contractView(provisioning.ContractDuty{Tenant: t, Known: provisioning.ContractRecord{ContractState: states[0]}})
+				for _, own := range []string{"checkedAt", "dueAt", "undone", "tries", "upgradeTo"} {
+					delete(view, own) // What the registry knows, and "contracts list" tells.
+				}
+				view["fault"], view["outdated"] = states[0].Fault, states[0].Outdated
+				view["costStroops"], view["transactions"] = stroops, transactions
+				return asJSON(view)
+			}
 			return showContract(t, states[0], stroops, transactions)
 		},
 	}
+	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
 }
 
@@ -128,21 +154,28 @@ func showContract(t provisioning.Tenant, s provisioning.ContractState, stroops, 
 	if s.Archived {
 		says = "ARCHIVED"
 	}
-	rows := [][]string{{"Contract", s.ContractID}, {"Life", string(s.Life)}}
+	rows := [][]string{{"Name", t.Name}, {"Contract", s.ContractID}, {"Life", string(s.Life)}}
 	if s.Fault != "" {
 		rows = append(rows, []string{"Fault", s.Fault})
 	}
 	if s.LiveUntil > 0 {
-		rows = append(rows, []string{"Lives until ledger", fmt.Sprintf("%d, %d from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
+		rows = append(rows, []string{"Lives until ledger", fmt.Sprintf("%d, %d ledgers from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
 	}
 	if s.WasmHash != "" {
-		rows = append(rows, []string{"Code", s.WasmHash}, []string{"Earlier release", strconv.FormatBool(s.Outdated)}, []string{"Says", says})
+		rows = append(rows, []string{"Code", s.WasmHash + release(s)}, []string{"Says", says})
 	}
 	if s.Anchor.Seq > 0 {
 		rows = append(rows, []string{"Anchor", fmt.Sprintf("event %d, %x, in ledger %d", s.Anchor.Seq, s.Anchor.Root, s.Anchor.Ledger)})
 	}
-	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %d transactions", xlm(stroops), transactions)})
+	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s of its own", xlm(stroops), counted(int(transactions), "transaction"))})
 	return table([]string{"Tenant", t.ID.String()}, rows)
+}
+
+func release(s provisioning.ContractState) string {
+	if s.Outdated {
+		return ", of an earlier release"
+	}
+	return ", of this release"
 }
 
 func (a *app) contractsRenew() *cobra.Command {
@@ -207,7 +240,7 @@ and the workers go on.`,
 				return err
 			}
 			defer c.db.Close()
-			bar := newBar()
+			bar := newBar("contracts")
 			total, err := c.keeper.Upgrade(cmd.Context(), provisioning.UpgradeOptions{
 				Canary: canary, Progress: func(p provisioning.UpgradeProgress) { bar.show(p.Done, p.Total) },
 			})
@@ -215,7 +248,11 @@ and the workers go on.`,
 			if err != nil {
 				return err
 			}
-			fmt.Printf("%d contracts upgraded to %s.\n", total, c.deployer.CodeHash())
+			if total == 0 {
+				fmt.Printf("There is nothing to upgrade: every contract runs this release's code, %s.\n", c.deployer.CodeHash())
+				return nil
+			}
+			fmt.Printf("%s upgraded to the code %s.\n", counted(total, "contract"), c.deployer.CodeHash())
 			return nil
 		},
 	}

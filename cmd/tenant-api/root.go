@@ -27,13 +27,14 @@ func newRoot(environment config.Source) *cobra.Command {
 		Short: "Onboard healthcare organisations over HTTP",
 		Long: `tenant-api onboards healthcare organisations onto the platform: registry record,
 PostgreSQL schema, roles and first administrator, Soroban contract, welcome mail.
-It serves the REST API, works on its queue, and looks after the registry.
+It serves the REST API, works on its queue, and looks after the registry and the
+contracts on the Stellar network.
 
 Settings come from flags, else from environment variables, else from defaults.
 Secrets come from variables alone, so that no process list shows them:
 DATABASE_URL (or DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME, DB_SSLMODE),
-SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, MAIL_HOST,
-MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
+SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, SOROBAN_CHANNELS,
+MAIL_HOST, MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
 devstack -- tenant-api serve   starts everything that these name on this machine.`,
 		Version:           buildVersion(),
 		Args:              cobra.ArbitraryArgs,

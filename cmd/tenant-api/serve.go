@@ -21,6 +21,7 @@ var serveFlags = []settingFlag{
 	{"port", config.AppPort, "port to serve on; 0 for any that is free (default 3000)"},
 	{"metrics-addr", config.MetricsAddr, "host:port for Prometheus metrics (default: none)"},
 	{"workers", config.WorkerCount, "tenants provisioned at once (default 8, or as many as there are channels)"},
+	channelFlag,
 	{"rate-limit", config.RateLimit, "requests per minute and key (default 100)"},
 	{"retention", config.PurgeRetention, "how long an archived tenant is kept before it can be purged (default 720h)"},
 }
@@ -69,7 +70,7 @@ func (a *app) worker() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
-	a.bind(cmd, append(serveFlags[2:4], logFlags...)...)
+	a.bind(cmd, append(serveFlags[2:5:5], logFlags...)...)
 	return cmd
 }
 

@@ -52,7 +52,7 @@ func (s *server) run(ctx context.Context) error {
 		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
 			return errors.Join(err, stopHTTP(ctx))
 		}
-		s.log.InfoContext(ctx, "working", slog.Int("workers", s.api.Workers))
+		s.log.InfoContext(ctx, "working", slog.Int("workers", s.api.WorkersFor(s.settings.soroban.Channels)), slog.Int("channels", s.settings.soroban.Channels))
 	}
 	<-ctx.Done()
 	return s.shutdown(context.WithoutCancel(ctx), context.Cause(ctx), stopHTTP)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -241,7 +240,11 @@ are due are looked after.`,
 				return err
 			}
 			report, err := reconciler.Pass(cmd.Context())
-			return errors.Join(printPass(report), err)
+			// An error is told after what was done before it.
+			if failed := printPass(report); err == nil {
+				err = failed
+			}
+			return err
 		},
 	}
 	a.bind(cmd, logFlags...)
@@ -249,17 +252,17 @@ are due are looked after.`,
 }
 
 func printPass(r provisioning.Report) error {
+	r.Contracts.Adopted = 0 // That they are known now is no concern of people's.
 	if r.Empty() {
 		_, err := fmt.Println("Nothing was left over.")
 		return err
 	}
+	var undone error
 	if kept := r.Contracts; !kept.Empty() {
-		if err := printKept(kept); err != nil {
-			return err
-		}
+		undone = printKept(kept)
 	}
 	if r.Contracts = (provisioning.KeeperReport{}); r.Empty() {
-		return nil
+		return undone
 	}
 	var rows [][]string
 	for _, done := range []struct {
@@ -274,5 +277,8 @@ func printPass(r provisioning.Report) error {
 		}
 	}
 	rows = append(rows, []string{strconv.FormatInt(r.Invitations, 10), "expired invitations deleted"}, []string{strconv.FormatInt(r.Keys, 10), "idempotency keys deleted"})
-	return table([]string{"TENANT OR NUMBER", "DONE"}, rows)
+	if err := table([]string{"TENANT OR NUMBER", "DONE"}, rows); err != nil {
+		return err
+	}
+	return undone
 }

@@ -121,7 +121,7 @@ func (p *platform) wireQueue(ctx context.Context, o wiringOptions) error {
 		if err != nil {
 			return err
 		}
-		alarm := &balanceAlarm{log: o.log, low: p.settings.soroban.LowBalance}
+		alarm := &balanceAlarm{log: o.log, low: p.settings.soroban.LowBalance, clock: provisioning.SystemClock{}}
 		options.Runner, options.Workers = p.pipeline, o.workers
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)

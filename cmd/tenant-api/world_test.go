@@ -71,6 +71,8 @@ type world struct {
 	net  *stellarnet.Network
 	mail *mailcatcher.Catcher
 	env  map[string]string
+
+	deployer string // Its address.
 }
 
 func setup(t *testing.T) *world {
@@ -96,6 +98,7 @@ func newWorld(t *testing.T, database string) *world {
 	if err := w.net.Fund(deployer.Address(), 100_000*10_000_000); err != nil {
 		t.Fatal(err)
 	}
+	w.deployer = deployer.Address()
 	w.env = map[string]string{
 		"DATABASE_URL":    database,
 		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": w.net.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE": w.net.Passphrase(),

@@ -32,10 +32,37 @@ func TestReadAPI(t *testing.T) {
 			t.Parallel()
 			got, err := config.ReadAPI(from(c.in))
 			check(t, err, c.fault)
-			if c.fault == "" && (got.Address() != c.address || got.RateLimit != 100 || got.Retention != 720*time.Hour || got.Workers != 8) {
+			if c.fault == "" && (got.Address() != c.address || got.RateLimit != 100 || got.Retention != 720*time.Hour || got.Workers != 0) {
 				t.Errorf("%s, %+v", got.Address(), got)
 			}
 		})
+	}
+}
+
+func TestAPI_WorkersFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		workers        string
+		channels, want int
+	}{
+		"WithoutChannels":      {channels: 0, want: 8},
+		"WithFewChannels":      {channels: 3, want: 8},
+		"EnoughToUseThemAll":   {channels: 50, want: 50},
+		"NoMoreThanAPoolBears": {channels: 1000, want: 256},
+		"WhatIsSet":            {workers: "2", channels: 50, want: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.ReadAPI(from(map[string]string{"WORKERS": c.workers}))
+			check(t, err, "")
+			if n := got.WorkersFor(c.channels); n != c.want {
+				t.Errorf("%d workers for %d channels, want %d", n, c.channels, c.want)
+			}
+		})
+	}
+	for _, bad := range []string{"0", "257", "many"} {
+		_, err := config.ReadAPI(from(map[string]string{"WORKERS": bad}))
+		check(t, err, `WORKERS is "`+bad+`"; give a whole number from 1 to 256`)
 	}
 }
 

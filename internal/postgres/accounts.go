@@ -85,12 +85,13 @@ func (a *account) Balance() int64 { return a.balance }
 // held matches the account's row only while the lease is this one, and its run the
 // tenant's newest. Its parameters are the first three of every statement here. The
 // lock makes who takes the account next wait for a statement whose caller has gone:
-// it sees what that stored, or that stores nothing.
+// it sees what that stored, or that stores nothing. It is as strong as a change's,
+// and comes before the transaction's own: so does journal.Resolve take them.
 const held = `held AS (
 		SELECT a.* FROM stellar_accounts a
 		WHERE a.network_id = $1::text AND a.address = $2::text AND a.holder = $3::uuid AND (a.lease_tenant IS NULL OR EXISTS (
 			SELECT FROM tenants t WHERE t.id = a.lease_tenant AND t.run_epoch = a.lease_epoch AND t.undo IS NULL))
-		FOR SHARE OF a
+		FOR NO KEY UPDATE OF a
 	)`
 
 func (a *account) args(more ...any) []any {

@@ -48,11 +48,19 @@ func encodedDetail(detail map[string]any) string {
 	return encoded(detail)
 }
 
+// appendDone appends an event of something that was done; its parameters are the
+// tenant and auditArgs.
+const appendDone = `SELECT audit_append($1, $2::text, 'DONE', $3::jsonb, $4::jsonb)`
+
 // audit appends an event to a tenant's chain in a transaction of the caller's.
 func audit(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, action provisioning.AuditAction, detail map[string]any) error {
-	_, err := tx.Exec(ctx, `SELECT audit_append($1, $2::text, 'DONE', $3::jsonb, $4::jsonb)`,
-		append([]any{tenant}, auditArgs(ctx, action, detail)...)...)
+	_, err := tx.Exec(ctx, appendDone, append([]any{tenant}, auditArgs(ctx, action, detail)...)...)
 	return err
+}
+
+// queueAudit does the same in a batch.
+func queueAudit(ctx context.Context, batch *pgx.Batch, tenant uuid.UUID, action provisioning.AuditAction, detail map[string]any) {
+	batch.Queue(appendDone, append([]any{tenant}, auditArgs(ctx, action, detail)...)...)
 }
 
 // Record appends events that are no change of the registry, in one transaction.

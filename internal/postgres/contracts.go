@@ -105,6 +105,10 @@ func scanDuty(r pgx.CollectableRow) (d provisioning.ContractDuty, err error) {
 	return d, err
 }
 
+// leftUpgrade is when a contract is due again whose upgrade was left to others,
+// because this program is of an earlier release.
+const leftUpgrade = 30 * time.Second
+
 // RecordContracts writes what is known of contracts now. One whose tenant was
 // archived or restored meanwhile, or whose upgrade was planned, stays due; a plan
 // ends when the contract runs that code, and with nothing else.
@@ -116,13 +120,14 @@ func (db *DB) RecordContracts(ctx context.Context, records []provisioning.Contra
 			if r.Anchor.Seq > 0 {
 				root = r.Anchor.Root[:]
 			}
-			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at ELSE $2 END,
-					tries = $3, problem = nullif(left($4, 500), ''), upgrade_to = nullif(upgrade_to, $9::text), checked_at = $5, ledger = nullif($6::bigint, 0),
+			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at
+						WHEN upgrade_to <> $9::text AND $4::text = '' THEN least($2, clock_timestamp() + $15::interval) ELSE $2 END,
+					tries = $3, problem = nullif(left($4::text, 500), ''), upgrade_to = nullif(upgrade_to, $9::text), checked_at = $5, ledger = nullif($6::bigint, 0),
 					life = nullif($7::text, ''), live_until = nullif($8::bigint, 0), wasm_hash = nullif($9::text, ''), says_archived = $10,
 					anchor_seq = nullif($11::bigint, 0), anchor_root = $12, anchor_ledger = nullif($13::bigint, 0), anchored_at = $14
 				WHERE tenant_id = $1`,
 				r.TenantID, r.DueAt, r.Tries, r.Problem, orNull(r.CheckedAt), int64(r.Ledger), string(r.Life), int64(r.LiveUntil), r.WasmHash,
-				r.Archived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), orNull(r.AnchoredAt))
+				r.Archived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), orNull(r.AnchoredAt), leftUpgrade)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})

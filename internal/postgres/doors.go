@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -9,8 +10,18 @@ import (
 // doors are where the callers of this process queue for something that the
 // database gives to one of them at a time. Only the first of a queue asks it.
 type doors struct {
-	mu  sync.Mutex
-	all map[string]*door
+	mu    sync.Mutex
+	all   map[string]*door
+	pause time.Duration // Between two questions, on average. 0: accountPoll.
+}
+
+// next is when the first of a queue asks again if it hears of nothing.
+func (d *doors) next() time.Duration {
+	pause := d.pause
+	if pause == 0 {
+		pause = accountPoll
+	}
+	return pause/2 + rand.N(pause) //nolint:gosec // jitter, not a secret
 }
 
 // at gives the door to a thing. Doors stay: there is one for each deployer.

@@ -1,6 +1,12 @@
 package postgres
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
 
 // TenantsPerConnection is after how many new tenants a connection is replaced.
 const TenantsPerConnection = tenantsPerConnection
@@ -19,4 +25,20 @@ func MadeTenants(t *testing.T, db *DB, n int) {
 	for range n {
 		countTenant(conn.Conn())
 	}
+}
+
+// Patient has whoever waits for an account of this DB ask again after hours alone.
+func Patient(db *DB) { db.doors.pause = time.Hour }
+
+// Trace has all statements of a DB that was not used yet told to a tracer.
+func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
+	t.Helper()
+	config := db.pool.Config()
+	config.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.pool.Close()
+	db.pool = pool
 }

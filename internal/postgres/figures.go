@@ -65,7 +65,9 @@ func readTotals(ctx context.Context, tx pgx.Tx, f *provisioning.StellarFigures) 
 }
 
 func readSpend(ctx context.Context, tx pgx.Tx, h *provisioning.SpendHistogram) error {
-	rows, _ := tx.Query(ctx, `SELECT width_bucket(spent, $1::float8[]), count(*), sum(spent)::float8 FROM (
+	// A bound is part of the bucket below it, for Prometheus; width_bucket has it in
+	// the one above. Stroops are whole.
+	rows, _ := tx.Query(ctx, `SELECT width_bucket(spent - 0.5, $1::float8[]), count(*), sum(spent)::float8 FROM (
 			SELECT sum(fee_charged)::float8 AS spent FROM stellar_transactions
 			WHERE tenant_id IS NOT NULL AND fee_charged > 0 GROUP BY tenant_id) s GROUP BY 1`, spendBounds)
 	var (

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,7 +71,7 @@ func (j journal) wait(ctx context.Context, what string, try func() (*account, er
 			lease.renew()
 			return lease, nil
 		}
-		if err := d.wait(ctx, accountPoll/2+rand.N(accountPoll)); err != nil { //nolint:gosec // jitter, not a secret
+		if err := d.wait(ctx, j.db.doors.next()); err != nil {
 			return nil, failure(err, op)
 		}
 	}
@@ -199,7 +198,8 @@ func (j journal) About(ctx context.Context, networkID, contractID string) (provi
 	return h, err
 }
 
-// Resolve records what became of a transaction that About has shown.
+// Resolve records what became of a transaction that About has shown. The account's
+// own user may do so at the same time: both lock the account first.
 func (j journal) Resolve(ctx context.Context, hash string, o provisioning.TransactionOutcome) error {
 	const op = "record transaction"
 	pool, err := j.db.ready(ctx)
@@ -207,7 +207,10 @@ func (j journal) Resolve(ctx context.Context, hash string, o provisioning.Transa
 		return err
 	}
 	var one int
-	err = pool.QueryRow(ctx, `WITH `+lessee+`, held AS (SELECT 1 FROM run), `+resolved+` SELECT 1 FROM held`,
+	err = pool.QueryRow(ctx, `WITH `+lessee+`, locked AS (
+			SELECT FROM stellar_accounts a JOIN stellar_transactions x ON x.network_id = a.network_id AND x.source = a.address
+			WHERE x.hash = $4::text AND EXISTS (SELECT FROM run) FOR NO KEY UPDATE OF a
+		), held AS (SELECT 1 FROM run LEFT JOIN locked ON true), `+resolved+` SELECT 1 FROM held`,
 		j.tenant, j.epoch, upkeepLease, hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail).Scan(&one)
 	return failure(fencedIfNone(err), op)
 }

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func (a *app) tenantsVerify() *cobra.Command {
+	var offline, onchain bool
+	cmd := &cobra.Command{
+		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, role grants and contracts", Args: cobra.MaximumNArgs(1),
+		Long: fmt.Sprintf(`Checks one tenant, or all of them and the platform: the hash chains of the audit
+log and of the tenant's own audit_logs, the version of its schema, what its role
+may do, and its contract on the ledger. Each finding names the first row that does
+not fit. The exit code is %d when there are findings.
+
+Where an audit chain is anchored in its contract, the chain is held against that:
+whoever owns the database can rewrite a chain so that it fits again, and cannot
+rewrite the ledger. What came after the newest anchor is not covered; "contracts
+anchor" covers it from now on.`, exitFindings),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if offline && onchain {
+				return misuse{errors.New("--onchain and --offline exclude each other: one demands the look at the ledger that the other leaves out")}
+			}
+			v, err := a.verifier(cmd.Context(), offline)
+			if err != nil {
+				return err
+			}
+			defer v.registry.Close()
+			if len(args) == 1 {
+				t, err := findTenant(cmd, v.registry.DB, args[0])
+				if err != nil {
+					return err
+				}
+				findings, err := v.Tenant(cmd.Context(), t.ID)
+				v.add(t.ID, findings, err)
+				return v.end()
+			}
+			err = v.All(cmd.Context(), v.add)
+			if err != nil && v.unchecked == 0 { // It was told of no tenant: the list cannot be read.
+				return err
+			}
+			return errors.Join(v.end(), plainError(err))
+		},
+	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not look at the ledger; the database's settings are enough then")
+	cmd.Flags().BoolVar(&onchain, "onchain", false, "look at contracts and anchors on the ledger, which is the default")
+	return cmd
+}
+
+// plainError keeps a join of errors, each of which was told, from being told again.
+func plainError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitError{exitFailed}
+}
+
+// verification is what "verify" checks with, and what it tells.
+type verification struct {
+	*provisioning.Verifier
+	registry                     *anchorCounter
+	offline                      bool
+	tenants, findings, unchecked int
+}
+
+// anchorCounter counts the anchors that were compared.
+type anchorCounter struct {
+	*postgres.DB
+	compared int
+}
+
+// VerifyAnchor is part of provisioning.RegistryVerifier.
+func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor provisioning.Anchor) ([]provisioning.Finding, error) {
+	a.compared++
+	return a.DB.VerifyAnchor(ctx, tenant, anchor)
+}
+
+// verifier wires what checks tenants; without the ledger it needs no more than the
+// database's settings, and never those of mail.
+func (a *app) verifier(ctx context.Context, offline bool) (*verification, error) {
+	v := &verification{offline: offline}
+	var contracts provisioning.ContractVerifier
+	if offline {
+		db, err := a.registry(ctx)
+		if err != nil {
+			return nil, err
+		}
+		v.registry = &anchorCounter{DB: db}
+	} else {
+		c, err := a.chain(ctx)
+		if err != nil {
+			return nil, err
+		}
+		v.registry, contracts = &anchorCounter{DB: c.db}, c.deployer
+	}
+	pipeline, err := provisioning.NewPipeline(v.registry.DB, offlinePorts{}, offlinePorts{}, provisioning.PipelineOptions{})
+	if err != nil {
+		return nil, err
+	}
+	service, err := provisioning.NewService(v.registry.DB, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	v.Verifier, err = provisioning.NewVerifier(service, v.registry, contracts)
+	return v, err
+}
+
+// offlinePorts are those of a command that only looks.
+type offlinePorts struct{}
+
+var errOffline = provisioning.Errorf(provisioning.KindPermanent, "work offline", "this command neither deploys nor sends")
+
+func (offlinePorts) Deploy(context.Context, provisioning.Tenant, provisioning.Journal) (provisioning.Contract, error) {
+	return provisioning.Contract{}, errOffline
+}
+func (offlinePorts) ContractID(uuid.UUID) (string, error)                        { return "", errOffline }
+func (offlinePorts) SendWelcome(context.Context, provisioning.WelcomeMail) error { return errOffline }
+func (offlinePorts) SendFailure(context.Context, provisioning.FailureMail) error { return errOffline }
+
+func (v *verification) add(id uuid.UUID, findings []provisioning.Finding, err error) {
+	who := "platform"
+	if id != uuid.Nil {
+		who, v.tenants = "tenant "+id.String(), v.tenants+1
+	}
+	for _, f := range findings {
+		v.findings++
+		fmt.Printf("%s: %s: %s\n", who, f.Subject, plain(f.Message))
+	}
+	if err != nil {
+		v.unchecked++
+		fmt.Fprintf(os.Stderr, "%s: could not be checked: %s\n", who, message(err))
+	}
+}
+
+func (v *verification) end() error {
+	ledger := fmt.Sprintf("%d audit chains held against their anchors on the ledger", v.registry.compared)
+	if v.offline {
+		ledger = "the ledger was not looked at"
+	}
+	fmt.Fprintf(os.Stderr, "%d tenants checked, %d findings, %d that could not be checked; %s\n", v.tenants-v.unchecked, v.findings, v.unchecked, ledger)
+	switch {
+	case v.unchecked > 0:
+		return exitError{exitFailed}
+	case v.findings > 0:
+		return exitError{exitFindings}
+	}
+	return nil
+}

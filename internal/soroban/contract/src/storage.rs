@@ -74,7 +74,6 @@ pub fn set_anchor(env: &Env, seq: u64, root: &BytesN<32>) -> Result<(), Error> {
 }
 
 pub fn upgrade(env: &Env, wasm_hash: &BytesN<32>) {
-    // Before the swap: it is the code in use that is extended with the instance.
     extend(env);
     env.deployer()
         .update_current_contract_wasm(wasm_hash.clone());
@@ -90,6 +89,12 @@ where
         .ok_or(Error::NotConstructed)
 }
 
+/// The instance alone, without the code: that is everybody's, and large, and a
+/// tenant's transaction is not the one to pay the rent for all.
 fn extend(env: &Env) {
-    env.storage().instance().extend_ttl(THRESHOLD, EXTEND_TO);
+    env.deployer().extend_ttl_for_contract_instance(
+        env.current_contract_address(),
+        THRESHOLD,
+        EXTEND_TO,
+    );
 }

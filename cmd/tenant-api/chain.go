@@ -51,7 +51,7 @@ func newKeeper(db *postgres.DB, deployer *soroban.Deployer, s config.Soroban) (*
 	if every == 0 {
 		every = -1
 	}
-	return provisioning.NewKeeper(db, deployer, provisioning.KeeperOptions{AnchorEvery: every})
+	return provisioning.NewKeeper(db, deployer, provisioning.KeeperOptions{AnchorEvery: every, ChangesAtOnce: s.Channels / 2})
 }
 
 // xlm writes stroops as people count them.

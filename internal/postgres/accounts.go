@@ -113,23 +113,30 @@ func (a *account) Store(ctx context.Context, t provisioning.StellarTransaction) 
 	if t.TenantID != uuid.Nil {
 		tenant = &t.TenantID
 	}
-	var open bool
-	err = pool.QueryRow(ctx, `WITH `+held+`
+	var (
+		changed bool
+		open    *bool // Nil: nothing was stored.
+	)
+	err = pool.QueryRow(ctx, `WITH `+held+`, since AS (
+			SELECT EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = $1::text AND x.contract_id = nullif($9::text, '')
+				AND x.state IN ('SUCCEEDED', 'FAILED') AND x.resolved_at > $13::timestamptz) AS changed
+		), stored AS (
 		INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
 			contract_id, network_id, valid_until, submitted_ledger, max_fee)
 		SELECT $4::text, $5::text, address, $6::bigint, $7::stellar_transaction_purpose, coalesce($8::uuid, CASE WHEN $9::text <> '' THEN lease_tenant END), nullif($9::text, ''),
-		       network_id, $10::timestamptz, $11::bigint, $12::bigint FROM held
+		       network_id, $10::timestamptz, $11::bigint, $12::bigint FROM held, since WHERE NOT changed
 		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
 			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
-		RETURNING state = 'SIGNED'`,
-		a.args(t.Hash, t.Envelope, t.Sequence, t.Purpose, tenant, t.ContractID, t.ValidUntil, int64(t.SubmittedLedger), t.MaxFee)...).Scan(&open)
+		RETURNING state = 'SIGNED' AS open
+		) SELECT changed, (SELECT open FROM stored) FROM held, since`,
+		a.args(t.Hash, t.Envelope, t.Sequence, t.Purpose, tenant, t.ContractID, t.ValidUntil, int64(t.SubmittedLedger), t.MaxFee, orNull(t.AsOf))...).Scan(&changed, &open)
 	switch err = fencedIfNone(err); {
-	case onItsWay(err):
-		return provisioning.Wrap(err, provisioning.KindTransient, op,
-			"another transaction about the contract is on its way; the next try finds out what became of it")
+	case onItsWay(err), err == nil && changed:
+		return provisioning.Wrap(errors.Join(provisioning.ErrContractBusy, err), provisioning.KindTransient, op,
+			"%s; the next try finds out what became of it", provisioning.ErrContractBusy)
 	case err != nil:
 		return failure(err, op)
-	case !open:
+	case open == nil || !*open:
 		return provisioning.Errorf(provisioning.KindTransient, op,
 			"the Stellar RPC server is behind the network: it does not know yet what became of the transaction before")
 	}

@@ -124,15 +124,15 @@ func TestJournal_Channel(t *testing.T) {
 
 	t.Run("NotFoundWhereNoneIsInUse", func(t *testing.T) {
 		b := setup(t)
-		_, err := b.Upkeep().Channel(t.Context(), netID, owner, 3)
+		_, err := b.Upkeep().Channel(t.Context(), netID, owner, 3, 0)
 		wantKind(t, err, provisioning.KindNotFound)
 		b.haveChannels(1)
-		_, err = b.Upkeep().Channel(t.Context(), netID, "GOTHER", 3)
+		_, err = b.Upkeep().Channel(t.Context(), netID, "GOTHER", 3, 0)
 		wantKind(t, err, provisioning.KindNotFound)
-		_, err = b.Upkeep().Channel(t.Context(), "cd", owner, 3)
+		_, err = b.Upkeep().Channel(t.Context(), "cd", owner, 3, 0)
 		wantKind(t, err, provisioning.KindNotFound)
 		b.release(b.lease(b.Upkeep(), 1), provisioning.AccountRest{OutOfUse: "poor"})
-		_, err = b.Upkeep().Channel(t.Context(), netID, owner, 1)
+		_, err = b.Upkeep().Channel(t.Context(), netID, owner, 1, 0)
 		wantKind(t, err, provisioning.KindNotFound)
 	})
 
@@ -144,7 +144,7 @@ func TestJournal_Channel(t *testing.T) {
 		_, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
 		b.must(err)
 		wantKind(t, held.Store(t.Context(), signed(held, "aa", 1001, provisioning.PurposeCreate)), provisioning.KindFenced)
-		_, err = b.Journal(run).Channel(t.Context(), netID, owner, 1)
+		_, err = b.Journal(run).Channel(t.Context(), netID, owner, 1, 0)
 		wantKind(t, err, provisioning.KindFenced)
 	})
 
@@ -155,7 +155,7 @@ func TestJournal_Channel(t *testing.T) {
 		run := b.begin(inputs("Clinic"))
 		ended := make(chan error, 1)
 		go func() {
-			_, err := b.Journal(run).Channel(t.Context(), netID, owner, 1)
+			_, err := b.Journal(run).Channel(t.Context(), netID, owner, 1, 0)
 			ended <- err
 		}()
 		select {
@@ -175,7 +175,7 @@ func (b bundle) waits(journal provisioning.Journal, count int) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 300*time.Millisecond)
 	defer cancel()
-	l, err := journal.Channel(ctx, netID, owner, count)
+	l, err := journal.Channel(ctx, netID, owner, count, 0)
 	if err == nil {
 		b.t.Errorf("channel %d was given", l.Channel())
 		b.release(l, provisioning.AccountRest{})

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -45,9 +46,10 @@ func (db *DB) TakeContracts(ctx context.Context, q provisioning.ContractQuery) (
 	case len(q.Tenants) > 0:
 		which, order = `c.tenant_id = ANY($3)`, `c.tenant_id`
 		args = append(args, q.Tenants)
-	case q.Upgrades:
+	case q.Upgrade != "":
 		// One that somebody is at, or that was tried and left, waits for its time.
-		which = `c.upgrade_to IS NOT NULL AND c.due_at <= clock_timestamp()`
+		which = `c.upgrade_to = $3 AND c.due_at <= clock_timestamp()`
+		args = append(args, q.Upgrade)
 	}
 	// Of what is due, or planned, somebody else may have taken it.
 	skip := `SKIP LOCKED`
@@ -121,13 +123,13 @@ func (db *DB) RecordContracts(ctx context.Context, records []provisioning.Contra
 				root = r.Anchor.Root[:]
 			}
 			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at
-						WHEN upgrade_to <> $9::text AND $4::text = '' THEN least($2, clock_timestamp() + $15::interval) ELSE $2 END,
-					tries = $3, problem = nullif(left($4::text, 500), ''), upgrade_to = nullif(upgrade_to, $9::text), checked_at = $5, ledger = nullif($6::bigint, 0),
+						WHEN upgrade_to NOT IN ($9::text, $16::text) AND $4::text = '' THEN least($2, clock_timestamp() + $15::interval) ELSE $2 END,
+					tries = $3, problem = nullif(left($4::text, 500), ''), upgrade_to = nullif(nullif(upgrade_to, $9::text), $16::text), checked_at = $5, ledger = nullif($6::bigint, 0),
 					life = nullif($7::text, ''), live_until = nullif($8::bigint, 0), wasm_hash = nullif($9::text, ''), says_archived = $10,
 					anchor_seq = nullif($11::bigint, 0), anchor_root = $12, anchor_ledger = nullif($13::bigint, 0), anchored_at = $14
 				WHERE tenant_id = $1`,
 				r.TenantID, r.DueAt, r.Tries, r.Problem, orNull(r.CheckedAt), int64(r.Ledger), string(r.Life), int64(r.LiveUntil), r.WasmHash,
-				r.Archived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), orNull(r.AnchoredAt), leftUpgrade)
+				r.Archived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), orNull(r.AnchoredAt), leftUpgrade, r.Dropped)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})
@@ -185,15 +187,15 @@ func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenants []uuid.UUI
 	return len(all), tx.SendBatch(ctx, batch).Close()
 }
 
-// UpgradesLeft counts contracts that wait for an upgrade.
-func (db *DB) UpgradesLeft(ctx context.Context) (waiting, stuck int, err error) {
+// UpgradesLeft counts contracts that wait for an upgrade to a code.
+func (db *DB) UpgradesLeft(ctx context.Context, hash string) (waiting, stuck int, err error) {
 	const op = "count upgrades"
 	pool, err := db.ready(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	err = pool.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.problem IS NOT NULL) FROM tenant_contracts c
-		JOIN tenants t ON t.id = c.tenant_id WHERE c.upgrade_to IS NOT NULL AND `+kept).Scan(&waiting, &stuck)
+		JOIN tenants t ON t.id = c.tenant_id WHERE c.upgrade_to = $1 AND `+kept, hash).Scan(&waiting, &stuck)
 	return waiting, stuck, failure(err, op)
 }
 
@@ -207,4 +209,56 @@ func (db *DB) RecordDeployer(ctx context.Context, networkID, address string, bal
 	_, err = pool.Exec(ctx, `INSERT INTO stellar_accounts AS a (network_id, address, balance, checked_at) VALUES ($1, $2, $3, clock_timestamp())
 		ON CONFLICT (network_id, address) DO UPDATE SET balance = excluded.balance, checked_at = excluded.checked_at`, networkID, address, balance)
 	return failure(err, op)
+}
+
+// PutBack has contracts looked at by others, from some time on.
+func (db *DB) PutBack(ctx context.Context, tenants []uuid.UUID, until time.Time) error {
+	const op = "give contracts back"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE tenant_contracts SET due_at = $2 WHERE tenant_id = ANY($1)`, tenants, until)
+	return failure(err, op)
+}
+
+// BrokenChains holds the anchors of contracts against the audit chains, in one query.
+func (db *DB) BrokenChains(ctx context.Context, contracts []provisioning.ContractState) (map[uuid.UUID]string, error) {
+	const op = "compare anchors"
+	var (
+		tenants []uuid.UUID
+		seqs    []int64
+		roots   [][]byte
+		broken  = map[uuid.UUID]string{}
+	)
+	for i := range contracts {
+		if a := &contracts[i].Anchor; a.Seq > 0 {
+			tenants, seqs, roots = append(tenants, contracts[i].TenantID), append(seqs, a.Seq), append(roots, a.Root[:])
+		}
+	}
+	if len(tenants) == 0 {
+		return broken, nil
+	}
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `SELECT a.tenant, a.seq, e.hash IS NULL FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS a (tenant, seq, root)
+		LEFT JOIN audit_events e ON e.tenant_id = a.tenant AND e.seq = a.seq WHERE e.hash IS DISTINCT FROM a.root`, tenants, seqs, roots)
+	if err != nil {
+		return nil, failure(err, op)
+	}
+	var (
+		tenant  uuid.UUID
+		seq     int64
+		missing bool
+	)
+	_, err = pgx.ForEachRow(rows, []any{&tenant, &seq, &missing}, func() error {
+		broken[tenant] = fmt.Sprintf("the audit chain differs from what the contract anchored: event %d was changed, or one before it", seq)
+		if missing {
+			broken[tenant] = fmt.Sprintf("the audit chain is shorter than what the contract anchored: event %d is missing", seq)
+		}
+		return nil
+	})
+	return broken, failure(err, op)
 }

@@ -65,7 +65,7 @@ func TestJournal_Channel_ManyWait(t *testing.T) {
 	for i := range waiters {
 		all.Go(func() {
 			for range rounds {
-				l, err := b.Upkeep().Channel(t.Context(), netID, owner, 1)
+				l, err := b.Upkeep().Channel(t.Context(), netID, owner, 1, 0)
 				if err != nil {
 					t.Error(err)
 					return
@@ -120,7 +120,7 @@ func TestJournal_Channel_IsHeardOfAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range waiters {
 		all.Go(func() {
-			l, err := b.Upkeep().Channel(t.Context(), netID, owner, 1)
+			l, err := b.Upkeep().Channel(t.Context(), netID, owner, 1, 0)
 			if err == nil {
 				err = l.Release(t.Context(), provisioning.AccountRest{Sequence: l.Sequence() + 1})
 			}
@@ -158,7 +158,7 @@ func TestJournal_Channel_TwoProcesses(t *testing.T) {
 		process := []bundle{one, two}[i%2]
 		all.Go(func() {
 			for range rounds {
-				l, err := process.Upkeep().Channel(t.Context(), netID, owner, channels)
+				l, err := process.Upkeep().Channel(t.Context(), netID, owner, channels, 0)
 				if err != nil {
 					t.Error(err)
 					return

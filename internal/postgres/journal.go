@@ -47,9 +47,14 @@ func (j journal) Account(ctx context.Context, networkID, address string) (provis
 	return j.wait(ctx, networkID+address, func() (*account, error) { return j.tryAccount(ctx, networkID, address) })
 }
 
-// Channel leases any channel of the deployer that is free, waiting for one.
-func (j journal) Channel(ctx context.Context, networkID, deployer string, count int) (provisioning.AccountLease, error) {
-	return j.wait(ctx, networkID+deployer+"/channels", func() (*account, error) { return j.tryChannel(ctx, networkID, deployer, count) })
+// fit matches the channels of network $4 and deployer $5 below number $6 that have a
+// balance of $7; what nobody has looked at yet may have it.
+const fit = `network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND out_of_use IS NULL
+	AND coalesce(balance, $7::bigint) >= $7::bigint`
+
+// Channel leases any channel of the deployer that is free and has enough, waiting for one.
+func (j journal) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (provisioning.AccountLease, error) {
+	return j.wait(ctx, networkID+deployer+"/channels", func() (*account, error) { return j.tryChannel(ctx, networkID, deployer, count, least) })
 }
 
 // wait asks until there is a lease. Of all who wait in this process for the same
@@ -114,25 +119,24 @@ const lastUsed = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence, a.appl
 const leftOpen = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
 
 // tryChannel returns nil when all channels are busy.
-func (j journal) tryChannel(ctx context.Context, networkID, deployer string, count int) (*account, error) {
+func (j journal) tryChannel(ctx context.Context, networkID, deployer string, count int, least int64) (*account, error) {
 	a := &account{journal: j, networkID: networkID, holder: uuid.New()}
 	free := false
 	err := j.db.inTx(ctx, "lease channel account", func(tx pgx.Tx) error {
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+lessee+`, free AS (
 				SELECT address FROM stellar_accounts a
-				WHERE network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND out_of_use IS NULL
-				  AND (expires_at IS NULL OR expires_at < clock_timestamp())
+				WHERE `+fit+` AND (expires_at IS NULL OR expires_at < clock_timestamp())
 				  AND (set_aside IS NULL OR set_aside < clock_timestamp())
 				  AND EXISTS (SELECT FROM run)
 				ORDER BY `+leftOpen+`, used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
 			)
-			UPDATE stellar_accounts a SET holder = $7::uuid, `+leased+`
+			UPDATE stellar_accounts a SET holder = $8::uuid, `+leased+`
 			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address
 			RETURNING a.address, a.channel, `+lastUsed+`, a.applied, coalesce(a.balance, 0), `+leftOpen,
-			j.tenant, j.epoch, upkeepLease, networkID, deployer, count, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
+			j.tenant, j.epoch, upkeepLease, networkID, deployer, count, least, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return j.noChannel(ctx, tx, networkID, deployer, count)
+			return j.noChannel(ctx, tx, networkID, deployer, count, least)
 		}
 		if err != nil {
 			return err
@@ -147,13 +151,13 @@ func (j journal) tryChannel(ctx context.Context, networkID, deployer string, cou
 }
 
 // noChannel tells apart why there is none: nil when all are busy.
-func (j journal) noChannel(ctx context.Context, tx pgx.Tx, networkID, deployer string, count int) error {
+func (j journal) noChannel(ctx context.Context, tx pgx.Tx, networkID, deployer string, count int, least int64) error {
 	if err := j.stillMine(ctx, tx); err != nil {
 		return err
 	}
 	var some bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stellar_accounts
-		WHERE network_id = $1 AND deployer = $2 AND channel < $3 AND out_of_use IS NULL)`, networkID, deployer, count).Scan(&some)
+	err := tx.QueryRow(ctx, `WITH `+lessee+` SELECT EXISTS (SELECT FROM stellar_accounts, run WHERE `+fit+`)`,
+		j.tenant, j.epoch, upkeepLease, networkID, deployer, count, least).Scan(&some)
 	if err != nil || some {
 		return err
 	}
@@ -185,8 +189,8 @@ func (j journal) About(ctx context.Context, networkID, contractID string) (provi
 	const op = "read transactions of contract"
 	var h provisioning.ContractHistory
 	err := j.db.inTx(ctx, op, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), 0) FROM stellar_transactions WHERE contract_id = $1 AND network_id = $2`,
-			contractID, networkID).Scan(&h.Ledger)
+		err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), 0), clock_timestamp() FROM stellar_transactions WHERE contract_id = $1 AND network_id = $2`,
+			contractID, networkID).Scan(&h.Ledger, &h.AsOf)
 		if err != nil {
 			return err
 		}
@@ -219,7 +223,7 @@ func (j journal) Resolve(ctx context.Context, hash string, o provisioning.Transa
 // transaction, off its account's balance and onto the totals. It does so once.
 const resolved = `done AS (
 		UPDATE stellar_transactions SET state = $5::stellar_transaction_state, ledger = nullif($6::bigint, 0),
-			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = now()
+			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = clock_timestamp()
 		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held) RETURNING *
 	), applied AS (
 		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')

@@ -86,7 +86,7 @@ func (b bundle) channels() []provisioning.Channel {
 // lease leases a channel and gives it back at the end, if the test did not.
 func (b bundle) lease(journal provisioning.Journal, count int) provisioning.AccountLease {
 	b.t.Helper()
-	l, err := journal.Channel(b.t.Context(), netID, owner, count)
+	l, err := journal.Channel(b.t.Context(), netID, owner, count, 0)
 	b.must(err)
 	b.t.Cleanup(func() { b.release(l, provisioning.AccountRest{Sequence: l.Sequence()}) })
 	return l

@@ -19,7 +19,7 @@ func (b bundle) upgradeEvents(hash string) int {
 
 func (b bundle) left() string {
 	b.t.Helper()
-	waiting, stuck, err := b.UpgradesLeft(b.t.Context())
+	waiting, stuck, err := b.UpgradesLeft(b.t.Context(), newCode)
 	b.must(err)
 	return fmt.Sprintf("%d waiting, %d stuck", waiting, stuck)
 }
@@ -76,11 +76,11 @@ func TestDB_PlanUpgrade(t *testing.T) {
 			t.Fatalf("%d, %v", n, err)
 		}
 		first := ids(two.take(provisioning.ContractQuery{Limit: 1})) // What is due.
-		rest := ids(one.take(provisioning.ContractQuery{Upgrades: true}))
+		rest := ids(one.take(provisioning.ContractQuery{Upgrade: newCode}))
 		if got := append(first, rest...); len(rest) != 2 || !slices.Contains(got, all[0]) || !slices.Contains(got, all[1]) || !slices.Contains(got, all[2]) {
 			t.Errorf("%v and %v of %v", first, rest, all)
 		}
-		if more := two.take(provisioning.ContractQuery{Upgrades: true}); len(more) != 0 {
+		if more := two.take(provisioning.ContractQuery{Upgrade: newCode}); len(more) != 0 {
 			t.Errorf("%v are given twice", ids(more))
 		}
 		if got := one.left(); got != "3 waiting, 0 stuck" {
@@ -106,7 +106,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		all := b.book(2)
 		_, err := b.PlanUpgrade(t.Context(), newCode, all)
 		b.must(err)
-		duties := b.take(provisioning.ContractQuery{Upgrades: true})
+		duties := b.take(provisioning.ContractQuery{Upgrade: newCode})
 		done, failed := looked(duties[0]), looked(duties[1])
 		done.WasmHash, done.UpgradeTo = newCode, ""
 		failed.Tries, failed.Problem = 1, "the ceiling is too low"
@@ -114,7 +114,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		if got := b.left(); got != "1 waiting, 1 stuck" {
 			t.Error(got)
 		}
-		if got := b.take(provisioning.ContractQuery{Upgrades: true}); len(got) != 0 {
+		if got := b.take(provisioning.ContractQuery{Upgrade: newCode}); len(got) != 0 {
 			t.Errorf("%v", ids(got))
 		}
 		// Whoever plans it again has changed something: it is tried at once.
@@ -124,7 +124,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		if got := b.left(); got != "1 waiting, 0 stuck" {
 			t.Error(got)
 		}
-		if got := b.take(provisioning.ContractQuery{Upgrades: true}); len(got) != 1 || got[0].Known.Tries != 0 || got[0].Known.UpgradeTo != newCode {
+		if got := b.take(provisioning.ContractQuery{Upgrade: newCode}); len(got) != 1 || got[0].Known.Tries != 0 || got[0].Known.UpgradeTo != newCode {
 			t.Errorf("%+v", got)
 		}
 	})

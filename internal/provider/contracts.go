@@ -20,8 +20,9 @@ const (
 	lookPatience = 5 * time.Second
 	// silence is for how long a network that did not answer is not asked again.
 	silence = time.Minute
-	// statusPatience is how long an archiving waits until the contract says so.
-	statusPatience = 30 * time.Second
+	// statusPatience is how long an archiving waits until the contract says so: some
+	// ledgers.
+	statusPatience = 20 * time.Second
 )
 
 // contracts looks at tenants' contracts and after them. In API mode there is none:
@@ -36,10 +37,7 @@ type contracts struct {
 
 // look tells where a tenant's contract stands; false when the network did not say.
 func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioning.ContractState, bool) {
-	c.mu.Lock()
-	silent := time.Now().Before(c.silent)
-	c.mu.Unlock()
-	if silent {
+	if c.isSilent() {
 		return provisioning.ContractState{}, false
 	}
 	asking, cancel := context.WithTimeout(ctx, lookPatience)
@@ -48,13 +46,23 @@ func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioni
 	if err != nil {
 		tflog.Warn(ctx, "the tenant's contract was not looked at: "+provisioning.SafeMessage(err), map[string]any{"tenant_id": t.ID.String()})
 		if ctx.Err() == nil {
-			c.mu.Lock()
-			c.silent = time.Now().Add(silence)
-			c.mu.Unlock()
+			c.fellSilent()
 		}
 		return provisioning.ContractState{}, false
 	}
 	return states[0], true
+}
+
+func (c *contracts) isSilent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.silent)
+}
+
+func (c *contracts) fellSilent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent = time.Now().Add(silence)
 }
 
 // attend does for a tenant's contract what is due.
@@ -133,11 +141,20 @@ func (r *tenantResource) tellArchived(ctx context.Context, t provisioning.Tenant
 	if care == nil || t.ContractID == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, statusPatience)
-	defer cancel()
-	if err := care.attend(ctx, t.ID); err != nil {
-		diags.AddWarning("Contract does not say yet that the tenant is archived",
-			"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+provisioning.SafeMessage(err)+".\n\n"+
-				"A worker of tenant-api tells it as soon as it can. Without one, run tenant-api contracts renew "+t.ID.String()+" later.")
+	reason := "the Stellar network did not answer a moment ago"
+	if !care.isSilent() {
+		waiting, cancel := context.WithTimeout(ctx, statusPatience)
+		defer cancel()
+		err := care.attend(waiting, t.ID)
+		if err == nil {
+			return
+		}
+		if waiting.Err() != nil && ctx.Err() == nil {
+			care.fellSilent()
+		}
+		reason = provisioning.SafeMessage(err)
 	}
+	diags.AddWarning("Contract does not say yet that the tenant is archived",
+		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+reason+".\n\n"+
+			"If the reason is not in the contract itself, a worker of tenant-api tells it later. Without a worker, run tenant-api contracts renew "+t.ID.String()+".")
 }

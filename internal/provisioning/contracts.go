@@ -78,8 +78,12 @@ type ContractKeeper interface {
 	Deploy(ctx context.Context, t Tenant, journal Journal) (Contract, error)
 	// TendChannels looks after the channel accounts. See ChannelCare.
 	TendChannels(ctx context.Context, journal Journal) (ChannelCare, error)
+	// ContractID tells, without a network, which address a tenant's contract has.
+	ContractID(tenant uuid.UUID) (string, error)
 	// CodeHash is the code that contracts should run, SHA-256 in hex.
 	CodeHash() string
+	// Supersedes reports whether that is the code of an earlier release.
+	Supersedes(hash string) bool
 	// NetworkID and Address name the network and the deployer's account, as journals do.
 	NetworkID() string
 	Address() string
@@ -109,6 +113,7 @@ type ContractRecord struct {
 	Tries      int       // Looks in a row that left something undone.
 	Problem    string    // What was left undone, and why; empty: nothing.
 	UpgradeTo  string    // Hash of the code that it is to run; empty: no other.
+	Dropped    string    // A plan to upgrade that is void: a later release's code is wanted, or runs.
 }
 
 // ContractDuty is a contract that has to be looked at.
@@ -120,10 +125,10 @@ type ContractDuty struct {
 
 // ContractQuery chooses contracts.
 type ContractQuery struct {
-	Tenants  []uuid.UUID   // Those alone, due or not; empty: those that are due.
-	Upgrades bool          // Those that are due alone, and of them those that wait for an upgrade.
-	PutOff   time.Duration // For that long nobody else gets them as due.
-	Limit    int
+	Tenants []uuid.UUID   // Those alone, due or not; empty: those that are due.
+	Upgrade string        // Of those that are due, the ones that are to run this code; empty: all.
+	PutOff  time.Duration // For that long nobody else gets them as due.
+	Limit   int
 }
 
 // ContractBook is what the registry knows of contracts. All its methods may be
@@ -144,9 +149,15 @@ type ContractBook interface {
 	// ContractsAfter pages through all contracts of tenants that are not purged, by
 	// tenant id; uuid.Nil begins. Nothing is taken by it.
 	ContractsAfter(ctx context.Context, after uuid.UUID, limit int) ([]ContractDuty, error)
-	// UpgradesLeft counts contracts that wait for an upgrade, and those of them whose
-	// last try failed.
-	UpgradesLeft(ctx context.Context) (waiting, stuck int, err error)
+	// UpgradesLeft counts contracts that wait for an upgrade to this code, and those of
+	// them whose last try failed.
+	UpgradesLeft(ctx context.Context, hash string) (waiting, stuck int, err error)
+	// PutBack has contracts looked at by others, from some time on. Nothing else about
+	// them changes.
+	PutBack(ctx context.Context, tenants []uuid.UUID, until time.Time) error
+	// BrokenChains gives those of the contracts whose anchor does not fit their
+	// tenant's audit chain, and says why. Contracts without an anchor fit.
+	BrokenChains(ctx context.Context, contracts []ContractState) (map[uuid.UUID]string, error)
 	// RecordDeployer writes the deployer's balance, in stroops.
 	RecordDeployer(ctx context.Context, networkID, address string, balance int64) error
 }

@@ -2,10 +2,16 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 )
+
+// ErrContractBusy is in the error of a Store that was refused because another
+// transaction about the same contract is open: somebody else is at it. What became
+// of that one is found out first.
+var ErrContractBusy = errors.New("somebody else has a transaction about the contract on its way")
 
 // Journal remembers Stellar transactions from before they are sent, so that a
 // process can die at any point and the next one finds out what became of them.
@@ -21,10 +27,11 @@ type Journal interface {
 	// Release, or by itself when the process dies.
 	Account(ctx context.Context, networkID, address string) (AccountLease, error)
 	// Channel leases any of a deployer's channel accounts whose index is below
-	// count, waiting until one is free. Among the free ones those come first that
-	// nobody has left a transaction on. KindNotFound when not one is in use: then
-	// Deployer's keeper has to create or fund them.
-	Channel(ctx context.Context, networkID, deployer string, count int) (AccountLease, error)
+	// count and that has a balance of so many stroops as far as is known, waiting until
+	// one is free. Among the free ones those come first that nobody has left a
+	// transaction on. KindNotFound when there is none to wait for: they have to be made,
+	// funded or looked after.
+	Channel(ctx context.Context, networkID, deployer string, count int, least int64) (AccountLease, error)
 	// About gives what is known of a contract's transactions, whichever account
 	// carried them.
 	About(ctx context.Context, networkID, contractID string) (ContractHistory, error)
@@ -44,6 +51,7 @@ type Journal interface {
 type ContractHistory struct {
 	Open   []StellarTransaction // Without a recorded outcome, oldest first.
 	Ledger uint32               // The newest in which one was applied; 0: none was. Older views are stale.
+	AsOf   time.Time            // When this was so, by the registry's clock.
 }
 
 // AccountLease is the exclusive use of one Stellar account's sequence numbers.
@@ -66,7 +74,8 @@ type AccountLease interface {
 	// in stroops; 0 when unknown.
 	Balance() int64
 	// Store commits a signed transaction. Only after that may it be sent. KindTransient
-	// while another transaction about the same contract is open.
+	// with ErrContractBusy while another transaction about the same contract is open, or
+	// when one was applied since AsOf: what was built before may not fit any more.
 	Store(ctx context.Context, tx StellarTransaction) error
 	// Outbid replaces an open transaction's envelope by one that wraps the same
 	// transaction at a higher fee. Only after that may it be sent.
@@ -141,6 +150,7 @@ type StellarTransaction struct {
 	ValidUntil      time.Time // Its maxTime. Dead only once a ledger has closed after it.
 	SubmittedLedger uint32    // The latest ledger when it was built.
 	MaxFee          int64     // Stroops: the most it can cost.
+	AsOf            time.Time // What was known of the contract when it was built, as ContractHistory says; zero: nothing has to be.
 }
 
 // TransactionPurpose says what a transaction is for.

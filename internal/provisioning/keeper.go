@@ -24,7 +24,8 @@ type KeeperOptions struct {
 	// Batch is the most contracts that are taken on at once. Default 190: they are
 	// read with their code in one call.
 	Batch int
-	// ChangesAtOnce is the most changes under way at once. Default 50.
+	// ChangesAtOnce is the most changes under way at once. Each takes an account for a
+	// ledger, so it should leave some for tenants that wait. Default 1.
 	ChangesAtOnce int
 	// Clock is for the pauses between looks. Default: SystemClock.
 	Clock Clock
@@ -43,8 +44,8 @@ func (o KeeperOptions) withDefaults() KeeperOptions {
 	if o.Batch == 0 {
 		o.Batch = 190
 	}
-	if o.ChangesAtOnce == 0 {
-		o.ChangesAtOnce = 50
+	if o.ChangesAtOnce < 1 {
+		o.ChangesAtOnce = 1
 	}
 	if o.Clock == nil {
 		o.Clock = SystemClock{}
@@ -112,12 +113,12 @@ func (k *Keeper) Pass(ctx context.Context) (KeeperReport, error) {
 
 // Attend looks at some tenants' contracts now, and does for them what is due.
 func (k *Keeper) Attend(ctx context.Context, tenants ...uuid.UUID) (KeeperReport, error) {
-	return k.forced(ctx, tenants, wish{scheduled: true})
+	return k.forced(ctx, tenants, wish{scheduled: true, named: true})
 }
 
 // Anchor anchors the audit chains of some tenants now.
 func (k *Keeper) Anchor(ctx context.Context, tenants ...uuid.UUID) (KeeperReport, error) {
-	return k.forced(ctx, tenants, wish{anchor: true})
+	return k.forced(ctx, tenants, wish{anchor: true, named: true})
 }
 
 // All looks at every contract now, and does for them what is due. tell, which may be
@@ -181,9 +182,13 @@ func (k *Keeper) tend(ctx context.Context, report *KeeperReport) error {
 	care, err := k.chain.TendChannels(ctx, k.book.Upkeep())
 	report.Channels, report.FeeCharged = care, report.FeeCharged+care.FeeCharged
 	if err != nil {
-		return fmt.Errorf("look after the channels: %w", err)
+		err = fmt.Errorf("look after the channels: %w", err)
 	}
-	return k.book.RecordDeployer(ctx, k.chain.NetworkID(), k.chain.Address(), care.Deployer)
+	if care.Deployer == 0 { // Nobody could say.
+		return err
+	}
+	// A balance is worth the most when it was too little for what was to be done.
+	return errors.Join(err, k.book.RecordDeployer(ctx, k.chain.NetworkID(), k.chain.Address(), care.Deployer))
 }
 
 // adopt finds contracts that are new, now and then: none of them needs anything for

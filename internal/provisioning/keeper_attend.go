@@ -13,6 +13,31 @@ import (
 type wish struct {
 	scheduled bool // Anchor what the schedule says.
 	anchor    bool // Anchor all.
+	named     bool // Somebody asked for these very tenants.
+}
+
+// othersFor is how long contracts of another deployer, or another network, are left
+// to whoever looks after those.
+const othersFor = time.Minute
+
+// own gives back what is not this keeper's to look after, as it was.
+func (k *Keeper) own(ctx context.Context, duties []ContractDuty) (own []ContractDuty, err error) {
+	var others []uuid.UUID
+	for _, d := range duties {
+		address, err := k.chain.ContractID(d.Tenant.ID)
+		if err != nil {
+			return nil, err
+		}
+		if address == d.Tenant.ContractID {
+			own = append(own, d)
+		} else {
+			others = append(others, d.Tenant.ID)
+		}
+	}
+	if len(others) == 0 {
+		return own, nil
+	}
+	return own, k.book.PutBack(ctx, others, k.opts.Clock.Now().Add(othersFor))
 }
 
 // attendance is one look at some contracts and what follows from it.
@@ -21,8 +46,9 @@ type attendance struct {
 	wish
 	duties []ContractDuty
 	states []ContractState
-	undone []error // By duty: why something was left undone.
-	anew   []bool  // By duty: deployed anew, and to be looked at again.
+	undone []error              // By duty: why something was left undone.
+	anew   []bool               // By duty: deployed anew, and to be looked at again.
+	broken map[uuid.UUID]string // Tenants whose audit chain is not what was anchored, and why.
 
 	mu     sync.Mutex
 	report *KeeperReport // Guarded by mu while changes are under way.
@@ -32,6 +58,12 @@ type attendance struct {
 // then each says and runs what it should. What is left undone is recorded, with
 // the time of the next try, and is no error; an error means that nothing is known.
 func (k *Keeper) attend(ctx context.Context, duties []ContractDuty, report *KeeperReport, w wish) error {
+	if w.scheduled && !w.named {
+		var err error
+		if duties, err = k.own(ctx, duties); err != nil {
+			return err
+		}
+	}
 	if len(duties) == 0 {
 		return nil
 	}
@@ -44,9 +76,9 @@ func (k *Keeper) attend(ctx context.Context, duties []ContractDuty, report *Keep
 	a.renew(ctx)
 	changed := a.change(ctx)
 	if changed { // What the book keeps is what the ledger shows.
+		before := a.states
 		if err := a.read(ctx); err != nil {
-			a.putOff(ctx, err)
-			return err
+			a.states = before // What was done shows in the next look.
 		}
 	}
 	return a.record(ctx)
@@ -57,7 +89,10 @@ func (a *attendance) read(ctx context.Context) (err error) {
 	for i, d := range a.duties {
 		tenants[i] = d.Tenant
 	}
-	a.states, err = a.chain.ReadContracts(ctx, tenants)
+	if a.states, err = a.chain.ReadContracts(ctx, tenants); err != nil {
+		return err
+	}
+	a.broken, err = a.book.BrokenChains(ctx, a.states)
 	return err
 }
 
@@ -132,13 +167,16 @@ func (a *attendance) wanted(i int) (changes []ContractChange) {
 		return nil
 	case ContractLive, ContractExpiring:
 	}
-	if d.Known.UpgradeTo != "" && s.Outdated {
+	if d.Known.UpgradeTo == a.chain.CodeHash() && s.Outdated {
 		changes = append(changes, ContractChange{Purpose: PurposeUpgrade})
 	}
 	if archived := d.Tenant.Status == StatusArchived; archived != s.Archived {
 		changes = append(changes, ContractChange{Purpose: PurposeStatus, Archived: archived})
 	}
-	if d.Head.Seq > s.Anchor.Seq && (a.anchor || a.scheduled && a.anchorDue(d, s)) {
+	if why, broken := a.broken[s.TenantID]; broken {
+		// Another anchor would hide what this one shows.
+		a.undone[i] = Errorf(KindPermanent, "look after contract", "%s; tenant-api tenants verify has the findings, and nothing is anchored until the chain fits again", why)
+	} else if d.Head.Seq > s.Anchor.Seq && (a.anchor || a.scheduled && a.anchorDue(d, s)) {
 		changes = append(changes, ContractChange{Purpose: PurposeAnchor, Anchor: d.Head})
 	}
 	return changes
@@ -193,14 +231,20 @@ func (a *attendance) record(ctx context.Context) error {
 		if r.Anchor.Seq != d.Known.Anchor.Seq {
 			r.AnchoredAt = now
 		}
-		if r.WasmHash == r.UpgradeTo {
-			r.UpgradeTo = ""
+		if a.chain.Supersedes(d.Known.UpgradeTo) {
+			r.Dropped = d.Known.UpgradeTo
 		}
-		if a.undone[i] != nil {
+		switch {
+		case KindOf(a.undone[i]) == KindCancelled: // Somebody else goes on where this one was stopped.
+			r.Tries, r.Problem, r.DueAt = d.Known.Tries, d.Known.Problem, now
+		case a.undone[i] != nil:
 			r.Tries, r.Problem = d.Known.Tries+1, SafeMessage(a.undone[i])
 			r.DueAt = now.Add(min(keepAgain<<min(d.Known.Tries, 20), keepMost))
+			if a.states[i].Life == ContractForeign { // Perhaps a newer release's, which others look after.
+				r.DueAt = now.Add(othersFor)
+			}
 			a.report.Undone[d.Tenant.ID] = r.Problem
-		} else {
+		default:
 			r.DueAt = now.Add(a.next())
 			if a.anew[i] {
 				r.DueAt = now
@@ -208,7 +252,8 @@ func (a *attendance) record(ctx context.Context) error {
 		}
 		records[i] = r
 	}
-	return a.book.RecordContracts(ctx, records)
+	// Also after a stop: what was learned and done is not to be done again.
+	return a.book.RecordContracts(context.WithoutCancel(ctx), records)
 }
 
 // next is when a contract is looked at again that is in order.
@@ -225,6 +270,10 @@ func (a *attendance) putOff(ctx context.Context, cause error) {
 	records := make([]ContractRecord, len(a.duties))
 	for i, d := range a.duties {
 		records[i] = d.Known
+		if KindOf(cause) == KindCancelled {
+			records[i].DueAt = now
+			continue
+		}
 		records[i].Tries, records[i].Problem = d.Known.Tries+1, SafeMessage(cause)
 		records[i].DueAt = now.Add(min(keepAgain<<min(d.Known.Tries, 20), keepMost))
 	}

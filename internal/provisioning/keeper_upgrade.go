@@ -92,14 +92,14 @@ func (k *Keeper) outdated(ctx context.Context) (ids []uuid.UUID, err error) {
 func (k *Keeper) finishUpgrade(ctx context.Context, outdated []uuid.UUID, tell func(int)) error {
 	report := KeeperReport{Undone: map[uuid.UUID]string{}}
 	for {
-		duties, err := k.book.TakeContracts(ctx, ContractQuery{Upgrades: true, PutOff: keepPutOff, Limit: k.opts.Batch})
+		duties, err := k.book.TakeContracts(ctx, ContractQuery{Upgrade: k.chain.CodeHash(), PutOff: keepPutOff, Limit: k.opts.Batch})
 		if err == nil {
 			err = k.attend(ctx, duties, &report, wish{})
 		}
 		if err != nil {
 			return err
 		}
-		waiting, stuck, err := k.book.UpgradesLeft(ctx)
+		waiting, stuck, err := k.book.UpgradesLeft(ctx, k.chain.CodeHash())
 		if err != nil {
 			return err
 		}

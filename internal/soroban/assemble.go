@@ -38,11 +38,12 @@ var hostError = regexp.MustCompile(`HostError: Error\((\w+, #?\w+)\)`)
 
 // assembled is a transaction that lacks its fee and signature.
 type assembled struct {
-	act      *act
-	tx       xdr.Transaction
-	resource int64
-	built    uint32    // The latest ledger by then,
-	at       time.Time // and this machine's time.
+	act       *act
+	tx        xdr.Transaction
+	resource  int64
+	inclusion int64     // What is bid for the place in a ledger.
+	built     uint32    // The latest ledger by then,
+	at        time.Time // and this machine's time.
 }
 
 // restores reports whether the transaction brings back archived entries on the way.
@@ -150,7 +151,7 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 // sign gives the transaction its source, number, time, fee and signatures, in the
 // form in which it is stored and sent. Its time begins now: it may have waited long
 // for an account that carries it.
-func (w *work) sign(ctx context.Context, a assembled, inclusion int64, c *carrier) (provisioning.StellarTransaction, error) {
+func (w *work) sign(ctx context.Context, a assembled, c *carrier) (provisioning.StellarTransaction, error) {
 	now, err := w.rpc.now.get(ctx)
 	if err != nil {
 		return provisioning.StellarTransaction{}, err
@@ -158,7 +159,7 @@ func (w *work) sign(ctx context.Context, a assembled, inclusion int64, c *carrie
 	a.tx.Cond = validUntil(now.closeTime)
 	a.tx.SeqNum = xdr.SequenceNumber(c.last + 1)
 	a.tx.SourceAccount = xdr.MustMuxedAddress(c.lease.Address())
-	fee := a.resource + inclusion
+	fee := a.resource + a.inclusion
 	a.tx.Fee = xdr.Uint32(fee) //nolint:gosec // bid keeps it below the largest fee that can be written
 	keys := []*keypair.Full{c.key}
 	if c.channel() {
@@ -172,7 +173,7 @@ func (w *work) sign(ctx context.Context, a assembled, inclusion int64, c *carrie
 		Hash: hex.EncodeToString(hash[:]), Envelope: envelope, Source: c.lease.Address(), Sequence: int64(a.tx.SeqNum),
 		Purpose: a.act.purpose, TenantID: a.act.tenant, ContractID: a.act.subject, NetworkID: w.networkID,
 		ValidUntil:      time.Unix(int64(a.tx.Cond.TimeBounds.MaxTime), 0), //nolint:gosec // as above
-		SubmittedLedger: min(a.built, now.ledger), MaxFee: fee,
+		SubmittedLedger: min(a.built, now.ledger), MaxFee: fee, AsOf: w.asOf,
 	}, nil
 }
 

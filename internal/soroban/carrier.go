@@ -36,18 +36,23 @@ func (w *work) leaseOwn(ctx context.Context) (*carrier, error) {
 	return &carrier{work: w, lease: lease, key: w.signer, last: lease.Sequence()}, nil
 }
 
-// leaseChannel waits for any channel, and has the channels looked after when there
-// is none to wait for.
-func (w *work) leaseChannel(ctx context.Context) (*carrier, error) {
+// leaseChannel waits for any channel that can pay a fee, and has the channels
+// looked after when there is none to wait for. When that does not help, because
+// somebody has changed their signers for one, the deployer carries the transaction.
+func (w *work) leaseChannel(ctx context.Context, fee int64) (*carrier, error) {
 	if err := w.ensureChannels(ctx, w.journal); err != nil {
 		return nil, err
 	}
-	lease, err := w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels)
+	least := channelReserve + fee
+	lease, err := w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels, least)
 	if provisioning.KindOf(err) == provisioning.KindNotFound {
 		if _, err := w.TendChannels(ctx, w.journal); err != nil {
 			return nil, err
 		}
-		lease, err = w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels)
+		lease, err = w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels, least)
+	}
+	if provisioning.KindOf(err) == provisioning.KindNotFound {
+		return w.leaseOwn(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -103,9 +108,7 @@ func (c *carrier) resolve(ctx context.Context, tx provisioning.StellarTransactio
 	c.noticed(end)
 	switch {
 	case end.code == xdr.TransactionResultCodeTxBadSeq: // Applied or not, the number is another one than was thought.
-		if c.channel() {
-			c.last = 0
-		}
+		c.last = 0
 	case end.State == provisioning.TransactionSucceeded, end.State == provisioning.TransactionFailed:
 		c.last = max(c.last, tx.Sequence)
 	}
@@ -142,14 +145,13 @@ func (c *carrier) number(ctx context.Context) (*xdr.AccountEntry, error) {
 	}
 }
 
-// poor reports whether a channel has too little for a fee, as far as is known, and
-// takes it out of use until somebody has topped it up.
-func (c *carrier) poor(fee int64) bool {
-	if !c.channel() || c.lease.Balance() == 0 || c.lease.Balance() >= channelReserve+fee {
-		return false
+// least is a sequence number that the account has at least: what its last user
+// knew, or what the journal knows.
+func (c *carrier) least() int64 {
+	if c.last > 0 {
+		return c.last
 	}
-	c.outOfUse = outOfUsePoor
-	return true
+	return c.lease.Applied()
 }
 
 // blame takes a channel out of use whose own fault a refusal is; another one is
@@ -190,19 +192,19 @@ func (w *work) perform(ctx context.Context, a *act) error {
 // simulation comes first, so that the account is held for no longer than it takes
 // to send and know. A nil attempt is worth another round.
 func (w *work) once(ctx context.Context, a *act) (*attempt, error) {
-	built, err := w.assemble(ctx, a)
-	if err != nil {
-		return nil, w.unbuilt(ctx, a, err)
+	built, err := w.build(ctx, a)
+	if err != nil || built == nil {
+		return nil, err
 	}
-	if !a.shared && w.opts.Channels > 0 && built.resource <= channelCarries {
-		return w.onFreeChannel(ctx, built)
+	if fee := built.resource + built.inclusion; !a.shared && w.opts.Channels > 0 && fee <= channelCarries {
+		return w.onFreeChannel(ctx, *built)
 	}
 	c, err := w.leaseOwn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer c.release(ctx)
-	return w.onCarrier(ctx, built, c)
+	return w.onCarrier(ctx, *built, c)
 }
 
 // settleOwn finds out what became of this contract's own transactions.
@@ -211,7 +213,7 @@ func (w *work) settleOwn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.known = known.Ledger
+	w.known, w.asOf = known.Ledger, known.AsOf
 	for _, tx := range known.Open {
 		end, err := w.find(ctx, tx)
 		if err != nil {
@@ -224,6 +226,16 @@ func (w *work) settleOwn(ctx context.Context) error {
 		w.claim(tx, end)
 	}
 	return nil
+}
+
+// settleBusy finds out what became of the transaction of somebody else that kept
+// this work's own from being stored.
+func (w *work) settleBusy(ctx context.Context) error {
+	if !w.busy {
+		return nil
+	}
+	w.busy = false
+	return w.settleOwn(ctx)
 }
 
 // noticed remembers where something was applied: older views are stale.

@@ -37,6 +37,9 @@ func (d *Deployer) ChangeContract(
 
 func (r *deployment) change(ctx context.Context, change provisioning.ContractChange) error {
 	for range maxRounds {
+		if err := r.settleBusy(ctx); err != nil {
+			return err
+		}
 		v, err := r.current(ctx, 0)
 		if err != nil {
 			return err
@@ -147,9 +150,12 @@ func (r *deployment) provideCode(ctx context.Context) error {
 	if err := c.settle(ctx); err != nil {
 		return err
 	}
-	v, err := r.current(ctx, c.last)
+	v, err := r.current(ctx, c.least())
 	if err != nil || v.code == live || v.account == nil {
 		return err
+	}
+	if v.sequence() < c.last {
+		c.last = 0
 	}
 	next := r.upload()
 	if v.code == archived {

@@ -20,8 +20,8 @@ const (
 	channelReserve = 2 * baseReserve
 	channelLow     = channelReserve + 1*stroopsPerXLM // Below that one is topped up,
 	channelFull    = channelReserve + 4*stroopsPerXLM // to that.
-	// channelCarries is the highest resource fee that a channel is used for: it has it
-	// when it is full, with something for the place in the ledger.
+	// channelCarries is the highest fee that a channel is used for: a full one has it,
+	// with something for an offer of more.
 	channelCarries = channelFull - channelReserve - stroopsPerXLM/2
 )
 
@@ -82,7 +82,11 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal provisioning.Jour
 		}
 	}
 	if ours < d.opts.Channels {
-		if _, err := d.TendChannels(ctx, journal); err != nil {
+		_, err := d.TendChannels(ctx, journal)
+		switch {
+		case err != nil && ours > 0 && provisioning.KindOf(err) == provisioning.KindPermanent:
+			return nil // Those that are there will do, until the deployer can pay for more.
+		case err != nil:
 			return err
 		}
 	}
@@ -125,12 +129,15 @@ func (w *work) fundChannels(ctx context.Context) (care provisioning.ChannelCare,
 		return care, err
 	}
 	for range maxRounds {
-		found, err := w.readChannels(ctx, c.last)
+		found, err := w.readChannels(ctx, c.least())
 		if err != nil {
 			return care, err
 		}
 		if found.deployer == nil {
 			return care, w.noAccount()
+		}
+		if int64(found.deployer.SeqNum) < c.last { // Numbers never go back, except where a test network was begun anew.
+			c.last = 0
 		}
 		c.last = max(c.last, int64(found.deployer.SeqNum))
 		care.Channels, care.Deployer = found.channels, int64(found.deployer.Balance)
@@ -164,8 +171,11 @@ func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *pr
 	if err != nil {
 		return err
 	}
-	tx := w.skeleton(a, now.closeTime)
-	done, err := w.carry(ctx, assembled{act: a, tx: tx, built: now.ledger, at: w.opts.Clock.Now()}, c, found.deployer)
+	built := assembled{act: a, tx: w.skeleton(a, now.closeTime), built: now.ledger, at: w.opts.Clock.Now()}
+	if built.inclusion, err = w.bid(ctx, built, w.floor); err != nil {
+		return err
+	}
+	done, err := w.carry(ctx, built, c, found.deployer)
 	if err != nil || done == nil {
 		return err
 	}

@@ -65,17 +65,22 @@ type work struct {
 	mine     string // The contract whose transactions count as this work's own.
 	contract provisioning.Contract
 
-	seen     uint32 // A ledger in which something was applied; older views are stale.
-	known    uint32 // The same from the journal, which may be of a network that was begun anew since.
-	floor    int64  // The least inclusion fee, once the network asked for more.
-	tries    int    // Transactions that came to nothing and cost nothing.
-	failures int    // Transactions that came to nothing and cost their fee.
-	puzzles  int    // Simulations that failed.
+	seen     uint32    // A ledger in which something was applied; older views are stale.
+	known    uint32    // The same from the journal, which may be of a network that was begun anew since.
+	floor    int64     // The least inclusion fee, once the network asked for more.
+	tries    int       // Transactions that came to nothing and cost nothing.
+	failures int       // Transactions that came to nothing and cost their fee.
+	puzzles  int       // Simulations that failed.
+	asOf     time.Time // When the journal was asked about the contract.
+	busy     bool      // Somebody else has a transaction about the contract on its way.
 }
 
 // complete goes round until the ledger shows the contract, alive and verified.
 func (r *deployment) complete(ctx context.Context) error {
 	for range maxRounds {
+		if err := r.settleBusy(ctx); err != nil {
+			return err
+		}
 		v, err := r.current(ctx, 0)
 		if err != nil {
 			return err
@@ -116,7 +121,7 @@ func (r *deployment) exclusively(ctx context.Context) error {
 		return err
 	}
 	for range maxRounds {
-		v, err := r.current(ctx, c.last)
+		v, err := r.current(ctx, c.least())
 		if err != nil {
 			return err
 		}
@@ -124,7 +129,7 @@ func (r *deployment) exclusively(ctx context.Context) error {
 			c.last = 0
 		}
 		next, err := r.plan(r.to, v)
-		if next == nil || err != nil || !next.shared && r.opts.Channels > 0 {
+		if next == nil || err != nil || r.busy || !next.shared && r.opts.Channels > 0 {
 			return err
 		}
 		if v.account == nil {
@@ -172,19 +177,38 @@ func (w *work) behind(ledger uint32) error {
 // step does one act on an account that is leased already. Success and what is
 // worth another round both return nil: the next look tells them apart.
 func (w *work) step(ctx context.Context, a *act, c *carrier, account *xdr.AccountEntry) error {
-	built, err := w.assemble(ctx, a)
-	if err != nil {
-		return w.unbuilt(ctx, a, err)
+	built, err := w.build(ctx, a)
+	if err != nil || built == nil {
+		return err
 	}
-	done, err := w.carry(ctx, built, c, account)
+	done, err := w.carry(ctx, *built, c, account)
 	if err != nil || done == nil {
 		return err
 	}
 	return w.react(ctx, *done)
 }
 
+// build puts a transaction together and chooses what to bid for its place. Nil is
+// worth another round.
+func (w *work) build(ctx context.Context, a *act) (*assembled, error) {
+	built, err := w.assemble(ctx, a)
+	if err != nil {
+		return nil, w.unbuilt(ctx, a, err)
+	}
+	built.inclusion, err = w.bid(ctx, built, w.floor)
+	if provisioning.KindOf(err) == provisioning.KindPermanent && built.restores() {
+		// The code went to the archive after the look. To bring it back has a ceiling
+		// of its own; the next look will show it.
+		return nil, w.puzzled(ctx, a, &simulationError{text: "something has to be restored first", err: err})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &built, nil
+}
+
 func (w *work) onFreeChannel(ctx context.Context, built assembled) (*attempt, error) {
-	c, err := w.leaseChannel(ctx)
+	c, err := w.leaseChannel(ctx, built.resource+built.inclusion)
 	if err != nil {
 		return nil, err
 	}
@@ -219,23 +243,16 @@ func (w *work) unbuilt(ctx context.Context, a *act, err error) error {
 // carry signs, stores and sends a transaction, and follows it to its end. A nil
 // attempt is worth another round.
 func (w *work) carry(ctx context.Context, built assembled, c *carrier, account *xdr.AccountEntry) (*attempt, error) {
-	inclusion, err := w.bid(ctx, built, w.floor)
-	if provisioning.KindOf(err) == provisioning.KindPermanent && built.restores() {
-		// The code went to the archive after the look. To bring it back has a ceiling
-		// of its own; the next look will show it.
-		return nil, w.puzzled(ctx, built.act, &simulationError{text: "something has to be restored first", err: err})
-	}
+	tx, err := w.sign(ctx, built, c)
 	if err != nil {
 		return nil, err
 	}
-	if c.poor(built.resource + inclusion) {
+	err = c.lease.Store(ctx, tx)
+	if errors.Is(err, provisioning.ErrContractBusy) && w.mine != "" {
+		w.busy = true // Another round, once it is known what became of the other one.
 		return nil, nil
 	}
-	tx, err := w.sign(ctx, built, inclusion, c)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.lease.Store(ctx, tx); err != nil {
 		return nil, err
 	}
 	p := w.pursue(tx)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -75,6 +76,12 @@ func (d *Deployer) NetworkID() string { return d.networkID }
 
 // CodeHash is the code that contracts should run, SHA-256 in hex.
 func (d *Deployer) CodeHash() string { return hex.EncodeToString(d.code[:]) }
+
+// Supersedes reports whether that is the code of an earlier release.
+func (d *Deployer) Supersedes(hash string) bool {
+	raw, err := hex.DecodeString(hash)
+	return err == nil && len(raw) == len(d.code) && slices.Contains(d.opts.Code.Predecessors, [32]byte(raw))
+}
 
 // Format shows the account alone, whatever the verb: the rest holds the seed.
 func (d *Deployer) Format(f fmt.State, _ rune) {

@@ -25,8 +25,8 @@ func (w watched) Account(ctx context.Context, networkID, address string) (provis
 	return watchedLease{lease, w}, err
 }
 
-func (w watched) Channel(ctx context.Context, networkID, deployer string, count int) (provisioning.AccountLease, error) {
-	lease, err := w.Journal.Channel(ctx, networkID, deployer, count)
+func (w watched) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (provisioning.AccountLease, error) {
+	lease, err := w.Journal.Channel(ctx, networkID, deployer, count, least)
 	return watchedLease{lease, w}, err
 }
 

@@ -36,7 +36,7 @@ func (w *work) react(ctx context.Context, at attempt) error {
 	case provisioning.TransactionFailed:
 		return w.failed(at)
 	}
-	if err := w.hopeless(at); err != nil {
+	if err := w.hopeless(ctx, at); err != nil {
 		return err
 	}
 	if at.end.code == xdr.TransactionResultCodeTxInsufficientFee {
@@ -75,7 +75,7 @@ func (w *work) failed(at attempt) error {
 // hopeless gives the error for refusals that another try would meet again. When
 // it is a channel that is at fault, another one is tried and this one is out of
 // use.
-func (w *work) hopeless(at attempt) error {
+func (w *work) hopeless(ctx context.Context, at attempt) error {
 	end := at.end
 	refuse := func(format string, args ...any) error {
 		return provisioning.Wrap(end.err, provisioning.KindPermanent, "send transaction", format, args...)
@@ -89,7 +89,7 @@ func (w *work) hopeless(at attempt) error {
 	}
 	switch end.code {
 	case xdr.TransactionResultCodeTxInsufficientBalance:
-		return w.tooPoor(at.account, at.act.what, at.tx.MaxFee+at.act.spends)
+		return w.tooPoor(w.accountNow(ctx, at), at.act.what, at.tx.MaxFee+at.act.spends)
 	case xdr.TransactionResultCodeTxNoAccount:
 		return w.noAccount()
 	case xdr.TransactionResultCodeTxBadAuth, xdr.TransactionResultCodeTxBadAuthExtra:
@@ -111,6 +111,23 @@ func (w *work) hopeless(at attempt) error {
 		}
 	}
 	return refuse("the network refuses the transaction for %s with %s", at.act.what, end.Detail)
+}
+
+// accountNow looks at the account that was too poor, where that was not done before.
+// Nil when it is not there, or nobody could say.
+func (w *work) accountNow(ctx context.Context, at attempt) *xdr.AccountEntry {
+	if at.account != nil {
+		return at.account
+	}
+	found, _, err := w.lookUp(ctx, w.looks, accountKey(xdr.MustAddress(at.tx.Source)))
+	if err != nil {
+		return nil
+	}
+	account, err := accountOf(found[0])
+	if err != nil {
+		return nil
+	}
+	return account
 }
 
 // puzzled reacts to a simulation that fails. Often the ledger has moved since the

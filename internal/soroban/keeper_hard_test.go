@@ -1,0 +1,269 @@
+package soroban_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+)
+
+// TestDeployer_Ages: a tenant's transaction never pays for the code, however old
+// that is.
+func TestDeployer_Ages(t *testing.T) {
+	t.Parallel()
+	for _, days := range []uint32{31, 60, 89, 119} {
+		t.Run((time.Duration(days) * 24 * time.Hour).String(), func(t *testing.T) {
+			b := setup(t)
+			d := b.deployer()
+			ids := b.live(d, 1)
+			b.travel(days * day)
+			before := b.count()
+			c := b.deploy(d, b.begin())
+			if c.FeeCharged > xlm/5 {
+				t.Errorf("a contract cost %d stroops", c.FeeCharged)
+			}
+			k := b.keeper(d, provisioning.KeeperOptions{AnchorEvery: -1})
+			r, err := k.Anchor(t.Context(), ids...)
+			b.must(err)
+			if len(r.Anchored) != 1 || before["UPLOAD SUCCEEDED"] != b.count()["UPLOAD SUCCEEDED"] {
+				t.Errorf("%+v, %v", r, b.count())
+			}
+		})
+	}
+}
+
+func TestKeeper_Hard(t *testing.T) {
+	t.Parallel()
+	never := provisioning.KeeperOptions{AnchorEvery: -1}
+
+	t.Run("AnchorsNothingOverARewrittenChain", func(t *testing.T) {
+		for name, rewrite := range map[string]string{
+			"Changed": `UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`,
+			"Cut":     `DELETE FROM audit_events WHERE tenant_id = $1 AND seq >= 1`,
+		} {
+			t.Run(name, func(t *testing.T) {
+				b := setup(t)
+				d := b.deployer()
+				id := b.live(d, 1)[0]
+				k := b.keeper(d, never)
+				_, err := k.Anchor(t.Context(), id)
+				b.must(err)
+				anchored := b.states(d, []uuid.UUID{id})[0].Anchor
+				b.exec(rewrite, id)
+				b.exec(`SELECT audit_append($1, 'tenant.update', 'DONE', '{}', '{}')`, id)
+				for range 2 {
+					r, err := k.Anchor(t.Context(), id)
+					b.must(err)
+					if len(r.Anchored) != 0 || !strings.Contains(r.Undone[id], "what the contract anchored") {
+						t.Errorf("%+v", r)
+					}
+				}
+				if now := b.states(d, []uuid.UUID{id})[0].Anchor; now != anchored {
+					t.Errorf("the anchor is %+v now, it was %+v", now, anchored)
+				}
+			})
+		}
+	})
+
+	t.Run("GoesOnAfterTheDeployersKeyWasUsedElsewhere", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		id := b.live(d, 1)[0]
+		b.foreign(payment(b.key.Address(), 1))
+		r, err := b.keeper(d, never).Anchor(t.Context(), id)
+		b.must(err)
+		if len(r.Anchored) != 1 {
+			t.Errorf("%+v", r)
+		}
+		b.foreign(payment(b.key.Address(), 1))
+		b.travel(100 * day)
+		b.due()
+		if r := b.pass(b.deployer(), never); len(r.Extended) != 1 || len(r.Undone) != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("OnANetworkThatWasBegunAnewAndHasTheCode", func(t *testing.T) {
+		b := setup(t)
+		b.deployAll(2, b.deployer(channels(2)))
+		b.reset()
+		other := b.deployer(func(o *soroban.Options) { // Somebody else uploads the same code first.
+			key := keypair.MustRandom()
+			b.must(b.net.Fund(key.Address(), funding))
+			o.DeployerSecret = key.Seed()
+		})
+		run := b.begin()
+		_, err := other.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		b.must(err)
+		d := b.deployer(channels(2), func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} })
+		if ledgers := b.deployAll(2, d); len(ledgers) == 0 {
+			t.Error("nothing was deployed")
+		}
+	})
+
+	t.Run("UpgradesBesideAnOlderPlan", func(t *testing.T) {
+		b := setup(t)
+		ids := b.live(b.deployer(), 2)
+		second := append(contract.Wasm(), 0, 3, 1, 'v', '2')
+		third := append(contract.Wasm(), 0, 3, 1, 'v', '3')
+		older := b.deployer(func(o *soroban.Options) {
+			o.Code = soroban.Code{Wasm: second, Predecessors: [][32]byte{contract.Hash()}}
+		})
+		b.pass(older, never)
+		_, err := b.db.PlanUpgrade(t.Context(), older.CodeHash(), ids)
+		b.must(err)
+		newer := b.deployer(func(o *soroban.Options) {
+			o.Code = soroban.Code{Wasm: third, Predecessors: [][32]byte{contract.Hash(), sum(second)}}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if total, err := b.keeper(newer, never).Upgrade(ctx, provisioning.UpgradeOptions{}); total != 2 || err != nil {
+			t.Errorf("%d, %v", total, err)
+		}
+		for _, s := range b.states(newer, ids) {
+			if s.Outdated {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
+
+	t.Run("TwoAtOnceAreNoFailure", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(3))
+		ids := b.live(d, 3)
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				r, err := b.keeper(b.deployer(channels(3)), provisioning.KeeperOptions{AnchorEvery: -1, ChangesAtOnce: 3}).Anchor(t.Context(), ids...)
+				if err != nil || len(r.Undone) != 0 {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := b.count()["ANCHOR SUCCEEDED"]; n != 3 || b.count()["ANCHOR FAILED"] != 0 {
+			t.Errorf("%v", b.count())
+		}
+	})
+
+	t.Run("AStopIsNoFailure", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		ids := b.live(d, 4)
+		b.pass(d, never)
+		for _, id := range ids {
+			_, err := b.db.Archive(t.Context(), id)
+			b.must(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		w := &wire{after: func(method string, _ []byte) []byte {
+			if method == send {
+				stop()
+			}
+			return nil
+		}}
+		_, _ = b.keeper(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // How far it got is in the book.
+		var failed int
+		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE tries > 0 OR problem IS NOT NULL`).Scan(&failed))
+		if failed != 0 {
+			t.Errorf("%d contracts count as failing", failed)
+		}
+		if r := b.pass(b.deployer(), never); len(r.StatusSet) < 3 || len(r.Undone) != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("LeavesOthersContractsAlone", func(t *testing.T) {
+		b := setup(t)
+		b.live(b.deployer(), 2)
+		stranger := keypair.MustRandom()
+		b.must(b.net.Fund(stranger.Address(), funding))
+		if r := b.pass(b.deployer(func(o *soroban.Options) { o.DeployerSecret = stranger.Seed() }), never); len(r.Undone) != 0 || r.Looked != 0 {
+			t.Errorf("%+v", r)
+		}
+		b.due()
+		if r := b.pass(b.deployer(), never); r.Looked != 2 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestDeployer_ChannelsHard(t *testing.T) {
+	t.Parallel()
+
+	t.Run("ABidThatNoChannelHas", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		w := &wire{after: func(method string, answer []byte) []byte {
+			if method != feeStats {
+				return nil
+			}
+			return huge(answer)
+		}}
+		rich := b.deployer(channels(2), func(o *soroban.Options) { o.MaxFee, o.HTTPClient = 100*xlm, w.client() })
+		run := b.begin()
+		_, err := rich.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		b.must(err)
+		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		b.must(err)
+		for _, c := range care.Channels {
+			if c.OutOfUse != "" {
+				t.Errorf("%+v", c)
+			}
+		}
+	})
+
+	t.Run("AllKeysTakenAway", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer(channels(2))
+		b.deployAll(1, d)
+		none := xdr.Uint32(0)
+		for i := range 2 {
+			signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
+			b.foreignBy(d.ChannelKey(t, i), xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
+		}
+		b.deployAll(2, d) // The deployer carries them itself.
+	})
+
+	t.Run("APoorDeployerIsTold", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		b.deploy(d, b.begin())
+		b.foreign(payment(keypair.Root(b.net.Passphrase()).Address(), int64(b.account().Balance)-xlm-xlm/20))
+		b.refused(b.deployer(), b.begin(), provisioning.KindPermanent, b.key.Address(), "send it at least", "reserve of 1 XLM")
+	})
+
+	t.Run("MoreThanTheDeployerCanPayFor", func(t *testing.T) {
+		b := setupUnfunded(t)
+		b.must(b.net.Fund(b.key.Address(), 60*xlm))
+		b.deployAll(1, b.deployer(channels(2)))
+		b.deployAll(2, b.deployer(channels(40)))
+	})
+}
+
+// huge makes places in a ledger as dear as ten lumens.
+func huge(answer []byte) []byte {
+	var whole map[string]any
+	if err := json.Unmarshal(answer, &whole); err != nil {
+		return nil
+	}
+	result, _ := whole["result"].(map[string]any)
+	fees, _ := result["sorobanInclusionFee"].(map[string]any)
+	fees["p90"] = "100000000"
+	raw, err := json.Marshal(whole)
+	if err != nil {
+		return nil
+	}
+	return raw
+}

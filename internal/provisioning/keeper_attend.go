@@ -58,7 +58,7 @@ type attendance struct {
 // then each says and runs what it should. What is left undone is recorded, with
 // the time of the next try, and is no error; an error means that nothing is known.
 func (k *Keeper) attend(ctx context.Context, duties []ContractDuty, report *KeeperReport, w wish) error {
-	if w.scheduled && !w.named {
+	if !w.named {
 		var err error
 		if duties, err = k.own(ctx, duties); err != nil {
 			return err

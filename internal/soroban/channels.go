@@ -110,11 +110,35 @@ func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journa
 	if found.deployer == nil {
 		return provisioning.ChannelCare{}, d.noAccount()
 	}
+	if err := w.settleRetired(ctx, found.retired); err != nil {
+		return provisioning.ChannelCare{Deployer: int64(found.deployer.Balance)}, err
+	}
 	if len(found.made)+len(found.paid) == 0 {
 		care := provisioning.ChannelCare{Channels: found.channels, Deployer: int64(found.deployer.Balance)}
 		return care, journal.PutChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
 	return w.fundChannels(ctx)
+}
+
+// settleRetired finds out what became of transactions that were left on channels
+// which nobody uses any more, because fewer are set now.
+func (w *work) settleRetired(ctx context.Context, retired []provisioning.Channel) error {
+	for _, channel := range retired {
+		if channel.Open == 0 || !channel.LeasedUntil.IsZero() {
+			continue
+		}
+		lease, err := w.journal.Account(ctx, w.networkID, channel.Address)
+		if err != nil {
+			return err
+		}
+		c := &carrier{work: w, lease: lease, last: lease.Sequence()}
+		err = c.settle(ctx)
+		c.release(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fundChannels does it with the deployer's account, and looks again before: who had
@@ -192,6 +216,7 @@ type channelView struct {
 	channels []provisioning.Channel
 	made     []provisioning.Channel // That have to be.
 	paid     []provisioning.Channel // That have to be topped up.
+	retired  []provisioning.Channel // That are known and not wanted any more.
 }
 
 // existing leaves out what is not there: nobody can lease it.
@@ -252,6 +277,11 @@ func (w *work) lookAtChannels(ctx context.Context, known []provisioning.Channel)
 		}
 		v.channels = append(v.channels, provisioning.Channel{Index: i, Address: key.Address()})
 		keys = append(keys, accountKey(xdr.MustAddress(key.Address())))
+	}
+	for _, k := range known {
+		if k.Index >= w.opts.Channels {
+			v.retired = append(v.retired, k)
+		}
 	}
 	accounts := make([]*xdr.AccountEntry, 0, len(keys))
 	for begin := 0; begin < len(keys); begin += maxKeys {

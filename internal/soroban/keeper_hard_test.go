@@ -244,6 +244,32 @@ func TestDeployer_ChannelsHard(t *testing.T) {
 		b.refused(b.deployer(), b.begin(), provisioning.KindPermanent, b.key.Address(), "send it at least", "reserve of 1 XLM")
 	})
 
+	t.Run("WhatIsLeftOnOnesThatAreRetired", func(t *testing.T) {
+		b := setup(t)
+		many := b.deployer(channels(4))
+		id := b.live(many, 1)[0]
+		b.net.Faults().HoldQueue(true)
+		ctx, die := context.WithCancel(t.Context())
+		w := &wire{after: func(method string, _ []byte) []byte {
+			if method == send {
+				die()
+			}
+			return nil
+		}}
+		_, _ = b.keeper(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), provisioning.KeeperOptions{AnchorEvery: -1}).Anchor(ctx, id) // It is stopped.
+		if n := b.count()["ANCHOR SIGNED"]; n != 1 {
+			t.Fatalf("%v", b.count())
+		}
+		b.net.Faults().HoldQueue(false)
+		b.closeLedger()
+		b.exec(`UPDATE stellar_accounts SET set_aside = NULL`)
+		_, err := b.deployer().TendChannels(t.Context(), b.db.Upkeep())
+		b.must(err)
+		if got := b.count(); got["ANCHOR SUCCEEDED"] != 1 || got["ANCHOR SIGNED"] != 0 {
+			t.Errorf("%v", got)
+		}
+	})
+
 	t.Run("MoreThanTheDeployerCanPayFor", func(t *testing.T) {
 		b := setupUnfunded(t)
 		b.must(b.net.Fund(b.key.Address(), 60*xlm))

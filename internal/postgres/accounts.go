@@ -192,6 +192,9 @@ func (a *account) Release(ctx context.Context, r provisioning.AccountRest) error
 			applied = CASE WHEN $4::bigint > 0 AND $5::interval = '0' THEN least(applied, $4::bigint) ELSE applied END
 		WHERE network_id = $1 AND address = $2 AND holder = $3`,
 		a.args(r.Sequence, r.SetAside, r.OutOfUse)...)
+	if err != nil {
+		a.mayHold(true)
+	}
 	a.door.knock()
 	return failure(err, op)
 }

@@ -47,6 +47,7 @@ type DB struct {
 	options Options
 	queue   Queue // Nil but where UseQueue was called.
 	doors   doors
+	unsure  sync.Map // Runs that may hold a lease which they know nothing of: tenant to epoch.
 
 	migrating sync.Mutex
 	migrated  bool

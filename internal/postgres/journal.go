@@ -62,24 +62,50 @@ func (j journal) Channel(ctx context.Context, networkID, deployer string, count 
 func (j journal) wait(ctx context.Context, what string, try func() (*account, error)) (provisioning.AccountLease, error) {
 	const op = "lease Stellar account"
 	d := j.db.doors.at(what)
-	if err := d.enter(ctx); err != nil {
-		return nil, failure(err, op)
-	}
-	defer d.leave()
-	for {
+	take := func() (*account, error) {
 		lease, err := try()
 		if err != nil {
+			j.mayHold(true) // The answer may be lost, and the lease not.
 			return nil, failure(err, op)
 		}
 		if lease != nil {
 			lease.door = d
 			lease.renew()
-			return lease, nil
+		}
+		return lease, nil
+	}
+	if j.mayHold(false) { // What it holds itself it must not queue for.
+		if lease, err := take(); lease != nil || err != nil {
+			return lease, err
+		}
+	}
+	if err := d.enter(ctx); err != nil {
+		return nil, failure(err, op)
+	}
+	defer d.leave()
+	for {
+		if lease, err := take(); lease != nil || err != nil {
+			return lease, err
 		}
 		if err := d.wait(ctx, j.db.doors.next()); err != nil {
 			return nil, failure(err, op)
 		}
 	}
+}
+
+// mayHold notes that the run may hold a lease that it knows nothing of, because an
+// answer of the database was lost: its heartbeat renews that lease, so it would
+// never be free for those who queue before it. Or it tells, once, whether that is so.
+func (j journal) mayHold(now bool) bool {
+	if j.tenant == nil { // Such leases run out: nobody renews them.
+		return false
+	}
+	if now {
+		j.db.unsure.Store(*j.tenant, *j.epoch)
+		return true
+	}
+	epoch, there := j.db.unsure.LoadAndDelete(*j.tenant)
+	return there && epoch == *j.epoch
 }
 
 // tryAccount returns nil when somebody else has the account.
@@ -126,10 +152,10 @@ func (j journal) tryChannel(ctx context.Context, networkID, deployer string, cou
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+lessee+`, free AS (
 				SELECT address FROM stellar_accounts a
-				WHERE `+fit+` AND (expires_at IS NULL OR expires_at < clock_timestamp())
+				WHERE `+fit+` AND (expires_at IS NULL OR expires_at < clock_timestamp() OR lease_tenant = $1 AND lease_epoch = $2)
 				  AND (set_aside IS NULL OR set_aside < clock_timestamp())
 				  AND EXISTS (SELECT FROM run)
-				ORDER BY `+leftOpen+`, used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
+				ORDER BY lease_tenant = $1 DESC NULLS LAST, `+leftOpen+`, used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
 			)
 			UPDATE stellar_accounts a SET holder = $8::uuid, `+leased+`
 			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address

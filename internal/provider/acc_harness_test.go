@@ -101,6 +101,7 @@ func findCLI() (string, error) {
 // world is everything that one test's Terraform talks to.
 type world struct {
 	t    *testing.T
+	cli  string
 	dir  string
 	env  map[string]string
 	pg   *pgx.Conn
@@ -125,7 +126,7 @@ func setup(t *testing.T, m mode, configuration string) *world {
 func newWorld(t *testing.T, m mode, configuration string, ledgerClose time.Duration) *world {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	w := &world{t: t, mode: m, dir: t.TempDir()}
+	w := &world{t: t, cli: cli, mode: m, dir: t.TempDir()}
 	database := pgtest.Database(t)
 	var err error
 	if w.pg, err = pgx.Connect(ctx, database); err != nil {
@@ -215,7 +216,7 @@ type result struct {
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(cli, args...)
+	cmd := exec.Command(w.cli, args...)
 	cmd.Dir = w.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = []string{
@@ -234,7 +235,7 @@ func (w *world) run(args ...string) result {
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		w.t.Fatalf("%s %v: %v", cli, args, err)
+		w.t.Fatalf("%s %v: %v", w.cli, args, err)
 	}
 	return result{plain(string(out)), cmd.ProcessState.ExitCode()}
 }

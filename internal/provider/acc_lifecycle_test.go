@@ -281,10 +281,15 @@ func TestAccProvider_Settings(t *testing.T) {
 		"Invalid provider configuration: database", "DATABASE_URL is not set",
 		"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
 		"Invalid provider configuration: mail", "MAIL_HOST is not set")
+	// Secrets come from variables: the newest CLI quotes the line that a diagnostic
+	// is about, with whatever is written there.
+	w.env["TF_VAR_url"], w.env["TF_VAR_seed"] = "mysql://u:s3cret@h/d", "not-a-seed"
 	w.write("main.tf", header+`
+variable "url" {}
+variable "seed" {}
 provider "healthcare" {
-  database = { url = "mysql://u:s3cret@h/d" }
-  soroban  = { network = "testnet", deployer_secret = "not-a-seed" }
+  database = { url = var.url }
+  soroban  = { network = "testnet", deployer_secret = var.seed }
   mail     = { host = "smtp.example", from = "nobody" }
 }
 `+clinic)

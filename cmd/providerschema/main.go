@@ -1,0 +1,61 @@
+// Command providerschema writes what the provider says of itself, as "terraform
+// providers schema -json" would, for the generator of docs/.
+//
+// It asks the provider through the plugin protocol, in this process. So the answer
+// does not depend on the CLI that happens to be installed: one that is older than
+// actions and list resources leaves them out, and their pages with them. A test
+// compares it with the answers of real CLIs.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+)
+
+// shortName is the one under which the generator looks for the provider.
+const shortName = "healthcare"
+
+func main() {
+	if err := write(); err != nil {
+		fmt.Fprintln(os.Stderr, "providerschema:", err)
+		os.Exit(1)
+	}
+}
+
+func write() error {
+	all, err := describe(context.Background())
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(map[string]any{"format_version": "1.0", "provider_schemas": map[string]any{shortName: all}})
+}
+
+// describe asks the provider for everything that it offers.
+func describe(ctx context.Context) (*schemas, error) {
+	server, err := providerserver.NewProtocol6WithError(provider.New("docs", config.Environment)())()
+	if err != nil {
+		return nil, err
+	}
+	offered, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		return nil, err
+	}
+	identities, err := server.GetResourceIdentitySchemas(ctx, &tfprotov6.GetResourceIdentitySchemasRequest{})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range append(offered.Diagnostics, identities.Diagnostics...) {
+		return nil, fmt.Errorf("%s: %s", d.Summary, d.Detail)
+	}
+	return schemasFrom(offered, identities), nil
+}

@@ -1,0 +1,212 @@
+package provider_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// newestEnv names the CLI that knows actions and lists: Terraform 1.14 or newer.
+// "none" is for a machine on which it cannot be built.
+const newestEnv = "HEALTHCARE_CLI_NEWEST"
+
+// setupNewest is setup with the newest CLI. The oldest one under test gets the
+// same requests through the protocol (see protocol), but not in Terraform's order,
+// and not by way of Terraform's own rules for what a provider answers.
+func setupNewest(t *testing.T, m mode, configuration string) *world {
+	t.Helper()
+	named := os.Getenv(newestEnv)
+	switch {
+	case named == "none":
+		t.Skip(newestEnv + " is none: the newest Terraform cannot be built here, so nothing of it is tested")
+	case named == "" && os.Getenv("CI") == "true":
+		t.Fatal(newestEnv + " is not set: CI tests with the newest Terraform; tools/terraform.sh builds it and prints its path")
+	case named == "":
+		t.Skip(newestEnv + " is not set: make test-newest builds the newest Terraform and runs this")
+	}
+	path, err := exec.LookPath(named)
+	if err != nil {
+		t.Fatalf("%s is %q: %v", newestEnv, named, err)
+	}
+	w := setup(t, m, configuration)
+	w.cli = path
+	return w
+}
+
+// example is a file of examples/, as it is in the documentation.
+func example(t *testing.T, parts ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(append([]string{"../../examples"}, parts...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// invoke invokes the action of an example.
+func (w *world) invoke(action string, variables ...string) result {
+	w.t.Helper()
+	w.write("main.tf", header+example(w.t, "actions", action, "action.tf"))
+	args := []string{"-invoke=action." + action + ".clinic"}
+	for _, v := range variables {
+		args = append(args, "-var", v)
+	}
+	return w.apply(args...)
+}
+
+func (w *world) mustInvoke(action string, variables ...string) result {
+	w.t.Helper()
+	r := w.invoke(action, variables...)
+	if r.code != 0 {
+		w.t.Fatalf("%s ended with %d:\n%s", action, r.code, r.out)
+	}
+	return r
+}
+
+func TestAccNewest_Invoke(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setupNewest(t, m, clinic)
+		w.env["PURGE_RETENTION"] = "0s"
+		w.mustApply()
+		tenant := fmt.Sprintf("tenant_id=%s", w.state("healthcare_tenant.clinic")["id"])
+		schema := w.text(`SELECT schema_name FROM tenants`)
+
+		w.mail.Reset()
+		w.mustInvoke("healthcare_tenant_resend_welcome_email", tenant).want(t, "the welcome mail went to ada@st-marys.example")
+		if n := len(w.mail.Messages()); n != 1 {
+			t.Errorf("%d mails", n)
+		}
+		w.invoke("healthcare_tenant_resume", tenant).want(t, "Could not resume tenant", "ACTIVE")
+		w.invoke("healthcare_tenant_restore", "tenant_id=what").want(t, "is no UUID")
+
+		w.write("main.tf", header+clinic)
+		w.noChanges() // An action leaves nothing in the state.
+		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
+			t.Fatal(r.out)
+		}
+		w.mustInvoke("healthcare_tenant_restore", tenant).want(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
+		if status := w.text(`SELECT status::text FROM tenants`); status != "ACTIVE" {
+			t.Error(status)
+		}
+
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
+		if r := w.invoke("healthcare_tenant_purge", tenant, "confirm=Another Clinic"); r.code == 0 || !strings.Contains(r.out, "confirm is not the tenant's name") {
+			t.Errorf("exit code %d: %s", r.code, r.out)
+		}
+		if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, schema) != 1 {
+			t.Fatal("a refused purge dropped the schema")
+		}
+		w.mustInvoke("healthcare_tenant_purge", tenant, "confirm=St. Mary's Clinic").want(t, schema, "its role are dropped")
+		if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, schema) != 0 {
+			t.Error("purge left the schema")
+		}
+	})
+}
+
+func TestAccNewest_ResumeShowsTheSteps(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setupNewest(t, m, clinic)
+		w.env["SOROBAN_MAX_FEE"] = "100"
+		if r := w.apply(); r.code == 0 {
+			t.Fatal(r.out)
+		}
+		delete(w.env, "SOROBAN_MAX_FEE")
+		w.mustInvoke("healthcare_tenant_resume", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
+			want(t, "step CREATE_SCHEMA is COMPLETED", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`)
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 1 {
+			t.Errorf("%d live tenants", n)
+		}
+	})
+}
+
+// TestAccNewest_Trigger: an action that a resource's change sets off sees the
+// tenant as it is after the change.
+func TestAccNewest_Trigger(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		triggered := strings.Replace(clinic, "\n}\n", `
+  lifecycle {
+    action_trigger {
+      events  = [after_update]
+      actions = [action.healthcare_tenant_resend_welcome_email.again]
+    }
+  }
+}
+action "healthcare_tenant_resend_welcome_email" "again" {
+  config { tenant_id = healthcare_tenant.clinic.id }
+}
+`, 1)
+		w := setupNewest(t, m, triggered)
+		w.mustApply()
+		w.noChanges()
+		if n := len(w.mail.Messages()); n != 1 {
+			t.Errorf("%d mails after create, which triggers nothing", n)
+		}
+		w.mail.Reset()
+		w.write("main.tf", header+strings.ReplaceAll(triggered, "ada@st-marys.example", "grace@st-marys.example"))
+		w.mustApply().want(t, "the welcome mail went to grace@st-marys.example")
+		w.noChanges()
+		if mails := w.mail.Messages(); len(mails) != 1 || !strings.Contains(fmt.Sprint(mails[0].To), "grace@st-marys.example") {
+			t.Errorf("%+v", mails)
+		}
+	})
+}
+
+// TestAccNewest_Query: what terraform query writes can be applied, and changes nothing.
+func TestAccNewest_Query(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		three := strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 3\n  name = \"Clinic ${count.index}\"", 1)
+		w := setupNewest(t, m, strings.Replace(three, "\n}\n", "\n  metadata = { region = \"eu\", quote = \"a \\\"b\\\" $${c}\" }\n  external_id = \"crm-${count.index}\"\n}\n", 1))
+		w.mustApply("-parallelism=1")
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'Clinic 1'`)
+
+		// Another team has a platform with tenants, and no state.
+		for _, name := range []string{"terraform.tfstate", "terraform.tfstate.backup"} {
+			if err := os.Remove(filepath.Join(w.dir, name)); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+		}
+		w.write("main.tf", header)
+		w.write("tenants.tfquery.hcl", example(t, "list-resources", "healthcare_tenant", "list-resource.tfquery.hcl"))
+		if r := w.run("query", "-no-color"); r.code != 0 || !strings.Contains(r.out, "Clinic 0") || !strings.Contains(r.out, "Clinic 2") || strings.Contains(r.out, "Clinic 1") {
+			t.Errorf("exit code %d: %s", r.code, r.out)
+		}
+		w.write("tenants.tfquery.hcl", `list "healthcare_tenant" "one" {
+  provider         = healthcare
+  limit            = 1
+  include_resource = true
+}`)
+		newest := w.text(`SELECT schema_name FROM tenants WHERE status = 'ACTIVE' ORDER BY created_at DESC LIMIT 1`)
+		if r := w.run("query", "-json"); r.code != 0 || strings.Count(r.out, `"type":"list_resource_found"`) != 1 || !strings.Contains(r.out, fmt.Sprintf(`"schema_name":%q`, newest)) {
+			t.Errorf("exit code %d: %s", r.code, r.out)
+		}
+		w.write("tenants.tfquery.hcl", example(t, "list-resources", "healthcare_tenant", "list-resource.tfquery.hcl"))
+		if r := w.run("query", "-no-color", "-generate-config-out=imported.tf"); r.code != 0 {
+			t.Fatalf("exit code %d: %s", r.code, r.out)
+		}
+		w.run("plan", "-no-color").want(t, "Plan: 2 to import, 0 to add, 0 to change, 0 to destroy.")
+		w.mustApply().want(t, "2 imported, 0 added, 0 changed, 0 destroyed.")
+		w.noChanges()
+		if n := w.count(`SELECT count(*) FROM tenants`); n != 3 {
+			t.Errorf("%d tenants", n)
+		}
+	})
+}
+
+// TestAccNewest_QueryRefused: what is wrong with a list reaches the person.
+func TestAccNewest_QueryRefused(t *testing.T) {
+	w := setupNewest(t, inDatabase, "")
+	for configuration, words := range map[string]string{
+		`config { status = "ARCHIVED" }`: "value must be one of",
+		`config { search = "" }`:         "string length must be between",
+		``:                               "the database does not answer",
+	} {
+		w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
+		w.write("tenants.tfquery.hcl", "list \"healthcare_tenant\" \"x\" {\n  provider = healthcare\n  "+configuration+"\n}\n")
+		if r := w.run("query", "-no-color"); r.code == 0 || !strings.Contains(squeezed(r.out), words) {
+			t.Errorf("%q: exit code %d, want %q in: %s", configuration, r.code, words, r.out)
+		}
+	}
+}

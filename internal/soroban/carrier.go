@@ -36,6 +36,20 @@ func (w *work) leaseOwn(ctx context.Context) (*carrier, error) {
 	return &carrier{work: w, lease: lease, key: w.signer, last: lease.Sequence()}, nil
 }
 
+// withOwn does something with the deployer's own account, once it is known what
+// became of what others have sent with it.
+func (w *work) withOwn(ctx context.Context, do func(context.Context, *carrier) error) error {
+	c, err := w.leaseOwn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.release(ctx)
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	return do(ctx, c)
+}
+
 // leaseChannel waits for any channel that can pay a fee, and has the channels
 // looked after when there is none to wait for. When that does not help, because
 // somebody has changed their signers for one, the deployer carries the transaction.
@@ -122,26 +136,29 @@ func (c *carrier) number(ctx context.Context) (*xdr.AccountEntry, error) {
 	if c.last > 0 {
 		return nil, nil
 	}
-	began := c.opts.Clock.Now()
-	for {
+	var account *xdr.AccountEntry
+	_, err := c.untilFresh(ctx, func() (bool, error) {
 		found, _, err := c.lookUp(ctx, c.looks, accountKey(xdr.MustAddress(c.lease.Address())))
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		account, err := accountOf(found[0])
-		if err != nil {
-			return nil, err
-		}
-		known := account != nil && int64(account.SeqNum) >= c.lease.Applied()
-		if known || c.opts.Clock.Now().Sub(began) > lagPatience {
-			if account != nil {
-				c.last = int64(account.SeqNum)
-			}
-			return account, nil
-		}
-		if err := c.rpc.rest.pause(ctx); err != nil {
-			return nil, err
-		}
+		account, err = accountOf(found[0])
+		return account != nil && int64(account.SeqNum) >= c.lease.Applied(), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if account != nil {
+		c.last = int64(account.SeqNum)
+	}
+	return account, nil
+}
+
+// doubt forgets a number that the ledger does not have. Numbers never go back,
+// except where a test network was begun anew.
+func (c *carrier) doubt(number int64) {
+	if number < c.last {
+		c.last = 0
 	}
 }
 

@@ -132,7 +132,7 @@ func (r *deployment) ensureCode(ctx context.Context) error {
 		if v.account == nil {
 			return r.noAccount()
 		}
-		if err := r.provideCode(ctx); err != nil {
+		if err := r.withOwn(ctx, r.provideCode); err != nil {
 			return err
 		}
 	}
@@ -141,26 +141,15 @@ func (r *deployment) ensureCode(ctx context.Context) error {
 
 // provideCode uploads or restores the code with the deployer's own account, and looks
 // again before: who had that before may have done it.
-func (r *deployment) provideCode(ctx context.Context) error {
-	c, err := r.leaseOwn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.release(ctx)
-	if err := c.settle(ctx); err != nil {
-		return err
-	}
+func (r *deployment) provideCode(ctx context.Context, c *carrier) error {
 	v, err := r.current(ctx, c.least())
 	if err != nil || v.code == live || v.account == nil {
 		return err
 	}
-	if v.sequence() < c.last {
-		c.last = 0
-	}
+	c.last = v.sequence()
 	next := r.upload()
 	if v.code == archived {
 		next = r.restoreCode(r.code)
 	}
-	c.last = max(c.last, v.sequence())
 	return r.step(ctx, next, c, v.account)
 }

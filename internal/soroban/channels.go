@@ -117,7 +117,12 @@ func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journa
 		care := provisioning.ChannelCare{Channels: found.channels, Deployer: int64(found.deployer.Balance)}
 		return care, journal.PutChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
-	return w.fundChannels(ctx)
+	var care provisioning.ChannelCare
+	err = w.withOwn(ctx, func(ctx context.Context, c *carrier) (err error) {
+		care, err = w.fundChannels(ctx, c)
+		return err
+	})
+	return care, err
 }
 
 // settleRetired finds out what became of transactions that were left on channels
@@ -143,15 +148,7 @@ func (w *work) settleRetired(ctx context.Context, retired []provisioning.Channel
 
 // fundChannels does it with the deployer's account, and looks again before: who had
 // that before may have done it.
-func (w *work) fundChannels(ctx context.Context) (care provisioning.ChannelCare, err error) {
-	c, err := w.leaseOwn(ctx)
-	if err != nil {
-		return care, err
-	}
-	defer c.release(ctx)
-	if err := c.settle(ctx); err != nil {
-		return care, err
-	}
+func (w *work) fundChannels(ctx context.Context, c *carrier) (care provisioning.ChannelCare, err error) {
 	for range maxRounds {
 		found, err := w.readChannels(ctx, c.least())
 		if err != nil {
@@ -160,10 +157,7 @@ func (w *work) fundChannels(ctx context.Context) (care provisioning.ChannelCare,
 		if found.deployer == nil {
 			return care, w.noAccount()
 		}
-		if int64(found.deployer.SeqNum) < c.last { // Numbers never go back, except where a test network was begun anew.
-			c.last = 0
-		}
-		c.last = max(c.last, int64(found.deployer.SeqNum))
+		c.last = int64(found.deployer.SeqNum)
 		care.Channels, care.Deployer = found.channels, int64(found.deployer.Balance)
 		if err := w.journal.PutChannels(ctx, w.networkID, w.Address(), found.existing()); err != nil {
 			return care, err
@@ -250,22 +244,17 @@ func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, am
 
 // readChannels looks at the deployer and all its channels. The view is not older
 // than what is known already.
-func (w *work) readChannels(ctx context.Context, number int64) (channelView, error) {
+func (w *work) readChannels(ctx context.Context, number int64) (v channelView, err error) {
 	known, err := w.journal.Channels(ctx, w.networkID, w.Address())
 	if err != nil {
-		return channelView{}, err
+		return v, err
 	}
-	began := w.opts.Clock.Now()
-	for {
-		v, ledger, err := w.lookAtChannels(ctx, known)
-		if err != nil || ledger >= w.seen && (v.deployer == nil || int64(v.deployer.SeqNum) >= number) ||
-			w.opts.Clock.Now().Sub(began) > lagPatience {
-			return v, err
-		}
-		if err := w.rpc.rest.pause(ctx); err != nil {
-			return v, err
-		}
-	}
+	_, err = w.untilFresh(ctx, func() (bool, error) {
+		var ledger uint32
+		v, ledger, err = w.lookAtChannels(ctx, known)
+		return ledger >= w.seen && (v.deployer == nil || int64(v.deployer.SeqNum) >= number), err
+	})
+	return v, err
 }
 
 func (w *work) lookAtChannels(ctx context.Context, known []provisioning.Channel) (v channelView, ledger uint32, err error) {

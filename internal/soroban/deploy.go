@@ -14,8 +14,6 @@ const (
 	// maxRounds bounds one deployment as a whole; the longest way that makes sense
 	// has half as many.
 	maxRounds = 16
-	// lagPatience is how long a server may be behind what is known already.
-	lagPatience = 30 * time.Second
 	// simulationGood is how long a simulation serves while its transaction waits for
 	// an account to carry it. Prices hardly move in that time; the margin covers them.
 	simulationGood = time.Minute
@@ -92,7 +90,7 @@ func (r *deployment) complete(ctx context.Context) error {
 		case v.account == nil:
 			return r.noAccount()
 		case next.shared || r.opts.Channels == 0:
-			err = r.exclusively(ctx)
+			err = r.withOwn(ctx, r.exclusively)
 		default:
 			err = r.attempt(ctx, next)
 		}
@@ -111,23 +109,13 @@ func (w *work) unsettled() error {
 // exclusively does what only one caller at a time may do, with the deployer's own
 // account, and the rest as well where there are no channels. Before that it looks
 // again: who had the account before may have done it all.
-func (r *deployment) exclusively(ctx context.Context) error {
-	c, err := r.leaseOwn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.release(ctx)
-	if err := c.settle(ctx); err != nil {
-		return err
-	}
+func (r *deployment) exclusively(ctx context.Context, c *carrier) error {
 	for range maxRounds {
 		v, err := r.current(ctx, c.least())
 		if err != nil {
 			return err
 		}
-		if v.sequence() < c.last { // Numbers never go back, except where a test network was begun anew.
-			c.last = 0
-		}
+		c.doubt(v.sequence())
 		next, err := r.plan(r.to, v)
 		if next == nil || err != nil || r.busy || !next.shared && r.opts.Channels > 0 {
 			return err
@@ -135,7 +123,7 @@ func (r *deployment) exclusively(ctx context.Context) error {
 		if v.account == nil {
 			return r.noAccount()
 		}
-		c.last = max(c.last, v.sequence())
+		c.last = v.sequence()
 		if err := r.step(ctx, next, c, v.account); err != nil {
 			return err
 		}
@@ -144,28 +132,22 @@ func (r *deployment) exclusively(ctx context.Context) error {
 }
 
 // current is a look that is not older than what is known already: a ledger in
-// which something was applied, and a sequence number of the deployer. The servers
-// behind one address need not be equally far, and on an old view the contract
-// would be missing that was created just now. What only the journal knows is waited
-// for no longer than lagPatience: test networks are begun anew.
-func (r *deployment) current(ctx context.Context, number int64) (view, error) {
-	began := r.opts.Clock.Now()
-	for {
-		v, err := r.look(ctx, r.to.id, r.account)
-		if err != nil || v.ledger >= max(r.seen, r.known) && v.sequence() >= number {
-			return v, err
-		}
-		if r.opts.Clock.Now().Sub(began) > lagPatience {
-			if v.ledger < r.seen {
-				return v, r.behind(v.ledger)
-			}
-			r.known = 0
-			return v, nil
-		}
-		if err := r.rpc.rest.pause(ctx); err != nil {
-			return v, err
-		}
+// which something was applied, and a sequence number of the deployer. On an old view
+// the contract would be missing that was created just now. What only the journal
+// knows is waited for no longer than lagPatience: test networks are begun anew.
+func (r *deployment) current(ctx context.Context, number int64) (v view, err error) {
+	fresh, err := r.untilFresh(ctx, func() (_ bool, err error) {
+		v, err = r.look(ctx, r.to.id, r.account)
+		return v.ledger >= max(r.seen, r.known) && v.sequence() >= number, err
+	})
+	switch {
+	case err != nil || fresh:
+		return v, err
+	case v.ledger < r.seen:
+		return v, r.behind(v.ledger)
 	}
+	r.known = 0
+	return v, nil
 }
 
 // behind is the error of a server that does not catch up with what is known.

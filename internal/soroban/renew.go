@@ -101,20 +101,15 @@ func (r *renewal) look(ctx context.Context, contracts []provisioning.ContractSta
 }
 
 // fresh is a look-up that is not older than what this renewal has done.
-func (r *renewal) fresh(ctx context.Context, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
-	began := r.opts.Clock.Now()
-	for {
-		found, ledger, err := r.lookUp(ctx, r.looks, keys...)
-		if err != nil || ledger >= r.seen {
-			return found, ledger, err
-		}
-		if r.opts.Clock.Now().Sub(began) > lagPatience {
-			return nil, 0, r.behind(ledger)
-		}
-		if err := r.rpc.rest.pause(ctx); err != nil {
-			return nil, 0, err
-		}
+func (r *renewal) fresh(ctx context.Context, keys ...xdr.LedgerKey) (found []protocol.LedgerEntryResult, ledger uint32, err error) {
+	fresh, err := r.untilFresh(ctx, func() (_ bool, err error) {
+		found, ledger, err = r.lookUp(ctx, r.looks, keys...)
+		return ledger >= r.seen, err
+	})
+	if err == nil && !fresh {
+		err = r.behind(ledger)
 	}
+	return found, ledger, err
 }
 
 // batch renews contracts in one transaction. When that is refused for good, which

@@ -40,21 +40,17 @@ func (db *DB) TakeContracts(ctx context.Context, q provisioning.ContractQuery) (
 	if err != nil {
 		return nil, err
 	}
-	which, order := `c.due_at <= clock_timestamp()`, `c.due_at`
+	// Of what is due, or planned, somebody else may have taken it.
+	which, order, skip := `c.due_at <= clock_timestamp()`, `c.due_at`, `SKIP LOCKED`
 	args := []any{q.PutOff, q.Limit}
 	switch {
 	case len(q.Tenants) > 0:
-		which, order = `c.tenant_id = ANY($3)`, `c.tenant_id`
+		which, order, skip = `c.tenant_id = ANY($3)`, `c.tenant_id`, ``
 		args = append(args, q.Tenants)
 	case q.Upgrade != "":
 		// One that somebody is at, or that was tried and left, waits for its time.
 		which = `c.upgrade_to = $3 AND c.due_at <= clock_timestamp()`
 		args = append(args, q.Upgrade)
-	}
-	// Of what is due, or planned, somebody else may have taken it.
-	skip := `SKIP LOCKED`
-	if len(q.Tenants) > 0 {
-		skip = ``
 	}
 	rows, err := pool.Query(ctx, `WITH taken AS (
 			UPDATE tenant_contracts SET due_at = clock_timestamp() + $1::interval

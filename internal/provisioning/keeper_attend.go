@@ -75,25 +75,29 @@ func (k *Keeper) attend(ctx context.Context, duties []ContractDuty, report *Keep
 	report.Looked += len(duties)
 	a.renew(ctx)
 	changed := a.change(ctx)
-	if changed { // What the book keeps is what the ledger shows.
-		before := a.states
-		if err := a.read(ctx); err != nil {
-			a.states = before // What was done shows in the next look.
-		}
+	if changed { // What the book keeps is what the ledger shows: if not now, then after the next look.
+		_ = a.read(ctx)
 	}
 	return a.record(ctx)
 }
 
-func (a *attendance) read(ctx context.Context) (err error) {
+// read looks at the contracts. When it cannot, what was read before stands, the
+// broken chains too: on one of them nothing may be anchored.
+func (a *attendance) read(ctx context.Context) error {
 	tenants := make([]Tenant, len(a.duties))
 	for i, d := range a.duties {
 		tenants[i] = d.Tenant
 	}
-	if a.states, err = a.chain.ReadContracts(ctx, tenants); err != nil {
+	states, err := a.chain.ReadContracts(ctx, tenants)
+	if err != nil {
 		return err
 	}
-	a.broken, err = a.book.BrokenChains(ctx, a.states)
-	return err
+	broken, err := a.book.BrokenChains(ctx, states)
+	if err != nil {
+		return err
+	}
+	a.states, a.broken = states, broken
+	return nil
 }
 
 // renew brings back what is archived and extends what ends soon.
@@ -112,10 +116,8 @@ func (a *attendance) renew(ctx context.Context) {
 	a.report.Extended = append(a.report.Extended, done.Extended...)
 	a.report.FeeCharged += done.FeeCharged
 	// Those that were not reached say so in the next look.
-	after := a.states
 	if again := a.read(ctx); again != nil {
 		err = errors.Join(err, again)
-		a.states = after
 	}
 	for i, s := range a.states {
 		if err != nil && (s.Life == ContractArchived || s.Life == ContractExpiring) {
@@ -239,7 +241,7 @@ func (a *attendance) record(ctx context.Context) error {
 			r.Tries, r.Problem, r.DueAt = d.Known.Tries, d.Known.Problem, now
 		case a.undone[i] != nil:
 			r.Tries, r.Problem = d.Known.Tries+1, SafeMessage(a.undone[i])
-			r.DueAt = now.Add(min(keepAgain<<min(d.Known.Tries, 20), keepMost))
+			r.DueAt = now.Add(tryAfter(d.Known.Tries))
 			if a.states[i].Life == ContractForeign { // Perhaps a newer release's, which others look after.
 				r.DueAt = now.Add(othersFor)
 			}
@@ -255,6 +257,10 @@ func (a *attendance) record(ctx context.Context) error {
 	// Also after a stop: what was learned and done is not to be done again.
 	return a.book.RecordContracts(context.WithoutCancel(ctx), records)
 }
+
+// tryAfter is when something left undone is tried again, after so many tries before
+// this one.
+func tryAfter(tries int) time.Duration { return min(keepAgain<<min(tries, 20), keepMost) }
 
 // next is when a contract is looked at again that is in order.
 func (k *Keeper) next() time.Duration {
@@ -275,7 +281,7 @@ func (a *attendance) putOff(ctx context.Context, cause error) {
 			continue
 		}
 		records[i].Tries, records[i].Problem = d.Known.Tries+1, SafeMessage(cause)
-		records[i].DueAt = now.Add(min(keepAgain<<min(d.Known.Tries, 20), keepMost))
+		records[i].DueAt = now.Add(tryAfter(d.Known.Tries))
 	}
 	// Without this they are due again when the time is over for which they were taken.
 	_ = a.book.RecordContracts(context.WithoutCancel(ctx), records)

@@ -42,6 +42,20 @@ func TestDeployer_Ages(t *testing.T) {
 	}
 }
 
+// onceBroken is a registry that can say once which audit chains are broken, and
+// fails from then on.
+type onceBroken struct {
+	provisioning.ContractBook
+	asked int
+}
+
+func (o *onceBroken) BrokenChains(ctx context.Context, states []provisioning.ContractState) (map[uuid.UUID]string, error) {
+	if o.asked++; o.asked > 1 {
+		return nil, provisioning.Errorf(provisioning.KindTransient, "compare anchors", "the registry does not answer")
+	}
+	return o.ContractBook.BrokenChains(ctx, states)
+}
+
 func TestKeeper_Hard(t *testing.T) {
 	t.Parallel()
 	never := provisioning.KeeperOptions{AnchorEvery: -1}
@@ -72,6 +86,29 @@ func TestKeeper_Hard(t *testing.T) {
 					t.Errorf("the anchor is %+v now, it was %+v", now, anchored)
 				}
 			})
+		}
+	})
+
+	t.Run("AnchorsNothingOverARewrittenChainWhenTheRegistryFails", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		id := b.live(d, 1)[0]
+		_, err := b.keeper(d, never).Anchor(t.Context(), id)
+		b.must(err)
+		anchored := b.states(d, []uuid.UUID{id})[0].Anchor
+		b.exec(`UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`, id)
+		b.exec(`SELECT audit_append($1, 'tenant.update', 'DONE', '{}', '{}')`, id)
+		b.travel(100 * day)
+		book := &onceBroken{ContractBook: b.db} // It knows of the chain before the contract is extended, not after.
+		k, err := provisioning.NewKeeper(book, d, never)
+		b.must(err)
+		r, err := k.Anchor(t.Context(), id)
+		b.must(err)
+		if book.asked < 2 || len(r.Extended) != 1 || len(r.Anchored) != 0 || r.Undone[id] == "" {
+			t.Errorf("asked %d times: %+v", book.asked, r)
+		}
+		if now := b.states(d, []uuid.UUID{id})[0].Anchor; now != anchored {
+			t.Errorf("the anchor is %+v now, it was %+v", now, anchored)
 		}
 	})
 

@@ -3,6 +3,7 @@ package soroban_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -271,6 +272,31 @@ func TestDeployer_ChannelsHard(t *testing.T) {
 			b.foreignBy(d.ChannelKey(t, i), xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
 		}
 		b.deployAll(2, d) // The deployer carries them itself.
+	})
+
+	t.Run("APoorDeployerOfWhichNobodyKnowsHowPoor", func(t *testing.T) {
+		b := setup(t)
+		id := b.live(b.deployer(), 1)[0]
+		b.foreign(payment(keypair.Root(b.net.Passphrase()).Address(), int64(b.account().Balance)-xlm-100))
+		b.exec(`UPDATE stellar_accounts SET sequence = $1`, int64(b.account().SeqNum)) // So that its number is not asked for.
+		w := &wire{after: func(method string, _ []byte) []byte {
+			if method == send {
+				b.net.Faults().Fail(entries, http.StatusServiceUnavailable, 1000)
+			}
+			return nil
+		}}
+		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
+		_, err := d.ChangeContract(t.Context(), b.db.Upkeep(), id, provisioning.ContractChange{Purpose: provisioning.PurposeStatus, Archived: true})
+		wantKind(t, err, provisioning.KindTransient)
+		if strings.Contains(err.Error(), "does not exist") {
+			t.Error(err)
+		}
+		b.net.Faults().Reset()
+		_, err = b.deployer().ChangeContract(t.Context(), b.db.Upkeep(), id, provisioning.ContractChange{Purpose: provisioning.PurposeStatus, Archived: true})
+		wantKind(t, err, provisioning.KindPermanent)
+		if !strings.Contains(err.Error(), "send it at least") {
+			t.Error(err)
+		}
 	})
 
 	t.Run("APoorDeployerIsTold", func(t *testing.T) {

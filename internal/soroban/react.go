@@ -89,7 +89,11 @@ func (w *work) hopeless(ctx context.Context, at attempt) error {
 	}
 	switch end.code {
 	case xdr.TransactionResultCodeTxInsufficientBalance:
-		return w.tooPoor(w.accountNow(ctx, at), at.act.what, at.tx.MaxFee+at.act.spends)
+		account, err := w.accountNow(ctx, at)
+		if err != nil { // Nobody knows what it lacks, and another run is refused again.
+			return err
+		}
+		return w.tooPoor(account, at.act.what, at.tx.MaxFee+at.act.spends)
 	case xdr.TransactionResultCodeTxNoAccount:
 		return w.noAccount()
 	case xdr.TransactionResultCodeTxBadAuth, xdr.TransactionResultCodeTxBadAuthExtra:
@@ -114,20 +118,16 @@ func (w *work) hopeless(ctx context.Context, at attempt) error {
 }
 
 // accountNow looks at the account that was too poor, where that was not done before.
-// Nil when it is not there, or nobody could say.
-func (w *work) accountNow(ctx context.Context, at attempt) *xdr.AccountEntry {
+// Nil when it is not there.
+func (w *work) accountNow(ctx context.Context, at attempt) (*xdr.AccountEntry, error) {
 	if at.account != nil {
-		return at.account
+		return at.account, nil
 	}
 	found, _, err := w.lookUp(ctx, w.looks, accountKey(xdr.MustAddress(at.tx.Source)))
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	account, err := accountOf(found[0])
-	if err != nil {
-		return nil
-	}
-	return account
+	return accountOf(found[0])
 }
 
 // puzzled reacts to a simulation that fails. Often the ledger has moved since the

@@ -28,7 +28,8 @@ only its SHA-256. What else there is to say goes to standard error, so that
 KEY=$(tenant-api apikey create ...) has the key and nothing else.
 
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
-deletes archived tenants' data for good; admin, which is all of them.`,
+deletes archived tenants' data for good; tenants:credentials, which opens database
+logins that reach a tenant's records; admin, which is all of them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("expires") && expires <= 0 {
 				return misuse{fmt.Errorf("--expires is %v; give a time such as 720h, or leave it out", expires)}
@@ -59,7 +60,7 @@ deletes archived tenants' data for good; admin, which is all of them.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what the key is called in logs; unique among keys in use")
-	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "tenants:read, tenants:write, tenants:purge or admin; repeat it for several")
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "tenants:read, tenants:write, tenants:purge, tenants:credentials or admin; repeat it for several")
 	cmd.Flags().DurationVar(&expires, "expires", 0, "how long the key is good for, such as 720h (default: until it is revoked)")
 	return cmd
 }

@@ -15,17 +15,22 @@ const (
 	ScopeRead  Scope = "tenants:read"  // Look at tenants, their progress, their jobs and their audit log.
 	ScopeWrite Scope = "tenants:write" // Create, change, archive and restore tenants; includes ScopeRead.
 	ScopePurge Scope = "tenants:purge" // Delete an archived tenant's data for good; includes nothing else.
-	ScopeAdmin Scope = "admin"         // Everything.
+	// ScopeCredentials is for opening database logins that reach a tenant's records;
+	// it includes nothing else.
+	ScopeCredentials Scope = "tenants:credentials" //nolint:gosec // a scope's name
+	ScopeAdmin       Scope = "admin"               // Everything.
 )
 
 // includes says which scopes a scope stands for besides itself.
 var includes = map[Scope][]Scope{
 	ScopeWrite: {ScopeRead},
-	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge},
+	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials},
 }
 
 // Scopes lists all scopes, the weakest first.
-func Scopes() []Scope { return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeAdmin} }
+func Scopes() []Scope {
+	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeAdmin}
+}
 
 // Known reports whether s is a scope at all.
 func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }

@@ -85,6 +85,7 @@ func (s *Server) build() {
 	s.api = huma.NewAPI(s.config(), humago.NewAdapter(s.mux, ""))
 	s.tenantRoutes()
 	s.lifeRoutes()
+	s.credentialRoutes()
 	s.operationRoutes()
 	s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
 	s.mux.HandleFunc("GET /docs", s.serveDocs)

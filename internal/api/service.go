@@ -30,6 +30,10 @@ type Service interface {
 	Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 
+	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
+	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
+	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
+
 	Record(ctx context.Context, events ...provisioning.AuditEvent) error
 	AuditEvents(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]provisioning.AuditEvent, error)
 }

@@ -6,8 +6,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -309,6 +311,66 @@ var conformance = []struct {
 		if log[4].Result["contractId"] != out.Tenant.ContractID {
 			t.Errorf("%v", log[4].Result)
 		}
+	}},
+	{"OpensLogins", func(t *testing.T, w *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := out.Tenant.ID
+		c, err := all.OpenCredential(t.Context(), id, 10*time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := w.db.Pool().Config().ConnConfig.Copy()
+		at.Host, at.Port, at.Database, at.User, at.Password = c.Host, uint16(c.Port), c.Database, c.Username, c.Password.Reveal()
+		at.RuntimeParams = nil // The registry's own search_path is none of the login's.
+		conn, err := pgx.ConnectConfig(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+		var path string
+		if err := conn.QueryRow(t.Context(), `SELECT current_schema() FROM users`).Scan(&path); err != nil || path != c.SchemaName || c.TenantID != id {
+			t.Errorf("%s of %+v, %v", path, c, err)
+		}
+		if left := time.Until(c.ExpiresAt); left < 9*time.Minute || left > 10*time.Minute {
+			t.Errorf("it ends in %v", left)
+		}
+		renewed, err := all.RenewCredential(t.Context(), id, c.ID, 20*time.Minute)
+		if err != nil || !renewed.After(c.ExpiresAt.Add(9*time.Minute)) {
+			t.Errorf("%v, %v", renewed, err)
+		}
+		for range 2 {
+			if err := all.CloseCredential(t.Context(), id, c.ID); err != nil {
+				t.Error(err)
+			}
+		}
+		_, err = all.RenewCredential(t.Context(), id, c.ID, 0)
+		wantKind(t, err, provisioning.KindNotFound)
+		if err := conn.Ping(t.Context()); err == nil {
+			t.Error("the session goes on")
+		}
+	}},
+	{"RefusesLoginsThatCannotBe", func(t *testing.T, _ *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ttl := range []time.Duration{time.Second, 25 * time.Hour} {
+			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
+			wantKind(t, err, provisioning.KindInvalid)
+			if want := fmt.Sprintf("ttlSeconds is %v; a login is good for a minute at least", ttl); !strings.Contains(provisioning.SafeMessage(err), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+		_, err = all.OpenCredential(t.Context(), uuid.New(), 0)
+		wantKind(t, err, provisioning.KindNotFound)
+		if _, err := all.Archive(t.Context(), out.Tenant.ID); err != nil {
+			t.Fatal(err)
+		}
+		_, err = all.OpenCredential(t.Context(), out.Tenant.ID, 0)
+		wantKind(t, err, provisioning.KindConflict)
 	}},
 	{"KnowsNobody", func(t *testing.T, _ *world, all tenants) {
 		id := uuid.New()

@@ -40,6 +40,9 @@ type tenants interface {
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 	Every(ctx context.Context, q provisioning.ListQuery) iter.Seq2[provisioning.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error)
+	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
+	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
+	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }
 
 // world is a registry with a service on it, and a tenant-api on that.
@@ -133,7 +136,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.service = service.Attended()
-	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge}, 0, time.Now())
+	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeCredentials}, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

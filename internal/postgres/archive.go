@@ -158,13 +158,18 @@ func dropTenant(ctx context.Context, tx pgx.Tx, t provisioning.Tenant) error {
 	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{t.SchemaName}.Sanitize()+` CASCADE`); err != nil {
 		return err
 	}
-	role := pgx.Identifier{t.DatabaseRole}.Sanitize()
 	var there bool
 	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, t.DatabaseRole).Scan(&there); err != nil || !there {
 		return err
 	}
-	// DROP OWNED needs the role's own rights, which its creator has to take first
-	// unless it is a superuser.
+	return dropRole(ctx, tx, t.DatabaseRole)
+}
+
+// dropRole drops a role with all that it may do or owns in this database. DROP
+// OWNED needs the role's own rights, which its creator has to take first unless it
+// is a superuser.
+func dropRole(ctx context.Context, tx pgx.Tx, name string) error {
+	role := pgx.Identifier{name}.Sanitize()
 	for _, statement := range []string{`GRANT ` + role + ` TO CURRENT_USER`, `DROP OWNED BY ` + role, `DROP ROLE ` + role} {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return err

@@ -48,7 +48,10 @@ func (db *DB) one(ctx context.Context, op, missing, query string, args ...any) (
 
 // Archive takes an ACTIVE tenant out of service; its schema stays.
 func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
-	var t provisioning.Tenant
+	var (
+		t      provisioning.Tenant
+		logins []string
+	)
 	err := db.inTx(ctx, "archive tenant", func(tx pgx.Tx) error {
 		found, err := lockTenant(ctx, tx, id)
 		if err != nil {
@@ -68,8 +71,14 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
 			err = audit(ctx, tx, id, provisioning.AuditArchive, nil)
 		}
+		if err == nil {
+			logins, err = endLogins(ctx, tx, t, nil)
+		}
 		return err
 	})
+	for _, username := range logins {
+		_ = db.dropLogin(ctx, username) // They can do nothing any more; who sweeps drops what is left.
+	}
 	return t, err
 }
 

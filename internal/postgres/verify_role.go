@@ -80,10 +80,31 @@ func (v *verification) role(t provisioning.Tenant, compare bool) error {
 	if len(groups) > 0 {
 		v.found(provisioning.SubjectRole, "the role %s is a member of %s", t.DatabaseRole, strings.Join(groups, ", "))
 	}
-	if err := v.reach(t, oid); err != nil || !compare {
+	err = v.strayLogins(t, oid)
+	if err == nil {
+		err = v.reach(t, oid)
+	}
+	if err != nil || !compare {
 		return err
 	}
 	return v.grants(t, oid)
+}
+
+// strayLogins finds members of the role that look like logins of this registry and
+// are none that it knows of.
+func (v *verification) strayLogins(t provisioning.Tenant, oid uint32) error {
+	rows, err := v.tx.Query(v.ctx, `SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
+		WHERE m.roleid = $1 AND starts_with(r.rolname, $2)
+		  AND NOT EXISTS (SELECT FROM tenant_credentials c WHERE c.username = r.rolname AND c.tenant_id = $3 AND c.closed_at IS NULL)
+		ORDER BY 1`, oid, loginPrefix, t.ID)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range names {
+		v.found(provisioning.SubjectRole, "the login %s is a member of the role %s, and nobody has opened it", name, t.DatabaseRole)
+	}
+	return err
 }
 
 // reach finds what the role owns or may use beyond its own schema, in this

@@ -36,7 +36,12 @@ var (
 	sharedHost host.Host
 )
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asApplication) != "" {
+		os.Exit(useLogin())
+	}
+	os.Exit(runTests(m))
+}
 
 func runTests(m *testing.M) int {
 	fail := func(err error) int {

@@ -86,7 +86,7 @@ func (w *world) serve(settings map[string]string) {
 		w.server.stop(w.t)
 	}
 	if w.token == "" {
-		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write", "--scope", "tenants:purge")
+		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write", "--scope", "tenants:purge", "--scope", "tenants:credentials")
 		token, err := create.Output()
 		if err != nil {
 			w.t.Fatalf("create a key: %v: %s", err, stderr(err))

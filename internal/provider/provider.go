@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -89,7 +90,7 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 					"Resources behave the same. The variables of this block count only if none of those four is in the configuration.",
 				Attributes: map[string]schema.Attribute{
 					"url":   schema.StringAttribute{Optional: true, MarkdownDescription: "Base address of the server, `https://tenants.platform.example`; `http` on loopback alone. Also `TENANT_API_URL`."},
-					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
+					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), and `tenants:purge` and `tenants:credentials` for what needs them, or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
 				},
 			},
 			"database": schema.SingleNestedAttribute{
@@ -174,6 +175,11 @@ func (p *healthcareProvider) DataSources(context.Context) []func() datasource.Da
 // Actions are what is done to a tenant at somebody's wish.
 func (p *healthcareProvider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{newResumeAction, newResendAction, newRestoreAction, newPurgeAction}
+}
+
+// EphemeralResources are what is there while a run lasts.
+func (p *healthcareProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{newCredentials}
 }
 
 // ListResources are for terraform query.

@@ -25,6 +25,10 @@ const (
 	AuditPurge      AuditAction = "tenant.purge"
 	AuditInvitation AuditAction = "tenant.invite"    // Another welcome mail is to go out.
 	AuditUpgrade    AuditAction = "contract.upgrade" // The contract is to run other code.
+
+	AuditOpenCredential  AuditAction = "credential.open"  //nolint:gosec // A login for the tenant's schema.
+	AuditRenewCredential AuditAction = "credential.renew" //nolint:gosec // It lasts longer.
+	AuditCloseCredential AuditAction = "credential.close" //nolint:gosec // It can do nothing any more.
 )
 
 // AuditOutcome says whether it was done.

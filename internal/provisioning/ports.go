@@ -11,6 +11,7 @@ import (
 // also return KindTransient when the registry does not answer.
 type Registry interface {
 	AuditLog
+	Credentials
 	// Create records and claims the draft, or finds the tenant that stands where it
 	// would go. Record, first log row and claim commit together. See Creation for
 	// the outcomes. KindConflict when a run holds the tenant of that name (then

@@ -23,6 +23,8 @@ type Leftovers interface {
 	// Sweep deletes invitations that were never used and expired that long ago, and
 	// idempotency keys of that age; at most limit of each.
 	Sweep(ctx context.Context, invitations, keys time.Duration, limit int) (Swept, error)
+	// SweepCredentials drops logins that have ended; at most limit.
+	SweepCredentials(ctx context.Context, limit int) (int64, error)
 }
 
 // UnfinishedQuery says which tenants are left over.
@@ -72,8 +74,9 @@ type Reconciler struct {
 	pipeline *Pipeline
 	opts     ReconcilerOptions
 
-	finishing, mailing, sweeping, keeping sync.Mutex
-	sweepAfter                            time.Time // Guarded by sweeping.
+	finishing, mailing, sweeping, closing, keeping sync.Mutex
+
+	sweepAfter time.Time // Guarded by sweeping.
 }
 
 // NewReconciler wires a reconciler; all parts are needed.
@@ -106,13 +109,14 @@ type Report struct {
 	Mailed     []uuid.UUID // Tenants whose welcome mail went out.
 	Unmailed   []uuid.UUID // Tenants whose welcome mail was tried again without success.
 	Swept
-	Contracts KeeperReport
+	Credentials int64 // Logins that were dropped because they had ended.
+	Contracts   KeeperReport
 }
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
 	return len(r.Requeued)+len(r.RolledBack)+len(r.GivenUp)+len(r.Mailed)+len(r.Unmailed) == 0 && r.Swept == Swept{} &&
-		r.Contracts.Empty()
+		r.Credentials == 0 && r.Contracts.Empty()
 }
 
 // Pass does everything that is due once, as far as a batch goes. The report says
@@ -124,6 +128,10 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	err := errors.Join(
 		once(&r.finishing, func() error { return r.finish(ctx, &report) }),
 		once(&r.sweeping, func() error { return r.sweep(ctx, &report) }),
+		once(&r.closing, func() (err error) {
+			report.Credentials, err = r.left.SweepCredentials(ctx, r.opts.Batch)
+			return err
+		}),
 		once(&r.mailing, func() error { return r.mail(ctx, &report) }),
 		once(&r.keeping, func() error { return r.keep(ctx, &report) }),
 	)

@@ -1,0 +1,250 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// loginPrefix begins the names of all logins. Roles belong to the whole server,
+// so what follows is random.
+const loginPrefix = "healthcare_login_"
+
+// connectGroup is the role whose members may connect to the database.
+const connectGroup = "healthcare_connect"
+
+// sweepWithOpen is how many ended logins whoever opens another one clears away:
+// where no worker runs, nobody else would.
+const sweepWithOpen = 5
+
+// OpenCredential makes a login that is a member of the tenant's role.
+func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
+	const op = "open login"
+	if _, err := db.SweepCredentials(ctx, sweepWithOpen); err != nil {
+		return provisioning.Credential{}, err
+	}
+	password := rand.Text() + rand.Text()
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return provisioning.Credential{}, provisioning.Wrap(err, provisioning.KindPermanent, op, "the password cannot be prepared")
+	}
+	at := db.pool.Config().ConnConfig
+	c := provisioning.Credential{
+		ID: uuid.Must(uuid.NewV7()), TenantID: tenant, Password: provisioning.Password(password),
+		Username: loginPrefix + strings.ToLower(rand.Text()), Host: at.Host, Port: int(at.Port), Database: at.Database,
+	}
+	err = db.inTx(ctx, op, func(tx pgx.Tx) error {
+		t, err := lockTenant(ctx, tx, tenant)
+		if err != nil {
+			return err
+		}
+		if t.Tenant.Status != provisioning.StatusActive {
+			return t.Tenant.Status.Conflict(op, "opening a login for its schema")
+		}
+		c.SchemaName = t.Tenant.SchemaName
+		if err := tx.QueryRow(ctx, `INSERT INTO tenant_credentials (id, tenant_id, username, expires_at)
+			VALUES ($1, $2, $3, date_trunc('second', now() + $4::interval)) RETURNING expires_at`,
+			c.ID, tenant, c.Username, ttl).Scan(&c.ExpiresAt); err != nil {
+			return err
+		}
+		if err := makeLogin(ctx, tx, t.Tenant, c, verifier); err != nil {
+			return err
+		}
+		return audit(ctx, tx, tenant, provisioning.AuditOpenCredential, credentialDetail(c.ID, c.Username, c.ExpiresAt))
+	})
+	if err != nil {
+		return provisioning.Credential{}, err
+	}
+	return c, nil
+}
+
+func makeLogin(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c provisioning.Credential, verifier string) error {
+	name := pgx.Identifier{c.Username}.Sanitize()
+	for _, statement := range []string{
+		`CREATE ROLE ` + name + ` LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
+			PASSWORD '` + verifier + `' VALID UNTIL '` + c.ExpiresAt.UTC().Format(time.RFC3339) + `'
+			IN ROLE ` + pgx.Identifier{t.DatabaseRole}.Sanitize() + `, ` + connectGroup,
+		`ALTER ROLE ` + name + ` SET search_path TO ` + pgx.Identifier{t.SchemaName}.Sanitize(),
+	} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func credentialDetail(id uuid.UUID, username string, expires time.Time) map[string]any {
+	return map[string]any{"credentialId": id, "username": username, "expiresAt": expires.UTC().Format(time.RFC3339)}
+}
+
+// RenewCredential moves the end of a login that has not ended.
+func (db *DB) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error) {
+	const op = "renew login"
+	var expires time.Time
+	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+		if _, err := lockTenant(ctx, tx, tenant); err != nil {
+			return err
+		}
+		var username string
+		err := tx.QueryRow(ctx, `UPDATE tenant_credentials SET expires_at = date_trunc('second', now() + $3::interval)
+			WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > now() RETURNING username, expires_at`,
+			id, tenant, ttl).Scan(&username, &expires)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return provisioning.Errorf(provisioning.KindNotFound, op, "the login has ended; open another one")
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `ALTER ROLE `+pgx.Identifier{username}.Sanitize()+` VALID UNTIL '`+expires.UTC().Format(time.RFC3339)+`'`); err != nil {
+			return err
+		}
+		return audit(ctx, tx, tenant, provisioning.AuditRenewCredential, credentialDetail(id, username, expires))
+	})
+	return expires, err
+}
+
+// CloseCredential ends a login and its sessions, and then drops it. When it cannot
+// be dropped yet, whoever sweeps tries again; by then it can do nothing.
+func (db *DB) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
+	const op = "close login"
+	var username string
+	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+		username = ""
+		found, err := lockTenant(ctx, tx, tenant)
+		if err != nil {
+			return err
+		}
+		ended, err := endLogins(ctx, tx, found.Tenant, &id)
+		if err == nil && len(ended) > 0 {
+			username = ended[0]
+		}
+		return err
+	})
+	if err != nil || username == "" {
+		return err
+	}
+	return db.dropLogin(ctx, username)
+}
+
+// endLogins takes everything from a locked tenant's logins, or from one of them,
+// and gives the names of those that are to be dropped. Sessions that are open lose
+// their rights with the commit.
+func endLogins(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, only *uuid.UUID) ([]string, error) {
+	rows, _ := tx.Query(ctx, `SELECT c.id, c.username, c.closed_at IS NOT NULL, r.rolname IS NOT NULL, c.expires_at
+		FROM tenant_credentials c LEFT JOIN pg_roles r ON r.rolname = c.username
+		WHERE c.tenant_id = $1 AND ($2::uuid IS NULL OR c.id = $2) FOR UPDATE OF c`, t.ID, only)
+	type login struct {
+		ID            uuid.UUID
+		Username      string
+		Closed, There bool
+		Expires       time.Time
+	}
+	logins, err := pgx.CollectRows(rows, pgx.RowToStructByPos[login])
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, l := range logins {
+		names = append(names, l.Username)
+		if l.Closed {
+			continue
+		}
+		if l.There {
+			if err := disarm(ctx, tx, l.Username); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := tx.Exec(ctx, `UPDATE tenant_credentials SET closed_at = now() WHERE id = $1`, l.ID); err != nil {
+			return nil, err
+		}
+		if err := audit(ctx, tx, t.ID, provisioning.AuditCloseCredential, credentialDetail(l.ID, l.Username, l.Expires)); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// disarm takes password and memberships from a login.
+func disarm(ctx context.Context, tx pgx.Tx, username string) error {
+	name := pgx.Identifier{username}.Sanitize()
+	rows, _ := tx.Query(ctx, `SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+		JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = $1`, username)
+	groups, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `ALTER ROLE `+name+` NOLOGIN PASSWORD NULL`); err != nil {
+		return err
+	}
+	for _, group := range groups {
+		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{group}.Sanitize()+` FROM `+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLogin ends the sessions of a login that can do nothing any more, and drops it
+// with what it may have left, such as temporary tables, and its row.
+func (db *DB) dropLogin(ctx context.Context, username string) error {
+	const op = "drop login"
+	// Whoever may not end them leaves them: they have no rights, and no role soon.
+	_, _ = db.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1`, username)
+	return db.inTx(ctx, op, func(tx pgx.Tx) error {
+		var there bool
+		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = username)
+			FROM tenant_credentials WHERE username = $1 AND closed_at IS NOT NULL FOR UPDATE`, username).Scan(&there)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // Somebody else has dropped it.
+		}
+		if err != nil {
+			return err
+		}
+		if there {
+			if err := dropRole(ctx, tx, username); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `DELETE FROM tenant_credentials WHERE username = $1`, username)
+		return err
+	})
+}
+
+// SweepCredentials ends and drops logins whose time is over or that were left
+// half dropped. One that cannot be dropped holds up no other.
+func (db *DB) SweepCredentials(ctx context.Context, limit int) (int64, error) {
+	const op = "look for ended logins"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := pool.Query(ctx, `SELECT tenant_id, id FROM tenant_credentials
+		WHERE coalesce(closed_at, expires_at) < clock_timestamp() ORDER BY coalesce(closed_at, expires_at) LIMIT $1`, limit)
+	if err != nil {
+		return 0, failure(err, op)
+	}
+	type ended struct{ Tenant, ID uuid.UUID }
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ended])
+	if err != nil {
+		return 0, failure(err, op)
+	}
+	var (
+		n    int64
+		errs []error
+	)
+	for _, e := range all {
+		if err := db.CloseCredential(ctx, e.Tenant, e.ID); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		n++
+	}
+	return n, errors.Join(errs...)
+}

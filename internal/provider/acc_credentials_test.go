@@ -1,0 +1,248 @@
+package provider_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/jackc/pgx/v5"
+)
+
+// asApplication is what a configuration's program does with a login: this test's
+// own binary, run by a provisioner.
+const asApplication = "HEALTHCARE_ACC_LOGIN"
+
+// useLogin writes what the login sees into a file, for the test.
+func useLogin() int {
+	err := func() error {
+		var login struct{ Username, Password, Host, Port, Database, File string }
+		if err := json.Unmarshal([]byte(os.Getenv(asApplication)), &login); err != nil {
+			return err
+		}
+		u := url.URL{Scheme: "postgres", User: url.UserPassword(login.Username, login.Password), Host: net.JoinHostPort(login.Host, login.Port), Path: "/" + login.Database}
+		ctx := context.Background()
+		conn, err := pgx.Connect(ctx, u.String())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		var seen string
+		if err := conn.QueryRow(ctx, `SELECT current_schema() || ' ' || count(*) FROM users`).Scan(&seen); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, `SELECT FROM public.tenants`); err == nil {
+			return errors.New("the login reads the registry")
+		}
+		return os.WriteFile(login.File, []byte(seen+" "+login.Password), 0o600)
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func application(t *testing.T) string {
+	t.Helper()
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `
+ephemeral "healthcare_tenant_database_credentials" "app" {
+  tenant_id = healthcare_tenant.clinic.id
+  ttl       = "10m"
+}
+resource "terraform_data" "application" {
+  triggers_replace = [RUN]
+  provisioner "local-exec" {
+    command = "` + own + `"
+    environment = {
+      ` + asApplication + ` = jsonencode({
+        Username = ephemeral.healthcare_tenant_database_credentials.app.username
+        Password = ephemeral.healthcare_tenant_database_credentials.app.password
+        Host     = ephemeral.healthcare_tenant_database_credentials.app.host
+        Port     = tostring(ephemeral.healthcare_tenant_database_credentials.app.port)
+        Database = ephemeral.healthcare_tenant_database_credentials.app.database
+        File     = "${path.module}/seen"
+      })
+    }
+  }
+}
+`
+}
+
+func TestAccCredentials(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, "")
+		w.env["TF_LOG"], w.env["TF_LOG_PATH"] = "TRACE", filepath.Join(w.dir, "trace.log")
+		configuration := header + clinic + application(t)
+		passwords := map[string]bool{}
+		for _, run := range []string{"1", "2"} { // First with a tenant that is not there at plan.
+			w.write("main.tf", strings.Replace(configuration, "RUN", run, 1))
+			if r := w.run("plan", "-no-color", "-out=plan"); r.code != 0 {
+				t.Fatal(r.out)
+			}
+			w.mustApply()
+			seen := strings.Fields(w.read("seen"))
+			if len(seen) != 3 || seen[0] != w.state("healthcare_tenant.clinic")["schema_name"] || seen[1] != "1" {
+				t.Fatalf("the application saw %q", seen[:min(len(seen), 2)])
+			}
+			passwords[seen[2]] = true
+			if n := w.count(`SELECT (SELECT count(*) FROM tenant_credentials) + (SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'healthcare_login_%' AND datname = current_database())`); n != 0 {
+				t.Errorf("%d logins or sessions are left", n)
+			}
+			if err := os.Remove(filepath.Join(w.dir, "seen")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.noChanges()
+		if len(passwords) != 2 {
+			t.Error("the same password twice")
+		}
+		for password := range passwords {
+			w.nowhere(password)
+		}
+		events := w.text(`SELECT string_agg(DISTINCT action, ' ' ORDER BY action) FROM audit_events WHERE action LIKE 'credential.%'`)
+		if events != "credential.close credential.open" {
+			t.Errorf("%s", events)
+		}
+	})
+}
+
+// nowhere looks for a secret in everything that a run leaves behind.
+func (w *world) nowhere(secret string) {
+	w.t.Helper()
+	if strings.Contains(w.serverLog.String(), secret) {
+		w.t.Error("the server's log shows a secret")
+	}
+	err := filepath.WalkDir(w.dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || entry.Name() == "terraform-provider-healthcare" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if strings.Contains(string(text), secret) {
+			w.t.Errorf("%s shows a secret", path)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+	if r := w.run("show", "-json", "plan"); r.code != 0 || strings.Contains(r.out, secret) {
+		w.t.Errorf("the plan shows a secret, or cannot be shown: exit code %d", r.code)
+	}
+}
+
+func TestAccCredentials_Refused(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := setup(t, m, clinic)
+		w.mustApply()
+		id := fmt.Sprint(w.state("healthcare_tenant.clinic")["id"])
+		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+		for _, c := range []struct{ id, ttl, words string }{
+			{id, "1h", "opening a login for its schema is not possible while the tenant is ARCHIVED"},
+			{"01a2032d-a32c-7643-bc92-bd01bfc32875", "1h", "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
+			{"what", "1h", "tenant_id is no UUID"},
+			{id, "soon", "ttl is no length of time"},
+			{id, "10s", "a login is good for a minute at least and 24 hours at most"},
+		} {
+			w.write("main.tf", header+`ephemeral "healthcare_tenant_database_credentials" "app" {
+  tenant_id = "`+c.id+`"
+  ttl       = "`+c.ttl+`"
+}`)
+			if r := w.run("plan", "-no-color", "-refresh=false"); r.code == 0 || !strings.Contains(squeezed(r.out), c.words) {
+				t.Errorf("exit code %d, want %q in: %s", r.code, c.words, squeezed(r.out))
+			}
+		}
+		if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
+			t.Errorf("%d logins", n)
+		}
+	})
+}
+
+// TestAccCredentials_Lifetime opens, renews and closes as a CLI does whose run takes
+// longer than a test may.
+func TestAccCredentials_Lifetime(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		const name = "healthcare_tenant_database_credentials"
+		w := setup(t, m, clinic)
+		w.mustApply()
+		p := w.protocol()
+		schema := p.schema.EphemeralResourceSchemas[name]
+		opened, err := p.server.OpenEphemeralResource(t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
+			TypeName: name, Config: p.object(schema, map[string]any{"tenant_id": fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]), "ttl": "2m"}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.none(opened.Diagnostics)
+		if in := time.Until(opened.RenewAt); in < 30*time.Second || in > time.Minute {
+			t.Errorf("it is to be renewed in %v", in)
+		}
+		result, err := opened.Result.Unmarshal(schema.ValueType())
+		fields := map[string]tftypes.Value{}
+		if err != nil || result.As(&fields) != nil || !result.IsFullyKnown() {
+			t.Fatalf("%v, %v", result, err)
+		}
+		ends := func() string { return w.text(`SELECT expires_at::text FROM tenant_credentials`) }
+		before := ends()
+		w.exec(`UPDATE tenant_credentials SET expires_at = now() + interval '1 second'`)
+		renewed, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: opened.Private})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.none(renewed.Diagnostics)
+		if after := ends(); after < before || !renewed.RenewAt.After(time.Now().Add(30*time.Second)) {
+			t.Errorf("it ends at %s, before at %s", after, before)
+		}
+		for range 2 {
+			closed, err := p.server.CloseEphemeralResource(t.Context(), &tfprotov6.CloseEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.none(closed.Diagnostics)
+		}
+		if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
+			t.Errorf("%d logins", n)
+		}
+		late, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
+		if err != nil || len(late.Diagnostics) != 1 || !strings.Contains(late.Diagnostics[0].Detail, "the login has ended; open another one") {
+			t.Errorf("%+v, %v", late, err)
+		}
+	})
+}
+
+// TestAccCredentials_SurviveNobody kills the provider while a login is open: the
+// login ends by itself, and whoever comes next drops it.
+func TestAccCredentials_SurviveNobody(t *testing.T) {
+	w := setup(t, inDatabase, clinic+strings.Replace(application(t), "RUN", "1", 1))
+	w.write("main.tf", strings.Replace(w.read("main.tf"), `command = "`, `command = "sleep 60; `, 1))
+	running := w.start("apply", "-auto-approve", "-no-color")
+	w.until(running, "a login is open", func() bool {
+		return strings.Contains(running.out.String(), "Provisioning with 'local-exec'") && w.count(`SELECT count(*) FROM tenant_credentials`) == 1
+	})
+	w.killProvider()
+	_ = running.Process.Kill()
+	w.finish(running)
+	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 1 {
+		t.Fatalf("%d logins", n)
+	}
+	login := w.text(`SELECT username FROM tenant_credentials`)
+	w.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+	w.write("main.tf", header+clinic+strings.Replace(application(t), "RUN", "2", 1))
+	w.mustApply()
+	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1`, login); n != 0 {
+		t.Error("the dead run's login is still there")
+	}
+}

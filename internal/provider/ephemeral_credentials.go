@@ -1,0 +1,219 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// credentials is a login for a tenant's schema that is there while a run lasts.
+type credentials struct{ configured }
+
+var (
+	_ ephemeral.EphemeralResourceWithConfigure = (*credentials)(nil)
+	_ ephemeral.EphemeralResourceWithRenew     = (*credentials)(nil)
+	_ ephemeral.EphemeralResourceWithClose     = (*credentials)(nil)
+)
+
+func newCredentials() ephemeral.EphemeralResource { return &credentials{} }
+
+type credentialsModel struct {
+	TenantID   types.String `tfsdk:"tenant_id"`
+	TTL        types.String `tfsdk:"ttl"`
+	Username   types.String `tfsdk:"username"`
+	Password   types.String `tfsdk:"password"`
+	Host       types.String `tfsdk:"host"`
+	Port       types.Int64  `tfsdk:"port"`
+	Database   types.String `tfsdk:"database"`
+	SchemaName types.String `tfsdk:"schema_name"`
+	ExpiresAt  types.String `tfsdk:"expires_at"`
+}
+
+// openLogin is what renewing and closing have to know. Terraform keeps it for the
+// time of the run, and nowhere.
+type openLogin struct {
+	Tenant, ID uuid.UUID
+	TTL        time.Duration
+	ExpiresAt  time.Time
+}
+
+const openLoginKey = "login"
+
+func (l openLogin) text() []byte {
+	text, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // It has nothing that could not be written.
+	}
+	return text
+}
+
+// private is what Terraform has kept for the provider.
+type private interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+}
+
+func recall(ctx context.Context, kept private, diags *diag.Diagnostics) (l openLogin, known bool) {
+	text, more := kept.GetKey(ctx, openLoginKey)
+	diags.Append(more...)
+	if more.HasError() {
+		return l, false
+	}
+	if err := json.Unmarshal(text, &l); err != nil {
+		diags.AddError("Login is not known any more", "Terraform did not give back what this provider remembered of the login, which ends by itself. This is a defect; report it.")
+		return l, false
+	}
+	return l, true
+}
+
+func (c *credentials) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_tenant_database_credentials"
+}
+
+func (c *credentials) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
+	computed := func(text string) schema.StringAttribute {
+		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A PostgreSQL login for one tenant's schema, made when Terraform needs it and dropped, with its sessions, when Terraform is done with it. " +
+			"It is a member of the tenant's role: it may do what that may, and reaches nothing else. It is in no state and no plan. " +
+			"Terraform renews it while a run lasts; after a crash it ends by itself, once `ttl` is over.\n\n" +
+			"In `api` mode the token needs the scope `tenants:credentials`.",
+		Attributes: map[string]schema.Attribute{
+			"tenant_id": schema.StringAttribute{Required: true, Validators: []validator.String{rule{"tenant_id", checkUUID}},
+				MarkdownDescription: "The tenant's `id`. It has to be `ACTIVE`."},
+			"ttl": schema.StringAttribute{Optional: true, Validators: []validator.String{rule{"ttl", checkTTL}},
+				MarkdownDescription: "For how long the login is good, and after half of which it is renewed: `1m` to `24h`. Default `1h`."},
+			"username":    computed("Name of the login."),
+			"password":    schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "Password of the login."},
+			"host":        computed("Host of the database, as this provider reaches it; in `api` mode as the server does."),
+			"port":        schema.Int64Attribute{Computed: true, MarkdownDescription: "Port of the database."},
+			"database":    computed("Name of the database."),
+			"schema_name": computed("The tenant's schema, which is the login's `search_path`."),
+			"expires_at":  computed("When the login ends unless it is renewed (RFC 3339, UTC)."),
+		},
+	}
+}
+
+func (c *credentials) Configure(_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse) {
+	c.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func checkTTL(text string) error {
+	ttl, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("is no length of time; give one such as 90m")
+	}
+	if ttl != ttl.Truncate(time.Second) {
+		return fmt.Errorf("is no whole number of seconds; give one such as 90m")
+	}
+	return provisioning.CheckCredentialTTL(ttl)
+}
+
+// Open makes the login.
+func (c *credentials) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
+	ctx = c.masked(ctx)
+	var model credentialsModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := within(ctx, "read", readTimeout)
+	defer cancel()
+	login, err := c.openFor(ctx, model)
+	if err != nil {
+		report{tried: "open a login for", name: model.TenantID.ValueString(), survived: "No login was left.", next: nextForLogin(err)}.add(ctx, &resp.Diagnostics, err)
+		return
+	}
+	tflog.Info(ctx, "opened a login for the tenant's schema", map[string]any{
+		"tenant_id": login.TenantID.String(), "username": login.Username, "expires_at": login.ExpiresAt.UTC().Format(time.RFC3339)})
+	model.Username, model.Password = types.StringValue(login.Username), types.StringValue(login.Password.Reveal())
+	model.Host, model.Port, model.Database = types.StringValue(login.Host), types.Int64Value(int64(login.Port)), types.StringValue(login.Database)
+	model.SchemaName, model.ExpiresAt = types.StringValue(login.SchemaName), timestamp(login.ExpiresAt)
+	resp.Diagnostics.Append(resp.Result.Set(ctx, &model)...)
+	open := openLogin{Tenant: login.TenantID, ID: login.ID, TTL: ttlOf(model), ExpiresAt: login.ExpiresAt}
+	resp.RenewAt = renewal(open)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, openLoginKey, open.text())...)
+}
+
+func (c *credentials) openFor(ctx context.Context, m credentialsModel) (provisioning.Credential, error) {
+	id, err := uuid.Parse(m.TenantID.ValueString())
+	if err != nil {
+		return provisioning.Credential{}, provisioning.Errorf(provisioning.KindInvalid, "open login", "tenant_id is no UUID")
+	}
+	service, err := c.open(ctx)
+	if err != nil {
+		return provisioning.Credential{}, err
+	}
+	return service.OpenCredential(ctx, id, ttlOf(m))
+}
+
+// ttlOf is the validated time; 0 stands for the default.
+func ttlOf(m credentialsModel) time.Duration {
+	ttl, _ := time.ParseDuration(m.TTL.ValueString())
+	return ttl
+}
+
+// renewal is in the middle of what is left, so that a slow renewal is still in time.
+func renewal(l openLogin) time.Time { return time.Now().Add(time.Until(l.ExpiresAt) / 2) }
+
+func nextForLogin(err error) string {
+	if provisioning.KindOf(err) == provisioning.KindConflict {
+		return "A login is for a tenant that is ACTIVE. Take it there first, with terraform apply or the actions tenant_resume and tenant_restore."
+	}
+	return ""
+}
+
+// Renew has the login last longer.
+func (c *credentials) Renew(ctx context.Context, req ephemeral.RenewRequest, resp *ephemeral.RenewResponse) {
+	ctx, cancel := within(c.masked(ctx), "read", readTimeout)
+	defer cancel()
+	open, known := recall(ctx, req.Private, &resp.Diagnostics)
+	if !known {
+		return
+	}
+	service, err := c.open(ctx)
+	if err == nil {
+		open.ExpiresAt, err = service.RenewCredential(ctx, open.Tenant, open.ID, open.TTL)
+	}
+	if err != nil {
+		report{tried: "renew the login of", name: open.Tenant.String(),
+			survived: "The login ends by itself at " + open.ExpiresAt.UTC().Format(time.RFC3339) + ".",
+			next:     "Run Terraform again; it opens another login."}.add(ctx, &resp.Diagnostics, err)
+		return
+	}
+	tflog.Debug(ctx, "renewed a login", map[string]any{"tenant_id": open.Tenant.String(), "expires_at": open.ExpiresAt.UTC().Format(time.RFC3339)})
+	resp.RenewAt = renewal(open)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, openLoginKey, open.text())...)
+}
+
+// Close drops the login. It is tried also when the run was interrupted.
+func (c *credentials) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
+	ctx, cancel := within(context.WithoutCancel(c.masked(ctx)), "delete", readTimeout)
+	defer cancel()
+	open, known := recall(ctx, req.Private, &resp.Diagnostics)
+	if !known {
+		return
+	}
+	service, err := c.open(ctx)
+	if err == nil {
+		err = service.CloseCredential(ctx, open.Tenant, open.ID)
+	}
+	if err != nil {
+		tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_id": open.Tenant.String(), "error": err.Error()})
+		resp.Diagnostics.AddWarning("Login was not closed", fmt.Sprintf("Tenant %s: %s.\n\nThe login ends by itself at %s at the latest; nothing has to be done.",
+			open.Tenant, provisioning.SafeMessage(err), open.ExpiresAt.UTC().Format(time.RFC3339)))
+		return
+	}
+	tflog.Info(ctx, "closed the login", map[string]any{"tenant_id": open.Tenant.String()})
+}

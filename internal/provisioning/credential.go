@@ -1,0 +1,89 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// How long a login is good for.
+const (
+	MinCredentialTTL     = time.Minute
+	DefaultCredentialTTL = time.Hour
+	MaxCredentialTTL     = 24 * time.Hour
+)
+
+// Credential is a login for one tenant's schema, and nothing else, that ends by
+// itself. It may do what the tenant's role may do.
+type Credential struct {
+	ID         uuid.UUID
+	TenantID   uuid.UUID
+	Username   string
+	Password   Password // Known to whoever opened it alone; the database has a verifier.
+	SchemaName string   // On the login's search_path.
+	Database   string
+	Host       string // As whoever opened it reaches the database.
+	Port       int
+	ExpiresAt  time.Time // By the database's clock.
+}
+
+// Credentials opens and ends logins.
+type Credentials interface {
+	// OpenCredential makes a login for an ACTIVE tenant. KindConflict for one of
+	// another status.
+	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error)
+	// RenewCredential has a login last for ttl from now, and gives its new end.
+	// KindNotFound when it has ended.
+	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
+	// CloseCredential ends a login at once, with its sessions, and drops it. Of one
+	// that is gone it changes nothing.
+	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
+	// SweepCredentials drops at most limit logins that have ended, and counts them.
+	SweepCredentials(ctx context.Context, limit int) (int64, error)
+}
+
+// OpenCredential makes a login for a tenant's schema that is good for ttl, or for
+// DefaultCredentialTTL for 0. KindInvalid for a ttl that cannot be, KindNotFound,
+// KindConflict for a tenant that is not ACTIVE.
+func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error) {
+	ttl, err := credentialTTL(ttl)
+	if err != nil {
+		return Credential{}, err
+	}
+	return s.registry.OpenCredential(ctx, tenant, ttl)
+}
+
+// RenewCredential has a login last for ttl from now. See OpenCredential;
+// KindNotFound when it has ended.
+func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error) {
+	ttl, err := credentialTTL(ttl)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return s.registry.RenewCredential(ctx, tenant, id, ttl)
+}
+
+// CloseCredential ends a login, its sessions included. Repeating it is success.
+func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
+	return s.registry.CloseCredential(ctx, tenant, id)
+}
+
+func credentialTTL(ttl time.Duration) (time.Duration, error) {
+	if ttl == 0 {
+		return DefaultCredentialTTL, nil
+	}
+	if err := CheckCredentialTTL(ttl); err != nil {
+		return 0, &Error{Kind: KindInvalid, Op: "open login", Fields: []FieldError{{Field: "ttlSeconds", Message: err.Error()}}}
+	}
+	return ttl, nil
+}
+
+// CheckCredentialTTL is the rule for how long a login can be good for.
+func CheckCredentialTTL(ttl time.Duration) error {
+	if ttl < MinCredentialTTL || ttl > MaxCredentialTTL {
+		return fmt.Errorf("is %v; a login is good for a minute at least and 24 hours at most, and can be renewed", ttl)
+	}
+	return nil
+}

@@ -163,6 +163,11 @@ func TestServe_Life(t *testing.T) {
 
 	w.mustRun("tenants", "verify").has(t, 0, "1 tenants checked, 0 findings")
 	w.mustRun("tenants", "verify", id, "--offline").has(t, 0, "1 tenants checked, 0 findings")
+	w.exec(`DO $$ BEGIN EXECUTE (SELECT format('REVOKE SELECT ON %I.users FROM %I', schema_name, schema_name || '_' || right(id::text, 8)) FROM tenants); END $$`)
+	w.run("tenants", "verify", id, "--offline").has(t, 3, "on its table users instead of")
+	w.mustRun("tenants", "repair", id).has(t, 0, "put right: the role", "on its table users instead of")
+	w.mustRun("tenants", "repair", id).has(t, 0, "there was nothing to put right")
+	w.mustRun("tenants", "verify", id, "--offline").has(t, 0, "1 tenants checked, 0 findings")
 	w.mustRun("tenants", "migrate").has(t, 0, "0 of 0 tenants migrated")
 	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "somebody else"}' WHERE tenant_id = $1 AND seq = 1`, id)
 	w.run("tenants", "verify", "--offline").has(t, 3, "tenant "+id+": audit events:", "1 findings")

@@ -16,7 +16,7 @@ import (
 
 func (a *app) tenants() *cobra.Command {
 	return group("tenants", "Look at tenants and look after them",
-		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsPurge(), a.tenantsReconcile())
+		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *app) tenantsList() *cobra.Command {

@@ -155,3 +155,35 @@ func (v *verification) end() error {
 	}
 	return nil
 }
+
+func (a *app) tenantsRepair() *cobra.Command {
+	return &cobra.Command{
+		Use: "repair TENANT", Short: "Put a tenant's database role right", Args: one("a tenant's id, or name:NAME"),
+		Long: `Gives a live tenant's database role what it should be able to do, and takes what
+it should not: what "tenants verify" finds about the role. Nothing is changed when
+something is left that only a person can put right, such as a table that the role
+owns.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			db, err := a.registry(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			t, err := findTenant(cmd, db, args[0])
+			if err != nil {
+				return err
+			}
+			_, healed, err := db.Repair(cmd.Context(), t.ID)
+			if err != nil {
+				return err
+			}
+			for _, fault := range healed {
+				fmt.Println("put right: " + fault)
+			}
+			if len(healed) == 0 {
+				fmt.Fprintln(os.Stderr, "there was nothing to put right")
+			}
+			return nil
+		},
+	}
+}

@@ -86,6 +86,7 @@ func (s *Server) build() {
 	s.tenantRoutes()
 	s.lifeRoutes()
 	s.credentialRoutes()
+	s.inspectionRoutes()
 	s.operationRoutes()
 	s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
 	s.mux.HandleFunc("GET /docs", s.serveDocs)

@@ -30,6 +30,9 @@ type Service interface {
 	Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 
+	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
+	Repair(ctx context.Context, id uuid.UUID) (provisioning.Tenant, []string, error)
+
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error

@@ -312,6 +312,50 @@ var conformance = []struct {
 			t.Errorf("%v", log[4].Result)
 		}
 	}},
+	{"InspectsAndRepairs", func(t *testing.T, w *world, all tenants) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := out.Tenant.ID
+		inspected := func() provisioning.Inspection {
+			t.Helper()
+			found, err := all.Inspect(t.Context(), []uuid.UUID{uuid.New(), id})
+			if err != nil || len(found) != 1 {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			same(t, found[0].Tenant, out.Tenant)
+			return found[0]
+		}
+		if i := inspected(); i.Database != provisioning.DatabaseIntact || len(i.Faults) != 0 {
+			t.Errorf("%+v", i)
+		}
+		if _, err := w.db.Pool().Exec(t.Context(), `REVOKE DELETE ON `+out.Tenant.SchemaName+`.users FROM `+out.Tenant.DatabaseRole); err != nil {
+			t.Fatal(err)
+		}
+		i := inspected()
+		if i.Database != provisioning.DatabaseAltered || len(i.Faults) != 1 || !strings.Contains(i.Faults[0], "on its table users instead of DELETE, INSERT") {
+			t.Errorf("%+v", i)
+		}
+		t1, faults, err := all.Repair(t.Context(), id)
+		if err != nil || !reflect.DeepEqual(faults, i.Faults) {
+			t.Errorf("%v, %v", faults, err)
+		}
+		same(t, t1, out.Tenant)
+		if i := inspected(); i.Database != provisioning.DatabaseIntact {
+			t.Errorf("%+v", i)
+		}
+		if none, err := all.Inspect(t.Context(), nil); err != nil || len(none) != 0 {
+			t.Errorf("%v, %v", none, err)
+		}
+		_, err = all.Inspect(t.Context(), make([]uuid.UUID, provisioning.MaxInspect+1))
+		wantKind(t, err, provisioning.KindInvalid)
+		if _, err := all.Archive(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = all.Repair(t.Context(), id)
+		wantKind(t, err, provisioning.KindConflict)
+	}},
 	{"OpensLogins", func(t *testing.T, w *world, all tenants) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {

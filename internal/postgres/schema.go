@@ -45,6 +45,18 @@ func parseBaseline() baselineFile {
 	return file
 }
 
+// starting gives the statements that begin with some words.
+func (b baselineFile) starting(words string) (all []string) {
+	for _, part := range []string{"schema", "tables", "constraints"} {
+		for _, statement := range b.parts[part] {
+			if strings.HasPrefix(statement, words) {
+				all = append(all, statement)
+			}
+		}
+	}
+	return all
+}
+
 // batch collects the statements of one transaction that goes out in one round
 // trip. Every parameter's type is spelled out, because nothing is prepared: the
 // tables do not exist yet when the first statement is sent.

@@ -32,6 +32,8 @@ type tenants interface {
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 	Every(ctx context.Context, q provisioning.ListQuery) iter.Seq2[provisioning.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error)
+	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
+	Repair(ctx context.Context, id uuid.UUID) (provisioning.Tenant, []string, error)
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
@@ -50,6 +52,7 @@ type backend struct {
 
 	mu      sync.Mutex
 	service tenants
+	reads   *reads
 	care    *contracts // Nil in API mode, and before the first open.
 }
 
@@ -86,7 +89,7 @@ func (b *backend) open(ctx context.Context) (tenants, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.service = service
+	b.service, b.reads = service, &reads{look: service.Inspect}
 	return service, nil
 }
 

@@ -86,8 +86,8 @@ func lifeOf(s provisioning.ContractState) types.String {
 
 // lookAtContract puts into the model where the contract stands. When the network
 // does not answer, what was known stays.
-func (r *tenantResource) lookAtContract(ctx context.Context, m *tenantModel, t provisioning.Tenant) {
-	switch care := r.contracts(); {
+func (b *backend) lookAtContract(ctx context.Context, m *tenantModel, t provisioning.Tenant) {
+	switch care := b.contracts(); {
 	case care == nil || t.ContractID == "":
 		m.SorobanContractState = types.StringNull()
 	default:
@@ -105,6 +105,19 @@ func (r *tenantResource) contractAsVerified(m *tenantModel, t provisioning.Tenan
 	if r.contracts() != nil && t.Status == provisioning.StatusActive {
 		m.SorobanContractState = types.StringValue(string(provisioning.ContractLive))
 	}
+}
+
+// renewContract does what is due for the contract, if that was planned.
+func (r *tenantResource) renewContract(ctx context.Context, planned, before types.String, t provisioning.Tenant, diags *diag.Diagnostics) bool {
+	care := r.contracts()
+	if care == nil || planned.ValueString() != string(provisioning.ContractLive) || planned.Equal(before) {
+		return true
+	}
+	err := care.attend(ctx, t.ID)
+	if err != nil {
+		report{tried: "renew the contract of", name: t.Name, survived: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
+	}
+	return err == nil
 }
 
 // planContract plans what is to be done for a contract, and refuses where nothing

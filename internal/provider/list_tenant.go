@@ -92,7 +92,7 @@ func (l *tenantList) each(ctx context.Context, m tenantListModel, yield func(pro
 	return nil
 }
 
-// result is one tenant of the list. What the API's list leaves out is read.
+// result is one tenant of the list, as a refresh would show it.
 func (l *tenantList) result(ctx context.Context, req list.ListRequest, t provisioning.Tenant) list.ListResult {
 	r := req.NewListResult(ctx)
 	r.DisplayName = t.Name
@@ -100,16 +100,15 @@ func (l *tenantList) result(ctx context.Context, req list.ListRequest, t provisi
 	if !req.IncludeResource {
 		return r
 	}
-	service, err := l.open(ctx)
-	if err == nil && t.SchemaName == "" {
-		t, err = service.Get(ctx, t.ID)
-	}
+	found, err := l.inspect(ctx, t.ID)
 	if err != nil {
 		report{tried: "list", name: t.Name}.add(ctx, &r.Diagnostics, err)
 		return r
 	}
 	model := unsaid()
-	r.Diagnostics.Append(model.fill(ctx, t)...)
+	l.lookAtContract(ctx, &model, found.Tenant)
+	databaseAsFound(ctx, &model, found)
+	r.Diagnostics.Append(model.fill(ctx, found.Tenant)...)
 	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)
 	return r
 }

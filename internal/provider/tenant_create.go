@@ -44,6 +44,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		return
 	}
 	r.contractAsVerified(&plan, out.Tenant)
+	databaseAsMade(&plan, out.Tenant)
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
 	if out.Adopted {
 		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})

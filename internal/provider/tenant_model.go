@@ -25,6 +25,7 @@ type tenantModel struct {
 	Timeouts             timeouts.Value `tfsdk:"timeouts"`
 	SchemaName           types.String   `tfsdk:"schema_name"`
 	DatabaseRole         types.String   `tfsdk:"database_role"`
+	DatabaseState        types.String   `tfsdk:"database_state"`
 	Status               types.String   `tfsdk:"status"`
 	SorobanContractID    types.String   `tfsdk:"soroban_contract_id"`
 	SorobanContractState types.String   `tfsdk:"soroban_contract_state"`
@@ -63,6 +64,9 @@ func (m *tenantModel) fill(ctx context.Context, t provisioning.Tenant) diag.Diag
 	m.SorobanContractID = optional(t.ContractID)
 	if m.SorobanContractState.IsUnknown() { // Nobody has looked: it is not known.
 		m.SorobanContractState = types.StringNull()
+	}
+	if m.DatabaseState.IsUnknown() {
+		m.DatabaseState = types.StringNull()
 	}
 	m.CreatedAt, m.UpdatedAt = timestamp(t.CreatedAt), timestamp(t.UpdatedAt)
 	if m.DeletionProtection.IsNull() || m.DeletionProtection.IsUnknown() {

@@ -9,7 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// Read is one query, and a look at the contract that all reads of the moment share. A
+// Read is a part of one query, and a look at the contract that all reads of the moment share. A
 // tenant that is gone or archived leaves the state.
 func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	ctx = r.masked(ctx)
@@ -37,12 +37,8 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id in the state is no UUID"))
 		return
 	}
-	service, err := r.open(ctx)
-	if err != nil {
-		rep.add(ctx, &resp.Diagnostics, err)
-		return
-	}
-	t, err := service.Get(ctx, id)
+	found, err := r.inspect(ctx, id)
+	t := found.Tenant
 	switch {
 	case provisioning.KindOf(err) == provisioning.KindNotFound:
 		resp.State.RemoveResource(ctx)
@@ -53,6 +49,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		resp.State.RemoveResource(ctx)
 	default:
 		r.lookAtContract(ctx, &state, t)
+		databaseAsFound(ctx, &state, found)
 		keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, state, t)
 	}
 }

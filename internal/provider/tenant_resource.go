@@ -91,6 +91,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"created_at":             schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
 			"soroban_contract_id":    schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
 			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "Where the contract stands on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `ARCHIVED` (its time to live is over), `MISSING` (the network was begun anew) or `FOREIGN` (it is not the one that was deployed). The next apply extends, restores or deploys it; a `FOREIGN` one is an error at plan. Null in `api` mode, where the server looks after contracts, and while the network did not answer."},
+			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "Whether the tenant has in the database what it was given: `INTACT`, `ALTERED` (its role is gone, or may do more or less than it should; the next apply puts it right) or `MISSING` (its schema or a table is gone; an error at plan, because only a backup brings that back). Null while the tenant is not live."},
 			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply takes anything but `ACTIVE` further."},
 			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING` or `FAILED`. The next apply sends the mail again unless it is `SENT`."},
 			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant changed last (RFC 3339, UTC)."},
@@ -128,6 +129,9 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if r.planContract(ctx, state, &resp.Diagnostics) {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), types.StringValue(string(provisioning.ContractLive)))...)
 	}
+	if r.planDatabase(ctx, state, &resp.Diagnostics) {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(provisioning.DatabaseIntact)))...)
+	}
 	live := state.Status.ValueString() == string(provisioning.StatusActive)
 	if live && state.WelcomeEmailStatus.ValueString() == string(provisioning.WelcomeEmailSent) {
 		return
@@ -139,5 +143,6 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if !live {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_id"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), unknown)...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), unknown)...)
 	}
 }

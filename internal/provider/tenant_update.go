@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -41,20 +42,14 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	planned := plan.SorobanContractState
-	plan.SorobanContractState = state.SorobanContractState
+	planned := plan
+	plan.SorobanContractState, plan.DatabaseState = state.SorobanContractState, state.DatabaseState
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
-	if care := r.contracts(); care != nil && planned.ValueString() == string(provisioning.ContractLive) && !planned.Equal(state.SorobanContractState) {
-		if err := care.attend(ctx, id); err != nil {
-			report{tried: "renew the contract of", name: t.Name, survived: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, &resp.Diagnostics, err)
-			return
-		}
-	}
-	plan.SorobanContractState = planned // What was planned is what is kept; the next refresh looks.
-	if planned.IsUnknown() {
-		r.lookAtContract(ctx, &plan, t)
-	}
+	healed := r.heal(ctx, &plan, planned, t, &resp.Diagnostics)
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
+	if !healed {
+		return
+	}
 
 	var out provisioning.Outcome
 	switch {
@@ -67,11 +62,36 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	if out.Tenant.ID == id {
 		t = out.Tenant
-		if planned.IsUnknown() {
+		if planned.SorobanContractState.IsUnknown() {
 			r.contractAsVerified(&plan, t)
+		}
+		if planned.DatabaseState.IsUnknown() {
+			databaseAsMade(&plan, t)
 		}
 	}
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 	addWarnings(&resp.Diagnostics, out)
 	ended(ctx, &resp.Diagnostics, "continue", t, err)
+}
+
+// heal puts right what drifted, as far as that was planned, and puts into the model
+// what is so after it: what was planned, or what is found where that is not known.
+func (r *tenantResource) heal(ctx context.Context, m *tenantModel, planned tenantModel, t provisioning.Tenant, diags *diag.Diagnostics) bool {
+	if !r.repair(ctx, planned.DatabaseState, m.DatabaseState, t, diags) {
+		return false
+	}
+	m.DatabaseState = planned.DatabaseState
+	if planned.DatabaseState.IsUnknown() {
+		if found, err := r.inspect(ctx, t.ID); err == nil {
+			databaseAsFound(ctx, m, found)
+		}
+	}
+	if !r.renewContract(ctx, planned.SorobanContractState, m.SorobanContractState, t, diags) {
+		return false
+	}
+	m.SorobanContractState = planned.SorobanContractState
+	if planned.SorobanContractState.IsUnknown() {
+		r.lookAtContract(ctx, m, t)
+	}
+	return true
 }

@@ -24,6 +24,7 @@ const (
 	AuditRestore    AuditAction = "tenant.restore"
 	AuditPurge      AuditAction = "tenant.purge"
 	AuditInvitation AuditAction = "tenant.invite"    // Another welcome mail is to go out.
+	AuditRepair     AuditAction = "tenant.repair"    // Its database role is as it should be again.
 	AuditUpgrade    AuditAction = "contract.upgrade" // The contract is to run other code.
 
 	AuditOpenCredential  AuditAction = "credential.open"  //nolint:gosec // A login for the tenant's schema.

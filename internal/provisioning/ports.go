@@ -12,6 +12,7 @@ import (
 type Registry interface {
 	AuditLog
 	Credentials
+	Inspector
 	// Create records and claims the draft, or finds the tenant that stands where it
 	// would go. Record, first log row and claim commit together. See Creation for
 	// the outcomes. KindConflict when a run holds the tenant of that name (then

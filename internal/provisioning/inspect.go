@@ -1,0 +1,54 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// DatabaseState tells whether a live tenant has in the database what it was given.
+type DatabaseState string
+
+// The states of what a tenant has in the database.
+const (
+	DatabaseIntact  DatabaseState = "INTACT"  // As it was made.
+	DatabaseAltered DatabaseState = "ALTERED" // Its role is gone, or may do more or less than it should. Repair sees to it.
+	DatabaseMissing DatabaseState = "MISSING" // Its schema, or a table of it, is gone. Only a backup brings that back.
+)
+
+// Inspection is a tenant with what the database has of it.
+type Inspection struct {
+	Tenant   Tenant
+	Database DatabaseState // Empty unless the tenant is ACTIVE.
+	Faults   []string      // What is not as it was made, for people.
+}
+
+// MaxInspect is how many tenants can be inspected at once.
+const MaxInspect = 100
+
+// Inspector looks at tenants and puts right what can be.
+type Inspector interface {
+	// Inspect reads tenants, all in one query, in no order. Ids that nobody has are left out.
+	Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error)
+	// Repair gives an ACTIVE tenant's role back what it should be able to do, and
+	// takes what it should not, and tells what that was. KindPermanent, and nothing is
+	// changed, when something is left that nobody but a person can put right.
+	Repair(ctx context.Context, id uuid.UUID) (Tenant, []string, error)
+}
+
+// Inspect reads tenants, with what the database has of them, all at once and in no
+// order; ids that nobody has are left out. KindInvalid for more than MaxInspect.
+func (s *Service) Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error) {
+	if len(ids) > MaxInspect {
+		return nil, &Error{Kind: KindInvalid, Op: "inspect tenants", Fields: []FieldError{{
+			Field: "tenantId", Message: fmt.Sprintf("has %d ids; give at most %d", len(ids), MaxInspect),
+		}}}
+	}
+	return s.registry.Inspect(ctx, ids)
+}
+
+// Repair puts a tenant's database role right. See Inspector.
+func (s *Service) Repair(ctx context.Context, id uuid.UUID) (Tenant, []string, error) {
+	return s.registry.Repair(ctx, id)
+}

@@ -55,8 +55,7 @@ func (db *DB) checkVersion(ctx context.Context) error {
 		case current > target:
 			return newer(current, target)
 		case current < target:
-			return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
-				"the registry is at version %d and this program needs %d; migrate it, or let auto_migrate do so", current, target)
+			return older(current, target)
 		}
 		return nil
 	})
@@ -71,6 +70,11 @@ func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
 		return failure(err, "read registry version")
 	})
 	return current, newest, err
+}
+
+func older(current, target int64) error {
+	return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
+		"the registry is at version %d and this program needs %d; migrate it, or let auto_migrate do so", current, target)
 }
 
 func newer(current, target int64) error {

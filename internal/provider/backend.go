@@ -50,10 +50,12 @@ type backend struct {
 	settings settings
 	version  string
 
-	mu      sync.Mutex
-	service tenants
-	reads   *reads
-	care    *contracts // Nil in API mode, and before the first open.
+	mu       sync.Mutex
+	service  tenants
+	reads    *reads
+	db       *postgres.DB      // Nil in API mode.
+	deployer *soroban.Deployer // Nil in API mode.
+	care     *contracts        // Nil in API mode, and before the first open.
 }
 
 func newBackend(s settings, version string) *backend { return &backend{settings: s, version: version} }
@@ -117,7 +119,7 @@ func (b *backend) wire(ctx context.Context) (tenants, error) {
 		db.Close()
 		return nil, err
 	}
-	b.care = care
+	b.care, b.db, b.deployer = care, db, care.chain
 	return service, nil
 }
 

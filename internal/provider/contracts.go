@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 // contracts looks at tenants' contracts and after them. In API mode there is none:
 // the server does that by itself.
 type contracts struct {
-	chain  provisioning.ContractKeeper
+	chain  *soroban.Deployer
 	keeper *provisioning.Keeper
 
 	mu     sync.Mutex

@@ -65,12 +65,13 @@ type apiModel struct {
 }
 
 type providerModel struct {
-	API       types.Object `tfsdk:"api"`
-	Database  types.Object `tfsdk:"database"`
-	Soroban   types.Object `tfsdk:"soroban"`
-	Mail      types.Object `tfsdk:"mail"`
-	AppURL    types.String `tfsdk:"app_url"`
-	ManagedBy types.String `tfsdk:"managed_by"`
+	API        types.Object `tfsdk:"api"`
+	Database   types.Object `tfsdk:"database"`
+	Soroban    types.Object `tfsdk:"soroban"`
+	Mail       types.Object `tfsdk:"mail"`
+	AppURL     types.String `tfsdk:"app_url"`
+	ManagedBy  types.String `tfsdk:"managed_by"`
+	SkipChecks types.Bool   `tfsdk:"skip_checks"`
 }
 
 func (p *healthcareProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
@@ -135,6 +136,10 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 				},
 			},
 			"app_url": schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
+			"skip_checks": schema.BoolAttribute{Optional: true,
+				MarkdownDescription: "Do not look at the start whether this configuration can work: whether the registry is of a version that this provider knows, " +
+					"the Stellar server of the configured network, the deployer's account there, the token accepted. Default `false`: what cannot work is one error then, in place of one for each resource. " +
+					"Set it to archive tenants with what is left of a configuration."},
 			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Names who manages the tenants of this configuration, such as a repository or a workspace. It is stored on each tenant. " +
 					"Create takes over a live tenant (instead of refusing it) if that carries the same `managed_by` and the very same inputs: " +
@@ -156,6 +161,10 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 		return
 	}
 	b := newBackend(settings, p.version)
+	b.checkReady(ctx, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	resp.ResourceData, resp.DataSourceData, resp.ActionData, resp.ListResourceData, resp.EphemeralResourceData = b, b, b, b, b
 }
 

@@ -25,6 +25,7 @@ type settings struct {
 	managedBy   string
 	retention   time.Duration     // How long an archived tenant is kept before it can be purged.
 	api         *config.TenantAPI // Not nil: everything goes through this server, and the groups above are empty.
+	unchecked   bool              // Nobody looks at the start whether all this can work.
 	unknown     []string          // Attributes whose values Terraform does not know yet.
 }
 
@@ -105,6 +106,10 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 		c.soroban(ctx, m, &s)
 		c.mail(ctx, m, &s)
 		read(c, "purge", true, &s.retention, config.ReadRetention)
+	}
+	s.unchecked = m.SkipChecks.ValueBool()
+	if m.SkipChecks.IsUnknown() {
+		c.unknown = append(c.unknown, "skip_checks")
 	}
 	if m.ManagedBy.IsUnknown() {
 		c.unknown = append(c.unknown, "managed_by")

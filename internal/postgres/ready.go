@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// CheckReady looks whether this program can work with the registry, and changes
+// nothing. KindPermanent when it cannot: a registry that is newer, or older while
+// it is not to be migrated, or a login that is refused. A database that does not
+// answer, or is not there yet, is KindTransient, and an empty one is no fault:
+// somebody may be making it.
+func (db *DB) CheckReady(ctx context.Context) error {
+	const op = "look at the registry"
+	var current int64
+	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+migrationsTable+` WHERE is_applied`).Scan(&current)
+	var state *pgconn.PgError
+	if errors.As(err, &state) {
+		switch state.Code {
+		case "42P01": // Nothing was migrated yet.
+			err = nil
+		case "3D000":
+			return provisioning.Wrap(err, provisioning.KindTransient, op, "the database is not there yet")
+		}
+	}
+	if err != nil {
+		return failure(err, op)
+	}
+	switch newest := newestRegistry(); {
+	case current > newest:
+		return newer(current, newest)
+	case 0 < current && current < newest && db.options.ManualMigrate:
+		return older(current, newest)
+	}
+	return nil
+}
+
+// newestRegistry is that of the last file; their names begin with it.
+func newestRegistry() (newest int64) {
+	files, err := fs.ReadDir(migrations, "migrations/registry")
+	if err != nil {
+		panic(err) // They are embedded; only a broken build lacks them.
+	}
+	for _, file := range files {
+		number, _, _ := strings.Cut(file.Name(), "_")
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return newest
+}

@@ -21,6 +21,9 @@ func idempotency(c *call, key string, in provisioning.Inputs) (*provisioning.Ide
 	case c.streams:
 		return nil, invalid(Fault{header, "has no meaning together with Accept: text/event-stream; leave it out, the call continues a tenant of the same name anyway"})
 	}
+	// Without the password, which is in no encoding: a fast hash of it would be kept
+	// for a day, and could be tried against word lists. So a request that differs in the
+	// password alone is answered as the first was.
 	normalised, err := json.Marshal(in)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ func tenantRules(s *huma.Schema) *huma.Schema {
 	bounds("adminEmail", len("a@b.c"), provisioning.MaxEmailBytes, emailPattern, localPattern)
 	bounds("adminFirstName", 1, provisioning.MaxPersonName, textPattern)
 	bounds("adminLastName", 1, provisioning.MaxPersonName, textPattern)
+	bounds("adminPassword", provisioning.MinPassword, provisioning.MaxPassword, keyPattern)
 	// Null is as good as nothing, and no string.
 	for _, field := range []string{"externalId", "managedBy"} {
 		bounds(field, 0, provisioning.MaxExternalID, optionalPattern)

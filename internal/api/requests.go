@@ -15,6 +15,7 @@ type createBody struct {
 	AdminEmail     string            `json:"adminEmail" doc:"Where the invitation goes." example:"ada@st-marys.example"`
 	AdminFirstName string            `json:"adminFirstName" example:"Ada"`
 	AdminLastName  string            `json:"adminLastName" example:"Lovelace"`
+	AdminPassword  *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password, of which an argon2id hash is stored; 12 to 256 characters, and not with the administrator's address in it. Without one, the invitation in the welcome mail lets the administrator choose. It is not compared when an Idempotency-Key or an external id tells that this request came before."`
 	ExternalID     string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: creating twice with the same one and the same wish returns the first." example:"crm-4711"`
 	Metadata       map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
 	ManagedBy      string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
@@ -27,6 +28,7 @@ func (b *createBody) readers() map[string]reader {
 		"adminEmail":     asText(&b.AdminEmail),
 		"adminFirstName": asText(&b.AdminFirstName),
 		"adminLastName":  asText(&b.AdminLastName),
+		"adminPassword":  orNull(func() {}, asGivenText(&b.AdminPassword)),
 		"externalId":     orNull(func() {}, asText(&b.ExternalID)),
 		"metadata":       orNull(func() {}, asPairs(&b.Metadata)),
 		"managedBy":      orNull(func() {}, asText(&b.ManagedBy)),
@@ -37,9 +39,21 @@ func (b *createBody) readers() map[string]reader {
 func (b *createBody) inputs() (provisioning.Inputs, error) {
 	in, err := provisioning.Inputs{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
-		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy,
+		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: given(b.AdminPassword),
 	}.Normalize()
-	return in, b.and(problemFaults(err)).problem()
+	wrong := b.and(problemFaults(err))
+	if b.AdminPassword != nil { // To the inputs an empty one is none.
+		wrong = wrong.and(check("adminPassword", provisioning.CheckPassword(*b.AdminPassword, b.AdminEmail)))
+	}
+	return in, wrong.problem()
+}
+
+// given is a password that may not have been sent.
+func given(password *string) provisioning.Password {
+	if password == nil {
+		return ""
+	}
+	return provisioning.Password(*password)
 }
 
 type patchBody struct {
@@ -47,6 +61,7 @@ type patchBody struct {
 	AdminEmail     *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
 	AdminFirstName *string            `json:"adminFirstName,omitempty" example:"Grace"`
 	AdminLastName  *string            `json:"adminLastName,omitempty" example:"Hopper"`
+	AdminPassword  *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Takes the place of the administrator's password and ends invitations that nobody has accepted; 12 to 256 characters, and not with the administrator's address in it."`
 	ExternalID     *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
 	Metadata       *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Takes the place of the whole map; null empties it."`
 	ManagedBy      *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
@@ -60,6 +75,7 @@ func (b *patchBody) readers() map[string]reader {
 		"adminEmail":     asGivenText(&b.AdminEmail),
 		"adminFirstName": asGivenText(&b.AdminFirstName),
 		"adminLastName":  asGivenText(&b.AdminLastName),
+		"adminPassword":  asGivenText(&b.AdminPassword),
 		"externalId":     orNull(func() { b.ExternalID = new(string) }, asGivenText(&b.ExternalID)),
 		"metadata": orNull(func() { b.Metadata = new(map[string]string) }, func(field string, raw json.RawMessage) []Fault {
 			b.Metadata = &metadata
@@ -82,6 +98,8 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	look("adminEmail", b.AdminEmail, func(s string) error { return provisioning.CheckEmail(strings.TrimSpace(s)) }, false)
 	look("adminFirstName", b.AdminFirstName, provisioning.CheckPersonName, false)
 	look("adminLastName", b.AdminLastName, provisioning.CheckPersonName, false)
+	// Against the address that is stored, if it stays, Normalize holds it.
+	look("adminPassword", b.AdminPassword, func(s string) error { return provisioning.CheckPassword(s, "") }, false)
 	look("externalId", b.ExternalID, provisioning.CheckExternalID, true)
 	look("managedBy", b.ManagedBy, provisioning.CheckManagedBy, true)
 	if b.Metadata != nil {
@@ -89,7 +107,7 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	}
 	return provisioning.Patch{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
-		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy,
+		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: given(b.AdminPassword),
 	}, wrong.problem()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestTenants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range conformance {
+			for _, c := range slices.Concat(conformance, passwords) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t)
@@ -36,10 +37,13 @@ func TestTenants(t *testing.T) {
 	}
 }
 
-var conformance = []struct {
+// conformer is one test of the suite.
+type conformer struct {
 	name string
 	test func(t *testing.T, w *world, all tenants)
-}{
+}
+
+var conformance = []conformer{
 	{"ProvisionsAndReads", func(t *testing.T, w *world, all tenants) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {

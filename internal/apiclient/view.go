@@ -61,6 +61,7 @@ type wish struct {
 	AdminEmail     string            `json:"adminEmail"`
 	AdminFirstName string            `json:"adminFirstName"`
 	AdminLastName  string            `json:"adminLastName"`
+	AdminPassword  string            `json:"adminPassword,omitempty"`
 	ExternalID     string            `json:"externalId,omitempty"`
 	ManagedBy      string            `json:"managedBy,omitempty"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
@@ -69,7 +70,7 @@ type wish struct {
 func newWish(in provisioning.Inputs) wish {
 	return wish{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
-		ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
+		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
 	}
 }
 
@@ -79,6 +80,7 @@ type change struct {
 	AdminEmail     string            `json:"adminEmail"`
 	AdminFirstName string            `json:"adminFirstName"`
 	AdminLastName  string            `json:"adminLastName"`
+	AdminPassword  string            `json:"adminPassword,omitempty"`
 	ManagedBy      string            `json:"managedBy"`
 	Metadata       map[string]string `json:"metadata"` // Never null: an empty one empties it.
 }
@@ -86,7 +88,7 @@ type change struct {
 func newChange(in provisioning.Inputs) change {
 	c := change{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
-		ManagedBy: in.ManagedBy, Metadata: in.Metadata,
+		AdminPassword: in.AdminPassword.Reveal(), ManagedBy: in.ManagedBy, Metadata: in.Metadata,
 	}
 	if c.Metadata == nil {
 		c.Metadata = map[string]string{}

@@ -31,12 +31,21 @@ func (db *DB) Create(ctx context.Context, d provisioning.Draft, lease provisioni
 	if err != nil {
 		return provisioning.Creation{}, err
 	}
+	if d.AdminPassword != "" {
+		if creation, found, err := db.inTheWay(ctx, d); found || err != nil {
+			return creation, err
+		}
+	}
+	hash, err := hashed(ctx, d.AdminPassword)
+	if err != nil {
+		return provisioning.Creation{}, err
+	}
 	for try := 1; ; try++ {
-		made, found, err := insert(ctx, pool, d, &lease)
+		made, found, err := insert(ctx, pool, d, hash, &lease)
 		creation := provisioning.Creation{Tenant: made.Tenant, Run: &made.Run}
 		if err == nil && !found {
 			err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-				creation, found, err = takeStanding(ctx, tx, d, lease)
+				creation, found, err = takeStanding(ctx, tx, d, hash, lease)
 				return err
 			})
 		}
@@ -64,7 +73,7 @@ func renumber(d *provisioning.Draft, try int) {
 // does not wait for the disk: nobody has been told of it, nothing outside has
 // been done for it, and the commit of the schema, which comes next, makes it
 // durable too. A record without a claim is an answer to somebody and waits.
-func insert(ctx context.Context, q querier, d provisioning.Draft, lease *provisioning.LeaseRequest) (row, bool, error) {
+func insert(ctx context.Context, q querier, d provisioning.Draft, hash string, lease *provisioning.LeaseRequest) (row, bool, error) {
 	status, owner, epoch := provisioning.StatusPending, "", 0
 	var ttl *time.Duration
 	if lease != nil {
@@ -74,23 +83,28 @@ func insert(ctx context.Context, q querier, d provisioning.Draft, lease *provisi
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
+	detail := map[string]any{"name": d.Name, "schemaName": d.SchemaName}
+	if hash != "" {
+		detail["adminPassword"] = "set"
+	}
 	rows, err := q.Query(ctx, `WITH fresh AS (
 			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
-			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at, audit_seq, audit_head)
+			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at,
+			                     admin_password_hash, audit_seq, audit_head)
 			SELECT $3::uuid, $4::text, $1::text, $5::text, $6::tenant_status, $7::text, $8::text, $9::text,
 			       nullif($2::text, ''), $10::jsonb, nullif($11::text, ''), nullif($12::text, ''), $13::bigint,
-			       clock_timestamp() + $14::interval,
-			       1, audit_hash(NULL, $3::uuid, 1, now(), $15::text, 'DONE', $16::jsonb, $17::jsonb)
+			       clock_timestamp() + $14::interval, nullif($15::text, ''),
+			       1, audit_hash(NULL, $3::uuid, 1, now(), $16::text, 'DONE', $17::jsonb, $18::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+standingWhere+`)
 			ON CONFLICT DO NOTHING
 			RETURNING *
-		), audited AS (`+auditInsert("fresh", 15)+`
+		), audited AS (`+auditInsert("fresh", 16)+`
 		), logged AS (`+logRecord("fresh")+`
 		) SELECT `+tenantColumns+runColumns+` FROM fresh
 		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
 		concat([]any{provisioning.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
-			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl},
-			auditArgs(ctx, provisioning.AuditCreate, map[string]any{"name": d.Name, "schemaName": d.SchemaName}))...)
+			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl, hash},
+			auditArgs(ctx, provisioning.AuditCreate, detail))...)
 	if err != nil {
 		return row{}, false, err
 	}
@@ -125,9 +139,24 @@ func standingTenant(ctx context.Context, tx pgx.Tx, d provisioning.Draft) (stand
 	return all[0], true, nil
 }
 
+// inTheWay finds a tenant that leaves the draft no chance. It is for drafts whose
+// password would have to be hashed first: whoever waits for a tenant that is held
+// asks again and again.
+func (db *DB) inTheWay(ctx context.Context, d provisioning.Draft) (creation provisioning.Creation, found bool, err error) {
+	err = db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
+		standing, there, err := standingTenant(ctx, tx, d)
+		creation.Tenant, found = standing.Tenant, there && standing.Tenant.WasLive()
+		if err == nil && there && !found && standing.leased {
+			return standing.busy("record tenant")
+		}
+		return err
+	})
+	return creation, found, err
+}
+
 // takeStanding claims the tenant that stands where the draft would go, if it never
 // went live and is nobody's work, and gives it the draft's inputs.
-func takeStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, bool, error) {
+func takeStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draft, hash string, lease provisioning.LeaseRequest) (provisioning.Creation, bool, error) {
 	found, there, err := standingTenant(ctx, tx, d)
 	creation := provisioning.Creation{Tenant: found.Tenant}
 	switch {
@@ -140,19 +169,20 @@ func takeStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draft, lease pr
 	if err != nil {
 		return creation, true, err
 	}
-	if run.Tenant, err = adopt(ctx, tx, run, d.Inputs); err != nil {
+	if run.Tenant, err = adopt(ctx, tx, run, d.Inputs, hash); err != nil {
 		return creation, true, err
 	}
 	return provisioning.Creation{Tenant: run.Tenant, Run: &run, Continued: true}, true, nil
 }
 
 // adopt gives a tenant that is continued the inputs of who continues it.
-func adopt(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs) (provisioning.Tenant, error) {
-	if in.Equal(run.Tenant.Inputs()) {
-		return run.Tenant, nil
+func adopt(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs, hash string) (provisioning.Tenant, error) {
+	password, err := passwordOf(ctx, tx, run.Tenant.ID, hash)
+	if err != nil || password == nil && in.Equal(run.Tenant.Inputs()) {
+		return run.Tenant, err
 	}
 	if run.Undo != provisioning.UndoNone {
 		run.AdminUser = uuid.Nil // It goes with the schema; the next attempt makes another.
 	}
-	return change(ctx, tx, run, in)
+	return change(ctx, tx, run, in, password)
 }

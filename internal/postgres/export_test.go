@@ -1,11 +1,15 @@
 package postgres
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // TenantsPerConnection is after how many new tenants a connection is replaced.
@@ -41,4 +45,23 @@ func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
 	}
 	db.pool.Close()
 	db.pool = pool
+}
+
+// Hashed gives what is stored of a password.
+func Hashed(ctx context.Context, p provisioning.Password) (string, error) { return hashed(ctx, p) }
+
+var holdsHashes sync.Mutex
+
+// HoldHashes keeps all of this process from hashing until free is called.
+func HoldHashes() (free func()) {
+	holdsHashes.Lock()
+	for range hashesAtOnce {
+		hashing <- struct{}{}
+	}
+	return func() {
+		for range hashesAtOnce {
+			<-hashing
+		}
+		holdsHashes.Unlock()
+	}
 }

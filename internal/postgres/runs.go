@@ -102,6 +102,7 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
 				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
 				job_id = CASE WHEN $6::boolean THEN NULL ELSE job_id END,
+				admin_password_hash = CASE WHEN $6::boolean THEN NULL ELSE admin_password_hash END,
 				welcome_email_due = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+firstMailPause+` END,
 				audit_seq = audit_seq + $6::boolean::int,
 				audit_head = CASE WHEN $6::boolean THEN

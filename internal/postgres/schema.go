@@ -173,8 +173,8 @@ func (b *batch) seed(t provisioning.Tenant, seed provisioning.Seed) {
 	// From the registry's row, which the fence has locked: it may have been changed
 	// since the run read it.
 	b.run(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
-		SELECT admin_user_id, admin_email, nullif($2::text, ''), admin_first_name, admin_last_name, $3::uuid FROM tenants WHERE id = $1::uuid`,
-		t.ID, seed.PasswordHash, ids[0])
+		SELECT admin_user_id, admin_email, admin_password_hash, admin_first_name, admin_last_name, $2::uuid FROM tenants WHERE id = $1::uuid`,
+		t.ID, ids[0])
 	b.run(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
 		VALUES ($1::bytea, $2::uuid, $3::uuid, $4::timestamptz) ON CONFLICT (token_hash) DO NOTHING`,
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)

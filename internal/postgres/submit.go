@@ -40,7 +40,11 @@ func (db *DB) Submit(ctx context.Context, d provisioning.Draft, idem *provisioni
 		out     provisioning.Submission
 		refused error // An answer like any other: it commits, with the key.
 	)
-	err := db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
+	hash, err := hashed(ctx, d.AdminPassword)
+	if err != nil {
+		return out, err
+	}
+	err = db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
 		out, refused = provisioning.Submission{}, nil
 		if idem != nil {
 			before, err := reserve(ctx, tx, *idem)
@@ -53,7 +57,7 @@ func (db *DB) Submit(ctx context.Context, d provisioning.Draft, idem *provisioni
 			}
 		}
 		var err error
-		out, err = db.submit(ctx, tx, d)
+		out, err = db.submit(ctx, tx, d, hash)
 		if provisioning.KindOf(err) == provisioning.KindConflict {
 			refused, err = err, nil
 		}
@@ -71,9 +75,9 @@ func (db *DB) Submit(ctx context.Context, d provisioning.Draft, idem *provisioni
 	return out, err
 }
 
-func (db *DB) submit(ctx context.Context, tx pgx.Tx, d provisioning.Draft) (provisioning.Submission, error) {
+func (db *DB) submit(ctx context.Context, tx pgx.Tx, d provisioning.Draft, hash string) (provisioning.Submission, error) {
 	for try := 1; try <= createTries; try++ {
-		made, fresh, err := insert(ctx, tx, d, nil)
+		made, fresh, err := insert(ctx, tx, d, hash, nil)
 		if err != nil {
 			return provisioning.Submission{}, err
 		}
@@ -87,7 +91,7 @@ func (db *DB) submit(ctx context.Context, tx pgx.Tx, d provisioning.Draft) (prov
 			return provisioning.Submission{}, err
 		}
 		if there {
-			return db.submitStanding(ctx, tx, d, found)
+			return db.submitStanding(ctx, tx, d, hash, found)
 		}
 		renumber(&d, try)
 	}
@@ -97,7 +101,7 @@ func (db *DB) submit(ctx context.Context, tx pgx.Tx, d provisioning.Draft) (prov
 // submitStanding answers for a tenant that stands where the draft would go: the
 // same wish under the same external id gives the tenant that it made before; a
 // tenant that ended without being live begins again; every other one is in the way.
-func (db *DB) submitStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draft, found row) (provisioning.Submission, error) {
+func (db *DB) submitStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draft, hash string, found row) (provisioning.Submission, error) {
 	t := found.Tenant
 	switch {
 	case found.leased && found.Undo != provisioning.UndoNone:
@@ -107,11 +111,12 @@ func (db *DB) submitStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draf
 	case t.WasLive() || t.Status.Live():
 		return provisioning.Submission{}, provisioning.Exists(t, d.ExternalID)
 	}
-	return db.beginAgain(ctx, tx, found, &d.Inputs)
+	return db.beginAgain(ctx, tx, found, &d.Inputs, hash)
 }
 
-// beginAgain queues a locked tenant that ended without being live.
-func (db *DB) beginAgain(ctx context.Context, tx pgx.Tx, found row, in *provisioning.Inputs) (provisioning.Submission, error) {
+// beginAgain queues a locked tenant that ended without being live. Without inputs it
+// is to be as it was, with the password that it had.
+func (db *DB) beginAgain(ctx context.Context, tx pgx.Tx, found row, in *provisioning.Inputs, hash string) (provisioning.Submission, error) {
 	rows, _ := tx.Query(ctx, `WITH again AS (
 			UPDATE tenants SET `+newAttempt+` status = 'PROVISIONING', provisioning_error = NULL, updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING *
@@ -123,7 +128,7 @@ func (db *DB) beginAgain(ctx context.Context, tx pgx.Tx, found row, in *provisio
 	}
 	err = audit(ctx, tx, again.Tenant.ID, provisioning.AuditAttempt, map[string]any{"attempt": again.Tenant.Attempt})
 	if err == nil && in != nil {
-		again.Tenant, err = adopt(ctx, tx, again.Run, *in)
+		again.Tenant, err = adopt(ctx, tx, again.Run, *in, hash)
 	}
 	out := provisioning.Submission{Tenant: again.Tenant, Continued: true}
 	if err == nil {
@@ -153,7 +158,7 @@ func (db *DB) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submissio
 			return provisioning.Errorf(provisioning.KindConflict, op,
 				"the rollback of the attempt before was interrupted and is about to be finished; try again in a moment")
 		case t.Status == provisioning.StatusFailed:
-			out, err = db.beginAgain(ctx, tx, found, nil)
+			out, err = db.beginAgain(ctx, tx, found, nil, "")
 			return err
 		case !t.Status.Resting():
 			out.Tenant, out.Continued = t, true

@@ -95,7 +95,8 @@ func undo(ctx context.Context, tx pgx.Tx, r provisioning.Run) (provisioning.Tena
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = undo, undo = NULL, checkpoint = 'CREATE_TENANT_RECORD',
 			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
-			archived_at = CASE WHEN undo = 'ARCHIVED' THEN now() END, updated_at = now(), version = version + 1
+			archived_at = CASE WHEN undo = 'ARCHIVED' THEN now() END,
+			admin_password_hash = CASE WHEN undo = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantColumns, t.ID)
 	return pgx.CollectExactlyOneRow(rows, scanTenant)
 }

@@ -13,7 +13,15 @@ import (
 // Update changes what a caller may change about a tenant.
 func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error) {
 	var t provisioning.Tenant
-	err := db.inTx(ctx, "update tenant", func(tx pgx.Tx) error {
+	hash, err := hashed(ctx, in.AdminPassword)
+	if err != nil {
+		return t, err
+	}
+	var password *string
+	if hash != "" {
+		password = &hash
+	}
+	err = db.inTx(ctx, "update tenant", func(tx pgx.Tx) error {
 		found, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
@@ -25,49 +33,54 @@ func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, 
 		case version != 0 && version != t.Version:
 			return provisioning.Errorf(provisioning.KindStale, "update tenant",
 				"the tenant was changed by somebody else meanwhile (version %d, expected %d); read it again", t.Version, version)
-		case in.Equal(t.Inputs()):
+		case password == nil && in.Equal(t.Inputs()):
 			return nil
 		}
-		t, err = change(ctx, tx, found.Run, in)
+		t, err = change(ctx, tx, found.Run, in, password)
 		return err
 	})
 	return t, err
 }
 
 // change writes new inputs to the registry and, where the tenant's schema has
-// its admin user already, to that user: it is the same person.
-func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs) (provisioning.Tenant, error) {
+// its admin user already, to that user: it is the same person. The password is the
+// hash of another one, "" to take it away, nil to leave it. The registry keeps it
+// only until the tenant is live.
+func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs, password *string) (provisioning.Tenant, error) {
 	metadata := in.Metadata
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = $2, name_key = $3, admin_email = $4, admin_first_name = $5,
 			admin_last_name = $6, external_id = nullif($7::text, ''), metadata = $8, managed_by = nullif($9::text, ''),
+			admin_password_hash = CASE WHEN $10::text IS NULL OR status = 'ACTIVE' THEN admin_password_hash ELSE nullif($10::text, '') END,
 			updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantColumns,
 		run.Tenant.ID, in.Name, provisioning.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
-		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy)
+		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy, password)
 	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if err == nil {
-		err = audit(ctx, tx, t.ID, provisioning.AuditUpdate, difference(run.Tenant.Inputs(), in))
+		err = audit(ctx, tx, t.ID, provisioning.AuditUpdate, difference(run.Tenant.Inputs(), in, password))
 	}
-	if err == nil && t.Status == provisioning.StatusActive && t.AdminEmail != run.Tenant.AdminEmail {
-		// Who could read mail to the old address shall not choose the password.
+	if err == nil && t.Status == provisioning.StatusActive && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
+		// Who could read mail to the old address, or has an old mail, shall not choose
+		// the password.
 		_, err = withdraw(ctx, tx, t.ID)
 	}
 	if err != nil || run.AdminUser == uuid.Nil {
 		return t, err
 	}
 	_, err = tx.Exec(ctx, `UPDATE `+pgx.Identifier{t.SchemaName, "users"}.Sanitize()+`
-		SET email = $2::varchar, first_name = $3::varchar, last_name = $4::varchar, updated_at = now()
-		WHERE id = $1 AND (email, first_name, last_name) IS DISTINCT FROM ($2::varchar, $3::varchar, $4::varchar)`,
-		run.AdminUser, in.AdminEmail, in.AdminFirstName, in.AdminLastName)
+		SET email = $2::varchar, first_name = $3::varchar, last_name = $4::varchar, updated_at = now(),
+		    password_hash = CASE WHEN $5::text IS NULL THEN password_hash ELSE nullif($5::text, '') END
+		WHERE id = $1 AND ($5::text IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2::varchar, $3::varchar, $4::varchar))`,
+		run.AdminUser, in.AdminEmail, in.AdminFirstName, in.AdminLastName, password)
 	return t, err
 }
 
 // difference is what the audit log keeps of an update: each field that changed,
-// with both values.
-func difference(from, to provisioning.Inputs) map[string]any {
+// with both values. Of a password it keeps that there is another one.
+func difference(from, to provisioning.Inputs, password *string) map[string]any {
 	changed := map[string]any{}
 	for _, field := range []struct{ name, from, to string }{
 		{"name", from.Name, to.Name}, {"adminEmail", from.AdminEmail, to.AdminEmail},
@@ -80,6 +93,13 @@ func difference(from, to provisioning.Inputs) map[string]any {
 	}
 	if !maps.Equal(from.Metadata, to.Metadata) {
 		changed["metadata"] = map[string]any{"from": from.Metadata, "to": to.Metadata}
+	}
+	switch {
+	case password == nil:
+	case *password == "":
+		changed["adminPassword"] = "removed"
+	default:
+		changed["adminPassword"] = "set"
 	}
 	return map[string]any{"changed": changed}
 }

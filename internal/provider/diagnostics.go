@@ -16,7 +16,8 @@ import (
 var attributes = map[string]path.Path{
 	"name": path.Root("name"), "adminEmail": path.Root("admin_email"),
 	"adminFirstName": path.Root("admin_first_name"), "adminLastName": path.Root("admin_last_name"),
-	"externalId": path.Root("external_id"), "metadata": path.Root("metadata"),
+	"adminPassword": passwordPath,
+	"externalId":    path.Root("external_id"), "metadata": path.Root("metadata"),
 }
 
 // report is one diagnostic in the making: what was tried, on which tenant, what

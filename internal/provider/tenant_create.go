@@ -23,6 +23,8 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	limit, diags := plan.Timeouts.Create(ctx, createTimeout)
 	resp.Diagnostics.Append(diags...)
+	ctx, password, diags := passwordOf(ctx, req.Config)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -34,7 +36,9 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		report{tried: "create", name: plan.Name.ValueString()}.add(limited, &resp.Diagnostics, err)
 		return
 	}
-	out, err := service.Provision(limited, plan.inputs(r.settings.managedBy))
+	inputs := plan.inputs(r.settings.managedBy)
+	inputs.AdminPassword = password
+	out, err := service.Provision(limited, inputs)
 	if out.Tenant.ID == uuid.Nil { // There is no tenant of ours, and so no state.
 		r.refusal(plan, out).add(limited, &resp.Diagnostics, err)
 		return

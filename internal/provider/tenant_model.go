@@ -19,6 +19,8 @@ type tenantModel struct {
 	AdminEmail           types.String   `tfsdk:"admin_email"`
 	AdminFirstName       nameValue      `tfsdk:"admin_first_name"`
 	AdminLastName        nameValue      `tfsdk:"admin_last_name"`
+	AdminPassword        types.String   `tfsdk:"admin_password_wo"` // Null in plan and state: see passwordOf.
+	AdminPasswordVersion types.Int64    `tfsdk:"admin_password_wo_version"`
 	ExternalID           types.String   `tfsdk:"external_id"`
 	Metadata             types.Map      `tfsdk:"metadata"`
 	DeletionProtection   types.Bool     `tfsdk:"deletion_protection"`
@@ -39,7 +41,7 @@ type identityModel struct {
 	ID types.String `tfsdk:"id"`
 }
 
-// inputs are what the configuration asks for.
+// inputs are what the configuration asks for, but for the password.
 func (m tenantModel) inputs(managedBy string) provisioning.Inputs {
 	metadata, _ := knownMap(m.Metadata) // In a plan that is applied everything is known.
 	return provisioning.Inputs{
@@ -58,6 +60,7 @@ func (m *tenantModel) fill(ctx context.Context, t provisioning.Tenant) diag.Diag
 	m.ID = types.StringValue(t.ID.String())
 	m.Name, m.AdminEmail = newName(t.Name), types.StringValue(t.AdminEmail)
 	m.AdminFirstName, m.AdminLastName = newName(t.AdminFirstName), newName(t.AdminLastName)
+	m.AdminPassword = types.StringNull() // Whatever there was: Terraform rejects a state that has one.
 	m.ExternalID = optional(t.ExternalID)
 	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
 	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))

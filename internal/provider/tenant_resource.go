@@ -83,7 +83,9 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 				MarkdownDescription: "Further facts about the tenant: at most 64 keys of 63 and values of 1024 characters. No secrets, no patients' data."},
 			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
-			"timeouts": timeouts.AttributesAll(ctx),
+			"admin_password_wo":         passwordAttribute(),
+			"admin_password_wo_version": passwordVersionAttribute(),
+			"timeouts":                  timeouts.AttributesAll(ctx),
 
 			"id":                     schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "UUID (version 7)."},
 			"schema_name":            schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},

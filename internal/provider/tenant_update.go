@@ -18,6 +18,8 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	limit, diags := plan.Timeouts.Update(ctx, updateTimeout)
 	resp.Diagnostics.Append(diags...)
+	ctx, password, diags := passwordOf(ctx, req.Config)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -34,7 +36,13 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	t, err := service.Update(ctx, id, plan.inputs(r.settings.managedBy), 0)
+	inputs := plan.inputs(r.settings.managedBy)
+	// One that is not live yet gets it in any case: the apply that was to set it may
+	// have ended before it did, or with another one.
+	if live := state.Status.ValueString() == string(provisioning.StatusActive); !live || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
+		inputs.AdminPassword = password
+	}
+	t, err := service.Update(ctx, id, inputs, 0)
 	if err != nil {
 		if provisioning.KindOf(err) == provisioning.KindConflict && len(provisioning.FieldsOf(err)) > 0 {
 			rep.next = "Choose another value. If two tenants are to exchange names, give one of them a third name first, in an apply of its own."

@@ -54,6 +54,7 @@ type Patch struct {
 	ExternalID     *string
 	Metadata       *map[string]string // Takes the place of the whole map.
 	ManagedBy      *string
+	AdminPassword  Password // Empty leaves it as it is.
 }
 
 func (p Patch) apply(in Inputs) Inputs {
@@ -71,6 +72,7 @@ func (p Patch) apply(in Inputs) Inputs {
 	if p.Metadata != nil {
 		in.Metadata = *p.Metadata
 	}
+	in.AdminPassword = p.AdminPassword
 	return in
 }
 

@@ -17,7 +17,8 @@ type Registry interface {
 	// would go. Record, first log row and claim commit together. See Creation for
 	// the outcomes. KindConflict when a run holds the tenant of that name (then
 	// Error.Lease is set) or the queue owes it an end. When name and external id
-	// belong to two different tenants that is KindConflict.
+	// belong to two different tenants that is KindConflict. A tenant that is continued
+	// has the draft's password from then on, or none if the draft has none.
 	Create(ctx context.Context, d Draft, lease LeaseRequest) (Creation, error)
 	// Submit records the draft and queues its provisioning, in one transaction. A
 	// tenant of that name or external id that ended without ever being live is
@@ -40,8 +41,9 @@ type Registry interface {
 	// FindByExternalID returns KindNotFound for an unknown key.
 	FindByExternalID(ctx context.Context, externalID string) (Tenant, error)
 	// Update changes what a caller may change, also of the admin user in the
-	// tenant's schema. KindConflict for a name or e-mail that is taken, KindStale
-	// when version is not 0 and not the stored one.
+	// tenant's schema. With a password, a live tenant's open invitations end: each
+	// would let somebody choose another one. KindConflict for a name or e-mail that
+	// is taken, KindStale when version is not 0 and not the stored one.
 	Update(ctx context.Context, id uuid.UUID, in Inputs, version int64) (Tenant, error)
 	// Archive takes an ACTIVE tenant out of service; of an ARCHIVED one it changes
 	// nothing. Any other status is KindConflict: it wants Abort.
@@ -129,8 +131,8 @@ type Runs interface {
 	// PrepareSchema is the one seam for CREATE_SCHEMA, RUN_MIGRATIONS and
 	// SEED_ROLES_AND_USER: it gives the tenant a schema at the newest version, with
 	// its role, its rows and the admin's invitation, in one transaction with
-	// checkpoint and log. The admin is the one that the registry names at that
-	// moment. Repeated with the same seed after a lost answer it is success.
+	// checkpoint and log. The admin, with or without a password, is the one that the
+	// registry names at that moment. Repeated with the same seed after a lost answer it is success.
 	PrepareSchema(ctx context.Context, r Run, seed Seed) error
 	// Invite adds an invitation to the tenant's admin, beside earlier ones.
 	Invite(ctx context.Context, r Run, inv Invitation) error
@@ -148,11 +150,10 @@ type Runs interface {
 
 // Seed is what SEED_ROLES_AND_USER puts into a new schema.
 type Seed struct {
-	AdminUser    uuid.UUID
-	Roles        []Role
-	PasswordHash string // Empty: no usable password, the invitation sets one.
-	Invitation   Invitation
-	Next         Step // The step after; its log row starts as IN_PROGRESS in the same commit.
+	AdminUser  uuid.UUID
+	Roles      []Role
+	Invitation Invitation
+	Next       Step // The step after; its log row starts as IN_PROGRESS in the same commit.
 }
 
 // Role is one of the roles that each tenant starts with.

@@ -52,7 +52,7 @@ func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if creation.Run == nil {
-		return s.existing(creation.Tenant, in)
+		return s.existing(ctx, creation.Tenant, in)
 	}
 	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
 	out.Continued = creation.Continued
@@ -101,13 +101,19 @@ func (s *Service) whenFree(ctx context.Context, claim func() error) error {
 	}
 }
 
-// existing decides about a tenant that went live before.
-func (s *Service) existing(t Tenant, in Inputs) (Outcome, error) {
+// existing decides about a tenant that went live before. One that is taken over
+// gets the password that came with the inputs: its own may be another.
+func (s *Service) existing(ctx context.Context, t Tenant, in Inputs) (Outcome, error) {
 	in, err := in.Normalize()
 	if err != nil {
 		return Outcome{}, err
 	}
 	if t.Status == StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
+		if in.AdminPassword != "" {
+			if t, err = s.registry.Update(ctx, t.ID, in, t.Version); err != nil {
+				return Outcome{}, err
+			}
+		}
 		return Outcome{Tenant: t, Adopted: true}, nil
 	}
 	return Outcome{Standing: &t}, Exists(t, in.ExternalID)

@@ -43,7 +43,7 @@ type Tenant struct {
 // adopted by a Create and never loses its schema to a rollback.
 func (t Tenant) WasLive() bool { return !t.ActivatedAt.IsZero() }
 
-// Inputs gives back what the tenant was asked for with.
+// Inputs gives back what the tenant was asked for with, but for the password.
 func (t Tenant) Inputs() Inputs {
 	return Inputs{
 		Name: t.Name, AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName,
@@ -60,9 +60,15 @@ type Inputs struct {
 	ExternalID     string // Optional: the caller's own key, unique over all tenants.
 	Metadata       map[string]string
 	ManagedBy      string // Optional: see Tenant.ManagedBy.
+
+	// AdminPassword is optional, too. To a new tenant, none means that the invitation
+	// lets the admin choose one; to an update, that the password stays. It is in no
+	// encoding of the inputs, lest a hash of them could be used to guess it.
+	AdminPassword Password `json:"-"`
 }
 
-// Equal reports whether two inputs ask for the same tenant.
+// Equal reports whether two inputs ask for the same tenant. Passwords are not
+// compared: nobody can tell from what is stored whether one is another.
 func (in Inputs) Equal(other Inputs) bool {
 	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
 		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&

@@ -42,6 +42,9 @@ func (in Inputs) Normalize() (Inputs, error) {
 	check("adminEmail", CheckEmail(in.AdminEmail))
 	check("adminFirstName", CheckPersonName(in.AdminFirstName))
 	check("adminLastName", CheckPersonName(in.AdminLastName))
+	if in.AdminPassword != "" {
+		check("adminPassword", CheckPassword(in.AdminPassword.Reveal(), in.AdminEmail))
+	}
 	if in.ExternalID != "" {
 		check("externalId", CheckExternalID(in.ExternalID))
 	}

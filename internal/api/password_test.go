@@ -1,0 +1,180 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+)
+
+const (
+	password = "correct horse battery staple"
+	another  = "Tr0ub4dor&3 is another one"
+)
+
+// hash is what is stored of the admin's password, in the tenant's schema or, before
+// it is live, in the registry.
+func (b *bundle) hash(from string) string {
+	b.t.Helper()
+	var hash string
+	if err := b.db.Pool().QueryRow(b.t.Context(), from).Scan(&hash); err != nil {
+		b.t.Fatal(err)
+	}
+	return hash
+}
+
+const inRegistry = `SELECT coalesce(admin_password_hash, '') FROM tenants`
+
+func inSchema(tenant map[string]any) string {
+	return `SELECT coalesce(password_hash, '') FROM ` + as[string](tenant["schemaName"]) + `.users`
+}
+
+// keepsQuiet looks for passwords in all that others can read.
+func (b *bundle) keepsQuiet(answers ...string) {
+	b.t.Helper()
+	said := b.log.String() + strings.Join(answers, "\n")
+	for _, table := range []string{"audit_events", "idempotency_keys", "provisioning_logs", "river_job", "tenants"} {
+		var rows string
+		if err := b.db.Pool().QueryRow(b.t.Context(), `SELECT coalesce(string_agg(x::text, E'\n'), '') FROM `+table+` x`).Scan(&rows); err != nil {
+			b.t.Fatal(err)
+		}
+		said += rows
+	}
+	for _, part := range []string{"horse", "Tr0ub4dor", "[password]"} {
+		if strings.Contains(said, part) {
+			b.t.Errorf("%q is said", part)
+		}
+	}
+}
+
+func TestServer_AdminPassword(t *testing.T) {
+	t.Parallel()
+
+	with := func(p any) map[string]any {
+		body := clinic()
+		body["adminPassword"] = p
+		return body
+	}
+
+	t.Run("IsStoredAsAHash", func(t *testing.T) {
+		b := setup(t)
+		tenant := b.live(with(password))
+		if !postgrestest.Verifies(b.hash(inSchema(tenant)), password) || b.hash(inRegistry) != "" {
+			t.Error("it is not what logs the admin in")
+		}
+		got := b.do(http.MethodGet, "/admin/tenants/"+as[string](tenant["id"]), nil).want(http.StatusOK)
+		audit := b.do(http.MethodGet, "/admin/tenants/"+as[string](tenant["id"])+"/audit", nil).want(http.StatusOK)
+		if _, there := got.json["adminPassword"]; there || strings.Contains(got.text+audit.text, "argon2") {
+			t.Errorf("%s, %s", got.text, audit.text)
+		}
+		b.keepsQuiet(got.text, audit.text)
+	})
+
+	t.Run("WaitsForTheWorkerAsAHash", func(t *testing.T) {
+		b := setup(t)
+		b.do(http.MethodPost, "/admin/tenants", with(password)).want(http.StatusAccepted)
+		if !postgrestest.Verifies(b.hash(inRegistry), password) {
+			t.Error("the worker has another one")
+		}
+		b.keepsQuiet()
+	})
+
+	t.Run("NullIsNone", func(t *testing.T) {
+		b := setup(t)
+		b.do(http.MethodPost, "/admin/tenants", with(nil)).want(http.StatusAccepted)
+		if b.hash(inRegistry) != "" {
+			t.Error("there is one")
+		}
+	})
+
+	t.Run("IsReplaced", func(t *testing.T) {
+		b := setup(t)
+		tenant := b.live(with(password))
+		path := "/admin/tenants/" + as[string](tenant["id"])
+		got := b.do(http.MethodPatch, path, map[string]any{"adminPassword": another}).want(http.StatusOK)
+		if !postgrestest.Verifies(b.hash(inSchema(tenant)), another) || as[float64](got.json["version"]) <= as[float64](tenant["version"]) {
+			t.Errorf("%s", got.text)
+		}
+		if n := b.count(`SELECT count(*) FROM tenant_invitations`); n != 0 {
+			t.Errorf("%d invitations", n)
+		}
+		b.do(http.MethodPatch, path, map[string]any{"name": "Hospital"}).want(http.StatusOK)
+		if !postgrestest.Verifies(b.hash(inSchema(tenant)), another) {
+			t.Error("another change changed it")
+		}
+		audit := b.do(http.MethodGet, path+"/audit", nil).want(http.StatusOK)
+		if !strings.Contains(audit.text, `"adminPassword":"set"`) {
+			t.Errorf("%s", audit.text)
+		}
+		b.keepsQuiet(got.text, audit.text)
+	})
+
+	t.Run("BreaksRules", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.live(named("Live"))["id"])
+		for _, wrong := range []any{"", "horse", "horse\nbattery staple", strings.Repeat("horse", 60), "my ADA@clinic.example horse", 12345678901234, []string{password}, true} {
+			got := b.do(http.MethodPost, "/admin/tenants", with(wrong)).wantFaults("adminPassword")
+			changed := b.do(http.MethodPatch, path, map[string]any{"adminPassword": wrong}).wantFaults("adminPassword")
+			b.keepsQuiet(got.text, changed.text)
+		}
+		b.do(http.MethodPatch, path, map[string]any{"adminPassword": nil}).wantFaults("adminPassword")
+		body := with("short")
+		body["name"], body["adminEmail"] = "x", "nobody"
+		b.do(http.MethodPost, "/admin/tenants", body).wantFaults("name", "adminEmail", "adminPassword")
+		if n := b.count(`SELECT count(*) FROM tenants`); n != 1 {
+			t.Errorf("%d tenants", n)
+		}
+	})
+
+	t.Run("IsNoPartOfAnIdempotencyKey", func(t *testing.T) {
+		b := setup(t)
+		create := func(body any) answer {
+			t.Helper()
+			return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", "k1").want(http.StatusAccepted)
+		}
+		first := create(with(password))
+		hash := b.hash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`)
+		if again := create(with(another)); again.text != first.text || again.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s", again.text)
+		}
+		if !postgrestest.Verifies(b.hash(inRegistry), password) {
+			t.Error("a replay changed it")
+		}
+		b.exec(`DELETE FROM idempotency_keys`)
+		b.exec(`DELETE FROM tenants`)
+		create(clinic())
+		if b.hash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`) != hash {
+			t.Error("the hash of the request depends on the password")
+		}
+		b.keepsQuiet()
+	})
+
+	t.Run("IsSentAndNeverShown", func(t *testing.T) {
+		t.Parallel()
+		text, err := api.OpenAPI("test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var document map[string]any
+		if err := json.Unmarshal(text, &document); err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for name, schema := range as[map[string]any](child(document, "components", "schemas")) {
+			property := child(schema, "properties", "adminPassword")
+			if property == nil {
+				continue
+			}
+			found++
+			if !strings.HasSuffix(name, "Request") || child(property, "writeOnly") != true {
+				t.Errorf("%s: %v", name, property)
+			}
+		}
+		if found != 2 {
+			t.Errorf("%d schemas have it", found)
+		}
+	})
+}

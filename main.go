@@ -3,13 +3,12 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"log"
 	"os/signal"
 	"syscall"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
@@ -27,9 +26,11 @@ func main() {
 	// step end; dying here would leave it half way.
 	signal.Ignore(syscall.SIGTERM)
 
-	err := providerserver.Serve(context.Background(), provider.New(version, config.Environment),
-		providerserver.ServeOpts{Address: provider.Address, Debug: *debug})
-	if err != nil {
+	var opts []tf6server.ServeOpt
+	if *debug {
+		opts = append(opts, tf6server.WithManagedDebug())
+	}
+	if err := tf6server.Serve(provider.Address, provider.NewServer(version, config.Environment), opts...); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -400,12 +400,13 @@ func TestAccTenant_Faults(t *testing.T) {
 		})
 	})
 
-	t.Run("NameOfALiveTenantOnRename", func(t *testing.T) {
+	t.Run("NamesAreExchanged", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
 			w := setup(t, m, two)
 			w.mustApply()
-			w.write("main.tf", header+strings.Replace(two, "Other Clinic", "ST. MARY'S CLINIC", 1))
+			// Each has the name of the other, until one is renamed.
+			w.write("main.tf", header+strings.NewReplacer("Other Clinic", "St. Mary's Clinic", "St. Mary's Clinic", "OTHER CLINIC").Replace(two))
 			w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
 		})
 	})

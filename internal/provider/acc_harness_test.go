@@ -452,6 +452,12 @@ func (w *world) eventually(what string, condition func() bool) {
 // killProvider kills the provider's process, and nothing else, without a warning.
 func (w *world) killProvider() {
 	w.t.Helper()
+	w.signalProvider(syscall.SIGKILL)
+}
+
+// signalProvider signals the one process that is this world's provider.
+func (w *world) signalProvider(signal syscall.Signal) {
+	w.t.Helper()
 	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
 	if err != nil {
 		w.t.Fatal(err)
@@ -466,13 +472,13 @@ func (w *world) killProvider() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(id, signal); err != nil {
 			w.t.Fatal(err)
 		}
 		killed++
 	}
 	if killed != 1 {
-		w.t.Fatalf("killed %d providers", killed)
+		w.t.Fatalf("signalled %d providers", killed)
 	}
 }
 

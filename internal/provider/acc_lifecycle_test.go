@@ -1,7 +1,6 @@
 package provider_test
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -220,7 +219,7 @@ resource "healthcare_tenant" "again" {
   admin_last_name  = "Lovelace"
 }
 `, strings.Repeat("A", 255)))
-		w.apply().want(t, "a tenant with this name exists already")
+		w.apply().want(t, "Name is used twice")
 	})
 }
 
@@ -326,42 +325,6 @@ provider "healthcare" { database = { url = terraform_data.database.output } }
 		t.Errorf("plan: %s", r.out)
 	}
 	r.want(t, "1 to add, 0 to change, 1 to destroy")
-}
-
-func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
-	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, clinic)
-		w.env["TF_LOG"] = "TRACE"
-		w.mail.Refuse(451, "4.7.1 try later", 1)
-		out := w.apply("-parallelism=2")
-		w.env["TF_LOG"] = ""
-		if out.code != 0 {
-			t.Fatal(out.out)
-		}
-		plan := w.run("plan", "-no-color", "-out=plan")
-		show := w.run("show", "-json")
-		everything := out.out + plan.out + show.out + w.serverLog.String()
-		if !strings.Contains(out.out, "provisioning step SEND_WELCOME_EMAIL COMPLETED") || !strings.Contains(out.out, "tenant_id=") {
-			t.Error("the log tells no story")
-		}
-		token := w.mail.Messages()[0].Text
-		_, token, _ = strings.Cut(token, "#invitation=")
-		token = strings.Fields(token)[0]
-		secrets := map[string]string{
-			"deployer's seed": w.seed, "database password": pgtestPassword(), "invitation": token, "invitation's hash": hex.EncodeToString([]byte(token)),
-		}
-		if m == throughAPI {
-			secrets["token"] = w.token
-		}
-		for what, secret := range secrets {
-			if len(secret) < 16 {
-				t.Fatalf("%s is no secret: %q", what, secret)
-			}
-			if strings.Contains(everything, secret) {
-				t.Errorf("the %s is shown", what)
-			}
-		}
-	})
 }
 
 // pgtestPassword is the password inside every DATABASE_URL of these tests.

@@ -49,6 +49,7 @@ var (
 type backend struct {
 	settings settings
 	version  string
+	names    *plannedNames
 
 	mu       sync.Mutex
 	service  tenants
@@ -58,7 +59,9 @@ type backend struct {
 	care     *contracts        // Nil in API mode, and before the first open.
 }
 
-func newBackend(s settings, version string) *backend { return &backend{settings: s, version: version} }
+func newBackend(s settings, version string, names *plannedNames) *backend {
+	return &backend{settings: s, version: version, names: names}
+}
 
 // errUnknown is returned while the provider's configuration is not known.
 func (b *backend) errUnknown() error {

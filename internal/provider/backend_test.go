@@ -22,7 +22,7 @@ func TestBackend_Masked(t *testing.T) {
 		database: config.Database{URL: "postgres://u:pass%2Fword@db.internal/d"},
 		soroban:  config.Soroban{DeployerSecret: config.Secret(seed)},
 		mail:     config.Mail{Password: "mail-password"},
-	}, "test")
+	}, "test", &plannedNames{})
 	cause := errors.New("cannot reach postgres://u:pass%2Fword@db.internal/d (pass/word, pass%2Fword) with " + seed + " and mail-password")
 	err := provisioning.Wrap(cause, provisioning.KindTransient, "create schema", "the database does not answer")
 

@@ -25,12 +25,17 @@ const Address = "registry.terraform.io/healthcare-platform/healthcare"
 type healthcareProvider struct {
 	version string
 	source  config.Source
+	names   *plannedNames
 }
 
 // New makes providers of a version. Settings that the configuration leaves out
 // come from source, which is config.Environment but in tests.
 func New(version string, source config.Source) func() provider.Provider {
-	return func() provider.Provider { return &healthcareProvider{version: version, source: source} }
+	return func() provider.Provider { return newProvider(version, source) }
+}
+
+func newProvider(version string, source config.Source) *healthcareProvider {
+	return &healthcareProvider{version: version, source: source, names: &plannedNames{}}
 }
 
 type databaseModel struct {
@@ -160,7 +165,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	b := newBackend(settings, p.version)
+	b := newBackend(settings, p.version, p.names)
 	b.checkReady(ctx, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return

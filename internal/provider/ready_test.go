@@ -18,7 +18,7 @@ func TestBackend_CannotWork(t *testing.T) {
 	} {
 		var diags diag.Diagnostics
 		at := path.Root("soroban").AtName("rpc_url")
-		newBackend(settings{}, "test").cannotWork(t.Context(), &diags, at, provisioning.Errorf(kind, "look", "no"))
+		newBackend(settings{}, "test", &plannedNames{}).cannotWork(t.Context(), &diags, at, provisioning.Errorf(kind, "look", "no"))
 		if diags.ErrorsCount() != faults {
 			t.Errorf("%s: %v", kind, diags)
 		}

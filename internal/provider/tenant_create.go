@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -21,14 +22,14 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	ctx = r.masked(ctx)
 	var plan tenantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	limit, diags := plan.Timeouts.Create(ctx, createTimeout)
+	patience, diags := limit(ctx, plan.Timeouts, plan.Timeouts.Create, createTimeout)
 	resp.Diagnostics.Append(diags...)
 	ctx, password, diags := passwordOf(ctx, req.Config)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	limited, cancel := within(ctx, "create", limit)
+	limited, cancel := within(ctx, "create", patience)
 	defer cancel()
 
 	service, err := r.open(limited)
@@ -38,6 +39,8 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	inputs := plan.inputs(r.settings.managedBy)
 	inputs.AdminPassword = password
+	began := time.Now()
+	tflog.Info(ctx, "creating the tenant", map[string]any{"tenant_name": plan.Name.ValueString()})
 	out, err := service.Provision(limited, inputs)
 	if out.Tenant.ID == uuid.Nil { // There is no tenant of ours, and so no state.
 		r.refusal(plan, out).add(limited, &resp.Diagnostics, err)
@@ -50,8 +53,12 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	r.contractAsVerified(&plan, out.Tenant)
 	databaseAsMade(&plan, out.Tenant)
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
-	if out.Adopted {
+	switch {
+	case out.Adopted:
 		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
+	case err == nil:
+		tflog.Info(ctx, "the tenant is live", map[string]any{"tenant_id": out.Tenant.ID.String(), "tenant_name": out.Tenant.Name,
+			"schema_name": out.Tenant.SchemaName, "soroban_contract_id": out.Tenant.ContractID, "duration_ms": time.Since(began).Milliseconds()})
 	}
 	addWarnings(&resp.Diagnostics, out)
 	ended(ctx, &resp.Diagnostics, "create", out.Tenant, err)

@@ -17,13 +17,13 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	ctx = r.masked(ctx)
 	var state tenantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	limit, diags := state.Timeouts.Delete(ctx, deleteTimeout)
+	patience, diags := limit(ctx, state.Timeouts, state.Timeouts.Delete, deleteTimeout)
 	resp.Diagnostics.Append(diags...)
 	r.refuseIfProtected(state, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "delete", limit)
+	ctx, cancel := within(ctx, "delete", patience)
 	defer cancel()
 	rep := report{tried: "archive", name: state.Name.ValueString(), survived: "The tenant stays in the state.",
 		next: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows what lies behind it."}

@@ -15,7 +15,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	ctx = r.masked(ctx)
 	var state tenantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	limit, diags := state.Timeouts.Read(ctx, readTimeout)
+	patience, diags := limit(ctx, state.Timeouts, state.Timeouts.Read, readTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -29,7 +29,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Warn(ctx, "the provider's configuration is not known yet, so the tenant was not read", map[string]any{"tenant_id": state.ID.ValueString()})
 		return
 	}
-	ctx, cancel := within(ctx, "read", limit)
+	ctx, cancel := within(ctx, "read", patience)
 	defer cancel()
 	rep := report{tried: "read", name: state.Name.ValueString()}
 	id, err := state.tenantID()

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -62,6 +63,7 @@ func (r *tenantResource) IdentitySchema(_ context.Context, _ resource.IdentitySc
 func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	fixed := []planmodifier.String{stringplanmodifier.UseNonNullStateForUnknown()}
 	resp.Schema = schema.Schema{
+		Version: tenantVersion,
 		MarkdownDescription: "A healthcare organisation on the platform.\n\n" +
 			"Create runs the whole onboarding: registry record, PostgreSQL schema with its own database role, tables, roles and first " +
 			"administrator, a Soroban contract on Stellar, and the welcome mail with an invitation. It returns when the tenant is `ACTIVE`, " +
@@ -108,6 +110,9 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		var plan tenantModel
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 		r.refuseTakenExternalID(ctx, plan, "", &resp.Diagnostics)
+		if !resp.Diagnostics.HasError() {
+			r.refuseTakenName(ctx, req, plan, nil, &resp.Diagnostics)
+		}
 		return
 	}
 	var state tenantModel
@@ -124,6 +129,8 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, replacesKey, []byte(strconv.Quote(state.ID.ValueString())))...)
+	r.refuseTakenName(ctx, req, plan, &state, &resp.Diagnostics)
 	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
 		r.refuseIfProtected(state, &resp.Diagnostics)
 		r.refuseTakenExternalID(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -16,14 +17,14 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	var plan, state tenantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	limit, diags := plan.Timeouts.Update(ctx, updateTimeout)
+	patience, diags := limit(ctx, plan.Timeouts, plan.Timeouts.Update, updateTimeout)
 	resp.Diagnostics.Append(diags...)
 	ctx, password, diags := passwordOf(ctx, req.Config)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "update", limit)
+	ctx, cancel := within(ctx, "update", patience)
 	defer cancel()
 	rep := report{tried: "update", name: state.Name.ValueString(), survived: "The tenant stays as the state shows it."}
 	id, err := state.tenantID()
@@ -50,6 +51,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		rep.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
 	planned := plan
 	plan.SorobanContractState, plan.DatabaseState = state.SorobanContractState, state.DatabaseState
 	keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)

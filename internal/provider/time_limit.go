@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
 // timeLimitError is why an operation ended whose time was up. Without it, the end of
@@ -23,4 +26,14 @@ func (timeLimitError) Unwrap() error { return context.DeadlineExceeded }
 // within bounds an operation.
 func within(ctx context.Context, operation string, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, limit, timeLimitError{operation, limit})
+}
+
+// limit reads one of the time limits; of is the method of given that reads it. The
+// library writes a line into the log for each that is not there, so it is not asked
+// where none is.
+func limit(ctx context.Context, given timeouts.Value, of func(context.Context, time.Duration) (time.Duration, diag.Diagnostics), otherwise time.Duration) (time.Duration, diag.Diagnostics) {
+	if given.IsNull() || given.IsUnknown() {
+		return otherwise, nil
+	}
+	return of(ctx, otherwise)
 }

@@ -1,0 +1,121 @@
+package provider_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+)
+
+const stateFiles = "testdata/states"
+
+// TestAccTenant_StatesOfReleases: what a release has written into a state is read by
+// this one, with the same tenant and without changes.
+func TestAccTenant_StatesOfReleases(t *testing.T) {
+	files, err := filepath.Glob(stateFiles + "/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inBothModes(t, func(t *testing.T, m mode) {
+				w := setup(t, m, with("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"))
+				w.mustApply()
+				now := w.state("healthcare_tenant.clinic")
+				w.writeInstance(os.Expand(string(text), func(name string) string { return fmt.Sprint(now[name]) }))
+				w.noChanges()
+				w.write("main.tf", header+strings.Replace(with("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"), "Lovelace", "Hopper", 1))
+				w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+				w.noChanges()
+				after := w.state("healthcare_tenant.clinic")
+				for _, field := range []string{"id", "schema_name", "database_role", "soroban_contract_id", "created_at", "metadata"} {
+					if fmt.Sprint(after[field]) != fmt.Sprint(now[field]) {
+						t.Errorf("%s is %v, was %v", field, after[field], now[field])
+					}
+				}
+			})
+		})
+	}
+	t.Run("NotUnderstood", func(t *testing.T) {
+		w := setup(t, inDatabase, clinic)
+		w.mustApply()
+		w.writeInstance(`{"schema_version": 0, "attributes": {"id": ["of", "another", "type"]}}`)
+		w.run("plan", "-no-color").want(t, "State cannot be read", "terraform state rm ADDRESS")
+	})
+}
+
+// writeInstance puts another instance into the state, in place of the one there.
+func (w *world) writeInstance(instance string) {
+	w.t.Helper()
+	var state map[string]any
+	if err := json.Unmarshal([]byte(w.read("terraform.tfstate")), &state); err != nil {
+		w.t.Fatal(err)
+	}
+	resources, _ := state["resources"].([]any)
+	resource, _ := resources[0].(map[string]any)
+	resource["instances"] = []any{json.RawMessage(instance)}
+	text, err := json.Marshal(state)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write("terraform.tfstate", string(text))
+}
+
+// TestStateFiles: no release is without its file.
+func TestStateFiles(t *testing.T) {
+	changes, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, release := range regexp.MustCompile(`(?m)^## \[?v?(\d+\.\d+\.\d+)`).FindAllStringSubmatch(string(changes), -1) {
+		if _, err := os.Stat(filepath.Join(stateFiles, release[1]+".json")); err != nil {
+			t.Errorf("release %s: %v", release[1], err)
+		}
+	}
+	files, err := filepath.Glob(stateFiles + "/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(files)
+	var newest struct {
+		Attributes map[string]any `json:"attributes"`
+	}
+	text, err := os.ReadFile(files[len(files)-1])
+	if err == nil {
+		err = json.Unmarshal(text, &newest)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := providerserver.NewProtocol6WithError(provider.New("test", config.Environment)())()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, a := range schema.ResourceSchemas["healthcare_tenant"].Block.Attributes {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	if has := slices.Sorted(maps.Keys(newest.Attributes)); !slices.Equal(has, names) {
+		t.Errorf("%s has %v, the schema %v: bring the file of the next release up to date, or add it", files[len(files)-1], has, names)
+	}
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs the provider's acceptance tests with the newest Terraform and the newest
+# OpenTofu, beside the CLI that "make test" uses. What is left out are crashes and
+# faults of servers, which are the same for every CLI and take the most time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+unset TF_CLI_CONFIG_FILE
+export CHECKPOINT_DISABLE=1 TF_ACC=1 TF_IN_AUTOMATION=1
+left_out='KillInEachStep|TestAccTenant_Faults|TwoAppliesAtOnce|ServerKilled|SurviveNobody'
+untested=()
+for build in terraform tofu; do
+	if ! cli=$("tools/$build.sh"); then
+		untested+=("$build")
+		continue
+	fi
+	echo "testing with $("$cli" version | head -n 1)"
+	newest=none # Only Terraform has actions and lists.
+	[ "$build" = tofu ] || newest=$cli
+	HEALTHCARE_CLI=$cli HEALTHCARE_CLI_NEWEST=$newest go test -timeout 20m -skip "$left_out" ./internal/provider
+done
+if [ ${#untested[@]} -gt 0 ]; then
+	printf '\n!! NOT TESTED with the newest %s, which cannot be built here.\n\n' "${untested[@]}"
+fi

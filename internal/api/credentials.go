@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -49,11 +50,11 @@ func (b *ttlBody) readers() map[string]reader {
 // asSeconds reads a whole number that is more than nothing.
 func asSeconds(into *int64) reader {
 	return func(field string, raw json.RawMessage) []Fault {
-		n, err := strconv.ParseInt(string(raw), 10, 32)
-		if err != nil || n < 1 {
+		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
+		if err != nil || n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
 			return []Fault{{field, "has to be a whole number of seconds; give one from 60 to 86400"}}
 		}
-		*into = n
+		*into = int64(n)
 		return nil
 	}
 }

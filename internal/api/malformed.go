@@ -72,6 +72,8 @@ func listed(h http.Header, name string) []string {
 // wrongValue says what is wrong with a parameter, "" if nothing is.
 func wrongValue(p *huma.Param, values []string) string {
 	switch {
+	case len(values) == 0 && p.Required:
+		return "is missing"
 	case len(values) == 0:
 		return ""
 	case len(values) > 1:

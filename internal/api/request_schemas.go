@@ -11,8 +11,10 @@ import (
 // away, is not in them.
 
 const (
-	noControl = "[^\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]"
-	noSpace   = "[^\\s\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]"
+	// Control characters, and those that nobody sees.
+	hidden    = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
+	noControl = "[^" + hidden + "]"
+	noSpace   = "[^\\s" + hidden + "]"
 	atom      = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 	label     = `[\p{L}\p{Nd}]([\p{L}\p{Nd}-]{0,61}[\p{L}\p{Nd}])?` // Marks are possible, too, but rare.
 

@@ -1,0 +1,81 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+)
+
+func TestServer_DatabaseCredentials(t *testing.T) {
+	t.Parallel()
+	t.Run("OpensRenewsAndCloses", func(t *testing.T) {
+		b := setup(t)
+		id := as[string](b.live(clinic())["id"])
+		path := "/admin/tenants/" + id + "/database-credentials"
+		got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 120.0}).want(http.StatusCreated)
+		if len(got.json) != 9 || got.str("tenantId") != id || !strings.HasPrefix(got.str("username"), "healthcare_login_") || len(got.str("password")) < 32 || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s, %v", got.text, got.header)
+		}
+		one := path + "/" + got.str("id")
+		if renewed := b.do(http.MethodPost, one+"/renew", map[string]any{}).want(http.StatusOK); renewed.str("expiresAt") <= got.str("expiresAt") {
+			t.Errorf("%s after %s", renewed.text, got.text)
+		}
+		for range 2 {
+			if closed := b.do(http.MethodDelete, one, nil).want(http.StatusOK); closed.str("status") != "closed" {
+				t.Errorf("%s", closed.text)
+			}
+		}
+		b.do(http.MethodPost, one+"/renew", map[string]any{}).want(http.StatusNotFound)
+		if strings.Contains(b.log.String(), got.str("password")) {
+			t.Error("the log shows the password")
+		}
+		audit := b.do(http.MethodGet, "/admin/tenants/"+id+"/audit?limit=100", nil).want(http.StatusOK)
+		if !strings.Contains(audit.text, "credential.open") || !strings.Contains(audit.text, "credential.close") || strings.Contains(audit.text, got.str("password")) {
+			t.Errorf("%s", audit.text)
+		}
+	})
+	t.Run("Refuses", func(t *testing.T) {
+		b := setup(t)
+		id := as[string](b.live(clinic())["id"])
+		path := "/admin/tenants/" + id + "/database-credentials"
+		for _, ttl := range []any{"soon", 1.5, -1, 1e12, true, nil} {
+			got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": ttl}).want(http.StatusBadRequest)
+			if !strings.Contains(got.text, "ttlSeconds has to be a whole number of seconds") {
+				t.Errorf("%v: %s", ttl, got.text)
+			}
+		}
+		if got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 5}).want(http.StatusBadRequest); !strings.Contains(got.text, "a minute at least") {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodPost, path+"/what/renew", map[string]any{}).want(http.StatusNotFound)
+		b.do(http.MethodDelete, path+"/what", nil).want(http.StatusNotFound)
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/database-credentials", map[string]any{}).want(http.StatusNotFound)
+		writer := b.issue("writer", access.ScopeWrite)
+		b.do(http.MethodPost, path, map[string]any{}, "Authorization", "Bearer "+writer).want(http.StatusForbidden)
+		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+		b.do(http.MethodPost, path, map[string]any{}).want(http.StatusConflict)
+	})
+}
+
+func TestServer_Inspections(t *testing.T) {
+	b := setup(t)
+	id := as[string](b.live(clinic())["id"])
+	got := b.do(http.MethodGet, "/admin/inspections?tenantId="+uuid.NewString()+","+id, nil).want(http.StatusOK)
+	found := as[[]any](got.json["inspections"])
+	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "INTACT" {
+		t.Errorf("%s", got.text)
+	}
+	if got := b.do(http.MethodGet, "/admin/inspections", nil).want(http.StatusBadRequest); !strings.Contains(got.text, "tenantId is missing") {
+		t.Errorf("%s", got.text)
+	}
+	for _, ids := range []string{"", "x", id + ",", strings.Repeat(id+",", 100) + id} {
+		b.do(http.MethodGet, "/admin/inspections?tenantId="+ids, nil).want(http.StatusBadRequest)
+	}
+	if got := b.do(http.MethodPost, "/admin/tenants/"+id+"/repair", nil).want(http.StatusOK); len(as[[]any](got.json["faults"])) != 0 {
+		t.Errorf("%s", got.text)
+	}
+}

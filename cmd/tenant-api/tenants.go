@@ -231,11 +231,7 @@ are due are looked after.`,
 			if err := p.migrate(cmd.Context()); err != nil {
 				return err
 			}
-			keeper, err := newKeeper(p.db, p.deployer, s.soroban)
-			if err != nil {
-				return err
-			}
-			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: keeper})
+			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: p.keeper})
 			if err != nil {
 				return err
 			}

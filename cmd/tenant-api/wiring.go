@@ -35,6 +35,7 @@ type platform struct {
 	settings settings
 	feed     *postgres.Feed
 	deployer *soroban.Deployer
+	keeper   *provisioning.Keeper
 	pipeline *provisioning.Pipeline
 	service  *provisioning.Service
 	log      *slog.Logger
@@ -106,18 +107,20 @@ func (p *platform) wirePipeline(o wiringOptions) error {
 	if err != nil {
 		return err
 	}
-	p.service, err = provisioning.NewService(p.db, p.pipeline)
+	service, err := provisioning.NewService(p.db, p.pipeline)
+	if err != nil {
+		return err
+	}
+	if p.keeper, err = newKeeper(p.db, p.deployer, s.soroban); err == nil {
+		p.service, err = service.LookingAfter(p.deployer, p.keeper)
+	}
 	return err
 }
 
 func (p *platform) wireQueue(ctx context.Context, o wiringOptions) error {
 	options := queue.Options{URL: p.settings.database.URL.Reveal(), Logger: o.log}
 	if o.workers > 0 {
-		keeper, err := newKeeper(p.db, p.deployer, p.settings.soroban)
-		if err != nil {
-			return err
-		}
-		reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: keeper})
+		reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: p.keeper})
 		if err != nil {
 			return err
 		}

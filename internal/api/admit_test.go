@@ -44,6 +44,7 @@ func everyCall() map[string]access.Scope {
 		"POST /admin/tenants/" + id + "/restore": access.ScopeWrite, "POST /admin/tenants/" + id + "/resend-welcome-email": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "GET /jobs/1": access.ScopeRead,
 		"GET /admin/inspections": access.ScopeRead, "POST /admin/tenants/" + id + "/repair": access.ScopeWrite,
+		"POST /admin/tenants/" + id + "/renew-contract":                        access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/database-credentials":                  access.ScopeCredentials,
 		"POST /admin/tenants/" + id + "/database-credentials/" + id + "/renew": access.ScopeCredentials,
 		"DELETE /admin/tenants/" + id + "/database-credentials/" + id:          access.ScopeCredentials,

@@ -69,6 +69,12 @@ func TestServer_Inspections(t *testing.T) {
 	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "INTACT" {
 		t.Errorf("%s", got.text)
 	}
+	b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+	if got := b.do(http.MethodGet, "/admin/inspections?tenantId="+id, nil).want(http.StatusOK); as[map[string]any](as[[]any](got.json["inspections"])[0])["databaseState"] != nil {
+		t.Errorf("%s", got.text)
+	}
+	b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+	b.do(http.MethodPost, "/admin/tenants/"+id+"/renew-contract", nil).want(http.StatusInternalServerError) // This server looks after none.
 	if got := b.do(http.MethodGet, "/admin/inspections", nil).want(http.StatusBadRequest); !strings.Contains(got.text, "tenantId is missing") {
 		t.Errorf("%s", got.text)
 	}

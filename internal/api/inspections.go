@@ -16,7 +16,7 @@ func (s *Server) inspectionRoutes() {
 	route(s, &endpoint{
 		id: "inspect-tenants", method: http.MethodGet, path: "/admin/inspections", tag: "tenants",
 		summary:     "Look at many tenants and what they have in the database",
-		description: "All in one query, in no order; ids that nobody has are left out. For a live tenant it tells whether schema and role are as they were made.",
+		description: "All in one query, in no order; ids that nobody has are left out. For a live tenant it tells whether schema and role are as they were made, and where its contract stands on the ledger.",
 		scope:       access.ScopeRead,
 	}, s.inspectTenants)
 	route(s, &endpoint{
@@ -24,6 +24,11 @@ func (s *Server) inspectionRoutes() {
 		summary: "Put a tenant's database role right", description: "Gives it what it should be able to do and takes what it should not. Nothing is changed when something is left that only a person can put right.",
 		scope: access.ScopeWrite, changes: true, refusals: []int{http.StatusConflict},
 	}, s.repairTenant)
+	route(s, &endpoint{
+		id: "renew-contract", method: http.MethodPost, path: tenantPath + "/renew-contract", tag: "tenants",
+		summary: "Do for a tenant's contract what is due", description: "Workers do it by themselves, in time. This waits until it is done: extended, restored, or deployed again on a network that was begun anew.",
+		scope: access.ScopeWrite, changes: true, patience: rollbackPatience,
+	}, s.renewContract)
 }
 
 type inspectInput struct {
@@ -32,8 +37,22 @@ type inspectInput struct {
 
 type inspectionView struct {
 	Tenant         tenantView `json:"tenant"`
-	DatabaseState  *string    `json:"databaseState" enum:"INTACT,ALTERED,MISSING" doc:"Null unless the tenant is ACTIVE."`
+	DatabaseState  *string    `json:"databaseState" example:"INTACT" doc:"INTACT, ALTERED or MISSING. Null unless the tenant is ACTIVE."`
 	DatabaseFaults []string   `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
+	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
+	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, ARCHIVED, MISSING or FOREIGN. Null unless the tenant is ACTIVE and the network has told."`
+	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
+	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
+	ContractFault     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
+}
+
+func inspectionOf(i provisioning.Inspection) inspectionView {
+	v := inspectionView{Tenant: viewOf(i.Tenant), DatabaseState: text(string(i.Database)), DatabaseFaults: orNone(i.Faults)}
+	if c := i.Contract; c.Life != "" {
+		ledger, until := int64(c.Ledger), int64(c.LiveUntil)
+		v.ContractState, v.ContractLedger, v.ContractLiveUntil, v.ContractFault = text(string(c.Life)), &ledger, &until, text(c.Fault)
+	}
+	return v
 }
 
 type inspectionsView struct {
@@ -53,7 +72,7 @@ func (s *Server) inspectTenants(ctx context.Context, in *inspectInput) (*plain[i
 	}
 	out := inspectionsView{Inspections: make([]inspectionView, len(found))}
 	for i, f := range found {
-		out.Inspections[i] = inspectionView{Tenant: viewOf(f.Tenant), DatabaseState: text(string(f.Database)), DatabaseFaults: orNone(f.Faults)}
+		out.Inspections[i] = inspectionOf(f)
 	}
 	return ok(out), nil
 }
@@ -73,6 +92,22 @@ func (s *Server) repairTenant(ctx context.Context, in *ByID) (*plain[repairedVie
 		return nil, err
 	}
 	return ok(repairedView{viewOf(t), orNone(faults)}), nil
+}
+
+type renewedContractView struct {
+	Status  string `json:"status" enum:"renewed"`
+	Message string `json:"message"`
+}
+
+func (s *Server) renewContract(ctx context.Context, in *ByID) (*plain[renewedContractView], error) {
+	id, err := in.tenant()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.opts.Service.RenewContract(ctx, id); err != nil {
+		return nil, err
+	}
+	return ok(renewedContractView{"renewed", "The contract of tenant " + id.String() + " is as it should be"}), nil
 }
 
 // orNone is a list that is written as one, also when it is empty.

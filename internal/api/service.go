@@ -31,6 +31,7 @@ type Service interface {
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
+	RenewContract(ctx context.Context, id uuid.UUID) error
 	Repair(ctx context.Context, id uuid.UUID) (provisioning.Tenant, []string, error)
 
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)

@@ -23,9 +23,13 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.I
 	}
 	var page struct {
 		Inspections []struct {
-			Tenant         view     `json:"tenant"`
-			DatabaseState  *string  `json:"databaseState"`
-			DatabaseFaults []string `json:"databaseFaults"`
+			Tenant            view     `json:"tenant"`
+			DatabaseState     *string  `json:"databaseState"`
+			DatabaseFaults    []string `json:"databaseFaults"`
+			ContractState     *string  `json:"contractState"`
+			ContractLedger    uint32   `json:"contractLedger"`
+			ContractLiveUntil uint32   `json:"contractLiveUntil"`
+			ContractFault     *string  `json:"contractFault"`
 		} `json:"inspections"`
 	}
 	err := c.call(ctx, request{
@@ -37,8 +41,20 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.I
 	found := make([]provisioning.Inspection, len(page.Inspections))
 	for i, v := range page.Inspections {
 		found[i] = provisioning.Inspection{Tenant: v.Tenant.tenant(), Database: provisioning.DatabaseState(value(v.DatabaseState)), Faults: v.DatabaseFaults}
+		if life := value(v.ContractState); life != "" {
+			found[i].Contract = provisioning.ContractState{
+				TenantID: v.Tenant.ID, ContractID: value(v.Tenant.SorobanContractID), Life: provisioning.ContractLife(life),
+				Ledger: v.ContractLedger, LiveUntil: v.ContractLiveUntil, Fault: value(v.ContractFault),
+			}
+		}
 	}
 	return found, nil
+}
+
+// RenewContract does for a tenant's contract what is due, and waits for it. See
+// provisioning.Service.
+func (c *Client) RenewContract(ctx context.Context, id uuid.UUID) error {
+	return c.call(ctx, request{op: "look after contract", method: http.MethodPost, path: tenantPath(id, "renew-contract")}, nil)
 }
 
 // Repair puts a tenant's database role right, and tells what was not. See

@@ -22,6 +22,7 @@ type Inspection struct {
 	Tenant   Tenant
 	Database DatabaseState // Empty unless the tenant is ACTIVE.
 	Faults   []string      // What is not as it was made, for people.
+	Contract ContractState // Without Life: nobody has looked, or the network did not say.
 }
 
 // MaxInspect is how many tenants can be inspected at once.
@@ -37,15 +38,20 @@ type Inspector interface {
 	Repair(ctx context.Context, id uuid.UUID) (Tenant, []string, error)
 }
 
-// Inspect reads tenants, with what the database has of them, all at once and in no
-// order; ids that nobody has are left out. KindInvalid for more than MaxInspect.
+// Inspect reads tenants, with what the database has of them and, where this service
+// looks after contracts, what the ledger has, all at once and in no order; ids that
+// nobody has are left out. KindInvalid for more than MaxInspect.
 func (s *Service) Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error) {
 	if len(ids) > MaxInspect {
 		return nil, &Error{Kind: KindInvalid, Op: "inspect tenants", Fields: []FieldError{{
 			Field: "tenantId", Message: fmt.Sprintf("has %d ids; give at most %d", len(ids), MaxInspect),
 		}}}
 	}
-	return s.registry.Inspect(ctx, ids)
+	found, err := s.registry.Inspect(ctx, ids)
+	if err == nil && s.care != nil {
+		s.care.look(ctx, found)
+	}
+	return found, err
 }
 
 // Repair puts a tenant's database role right. See Inspector.

@@ -12,6 +12,7 @@ type Service struct {
 	registry Registry
 	pipeline *Pipeline
 	attended bool
+	care     *contractCare // Nil: it looks after no contracts.
 }
 
 // NewService wires a service; both parts are needed.

@@ -1,0 +1,96 @@
+package provisioning
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// lookPatience is how long somebody who asks for tenants waits for the network.
+	lookPatience = 5 * time.Second
+	// silence is for how long a network that did not answer is not asked again.
+	silence = time.Minute
+)
+
+// contractCare is what a Service that looks after contracts has for it.
+type contractCare struct {
+	chain  ContractKeeper
+	keeper *Keeper
+	clock  Clock
+
+	mu     sync.Mutex
+	silent time.Time // Until then the network is not asked.
+}
+
+// LookingAfter gives a service of the same parts that also tells where contracts
+// stand, and renews them at somebody's wish. KindInvalid when a part is missing.
+func (s *Service) LookingAfter(chain ContractKeeper, keeper *Keeper) (*Service, error) {
+	if chain == nil || keeper == nil {
+		return nil, Errorf(KindInvalid, "set up service", "ContractKeeper or Keeper is missing")
+	}
+	caring := *s
+	caring.care = &contractCare{chain: chain, keeper: keeper, clock: s.pipeline.opts.Clock}
+	return &caring, nil
+}
+
+// look tells of live tenants where their contracts stand, as far as the network says.
+func (c *contractCare) look(ctx context.Context, all []Inspection) {
+	var (
+		tenants []Tenant
+		of      []int
+	)
+	for i, found := range all {
+		if found.Tenant.Status == StatusActive && found.Tenant.ContractID != "" {
+			tenants, of = append(tenants, found.Tenant), append(of, i)
+		}
+	}
+	if len(tenants) == 0 || c.isSilent() {
+		return
+	}
+	asking, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	states, err := c.chain.ReadContracts(asking, tenants)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.fellSilent()
+		}
+		return
+	}
+	for i, state := range states {
+		all[of[i]].Contract = state
+	}
+}
+
+func (c *contractCare) isSilent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.clock.Now().Before(c.silent)
+}
+
+func (c *contractCare) fellSilent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent = c.clock.Now().Add(silence)
+}
+
+// RenewContract does for a tenant's contract what is due, and waits for it: it is
+// extended, restored, deployed again where the network was begun anew, and told
+// whether its tenant is archived. KindPermanent with the reason when something is
+// left undone, or when nobody here looks after contracts.
+func (s *Service) RenewContract(ctx context.Context, id uuid.UUID) error {
+	const op = "look after contract"
+	if s.care == nil {
+		return Errorf(KindPermanent, op, "nobody here looks after contracts")
+	}
+	if _, err := s.registry.Get(ctx, id); err != nil {
+		return err
+	}
+	report, err := s.care.keeper.Attend(ctx, id)
+	if problem, left := report.Undone[id]; err == nil && left {
+		return Errorf(KindPermanent, op, "%s", problem)
+	}
+	return err
+}

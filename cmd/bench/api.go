@@ -57,7 +57,7 @@ func show(ctx context.Context, measures ...func(context.Context) ([]figure, erro
 			if !f.ok {
 				mark = "   NOT within the limit"
 			}
-			fmt.Printf("%-62s %32s   %s%s\n", f.what, f.value, f.limit, mark)
+			fmt.Printf("%-62s %44s   %s%s\n", f.what, f.value, f.limit, mark)
 			within = within && f.ok
 		}
 	}

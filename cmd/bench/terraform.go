@@ -83,8 +83,14 @@ func (t *terraform) write(name, text string) error {
 	return os.WriteFile(filepath.Join(t.dir, name), []byte(text), 0o600)
 }
 
-// run runs a subcommand with one of the providers, and tells how long it took.
-func (t *terraform) run(ctx context.Context, p plugin, args ...string) (time.Duration, error) {
+// took is what a run of the CLI took.
+type took struct {
+	wall time.Duration
+	cpu  time.Duration // Of the CLI and of the provider.
+}
+
+// run runs a subcommand with one of the providers.
+func (t *terraform) run(ctx context.Context, p plugin, args ...string) (took, error) {
 	cmd := exec.CommandContext(ctx, t.program, append(args, "-no-color", "-input=false")...) //nolint:gosec // the CLI that the person has
 	cmd.Dir = t.dir
 	cmd.Env = append([]string{
@@ -94,13 +100,14 @@ func (t *terraform) run(ctx context.Context, p plugin, args ...string) (time.Dur
 	began := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("%s %s with the %s provider: %w: %s", filepath.Base(t.program), strings.Join(args, " "), p, err, tail(out))
+		return took{}, fmt.Errorf("%s %s with the %s provider: %w: %s", filepath.Base(t.program), strings.Join(args, " "), p, err, tail(out))
 	}
-	return time.Since(began), nil
+	// The CLI waits for the provider's end, so that its use is in there.
+	return took{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
 // unchanged plans, and fails when there is anything to do.
-func (t *terraform) unchanged(ctx context.Context, p plugin, more ...string) (time.Duration, error) {
+func (t *terraform) unchanged(ctx context.Context, p plugin, more ...string) (took, error) {
 	return t.run(ctx, p, append([]string{"plan", "-detailed-exitcode"}, more...)...)
 }
 

@@ -26,6 +26,9 @@ func main() {
 	// too. Terraform then asks for the stop in its own way, which lets a running
 	// step end; dying here would leave it half way.
 	signal.Ignore(syscall.SIGTERM)
+	if !*debug {
+		provider.Tune()
+	}
 
 	err := providerserver.Serve(context.Background(), provider.New(version, config.Environment),
 		providerserver.ServeOpts{Address: provider.Address, Debug: *debug})

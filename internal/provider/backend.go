@@ -49,6 +49,7 @@ var (
 type backend struct {
 	settings settings
 	version  string
+	secrets  []string // Of the settings; reading them out of an address takes a while.
 
 	mu       sync.Mutex
 	service  tenants
@@ -58,7 +59,9 @@ type backend struct {
 	care     *contracts        // Nil in API mode, and before the first open.
 }
 
-func newBackend(s settings, version string) *backend { return &backend{settings: s, version: version} }
+func newBackend(s settings, version string) *backend {
+	return &backend{settings: s, version: version, secrets: s.secrets()}
+}
 
 // errUnknown is returned while the provider's configuration is not known.
 func (b *backend) errUnknown() error {
@@ -188,5 +191,5 @@ func (b *backend) masked(ctx context.Context) context.Context {
 	by := provisioning.CallerOf(ctx)
 	by.Kind, by.ID = provisioning.CallerTerraform, b.settings.managedBy
 	ctx = provisioning.WithCaller(ctx, by)
-	return tflog.MaskLogStrings(ctx, b.settings.secrets()...)
+	return tflog.MaskLogStrings(ctx, b.secrets...)
 }

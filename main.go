@@ -25,6 +25,9 @@ func main() {
 	// too. Terraform then asks for the stop in its own way, which lets a running
 	// step end; dying here would leave it half way.
 	signal.Ignore(syscall.SIGTERM)
+	if !*debug {
+		provider.Tune()
+	}
 
 	var opts []tf6server.ServeOpt
 	if *debug {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,8 +41,13 @@ func (b *bench) runAPI(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%d tenants in each round, %d for memory; commits wait for the disk\n\n", b.tenants, b.memory)
-	var figures []figure
-	for _, measure := range []func(context.Context) ([]figure, error){b.startAndIdle, b.posts, b.throughput, b.chained, b.used, b.pages} {
+	return show(ctx, b.startAndIdle, b.posts, b.throughput, b.chained, b.used, b.pages)
+}
+
+// show measures one thing after the other, and prints each as soon as it is known.
+func show(ctx context.Context, measures ...func(context.Context) ([]figure, error)) error {
+	within := true
+	for _, measure := range measures {
 		some, err := measure(ctx)
 		if err != nil {
 			return err
@@ -53,11 +57,11 @@ func (b *bench) runAPI(ctx context.Context) error {
 			if !f.ok {
 				mark = "   NOT within the limit"
 			}
-			fmt.Printf("%-58s %22s   %s%s\n", f.what, f.value, f.limit, mark)
+			fmt.Printf("%-62s %44s   %s%s\n", f.what, f.value, f.limit, mark)
+			within = within && f.ok
 		}
-		figures = append(figures, some...)
 	}
-	if slices.ContainsFunc(figures, func(f figure) bool { return !f.ok }) {
+	if !within {
 		fmt.Println("\nNOT within all limits")
 	}
 	return nil

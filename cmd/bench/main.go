@@ -9,6 +9,9 @@
 // server that takes everything, as the product is used, and once without mail,
 // which is what the floor does. Rounds of both alternate, so that a machine
 // whose speed drifts does not favour one, and ratios are what counts.
+//
+// With -api it measures tenant-api in the same way, and with -provider the Terraform
+// provider, at the CLI, against one whose Read and Create do nothing (cmd/bench/noop).
 package main
 
 import (
@@ -28,6 +31,8 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "how often floor and product alternate")
 	flag.IntVar(&o.tenants, "tenants", 240, "tenants in each round; a multiple of 8")
 	flag.BoolVar(&o.api, "api", false, "measure tenant-api in place of the service")
+	flag.BoolVar(&o.provider, "provider", false, "measure the Terraform provider in place of the service")
+	flag.IntVar(&o.state, "state", 1000, "tenants in the state that the provider refreshes")
 	flag.IntVar(&o.memory, "memory", 10_000, "tenants after which tenant-api's memory is read")
 	server := flag.Bool("serve", false, "serve as tenant-api does; for this program itself")
 	flag.Parse()

@@ -29,7 +29,8 @@ func startNetwork(ctx context.Context, ledgerClose time.Duration) (*stellarnet.N
 	return network, deployer, nil
 }
 
-// apiChannels is how many channels tenant-api has where it is measured with the chain.
+// apiChannels is how many channels tenant-api and the provider have where they are
+// measured with the chain.
 const apiChannels = 50
 
 // startChain starts the network of the servers that are measured: ten ledgers a second.
@@ -38,9 +39,13 @@ func (b *bench) startChain(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.chain = []string{
+	b.chain = chainSettings(network, deployer)
+	return func() { _ = network.Close() }, nil
+}
+
+func chainSettings(network *stellarnet.Network, deployer *keypair.Full) []string {
+	return []string{
 		"SOROBAN_NETWORK=local", "SOROBAN_RPC_URL=" + network.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE=" + network.Passphrase(),
 		"SOROBAN_CONTRACT_DEPLOYER_SECRET=" + deployer.Seed(), "SOROBAN_CHANNELS=" + strconv.Itoa(apiChannels),
 	}
-	return func() { _ = network.Close() }, nil
 }

@@ -19,8 +19,8 @@ import (
 )
 
 type options struct {
-	rounds, tenants, memory int
-	api                     bool
+	rounds, tenants, memory, state int
+	api, provider                  bool
 }
 
 // The limits that the product sets itself (DESIGN, section 10).
@@ -55,6 +55,9 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { _ = os.RemoveAll(b.dir) }()
 	if err := os.WriteFile(filepath.Join(b.dir, "floor.sql"), []byte(floorScript()), 0o600); err != nil {
 		return err
+	}
+	if o.provider {
+		return b.runProvider(ctx)
 	}
 	if o.api {
 		closeNetwork, err := b.startChain(ctx)

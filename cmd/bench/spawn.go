@@ -57,12 +57,23 @@ func (b *bench) spawn(ctx context.Context, chain bool) (*spawned, error) {
 
 var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
 
-func (b *bench) spawnProgram(ctx context.Context, program string, args ...string) (_ *spawned, err error) {
+func (b *bench) spawnProgram(ctx context.Context, program string, args ...string) (*spawned, error) {
 	database, drop, err := b.database(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &spawned{drop: drop, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
+	s, err := b.spawnOn(ctx, database, program, args...)
+	if err != nil {
+		drop()
+		return nil, err
+	}
+	s.drop = drop
+	return s, nil
+}
+
+// spawnOn starts a server on a database that is there, and stays.
+func (b *bench) spawnOn(ctx context.Context, database, program string, args ...string) (_ *spawned, err error) {
+	s := &spawned{drop: func() {}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
 	defer func() {
 		if err != nil {
 			s.stop()

@@ -50,6 +50,7 @@ type backend struct {
 	settings settings
 	version  string
 	names    *plannedNames
+	secrets  []string // Of the settings; reading them out of an address takes a while.
 
 	mu       sync.Mutex
 	service  tenants
@@ -60,7 +61,7 @@ type backend struct {
 }
 
 func newBackend(s settings, version string, names *plannedNames) *backend {
-	return &backend{settings: s, version: version, names: names}
+	return &backend{settings: s, version: version, secrets: s.secrets(), names: names}
 }
 
 // errUnknown is returned while the provider's configuration is not known.
@@ -191,5 +192,5 @@ func (b *backend) masked(ctx context.Context) context.Context {
 	by := provisioning.CallerOf(ctx)
 	by.Kind, by.ID = provisioning.CallerTerraform, b.settings.managedBy
 	ctx = provisioning.WithCaller(ctx, by)
-	return tflog.MaskLogStrings(ctx, b.settings.secrets()...)
+	return tflog.MaskLogStrings(ctx, b.secrets...)
 }

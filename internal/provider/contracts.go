@@ -45,8 +45,8 @@ func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioni
 	defer cancel()
 	states, err := c.chain.ReadContracts(asking, []provisioning.Tenant{t})
 	if err != nil {
-		tflog.Warn(ctx, "the tenant's contract was not looked at: "+provisioning.SafeMessage(err), map[string]any{"tenant_id": t.ID.String()})
-		if ctx.Err() == nil {
+		if ctx.Err() == nil { // Else nobody waits for it any more.
+			tflog.Warn(ctx, "the tenant's contract was not looked at: "+provisioning.SafeMessage(err), map[string]any{"tenant_id": t.ID.String()})
 			c.fellSilent()
 		}
 		return provisioning.ContractState{}, false
@@ -85,18 +85,47 @@ func lifeOf(s provisioning.ContractState) types.String {
 	return types.StringValue(string(life))
 }
 
-// lookAtContract puts into the model where the contract stands. When the network
-// does not answer, what was known stays.
-func (b *backend) lookAtContract(ctx context.Context, m *tenantModel, t provisioning.Tenant) {
-	switch care := b.contracts(); {
-	case care == nil || t.ContractID == "":
+// contractLook is a look at a tenant's contract that is under way.
+type contractLook struct {
+	of   provisioning.Tenant
+	done chan struct{} // Closed once the rest is there.
+
+	state provisioning.ContractState
+	ok    bool // The network said where it stands.
+}
+
+// beginLook looks at the contract that a state names, while the registry is read.
+// Nil where there is nothing to look at.
+func (b *backend) beginLook(ctx context.Context, id uuid.UUID, contractID string) *contractLook {
+	care := b.contracts()
+	if care == nil || contractID == "" {
+		return nil
+	}
+	l := &contractLook{of: provisioning.Tenant{ID: id, ContractID: contractID}, done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		l.state, l.ok = care.look(ctx, l.of)
+	}()
+	return l
+}
+
+// lookAtContract puts into the model where the contract stands. A look that was begun
+// counts if the registry names that contract, too. When the network does not answer,
+// what was known stays.
+func (b *backend) lookAtContract(ctx context.Context, m *tenantModel, t provisioning.Tenant, begun *contractLook) {
+	care := b.contracts()
+	if care == nil || t.ContractID == "" {
 		m.SorobanContractState = types.StringNull()
-	default:
-		if s, ok := care.look(ctx, t); ok {
-			m.SorobanContractState = lifeOf(s)
-		} else if m.SorobanContractState.IsUnknown() {
-			m.SorobanContractState = types.StringNull()
-		}
+		return
+	}
+	if begun == nil || begun.of.ContractID != t.ContractID {
+		begun = b.beginLook(ctx, t.ID, t.ContractID)
+	}
+	<-begun.done // It ends with ctx at the latest.
+	if begun.ok {
+		m.SorobanContractState = lifeOf(begun.state)
+	} else if m.SorobanContractState.IsUnknown() {
+		m.SorobanContractState = types.StringNull()
 	}
 }
 

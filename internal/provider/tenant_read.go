@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -37,6 +38,12 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id in the state is no UUID"))
 		return
 	}
+	if _, err := r.open(ctx); err != nil {
+		rep.add(ctx, &resp.Diagnostics, err)
+		return
+	}
+	before := state
+	look := r.beginLook(ctx, id, state.SorobanContractID.ValueString())
 	found, err := r.inspect(ctx, id)
 	t := found.Tenant
 	switch {
@@ -48,8 +55,11 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
-		r.lookAtContract(ctx, &state, t)
+		r.lookAtContract(ctx, &state, t, look)
 		databaseAsFound(ctx, &state, found)
-		keep(ctx, &resp.Diagnostics, &resp.State, resp.Identity, state, t)
+		resp.Diagnostics.Append(state.fill(ctx, t)...)
+		if !reflect.DeepEqual(before, state) { // The response has what the request had.
+			resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
+		}
 	}
 }

@@ -101,7 +101,7 @@ func (r *tenantResource) heal(ctx context.Context, m *tenantModel, planned tenan
 	}
 	m.SorobanContractState = planned.SorobanContractState
 	if planned.SorobanContractState.IsUnknown() {
-		r.lookAtContract(ctx, m, t)
+		r.lookAtContract(ctx, m, t, nil)
 	}
 	return true
 }

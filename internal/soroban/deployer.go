@@ -26,6 +26,7 @@ type Deployer struct {
 	rpc       *client
 	looks     *gatherer // Reads of the ledger, for all callers.
 	polls     *gatherer // The same, for those who wait for a transaction.
+	codes     seenCodes
 	fees      *recent[protocol.GetFeeStatsResponse]
 	signer    *keypair.Full
 	channels  []*keypair.Full // Made when first used; guarded by making.

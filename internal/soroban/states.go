@@ -3,6 +3,7 @@ package soroban
 import (
 	"context"
 	"encoding/hex"
+	"sync"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -56,7 +57,7 @@ func (d *Deployer) readSome(ctx context.Context, tenants []provisioning.Tenant) 
 			codes[hash] = protocol.LedgerEntryResult{}
 		}
 	}
-	if err := d.readCodes(ctx, codes); err != nil {
+	if err := d.readCodes(ctx, codes, ledger); err != nil {
 		return nil, err
 	}
 	for i := range states {
@@ -77,22 +78,59 @@ func hashOfState(s provisioning.ContractState) (hash xdr.Hash, ok bool) {
 	return hash, true
 }
 
-func (d *Deployer) readCodes(ctx context.Context, codes map[xdr.Hash]protocol.LedgerEntryResult) error {
+// readCodes gives the entries of code, as they are in that ledger or now.
+func (d *Deployer) readCodes(ctx context.Context, codes map[xdr.Hash]protocol.LedgerEntryResult, ledger uint32) error {
 	hashes, keys := []xdr.Hash{}, []xdr.LedgerKey{}
 	for hash := range codes {
+		if entry, ok := d.codes.of(hash, ledger); ok {
+			codes[hash] = entry
+			continue
+		}
 		hashes, keys = append(hashes, hash), append(keys, codeKey(hash))
 	}
 	if len(keys) == 0 {
 		return nil
 	}
-	found, _, err := d.lookUp(ctx, d.looks, keys...)
+	found, at, err := d.lookUp(ctx, d.looks, keys...)
 	if err != nil {
 		return err
 	}
 	for i, hash := range hashes {
 		codes[hash] = found[i]
+		d.codes.put(hash, at, found[i])
 	}
 	return nil
+}
+
+// seenCodes are the entries of code that were read last. All contracts share a few,
+// and these are by far the largest entries: read once for a ledger, they serve every
+// look at that ledger, and none at another. Test networks are begun anew, so a higher
+// number need not be a newer ledger.
+type seenCodes struct {
+	mu   sync.Mutex
+	seen map[xdr.Hash]seenCode
+}
+
+type seenCode struct {
+	ledger uint32
+	entry  protocol.LedgerEntryResult
+}
+
+// of gives an entry as it is in a ledger.
+func (s *seenCodes) of(hash xdr.Hash, ledger uint32) (protocol.LedgerEntryResult, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, ok := s.seen[hash]
+	return seen.entry, ok && seen.ledger == ledger
+}
+
+func (s *seenCodes) put(hash xdr.Hash, ledger uint32, entry protocol.LedgerEntryResult) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[xdr.Hash]seenCode{}
+	}
+	s.seen[hash] = seenCode{ledger, entry}
 }
 
 // stateOf reads a contract's own entry.

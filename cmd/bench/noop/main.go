@@ -1,0 +1,78 @@
+// Command noop is the provider healthcare with nothing behind it, for bench to
+// compare with: the same schemas, checks and plans, so that the CLI has the same to
+// do, a Read that gives back the state as it came, and a Create that makes it up.
+package main
+
+import (
+	"context"
+	"log"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+)
+
+func main() {
+	provider.Tune() // What is compared is what a read takes, not how the process was prepared.
+	nothing := config.Source(func(string) string { return "" })
+	whole, err := providerserver.NewProtocol6WithError(provider.New("noop", nothing)())()
+	if err == nil {
+		err = tf6server.Serve(provider.Address, func() tfprotov6.ProviderServer { return &server{ProviderServer: whole} })
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// server leaves to the provider what needs no platform.
+type server struct {
+	tfprotov6.ProviderServer
+}
+
+func (s *server) ConfigureProvider(context.Context, *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
+	return &tfprotov6.ConfigureProviderResponse{}, nil
+}
+
+// ReadResource does not even decode what it gives back, so nothing is below it.
+func (s *server) ReadResource(_ context.Context, r *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+	return &tfprotov6.ReadResourceResponse{NewState: r.CurrentState, NewIdentity: r.CurrentIdentity, Private: r.Private}, nil
+}
+
+// ApplyResourceChange takes what was planned, with a word for all that is unknown.
+func (s *server) ApplyResourceChange(ctx context.Context, r *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	schemas, err := s.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		return nil, err
+	}
+	state, err := made(r.PlannedState, schemas.ResourceSchemas[r.TypeName].ValueType())
+	if err != nil {
+		return nil, err
+	}
+	id := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"id": tftypes.String}}
+	identity, err := tfprotov6.NewDynamicValue(id, tftypes.NewValue(id, map[string]tftypes.Value{"id": tftypes.NewValue(tftypes.String, word)}))
+	return &tfprotov6.ApplyResourceChangeResponse{NewState: state, NewIdentity: &tfprotov6.ResourceIdentityData{IdentityData: &identity}}, err
+}
+
+const word = "made-up"
+
+func made(planned *tfprotov6.DynamicValue, kind tftypes.Type) (*tfprotov6.DynamicValue, error) {
+	value, err := planned.Unmarshal(kind)
+	if err != nil {
+		return nil, err
+	}
+	value, err = tftypes.Transform(value, func(_ *tftypes.AttributePath, v tftypes.Value) (tftypes.Value, error) {
+		if v.IsKnown() {
+			return v, nil
+		}
+		return tftypes.NewValue(v.Type(), word), nil // What is computed are strings.
+	})
+	if err != nil {
+		return nil, err
+	}
+	state, err := tfprotov6.NewDynamicValue(kind, value)
+	return &state, err
+}

@@ -1,0 +1,273 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/jackc/pgx/v5"
+	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+)
+
+// TestRefresh_FewQueries counts on the wire what a refresh asks of the database.
+func TestRefresh_FewQueries(t *testing.T) {
+	t.Parallel()
+	const tenants = 500
+	ctx := t.Context()
+	database := pgtest.Database(t)
+	conn, err := pgx.Connect(ctx, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	rows, err := conn.Query(ctx, `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at)
+		SELECT gen_random_uuid(), 'Clinic ' || n, 'clinic ' || n, 'clinic_' || n, 'ACTIVE', 'a@b.example', 'A', 'B', repeat('C', 56), now() FROM generate_series(1, $1) n
+		RETURNING id::text`, tenants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, database)
+	p := startProvider(t, map[string]string{
+		"DATABASE_URL": w.url, "MAIL_HOST": "127.0.0.1", "MAIL_FROM": "a@b.example", "APP_URL": "https://app.platform.example",
+		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_NETWORK_PASSPHRASE": "none",
+		"SOROBAN_CONTRACT_DEPLOYER_SECRET": keypair.MustRandom().Seed(),
+	})
+
+	var reading sync.WaitGroup
+	reading.Go(func() { p.read(ids[0]) })
+	<-w.held // It is on its way to the server.
+	before := w.counted()
+	for _, id := range ids[1:] {
+		reading.Go(func() { p.read(id) })
+	}
+	for waiting := 0; waiting < tenants-1; runtime.Gosched() {
+		p.backend.reads.mu.Lock()
+		waiting = len(p.backend.reads.waiting)
+		p.backend.reads.mu.Unlock()
+	}
+	close(w.release)
+	reading.Wait()
+	// That one, the rest by the hundred, and no statement beside them.
+	if n := w.counted().statements - before.statements; n != 6 {
+		t.Errorf("%d statements for %d reads", n, tenants)
+	}
+
+	// What is not gathered takes its turn.
+	for _, id := range ids[:64] {
+		reading.Go(func() { p.adopt(id) })
+	}
+	reading.Wait()
+	if n := w.counted().most; n > postgres.DefaultMaxConnections {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// startedProvider is a provider that is configured, and what is behind it.
+type startedProvider struct {
+	provider.Provider
+	t       *testing.T
+	server  tfprotov6.ProviderServer
+	schema  *tfprotov6.Schema // Of a tenant.
+	backend *backend
+}
+
+func startProvider(t *testing.T, environment map[string]string) *startedProvider {
+	t.Helper()
+	p := &startedProvider{Provider: New("test", func(name string) string { return environment[name] })(), t: t}
+	var err error
+	if p.server, err = providerserver.NewProtocol6WithError(p)(); err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := p.server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.schema = schemas.ResourceSchemas["healthcare_tenant"]
+	answer, err := p.server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
+		Config: object(t, schemas.Provider, map[string]any{"skip_checks": true}),
+	})
+	if err != nil || len(answer.Diagnostics) > 0 {
+		t.Fatalf("%v, %+v", err, answer)
+	}
+	if _, err := p.backend.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.backend.contracts().fellSilent() // There is no network, and nobody waits for it.
+	return p
+}
+
+// Configure looks over the provider's shoulder.
+func (p *startedProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+	p.Provider.Configure(ctx, req, resp)
+	p.backend, _ = resp.ResourceData.(*backend)
+}
+
+// object makes a value of some attributes; the rest is null.
+func object(t *testing.T, schema *tfprotov6.Schema, values map[string]any) *tfprotov6.DynamicValue {
+	kind, ok := schema.ValueType().(tftypes.Object)
+	if !ok {
+		t.Errorf("%T", schema.ValueType())
+	}
+	attributes := map[string]tftypes.Value{}
+	for name, of := range kind.AttributeTypes {
+		attributes[name] = tftypes.NewValue(of, values[name])
+	}
+	value, err := tfprotov6.NewDynamicValue(kind, tftypes.NewValue(kind, attributes))
+	if err != nil {
+		t.Error(err)
+	}
+	return &value
+}
+
+func (p *startedProvider) read(id string) {
+	answer, err := p.server.ReadResource(p.t.Context(), &tfprotov6.ReadResourceRequest{
+		TypeName: "healthcare_tenant", CurrentState: object(p.t, p.schema, map[string]any{"id": id}),
+	})
+	if err != nil || len(answer.Diagnostics) > 0 {
+		p.t.Errorf("%v, %+v", err, answer)
+		return
+	}
+	state, err := answer.NewState.Unmarshal(p.schema.ValueType())
+	var fields map[string]tftypes.Value
+	var name string
+	if err != nil || state.As(&fields) != nil || fields["name"].As(&name) != nil || !strings.HasPrefix(name, "Clinic ") {
+		p.t.Errorf("%v, %v", state, err)
+	}
+}
+
+func (p *startedProvider) adopt(id string) {
+	answer, err := p.server.ImportResourceState(p.t.Context(), &tfprotov6.ImportResourceStateRequest{TypeName: "healthcare_tenant", ID: id})
+	if err != nil || len(answer.Diagnostics) > 0 {
+		p.t.Errorf("%v, %+v", err, answer)
+	}
+}
+
+// wire stands between a program and its database, and counts.
+type wire struct {
+	url, server string
+	held        chan struct{} // Closed when the first inspection has come.
+	release     chan struct{} // Close it to let that go on.
+
+	mu   sync.Mutex
+	seen counts
+	open int
+	once sync.Once
+}
+
+type counts struct {
+	statements int // That were executed.
+	most       int // Connections at a time.
+}
+
+func newWire(t *testing.T, database string) *wire {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	w := &wire{server: u.Host, held: make(chan struct{}), release: make(chan struct{})}
+	u.Host = listener.Addr().String()
+	w.url = u.String()
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go w.serve(client)
+		}
+	}()
+	return w
+}
+
+func (w *wire) counted() counts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen
+}
+
+func (w *wire) add(connections, statements int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open += connections
+	w.seen.most, w.seen.statements = max(w.seen.most, w.open), w.seen.statements+statements
+}
+
+func (w *wire) serve(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := net.Dial("tcp", w.server)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	w.add(1, 0)
+	defer w.add(-1, 0)
+	go func() { _, _ = io.Copy(client, server) }()
+	inspections := map[string]bool{} // Names of statements.
+	for first := true; ; first = false {
+		kind, message, err := receive(client, first)
+		if err != nil {
+			return
+		}
+		words := strings.Split(string(message[min(5, len(message)):]), "\x00")
+		switch kind {
+		case 'P':
+			inspections[words[0]] = strings.Contains(words[1], "pg_shdepend")
+		case 'B':
+			if inspections[words[1]] {
+				w.once.Do(func() { close(w.held); <-w.release })
+			}
+		case 'E', 'Q':
+			w.add(0, 1)
+		}
+		if _, err := server.Write(message); err != nil {
+			return
+		}
+	}
+}
+
+// receive reads one message of PostgreSQL's protocol. The first has no letter.
+func receive(from io.Reader, first bool) (kind byte, message []byte, err error) {
+	var read bytes.Buffer
+	begin := int64(5)
+	if first {
+		begin = 4
+	}
+	if _, err := io.CopyN(&read, from, begin); err != nil {
+		return 0, nil, err
+	}
+	head := read.Bytes()
+	if !first {
+		kind = head[0]
+	}
+	length := int64(binary.BigEndian.Uint32(head[len(head)-4:]))
+	if length < 4 {
+		return 0, nil, fmt.Errorf("a message of %d bytes", length)
+	}
+	_, err = io.CopyN(&read, from, length-4)
+	return kind, read.Bytes(), err
+}

@@ -1,0 +1,49 @@
+package soroban_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// TestDeployer_ReadContracts_Calls: the code, which all share, is read once for each
+// ledger, and what becomes of it is seen in the next.
+func TestDeployer_ReadContracts_Calls(t *testing.T) {
+	b := setupUnfunded(t, func(o *stellarnet.Options) { o.Manual = true })
+	b.must(b.net.Fund(b.key.Address(), funding))
+	b.first = int64(b.account().SeqNum)
+	d := b.deployer(func(o *soroban.Options) { o.PollInterval = 20 * time.Millisecond })
+	b.counted(2, 1, []*soroban.Deployer{d})
+	rows, err := b.db.Pool().Query(t.Context(), `SELECT id FROM tenants`)
+	b.must(err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	b.must(err)
+
+	looks := func(want int) {
+		t.Helper()
+		b.net.Faults().Reset()
+		b.wantLife(d, ids, provisioning.ContractLive)
+		if n := b.net.Faults().Calls(entries); n != want {
+			t.Errorf("%d calls, want %d", n, want)
+		}
+	}
+	looks(2)
+	looks(1)
+	b.travel(1)
+	looks(2)
+	looks(1)
+	// The contracts themselves live on for longer, as if somebody had extended them.
+	b.must(b.net.Faults().ExpireEntry(codeKey()))
+	b.travel(1)
+	for _, s := range b.states(d, ids) {
+		if s.Life != provisioning.ContractArchived || !s.Codeless {
+			t.Errorf("%+v", s)
+		}
+	}
+}

@@ -33,6 +33,7 @@ type tenants interface {
 	Every(ctx context.Context, q provisioning.ListQuery) iter.Seq2[provisioning.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error)
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
+	RenewContract(ctx context.Context, id uuid.UUID) error
 	Repair(ctx context.Context, id uuid.UUID) (provisioning.Tenant, []string, error)
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)

@@ -26,8 +26,8 @@ const (
 	statusPatience = 20 * time.Second
 )
 
-// contracts looks at tenants' contracts and after them. In API mode there is none:
-// the server does that by itself.
+// contracts looks at tenants' contracts and after them. In API mode there is none: the
+// server tells where contracts stand, and does what is due.
 type contracts struct {
 	chain  *soroban.Deployer
 	keeper *provisioning.Keeper
@@ -109,22 +109,23 @@ func (b *backend) beginLook(ctx context.Context, id uuid.UUID, contractID string
 	return l
 }
 
-// lookAtContract puts into the model where the contract stands. A look that was begun
-// counts if the registry names that contract, too. When the network does not answer,
-// what was known stays.
-func (b *backend) lookAtContract(ctx context.Context, m *tenantModel, t provisioning.Tenant, begun *contractLook) {
-	care := b.contracts()
-	if care == nil || t.ContractID == "" {
-		m.SorobanContractState = types.StringNull()
-		return
+// contractAsFound puts into the model where the contract stands: as the inspection
+// says, or else by a look of one's own. One that was begun counts if the registry
+// names that contract, too. When the network does not answer, what was known stays.
+func (b *backend) contractAsFound(ctx context.Context, m *tenantModel, found provisioning.Inspection, begun *contractLook) {
+	t := found.Tenant
+	state, ok := found.Contract, found.Contract.Life != ""
+	if care := b.contracts(); !ok && care != nil && t.ContractID != "" {
+		if begun == nil || begun.of.ContractID != t.ContractID {
+			begun = b.beginLook(ctx, t.ID, t.ContractID)
+		}
+		<-begun.done // It ends with ctx at the latest.
+		state, ok = begun.state, begun.ok
 	}
-	if begun == nil || begun.of.ContractID != t.ContractID {
-		begun = b.beginLook(ctx, t.ID, t.ContractID)
-	}
-	<-begun.done // It ends with ctx at the latest.
-	if begun.ok {
-		m.SorobanContractState = lifeOf(begun.state)
-	} else if m.SorobanContractState.IsUnknown() {
+	switch {
+	case ok:
+		m.SorobanContractState = lifeOf(state)
+	case t.ContractID == "", m.SorobanContractState.IsUnknown():
 		m.SorobanContractState = types.StringNull()
 	}
 }
@@ -132,18 +133,29 @@ func (b *backend) lookAtContract(ctx context.Context, m *tenantModel, t provisio
 // contractAsVerified puts into the model what a run has just verified.
 func (r *tenantResource) contractAsVerified(m *tenantModel, t provisioning.Tenant) {
 	m.SorobanContractState = types.StringNull()
-	if r.contracts() != nil && t.Status == provisioning.StatusActive {
+	if t.Status == provisioning.StatusActive {
 		m.SorobanContractState = types.StringValue(string(provisioning.ContractLive))
 	}
 }
 
+// attend does for a tenant's contract what is due, here or at the server.
+func (r *tenantResource) attend(ctx context.Context, id uuid.UUID) error {
+	if care := r.contracts(); care != nil {
+		return care.attend(ctx, id)
+	}
+	service, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	return service.RenewContract(ctx, id)
+}
+
 // renewContract does what is due for the contract, if that was planned.
 func (r *tenantResource) renewContract(ctx context.Context, planned, before types.String, t provisioning.Tenant, diags *diag.Diagnostics) bool {
-	care := r.contracts()
-	if care == nil || planned.ValueString() != string(provisioning.ContractLive) || planned.Equal(before) {
+	if planned.ValueString() != string(provisioning.ContractLive) || planned.Equal(before) || before.IsNull() {
 		return true
 	}
-	err := care.attend(ctx, t.ID)
+	err := r.attend(ctx, t.ID)
 	if err != nil {
 		report{tried: "renew the contract of", name: t.Name, survived: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
 	}
@@ -172,6 +184,10 @@ func (r *tenantResource) fault(ctx context.Context, state tenantModel) string {
 	if care := r.contracts(); err == nil && care != nil {
 		if s, ok := care.look(ctx, provisioning.Tenant{ID: id, ContractID: state.SorobanContractID.ValueString()}); ok && s.Fault != "" {
 			return s.Fault
+		}
+	} else if err == nil {
+		if found, err := r.inspect(ctx, id); err == nil && found.Contract.Fault != "" {
+			return found.Contract.Fault
 		}
 	}
 	return "tenant-api contracts show " + state.ID.ValueString() + " has the details"

@@ -106,7 +106,7 @@ func (l *tenantList) result(ctx context.Context, req list.ListRequest, t provisi
 		return r
 	}
 	model := unsaid()
-	l.lookAtContract(ctx, &model, found.Tenant, nil)
+	l.contractAsFound(ctx, &model, found, nil)
 	databaseAsFound(ctx, &model, found)
 	r.Diagnostics.Append(model.fill(ctx, found.Tenant)...)
 	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)

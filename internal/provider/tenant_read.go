@@ -55,7 +55,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
-		r.lookAtContract(ctx, &state, t, look)
+		r.contractAsFound(ctx, &state, found, look)
 		databaseAsFound(ctx, &state, found)
 		resp.Diagnostics.Append(state.fill(ctx, t)...)
 		if !reflect.DeepEqual(before, state) { // The response has what the request had.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -90,18 +91,31 @@ func (r *tenantResource) heal(ctx context.Context, m *tenantModel, planned tenan
 	if !r.repair(ctx, planned.DatabaseState, m.DatabaseState, t, diags) {
 		return false
 	}
-	m.DatabaseState = planned.DatabaseState
-	if planned.DatabaseState.IsUnknown() {
-		if found, err := r.inspect(ctx, t.ID); err == nil {
-			databaseAsFound(ctx, m, found)
-		}
-	}
 	if !r.renewContract(ctx, planned.SorobanContractState, m.SorobanContractState, t, diags) {
+		m.DatabaseState = known(planned.DatabaseState, m.DatabaseState)
 		return false
 	}
-	m.SorobanContractState = planned.SorobanContractState
-	if planned.SorobanContractState.IsUnknown() {
-		r.lookAtContract(ctx, m, t, nil)
+	m.DatabaseState, m.SorobanContractState = planned.DatabaseState, planned.SorobanContractState
+	if !m.DatabaseState.IsUnknown() && !m.SorobanContractState.IsUnknown() {
+		return true
+	}
+	found, err := r.inspect(ctx, t.ID)
+	if err != nil {
+		found = provisioning.Inspection{Tenant: t} // The next refresh tells.
+	}
+	if m.DatabaseState.IsUnknown() {
+		databaseAsFound(ctx, m, found)
+	}
+	if m.SorobanContractState.IsUnknown() {
+		r.contractAsFound(ctx, m, found, nil)
 	}
 	return true
+}
+
+// known is a value, or another one while it is not known.
+func known(value, otherwise types.String) types.String {
+	if value.IsUnknown() {
+		return otherwise
+	}
+	return value
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -262,4 +263,36 @@ func TestDB_Verify_Logins(t *testing.T) {
 		t.Errorf("%v, %v", findings, err)
 	}
 	b.exec(`DROP ROLE ` + c.Username)
+}
+
+// TestDB_Credentials_AtOnce opens and closes many logins at once, of the same tenants.
+func TestDB_Credentials_AtOnce(t *testing.T) {
+	b := setup(t)
+	tenants := []provisioning.Tenant{b.live(inputs("One")), b.live(inputs("Two")), b.live(inputs("Three"))}
+	var all sync.WaitGroup
+	for i := range 48 {
+		all.Go(func() {
+			tenant := tenants[i%len(tenants)].ID
+			c, err := b.OpenCredential(t.Context(), tenant, time.Hour)
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			if _, err := b.RenewCredential(t.Context(), tenant, c.ID, time.Hour); err != nil {
+				t.Errorf("renew: %v", err)
+			}
+			if err := b.CloseCredential(t.Context(), tenant, c.ID); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if n := value[int](b, `SELECT count(*) FROM tenant_credentials`); n != 0 {
+		t.Errorf("%d logins are left", n)
+	}
+	for _, tenant := range tenants {
+		if findings := b.verify(tenant.ID); len(findings) != 0 {
+			t.Errorf("%v", findings)
+		}
+	}
 }

@@ -52,7 +52,17 @@ func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time
 	if err != nil {
 		return Credential{}, err
 	}
-	return s.registry.OpenCredential(ctx, tenant, ttl)
+	var c Credential
+	err = s.persist(ctx, func() error {
+		c, err = s.registry.OpenCredential(ctx, tenant, ttl)
+		return err
+	})
+	return c, err
+}
+
+// persist repeats what met a transient fault. A login whose answer was lost ends by itself.
+func (s *Service) persist(ctx context.Context, act func() error) error {
+	return s.pipeline.opts.Retry.do(ctx, s.pipeline.opts.Clock, act, nil)
 }
 
 // RenewCredential has a login last for ttl from now. See OpenCredential;
@@ -62,12 +72,17 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 	if err != nil {
 		return time.Time{}, err
 	}
-	return s.registry.RenewCredential(ctx, tenant, id, ttl)
+	var expires time.Time
+	err = s.persist(ctx, func() error {
+		expires, err = s.registry.RenewCredential(ctx, tenant, id, ttl)
+		return err
+	})
+	return expires, err
 }
 
 // CloseCredential ends a login, its sessions included. Repeating it is success.
 func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
-	return s.registry.CloseCredential(ctx, tenant, id)
+	return s.persist(ctx, func() error { return s.registry.CloseCredential(ctx, tenant, id) })
 }
 
 func credentialTTL(ttl time.Duration) (time.Duration, error) {

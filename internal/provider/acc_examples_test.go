@@ -558,6 +558,18 @@ func runAPIMode(t *testing.T, w *world) {
 		r.want(t, "terraform-operations", "tenants:credentials")
 	}
 
+	// A key that may only read is enough for a plan.
+	create := w.apiCommand(w.server.settings, "apikey", "create", "--name", "plans", "--scope", "tenants:read")
+	reader, err := create.Output()
+	if err != nil {
+		t.Fatalf("create a key: %v: %s", err, stderr(err))
+	}
+	writer := w.token
+	w.token = strings.TrimSpace(string(reader))
+	w.noChanges()
+	w.run("destroy", "-auto-approve", "-no-color").want(t, "Could not archive tenant", "needs the scope tenants:write")
+	w.token = writer
+
 	w.mode = inDatabase
 	w.place("guides/api-mode/before.tf", "provider.tf")
 	w.noChanges()

@@ -1,7 +1,6 @@
 #!/bin/sh
 # With the new release's tenant-api, once all old servers and workers have stopped.
 set -eu
-tenant-api contracts anchor --all     # the audit chains as they are now, on the ledger
 tenant-api migrate up                 # the registry's and the queue's tables
 tenant-api tenants migrate --dry-run  # how many tenant schemas are to be migrated
 tenant-api tenants migrate            # a canary first, then the rest

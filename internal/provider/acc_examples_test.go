@@ -416,13 +416,14 @@ func runCI(t *testing.T, w *world) {
 	// As a developer does once, who then commits the lock file.
 	w.env["TF_VAR_environment"] = "staging"
 	r := w.shell("-c", "terraform init -no-color -backend=false")
+	if strings.Contains(r.out, `There is no backend type named "pg"`) {
+		t.Skip("tools/terraform.sh builds this CLI without the backend pg, which every release of Terraform and OpenTofu has: they run this")
+	}
 	if r.code != 0 {
 		t.Fatal(r.out)
 	}
 	delete(w.env, "TF_VAR_environment")
-	if r := w.shell("ci.sh", "plan", "staging"); strings.Contains(r.out, "Unsupported backend type") {
-		t.Skip("this CLI was built without the backend pg, see tools/terraform.sh; Terraform's and OpenTofu's releases have it")
-	} else if r.code != 2 {
+	if r := w.shell("ci.sh", "plan", "staging"); r.code != 2 {
 		t.Fatalf("plan ended with %d: %s", r.code, r.out)
 	}
 	w.mustShell("ci.sh", "apply", "staging").want(t, "1 added, 0 changed, 0 destroyed")

@@ -220,7 +220,9 @@ func TestAccCredentials_Lifetime(t *testing.T) {
 // TestAccCredentials_SurviveNobody kills the provider while a login is open: the
 // login ends by itself, and whoever comes next drops it.
 func TestAccCredentials_SurviveNobody(t *testing.T) {
-	w := setup(t, inDatabase, clinic+strings.Replace(application(t), "RUN", "1", 1))
+	// A CLI that is killed may not have stored its state; managed_by finds the tenant again.
+	managed := `provider "healthcare" { managed_by = "ci" }` + clinic
+	w := setup(t, inDatabase, managed+strings.Replace(application(t), "RUN", "1", 1))
 	w.write("main.tf", strings.Replace(w.read("main.tf"), `command = "`, `command = "sleep 60; `, 1))
 	running := w.start("apply", "-auto-approve", "-no-color")
 	w.until(running, "a login is open", func() bool {
@@ -234,7 +236,7 @@ func TestAccCredentials_SurviveNobody(t *testing.T) {
 	}
 	login := w.text(`SELECT username FROM tenant_credentials`)
 	w.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
-	w.write("main.tf", header+clinic+strings.Replace(application(t), "RUN", "2", 1))
+	w.write("main.tf", header+managed+strings.Replace(application(t), "RUN", "2", 1))
 	w.mustApply()
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1`, login); n != 0 {
 		t.Error("the dead run's login is still there")

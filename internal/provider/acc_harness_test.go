@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asApplication) != "" {
 		os.Exit(useLogin())
 	}
+	if os.Getenv(asPsql) != "" {
+		os.Exit(bePsql())
+	}
 	os.Exit(runTests(m))
 }
 
@@ -113,6 +116,7 @@ type world struct {
 	net  *stellarnet.Network
 	mail *mailcatcher.Catcher
 	seed string
+	path string // Folders that come first in the CLI's PATH, each with a colon behind it.
 
 	mode      mode
 	server    *apiServer // In API mode, once the CLI has been run.
@@ -221,11 +225,16 @@ type result struct {
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(w.cli, args...)
+	return w.program(w.cli, args...)
+}
+
+// program is a program that runs in the working directory, with the CLI's settings.
+func (w *world) program(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
 	cmd.Dir = w.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + os.Getenv("TMPDIR"),
+		"PATH=" + w.path + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + os.Getenv("TMPDIR"),
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1",
 	}
 	for name, value := range w.environment() {
@@ -236,11 +245,16 @@ func (w *world) command(args ...string) *exec.Cmd {
 
 func (w *world) run(args ...string) result {
 	w.t.Helper()
-	cmd := w.command(args...)
+	return w.ran(w.command(args...))
+}
+
+// ran runs a command to its end.
+func (w *world) ran(cmd *exec.Cmd) result {
+	w.t.Helper()
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		w.t.Fatalf("%s %v: %v", w.cli, args, err)
+		w.t.Fatalf("%v: %v", cmd.Args, err)
 	}
 	return result{plain(string(out)), cmd.ProcessState.ExitCode()}
 }

@@ -18,6 +18,15 @@ const newestEnv = "HEALTHCARE_CLI_NEWEST"
 // and not by way of Terraform's own rules for what a provider answers.
 func setupNewest(t *testing.T, m mode, configuration string) *world {
 	t.Helper()
+	path := newestCLI(t)
+	w := setup(t, m, configuration)
+	w.cli = path
+	return w
+}
+
+// newestCLI is the path of the newest CLI; without one there is no test.
+func newestCLI(t *testing.T) string {
+	t.Helper()
 	named := os.Getenv(newestEnv)
 	switch {
 	case named == "none":
@@ -31,9 +40,7 @@ func setupNewest(t *testing.T, m mode, configuration string) *world {
 	if err != nil {
 		t.Fatalf("%s is %q: %v", newestEnv, named, err)
 	}
-	w := setup(t, m, configuration)
-	w.cli = path
-	return w
+	return path
 }
 
 // example is a file of examples/, as it is in the documentation.

@@ -23,10 +23,15 @@ func (c *configured) configure(data any, diags *diag.Diagnostics) {
 	}
 	b, ok := data.(*backend)
 	if !ok {
-		diags.AddError("Provider is wired wrongly", fmt.Sprintf("The provider's data are a %T. This is a defect of the provider; report it.", data))
+		wiredWrongly(data, diags)
 		return
 	}
 	c.backend = b
+}
+
+// wiredWrongly is for a framework that gives an object what is not this provider's.
+func wiredWrongly(data any, diags *diag.Diagnostics) {
+	diags.AddError("Provider is wired wrongly", fmt.Sprintf("The provider's data are a %T. This is a defect of the provider; report it.", data))
 }
 
 // happened is null for what has not happened.

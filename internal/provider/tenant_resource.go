@@ -48,7 +48,7 @@ func (r *tenantResource) Configure(_ context.Context, req resource.ConfigureRequ
 	}
 	b, ok := req.ProviderData.(*backend)
 	if !ok {
-		resp.Diagnostics.AddError("Unexpected provider data", "This is a defect of the provider; please report it.")
+		wiredWrongly(req.ProviderData, &resp.Diagnostics)
 		return
 	}
 	r.backend = b

@@ -1,0 +1,4 @@
+provider "healthcare" {
+  app_url    = "https://app.platform.example"
+  managed_by = "infrastructure/tenants"
+}

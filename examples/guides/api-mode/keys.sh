@@ -1,0 +1,6 @@
+# On the server, once for each pipeline. The key is printed once.
+tenant-api apikey create --name terraform --scope tenants:write --expires 2160h
+# For a pipeline that also opens logins and purges:
+tenant-api apikey create --name terraform-operations --expires 2160h \
+	--scope tenants:write --scope tenants:credentials --scope tenants:purge
+tenant-api apikey list

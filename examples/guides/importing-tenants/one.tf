@@ -1,0 +1,4 @@
+import {
+  to = healthcare_tenant.clinic
+  id = "name:St. Mary's Clinic"
+}

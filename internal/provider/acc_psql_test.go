@@ -1,0 +1,68 @@
+package provider_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// asPsql makes this test's binary what the documentation's examples use psql for,
+// which a machine need not have. Its value is the file for what was seen.
+const asPsql = "HEALTHCARE_ACC_PSQL"
+
+// psql puts a stand-in for psql first into PATH, and gives the name of the file that
+// it writes.
+func (w *world) psql() (seen string) {
+	w.t.Helper()
+	own, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	seen = "psql.seen"
+	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$@\"\n", asPsql, filepath.Join(w.dir, seen), own)
+	folder := filepath.Join(w.dir, "psql")
+	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "psql"), []byte(script), 0o700)); err != nil {
+		w.t.Fatal(err)
+	}
+	w.path = folder + ":" + w.path
+	return seen
+}
+
+// bePsql runs the one command that it is given, with a login that must be a tenant's.
+func bePsql() int {
+	err := func() error {
+		for _, name := range []string{"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"} {
+			if os.Getenv(name) == "" {
+				return fmt.Errorf("%s is not set", name)
+			}
+		}
+		at := slices.Index(os.Args, "--command")
+		if at < 0 || at+1 >= len(os.Args) {
+			return errors.New("there is no --command")
+		}
+		ctx := context.Background()
+		conn, err := pgx.Connect(ctx, "") // The variables have it all.
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		var answer string
+		if err := conn.QueryRow(ctx, `SELECT (`+os.Args[at+1]+`)::text`).Scan(&answer); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, `SELECT FROM public.tenants`); err == nil {
+			return errors.New("the login reads the registry")
+		}
+		return os.WriteFile(os.Getenv(asPsql), []byte(os.Args[at+1]+": "+answer), 0o600)
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "psql:", err)
+		return 1
+	}
+	return 0
+}

@@ -543,7 +543,7 @@ func runAPIMode(t *testing.T, w *world) {
 	w.noChanges()
 	w.mustApply().want(t, "0 added, 0 changed, 0 destroyed")
 	after := w.state("healthcare_tenant.clinic")
-	if before["soroban_contract_state"] != "LIVE" || after["soroban_contract_state"] != nil {
+	if before["soroban_contract_state"] != "LIVE" || after["soroban_contract_state"] != "LIVE" {
 		t.Errorf("contract: %v, %v", before["soroban_contract_state"], after["soroban_contract_state"])
 	}
 	delete(before, "soroban_contract_state")

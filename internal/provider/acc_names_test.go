@@ -87,6 +87,12 @@ func TestAccTenant_NameClashes(t *testing.T) {
 	t.Run("Moved", func(t *testing.T) {
 		w := setup(t, inDatabase, named("one", "Clinic"))
 		w.mustApply()
+		w.write("main.tf", header+named("two", "Clinic"))
+		r := plan(w)
+		r.want(t, "Warning: Tenant is archived and made anew", "add a moved block, and the tenant stays as it is", "1 to add, 0 to change, 1 to destroy")
+		if n := strings.Count(r.out, "Tenant is archived and made anew"); n != 1 {
+			t.Errorf("it is said %d times: %s", n, r.out)
+		}
 		w.write("main.tf", header+named("two", "Clinic")+"moved {\n  from = healthcare_tenant.one\n  to   = healthcare_tenant.two\n}\n")
 		passes(t, plan(w))
 		w.mustApply().want(t, "0 added, 0 changed, 0 destroyed")

@@ -22,8 +22,9 @@ type plannedNames struct {
 }
 
 type claims struct {
-	kept  map[string]struct{} // Ids of tenants that are there already.
-	fresh int                 // New ones.
+	kept   map[string]struct{} // Ids of tenants that are there already.
+	fresh  int                 // New ones.
+	doomed bool                // A tenant of that name is to be archived.
 }
 
 // forget is for the beginning of another plan.
@@ -51,25 +52,39 @@ func (n *plannedNames) isHere(id string) bool {
 }
 
 // claim notes that a tenant is to have a name; an empty id is a new one. It reports
-// whether another one is to have it, too.
-func (n *plannedNames) claim(name, id string) bool {
+// whether another one is to have it, too, and whether the new one takes that of a
+// tenant which is to be archived.
+func (n *plannedNames) claim(name, id string) (twice, anew bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.claims == nil {
-		n.claims = map[string]*claims{}
-	}
-	key := provisioning.NameKey(provisioning.NormalizeName(name))
-	c := n.claims[key]
-	if c == nil {
-		c = &claims{kept: map[string]struct{}{}}
-		n.claims[key] = c
-	}
+	c := n.of(name)
 	if id == "" {
 		c.fresh++
 	} else {
 		c.kept[id] = struct{}{}
 	}
-	return len(c.kept)+c.fresh > 1
+	return len(c.kept)+c.fresh > 1, id == "" && c.doomed
+}
+
+// giveUp notes that a tenant of that name is to be archived. It reports whether a new
+// one is to take the name.
+func (n *plannedNames) giveUp(name string) (anew bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.of(name)
+	c.doomed = true
+	return c.fresh > 0
+}
+
+func (n *plannedNames) of(name string) *claims {
+	if n.claims == nil {
+		n.claims = map[string]*claims{}
+	}
+	key := provisioning.NameKey(provisioning.NormalizeName(name))
+	if n.claims[key] == nil {
+		n.claims[key] = &claims{kept: map[string]struct{}{}}
+	}
+	return n.claims[key]
 }
 
 // replacesKey is where a plan notes which tenant it is about. Terraform plans a
@@ -89,7 +104,11 @@ func (r *tenantResource) refuseTakenName(ctx context.Context, req resource.Modif
 		own = string(before[1 : len(before)-1])
 	}
 	name := plan.Name.ValueString()
-	if r.names.claim(name, own) {
+	twice, anew := r.names.claim(name, own)
+	if anew {
+		warnOfEmptyTenant(name, diags)
+	}
+	if twice {
 		diags.AddAttributeError(path.Root("name"), "Name is used twice", fmt.Sprintf("Tenant %q: another healthcare_tenant of this configuration is to have this name, too. "+
 			"Names of live tenants differ in more than case and white space.\n\nNothing was changed. Give one of them another name. "+
 			"If both are meant to be the same tenant, one resource is enough; if its address changed, add a moved block.", name))
@@ -99,6 +118,23 @@ func (r *tenantResource) refuseTakenName(ctx context.Context, req resource.Modif
 		return
 	}
 	r.refuseLiveName(ctx, plan, own, state == nil, diags)
+}
+
+// noteArchiving notes at plan that a tenant is to be archived, and warns of a new one
+// that is to take its name.
+func (r *tenantResource) noteArchiving(state tenantModel, diags *diag.Diagnostics) {
+	if r.backend != nil && r.names.giveUp(state.Name.ValueString()) {
+		warnOfEmptyTenant(state.Name.ValueString(), diags)
+	}
+}
+
+// warnOfEmptyTenant is for what a resource with another address looks like. It is no
+// error, because it can be meant, and because what an apply has left behind that was
+// to replace a tenant (a deposed object) looks the same.
+func warnOfEmptyTenant(name string, diags *diag.Diagnostics) {
+	diags.AddAttributeWarning(path.Root("name"), "Tenant is archived and made anew", fmt.Sprintf("Tenant %q: this plan archives it, and makes another one of that name, which is empty.\n\n"+
+		"If its resource only got another address in the configuration, do not apply this: add a moved block, and the tenant stays as it is. "+
+		"If it is meant, archive it in an apply of its own: done at once, the new one is refused while the old one is live.", name))
 }
 
 // refuseLiveName looks whether a live tenant that is not in this state has the name.

@@ -122,6 +122,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	if req.Plan.Raw.IsNull() {
 		r.refuseIfProtected(state, &resp.Diagnostics)
+		r.noteArchiving(state, &resp.Diagnostics)
 		return
 	}
 	var plan tenantModel

@@ -96,7 +96,7 @@ func (b *backend) open(ctx context.Context) (tenants, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.service, b.reads = service, &reads{look: service.Inspect}
+	b.service, b.reads = service, newReads(service.Inspect)
 	return service, nil
 }
 
@@ -160,7 +160,7 @@ func (s settings) service(db *postgres.DB) (*provisioning.Service, *contracts, e
 		return nil, nil, err
 	}
 	service, err := provisioning.NewService(db, pipeline)
-	return service, &contracts{chain: deployer, keeper: keeper}, err
+	return service, newContracts(deployer, keeper), err
 }
 
 // observe writes a run's story into Terraform's log.

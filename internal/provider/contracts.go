@@ -31,9 +31,16 @@ const (
 type contracts struct {
 	chain  *soroban.Deployer
 	keeper *provisioning.Keeper
+	looks  together[provisioning.Tenant, provisioning.ContractState]
 
 	mu     sync.Mutex
 	silent time.Time // Until then the network is not asked.
+}
+
+func newContracts(chain *soroban.Deployer, keeper *provisioning.Keeper) *contracts {
+	c := &contracts{chain: chain, keeper: keeper}
+	c.looks.most, c.looks.ask = provisioning.MaxInspect, c.ask
+	return c
 }
 
 // look tells where a tenant's contract stands; false when the network did not say.
@@ -41,17 +48,25 @@ func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioni
 	if c.isSilent() {
 		return provisioning.ContractState{}, false
 	}
-	asking, cancel := context.WithTimeout(ctx, lookPatience)
-	defer cancel()
-	states, err := c.chain.ReadContracts(asking, []provisioning.Tenant{t})
-	if err != nil {
-		if ctx.Err() == nil { // Else nobody waits for it any more.
-			tflog.Warn(ctx, "the tenant's contract was not looked at: "+provisioning.SafeMessage(err), map[string]any{"tenant_id": t.ID.String()})
-			c.fellSilent()
-		}
-		return provisioning.ContractState{}, false
+	state, err := c.looks.get(ctx, t)
+	if err != nil && ctx.Err() == nil { // Else nobody waits for it any more.
+		tflog.Warn(ctx, "the tenant's contract was not looked at: "+provisioning.SafeMessage(err), map[string]any{"tenant_id": t.ID.String()})
 	}
-	return states[0], true
+	return state, err == nil
+}
+
+// ask looks at many contracts. When the network does not answer, it is left alone.
+func (c *contracts) ask(ctx context.Context, all []provisioning.Tenant) ([]provisioning.ContractState, error) {
+	if c.isSilent() { // Since these were gathered.
+		return nil, provisioning.Errorf(provisioning.KindTransient, "look at contracts", "the Stellar network did not answer a moment ago")
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	states, err := c.chain.ReadContracts(ctx, all)
+	if err != nil {
+		c.fellSilent()
+	}
+	return states, err
 }
 
 func (c *contracts) isSilent() bool {

@@ -25,7 +25,7 @@ func TestReads(t *testing.T) {
 			first = make(chan struct{})
 			begun = make(chan struct{})
 		)
-		r := &reads{look: func(_ context.Context, ids []uuid.UUID) (found []provisioning.Inspection, _ error) {
+		r := newReads(func(_ context.Context, ids []uuid.UUID) (found []provisioning.Inspection, _ error) {
 			if len(ids) > provisioning.MaxInspect {
 				t.Errorf("%d at once", len(ids))
 			}
@@ -39,7 +39,7 @@ func TestReads(t *testing.T) {
 				}
 			}
 			return found, nil
-		}}
+		})
 		var callers sync.WaitGroup
 		ask := func(id uuid.UUID) {
 			callers.Go(func() {
@@ -77,7 +77,7 @@ func TestReads(t *testing.T) {
 	t.Run("TellsAllOfAFault", func(t *testing.T) {
 		t.Parallel()
 		fault := errors.New("no")
-		r := &reads{look: func(context.Context, []uuid.UUID) ([]provisioning.Inspection, error) { return nil, fault }}
+		r := newReads(func(context.Context, []uuid.UUID) ([]provisioning.Inspection, error) { return nil, fault })
 		for _, id := range all[:3] {
 			if _, err := r.inspect(t.Context(), id); !errors.Is(err, fault) {
 				t.Error(err)
@@ -87,11 +87,11 @@ func TestReads(t *testing.T) {
 	t.Run("OneCallerThatStopsHoldsUpNoOther", func(t *testing.T) {
 		t.Parallel()
 		begun, end := make(chan struct{}), make(chan struct{})
-		r := &reads{look: func(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+		r := newReads(func(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
 			close(begun)
 			<-end
 			return []provisioning.Inspection{{Tenant: provisioning.Tenant{ID: ids[0]}}}, ctx.Err()
-		}}
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := make(chan error, 1)
 		go func() { _, err := r.inspect(ctx, all[0]); stopped <- err }()

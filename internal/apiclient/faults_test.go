@@ -283,3 +283,15 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+// TestClient_InspectOfAnOlderServer: what the server does not know is no tenant that
+// is gone. Whoever took it for one would forget all tenants.
+func TestClient_InspectOfAnOlderServer(t *testing.T) {
+	t.Parallel()
+	client, _ := lone(t, func(w http.ResponseWriter, _ *http.Request) { problem(w, 404, `{"title":"Not Found"}`) })
+	_, err := client.Inspect(t.Context(), []uuid.UUID{uuid.New()})
+	wantKind(t, err, provisioning.KindPermanent)
+	if !strings.Contains(provisioning.SafeMessage(err), "it is older than this program") {
+		t.Error(err)
+	}
+}

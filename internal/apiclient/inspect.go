@@ -35,6 +35,12 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.I
 	err := c.call(ctx, request{
 		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "inspections"}, query: map[string]string{"tenantId": strings.Join(words, ",")},
 	}, &page)
+	if provisioning.KindOf(err) == provisioning.KindNotFound {
+		// A tenant that is gone is left out of the answer. So it is the call that is not
+		// there, and nobody must take that for tenants that are gone.
+		return nil, provisioning.Wrap(err, provisioning.KindPermanent, "inspect tenants",
+			"tenant-api at this address does not know GET /admin/inspections; it is older than this program: bring both to the same release")
+	}
 	if err != nil {
 		return nil, err
 	}

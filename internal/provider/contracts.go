@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,26 +14,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-const (
-	// lookPatience is how long a refresh waits for the network. Many wait at once, for
-	// the same few calls.
-	lookPatience = 5 * time.Second
-	// silence is for how long a network that did not answer is not asked again.
-	silence = time.Minute
-	// statusPatience is how long an archiving waits until the contract says so: some
-	// ledgers.
-	statusPatience = 20 * time.Second
-)
+// statusPatience is how long an archiving waits until the contract says so: some
+// ledgers.
+const statusPatience = 20 * time.Second
 
 // contracts looks at tenants' contracts and after them. In API mode there is none: the
 // server tells where contracts stand, and does what is due.
 type contracts struct {
-	chain  *soroban.Deployer
-	keeper *provisioning.Keeper
-	looks  together[provisioning.Tenant, provisioning.ContractState]
-
-	mu     sync.Mutex
-	silent time.Time // Until then the network is not asked.
+	chain   *soroban.Deployer
+	keeper  *provisioning.Keeper
+	looks   together[provisioning.Tenant, provisioning.ContractState]
+	silence provisioning.Silence
 }
 
 func newContracts(chain *soroban.Deployer, keeper *provisioning.Keeper) *contracts {
@@ -45,7 +35,7 @@ func newContracts(chain *soroban.Deployer, keeper *provisioning.Keeper) *contrac
 
 // look tells where a tenant's contract stands; false when the network did not say.
 func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioning.ContractState, bool) {
-	if c.isSilent() {
+	if c.silence.Lasts() {
 		return provisioning.ContractState{}, false
 	}
 	state, err := c.looks.get(ctx, t)
@@ -57,37 +47,16 @@ func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioni
 
 // ask looks at many contracts. When the network does not answer, it is left alone.
 func (c *contracts) ask(ctx context.Context, all []provisioning.Tenant) ([]provisioning.ContractState, error) {
-	if c.isSilent() { // Since these were gathered.
+	if c.silence.Lasts() { // Since these were gathered.
 		return nil, provisioning.Errorf(provisioning.KindTransient, "look at contracts", "the Stellar network did not answer a moment ago")
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	ctx, cancel := context.WithTimeout(ctx, provisioning.LookPatience)
 	defer cancel()
 	states, err := c.chain.ReadContracts(ctx, all)
 	if err != nil {
-		c.fellSilent()
+		c.silence.Begin()
 	}
 	return states, err
-}
-
-func (c *contracts) isSilent() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Before(c.silent)
-}
-
-func (c *contracts) fellSilent() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.silent = time.Now().Add(silence)
-}
-
-// attend does for a tenant's contract what is due.
-func (c *contracts) attend(ctx context.Context, id uuid.UUID) error {
-	report, err := c.keeper.Attend(ctx, id)
-	if problem, left := report.Undone[id]; err == nil && left {
-		return provisioning.Errorf(provisioning.KindPermanent, "look after contract", "%s", problem)
-	}
-	return err
 }
 
 // lifeOf is what the state says of a contract. One that is looked after is extended
@@ -156,7 +125,7 @@ func (r *tenantResource) contractAsVerified(m *tenantModel, t provisioning.Tenan
 // attend does for a tenant's contract what is due, here or at the server.
 func (r *tenantResource) attend(ctx context.Context, id uuid.UUID) error {
 	if care := r.contracts(); care != nil {
-		return care.attend(ctx, id)
+		return care.keeper.AttendWhole(ctx, id)
 	}
 	service, err := r.open(ctx)
 	if err != nil {
@@ -216,15 +185,15 @@ func (r *tenantResource) tellArchived(ctx context.Context, t provisioning.Tenant
 		return
 	}
 	reason := "the Stellar network did not answer a moment ago"
-	if !care.isSilent() {
+	if !care.silence.Lasts() {
 		waiting, cancel := context.WithTimeout(ctx, statusPatience)
 		defer cancel()
-		err := care.attend(waiting, t.ID)
+		err := care.keeper.AttendWhole(waiting, t.ID)
 		if err == nil {
 			return
 		}
 		if waiting.Err() != nil && ctx.Err() == nil {
-			care.fellSilent()
+			care.silence.Begin()
 		}
 		reason = provisioning.SafeMessage(err)
 	}

@@ -2,27 +2,15 @@ package provisioning
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"github.com/google/uuid"
 )
 
-const (
-	// lookPatience is how long somebody who asks for tenants waits for the network.
-	lookPatience = 5 * time.Second
-	// silence is for how long a network that did not answer is not asked again.
-	silence = time.Minute
-)
-
 // contractCare is what a Service that looks after contracts has for it.
 type contractCare struct {
-	chain  ContractKeeper
-	keeper *Keeper
-	clock  Clock
-
-	mu     sync.Mutex
-	silent time.Time // Until then the network is not asked.
+	chain   ContractKeeper
+	keeper  *Keeper
+	silence Silence
 }
 
 // LookingAfter gives a service of the same parts that also tells where contracts
@@ -32,7 +20,7 @@ func (s *Service) LookingAfter(chain ContractKeeper, keeper *Keeper) (*Service, 
 		return nil, Errorf(KindInvalid, "set up service", "ContractKeeper or Keeper is missing")
 	}
 	caring := *s
-	caring.care = &contractCare{chain: chain, keeper: keeper, clock: s.pipeline.opts.Clock}
+	caring.care = &contractCare{chain: chain, keeper: keeper, silence: Silence{Clock: s.pipeline.opts.Clock}}
 	return &caring, nil
 }
 
@@ -47,33 +35,21 @@ func (c *contractCare) look(ctx context.Context, all []Inspection) {
 			tenants, of = append(tenants, found.Tenant), append(of, i)
 		}
 	}
-	if len(tenants) == 0 || c.isSilent() {
+	if len(tenants) == 0 || c.silence.Lasts() {
 		return
 	}
-	asking, cancel := context.WithTimeout(ctx, lookPatience)
+	asking, cancel := context.WithTimeout(ctx, LookPatience)
 	defer cancel()
 	states, err := c.chain.ReadContracts(asking, tenants)
 	if err != nil {
 		if ctx.Err() == nil {
-			c.fellSilent()
+			c.silence.Begin()
 		}
 		return
 	}
 	for i, state := range states {
 		all[of[i]].Contract = state
 	}
-}
-
-func (c *contractCare) isSilent() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.clock.Now().Before(c.silent)
-}
-
-func (c *contractCare) fellSilent() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.silent = c.clock.Now().Add(silence)
 }
 
 // RenewContract does for a tenant's contract what is due, and waits for it: it is
@@ -88,9 +64,5 @@ func (s *Service) RenewContract(ctx context.Context, id uuid.UUID) error {
 	if _, err := s.registry.Get(ctx, id); err != nil {
 		return err
 	}
-	report, err := s.care.keeper.Attend(ctx, id)
-	if problem, left := report.Undone[id]; err == nil && left {
-		return Errorf(KindPermanent, op, "%s", problem)
-	}
-	return err
+	return s.care.keeper.AttendWhole(ctx, id)
 }

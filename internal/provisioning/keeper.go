@@ -116,6 +116,16 @@ func (k *Keeper) Attend(ctx context.Context, tenants ...uuid.UUID) (KeeperReport
 	return k.forced(ctx, tenants, wish{scheduled: true, named: true})
 }
 
+// AttendWhole does for one tenant's contract what is due. KindPermanent with the reason
+// when something is left undone.
+func (k *Keeper) AttendWhole(ctx context.Context, tenant uuid.UUID) error {
+	report, err := k.Attend(ctx, tenant)
+	if problem, left := report.Undone[tenant]; err == nil && left {
+		return Errorf(KindPermanent, "look after contract", "%s", problem)
+	}
+	return err
+}
+
 // Anchor anchors the audit chains of some tenants now.
 func (k *Keeper) Anchor(ctx context.Context, tenants ...uuid.UUID) (KeeperReport, error) {
 	return k.forced(ctx, tenants, wish{anchor: true, named: true})

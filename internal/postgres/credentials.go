@@ -27,9 +27,11 @@ const sweepWithOpen = 5
 // OpenCredential makes a login that is a member of the tenant's role.
 func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
 	const op = "open login"
-	if _, err := db.SweepCredentials(ctx, sweepWithOpen); err != nil {
+	if _, err := db.ready(ctx); err != nil {
 		return provisioning.Credential{}, err
 	}
+	// One that cannot be dropped is for the next sweep, and for who reads of that.
+	_, _ = db.SweepCredentials(ctx, sweepWithOpen)
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {

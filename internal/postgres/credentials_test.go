@@ -106,6 +106,28 @@ func TestDB_OpenCredential(t *testing.T) {
 		}
 	})
 
+	t.Run("BesideOneThatCannotBeDropped", func(t *testing.T) {
+		b := setup(t)
+		live := b.live(inputs("Clinic"))
+		stuck, _ := b.open(live.ID)
+		elsewhere, err := pgx.ParseConfig(pgtest.Database(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`ALTER DATABASE ` + pgx.Identifier{elsewhere.Database}.Sanitize() + ` OWNER TO ` + stuck.Username) // What this database cannot take from it.
+		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+		next, _ := b.open(live.ID)
+		if b.logins(next) != 1 || b.logins(stuck) != 1 {
+			t.Error("the next one is not there, or the first was dropped")
+		}
+		if _, err := connect(t, stuck); err == nil {
+			t.Error("the ended one still logs in")
+		}
+		if _, err := b.SweepCredentials(t.Context(), 10); err == nil {
+			t.Error("nobody is told")
+		}
+	})
+
 	t.Run("AsAnOrdinaryOwner", func(t *testing.T) {
 		database := pgtest.Empty(t)
 		b := as(t, database, role(t, "CREATEROLE NOSUPERUSER", database), nil)

@@ -100,20 +100,30 @@ func tenantView(t provisioning.Tenant) map[string]any {
 	}
 }
 
+// tenantOf opens the registry, which the caller closes, and finds a tenant there.
+func (a *app) tenantOf(cmd *cobra.Command, named string) (*postgres.DB, provisioning.Tenant, error) {
+	db, err := a.registry(cmd.Context())
+	if err != nil {
+		return nil, provisioning.Tenant{}, err
+	}
+	t, err := findTenant(cmd, db, named)
+	if err != nil {
+		db.Close()
+		return nil, t, err
+	}
+	return db, t, nil
+}
+
 func (a *app) tenantsShow() *cobra.Command {
 	var printed bool
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: one("a tenant's id, or name:NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := a.registry(cmd.Context())
+			db, t, err := a.tenantOf(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			t, err := findTenant(cmd, db, args[0])
-			if err != nil {
-				return err
-			}
 			entries, err := db.Log(cmd.Context(), t.ID, true)
 			if err != nil {
 				return err
@@ -183,15 +193,11 @@ that this one is meant.`,
 			if err != nil {
 				return err
 			}
-			db, err := a.registry(cmd.Context())
+			db, t, err := a.tenantOf(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			t, err := findTenant(cmd, db, args[0])
-			if err != nil {
-				return err
-			}
 			if provisioning.NormalizeName(confirm) != t.Name {
 				return misuse{fmt.Errorf("--confirm is %q and the tenant's name is %q; nothing was deleted", confirm, t.Name)}
 			}

@@ -164,15 +164,11 @@ it should not: what "tenants verify" finds about the role. Nothing is changed wh
 something is left that only a person can put right, such as a table that the role
 owns.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := a.registry(cmd.Context())
+			db, t, err := a.tenantOf(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			t, err := findTenant(cmd, db, args[0])
-			if err != nil {
-				return err
-			}
 			_, healed, err := db.Repair(cmd.Context(), t.ID)
 			if err != nil {
 				return err

@@ -65,7 +65,7 @@ func (t *together[Q, A]) run(ctx context.Context) {
 		}
 		t.answer(ctx, batch)
 		if left == 0 {
-			time.Sleep(company)
+			time.Sleep(company) // See there.
 		}
 	}
 }

@@ -27,9 +27,9 @@ const (
 	AuditRepair     AuditAction = "tenant.repair"    // Its database role is as it should be again.
 	AuditUpgrade    AuditAction = "contract.upgrade" // The contract is to run other code.
 
-	AuditOpenCredential  AuditAction = "credential.open"  //nolint:gosec // A login for the tenant's schema.
-	AuditRenewCredential AuditAction = "credential.renew" //nolint:gosec // It lasts longer.
-	AuditCloseCredential AuditAction = "credential.close" //nolint:gosec // It can do nothing any more.
+	AuditOpenCredential  AuditAction = "credential.open"  //nolint:gosec // No secret: a login for the tenant's schema was made.
+	AuditRenewCredential AuditAction = "credential.renew" //nolint:gosec // The same: it lasts longer.
+	AuditCloseCredential AuditAction = "credential.close" //nolint:gosec // The same: it can do nothing any more.
 )
 
 // AuditOutcome says whether it was done.

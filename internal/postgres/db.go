@@ -6,10 +6,12 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -49,8 +51,10 @@ type DB struct {
 	doors   doors
 	unsure  sync.Map // Runs that may hold a lease which they know nothing of: tenant to epoch.
 
-	migrating sync.Mutex
-	migrated  bool
+	attempts singleflight.Group // To bring the registry to this program's version.
+	migrated atomic.Bool
+	closing  context.Context // Ends with Close.
+	cancel   context.CancelFunc
 }
 
 var (
@@ -91,7 +95,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, failure(err, "open pool")
 	}
-	return &DB{pool: pool, options: o}, nil
+	db := &DB{pool: pool, options: o}
+	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return db, nil
 }
 
 // tenantsMade is where a connection counts the tenants made through it.
@@ -102,30 +108,52 @@ func countTenant(c *pgx.Conn) {
 	c.PgConn().CustomData()[tenantsMade] = made + 1
 }
 
-// Close ends all connections, waiting for those in use.
-func (db *DB) Close() { db.pool.Close() }
+// Close ends all connections, waiting for those in use. A migration that no caller
+// waits for any more is cancelled.
+func (db *DB) Close() {
+	db.cancel()
+	db.pool.Close()
+}
 
 // Pool gives the connection pool, for tests and tools that look at the tables.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
 // ready gives the pool once the registry is at this program's version.
 func (db *DB) ready(ctx context.Context) (*pgxpool.Pool, error) {
-	db.migrating.Lock()
-	defer db.migrating.Unlock()
-	if db.migrated {
+	if db.migrated.Load() {
 		return db.pool, nil
 	}
-	var err error
+	key, attempt := "migrate", db.migrate
 	if db.options.ManualMigrate {
-		err = db.checkVersion(ctx)
-	} else {
-		err = db.migrate(ctx)
+		key, attempt = "check", db.checkVersion
 	}
-	if err != nil {
+	if err := db.shared(ctx, key, attempt); err != nil {
 		return nil, err
 	}
-	db.migrated = true
 	return db.pool, nil
+}
+
+// shared makes an attempt to get the registry ready, or waits for the one that is
+// being made: with the database down, callers do not queue up for attempts of their
+// own. The attempt is no single caller's, so it goes on when one of them stops
+// waiting, which each can do at any time.
+func (db *DB) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
+	result := db.attempts.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		defer context.AfterFunc(db.closing, cancel)()
+		err := attempt(ctx)
+		if err == nil {
+			db.migrated.Store(true)
+		}
+		return nil, err
+	})
+	select {
+	case r := <-result:
+		return r.Err
+	case <-ctx.Done():
+		return failure(ctx.Err(), "wait for the registry")
+	}
 }
 
 // inTx runs f in a transaction of its own.

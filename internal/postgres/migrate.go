@@ -21,11 +21,7 @@ const migrationsTable = "healthcare_migrations"
 // processes that start at once one does the work and the others wait for it.
 // KindPermanent when the registry is newer than this program.
 func (db *DB) Migrate(ctx context.Context) error {
-	db.migrating.Lock()
-	defer db.migrating.Unlock()
-	err := db.migrate(ctx)
-	db.migrated = db.migrated || err == nil // Then the first use need not look again.
-	return err
+	return db.shared(ctx, "migrate", db.migrate)
 }
 
 func (db *DB) migrate(ctx context.Context) error {

@@ -48,3 +48,137 @@ func TestPipeline_StopWhileClaiming(t *testing.T) {
 	}
 	w.invariants("stopped while claiming", id)
 }
+
+// stoppedStore is a registry whose caller is stopped between the commit of a claim
+// and its answer: a caller whose context has ended by then never gets the answer.
+type stoppedStore struct {
+	*process
+	at   int // Which claim it is; 1 is the first.
+	stop context.CancelFunc
+}
+
+func (s *stoppedStore) answered(ctx context.Context, err error) error {
+	if s.at--; s.at == 0 {
+		s.stop()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+func (s *stoppedStore) Create(ctx context.Context, d provisioning.Draft, l provisioning.LeaseRequest) (provisioning.Creation, error) {
+	c, err := s.process.Create(ctx, d, l)
+	if err := s.answered(ctx, err); err != nil {
+		return provisioning.Creation{}, err
+	}
+	return c, nil
+}
+
+func (s *stoppedStore) Claim(ctx context.Context, id uuid.UUID, m provisioning.ClaimMode, l provisioning.LeaseRequest) (provisioning.Run, error) {
+	run, err := s.process.Claim(ctx, id, m, l)
+	if err := s.answered(ctx, err); err != nil {
+		return provisioning.Run{}, err
+	}
+	return run, nil
+}
+
+func (s *stoppedStore) Abort(ctx context.Context, id uuid.UUID, l provisioning.LeaseRequest) (provisioning.Run, error) {
+	run, err := s.process.Abort(ctx, id, l)
+	if err := s.answered(ctx, err); err != nil {
+		return provisioning.Run{}, err
+	}
+	return run, nil
+}
+
+// TestPipeline_StopBetweenCommitAndAnswer stops the caller of each way to claim a
+// tenant when the claim has committed and its answer is on the way.
+func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
+	t.Parallel()
+	noFunds := provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds")
+	for _, c := range []struct {
+		name     string
+		left     string // The call after which the process before died; empty: there was none.
+		claim    int
+		act      func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error
+		kind     provisioning.Kind
+		status   provisioning.Status
+		attempts int
+	}{
+		{"Create", "", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
+			_, err := s.Provision(ctx, clinic())
+			return err
+		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 1},
+		{"CreateOfATenantThatWasLeft", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
+			_, err := s.Provision(ctx, clinic())
+			return err
+		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 1},
+		{"Resume", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
+			_, err := s.Resume(ctx, id)
+			return err
+		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 1},
+		{"ContinueAfterARollback", "BeginUndo", 2, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+			_, err := p.Run(ctx, id, provisioning.RunOptions{Mode: provisioning.ClaimRetry})
+			return err
+		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 2},
+		{"GiveUp", "PrepareSchema", 1, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+			_, err := p.GiveUp(ctx, id, "nobody came back")
+			return err
+		}, "", provisioning.StatusFailed, 1},
+		{"Archive", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
+			_, err := s.Archive(ctx, id)
+			return err
+		}, "", provisioning.StatusArchived, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			id := uuid.Nil
+			if c.left != "" {
+				id = w.leftAt(c.left, noFunds)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			p := w.process()
+			store := &stoppedStore{process: p, at: c.claim, stop: stop}
+			pipeline, err := provisioning.NewPipeline(store, p, p, provisioning.PipelineOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			service, err := provisioning.NewService(store, pipeline)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.act(ctx, pipeline, service, id); provisioning.KindOf(err) != c.kind || ctx.Err() == nil {
+				t.Errorf("error of kind %q: %v", provisioning.KindOf(err), err)
+			}
+			if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
+				t.Error("a lease is left")
+			}
+			if got := w.only(); got.Status != c.status || got.Attempt != c.attempts {
+				t.Errorf("the tenant is %s in attempt %d", got.Status, got.Attempt)
+			}
+		})
+	}
+}
+
+// leftAt leaves a tenant as a process does that dies when a call has committed. Its
+// lease has run out.
+func (w *world) leftAt(call string, deploy error) uuid.UUID {
+	w.t.Helper()
+	dead := w.process()
+	dead.deployErr = func(int) error { return deploy }
+	dead.after = func(name string, err error) error {
+		if name == call || dead.dead {
+			dead.mu.Lock()
+			defer dead.mu.Unlock()
+			dead.dead = true
+			return errDead
+		}
+		return err
+	}
+	if _, err := dead.service(provisioning.PipelineOptions{}).Provision(w.t.Context(), clinic()); err == nil || !dead.dead {
+		w.t.Fatalf("the process did not die: %v", err)
+	}
+	w.expireLeases()
+	return w.only().ID
+}

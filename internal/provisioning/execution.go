@@ -23,15 +23,8 @@ var errLeaseLost = Errorf(KindFenced, "renew lease",
 	"the registry could not be reached for longer than the lease lasts; another run may have the tenant now")
 
 func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
-	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	work, end := p.withGrace(ctx)
 	defer end(nil)
-	stopGrace := context.AfterFunc(ctx, func() {
-		if p.opts.Clock.Sleep(work, p.opts.StepGrace) == nil {
-			end(context.Cause(ctx))
-		}
-	})
-	defer stopGrace()
-
 	x := &execution{Pipeline: p, run: run, stop: ctx, work: work, options: o}
 	beat := make(chan struct{})
 	go func() {

@@ -128,16 +128,40 @@ func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, o RunOptions) (Outcome
 	return p.Continue(ctx, run, o)
 }
 
-// claim takes the tenant. Whoever is stopped meanwhile gets it all the same, and
-// then gives it back: a claim whose answer nobody waits for would keep others away
-// for as long as a lease.
-func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (Run, error) {
+// claim takes the tenant.
+func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run Run, err error) {
+	err = p.detached(ctx, func(ctx context.Context) error {
+		run, err = p.runs.Claim(ctx, id, mode, p.Lease())
+		return err
+	})
+	return run, err
+}
+
+// detached calls claim, which leases a tenant, with a context that a stop of the
+// caller does not end at once. A caller that is stopped between the commit of the
+// claim and its answer gets the answer all the same, and then gives the tenant back:
+// a lease that nobody knows of would keep others away for as long as it lasts.
+func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) error) error {
 	if cause := context.Cause(ctx); cause != nil {
-		return Run{}, Wrap(cause, KindCancelled, "claim tenant", "stopped on request before the tenant was claimed")
+		return Wrap(cause, KindCancelled, "claim tenant", "stopped on request before the tenant was claimed")
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
-	defer cancel()
-	return p.runs.Claim(ctx, id, mode, p.Lease())
+	ctx, end := p.withGrace(ctx)
+	defer end(nil)
+	return claim(ctx)
+}
+
+// withGrace gives a context that ends StepGrace after ctx does, or with the function.
+func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if p.opts.Clock.Sleep(work, p.opts.StepGrace) == nil {
+			end(context.Cause(ctx))
+		}
+	})
+	return work, func(cause error) {
+		stop()
+		end(cause)
+	}
 }
 
 // Continue is Run for a tenant that is claimed already.
@@ -149,7 +173,7 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 	}
 	// A rollback that a dead process had begun is finished now; the caller asked
 	// for an attempt after that.
-	run, err = p.runs.Claim(ctx, run.Tenant.ID, ClaimRetry, p.Lease())
+	run, err = p.claim(ctx, run.Tenant.ID, ClaimRetry)
 	if err != nil {
 		return out, err
 	}
@@ -159,7 +183,7 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 // GiveUp rolls back an unfinished tenant that nobody runs, and makes it FAILED.
 // It refuses with KindConflict a tenant that is held by a run or at rest.
 func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Tenant, error) {
-	run, err := p.runs.Claim(ctx, id, ClaimResume, p.Lease())
+	run, err := p.claim(ctx, id, ClaimResume)
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -169,7 +193,11 @@ func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Ten
 			next = steps[i+1]
 		}
 		record := StepRecord{Step: next, Status: StepFailed, Error: reason}
-		if err := p.runs.BeginUndo(ctx, run, UndoFailed, record); err != nil {
+		// Also after a stop: the tenant is held by now, and its rollback is short.
+		work, end := p.withGrace(ctx)
+		err := p.opts.Retry.do(work, p.opts.Clock, func() error { return p.runs.BeginUndo(work, run, UndoFailed, record) }, nil)
+		end(nil)
+		if err != nil {
 			return run.Tenant, err
 		}
 		run.Undo = UndoFailed

@@ -42,7 +42,7 @@ func (s *Service) runOptions() RunOptions {
 // set, for a tenant that went live before.
 func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 	var creation Creation
-	err := s.whenFree(ctx, func() error {
+	err := s.whenFree(ctx, func(ctx context.Context) error {
 		draft, err := NewDraft(in, s.pipeline.opts.Clock.Now())
 		if err == nil {
 			creation, err = s.registry.Create(ctx, draft, s.pipeline.Lease())
@@ -64,7 +64,7 @@ func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 // returns what Pipeline.Run returns.
 func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	var run Run
-	err := s.whenFree(ctx, func() (err error) {
+	err := s.whenFree(ctx, func(ctx context.Context) (err error) {
 		run, err = s.pipeline.runs.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
 		return err
 	})
@@ -82,10 +82,10 @@ const busyPoll = 250 * time.Millisecond
 // hide that two callers want the same tenant. One that is dead is gone after
 // what is left of its lease. So is a claim of one's own whose answer was lost:
 // transient faults are repeated, and meet it as a holder.
-func (s *Service) whenFree(ctx context.Context, claim func() error) error {
+func (s *Service) whenFree(ctx context.Context, claim func(context.Context) error) error {
 	var first *LeaseInfo
 	for {
-		err := s.pipeline.opts.Retry.do(ctx, s.pipeline.opts.Clock, claim, nil)
+		err := s.pipeline.opts.Retry.do(ctx, s.pipeline.opts.Clock, func() error { return s.pipeline.detached(ctx, claim) }, nil)
 		held := leaseOf(err)
 		if held == nil {
 			return err
@@ -174,7 +174,11 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (Tenant, error) {
 			t, err = s.registry.Archive(ctx, id)
 		} else {
 			var run Run
-			if run, err = s.registry.Abort(ctx, id, s.pipeline.Lease()); err == nil {
+			err = s.pipeline.detached(ctx, func(ctx context.Context) (err error) {
+				run, err = s.registry.Abort(ctx, id, s.pipeline.Lease())
+				return err
+			})
+			if err == nil {
 				t, err = s.pipeline.abort(ctx, run)
 			}
 		}

@@ -20,9 +20,8 @@ const loginPrefix = "healthcare_login_"
 // connectGroup is the role whose members may connect to the database.
 const connectGroup = "healthcare_connect"
 
-// sweepWithOpen is how many ended logins whoever opens another one clears away:
-// where no worker runs, nobody else would.
-const sweepWithOpen = 5
+// sweepBatch is how many ended logins are read at once when another one is opened.
+const sweepBatch = 50
 
 // OpenCredential makes a login that is a member of the tenant's role.
 func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
@@ -30,8 +29,9 @@ func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Dur
 	if _, err := db.ready(ctx); err != nil {
 		return provisioning.Credential{}, err
 	}
-	// One that cannot be dropped is for the next sweep, and for who reads of that.
-	_, _ = db.SweepCredentials(ctx, sweepWithOpen)
+	// Where no worker runs, nothing else ends sessions whose time is over. A login that
+	// cannot be dropped keeps its row, and does not keep others from being opened.
+	_, _ = db.SweepCredentials(ctx, sweepBatch)
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {
@@ -193,12 +193,14 @@ func disarm(ctx context.Context, tx pgx.Tx, username string) error {
 	return nil
 }
 
-// dropLogin ends the sessions of a login that can do nothing any more, and drops it
-// with what it may have left, such as temporary tables, and its row.
+// dropLogin ends the sessions of a login that was closed, and drops it with what it
+// may have left, such as temporary tables, and its row. It leaves a login alone that
+// was not closed: its sessions are still valid.
 func (db *DB) dropLogin(ctx context.Context, username string) error {
 	const op = "drop login"
-	// Whoever may not end them leaves them: they have no rights, and no role soon.
-	_, _ = db.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1`, username)
+	// Sessions that this user may not end stay: they have no rights, and no role soon.
+	_, _ = db.pool.Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+		JOIN tenant_credentials c ON c.username = a.usename WHERE c.username = $1 AND c.closed_at IS NOT NULL`, username)
 	return db.inTx(ctx, op, func(tx pgx.Tx) error {
 		var there bool
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = username)
@@ -219,34 +221,63 @@ func (db *DB) dropLogin(ctx context.Context, username string) error {
 	})
 }
 
-// SweepCredentials ends and drops logins whose time is over or that were left
-// half dropped. One that cannot be dropped holds up no other.
-func (db *DB) SweepCredentials(ctx context.Context, limit int) (int64, error) {
-	const op = "look for ended logins"
-	pool, err := db.ready(ctx)
-	if err != nil {
-		return 0, err
-	}
-	rows, err := pool.Query(ctx, `SELECT tenant_id, id FROM tenant_credentials
-		WHERE coalesce(closed_at, expires_at) < clock_timestamp() ORDER BY coalesce(closed_at, expires_at) LIMIT $1`, limit)
-	if err != nil {
-		return 0, failure(err, op)
-	}
-	type ended struct{ Tenant, ID uuid.UUID }
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ended])
-	if err != nil {
-		return 0, failure(err, op)
-	}
+// The pauses before an ended login that could not be dropped is tried again: they
+// double from the first to the longest.
+const (
+	firstDropPause   = `interval '1 minute'`
+	longestDropPause = `interval '1 hour'`
+)
+
+// SweepCredentials ends and drops all logins whose time is over or that were left
+// half dropped, a batch at a time. One that cannot be dropped holds up no other: it
+// comes after those that have not failed, and its next try is later each time.
+func (db *DB) SweepCredentials(ctx context.Context, batch int) (int64, error) {
 	var (
 		n    int64
 		errs []error
 	)
-	for _, e := range all {
-		if err := db.CloseCredential(ctx, e.Tenant, e.ID); err != nil {
-			errs = append(errs, err)
-			continue
+	for {
+		due, err := db.dueCredentials(ctx, batch)
+		if err != nil {
+			return n, errors.Join(append(errs, err)...)
 		}
-		n++
+		if len(due) == 0 {
+			return n, errors.Join(errs...)
+		}
+		for _, d := range due {
+			err := db.CloseCredential(ctx, d.Tenant, d.ID)
+			if err == nil {
+				n++
+				continue
+			}
+			errs = append(errs, err)
+			// Without this it would be due again at once, and the sweep have no end.
+			if err := db.putOffCredential(ctx, d.ID); err != nil {
+				return n, errors.Join(append(errs, err)...)
+			}
+		}
 	}
-	return n, errors.Join(errs...)
+}
+
+// dueCredential is a login that has to be ended or dropped.
+type dueCredential struct{ Tenant, ID uuid.UUID }
+
+func (db *DB) dueCredentials(ctx context.Context, limit int) ([]dueCredential, error) {
+	const op = "look for ended logins"
+	pool, err := db.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, _ := pool.Query(ctx, `SELECT tenant_id, id FROM tenant_credentials
+		WHERE coalesce(closed_at, expires_at) < clock_timestamp() AND (retry_at IS NULL OR retry_at < clock_timestamp())
+		ORDER BY failures, coalesce(closed_at, expires_at) LIMIT $1`, limit)
+	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dueCredential])
+	return due, failure(err, op)
+}
+
+func (db *DB) putOffCredential(ctx context.Context, id uuid.UUID) error {
+	_, err := db.pool.Exec(ctx, `UPDATE tenant_credentials SET failures = failures + 1,
+			retry_at = clock_timestamp() + least(`+firstDropPause+` * 2 ^ least(failures, 10), `+longestDropPause+`)
+		WHERE id = $1`, id)
+	return failure(err, "put off ended login")
 }

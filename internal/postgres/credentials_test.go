@@ -123,6 +123,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		if _, err := connect(t, stuck); err == nil {
 			t.Error("the ended one still logs in")
 		}
+		b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`) // As it is a minute later.
 		if _, err := b.SweepCredentials(t.Context(), 10); err == nil {
 			t.Error("nobody is told")
 		}

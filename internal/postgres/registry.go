@@ -76,10 +76,13 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 		}
 		return err
 	})
-	for _, username := range logins {
-		_ = db.dropLogin(ctx, username) // They can do nothing any more; who sweeps drops what is left.
+	if err != nil { // The logins are as valid as before.
+		return t, err
 	}
-	return t, err
+	for _, username := range logins {
+		_ = db.dropLogin(ctx, username) // It can do nothing any more; the next sweep drops what is left.
+	}
+	return t, nil
 }
 
 // Abort claims a tenant that is not live, whoever runs it, for its rollback.

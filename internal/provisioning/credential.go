@@ -40,8 +40,9 @@ type Credentials interface {
 	// CloseCredential ends a login at once, with its sessions, and drops it. Of one
 	// that is gone it changes nothing.
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
-	// SweepCredentials drops at most limit logins that have ended, and counts them.
-	SweepCredentials(ctx context.Context, limit int) (int64, error)
+	// SweepCredentials drops all logins that have ended, a batch at a time, and counts
+	// them. One that cannot be dropped is in the error, and is tried again later.
+	SweepCredentials(ctx context.Context, batch int) (int64, error)
 }
 
 // OpenCredential makes a login for a tenant's schema that is good for ttl, or for

@@ -23,8 +23,8 @@ type Leftovers interface {
 	// Sweep deletes invitations that were never used and expired that long ago, and
 	// idempotency keys of that age; at most limit of each.
 	Sweep(ctx context.Context, invitations, keys time.Duration, limit int) (Swept, error)
-	// SweepCredentials drops logins that have ended; at most limit.
-	SweepCredentials(ctx context.Context, limit int) (int64, error)
+	// SweepCredentials drops all logins that have ended, a batch at a time.
+	SweepCredentials(ctx context.Context, batch int) (int64, error)
 }
 
 // UnfinishedQuery says which tenants are left over.

@@ -1,0 +1,113 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// expired opens a login whose time is over. Others that were opened before end earlier.
+func (b bundle) expired(tenant provisioning.Tenant) provisioning.Credential {
+	b.t.Helper()
+	c, err := b.OpenCredential(b.t.Context(), tenant.ID, time.Hour)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// undroppable gives a login something in another database, from where its drop
+// cannot take it.
+func (b bundle) undroppable(c provisioning.Credential) {
+	b.t.Helper()
+	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.t))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.exec(`ALTER DATABASE ` + pgx.Identifier{elsewhere.Database}.Sanitize() + ` OWNER TO ` + c.Username)
+}
+
+func TestDB_SweepCredentials_Undroppable(t *testing.T) {
+	t.Parallel()
+
+	t.Run("StarvesNoOther", func(t *testing.T) {
+		b := setup(t)
+		live := b.live(inputs("Clinic"))
+		var stuck, others []provisioning.Credential
+		for range 2 {
+			stuck = append(stuck, b.expired(live))
+		}
+		for range 5 {
+			others = append(others, b.expired(live))
+		}
+		for i, c := range append(stuck, others...) {
+			b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 hour' + $2 * interval '1 second' WHERE id = $1`, c.ID, i)
+		}
+		for _, c := range stuck {
+			b.undroppable(c)
+		}
+		if n, err := b.SweepCredentials(t.Context(), 2); n != 5 || err == nil {
+			t.Errorf("%d were dropped, %v", n, err)
+		}
+		for _, c := range others {
+			if b.logins(c) != 0 {
+				t.Error("a login that can be dropped is still there")
+			}
+		}
+		for _, c := range stuck {
+			if _, err := connect(t, c); err == nil {
+				t.Error("an ended login still logs in")
+			}
+		}
+	})
+
+	t.Run("IsTriedAgainLater", func(t *testing.T) {
+		b := setup(t)
+		stuck := b.expired(b.live(inputs("Clinic")))
+		b.undroppable(stuck)
+		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+		var pauses []time.Duration
+		for range 3 {
+			if n, err := b.SweepCredentials(t.Context(), 10); n != 0 || err == nil {
+				t.Errorf("%d were dropped, %v", n, err)
+			}
+			if n, err := b.SweepCredentials(t.Context(), 10); n != 0 || err != nil {
+				t.Errorf("it was tried again at once: %d were dropped, %v", n, err)
+			}
+			pauses = append(pauses, value[time.Duration](b, `SELECT retry_at - clock_timestamp() FROM tenant_credentials`))
+			b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`)
+		}
+		if pauses[0] <= 0 || pauses[1] <= pauses[0] || pauses[2] <= pauses[1] {
+			t.Errorf("pauses %v", pauses)
+		}
+		b.exec(`REASSIGN OWNED BY ` + stuck.Username + ` TO CURRENT_USER`)
+		if n, err := b.SweepCredentials(t.Context(), 10); n != 1 || err != nil || b.logins(stuck) != 0 {
+			t.Errorf("%d were dropped, %v", n, err)
+		}
+	})
+}
+
+func TestDB_Archive_Failed(t *testing.T) {
+	b := setup(t)
+	live := b.live(inputs("Clinic"))
+	c, conn := b.open(live.ID)
+	// Everything of the archive goes through but its commit.
+	b.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$`)
+	b.exec(`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE OF status ON tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	_, err := b.Archive(t.Context(), live.ID)
+	wantKind(t, err, provisioning.KindTransient)
+	if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM users`); err != nil {
+		t.Errorf("the session was ended: %v", err)
+	}
+	b.exec(`DROP TRIGGER refuse ON tenants`)
+	if _, err := b.Archive(t.Context(), live.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Ping(t.Context()); err == nil || b.logins(c) != 0 {
+		t.Error("the archived tenant's session goes on, or its login is there")
+	}
+}

@@ -29,8 +29,7 @@ func (db *DB) Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 		case t.Status != provisioning.StatusArchived:
 			return t.Status.Conflict(op, "restoring")
 		case !t.PurgedAt.IsZero():
-			return provisioning.Errorf(provisioning.KindConflict, op,
-				"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
+			return purged(t, op)
 		case !t.WasLive():
 			return provisioning.Errorf(provisioning.KindConflict, op,
 				"the tenant was archived before it ever was live, so there is nothing to restore; create it anew under its name")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -51,8 +52,9 @@ func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMod
 	case found.Undo != provisioning.UndoNone:
 		set = claimSet
 	case t.Status == provisioning.StatusPending, t.Status == provisioning.StatusProvisioning:
-	case mode == provisioning.ClaimRetry && !t.WasLive() &&
-		(t.Status == provisioning.StatusFailed || t.Status == provisioning.StatusArchived):
+	case !t.PurgedAt.IsZero():
+		return provisioning.Run{}, purged(t, "claim tenant")
+	case mode == provisioning.ClaimRetry && canBeginAgain(t):
 		set, action = newAttempt+set, provisioning.AuditAttempt
 	default:
 		return provisioning.Run{}, t.Status.Conflict("claim tenant", "provisioning")
@@ -70,9 +72,21 @@ func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMod
 	return out.Run, err
 }
 
+// canBeginAgain reports whether a tenant ended without being live, and is not purged.
+func canBeginAgain(t provisioning.Tenant) bool {
+	return !t.WasLive() && t.PurgedAt.IsZero() &&
+		(t.Status == provisioning.StatusFailed || t.Status == provisioning.StatusArchived)
+}
+
 // newAttempt are the SET items with which a tenant that ended without being live
 // begins again.
 const newAttempt = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, `
+
+// purged refuses to bring back a tenant that was purged.
+func purged(t provisioning.Tenant, op string) error {
+	return provisioning.Errorf(provisioning.KindConflict, op,
+		"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
+}
 
 // queued refuses a tenant that is a worker's.
 func queued(t provisioning.Tenant, op string) error {

@@ -15,8 +15,10 @@ import (
 const createTries = 10
 
 // standingWhere matches what a new tenant of that name ($1) or external id ($2) has
-// to deal with: a live one, or one that never went live and can be continued.
-const standingWhere = `(name_key = $1::text AND (activated_at IS NULL OR status = 'ACTIVE')) OR external_id = nullif($2::text, '')`
+// to deal with: a live one, or one that never went live and can be continued. A purged
+// tenant is final, and holds neither.
+const standingWhere = `purged_at IS NULL AND
+	((name_key = $1::text AND (activated_at IS NULL OR status = 'ACTIVE')) OR external_id = nullif($2::text, ''))`
 
 // querier is a pool or a transaction.
 type querier interface {

@@ -24,10 +24,14 @@ func (db *DB) FindByName(ctx context.Context, name string) (provisioning.Tenant,
 		provisioning.NameKey(name))
 }
 
-// FindByExternalID finds the tenant of that key, whatever its status.
+// FindByExternalID finds the tenant of that key, whatever its status; of purged ones,
+// which do not hold their key any more, the one purged last, and only if no other has it.
 func (db *DB) FindByExternalID(ctx context.Context, externalID string) (provisioning.Tenant, error) {
 	return db.one(ctx, "find tenant", "there is no tenant with the external id "+externalID,
-		`SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1`, externalID)
+		`(SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1 AND purged_at IS NULL)
+		 UNION ALL
+		 (SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1 AND purged_at IS NOT NULL ORDER BY purged_at DESC LIMIT 1)
+		 ORDER BY purged_at NULLS FIRST LIMIT 1`, externalID)
 }
 
 func (db *DB) one(ctx context.Context, op, missing, query string, args ...any) (provisioning.Tenant, error) {

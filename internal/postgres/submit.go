@@ -138,8 +138,8 @@ func (db *DB) beginAgain(ctx context.Context, tx pgx.Tx, found row, in *provisio
 	return out, err
 }
 
-// Requeue queues another attempt of a FAILED tenant, or the rest of the attempt
-// of one that nobody works on.
+// Requeue queues another attempt of a tenant that ended without being live, or the
+// rest of the attempt of one that nobody works on.
 func (db *DB) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submission, error) {
 	const op = "retry tenant"
 	var out provisioning.Submission
@@ -157,7 +157,9 @@ func (db *DB) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submissio
 		case found.Undo != provisioning.UndoNone:
 			return provisioning.Errorf(provisioning.KindConflict, op,
 				"the rollback of the attempt before was interrupted and is about to be finished; try again in a moment")
-		case t.Status == provisioning.StatusFailed:
+		case !t.PurgedAt.IsZero():
+			return purged(t, op)
+		case canBeginAgain(t):
 			out, err = db.beginAgain(ctx, tx, found, nil, "")
 			return err
 		case !t.Status.Resting():

@@ -19,7 +19,8 @@ func (s *Service) Submit(ctx context.Context, in Inputs, idem *Idempotency) (Sub
 	return s.registry.Submit(ctx, draft, idem)
 }
 
-// Retry leaves another attempt of a FAILED tenant to a worker. See Registry.Requeue.
+// Retry leaves another attempt of a tenant that never went live to a worker. See
+// Registry.Requeue.
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Submission, error) {
 	return s.registry.Requeue(ctx, id)
 }

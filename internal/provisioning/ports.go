@@ -26,8 +26,8 @@ type Registry interface {
 	// same answer again, refusals included. KindConflict when the name or the
 	// external id is taken; KindReused when idem came with another request before.
 	Submit(ctx context.Context, d Draft, idem *Idempotency) (Submission, error)
-	// Requeue queues a tenant that is FAILED, or unfinished and nobody's work.
-	// KindConflict for every other one.
+	// Requeue queues a tenant that is FAILED, ARCHIVED without ever being live, or
+	// unfinished and nobody's work. KindConflict for every other one.
 	Requeue(ctx context.Context, id uuid.UUID) (Submission, error)
 	// List gives a page of tenants.
 	List(ctx context.Context, q ListQuery) (Page, error)
@@ -38,7 +38,8 @@ type Registry interface {
 	// FindByName finds the live tenant of that name, ignoring case, else the one
 	// archived last. KindNotFound when there is neither.
 	FindByName(ctx context.Context, name string) (Tenant, error)
-	// FindByExternalID returns KindNotFound for an unknown key.
+	// FindByExternalID finds the tenant that has the key, else the one that had it and
+	// was purged last. KindNotFound for an unknown key.
 	FindByExternalID(ctx context.Context, externalID string) (Tenant, error)
 	// Update changes what a caller may change, also of the admin user in the
 	// tenant's schema. With a password, a live tenant's open invitations end: each

@@ -1,0 +1,115 @@
+package postgres_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// aborted makes a tenant that was archived before it ever was live.
+func (b bundle) aborted(in provisioning.Inputs) provisioning.Tenant {
+	b.t.Helper()
+	run, err := b.Abort(b.t.Context(), b.begin(in).Tenant.ID, lease("test", time.Minute))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	t, err := b.Undo(b.t.Context(), run)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return t
+}
+
+// numbered is a queue that gives jobs numbers and works on none.
+type numbered struct{ last int64 }
+
+func (q *numbered) Enqueue(context.Context, pgx.Tx, uuid.UUID) (int64, error) {
+	q.last++
+	return q.last, nil
+}
+
+// TestDB_Purge_FreesNames: a purged tenant holds neither its name nor its external
+// id, whether it ever was live or not, and never comes back.
+func TestDB_Purge_FreesNames(t *testing.T) {
+	t.Parallel()
+	in := inputs("Clinic")
+	in.ExternalID = "erp-1"
+	create := func(b bundle, in provisioning.Inputs) (provisioning.Tenant, bool, error) {
+		c, err := b.Create(t.Context(), b.draft(in), lease("test", time.Minute))
+		return c.Tenant, c.Continued, err
+	}
+	submit := func(b bundle, in provisioning.Inputs) (provisioning.Tenant, bool, error) {
+		s, err := b.Submit(t.Context(), b.draft(in), nil)
+		return s.Tenant, s.Continued || s.Replayed, err
+	}
+	for end, make := range map[string]func(bundle, provisioning.Inputs) provisioning.Tenant{
+		"NeverLive": bundle.aborted, "WasLive": bundle.archived,
+	} {
+		for how, use := range map[string]func(bundle, provisioning.Inputs) (provisioning.Tenant, bool, error){
+			"Create": create, "Submit": submit,
+		} {
+			t.Run(end+how, func(t *testing.T) {
+				b := setup(t)
+				b.UseQueue(&numbered{})
+				old := make(b, in)
+				if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
+					t.Fatal(err)
+				}
+				fresh, continued, err := use(b, in)
+				if err != nil || continued || fresh.ID == old.ID || fresh.ExternalID != in.ExternalID {
+					t.Fatalf("%+v, continued %v, %v", fresh, continued, err)
+				}
+				if got, err := b.FindByExternalID(t.Context(), in.ExternalID); err != nil || got.ID != fresh.ID {
+					t.Errorf("the external id is that of %s, %v", got.ID, err)
+				}
+				if n := value[int](b, `SELECT count(*) FROM tenants WHERE id = $1 AND status = 'ARCHIVED' AND purged_at IS NOT NULL`, old.ID); n != 1 {
+					t.Error("the purged tenant's row was changed")
+				}
+			})
+		}
+	}
+	t.Run("IsFinal", func(t *testing.T) {
+		b := setup(t)
+		b.UseQueue(&numbered{})
+		old := b.aborted(in)
+		if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		_, claimed := b.Claim(t.Context(), old.ID, provisioning.ClaimRetry, lease("test", time.Minute))
+		_, queued := b.Requeue(t.Context(), old.ID)
+		for _, err := range []error{claimed, queued} {
+			wantKind(t, err, provisioning.KindConflict)
+			if !strings.Contains(provisioning.SafeMessage(err), "was purged") {
+				t.Errorf("%v", err)
+			}
+		}
+		if got, err := b.FindByExternalID(t.Context(), in.ExternalID); err != nil || got.ID != old.ID {
+			t.Errorf("while no other tenant has its external id: %+v, %v", got, err)
+		}
+	})
+}
+
+// TestDB_Requeue_Aborted: ARCHIVED and never live is a tenant that can be tried again.
+func TestDB_Requeue_Aborted(t *testing.T) {
+	b := setup(t)
+	b.UseQueue(&numbered{})
+	old := b.aborted(inputs("Clinic"))
+	s, err := b.Requeue(t.Context(), old.ID)
+	if err != nil || s.Tenant.ID != old.ID || s.Tenant.Status != provisioning.StatusProvisioning || s.Tenant.Attempt != 2 || !s.Tenant.ArchivedAt.IsZero() || s.JobID != "1" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	archived := b.archived(inputs("Other"))
+	_, err = b.Requeue(t.Context(), archived.ID)
+	wantKind(t, err, provisioning.KindConflict)
+	taken := b.aborted(inputs("Third"))
+	b.live(inputs("Third 2"))
+	b.exec(`UPDATE tenants SET name_key = $1 WHERE name = 'Third 2'`, provisioning.NameKey("Third"))
+	_, err = b.Requeue(t.Context(), taken.ID)
+	wantKind(t, err, provisioning.KindConflict)
+}

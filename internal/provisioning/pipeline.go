@@ -180,8 +180,8 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 	return p.execute(ctx, run, o)
 }
 
-// GiveUp rolls back an unfinished tenant that nobody runs, and makes it FAILED.
-// It refuses with KindConflict a tenant that is held by a run or at rest.
+// GiveUp rolls back an unfinished tenant that nobody runs, and makes it FAILED; one
+// whose abort was interrupted becomes ARCHIVED. It refuses with KindConflict a tenant that is held by a run or at rest.
 func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Tenant, error) {
 	run, err := p.claim(ctx, id, ClaimResume)
 	if err != nil {
@@ -203,9 +203,6 @@ func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Ten
 		run.Undo = UndoFailed
 	}
 	out, err := p.execute(ctx, run, RunOptions{})
-	if err == nil {
-		p.tellAdmin(ctx, out.Tenant)
-	}
 	return out.Tenant, err
 }
 

@@ -139,8 +139,8 @@ func TestReconciler_Foreground(t *testing.T) {
 		if report := w.pass(r); len(report.RolledBack) != 1 {
 			t.Errorf("%+v", report)
 		}
-		if got := w.only(); got.Status != provisioning.StatusFailed || got.ProvisioningError != "there are no funds" || w.schemas() != 0 {
-			t.Errorf("%+v, %d schemas", got, w.schemas())
+		if got := w.only(); got.Status != provisioning.StatusFailed || got.ProvisioningError != "there are no funds" || w.schemas() != 0 || w.failures != 1 {
+			t.Errorf("%+v, %d schemas, %d failure mails", got, w.schemas(), w.failures)
 		}
 		if report := w.pass(r); !report.Empty() {
 			t.Errorf("and again: %+v", report)

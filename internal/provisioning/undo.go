@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// fail ends the attempt: intent, undo, and a word to the admin. When the
-// registry does not answer, the tenant stays as it is and its lease runs out;
-// the next run then finishes or goes on.
+// fail ends the attempt: intent and undo. When the registry does not answer, the
+// tenant stays as it is and its lease runs out; the next run then finishes or goes on.
 func (x *execution) fail(step Step, took time.Duration, cause error) (Tenant, error) {
 	ctx, cancel := x.afterwards()
 	defer cancel()
@@ -26,11 +25,12 @@ func (x *execution) fail(step Step, took time.Duration, cause error) (Tenant, er
 	if err != nil {
 		return x.run.Tenant, x.unfinished(step, cause, err)
 	}
-	x.tellAdmin(ctx, tenant)
 	return tenant, Wrap(cause, KindOf(cause), "provision tenant", "step %s failed: %s", step, SafeMessage(cause))
 }
 
-// undo rolls back what this or an earlier run began to roll back.
+// undo rolls back what this or an earlier run began to roll back. The process that
+// finishes a rollback also sends the failure mail: of a tenant that was given up on
+// purpose, and is ARCHIVED, there is none.
 func (x *execution) undo() (Tenant, error) {
 	ctx, cancel := x.afterwards()
 	defer cancel()
@@ -45,6 +45,9 @@ func (x *execution) undo() (Tenant, error) {
 	x.run.Tenant = tenant
 	for _, step := range []Step{StepSeedRolesAndUser, StepRunMigrations, StepCreateSchema} {
 		x.tell(step, StepRolledBack, 0, nil)
+	}
+	if tenant.Status == StatusFailed {
+		x.tellAdmin(tenant)
 	}
 	return tenant, nil
 }
@@ -65,9 +68,11 @@ func (x *execution) unfinished(step Step, cause, undoing error) error {
 
 // tellAdmin sends the failure mail. A mail that fails changes nothing about the
 // tenant, so it is reported to the observer and no more.
-func (p *Pipeline) tellAdmin(ctx context.Context, tenant Tenant) {
-	if err := p.mailer.SendFailure(ctx, FailureMail{Tenant: tenant}); err != nil {
-		p.opts.Observer(ctx, Event{
+func (x *execution) tellAdmin(tenant Tenant) {
+	ctx, cancel := x.afterwards()
+	defer cancel()
+	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: tenant}); err != nil {
+		x.opts.Observer(ctx, Event{
 			Tenant: tenant, Attempt: tenant.Attempt, Step: StepSendWelcomeEmail, Status: StepFailed, Cause: err,
 			Message: "the admin could not be told about the failure: " + SafeMessage(err),
 		})

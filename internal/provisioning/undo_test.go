@@ -1,0 +1,90 @@
+package provisioning_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// TestPipeline_FailureMail: each rollback that ends FAILED sends one mail, from the
+// process that finished it.
+func TestPipeline_FailureMail(t *testing.T) {
+	t.Parallel()
+	noFunds := provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds")
+
+	for name, finish := range map[string]func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error{
+		"Worker": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+			_, err := p.Run(ctx, id, provisioning.RunOptions{MoreRuns: true})
+			return err
+		},
+		"GiveUp": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+			_, err := p.GiveUp(ctx, id, "nobody came back")
+			return err
+		},
+		"NextRun": func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
+			_, err := s.Resume(ctx, id) // It goes live in the attempt after the rollback.
+			return err
+		},
+	} {
+		t.Run("IsSentBy"+name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			id := w.leftAt("BeginUndo", noFunds)
+			if w.failures != 0 {
+				t.Fatalf("%d failure mails before the rollback", w.failures)
+			}
+			p := w.process()
+			pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			service, err := provisioning.NewService(p, pipeline)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := finish(t.Context(), pipeline, service, id); err != nil {
+				t.Fatal(err)
+			}
+			if w.failures != 1 || w.only().Status == provisioning.StatusProvisioning {
+				t.Errorf("%d failure mails, the tenant is %s", w.failures, w.only().Status)
+			}
+		})
+	}
+
+	t.Run("IsSentOnceAfterALostAnswer", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.deployErr = func(int) error { return noFunds }
+		p.after = losing("Undo")
+		if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); provisioning.KindOf(err) != provisioning.KindPermanent {
+			t.Fatal(err)
+		}
+		if w.failures != 1 {
+			t.Errorf("%d failure mails", w.failures)
+		}
+	})
+
+	t.Run("IsNotSentForAnAbort", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		id := w.leftAt("PrepareSchema", nil)
+		if _, err := w.db.Abort(t.Context(), id, provisioning.LeaseRequest{Owner: "aborter"}); err != nil {
+			t.Fatal(err)
+		}
+		p := w.process()
+		pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pipeline.GiveUp(t.Context(), id, "nobody came back"); err != nil {
+			t.Fatal(err)
+		}
+		if w.failures != 0 || w.only().Status != provisioning.StatusArchived {
+			t.Errorf("%d failure mails, the tenant is %s", w.failures, w.only().Status)
+		}
+	})
+}

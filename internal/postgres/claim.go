@@ -62,9 +62,13 @@ func claim(ctx context.Context, tx pgx.Tx, found row, mode provisioning.ClaimMod
 	rows, _ := tx.Query(ctx, `WITH claimed AS (
 			UPDATE tenants SET `+set+` WHERE id = $1 RETURNING *
 		), logged AS (`+logRecord("claimed WHERE undo IS NULL")+`
-			ON CONFLICT DO NOTHING
-		) SELECT `+tenantColumns+runColumns+` FROM claimed`, t.ID, lease.Owner, lease.TTL)
-	out, err := pgx.CollectExactlyOneRow(rows, scanRun)
+			ON CONFLICT DO NOTHING RETURNING *
+		), record AS (
+			SELECT duration_ms FROM logged
+			UNION ALL SELECT l.duration_ms FROM provisioning_logs l JOIN claimed ON l.tenant_id = claimed.id AND l.attempt = claimed.attempt
+			WHERE l.step = 'CREATE_TENANT_RECORD'
+		) SELECT `+tenantColumns+runColumns+`, (SELECT coalesce(max(`+logDuration+`), '0') FROM record) FROM claimed`, t.ID, lease.Owner, lease.TTL)
+	out, err := pgx.CollectExactlyOneRow(rows, scanClaim)
 	if err == nil && action != "" {
 		err = audit(ctx, tx, t.ID, action, map[string]any{"attempt": out.Tenant.Attempt})
 	}

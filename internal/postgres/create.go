@@ -101,8 +101,8 @@ func insert(ctx context.Context, q querier, d provisioning.Draft, hash string, l
 			ON CONFLICT DO NOTHING
 			RETURNING *
 		), audited AS (`+auditInsert("fresh", 16)+`
-		), logged AS (`+logRecord("fresh")+`
-		) SELECT `+tenantColumns+runColumns+` FROM fresh
+		), logged AS (`+logRecord("fresh")+` RETURNING *
+		) SELECT `+tenantColumns+runColumns+`, (SELECT `+logDuration+` FROM logged) FROM fresh
 		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
 		concat([]any{provisioning.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
 			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl, hash},
@@ -110,7 +110,7 @@ func insert(ctx context.Context, q querier, d provisioning.Draft, hash string, l
 	if err != nil {
 		return row{}, false, err
 	}
-	made, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	made, err := pgx.CollectExactlyOneRow(rows, scanClaim)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row{}, false, nil
 	}

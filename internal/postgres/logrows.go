@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -56,6 +57,22 @@ func logRecord(from string) string {
 	return `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
 		SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
 		       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM ` + from
+}
+
+// logDuration is the duration of a log's row, as scanLog reads it.
+const logDuration = `coalesce(duration_ms, 0) * interval '1 millisecond'`
+
+// durationColumns are the steps of a relation of log rows and what each took, for
+// durations.
+const durationColumns = `array_agg(step::text), array_agg(` + logDuration + `)`
+
+// durations joins what durationColumns gave; there is nothing of no rows.
+func durations(steps []string, took []time.Duration) provisioning.Durations {
+	d := provisioning.Durations{}
+	for i, step := range steps {
+		d[provisioning.Step(step)] = took[i]
+	}
+	return d
 }
 
 const logMerge = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),

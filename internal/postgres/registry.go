@@ -131,7 +131,7 @@ func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.L
 
 // logColumns are read by scanLog, in this order.
 const logColumns = `id, tenant_id, attempt, created_at, change, step::text, status::text, result,
-	coalesce(error, ''), coalesce(duration_ms, 0) * interval '1 millisecond'`
+	coalesce(error, ''), ` + logDuration
 
 func scanLog(r pgx.CollectableRow) (e provisioning.LogEntry, err error) {
 	err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Change, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)

@@ -85,11 +85,11 @@ func (db *DB) Invite(ctx context.Context, r provisioning.Run, inv provisioning.I
 // Advance writes checkpoint, log rows and what the steps learned. Repeating it
 // after a lost answer is success; it changes nothing a second time that others
 // may have changed since.
-func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, error) {
+func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, provisioning.Durations, error) {
 	const op = "record progress"
 	pool, err := db.ready(ctx)
 	if err != nil {
-		return provisioning.Tenant{}, err
+		return provisioning.Tenant{}, nil, err
 	}
 	log := newLogRows(p.Records)
 	event := auditArgs(ctx, provisioning.AuditActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
@@ -113,29 +113,51 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 		), audited AS (`+auditInsert("moved WHERE $6::boolean", 12)+`
 		), logged AS (`+logUpsert+`
 			FROM moved, `+logInput(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
-		) SELECT `+tenantColumns+` FROM moved`,
+			RETURNING step, duration_ms
+		), took AS (SELECT `+durationColumns+` FROM logged
+		) SELECT `+tenantColumns+`, took.* FROM moved, took`,
 		concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args(), event)...)
 	if err != nil {
-		return provisioning.Tenant{}, failure(err, op)
+		return provisioning.Tenant{}, nil, failure(err, op)
 	}
-	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	var (
+		t     provisioning.Tenant
+		steps []string
+		took  []time.Duration
+	)
+	_, err = pgx.CollectExactlyOneRow(rows, func(r pgx.CollectableRow) (_ struct{}, err error) {
+		t, err = scanTenantAnd(r, &steps, &took)
+		return struct{}{}, err
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return db.advancedBefore(ctx, r, p)
 	}
-	return t, failure(err, op)
+	return t, durations(steps, took), failure(err, op)
 }
 
 // advancedBefore tells a run that was overtaken from one whose own last commit
 // went through although its answer was lost.
-func (db *DB) advancedBefore(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, error) {
+func (db *DB) advancedBefore(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, provisioning.Durations, error) {
 	found, err := db.reload(ctx, r)
 	if err != nil {
-		return provisioning.Tenant{}, err
+		return provisioning.Tenant{}, nil, err
 	}
 	if p.Activate && found.Tenant.Status == provisioning.StatusActive && found.Checkpoint == p.Checkpoint {
-		return found.Tenant, nil
+		took, err := db.logged(ctx, r)
+		return found.Tenant, took, err
 	}
-	return provisioning.Tenant{}, errFenced
+	return provisioning.Tenant{}, nil, errFenced
+}
+
+// logged reads what the steps of the run's attempt took.
+func (db *DB) logged(ctx context.Context, r provisioning.Run) (provisioning.Durations, error) {
+	var (
+		steps []string
+		took  []time.Duration
+	)
+	err := db.pool.QueryRow(ctx, `SELECT `+durationColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND attempt = $2`,
+		r.Tenant.ID, r.Tenant.Attempt).Scan(&steps, &took)
+	return durations(steps, took), failure(err, "read provisioning log")
 }
 
 // concat joins the parameters of a statement.

@@ -53,17 +53,31 @@ func complete(t *provisioning.Tenant, late times) {
 	t.DatabaseRole = provisioning.DatabaseRole(t.SchemaName, t.ID)
 }
 
-func scanTenant(r pgx.CollectableRow) (provisioning.Tenant, error) {
+func scanTenant(r pgx.CollectableRow) (provisioning.Tenant, error) { return scanTenantAnd(r) }
+
+// scanTenantAnd reads a tenant and the columns that follow it.
+func scanTenantAnd(r pgx.CollectableRow, more ...any) (provisioning.Tenant, error) {
 	var (
 		t    provisioning.Tenant
 		late times
 	)
-	err := r.Scan(tenantTargets(&t, &late)...)
+	err := r.Scan(append(tenantTargets(&t, &late), more...)...)
 	complete(&t, late)
 	return t, err
 }
 
-func scanRun(r pgx.CollectableRow) (row, error) {
+func scanRun(r pgx.CollectableRow) (row, error) { return scanRunAnd(r) }
+
+// scanClaim reads a run and what the record of its attempt took.
+func scanClaim(r pgx.CollectableRow) (row, error) {
+	var recorded time.Duration
+	out, err := scanRunAnd(r, &recorded)
+	out.Recorded = recorded
+	return out, err
+}
+
+// scanRunAnd reads a run and the columns that follow it.
+func scanRunAnd(r pgx.CollectableRow, more ...any) (row, error) {
 	var (
 		out  row
 		user *[16]byte
@@ -71,7 +85,7 @@ func scanRun(r pgx.CollectableRow) (row, error) {
 	)
 	targets := append(tenantTargets(&out.Tenant, &late),
 		&out.Epoch, &out.Checkpoint, &out.Undo, &user, &out.MailSerial, &out.leased, &out.expiresAt, &out.lastJob)
-	err := r.Scan(targets...)
+	err := r.Scan(append(targets, more...)...)
 	complete(&out.Tenant, late)
 	if user != nil {
 		out.AdminUser = *user

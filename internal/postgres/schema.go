@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -92,39 +94,57 @@ func (b *batch) mark(n string) {
 
 // PrepareSchema makes role, schema, tables and rows of a tenant in one
 // transaction and one round trip, together with checkpoint and log.
-func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) error {
+func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (provisioning.Durations, error) {
 	const op = "make tenant schema"
 	pool, err := db.ready(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return failure(err, op)
+		return nil, failure(err, op)
 	}
-	if err = failure(prepareBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn()), op); err == nil {
+	answers, err := prepareBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn())
+	if err = failure(err, op); err == nil {
 		countTenant(conn.Conn())
 	}
 	conn.Release()
-	if provisioning.KindOf(err) == provisioning.KindFenced {
+	switch {
+	case provisioning.KindOf(err) == provisioning.KindFenced:
 		return db.preparedBefore(ctx, r, seed)
+	case err != nil:
+		return nil, err
 	}
-	return err
+	return stepDurations(answers[len(answers)-2]) // The last one is the commit's.
+}
+
+// stepDurations reads the answer to the statement that wrote the log, in the text
+// format: step and microseconds.
+func stepDurations(answer *pgconn.Result) (provisioning.Durations, error) {
+	took := provisioning.Durations{}
+	for _, row := range answer.Rows {
+		microseconds, err := strconv.ParseInt(string(row[1]), 10, 64)
+		if err != nil {
+			return nil, failure(err, "read durations of steps")
+		}
+		took[provisioning.Step(row[0])] = time.Duration(microseconds) * time.Microsecond
+	}
+	return took, nil
 }
 
 // preparedBefore tells a run that was overtaken from one whose own commit went
 // through although its answer was lost. That commit may have been on its way
 // still when the run asked again, so looking first would not do.
-func (db *DB) preparedBefore(ctx context.Context, r provisioning.Run, seed provisioning.Seed) error {
+func (db *DB) preparedBefore(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (provisioning.Durations, error) {
 	found, err := db.reload(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if found.AdminUser != seed.AdminUser || found.Undo != provisioning.UndoNone ||
 		found.Checkpoint.Index() < provisioning.StepSeedRolesAndUser.Index() {
-		return errFenced
+		return nil, errFenced
 	}
-	return nil
+	return db.logged(ctx, found)
 }
 
 func prepareBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed) *batch {
@@ -155,7 +175,8 @@ func prepareBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed)
 			 current_setting('healthcare.mark_2'), clock_timestamp()::text),
 			($7::text, 'IN_PROGRESS', NULL, NULL, NULL)
 		) AS steps (step, status, result, began, ended)
-		ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge,
+		ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		RETURNING step::text, (extract(epoch FROM `+logDuration+`) * 1000000)::bigint`,
 		t.ID, t.Attempt, t.SchemaName, t.DatabaseRole, TenantSchemaVersion, seed.AdminUser.String(), string(seed.Next))
 	b.run(`COMMIT`)
 	return b
@@ -180,18 +201,19 @@ func (b *batch) seed(t provisioning.Tenant, seed provisioning.Seed) {
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)
 }
 
-// send runs the batch, which begins and commits its own transaction.
-func (b *batch) send(ctx context.Context, conn *pgx.Conn) error {
+// send runs the batch, which begins and commits its own transaction, and gives the
+// answers of its statements.
+func (b *batch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Result, error) {
 	if b.err != nil {
-		return b.err
+		return nil, b.err
 	}
-	_, err := conn.PgConn().ExecBatch(ctx, &b.Batch).ReadAll()
+	answers, err := conn.PgConn().ExecBatch(ctx, &b.Batch).ReadAll()
 	var state *pgconn.PgError
 	if errors.As(err, &state) {
 		// The transaction is over in effect; with its formal end the connection is usable again.
 		_, _ = conn.Exec(context.WithoutCancel(ctx), `ROLLBACK`)
 	}
-	return err
+	return answers, err
 }
 
 // BaselineScript gives what a new tenant's schema consists of as plain SQL, for

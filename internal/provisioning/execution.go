@@ -70,7 +70,7 @@ func (x *execution) steps() (Tenant, error) {
 			"the registry names a step %q that this version does not know; use the version that wrote it, or a newer one", x.run.Checkpoint)
 	}
 	if done == 0 { // The record was made together with the claim.
-		x.tell(StepCreateTenantRecord, StepCompleted, 0, nil)
+		x.tell(StepCreateTenantRecord, StepCompleted, x.run.Recorded, nil)
 	}
 	for _, step := range steps[done+1:] {
 		if step.Index() <= x.run.Checkpoint.Index() {
@@ -82,7 +82,7 @@ func (x *execution) steps() (Tenant, error) {
 		x.tell(step, StepInProgress, 0, nil)
 		started := x.opts.Clock.Now()
 		if err := x.perform(step, started); err != nil {
-			return x.ended(step, x.opts.Clock.Now().Sub(started), err)
+			return x.ended(step, x.opts.since(started), err)
 		}
 	}
 	return x.run.Tenant, nil
@@ -91,7 +91,7 @@ func (x *execution) steps() (Tenant, error) {
 func (x *execution) perform(step Step, started time.Time) error {
 	switch step {
 	case StepCreateSchema:
-		return x.prepareSchema(started)
+		return x.prepareSchema()
 	case StepDeploySorobanContract:
 		return x.deployContract(started)
 	case StepStoreContractAddress:
@@ -147,7 +147,7 @@ func (x *execution) ended(step Step, took time.Duration, err error) (Tenant, err
 func (x *execution) giveBack(next Step) (Tenant, error) {
 	ctx, cancel := x.afterwards()
 	defer cancel()
-	err := x.flush(ctx)
+	_, err := x.flush(ctx)
 	if err == nil {
 		err = x.runs.Release(ctx, x.run)
 	}
@@ -172,7 +172,7 @@ func (x *execution) putOff(step Step, took time.Duration, cause error) (Tenant, 
 	ctx, cancel := x.afterwards()
 	defer cancel()
 	record := StepRecord{Step: step, Status: StepInProgress, Error: SafeMessage(cause), Duration: took}
-	err := x.flush(ctx)
+	_, err := x.flush(ctx)
 	if err == nil {
 		err = x.runs.Release(ctx, x.run, record)
 	}
@@ -189,16 +189,22 @@ func (x *execution) afterwards() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(x.work), x.opts.StepGrace)
 }
 
-// flush commits what is buffered.
-func (x *execution) flush(ctx context.Context) error {
+// flush commits what is buffered, and gives what the steps in it took.
+func (x *execution) flush(ctx context.Context) (Durations, error) {
 	if x.buffered.Checkpoint == "" {
-		return nil
+		return nil, nil
 	}
-	tenant, err := x.runs.Advance(ctx, x.run, x.buffered)
+	tenant, took, err := x.runs.Advance(ctx, x.run, x.buffered)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x.run.Tenant, x.run.Checkpoint = tenant, x.buffered.Checkpoint
 	x.buffered = Progress{}
-	return nil
+	return took, nil
+}
+
+// since is how long a step has been running, as exactly as the log has it: in
+// microseconds, and at least one, as the log takes zero for not measured.
+func (o PipelineOptions) since(started time.Time) time.Duration {
+	return max(o.Clock.Now().Sub(started).Truncate(time.Microsecond), time.Microsecond)
 }

@@ -11,7 +11,7 @@ type Event struct {
 	Attempt  int
 	Step     Step
 	Status   StepStatus
-	Duration time.Duration // Of a step that ended.
+	Duration time.Duration // Of a step that ended: its own, as the log has it.
 	Message  string        // For people, free of secrets: why a step failed or is tried again.
 	Cause    error         // For the log alone.
 }

@@ -9,20 +9,24 @@ import (
 
 // prepareSchema covers three steps, because one transaction for all of them
 // costs a third of three (DESIGN, section 2).
-func (x *execution) prepareSchema(started time.Time) error {
+func (x *execution) prepareSchema() error {
 	user, err := uuid.NewV7()
 	if err != nil {
 		return Wrap(err, KindPermanent, "choose user id", "the system gives no random numbers")
 	}
 	invitation := NewInvitation(x.opts.Clock.Now())
 	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: StepDeploySorobanContract}
-	if err := x.retry(StepCreateSchema, func() error { return x.runs.PrepareSchema(x.work, x.run, seed) }); err != nil {
+	var took Durations
+	err = x.retry(StepCreateSchema, func() (err error) {
+		took, err = x.runs.PrepareSchema(x.work, x.run, seed)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	x.run.Checkpoint, x.run.AdminUser, x.invitation = StepSeedRolesAndUser, user, invitation
-	took := x.opts.Clock.Now().Sub(started)
 	for _, step := range []Step{StepCreateSchema, StepRunMigrations, StepSeedRolesAndUser} {
-		x.tell(step, StepCompleted, took, nil)
+		x.tell(step, StepCompleted, took[step], nil)
 	}
 	return nil
 }
@@ -37,15 +41,16 @@ func (x *execution) deployContract(started time.Time) error {
 	if err != nil {
 		return err
 	}
-	took := x.opts.Clock.Now().Sub(started)
+	took := x.opts.since(started)
 	x.buffer(StepDeploySorobanContract, contract.log(), took)
 	x.buffered.ContractID = contract.ID
 	x.tell(StepDeploySorobanContract, StepCompleted, took, nil)
 	if contract.TransactionHash == "" {
 		// The contract was there before. Nothing would be lost if this process
 		// died now, so its address waits for the next commit.
-		x.buffer(StepStoreContractAddress, nil, 0)
-		x.tell(StepStoreContractAddress, StepCompleted, 0, nil)
+		took = x.opts.since(x.opts.Clock.Now())
+		x.buffer(StepStoreContractAddress, nil, took)
+		x.tell(StepStoreContractAddress, StepCompleted, took, nil)
 		x.run.Checkpoint = StepStoreContractAddress
 	}
 	return nil
@@ -60,13 +65,17 @@ func (x *execution) storeContract() error {
 	if x.buffered.ContractID == "" {
 		return Errorf(KindPermanent, "store contract address", "the address is not known; the registry was changed by hand")
 	}
-	started := x.opts.Clock.Now()
-	x.buffer(StepStoreContractAddress, nil, 0)
+	x.buffer(StepStoreContractAddress, nil, 0) // It takes as long as the write does.
 	x.buffered.Records = append(x.buffered.Records, StepRecord{Step: StepSendWelcomeEmail, Status: StepInProgress})
-	if err := x.retry(StepStoreContractAddress, func() error { return x.flush(x.work) }); err != nil {
+	var took Durations
+	err := x.retry(StepStoreContractAddress, func() (err error) {
+		took, err = x.flush(x.work)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	x.tell(StepStoreContractAddress, StepCompleted, x.opts.Clock.Now().Sub(started), nil)
+	x.tell(StepStoreContractAddress, StepCompleted, took[StepStoreContractAddress], nil)
 	return nil
 }
 
@@ -95,7 +104,7 @@ func (x *execution) sendWelcome(started time.Time) error {
 	if x.options.Attended && x.stop.Err() != nil {
 		return context.Canceled // The next run sends the mail again, with the same Message-ID.
 	}
-	took := x.opts.Clock.Now().Sub(started)
+	took := x.opts.since(started)
 	record := StepRecord{Step: StepSendWelcomeEmail, Status: StepCompleted, Duration: took}
 	if sent != nil {
 		record.Status, record.Error = StepFailed, SafeMessage(sent)
@@ -116,7 +125,10 @@ func (x *execution) sendWelcome(started time.Time) error {
 func (x *execution) lastCommit() error {
 	ctx, cancel := x.afterwards()
 	defer cancel()
-	return x.retryWith(ctx, func() error { return x.flush(ctx) })
+	return x.retryWith(ctx, func() error {
+		_, err := x.flush(ctx)
+		return err
+	})
 }
 
 // judgeMail decides whether a tenant goes live without its welcome mail.

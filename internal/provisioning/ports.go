@@ -105,7 +105,8 @@ type Run struct {
 	Checkpoint Step // The last step that is completed.
 	Undo       Undo // Not empty: a rollback has begun and must be finished first.
 	AdminUser  uuid.UUID
-	MailSerial int // Which welcome mail this is; part of its Message-ID.
+	MailSerial int           // Which welcome mail this is; part of its Message-ID.
+	Recorded   time.Duration // What CREATE_TENANT_RECORD of this attempt took, as the log has it.
 }
 
 // Undo says how a rollback ends.
@@ -134,13 +135,16 @@ type Runs interface {
 	// its role, its rows and the admin's invitation, in one transaction with
 	// checkpoint and log. The admin, with or without a password, is the one that the
 	// registry names at that moment. Repeated with the same seed after a lost answer it is success.
-	PrepareSchema(ctx context.Context, r Run, seed Seed) error
+	// It returns what each of the three steps took, as the log has it.
+	PrepareSchema(ctx context.Context, r Run, seed Seed) (Durations, error)
 	// Invite adds an invitation to the tenant's admin, beside earlier ones.
 	Invite(ctx context.Context, r Run, inv Invitation) error
 	// Journal remembers the Stellar transactions of this run.
 	Journal(r Run) Journal
-	// Advance writes checkpoint, log rows and what the steps learned.
-	Advance(ctx context.Context, r Run, p Progress) (Tenant, error)
+	// Advance writes checkpoint, log rows and what the steps learned. It returns what
+	// the steps of the records took, as the log has it: one without a duration of its
+	// own took as long as this write.
+	Advance(ctx context.Context, r Run, p Progress) (Tenant, Durations, error)
 	// BeginUndo notes, before anything is undone, that this run rolls back and why.
 	BeginUndo(ctx context.Context, r Run, undo Undo, failed StepRecord) error
 	// Undo drops schema and role, marks the completed database steps ROLLED_BACK,

@@ -212,7 +212,7 @@ func (s *Service) ResendWelcome(ctx context.Context, id uuid.UUID) (Outcome, err
 			status = WelcomeEmailPending
 		}
 	}
-	record.Duration = p.opts.Clock.Now().Sub(started)
+	record.Duration = p.opts.since(started)
 	p.opts.Observer(ctx, Event{
 		Tenant: tenant, Attempt: tenant.Attempt, Step: record.Step, Status: record.Status,
 		Duration: record.Duration, Message: record.Error, Cause: sent,

@@ -53,6 +53,9 @@ type StepRecord struct {
 	Duration time.Duration
 }
 
+// Durations are what steps took by themselves, also those that share a transaction.
+type Durations map[Step]time.Duration
+
 // LogEntry is one row of a tenant's provisioning log: one for each attempt and step.
 type LogEntry struct {
 	ID        uuid.UUID

@@ -13,7 +13,7 @@ func (x *execution) fail(step Step, took time.Duration, cause error) (Tenant, er
 	if !x.buffered.Activate {
 		// A contract that is there stays there, so the log shall say so. Whether this
 		// commit succeeds decides nothing: the next attempt looks for the contract.
-		_ = x.flush(ctx)
+		_, _ = x.flush(ctx)
 	}
 	record := StepRecord{Step: step, Status: StepFailed, Error: SafeMessage(cause), Duration: took}
 	err := x.retryWith(ctx, func() error { return x.runs.BeginUndo(ctx, x.run, UndoFailed, record) })

@@ -119,17 +119,18 @@ func (p *process) Create(ctx context.Context, d provisioning.Draft, l provisioni
 	return c, p.answer("Create", err)
 }
 
-func (p *process) PrepareSchema(ctx context.Context, r provisioning.Run, s provisioning.Seed) error {
-	return p.answer("PrepareSchema", p.call(func() error { return p.DB.PrepareSchema(ctx, r, s) }))
+func (p *process) PrepareSchema(ctx context.Context, r provisioning.Run, s provisioning.Seed) (took provisioning.Durations, err error) {
+	err = p.call(func() (err error) { took, err = p.DB.PrepareSchema(ctx, r, s); return err })
+	return took, p.answer("PrepareSchema", err)
 }
 
 func (p *process) Invite(ctx context.Context, r provisioning.Run, inv provisioning.Invitation) error {
 	return p.answer("Invite", p.call(func() error { return p.DB.Invite(ctx, r, inv) }))
 }
 
-func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioning.Progress) (t provisioning.Tenant, err error) {
-	err = p.call(func() (err error) { t, err = p.DB.Advance(ctx, r, pr); return err })
-	return t, p.answer("Advance", err)
+func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioning.Progress) (t provisioning.Tenant, took provisioning.Durations, err error) {
+	err = p.call(func() (err error) { t, took, err = p.DB.Advance(ctx, r, pr); return err })
+	return t, took, p.answer("Advance", err)
 }
 
 func (p *process) BeginUndo(ctx context.Context, r provisioning.Run, u provisioning.Undo, s provisioning.StepRecord) error {

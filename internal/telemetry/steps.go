@@ -32,11 +32,14 @@ func NewSteps(r prometheus.Registerer) *Steps {
 	return s
 }
 
-// Observe is a pipeline's observer.
+// Observe is a pipeline's observer. An event without a duration is of no step that
+// ended, such as a failure mail that could not be sent after a rollback.
 func (s *Steps) Observe(_ context.Context, e provisioning.Event) {
 	switch e.Status {
 	case provisioning.StepCompleted, provisioning.StepFailed:
-		s.took.WithLabelValues(string(e.Step), string(e.Status)).Observe(e.Duration.Seconds())
+		if e.Duration > 0 {
+			s.took.WithLabelValues(string(e.Step), string(e.Status)).Observe(e.Duration.Seconds())
+		}
 	case provisioning.StepInProgress:
 		if e.Cause != nil {
 			s.tries.WithLabelValues(string(e.Step)).Inc()

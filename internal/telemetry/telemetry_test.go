@@ -24,6 +24,7 @@ func TestSteps(t *testing.T) {
 		{Step: provisioning.StepCreateSchema, Status: provisioning.StepCompleted, Duration: 30 * time.Millisecond},
 		{Step: provisioning.StepDeploySorobanContract, Status: provisioning.StepFailed, Duration: 2 * time.Second, Cause: errors.New("no funds")},
 		{Step: provisioning.StepCreateSchema, Status: provisioning.StepRolledBack},
+		{Step: provisioning.StepSendWelcomeEmail, Status: provisioning.StepFailed, Cause: errors.New("no failure mail")}, // Of no step.
 	} {
 		s.Observe(t.Context(), e)
 	}

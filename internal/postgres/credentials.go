@@ -69,9 +69,17 @@ func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Dur
 
 func makeLogin(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c provisioning.Credential, verifier string) error {
 	name := pgx.Identifier{c.Username}.Sanitize()
+	secret, err := literal(tx, verifier)
+	if err != nil {
+		return err
+	}
+	until, err := validUntil(tx, c.ExpiresAt)
+	if err != nil {
+		return err
+	}
 	for _, statement := range []string{
 		`CREATE ROLE ` + name + ` LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
-			PASSWORD '` + verifier + `' VALID UNTIL '` + c.ExpiresAt.UTC().Format(time.RFC3339) + `'
+			PASSWORD ` + secret + until + `
 			IN ROLE ` + pgx.Identifier{t.DatabaseRole}.Sanitize() + `, ` + connectGroup,
 		`ALTER ROLE ` + name + ` SET search_path TO ` + pgx.Identifier{t.SchemaName}.Sanitize(),
 	} {
@@ -80,6 +88,18 @@ func makeLogin(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c provisio
 		}
 	}
 	return nil
+}
+
+// validUntil is the clause for the end of a login.
+func validUntil(tx pgx.Tx, end time.Time) (string, error) {
+	text, err := literal(tx, end.UTC().Format(time.RFC3339))
+	return ` VALID UNTIL ` + text, err
+}
+
+// literal quotes a value for a statement that takes no parameters, such as CREATE ROLE.
+func literal(tx pgx.Tx, value string) (string, error) {
+	text, err := tx.Conn().PgConn().EscapeString(value)
+	return `'` + text + `'`, err
 }
 
 func credentialDetail(id uuid.UUID, username string, expires time.Time) map[string]any {
@@ -104,7 +124,11 @@ func (db *DB) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl tim
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `ALTER ROLE `+pgx.Identifier{username}.Sanitize()+` VALID UNTIL '`+expires.UTC().Format(time.RFC3339)+`'`); err != nil {
+		until, err := validUntil(tx, expires)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `ALTER ROLE `+pgx.Identifier{username}.Sanitize()+until); err != nil {
 			return err
 		}
 		return audit(ctx, tx, tenant, provisioning.AuditRenewCredential, credentialDetail(id, username, expires))

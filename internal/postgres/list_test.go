@@ -1,13 +1,16 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -117,6 +120,20 @@ func TestDB_List_Counts(t *testing.T) {
 	agree("a deletion")
 }
 
+// TestDB_List_HostileStatus: a status is a value of the statement and no part of it.
+func TestDB_List_HostileStatus(t *testing.T) {
+	b := setup(t)
+	b.live(inputs("Clinic"))
+	for _, status := range []provisioning.Status{"ACTIVE' OR 'a' = 'a", "active + 41", "NONE", "'"} {
+		for _, text := range []string{"", "clinic"} {
+			page, err := b.List(t.Context(), provisioning.ListQuery{Status: status, Text: text, Limit: 10})
+			if err == nil || len(page.Tenants) != 0 || page.Total != 0 {
+				t.Errorf("status %q gives %d tenants of %d, %v", status, len(page.Tenants), page.Total, err)
+			}
+		}
+	}
+}
+
 // TestDB_List_Plans: a page costs the same at any depth and size, which is a
 // matter of how it is read.
 func TestDB_List_Plans(t *testing.T) {
@@ -125,20 +142,86 @@ func TestDB_List_Plans(t *testing.T) {
 		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END::tenant_status, 'a@b.example', 'A', 'B',
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series(1, 20000) n`)
 	b.exec(`ANALYZE tenants`)
-	for what, where := range map[string]string{
-		"everything": "true", "a status": "status = 'FAILED'",
-		"a deep page": "true AND (created_at, id) < (now() - interval '15000 seconds', '" + uuid.NewString() + "'::uuid)",
+	traced := &batchTracer{}
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: b.Pool().Config().ConnString()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	postgres.Trace(t, db, traced)
+	defer db.Close()
+	deep := &provisioning.Position{CreatedAt: time.Now().Add(-15000 * time.Second), ID: uuid.New()}
+	for _, c := range []struct {
+		query  provisioning.ListQuery
+		index  string
+		sorted bool // Few enough rows to be sorted.
+	}{
+		{provisioning.ListQuery{}, "tenants_page", false},
+		{provisioning.ListQuery{After: deep}, "tenants_page", false},
+		{provisioning.ListQuery{Status: provisioning.StatusActive}, "tenants_page", false},
+		{provisioning.ListQuery{Status: provisioning.StatusFailed}, "tenants_status_page", false},
+		{provisioning.ListQuery{Status: provisioning.StatusFailed, After: deep}, "tenants_status_page", false},
+		{provisioning.ListQuery{Status: provisioning.StatusArchived}, "tenants_status_page", false},
+		{provisioning.ListQuery{Status: provisioning.StatusPending}, "tenants_status_page", false},
+		{provisioning.ListQuery{Status: provisioning.StatusProvisioning}, "tenants_unfinished", true},
 	} {
-		rows, err := b.Pool().Query(t.Context(), `EXPLAIN SELECT id FROM tenants WHERE `+where+` ORDER BY created_at DESC, id DESC LIMIT 21`)
-		if err != nil {
+		c.query.Limit = 20
+		if _, err := db.List(t.Context(), c.query); err != nil {
 			t.Fatal(err)
 		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "page on tenants") || strings.Contains(plan, "Sort") {
-			t.Errorf("%s is read so:\n%s", what, plan)
+		plan := b.genericPlan(traced.last.SQL, traced.last.Args)
+		if !strings.Contains(plan, " "+c.index+" ") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") != c.sorted {
+			t.Errorf("%+v is read so:\n%s", c.query, plan)
 		}
 	}
+}
+
+// batchTracer keeps the last statement of the last batch.
+type batchTracer struct{ last pgx.TraceBatchQueryData }
+
+func (*batchTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (*batchTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (*batchTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (t *batchTracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	t.last = data
+}
+
+func (*batchTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// genericPlan is how a statement is read whatever its parameters are, as in the
+// connections of a DB.
+func (b bundle) genericPlan(statement string, args []any) string {
+	b.t.Helper()
+	conn, err := b.Pool().Acquire(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer conn.Release()
+	values := make([]string, len(args))
+	for i, arg := range args {
+		values[i] = fmt.Sprintf("'%v'", arg)
+		if at, ok := arg.(time.Time); ok {
+			values[i] = "'" + at.Format(time.RFC3339Nano) + "'"
+		}
+	}
+	execute := `EXPLAIN EXECUTE page`
+	if len(values) > 0 {
+		execute += `(` + strings.Join(values, ", ") + `)`
+	}
+	if _, err := conn.Exec(b.t.Context(), `PREPARE page AS `+statement); err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _, _ = conn.Exec(b.t.Context(), `DEALLOCATE page`) }()
+	rows, _ := conn.Query(b.t.Context(), execute, pgx.QueryExecModeSimpleProtocol)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -50,6 +50,10 @@ func New(o Options) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
+	account, err := accountOfKey(signer)
+	if err != nil {
+		return nil, err
+	}
 	d := &Deployer{
 		opts: o,
 		rpc: &client{
@@ -57,7 +61,7 @@ func New(o Options) (*Deployer, error) {
 		},
 		signer:    signer,
 		tending:   make(chan struct{}, 1),
-		account:   xdr.MustAddress(signer.Address()),
+		account:   account,
 		code:      sha256.Sum256(o.Code.Wasm),
 		networkID: NetworkID(o.Passphrase),
 	}

@@ -24,7 +24,7 @@ type contracts struct {
 	chain   *soroban.Deployer
 	keeper  *provisioning.Keeper
 	looks   together[provisioning.Tenant, provisioning.ContractState]
-	silence provisioning.Silence
+	breaker provisioning.CircuitBreaker
 }
 
 func newContracts(chain *soroban.Deployer, keeper *provisioning.Keeper) *contracts {
@@ -35,7 +35,7 @@ func newContracts(chain *soroban.Deployer, keeper *provisioning.Keeper) *contrac
 
 // look tells where a tenant's contract stands; false when the network did not say.
 func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioning.ContractState, bool) {
-	if c.silence.Lasts() {
+	if c.breaker.Open() {
 		return provisioning.ContractState{}, false
 	}
 	state, err := c.looks.get(ctx, t)
@@ -47,14 +47,16 @@ func (c *contracts) look(ctx context.Context, t provisioning.Tenant) (provisioni
 
 // ask looks at many contracts. When the network does not answer, it is left alone.
 func (c *contracts) ask(ctx context.Context, all []provisioning.Tenant) ([]provisioning.ContractState, error) {
-	if c.silence.Lasts() { // Since these were gathered.
+	if !c.breaker.Allow() { // It may have opened since these were gathered.
 		return nil, provisioning.Errorf(provisioning.KindTransient, "look at contracts", "the Stellar network did not answer a moment ago")
 	}
-	ctx, cancel := context.WithTimeout(ctx, provisioning.LookPatience)
+	ctx, cancel := context.WithTimeout(ctx, provisioning.ContractReadTimeout)
 	defer cancel()
 	states, err := c.chain.ReadContracts(ctx, all)
 	if err != nil {
-		c.silence.Begin()
+		c.breaker.Failure()
+	} else {
+		c.breaker.Success()
 	}
 	return states, err
 }
@@ -185,15 +187,18 @@ func (r *tenantResource) tellArchived(ctx context.Context, t provisioning.Tenant
 		return
 	}
 	reason := "the Stellar network did not answer a moment ago"
-	if !care.silence.Lasts() {
+	if care.breaker.Allow() {
 		waiting, cancel := context.WithTimeout(ctx, statusPatience)
 		defer cancel()
 		err := care.keeper.AttendWhole(waiting, t.ID)
 		if err == nil {
+			care.breaker.Success()
 			return
 		}
 		if waiting.Err() != nil && ctx.Err() == nil {
-			care.silence.Begin()
+			care.breaker.Failure()
+		} else { // This says nothing about the network.
+			care.breaker.Abandon()
 		}
 		reason = provisioning.SafeMessage(err)
 	}

@@ -54,7 +54,7 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	}
 	if network != nil {
 		tflog.Warn(ctx, "the Stellar network was not looked at: "+provisioning.SafeMessage(network))
-		b.contracts().silence.Begin()
+		b.contracts().breaker.Trip()
 	}
 }
 

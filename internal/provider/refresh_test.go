@@ -111,7 +111,7 @@ func startProvider(t *testing.T, environment map[string]string) *startedProvider
 	if _, err := p.backend.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p.backend.contracts().silence.Begin() // There is no network, and nobody waits for it.
+	p.backend.contracts().breaker.Trip() // There is no network, and nobody waits for it.
 	return p
 }
 

@@ -2,15 +2,20 @@ package provisioning
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
+
+// ContractReadTimeout is how long a read of tenants waits for the network to tell where
+// their contracts stand.
+const ContractReadTimeout = 5 * time.Second
 
 // contractCare is what a Service that looks after contracts has for it.
 type contractCare struct {
 	chain   ContractKeeper
 	keeper  *Keeper
-	silence Silence
+	breaker CircuitBreaker
 }
 
 // LookingAfter gives a service of the same parts that also tells where contracts
@@ -20,7 +25,7 @@ func (s *Service) LookingAfter(chain ContractKeeper, keeper *Keeper) (*Service, 
 		return nil, Errorf(KindInvalid, "set up service", "ContractKeeper or Keeper is missing")
 	}
 	caring := *s
-	caring.care = &contractCare{chain: chain, keeper: keeper, silence: Silence{Clock: s.pipeline.opts.Clock}}
+	caring.care = &contractCare{chain: chain, keeper: keeper, breaker: CircuitBreaker{Clock: s.pipeline.opts.Clock}}
 	return &caring, nil
 }
 
@@ -35,16 +40,20 @@ func (c *contractCare) look(ctx context.Context, all []Inspection) {
 			tenants, of = append(tenants, found.Tenant), append(of, i)
 		}
 	}
-	if len(tenants) == 0 || c.silence.Lasts() {
+	if len(tenants) == 0 || !c.breaker.Allow() {
 		return
 	}
-	asking, cancel := context.WithTimeout(ctx, LookPatience)
+	asking, cancel := context.WithTimeout(ctx, ContractReadTimeout)
 	defer cancel()
 	states, err := c.chain.ReadContracts(asking, tenants)
-	if err != nil {
-		if ctx.Err() == nil {
-			c.silence.Begin()
-		}
+	switch {
+	case err == nil:
+		c.breaker.Success()
+	case ctx.Err() != nil: // The caller is gone; this says nothing about the network.
+		c.breaker.Abandon()
+		return
+	default:
+		c.breaker.Failure()
 		return
 	}
 	for i, state := range states {

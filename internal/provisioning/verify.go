@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -53,8 +54,21 @@ type Verifier struct {
 	service   *Service
 	registry  RegistryVerifier
 	contracts ContractVerifier
-	silences  int // Tenants in a row about which the network did not tell.
+	breaker   CircuitBreaker // Around the calls of contracts.
 }
+
+const (
+	// maxVerifyFailures is after how many contracts in a row the network is given a
+	// pause: each call that is not answered takes seconds.
+	maxVerifyFailures = 3
+	// verifyPause is how long that pause is.
+	verifyPause = 5 * time.Second
+	// maxProbes is how many calls in a row may fail at the end of a run before the rest
+	// is reported as not checked.
+	maxProbes = 3
+	// contractCheckTimeout bounds the check of one contract.
+	contractCheckTimeout = 20 * time.Second
+)
 
 // NewVerifier wires a verifier. Without contracts, which may be nil, it does not
 // look at the ledger.
@@ -62,71 +76,144 @@ func NewVerifier(service *Service, registry RegistryVerifier, contracts Contract
 	if service == nil || registry == nil {
 		return nil, Errorf(KindInvalid, "set up verifier", "Service or RegistryVerifier is missing")
 	}
-	return &Verifier{service: service, registry: registry, contracts: contracts}, nil
+	return &Verifier{
+		service: service, registry: registry, contracts: contracts,
+		breaker: CircuitBreaker{Clock: service.pipeline.opts.Clock, Threshold: maxVerifyFailures, Pause: verifyPause},
+	}, nil
 }
 
-// maxSilences is after how many tenants the network is not asked any more: each
-// question that is not answered takes seconds.
-const maxSilences = 3
+// All checks the platform and then every tenant, newest first, and reports each
+// outcome once. A tenant that cannot be checked holds up no other. Contracts that the
+// network did not answer for are tried once more at the end, and reported then. The
+// error joins those of all tenants that could not be checked, and ends with ctx.
+func (v *Verifier) All(ctx context.Context, report func(id uuid.UUID, findings []Finding, err error)) error {
+	r := &verifyRun{Verifier: v, report: report}
+	err := r.checkAll(ctx)
+	r.retryUnanswered(ctx)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return errors.Join(append(r.errs, err)...)
+}
 
 // Tenant checks one tenant, or with uuid.Nil the platform. An error means that
 // something could not be checked; the findings of the rest are given all the same.
 func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) {
 	findings, err := v.registry.Verify(ctx, id)
-	if err != nil || id == uuid.Nil || v.contracts == nil {
+	if err != nil || id == uuid.Nil {
 		return findings, err
+	}
+	more, err := v.contract(ctx, id)
+	return append(findings, more...), err
+}
+
+// verifyRun is one run over all tenants.
+type verifyRun struct {
+	*Verifier
+	report     func(id uuid.UUID, findings []Finding, err error)
+	errs       []error
+	unanswered []unansweredCheck
+}
+
+// unansweredCheck is a tenant whose contract the network did not answer for.
+type unansweredCheck struct {
+	tenant   uuid.UUID
+	findings []Finding // Of its database.
+	err      error     // Why the contract was not checked.
+}
+
+// checkAll checks the platform and every tenant. Contracts without an answer are left
+// to retryUnanswered.
+func (r *verifyRun) checkAll(ctx context.Context) error {
+	findings, err := r.registry.Verify(ctx, uuid.Nil)
+	r.finish(uuid.Nil, findings, err)
+	for t, err := range r.service.Every(ctx, ListQuery{}) {
+		if err != nil {
+			return err
+		}
+		r.check(ctx, t.ID)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (r *verifyRun) check(ctx context.Context, id uuid.UUID) {
+	findings, err := r.registry.Verify(ctx, id)
+	if err == nil {
+		var more []Finding
+		more, err = r.contract(ctx, id)
+		findings = append(findings, more...)
+		if KindOf(err) == KindTransient {
+			r.unanswered = append(r.unanswered, unansweredCheck{id, findings, err})
+			return
+		}
+	}
+	r.finish(id, findings, err)
+}
+
+// retryUnanswered tries every contract without an answer once more, after the breaker's
+// pause where it is open. When the network stays silent, what is left is reported as
+// not checked.
+func (r *verifyRun) retryUnanswered(ctx context.Context) {
+	failures := 0
+	for _, u := range r.unanswered {
+		if failures < maxProbes && r.service.pipeline.opts.Clock.Sleep(ctx, r.breaker.OpenFor()) == nil {
+			var more []Finding
+			more, u.err = r.contract(ctx, u.tenant)
+			u.findings = append(u.findings, more...)
+			if failures++; KindOf(u.err) != KindTransient {
+				failures = 0
+			}
+		}
+		r.finish(u.tenant, u.findings, u.err)
+	}
+}
+
+// finish reports the outcome for a tenant.
+func (r *verifyRun) finish(id uuid.UUID, findings []Finding, err error) {
+	r.report(id, findings, err)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("verify tenant %s: %w", id, err))
+	}
+}
+
+// contract checks a tenant's contract, if it has one, and its anchor. KindTransient
+// when the network did not answer, or is not asked now because it did not before.
+func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error) {
+	if v.contracts == nil {
+		return nil, nil
 	}
 	t, err := v.service.Get(ctx, id)
 	if err != nil || t.ContractID == "" || !t.PurgedAt.IsZero() { // A purged tenant's contract may end.
-		return findings, err
+		return nil, err
 	}
-	if v.silences >= maxSilences {
-		return findings, Errorf(KindTransient, "verify contract", "the contract was not looked at: the Stellar network did not answer for %d tenants before", maxSilences)
+	if !v.breaker.Allow() {
+		return nil, Errorf(KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for %d tenants before", maxVerifyFailures)
 	}
-	anchor, err := v.contracts.VerifyContract(ctx, t)
-	if KindOf(err) == KindTransient {
-		v.silences++
-	} else {
-		v.silences = 0
+	anchor, err := v.verifyContract(ctx, t)
+	switch {
+	case KindOf(err) == KindPermanent:
+		return []Finding{{TenantID: id, Subject: SubjectContract, Message: SafeMessage(err)}}, nil
+	case err != nil || anchor.Seq == 0:
+		return nil, err
 	}
-	if KindOf(err) == KindPermanent {
-		findings = append(findings, Finding{TenantID: id, Subject: SubjectContract, Message: SafeMessage(err)})
-		err = nil
-	} else if err == nil && anchor.Seq > 0 {
-		var more []Finding
-		more, err = v.registry.VerifyAnchor(ctx, id, anchor)
-		findings = append(findings, more...)
-	}
-	return findings, err
+	return v.registry.VerifyAnchor(ctx, id, anchor)
 }
 
-// All checks the platform and then every tenant, newest first, and tells each
-// outcome. A tenant that cannot be checked holds up no other; the error joins
-// those, and ends with ctx.
-func (v *Verifier) All(ctx context.Context, tell func(id uuid.UUID, findings []Finding, err error)) error {
-	var errs []error
-	check := func(id uuid.UUID) {
-		findings, err := v.Tenant(ctx, id)
-		tell(id, findings, err)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("verify tenant %s: %w", id, err))
-		}
+// verifyContract asks the network, and tells the breaker what came of it.
+func (v *Verifier) verifyContract(ctx context.Context, t Tenant) (Anchor, error) {
+	limited, cancel := context.WithTimeout(ctx, contractCheckTimeout)
+	defer cancel()
+	anchor, err := v.contracts.VerifyContract(limited, t)
+	switch {
+	case ctx.Err() != nil:
+		v.breaker.Abandon()
+	case KindOf(err) == KindTransient:
+		v.breaker.Failure()
+	default:
+		v.breaker.Success()
 	}
-	check(uuid.Nil)
-	for q := (ListQuery{Limit: MaxPage}); ; {
-		page, err := v.service.List(ctx, q)
-		if err != nil {
-			return errors.Join(append(errs, err)...)
-		}
-		for _, t := range page.Tenants {
-			check(t.ID)
-			if ctx.Err() != nil {
-				return errors.Join(append(errs, context.Cause(ctx))...)
-			}
-		}
-		if page.Next == nil {
-			return errors.Join(errs...)
-		}
-		q.After = page.Next
-	}
+	return anchor, err
 }

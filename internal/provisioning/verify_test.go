@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -28,11 +30,30 @@ func (l *ledger) VerifyContract(_ context.Context, t provisioning.Tenant) (provi
 
 func (w *world) verifier(l provisioning.ContractVerifier) *provisioning.Verifier {
 	w.t.Helper()
-	v, err := provisioning.NewVerifier(w.process().service(provisioning.PipelineOptions{}), w.db, l)
+	v, err := provisioning.NewVerifier(w.process().service(provisioning.PipelineOptions{Clock: &skippingClock{}}), w.db, l)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return v
+}
+
+// skippingClock is a clock whose pauses take no time: they move it forward.
+type skippingClock struct {
+	mu      sync.Mutex
+	skipped time.Duration
+}
+
+func (c *skippingClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.skipped)
+}
+
+func (c *skippingClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.skipped += d
+	return ctx.Err()
 }
 
 // clinics are live tenants.
@@ -141,22 +162,73 @@ func TestVerifier_All(t *testing.T) {
 			}
 		}
 	})
-	t.Run("DoesNotAskASilentNetworkForEver", func(t *testing.T) {
+	t.Run("ReportsAsNotCheckedWhatADeadNetworkHides", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
-		w.clinics(5)
+		w.clinics(9)
 		asked, unchecked := 0, 0
 		l := &ledger{answer: func(provisioning.Tenant) error {
 			asked++
 			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
 		}}
-		_ = w.verifier(l).All(t.Context(), func(_ uuid.UUID, _ []provisioning.Finding, err error) {
+		err := w.verifier(l).All(t.Context(), func(_ uuid.UUID, _ []provisioning.Finding, err error) {
 			if err != nil {
 				unchecked++
 			}
 		})
-		if asked != 3 || unchecked != 5 {
-			t.Errorf("asked %d times, %d not checked", asked, unchecked)
+		// Three until the circuit breaker opens, then three probes.
+		if asked != 6 || unchecked != 9 || provisioning.KindOf(err) != provisioning.KindTransient {
+			t.Errorf("asked %d times, %d not checked: %v", asked, unchecked, err)
+		}
+	})
+	t.Run("ChecksEveryContractAfterAFaultHasPassed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		all, asked := w.clinics(6), 0
+		wrong := all[0].ID // The last one of the run.
+		l := &ledger{answer: func(t provisioning.Tenant) error {
+			if asked++; asked <= 3 {
+				return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+			}
+			if t.ID == wrong {
+				return provisioning.Errorf(provisioning.KindPermanent, "verify", "its admin is another one")
+			}
+			return nil
+		}}
+		seen, found := map[uuid.UUID]int{}, []uuid.UUID(nil)
+		err := w.verifier(l).All(t.Context(), func(id uuid.UUID, findings []provisioning.Finding, err error) {
+			seen[id]++
+			if err != nil {
+				t.Errorf("%s was not checked: %v", id, err)
+			}
+			for _, f := range findings {
+				found = append(found, f.TenantID)
+			}
+		})
+		if err != nil || len(seen) != 7 || len(found) != 1 || found[0] != wrong || asked != 9 {
+			t.Errorf("%v: seen %v, findings about %v, asked %d times", err, seen, found, asked)
+		}
+		for id, n := range seen {
+			if n != 1 {
+				t.Errorf("%s was reported %d times", id, n)
+			}
+		}
+	})
+	t.Run("ARetryEndsWithItsContext", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.clinics(4)
+		ctx, cancel := context.WithCancel(t.Context())
+		asked := 0
+		l := &ledger{answer: func(provisioning.Tenant) error {
+			if asked++; asked == 4 { // The first probe.
+				cancel()
+			}
+			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+		}}
+		err := w.verifier(l).All(ctx, func(uuid.UUID, []provisioning.Finding, error) {})
+		if asked != 4 || !errors.Is(err, context.Canceled) {
+			t.Errorf("asked %d times: %v", asked, err)
 		}
 	})
 	t.Run("StopsWhenItIsTold", func(t *testing.T) {

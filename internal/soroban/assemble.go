@@ -158,7 +158,7 @@ func (w *work) sign(ctx context.Context, a assembled, c *carrier) (provisioning.
 	}
 	a.tx.Cond = validUntil(now.closeTime)
 	a.tx.SeqNum = xdr.SequenceNumber(c.last + 1)
-	a.tx.SourceAccount = xdr.MustMuxedAddress(c.lease.Address())
+	a.tx.SourceAccount = c.id.ToMuxedAccount()
 	fee := a.resource + a.inclusion
 	a.tx.Fee = xdr.Uint32(fee) //nolint:gosec // bid keeps it below the largest fee that can be written
 	keys := []*keypair.Full{c.key}

@@ -20,7 +20,8 @@ const quarantine = 6 * time.Second
 type carrier struct {
 	*work
 	lease provisioning.AccountLease
-	key   *keypair.Full
+	id    xdr.AccountId // Of the leased account.
+	key   *keypair.Full // Nil: it signs nothing, what is open on it is found out.
 
 	last     int64  // The sequence number used last as far as is known, 0: ask.
 	open     bool   // A transaction is on its way, and what becomes of it is not known.
@@ -33,7 +34,17 @@ func (w *work) leaseOwn(ctx context.Context) (*carrier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &carrier{work: w, lease: lease, key: w.signer, last: lease.Sequence()}, nil
+	return w.carrier(ctx, lease, w.signer)
+}
+
+// carrier makes one of a lease, which it gives back when that fails.
+func (w *work) carrier(ctx context.Context, lease provisioning.AccountLease, key *keypair.Full) (*carrier, error) {
+	id, err := registryAccount("stellar_accounts.address", lease.Address())
+	if err != nil {
+		_ = lease.Release(ctx, provisioning.AccountRest{Sequence: lease.Sequence()})
+		return nil, err
+	}
+	return &carrier{work: w, lease: lease, id: id, key: key, last: lease.Sequence()}, nil
 }
 
 // withOwn does something with the deployer's own account, once it is known what
@@ -73,9 +84,10 @@ func (w *work) leaseChannel(ctx context.Context, fee int64) (*carrier, error) {
 	}
 	key, err := w.channelKey(lease.Channel())
 	if err != nil {
+		_ = lease.Release(ctx, provisioning.AccountRest{Sequence: lease.Sequence()})
 		return nil, err
 	}
-	return &carrier{work: w, lease: lease, key: key, last: lease.Sequence()}, nil
+	return w.carrier(ctx, lease, key)
 }
 
 // channel reports whether the account is not the deployer itself.
@@ -138,7 +150,7 @@ func (c *carrier) number(ctx context.Context) (*xdr.AccountEntry, error) {
 	}
 	var account *xdr.AccountEntry
 	_, err := c.untilFresh(ctx, func() (bool, error) {
-		found, _, err := c.lookUp(ctx, c.looks, accountKey(xdr.MustAddress(c.lease.Address())))
+		found, _, err := c.lookUp(ctx, c.looks, accountKey(c.id))
 		if err != nil {
 			return false, err
 		}
@@ -264,7 +276,10 @@ func (w *work) noticed(end ending) {
 
 // find finds out what became of a transaction that an earlier run left open.
 func (w *work) find(ctx context.Context, tx provisioning.StellarTransaction) (ending, error) {
-	p := w.pursue(tx)
+	p, err := w.pursue(tx)
+	if err != nil {
+		return ending{}, err
+	}
 	p.uncertain = true
 	end, err := p.ask(ctx)
 	if err != nil || end != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -42,6 +43,9 @@ const channelDomain = "healthcare-platform/channel-account/v1"
 // channelKey derives the key of a channel. Whoever has the deployer's seed has
 // the channels; nothing else has to be kept.
 func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
+	if index < 0 || index >= MaxChannels {
+		return nil, brokenField(nil, "stellar_accounts.channel", strconv.Itoa(index), fmt.Sprintf("between 0 and %d", MaxChannels-1))
+	}
 	d.making.Lock()
 	defer d.making.Unlock()
 	for i := len(d.channels); i <= index; i++ {
@@ -136,7 +140,10 @@ func (w *work) settleRetired(ctx context.Context, retired []provisioning.Channel
 		if err != nil {
 			return err
 		}
-		c := &carrier{work: w, lease: lease, last: lease.Sequence()}
+		c, err := w.carrier(ctx, lease, nil)
+		if err != nil {
+			return err
+		}
 		err = c.settle(ctx)
 		c.release(ctx)
 		if err != nil {
@@ -176,7 +183,10 @@ func (w *work) fundChannels(ctx context.Context, c *carrier) (care provisioning.
 
 // fund makes and tops up as many channels as one transaction can.
 func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *provisioning.ChannelCare) error {
-	ops, amount := found.operations(w.account)
+	ops, amount, err := found.operations(w.account)
+	if err != nil {
+		return err
+	}
 	a := &act{
 		purpose: provisioning.PurposeFund, ops: ops,
 		what:    fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), xlm(amount)),
@@ -224,22 +234,30 @@ func (v channelView) existing() (all []provisioning.Channel) {
 }
 
 // operations are those of one transaction, and what they take from the deployer.
-func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, amount int64) {
+func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, amount int64, err error) {
 	source := deployer.ToMuxedAccount()
 	add := func(body xdr.OperationBody, stroops int64) {
 		ops, amount = append(ops, xdr.Operation{SourceAccount: &source, Body: body}), amount+stroops
 	}
 	for _, c := range v.made[:min(len(v.made), maxFunded)] {
+		to, err := registryAccount("stellar_accounts.address", c.Address)
+		if err != nil {
+			return nil, 0, err
+		}
 		add(xdr.OperationBody{Type: xdr.OperationTypeCreateAccount, CreateAccountOp: &xdr.CreateAccountOp{
-			Destination: xdr.MustAddress(c.Address), StartingBalance: channelFull,
+			Destination: to, StartingBalance: channelFull,
 		}}, channelFull)
 	}
 	for _, c := range v.paid[:min(len(v.paid), maxFunded-len(ops))] {
+		to, err := registryAccount("stellar_accounts.address", c.Address)
+		if err != nil {
+			return nil, 0, err
+		}
 		add(xdr.OperationBody{Type: xdr.OperationTypePayment, PaymentOp: &xdr.PaymentOp{
-			Destination: xdr.MustMuxedAddress(c.Address), Asset: xdr.MustNewNativeAsset(), Amount: xdr.Int64(channelFull - c.Balance),
+			Destination: to.ToMuxedAccount(), Asset: xdr.Asset{Type: xdr.AssetTypeAssetTypeNative}, Amount: xdr.Int64(channelFull - c.Balance),
 		}}, channelFull-c.Balance)
 	}
-	return ops, amount
+	return ops, amount, nil
 }
 
 // readChannels looks at the deployer and all its channels. The view is not older
@@ -265,7 +283,11 @@ func (w *work) lookAtChannels(ctx context.Context, known []provisioning.Channel)
 			return v, 0, err
 		}
 		v.channels = append(v.channels, provisioning.Channel{Index: i, Address: key.Address()})
-		keys = append(keys, accountKey(xdr.MustAddress(key.Address())))
+		id, err := accountOfKey(key)
+		if err != nil {
+			return v, 0, err
+		}
+		keys = append(keys, accountKey(id))
 	}
 	for _, k := range known {
 		if k.Index >= w.opts.Channels {

@@ -237,7 +237,10 @@ func (w *work) carry(ctx context.Context, built assembled, c *carrier, account *
 	if err != nil {
 		return nil, err
 	}
-	p := w.pursue(tx)
+	p, err := w.pursue(tx)
+	if err != nil {
+		return nil, err
+	}
 	p.outbid = func(ctx context.Context, least int64) (bool, error) { return w.outbid(ctx, p, built, c, least) }
 	c.open = true
 	end, err := p.run(ctx)

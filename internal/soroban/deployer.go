@@ -15,7 +15,6 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -24,10 +23,10 @@ import (
 type Deployer struct {
 	opts      Options
 	rpc       *client
-	looks     *gatherer // Reads of the ledger, for all callers.
-	polls     *gatherer // The same, for those who wait for a transaction.
+	looks     *entryBatcher // Reads of the ledger, for all callers.
+	polls     *entryBatcher // The same, for those who wait for a transaction.
 	codes     seenCodes
-	fees      *recent[protocol.GetFeeStatsResponse]
+	fees      *ttlCache[protocol.GetFeeStatsResponse]
 	signer    *keypair.Full
 	channels  []*keypair.Full // Made when first used; guarded by making.
 	making    sync.Mutex
@@ -36,8 +35,8 @@ type Deployer struct {
 	account   xdr.AccountId
 	code      xdr.Hash // Of opts.Code.
 	networkID string
-	checks    singleflight.Group
-	checked   atomic.Bool // The server was seen to serve the configured network.
+	checks    sharedCall[struct{}] // Of the server's network.
+	checked   atomic.Bool          // The server was seen to serve the configured network.
 }
 
 var _ provisioning.ContractDeployer = (*Deployer)(nil)
@@ -51,6 +50,10 @@ func New(o Options) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
+	account, err := accountOfKey(signer)
+	if err != nil {
+		return nil, err
+	}
 	d := &Deployer{
 		opts: o,
 		rpc: &client{
@@ -58,14 +61,16 @@ func New(o Options) (*Deployer, error) {
 		},
 		signer:    signer,
 		tending:   make(chan struct{}, 1),
-		account:   xdr.MustAddress(signer.Address()),
+		account:   account,
 		code:      sha256.Sum256(o.Code.Wasm),
 		networkID: NetworkID(o.Passphrase),
 	}
-	d.rpc.now = &recent[moment]{clock: o.Clock, fetch: func(ctx context.Context) (moment, error) { return d.rpc.latest(ctx, d.networkID) }}
-	d.looks = &gatherer{fetch: d.rpc.entries}
-	d.polls = &gatherer{fetch: d.rpc.poll, putOff: d.rpc.rest.pause}
-	d.fees = &recent[protocol.GetFeeStatsResponse]{clock: o.Clock, fetch: d.rpc.feeStats}
+	d.rpc.now = newTTLCache(o.Clock, func(ctx context.Context) (moment, error) { return d.rpc.latest(ctx, d.networkID) })
+	d.looks = &entryBatcher{fetch: d.rpc.entries, slowAfter: slowCallAfter}
+	d.polls = &entryBatcher{fetch: d.rpc.poll, window: d.rpc.rest.pause, slowAfter: slowCallAfter}
+	d.fees = newTTLCache(o.Clock, d.rpc.feeStats)
+	d.checks.slowAfter = slowCallAfter
+	d.checks.fetch = func(ctx context.Context) (struct{}, error) { return struct{}{}, d.askNetwork(ctx) }
 	return d, nil
 }
 
@@ -124,13 +129,8 @@ func (d *Deployer) checkNetwork(ctx context.Context) error {
 	if d.checked.Load() {
 		return nil
 	}
-	asked := d.checks.DoChan("", func() (any, error) { return nil, d.askNetwork(context.WithoutCancel(ctx)) })
-	select {
-	case got := <-asked:
-		return got.Err
-	case <-ctx.Done():
-		return stopped(ctx, "check network", ctx.Err())
-	}
+	_, err := d.checks.do(ctx, "check network")
+	return err
 }
 
 func (d *Deployer) askNetwork(ctx context.Context) error {

@@ -53,6 +53,9 @@ func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier, 
 	if err := xdr.SafeUnmarshalBase64(p.tx.Envelope, &env); err != nil {
 		return false, unusable(err, "read stored transaction")
 	}
+	if env.V1 == nil && env.FeeBump == nil {
+		return false, unusable(nil, "read stored transaction")
+	}
 	inner, ops := env.V1, int64(len(a.tx.Operations))
 	rate := (p.tx.MaxFee - a.resource) / ops
 	if env.FeeBump != nil {
@@ -73,9 +76,8 @@ func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier, 
 	if (fee-a.resource)/(ops+1) <= rate || fee < least {
 		return false, nil
 	}
-	source := xdr.MustMuxedAddress(c.lease.Address())
 	envelope, err := w.sealBump(xdr.FeeBumpTransaction{
-		FeeSource: source, Fee: xdr.Int64(fee),
+		FeeSource: c.id.ToMuxedAccount(), Fee: xdr.Int64(fee),
 		InnerTx: xdr.FeeBumpTransactionInnerTx{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: inner},
 	}, c.key)
 	if err != nil {

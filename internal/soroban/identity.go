@@ -3,8 +3,10 @@ package soroban
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/network"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -73,6 +75,45 @@ func idPreimage(deployer xdr.AccountId, tenant uuid.UUID) xdr.ContractIdPreimage
 			Address: accountAddress(deployer), Salt: Salt(tenant),
 		},
 	}
+}
+
+// registryAccount reads an account address that comes from the registry. field names the
+// column, for the KindPermanent of one that is none.
+func registryAccount(field, address string) (xdr.AccountId, error) {
+	var id xdr.AccountId
+	if err := id.SetAddress(address); err != nil {
+		return id, brokenField(err, field, fmt.Sprintf("%q", address), "an account address, which has 56 characters and begins with G")
+	}
+	return id, nil
+}
+
+// accountOfKey is the account of a key that this program has.
+func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
+	if err = id.SetAddress(key.Address()); err != nil {
+		err = provisioning.Wrap(err, provisioning.KindPermanent, "derive account", "the address of a key's account cannot be derived")
+	}
+	return id, err
+}
+
+// registryContract does the same for a contract address. Empty is the zero id, which
+// no contract has.
+func registryContract(field, address string) (xdr.ContractId, error) {
+	var id xdr.ContractId
+	if address == "" {
+		return id, nil
+	}
+	raw, err := strkey.Decode(strkey.VersionByteContract, address)
+	if err != nil || len(raw) != len(id) {
+		return id, brokenField(err, field, fmt.Sprintf("%q", address), "a contract address, which has 56 characters and begins with C")
+	}
+	copy(id[:], raw)
+	return id, nil
+}
+
+// brokenField is the error of a value in the registry that cannot be used.
+func brokenField(err error, field, value, want string) error {
+	return provisioning.Wrap(err, provisioning.KindPermanent, "read registry",
+		"the registry has %s %s, which is not %s; the row was changed by something else than this program, correct it", field, value, want)
 }
 
 func accountAddress(id xdr.AccountId) xdr.ScAddress {

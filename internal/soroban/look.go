@@ -49,7 +49,7 @@ func (d *Deployer) look(ctx context.Context, id xdr.ContractId, account xdr.Acco
 }
 
 // lookUp gives the entries in the order of their keys, the zero result for one that is not there.
-func (d *Deployer) lookUp(ctx context.Context, through *gatherer, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
+func (d *Deployer) lookUp(ctx context.Context, through *entryBatcher, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
 	encoded := make([]string, len(keys))
 	for i, key := range keys {
 		var err error

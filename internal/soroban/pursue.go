@@ -7,7 +7,6 @@ import (
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/protocols/stellarcore"
-	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -37,6 +36,9 @@ const (
 type pursuit struct {
 	d  *Deployer
 	tx provisioning.StellarTransaction
+	// source carries the transaction, contract is what it is about.
+	source   xdr.AccountId
+	contract xdr.ContractId
 	// outbid offers more for the transaction, and reports whether it did. Nil: nobody may.
 	outbid func(ctx context.Context, least int64) (bool, error)
 	plain  string // The envelope before it was outbid; empty: it was not.
@@ -55,9 +57,17 @@ type pursuit struct {
 	since     time.Time
 }
 
-func (d *Deployer) pursue(tx provisioning.StellarTransaction) *pursuit {
+func (d *Deployer) pursue(tx provisioning.StellarTransaction) (*pursuit, error) {
+	source, err := registryAccount("stellar_transactions.source", tx.Source)
+	if err != nil {
+		return nil, err
+	}
+	contract, err := registryContract("stellar_transactions.contract_id", tx.ContractID)
+	if err != nil {
+		return nil, err
+	}
 	now := d.opts.Clock.Now()
-	return &pursuit{d: d, tx: tx, since: now, askedAt: now}
+	return &pursuit{d: d, tx: tx, source: source, contract: contract, since: now, askedAt: now}, nil
 }
 
 // run sends and asks until the end is known. Its errors leave the end open: then
@@ -119,7 +129,7 @@ func (p *pursuit) await(ctx context.Context) (bool, error) {
 	if n := max(p.busy, p.faults); n > 0 {
 		return true, p.d.rpc.rest.backoff(ctx, n, p.cause)
 	}
-	found, ledger, err := p.d.lookUp(ctx, p.d.polls, accountKey(p.source()))
+	found, ledger, err := p.d.lookUp(ctx, p.d.polls, accountKey(p.source))
 	if err != nil {
 		return false, p.fault(err)
 	}
@@ -131,9 +141,6 @@ func (p *pursuit) await(ctx context.Context) (bool, error) {
 	used := account != nil && int64(account.SeqNum) >= p.tx.Sequence
 	return used || p.refusal != nil || p.height >= p.asked+askEvery || p.d.opts.Clock.Now().Sub(p.askedAt) >= askEveryTime, nil
 }
-
-// source is the account that carries the transaction.
-func (p *pursuit) source() xdr.AccountId { return xdr.MustAddress(p.tx.Source) }
 
 // send offers the transaction once. A nil ending means that it is not known yet
 // or that it is to be sent again.
@@ -273,7 +280,7 @@ func found(got protocol.GetTransactionResponse) (*ending, error) {
 // it is not known itself. The account tells whether the number is used up; if it is
 // not, the transaction was not applied.
 func (p *pursuit) judgeByLedger(ctx context.Context, got protocol.GetTransactionResponse, covered, expired bool) (*ending, error) {
-	v, err := p.d.look(ctx, p.contract(), p.source())
+	v, err := p.d.look(ctx, p.contract, p.source)
 	if err != nil {
 		return nil, p.fault(err)
 	}
@@ -349,13 +356,4 @@ func (p *pursuit) dead() *ending {
 		end.State = provisioning.TransactionExpired
 	}
 	return &end
-}
-
-// contract is what the transaction is about; nothing has the zero address.
-func (p *pursuit) contract() xdr.ContractId {
-	var id xdr.ContractId
-	if raw, err := strkey.Decode(strkey.VersionByteContract, p.tx.ContractID); err == nil {
-		id = xdr.ContractId(raw)
-	}
-	return id
 }

@@ -123,7 +123,7 @@ func (w *work) accountNow(ctx context.Context, at attempt) (*xdr.AccountEntry, e
 	if at.account != nil {
 		return at.account, nil
 	}
-	found, _, err := w.lookUp(ctx, w.looks, accountKey(xdr.MustAddress(at.tx.Source)))
+	found, _, err := w.lookUp(ctx, w.looks, accountKey(at.carrier.id))
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type client struct {
 	url  string
 	http *http.Client
 	rest rest
-	now  *recent[moment]
+	now  *ttlCache[moment]
 	busy chan struct{} // Holds a place for each call under way.
 }
 

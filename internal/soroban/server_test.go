@@ -128,3 +128,12 @@ func TestDeployer_HonoursCancellation(t *testing.T) {
 		})
 	}
 }
+
+func wantWords(t *testing.T, message string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(message, word) {
+			t.Errorf("%q does not say %q", message, word)
+		}
+	}
+}

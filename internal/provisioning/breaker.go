@@ -1,0 +1,102 @@
+package provisioning
+
+import (
+	"sync"
+	"time"
+)
+
+// breakerPause is how long an open CircuitBreaker refuses calls unless set otherwise.
+const breakerPause = time.Minute
+
+// CircuitBreaker stops calls to a server that does not answer. It opens after some
+// failures in a row. When the pause is over it lets one call through, the probe (it is
+// half-open then): if that succeeds the breaker closes, else it opens again. The zero
+// value is closed. It may be used concurrently.
+type CircuitBreaker struct {
+	Clock     Clock         // Nil: SystemClock.
+	Threshold int           // Failures in a row that open it. 0: one.
+	Pause     time.Duration // How long it stays open. 0: a minute.
+
+	mu        sync.Mutex
+	failures  int       // In a row.
+	openUntil time.Time // Zero: it is closed. In the past: it is half-open.
+}
+
+// Allow reports whether a call may be made now. After the call the caller reports
+// Success, Failure or Abandon. In the half-open state Allow reserves the probe; a
+// probe that is never reported counts as failed.
+func (b *CircuitBreaker) Allow() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.openUntil.IsZero() {
+		return true
+	}
+	now := b.now()
+	if now.Before(b.openUntil) {
+		return false
+	}
+	b.openUntil = now.Add(b.pause()) // Nobody else probes meanwhile.
+	return true
+}
+
+// Open reports whether calls are refused now. It reserves nothing.
+func (b *CircuitBreaker) Open() bool { return b.OpenFor() > 0 }
+
+// OpenFor is after what time the next call is allowed; 0: now.
+func (b *CircuitBreaker) OpenFor() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.openUntil.IsZero() {
+		return 0
+	}
+	return max(0, b.openUntil.Sub(b.now()))
+}
+
+// Success closes the breaker.
+func (b *CircuitBreaker) Success() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures, b.openUntil = 0, time.Time{}
+}
+
+// Failure counts a call without an answer, and opens the breaker when there were
+// enough of them.
+func (b *CircuitBreaker) Failure() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failures++; b.failures >= max(b.Threshold, 1) {
+		b.openUntil = b.now().Add(b.pause())
+	}
+}
+
+// Trip opens the breaker at once.
+func (b *CircuitBreaker) Trip() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures = max(b.failures, b.Threshold)
+	b.openUntil = b.now().Add(b.pause())
+}
+
+// Abandon gives up a call that says nothing about the server, because the caller was
+// cancelled. When it was the probe, the next call is one.
+func (b *CircuitBreaker) Abandon() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.openUntil.IsZero() {
+		b.openUntil = b.now()
+	}
+}
+
+func (b *CircuitBreaker) pause() time.Duration {
+	if b.Pause == 0 {
+		return breakerPause
+	}
+	return b.Pause
+}
+
+func (b *CircuitBreaker) now() time.Time {
+	if b.Clock == nil {
+		return SystemClock{}.Now()
+	}
+	return b.Clock.Now()
+}

@@ -1,0 +1,155 @@
+package provisioning_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestCircuitBreaker(t *testing.T) {
+	t.Parallel()
+	const pause = time.Minute
+	type breaker struct {
+		*provisioning.CircuitBreaker
+		clock *stoppedClock
+	}
+	// open has a breaker that three failures have opened.
+	open := func(t *testing.T) breaker {
+		t.Helper()
+		clock := &stoppedClock{now: time.Unix(1_700_000_000, 0)}
+		b := breaker{&provisioning.CircuitBreaker{Clock: clock, Threshold: 3, Pause: pause}, clock}
+		for range 3 {
+			if !b.Allow() || b.Open() {
+				t.Fatal("it is open before the threshold is reached")
+			}
+			b.Failure()
+		}
+		if b.Allow() || !b.Open() || b.OpenFor() != pause {
+			t.Fatalf("it is not open after three failures: %v", b.OpenFor())
+		}
+		return b
+	}
+	// halfOpen has one whose pause is over.
+	halfOpen := func(t *testing.T) breaker {
+		t.Helper()
+		b := open(t)
+		b.clock.now = b.clock.now.Add(pause)
+		if b.Open() || b.OpenFor() != 0 {
+			t.Fatal("it is open after its pause")
+		}
+		return b
+	}
+	t.Run("TheZeroValueIsClosedAndOpensAtTheFirstFailure", func(t *testing.T) {
+		t.Parallel()
+		var b provisioning.CircuitBreaker
+		if !b.Allow() || b.Open() {
+			t.Error("it is open")
+		}
+		b.Failure()
+		if b.Allow() || b.OpenFor() > time.Minute {
+			t.Errorf("open for %v", b.OpenFor())
+		}
+	})
+	t.Run("SuccessResetsTheCount", func(t *testing.T) {
+		t.Parallel()
+		b := provisioning.CircuitBreaker{Threshold: 2}
+		for range 5 {
+			b.Failure()
+			b.Success()
+		}
+		if !b.Allow() {
+			t.Error("it is open")
+		}
+	})
+	t.Run("HalfOpenLetsOneProbeThrough", func(t *testing.T) {
+		t.Parallel()
+		b := halfOpen(t)
+		var (
+			all sync.WaitGroup
+			mu  sync.Mutex
+			n   int
+		)
+		for range 20 {
+			all.Go(func() {
+				if b.Allow() {
+					mu.Lock()
+					n++
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		if n != 1 {
+			t.Errorf("%d probes", n)
+		}
+	})
+	t.Run("ASuccessfulProbeCloses", func(t *testing.T) {
+		t.Parallel()
+		b := halfOpen(t)
+		b.Allow()
+		b.Success()
+		b.Failure() // One failure is below the threshold again.
+		if !b.Allow() || !b.Allow() {
+			t.Error("it is open")
+		}
+	})
+	t.Run("AFailedProbeOpensAgain", func(t *testing.T) {
+		t.Parallel()
+		b := halfOpen(t)
+		b.Allow()
+		b.Failure()
+		if b.Allow() || b.OpenFor() != pause {
+			t.Errorf("open for %v", b.OpenFor())
+		}
+		b.clock.now = b.clock.now.Add(pause)
+		if !b.Allow() {
+			t.Error("no second probe")
+		}
+	})
+	t.Run("AProbeThatIsNeverReportedCountsAsFailed", func(t *testing.T) {
+		t.Parallel()
+		b := halfOpen(t)
+		b.Allow()
+		if b.Allow() {
+			t.Error("a second probe beside the first")
+		}
+		b.clock.now = b.clock.now.Add(pause)
+		if !b.Allow() {
+			t.Error("no other probe after a pause")
+		}
+	})
+	t.Run("AnAbandonedProbeLeavesItsPlaceToTheNext", func(t *testing.T) {
+		t.Parallel()
+		b := halfOpen(t)
+		b.Allow()
+		b.Abandon()
+		if !b.Allow() {
+			t.Error("it is open")
+		}
+		if b.Allow() {
+			t.Error("it is closed")
+		}
+	})
+	t.Run("TripOpensAtOnce", func(t *testing.T) {
+		t.Parallel()
+		b := provisioning.CircuitBreaker{Threshold: 3}
+		b.Trip()
+		if b.Allow() {
+			t.Error("it is closed")
+		}
+		b.Success()
+		if !b.Allow() {
+			t.Error("it is open")
+		}
+	})
+}
+
+// stoppedClock shows the time that the test sets.
+type stoppedClock struct {
+	provisioning.SystemClock
+	now time.Time
+}
+
+func (c *stoppedClock) Now() time.Time { return c.now }

@@ -1,0 +1,115 @@
+package soroban_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stellar/go-stellar-sdk/strkey"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// brokenJournal is the real journal, of which the test changes what the registry gives.
+type brokenJournal struct {
+	provisioning.Journal
+	open  []provisioning.StellarTransaction // Of the contract.
+	lease func(provisioning.AccountLease) provisioning.AccountLease
+}
+
+func (j brokenJournal) About(ctx context.Context, networkID, contractID string) (provisioning.ContractHistory, error) {
+	h, err := j.Journal.About(ctx, networkID, contractID)
+	h.Open = append(h.Open, j.open...)
+	return h, err
+}
+
+func (j brokenJournal) Account(ctx context.Context, networkID, address string) (provisioning.AccountLease, error) {
+	lease, err := j.Journal.Account(ctx, networkID, address)
+	if err == nil && j.lease != nil {
+		lease = j.lease(lease)
+	}
+	return lease, err
+}
+
+func (j brokenJournal) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (provisioning.AccountLease, error) {
+	lease, err := j.Journal.Channel(ctx, networkID, deployer, count, least)
+	if err == nil && j.lease != nil {
+		lease = j.lease(lease)
+	}
+	return lease, err
+}
+
+// brokenLease is a lease whose account the registry describes wrongly.
+type brokenLease struct {
+	provisioning.AccountLease
+	address string
+	channel int
+	open    []provisioning.StellarTransaction
+}
+
+func (l brokenLease) Address() string                               { return l.address }
+func (l brokenLease) Channel() int                                  { return l.channel }
+func (l brokenLease) Unresolved() []provisioning.StellarTransaction { return l.open }
+
+// TestDeployer_BrokenRegistry: what the registry gives is checked before it is used. What
+// cannot be is a permanent error that names the field.
+func TestDeployer_BrokenRegistry(t *testing.T) {
+	t.Parallel()
+	short, err := strkey.Encode(strkey.VersionByteContract, []byte("four"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		channels int
+		journal  func(b *testBundle, own provisioning.Journal) brokenJournal
+		field    string
+	}{
+		{"SourceOfATransaction", 0, func(b *testBundle, own provisioning.Journal) brokenJournal {
+			return brokenJournal{Journal: own, open: []provisioning.StellarTransaction{b.unknownTx("nobody", "")}}
+		}, `stellar_transactions.source "nobody"`},
+		{"SourceOfATransactionOfTheAccount", 0, func(b *testBundle, own provisioning.Journal) brokenJournal {
+			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+				return brokenLease{l, l.Address(), l.Channel(), []provisioning.StellarTransaction{b.unknownTx("", "")}}
+			}}
+		}, `stellar_transactions.source ""`},
+		{"ContractOfATransaction", 0, func(b *testBundle, own provisioning.Journal) brokenJournal {
+			return brokenJournal{Journal: own, open: []provisioning.StellarTransaction{b.unknownTx(b.key.Address(), short)}}
+		}, `stellar_transactions.contract_id "` + short + `"`},
+		{"AddressOfTheDeployersAccount", 0, func(_ *testBundle, own provisioning.Journal) brokenJournal {
+			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+				return brokenLease{l, "GNOBODY", l.Channel(), nil}
+			}}
+		}, `stellar_accounts.address "GNOBODY"`},
+		{"AddressOfAChannel", 1, func(_ *testBundle, own provisioning.Journal) brokenJournal {
+			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+				return brokenLease{l, "GNOBODY", l.Channel(), nil}
+			}}
+		}, `stellar_accounts.address "GNOBODY"`},
+		{"IndexOfAChannel", 1, func(_ *testBundle, own provisioning.Journal) brokenJournal {
+			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+				return brokenLease{l, l.Address(), -5, nil}
+			}}
+		}, "stellar_accounts.channel -5"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t)
+			d := b.deployer(channels(c.channels))
+			if c.channels > 0 { // The code is there, and so are the channels.
+				b.deploy(d, b.begin())
+			}
+			run := b.begin()
+			_, err := d.Deploy(t.Context(), run.Tenant, c.journal(b, b.db.Journal(run)))
+			wantKind(t, err, provisioning.KindPermanent)
+			wantWords(t, provisioning.SafeMessage(err), "the registry", c.field)
+		})
+	}
+}
+
+// unknownTx is a transaction that no server has heard of, and whose number is used.
+func (b *testBundle) unknownTx(source, contractID string) provisioning.StellarTransaction {
+	return provisioning.StellarTransaction{
+		Hash: "00000000000000000000000000000000000000000000000000000000000000aa", Source: source, Sequence: b.first,
+		Purpose: provisioning.PurposeCreate, ContractID: contractID, NetworkID: soroban.NetworkID(b.net.Passphrase()),
+	}
+}

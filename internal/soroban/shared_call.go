@@ -1,0 +1,104 @@
+package soroban
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// maxSharedTries bounds the parallel tries of one shared call.
+const maxSharedTries = 3
+
+// sharedCall lets concurrent callers share one call. While its answer is slow to come
+// the call is tried again beside it, so one that hangs does not hold up everybody; the
+// first answer counts.
+type sharedCall[A any] struct {
+	fetch     func(ctx context.Context) (A, error)
+	slowAfter time.Duration // The time between tries. Use slowCallAfter.
+
+	mu      sync.Mutex
+	current *sharedResult[A] // Nil: no call is under way.
+}
+
+// sharedResult is what the callers of one shared call wait for.
+type sharedResult[A any] struct {
+	cancel  context.CancelFunc
+	callers int
+	done    chan struct{}
+	value   A
+	err     error
+}
+
+// do returns the answer of the call, and returns at once when ctx ends. op names the
+// wait in errors.
+func (s *sharedCall[A]) do(ctx context.Context, op string) (A, error) {
+	r := s.join(ctx)
+	defer s.leave(r)
+	select {
+	case <-r.done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none A
+		return none, stopped(ctx, op, ctx.Err())
+	}
+}
+
+func (s *sharedCall[A]) join(ctx context.Context) *sharedResult[A] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		// It ends when the last caller has left, not with the first.
+		call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		s.current = &sharedResult[A]{cancel: cancel, done: make(chan struct{})}
+		go s.run(call, s.current)
+	}
+	s.current.callers++
+	return s.current
+}
+
+// leave ends a call that nobody waits for any more.
+func (s *sharedCall[A]) leave(r *sharedResult[A]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.callers--; r.callers == 0 {
+		r.cancel()
+		if s.current == r {
+			s.current = nil
+		}
+	}
+}
+
+// run tries the call until the first answer, and ends the other tries.
+func (s *sharedCall[A]) run(ctx context.Context, r *sharedResult[A]) {
+	type answer struct {
+		value A
+		err   error
+	}
+	answers := make(chan answer, maxSharedTries)
+	try := func() {
+		value, err := s.fetch(ctx)
+		answers <- answer{value, err}
+	}
+	slow := time.NewTicker(s.slowAfter)
+	defer slow.Stop()
+	go try()
+	for tries := 1; ; {
+		select {
+		case first := <-answers:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			r.value, r.err = first.value, first.err
+			r.cancel()
+			close(r.done)
+			if s.current == r {
+				s.current = nil
+			}
+			return
+		case <-slow.C:
+			if tries < maxSharedTries {
+				tries++
+				go try()
+			}
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package soroban
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// cacheTTL is how long an answer is used that is the same for everybody: the going
+// inclusion fee, and the latest ledger. It is a part of a public network's ledger.
+const cacheTTL = 2 * time.Second
+
+// ttlCache keeps one answer for cacheTTL, for all callers.
+type ttlCache[A any] struct {
+	clock provisioning.Clock
+	call  sharedCall[A]
+
+	mu    sync.Mutex
+	value A
+	at    time.Time // Zero: there is none.
+}
+
+func newTTLCache[A any](clock provisioning.Clock, fetch func(ctx context.Context) (A, error)) *ttlCache[A] {
+	c := &ttlCache[A]{clock: clock}
+	c.call.slowAfter = slowCallAfter
+	c.call.fetch = func(ctx context.Context) (A, error) {
+		if value, ok := c.known(); ok { // The call before has just ended.
+			return value, nil
+		}
+		value, err := fetch(ctx)
+		if err == nil {
+			c.put(value)
+		}
+		return value, err
+	}
+	return c
+}
+
+// get returns the answer, and fetches it if none is recent.
+func (c *ttlCache[A]) get(ctx context.Context) (A, error) {
+	if value, ok := c.known(); ok {
+		return value, nil
+	}
+	return c.call.do(ctx, "call the Stellar RPC server")
+}
+
+func (c *ttlCache[A]) known() (A, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value, !c.at.IsZero() && c.clock.Now().Sub(c.at) < cacheTTL
+}
+
+// put takes in an answer that came along with another one.
+func (c *ttlCache[A]) put(value A) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.value, c.at = value, c.clock.Now()
+}
+
+// drop makes the next caller fetch again.
+func (c *ttlCache[A]) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = time.Time{}
+}

@@ -24,34 +24,43 @@ func NoToken() *Refusal {
 	return &Refusal{Reason: "no key", Detail: "no API key came with the request; send it as Authorization: Bearer hck_..."}
 }
 
-// Verify finds the key that a token shows; "" is no token. It returns a *Refusal
-// for a token that is not good (any more), and the store's own error when that
-// could not tell. Every refusal costs one look-up and one comparison.
-func Verify(ctx context.Context, store Store, text string, now time.Time) (Key, error) {
-	shown, formed := parseToken(text)
-	prefix := shown.prefix
-	if !formed {
-		prefix = newPrefix() // Nobody's, but looked up like a real one.
+// Finder finds keys: a Store, or a Snapshot of one.
+type Finder interface {
+	// Find returns KindNotFound for a prefix that no key has. A key that is revoked
+	// or expired is found.
+	Find(ctx context.Context, prefix string) (Key, error)
+}
+
+// Verify returns the key of a token; "" is no token. It returns a *Refusal for a
+// token that is not good (any more), and the finder's own error when that could not
+// tell. A missing or malformed token is refused without a look-up; every other
+// refusal costs one look-up and one comparison.
+func Verify(ctx context.Context, keys Finder, text string, now time.Time) (Key, error) {
+	if text == "" {
+		return Key{}, NoToken()
 	}
-	key, err := store.Find(ctx, prefix)
+	presented, wellFormed := parseToken(text)
+	if !wellFormed {
+		return Key{}, &Refusal{Reason: "malformed", Detail: unknownKey}
+	}
+	key, err := keys.Find(ctx, presented.prefix)
 	found := err == nil
 	if err != nil && provisioning.KindOf(err) != provisioning.KindNotFound {
 		return Key{}, err
 	}
-	right := key.matches(shown)
+	matches := key.matches(presented)
+	refuse := func(reason, detail string) (Key, error) {
+		return Key{}, &Refusal{Reason: reason, Prefix: presented.prefix, Detail: detail}
+	}
 	switch {
-	case text == "":
-		return Key{}, NoToken()
-	case !formed:
-		return Key{}, &Refusal{Reason: "malformed", Detail: unknownKey}
 	case !found:
-		return Key{}, &Refusal{Reason: "unknown key", Prefix: prefix, Detail: unknownKey}
-	case !right:
-		return Key{}, &Refusal{Reason: "wrong secret", Prefix: prefix, Detail: unknownKey}
+		return refuse("unknown key", unknownKey)
+	case !matches:
+		return refuse("wrong secret", unknownKey)
 	case !key.RevokedAt.IsZero(): // From here on the caller has shown the secret and may know.
-		return Key{}, &Refusal{Reason: "revoked", Prefix: prefix, Detail: "the API key was revoked; create another one with: tenant-api apikey create"}
+		return refuse("revoked", "the API key was revoked; create another one with: tenant-api apikey create")
 	case !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt):
-		return Key{}, &Refusal{Reason: "expired", Prefix: prefix, Detail: "the API key has expired; create another one with: tenant-api apikey create"}
+		return refuse("expired", "the API key has expired; create another one with: tenant-api apikey create")
 	}
 	return key, nil
 }

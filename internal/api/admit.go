@@ -22,11 +22,11 @@ type identity struct {
 	key    access.Key // Zero for a token of the issuer.
 }
 
-// admit recognises the caller and decides whether he may make this call now. No
-// key, a wrong one and one without the scope cost the same: a look-up, a
-// comparison and an event of the audit log.
+// admit recognises the caller and decides whether it may make this call now. A
+// refusal costs an event of the audit log, as long as the address is within its
+// limit of refusals.
 func (s *Server) admit(r *http.Request, c *call) *Problem {
-	who, err := s.identify(r.Context(), bearer(r.Header))
+	who, err := s.identifyFrom(r.Context(), c.caller.Address, bearer(r.Header))
 	var refusal *access.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -50,12 +50,33 @@ func (s *Server) admit(r *http.Request, c *call) *Problem {
 	return nil
 }
 
+// identifyFrom identifies the bearer of a token and bounds what refusals cost the
+// registry. Missing and malformed tokens never reach it. A well-formed one may be
+// that of a key, so it is looked up, until the address has used up its limit of
+// refusals. From then on a token is held against a copy of all keys first, which is
+// read at most once in access.SnapshotAge, and only one that is good there is looked
+// up. So a flood of invented tokens costs one statement in that time, and a holder of
+// a key behind the same address (a NAT, a proxy) is admitted as before.
+func (s *Server) identifyFrom(ctx context.Context, address, token string) (identity, error) {
+	if s.isAPIKey(token) && s.refused.exhausted(network(address)) {
+		if _, err := access.Verify(ctx, s.snapshot, token, s.opts.Clock.Now()); err != nil {
+			return identity{}, err
+		}
+	}
+	return s.identify(ctx, token)
+}
+
+// isAPIKey reports whether a token is to be one of the registry's keys, and not one
+// of the issuer's.
+func (s *Server) isAPIKey(token string) bool {
+	return s.issuer == nil || token == "" || strings.HasPrefix(token, access.TokenStart)
+}
+
 func (s *Server) identify(ctx context.Context, token string) (identity, error) {
-	now := s.opts.Clock.Now()
-	if s.issuer != nil && token != "" && !strings.HasPrefix(token, access.TokenStart) {
+	if !s.isAPIKey(token) {
 		return s.issuer.verify(ctx, token)
 	}
-	key, err := access.Verify(ctx, s.opts.Keys, token, now)
+	key, err := access.Verify(ctx, s.opts.Keys, token, s.opts.Clock.Now())
 	if err != nil {
 		return identity{}, err
 	}

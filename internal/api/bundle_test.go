@@ -63,14 +63,25 @@ func (c *chain) Deploy(ctx context.Context, t provisioning.Tenant, _ provisionin
 
 // clock runs as fast as a test wants.
 type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
+	mu      sync.Mutex
+	ahead   time.Duration
+	stopped time.Time // Zero: it runs.
 }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.stopped.IsZero() {
+		return c.stopped.Add(c.ahead)
+	}
 	return time.Now().Add(c.ahead)
+}
+
+// stop makes time move by pass alone.
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = time.Now()
 }
 
 func (c *clock) pass(d time.Duration) {

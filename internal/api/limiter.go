@@ -70,6 +70,17 @@ func (l *limiter) take(name string) verdict {
 	return v
 }
 
+// exhausted reports whether a name has no token left. It takes none.
+func (l *limiter) exhausted(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.young[name]
+	if b == nil {
+		b = l.old[name]
+	}
+	return b != nil && b.tokens.TokensAt(l.clock.Now()) < 1
+}
+
 func (l *limiter) until(tokens float64) time.Duration {
 	return time.Duration(tokens / float64(l.perMinute) * float64(time.Minute))
 }

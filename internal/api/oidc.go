@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/time/rate"
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -21,68 +21,72 @@ import (
 // issuer recognises tokens of an OpenID Connect issuer. What it knows of the
 // issuer it learns with the first token, so the server starts without it.
 type issuer struct {
-	settings OIDC
-	clock    provisioning.Clock
-	client   *http.Client
+	settings    OIDC
+	clock       provisioning.Clock
+	client      *http.Client
+	discovering singleflight.Group // Callers share a discovery, each as long as its context lasts.
 
-	mu       sync.Mutex
+	mu       sync.Mutex            // Never held while the issuer is asked.
 	verifier *oidc.IDTokenVerifier // Nil until the issuer has answered.
-	silent   time.Time             // When it did not answer.
+	failedAt time.Time             // When it last did not.
 }
-
-// Each token with a key that is not known makes us ask the issuer for its keys.
-// A flood of such tokens shall not reach it.
-const (
-	askEvery = 5 * time.Second
-	askBurst = 5
-)
 
 func newIssuer(o OIDC, clock provisioning.Clock) *issuer {
-	client := http.Client{Timeout: 5 * time.Second}
-	if o.Client != nil {
-		client = *o.Client
+	return &issuer{settings: o, clock: clock, client: issuerClient(o.Client, clock)}
+}
+
+// issuerUnavailable is the answer when the issuer could not be asked. It blames no
+// token: the same one may be good in a moment.
+func issuerUnavailable(err error) error {
+	if kind := provisioning.KindOf(err); kind == provisioning.KindCancelled {
+		return err
 	}
-	client.Transport = &throttle{client.Transport, rate.NewLimiter(rate.Every(askEvery), askBurst)}
-	return &issuer{settings: o, clock: clock, client: &client}
-}
-
-// errThrottled is why the issuer was not asked.
-var errThrottled = errors.New("the issuer was asked often enough")
-
-type throttle struct {
-	next  http.RoundTripper
-	limit *rate.Limiter
-}
-
-func (t *throttle) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !t.limit.Allow() {
-		return nil, errThrottled
+	p := problemOf(provisioning.Wrap(err, provisioning.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
+	if errors.Is(err, errThrottled) {
+		p.with("Retry-After", seconds(askEvery))
 	}
-	if t.next == nil {
-		return http.DefaultTransport.RoundTrip(r)
+	return p
+}
+
+// discovered gives the verifier. While the issuer does not answer callers are told so
+// at once. Those who come during a discovery wait for it, no longer than their
+// contexts last.
+func (i *issuer) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	if verifier, failed := i.known(); verifier != nil || failed {
+		if failed {
+			return nil, issuerUnavailable(errThrottled)
+		}
+		return verifier, nil
 	}
-	return t.next.RoundTrip(r)
+	done := i.discovering.DoChan("", func() (any, error) { return nil, i.discover() })
+	select {
+	case result := <-done:
+		if result.Err != nil {
+			return nil, issuerUnavailable(result.Err)
+		}
+	case <-ctx.Done():
+		return nil, issuerUnavailable(ctx.Err())
+	}
+	verifier, _ := i.known()
+	return verifier, nil
 }
 
-func unanswered(err error) error {
-	return provisioning.Wrap(err, provisioning.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key")
-}
-
-// ready gives the verifier. While the issuer is silent callers are told so at
-// once, and do not queue up for it.
-func (i *issuer) ready() (*oidc.IDTokenVerifier, error) {
+// known gives the verifier if there is one; failed says that the issuer is left alone
+// because it did not answer a moment ago.
+func (i *issuer) known() (verifier *oidc.IDTokenVerifier, failed bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	now := i.clock.Now()
-	if i.verifier != nil {
-		return i.verifier, nil
+	return i.verifier, i.verifier == nil && !i.failedAt.IsZero() && i.clock.Now().Sub(i.failedAt) < askEvery
+}
+
+func (i *issuer) discover() error {
+	if verifier, failed := i.known(); verifier != nil {
+		return nil // Another discovery ended meanwhile.
+	} else if failed {
+		return errThrottled
 	}
-	if !i.silent.IsZero() && now.Sub(i.silent) < askEvery {
-		return nil, unanswered(errThrottled)
-	}
-	// Provider and keys keep the context for all their later requests.
-	ctx := oidc.ClientContext(context.Background(), i.client)
-	provider, err := oidc.NewProvider(ctx, i.settings.Issuer)
+	// The client bounds its time; no caller's context may, because others wait, too.
+	provider, err := oidc.NewProvider(oidc.ClientContext(context.Background(), i.client), i.settings.Issuer)
 	var more struct {
 		Keys       string   `json:"jwks_uri"`
 		Algorithms []string `json:"id_token_signing_alg_values_supported"`
@@ -90,18 +94,25 @@ func (i *issuer) ready() (*oidc.IDTokenVerifier, error) {
 	if err == nil {
 		err = provider.Claims(&more)
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if err != nil {
-		i.silent = now
-		return nil, unanswered(err)
+		i.failedAt = i.clock.Now()
+		return err
 	}
-	i.verifier = oidc.NewVerifier(i.settings.Issuer, keys{oidc.NewRemoteKeySet(ctx, more.Keys)}, &oidc.Config{
-		ClientID: i.settings.Audience, SupportedSigningAlgs: asymmetric(more.Algorithms), Now: i.clock.Now,
+	algorithms := asymmetric(more.Algorithms)
+	keys := &issuerKeys{url: more.Keys, client: i.client}
+	for _, a := range algorithms {
+		keys.algorithms = append(keys.algorithms, jose.SignatureAlgorithm(a))
+	}
+	i.verifier = oidc.NewVerifier(i.settings.Issuer, keys, &oidc.Config{
+		ClientID: i.settings.Audience, SupportedSigningAlgs: algorithms, Now: i.clock.Now,
 	})
-	return i.verifier, nil
+	return nil
 }
 
 // asymmetric leaves out what would make the issuer's public key a shared secret,
-// and "none".
+// and "none". An issuer that names nothing else signs with RS256.
 func asymmetric(algorithms []string) []string {
 	var good []string
 	for _, a := range algorithms {
@@ -110,21 +121,10 @@ func asymmetric(algorithms []string) []string {
 			good = append(good, a)
 		}
 	}
-	return good // Empty means RS256 alone.
-}
-
-// keys notes why a signature could not be checked; the verifier keeps the text of
-// it only.
-type keys struct{ oidc.KeySet }
-
-type whyKey struct{}
-
-func (k keys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	payload, err := k.KeySet.VerifySignature(ctx, token)
-	if why, wanted := ctx.Value(whyKey{}).(*error); wanted {
-		*why = err
+	if len(good) == 0 {
+		return []string{oidc.RS256}
 	}
-	return payload, err
+	return good
 }
 
 // verify recognises the subject of a token. It returns an *access.Refusal for a
@@ -136,7 +136,7 @@ func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
 	if strings.Count(text, ".") != 2 {
 		return refuse("malformed")
 	}
-	verifier, err := i.ready()
+	verifier, err := i.discovered(ctx)
 	if err != nil {
 		return identity{}, err
 	}
@@ -144,13 +144,13 @@ func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
 	token, err := verifier.Verify(context.WithValue(ctx, whyKey{}, &why), text)
 	var (
 		expired *oidc.TokenExpiredError
-		network *url.Error
+		noKeys  *errNoKeys
 	)
 	switch {
 	case errors.As(err, &expired):
 		return refuse("expired token")
-	case errors.As(why, &network) && !errors.Is(why, errThrottled):
-		return identity{}, unanswered(why)
+	case errors.As(why, &noKeys):
+		return identity{}, issuerUnavailable(noKeys.cause)
 	case err != nil:
 		return refuse("token not valid")
 	}

@@ -24,10 +24,11 @@ type idp struct {
 	t      *testing.T
 	url    string
 	key    *rsa.PrivateKey
-	name   string // Of the key.
+	name   atomic.Value // Of the key; a string.
 	asked  atomic.Int64
 	down   atomic.Bool
 	noKeys atomic.Bool
+	answer atomic.Value // Of func(w, r) bool: answers in the issuer's place, or returns false.
 }
 
 func newIDP(t *testing.T) *idp {
@@ -36,21 +37,35 @@ func newIDP(t *testing.T) *idp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &idp{t: t, key: key, name: "k1"}
+	p := &idp{t: t, key: key}
+	p.name.Store("k1")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.asked.Add(1)
+		answer, _ := p.answer.Load().(func(http.ResponseWriter, *http.Request) bool)
 		switch {
 		case p.down.Load(), p.noKeys.Load() && r.URL.Path == "/keys":
 			panic(http.ErrAbortHandler)
-		case r.URL.Path == "/keys":
-			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: p.name, Algorithm: "RS256", Use: "sig"}}})
+		case answer != nil && answer(w, r):
 		default:
-			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys", "id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"}})
+			p.serve(w, r)
 		}
 	}))
 	t.Cleanup(server.Close)
 	p.url = server.URL
 	return p
+}
+
+func (p *idp) jwk() jose.JSONWebKey {
+	return jose.JSONWebKey{Key: p.key.Public(), KeyID: as[string](p.name.Load()), Algorithm: "RS256", Use: "sig"}
+}
+
+// serve gives the issuer's keys, or else its description.
+func (p *idp) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/keys" {
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.jwk()}})
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys", "id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"}})
 }
 
 func (p *idp) claims() map[string]any {
@@ -59,7 +74,13 @@ func (p *idp) claims() map[string]any {
 
 func (p *idp) sign(algorithm jose.SignatureAlgorithm, key any, claims map[string]any) string {
 	p.t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", p.name))
+	return p.signAs(as[string](p.name.Load()), algorithm, key, claims)
+}
+
+// signAs signs with a key of that name, which the issuer may not have.
+func (p *idp) signAs(name string, algorithm jose.SignatureAlgorithm, key any, claims map[string]any) string {
+	p.t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", name))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -100,6 +100,9 @@ func (p *Problem) with(name, value string) *Problem {
 // Error is for logs.
 func (p *Problem) Error() string { return p.Detail }
 
+// Unwrap gives the cause, which is for logs and for code, and never for callers.
+func (p *Problem) Unwrap() error { return p.cause }
+
 // GetStatus is how huma learns the status.
 func (p *Problem) GetStatus() int { return p.Status }
 

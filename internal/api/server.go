@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -23,6 +24,7 @@ type Server struct {
 	issuer   *issuer // Nil: keys alone.
 	callers  *limiter
 	refused  *limiter // By address.
+	snapshot *access.Snapshot
 	recorder *recorder
 	metrics  *metrics
 	runs     chan struct{} // A place for each run inside a request.
@@ -45,6 +47,7 @@ func New(o Options) (*Server, error) {
 		opts: o, pace: defaultPace,
 		callers:  newLimiter(o.RateLimit, o.Clock),
 		refused:  newLimiter(o.RefusalLimit, o.Clock),
+		snapshot: access.NewSnapshot(o.Keys, o.Clock),
 		recorder: newRecorder(o.Service.Record, o.Logger),
 		runs:     make(chan struct{}, o.MaxRuns),
 		watchers: make(chan struct{}, o.MaxWatchers),

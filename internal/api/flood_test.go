@@ -1,0 +1,112 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+)
+
+// unknownToken has the form of an API key, and is none.
+func unknownToken(n int) string {
+	prefix := strings.NewReplacer("0", "a", "1", "b", "8", "c", "9", "d").Replace(fmt.Sprintf("%012d", n))
+	return "hck_" + prefix + "." + strings.Repeat("A", 43)
+}
+
+func TestServer_RefusalFlood(t *testing.T) {
+	t.Parallel()
+	const limit = 3
+	flooded := func(t *testing.T) (*bundle, *counted, *atomic.Int64) {
+		t.Helper()
+		var (
+			store   *counted
+			records atomic.Int64
+		)
+		b := setupWith(t, settings{
+			Options: api.Options{RefusalLimit: limit},
+			keys:    func(s access.Store) access.Store { store = &counted{Store: s}; return store },
+			wrap:    func(s api.Service) api.Service { return &recording{Service: s, records: &records} },
+		})
+		b.clock.stop() // A limit fills up again with time.
+		return b, store, &records
+	}
+	list := func(b *bundle, token string) answer {
+		b.t.Helper()
+		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", token)
+	}
+	t.Run("MissingAndMalformedTokensCostNoLookup", func(t *testing.T) {
+		b, store, records := flooded(t)
+		for range 10 {
+			list(b, "")
+			list(b, "Bearer hck_x")
+			list(b, "Basic aGk6aGk=")
+		}
+		list(b, "Bearer hck_x").want(http.StatusTooManyRequests)
+		if store.finds.Load() != 0 || store.lists.Load() != 0 {
+			t.Errorf("%d look-ups, %d lists", store.finds.Load(), store.lists.Load())
+		}
+		if n := records.Load(); n != limit+1 { // Those within the limit, and the first beyond it.
+			t.Errorf("%d events", n)
+		}
+	})
+	t.Run("UnknownTokensBeyondTheLimitCostOneListInFiveSeconds", func(t *testing.T) {
+		b, store, records := flooded(t)
+		for i := range 50 {
+			list(b, "Bearer "+unknownToken(i))
+		}
+		got := list(b, "Bearer "+unknownToken(50)).want(http.StatusTooManyRequests)
+		if got.header.Get("Retry-After") == "" {
+			t.Errorf("%v", got.header)
+		}
+		wrong := b.key[:len(b.key)-1] + map[bool]string{true: "E", false: "A"}[strings.HasSuffix(b.key, "A")]
+		list(b, "Bearer "+wrong).want(http.StatusTooManyRequests)
+		if store.finds.Load() != limit || store.lists.Load() != 1 || records.Load() != limit+1 {
+			t.Errorf("%d look-ups, %d lists, %d events", store.finds.Load(), store.lists.Load(), records.Load())
+		}
+	})
+	t.Run("AdmitsEveryKeyOfTheAddressAllTheSame", func(t *testing.T) {
+		b, store, _ := flooded(t)
+		for i := range 20 {
+			list(b, "Bearer "+unknownToken(i))
+		}
+		list(b, "Bearer "+b.key).want(http.StatusOK) // It was never seen before.
+		finds := store.finds.Load()
+		list(b, "Bearer "+b.key).want(http.StatusOK)
+		if n := store.finds.Load() - finds; n != 1 {
+			t.Errorf("%d look-ups for a good key", n)
+		}
+		// One that is made meanwhile waits until the keys are read again.
+		late := b.issue("late", access.ScopeRead)
+		list(b, "Bearer "+late).want(http.StatusTooManyRequests)
+		b.clock.pass(5 * time.Second)
+		list(b, "Bearer "+late).want(http.StatusOK)
+	})
+	t.Run("RefusesARevokedKeyOfTheAddressAtOnce", func(t *testing.T) {
+		b, _, _ := flooded(t)
+		for i := range 20 {
+			list(b, "Bearer "+unknownToken(i))
+		}
+		list(b, "Bearer "+b.key).want(http.StatusOK)
+		if _, err := b.db.Keys().Revoke(t.Context(), "admin"); err != nil {
+			t.Fatal(err)
+		}
+		list(b, "Bearer "+b.key).want(http.StatusTooManyRequests)
+		if n := b.count(`SELECT count(*) FROM tenants`); n != 0 || len(b.refusals(uuid.Nil)) != limit+1 {
+			t.Errorf("%d tenants, %d refusals", n, len(b.refusals(uuid.Nil)))
+		}
+	})
+	t.Run("SaysSoWhenTheRegistryDoesNotAnswer", func(t *testing.T) {
+		b := setupWith(t, settings{Options: api.Options{RefusalLimit: limit}, keys: func(s access.Store) access.Store { return broken{s} }})
+		for range 10 {
+			list(b, "")
+		}
+		list(b, "Bearer "+b.key).want(http.StatusServiceUnavailable)
+	})
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func TestIssuer_Discovery(t *testing.T) {
+	t.Parallel()
+	t.Run("ACallerThatLeavesWaitsForNobody", func(t *testing.T) {
+		t.Parallel()
+		asked, proceed := make(chan struct{}), make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			close(asked) // A second request would panic.
+			<-proceed
+		}))
+		defer server.Close()
+		proceeds := sync.OnceFunc(func() { close(proceed) })
+		defer proceeds() // Before the server closes, which waits for its requests.
+		i := newIssuer(OIDC{Issuer: server.URL, Audience: "x"}, provisioning.SystemClock{})
+		first := make(chan error, 1)
+		go func() { _, err := i.verify(t.Context(), "e30.e30.e30"); first <- err }()
+		<-asked
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		second := make(chan error, 1)
+		go func() { _, err := i.verify(gone, "e30.e30.e30"); second <- err }()
+		select {
+		case err := <-second:
+			if provisioning.KindOf(err) != provisioning.KindCancelled {
+				t.Errorf("%v", err)
+			}
+		case err := <-first:
+			t.Fatalf("it waited until the first caller had its answer, %v", err)
+		}
+		proceeds()
+		if err := <-first; provisioning.KindOf(err) != provisioning.KindTransient {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -162,6 +162,27 @@ type ContractBook interface {
 	RecordDeployer(ctx context.Context, networkID, address string, balance int64) error
 }
 
+// Contract is a deployed and verified contract.
+type Contract struct {
+	ID              string // C... strkey.
+	WasmHash        string // SHA-256, hex.
+	Network         string // Passphrase.
+	TransactionHash string // Hex; empty when it existed already.
+	Ledger          uint32 // In which it was created; 0 when it existed already.
+	FeeCharged      int64  // Stroops, over all transactions of this call.
+}
+
+// LogFields is what the provisioning log keeps of a deployment.
+func (c Contract) LogFields() map[string]any {
+	m := map[string]any{"contractId": c.ID, "wasmHash": c.WasmHash}
+	if c.TransactionHash != "" {
+		m["transactionHash"], m["ledger"], m["feeChargedStroops"] = c.TransactionHash, c.Ledger, c.FeeCharged
+	} else {
+		m["existed"] = true
+	}
+	return m
+}
+
 // StellarFigures are what the registry knows of the network's side, for operations.
 type StellarFigures struct {
 	Deployer     int64 // The deployer's balance when it was looked at, stroops; 0: unknown.

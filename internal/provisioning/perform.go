@@ -42,7 +42,7 @@ func (x *execution) deployContract(started time.Time) error {
 		return err
 	}
 	took := x.opts.since(started)
-	x.buffer(StepDeploySorobanContract, contract.log(), took)
+	x.buffer(StepDeploySorobanContract, contract.LogFields(), took)
 	x.buffered.ContractID = contract.ID
 	x.tell(StepDeploySorobanContract, StepCompleted, took, nil)
 	if contract.TransactionHash == "" {
@@ -149,15 +149,4 @@ func (x *execution) judgeMail(sent error) (WelcomeEmailStatus, error) {
 func (x *execution) buffer(step Step, result map[string]any, took time.Duration) {
 	x.buffered.Checkpoint = step
 	x.buffered.Records = append(x.buffered.Records, StepRecord{Step: step, Status: StepCompleted, Result: result, Duration: took})
-}
-
-// log is what the provisioning log keeps of a deployment.
-func (c Contract) log() map[string]any {
-	m := map[string]any{"contractId": c.ID, "wasmHash": c.WasmHash}
-	if c.TransactionHash != "" {
-		m["transactionHash"], m["ledger"], m["feeChargedStroops"] = c.TransactionHash, c.Ledger, c.FeeCharged
-	} else {
-		m["existed"] = true
-	}
-	return m
 }

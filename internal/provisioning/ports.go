@@ -218,13 +218,3 @@ type ContractDeployer interface {
 	// ContractID tells, without a network, which address the tenant's contract has.
 	ContractID(tenant uuid.UUID) (string, error)
 }
-
-// Contract is a deployed and verified contract.
-type Contract struct {
-	ID              string // C... strkey.
-	WasmHash        string // SHA-256, hex.
-	Network         string // Passphrase.
-	TransactionHash string // Hex; empty when it existed already.
-	Ledger          uint32 // In which it was created; 0 when it existed already.
-	FeeCharged      int64  // Stroops, over all transactions of this call.
-}

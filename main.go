@@ -26,7 +26,7 @@ func main() {
 	// step end; dying here would leave it half way.
 	signal.Ignore(syscall.SIGTERM)
 	if !*debug {
-		provider.Tune()
+		provider.SetRuntimeDefaults()
 	}
 
 	var opts []tf6server.ServeOpt

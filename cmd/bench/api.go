@@ -20,18 +20,18 @@ import (
 // The limits that the API sets itself (absolute ones are for a machine whose
 // floor is about 180 tenants per second; ratios hold on every machine).
 const (
-	mostPost       = 5 * time.Millisecond
-	leastFloorPart = 0.60 // Of the floor's throughput at eight clients, without the chain.
-	leastWithChain = 60.0 // Tenants per second.
-	mostStart      = 150 * time.Millisecond
-	mostIdle       = 35.0 // MB.
-	mostUsed       = 80.0 // MB.
-	mostListRatio  = 1.5
+	maxPostTime           = 5 * time.Millisecond
+	minAPIThroughputRatio = 0.60 // Of the floor's throughput at eight clients, without the chain.
+	minChainThroughput    = 60.0 // Tenants per second.
+	maxStartTime          = 150 * time.Millisecond
+	maxIdleMemory         = 35.0 // MB.
+	maxUsedMemory         = 80.0 // MB.
+	maxListRatio          = 1.5
 )
 
-// figure is one line of the result.
-type figure struct {
-	what, value, limit string
+// measurement is one line of the result.
+type measurement struct {
+	name, value, limit string
 	ok                 bool
 }
 
@@ -41,35 +41,35 @@ func (b *bench) runAPI(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%d tenants in each round, %d for memory; commits wait for the disk\n\n", b.tenants, b.memory)
-	return show(ctx, b.startAndIdle, b.posts, b.throughput, b.chained, b.used, b.pages)
+	return runMeasurements(ctx, b.measureStartAndIdle, b.measurePosts, b.measureThroughput, b.measureChainThroughput, b.measureUsedMemory, b.measurePages)
 }
 
-// show measures one thing after the other, and prints each as soon as it is known.
-func show(ctx context.Context, measures ...func(context.Context) ([]figure, error)) error {
-	within := true
+// runMeasurements measures one thing after the other, and prints each as soon as it is known.
+func runMeasurements(ctx context.Context, measures ...func(context.Context) ([]measurement, error)) error {
+	withinLimits := true
 	for _, measure := range measures {
-		some, err := measure(ctx)
+		results, err := measure(ctx)
 		if err != nil {
 			return err
 		}
-		for _, f := range some {
-			mark := ""
+		for _, f := range results {
+			note := ""
 			if !f.ok {
-				mark = "   NOT within the limit"
+				note = "   NOT within the limit"
 			}
-			fmt.Printf("%-62s %44s   %s%s\n", f.what, f.value, f.limit, mark)
-			within = within && f.ok
+			fmt.Printf("%-62s %44s   %s%s\n", f.name, f.value, f.limit, note)
+			withinLimits = withinLimits && f.ok
 		}
 	}
-	if !within {
+	if !withinLimits {
 		fmt.Println("\nNOT within all limits")
 	}
 	return nil
 }
 
-// posts measures how long a POST takes until its 202, one at a time.
-func (b *bench) posts(ctx context.Context) ([]figure, error) {
-	s, err := b.spawn(ctx, false)
+// measurePosts measures how long a POST takes until its 202, one at a time.
+func (b *bench) measurePosts(ctx context.Context) ([]measurement, error) {
+	s, err := b.startServer(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +84,16 @@ func (b *bench) posts(ctx context.Context) ([]figure, error) {
 		if i >= warmUp {
 			times = append(times, time.Since(began).Seconds())
 		}
-		if err := s.settled(ctx, i+1); err != nil { // The worker's share of the machine is not what is measured.
+		if err := s.waitActive(ctx, i+1); err != nil { // The worker's share of the machine is not what is measured.
 			return nil, err
 		}
 	}
 	got := time.Duration(median(times) * float64(time.Second))
-	return []figure{{"POST to 202, median of 200, worker beside it", got.Round(10 * time.Microsecond).String(), "< " + mostPost.String(), got < mostPost}}, nil
+	return []measurement{{"POST to 202, median of 200, worker beside it", got.Round(10 * time.Microsecond).String(), "< " + maxPostTime.String(), got < maxPostTime}}, nil
 }
 
-// throughput compares eight clients that POST with the floor, round by round.
-func (b *bench) throughput(ctx context.Context) ([]figure, error) {
+// measureThroughput compares eight clients that POST with the floor, round by round.
+func (b *bench) measureThroughput(ctx context.Context) ([]measurement, error) {
 	var rates, floors, ratios []float64
 	for round := range b.rounds + 1 {
 		url, drop, err := b.database(ctx)
@@ -105,7 +105,7 @@ func (b *bench) throughput(ctx context.Context) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		took, err := b.round(ctx, false, b.tenants)
+		took, err := b.timeRound(ctx, false, b.tenants)
 		if err != nil {
 			return nil, err
 		}
@@ -117,27 +117,27 @@ func (b *bench) throughput(ctx context.Context) ([]figure, error) {
 		ratios = append(ratios, floor.Seconds()/took.Seconds())
 	}
 	got := median(ratios)
-	return []figure{
+	return []measurement{
 		{"the floor, 8 clients", fmt.Sprintf("%.0f/s", median(floors)), "", true},
-		{"POST to ACTIVE, 8 clients, without the chain", fmt.Sprintf("%.0f/s, %.2f of the floor", median(rates), got), fmt.Sprintf("> %.2f", leastFloorPart), got >= leastFloorPart},
+		{"POST to ACTIVE, 8 clients, without the chain", fmt.Sprintf("%.0f/s, %.2f of the floor", median(rates), got), fmt.Sprintf("> %.2f", minAPIThroughputRatio), got >= minAPIThroughputRatio},
 	}, nil
 }
 
-// chained is throughput with real contracts on a network that closes ten ledgers a second.
-func (b *bench) chained(ctx context.Context) ([]figure, error) {
+// measureChainThroughput is throughput with real contracts on a network that closes ten ledgers a second.
+func (b *bench) measureChainThroughput(ctx context.Context) ([]measurement, error) {
 	const tenants = 600
-	took, err := b.round(ctx, true, tenants)
+	took, err := b.timeRound(ctx, true, tenants)
 	if err != nil {
 		return nil, err
 	}
 	rate := tenants / took.Seconds()
-	return []figure{{fmt.Sprintf("POST to ACTIVE, 8 clients, with the chain, %d channels", apiChannels),
-		fmt.Sprintf("%.1f/s, %.2f per ledger", rate, rate/10), fmt.Sprintf("> %.0f/s", leastWithChain), rate >= leastWithChain}}, nil
+	return []measurement{{fmt.Sprintf("POST to ACTIVE, 8 clients, with the chain, %d channels", apiChannels),
+		fmt.Sprintf("%.1f/s, %.2f per ledger", rate, rate/10), fmt.Sprintf("> %.0f/s", minChainThroughput), rate >= minChainThroughput}}, nil
 }
 
-// round lets eight clients POST so many tenants, and waits until all are ACTIVE.
-func (b *bench) round(ctx context.Context, chain bool, tenants int) (time.Duration, error) {
-	s, err := b.spawn(ctx, chain)
+// timeRound lets eight clients POST so many tenants, and waits until all are ACTIVE.
+func (b *bench) timeRound(ctx context.Context, chain bool, tenants int) (time.Duration, error) {
+	s, err := b.startServer(ctx, chain)
 	if err != nil {
 		return 0, err
 	}
@@ -145,26 +145,26 @@ func (b *bench) round(ctx context.Context, chain bool, tenants int) (time.Durati
 	if err := s.post(ctx, "The first"); err != nil { // Connections, and the contract's code.
 		return 0, err
 	}
-	if err := s.settled(ctx, 1); err != nil {
+	if err := s.waitActive(ctx, 1); err != nil {
 		return 0, err
 	}
 	began := time.Now()
-	if err := s.flood(ctx, tenants); err != nil {
+	if err := s.postTenants(ctx, tenants); err != nil {
 		return 0, err
 	}
-	err = s.settled(ctx, tenants+1)
+	err = s.waitActive(ctx, tenants+1)
 	return time.Since(began), err
 }
 
-// flood POSTs from eight clients at once.
-func (s *spawned) flood(ctx context.Context, tenants int) error {
+// postTenants POSTs from eight clients at once.
+func (s *serverProcess) postTenants(ctx context.Context, tenants int) error {
 	const clients = 8
 	var (
-		all  sync.WaitGroup
+		wg   sync.WaitGroup
 		errs [clients]error
 	)
 	for client := range clients {
-		all.Go(func() {
+		wg.Go(func() {
 			for i := client; i < tenants; i += clients {
 				if errs[client] = s.post(ctx, fmt.Sprintf("Tenant %d", i)); errs[client] != nil {
 					return
@@ -172,11 +172,11 @@ func (s *spawned) flood(ctx context.Context, tenants int) error {
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 	return errors.Join(errs[:]...)
 }
 
-func (s *spawned) post(ctx context.Context, name string) error {
+func (s *serverProcess) post(ctx context.Context, name string) error {
 	body, err := json.Marshal(map[string]string{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})
 	if err != nil {
 		return err
@@ -185,30 +185,30 @@ func (s *spawned) post(ctx context.Context, name string) error {
 	return s.call(ctx, http.MethodPost, "/admin/tenants", bytes.NewReader(body), http.StatusAccepted, &accepted)
 }
 
-func (s *spawned) call(ctx context.Context, method, path string, body io.Reader, want int, into any) error {
+func (s *serverProcess) call(ctx context.Context, method, path string, body io.Reader, want int, target any) error {
 	request, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+s.key)
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := s.client.Do(request)
+	response, err := s.client.Do(request)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
-	if answer.StatusCode != want {
-		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	if response.StatusCode != want {
+		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, text)
 	}
-	return json.Unmarshal(text, into)
+	return json.Unmarshal(text, target)
 }
 
-// settled waits until so many tenants are ACTIVE, asking the registry's own counts.
-func (s *spawned) settled(ctx context.Context, tenants int) error {
+// waitActive waits until so many tenants are ACTIVE, asking the registry's own counts.
+func (s *serverProcess) waitActive(ctx context.Context, tenants int) error {
 	for {
 		var active, failed int
 		err := s.conn.QueryRow(ctx, `SELECT sum(active), sum(failed) FROM tenant_counts`).Scan(&active, &failed)
@@ -228,21 +228,21 @@ func (s *spawned) settled(ctx context.Context, tenants int) error {
 	}
 }
 
-// pages compares pages of a list of 100,000 tenants with those of 100: two servers,
+// measurePages compares pages of a list of 100,000 tenants with those of 100: two servers,
 // asked in turns, so that a machine whose speed drifts favours none.
-func (b *bench) pages(ctx context.Context) ([]figure, error) {
+func (b *bench) measurePages(ctx context.Context) ([]measurement, error) {
 	const few, many = 100, 100_000
 	var (
-		servers [2]*spawned
+		servers [2]*serverProcess
 		deep    [2]string
 	)
 	for i, tenants := range []int{few, many} {
-		s, err := b.spawn(ctx, false)
+		s, err := b.startServer(ctx, false)
 		if err != nil {
 			return nil, err
 		}
 		defer s.stop()
-		if err := fill(ctx, s.conn, tenants); err != nil {
+		if err := insertTenants(ctx, s.conn, tenants); err != nil {
 			return nil, err
 		}
 		if deep[i], err = s.deepPage(ctx, tenants/2); err != nil {
@@ -250,7 +250,7 @@ func (b *bench) pages(ctx context.Context) ([]figure, error) {
 		}
 		servers[i] = s
 	}
-	var figures []figure
+	var figures []measurement
 	for _, page := range []struct {
 		what  string
 		paths [2]string
@@ -273,14 +273,14 @@ func (b *bench) pages(ctx context.Context) ([]figure, error) {
 			}
 		}
 		ratio := median(times[1]) / median(times[0])
-		figures = append(figures, figure{"list, " + page.what + ", 100,000 tenants to 100",
-			fmt.Sprintf("%.2f ms, ratio %.2f", 1000*median(times[1]), ratio), fmt.Sprintf("< %.1f", mostListRatio), ratio < mostListRatio})
+		figures = append(figures, measurement{"list, " + page.what + ", 100,000 tenants to 100",
+			fmt.Sprintf("%.2f ms, ratio %.2f", 1000*median(times[1]), ratio), fmt.Sprintf("< %.1f", maxListRatio), ratio < maxListRatio})
 	}
 	return figures, nil
 }
 
-// fill makes tenants up, as many as are missing.
-func fill(ctx context.Context, conn *pgx.Conn, tenants int) error {
+// insertTenants makes tenants up, as many as are missing.
+func insertTenants(ctx context.Context, conn *pgx.Conn, tenants int) error {
 	_, err := conn.Exec(ctx, `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
 		SELECT gen_random_uuid(), 'Filler ' || n, 'filler ' || n, 'filler_' || n, CASE WHEN n % 4 = 0 THEN 'FAILED' ELSE 'ACTIVE' END::tenant_status, 'a@b.example', 'A', 'B',
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series((SELECT count(*) + 1 FROM tenants), $1::int) n`, tenants)
@@ -291,7 +291,7 @@ func fill(ctx context.Context, conn *pgx.Conn, tenants int) error {
 }
 
 // deepPage follows the cursors of pages until so many tenants are behind.
-func (s *spawned) deepPage(ctx context.Context, behind int) (string, error) {
+func (s *serverProcess) deepPage(ctx context.Context, behind int) (string, error) {
 	path := "/admin/tenants?limit=100"
 	for seen := 0; seen < behind; seen += 100 {
 		var page struct {

@@ -25,26 +25,26 @@ type chainRun struct {
 
 // The limits that the deployer sets itself, with the channels of the last run.
 const (
-	mostCalls   = 6.0
-	mostLedgers = 12 // For 500 tenants on 50 channels.
+	maxRPCCalls = 6.0
+	maxLedgers  = 12 // For 500 tenants on 50 channels.
 )
 
 // runChain provisions with real contracts: how many tenants a ledger carries, and
 // how many calls each takes. The last run's ledgers take as long as the public
 // network's; a laptop's commits would not keep up with fifty tenants a second.
-func (b *bench) runChain(ctx context.Context) (within bool, err error) {
+func (b *bench) runChain(ctx context.Context) (withinLimits bool, err error) {
 	fmt.Printf("\n%-9s %8s %8s %8s %12s %12s %12s %14s\n", "channels", "tenants", "ledger", "ledgers", "per ledger", "per second", "RPC calls", "XLM a tenant")
-	within = true
+	withinLimits = true
 	for _, r := range []chainRun{{0, 8, time.Second}, {10, 100, time.Second}, {50, 500, 5 * time.Second}} {
 		ok, err := b.measureChain(ctx, r)
 		if err != nil {
 			return false, err
 		}
-		within = within && ok
+		withinLimits = withinLimits && ok
 	}
 	fmt.Printf("\nledgers from the first contract to the last; RPC calls for each tenant, those that all share included\n")
-	fmt.Printf("limits: 500 tenants on 50 channels in at most %d ledgers, less than %.0f calls for each\n", mostLedgers, mostCalls)
-	return within, nil
+	fmt.Printf("limits: 500 tenants on 50 channels in at most %d ledgers, less than %.0f calls for each\n", maxLedgers, maxRPCCalls)
+	return withinLimits, nil
 }
 
 func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
@@ -69,7 +69,7 @@ func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	pipeline, err := provisioning.NewPipeline(db, chain, noMail{}, provisioning.PipelineOptions{})
+	pipeline, err := provisioning.NewPipeline(db, chain, discardMailer{}, provisioning.PipelineOptions{})
 	if err != nil {
 		return false, err
 	}
@@ -82,15 +82,15 @@ func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
 	}
 	network.Faults().Reset()
 	began := time.Now()
-	if err := b.provisionAtOnce(ctx, service, r.tenants, max(2*r.channels, 8)); err != nil {
+	if err := b.provisionConcurrently(ctx, service, r.tenants, max(2*r.channels, 8)); err != nil {
 		return false, err
 	}
-	return report(ctx, db, network, r, time.Since(began))
+	return reportChainRun(ctx, db, network, r, time.Since(began))
 }
 
-// provisionAtOnce provisions from so many callers.
-func (b *bench) provisionAtOnce(ctx context.Context, service *provisioning.Service, tenants, callers int) error {
-	var all sync.WaitGroup
+// provisionConcurrently provisions from so many callers.
+func (b *bench) provisionConcurrently(ctx context.Context, service *provisioning.Service, tenants, callers int) error {
+	var wg sync.WaitGroup
 	callers = min(callers, tenants)
 	errs := make([]error, callers)
 	for c := range callers {
@@ -98,13 +98,13 @@ func (b *bench) provisionAtOnce(ctx context.Context, service *provisioning.Servi
 		if c < tenants%callers {
 			share++
 		}
-		all.Go(func() { errs[c] = b.provision(ctx, service, c, share) })
+		wg.Go(func() { errs[c] = b.provision(ctx, service, c, share) })
 	}
-	all.Wait()
+	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func report(ctx context.Context, db *postgres.DB, network *stellarnet.Network, r chainRun, took time.Duration) (bool, error) {
+func reportChainRun(ctx context.Context, db *postgres.DB, network *stellarnet.Network, r chainRun, took time.Duration) (bool, error) {
 	var (
 		ledgers int
 		stroops float64
@@ -126,5 +126,5 @@ func report(ctx context.Context, db *postgres.DB, network *stellarnet.Network, r
 	each := float64(calls) / float64(r.tenants)
 	fmt.Printf("%-9d %8d %8s %8d %12.1f %12.1f %12.1f %14.4f\n", r.channels, r.tenants, r.ledger, ledgers, float64(r.tenants)/float64(ledgers),
 		float64(r.tenants)/took.Seconds(), each, stroops/10_000_000)
-	return r.tenants < 500 || ledgers <= mostLedgers && each < mostCalls, nil
+	return r.tenants < 500 || ledgers <= maxLedgers && each < maxRPCCalls, nil
 }

@@ -42,7 +42,7 @@ var tps = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
 func (b *bench) floor(ctx context.Context, url string, clients int) (time.Duration, error) {
 	pgbench := filepath.Join(b.server.Binaries(), "pgbench")
 	cmd := exec.CommandContext(ctx, pgbench, "--no-vacuum", "--protocol=simple", //nolint:gosec // of the server's own installation
-		"--file="+filepath.Join(b.dir, "floor.sql"), "--define=i=0", fmt.Sprintf("--define=base=%d", 100_000_000*b.made),
+		"--file="+filepath.Join(b.dir, "floor.sql"), "--define=i=0", fmt.Sprintf("--define=base=%d", 100_000_000*b.databases),
 		"--client="+strconv.Itoa(clients), "--jobs="+strconv.Itoa(min(clients, 2)),
 		"--transactions="+strconv.Itoa(b.tenants/clients), url)
 	out, err := cmd.CombinedOutput()

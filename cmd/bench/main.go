@@ -36,11 +36,11 @@ func main() {
 	flag.IntVar(&o.memory, "memory", 10_000, "tenants after which tenant-api's memory is read")
 	server := flag.Bool("serve", false, "serve as tenant-api does; for this program itself")
 	flag.Parse()
-	begin := func(ctx context.Context) error { return run(ctx, o) }
+	runMode := func(ctx context.Context) error { return run(ctx, o) }
 	if *server {
-		begin = serve
+		runMode = serve
 	}
-	if err := begin(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := runMode(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // startNetwork starts a Stellar network, with a deployer that has funds.
-func startNetwork(ctx context.Context, ledgerClose time.Duration) (*stellarnet.Network, *keypair.Full, error) {
-	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: ledgerClose})
+func startNetwork(ctx context.Context, ledgerInterval time.Duration) (*stellarnet.Network, *keypair.Full, error) {
+	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: ledgerInterval})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,7 +39,7 @@ func (b *bench) startChain(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.chain = chainSettings(network, deployer)
+	b.networkSettings = chainSettings(network, deployer)
 	return func() { _ = network.Close() }, nil
 }
 

@@ -13,31 +13,34 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// instantChain stands for a chain that takes no time: the contract is there.
-type instantChain struct{}
+// instantDeployer stands for a chain that takes no time: the contract is there.
+type instantDeployer struct{}
 
-func (instantChain) ContractID(id uuid.UUID) (string, error) {
+func (instantDeployer) ContractID(id uuid.UUID) (string, error) {
 	return "C" + (strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")) + strings.Repeat("A", 55))[:55], nil
 }
 
-func (c instantChain) Deploy(_ context.Context, t provisioning.Tenant, _ provisioning.Journal) (provisioning.Contract, error) {
+func (c instantDeployer) Deploy(_ context.Context, t tenant.Tenant, _ txlog.Log) (contracts.Contract, error) {
 	id, err := c.ContractID(t.ID)
-	return provisioning.Contract{ID: id}, err
+	return contracts.Contract{ID: id}, err
 }
 
-// noMail stands for mail that takes no time.
-type noMail struct{}
+// discardMailer stands for mail that takes no time.
+type discardMailer struct{}
 
-func (noMail) SendWelcome(context.Context, provisioning.WelcomeMail) error { return nil }
-func (noMail) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+func (discardMailer) SendWelcome(context.Context, provisioning.WelcomeMail) error { return nil }
+func (discardMailer) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
 
-// product gives the contender that provisions a round's tenants.
-func (b *bench) product(withMail bool) func(context.Context, string, int) (time.Duration, error) {
+// productContender gives the contender that provisions a round's tenants.
+func (b *bench) productContender(withMail bool) func(context.Context, string, int) (time.Duration, error) {
 	return func(ctx context.Context, url string, clients int) (time.Duration, error) {
 		db, err := postgres.Open(ctx, postgres.Options{URL: url, MaxConnections: clients + 1})
 		if err != nil {
@@ -48,7 +51,7 @@ func (b *bench) product(withMail bool) func(context.Context, string, int) (time.
 		if err != nil {
 			return 0, err
 		}
-		if err := connect(ctx, db, clients+1); err != nil {
+		if err := warmPool(ctx, db, clients+1); err != nil {
 			return 0, err
 		}
 		if withMail {
@@ -65,8 +68,8 @@ func (b *bench) product(withMail bool) func(context.Context, string, int) (time.
 	}
 }
 
-// connect fills the pool: the floor's clock starts after pgbench has connected.
-func connect(ctx context.Context, db *postgres.DB, connections int) error {
+// warmPool fills the pool: the floor's clock starts after pgbench has connected.
+func warmPool(ctx context.Context, db *postgres.DB, connections int) error {
 	if err := db.Migrate(ctx); err != nil {
 		return err
 	}
@@ -81,7 +84,7 @@ func connect(ctx context.Context, db *postgres.DB, connections int) error {
 }
 
 func (b *bench) service(db *postgres.DB, withMail bool) (*provisioning.Service, error) {
-	var mailer provisioning.Mailer = noMail{}
+	var mailer provisioning.Mailer = discardMailer{}
 	if withMail {
 		var err error
 		mailer, err = mail.New(mail.Options{Mail: config.Mail{
@@ -92,7 +95,7 @@ func (b *bench) service(db *postgres.DB, withMail bool) (*provisioning.Service, 
 			return nil, err
 		}
 	}
-	pipeline, err := provisioning.NewPipeline(db, instantChain{}, mailer, provisioning.PipelineOptions{})
+	pipeline, err := provisioning.NewPipeline(db, instantDeployer{}, mailer, provisioning.PipelineOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +104,13 @@ func (b *bench) service(db *postgres.DB, withMail bool) (*provisioning.Service, 
 
 func (b *bench) provision(ctx context.Context, service *provisioning.Service, client, tenants int) error {
 	for i := range tenants {
-		out, err := service.Provision(ctx, provisioning.Inputs{
+		out, err := service.Provision(ctx, tenant.Inputs{
 			Name: fmt.Sprintf("Tenant %d %d", client, i), AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
 		})
 		if err != nil {
 			return err
 		}
-		if out.Tenant.Status != provisioning.StatusActive {
+		if out.Tenant.Status != tenant.StatusActive {
 			return fmt.Errorf("a tenant is %s", out.Tenant.Status)
 		}
 	}

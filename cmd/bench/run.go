@@ -25,18 +25,18 @@ type options struct {
 
 // The limits that the product sets itself (DESIGN, section 10).
 const (
-	mostTime        = 1.15 // Of the floor's time, at one client.
-	leastThroughput = 0.90 // Of the floor's throughput, at eight.
+	maxTimeRatio       = 1.15 // Of the floor's time, at one client.
+	minThroughputRatio = 0.90 // Of the floor's throughput, at eight.
 )
 
 type bench struct {
 	options
-	server *pgserver.Server
-	mail   *mailcatcher.Catcher
-	dir    string
-	made   int
-	binary string   // tenant-api.
-	chain  []string // Settings of a Stellar network.
+	server          *pgserver.Server
+	mail            *mailcatcher.Catcher
+	dir             string
+	databases       int
+	binary          string   // tenant-api.
+	networkSettings []string // Settings of a Stellar network.
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -78,7 +78,7 @@ func run(ctx context.Context, o options) (err error) {
 		within = within && ok
 	}
 	fmt.Printf("\nat 1 client time per tenant, at 8 tenants per second; medians over the rounds, ratios pair by pair\n")
-	fmt.Printf("limits: at most %.2f of the floor's time at 1 client, at least %.2f of its throughput at 8\n", mostTime, leastThroughput)
+	fmt.Printf("limits: at most %.2f of the floor's time at 1 client, at least %.2f of its throughput at 8\n", maxTimeRatio, minThroughputRatio)
 	ok, err := b.runChain(ctx)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func run(ctx context.Context, o options) (err error) {
 // compare runs the rounds for a number of clients. A fresh database for each
 // round keeps one side from paying for what the other has made.
 func (b *bench) compare(ctx context.Context, clients int) (bool, error) {
-	contenders := []func(context.Context, string, int) (time.Duration, error){b.floor, b.product(false), b.product(true)}
+	contenders := []func(context.Context, string, int) (time.Duration, error){b.floor, b.productContender(false), b.productContender(true)}
 	times := make([][]float64, len(contenders))
 	ratios := make([][]float64, len(contenders))
 	for round := range b.rounds + 1 {
@@ -127,17 +127,17 @@ func (b *bench) compare(ctx context.Context, clients int) (bool, error) {
 	plain, mail := median(ratios[1]), median(ratios[2])
 	if clients > 1 {
 		plain, mail = 1/plain, 1/mail
-		fmt.Printf("%-8d %14s %14s %14s %10.2f (>%.2f) %16.2f\n", clients, cells[0], cells[1], cells[2], plain, leastThroughput, mail)
-		return plain >= leastThroughput, nil
+		fmt.Printf("%-8d %14s %14s %14s %10.2f (>%.2f) %16.2f\n", clients, cells[0], cells[1], cells[2], plain, minThroughputRatio, mail)
+		return plain >= minThroughputRatio, nil
 	}
-	fmt.Printf("%-8d %14s %14s %14s %10.2f (<%.2f) %16.2f\n", clients, cells[0], cells[1], cells[2], plain, mostTime, mail)
-	return plain <= mostTime, nil
+	fmt.Printf("%-8d %14s %14s %14s %10.2f (<%.2f) %16.2f\n", clients, cells[0], cells[1], cells[2], plain, maxTimeRatio, mail)
+	return plain <= maxTimeRatio, nil
 }
 
 // database makes a migrated database.
 func (b *bench) database(ctx context.Context) (url string, drop func(), err error) {
-	b.made++
-	name := fmt.Sprintf("bench_%d", b.made)
+	b.databases++
+	name := fmt.Sprintf("bench_%d", b.databases)
 	admin := func(ctx context.Context, statement string) error {
 		conn, err := pgx.Connect(ctx, b.server.URL("postgres"))
 		if err != nil {

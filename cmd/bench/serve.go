@@ -33,12 +33,12 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	feed := postgres.NewFeed(db)
+	notifier := postgres.NewNotifier(db)
 	mailer, err := mail.New(mail.Options{Mail: settings})
 	if err != nil {
 		return err
 	}
-	pipeline, err := provisioning.NewPipeline(db, instantChain{}, mailer, provisioning.PipelineOptions{Observer: feed.Observe})
+	pipeline, err := provisioning.NewPipeline(db, instantDeployer{}, mailer, provisioning.PipelineOptions{Observer: notifier.Observe})
 	if err != nil {
 		return err
 	}
@@ -58,10 +58,10 @@ func serve(ctx context.Context) error {
 	if err := q.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	feeding, endFeed := context.WithCancel(context.WithoutCancel(ctx))
-	defer endFeed()
-	go feed.Run(feeding)
-	handler, err := api.New(api.Options{Service: service.Attended(), Jobs: q, Watcher: feed, Keys: db.Keys(), RateLimit: 1_000_000_000, Logger: log})
+	notifierCtx, stopNotifier := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNotifier()
+	go notifier.Run(notifierCtx)
+	handler, err := api.New(api.Options{Service: service.WithCancelOnDisconnect(), Jobs: q, Notifier: notifier, Keys: db.APIKeys(), RateLimit: 1_000_000_000, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -69,12 +69,12 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	web := api.NewServer(handler)
-	go func() { _ = web.Serve(listener) }() // Its end is ours.
+	httpServer := api.NewServer(handler)
+	go func() { _ = httpServer.Serve(listener) }() // Its end is ours.
 	log.Info("serving", slog.String("url", "http://"+listener.Addr().String()))
 	<-ctx.Done()
-	ending := context.WithoutCancel(ctx)
-	_ = web.Shutdown(ending) // Nobody waits for an answer any more.
+	shutdownCtx := context.WithoutCancel(ctx)
+	_ = httpServer.Shutdown(shutdownCtx) // Nobody waits for an answer any more.
 	handler.Close()
-	return q.Stop(ending)
+	return q.Stop(shutdownCtx)
 }

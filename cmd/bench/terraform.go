@@ -19,8 +19,8 @@ import (
 type plugin string
 
 const (
-	ours plugin = "ours"
-	noop plugin = "noop" // See cmd/bench/noop.
+	productPlugin plugin = "ours"
+	noopPlugin    plugin = "noop" // See cmd/bench/noop.
 )
 
 const pluginName = "terraform-provider-healthcare"
@@ -40,7 +40,7 @@ func findCLI() (string, error) {
 
 // buildPlugins builds both providers, each with a CLI configuration that uses it.
 func (b *bench) buildPlugins(ctx context.Context) error {
-	for p, source := range map[plugin]string{ours: ".", noop: "./cmd/bench/noop"} {
+	for p, source := range map[plugin]string{productPlugin: ".", noopPlugin: "./cmd/bench/noop"} {
 		dir := filepath.Join(b.dir, string(p))
 		out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, pluginName), source).CombinedOutput() //nolint:gosec // our own source
 		if err != nil {
@@ -57,16 +57,16 @@ func (b *bench) buildPlugins(ctx context.Context) error {
 
 func (b *bench) cliConfig(p plugin) string { return filepath.Join(b.dir, string(p)+".tfrc") }
 
-// terraform is a directory with a configuration and a state, and the CLI at work in it.
-type terraform struct {
+// workspace is a directory with a configuration and a state, and the CLI at work in it.
+type workspace struct {
 	b       *bench
 	program string
 	dir     string
 	env     []string // The platform's settings.
 }
 
-// terraform makes a directory with a configuration.
-func (b *bench) terraform(configuration string, settings []string) (*terraform, error) {
+// newWorkspace makes a directory with a configuration.
+func (b *bench) newWorkspace(configuration string, settings []string) (*workspace, error) {
 	program, err := findCLI()
 	if err != nil {
 		return nil, err
@@ -75,22 +75,22 @@ func (b *bench) terraform(configuration string, settings []string) (*terraform, 
 	if err != nil {
 		return nil, err
 	}
-	t := &terraform{b: b, program: program, dir: dir, env: settings}
-	return t, t.write("main.tf", "terraform {\n  required_providers {\n    healthcare = { source = \"healthcare-platform/healthcare\" }\n  }\n}\n"+configuration)
+	t := &workspace{b: b, program: program, dir: dir, env: settings}
+	return t, t.writeFile("main.tf", "terraform {\n  required_providers {\n    healthcare = { source = \"healthcare-platform/healthcare\" }\n  }\n}\n"+configuration)
 }
 
-func (t *terraform) write(name, text string) error {
+func (t *workspace) writeFile(name, text string) error {
 	return os.WriteFile(filepath.Join(t.dir, name), []byte(text), 0o600)
 }
 
-// took is what a run of the CLI took.
-type took struct {
+// runTime is what a run of the CLI took.
+type runTime struct {
 	wall time.Duration
 	cpu  time.Duration // Of the CLI and of the provider.
 }
 
 // run runs a subcommand with one of the providers.
-func (t *terraform) run(ctx context.Context, p plugin, args ...string) (took, error) {
+func (t *workspace) run(ctx context.Context, p plugin, args ...string) (runTime, error) {
 	cmd := exec.CommandContext(ctx, t.program, append(args, "-no-color", "-input=false")...) //nolint:gosec // the CLI that the person has
 	cmd.Dir = t.dir
 	cmd.Env = append([]string{
@@ -100,14 +100,14 @@ func (t *terraform) run(ctx context.Context, p plugin, args ...string) (took, er
 	began := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return took{}, fmt.Errorf("%s %s with the %s provider: %w: %s", filepath.Base(t.program), strings.Join(args, " "), p, err, tail(out))
+		return runTime{}, fmt.Errorf("%s %s with the %s provider: %w: %s", filepath.Base(t.program), strings.Join(args, " "), p, err, tail(out))
 	}
 	// The CLI waits for the provider's end, so that its use is in there.
-	return took{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
+	return runTime{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
-// unchanged plans, and fails when there is anything to do.
-func (t *terraform) unchanged(ctx context.Context, p plugin, more ...string) (took, error) {
+// planUnchanged plans, and fails when there is anything to do.
+func (t *workspace) planUnchanged(ctx context.Context, p plugin, more ...string) (runTime, error) {
 	return t.run(ctx, p, append([]string{"plan", "-detailed-exitcode"}, more...)...)
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 )
 
-func TestCommand_GetsTheSettings(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestCommand_ReceivesSettings(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		stdout, stderr, status := b.run(t, "--", "env")
 		if status != 0 {
 			t.Fatalf("status %d: %s", status, stderr)
@@ -38,15 +38,15 @@ func TestCommand_GetsTheSettings(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"MAIL_USER", "MAIL_PASSWORD"} {
-			if value, there := env[name]; there {
+			if value, exists := env[name]; exists {
 				t.Errorf("%s=%s does not fit the mail catcher", name, value)
 			}
 		}
 		if !strings.Contains(stderr, "ready in") || strings.Contains(stderr, "\x1b") {
 			t.Errorf("it said %q", stderr)
 		}
-		if left := b.left(t); len(left) != 0 {
-			t.Errorf("it left %v", left)
+		if remaining := b.tempEntries(t); len(remaining) != 0 {
+			t.Errorf("it left %v", remaining)
 		}
 	})
 }
@@ -73,17 +73,17 @@ func TestCommand_Status(t *testing.T) {
 			if _, stderr, status := b.run(t, c.args...); status != c.status || !strings.Contains(stderr, c.says) {
 				t.Errorf("status %d, want %d, and %q in: %s", status, c.status, c.says, stderr)
 			}
-			if left := b.left(t); len(left) != 0 {
-				t.Errorf("it left %v", left)
+			if remaining := b.tempEntries(t); len(remaining) != 0 {
+				t.Errorf("it left %v", remaining)
 			}
 		})
 	}
 }
 
-func TestCommand_GetsSignals(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestCommand_ReceivesSignals(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		r := b.start(t, "--", "sh", "-c", `trap 'echo usr1' USR1; trap 'echo term; exit 3' TERM; trap 'echo int' INT; echo up; while :; do sleep 1000 & wait; done`)
-		line(t, r.stdout, "up")
+		readLineWith(t, r.stdout, "up")
 		for _, s := range []struct {
 			signal syscall.Signal
 			says   string
@@ -91,19 +91,19 @@ func TestCommand_GetsSignals(t *testing.T) {
 			if err := r.cmd.Process.Signal(s.signal); err != nil {
 				t.Fatal(err)
 			}
-			line(t, r.stdout, s.says)
+			readLineWith(t, r.stdout, s.says)
 		}
 		if status := r.signal(t, syscall.SIGTERM); status != 3 {
 			t.Errorf("status %d, want that of the command", status)
 		}
-		if left := b.left(t); len(left) != 0 {
-			t.Errorf("it left %v", left)
+		if remaining := b.tempEntries(t); len(remaining) != 0 {
+			t.Errorf("it left %v", remaining)
 		}
 	})
 }
 
-func TestCommand_LeavesNothingRunning(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestCommand_StopsLeftoverProcesses(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		stdout, _, status := b.run(t, "--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!")
 		if status != 0 || guardtest.Alive(number(t, stdout)) {
 			t.Errorf("status %d; what the command left runs: %v", status, guardtest.Alive(number(t, stdout)))
@@ -111,22 +111,22 @@ func TestCommand_LeavesNothingRunning(t *testing.T) {
 	})
 }
 
-func TestCommand_KeptData(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestCommand_PersistsData(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		data := filepath.Join(b.tmp, "kept")
 		stdout, stderr, status := b.run(t, "--data", data, "--", "sh", "-c", "echo $DB_PASSWORD")
 		if status != 0 {
 			t.Fatalf("status %d: %s", status, stderr)
 		}
-		again, stderr, status := b.run(t, "--data", data, "--", "sh", "-c", "echo $DB_PASSWORD")
-		if status != 0 || again != stdout {
-			t.Errorf("status %d, another server %v: %s", status, again != stdout, stderr)
+		restarted, stderr, status := b.run(t, "--data", data, "--", "sh", "-c", "echo $DB_PASSWORD")
+		if status != 0 || restarted != stdout {
+			t.Errorf("status %d, another server %v: %s", status, restarted != stdout, stderr)
 		}
-		if left := b.left(t); len(left) != 1 || left[0] != "kept" {
-			t.Errorf("in the directory are %v", left)
+		if remaining := b.tempEntries(t); len(remaining) != 1 || remaining[0] != "kept" {
+			t.Errorf("in the directory are %v", remaining)
 		}
 	})
-	t.Run("OutOfReachSaysWhy", func(t *testing.T) {
+	t.Run("UnreachableDirectoryIsReported", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, accounts[0])
 		closed := filepath.Join(b.tmp, "closed")
@@ -139,7 +139,7 @@ func TestCommand_KeptData(t *testing.T) {
 	})
 }
 
-func TestAnswers(t *testing.T) {
+func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t, accounts[0])
 	for flag, want := range map[string]string{"--help": "--ledger-close", "-h": "Usage:", "--version": "devstack "} {

@@ -51,23 +51,23 @@ DEVSTACK_POSTGRES_MIRROR is the base address of a Maven repository from which
 PostgreSQL is downloaded, in place of Maven Central, when this machine has none.
 `
 
-// errAnswered is what parse returns when it has said what was asked for.
-var errAnswered = errors.New("answered")
+// errHelpPrinted is what parse returns when it has said what was asked for.
+var errHelpPrinted = errors.New("answered")
 
 type flags struct {
-	data, envFile string
-	ledgerClose   time.Duration
-	command       []string
+	dataDir, envFile string
+	ledgerClose      time.Duration
+	command          []string
 }
 
-func parse(args []string, stdout, stderr io.Writer) (flags, error) {
+func parseFlags(args []string, stdout, stderr io.Writer) (flags, error) {
 	var (
 		f           flags
 		showVersion bool
 		set         = flag.NewFlagSet("devstack", flag.ContinueOnError)
 	)
 	set.SetOutput(io.Discard) // The errors are said here, in one form.
-	set.StringVar(&f.data, "data", "", "")
+	set.StringVar(&f.dataDir, "data", "", "")
 	set.StringVar(&f.envFile, "env-file", "", "")
 	set.DurationVar(&f.ledgerClose, "ledger-close", stellarnet.DefaultLedgerClose, "")
 	set.BoolVar(&showVersion, "version", false, "")
@@ -76,10 +76,10 @@ func parse(args []string, stdout, stderr io.Writer) (flags, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprint(stdout, usage)
-		return f, errAnswered
+		return f, errHelpPrinted
 	case err == nil && showVersion:
 		_, _ = fmt.Fprintf(stdout, "devstack %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return f, errAnswered
+		return f, errHelpPrinted
 	case err == nil && f.ledgerClose <= 0:
 		err = fmt.Errorf("--ledger-close is %v; give a time such as 1s", f.ledgerClose)
 	}

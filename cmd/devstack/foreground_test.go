@@ -37,27 +37,27 @@ func settings(ctx context.Context, t *testing.T, path string) map[string]string 
 	return env
 }
 
-func TestForeground(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestForeground_WritesEnvFile(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		file := filepath.Join(b.tmp, "it's.env")
 		r := b.start(t, "--env-file", file, "--ledger-close", "100ms")
-		line(t, r.stderr, "the settings are in")
+		readLineWith(t, r.stderr, "the settings are in")
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 			t.Fatalf("env file %v, error %v", info, err)
 		}
-		use(t, settings(t.Context(), t, file))
-		server := b.server(t)
+		exerciseStack(t, settings(t.Context(), t, file))
+		server := b.postgresPid(t)
 		if status := r.signal(t, syscall.SIGINT); status != 0 {
 			t.Errorf("status %d", status)
 		}
-		if left := b.left(t); len(left) != 0 || guardtest.Alive(server) {
-			t.Errorf("it left %v; the server runs: %v", left, guardtest.Alive(server))
+		if remaining := b.tempEntries(t); len(remaining) != 0 || guardtest.Alive(server) {
+			t.Errorf("it left %v; the server runs: %v", remaining, guardtest.Alive(server))
 		}
 	})
 }
 
-// use uses every part of the stack.
-func use(t *testing.T, env map[string]string) {
+// exerciseStack uses every part of the stack.
+func exerciseStack(t *testing.T, env map[string]string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), env["DATABASE_URL"])
 	if err != nil {
@@ -71,10 +71,10 @@ func use(t *testing.T, env map[string]string) {
 	if err := smtp.SendMail(env["MAIL_HOST"]+":"+env["MAIL_PORT"], nil, "a@b.example", []string{"c@d.example"}, []byte("Subject: hi\r\n\r\nhello\r\n")); err != nil {
 		t.Error(err)
 	}
-	var caught []struct{ Subject string }
-	fetch(t, http.MethodGet, env["MAIL_CATCHER_URL"]+"/messages", "", &caught)
-	if len(caught) != 1 || caught[0].Subject != "hi" {
-		t.Errorf("caught %+v", caught)
+	var messages []struct{ Subject string }
+	fetch(t, http.MethodGet, env["MAIL_CATCHER_URL"]+"/messages", "", &messages)
+	if len(messages) != 1 || messages[0].Subject != "hi" {
+		t.Errorf("caught %+v", messages)
 	}
 	var answer struct{ Result struct{ Passphrase string } }
 	fetch(t, http.MethodPost, env["SOROBAN_RPC_URL"], `{"jsonrpc":"2.0","id":1,"method":"getNetwork"}`, &answer)
@@ -104,11 +104,11 @@ func fetch(t *testing.T, method, url, body string, into any) {
 	}
 }
 
-func TestForeground_WithoutAFile(t *testing.T) {
+func TestForeground_PrintsSettings(t *testing.T) {
 	t.Parallel()
 	b := setup(t, accounts[0])
 	r := b.start(t)
-	if text := line(t, r.stdout, "DATABASE_URL"); !strings.HasPrefix(text, "export DATABASE_URL='postgres://") {
+	if text := readLineWith(t, r.stdout, "DATABASE_URL"); !strings.HasPrefix(text, "export DATABASE_URL='postgres://") {
 		t.Errorf("standard output has %q", text)
 	}
 	if status := r.signal(t, syscall.SIGTERM); status != 0 {
@@ -116,47 +116,47 @@ func TestForeground_WithoutAFile(t *testing.T) {
 	}
 }
 
-func TestForeground_ServerDies(t *testing.T) {
+func TestForeground_ExitsWhenServerDies(t *testing.T) {
 	t.Parallel()
 	b := setup(t, accounts[0])
 	r := b.start(t)
-	line(t, r.stdout, "APP_URL")
-	if err := syscall.Kill(b.server(t), syscall.SIGKILL); err != nil {
+	readLineWith(t, r.stdout, "APP_URL")
+	if err := syscall.Kill(b.postgresPid(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	line(t, r.stderr, "PostgreSQL has ended")
+	readLineWith(t, r.stderr, "PostgreSQL has ended")
 	if status := r.wait(t); status != 1 {
 		t.Errorf("status %d", status)
 	}
-	if left := b.left(t); len(left) != 0 {
-		t.Errorf("it left %v", left)
+	if remaining := b.tempEntries(t); len(remaining) != 0 {
+		t.Errorf("it left %v", remaining)
 	}
 }
 
-func TestInterruptedStart(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestStart_Interrupted(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		r := b.start(t, "--", "sh", "-c", "echo ran")
-		line(t, r.stderr, "Mail catcher") // Always the first; PostgreSQL takes much longer.
+		readLineWith(t, r.stderr, "Mail catcher") // Always the first; PostgreSQL takes much longer.
 		if status := r.signal(t, syscall.SIGINT); status != 128+2 {
 			t.Errorf("status %d", status)
 		}
-		if left := b.left(t); len(left) != 0 {
-			t.Errorf("it left %v", left)
+		if remaining := b.tempEntries(t); len(remaining) != 0 {
+			t.Errorf("it left %v", remaining)
 		}
 	})
 }
 
-func TestKilled(t *testing.T) {
-	each(t, func(t *testing.T, b *bundle) {
+func TestKilled_CleansUp(t *testing.T) {
+	forEachAccount(t, func(t *testing.T, b *fixture) {
 		file := filepath.Join(b.tmp, "stack.env")
 		r := b.start(t, "--env-file", file, "--", "sh", "-c", `trap '' TERM; sleep 1000 >/dev/null 2>&1 & echo "$$ $!"; wait; sleep 1000`)
-		pids := strings.Fields(line(t, r.stdout, " "))
-		server := b.server(t)
+		pids := strings.Fields(readLineWith(t, r.stdout, " "))
+		server := b.postgresPid(t)
 		all := []int{number(t, pids[0]), number(t, pids[1]), server}
 		guardtest.Eventually(t, "all run", func() bool { return !slices.ContainsFunc(all, func(pid int) bool { return !guardtest.Alive(pid) }) })
 		r.signal(t, syscall.SIGKILL)
 		guardtest.Eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(all, guardtest.Alive) })
-		guardtest.Eventually(t, "no file is left", func() bool { return len(b.left(t)) == 0 })
+		guardtest.Eventually(t, "no file is left", func() bool { return len(b.tempEntries(t)) == 0 })
 	})
 }
 
@@ -172,8 +172,8 @@ func TestEnvFile(t *testing.T) {
 		if _, stderr, status := b.run(t, "--env-file", file, "--", "true"); status != 1 || !strings.Contains(stderr, "not by devstack") {
 			t.Errorf("status %d: %s", status, stderr)
 		}
-		if left := b.left(t); len(left) != 1 {
-			t.Errorf("in the directory are %v", left)
+		if remaining := b.tempEntries(t); len(remaining) != 1 {
+			t.Errorf("in the directory are %v", remaining)
 		}
 	})
 	t.Run("OldOneIsReplaced", func(t *testing.T) {

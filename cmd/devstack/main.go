@@ -31,9 +31,9 @@ const (
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	f, err := parse(args, stdout, stderr)
+	f, err := parseFlags(args, stdout, stderr)
 	switch {
-	case errors.Is(err, errAnswered):
+	case errors.Is(err, errHelpPrinted):
 		return 0
 	case err != nil:
 		return exitUsage // parse has said why.
@@ -42,32 +42,32 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var program string
 	if len(f.command) > 0 { // A mistyped command should not have to wait for the stack.
 		var status int
-		if program, status = find(f.command[0], out); status != 0 {
+		if program, status = findProgram(f.command[0], out); status != 0 {
 			return status
 		}
 	}
-	d := &devstack{flags: f, program: program, stdout: stdout, out: out, signals: listen(len(f.command) > 0)}
+	d := &devstack{flags: f, program: program, stdout: stdout, printer: out, signals: subscribeSignals(len(f.command) > 0)}
 	return d.run()
 }
 
-func find(name string, out *printer) (program string, status int) {
+func findProgram(name string, out *printer) (program string, status int) {
 	program, err := exec.LookPath(name)
 	switch {
 	case err == nil:
 		return program, 0
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
-		out.fail(fmt.Errorf("command %q was not found", name))
+		out.printError(fmt.Errorf("command %q was not found", name))
 		return "", exitNotFound
 	default:
-		out.fail(fmt.Errorf("command %q cannot be run: %w", name, err))
+		out.printError(fmt.Errorf("command %q cannot be run: %w", name, err))
 		return "", exitNotRunnable
 	}
 }
 
-// listen subscribes to the signals that end a program or, with a command, are
+// subscribeSignals subscribes to the signals that end a program or, with a command, are
 // meant for it. What was ignored from the start (nohup, background jobs of a
 // script) stays so.
-func listen(command bool) <-chan os.Signal {
+func subscribeSignals(command bool) <-chan os.Signal {
 	all := []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 	if command {
 		all = append(all, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -86,52 +86,52 @@ type devstack struct {
 	flags   flags
 	program string // Of the command; "" without one.
 	stdout  io.Writer
-	out     *printer
+	printer *printer
 	signals <-chan os.Signal
-	cleaner *cleaner
+	cleanup *cleanup
 	stack   *stack.Stack
 }
 
 func (d *devstack) run() (status int) {
 	file, err := newEnvFile(d.flags.envFile)
 	if err != nil {
-		d.out.fail(err)
+		d.printer.printError(err)
 		return exitFailure
 	}
-	if d.cleaner, err = startCleaner(file); err != nil {
-		d.out.fail(err)
+	if d.cleanup, err = startCleanup(file); err != nil {
+		d.printer.printError(err)
 		return exitFailure
 	}
 	defer func() {
-		if err := errors.Join(file.remove(), d.cleaner.dismiss()); err != nil && status == 0 {
-			d.out.fail(err)
+		if err := errors.Join(file.remove(), d.cleanup.stop()); err != nil && status == 0 {
+			d.printer.printError(err)
 			status = exitFailure
 		}
 	}()
 	if status, err := d.start(); err != nil || status != 0 {
 		if err != nil {
-			d.out.fail(err)
+			d.printer.printError(err)
 		}
 		return status
 	}
 	defer func() {
 		if err := d.stack.Close(); err != nil {
-			d.out.fail(fmt.Errorf("stop: %w", err))
+			d.printer.printError(fmt.Errorf("stop: %w", err))
 			status = max(status, exitFailure)
 		}
 	}()
 	if err := file.write(d.stack.Env()); err != nil {
-		d.out.fail(err)
+		d.printer.printError(err)
 		return exitFailure
 	}
-	d.out.ready(d.flags)
+	d.printer.stackReady(d.flags)
 	if d.program != "" {
 		return d.runCommand()
 	}
 	if d.flags.envFile == "" {
 		_, _ = fmt.Fprint(d.stdout, stack.Export(d.stack.Env())) // Nobody may be reading.
 	}
-	return d.wait()
+	return d.waitForSignal()
 }
 
 // start starts the stack, or gives the status with which a signal ends it.
@@ -142,7 +142,7 @@ func (d *devstack) start() (status int, err error) {
 	go func() {
 		var err error
 		d.stack, err = stack.Start(ctx, stack.Options{
-			LedgerClose: d.flags.ledgerClose, DataDir: d.flags.data, Started: d.out.started, Progress: d.out,
+			LedgerClose: d.flags.ledgerClose, DataDir: d.flags.dataDir, OnStarted: d.printer.componentStarted, Progress: d.printer,
 		})
 		done <- err
 	}()
@@ -165,16 +165,16 @@ func (d *devstack) start() (status int, err error) {
 	}
 }
 
-// wait stays until a signal comes or the stack breaks.
-func (d *devstack) wait() int {
+// waitForSignal stays until a signal comes or the stack breaks.
+func (d *devstack) waitForSignal() int {
 	select {
 	case <-d.signals:
 		// The next one ends the program the hard way; the cleaner does the rest.
 		signal.Reset()
-		d.out.say("Stopping.")
+		d.printer.printf("Stopping.")
 		return 0
 	case <-d.stack.Postgres.Done():
-		d.out.fail(errors.New("PostgreSQL has ended"))
+		d.printer.printError(errors.New("PostgreSQL has ended"))
 		return exitFailure
 	}
 }

@@ -30,7 +30,7 @@ var accounts []account
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "devstack-test-")
 	if err == nil {
-		err = errors.Join(os.Chmod(dir, 0o755), build(dir), prepareAccounts(dir), warmUp(dir))
+		err = errors.Join(os.Chmod(dir, 0o755), build(dir), prepareAccounts(dir), compileHost(dir))
 	}
 	code := 1
 	if err == nil {
@@ -65,16 +65,16 @@ func prepareAccounts(dir string) error {
 	}
 	uid, uidErr := strconv.ParseUint(nobody.Uid, 10, 32)
 	gid, gidErr := strconv.ParseUint(nobody.Gid, 10, 32)
-	ordinary := account{
+	unprivileged := account{
 		name: "User", cache: filepath.Join(dir, "cache-user"),
 		credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
 	}
-	accounts = []account{{name: "Root", cache: filepath.Join(dir, "cache-root")}, ordinary}
-	return errors.Join(uidErr, gidErr, os.Mkdir(ordinary.cache, 0o700), os.Chown(ordinary.cache, int(uid), int(gid)))
+	accounts = []account{{name: "Root", cache: filepath.Join(dir, "cache-root")}, unprivileged}
+	return errors.Join(uidErr, gidErr, os.Mkdir(unprivileged.cache, 0o700), os.Chown(unprivileged.cache, int(uid), int(gid)))
 }
 
-// warmUp compiles the Soroban host once for each account, not in every test.
-func warmUp(dir string) error {
+// compileHost compiles the Soroban host once for each account, not in every test.
+func compileHost(dir string) error {
 	for _, a := range accounts {
 		cmd := exec.Command(program, "--", "true")
 		cmd.Dir = dir

@@ -17,22 +17,22 @@ import (
 
 // printer tells a person how it goes.
 type printer struct {
-	mu     sync.Mutex
-	w      io.Writer
-	colour bool
-	begun  time.Time
+	mu        sync.Mutex
+	w         io.Writer
+	colour    bool
+	startedAt time.Time
 }
 
 func newPrinter(w io.Writer) *printer {
 	file, isFile := w.(*os.File)
 	return &printer{
-		w: w, begun: time.Now(),
+		w: w, startedAt: time.Now(),
 		colour: isFile && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 	}
 }
 
-// say writes a line; that nobody reads is no reason to stop.
-func (p *printer) say(format string, args ...any) {
+// printf writes a line; that nobody reads is no reason to stop.
+func (p *printer) printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, _ = fmt.Fprintf(p.w, "devstack: "+format+"\n", args...)
@@ -40,7 +40,7 @@ func (p *printer) say(format string, args ...any) {
 
 // Write passes on the lines of others.
 func (p *printer) Write(text []byte) (int, error) {
-	p.say("%s", strings.TrimRight(string(text), "\n"))
+	p.printf("%s", strings.TrimRight(string(text), "\n"))
 	return len(text), nil
 }
 
@@ -51,21 +51,21 @@ func (p *printer) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (p *printer) started(part stack.Part) {
-	p.say("%-15s  %-28s  %s", part.Name, part.Address, p.paint("2", seconds(part.Took)))
+func (p *printer) componentStarted(part stack.Component) {
+	p.printf("%-15s  %-28s  %s", part.Name, part.Address, p.paint("2", formatSeconds(part.Duration)))
 }
 
-func (p *printer) ready(f flags) {
-	p.say("%s in %s", p.paint("1;32", "ready"), seconds(time.Since(p.begun)))
+func (p *printer) stackReady(f flags) {
+	p.printf("%s in %s", p.paint("1;32", "ready"), formatSeconds(time.Since(p.startedAt)))
 	switch {
 	case len(f.command) > 0:
 	case f.envFile != "":
-		p.say("the settings are in %s; stop with Ctrl-C", f.envFile)
+		p.printf("the settings are in %s; stop with Ctrl-C", f.envFile)
 	default:
-		p.say("the settings follow; stop with Ctrl-C")
+		p.printf("the settings follow; stop with Ctrl-C")
 	}
 }
 
-func (p *printer) fail(err error) { p.say("%s %v", p.paint("1;31", "error:"), err) }
+func (p *printer) printError(err error) { p.printf("%s %v", p.paint("1;31", "error:"), err) }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+func formatSeconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -24,14 +24,14 @@ import (
 const shortName = "healthcare"
 
 func main() {
-	if err := write(); err != nil {
+	if err := writeSchemas(); err != nil {
 		fmt.Fprintln(os.Stderr, "providerschema:", err)
 		os.Exit(1)
 	}
 }
 
-func write() error {
-	all, err := describe(context.Background())
+func writeSchemas() error {
+	all, err := readSchemas(context.Background())
 	if err != nil {
 		return err
 	}
@@ -40,13 +40,13 @@ func write() error {
 	return encoder.Encode(map[string]any{"format_version": "1.0", "provider_schemas": map[string]any{shortName: all}})
 }
 
-// describe asks the provider for everything that it offers.
-func describe(ctx context.Context) (*schemas, error) {
+// readSchemas asks the provider for everything that it offers.
+func readSchemas(ctx context.Context) (*schemas, error) {
 	server, err := providerserver.NewProtocol6WithError(provider.New("docs", config.Environment)())()
 	if err != nil {
 		return nil, err
 	}
-	offered, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
+	schema, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +54,8 @@ func describe(ctx context.Context) (*schemas, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range append(offered.Diagnostics, identities.Diagnostics...) {
+	for _, d := range append(schema.Diagnostics, identities.Diagnostics...) {
 		return nil, fmt.Errorf("%s: %s", d.Summary, d.Detail)
 	}
-	return schemasFrom(offered, identities), nil
+	return schemasFrom(schema, identities), nil
 }

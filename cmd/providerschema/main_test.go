@@ -13,11 +13,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// TestDescribe_IsWhatCLIsSay holds the program against real CLIs: each thing that
+// TestReadSchemas_MatchesCLIs holds the program against real CLIs: each thing that
 // one of them says of the provider is said here in the same words. Only the newest
 // has all of them.
-func TestDescribe_IsWhatCLIsSay(t *testing.T) {
-	ours := asMap(t, mustDescribe(t))
+func TestReadSchemas_MatchesCLIs(t *testing.T) {
+	ours := toMap(t, mustReadSchemas(t))
 	for _, kind := range []string{"provider", "resource_schemas", "data_source_schemas", "functions", "resource_identity_schemas", "action_schemas", "list_resource_schemas"} {
 		if s, ok := ours[kind].(map[string]any); !ok || len(s) == 0 {
 			t.Errorf("nothing is said of %s", kind)
@@ -33,10 +33,10 @@ func TestDescribe_IsWhatCLIsSay(t *testing.T) {
 	}
 	for name, path := range clis {
 		t.Run(name, func(t *testing.T) {
-			theirs := askCLI(t, path)
-			for kind, said := range theirs {
-				if !reflect.DeepEqual(ours[kind], said) {
-					t.Errorf("%s differ:\nours   %s\ntheirs %s", kind, text(t, ours[kind]), text(t, said))
+			theirs := schemaFromCLI(t, path)
+			for kind, value := range theirs {
+				if !reflect.DeepEqual(ours[kind], value) {
+					t.Errorf("%s differ:\nours   %s\ntheirs %s", kind, marshalText(t, ours[kind]), marshalText(t, value))
 				}
 			}
 			if name == "NewestCLI" && len(theirs) != len(ours) {
@@ -46,17 +46,17 @@ func TestDescribe_IsWhatCLIsSay(t *testing.T) {
 	}
 }
 
-func mustDescribe(t *testing.T) *schemas {
+func mustReadSchemas(t *testing.T) *schemas {
 	t.Helper()
-	all, err := describe(t.Context())
+	all, err := readSchemas(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all
 }
 
-// askCLI gives what a CLI says of the provider, by kind of thing.
-func askCLI(t *testing.T, cli string) map[string]any {
+// schemaFromCLI gives what a CLI says of the provider, by kind of thing.
+func schemaFromCLI(t *testing.T, cli string) map[string]any {
 	t.Helper()
 	dir := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "terraform-provider-healthcare"), "../..").CombinedOutput(); err != nil {
@@ -76,29 +76,29 @@ func askCLI(t *testing.T, cli string) map[string]any {
 	if err != nil {
 		t.Fatalf("%s: %v: %s", cli, err, out)
 	}
-	var said struct {
+	var output struct {
 		Schemas map[string]map[string]any `json:"provider_schemas"`
 	}
-	if err := json.Unmarshal(out, &said); err != nil {
+	if err := json.Unmarshal(out, &output); err != nil {
 		t.Fatal(err)
 	}
-	theirs := said.Schemas[provider.Address]
+	theirs := output.Schemas[provider.Address]
 	if len(theirs) == 0 {
 		t.Fatalf("%s says nothing of the provider: %s", cli, out)
 	}
 	return theirs
 }
 
-func asMap(t *testing.T, v any) map[string]any {
+func toMap(t *testing.T, v any) map[string]any {
 	t.Helper()
 	var m map[string]any
-	if err := json.Unmarshal([]byte(text(t, v)), &m); err != nil {
+	if err := json.Unmarshal([]byte(marshalText(t, v)), &m); err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-func text(t *testing.T, v any) string {
+func marshalText(t *testing.T, v any) string {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {

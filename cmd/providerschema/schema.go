@@ -93,20 +93,20 @@ type parameter struct {
 	Type        tftypes.Type `json:"type"`
 }
 
-func schemasFrom(offered *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.GetResourceIdentitySchemasResponse) *schemas {
+func schemasFrom(schema *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.GetResourceIdentitySchemasResponse) *schemas {
 	return &schemas{
-		Provider:      schemaFrom(offered.Provider),
-		Resources:     each(offered.ResourceSchemas, schemaFrom),
-		DataSources:   each(offered.DataSourceSchemas, schemaFrom),
-		Ephemeral:     each(offered.EphemeralResourceSchemas, schemaFrom),
-		ListResources: each(offered.ListResourceSchemas, schemaFrom),
-		Functions:     each(offered.Functions, functionFrom),
-		Identities:    each(identities.IdentitySchemas, identityFrom),
-		Actions:       each(offered.ActionSchemas, func(a *tfprotov6.ActionSchema) *actionSchema { return &actionSchema{blockFrom(a.Schema.Block)} }),
+		Provider:      schemaFrom(schema.Provider),
+		Resources:     convertAll(schema.ResourceSchemas, schemaFrom),
+		DataSources:   convertAll(schema.DataSourceSchemas, schemaFrom),
+		Ephemeral:     convertAll(schema.EphemeralResourceSchemas, schemaFrom),
+		ListResources: convertAll(schema.ListResourceSchemas, schemaFrom),
+		Functions:     convertAll(schema.Functions, functionFrom),
+		Identities:    convertAll(identities.IdentitySchemas, identityFrom),
+		Actions:       convertAll(schema.ActionSchemas, func(a *tfprotov6.ActionSchema) *actionSchema { return &actionSchema{blockFrom(a.Schema.Block)} }),
 	}
 }
 
-func each[From, To any](from map[string]From, convert func(From) To) map[string]To {
+func convertAll[From, To any](from map[string]From, convert func(From) To) map[string]To {
 	to := make(map[string]To, len(from))
 	for name, f := range from {
 		to[name] = convert(f)

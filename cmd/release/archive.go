@@ -42,7 +42,7 @@ func (p program) setting(key string) string {
 }
 
 func readArchive(path string) ([]file, error) {
-	packed, err := os.ReadFile(path) //nolint:gosec // The person who releases names it.
+	data, err := os.ReadFile(path) //nolint:gosec // The person who releases names it.
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +50,15 @@ func readArchive(path string) ([]file, error) {
 	if strings.HasSuffix(path, ".zip") {
 		read = readZip
 	}
-	files, err := read(packed)
+	files, err := read(data)
 	if err != nil {
 		return nil, fmt.Errorf("read archive %q: %w", path, err)
 	}
 	return files, nil
 }
 
-func readZip(packed []byte) ([]file, error) {
-	archive, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+func readZip(data []byte) ([]file, error) {
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +77,12 @@ func readZip(packed []byte) ([]file, error) {
 	return files, nil
 }
 
-func readTar(packed []byte) ([]file, error) {
-	unzipped, err := gzip.NewReader(bytes.NewReader(packed))
+func readTar(data []byte) ([]file, error) {
+	decompressed, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
-	archive := tar.NewReader(unzipped)
+	archive := tar.NewReader(decompressed)
 	var files []file
 	for {
 		header, err := archive.Next()

@@ -59,51 +59,51 @@ var (
 // checker looks at what goreleaser has left in a folder, as those will who get it:
 // with the checksums, the archives and the bills of materials alone.
 type checker struct {
-	dist    string
-	all     bool
-	out     io.Writer
-	version string
-	time    time.Time // Of every file in every archive.
-	found   []error
+	dist     string
+	all      bool
+	out      io.Writer
+	version  string
+	time     time.Time // Of every file in every archive.
+	problems []error
 }
 
-func (c *checker) fault(format string, args ...any) {
-	c.found = append(c.found, fmt.Errorf(format, args...))
+func (c *checker) addError(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Errorf(format, args...))
 }
 
 // check gives everything that is wrong.
 func (c *checker) check() []error {
-	sums, err := c.sums()
+	sums, err := c.verifyChecksums()
 	if err != nil {
 		return []error{err}
 	}
-	c.complete(sums)
-	c.manifest()
-	there := map[string][]string{}
+	c.checkCoverage(sums)
+	c.checkManifest()
+	built := map[string][]string{}
 	for _, name := range sums {
 		if strings.HasSuffix(name, ".zip") || strings.HasSuffix(name, ".tar.gz") {
 			parts := archiveName.FindStringSubmatch(name)
 			if parts == nil || parts[2] != c.version {
-				c.fault("%s: no name for an archive of version %s", name, c.version)
+				c.addError("%s: no name for an archive of version %s", name, c.version)
 				continue
 			}
-			there[parts[1]] = append(there[parts[1]], parts[3]+"_"+parts[4])
-			if err := c.archive(name, parts[1], parts[3], parts[4]); err != nil {
-				c.fault("%s: %w", name, err)
+			built[parts[1]] = append(built[parts[1]], parts[3]+"_"+parts[4])
+			if err := c.checkArchive(name, parts[1], parts[3], parts[4]); err != nil {
+				c.addError("%s: %w", name, err)
 			}
 		}
 	}
 	for name, wanted := range platforms {
-		slices.Sort(there[name])
-		if len(there[name]) == 0 || c.all && !slices.Equal(there[name], wanted) {
-			c.fault("%s is there for %v", name, there[name])
+		slices.Sort(built[name])
+		if len(built[name]) == 0 || c.all && !slices.Equal(built[name], wanted) {
+			c.addError("%s is there for %v", name, built[name])
 		}
 	}
-	return c.found
+	return c.problems
 }
 
-// sums finds the checksums, which name the release, and verifies them.
-func (c *checker) sums() ([]string, error) {
+// verifyChecksums finds the checksums, which name the release, and verifies them.
+func (c *checker) verifyChecksums() ([]string, error) {
 	lists, err := filepath.Glob(filepath.Join(c.dist, "*"+sumsSuffix))
 	if err != nil || len(lists) != 1 {
 		return nil, errors.Join(err, fmt.Errorf("%d files *%s in %q", len(lists), sumsSuffix, c.dist))
@@ -111,7 +111,7 @@ func (c *checker) sums() ([]string, error) {
 	name := filepath.Base(lists[0])
 	c.version = strings.TrimSuffix(strings.TrimPrefix(name, providerName+"_"), sumsSuffix)
 	if !semver.MatchString(c.version) {
-		c.fault("%s: %q is no version", name, c.version)
+		c.addError("%s: %q is no version", name, c.version)
 	}
 	text, err := os.ReadFile(lists[0])
 	if err != nil {
@@ -121,46 +121,46 @@ func (c *checker) sums() ([]string, error) {
 	for scanner := bufio.NewScanner(bytes.NewReader(text)); scanner.Scan(); {
 		parts := sumsLine.FindStringSubmatch(scanner.Text())
 		if parts == nil {
-			c.fault("%s: the line %q", name, scanner.Text())
+			c.addError("%s: the line %q", name, scanner.Text())
 			continue
 		}
 		names = append(names, parts[2])
 		if body, err := c.read(parts[2]); err != nil {
-			c.fault("%s: %w", name, err)
+			c.addError("%s: %w", name, err)
 		} else if digest := sha256.Sum256(body); hex.EncodeToString(digest[:]) != parts[1] {
-			c.fault("%s: %s has another digest", name, parts[2])
+			c.addError("%s: %s has another digest", name, parts[2])
 		}
 	}
 	return names, nil
 }
 
-// complete looks for files that the checksums do not cover.
-func (c *checker) complete(sums []string) {
+// checkCoverage looks for files that the checksums do not cover.
+func (c *checker) checkCoverage(sums []string) {
 	entries, err := os.ReadDir(c.dist)
 	if err != nil {
-		c.fault("%w", err)
+		c.addError("%w", err)
 	}
 	// What goreleaser keeps for itself, and what is made of the checksums.
-	kept := []string{
+	ignored := []string{
 		"artifacts.json", "config.yaml", "metadata.json",
 		providerName + "_" + c.version + sumsSuffix, providerName + "_" + c.version + sumsSuffix + ".sig",
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() && !slices.Contains(kept, entry.Name()) && !slices.Contains(sums, entry.Name()) {
-			c.fault("%s has no checksum", entry.Name())
+		if !entry.IsDir() && !slices.Contains(ignored, entry.Name()) && !slices.Contains(sums, entry.Name()) {
+			c.addError("%s has no checksum", entry.Name())
 		}
 	}
 	if name := c.manifestName(); !slices.Contains(sums, name) {
-		c.fault("%s has no checksum", name)
+		c.addError("%s has no checksum", name)
 	}
 }
 
 func (c *checker) manifestName() string { return providerName + "_" + c.version + "_manifest.json" }
 
-func (c *checker) manifest() {
+func (c *checker) checkManifest() {
 	body, err := c.read(c.manifestName())
 	if err != nil {
-		c.fault("%w", err)
+		c.addError("%w", err)
 		return
 	}
 	var manifest struct {
@@ -170,18 +170,18 @@ func (c *checker) manifest() {
 		} `json:"metadata"`
 	}
 	if err := json.Unmarshal(body, &manifest); err != nil {
-		c.fault("%s: %w", c.manifestName(), err)
+		c.addError("%s: %w", c.manifestName(), err)
 	}
 	if manifest.Version != 1 || !slices.Equal(manifest.Metadata.Protocols, []string{protocol}) {
-		c.fault("%s: it says %s", c.manifestName(), body)
+		c.addError("%s: it says %s", c.manifestName(), body)
 	}
 }
 
-// archive looks into one archive, and at the bill of materials beside it.
-func (c *checker) archive(name, what, system, arch string) error {
-	zipped := what == providerName || system == "windows"
-	if strings.HasSuffix(name, ".zip") != zipped {
-		c.fault("%s: another kind of archive is expected on %s", name, system)
+// checkArchive looks into one archive, and at the bill of materials beside it.
+func (c *checker) checkArchive(name, product, system, arch string) error {
+	wantZip := product == providerName || system == "windows"
+	if strings.HasSuffix(name, ".zip") != wantZip {
+		c.addError("%s: another kind of archive is expected on %s", name, system)
 	}
 	files, err := readArchive(filepath.Join(c.dist, name))
 	if err != nil {
@@ -191,31 +191,31 @@ func (c *checker) archive(name, what, system, arch string) error {
 	if err != nil {
 		return err
 	}
-	c.layout(name, files, wantedFiles(what, c.version, system))
-	c.program(name, p, system, arch)
-	if what == providerName && len(p.body) >= maxProvider {
-		c.fault("%s: the program has %d bytes, and %d are too many", name, len(p.body), maxProvider)
+	c.checkFiles(name, files, expectedFiles(product, c.version, system))
+	c.checkProgram(name, p, system, arch)
+	if product == providerName && len(p.body) >= maxProvider {
+		c.addError("%s: the program has %d bytes, and %d are too many", name, len(p.body), maxProvider)
 	}
 	_, _ = fmt.Fprintf(c.out, "%-75s %10d bytes unpacked, %3d modules\n", name, len(p.body), len(p.info.Deps))
-	return c.sbom(name, p)
+	return c.checkSBOM(name, p)
 }
 
-func wantedFiles(what, version, system string) []string {
-	program := what
-	if what == providerName {
+func expectedFiles(product, version, system string) []string {
+	program := product
+	if product == providerName {
 		program += "_v" + version // So that several versions can be in one folder.
 	}
 	if system == "windows" {
 		program += ".exe"
 	}
-	names := append([]string{program}, companions[what]...)
+	names := append([]string{program}, companions[product]...)
 	slices.Sort(names)
 	return names
 }
 
-// layout holds an archive's files against what they are meant to be, and everything
+// checkFiles holds an archive's files against what they are meant to be, and everything
 // that could differ from one machine to the next against one value.
-func (c *checker) layout(archive string, files []file, wanted []string) {
+func (c *checker) checkFiles(archive string, files []file, wanted []string) {
 	var names []string
 	for _, f := range files {
 		names = append(names, f.name)
@@ -224,39 +224,39 @@ func (c *checker) layout(archive string, files []file, wanted []string) {
 			mode = 0o755
 		}
 		if f.mode != mode {
-			c.fault("%s: %s has mode %v", archive, f.name, f.mode)
+			c.addError("%s: %s has mode %v", archive, f.name, f.mode)
 		}
 		if f.owner != "" && f.owner != "root:root" {
-			c.fault("%s: %s belongs to %s", archive, f.name, f.owner)
+			c.addError("%s: %s belongs to %s", archive, f.name, f.owner)
 		}
 		if c.time.IsZero() {
 			c.time = f.modified
 		}
 		if !f.modified.Equal(c.time) {
-			c.fault("%s: %s is of %v, others of %v", archive, f.name, f.modified, c.time)
+			c.addError("%s: %s is of %v, others of %v", archive, f.name, f.modified, c.time)
 		}
 		if len(f.body) == 0 {
-			c.fault("%s: %s is empty", archive, f.name)
+			c.addError("%s: %s is empty", archive, f.name)
 		}
 	}
 	if slices.Sort(names); !slices.Equal(names, wanted) {
-		c.fault("%s: it holds %v, and %v are wanted", archive, names, wanted)
+		c.addError("%s: it holds %v, and %v are wanted", archive, names, wanted)
 	}
 }
 
-func (c *checker) program(archive string, p program, system, arch string) {
+func (c *checker) checkProgram(archive string, p program, system, arch string) {
 	for key, want := range map[string]string{"GOOS": system, "GOARCH": arch, "CGO_ENABLED": "0", "-trimpath": "true", "vcs.revision": ""} {
 		if got := p.setting(key); got != want {
-			c.fault("%s: built with %s=%q, and not %q", archive, key, got, want)
+			c.addError("%s: built with %s=%q, and not %q", archive, key, got, want)
 		}
 	}
 	// Nothing else in the program names the version.
 	if !bytes.Contains(p.body, []byte(c.version)) {
-		c.fault("%s: the program does not know its version", archive)
+		c.addError("%s: the program does not know its version", archive)
 	}
 }
 
-func (c *checker) sbom(archive string, p program) error {
+func (c *checker) checkSBOM(archive string, p program) error {
 	text, err := c.read(archive + sbomSuffix)
 	if err != nil {
 		return err
@@ -266,23 +266,23 @@ func (c *checker) sbom(archive string, p program) error {
 		return fmt.Errorf("bill of materials: %w", err)
 	}
 	digest := sha256.Sum256(p.body)
-	whole := document.Metadata.Component
-	if whole.Version != c.version || !slices.Contains(whole.Hashes, hash{"SHA-256", hex.EncodeToString(digest[:])}) {
-		c.fault("%s: the bill of materials is of another program: %s %s", archive, whole.Name, whole.Version)
+	subject := document.Metadata.Component
+	if subject.Version != c.version || !slices.Contains(subject.Hashes, hash{"SHA-256", hex.EncodeToString(digest[:])}) {
+		c.addError("%s: the bill of materials is of another program: %s %s", archive, subject.Name, subject.Version)
 	}
 	if document.Metadata.Timestamp != c.time.UTC().Format(time.RFC3339) {
-		c.fault("%s: the bill of materials is of %s", archive, document.Metadata.Timestamp)
+		c.addError("%s: the bill of materials is of %s", archive, document.Metadata.Timestamp)
 	}
-	named := map[string]string{}
+	versions := map[string]string{}
 	for _, part := range document.Components {
-		named[part.Name] = part.Version
+		versions[part.Name] = part.Version
 	}
 	for _, m := range p.info.Deps {
-		if c := moduleOf(m); named[c.Name] != c.Version {
+		if c := moduleComponent(m); versions[c.Name] != c.Version {
 			return fmt.Errorf("bill of materials: %s %s is not in it", c.Name, c.Version)
 		}
 	}
-	if len(p.info.Deps) == 0 || named["stdlib"] == "" {
+	if len(p.info.Deps) == 0 || versions["stdlib"] == "" {
 		return errors.New("bill of materials: it is empty")
 	}
 	return nil

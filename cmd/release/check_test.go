@@ -27,49 +27,49 @@ const (
 
 var testTime = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
-func TestChecker(t *testing.T) {
+func TestChecker_Check(t *testing.T) {
 	t.Parallel()
-	body := mustBuild(t)
+	body := buildProgram(t)
 
-	t.Run("TakesGoodRelease", func(t *testing.T) {
+	t.Run("AcceptsValidRelease", func(t *testing.T) {
 		t.Parallel()
-		if found := look(setup(t, body)); len(found) > 0 {
+		if found := checkRelease(setup(t, body)); len(found) > 0 {
 			t.Error(found)
 		}
 	})
 
 	for name, test := range map[string]struct {
-		spoil func(r *release)
+		spoil func(r *fakeRelease)
 		want  string
 	}{
-		"WrongDigest":     {func(r *release) { r.after(testZip, []byte("x")) }, "another digest"},
-		"NoChecksum":      {func(r *release) { r.after("more.zip", []byte("x")) }, "more.zip has no checksum"},
-		"NoManifest":      {func(r *release) { r.protocol = "" }, "_manifest.json"},
-		"OldProtocol":     {func(r *release) { r.protocol = "5.0" }, `it says {"version":1`},
-		"NoVersion":       {func(r *release) { r.version = "v1" }, "is no version"},
-		"OtherVersion":    {func(r *release) { r.version = "1.2.4" }, "does not know its version"},
-		"Fat":             {func(r *release) { r.program = append(slices.Clone(r.program), make([]byte, maxProvider)...) }, "are too many"},
-		"OtherPlatform":   {func(r *release) { r.arch = "arm64" }, `GOARCH="amd64"`},
-		"WrongMode":       {func(r *release) { r.mode = 0o700 }, "has mode -rwx------"},
-		"WrongOwner":      {func(r *release) { r.owner = "ada" }, "belongs to ada"},
-		"OtherTime":       {func(r *release) { r.zipTime = testTime.Add(time.Hour) }, "others of"},
-		"NoLicence":       {func(r *release) { r.texts = []string{"NOTICE"} }, "are wanted"},
-		"NoSBOM":          {func(r *release) { r.sbom = func(string, []byte) []byte { return nil } }, sbomSuffix},
-		"SBOMOfAnother":   {func(r *release) { r.sbom = replace(testVersion, "9.9.9") }, "of another program"},
-		"SBOMLacksModule": {func(r *release) { r.sbom = replace("github.com/google/uuid", "example.com/other") }, "github.com/google/uuid"},
-		"ProgramMissing":  {func(r *release) { r.only = providerName }, "tenant-api is there for []"},
+		"WrongDigest":     {func(r *fakeRelease) { r.addAfterChecksums(testZip, []byte("x")) }, "another digest"},
+		"NoChecksum":      {func(r *fakeRelease) { r.addAfterChecksums("more.zip", []byte("x")) }, "more.zip has no checksum"},
+		"NoManifest":      {func(r *fakeRelease) { r.protocol = "" }, "_manifest.json"},
+		"OldProtocol":     {func(r *fakeRelease) { r.protocol = "5.0" }, `it says {"version":1`},
+		"NoVersion":       {func(r *fakeRelease) { r.version = "v1" }, "is no version"},
+		"OtherVersion":    {func(r *fakeRelease) { r.version = "1.2.4" }, "does not know its version"},
+		"ProviderTooLarge":             {func(r *fakeRelease) { r.program = append(slices.Clone(r.program), make([]byte, maxProvider)...) }, "are too many"},
+		"OtherPlatform":   {func(r *fakeRelease) { r.arch = "arm64" }, `GOARCH="amd64"`},
+		"WrongMode":       {func(r *fakeRelease) { r.mode = 0o700 }, "has mode -rwx------"},
+		"WrongOwner":      {func(r *fakeRelease) { r.owner = "ada" }, "belongs to ada"},
+		"OtherTime":       {func(r *fakeRelease) { r.zipTime = testTime.Add(time.Hour) }, "others of"},
+		"NoLicence":       {func(r *fakeRelease) { r.texts = []string{"NOTICE"} }, "are wanted"},
+		"NoSBOM":          {func(r *fakeRelease) { r.sbom = func(string, []byte) []byte { return nil } }, sbomSuffix},
+		"SBOMOfOtherProgram":   {func(r *fakeRelease) { r.sbom = replaceText(testVersion, "9.9.9") }, "of another program"},
+		"SBOMLacksModule": {func(r *fakeRelease) { r.sbom = replaceText("github.com/google/uuid", "example.com/other") }, "github.com/google/uuid"},
+		"ProgramMissing":  {func(r *fakeRelease) { r.only = providerName }, "tenant-api is there for []"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRelease(t, body)
+			r := newFakeRelease(t, body)
 			test.spoil(r)
-			if found := fmt.Sprint(look(r.write())); !strings.Contains(found, test.want) {
+			if found := fmt.Sprint(checkRelease(r.write())); !strings.Contains(found, test.want) {
 				t.Errorf("%q is not in %s", test.want, found)
 			}
 		})
 	}
 
-	t.Run("WantsAllPlatforms", func(t *testing.T) {
+	t.Run("RequiresAllPlatforms", func(t *testing.T) {
 		t.Parallel()
 		c := &checker{dist: setup(t, body), all: true, out: io.Discard}
 		if found := fmt.Sprint(c.check()); !strings.Contains(found, "tenant-api is there for [linux_amd64]") {
@@ -80,7 +80,7 @@ func TestChecker(t *testing.T) {
 
 func TestDescribe(t *testing.T) {
 	t.Parallel()
-	dist := setup(t, mustBuild(t))
+	dist := setup(t, buildProgram(t))
 	o := options{version: testVersion, source: "../..", time: testTime}
 	text, err := describe(filepath.Join(dist, testTar), o)
 	if err != nil {
@@ -107,59 +107,59 @@ func TestDescribe(t *testing.T) {
 	if whole := document.Dependencies[0]; len(whole.DependsOn) != len(document.Components) {
 		t.Errorf("%d of %d parts are needed", len(whole.DependsOn), len(document.Components))
 	}
-	part, err := os.ReadFile("../../" + foreign[0].path)
+	part, err := os.ReadFile("../../" + embeddedFiles[0].path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := embeddedIn(append([]byte("before"), part...), "../.."); err != nil || len(found) != 1 || found[0].Name != foreign[0].path {
+	if found, err := embeddedComponents(append([]byte("before"), part...), "../.."); err != nil || len(found) != 1 || found[0].Name != embeddedFiles[0].path {
 		t.Errorf("%v, %v", found, err)
 	}
 }
 
-// release is what goreleaser would make, with one thing or another spoilt.
-type release struct {
-	t        *testing.T
-	dir      string
-	version  string
-	arch     string
-	protocol string // Empty: no manifest.
-	owner    string
-	only     string
-	mode     fs.FileMode
-	zipTime  time.Time
-	program  []byte
-	texts    []string
-	sbom     func(archive string, document []byte) []byte
-	late     map[string][]byte // Written when the checksums are there.
+// fakeRelease is what goreleaser would make, with one thing or another spoilt.
+type fakeRelease struct {
+	t              *testing.T
+	dir            string
+	version        string
+	arch           string
+	protocol       string // Empty: no manifest.
+	owner          string
+	only           string
+	mode           fs.FileMode
+	zipTime        time.Time
+	program        []byte
+	texts          []string
+	sbom           func(archive string, document []byte) []byte
+	afterChecksums map[string][]byte // Written when the checksums are there.
 }
 
-func newRelease(t *testing.T, program []byte) *release {
+func newFakeRelease(t *testing.T, program []byte) *fakeRelease {
 	t.Helper()
-	return &release{
+	return &fakeRelease{
 		t: t, dir: t.TempDir(), version: testVersion, arch: "amd64", protocol: protocol, owner: "root", mode: 0o755, zipTime: testTime,
-		program: program, sbom: func(_ string, d []byte) []byte { return d }, late: map[string][]byte{},
+		program: program, sbom: func(_ string, d []byte) []byte { return d }, afterChecksums: map[string][]byte{},
 	}
 }
 
 func setup(t *testing.T, program []byte) string {
 	t.Helper()
-	return newRelease(t, program).write()
+	return newFakeRelease(t, program).write()
 }
 
-func look(dist string) []error { return (&checker{dist: dist, out: io.Discard}).check() }
+func checkRelease(dist string) []error { return (&checker{dist: dist, out: io.Discard}).check() }
 
-func replace(what, with string) func(string, []byte) []byte {
+func replaceText(old, replacement string) func(string, []byte) []byte {
 	return func(_ string, document []byte) []byte {
-		return bytes.ReplaceAll(document, []byte(what), []byte(with))
+		return bytes.ReplaceAll(document, []byte(old), []byte(replacement))
 	}
 }
 
-func (r *release) after(name string, body []byte) { r.late[name] = body }
+func (r *fakeRelease) addAfterChecksums(name string, body []byte) { r.afterChecksums[name] = body }
 
-func (r *release) write() string {
+func (r *fakeRelease) write() string {
 	r.t.Helper()
 	if r.protocol != "" {
-		r.put(providerName+"_"+r.version+"_manifest.json", fmt.Appendf(nil, `{"version":1,"metadata":{"protocol_versions":[%q]}}`, r.protocol))
+		r.writeFile(providerName+"_"+r.version+"_manifest.json", fmt.Appendf(nil, `{"version":1,"metadata":{"protocol_versions":[%q]}}`, r.protocol))
 	}
 	for name := range platforms {
 		if r.only != "" && name != r.only {
@@ -168,27 +168,27 @@ func (r *release) write() string {
 		archive := name + "_" + r.version + "_linux_" + r.arch
 		if name == providerName {
 			archive += ".zip"
-			r.put(archive, r.zip(r.contents(name, name+"_v"+r.version)))
+			r.writeFile(archive, r.zip(r.contents(name, name+"_v"+r.version)))
 		} else {
 			archive += ".tar.gz"
-			r.put(archive, r.tar(r.contents(name, name)))
+			r.writeFile(archive, r.tar(r.contents(name, name)))
 		}
 		document, err := describe(filepath.Join(r.dir, archive), options{version: r.version, source: "../..", time: testTime})
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		if document = r.sbom(archive, document); document != nil {
-			r.put(archive+sbomSuffix, document)
+			r.writeFile(archive+sbomSuffix, document)
 		}
 	}
 	r.sums()
-	for name, body := range r.late {
-		r.put(name, body)
+	for name, body := range r.afterChecksums {
+		r.writeFile(name, body)
 	}
 	return r.dir
 }
 
-func (r *release) contents(name, program string) []file {
+func (r *fakeRelease) contents(name, program string) []file {
 	files := []file{{name: program, mode: r.mode, body: r.program}}
 	texts := companions[name]
 	if r.texts != nil {
@@ -200,14 +200,14 @@ func (r *release) contents(name, program string) []file {
 	return files
 }
 
-func (r *release) put(name string, body []byte) {
+func (r *fakeRelease) writeFile(name string, body []byte) {
 	r.t.Helper()
 	if err := os.WriteFile(filepath.Join(r.dir, name), body, 0o600); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *release) sums() {
+func (r *fakeRelease) sums() {
 	r.t.Helper()
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
@@ -221,10 +221,10 @@ func (r *release) sums() {
 		}
 		list = fmt.Appendf(list, "%x  %s\n", sha256.Sum256(body), entry.Name())
 	}
-	r.put(providerName+"_"+r.version+sumsSuffix, list)
+	r.writeFile(providerName+"_"+r.version+sumsSuffix, list)
 }
 
-func (r *release) zip(files []file) []byte {
+func (r *fakeRelease) zip(files []file) []byte {
 	r.t.Helper()
 	var b bytes.Buffer
 	archive := zip.NewWriter(&b)
@@ -245,7 +245,7 @@ func (r *release) zip(files []file) []byte {
 	return b.Bytes()
 }
 
-func (r *release) tar(files []file) []byte {
+func (r *fakeRelease) tar(files []file) []byte {
 	r.t.Helper()
 	var b bytes.Buffer
 	zipped, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
@@ -274,9 +274,9 @@ func (r *release) tar(files []file) []byte {
 	return b.Bytes()
 }
 
-// mustBuild gives a program as a release has them: this one. Its version stands in
+// buildProgram gives a program as a release has them: this one. Its version stands in
 // the build's id, as it has no other place for it.
-func mustBuild(t *testing.T) []byte {
+func buildProgram(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid="+testVersion, "-o", path, ".")

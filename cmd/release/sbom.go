@@ -75,9 +75,9 @@ type dependency struct {
 	DependsOn []string `json:"dependsOn,omitempty"`
 }
 
-// foreign are the parts of programs that no Go module brought, with what they are
+// embeddedFiles are the parts of programs that no Go module brought, with what they are
 // built from.
-var foreign = []struct{ path, crates string }{
+var embeddedFiles = []struct{ path, crates string }{
 	{"internal/soroban/contract/tenant_contract.wasm", "internal/soroban/contract/Cargo.lock"},
 	{"internal/devstack/stellarnet/host/host.wasm", "internal/devstack/stellarnet/host/rust/Cargo.lock"},
 }
@@ -98,11 +98,11 @@ func describe(archive string, o options) ([]byte, error) {
 		return nil, fmt.Errorf("archive %q: %w", archive, err)
 	}
 	digest := sha256.Sum256(p.body)
-	parts := []component{library("stdlib", strings.TrimPrefix(p.info.GoVersion, "go"), "")}
+	parts := []component{libraryComponent("stdlib", strings.TrimPrefix(p.info.GoVersion, "go"), "")}
 	for _, m := range p.info.Deps {
-		parts = append(parts, moduleOf(m))
+		parts = append(parts, moduleComponent(m))
 	}
-	embedded, err := embeddedIn(p.body, o.source)
+	embedded, err := embeddedComponents(p.body, o.source)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func describe(archive string, o options) ([]byte, error) {
 	document := bom{
 		Schema: "http://cyclonedx.org/schema/bom-1.6.schema.json", Format: "CycloneDX", Spec: "1.6",
 		Serial: uuid.NewSHA1(uuid.NameSpaceOID, digest[:]).URN(), Version: 1,
-		Metadata:   metadata{Timestamp: o.time.Format(time.RFC3339), Component: application(p, digest, o.version)},
+		Metadata:   metadata{Timestamp: o.time.Format(time.RFC3339), Component: applicationComponent(p, digest, o.version)},
 		Components: parts,
 	}
 	document.Dependencies = dependencies(document)
@@ -122,29 +122,29 @@ func describe(archive string, o options) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-func application(p program, digest [sha256.Size]byte, version string) component {
-	whole := component{
+func applicationComponent(p program, digest [sha256.Size]byte, version string) component {
+	app := component{
 		Type: "application", Name: strings.TrimSuffix(p.name, ".exe"), Version: version,
 		Hashes:   []hash{{"SHA-256", hex.EncodeToString(digest[:])}},
 		Licenses: make([]licence, 1),
 		PURL:     "pkg:golang/" + module + "@v" + version + "?goarch=" + p.setting("GOARCH") + "&goos=" + p.setting("GOOS"),
 	}
-	if under := strings.TrimPrefix(strings.TrimPrefix(p.info.Path, module), "/"); under != "" {
-		whole.PURL += "#" + under
+	if subpath := strings.TrimPrefix(strings.TrimPrefix(p.info.Path, module), "/"); subpath != "" {
+		app.PURL += "#" + subpath
 	}
-	whole.Licenses[0].License.ID = "MPL-2.0"
-	whole.Ref = whole.PURL
-	return whole
+	app.Licenses[0].License.ID = "MPL-2.0"
+	app.Ref = app.PURL
+	return app
 }
 
-func moduleOf(m *debug.Module) component {
+func moduleComponent(m *debug.Module) component {
 	if m.Replace != nil {
 		m = m.Replace
 	}
-	return library(m.Path, m.Version, m.Sum)
+	return libraryComponent(m.Path, m.Version, m.Sum)
 }
 
-func library(path, version, sum string) component {
+func libraryComponent(path, version, sum string) component {
 	c := component{Type: "library", Name: path, Version: version, PURL: "pkg:golang/" + strings.ToLower(path) + "@" + strings.ReplaceAll(version, "+", "%2B")}
 	c.Ref = c.PURL
 	// What go.sum has is the digest of a list, and not of a file that one could
@@ -155,10 +155,10 @@ func library(path, version, sum string) component {
 	return c
 }
 
-// embeddedIn names those foreign parts that are in a program, whole.
-func embeddedIn(body []byte, source string) ([]component, error) {
+// embeddedComponents names those foreign parts that are in a program, whole.
+func embeddedComponents(body []byte, source string) ([]component, error) {
 	var parts []component
-	for _, f := range foreign {
+	for _, f := range embeddedFiles {
 		part, err := os.ReadFile(filepath.Join(source, filepath.FromSlash(f.path))) //nolint:gosec // Two files of the repository.
 		if err != nil {
 			return nil, err
@@ -178,11 +178,11 @@ func embeddedIn(body []byte, source string) ([]component, error) {
 // dependencies says no more than that the program needs each part: which part needs
 // which other one, a program does not say.
 func dependencies(b bom) []dependency {
-	whole := dependency{Ref: b.Metadata.Component.Ref}
+	root := dependency{Ref: b.Metadata.Component.Ref}
 	all := []dependency{}
 	for _, c := range b.Components {
-		whole.DependsOn = append(whole.DependsOn, c.Ref)
+		root.DependsOn = append(root.DependsOn, c.Ref)
 		all = append(all, dependency{Ref: c.Ref})
 	}
-	return slices.Insert(all, 0, whole)
+	return slices.Insert(all, 0, root)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) apikey() *cobra.Command {
-	return group("apikey", "Create, list and revoke API keys", a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
+	return commandGroup("apikey", "Create, list and revoke API keys", a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
 }
 
 func (a *app) apikeyCreate() *cobra.Command {
@@ -22,7 +22,7 @@ func (a *app) apikeyCreate() *cobra.Command {
 		expires time.Duration
 	)
 	cmd := &cobra.Command{
-		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it, once", Args: none,
+		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it, once", Args: noArgs,
 		Long: `Creates an API key and prints it on standard output, once: the registry keeps
 only its SHA-256. What else there is to say goes to standard error, so that
 KEY=$(tenant-api apikey create ...) has the key and nothing else.
@@ -32,29 +32,29 @@ deletes archived tenants' data for good; tenants:credentials, which opens databa
 logins that reach a tenant's records; admin, which is all of them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("expires") && expires <= 0 {
-				return misuse{fmt.Errorf("--expires is %v; give a time such as 720h, or leave it out", expires)}
+				return usageError{fmt.Errorf("--expires is %v; give a time such as 720h, or leave it out", expires)}
 			}
-			var wanted []access.Scope
+			var scopeList []access.Scope
 			for _, s := range scopes {
-				wanted = append(wanted, access.Scope(s))
+				scopeList = append(scopeList, access.Scope(s))
 			}
-			key, token, err := access.NewKey(name, wanted, expires, time.Now())
+			key, token, err := access.NewKey(name, scopeList, expires, time.Now())
 			if err != nil {
 				return err
 			}
-			keys, done, err := a.keys(cmd)
+			keys, closeStore, err := a.openKeys(cmd)
 			if err != nil {
 				return err
 			}
-			defer done()
+			defer closeStore()
 			if err := keys.Create(cmd.Context(), key); err != nil {
 				return err
 			}
-			until := "until it is revoked"
+			validity := "until it is revoked"
 			if !key.ExpiresAt.IsZero() {
-				until = "until " + date(key.ExpiresAt)
+				validity = "until " + formatTime(key.ExpiresAt)
 			}
-			fmt.Fprintf(os.Stderr, "API key %q (%s), good for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), until)
+			fmt.Fprintf(os.Stderr, "API key %q (%s), good for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), validity)
 			_, err = fmt.Fprintln(os.Stdout, token.Reveal())
 			return err
 		},
@@ -66,15 +66,15 @@ logins that reach a tenant's records; admin, which is all of them.`,
 }
 
 func (a *app) apikeyList() *cobra.Command {
-	var asJSONs bool
+	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List API keys, without their secrets", Args: none,
+		Use: "list", Short: "List API keys, without their secrets", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			keys, done, err := a.keys(cmd)
+			keys, closeStore, err := a.openKeys(cmd)
 			if err != nil {
 				return err
 			}
-			defer done()
+			defer closeStore()
 			all, err := keys.List(cmd.Context())
 			if err != nil {
 				return err
@@ -93,21 +93,21 @@ func (a *app) apikeyList() *cobra.Command {
 				case !k.ExpiresAt.IsZero() && time.Now().After(k.ExpiresAt):
 					state = "expired"
 				}
-				rows = append(rows, []string{k.Prefix, k.Name, state, strings.Join(scopes, " "), date(k.CreatedAt), date(k.ExpiresAt), date(k.LastUsedAt)})
+				rows = append(rows, []string{k.Prefix, k.Name, state, strings.Join(scopes, " "), formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.LastUsedAt)})
 				views = append(views, map[string]any{"id": k.ID, "prefix": k.Prefix, "name": k.Name, "state": state, "scopes": scopes,
-					"createdAt": k.CreatedAt, "expiresAt": orNull(k.ExpiresAt), "revokedAt": orNull(k.RevokedAt), "lastUsedAt": orNull(k.LastUsedAt)})
+					"createdAt": k.CreatedAt, "expiresAt": nullableTime(k.ExpiresAt), "revokedAt": nullableTime(k.RevokedAt), "lastUsedAt": nullableTime(k.LastUsedAt)})
 			}
-			if asJSONs {
-				return asJSON(views)
+			if jsonOutput {
+				return printJSON(views)
 			}
-			return table([]string{"PREFIX", "NAME", "STATE", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}, rows)
+			return printTable([]string{"PREFIX", "NAME", "STATE", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}, rows)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSONs, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-func orNull(t time.Time) *time.Time {
+func nullableTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
@@ -116,28 +116,28 @@ func orNull(t time.Time) *time.Time {
 
 func (a *app) apikeyRevoke() *cobra.Command {
 	return &cobra.Command{
-		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: one("the prefix, the name or the id of a key"),
+		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: exactlyOneArg("the prefix, the name or the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			keys, done, err := a.keys(cmd)
+			keys, closeStore, err := a.openKeys(cmd)
 			if err != nil {
 				return err
 			}
-			defer done()
+			defer closeStore()
 			k, err := keys.Revoke(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "API key %q (%s) is revoked since %s.\n", k.Name, k.Prefix, date(k.RevokedAt))
+			fmt.Fprintf(os.Stderr, "API key %q (%s) is revoked since %s.\n", k.Name, k.Prefix, formatTime(k.RevokedAt))
 			return nil
 		},
 	}
 }
 
-// keys opens the store of keys.
-func (a *app) keys(cmd *cobra.Command) (access.Store, func(), error) {
+// openKeys opens the store of keys.
+func (a *app) openKeys(cmd *cobra.Command) (access.Store, func(), error) {
 	db, err := a.registry(cmd.Context())
 	if err != nil {
 		return nil, nil, err
 	}
-	return db.Keys(), db.Close, nil
+	return db.APIKeys(), db.Close, nil
 }

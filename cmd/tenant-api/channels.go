@@ -9,13 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 var channelFlag = settingFlag{"channels", config.SorobanChannels, "how many channel accounts there should be (default 0)"}
 
 func (a *app) channels() *cobra.Command {
-	var printed bool
+	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "channels", Short: "List the channel accounts, which carry tenants' transactions", Args: cobra.ArbitraryArgs,
 		Long: `Lists the channel accounts of the deployer as the registry knows them, without
@@ -26,106 +26,106 @@ counts transactions whose outcome nobody knows yet, CARRIED those that were appl
 How many there should be is SOROBAN_CHANNELS, or --channels.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return onlyBelow(cmd, args)
+				return requireSubcommand(cmd, args)
 			}
-			c, err := a.chain(cmd.Context())
+			c, err := a.openStellar(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			all, err := c.db.Upkeep().Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
+			all, err := c.db.SystemLog().Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
 			if err != nil {
 				return err
 			}
-			return c.listChannels(all, printed)
+			return c.printChannels(all, jsonOutput)
 		},
 	}
-	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
-	a.bind(cmd, channelFlag)
-	cmd.AddCommand(a.channelsTend())
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
+	a.bindSettings(cmd, channelFlag)
+	cmd.AddCommand(a.channelsReconcile())
 	return cmd
 }
 
-func (a *app) channelsTend() *cobra.Command {
+func (a *app) channelsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "tend", Short: "Look at the channel accounts on the network, make and top up what is needed", Args: none,
+		Use: "tend", Short: "Look at the channel accounts on the network, make and top up what is needed", Args: noArgs,
 		Long: `Does once what every worker does every minute: channel accounts that are missing
 are made, each with 5 XLM of the deployer's, those with less than 2 XLM are topped
 up to 5, and those that are fit again are taken back into use. Keys are derived from
 the deployer's: there is nothing to keep.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.chain(cmd.Context())
+			c, err := a.openStellar(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			journal := c.db.Upkeep()
-			care, err := c.deployer.TendChannels(cmd.Context(), journal)
+			log := c.db.SystemLog()
+			report, err := c.deployer.ReconcileChannels(cmd.Context(), log)
 			if err == nil {
-				err = c.db.RecordDeployer(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address(), care.Deployer)
+				err = c.db.RecordDeployerBalance(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address(), report.DeployerBalance)
 			}
 			if err != nil {
 				return err
 			}
-			all, err := journal.Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
+			all, err := log.Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
 			if err == nil {
-				err = c.listChannels(all, false)
+				err = c.printChannels(all, false)
 			}
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "%d made, %d topped up, %s paid in fees; the deployer %s has %s\n",
-				care.Made, care.ToppedUp, xlm(care.FeeCharged), c.deployer.Address(), xlm(care.Deployer))
+				report.Created, report.ToppedUp, xlm(report.FeeCharged), c.deployer.Address(), xlm(report.DeployerBalance))
 			return nil
 		},
 	}
-	a.bind(cmd, channelFlag)
+	a.bindSettings(cmd, channelFlag)
 	return cmd
 }
 
-func (c *chain) listChannels(all []provisioning.Channel, printed bool) error {
-	if printed {
+func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error {
+	if jsonOutput {
 		views := make([]map[string]any, len(all))
 		for i, ch := range all {
 			views[i] = map[string]any{
-				"index": ch.Index, "wanted": ch.Index < c.settings.Channels, "address": ch.Address, "state": ch.State(), "outOfUse": ch.OutOfUse, "balanceStroops": ch.Balance,
-				"sequence": strconv.FormatInt(ch.Sequence, 10), "open": ch.Open, "carried": ch.Carried,
-				"leasedUntil": orNull(ch.LeasedUntil), "setAsideUntil": orNull(ch.SetAside), "checkedAt": orNull(ch.CheckedAt),
+				"index": ch.Index, "wanted": ch.Index < c.settings.Channels, "address": ch.Address, "state": ch.State(), "outOfUse": ch.DisabledReason, "balanceStroops": ch.Balance,
+				"sequence": strconv.FormatInt(ch.Sequence, 10), "open": ch.Open, "carried": ch.Submitted,
+				"leasedUntil": nullableTime(ch.LeasedUntil), "setAsideUntil": nullableTime(ch.QuarantinedUntil), "checkedAt": nullableTime(ch.CheckedAt),
 			}
 		}
-		return asJSON(map[string]any{"deployer": c.deployer.Address(), "wanted": c.settings.Channels, "channels": views})
+		return printJSON(map[string]any{"deployer": c.deployer.Address(), "wanted": c.settings.Channels, "channels": views})
 	}
 	if len(all) == 0 {
-		c.tellNone()
+		c.printNoChannels()
 		return nil
 	}
-	rows, fit := make([][]string, len(all)), 0
+	rows, usable := make([][]string, len(all)), 0
 	for i, ch := range all {
-		if ch.Index < c.settings.Channels && ch.State() != provisioning.ChannelOutOfUse {
-			fit++
+		if ch.Index < c.settings.Channels && ch.State() != txlog.ChannelDisabled {
+			usable++
 		}
 		rows[i] = []string{
-			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Carried), strconv.Itoa(ch.Open), date(ch.CheckedAt), c.channelState(ch),
+			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Submitted), strconv.Itoa(ch.Open), formatTime(ch.CheckedAt), c.channelState(ch),
 		}
 	}
-	if err := table([]string{"CHANNEL", "ADDRESS", "BALANCE", "CARRIED", "OPEN", "CHECKED", "STATE"}, rows); err != nil {
+	if err := printTable([]string{"CHANNEL", "ADDRESS", "BALANCE", "CARRIED", "OPEN", "CHECKED", "STATE"}, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%d of %d channels can be used\n", fit, c.settings.Channels)
+	fmt.Fprintf(os.Stderr, "%d of %d channels can be used\n", usable, c.settings.Channels)
 	return nil
 }
 
 // channelState says whether a channel can be used, and until when or why it cannot.
-func (c *chain) channelState(ch provisioning.Channel) string {
+func (c *stellarDeps) channelState(ch txlog.Channel) string {
 	state := string(ch.State())
 	switch ch.State() {
-	case provisioning.ChannelOutOfUse:
-		state += ": " + ch.OutOfUse
-	case provisioning.ChannelBusy:
+	case txlog.ChannelDisabled:
+		state += ": " + ch.DisabledReason
+	case txlog.ChannelInUse:
 		state += " until " + ch.LeasedUntil.UTC().Format(time.TimeOnly)
-	case provisioning.ChannelSetAside:
-		state += " until " + ch.SetAside.UTC().Format(time.TimeOnly)
-	case provisioning.ChannelFree:
+	case txlog.ChannelQuarantined:
+		state += " until " + ch.QuarantinedUntil.UTC().Format(time.TimeOnly)
+	case txlog.ChannelFree:
 	}
 	if ch.Index >= c.settings.Channels {
 		state += "; not wanted any more"
@@ -133,8 +133,8 @@ func (c *chain) channelState(ch provisioning.Channel) string {
 	return state
 }
 
-// tellNone says why there are no channels.
-func (c *chain) tellNone() {
+// printNoChannels says why there are no channels.
+func (c *stellarDeps) printNoChannels() {
 	if c.settings.Channels == 0 {
 		fmt.Fprintln(os.Stderr, "There are no channel accounts: SOROBAN_CHANNELS is 0, and the deployer carries the transactions itself, one in a ledger.")
 		return

@@ -25,7 +25,7 @@ type channelList struct {
 	}
 }
 
-func (w *world) channels(args ...string) (list channelList) {
+func (w *testEnv) channels(args ...string) (list channelList) {
 	w.t.Helper()
 	text := w.mustRun(append([]string{"channels", "--json"}, args...)...).out
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
@@ -36,19 +36,19 @@ func (w *world) channels(args ...string) (list channelList) {
 
 func TestChannels(t *testing.T) {
 	w := setup(t)
-	w.mustRun("channels").has(t, 0, "There are no channel accounts: SOROBAN_CHANNELS is 0")
-	w.mustRun("channels", "tend").has(t, 0, "There are no channel accounts", "0 made, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
-	w.run("channels", "--channels", "1001").has(t, 2, `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`)
-	w.run("channels", "tent").has(t, 2, `tenant-api channels has no command "tent"`, `did you mean "tend"?`)
-	w.run("channels", "tend", "now").has(t, 2, `takes no argument "now"`)
+	w.mustRun("channels").want(t, 0, "There are no channel accounts: SOROBAN_CHANNELS is 0")
+	w.mustRun("channels", "tend").want(t, 0, "There are no channel accounts", "0 made, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
+	w.run("channels", "--channels", "1001").want(t, 2, `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`)
+	w.run("channels", "tent").want(t, 2, `tenant-api channels has no command "tent"`, `did you mean "tend"?`)
+	w.run("channels", "tend", "now").want(t, 2, `takes no argument "now"`)
 
 	w.env["SOROBAN_CHANNELS"] = "3"
-	w.mustRun("channels").has(t, 0, "No channel accounts are known yet. tenant-api channels tend makes 3")
+	w.mustRun("channels").want(t, 0, "No channel accounts are known yet. tenant-api channels tend makes 3")
 	if got := w.channels(); got.Wanted != 3 || got.Channels == nil || len(got.Channels) != 0 || !strings.HasPrefix(got.Deployer, "G") {
 		t.Errorf("%+v", got)
 	}
-	w.mustRun("channels", "tend").has(t, 0, "CHANNEL", "STATE", "5 XLM", "free", "3 of 3 channels can be used", "3 made, 0 topped up", "has 99984.99997 XLM")
-	w.mustRun("channels", "tend").has(t, 0, "3 of 3 channels can be used", "0 made, 0 topped up, 0 XLM paid in fees")
+	w.mustRun("channels", "tend").want(t, 0, "CHANNEL", "STATE", "5 XLM", "free", "3 of 3 channels can be used", "3 made, 0 topped up", "has 99984.99997 XLM")
+	w.mustRun("channels", "tend").want(t, 0, "3 of 3 channels can be used", "0 made, 0 topped up, 0 XLM paid in fees")
 
 	got := w.channels()
 	if len(got.Channels) != 3 {
@@ -63,53 +63,53 @@ func TestChannels(t *testing.T) {
 	if fewer := w.channels("--channels", "1"); len(fewer.Channels) != 3 || fewer.Wanted != 1 || !fewer.Channels[0].Wanted || fewer.Channels[1].Wanted {
 		t.Errorf("%+v", fewer)
 	}
-	w.mustRun("channels", "--channels", "1").has(t, 0, "free; not wanted any more", "1 of 1 channels can be used")
+	w.mustRun("channels", "--channels", "1").want(t, 0, "free; not wanted any more", "1 of 1 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET out_of_use = 'its key was taken away' WHERE channel = 0`)
 	w.exec(`UPDATE stellar_accounts SET set_aside = '2099-01-01 12:34:56+00' WHERE channel = 1`)
 	w.exec(`UPDATE stellar_accounts SET expires_at = '2099-01-01 01:02:03+00' WHERE channel = 2`)
-	w.mustRun("channels").has(t, 0, "out_of_use: its key was taken away", "set_aside until 12:34:56", "busy until 01:02:03", "2 of 3 channels can be used")
+	w.mustRun("channels").want(t, 0, "out_of_use: its key was taken away", "set_aside until 12:34:56", "busy until 01:02:03", "2 of 3 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET expires_at = NULL, set_aside = NULL`)
-	w.mustRun("channels", "tend").has(t, 0, "3 of 3 channels can be used") // The ledger says that it is fit.
+	w.mustRun("channels", "tend").want(t, 0, "3 of 3 channels can be used") // The ledger says that it is fit.
 }
 
-func TestChannels_TooPoor(t *testing.T) {
+func TestChannels_InsufficientBalance(t *testing.T) {
 	w := setup(t)
 	poor := keypair.MustRandom()
 	w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"], w.env["SOROBAN_CHANNELS"] = poor.Seed(), "50"
-	w.run("channels", "tend").has(t, 1, "the deployer account "+poor.Address()+" does not exist on this network; fund it")
+	w.run("channels", "tend").want(t, 1, "the deployer account "+poor.Address()+" does not exist on this network; fund it")
 	if err := w.net.Fund(poor.Address(), 100*10_000_000); err != nil {
 		t.Fatal(err)
 	}
-	w.run("channels", "tend").has(t, 1, "has 100 XLM, but the funding of 50 channel accounts with 250 XLM needs", "send it at least")
-	w.mustRun("channels", "tend", "--channels", "10").has(t, 0, "10 made", "10 of 10 channels can be used")
+	w.run("channels", "tend").want(t, 1, "has 100 XLM, but the funding of 50 channel accounts with 250 XLM needs", "send it at least")
+	w.mustRun("channels", "tend", "--channels", "10").want(t, 0, "10 made", "10 of 10 channels can be used")
 }
 
-// TestServe_Channels: as many tenants as there are channels get into one ledger.
-func TestServe_Channels(t *testing.T) {
+// TestServe_Channels_OneLedger: as many tenants as there are channels get into one ledger.
+func TestServe_Channels_OneLedger(t *testing.T) {
 	w := setup(t)
 	w.env["SOROBAN_CHANNELS"] = "12"
-	p := w.start(w.key("admin"), "serve")
+	p := w.start(w.createKey("admin"), "serve")
 	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(t, http.StatusAccepted)
-	w.until("the first tenant", w.active(1)) // Code and channels are there.
+	w.waitFor("the first tenant", w.hasActive(1)) // Code and channels are there.
 	if log := p.log.String(); !strings.Contains(log, "workers=12 channels=12") {
 		t.Errorf("it does not say how many it works on: %s", log)
 	}
 
 	w.net.Faults().HoldQueue(true)
-	accepted := p.flood(24, nil)
+	accepted := p.postTenants(24, nil)
 	if len(accepted.ids) != 24 {
 		t.Fatalf("%d were accepted", len(accepted.ids))
 	}
-	w.until("a transaction of each channel", func() bool { return w.net.Faults().QueueSize() == 12 })
+	w.waitFor("a transaction of each channel", func() bool { return w.net.Faults().QueueSize() == 12 })
 	if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE state = 'SIGNED'`); n != 12 {
 		t.Errorf("%d channels carry the 12 transactions", n)
 	}
 	w.net.Faults().HoldQueue(false)
-	w.until("all tenants", w.active(25))
+	w.waitFor("all tenants", w.hasActive(25))
 	if n := w.count(`SELECT max(n) FROM (SELECT count(*) AS n FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' GROUP BY ledger) x`); n != 12 {
 		t.Errorf("at most %d tenants in a ledger, want 12", n)
 	}
-	w.invariants()
+	w.assertInvariants()
 	if code := p.terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -129,14 +129,14 @@ func TestServe_Channels(t *testing.T) {
 func TestServe_Channels_ManyProcesses(t *testing.T) {
 	w := setup(t)
 	w.env["SOROBAN_CHANNELS"] = "4"
-	token := w.key("admin")
+	token := w.createKey("admin")
 	first := w.start(token, "serve")
 	for range 4 {
 		w.start("", "worker", "--workers", "3")
 	}
-	first.flood(40, nil)
-	w.until("all tenants", w.active(40))
-	w.invariants()
+	first.postTenants(40, nil)
+	w.waitFor("all tenants", w.hasActive(40))
+	w.assertInvariants()
 	if got := w.channels(); len(got.Channels) != 4 {
 		t.Errorf("%+v", got)
 	}

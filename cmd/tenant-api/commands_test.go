@@ -13,13 +13,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 )
 
-// has looks for sentences in what a command said.
-func (r result) has(t *testing.T, code int, sentences ...string) {
+// want looks for sentences in what a command said.
+func (r result) want(t *testing.T, code int, texts ...string) {
 	t.Helper()
 	if r.code != code {
 		t.Errorf("exit code %d, want %d: %s%s", r.code, code, r.out, r.err)
 	}
-	for _, s := range sentences {
+	for _, s := range texts {
 		if !strings.Contains(r.out+r.err, s) {
 			t.Errorf("missing %q in:\n%s%s", s, r.out, r.err)
 		}
@@ -28,22 +28,22 @@ func (r result) has(t *testing.T, code int, sentences ...string) {
 
 func TestCommands(t *testing.T) {
 	w := setup(t)
-	w.run().has(t, 0, "Usage:", "serve", "worker", "migrate", "apikey", "tenants", "openapi", "healthcheck", "version")
-	w.run("version").has(t, 0, "tenant-api ")
-	w.run("paint").has(t, 2, `tenant-api has no command "paint"`)
-	w.run("server").has(t, 2, `did you mean "serve"?`)
-	w.run("serve", "--colour").has(t, 2, "unknown flag: --colour", "tenant-api help")
-	w.run("serve", "now").has(t, 2, `takes no argument "now"`)
-	w.run("serve", "--port", "http").has(t, 2, `APP_PORT is "http"`)
-	w.run("serve", "--log-level", "loud").has(t, 2, `LOG_LEVEL is "loud"`)
-	w.run("tenants", "paint").has(t, 2, `has no command "paint"`)
-	w.run("tenants", "show").has(t, 2, "takes one argument")
-	w.run("tenants", "show", "what").has(t, 2, `"what" is neither a tenant's id nor name:NAME`)
-	w.run("tenants", "show", "name:Nobody").has(t, 1, "there is no tenant named Nobody")
-	w.run("apikey", "create", "--name", "x").has(t, 2, "scope")
-	w.run("apikey", "create", "--name", "x", "--scope", "everything").has(t, 2, "scope names a scope that does not exist")
-	w.run("apikey", "revoke", "nobody").has(t, 1, "there is no such API key")
-	w.run("healthcheck", "--port", "1").has(t, 1, "does not run there")
+	w.run().want(t, 0, "Usage:", "serve", "worker", "migrate", "apikey", "tenants", "openapi", "healthcheck", "version")
+	w.run("version").want(t, 0, "tenant-api ")
+	w.run("paint").want(t, 2, `tenant-api has no command "paint"`)
+	w.run("server").want(t, 2, `did you mean "serve"?`)
+	w.run("serve", "--colour").want(t, 2, "unknown flag: --colour", "tenant-api help")
+	w.run("serve", "now").want(t, 2, `takes no argument "now"`)
+	w.run("serve", "--port", "http").want(t, 2, `APP_PORT is "http"`)
+	w.run("serve", "--log-level", "loud").want(t, 2, `LOG_LEVEL is "loud"`)
+	w.run("tenants", "paint").want(t, 2, `has no command "paint"`)
+	w.run("tenants", "show").want(t, 2, "takes one argument")
+	w.run("tenants", "show", "what").want(t, 2, `"what" is neither a tenant's id nor name:NAME`)
+	w.run("tenants", "show", "name:Nobody").want(t, 1, "there is no tenant named Nobody")
+	w.run("apikey", "create", "--name", "x").want(t, 2, "scope")
+	w.run("apikey", "create", "--name", "x", "--scope", "everything").want(t, 2, "scope names a scope that does not exist")
+	w.run("apikey", "revoke", "nobody").want(t, 1, "there is no such API key")
+	w.run("healthcheck", "--port", "1").want(t, 1, "does not run there")
 
 	document := w.run("openapi")
 	var parsed map[string]any
@@ -56,13 +56,13 @@ func TestCommands_Settings(t *testing.T) {
 	w := setup(t)
 	w.env = map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d", "SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "not-a-seed"}
 	r := w.run("serve")
-	r.has(t, 2, "these settings cannot be used", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_HOST is not set")
+	r.want(t, 2, "these settings cannot be used", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_HOST is not set")
 	if strings.Contains(r.err, "s3cret") || strings.Contains(r.err, "not-a-seed") {
 		t.Errorf("a secret is shown: %s", r.err)
 	}
 	w.env = map[string]string{"DATABASE_URL": "postgres://u:s3cret@127.0.0.1:1/d"}
 	r = w.run("apikey", "list")
-	r.has(t, 1, "the database does not answer")
+	r.want(t, 1, "the database does not answer")
 	if strings.Contains(r.err, "s3cret") {
 		t.Errorf("a secret is shown: %s", r.err)
 	}
@@ -75,36 +75,36 @@ func TestCommands_Keys(t *testing.T) {
 	if !strings.HasPrefix(token, "hck_") || strings.Contains(created.err, token) || strings.Count(created.out, "\n") != 1 {
 		t.Errorf("%q, %q", created.out, created.err)
 	}
-	created.has(t, 0, `API key "ci"`, "It is not shown again")
-	w.run("apikey", "create", "--name", "CI", "--scope", "admin").has(t, 1, "name")
+	created.want(t, 0, `API key "ci"`, "It is not shown again")
+	w.run("apikey", "create", "--name", "CI", "--scope", "admin").want(t, 1, "name")
 	list := w.mustRun("apikey", "list")
-	list.has(t, 0, "PREFIX", "ci", "active", "tenants:read tenants:purge")
+	list.want(t, 0, "PREFIX", "ci", "active", "tenants:read tenants:purge")
 	_, secret, _ := strings.Cut(token, ".")
 	if strings.Contains(list.out, secret) {
 		t.Error("the secret is listed")
 	}
-	w.mustRun("apikey", "list", "--json").has(t, 0, `"name": "ci"`)
+	w.mustRun("apikey", "list", "--json").want(t, 0, `"name": "ci"`)
 
 	p := w.start(token, "serve", "--worker=false")
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
 	p.call(http.MethodPost, "/admin/tenants", clinic("Clinic")).want(t, http.StatusForbidden)
-	w.mustRun("apikey", "revoke", "ci").has(t, 0, `API key "ci"`, "is revoked")
+	w.mustRun("apikey", "revoke", "ci").want(t, 0, `API key "ci"`, "is revoked")
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // At once.
-	w.mustRun("apikey", "list").has(t, 0, "revoked")
-	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").has(t, 2, "--expires is 0s")
+	w.mustRun("apikey", "list").want(t, 0, "revoked")
+	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").want(t, 2, "--expires is 0s")
 
-	w.mustRun("tenants", "verify", "--offline").has(t, 0, "0 findings")
+	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
 	w.exec(`UPDATE api_keys SET scopes = '{admin}'`)
-	w.run("tenants", "verify", "--offline").has(t, 3, "platform: API key: the API key", "has other scopes than it was created with")
+	w.run("tenants", "verify", "--offline").want(t, 3, "platform: API key: the API key", "has other scopes than it was created with")
 }
 
-func TestServe_RefusesToBeReachableWithoutKeys(t *testing.T) {
+func TestServe_RefusesPublicAddressWithoutKeys(t *testing.T) {
 	w := setup(t)
-	w.run("serve", "--host", "0.0.0.0", "--port", "0").has(t, 2, "APP_HOST is 0.0.0.0, which others can reach, and there is no API key", "tenant-api apikey create")
+	w.run("serve", "--host", "0.0.0.0", "--port", "0").want(t, 2, "APP_HOST is 0.0.0.0, which others can reach, and there is no API key", "tenant-api apikey create")
 	w.mustRun("apikey", "create", "--name", "old", "--scope", "admin")
 	w.mustRun("apikey", "revoke", "old")
-	w.run("serve", "--host", "0.0.0.0", "--port", "0").has(t, 2, "there is no API key")
-	w.key("admin")
+	w.run("serve", "--host", "0.0.0.0", "--port", "0").want(t, 2, "there is no API key")
+	w.createKey("admin")
 	if code := w.start("", "serve", "--host", "0.0.0.0").terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -118,41 +118,41 @@ func TestServe_PortInUse(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	w.run("serve", "--port", port).has(t, 1, "APP_HOST and APP_PORT: cannot serve on 127.0.0.1:"+port, "in use")
+	w.run("serve", "--port", port).want(t, 1, "APP_HOST and APP_PORT: cannot serve on 127.0.0.1:"+port, "in use")
 }
 
 func TestCommands_Migrate(t *testing.T) {
 	w := setup(t)
-	w.mustRun("migrate", "status").has(t, 0, "registry", "queue", "up to date")
-	w.env["DATABASE_URL"] = pgtest.Empty(t)
-	w.run("migrate", "status").has(t, 3, "to migrate: tenant-api migrate up")
-	w.run("serve", "--migrate=false", "--port", "0").has(t, 1, "the registry is at version 0")
+	w.mustRun("migrate", "status").want(t, 0, "registry", "queue", "up to date")
+	w.env["DATABASE_URL"] = pgtest.EmptyDatabase(t)
+	w.run("migrate", "status").want(t, 3, "to migrate: tenant-api migrate up")
+	w.run("serve", "--migrate=false", "--port", "0").want(t, 1, "the registry is at version 0")
 	for range 2 {
-		w.mustRun("migrate", "up").has(t, 0, "at this program's version")
+		w.mustRun("migrate", "up").want(t, 0, "at this program's version")
 	}
-	w.mustRun("migrate", "status").has(t, 0, "up to date")
+	w.mustRun("migrate", "status").want(t, 0, "up to date")
 }
 
-func TestServe_Life(t *testing.T) {
+func TestServe_Lifecycle(t *testing.T) {
 	w := setup(t)
 	w.env["METRICS_ADDR"] = "127.0.0.1:0"
 	w.env["PURGE_RETENTION"] = "0s"
-	p := w.start(w.key("admin"), "serve")
+	p := w.start(w.createKey("admin"), "serve")
 	created := p.call(http.MethodPost, "/admin/tenants", clinic("St. Mary's Clinic")).want(t, http.StatusAccepted)
 	id := created.str("tenantId")
 	if created.str("status") != "queued" || created.str("message") != "Tenant provisioning for St. Mary's Clinic has been queued" ||
 		created.str("jobId") == "" || created.header.Get("Location") != "/admin/tenants/"+id {
 		t.Errorf("%s", created.text)
 	}
-	w.until("the tenant", w.active(1))
-	w.invariants()
+	w.waitFor("the tenant", w.hasActive(1))
+	w.assertInvariants()
 
-	w.mustRun("tenants", "list").has(t, 0, id, "St. Mary's Clinic", "ACTIVE", "1 of 1 tenants")
-	w.mustRun("tenants", "list", "--status", "failed").has(t, 0, "0 of 0 tenants")
-	w.run("tenants", "list", "--status", "lost").has(t, 2, `--status is "lost"`)
-	w.mustRun("tenants", "show", "name:st. mary's clinic").has(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED")
-	w.mustRun("tenants", "show", id, "--json").has(t, 0, `"status": "ACTIVE"`)
-	w.mustRun("tenants", "reconcile").has(t, 0, "Nothing was left over.")
+	w.mustRun("tenants", "list").want(t, 0, id, "St. Mary's Clinic", "ACTIVE", "1 of 1 tenants")
+	w.mustRun("tenants", "list", "--status", "failed").want(t, 0, "0 of 0 tenants")
+	w.run("tenants", "list", "--status", "lost").want(t, 2, `--status is "lost"`)
+	w.mustRun("tenants", "show", "name:st. mary's clinic").want(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED")
+	w.mustRun("tenants", "show", id, "--json").want(t, 0, `"status": "ACTIVE"`)
+	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was left over.")
 
 	events := p.call(http.MethodGet, "/admin/tenants/"+id+"/events", nil).want(t, http.StatusOK)
 	for _, line := range []string{"event: status", "event: step", `"SEND_WELCOME_EMAIL"`, "event: end"} {
@@ -161,23 +161,23 @@ func TestServe_Life(t *testing.T) {
 		}
 	}
 
-	w.mustRun("tenants", "verify").has(t, 0, "1 tenants checked, 0 findings")
-	w.mustRun("tenants", "verify", id, "--offline").has(t, 0, "1 tenants checked, 0 findings")
+	w.mustRun("tenants", "verify").want(t, 0, "1 tenants checked, 0 findings")
+	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
 	w.exec(`DO $$ BEGIN EXECUTE (SELECT format('REVOKE SELECT ON %I.users FROM %I', schema_name, schema_name || '_' || right(id::text, 8)) FROM tenants); END $$`)
-	w.run("tenants", "verify", id, "--offline").has(t, 3, "on its table users instead of")
-	w.mustRun("tenants", "repair", id).has(t, 0, "put right: the role", "on its table users instead of")
-	w.mustRun("tenants", "repair", id).has(t, 0, "there was nothing to put right")
-	w.mustRun("tenants", "verify", id, "--offline").has(t, 0, "1 tenants checked, 0 findings")
-	w.mustRun("tenants", "migrate").has(t, 0, "0 of 0 tenants migrated")
+	w.run("tenants", "verify", id, "--offline").want(t, 3, "on its table users instead of")
+	w.mustRun("tenants", "repair", id).want(t, 0, "put right: the role", "on its table users instead of")
+	w.mustRun("tenants", "repair", id).want(t, 0, "there was nothing to put right")
+	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
+	w.mustRun("tenants", "migrate").want(t, 0, "0 of 0 tenants migrated")
 	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "somebody else"}' WHERE tenant_id = $1 AND seq = 1`, id)
-	w.run("tenants", "verify", "--offline").has(t, 3, "tenant "+id+": audit events:", "1 findings")
+	w.run("tenants", "verify", "--offline").want(t, 3, "tenant "+id+": audit events:", "1 findings")
 
-	w.run("tenants", "purge", id, "--confirm", "St. Mary's Clinic").has(t, 1, "archive it first")
+	w.run("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 1, "archive it first")
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
 	p.call(http.MethodPost, "/admin/tenants/"+id+"/restore", nil).want(t, http.StatusOK)
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
-	w.run("tenants", "purge", id, "--confirm", "St Marys").has(t, 2, "nothing was deleted")
-	w.mustRun("tenants", "purge", id, "--confirm", "St. Mary's Clinic").has(t, 0, `"users": 1`)
+	w.run("tenants", "purge", id, "--confirm", "St Marys").want(t, 2, "nothing was deleted")
+	w.mustRun("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 0, `"users": 1`)
 	if n := w.count(`SELECT count(*) FROM audit_events WHERE action = 'tenant.purge' AND actor->>'kind' = 'command'`); n != 1 {
 		t.Error("the audit log does not say who purged")
 	}

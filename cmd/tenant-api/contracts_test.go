@@ -11,26 +11,26 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 )
 
-// have provisions tenants of these names and gives their ids. Nobody works
+// createTenants provisions tenants of these names and gives their ids. Nobody works
 // afterwards.
-func (w *world) have(names ...string) (ids []string) {
+func (w *testEnv) createTenants(names ...string) (ids []string) {
 	w.t.Helper()
-	p := w.start(w.key("admin"), "serve")
+	p := w.start(w.createKey("admin"), "serve")
 	before := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`)
 	for _, name := range names {
 		ids = append(ids, p.call(http.MethodPost, "/admin/tenants", clinic(name)).want(w.t, http.StatusAccepted).str("tenantId"))
 	}
-	w.until("the tenants", w.active(before+len(names)))
+	w.waitFor("the tenants", w.hasActive(before+len(names)))
 	if code := p.terminate(); code != 0 {
 		w.t.Errorf("exit code %d", code)
 	}
 	return ids
 }
 
-func (w *world) travel(ledgers uint32) {
+func (w *testEnv) advanceLedgers(ledgers uint32) {
 	w.t.Helper()
 	if _, err := w.net.CloseLedgers(context.WithoutCancel(w.t.Context()), ledgers); err != nil {
 		w.t.Fatal(err)
@@ -39,75 +39,75 @@ func (w *world) travel(ledgers uint32) {
 
 func TestContracts(t *testing.T) {
 	w := setup(t)
-	w.mustRun("contracts").has(t, 0, "list", "show", "renew", "anchor", "upgrade")
-	w.mustRun("contracts", "list").has(t, 0, "TENANT", "0 contracts")
-	w.mustRun("contracts", "renew").has(t, 0, "There was no contract to look at.")
-	w.mustRun("contracts", "anchor", "--all").has(t, 0, "There was no contract to look at.")
-	w.mustRun("contracts", "upgrade").has(t, 0, "There is nothing to upgrade")
-	w.run("contracts", "anchor").has(t, 2, "name tenants, or give --all")
-	w.run("contracts", "anchor", "--all", "name:St. Mary").has(t, 2, "name tenants, or give --all")
-	w.run("contracts", "show").has(t, 2, "takes one argument")
-	w.run("contracts", "show", "name:Nobody").has(t, 1, "there is no tenant named Nobody")
-	w.run("contracts", "renew", "nobody").has(t, 2, `"nobody" is neither a tenant's id nor name:NAME`)
-	w.run("contracts", "upgrade", "--canary", "0").has(t, 2, "--canary is -1 for none, or 1 or more")
+	w.mustRun("contracts").want(t, 0, "list", "show", "renew", "anchor", "upgrade")
+	w.mustRun("contracts", "list").want(t, 0, "TENANT", "0 contracts")
+	w.mustRun("contracts", "renew").want(t, 0, "There was no contract to look at.")
+	w.mustRun("contracts", "anchor", "--all").want(t, 0, "There was no contract to look at.")
+	w.mustRun("contracts", "upgrade").want(t, 0, "There is nothing to upgrade")
+	w.run("contracts", "anchor").want(t, 2, "name tenants, or give --all")
+	w.run("contracts", "anchor", "--all", "name:St. Mary").want(t, 2, "name tenants, or give --all")
+	w.run("contracts", "show").want(t, 2, "takes one argument")
+	w.run("contracts", "show", "name:Nobody").want(t, 1, "there is no tenant named Nobody")
+	w.run("contracts", "renew", "nobody").want(t, 2, `"nobody" is neither a tenant's id nor name:NAME`)
+	w.run("contracts", "upgrade", "--canary", "0").want(t, 2, "--canary is -1 for none, or 1 or more")
 
-	id := w.have("St. Mary", "General")[0]
-	w.mustRun("contracts", "list").has(t, 0, id, "St. Mary", "General", "2 contracts")
-	w.mustRun("contracts", "renew").has(t, 0, "2 contracts looked at, 0 of them with something left undone, 0 XLM paid in fees.")
-	w.mustRun("contracts", "list").has(t, 0, "LIVE", " UTC")
-	w.mustRun("contracts", "list", "--undone").has(t, 0, "0 contracts")
-	w.mustRun("contracts", "upgrade").has(t, 0, "There is nothing to upgrade: every contract runs this release's code, ")
+	id := w.createTenants("St. Mary", "General")[0]
+	w.mustRun("contracts", "list").want(t, 0, id, "St. Mary", "General", "2 contracts")
+	w.mustRun("contracts", "renew").want(t, 0, "2 contracts looked at, 0 of them with something left undone, 0 XLM paid in fees.")
+	w.mustRun("contracts", "list").want(t, 0, "LIVE", " UTC")
+	w.mustRun("contracts", "list", "--undone").want(t, 0, "0 contracts")
+	w.mustRun("contracts", "upgrade").want(t, 0, "There is nothing to upgrade: every contract runs this release's code, ")
 	show := w.mustRun("contracts", "show", "name:st. mary")
-	show.has(t, 0, id, "LIVE", "ledgers from now", ", of this release", "ACTIVE", "Cost so far", "in 1 transaction of its own")
+	show.want(t, 0, id, "LIVE", "ledgers from now", ", of this release", "ACTIVE", "Cost so far", "in 1 transaction of its own")
 	if strings.Contains(show.out, "Anchor") {
 		t.Errorf("an anchor that nobody made: %s", show.out)
 	}
 
-	t.Run("Renew", func(t *testing.T) {
-		w.travel(100 * 17_280)
-		w.mustRun("contracts", "show", id).has(t, 0, "EXPIRING")
-		w.mustRun("contracts", "renew", id).has(t, 0, id, "extended", "1 contract looked at")
-		w.mustRun("contracts", "renew").has(t, 0, "extended", "2 contracts looked at")
-		w.travel(130 * 17_280)
-		w.mustRun("contracts", "show", id).has(t, 0, "ARCHIVED")
-		w.run("tenants", "verify", id).has(t, 3, "contract: the code of the contract", "has to be restored")
-		w.mustRun("contracts", "renew", "name:General", id).has(t, 0, "restored", "2 contracts looked at")
-		w.mustRun("contracts", "list").has(t, 0, "2 contracts")
-		w.mustRun("tenants", "verify").has(t, 0, "2 tenants checked, 0 findings")
+	t.Run("Reconcile", func(t *testing.T) {
+		w.advanceLedgers(100 * 17_280)
+		w.mustRun("contracts", "show", id).want(t, 0, "EXPIRING")
+		w.mustRun("contracts", "renew", id).want(t, 0, id, "extended", "1 contract looked at")
+		w.mustRun("contracts", "renew").want(t, 0, "extended", "2 contracts looked at")
+		w.advanceLedgers(130 * 17_280)
+		w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
+		w.run("tenants", "verify", id).want(t, 3, "contract: the code of the contract", "has to be restored")
+		w.mustRun("contracts", "renew", "name:General", id).want(t, 0, "restored", "2 contracts looked at")
+		w.mustRun("contracts", "list").want(t, 0, "2 contracts")
+		w.mustRun("tenants", "verify").want(t, 0, "2 tenants checked, 0 findings")
 	})
 
-	t.Run("LeavesUndoneWhatItCannot", func(t *testing.T) {
-		w.travel(100 * 17_280)
+	t.Run("ReportsFailedContracts", func(t *testing.T) {
+		w.advanceLedgers(100 * 17_280)
 		w.env["SOROBAN_MAX_FEE"], w.env["SOROBAN_MAX_UPLOAD_FEE"] = "100", "100"
-		w.run("contracts", "renew").has(t, 1, "LEFT UNDONE", "raise SOROBAN_MAX_", "2 contracts looked at, 2 of them with something left undone", "contracts list --undone")
-		w.mustRun("contracts", "list", "--undone").has(t, 0, "EXPIRING", "raise SOROBAN_MAX_", "2 contracts")
+		w.run("contracts", "renew").want(t, 1, "LEFT UNDONE", "raise SOROBAN_MAX_", "2 contracts looked at, 2 of them with something left undone", "contracts list --undone")
+		w.mustRun("contracts", "list", "--undone").want(t, 0, "EXPIRING", "raise SOROBAN_MAX_", "2 contracts")
 		delete(w.env, "SOROBAN_MAX_FEE")
 		delete(w.env, "SOROBAN_MAX_UPLOAD_FEE")
-		w.mustRun("contracts", "renew").has(t, 0, "extended")
-		w.mustRun("contracts", "list", "--undone").has(t, 0, "0 contracts")
+		w.mustRun("contracts", "renew").want(t, 0, "extended")
+		w.mustRun("contracts", "list", "--undone").want(t, 0, "0 contracts")
 	})
 
-	t.Run("TheNetworkDoesNotAnswer", func(t *testing.T) {
+	t.Run("NetworkDown", func(t *testing.T) {
 		w.env["SOROBAN_RPC_URL"] = "http://127.0.0.1:1"
 		defer func() { w.env["SOROBAN_RPC_URL"] = w.net.RPCURL() }()
-		w.run("contracts", "renew").has(t, 1, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
-		w.run("contracts", "show", id).has(t, 1, "does not answer")
-		w.mustRun("contracts", "list").has(t, 0, "2 contracts")
-		w.run("tenants", "verify", "--onchain").has(t, 1, "could not be checked: the Stellar RPC server does not answer")
+		w.run("contracts", "renew").want(t, 1, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
+		w.run("contracts", "show", id).want(t, 1, "does not answer")
+		w.mustRun("contracts", "list").want(t, 0, "2 contracts")
+		w.run("tenants", "verify", "--onchain").want(t, 1, "could not be checked: the Stellar RPC server does not answer")
 	})
 
-	t.Run("NoContractToLookAfter", func(t *testing.T) {
+	t.Run("RejectsTenantsWithoutContract", func(t *testing.T) {
 		w.exec(`UPDATE tenants SET soroban_contract_id = NULL, status = 'FAILED' WHERE id = $1`, id)
-		w.run("contracts", "renew", id).has(t, 1, "the tenant St. Mary has no contract to look after: it is FAILED and was never live")
+		w.run("contracts", "renew", id).want(t, 1, "the tenant St. Mary has no contract to look after: it is FAILED and was never live")
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), purged_at = now() WHERE name = 'General'`)
-		w.run("contracts", "anchor", "name:General").has(t, 1, "the tenant General is purged, and nobody looks after its contract any more")
+		w.run("contracts", "anchor", "name:General").want(t, 1, "the tenant General is purged, and nobody looks after its contract any more")
 	})
 }
 
 func TestContracts_JSON(t *testing.T) {
 	w := setup(t)
-	id := w.have("St. Mary")[0]
-	w.mustRun("contracts", "anchor", id).has(t, 0, id, "audit chain anchored", "1 contract looked at")
+	id := w.createTenants("St. Mary")[0]
+	w.mustRun("contracts", "anchor", id).want(t, 0, id, "audit chain anchored", "1 contract looked at")
 	var list []map[string]any
 	if text := w.mustRun("contracts", "list", "--json").out; json.Unmarshal([]byte(text), &list) != nil || len(list) != 1 {
 		t.Fatal(text)
@@ -129,9 +129,9 @@ func TestContracts_JSON(t *testing.T) {
 	}
 }
 
-// rewrite changes an audit event and computes all that follows anew, with the
+// rewriteChainSQL changes an audit event and computes all that follows anew, with the
 // database's own functions.
-const rewrite = `DO $$
+const rewriteChainSQL = `DO $$
 DECLARE
 	e audit_events;
 	h bytea;
@@ -148,57 +148,57 @@ END $$`
 // found by its anchor, and by nothing else.
 func TestTenantsVerify_Anchors(t *testing.T) {
 	w := setup(t)
-	ids := w.have("St. Mary", "General")
-	w.run("tenants", "verify", "--onchain", "--offline").has(t, 2, "--onchain and --offline exclude each other")
-	w.mustRun("tenants", "verify", "--onchain").has(t, 0, "2 tenants checked, 0 findings", "0 audit chains held against their anchors on the ledger")
-	w.mustRun("contracts", "anchor", "name:St. Mary").has(t, 0, ids[0], "audit chain anchored")
-	w.mustRun("contracts", "anchor", "name:St. Mary").has(t, 0, "1 contract looked at, 0 of them with something left undone, 0 XLM paid") // It is there.
-	w.mustRun("contracts", "show", ids[0]).has(t, 0, "Anchor", "event 2, ")
+	ids := w.createTenants("St. Mary", "General")
+	w.run("tenants", "verify", "--onchain", "--offline").want(t, 2, "--onchain and --offline exclude each other")
+	w.mustRun("tenants", "verify", "--onchain").want(t, 0, "2 tenants checked, 0 findings", "0 audit chains held against their anchors on the ledger")
+	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, ids[0], "audit chain anchored")
+	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, "1 contract looked at, 0 of them with something left undone, 0 XLM paid") // It is there.
+	w.mustRun("contracts", "show", ids[0]).want(t, 0, "Anchor", "event 2, ")
 	for name := range w.env {
 		if strings.HasPrefix(name, "MAIL_") || name == "APP_URL" { // A check sends no mail.
 			delete(w.env, name)
 		}
 	}
-	w.mustRun("tenants", "verify").has(t, 0, "2 tenants checked, 0 findings", "1 audit chains held against their anchors on the ledger")
-	w.mustRun("tenants", "verify", ids[1], "--onchain").has(t, 0, "0 audit chains held")
+	w.mustRun("tenants", "verify").want(t, 0, "2 tenants checked, 0 findings", "1 audit chains held against their anchors on the ledger")
+	w.mustRun("tenants", "verify", ids[1], "--onchain").want(t, 0, "0 audit chains held")
 
 	for _, id := range ids {
-		w.exec(strings.ReplaceAll(rewrite, "TENANT", id))
+		w.exec(strings.ReplaceAll(rewriteChainSQL, "TENANT", id))
 	}
-	w.mustRun("tenants", "verify", "--offline").has(t, 0, "2 tenants checked, 0 findings", "the ledger was not looked at")
+	w.mustRun("tenants", "verify", "--offline").want(t, 0, "2 tenants checked, 0 findings", "the ledger was not looked at")
 	r := w.run("tenants", "verify", "--onchain")
-	r.has(t, 3, "tenant "+ids[0]+": audit events: row 2 has another hash than the contract anchored in ledger", "1 findings", "1 audit chains held")
+	r.want(t, 3, "tenant "+ids[0]+": audit events: row 2 has another hash than the contract anchored in ledger", "1 findings", "1 audit chains held")
 	if strings.Contains(r.out, ids[1]) {
 		t.Errorf("a finding about a chain that is anchored nowhere: %s", r.out)
 	}
 	// Nothing is anchored over what was rewritten: it would hide what the anchor shows.
-	w.run("contracts", "anchor", "--all").has(t, 1, ids[1], "2 contracts looked at, 1 of them with something left undone",
+	w.run("contracts", "anchor", "--all").want(t, 1, ids[1], "2 contracts looked at, 1 of them with something left undone",
 		"the audit chain differs from what the contract anchored: event 2 was changed")
-	w.run("tenants", "verify", ids[0]).has(t, 3, "row 2 has another hash")
+	w.run("tenants", "verify", ids[0]).want(t, 3, "row 2 has another hash")
 }
 
-// TestServe_ContractLife: a worker has contracts say what their tenants are, and
+// TestServe_ContractLifecycle: a worker has contracts say what their tenants are, and
 // tells operators what they have to know.
-func TestServe_ContractLife(t *testing.T) {
+func TestServe_ContractLifecycle(t *testing.T) {
 	w := setup(t)
 	w.env["METRICS_ADDR"], w.env["SOROBAN_CHANNELS"], w.env["SOROBAN_LOW_BALANCE"] = "127.0.0.1:0", "2", "10000000000000"
-	p := w.start(w.key("admin"), "serve")
+	p := w.start(w.createKey("admin"), "serve")
 	id := p.call(http.MethodPost, "/admin/tenants", clinic("St. Mary")).want(t, http.StatusAccepted).str("tenantId")
-	w.until("the tenant", w.active(1))
-	for _, says := range []string{"ARCHIVED", "ACTIVE"} {
+	w.waitFor("the tenant", w.hasActive(1))
+	for _, status := range []string{"ARCHIVED", "ACTIVE"} {
 		method, path := http.MethodDelete, "/admin/tenants/"+id
-		if says == "ACTIVE" {
+		if status == "ACTIVE" {
 			method, path = http.MethodPost, path+"/restore"
 		}
 		p.call(method, path, nil).want(t, http.StatusOK)
-		w.until("a contract that says "+says, func() bool {
-			return regexp.MustCompile(`Says +` + says).MatchString(w.mustRun("contracts", "show", id).out)
+		w.waitFor("a contract that says "+status, func() bool {
+			return regexp.MustCompile(`Says +` + status).MatchString(w.mustRun("contracts", "show", id).out)
 		})
 	}
-	w.until("two transactions that set the status", func() bool {
+	w.waitFor("two transactions that set the status", func() bool {
 		return w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'STATUS' AND state = 'SUCCEEDED' AND tenant_id = $1`, id) == 2
 	})
-	w.until("a warning", func() bool { return strings.Contains(p.log.String(), "the deployer account runs low") })
+	w.waitFor("a warning", func() bool { return strings.Contains(p.log.String(), "the deployer account runs low") })
 	if log := p.log.String(); strings.Count(log, "the deployer account runs low") != 1 || !strings.Contains(log, `low_balance="1000000 XLM"`) ||
 		!strings.Contains(log, "account="+w.deployer) || !strings.Contains(log, "looked after contracts") {
 		t.Error("the log does not tell what it should, once")
@@ -221,7 +221,7 @@ func TestServe_ContractLife(t *testing.T) {
 }
 
 // metrics reads what a server tells Prometheus.
-func (w *world) metrics(p *process) string {
+func (w *testEnv) metrics(p *process) string {
 	w.t.Helper()
 	_, address, _ := strings.Cut(p.log.String(), `msg="serving metrics" url=`)
 	answer, err := http.Get(strings.Fields(address)[0])
@@ -236,20 +236,20 @@ func (w *world) metrics(p *process) string {
 	return string(text)
 }
 
-func TestCommands_ReconcileLooksAfterContracts(t *testing.T) {
+func TestCommands_ReconcileUpdatesContracts(t *testing.T) {
 	w := setup(t)
 	w.env["SOROBAN_CHANNELS"] = "2"
-	id := w.have("St. Mary")[0]
+	id := w.createTenants("St. Mary")[0]
 	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, id)
-	w.mustRun("tenants", "reconcile").has(t, 0, id, "status set", "1 contract looked at")
-	w.mustRun("contracts", "show", id).has(t, 0, "ARCHIVED")
-	w.mustRun("tenants", "reconcile").has(t, 0, "Nothing was left over.")
-	if life := provisioning.ContractLife(w.text(`SELECT life FROM tenant_contracts`)); life != provisioning.ContractLive {
-		t.Errorf("the registry says that the contract is %s", life)
+	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract looked at")
+	w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
+	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was left over.")
+	if state := contracts.State(w.text(`SELECT life FROM tenant_contracts`)); state != contracts.StateLive {
+		t.Errorf("the registry says that the contract is %s", state)
 	}
 }
 
-func (w *world) text(query string) (s string) {
+func (w *testEnv) text(query string) (s string) {
 	w.t.Helper()
 	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query).Scan(&s); err != nil {
 		w.t.Fatalf("%s: %v", query, err)

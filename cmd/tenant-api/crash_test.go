@@ -21,16 +21,16 @@ type accepted struct {
 	ids map[string]string // By name.
 }
 
-// flood POSTs tenants from eight clients until all are sent or the server is gone.
-func (p *process) flood(tenants int, each func(i int)) *accepted {
+// postTenants POSTs tenants from eight clients until all are sent or the server is gone.
+func (p *process) postTenants(tenants int, onSent func(i int)) *accepted {
 	p.t.Helper()
 	a := &accepted{ids: map[string]string{}}
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for client := range 8 {
-		all.Go(func() {
+		wg.Go(func() {
 			for i := client; i < tenants; i += 8 {
 				name := fmt.Sprintf("Clinic %d", i)
-				got, err := p.try(http.MethodPost, "/admin/tenants", clinic(name))
+				got, err := p.do(http.MethodPost, "/admin/tenants", clinic(name))
 				if err == nil && got.status == http.StatusAccepted {
 					a.mu.Lock()
 					a.ids[name] = got.str("tenantId")
@@ -38,24 +38,24 @@ func (p *process) flood(tenants int, each func(i int)) *accepted {
 				} else if err == nil && got.status < 500 {
 					p.t.Errorf("%s: %d %s", name, got.status, got.text)
 				}
-				if each != nil {
-					each(i)
+				if onSent != nil {
+					onSent(i)
 				}
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 	return a
 }
 
-// TestServe_KilledDuringPOSTs: every POST that got its 202 ends ACTIVE after a
+// TestServe_SurvivesKillDuringPOSTs: every POST that got its 202 ends ACTIVE after a
 // restart, and none that did not is half there.
-func TestServe_KilledDuringPOSTs(t *testing.T) {
+func TestServe_SurvivesKillDuringPOSTs(t *testing.T) {
 	w := setup(t)
-	first := w.start(w.key("tenants:write"), "serve")
+	first := w.start(w.createKey("tenants:write"), "serve")
 	var once sync.Once
 	at := 30 + rand.N(40)
-	got := first.flood(100, func(i int) {
+	got := first.postTenants(100, func(i int) {
 		if i >= at {
 			once.Do(first.kill)
 		}
@@ -64,7 +64,7 @@ func TestServe_KilledDuringPOSTs(t *testing.T) {
 		t.Fatalf("%d of 100 were accepted: the kill came at no interesting time", len(got.ids))
 	}
 	w.start("", "worker")
-	w.until("the end of everything", func() bool {
+	w.waitFor("the end of everything", func() bool {
 		return w.count(`SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`) == 0
 	})
 	for name, id := range got.ids {
@@ -72,22 +72,22 @@ func TestServe_KilledDuringPOSTs(t *testing.T) {
 			t.Errorf("%s was accepted and is not ACTIVE", name)
 		}
 	}
-	w.invariants()
+	w.assertInvariants()
 }
 
-// TestServe_KilledAgainAndAgain: two servers on one registry, one of which is
+// TestServe_SurvivesRepeatedKills: two servers on one registry, one of which is
 // killed and replaced while all of them work.
-func TestServe_KilledAgainAndAgain(t *testing.T) {
+func TestServe_SurvivesRepeatedKills(t *testing.T) {
 	w := setup(t)
-	token := w.key("tenants:write")
+	token := w.createKey("tenants:write")
 	front := w.start(token, "serve", "--worker=false")
 	var all sync.WaitGroup
 	var got *accepted
-	all.Go(func() { got = front.flood(60, nil) })
+	all.Go(func() { got = front.postTenants(60, nil) })
 	for range 4 {
 		worker := w.start("", "worker", "--workers", "4")
 		before := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`)
-		w.until("some progress", func() bool {
+		w.waitFor("some progress", func() bool {
 			n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`)
 			return n >= before+5 || n >= 60
 		})
@@ -96,11 +96,11 @@ func TestServe_KilledAgainAndAgain(t *testing.T) {
 	all.Wait()
 	w.start("", "worker")
 	w.start("", "worker") // Two workers never run one tenant in effect.
-	w.until("all tenants", w.active(60))
+	w.waitFor("all tenants", w.hasActive(60))
 	if len(got.ids) != 60 {
 		t.Errorf("%d were accepted", len(got.ids))
 	}
-	w.invariants()
+	w.assertInvariants()
 }
 
 // TestServe_StopsGracefully: what is under way is given back and taken on at
@@ -108,35 +108,35 @@ func TestServe_KilledAgainAndAgain(t *testing.T) {
 func TestServe_StopsGracefully(t *testing.T) {
 	w := setup(t)
 	w.net.Faults().HoldQueue(true)
-	first := w.start(w.key("tenants:write"), "serve")
+	first := w.start(w.createKey("tenants:write"), "serve")
 	created := first.call(http.MethodPost, "/admin/tenants", clinic("Clinic")).want(t, http.StatusAccepted)
-	w.until("the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+	w.waitFor("the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 	w.net.Faults().HoldQueue(false)
 	if code := first.terminate(); code != 0 {
 		t.Errorf("exit code %d: %s", code, first.log.String())
 	}
 	second := w.start(first.token, "serve")
-	w.until("the tenant", w.active(1))
-	w.invariants()
+	w.waitFor("the tenant", w.hasActive(1))
+	w.assertInvariants()
 	job := second.call(http.MethodGet, "/jobs/"+created.str("jobId"), nil).want(t, http.StatusOK)
 	if job.str("state") != "completed" || job.body["attempt"] != float64(1) {
 		t.Errorf("job %v", job.body)
 	}
 }
 
-func TestServe_DeleteWhileProvisioning(t *testing.T) {
+func TestServe_DeleteAbortsProvisioning(t *testing.T) {
 	w := setup(t)
-	p := w.start(w.key("tenants:write"), "serve")
+	p := w.start(w.createKey("tenants:write"), "serve")
 	w.net.Faults().HoldQueue(true)
 	created := p.call(http.MethodPost, "/admin/tenants", clinic("Clinic")).want(t, http.StatusAccepted)
-	w.until("the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+	w.waitFor("the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 	id := created.str("tenantId")
 	deleted := p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
 	if deleted.str("status") != "archived" || deleted.str("message") != "Tenant "+id+" has been archived" {
 		t.Errorf("%s", deleted.text)
 	}
 	w.net.Faults().HoldQueue(false)
-	w.until("the end of the job", func() bool {
+	w.waitFor("the end of the job", func() bool {
 		return w.count(`SELECT count(*) FROM river_job WHERE finalized_at IS NULL`) == 0
 	})
 	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED' AND activated_at IS NULL`); n != 1 {
@@ -151,8 +151,8 @@ func TestServe_DeleteWhileProvisioning(t *testing.T) {
 	}
 }
 
-// TestServe_DatabaseRestarts: no job is lost, and readiness says what is the matter.
-func TestServe_DatabaseRestarts(t *testing.T) {
+// TestServe_SurvivesDatabaseRestart: no job is lost, and readiness says what is the matter.
+func TestServe_SurvivesDatabaseRestart(t *testing.T) {
 	t.Parallel()
 	ctx := context.WithoutCancel(t.Context())
 	server, err := pgserver.Start(ctx, pgserver.Options{})
@@ -163,21 +163,21 @@ func TestServe_DatabaseRestarts(t *testing.T) {
 	if err := postgrestest.Migrate(ctx, server.URL("postgres")); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, server.URL("postgres"))
-	p := w.start(w.key("tenants:write"), "serve")
+	w := newTestEnv(t, server.URL("postgres"))
+	p := w.start(w.createKey("tenants:write"), "serve")
 	var (
 		all sync.WaitGroup
 		got *accepted
 	)
 	ready := func() int { return p.call(http.MethodGet, "/readyz", nil).status }
 	all.Go(func() {
-		got = p.flood(80, func(int) { time.Sleep(20 * time.Millisecond) }) // Some before, some meanwhile, some after.
+		got = p.postTenants(80, func(int) { time.Sleep(20 * time.Millisecond) }) // Some before, some meanwhile, some after.
 	})
-	w.until("some tenants", func() bool { return w.count(`SELECT count(*) FROM tenants`) > 10 })
+	w.waitFor("some tenants", func() bool { return w.count(`SELECT count(*) FROM tenants`) > 10 })
 	if err := server.Crash(); err != nil {
 		t.Fatal(err)
 	}
-	w.until("readiness to go", func() bool { return ready() == http.StatusServiceUnavailable })
+	w.waitFor("readiness to go", func() bool { return ready() == http.StatusServiceUnavailable })
 	if body := p.call(http.MethodGet, "/readyz", nil); body.status == http.StatusServiceUnavailable && body.str("status") != "unavailable" {
 		t.Errorf("readiness says %s", body.text)
 	}
@@ -185,10 +185,10 @@ func TestServe_DatabaseRestarts(t *testing.T) {
 	if err := server.Resume(ctx); err != nil {
 		t.Fatal(err)
 	}
-	w.until("readiness to come back", func() bool { return ready() == http.StatusOK })
+	w.waitFor("readiness to come back", func() bool { return ready() == http.StatusOK })
 	all.Wait()
 	w.connect()
-	w.until("the end of everything", func() bool {
+	w.waitFor("the end of everything", func() bool {
 		return w.count(`SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`) == 0
 	})
 	for name, id := range got.ids {
@@ -196,5 +196,5 @@ func TestServe_DatabaseRestarts(t *testing.T) {
 			t.Errorf("%s was accepted and is lost", name)
 		}
 	}
-	w.invariants()
+	w.assertInvariants()
 }

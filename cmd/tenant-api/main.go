@@ -15,9 +15,10 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/buildinfo"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // version is set by the release build.
@@ -31,7 +32,7 @@ const apiVersion = "1.0.0"
 const (
 	exitOK       = 0
 	exitFailed   = 1 // What was asked for did not succeed.
-	exitMisused  = 2 // The command line or the settings cannot be understood.
+	exitUsage    = 2 // The command line or the settings cannot be understood.
 	exitFindings = 3 // A check has found something.
 )
 
@@ -48,10 +49,10 @@ func run(args []string) int {
 	if err != nil {
 		host = "unknown"
 	}
-	ctx = provisioning.WithCaller(ctx, provisioning.Caller{Kind: provisioning.CallerCommand, Name: fmt.Sprintf("%.60s/uid %d", host, os.Getuid())})
+	ctx = audit.WithCaller(ctx, audit.Caller{Kind: audit.CallerCommand, Name: fmt.Sprintf("%.60s/uid %d", host, os.Getuid())})
 	root := newRoot(config.Environment)
 	root.SetArgs(args)
-	return status(root.ExecuteContext(ctx))
+	return exitStatus(root.ExecuteContext(ctx))
 }
 
 // exitError is an error that has been told to the user already.
@@ -59,50 +60,50 @@ type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// misuse is an error of the command line.
-type misuse struct{ error }
+// usageError is an error of the command line.
+type usageError struct{ error }
 
-func (m misuse) Unwrap() error { return m.error }
+func (m usageError) Unwrap() error { return m.error }
 
-// status tells the user what went wrong and gives the exit code for it.
-func status(err error) int {
+// exitStatus tells the user what went wrong and gives the exit code for it.
+func exitStatus(err error) int {
 	var (
-		exit   exitError
-		wrong  misuse
-		faults = config.Faults(err)
+		exitErr     exitError
+		usageErr    usageError
+		settingErrs = config.ValidationErrors(err)
 	)
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &exit):
-		return exit.code
-	case len(faults) > 0:
+	case errors.As(err, &exitErr):
+		return exitErr.code
+	case len(settingErrs) > 0:
 		fmt.Fprintln(os.Stderr, "tenant-api: these settings cannot be used:")
-		told := map[string]bool{}
-		for _, f := range faults {
-			if !told[f.Error()] { // Two groups of settings can share one.
+		printed := map[string]bool{}
+		for _, f := range settingErrs {
+			if !printed[f.Error()] { // Two groups of settings can share one.
 				fmt.Fprintln(os.Stderr, "  -", f)
 			}
-			told[f.Error()] = true
+			printed[f.Error()] = true
 		}
-		return exitMisused
-	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &usageErr):
 		fmt.Fprintf(os.Stderr, "tenant-api: %v\nRun tenant-api help for what it can do.\n", err)
-		return exitMisused
+		return exitUsage
 	}
-	fmt.Fprintln(os.Stderr, "tenant-api:", message(err))
-	if provisioning.KindOf(err) == provisioning.KindInvalid {
-		return exitMisused
+	fmt.Fprintln(os.Stderr, "tenant-api:", userMessage(err))
+	if errs.KindOf(err) == errs.KindInvalid {
+		return exitUsage
 	}
 	return exitFailed
 }
 
-// message is what a person is shown of an error: the words that were written for
+// userMessage is what a person is shown of an error: the words that were written for
 // people, or the whole of an error that is none of ours, such as a port in use.
-func message(err error) string {
-	var known *provisioning.Error
-	if errors.As(err, &known) {
-		return provisioning.SafeMessage(err)
+func userMessage(err error) string {
+	var domainErr *errs.Error
+	if errors.As(err, &domainErr) {
+		return errs.SafeMessage(err)
 	}
 	return err.Error()
 }

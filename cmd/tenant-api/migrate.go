@@ -9,17 +9,17 @@ import (
 )
 
 func (a *app) migrate() *cobra.Command {
-	return group("migrate", "Bring the registry's tables up to date, or tell whether they are", a.migrateUp(), a.migrateStatus())
+	return commandGroup("migrate", "Bring the registry's tables up to date, or tell whether they are", a.migrateUp(), a.migrateStatus())
 }
 
 func (a *app) migrateUp() *cobra.Command {
 	return &cobra.Command{
-		Use: "up", Short: "Bring the registry's and the queue's tables to this program's version", Args: none,
+		Use: "up", Short: "Bring the registry's and the queue's tables to this program's version", Args: noArgs,
 		Long: `Brings the tables in schema public to this program's version, under a lock, so
 that it can run at once in many places. The schemas of tenants are another matter:
 see tenant-api tenants migrate.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := a.openTables(cmd.Context())
+			t, err := a.openSchema(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -35,10 +35,10 @@ see tenant-api tenants migrate.`,
 
 func (a *app) migrateStatus() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Tell which versions the tables are at", Args: none,
+		Use: "status", Short: "Tell which versions the tables are at", Args: noArgs,
 		Long: fmt.Sprintf("Tells which versions the tables are at. The exit code is %d when something is not at this\nprogram's version.", exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := a.openTables(cmd.Context())
+			t, err := a.openSchema(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -47,24 +47,24 @@ func (a *app) migrateStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := [][]string{versionRow("registry", v.registry, v.registryWanted), versionRow("queue", v.queue, v.queueWanted)}
+			rows := [][]string{versionRow("registry", v.registry, v.registryNewest), versionRow("queue", v.queue, v.queueNewest)}
 			pending := 0
-			if v.registry == v.registryWanted {
-				fleet, err := t.db.TenantVersions(cmd.Context())
+			if v.registry == v.registryNewest {
+				tenantVersions, err := t.db.TenantVersions(cmd.Context())
 				if err != nil {
 					return err
 				}
-				pending = fleet.Pending
+				pending = tenantVersions.Pending
 				state := "up to date"
 				if pending > 0 {
 					state = fmt.Sprintf("%d to migrate: tenant-api tenants migrate", pending)
 				}
-				rows = append(rows, []string{"tenant schemas", "", strconv.Itoa(fleet.Version), state})
+				rows = append(rows, []string{"tenant schemas", "", strconv.Itoa(tenantVersions.Version), state})
 			}
-			if err := table([]string{"TABLES", "VERSION", "NEWEST", "STATE"}, rows); err != nil {
+			if err := printTable([]string{"TABLES", "VERSION", "NEWEST", "STATE"}, rows); err != nil {
 				return err
 			}
-			if !v.current() || pending > 0 {
+			if !v.upToDate() || pending > 0 {
 				return exitError{exitFindings}
 			}
 			return nil
@@ -72,13 +72,13 @@ func (a *app) migrateStatus() *cobra.Command {
 	}
 }
 
-func versionRow(what string, version, wanted int64) []string {
+func versionRow(name string, version, newest int64) []string {
 	state := "up to date"
 	switch {
-	case version < wanted:
+	case version < newest:
 		state = "to migrate: tenant-api migrate up"
-	case version > wanted:
+	case version > newest:
 		state = "newer than this program: use a newer release"
 	}
-	return []string{what, strconv.FormatInt(version, 10), strconv.FormatInt(wanted, 10), state}
+	return []string{name, strconv.FormatInt(version, 10), strconv.FormatInt(newest, 10), state}
 }

@@ -15,12 +15,12 @@ type stdout struct{}
 
 func (stdout) Write(p []byte) (int, error) { return os.Stdout.Write(p) }
 
-// table prints rows in columns.
-func table(header []string, rows [][]string) error {
+// printTable prints rows in columns.
+func printTable(header []string, rows [][]string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
 		for i, cell := range row {
-			row[i] = plain(cell)
+			row[i] = singleLine(cell)
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t ")); err != nil {
 			return err
@@ -29,8 +29,8 @@ func table(header []string, rows [][]string) error {
 	return w.Flush()
 }
 
-// plain keeps a cell in its line: names come from outside.
-func plain(s string) string {
+// singleLine keeps a cell in its line: names come from outside.
+func singleLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
@@ -39,14 +39,14 @@ func plain(s string) string {
 	}, s)
 }
 
-func asJSON(v any) error {
+func printJSON(v any) error {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
 }
 
-func date(t time.Time) string {
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

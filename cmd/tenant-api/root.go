@@ -38,17 +38,17 @@ MAIL_HOST, MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
 devstack -- tenant-api serve   starts everything that these name on this machine.`,
 		Version:           buildVersion(),
 		Args:              cobra.ArbitraryArgs,
-		RunE:              onlyBelow,
+		RunE:              requireSubcommand,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetVersionTemplate(versionLine() + "\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		a.serve(), a.worker(), a.migrate(), a.apikey(), a.tenants(), a.channels(), a.contracts(), a.openapi(), a.healthcheck(),
 		&cobra.Command{
-			Use: "version", Short: "Tell the version", Args: none,
+			Use: "version", Short: "Tell the version", Args: noArgs,
 			Run: func(cmd *cobra.Command, _ []string) { cmd.Println(versionLine()) },
 		},
 	)
@@ -56,63 +56,63 @@ devstack -- tenant-api serve   starts everything that these name on this machine
 	return root
 }
 
-// bind adds the flags of settings to a command.
-func (a *app) bind(cmd *cobra.Command, flags ...settingFlag) {
+// bindSettings adds the flags of settings to a command.
+func (a *app) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 	for _, f := range flags {
 		cmd.Flags().String(f.name, "", fmt.Sprintf("%s (%s)", f.usage, f.variable))
 	}
-	before := a.source
+	environment := a.source
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		values := map[string]string{}
-		cmd.Flags().Visit(func(set *pflag.Flag) {
+		cmd.Flags().Visit(func(flag *pflag.Flag) {
 			for _, f := range flags {
-				if f.name == set.Name {
-					values[f.variable] = set.Value.String()
+				if f.name == flag.Name {
+					values[f.variable] = flag.Value.String()
 				}
 			}
 		})
-		a.source = before.Over(values)
+		a.source = environment.WithOverrides(values)
 		return nil
 	}
 }
 
-// none refuses arguments, in the form of our other errors.
-func none(cmd *cobra.Command, args []string) error {
+// noArgs refuses arguments, in the form of our other errors.
+func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misuse{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
+		return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
 	}
 	return nil
 }
 
-// one demands one argument.
-func one(what string) cobra.PositionalArgs {
+// exactlyOneArg demands one argument.
+func exactlyOneArg(usage string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return misuse{fmt.Errorf("%s takes one argument: %s", cmd.CommandPath(), what)}
+			return usageError{fmt.Errorf("%s takes one argument: %s", cmd.CommandPath(), usage)}
 		}
 		return nil
 	}
 }
 
-// group is a command that only has others below it.
-func group(use, short string, below ...*cobra.Command) *cobra.Command {
+// commandGroup is a command that only has others below it.
+func commandGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{
 		Use: use, Short: short,
-		Args: cobra.ArbitraryArgs, RunE: onlyBelow,
+		Args: cobra.ArbitraryArgs, RunE: requireSubcommand,
 	}
-	g.AddCommand(below...)
+	g.AddCommand(commands...)
 	return g
 }
 
-// onlyBelow is what a command does that only has others below it.
-func onlyBelow(cmd *cobra.Command, args []string) error {
+// requireSubcommand is what a command does that only has others below it.
+func requireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	guess := ""
+	suggestion := ""
 	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		guess = fmt.Sprintf("; did you mean %q?", near[0])
+	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
+		suggestion = fmt.Sprintf("; did you mean %q?", suggestions[0])
 	}
-	return misuse{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], guess)}
+	return usageError{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], suggestion)}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
@@ -26,13 +27,13 @@ var serveFlags = []settingFlag{
 	{"retention", config.PurgeRetention, "how long an archived tenant is kept before it can be purged (default 720h)"},
 }
 
-// shutdownTime is how long a server takes at most to end: running steps have a
+// shutdownTimeout is how long a server takes at most to end: running steps have a
 // grace of their own, and then there are last words to commit.
-const shutdownTime = 45 * time.Second
+const shutdownTimeout = 45 * time.Second
 
 // server is a running tenant-api: HTTP, worker, or both.
 type server struct {
-	*platform
+	*components
 	api          config.API
 	log          *slog.Logger
 	migrateFirst bool
@@ -43,7 +44,7 @@ type server struct {
 func (a *app) serve() *cobra.Command {
 	var worker, migrate bool
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the REST API, and work on its queue", Args: none,
+		Use: "serve", Short: "Serve the REST API, and work on its queue", Args: noArgs,
 		Long: `Serves the REST API and, unless --worker=false, provisions what is in the queue.
 Any number of servers and workers may share one registry. On SIGTERM or Ctrl-C the
 server takes no more requests, running steps end, what is left of them is given
@@ -57,20 +58,20 @@ It speaks plain HTTP: put a proxy with TLS in front of it.`,
 	}
 	cmd.Flags().BoolVar(&worker, "worker", true, "provision what is in the queue, too")
 	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
-	a.bind(cmd, append(serveFlags, logFlags...)...)
+	a.bindSettings(cmd, append(serveFlags, logFlags...)...)
 	return cmd
 }
 
 func (a *app) worker() *cobra.Command {
 	var migrate bool
 	cmd := &cobra.Command{
-		Use: "worker", Short: "Provision what is in the queue, without HTTP", Args: none,
+		Use: "worker", Short: "Provision what is in the queue, without HTTP", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runServer(cmd.Context(), &server{worker: true, migrateFirst: migrate})
 		},
 	}
 	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
-	a.bind(cmd, append(serveFlags[2:5:5], logFlags...)...)
+	a.bindSettings(cmd, append(serveFlags[2:5:5], logFlags...)...)
 	return cmd
 }
 
@@ -88,15 +89,15 @@ func (a *app) runServer(ctx context.Context, s *server) error {
 		return err
 	}
 	// Whatever the server does by itself it does in its own name.
-	ctx = provisioning.WithCaller(ctx, provisioning.CallerOf(context.Background()))
+	ctx = audit.WithCaller(ctx, audit.CallerOf(context.Background()))
 	s.metrics = prometheus.NewRegistry()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := telemetry.NewSteps(s.metrics)
-	options := wiringOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, api.Observe}}
+	options := componentOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, api.Observe}}
 	if s.worker {
 		options.workers = s.api.WorkersFor(settings.soroban.Channels)
 	}
-	if s.platform, err = wire(ctx, settings, options); err != nil {
+	if s.components, err = newComponents(ctx, settings, options); err != nil {
 		return err
 	}
 	defer s.close()

@@ -15,6 +15,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
@@ -30,11 +32,11 @@ func (s *server) run(ctx context.Context) error {
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	var background sync.WaitGroup
-	defer background.Wait()
-	feeding, endFeed := context.WithCancel(context.WithoutCancel(ctx))
-	defer endFeed()
-	background.Go(func() { s.feed.Run(feeding) })
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	notifierCtx, stopNotifier := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNotifier()
+	wg.Go(func() { s.notifier.Run(notifierCtx) })
 
 	stopMetrics, err := s.serveMetrics(fail)
 	if err != nil {
@@ -61,17 +63,17 @@ func (s *server) run(ctx context.Context) error {
 // shutdown ends HTTP and worker side by side: both have steps that have to end.
 func (s *server) shutdown(ctx context.Context, cause error, stopHTTP func(context.Context) error) error {
 	s.log.InfoContext(ctx, "stopping: running steps end first; a second signal ends the program at once")
-	ctx, cancel := context.WithTimeout(ctx, shutdownTime)
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	var (
-		both sync.WaitGroup
+		wg   sync.WaitGroup
 		errs [2]error
 	)
-	both.Go(func() { errs[0] = stopHTTP(ctx) })
+	wg.Go(func() { errs[0] = stopHTTP(ctx) })
 	if s.worker {
-		both.Go(func() { errs[1] = s.queue.Stop(ctx) })
+		wg.Go(func() { errs[1] = s.queue.Stop(ctx) })
 	}
-	both.Wait()
+	wg.Wait()
 	s.log.InfoContext(ctx, "stopped")
 	if errors.Is(cause, context.Canceled) { // By a signal, which is no fault.
 		cause = nil
@@ -93,18 +95,18 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 		handler.Close()
 		return nil, fmt.Errorf("APP_HOST and APP_PORT: cannot serve on %s: %w", s.api.Address(), err)
 	}
-	web := api.NewServer(handler)
+	httpServer := api.NewServer(handler)
 	go func() {
-		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			fail(fmt.Errorf("serve HTTP: %w", err))
 		}
 	}()
 	s.log.InfoContext(ctx, "serving", slog.String("url", "http://"+listener.Addr().String()), slog.String("docs", "http://"+listener.Addr().String()+"/docs"),
 		slog.String("version", buildVersion()))
 	return func(ctx context.Context) error {
-		err := web.Shutdown(ctx)
+		err := httpServer.Shutdown(ctx)
 		if err != nil {
-			err = fmt.Errorf("requests did not end in time: %w", errors.Join(err, web.Close()))
+			err = fmt.Errorf("requests did not end in time: %w", errors.Join(err, httpServer.Close()))
 		}
 		handler.Close()
 		return err
@@ -113,7 +115,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
-		Service: s.service.Attended(), Jobs: s.queue, Watcher: s.feed, Keys: s.db.Keys(),
+		Service: s.service.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys(),
 		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
@@ -130,18 +132,18 @@ func (s *server) refuseUnprotected(ctx context.Context) error {
 	if config.Loopback(s.api.Host) || s.api.OIDCIssuer != "" {
 		return nil
 	}
-	keys, err := s.db.Keys().List(ctx)
+	keys, err := s.db.APIKeys().List(ctx)
 	if err != nil {
 		return err
 	}
-	if !usable(keys, time.Now()) {
-		return provisioning.Errorf(provisioning.KindInvalid, "serve",
+	if !hasUsableKey(keys, time.Now()) {
+		return errs.Errorf(errs.KindInvalid, "serve",
 			"APP_HOST is %s, which others can reach, and there is no API key: create one with tenant-api apikey create, set AUTH_OIDC_ISSUER, or serve on 127.0.0.1", s.api.Host)
 	}
 	return nil
 }
 
-func usable(keys []access.Key, now time.Time) bool {
+func hasUsableKey(keys []access.Key, now time.Time) bool {
 	for _, k := range keys {
 		if k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
 			return true
@@ -156,8 +158,8 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 		return func() {}, nil
 	}
 	telemetry.NewTenants(s.metrics, s.db.List)
-	telemetry.NewStellar(s.metrics, s.settings.soroban.LowBalance, func(ctx context.Context) (provisioning.StellarFigures, error) {
-		return s.db.StellarFigures(ctx, s.deployer.NetworkID(), s.deployer.Address())
+	telemetry.NewStellar(s.metrics, s.settings.soroban.LowBalance, func(ctx context.Context) (contracts.StellarStats, error) {
+		return s.db.StellarStats(ctx, s.deployer.NetworkID(), s.deployer.Address())
 	})
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
 	if err != nil {
@@ -165,32 +167,32 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	web := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	httpServer := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() {
-		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			fail(fmt.Errorf("serve metrics: %w", err))
 		}
 	}()
 	s.log.Info("serving metrics", slog.String("url", "http://"+listener.Addr().String()+"/metrics"))
-	return func() { _ = web.Close() }, nil
+	return func() { _ = httpServer.Close() }, nil
 }
 
-// tellPass logs what a pass of the reconciler found.
-func tellPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
+// logPass logs what a pass of the reconciler found.
+func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	if r.Empty() {
 		return
 	}
 	if c := r.Contracts; !c.Empty() {
-		log.InfoContext(ctx, "looked after contracts", slog.Int("looked", c.Looked), slog.Int("adopted", c.Adopted), slog.Int("restored", len(c.Restored)),
+		log.InfoContext(ctx, "looked after contracts", slog.Int("looked", c.Checked), slog.Int("adopted", c.Registered), slog.Int("restored", len(c.Restored)),
 			slog.Int("extended", len(c.Extended)), slog.Int("status_set", len(c.StatusSet)), slog.Int("anchored", len(c.Anchored)), slog.Int("upgraded", len(c.Upgraded)),
-			slog.Int("channels_made", c.Channels.Made), slog.Int("channels_topped_up", c.Channels.ToppedUp), slog.Int64("fee_stroops", c.FeeCharged))
-		for id, why := range c.Undone {
-			log.WarnContext(ctx, "left undone for a contract, to be tried again", slog.String("tenant_id", id.String()), slog.String("reason", why))
+			slog.Int("channels_made", c.Channels.Created), slog.Int("channels_topped_up", c.Channels.ToppedUp), slog.Int64("fee_stroops", c.FeeCharged))
+		for id, reason := range c.Failed {
+			log.WarnContext(ctx, "left undone for a contract, to be tried again", slog.String("tenant_id", id.String()), slog.String("reason", reason))
 		}
 	}
-	if r.Contracts = (provisioning.KeeperReport{}); r.Empty() {
+	if r.Contracts = (contracts.Report{}); r.Empty() {
 		return
 	}
-	log.InfoContext(ctx, "finished what others left", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("given_up", r.GivenUp),
-		slog.Int("mailed", len(r.Mailed)), slog.Int("unmailed", len(r.Unmailed)), slog.Int64("invitations", r.Invitations), slog.Int64("keys", r.Keys))
+	log.InfoContext(ctx, "finished what others left", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("given_up", r.Failed),
+		slog.Int("mailed", len(r.EmailsSent)), slog.Int("unmailed", len(r.EmailsPending)), slog.Int64("invitations", r.Invitations), slog.Int64("keys", r.Keys))
 }

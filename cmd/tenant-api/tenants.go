@@ -10,103 +10,105 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func (a *app) tenants() *cobra.Command {
-	return group("tenants", "Look at tenants and look after them",
+	return commandGroup("tenants", "Look at tenants and look after them",
 		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *app) tenantsList() *cobra.Command {
 	var (
-		q       provisioning.ListQuery
-		state   string
-		limit   int
-		printed bool
+		q          tenant.ListQuery
+		status     string
+		limit      int
+		jsonOutput bool
 	)
 	cmd := &cobra.Command{
-		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, the newest first", Args: none,
+		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, the newest first", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q.Status = provisioning.Status(strings.ToUpper(state))
+			q.Status = tenant.Status(strings.ToUpper(status))
 			if q.Status != "" && !q.Status.Known() {
-				return misuse{fmt.Errorf("--status is %q; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED", state)}
+				return usageError{fmt.Errorf("--status is %q; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED", status)}
 			}
 			if limit < 0 {
-				return misuse{fmt.Errorf("--limit is %d; give 0 for all, or more", limit)}
+				return usageError{fmt.Errorf("--limit is %d; give 0 for all, or more", limit)}
 			}
 			db, err := a.registry(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			all, total, err := readAll(cmd, db, q, limit)
+			all, total, err := listTenants(cmd, db, q, limit)
 			if err != nil {
 				return err
 			}
-			if printed {
+			if jsonOutput {
 				views := make([]map[string]any, len(all))
 				for i, t := range all {
 					views[i] = tenantView(t)
 				}
-				return asJSON(map[string]any{"total": total, "tenants": views})
+				return printJSON(map[string]any{"total": total, "tenants": views})
 			}
 			rows := make([][]string, len(all))
 			for i, t := range all {
-				rows[i] = []string{t.ID.String(), t.Name, string(t.Status), t.AdminEmail, date(t.CreatedAt)}
+				rows[i] = []string{t.ID.String(), t.Name, string(t.Status), t.AdminEmail, formatTime(t.CreatedAt)}
 			}
-			if err := table([]string{"ID", "NAME", "STATUS", "ADMIN", "CREATED"}, rows); err != nil {
+			if err := printTable([]string{"ID", "NAME", "STATUS", "ADMIN", "CREATED"}, rows); err != nil {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "%d of %d tenants\n", len(all), total)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&state, "status", "", "only tenants of this status")
+	cmd.Flags().StringVar(&status, "status", "", "only tenants of this status")
 	cmd.Flags().StringVar(&q.Text, "search", "", "only tenants with this text in the name or the admin's address")
 	cmd.Flags().IntVar(&limit, "limit", 100, "the most to list; 0 for all")
-	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-// readAll follows the pages to the end, or to a limit.
-func readAll(cmd *cobra.Command, db *postgres.DB, q provisioning.ListQuery, limit int) (all []provisioning.Tenant, total int64, err error) {
+// listTenants follows the pages to the end, or to a limit.
+func listTenants(cmd *cobra.Command, db *postgres.DB, q tenant.ListQuery, limit int) (list []tenant.Tenant, total int64, err error) {
 	for {
-		q.Limit = provisioning.MaxPage
+		q.Limit = tenant.MaxPage
 		if limit > 0 {
-			q.Limit = min(q.Limit, limit-len(all))
+			q.Limit = min(q.Limit, limit-len(list))
 		}
 		page, err := db.List(cmd.Context(), q)
 		if err != nil {
 			return nil, 0, err
 		}
-		all = append(all, page.Tenants...)
-		if page.Next == nil || limit > 0 && len(all) >= limit {
-			return all, page.Total, nil
+		list = append(list, page.Tenants...)
+		if page.Next == nil || limit > 0 && len(list) >= limit {
+			return list, page.Total, nil
 		}
 		q.After = page.Next
 	}
 }
 
-func tenantView(t provisioning.Tenant) map[string]any {
+func tenantView(t tenant.Tenant) map[string]any {
 	return map[string]any{
 		"id": t.ID, "name": t.Name, "status": t.Status, "schemaName": t.SchemaName, "databaseRole": t.DatabaseRole,
 		"adminEmail": t.AdminEmail, "adminFirstName": t.AdminFirstName, "adminLastName": t.AdminLastName,
 		"sorobanContractId": t.ContractID, "provisioningError": t.ProvisioningError, "externalId": t.ExternalID,
 		"managedBy": t.ManagedBy, "metadata": t.Metadata, "welcomeEmailStatus": t.WelcomeEmail, "attempt": t.Attempt,
-		"createdAt": t.CreatedAt, "updatedAt": t.UpdatedAt, "activatedAt": orNull(t.ActivatedAt),
-		"archivedAt": orNull(t.ArchivedAt), "purgedAt": orNull(t.PurgedAt),
+		"createdAt": t.CreatedAt, "updatedAt": t.UpdatedAt, "activatedAt": nullableTime(t.ActivatedAt),
+		"archivedAt": nullableTime(t.ArchivedAt), "purgedAt": nullableTime(t.PurgedAt),
 	}
 }
 
-// tenantOf opens the registry, which the caller closes, and finds a tenant there.
-func (a *app) tenantOf(cmd *cobra.Command, named string) (*postgres.DB, provisioning.Tenant, error) {
+// openTenant opens the registry, which the caller closes, and finds a tenant there.
+func (a *app) openTenant(cmd *cobra.Command, arg string) (*postgres.DB, tenant.Tenant, error) {
 	db, err := a.registry(cmd.Context())
 	if err != nil {
-		return nil, provisioning.Tenant{}, err
+		return nil, tenant.Tenant{}, err
 	}
-	t, err := findTenant(cmd, db, named)
+	t, err := findTenant(cmd, db, arg)
 	if err != nil {
 		db.Close()
 		return nil, t, err
@@ -115,11 +117,11 @@ func (a *app) tenantOf(cmd *cobra.Command, named string) (*postgres.DB, provisio
 }
 
 func (a *app) tenantsShow() *cobra.Command {
-	var printed bool
+	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: one("a tenant's id, or name:NAME"),
+		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: exactlyOneArg("a tenant's id, or name:NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, t, err := a.tenantOf(cmd, args[0])
+			db, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -128,32 +130,32 @@ func (a *app) tenantsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if printed {
+			if jsonOutput {
 				view := tenantView(t)
 				view["log"] = entries
-				return asJSON(view)
+				return printJSON(view)
 			}
-			return show(t, entries)
+			return printTenant(t, entries)
 		},
 	}
-	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-func show(t provisioning.Tenant, entries []provisioning.LogEntry) error {
+func printTenant(t tenant.Tenant, entries []tenant.LogEntry) error {
 	rows := [][]string{}
 	for _, row := range [][2]string{
 		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
 		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
 		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Contract", t.ContractID},
-		{"Created", date(t.CreatedAt)}, {"First live", date(t.ActivatedAt)}, {"Archived", date(t.ArchivedAt)}, {"Purged", date(t.PurgedAt)},
+		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
 	} {
 		if row[1] != "" {
 			rows = append(rows, row[:])
 		}
 	}
-	if err := table([]string{"Id", t.ID.String()}, rows); err != nil {
+	if err := printTable([]string{"Id", t.ID.String()}, rows); err != nil {
 		return err
 	}
 	fmt.Println()
@@ -165,17 +167,17 @@ func show(t provisioning.Tenant, entries []provisioning.LogEntry) error {
 		}
 		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), took, e.Error})
 	}
-	return table([]string{"ATTEMPT", "STEP", "STATUS", "TOOK", "ERROR"}, rows)
+	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "TOOK", "ERROR"}, rows)
 }
 
 // findTenant reads the tenant that an argument names.
-func findTenant(cmd *cobra.Command, db *postgres.DB, arg string) (provisioning.Tenant, error) {
+func findTenant(cmd *cobra.Command, db *postgres.DB, arg string) (tenant.Tenant, error) {
 	if name, ok := strings.CutPrefix(arg, "name:"); ok {
 		return db.FindByName(cmd.Context(), name)
 	}
 	id, err := uuid.Parse(arg)
 	if err != nil {
-		return provisioning.Tenant{}, misuse{fmt.Errorf("%q is neither a tenant's id nor name:NAME", arg)}
+		return tenant.Tenant{}, usageError{fmt.Errorf("%q is neither a tenant's id nor name:NAME", arg)}
 	}
 	return db.Get(cmd.Context(), id)
 }
@@ -183,7 +185,7 @@ func findTenant(cmd *cobra.Command, db *postgres.DB, arg string) (provisioning.T
 func (a *app) tenantsPurge() *cobra.Command {
 	var confirm string
 	cmd := &cobra.Command{
-		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data, for good", Args: one("a tenant's id"),
+		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data, for good", Args: exactlyOneArg("a tenant's id"),
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
 the retention period. The registry keeps its row, its log and a certificate, which
 is printed. This cannot be undone; --confirm repeats the tenant's name to show
@@ -193,29 +195,29 @@ that this one is meant.`,
 			if err != nil {
 				return err
 			}
-			db, t, err := a.tenantOf(cmd, args[0])
+			db, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			if provisioning.NormalizeName(confirm) != t.Name {
-				return misuse{fmt.Errorf("--confirm is %q and the tenant's name is %q; nothing was deleted", confirm, t.Name)}
+			if tenant.NormalizeName(confirm) != t.Name {
+				return usageError{fmt.Errorf("--confirm is %q and the tenant's name is %q; nothing was deleted", confirm, t.Name)}
 			}
 			certificate, err := db.Purge(cmd.Context(), t.ID, api.Retention)
 			if err != nil {
 				return err
 			}
-			return asJSON(certificate)
+			return printJSON(certificate)
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
-	a.bind(cmd, settingFlag{"retention", config.PurgeRetention, "how long a tenant has to have been archived (default 720h)"})
+	a.bindSettings(cmd, settingFlag{"retention", config.PurgeRetention, "how long a tenant has to have been archived (default 720h)"})
 	return cmd
 }
 
 func (a *app) tenantsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reconcile", Short: "Finish what dead processes left, once", Args: none,
+		Use: "reconcile", Short: "Finish what dead processes left, once", Args: noArgs,
 		Long: `Does once what every worker does every few seconds: tenants whose worker died get
 another job, interrupted rollbacks are finished, what nobody came back to is rolled
 back, due welcome mails are sent, what has expired is deleted, and contracts that
@@ -229,7 +231,7 @@ are due are looked after.`,
 			if err != nil {
 				return err
 			}
-			p, err := wire(cmd.Context(), s, wiringOptions{log: log})
+			p, err := newComponents(cmd.Context(), s, componentOptions{log: log})
 			if err != nil {
 				return err
 			}
@@ -237,50 +239,50 @@ are due are looked after.`,
 			if err := p.migrate(cmd.Context()); err != nil {
 				return err
 			}
-			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Keeper: p.keeper})
+			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Contracts: p.contractReconciler})
 			if err != nil {
 				return err
 			}
 			report, err := reconciler.Pass(cmd.Context())
 			// An error is told after what was done before it.
-			if failed := printPass(report); err == nil {
-				err = failed
+			if reportErr := printReport(report); err == nil {
+				err = reportErr
 			}
 			return err
 		},
 	}
-	a.bind(cmd, logFlags...)
+	a.bindSettings(cmd, logFlags...)
 	return cmd
 }
 
-func printPass(r provisioning.Report) error {
-	r.Contracts.Adopted = 0 // That they are known now is no concern of people's.
+func printReport(r provisioning.Report) error {
+	r.Contracts.Registered = 0 // That they are known now is no concern of people's.
 	if r.Empty() {
 		_, err := fmt.Println("Nothing was left over.")
 		return err
 	}
-	var undone error
-	if kept := r.Contracts; !kept.Empty() {
-		undone = printKept(kept)
+	var contractErr error
+	if contractReport := r.Contracts; !contractReport.Empty() {
+		contractErr = printContractReport(contractReport)
 	}
-	if r.Contracts = (provisioning.KeeperReport{}); r.Empty() {
-		return undone
+	if r.Contracts = (contracts.Report{}); r.Empty() {
+		return contractErr
 	}
 	var rows [][]string
-	for _, done := range []struct {
+	for _, action := range []struct {
 		what string
 		ids  []uuid.UUID
 	}{
-		{"queued again", r.Requeued}, {"rollback finished", r.RolledBack}, {"given up, FAILED", r.GivenUp},
-		{"welcome mail sent", r.Mailed}, {"welcome mail not accepted", r.Unmailed},
+		{"queued again", r.Requeued}, {"rollback finished", r.RolledBack}, {"given up, FAILED", r.Failed},
+		{"welcome mail sent", r.EmailsSent}, {"welcome mail not accepted", r.EmailsPending},
 	} {
-		for _, id := range done.ids {
-			rows = append(rows, []string{id.String(), done.what})
+		for _, id := range action.ids {
+			rows = append(rows, []string{id.String(), action.what})
 		}
 	}
 	rows = append(rows, []string{strconv.FormatInt(r.Invitations, 10), "expired invitations deleted"}, []string{strconv.FormatInt(r.Keys, 10), "idempotency keys deleted"})
-	if err := table([]string{"TENANT OR NUMBER", "DONE"}, rows); err != nil {
+	if err := printTable([]string{"TENANT OR NUMBER", "DONE"}, rows); err != nil {
 		return err
 	}
-	return undone
+	return contractErr
 }

@@ -9,8 +9,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 func (a *app) tenantsVerify() *cobra.Command {
@@ -28,9 +32,9 @@ rewrite the ledger. What came after the newest anchor is not covered; "contracts
 anchor" covers it from now on.`, exitFindings),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if offline && onchain {
-				return misuse{errors.New("--onchain and --offline exclude each other: one demands the look at the ledger that the other leaves out")}
+				return usageError{errors.New("--onchain and --offline exclude each other: one demands the look at the ledger that the other leaves out")}
 			}
-			v, err := a.verifier(cmd.Context(), offline)
+			v, err := a.newVerification(cmd.Context(), offline)
 			if err != nil {
 				return err
 			}
@@ -41,14 +45,14 @@ anchor" covers it from now on.`, exitFindings),
 					return err
 				}
 				findings, err := v.Tenant(cmd.Context(), t.ID)
-				v.add(t.ID, findings, err)
-				return v.end()
+				v.addFindings(t.ID, findings, err)
+				return v.finish()
 			}
-			err = v.All(cmd.Context(), v.add)
-			if err != nil && v.unchecked == 0 { // It was told of no tenant: the list cannot be read.
+			err = v.All(cmd.Context(), v.addFindings)
+			if err != nil && v.failedChecks == 0 { // It was told of no tenant: the list cannot be read.
 				return err
 			}
-			return errors.Join(v.end(), plainError(err))
+			return errors.Join(v.finish(), reportedError(err))
 		},
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "do not look at the ledger; the database's settings are enough then")
@@ -56,8 +60,8 @@ anchor" covers it from now on.`, exitFindings),
 	return cmd
 }
 
-// plainError keeps a join of errors, each of which was told, from being told again.
-func plainError(err error) error {
+// reportedError keeps a join of errors, each of which was told, from being told again.
+func reportedError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -67,9 +71,9 @@ func plainError(err error) error {
 // verification is what "verify" checks with, and what it tells.
 type verification struct {
 	*provisioning.Verifier
-	registry                     *anchorCounter
-	offline                      bool
-	tenants, findings, unchecked int
+	registry                        *anchorCounter
+	offline                         bool
+	tenants, findings, failedChecks int
 }
 
 // anchorCounter counts the anchors that were compared.
@@ -79,16 +83,16 @@ type anchorCounter struct {
 }
 
 // VerifyAnchor is part of provisioning.RegistryVerifier.
-func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor provisioning.Anchor) ([]provisioning.Finding, error) {
+func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]provisioning.Finding, error) {
 	a.compared++
-	return a.DB.VerifyAnchor(ctx, tenant, anchor)
+	return a.DB.VerifyAnchor(ctx, tenantID, anchor)
 }
 
-// verifier wires what checks tenants; without the ledger it needs no more than the
+// newVerification wires what checks tenants; without the ledger it needs no more than the
 // database's settings, and never those of mail.
-func (a *app) verifier(ctx context.Context, offline bool) (*verification, error) {
+func (a *app) newVerification(ctx context.Context, offline bool) (*verification, error) {
 	v := &verification{offline: offline}
-	var contracts provisioning.ContractVerifier
+	var contractVerifier provisioning.ContractVerifier
 	if offline {
 		db, err := a.registry(ctx)
 		if err != nil {
@@ -96,11 +100,11 @@ func (a *app) verifier(ctx context.Context, offline bool) (*verification, error)
 		}
 		v.registry = &anchorCounter{DB: db}
 	} else {
-		c, err := a.chain(ctx)
+		c, err := a.openStellar(ctx)
 		if err != nil {
 			return nil, err
 		}
-		v.registry, contracts = &anchorCounter{DB: c.db}, c.deployer
+		v.registry, contractVerifier = &anchorCounter{DB: c.db}, c.deployer
 	}
 	pipeline, err := provisioning.NewPipeline(v.registry.DB, offlinePorts{}, offlinePorts{}, provisioning.PipelineOptions{})
 	if err != nil {
@@ -110,45 +114,45 @@ func (a *app) verifier(ctx context.Context, offline bool) (*verification, error)
 	if err != nil {
 		return nil, err
 	}
-	v.Verifier, err = provisioning.NewVerifier(service, v.registry, contracts)
+	v.Verifier, err = provisioning.NewVerifier(service, v.registry, contractVerifier)
 	return v, err
 }
 
 // offlinePorts are those of a command that only looks.
 type offlinePorts struct{}
 
-var errOffline = provisioning.Errorf(provisioning.KindPermanent, "work offline", "this command neither deploys nor sends")
+var errOffline = errs.Errorf(errs.KindPermanent, "work offline", "this command neither deploys nor sends")
 
-func (offlinePorts) Deploy(context.Context, provisioning.Tenant, provisioning.Journal) (provisioning.Contract, error) {
-	return provisioning.Contract{}, errOffline
+func (offlinePorts) Deploy(context.Context, tenant.Tenant, txlog.Log) (contracts.Contract, error) {
+	return contracts.Contract{}, errOffline
 }
 func (offlinePorts) ContractID(uuid.UUID) (string, error)                        { return "", errOffline }
 func (offlinePorts) SendWelcome(context.Context, provisioning.WelcomeMail) error { return errOffline }
 func (offlinePorts) SendFailure(context.Context, provisioning.FailureMail) error { return errOffline }
 
-func (v *verification) add(id uuid.UUID, findings []provisioning.Finding, err error) {
-	who := "platform"
+func (v *verification) addFindings(id uuid.UUID, findings []provisioning.Finding, err error) {
+	subject := "platform"
 	if id != uuid.Nil {
-		who, v.tenants = "tenant "+id.String(), v.tenants+1
+		subject, v.tenants = "tenant "+id.String(), v.tenants+1
 	}
 	for _, f := range findings {
 		v.findings++
-		fmt.Printf("%s: %s: %s\n", who, f.Subject, plain(f.Message))
+		fmt.Printf("%s: %s: %s\n", subject, f.Subject, singleLine(f.Message))
 	}
 	if err != nil {
-		v.unchecked++
-		fmt.Fprintf(os.Stderr, "%s: could not be checked: %s\n", who, message(err))
+		v.failedChecks++
+		fmt.Fprintf(os.Stderr, "%s: could not be checked: %s\n", subject, userMessage(err))
 	}
 }
 
-func (v *verification) end() error {
+func (v *verification) finish() error {
 	ledger := fmt.Sprintf("%d audit chains held against their anchors on the ledger", v.registry.compared)
 	if v.offline {
 		ledger = "the ledger was not looked at"
 	}
-	fmt.Fprintf(os.Stderr, "%d tenants checked, %d findings, %d that could not be checked; %s\n", v.tenants-v.unchecked, v.findings, v.unchecked, ledger)
+	fmt.Fprintf(os.Stderr, "%d tenants checked, %d findings, %d that could not be checked; %s\n", v.tenants-v.failedChecks, v.findings, v.failedChecks, ledger)
 	switch {
-	case v.unchecked > 0:
+	case v.failedChecks > 0:
 		return exitError{exitFailed}
 	case v.findings > 0:
 		return exitError{exitFindings}
@@ -158,25 +162,25 @@ func (v *verification) end() error {
 
 func (a *app) tenantsRepair() *cobra.Command {
 	return &cobra.Command{
-		Use: "repair TENANT", Short: "Put a tenant's database role right", Args: one("a tenant's id, or name:NAME"),
+		Use: "repair TENANT", Short: "Put a tenant's database role right", Args: exactlyOneArg("a tenant's id, or name:NAME"),
 		Long: `Gives a live tenant's database role what it should be able to do, and takes what
 it should not: what "tenants verify" finds about the role. Nothing is changed when
 something is left that only a person can put right, such as a table that the role
 owns.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, t, err := a.tenantOf(cmd, args[0])
+			db, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			_, healed, err := db.Repair(cmd.Context(), t.ID)
+			_, repaired, err := db.Repair(cmd.Context(), t.ID)
 			if err != nil {
 				return err
 			}
-			for _, fault := range healed {
-				fmt.Println("put right: " + fault)
+			for _, drift := range repaired {
+				fmt.Println("put right: " + drift)
 			}
-			if len(healed) == 0 {
+			if len(repaired) == 0 {
 				fmt.Fprintln(os.Stderr, "there was nothing to put right")
 			}
 			return nil

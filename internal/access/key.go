@@ -13,7 +13,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // MaxKeyName is the length of a key's name in characters.
@@ -37,10 +38,10 @@ type Key struct {
 // token that shows it. The token is not stored: whoever wants it has to keep it
 // now. KindInvalid for a name, a scope or a ttl that cannot be.
 func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key, config.Secret, error) {
-	name = provisioning.NormalizeName(name)
+	name = tenant.NormalizeName(name)
 	invalid := func(field, message string) (Key, config.Secret, error) {
-		return Key{}, "", &provisioning.Error{Kind: provisioning.KindInvalid, Op: "create API key",
-			Fields: []provisioning.FieldError{{Field: field, Message: message}}}
+		return Key{}, "", &errs.Error{Kind: errs.KindInvalid, Op: "create API key",
+			Fields: []errs.FieldError{{Field: field, Message: message}}}
 	}
 	switch {
 	case name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxKeyName:
@@ -50,12 +51,12 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 	case ttl < 0:
 		return invalid("expires", "is in the past; give the time that the key shall be good for, such as 720h")
 	}
-	if err := checkScopes(scopes); err != nil {
+	if err := validateScopes(scopes); err != nil {
 		return Key{}, "", err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Key{}, "", provisioning.Wrap(err, provisioning.KindPermanent, "create API key", "the system gives no random numbers")
+		return Key{}, "", errs.Wrap(err, errs.KindPermanent, "create API key", "the system gives no random numbers")
 	}
 	token := newToken()
 	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: scopes, CreatedAt: now}
@@ -65,9 +66,9 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 	return key, config.Secret(token.text()), nil
 }
 
-// TokenStart is what each token of a key begins with; it tells them from the
+// TokenPrefix is what each token of a key begins with; it tells them from the
 // tokens of others, also to programs that look for leaked ones.
-const TokenStart = "hck_"
+const TokenPrefix = "hck_"
 
 // The lengths of a token's halves.
 const (
@@ -87,15 +88,15 @@ func newToken() token {
 // newPrefix has 60 random bits.
 func newPrefix() string { return strings.ToLower(rand.Text()[:prefixLength]) }
 
-func (t token) text() string { return TokenStart + t.prefix + "." + t.secret }
+func (t token) text() string { return TokenPrefix + t.prefix + "." + t.secret }
 
 func (t token) hash() [sha256.Size]byte { return sha256.Sum256([]byte(t.secret)) }
 
 // parseToken takes a token apart. It looks at the form alone.
 func parseToken(text string) (t token, ok bool) {
-	rest, ours := strings.CutPrefix(text, TokenStart)
-	prefix, secret, both := strings.Cut(rest, ".")
-	if !ours || !both || len(prefix) != prefixLength || len(secret) != secretLength {
+	body, hasPrefix := strings.CutPrefix(text, TokenPrefix)
+	prefix, secret, hasSeparator := strings.Cut(body, ".")
+	if !hasPrefix || !hasSeparator || len(prefix) != prefixLength || len(secret) != secretLength {
 		return token{}, false
 	}
 	if strings.Trim(prefix, "abcdefghijklmnopqrstuvwxyz234567") != "" {
@@ -106,6 +107,6 @@ func parseToken(text string) (t token, ok bool) {
 
 // matches compares in constant time.
 func (k Key) matches(t token) bool {
-	given := t.hash()
-	return subtle.ConstantTimeCompare(given[:], k.Hash[:]) == 1
+	sum := t.hash()
+	return subtle.ConstantTimeCompare(sum[:], k.Hash[:]) == 1
 }

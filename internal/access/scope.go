@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Scope is something that a caller may do.
@@ -21,8 +21,8 @@ const (
 	ScopeAdmin       Scope = "admin"               // Everything.
 )
 
-// includes says which scopes a scope stands for besides itself.
-var includes = map[Scope][]Scope{
+// impliedScopes says which scopes a scope stands for besides itself.
+var impliedScopes = map[Scope][]Scope{
 	ScopeWrite: {ScopeRead},
 	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials},
 }
@@ -32,12 +32,12 @@ func Scopes() []Scope {
 	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeAdmin}
 }
 
-// Known reports whether s is a scope at all.
-func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
+// IsValid reports whether s is a scope at all.
+func (s Scope) IsValid() bool { return slices.Contains(Scopes(), s) }
 
 // Permits reports whether somebody with the granted scopes may do what wants scope s.
 func Permits(granted []Scope, s Scope) bool {
-	return slices.ContainsFunc(granted, func(g Scope) bool { return g == s || slices.Contains(includes[g], s) })
+	return slices.ContainsFunc(granted, func(g Scope) bool { return g == s || slices.Contains(impliedScopes[g], s) })
 }
 
 // ParseScopes reads scopes that are separated by commas or blanks, as people
@@ -47,27 +47,27 @@ func ParseScopes(text string) ([]Scope, error) {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' }) {
 		scopes = append(scopes, Scope(word))
 	}
-	return scopes, checkScopes(scopes)
+	return scopes, validateScopes(scopes)
 }
 
-func checkScopes(scopes []Scope) error {
-	fault := ""
+func validateScopes(scopes []Scope) error {
+	message := ""
 	if len(scopes) == 0 {
-		fault = "is empty"
+		message = "is empty"
 	}
 	for _, s := range scopes {
-		if !s.Known() {
-			fault = "names a scope that does not exist"
+		if !s.IsValid() {
+			message = "names a scope that does not exist"
 		}
 	}
-	if fault == "" {
+	if message == "" {
 		return nil
 	}
 	names := make([]string, 0, len(Scopes()))
 	for _, s := range Scopes() {
 		names = append(names, string(s))
 	}
-	return &provisioning.Error{Kind: provisioning.KindInvalid, Op: "check scopes", Fields: []provisioning.FieldError{{
-		Field: "scope", Message: fault + "; give one or more of " + strings.Join(names, ", "),
+	return &errs.Error{Kind: errs.KindInvalid, Op: "check scopes", Fields: []errs.FieldError{{
+		Field: "scope", Message: message + "; give one or more of " + strings.Join(names, ", "),
 	}}}
 }

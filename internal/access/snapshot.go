@@ -7,7 +7,8 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // SnapshotAge is how old a Snapshot's copy of the keys can be. A key that is made
@@ -22,7 +23,7 @@ const snapshotTimeout = 5 * time.Second
 // it, the store is read once in that time. It may be used by many goroutines.
 type Snapshot struct {
 	store   Store
-	clock   provisioning.Clock
+	clock   clock.Clock
 	reading singleflight.Group // Callers wait for one read together, each as long as its context lasts.
 
 	mu     sync.Mutex
@@ -32,13 +33,13 @@ type Snapshot struct {
 }
 
 // NewSnapshot makes a Snapshot of a store. It reads nothing yet.
-func NewSnapshot(store Store, clock provisioning.Clock) *Snapshot {
+func NewSnapshot(store Store, clock clock.Clock) *Snapshot {
 	return &Snapshot{store: store, clock: clock}
 }
 
-// Find returns KindNotFound for a prefix that no key of the copy has. A store that
+// FindByPrefix returns KindNotFound for a prefix that no key of the copy has. A store that
 // cannot be read leaves the copy as it is; without one, Find returns its error.
-func (s *Snapshot) Find(ctx context.Context, prefix string) (Key, error) {
+func (s *Snapshot) FindByPrefix(ctx context.Context, prefix string) (Key, error) {
 	keys, err, current := s.copied()
 	if !current {
 		read := s.reading.DoChan("", func() (any, error) {
@@ -57,7 +58,7 @@ func (s *Snapshot) Find(ctx context.Context, prefix string) (Key, error) {
 	}
 	key, found := keys[prefix]
 	if !found {
-		return Key{}, provisioning.Errorf(provisioning.KindNotFound, "find API key", "there is no API key %s", prefix)
+		return Key{}, errs.Errorf(errs.KindNotFound, "find API key", "there is no API key %s", prefix)
 	}
 	return key, nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // listed is a store that lists what a test wants, and counts how often.
@@ -66,13 +66,13 @@ func TestSnapshot(t *testing.T) {
 				t.Fatalf("%+v, %v", got, err)
 			}
 			_, err := access.Verify(t.Context(), s, unknownToken, clock.Now())
-			var refusal *access.Refusal
+			var refusal *access.AuthError
 			if !errors.As(err, &refusal) || refusal.Reason != "unknown key" {
 				t.Fatal(err)
 			}
 		}
 		clock.pass(access.SnapshotAge)
-		_, _ = s.Find(t.Context(), "aaaaaaaaaaaa")
+		_, _ = s.FindByPrefix(t.Context(), "aaaaaaaaaaaa")
 		if store.lists != 2 {
 			t.Errorf("%d reads", store.lists)
 		}
@@ -81,10 +81,10 @@ func TestSnapshot(t *testing.T) {
 		t.Parallel()
 		s, store, clock := setup()
 		works := store.list
-		fails := provisioning.Errorf(provisioning.KindTransient, "list", "gone")
+		fails := errs.Errorf(errs.KindTransient, "list", "gone")
 		store.list = func(context.Context) ([]access.Key, error) { return nil, fails }
 		for range 3 {
-			if _, err := s.Find(t.Context(), key.Prefix); !errors.Is(err, fails) {
+			if _, err := s.FindByPrefix(t.Context(), key.Prefix); !errors.Is(err, fails) {
 				t.Error(err)
 			}
 		}
@@ -94,7 +94,7 @@ func TestSnapshot(t *testing.T) {
 		for _, list := range []func(context.Context) ([]access.Key, error){works, store.list} {
 			store.list = list
 			clock.pass(access.SnapshotAge)
-			if _, err := s.Find(t.Context(), key.Prefix); err != nil {
+			if _, err := s.FindByPrefix(t.Context(), key.Prefix); err != nil {
 				t.Error(err)
 			}
 		}
@@ -110,12 +110,12 @@ func TestSnapshot(t *testing.T) {
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error, 1)
-		go func() { _, err := s.Find(ctx, key.Prefix); left <- err }()
+		go func() { _, err := s.FindByPrefix(ctx, key.Prefix); left <- err }()
 		<-begun
 		var others sync.WaitGroup
 		for range 10 {
 			others.Go(func() {
-				if _, err := s.Find(t.Context(), key.Prefix); err != nil {
+				if _, err := s.FindByPrefix(t.Context(), key.Prefix); err != nil {
 					t.Error(err)
 				}
 			})

@@ -4,31 +4,31 @@ import (
 	"context"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Refusal is why a token was not accepted.
-type Refusal struct { //nolint:errname // what it is comes before how it is returned
+// AuthError is why a token was not accepted.
+type AuthError struct { //nolint:errname // what it is comes before how it is returned
 	Reason string // For the audit log, in a word or two.
 	Prefix string // The key that was named, if the token had the form of one.
 	Detail string // For the caller: it tells nobody without a secret which keys exist.
 }
 
 // Error is for logs; callers are shown Detail.
-func (r *Refusal) Error() string { return "token refused: " + r.Reason }
+func (r *AuthError) Error() string { return "token refused: " + r.Reason }
 
-const unknownKey = "the API key is unknown or mistyped; create one with: tenant-api apikey create"
+const unknownKeyDetail = "the API key is unknown or mistyped; create one with: tenant-api apikey create"
 
-// NoToken refuses a request that came without a token.
-func NoToken() *Refusal {
-	return &Refusal{Reason: "no key", Detail: "no API key came with the request; send it as Authorization: Bearer hck_..."}
+// MissingToken refuses a request that came without a token.
+func MissingToken() *AuthError {
+	return &AuthError{Reason: "no key", Detail: "no API key came with the request; send it as Authorization: Bearer hck_..."}
 }
 
 // Finder finds keys: a Store, or a Snapshot of one.
 type Finder interface {
-	// Find returns KindNotFound for a prefix that no key has. A key that is revoked
+	// FindByPrefix returns KindNotFound for a prefix that no key has. A key that is revoked
 	// or expired is found.
-	Find(ctx context.Context, prefix string) (Key, error)
+	FindByPrefix(ctx context.Context, prefix string) (Key, error)
 }
 
 // Verify returns the key of a token; "" is no token. It returns a *Refusal for a
@@ -37,26 +37,26 @@ type Finder interface {
 // refusal costs one look-up and one comparison.
 func Verify(ctx context.Context, keys Finder, text string, now time.Time) (Key, error) {
 	if text == "" {
-		return Key{}, NoToken()
+		return Key{}, MissingToken()
 	}
 	presented, wellFormed := parseToken(text)
 	if !wellFormed {
-		return Key{}, &Refusal{Reason: "malformed", Detail: unknownKey}
+		return Key{}, &AuthError{Reason: "malformed", Detail: unknownKeyDetail}
 	}
-	key, err := keys.Find(ctx, presented.prefix)
+	key, err := keys.FindByPrefix(ctx, presented.prefix)
 	found := err == nil
-	if err != nil && provisioning.KindOf(err) != provisioning.KindNotFound {
+	if err != nil && errs.KindOf(err) != errs.KindNotFound {
 		return Key{}, err
 	}
 	matches := key.matches(presented)
 	refuse := func(reason, detail string) (Key, error) {
-		return Key{}, &Refusal{Reason: reason, Prefix: presented.prefix, Detail: detail}
+		return Key{}, &AuthError{Reason: reason, Prefix: presented.prefix, Detail: detail}
 	}
 	switch {
 	case !found:
-		return refuse("unknown key", unknownKey)
+		return refuse("unknown key", unknownKeyDetail)
 	case !matches:
-		return refuse("wrong secret", unknownKey)
+		return refuse("wrong secret", unknownKeyDetail)
 	case !key.RevokedAt.IsZero(): // From here on the caller has shown the secret and may know.
 		return refuse("revoked", "the API key was revoked; create another one with: tenant-api apikey create")
 	case !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt):

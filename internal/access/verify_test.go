@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	refuse := func(t *testing.T, s *counted, token string, now time.Time, reason string) *access.Refusal {
+	verifyFails := func(t *testing.T, s *countingStore, token string, now time.Time, reason string) *access.AuthError {
 		t.Helper()
-		s.finds = nil
+		s.lookups = nil
 		_, err := access.Verify(t.Context(), s, token, now)
-		var r *access.Refusal
+		var r *access.AuthError
 		if !errors.As(err, &r) || r.Reason != reason {
 			t.Fatalf("%v, want a refusal because of %q", err, reason)
 		}
@@ -26,78 +26,78 @@ func TestVerify(t *testing.T) {
 		if reason == "no key" || reason == "malformed" {
 			want = 0
 		}
-		if len(s.finds) != want || want == 1 && len(s.finds[0]) != 12 {
-			t.Errorf("looked up %q, want %d prefixes", s.finds, want)
+		if len(s.lookups) != want || want == 1 && len(s.lookups[0]) != 12 {
+			t.Errorf("looked up %q, want %d prefixes", s.lookups, want)
 		}
 		return r
 	}
-	refused := func(t *testing.T, s *counted, token string, now time.Time, reason string) {
+	assertFails := func(t *testing.T, s *countingStore, token string, now time.Time, reason string) {
 		t.Helper()
-		_ = refuse(t, s, token, now, reason)
+		_ = verifyFails(t, s, token, now, reason)
 	}
 
 	t.Run("AcceptsAKeyUntilItExpires", func(t *testing.T) {
 		s := setup(t)
-		key, token := s.issue(t, "ci", time.Hour)
+		key, token := s.createKey(t, "ci", time.Hour)
 		got, err := access.Verify(t.Context(), s, token, key.ExpiresAt.Add(-time.Microsecond))
-		if err != nil || got.ID != key.ID || got.Name != "ci" || len(s.finds) != 1 {
-			t.Errorf("%+v, %v after %d look-ups", got, err, len(s.finds))
+		if err != nil || got.ID != key.ID || got.Name != "ci" || len(s.lookups) != 1 {
+			t.Errorf("%+v, %v after %d look-ups", got, err, len(s.lookups))
 		}
-		refused(t, s, token, key.ExpiresAt, "expired")
+		assertFails(t, s, token, key.ExpiresAt, "expired")
 	})
-	t.Run("AcceptsAKeyWithoutEnd", func(t *testing.T) {
+	t.Run("AcceptsKeyWithoutExpiry", func(t *testing.T) {
 		s := setup(t)
-		_, token := s.issue(t, "ci", 0)
+		_, token := s.createKey(t, "ci", 0)
 		if _, err := access.Verify(t.Context(), s, token, time.Now().AddDate(100, 0, 0)); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("RefusesRevoked", func(t *testing.T) {
 		s := setup(t)
-		key, token := s.issue(t, "ci", 0)
+		key, token := s.createKey(t, "ci", 0)
 		if _, err := s.Revoke(t.Context(), key.Prefix); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, s, token, time.Now(), "revoked")
+		assertFails(t, s, token, time.Now(), "revoked")
 	})
-	t.Run("TellsNobodyWithoutASecretWhichKeysExist", func(t *testing.T) {
+	t.Run("HidesWhichKeysExist", func(t *testing.T) {
 		s := setup(t)
-		key, token := s.issue(t, "ci", 0)
-		wrong := refuse(t, s, token[:len(token)-1]+flip(token[len(token)-1]), time.Now(), "wrong secret")
+		key, token := s.createKey(t, "ci", 0)
+		wrong := verifyFails(t, s, token[:len(token)-1]+otherCharacter(token[len(token)-1]), time.Now(), "wrong secret")
 		if wrong.Prefix != key.Prefix {
 			t.Errorf("prefix %q", wrong.Prefix)
 		}
-		unknown := refuse(t, s, unknownToken, time.Now(), "unknown key")
-		malformed := refuse(t, s, "hck_short", time.Now(), "malformed")
+		unknown := verifyFails(t, s, unknownToken, time.Now(), "unknown key")
+		malformed := verifyFails(t, s, "hck_short", time.Now(), "malformed")
 		if wrong.Detail != unknown.Detail || wrong.Detail != malformed.Detail {
 			t.Errorf("told apart: %q, %q, %q", wrong.Detail, unknown.Detail, malformed.Detail)
 		}
 	})
-	t.Run("AWrongSecretOfARevokedKeyIsWrong", func(t *testing.T) {
+	t.Run("RevokedKeyWithWrongSecretIsWrongSecret", func(t *testing.T) {
 		s := setup(t)
-		key, token := s.issue(t, "ci", 0)
+		key, token := s.createKey(t, "ci", 0)
 		if _, err := s.Revoke(t.Context(), key.Prefix); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, s, token[:len(token)-1]+flip(token[len(token)-1]), time.Now(), "wrong secret")
+		assertFails(t, s, token[:len(token)-1]+otherCharacter(token[len(token)-1]), time.Now(), "wrong secret")
 	})
 	t.Run("RefusesWhatIsNoToken", func(t *testing.T) {
 		s := setup(t)
-		refused(t, s, "", time.Now(), "no key")
-		_, token := s.issue(t, "ci", 0)
-		for _, odd := range []string{
+		assertFails(t, s, "", time.Now(), "no key")
+		_, token := s.createKey(t, "ci", 0)
+		for _, malformedToken := range []string{
 			"hck_", "hck_.", token + "A", token[1:], strings.ToUpper(token), strings.Replace(token, ".", "", 1),
 			strings.Replace(token, "hck_", "hck_\x00", 1)[:len(token)], "hck_abcdefghijk\x00." + strings.Repeat("A", 43), "\xff", " " + token,
 		} {
-			refused(t, s, odd, time.Now(), "malformed")
+			assertFails(t, s, malformedToken, time.Now(), "malformed")
 		}
 	})
-	t.Run("IsNoRefusalWhenTheRegistryDoesNotAnswer", func(t *testing.T) {
+	t.Run("ReturnsStoreError", func(t *testing.T) {
 		s := setup(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := access.Verify(ctx, s, unknownToken, time.Now())
-		if provisioning.KindOf(err) != provisioning.KindCancelled {
+		if errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%v", err)
 		}
 	})
@@ -106,8 +106,8 @@ func TestVerify(t *testing.T) {
 // unknownToken has the form of a token, and is none.
 var unknownToken = "hck_abcdefghijkl." + strings.Repeat("A", 43)
 
-// flip gives another character of base64url.
-func flip(c byte) string {
+// otherCharacter gives another character of base64url.
+func otherCharacter(c byte) string {
 	if c == 'A' {
 		return "E"
 	}
@@ -123,8 +123,8 @@ func TestNewKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		form := regexp.MustCompile(`^hck_([a-z2-7]{12})\.[A-Za-z0-9_-]{43}$`).FindStringSubmatch(token.Reveal())
-		if form == nil || form[1] != key.Prefix {
+		match := regexp.MustCompile(`^hck_([a-z2-7]{12})\.[A-Za-z0-9_-]{43}$`).FindStringSubmatch(token.Reveal())
+		if match == nil || match[1] != key.Prefix {
 			t.Error("the token has another form, or another prefix than the key")
 		}
 		if key.Name != "ci" || !key.CreatedAt.Equal(now) || !key.ExpiresAt.Equal(now.Add(time.Hour)) {

@@ -11,57 +11,57 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 const credentialsPath = tenantPath + "/database-credentials"
 
-// credentialRoutes are the calls that open and end logins for a tenant's schema.
-func (s *Server) credentialRoutes() {
+// registerCredentialRoutes are the calls that open and end logins for a tenant's schema.
+func (s *Server) registerCredentialRoutes() {
 	example := map[string]any{"ttlSeconds": 3600}
-	route(s, &endpoint{
+	registerEndpoint(s, &endpoint{
 		id: "open-database-credentials", method: http.MethodPost, path: credentialsPath, tag: "credentials",
 		summary:     "Open a login for a tenant's schema",
 		description: "Makes a PostgreSQL login that is a member of the tenant's role, and ends by itself. The password is in this answer and nowhere else.",
-		scope:       access.ScopeCredentials, changes: true, media: jsonOnly, body: schemaOf[ttlBody], example: example,
-		status: http.StatusCreated, refusals: []int{http.StatusConflict},
+		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: schemaRef[ttlBody], example: example,
+		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
-	route(s, &endpoint{
+	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
 		summary: "Have a login last longer", description: "From now on. One that has ended is not found.",
-		scope: access.ScopeCredentials, changes: true, media: jsonOnly, body: schemaOf[ttlBody], example: example,
+		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: schemaRef[ttlBody], example: example,
 	}, s.renewCredential)
-	route(s, &endpoint{
+	registerEndpoint(s, &endpoint{
 		id: "close-database-credentials", method: http.MethodDelete, path: credentialsPath + "/{credentialId}", tag: "credentials",
 		summary: "End a login", description: "At once, with its sessions. Repeating it is success.",
-		scope: access.ScopeCredentials, changes: true, patience: rollbackPatience,
+		scope: access.ScopeCredentials, mutating: true, timeout: rollbackTimeout,
 	}, s.closeCredential)
 }
 
 type ttlBody struct {
 	TTLSeconds int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
-	faults
+	fieldErrors
 }
 
-func (b *ttlBody) readers() map[string]reader {
-	return map[string]reader{"ttlSeconds": asSeconds(&b.TTLSeconds)}
+func (b *ttlBody) fieldReaders() map[string]fieldReader {
+	return map[string]fieldReader{"ttlSeconds": secondsField(&b.TTLSeconds)}
 }
 
-// asSeconds reads a whole number that is more than nothing.
-func asSeconds(into *int64) reader {
-	return func(field string, raw json.RawMessage) []Fault {
+// secondsField reads a whole number that is more than nothing.
+func secondsField(target *int64) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
 		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
 		if err != nil || n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
-			return []Fault{{field, "has to be a whole number of seconds; give one from 60 to 86400"}}
+			return []FieldError{{field, "has to be a whole number of seconds; give one from 60 to 86400"}}
 		}
-		*into = int64(n)
+		*target = int64(n)
 		return nil
 	}
 }
 
 func (b *ttlBody) ttl() time.Duration { return time.Duration(b.TTLSeconds) * time.Second }
 
-type credentialInput struct {
+type openCredentialInput struct {
 	ByID
 	Body ttlBody
 }
@@ -72,15 +72,15 @@ type ByCredential struct {
 	CredentialID string `path:"credentialId" format:"uuid" doc:"The login's id." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b12"`
 }
 
-func (b ByCredential) both() (tenant, credential uuid.UUID, err error) {
-	if tenant, err = b.tenant(); err != nil {
-		return tenant, credential, err
+func (b ByCredential) ids() (tenantID, credentialID uuid.UUID, err error) {
+	if tenantID, err = b.tenantID(); err != nil {
+		return tenantID, credentialID, err
 	}
-	credential, ok := parseID(b.CredentialID)
+	credentialID, ok := parseID(b.CredentialID)
 	if !ok {
-		err = provisioning.Errorf(provisioning.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
+		err = errs.Errorf(errs.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
 	}
-	return tenant, credential, err
+	return tenantID, credentialID, err
 }
 
 type credentialView struct {
@@ -95,13 +95,13 @@ type credentialView struct {
 	ExpiresAt  time.Time `json:"expiresAt"`
 }
 
-type created[T any] struct {
+type createdOutput[T any] struct {
 	Status int
 	Body   T
 }
 
-func (s *Server) openCredential(ctx context.Context, in *credentialInput) (*created[credentialView], error) {
-	id, err := in.tenant()
+func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[credentialView], error) {
+	id, err := in.tenantID()
 	if err == nil {
 		err = in.Body.problem()
 	}
@@ -112,13 +112,13 @@ func (s *Server) openCredential(ctx context.Context, in *credentialInput) (*crea
 	if err != nil {
 		return nil, err
 	}
-	return &created[credentialView]{http.StatusCreated, credentialView{
+	return &createdOutput[credentialView]{http.StatusCreated, credentialView{
 		ID: c.ID, TenantID: c.TenantID, Username: c.Username, Password: c.Password.Reveal(), Host: c.Host, Port: c.Port,
 		Database: c.Database, SchemaName: c.SchemaName, ExpiresAt: c.ExpiresAt.UTC(),
 	}}, nil
 }
 
-type renewInput struct {
+type renewCredentialInput struct {
 	ByCredential
 	Body ttlBody
 }
@@ -128,19 +128,19 @@ type renewedView struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-func (s *Server) renewCredential(ctx context.Context, in *renewInput) (*plain[renewedView], error) {
-	tenant, id, err := in.both()
+func (s *Server) renewCredential(ctx context.Context, in *renewCredentialInput) (*bodyOutput[renewedView], error) {
+	tenantID, id, err := in.ids()
 	if err == nil {
 		err = in.Body.problem()
 	}
 	if err != nil {
 		return nil, err
 	}
-	expires, err := s.opts.Service.RenewCredential(ctx, tenant, id, in.Body.ttl())
+	expiresAt, err := s.opts.Service.RenewCredential(ctx, tenantID, id, in.Body.ttl())
 	if err != nil {
 		return nil, err
 	}
-	return ok(renewedView{id, expires.UTC()}), nil
+	return newBodyOutput(renewedView{id, expiresAt.UTC()}), nil
 }
 
 type closedView struct {
@@ -148,13 +148,13 @@ type closedView struct {
 	Message string `json:"message"`
 }
 
-func (s *Server) closeCredential(ctx context.Context, in *ByCredential) (*plain[closedView], error) {
-	tenant, id, err := in.both()
+func (s *Server) closeCredential(ctx context.Context, in *ByCredential) (*bodyOutput[closedView], error) {
+	tenantID, id, err := in.ids()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.opts.Service.CloseCredential(ctx, tenant, id); err != nil {
+	if err := s.opts.Service.CloseCredential(ctx, tenantID, id); err != nil {
 		return nil, err
 	}
-	return ok(closedView{"closed", "Login " + id.String() + " has been closed"}), nil
+	return newBodyOutput(closedView{"closed", "Login " + id.String() + " has been closed"}), nil
 }

@@ -14,7 +14,7 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 	t.Parallel()
 	t.Run("OpensRenewsAndCloses", func(t *testing.T) {
 		b := setup(t)
-		id := as[string](b.live(clinic())["id"])
+		id := as[string](b.createActive(clinic())["id"])
 		path := "/admin/tenants/" + id + "/database-credentials"
 		got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 120.0}).want(http.StatusCreated)
 		if len(got.json) != 9 || got.str("tenantId") != id || !strings.HasPrefix(got.str("username"), "healthcare_login_") || len(got.str("password")) < 32 || got.header.Get("Cache-Control") != "no-store" {
@@ -40,7 +40,7 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 	})
 	t.Run("Refuses", func(t *testing.T) {
 		b := setup(t)
-		id := as[string](b.live(clinic())["id"])
+		id := as[string](b.createActive(clinic())["id"])
 		path := "/admin/tenants/" + id + "/database-credentials"
 		for _, ttl := range []any{"soon", 1.5, -1, 1e12, true, nil} {
 			got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": ttl}).want(http.StatusBadRequest)
@@ -54,16 +54,16 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 		b.do(http.MethodPost, path+"/what/renew", map[string]any{}).want(http.StatusNotFound)
 		b.do(http.MethodDelete, path+"/what", nil).want(http.StatusNotFound)
 		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/database-credentials", map[string]any{}).want(http.StatusNotFound)
-		writer := b.issue("writer", access.ScopeWrite)
+		writer := b.createKey("writer", access.ScopeWrite)
 		b.do(http.MethodPost, path, map[string]any{}, "Authorization", "Bearer "+writer).want(http.StatusForbidden)
 		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
 		b.do(http.MethodPost, path, map[string]any{}).want(http.StatusConflict)
 	})
 }
 
-func TestServer_Inspections(t *testing.T) {
+func TestServer_TenantHealth(t *testing.T) {
 	b := setup(t)
-	id := as[string](b.live(clinic())["id"])
+	id := as[string](b.createActive(clinic())["id"])
 	got := b.do(http.MethodGet, "/admin/inspections?tenantId="+uuid.NewString()+","+id, nil).want(http.StatusOK)
 	found := as[[]any](got.json["inspections"])
 	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "INTACT" {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // A cursor is a position and a checksum over it and the list that it belongs to.
@@ -18,62 +18,62 @@ import (
 // from another list from giving a page that nobody asked for.
 
 const (
-	cursorVersion  = 1
-	cursorChecksum = 8
+	cursorVersion      = 1
+	cursorChecksumSize = 8
 )
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// listOf names a list: what it is of, and what narrows it down.
-func listOf(parts ...string) string { return strings.Join(parts, "\x00") }
+// cursorKey names a list: what it is of, and what narrows it down.
+func cursorKey(parts ...string) string { return strings.Join(parts, "\x00") }
 
-func sealCursor(list string, position []byte) string {
-	sealed := append([]byte{cursorVersion}, position...)
-	return cursorEncoding.EncodeToString(append(sealed, checksum(list, sealed)...))
+func encodeCursor(key string, position []byte) string {
+	payload := append([]byte{cursorVersion}, position...)
+	return cursorEncoding.EncodeToString(append(payload, cursorChecksum(key, payload)...))
 }
 
-// openCursor gives back a position of that many bytes, or a fault.
-func openCursor(list, cursor string, size int) ([]byte, error) {
-	sealed, err := cursorEncoding.DecodeString(cursor)
-	end := 1 + size
-	if err != nil || len(sealed) != end+cursorChecksum || sealed[0] != cursorVersion || !bytes.Equal(sealed[end:], checksum(list, sealed[:end])) {
-		return nil, errCursor
+// decodeCursor gives back a position of that many bytes, or a fault.
+func decodeCursor(key, cursor string, size int) ([]byte, error) {
+	payload, err := cursorEncoding.DecodeString(cursor)
+	checksumStart := 1 + size
+	if err != nil || len(payload) != checksumStart+cursorChecksumSize || payload[0] != cursorVersion || !bytes.Equal(payload[checksumStart:], cursorChecksum(key, payload[:checksumStart])) {
+		return nil, errInvalidCursor
 	}
-	return sealed[1:end], nil
+	return payload[1:checksumStart], nil
 }
 
-var errCursor = invalid(Fault{"cursor", "is none of this list; give nextCursor of the page before, with the same filters"})
+var errInvalidCursor = invalidRequest(FieldError{"cursor", "is none of this list; give nextCursor of the page before, with the same filters"})
 
-func checksum(list string, sealed []byte) []byte {
-	sum := sha256.Sum256(append([]byte("healthcare tenant-api cursor\x00"+list+"\x00"), sealed...))
-	return sum[:cursorChecksum]
+func cursorChecksum(key string, payload []byte) []byte {
+	sum := sha256.Sum256(append([]byte("healthcare tenant-api cursor\x00"+key+"\x00"), payload...))
+	return sum[:cursorChecksumSize]
 }
 
 const positionSize = 8 + 16
 
-func tenantCursor(list string, p provisioning.Position) string {
+func encodeTenantCursor(key string, p tenant.Position) string {
 	position := binary.BigEndian.AppendUint64(nil, uint64(p.CreatedAt.UnixMicro()))
-	return sealCursor(list, append(position, p.ID[:]...))
+	return encodeCursor(key, append(position, p.ID[:]...))
 }
 
-func openTenantCursor(list, cursor string) (*provisioning.Position, error) {
-	position, err := openCursor(list, cursor, positionSize)
+func decodeTenantCursor(key, cursor string) (*tenant.Position, error) {
+	position, err := decodeCursor(key, cursor, positionSize)
 	if err != nil {
 		return nil, err
 	}
-	at := time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC() //nolint:gosec // checked below
-	if year := at.Year(); year < 2000 || year > 9999 {                   // Nobody's secret goes into the checksum, so anybody can make one.
-		return nil, errCursor
+	createdAt := time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC() //nolint:gosec // checked below
+	if year := createdAt.Year(); year < 2000 || year > 9999 {                   // Nobody's secret goes into the checksum, so anybody can make one.
+		return nil, errInvalidCursor
 	}
-	return &provisioning.Position{CreatedAt: at, ID: uuid.UUID(position[8:])}, nil
+	return &tenant.Position{CreatedAt: createdAt, ID: uuid.UUID(position[8:])}, nil
 }
 
-func seqCursor(list string, seq int64) string {
-	return sealCursor(list, binary.BigEndian.AppendUint64(nil, uint64(seq))) //nolint:gosec // only turned back
+func encodeSeqCursor(key string, seq int64) string {
+	return encodeCursor(key, binary.BigEndian.AppendUint64(nil, uint64(seq))) //nolint:gosec // only turned back
 }
 
-func openSeqCursor(list, cursor string) (int64, error) {
-	position, err := openCursor(list, cursor, 8)
+func decodeSeqCursor(key, cursor string) (int64, error) {
+	position, err := decodeCursor(key, cursor, 8)
 	if err != nil {
 		return 0, err
 	}

@@ -6,22 +6,22 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestOpenTenantCursor: the checksum is no secret, so whoever can read this file
+// TestDecodeTenantCursor: the checksum is no secret, so whoever can read this file
 // can make cursors of positions that no list has.
-func TestOpenTenantCursor(t *testing.T) {
+func TestDecodeTenantCursor(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{-290_000, 0, 1999, 10_000, 290_000} {
 		at := time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
-		_, err := openTenantCursor("tenants", tenantCursor("tenants", provisioning.Position{CreatedAt: at, ID: uuid.New()}))
+		_, err := decodeTenantCursor("tenants", encodeTenantCursor("tenants", tenant.Position{CreatedAt: at, ID: uuid.New()}))
 		if err == nil {
 			t.Errorf("a position in the year %d was opened", year)
 		}
 	}
-	want := provisioning.Position{CreatedAt: time.Date(2026, 11, 22, 10, 0, 0, 1000, time.UTC), ID: uuid.New()}
-	if got, err := openTenantCursor("tenants", tenantCursor("tenants", want)); err != nil || *got != want {
+	want := tenant.Position{CreatedAt: time.Date(2026, 11, 22, 10, 0, 0, 1000, time.UTC), ID: uuid.New()}
+	if got, err := decodeTenantCursor("tenants", encodeTenantCursor("tenants", want)); err != nil || *got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -14,12 +14,12 @@ import (
 //go:embed docs.html
 var docsPage string
 
-// docsPolicy lets the page's own script and style run, known by their hashes, and
+// docsCSP lets the page's own script and style run, known by their hashes, and
 // nothing else.
-var docsPolicy = sync.OnceValue(func() string {
+var docsCSP = sync.OnceValue(func() string {
 	hash := func(tag string) string {
-		_, rest, _ := strings.Cut(docsPage, "<"+tag+">")
-		text, _, _ := strings.Cut(rest, "</"+tag+">")
+		_, after, _ := strings.Cut(docsPage, "<"+tag+">")
+		text, _, _ := strings.Cut(after, "</"+tag+">")
 		sum := sha256.Sum256([]byte(text))
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
@@ -32,7 +32,7 @@ var docsPolicy = sync.OnceValue(func() string {
 func (s *Server) serveDocs(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", docsPolicy())
+	h.Set("Content-Security-Policy", docsCSP())
 	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write([]byte(docsPage))
 }

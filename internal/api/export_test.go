@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// Hasten lets a test see within milliseconds what a server otherwise does within
+// SetTimeouts lets a test see within milliseconds what a server otherwise does within
 // seconds. It comes before the server's first request.
-func (s *Server) Hasten(o Pace) {
+func (s *Server) SetTimeouts(o Timeouts) {
 	set := func(d *time.Duration, value time.Duration) {
 		if value != 0 {
 			*d = value
 		}
 	}
-	set(&s.pace.look, o.Look)
-	set(&s.pace.silence, o.Silence)
-	set(&s.pace.sign, o.Sign)
-	set(&s.pace.read, o.Read)
-	set(&s.pace.write, o.Write)
-	set(&s.pace.work, o.Work)
-	set(&s.pace.part, o.Part)
+	set(&s.timeouts.pollInterval, o.PollInterval)
+	set(&s.timeouts.eventKeepAlive, o.EventKeepAlive)
+	set(&s.timeouts.provisionKeepAlive, o.ProvisionKeepAlive)
+	set(&s.timeouts.read, o.Read)
+	set(&s.timeouts.write, o.Write)
+	set(&s.timeouts.work, o.Work)
+	set(&s.timeouts.check, o.Check)
 }
 
-// Pace is what Hasten changes; 0 is left as it is.
-type Pace struct{ Look, Silence, Sign, Read, Write, Work, Part time.Duration }
+// Timeouts is what Hasten changes; 0 is left as it is.
+type Timeouts struct{ PollInterval, EventKeepAlive, ProvisionKeepAlive, Read, Write, Work, Check time.Duration }
 
-// Waiting is how many events wait for the audit log's writer.
-func (s *Server) Waiting() int { return len(s.recorder.queue) }
+// QueuedAuditEvents is how many events wait for the audit log's writer.
+func (s *Server) QueuedAuditEvents() int { return len(s.recorder.queue) }
 
-// Runs is how many runs there are inside requests.
-func (s *Server) Runs() int { return len(s.runs) }
+// ActiveProvisionStreams is how many runs there are inside requests.
+func (s *Server) ActiveProvisionStreams() int { return len(s.provisionSlots) }
 
-// Followers is how many callers follow events.
-func (s *Server) Followers() int { return len(s.watchers) }
+// ActiveEventStreams is how many callers follow events.
+func (s *Server) ActiveEventStreams() int { return len(s.eventStreamSlots) }
 
-// WithFeed gives a context of a run, and how many events wait at most.
-func WithFeed(ctx context.Context) (context.Context, int) {
-	return context.WithValue(ctx, feedKey{}, make(feed, feedRoom)), feedRoom
+// WithEventBuffer gives a context of a run, and how many events wait at most.
+func WithEventBuffer(ctx context.Context) (context.Context, int) {
+	return context.WithValue(ctx, eventBufferKey{}, make(eventBuffer, eventBufferSize)), eventBufferSize
 }

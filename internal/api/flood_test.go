@@ -23,21 +23,21 @@ func unknownToken(n int) string {
 func TestServer_RefusalFlood(t *testing.T) {
 	t.Parallel()
 	const limit = 3
-	flooded := func(t *testing.T) (*bundle, *counted, *atomic.Int64) {
+	flooded := func(t *testing.T) (*testServer, *countingStore, *atomic.Int64) {
 		t.Helper()
 		var (
-			store   *counted
+			store   *countingStore
 			records atomic.Int64
 		)
-		b := setupWith(t, settings{
-			Options: api.Options{RefusalLimit: limit},
-			keys:    func(s access.Store) access.Store { store = &counted{Store: s}; return store },
-			wrap:    func(s api.Service) api.Service { return &recording{Service: s, records: &records} },
+		b := setupWith(t, serverOptions{
+			Options:     api.Options{AuthFailureLimit: limit},
+			wrapKeys:    func(s access.Store) access.Store { store = &countingStore{Store: s}; return store },
+			wrapService: func(s api.Service) api.Service { return &recordingService{Service: s, records: &records} },
 		})
 		b.clock.stop() // A limit fills up again with time.
 		return b, store, &records
 	}
-	list := func(b *bundle, token string) answer {
+	list := func(b *testServer, token string) responseWriter {
 		b.t.Helper()
 		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", token)
 	}
@@ -83,9 +83,9 @@ func TestServer_RefusalFlood(t *testing.T) {
 			t.Errorf("%d look-ups for a good key", n)
 		}
 		// One that is made meanwhile waits until the keys are read again.
-		late := b.issue("late", access.ScopeRead)
+		late := b.createKey("late", access.ScopeRead)
 		list(b, "Bearer "+late).want(http.StatusTooManyRequests)
-		b.clock.pass(5 * time.Second)
+		b.clock.advance(5 * time.Second)
 		list(b, "Bearer "+late).want(http.StatusOK)
 	})
 	t.Run("RefusesARevokedKeyOfTheAddressAtOnce", func(t *testing.T) {
@@ -94,16 +94,16 @@ func TestServer_RefusalFlood(t *testing.T) {
 			list(b, "Bearer "+unknownToken(i))
 		}
 		list(b, "Bearer "+b.key).want(http.StatusOK)
-		if _, err := b.db.Keys().Revoke(t.Context(), "admin"); err != nil {
+		if _, err := b.db.APIKeys().Revoke(t.Context(), "admin"); err != nil {
 			t.Fatal(err)
 		}
 		list(b, "Bearer "+b.key).want(http.StatusTooManyRequests)
-		if n := b.count(`SELECT count(*) FROM tenants`); n != 0 || len(b.refusals(uuid.Nil)) != limit+1 {
-			t.Errorf("%d tenants, %d refusals", n, len(b.refusals(uuid.Nil)))
+		if n := b.count(`SELECT count(*) FROM tenants`); n != 0 || len(b.auditRefusals(uuid.Nil)) != limit+1 {
+			t.Errorf("%d tenants, %d refusals", n, len(b.auditRefusals(uuid.Nil)))
 		}
 	})
 	t.Run("SaysSoWhenTheRegistryDoesNotAnswer", func(t *testing.T) {
-		b := setupWith(t, settings{Options: api.Options{RefusalLimit: limit}, keys: func(s access.Store) access.Store { return broken{s} }})
+		b := setupWith(t, serverOptions{Options: api.Options{AuthFailureLimit: limit}, wrapKeys: func(s access.Store) access.Store { return failingStore{s} }})
 		for range 10 {
 			list(b, "")
 		}

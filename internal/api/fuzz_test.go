@@ -16,9 +16,9 @@ func FuzzReadObject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var b createBody
-		faults := readObject(data, b.readers())
+		faults := readObject(data, b.fieldReaders())
 		for _, fault := range faults {
-			if fault.Field == "" && fault.Message == "" || len(fault.Field) > 4*maxShown+64 {
+			if fault.Field == "" && fault.Message == "" || len(fault.Field) > 4*maxQuotedName+64 {
 				t.Errorf("fault %+v", fault)
 			}
 		}
@@ -48,7 +48,7 @@ func FuzzParseCondition(f *testing.F) {
 			return
 		}
 		for _, version := range c.versions {
-			if !c.holds(version) || !strings.Contains(text, etag(version)) {
+			if !c.matches(version) || !strings.Contains(text, etag(version)) {
 				t.Errorf("%q: %+v", text, c)
 			}
 		}

@@ -15,14 +15,16 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // issuer recognises tokens of an OpenID Connect issuer. What it knows of the
 // issuer it learns with the first token, so the server starts without it.
 type issuer struct {
 	settings    OIDC
-	clock       provisioning.Clock
+	clock       clock.Clock
 	client      *http.Client
 	discovering singleflight.Group // Callers share a discovery, each as long as its context lasts.
 
@@ -31,19 +33,19 @@ type issuer struct {
 	failedAt time.Time             // When it last did not.
 }
 
-func newIssuer(o OIDC, clock provisioning.Clock) *issuer {
+func newIssuer(o OIDC, clock clock.Clock) *issuer {
 	return &issuer{settings: o, clock: clock, client: issuerClient(o.Client, clock)}
 }
 
 // issuerUnavailable is the answer when the issuer could not be asked. It blames no
 // token: the same one may be good in a moment.
 func issuerUnavailable(err error) error {
-	if kind := provisioning.KindOf(err); kind == provisioning.KindCancelled {
+	if kind := errs.KindOf(err); kind == errs.KindCancelled {
 		return err
 	}
-	p := problemOf(provisioning.Wrap(err, provisioning.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
+	p := problemFrom(errs.Wrap(err, errs.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
 	if errors.Is(err, errThrottled) {
-		p.with("Retry-After", seconds(askEvery))
+		p.withHeader("Retry-After", ceilSeconds(issuerMinInterval))
 	}
 	return p
 }
@@ -76,7 +78,7 @@ func (i *issuer) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) 
 func (i *issuer) known() (verifier *oidc.IDTokenVerifier, failed bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.verifier, i.verifier == nil && !i.failedAt.IsZero() && i.clock.Now().Sub(i.failedAt) < askEvery
+	return i.verifier, i.verifier == nil && !i.failedAt.IsZero() && i.clock.Now().Sub(i.failedAt) < issuerMinInterval
 }
 
 func (i *issuer) discover() error {
@@ -100,7 +102,7 @@ func (i *issuer) discover() error {
 		i.failedAt = i.clock.Now()
 		return err
 	}
-	algorithms := asymmetric(more.Algorithms)
+	algorithms := asymmetricAlgorithms(more.Algorithms)
 	keys := &issuerKeys{url: more.Keys, client: i.client}
 	for _, a := range algorithms {
 		keys.algorithms = append(keys.algorithms, jose.SignatureAlgorithm(a))
@@ -111,58 +113,58 @@ func (i *issuer) discover() error {
 	return nil
 }
 
-// asymmetric leaves out what would make the issuer's public key a shared secret,
+// asymmetricAlgorithms leaves out what would make the issuer's public key a shared secret,
 // and "none". An issuer that names nothing else signs with RS256.
-func asymmetric(algorithms []string) []string {
-	var good []string
+func asymmetricAlgorithms(algorithms []string) []string {
+	var accepted []string
 	for _, a := range algorithms {
 		switch a {
 		case oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.EdDSA:
-			good = append(good, a)
+			accepted = append(accepted, a)
 		}
 	}
-	if len(good) == 0 {
+	if len(accepted) == 0 {
 		return []string{oidc.RS256}
 	}
-	return good
+	return accepted
 }
 
-// verify recognises the subject of a token. It returns an *access.Refusal for a
+// verify recognises the subject of a token. It returns an *access.AuthError for a
 // token that is not good.
 func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
-	refuse := func(reason string) (identity, error) {
-		return identity{}, &access.Refusal{Reason: reason, Detail: "the token was not accepted: it is no API key, and no valid token of the issuer that this server trusts"}
+	reject := func(reason string) (identity, error) {
+		return identity{}, &access.AuthError{Reason: reason, Detail: "the token was not accepted: it is no API key, and no valid token of the issuer that this server trusts"}
 	}
 	if strings.Count(text, ".") != 2 {
-		return refuse("malformed")
+		return reject("malformed")
 	}
 	verifier, err := i.discovered(ctx)
 	if err != nil {
 		return identity{}, err
 	}
-	var why error
-	token, err := verifier.Verify(context.WithValue(ctx, whyKey{}, &why), text)
+	var verifyErr error
+	token, err := verifier.Verify(context.WithValue(ctx, verifyErrorKey{}, &verifyErr), text)
 	var (
-		expired *oidc.TokenExpiredError
-		noKeys  *errNoKeys
+		expiredErr *oidc.TokenExpiredError
+		noKeys     *errNoKeys
 	)
 	switch {
-	case errors.As(err, &expired):
-		return refuse("expired token")
-	case errors.As(why, &noKeys):
+	case errors.As(err, &expiredErr):
+		return reject("expired token")
+	case errors.As(verifyErr, &noKeys):
 		return identity{}, issuerUnavailable(noKeys.cause)
 	case err != nil:
-		return refuse("token not valid")
+		return reject("token not valid")
 	}
-	who, readable := identityOf(token)
-	if !readable {
-		return refuse("token without a readable subject")
+	id, ok := identityFromToken(token)
+	if !ok {
+		return reject("token without a readable subject")
 	}
-	return who, nil
+	return id, nil
 }
 
-// identityOf reads what a valid token says of its bearer.
-func identityOf(token *oidc.IDToken) (identity, bool) {
+// identityFromToken reads what a valid token says of its bearer.
+func identityFromToken(token *oidc.IDToken) (identity, bool) {
 	var claims struct {
 		Name  string          `json:"name"`
 		Scope string          `json:"scope"`
@@ -171,26 +173,26 @@ func identityOf(token *oidc.IDToken) (identity, bool) {
 	if err := token.Claims(&claims); err != nil || token.Subject == "" || strings.ContainsFunc(token.Subject+claims.Name, unicode.IsControl) {
 		return identity{}, false
 	}
-	who := identity{caller: provisioning.Caller{Kind: provisioning.CallerToken, ID: token.Subject, Name: claims.Name}}
-	for _, word := range append(strings.Fields(claims.Scope), scp(claims.Scp)...) {
-		if s := access.Scope(word); s.Known() {
-			who.scopes = append(who.scopes, s)
+	id := identity{caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}}
+	for _, name := range append(strings.Fields(claims.Scope), scpScopes(claims.Scp)...) {
+		if s := access.Scope(name); s.IsValid() {
+			id.scopes = append(id.scopes, s)
 		}
 	}
-	return who, true
+	return id, true
 }
 
-// scp is the claim that some issuers use for scopes: a list, or words in a string.
-func scp(raw json.RawMessage) []string {
+// scpScopes is the claim that some issuers use for scopes: a list, or words in a string.
+func scpScopes(raw json.RawMessage) []string {
 	var (
-		list []string
-		line string
+		list  []string
+		words string
 	)
 	if json.Unmarshal(raw, &list) == nil {
 		return list
 	}
-	if json.Unmarshal(raw, &line) == nil {
-		return strings.Fields(line)
+	if json.Unmarshal(raw, &words) == nil {
+		return strings.Fields(words)
 	}
 	return nil
 }

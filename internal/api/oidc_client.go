@@ -7,14 +7,14 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
 // Each token with a key that is not known makes the server ask the issuer for its
 // keys. A flood of such tokens must not reach the issuer.
 const (
-	askEvery = 5 * time.Second
-	askBurst = 5
+	issuerMinInterval = 5 * time.Second
+	issuerBurst       = 5
 )
 
 const (
@@ -28,7 +28,7 @@ var errThrottled = errors.New("the issuer was asked often enough")
 // issuerClient makes the client for an issuer's documents. It follows no
 // redirection: the documents decide who is admitted, so they come from the address
 // that was configured, or that the issuer itself names, and from no other.
-func issuerClient(given *http.Client, clock provisioning.Clock) *http.Client {
+func issuerClient(given *http.Client, clock clock.Clock) *http.Client {
 	client := http.Client{}
 	if given != nil {
 		client = *given
@@ -37,7 +37,7 @@ func issuerClient(given *http.Client, clock provisioning.Clock) *http.Client {
 		client.Timeout = issuerTimeout
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client.Transport = &issuerTransport{client.Transport, rate.NewLimiter(rate.Every(askEvery), askBurst), clock}
+	client.Transport = &issuerTransport{client.Transport, rate.NewLimiter(rate.Every(issuerMinInterval), issuerBurst), clock}
 	return &client
 }
 
@@ -46,7 +46,7 @@ func issuerClient(given *http.Client, clock provisioning.Clock) *http.Client {
 type issuerTransport struct {
 	next  http.RoundTripper // Nil: http.DefaultTransport.
 	limit *rate.Limiter
-	clock provisioning.Clock
+	clock clock.Clock
 }
 
 // RoundTrip is part of http.RoundTripper.

@@ -15,7 +15,7 @@ import (
 
 func TestServer_OIDCIssuerFaults(t *testing.T) {
 	t.Parallel()
-	list := func(b *bundle, token string) answer {
+	list := func(b *testServer, token string) responseWriter {
 		b.t.Helper()
 		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "Bearer "+token)
 	}
@@ -35,7 +35,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		if got.header.Get("Retry-After") != "5" || got.header.Get("WWW-Authenticate") != "" {
 			t.Errorf("%v", got.header)
 		}
-		b.clock.pass(5 * time.Second)
+		b.clock.advance(5 * time.Second)
 		list(b, p.token(nil)).want(http.StatusOK)
 	})
 	t.Run("AnIssuerThatGivesNoKeysIsNoFaultOfTheToken", func(t *testing.T) {

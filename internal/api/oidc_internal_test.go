@@ -7,7 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 func TestIssuer_Discovery(t *testing.T) {
@@ -22,7 +23,7 @@ func TestIssuer_Discovery(t *testing.T) {
 		defer server.Close()
 		proceeds := sync.OnceFunc(func() { close(proceed) })
 		defer proceeds() // Before the server closes, which waits for its requests.
-		i := newIssuer(OIDC{Issuer: server.URL, Audience: "x"}, provisioning.SystemClock{})
+		i := newIssuer(OIDC{Issuer: server.URL, Audience: "x"}, clock.System{})
 		first := make(chan error, 1)
 		go func() { _, err := i.verify(t.Context(), "e30.e30.e30"); first <- err }()
 		<-asked
@@ -32,14 +33,14 @@ func TestIssuer_Discovery(t *testing.T) {
 		go func() { _, err := i.verify(gone, "e30.e30.e30"); second <- err }()
 		select {
 		case err := <-second:
-			if provisioning.KindOf(err) != provisioning.KindCancelled {
+			if errs.KindOf(err) != errs.KindCancelled {
 				t.Errorf("%v", err)
 			}
 		case err := <-first:
 			t.Fatalf("it waited until the first caller had its answer, %v", err)
 		}
 		proceeds()
-		if err := <-first; provisioning.KindOf(err) != provisioning.KindTransient {
+		if err := <-first; errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
 	})

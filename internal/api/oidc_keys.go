@@ -36,13 +36,13 @@ func (e *errNoKeys) Unwrap() error { return e.cause }
 
 var errSignature = errors.New("no key of the issuer made this signature")
 
-// whyKey is where VerifySignature leaves its error: the verifier keeps the text of it only.
-type whyKey struct{}
+// verifyErrorKey is where VerifySignature leaves its error: the verifier keeps the text of it only.
+type verifyErrorKey struct{}
 
 // VerifySignature returns what a token says if a key of the issuer signed it.
 func (k *issuerKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	payload, err := k.verify(ctx, token)
-	if why, wanted := ctx.Value(whyKey{}).(*error); wanted {
+	if why, wanted := ctx.Value(verifyErrorKey{}).(*error); wanted {
 		*why = err
 	}
 	return payload, err

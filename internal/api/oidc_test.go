@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
 // idp is an OpenID Connect issuer.
@@ -100,17 +100,17 @@ func (p *idp) token(change func(map[string]any)) string {
 	return p.sign(jose.RS256, p.key, c)
 }
 
-func (p *idp) settings() settings {
-	return settings{Options: api.Options{OIDC: api.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
+func (p *idp) settings() serverOptions {
+	return serverOptions{Options: api.Options{OIDC: api.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
 }
 
 func TestServer_OIDC(t *testing.T) {
 	t.Parallel()
-	with := func(b *bundle, method, path, token string) answer {
+	with := func(b *testServer, method, path, token string) responseWriter {
 		b.t.Helper()
 		return b.do(method, path, nil, "Authorization", "Bearer "+token)
 	}
-	t.Run("AcceptsTokensOfTheIssuerBesideKeys", func(t *testing.T) {
+	t.Run("AcceptsIssuerTokensAndKeys", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		if n := p.asked.Load(); n != 0 {
@@ -119,8 +119,8 @@ func TestServer_OIDC(t *testing.T) {
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		with(b, http.MethodDelete, "/admin/tenants/x", p.token(nil)).want(http.StatusForbidden)
-		log := b.refusals(uuid.Nil)
-		if len(log) != 1 || log[0].Caller.Kind != provisioning.CallerToken || log[0].Caller.ID != "ada" || log[0].Caller.Name != "Ada Lovelace" {
+		log := b.auditRefusals(uuid.Nil)
+		if len(log) != 1 || log[0].Caller.Kind != audit.CallerToken || log[0].Caller.ID != "ada" || log[0].Caller.Name != "Ada Lovelace" {
 			t.Errorf("%+v", log)
 		}
 		for _, scopes := range []func(map[string]any){
@@ -135,7 +135,7 @@ func TestServer_OIDC(t *testing.T) {
 			t.Errorf("the issuer was asked %d times", n)
 		}
 	})
-	t.Run("RefusesEveryOtherToken", func(t *testing.T) {
+	t.Run("RejectsOtherTokens", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		other, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -157,8 +157,8 @@ func TestServer_OIDC(t *testing.T) {
 			"no token":      {"abc", "malformed"},
 		} {
 			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)
-			log := b.refusals(uuid.Nil)
-			if last := log[len(log)-1]; last.Detail["reason"] != c.reason || last.Caller.Kind != provisioning.CallerAnonymous {
+			log := b.auditRefusals(uuid.Nil)
+			if last := log[len(log)-1]; last.Detail["reason"] != c.reason || last.Caller.Kind != audit.CallerAnonymous {
 				t.Errorf("%s: %+v", name, last)
 			}
 			if strings.Contains(b.log.String(), c.token) || strings.Contains(got.text, "audience") {
@@ -166,7 +166,7 @@ func TestServer_OIDC(t *testing.T) {
 			}
 		}
 	})
-	t.Run("DoesNotPassAFloodOnToTheIssuer", func(t *testing.T) {
+	t.Run("ThrottlesIssuerRequests", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		other, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -181,7 +181,7 @@ func TestServer_OIDC(t *testing.T) {
 		}
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 	})
-	t.Run("BlamesNoTokenForAnIssuerThatIsSilent", func(t *testing.T) {
+	t.Run("Returns503WhenIssuerIsDown", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		p.down.Store(true)
@@ -194,12 +194,12 @@ func TestServer_OIDC(t *testing.T) {
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		p.down.Store(false)
 		p.noKeys.Store(true)
-		b.clock.pass(6 * time.Second)
+		b.clock.advance(6 * time.Second)
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusServiceUnavailable)
 		p.noKeys.Store(false)
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 	})
-	t.Run("TakesALongSubjectForAnIdempotencyKey", func(t *testing.T) {
+	t.Run("HashesLongSubjectInIdempotencyScope", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		token := p.token(func(c map[string]any) { c["sub"] = strings.Repeat("s", 255); c["scope"] = "tenants:write" })

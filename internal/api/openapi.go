@@ -13,14 +13,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-const eventStream = "text/event-stream"
+const contentTypeEventStream = "text/event-stream"
 
 // OpenAPI is the document that describes the API, as indented JSON that is the
 // same each time. It needs no server.
 func OpenAPI(version string) ([]byte, error) {
 	s := &Server{opts: Options{Version: version}.withDefaults()}
-	s.build()
-	compact, err := s.describe()
+	s.buildRoutes()
+	compact, err := s.marshalOpenAPI()
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func OpenAPI(version string) ([]byte, error) {
 	return append(indented.Bytes(), '\n'), err
 }
 
-func (s *Server) describe() ([]byte, error) {
+func (s *Server) marshalOpenAPI() ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -40,8 +40,8 @@ func (s *Server) describe() ([]byte, error) {
 // serveOpenAPI writes the document down when somebody asks for it: most servers
 // are never asked.
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
-	s.describing.Do(func() {
-		text, err := s.describe()
+	s.openapiOnce.Do(func() {
+		text, err := s.marshalOpenAPI()
 		if err != nil { // Types that cannot be written would have failed every test.
 			panic(err)
 		}
@@ -51,19 +51,19 @@ func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(s.openapi)
 }
 
-const about = `Provisions healthcare tenants: each one gets a PostgreSQL schema and role of its own, a contract on the Stellar network and an admin who is invited by mail.
+const apiDescription = `Provisions healthcare tenants: each one gets a PostgreSQL schema and role of its own, a contract on the Stellar network and an admin who is invited by mail.
 
 Every call under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
 
 A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers at once; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. With ` + "`Accept: text/event-stream`" + ` it runs inside the request instead, as long as the connection lasts.`
 
-func (s *Server) config() huma.Config {
+func (s *Server) humaConfig() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
-				Title: "tenant-api", Version: s.opts.Version, Description: about,
+				Title: "tenant-api", Version: s.opts.Version, Description: apiDescription,
 				License: &huma.License{Name: "Mozilla Public License 2.0", Identifier: "MPL-2.0"},
 			},
 			Servers: []*huma.Server{{URL: "/"}},
@@ -82,7 +82,7 @@ func (s *Server) config() huma.Config {
 		},
 		Formats:       map[string]huma.Format{"application/json": jsonFormat, "application/problem+json": jsonFormat},
 		DefaultFormat: "application/json",
-		Transformers:  []huma.Transformer{s.transform},
+		Transformers:  []huma.Transformer{s.transformResponse},
 	}
 }
 
@@ -95,8 +95,8 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// everywhere are the refusals that every call can end with.
-var everywhere = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInternalServerError}
+// commonErrorStatuses are the refusals that every call can end with.
+var commonErrorStatuses = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInternalServerError}
 
 // operation is the endpoint as huma and the OpenAPI document know it.
 func (e *endpoint) operation(api huma.API) huma.Operation {
@@ -109,23 +109,23 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 		// connection, and end the context of whatever takes longer than that.
 		BodyReadTimeout: -1,
 	}
-	refusals := append(slices.Clone(everywhere), e.refusals...)
+	errorStatuses := append(slices.Clone(commonErrorStatuses), e.errorStatuses...)
 	if e.scope != "" {
 		op.Security = []map[string][]string{{"bearer": {string(e.scope)}}}
-		refusals = append(refusals, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+		errorStatuses = append(errorStatuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	}
 	if strings.Contains(e.path, "{") {
-		refusals = append(refusals, http.StatusNotFound)
+		errorStatuses = append(errorStatuses, http.StatusNotFound)
 	}
-	if len(e.media) > 0 {
-		refusals = append(refusals, http.StatusUnsupportedMediaType)
+	if len(e.contentTypes) > 0 {
+		errorStatuses = append(errorStatuses, http.StatusUnsupportedMediaType)
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
-		for _, media := range e.media {
-			op.RequestBody.Content[media] = &huma.MediaType{Schema: e.body(api.OpenAPI().Components.Schemas), Example: e.example}
+		for _, contentType := range e.contentTypes {
+			op.RequestBody.Content[contentType] = &huma.MediaType{Schema: e.body(api.OpenAPI().Components.Schemas), Example: e.example}
 		}
 	}
-	for _, status := range refusals {
-		op.Responses[strconv.Itoa(status)] = refusal(api, status)
+	for _, status := range errorStatuses {
+		op.Responses[strconv.Itoa(status)] = problemResponse(api, status)
 	}
 	if e.responses != nil {
 		maps.Copy(op.Responses, e.responses(api.OpenAPI().Components.Schemas))
@@ -133,29 +133,29 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 	return op
 }
 
-// schemaOf is a reference to the schema of T.
-func schemaOf[T any](r huma.Registry) *huma.Schema {
+// schemaRef is a reference to the schema of T.
+func schemaRef[T any](r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// refusal describes a problem of a status.
-func refusal(api huma.API, status int) *huma.Response {
+// problemResponse describes a problem of a status.
+func problemResponse(api huma.API, status int) *huma.Response {
 	r := &huma.Response{
-		Description: refusalWords[status],
-		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaOf[Problem](api.OpenAPI().Components.Schemas)}},
+		Description: statusDescriptions[status],
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaRef[Problem](api.OpenAPI().Components.Schemas)}},
 		Headers:     map[string]*huma.Param{},
 	}
-	words := &huma.Schema{Type: huma.TypeString}
+	stringSchema := &huma.Schema{Type: huma.TypeString}
 	switch status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		r.Headers["Retry-After"] = &huma.Param{Description: "Seconds to wait.", Schema: &huma.Schema{Type: huma.TypeInteger}}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		r.Headers["WWW-Authenticate"] = &huma.Param{Description: "What would be accepted.", Schema: words}
+		r.Headers["WWW-Authenticate"] = &huma.Param{Description: "What would be accepted.", Schema: stringSchema}
 	}
 	return r
 }
 
-var refusalWords = map[int]string{
+var statusDescriptions = map[int]string{
 	http.StatusBadRequest:            "The request breaks a rule; errors has one entry for each field at fault.",
 	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
 	http.StatusForbidden:             "The key does not have the scope that this call needs.",

@@ -21,15 +21,15 @@ func TestOpenAPI(t *testing.T) {
 	if err := json.Unmarshal(text, &document); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("IsTheSameEachTime", func(t *testing.T) {
+	t.Run("IsDeterministic", func(t *testing.T) {
 		t.Parallel()
 		again, err := api.OpenAPI("1.2.3")
 		if err != nil || !bytes.Equal(again, text) || !bytes.HasSuffix(text, []byte("}\n")) || !bytes.Contains(text, []byte("\n  \"components\"")) {
 			t.Errorf("not stable or not indented: %v", err)
 		}
 	})
-	t.Run("IsWhatTheServerSays", func(t *testing.T) {
-		b := setupWith(t, settings{Options: api.Options{Version: "1.2.3"}})
+	t.Run("MatchesServedDocument", func(t *testing.T) {
+		b := setupWith(t, serverOptions{Options: api.Options{Version: "1.2.3"}})
 		got := b.do(http.MethodGet, "/openapi.json", nil).want(http.StatusOK)
 		var indented bytes.Buffer
 		if err := json.Indent(&indented, []byte(got.text), "", "  "); err != nil || !bytes.Equal(bytes.TrimSpace(indented.Bytes()), bytes.TrimSpace(text)) {
@@ -39,7 +39,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%v, %d bytes", got.header, len(got.text))
 		}
 	})
-	t.Run("DescribesEveryCallInFull", func(t *testing.T) {
+	t.Run("DescribesEveryOperation", func(t *testing.T) {
 		t.Parallel()
 		if document["openapi"] != "3.1.0" || child(document, "info", "version") != "1.2.3" {
 			t.Errorf("%v %v", document["openapi"], document["info"])
@@ -63,7 +63,7 @@ func TestOpenAPI(t *testing.T) {
 					wanted = append(wanted, "413", "415")
 					for media, body := range as[map[string]any](child(op, "requestBody", "content")) {
 						example, _ := json.Marshal(child(body, "example"))
-						if err := theContract().validate(example, "paths", path, method, "requestBody", "content", media, "schema"); err != nil {
+						if err := loadSpec().validate(example, "paths", path, method, "requestBody", "content", media, "schema"); err != nil {
 							t.Errorf("%s: the example does not fit: %v", call, err)
 						}
 					}
@@ -81,7 +81,7 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 	})
-	t.Run("ShowsNothingOfHowItIsMade", func(t *testing.T) {
+	t.Run("LeaksNoInternals", func(t *testing.T) {
 		t.Parallel()
 		if leak := regexp.MustCompile(`View\b|"\$schema"|provisioning\.[A-Z]|github\.com`).Find(text); leak != nil {
 			t.Errorf("%s", leak)
@@ -89,15 +89,15 @@ func TestOpenAPI(t *testing.T) {
 	})
 }
 
-func TestServer_Docs(t *testing.T) {
+func TestServer_DocsPage(t *testing.T) {
 	b := setup(t)
 	got := b.do(http.MethodGet, "/docs", nil).want(http.StatusOK)
 	policy := got.header.Get("Content-Security-Policy")
 	if !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") || !strings.Contains(policy, "default-src 'none'; script-src 'sha256-") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") {
 		t.Errorf("%v", got.header)
 	}
-	if loads := regexp.MustCompile(`(?i)https?://|//[a-z]+\.|<link|<img|src=|@import|\burl\(|\sstyle=|\son[a-z]+=|innerHTML|insertAdjacentHTML|document\.write|eval\(`).FindString(got.text); loads != "" {
-		t.Errorf("the page loads or runs something else: %q", loads)
+	if references := regexp.MustCompile(`(?i)https?://|//[a-z]+\.|<link|<img|src=|@import|\burl\(|\sstyle=|\son[a-z]+=|innerHTML|insertAdjacentHTML|document\.write|eval\(`).FindString(got.text); references != "" {
+		t.Errorf("the page loads or runs something else: %q", references)
 	}
 	if strings.Count(got.text, "<script>") != 1 || strings.Count(got.text, "<style>") != 1 {
 		t.Error("the policy knows one script and one style")

@@ -14,20 +14,20 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 )
 
-// operationRoutes are the calls that are not about one tenant.
-func (s *Server) operationRoutes() {
-	route(s, &endpoint{
+// registerOperationRoutes are the calls that are not about one tenant.
+func (s *Server) registerOperationRoutes() {
+	registerEndpoint(s, &endpoint{
 		id: "get-job", method: http.MethodGet, path: "/jobs/{jobId}", tag: "jobs",
 		summary: "Show a job", description: "A job is forgotten some days after its end; the tenant's provisioning status is not.", scope: access.ScopeRead,
-	}, s.job)
-	route(s, &endpoint{id: "get-health", method: http.MethodGet, path: "/health", tag: "health", summary: "Tell that the server runs"}, s.health)
-	route(s, &endpoint{
+	}, s.getJob)
+	registerEndpoint(s, &endpoint{id: "get-health", method: http.MethodGet, path: "/health", tag: "health", summary: "Tell that the server runs"}, s.getHealth)
+	registerEndpoint(s, &endpoint{
 		id: "get-livez", method: http.MethodGet, path: "/livez", tag: "health", summary: "Tell that the server runs, under the name that Kubernetes uses",
-	}, s.health)
-	route(s, &endpoint{
+	}, s.getHealth)
+	registerEndpoint(s, &endpoint{
 		id: "get-readyz", method: http.MethodGet, path: "/readyz", tag: "health",
-		summary: "Tell whether the server can do its work", description: "503 names the parts that are down.", responses: notReady,
-	}, s.readiness)
+		summary: "Tell whether the server can do its work", description: "503 names the parts that are down.", responses: readinessResponses,
+	}, s.getReadiness)
 }
 
 type jobInput struct {
@@ -46,14 +46,14 @@ type jobView struct {
 	FinishedAt  *time.Time `json:"finishedAt"`
 }
 
-func (s *Server) job(ctx context.Context, in *jobInput) (*plain[jobView], error) {
+func (s *Server) getJob(ctx context.Context, in *jobInput) (*bodyOutput[jobView], error) {
 	job, err := s.opts.Jobs.Job(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return ok(jobView{
+	return newBodyOutput(jobView{
 		ID: job.ID, TenantID: job.TenantID, State: string(job.State), Attempt: job.Attempt, MaxAttempts: job.MaxAttempts,
-		Error: text(job.Error), CreatedAt: job.CreatedAt.UTC(), ScheduledAt: job.ScheduledAt.UTC(), FinishedAt: moment(job.FinishedAt),
+		Error: nullIfEmpty(job.Error), CreatedAt: job.CreatedAt.UTC(), ScheduledAt: job.ScheduledAt.UTC(), FinishedAt: nullableTime(job.FinishedAt),
 	}), nil
 }
 
@@ -78,45 +78,45 @@ type auditPage struct {
 	NextCursor string      `json:"nextCursor,omitempty" doc:"The cursor of the next page; absent on the last one."`
 }
 
-func (s *Server) auditEvents(ctx context.Context, in *auditInput) (*plain[auditPage], error) {
-	id, err := in.tenant()
+func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutput[auditPage], error) {
+	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
 	}
-	list, after := listOf("audit", id.String()), int64(0)
+	key, after := cursorKey("audit", id.String()), int64(0)
 	if in.Cursor != "" {
-		if after, err = openSeqCursor(list, in.Cursor); err != nil {
+		if after, err = decodeSeqCursor(key, in.Cursor); err != nil {
 			return nil, err
 		}
 	}
-	events, err := s.opts.Service.AuditEvents(ctx, id, after, in.Limit+1)
+	events, err := s.opts.Service.Events(ctx, id, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	page := auditPage{Events: []auditView{}}
 	for i, e := range events {
 		if i == in.Limit {
-			page.NextCursor = seqCursor(list, events[i-1].Seq)
+			page.NextCursor = encodeSeqCursor(key, events[i-1].Seq)
 			break
 		}
 		v := auditView{
 			Seq: e.Seq, At: e.At.UTC(), Action: string(e.Action), Outcome: string(e.Outcome),
-			Caller: callerOf(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
+			Caller: callerViewOf(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
 		}
 		if v.Detail == nil {
 			v.Detail = map[string]any{}
 		}
 		page.Events = append(page.Events, v)
 	}
-	return ok(page), nil
+	return newBodyOutput(page), nil
 }
 
 type healthView struct {
 	Status string `json:"status" enum:"ok"`
 }
 
-func (s *Server) health(context.Context, *struct{}) (*plain[healthView], error) {
-	return ok(healthView{"ok"}), nil
+func (s *Server) getHealth(context.Context, *struct{}) (*bodyOutput[healthView], error) {
+	return newBodyOutput(healthView{"ok"}), nil
 }
 
 type checkView struct {
@@ -124,34 +124,34 @@ type checkView struct {
 	Status string `json:"status" enum:"ok,unavailable"`
 }
 
-type unreadyView struct {
+type notReadyView struct {
 	Status string      `json:"status" enum:"unavailable"`
 	Checks []checkView `json:"checks" nullable:"false"`
 }
 
-func notReady(r huma.Registry) map[string]*huma.Response {
+func readinessResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
-		"200": {Description: "Ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[healthView](r)}}},
-		"503": {Description: "Not ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[unreadyView](r)}}},
+		"200": {Description: "Ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[healthView](r)}}},
+		"503": {Description: "Not ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[notReadyView](r)}}},
 	}
 }
 
-// readiness asks all parts at once. What is wrong with one is in the log only.
-func (s *Server) readiness(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.pace.part)
+// getReadiness asks all parts at once. What is wrong with one is in the log only.
+func (s *Server) getReadiness(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeouts.check)
 	defer cancel()
-	var all sync.WaitGroup
-	draining := Check{"server", func(context.Context) error { return s.draining.Err() }}
-	parts := append([]Check{draining}, s.opts.Checks...)
-	checks := make([]checkView, len(parts))
-	for i, part := range parts {
-		all.Go(func() { checks[i] = s.check(ctx, part) })
+	var wg sync.WaitGroup
+	draining := Check{"server", func(context.Context) error { return s.drainCtx.Err() }}
+	checks := append([]Check{draining}, s.opts.Checks...)
+	results := make([]checkView, len(checks))
+	for i, check := range checks {
+		wg.Go(func() { results[i] = s.runCheck(ctx, check) })
 	}
-	all.Wait()
-	ready := !slices.ContainsFunc(checks, func(c checkView) bool { return c.Status != "ok" })
-	none := func(func(name, value string)) {}
+	wg.Wait()
+	ready := !slices.ContainsFunc(results, func(c checkView) bool { return c.Status != "ok" })
+	noHeaders := func(func(name, value string)) {}
 	if ready {
-		return s.document(http.StatusOK, healthView{"ok"}, none), nil
+		return s.jsonResponse(http.StatusOK, healthView{"ok"}, noHeaders), nil
 	}
-	return s.document(http.StatusServiceUnavailable, unreadyView{"unavailable", checks}, none), nil
+	return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{"unavailable", results}, noHeaders), nil
 }

@@ -15,36 +15,36 @@ const (
 	another  = "Tr0ub4dor&3 is another one"
 )
 
-// hash is what is stored of the admin's password, in the tenant's schema or, before
+// passwordHash is what is stored of the admin's password, in the tenant's schema or, before
 // it is live, in the registry.
-func (b *bundle) hash(from string) string {
+func (b *testServer) passwordHash(query string) string {
 	b.t.Helper()
 	var hash string
-	if err := b.db.Pool().QueryRow(b.t.Context(), from).Scan(&hash); err != nil {
+	if err := b.db.Pool().QueryRow(b.t.Context(), query).Scan(&hash); err != nil {
 		b.t.Fatal(err)
 	}
 	return hash
 }
 
-const inRegistry = `SELECT coalesce(admin_password_hash, '') FROM tenants`
+const registryHashQuery = `SELECT coalesce(admin_password_hash, '') FROM tenants`
 
-func inSchema(tenant map[string]any) string {
+func tenantHashQuery(tenant map[string]any) string {
 	return `SELECT coalesce(password_hash, '') FROM ` + as[string](tenant["schemaName"]) + `.users`
 }
 
-// keepsQuiet looks for passwords in all that others can read.
-func (b *bundle) keepsQuiet(answers ...string) {
+// assertNoPasswords looks for passwords in all that others can read.
+func (b *testServer) assertNoPasswords(answers ...string) {
 	b.t.Helper()
-	said := b.log.String() + strings.Join(answers, "\n")
+	output := b.log.String() + strings.Join(answers, "\n")
 	for _, table := range []string{"audit_events", "idempotency_keys", "provisioning_logs", "river_job", "tenants"} {
 		var rows string
 		if err := b.db.Pool().QueryRow(b.t.Context(), `SELECT coalesce(string_agg(x::text, E'\n'), '') FROM `+table+` x`).Scan(&rows); err != nil {
 			b.t.Fatal(err)
 		}
-		said += rows
+		output += rows
 	}
 	for _, part := range []string{"horse", "Tr0ub4dor", "[password]"} {
-		if strings.Contains(said, part) {
+		if strings.Contains(output, part) {
 			b.t.Errorf("%q is said", part)
 		}
 	}
@@ -59,10 +59,10 @@ func TestServer_AdminPassword(t *testing.T) {
 		return body
 	}
 
-	t.Run("IsStoredAsAHash", func(t *testing.T) {
+	t.Run("IsStoredAsHash", func(t *testing.T) {
 		b := setup(t)
-		tenant := b.live(with(password))
-		if !postgrestest.Verifies(b.hash(inSchema(tenant)), password) || b.hash(inRegistry) != "" {
+		tenant := b.createActive(with(password))
+		if !postgrestest.Verifies(b.passwordHash(tenantHashQuery(tenant)), password) || b.passwordHash(registryHashQuery) != "" {
 			t.Error("it is not what logs the admin in")
 		}
 		got := b.do(http.MethodGet, "/admin/tenants/"+as[string](tenant["id"]), nil).want(http.StatusOK)
@@ -70,89 +70,89 @@ func TestServer_AdminPassword(t *testing.T) {
 		if _, there := got.json["adminPassword"]; there || strings.Contains(got.text+audit.text, "argon2") {
 			t.Errorf("%s, %s", got.text, audit.text)
 		}
-		b.keepsQuiet(got.text, audit.text)
+		b.assertNoPasswords(got.text, audit.text)
 	})
 
-	t.Run("WaitsForTheWorkerAsAHash", func(t *testing.T) {
+	t.Run("IsQueuedAsHash", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodPost, "/admin/tenants", with(password)).want(http.StatusAccepted)
-		if !postgrestest.Verifies(b.hash(inRegistry), password) {
+		if !postgrestest.Verifies(b.passwordHash(registryHashQuery), password) {
 			t.Error("the worker has another one")
 		}
-		b.keepsQuiet()
+		b.assertNoPasswords()
 	})
 
-	t.Run("NullIsNone", func(t *testing.T) {
+	t.Run("NullMeansNoPassword", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodPost, "/admin/tenants", with(nil)).want(http.StatusAccepted)
-		if b.hash(inRegistry) != "" {
+		if b.passwordHash(registryHashQuery) != "" {
 			t.Error("there is one")
 		}
 	})
 
-	t.Run("IsReplaced", func(t *testing.T) {
+	t.Run("IsRescued", func(t *testing.T) {
 		b := setup(t)
-		tenant := b.live(with(password))
+		tenant := b.createActive(with(password))
 		path := "/admin/tenants/" + as[string](tenant["id"])
 		got := b.do(http.MethodPatch, path, map[string]any{"adminPassword": another}).want(http.StatusOK)
-		if !postgrestest.Verifies(b.hash(inSchema(tenant)), another) || as[float64](got.json["version"]) <= as[float64](tenant["version"]) {
+		if !postgrestest.Verifies(b.passwordHash(tenantHashQuery(tenant)), another) || as[float64](got.json["version"]) <= as[float64](tenant["version"]) {
 			t.Errorf("%s", got.text)
 		}
 		if n := b.count(`SELECT count(*) FROM tenant_invitations`); n != 0 {
 			t.Errorf("%d invitations", n)
 		}
 		b.do(http.MethodPatch, path, map[string]any{"name": "Hospital"}).want(http.StatusOK)
-		if !postgrestest.Verifies(b.hash(inSchema(tenant)), another) {
+		if !postgrestest.Verifies(b.passwordHash(tenantHashQuery(tenant)), another) {
 			t.Error("another change changed it")
 		}
 		audit := b.do(http.MethodGet, path+"/audit", nil).want(http.StatusOK)
 		if !strings.Contains(audit.text, `"adminPassword":"set"`) {
 			t.Errorf("%s", audit.text)
 		}
-		b.keepsQuiet(got.text, audit.text)
+		b.assertNoPasswords(got.text, audit.text)
 	})
 
-	t.Run("BreaksRules", func(t *testing.T) {
+	t.Run("RejectsInvalidPassword", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.live(named("Live"))["id"])
+		path := "/admin/tenants/" + as[string](b.createActive(clinicNamed("Live"))["id"])
 		for _, wrong := range []any{"", "horse", "horse\nbattery staple", strings.Repeat("horse", 60), "my ADA@clinic.example horse", 12345678901234, []string{password}, true} {
-			got := b.do(http.MethodPost, "/admin/tenants", with(wrong)).wantFaults("adminPassword")
-			changed := b.do(http.MethodPatch, path, map[string]any{"adminPassword": wrong}).wantFaults("adminPassword")
-			b.keepsQuiet(got.text, changed.text)
+			got := b.do(http.MethodPost, "/admin/tenants", with(wrong)).wantFieldErrors("adminPassword")
+			changed := b.do(http.MethodPatch, path, map[string]any{"adminPassword": wrong}).wantFieldErrors("adminPassword")
+			b.assertNoPasswords(got.text, changed.text)
 		}
-		b.do(http.MethodPatch, path, map[string]any{"adminPassword": nil}).wantFaults("adminPassword")
+		b.do(http.MethodPatch, path, map[string]any{"adminPassword": nil}).wantFieldErrors("adminPassword")
 		body := with("short")
 		body["name"], body["adminEmail"] = "x", "nobody"
-		b.do(http.MethodPost, "/admin/tenants", body).wantFaults("name", "adminEmail", "adminPassword")
+		b.do(http.MethodPost, "/admin/tenants", body).wantFieldErrors("name", "adminEmail", "adminPassword")
 		if n := b.count(`SELECT count(*) FROM tenants`); n != 1 {
 			t.Errorf("%d tenants", n)
 		}
 	})
 
-	t.Run("IsNoPartOfAnIdempotencyKey", func(t *testing.T) {
+	t.Run("IsNotPartOfIdempotencyHash", func(t *testing.T) {
 		b := setup(t)
-		create := func(body any) answer {
+		create := func(body any) responseWriter {
 			t.Helper()
 			return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", "k1").want(http.StatusAccepted)
 		}
 		first := create(with(password))
-		hash := b.hash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`)
+		hash := b.passwordHash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`)
 		if again := create(with(another)); again.text != first.text || again.header.Get("Idempotency-Replayed") != "true" {
 			t.Errorf("%s", again.text)
 		}
-		if !postgrestest.Verifies(b.hash(inRegistry), password) {
+		if !postgrestest.Verifies(b.passwordHash(registryHashQuery), password) {
 			t.Error("a replay changed it")
 		}
 		b.exec(`DELETE FROM idempotency_keys`)
 		b.exec(`DELETE FROM tenants`)
 		create(clinic())
-		if b.hash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`) != hash {
+		if b.passwordHash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`) != hash {
 			t.Error("the hash of the request depends on the password")
 		}
-		b.keepsQuiet()
+		b.assertNoPasswords()
 	})
 
-	t.Run("IsSentAndNeverShown", func(t *testing.T) {
+	t.Run("IsWriteOnlyInSchema", func(t *testing.T) {
 		t.Parallel()
 		text, err := api.OpenAPI("test")
 		if err != nil {

@@ -7,92 +7,92 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Problem is an error as callers see it (RFC 9457).
 type Problem struct { //nolint:errname // the name that the RFC gives it
-	Type      string  `json:"type" doc:"Always about:blank: the status says what sort of problem it is." example:"about:blank"`
-	Title     string  `json:"title" doc:"The status in words." example:"Bad Request"`
-	Status    int     `json:"status" doc:"The HTTP status." minimum:"400" maximum:"599" example:"400"`
-	Detail    string  `json:"detail" doc:"What is wrong and what to do, for people." example:"adminEmail needs exactly one @, as in admin@clinic.example"`
-	RequestID string  `json:"requestId" doc:"Finds the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
-	Errors    []Fault `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
+	Type      string       `json:"type" doc:"Always about:blank: the status says what sort of problem it is." example:"about:blank"`
+	Title     string       `json:"title" doc:"The status in words." example:"Bad Request"`
+	Status    int          `json:"status" doc:"The HTTP status." minimum:"400" maximum:"599" example:"400"`
+	Detail    string       `json:"detail" doc:"What is wrong and what to do, for people." example:"adminEmail needs exactly one @, as in admin@clinic.example"`
+	RequestID string       `json:"requestId" doc:"Finds the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
+	Errors    []FieldError `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
 
-	kind   provisioning.Kind
-	cause  error // For the log alone.
-	header http.Header
-	quiet  bool // Not for the audit log, which has events like it already.
-	note   map[string]any
+	kind        errs.Kind
+	cause       error // For the log alone.
+	header      http.Header
+	skipAudit   bool // Not for the audit log, which has events like it already.
+	auditDetail map[string]any
 }
 
-// Fault is what is wrong with one field.
-type Fault struct {
+// FieldError is what is wrong with one field.
+type FieldError struct {
 	Field   string `json:"field" doc:"The field, parameter or header; body for the body as a whole." example:"adminEmail"`
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
 }
 
-// statuses is the one table from kinds of errors to answers.
-var statuses = map[provisioning.Kind]int{
-	provisioning.KindInvalid:   http.StatusBadRequest,
-	provisioning.KindNotFound:  http.StatusNotFound,
-	provisioning.KindConflict:  http.StatusConflict,
-	provisioning.KindFenced:    http.StatusConflict,
-	provisioning.KindStale:     http.StatusPreconditionFailed,
-	provisioning.KindReused:    http.StatusUnprocessableEntity,
-	provisioning.KindTransient: http.StatusServiceUnavailable,
-	provisioning.KindCancelled: http.StatusServiceUnavailable,
-	provisioning.KindPermanent: http.StatusInternalServerError,
+// statusByKind is the one table from kinds of errors to answers.
+var statusByKind = map[errs.Kind]int{
+	errs.KindInvalid:   http.StatusBadRequest,
+	errs.KindNotFound:  http.StatusNotFound,
+	errs.KindConflict:  http.StatusConflict,
+	errs.KindFenced:    http.StatusConflict,
+	errs.KindStale:     http.StatusPreconditionFailed,
+	errs.KindReused:    http.StatusUnprocessableEntity,
+	errs.KindTransient: http.StatusServiceUnavailable,
+	errs.KindCancelled: http.StatusServiceUnavailable,
+	errs.KindPermanent: http.StatusInternalServerError,
 }
 
-// retryAfter is what callers wait before they ask again, in seconds.
-const retryAfter = "2"
+// retryAfterSeconds is what callers wait before they ask again, in seconds.
+const retryAfterSeconds = "2"
 
-func newProblem(status int, detail string, faults ...Fault) *Problem {
-	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: faults, header: http.Header{}}
-	if faults == nil {
-		p.Errors = []Fault{}
+func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
+	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fieldErrs, header: http.Header{}}
+	if fieldErrs == nil {
+		p.Errors = []FieldError{}
 	}
 	if status == http.StatusServiceUnavailable {
-		p.header.Set("Retry-After", retryAfter)
+		p.header.Set("Retry-After", retryAfterSeconds)
 	}
 	return p
 }
 
-// problemOf turns any error into an answer. What was not written for people does
+// problemFrom turns any error into an answer. What was not written for people does
 // not get into it.
-func problemOf(err error) *Problem {
+func problemFrom(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
 	}
-	kind := provisioning.KindOf(err)
-	var faults []Fault
-	for _, f := range provisioning.FieldsOf(err) {
-		faults = append(faults, Fault{f.Field, f.Message})
+	kind := errs.KindOf(err)
+	var fieldErrs []FieldError
+	for _, f := range errs.FieldsOf(err) {
+		fieldErrs = append(fieldErrs, FieldError{f.Field, f.Message})
 	}
-	status, known := statuses[kind]
+	status, known := statusByKind[kind]
 	if !known {
 		status = http.StatusInternalServerError
 	}
-	p = newProblem(status, provisioning.SafeMessage(err), faults...)
+	p = newProblem(status, errs.SafeMessage(err), fieldErrs...)
 	p.kind, p.cause = kind, err
 	return p
 }
 
-// invalid is the problem of a request that breaks rules.
-func invalid(faults ...Fault) *Problem {
-	words := make([]string, len(faults))
-	for i, f := range faults {
-		words[i] = f.Field + " " + f.Message
+// invalidRequest is the problem of a request that breaks rules.
+func invalidRequest(fieldErrs ...FieldError) *Problem {
+	messages := make([]string, len(fieldErrs))
+	for i, f := range fieldErrs {
+		messages[i] = f.Field + " " + f.Message
 	}
-	p := newProblem(http.StatusBadRequest, strings.Join(words, "; "), faults...)
-	p.kind = provisioning.KindInvalid
+	p := newProblem(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
+	p.kind = errs.KindInvalid
 	return p
 }
 
-// with adds a header.
-func (p *Problem) with(name, value string) *Problem {
+// withHeader adds a header.
+func (p *Problem) withHeader(name, value string) *Problem {
 	p.header.Set(name, value)
 	return p
 }
@@ -114,18 +114,18 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // problems in the same way.
 func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-		return adopt(status, message, errs)
+		return problemFromHuma(status, message, errs)
 	}
 	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
-		return adopt(status, message, errs)
+		return problemFromHuma(status, message, errs)
 	}
 }
 
-// adopt makes a problem of an error of huma's. One of a handler's comes as the
+// problemFromHuma makes a problem of an error of huma's. One of a handler's comes as the
 // cause of a 500.
-func adopt(status int, message string, errs []error) *Problem {
+func problemFromHuma(status int, message string, errs []error) *Problem {
 	if status >= http.StatusInternalServerError {
-		return problemOf(errors.Join(errs...))
+		return problemFrom(errors.Join(errs...))
 	}
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusBadRequest

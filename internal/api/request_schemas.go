@@ -3,7 +3,7 @@ package api
 import (
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // The rules of package provisioning, as far as JSON Schema can say them. They
@@ -12,61 +12,61 @@ import (
 
 const (
 	// Control characters, and those that nobody sees.
-	hidden    = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
-	noControl = "[^" + hidden + "]"
-	noSpace   = "[^\\s" + hidden + "]"
-	atom      = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-	label     = `[\p{L}\p{Nd}]([\p{L}\p{Nd}-]{0,61}[\p{L}\p{Nd}])?` // Marks are possible, too, but rare.
+	invisibleChars = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
+	printableChar  = "[^" + invisibleChars + "]"
+	visibleChar    = "[^\\s" + invisibleChars + "]"
+	emailAtom      = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+	domainLabel    = `[\p{L}\p{Nd}]([\p{L}\p{Nd}-]{0,61}[\p{L}\p{Nd}])?` // Marks are possible, too, but rare.
 
-	textPattern     = "^" + noSpace + "(" + noControl + "*" + noSpace + ")?$"
-	optionalPattern = "^(" + noSpace + "(" + noControl + "*" + noSpace + ")?)?$"
-	namePattern     = `[\p{L}\p{Nd}]`
-	emailPattern    = "^" + atom + `(\.` + atom + ")*@" + label + `(\.` + label + ")+$"
-	localPattern    = "^[^@]{1,64}@"
-	keyPattern      = "^" + noControl + "+$"
-	valuePattern    = `^[^\x00]*$`
+	textPattern       = "^" + visibleChar + "(" + printableChar + "*" + visibleChar + ")?$"
+	optionalPattern   = "^(" + visibleChar + "(" + printableChar + "*" + visibleChar + ")?)?$"
+	namePattern       = `[\p{L}\p{Nd}]`
+	emailPattern      = "^" + emailAtom + `(\.` + emailAtom + ")*@" + domainLabel + `(\.` + domainLabel + ")+$"
+	emailLocalPattern = "^[^@]{1,64}@"
+	keyPattern        = "^" + printableChar + "+$"
+	valuePattern      = `^[^\x00]*$`
 )
 
-func matching(patterns ...string) (all []*huma.Schema) {
+func allPatterns(patterns ...string) (schemas []*huma.Schema) {
 	for _, p := range patterns {
-		all = append(all, &huma.Schema{Pattern: p})
+		schemas = append(schemas, &huma.Schema{Pattern: p})
 	}
-	return all
+	return schemas
 }
 
-// tenantRules adds the rules to the schema of a request about a tenant.
-func tenantRules(s *huma.Schema) *huma.Schema {
-	bounds := func(field string, least, most int, patterns ...string) {
+// addTenantRules adds the rules to the schema of a request about a tenant.
+func addTenantRules(s *huma.Schema) *huma.Schema {
+	limit := func(field string, minLength, maxLength int, patterns ...string) {
 		p := s.Properties[field]
-		p.MinLength, p.MaxLength, p.AllOf = &least, &most, matching(patterns...)
-		if least == 0 {
+		p.MinLength, p.MaxLength, p.AllOf = &minLength, &maxLength, allPatterns(patterns...)
+		if minLength == 0 {
 			p.MinLength = nil
 		}
 	}
-	bounds("name", provisioning.MinNameLength, provisioning.MaxNameLength, textPattern, namePattern)
-	bounds("adminEmail", len("a@b.c"), provisioning.MaxEmailBytes, emailPattern, localPattern)
-	bounds("adminFirstName", 1, provisioning.MaxPersonName, textPattern)
-	bounds("adminLastName", 1, provisioning.MaxPersonName, textPattern)
-	bounds("adminPassword", provisioning.MinPassword, provisioning.MaxPassword, keyPattern)
+	limit("name", tenant.MinNameLength, tenant.MaxNameLength, textPattern, namePattern)
+	limit("adminEmail", len("a@b.c"), tenant.MaxEmailBytes, emailPattern, emailLocalPattern)
+	limit("adminFirstName", 1, tenant.MaxPersonName, textPattern)
+	limit("adminLastName", 1, tenant.MaxPersonName, textPattern)
+	limit("adminPassword", tenant.MinPassword, tenant.MaxPassword, keyPattern)
 	// Null is as good as nothing, and no string.
 	for _, field := range []string{"externalId", "managedBy"} {
-		bounds(field, 0, provisioning.MaxExternalID, optionalPattern)
+		limit(field, 0, tenant.MaxExternalID, optionalPattern)
 	}
-	entries, key, value := provisioning.MaxMetadataEntries, provisioning.MaxMetadataKey, provisioning.MaxMetadataValue
-	least := 1
+	maxEntries, maxKey, maxValue := tenant.MaxMetadataEntries, tenant.MaxMetadataKey, tenant.MaxMetadataValue
+	minLength := 1
 	metadata := s.Properties["metadata"]
-	metadata.MaxProperties = &entries
-	metadata.AdditionalProperties = &huma.Schema{Type: huma.TypeString, MaxLength: &value, Pattern: valuePattern}
-	metadata.Extensions = map[string]any{"propertyNames": &huma.Schema{MinLength: &least, MaxLength: &key, Pattern: keyPattern}}
+	metadata.MaxProperties = &maxEntries
+	metadata.AdditionalProperties = &huma.Schema{Type: huma.TypeString, MaxLength: &maxValue, Pattern: valuePattern}
+	metadata.Extensions = map[string]any{"propertyNames": &huma.Schema{MinLength: &minLength, MaxLength: &maxKey, Pattern: keyPattern}}
 	return s
 }
 
 // TransformSchema is how huma learns the rules.
 func (*createBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	return tenantRules(s)
+	return addTenantRules(s)
 }
 
 // TransformSchema is how huma learns the rules.
 func (*patchBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	return tenantRules(s)
+	return addTenantRules(s)
 }

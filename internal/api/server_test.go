@@ -17,58 +17,61 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// flaky is a service that does not see changes for a while, or panics.
-type flaky struct {
+// flakyService is a service that does not see changes for a while, or panics.
+type flakyService struct {
 	api.Service
 	fail, panics atomic.Bool
 	failed       atomic.Int64
 }
 
-func (f *flaky) Changes(ctx context.Context, id uuid.UUID, after int64) (provisioning.Changes, error) {
+func (f *flakyService) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	if f.panics.Load() {
 		panic("while a stream is open")
 	}
 	if f.fail.Load() {
 		f.failed.Add(1)
-		return provisioning.Changes{}, provisioning.Errorf(provisioning.KindTransient, "read changes", "the database does not answer")
+		return events.Changes{}, errs.Errorf(errs.KindTransient, "read changes", "the database does not answer")
 	}
 	return f.Service.Changes(ctx, id, after)
 }
 
-func (f *flaky) List(ctx context.Context, q provisioning.ListQuery) (provisioning.Page, error) {
+func (f *flakyService) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if f.panics.Load() {
 		panic(fmt.Sprintf("hck_secret %v", q))
 	}
 	if f.fail.Load() {
-		return provisioning.Page{}, errors.New("dial tcp 127.0.0.1:5432: SELECT * FROM tenants; password=x")
+		return tenant.Page{}, errors.New("dial tcp 127.0.0.1:5432: SELECT * FROM tenants; password=x")
 	}
 	return f.Service.List(ctx, q)
 }
 
-// hanging is a service whose database does not answer.
-type hanging struct{ api.Service }
+// hangingService is a service whose database does not answer.
+type hangingService struct{ api.Service }
 
-func (hanging) Get(ctx context.Context, _ uuid.UUID) (provisioning.Tenant, error) {
+func (hangingService) Get(ctx context.Context, _ uuid.UUID) (tenant.Tenant, error) {
 	<-ctx.Done()
-	return provisioning.Tenant{}, ctx.Err()
+	return tenant.Tenant{}, ctx.Err()
 }
 
 func TestNew(t *testing.T) {
 	b := setup(t)
 	good := func() api.Options {
-		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Watcher: deaf{}, Keys: b.db.Keys()}
+		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: silentNotifier{}, Keys: b.db.APIKeys()}
 	}
-	for name, spoil := range map[string]func(*api.Options){
-		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Watcher": func(o *api.Options) { o.Watcher = nil },
+	for name, mutate := range map[string]func(*api.Options){
+		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Watcher": func(o *api.Options) { o.Notifier = nil },
 		"Keys": func(o *api.Options) { o.Keys = nil }, "OIDC": func(o *api.Options) { o.OIDC.Issuer = "https://issuer.example" },
 		"negative": func(o *api.Options) { o.RateLimit = -1 }, "MaxConnections": func(o *api.Options) { o.MaxConnections = 10 },
 	} {
 		o := good()
-		spoil(&o)
-		if _, err := api.New(o); provisioning.KindOf(err) != provisioning.KindInvalid || !strings.Contains(err.Error(), name) {
+		mutate(&o)
+		if _, err := api.New(o); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -79,21 +82,21 @@ func TestNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	if _, err := api.New(o); provisioning.KindOf(err) != provisioning.KindInvalid || !strings.Contains(err.Error(), "Metrics") {
+	if _, err := api.New(o); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), "Metrics") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestServer_ServeHTTP(t *testing.T) {
 	t.Parallel()
-	t.Run("KnowsNoOtherPaths", func(t *testing.T) {
+	t.Run("Returns404ForUnknownPaths", func(t *testing.T) {
 		b := setup(t)
 		for _, path := range []string{"/", "/admin", "/admin/", "/admin/tenants/", "//admin/tenants", "/admin//tenants", "/admin/./tenants", "/admin/x/../tenants", "/admin/tenants/%2e%2e", "/openapi.yaml", "/schemas/Tenant.json",
 			"/jobs", "/jobs/", "/docs/", "/metrics", "/%ff", "/health/x"} {
 			b.do(http.MethodGet, path, nil).want(http.StatusNotFound)
 		}
 	})
-	t.Run("NamesTheMethodsThatAPathHas", func(t *testing.T) {
+	t.Run("Returns405WithAllow", func(t *testing.T) {
 		b := setup(t)
 		for path, allow := range map[string]string{"/admin/tenants": "GET, HEAD, POST", "/admin/tenants/x": "DELETE, GET, HEAD, PATCH", "/admin/tenants/x/purge": "POST", "/health": "GET, HEAD", "/docs": "GET, HEAD"} {
 			for _, method := range []string{http.MethodPut, http.MethodOptions, http.MethodTrace, "QUERY"} {
@@ -106,12 +109,12 @@ func TestServer_ServeHTTP(t *testing.T) {
 			t.Errorf("%s", got.text)
 		}
 		for _, request := range []string{"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"} {
-			if got := b.raw(request); !strings.HasPrefix(got, "HTTP/1.1 404 ") || !strings.Contains(got, "problem+json") {
+			if got := b.sendRaw(request); !strings.HasPrefix(got, "HTTP/1.1 404 ") || !strings.Contains(got, "problem+json") {
 				t.Errorf("%s", got)
 			}
 		}
 	})
-	t.Run("NamesRequests", func(t *testing.T) {
+	t.Run("SetsRequestID", func(t *testing.T) {
 		b := setup(t)
 		if got := b.do(http.MethodGet, "/health", nil, "X-Request-Id", "my-Request_1.2"); got.header.Get("X-Request-Id") != "my-Request_1.2" {
 			t.Errorf("%v", got.header)
@@ -125,26 +128,26 @@ func TestServer_ServeHTTP(t *testing.T) {
 			seen[id] = true
 		}
 	})
-	t.Run("LogsOneLineForEachRequest", func(t *testing.T) {
+	t.Run("LogsOneLinePerRequest", func(t *testing.T) {
 		b := setup(t)
-		got := b.do(http.MethodPost, "/admin/tenants", named("Secret Clinic")).want(http.StatusAccepted)
+		got := b.do(http.MethodPost, "/admin/tenants", clinicNamed("Secret Clinic")).want(http.StatusAccepted)
 		log, id := b.log.String(), got.header.Get("X-Request-Id")
 		if strings.Count(log, id) != 1 || !strings.Contains(log, "method=POST route=/admin/tenants status=202") || strings.Contains(log, "Secret Clinic") || strings.Contains(log, b.key[17:]) {
 			t.Errorf("%s", log)
 		}
 	})
-	t.Run("HidesWhatItsOwnFaultWas", func(t *testing.T) {
-		var service *flaky
-		b := setupWith(t, settings{wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+	t.Run("HidesInternalErrors", func(t *testing.T) {
+		var service *flakyService
+		b := setupWith(t, serverOptions{wrapService: func(s api.Service) api.Service { service = &flakyService{Service: s}; return service }})
 		service.fail.Store(true)
 		got := b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusInternalServerError)
 		if !strings.Contains(b.log.String(), "dial tcp 127.0.0.1:5432") || !strings.Contains(b.log.String(), got.header.Get("X-Request-Id")) {
 			t.Error("the log does not say it")
 		}
 	})
-	t.Run("SurvivesAPanic", func(t *testing.T) {
-		var service *flaky
-		b := setupWith(t, settings{wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+	t.Run("RecoversFromPanic", func(t *testing.T) {
+		var service *flakyService
+		b := setupWith(t, serverOptions{wrapService: func(s api.Service) api.Service { service = &flakyService{Service: s}; return service }})
 		service.panics.Store(true)
 		got := b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusInternalServerError)
 		if strings.Contains(got.text, "hck_secret") || !strings.Contains(b.log.String(), "request panicked") || !strings.Contains(b.log.String(), "goroutine") {
@@ -153,11 +156,11 @@ func TestServer_ServeHTTP(t *testing.T) {
 		service.panics.Store(false)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 	})
-	t.Run("BreaksAnAnswerThatCannotBeEnded", func(t *testing.T) {
-		var service *flaky
-		b := setupWith(t, settings{pace: api.Pace{Look: 5 * time.Millisecond}, wrap: func(s api.Service) api.Service { service = &flaky{Service: s}; return service }})
+	t.Run("AbortsStreamOnPanic", func(t *testing.T) {
+		var service *flakyService
+		b := setupWith(t, serverOptions{timeouts: api.Timeouts{PollInterval: 5 * time.Millisecond}, wrapService: func(s api.Service) api.Service { service = &flakyService{Service: s}; return service }})
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
-		stream := b.followed(id, "")
+		stream := b.openEventStream(id, "")
 		stream.next()
 		service.panics.Store(true)
 		for {
@@ -169,18 +172,18 @@ func TestServer_ServeHTTP(t *testing.T) {
 			}
 		}
 		service.panics.Store(false)
-		if b.server.Followers() != 0 {
+		if b.handler.ActiveEventStreams() != 0 {
 			t.Error("its place is not free")
 		}
 		b.do(http.MethodGet, "/health", nil).want(http.StatusOK)
 	})
-	t.Run("RefusesHeadersThatAreNoText", func(t *testing.T) {
+	t.Run("RejectsNonUTF8Headers", func(t *testing.T) {
 		b := setup(t)
-		b.do(http.MethodGet, "/admin/tenants", nil, "X-Odd", "\xff").wantFaults("X-Odd")
-		b.do(http.MethodGet, "/admin/tenants", nil, "User-Agent", "k\xe4se").wantFaults("User-Agent")
+		b.do(http.MethodGet, "/admin/tenants", nil, "X-Odd", "\xff").wantFieldErrors("X-Odd")
+		b.do(http.MethodGet, "/admin/tenants", nil, "User-Agent", "k\xe4se").wantFieldErrors("User-Agent")
 	})
-	t.Run("GivesUpADatabaseThatHangs", func(t *testing.T) {
-		b := setupWith(t, settings{pace: api.Pace{Work: 20 * time.Millisecond}, wrap: func(s api.Service) api.Service { return hanging{s} }})
+	t.Run("TimesOutHangingDatabase", func(t *testing.T) {
+		b := setupWith(t, serverOptions{timeouts: api.Timeouts{Work: 20 * time.Millisecond}, wrapService: func(s api.Service) api.Service { return hangingService{s} }})
 		got := b.do(http.MethodGet, "/admin/tenants/"+uuid.NewString(), nil).want(http.StatusServiceUnavailable)
 		if got.header.Get("Retry-After") == "" {
 			t.Errorf("%v", got.header)
@@ -190,19 +193,19 @@ func TestServer_ServeHTTP(t *testing.T) {
 
 func TestServer_Health(t *testing.T) {
 	t.Parallel()
-	t.Run("IsOKWhenEveryPartIs", func(t *testing.T) {
-		b := setupWith(t, settings{Options: api.Options{Checks: []api.Check{{Name: "database", Run: func(context.Context) error { return nil }}}}})
+	t.Run("ReadyWhenAllChecksPass", func(t *testing.T) {
+		b := setupWith(t, serverOptions{Options: api.Options{Checks: []api.Check{{Name: "database", Run: func(context.Context) error { return nil }}}}})
 		for _, path := range []string{"/health", "/livez", "/readyz"} {
 			if got := b.do(http.MethodGet, path, nil).want(http.StatusOK); got.text != "{\"status\":\"ok\"}\n" {
 				t.Errorf("%s: %s", path, got.text)
 			}
 		}
-		b.do(http.MethodGet, "/health?x=1", nil).wantFaults("x")
+		b.do(http.MethodGet, "/health?x=1", nil).wantFieldErrors("x")
 	})
-	t.Run("NamesThePartThatIsDownAndNoMore", func(t *testing.T) {
+	t.Run("NamesFailedCheckOnly", func(t *testing.T) {
 		var down atomic.Bool
 		down.Store(true)
-		b := setupWith(t, settings{Options: api.Options{Checks: []api.Check{
+		b := setupWith(t, serverOptions{Options: api.Options{Checks: []api.Check{
 			{Name: "database", Run: func(context.Context) error {
 				if down.Load() {
 					return errors.New("password=x refused by 127.0.0.1")
@@ -225,15 +228,15 @@ func TestServer_Health(t *testing.T) {
 		down.Store(false)
 		b.do(http.MethodGet, "/readyz", nil).want(http.StatusOK)
 	})
-	t.Run("WaitsForNoPartThatHangs", func(t *testing.T) {
+	t.Run("TimesOutHangingCheck", func(t *testing.T) {
 		hang := make(chan struct{})
-		b := setupWith(t, settings{pace: api.Pace{Part: 20 * time.Millisecond, Work: time.Hour}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
+		b := setupWith(t, serverOptions{timeouts: api.Timeouts{Check: 20 * time.Millisecond, Work: time.Hour}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
 		b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
 		close(hang)
 	})
-	t.Run("IsNotReadyOnceItDrains", func(t *testing.T) {
+	t.Run("NotReadyWhileDraining", func(t *testing.T) {
 		b := setup(t)
-		b.server.Drain()
+		b.handler.Drain()
 		if got := b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable); !strings.Contains(got.text, `{"name":"server","status":"unavailable"}`) {
 			t.Errorf("%s", got.text)
 		}
@@ -243,11 +246,11 @@ func TestServer_Health(t *testing.T) {
 
 func TestServer_Metrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	b := setupWith(t, settings{Options: api.Options{Metrics: registry}})
+	b := setupWith(t, serverOptions{Options: api.Options{Metrics: registry}})
 	id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
 	b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "").want(http.StatusUnauthorized)
 	b.do(http.MethodGet, "/nowhere", nil).want(http.StatusNotFound)
-	stream := b.followed(id, "")
+	stream := b.openEventStream(id, "")
 	stream.next()
 	read := func() string {
 		families, err := registry.Gather()
@@ -275,24 +278,24 @@ func TestServer_Metrics(t *testing.T) {
 	if strings.Contains(got, "follow-tenant") {
 		t.Errorf("a stream is measured like a request:\n%s", got)
 	}
-	b.server.Drain()
-	stream.rest()
-	b.until("the stream is counted out", func() bool { return strings.Contains(read(), "kind=events 0 0\n") })
+	b.handler.Drain()
+	stream.readAll()
+	b.waitFor("the stream is counted out", func() bool { return strings.Contains(read(), "kind=events 0 0\n") })
 }
 
 func TestNewServer(t *testing.T) {
 	t.Parallel()
 	t.Run("HasLimits", func(t *testing.T) {
 		b := setup(t)
-		if s := b.http; s.ReadHeaderTimeout != 5*time.Second || s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 16<<10 || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 0 {
+		if s := b.httpServer; s.ReadHeaderTimeout != 5*time.Second || s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 16<<10 || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 0 {
 			t.Errorf("%+v", s)
 		}
-		if got := b.raw("GET /health HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 30<<10) + "\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 431 ") {
+		if got := b.sendRaw("GET /health HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 30<<10) + "\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 431 ") {
 			t.Errorf("%.200s", got)
 		}
 	})
-	t.Run("GivesUpACallerWhoDoesNotRead", func(t *testing.T) {
-		b := setupWith(t, settings{pace: api.Pace{Write: 20 * time.Millisecond}})
+	t.Run("DropsClientThatDoesNotRead", func(t *testing.T) {
+		b := setupWith(t, serverOptions{timeouts: api.Timeouts{Write: 20 * time.Millisecond}})
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -305,7 +308,7 @@ func TestNewServer(t *testing.T) {
 		if _, err := io.WriteString(conn, strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 400)); err != nil {
 			t.Fatal(err)
 		}
-		b.until("the connection is cut", func() bool {
+		b.waitFor("the connection is cut", func() bool {
 			_, err := io.WriteString(conn, "\r\n")
 			return err != nil
 		})
@@ -313,24 +316,24 @@ func TestNewServer(t *testing.T) {
 	t.Run("ShutdownEndsStreams", func(t *testing.T) {
 		b := setup(t)
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
-		stream := b.followed(id, "")
+		stream := b.openEventStream(id, "")
 		stream.next()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := b.http.Shutdown(ctx); err != nil {
+		if err := b.httpServer.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
-		stream.rest()
+		stream.readAll()
 	})
-	t.Run("ThoseWhoSendNothingShutNobodyOut", func(t *testing.T) {
-		const limit, crowd = 8, 400
-		b := setupWith(t, settings{Options: api.Options{MaxConnections: limit, MaxRuns: 1, MaxWatchers: 1}})
+	t.Run("EvictsIdleConnections", func(t *testing.T) {
+		const limit, connCount = 8, 400
+		b := setupWith(t, serverOptions{Options: api.Options{MaxConnections: limit, MaxProvisionStreams: 1, MaxEventStreams: 1}})
 		b.client.CloseIdleConnections()
-		as[*http.Transport](as[held](b.client.Transport).next).DisableKeepAlives = true
+		as[*http.Transport](as[specTransport](b.client.Transport).next).DisableKeepAlives = true
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
-		stream := b.followed(id, "")
+		stream := b.openEventStream(id, "")
 		stream.next()
-		conns := make([]net.Conn, crowd)
+		conns := make([]net.Conn, connCount)
 		for i := range conns {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 			if err != nil {
@@ -346,31 +349,31 @@ func TestNewServer(t *testing.T) {
 			}
 		}
 		b.do(http.MethodGet, "/health", nil).want(http.StatusOK)
-		for _, conn := range conns[:crowd-limit] { // The oldest were sent away.
+		for _, conn := range conns[:connCount-limit] { // The oldest were sent away.
 			_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, context.DeadlineExceeded) || err == nil {
 				t.Fatalf("%v", err)
 			}
 		}
 		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
-		if got := stream.rest(); len(got) == 0 || got[len(got)-1].name != "end" {
-			t.Errorf("the stream was cut: %s", names(got))
+		if got := stream.readAll(); len(got) == 0 || got[len(got)-1].name != "end" {
+			t.Errorf("the stream was cut: %s", eventNames(got))
 		}
 	})
-	t.Run("WhoIsServedKeepsHisPlaceAndTheNextOneWaits", func(t *testing.T) {
-		var store *counted
-		b := setupWith(t, settings{
-			Options: api.Options{MaxConnections: 3, MaxRuns: 1, MaxWatchers: 1},
-			keys:    func(s access.Store) access.Store { store = &counted{Store: s}; return store },
+	t.Run("KeepsActiveConnections", func(t *testing.T) {
+		var store *countingStore
+		b := setupWith(t, serverOptions{
+			Options:  api.Options{MaxConnections: 3, MaxProvisionStreams: 1, MaxEventStreams: 1},
+			wrapKeys: func(s access.Store) access.Store { store = &countingStore{Store: s}; return store },
 		})
-		transport := as[*http.Transport](as[held](b.client.Transport).next)
+		transport := as[*http.Transport](as[specTransport](b.client.Transport).next)
 		transport.DisableKeepAlives = true
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
 		finish, deploying := make(chan struct{}), make(chan struct{})
-		b.chain.set(func(context.Context, provisioning.Tenant) error { close(deploying); <-finish; return nil })
-		stream := b.followed(id, "")
+		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error { close(deploying); <-finish; return nil })
+		stream := b.openEventStream(id, "")
 		stream.next()
-		run := b.open(b.request(http.MethodPost, "/admin/tenants", named("Hospital"), "Accept", "text/event-stream"))
+		run := b.openStream(b.request(http.MethodPost, "/admin/tenants", clinicNamed("Hospital"), "Accept", "text/event-stream"))
 		<-deploying
 		slow, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 		if err != nil {
@@ -379,14 +382,14 @@ func TestNewServer(t *testing.T) {
 		defer func() { _ = slow.Close() }()
 		before := store.finds.Load()
 		_, _ = io.WriteString(slow, "POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\nAuthorization: Bearer "+b.key+"\r\n\r\n{")
-		b.until("all places are taken by work", func() bool { return store.finds.Load() > before })
-		next := make(chan answer, 1)
+		b.waitFor("all places are taken by work", func() bool { return store.finds.Load() > before })
+		next := make(chan responseWriter, 1)
 		go func() { next <- b.do(http.MethodGet, "/health", nil) }()
 		_, _ = io.WriteString(slow, `"a": 1 }`)
 		(<-next).want(http.StatusOK)
 		close(finish)
-		if rest := run.rest(); rest[len(rest)-1].name != "outcome" {
-			t.Errorf("%s", names(rest))
+		if rest := run.readAll(); rest[len(rest)-1].name != "outcome" {
+			t.Errorf("%s", eventNames(rest))
 		}
 	})
 }

@@ -9,37 +9,38 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-type createInput struct {
+type createTenantInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Makes the repetition of this request answer as the first did, for 24 hours. Not together with Accept: text/event-stream, where the same name or external id does that."`
 	Body           createBody
 }
 
-func (s *Server) createTenant(ctx context.Context, in *createInput) (*huma.StreamResponse, error) {
+func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma.StreamResponse, error) {
 	inputs, err := in.Body.inputs()
 	if err != nil {
 		return nil, err
 	}
-	c := callOf(ctx)
-	idem, err := idempotency(c, in.IdempotencyKey, inputs)
+	c := requestContextFrom(ctx)
+	idempotency, err := newIdempotency(c, in.IdempotencyKey, inputs)
 	if err != nil {
 		return nil, err
 	}
-	if c.streams {
-		return s.run(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
+	if c.streamed {
+		return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
 	}
-	submission, err := s.opts.Service.Submit(ctx, inputs, idem)
+	submission, err := s.opts.Service.Submit(ctx, inputs, idempotency)
 	if err != nil {
 		return nil, err
 	}
-	return s.queued(submission, "Tenant provisioning for "+inputs.Name+" has been queued"), nil
+	return s.queuedResponse(submission, "Tenant provisioning for "+inputs.Name+" has been queued"), nil
 }
 
-// queued is the answer to what a worker is going to do.
-func (s *Server) queued(sub provisioning.Submission, message string) *huma.StreamResponse {
+// queuedResponse is the answer to what a worker is going to do.
+func (s *Server) queuedResponse(sub provisioning.Submission, message string) *huma.StreamResponse {
 	body := submissionView{JobID: sub.JobID, Status: "queued", Message: message, TenantID: sub.Tenant.ID}
-	return s.document(http.StatusAccepted, body, func(h func(name, value string)) {
+	return s.jsonResponse(http.StatusAccepted, body, func(h func(name, value string)) {
 		h("Location", "/admin/tenants/"+sub.Tenant.ID.String())
 		if sub.Replayed {
 			h("Idempotency-Replayed", "true")
@@ -47,8 +48,8 @@ func (s *Server) queued(sub provisioning.Submission, message string) *huma.Strea
 	})
 }
 
-// document is an answer that is written by hand, because the call can also stream.
-func (s *Server) document(status int, body any, headers func(func(name, value string))) *huma.StreamResponse {
+// jsonResponse is an answer that is written by hand, because the call can also stream.
+func (s *Server) jsonResponse(status int, body any, headers func(func(name, value string))) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		headers(ctx.SetHeader)
 		ctx.SetHeader("Content-Type", "application/json")
@@ -59,23 +60,23 @@ func (s *Server) document(status int, body any, headers func(func(name, value st
 	}}
 }
 
-type tagged struct {
+type tenantOutput struct {
 	Status int
 	ETag   string `header:"ETag" doc:"The tenant's version, for If-Match and If-None-Match." example:"\"3\""`
 	Body   tenantView
 }
 
-func taggedOf(t provisioning.Tenant) *tagged {
-	return &tagged{Status: http.StatusOK, ETag: etag(t.Version), Body: viewOf(t)}
+func withETag(t tenant.Tenant) *tenantOutput {
+	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: tenantViewOf(t)}
 }
 
-type getInput struct {
+type getTenantInput struct {
 	ByID
 	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"The answer is 304 when the tenant is still at this version."`
 }
 
-func (s *Server) getTenant(ctx context.Context, in *getInput) (*tagged, error) {
-	id, err := in.tenant()
+func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutput, error) {
+	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
 	}
@@ -87,21 +88,21 @@ func (s *Server) getTenant(ctx context.Context, in *getInput) (*tagged, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := taggedOf(t)
-	if condition.holds(t.Version) {
+	out := withETag(t)
+	if condition.matches(t.Version) {
 		out.Status = http.StatusNotModified
 	}
 	return out, nil
 }
 
-type updateInput struct {
+type updateTenantInput struct {
 	ByID
 	IfMatch string `header:"If-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"Change only this version of the tenant; see ETag." example:"\"3\""`
 	Body    patchBody
 }
 
-func (s *Server) updateTenant(ctx context.Context, in *updateInput) (*tagged, error) {
-	id, err := in.tenant()
+func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tenantOutput, error) {
+	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (s *Server) updateTenant(ctx context.Context, in *updateInput) (*tagged, er
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.wanted(ctx, id, condition)
+	version, err := s.expectedVersion(ctx, id, condition)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +122,11 @@ func (s *Server) updateTenant(ctx context.Context, in *updateInput) (*tagged, er
 	if err != nil {
 		return nil, err
 	}
-	return taggedOf(t), nil
+	return withETag(t), nil
 }
 
-func (s *Server) provisioningStatus(ctx context.Context, in *ByID) (*plain[progressView], error) {
-	id, err := in.tenant()
+func (s *Server) getProvisioningStatus(ctx context.Context, in *ByID) (*bodyOutput[progressView], error) {
+	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
 	}
@@ -133,30 +134,30 @@ func (s *Server) provisioningStatus(ctx context.Context, in *ByID) (*plain[progr
 	if err != nil {
 		return nil, err
 	}
-	log, err := s.opts.Service.Log(ctx, id, false)
+	entries, err := s.opts.Service.Log(ctx, id, false)
 	if err != nil {
 		return nil, err
 	}
 	v := progressView{
-		TenantID: t.ID, TenantName: t.Name, OverallStatus: string(t.Status), Logs: make([]logView, len(log)),
+		TenantID: t.ID, TenantName: t.Name, OverallStatus: string(t.Status), Logs: make([]logView, len(entries)),
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
 	}
-	for i, e := range log {
-		v.Logs[i] = logOf(e)
+	for i, e := range entries {
+		v.Logs[i] = logViewOf(e)
 	}
-	if t.Status.Resting() {
-		v.CompletedAt = moment(completed(t, log))
+	if t.Status.Terminal() {
+		v.CompletedAt = nullableTime(completedAt(t, entries))
 	}
-	return ok(v), nil
+	return newBodyOutput(v), nil
 }
 
-// completed is when the last step of an attempt that is over ended. The tenant's
+// completedAt is when the last step of an attempt that is over ended. The tenant's
 // own time of change is no measure: it moves on with each later change.
-func completed(t provisioning.Tenant, log []provisioning.LogEntry) time.Time {
+func completedAt(t tenant.Tenant, log []tenant.LogEntry) time.Time {
 	last := time.Time{}
 	for _, e := range log {
-		if end := e.CreatedAt.Add(e.Duration); end.After(last) {
-			last = end
+		if stepEnd := e.CreatedAt.Add(e.Duration); stepEnd.After(last) {
+			last = stepEnd
 		}
 	}
 	if last.IsZero() {

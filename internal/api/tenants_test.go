@@ -12,20 +12,22 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestServer_CreateTenant(t *testing.T) {
 	t.Parallel()
-	t.Run("QueuesAndAnswersAsDocumented", func(t *testing.T) {
-		b := setupWith(t, settings{worker: true})
+	t.Run("QueuesAndReturns202", func(t *testing.T) {
+		b := setupWith(t, serverOptions{worker: true})
 		got := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted)
 		id := got.str("tenantId")
 		if got.str("status") != "queued" || got.str("message") != "Tenant provisioning for Clinic has been queued" ||
 			got.header.Get("Location") != "/admin/tenants/"+id || len(got.json) != 4 || got.header.Get("Idempotency-Replayed") != "" {
 			t.Errorf("%s, %v", got.text, got.header)
 		}
-		b.until("the tenant is live", func() bool {
+		b.waitFor("the tenant is live", func() bool {
 			return b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK).str("status") == "ACTIVE"
 		})
 		job := b.do(http.MethodGet, "/jobs/"+got.str("jobId"), nil).want(http.StatusOK)
@@ -33,7 +35,7 @@ func TestServer_CreateTenant(t *testing.T) {
 			t.Errorf("%s", job.text)
 		}
 	})
-	t.Run("StoresEveryFieldAsTheCallersOwn", func(t *testing.T) {
+	t.Run("StoresEveryFieldAndCaller", func(t *testing.T) {
 		b := setup(t)
 		body := clinic()
 		body["name"], body["externalId"], body["managedBy"], body["metadata"] = " Clínica  ", "crm-1", "terraform", map[string]string{"region": "eu", "": ""}
@@ -43,13 +45,13 @@ func TestServer_CreateTenant(t *testing.T) {
 		if got.str("name") != "Clínica" || got.str("externalId") != "crm-1" || got.str("managedBy") != "terraform" || as[map[string]any](got.json["metadata"])["region"] != "eu" {
 			t.Errorf("%s", got.text)
 		}
-		events, err := b.db.AuditEvents(t.Context(), uuid.MustParse(id), 0, 10)
-		if err != nil || len(events) == 0 || events[0].Caller.Kind != provisioning.CallerAPIKey || events[0].Caller.Name != "admin" ||
+		events, err := b.db.Events(t.Context(), uuid.MustParse(id), 0, 10)
+		if err != nil || len(events) == 0 || events[0].Caller.Kind != audit.CallerAPIKey || events[0].Caller.Name != "admin" ||
 			events[0].Caller.Address != "127.0.0.1" || events[0].Caller.RequestID == "" || !strings.HasPrefix(b.key, "hck_"+events[0].Caller.ID) {
 			t.Errorf("%+v, %v", events, err)
 		}
 	})
-	t.Run("TakesNullForWhatIsOptional", func(t *testing.T) {
+	t.Run("AcceptsNullForOptionalFields", func(t *testing.T) {
 		b := setup(t)
 		body := clinic()
 		body["externalId"], body["managedBy"], body["metadata"] = nil, nil, nil
@@ -59,12 +61,12 @@ func TestServer_CreateTenant(t *testing.T) {
 			t.Errorf("%s", got.text)
 		}
 	})
-	t.Run("RefusesATakenNameAndExternalID", func(t *testing.T) {
+	t.Run("RejectsDuplicateNameAndExternalID", func(t *testing.T) {
 		b := setup(t)
 		body := clinic()
 		body["externalId"] = "crm-1"
 		b.do(http.MethodPost, "/admin/tenants", body).want(http.StatusAccepted)
-		got := b.do(http.MethodPost, "/admin/tenants", named("CLINIC")).want(http.StatusConflict)
+		got := b.do(http.MethodPost, "/admin/tenants", clinicNamed("CLINIC")).want(http.StatusConflict)
 		if e := as[[]any](got.json["errors"]); len(e) != 1 || as[map[string]any](e[0])["field"] != "name" {
 			t.Errorf("%s", got.text)
 		}
@@ -78,11 +80,11 @@ func TestServer_CreateTenant(t *testing.T) {
 
 func TestServer_CreateTenant_Idempotency(t *testing.T) {
 	t.Parallel()
-	create := func(b *bundle, body any, key string) answer {
+	create := func(b *testServer, body any, key string) responseWriter {
 		b.t.Helper()
 		return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", key)
 	}
-	t.Run("AnswersTheSameAgain", func(t *testing.T) {
+	t.Run("ReplaysResponse", func(t *testing.T) {
 		b := setup(t)
 		first := create(b, clinic(), "k1").want(http.StatusAccepted)
 		spelled := clinic()
@@ -95,11 +97,11 @@ func TestServer_CreateTenant_Idempotency(t *testing.T) {
 			t.Errorf("%d tenants", n)
 		}
 	})
-	t.Run("AnswersTheSameWhenBothComeAtOnce", func(t *testing.T) {
+	t.Run("ReplaysConcurrentRequest", func(t *testing.T) {
 		b := setup(t)
 		var (
 			all     sync.WaitGroup
-			answers = make([]answer, 8)
+			answers = make([]responseWriter, 8)
 		)
 		for i := range answers {
 			all.Go(func() { answers[i] = create(b, clinic(), "k1") })
@@ -118,39 +120,39 @@ func TestServer_CreateTenant_Idempotency(t *testing.T) {
 			t.Errorf("%d replays", replayed)
 		}
 	})
-	t.Run("RefusesAnotherRequestUnderTheSameKey", func(t *testing.T) {
+	t.Run("RejectsDifferentRequestWithSameKey", func(t *testing.T) {
 		b := setup(t)
 		create(b, clinic(), "k1").want(http.StatusAccepted)
-		create(b, named("Hospital"), "k1").want(http.StatusUnprocessableEntity)
-		if got := b.refusals(uuid.Nil); len(got) != 1 || got[0].Detail["status"] != 422.0 {
+		create(b, clinicNamed("Hospital"), "k1").want(http.StatusUnprocessableEntity)
+		if got := b.auditRefusals(uuid.Nil); len(got) != 1 || got[0].Detail["status"] != 422.0 {
 			t.Errorf("%+v", got)
 		}
 	})
-	t.Run("RepeatsARefusal", func(t *testing.T) {
+	t.Run("ReplaysRejection", func(t *testing.T) {
 		b := setup(t)
 		create(b, clinic(), "k1").want(http.StatusAccepted)
 		create(b, clinic(), "k2").want(http.StatusConflict)
 		b.exec(`UPDATE tenants SET status = 'FAILED'`)
 		create(b, clinic(), "k2").want(http.StatusConflict)
 	})
-	t.Run("KeysOfOthersAreOtherKeys", func(t *testing.T) {
+	t.Run("ScopesKeysByCaller", func(t *testing.T) {
 		b := setup(t)
 		create(b, clinic(), "k1").want(http.StatusAccepted)
-		b.key = b.issue("other", access.ScopeWrite)
-		if got := create(b, named("Hospital"), "k1").want(http.StatusAccepted); got.header.Get("Idempotency-Replayed") != "" {
+		b.key = b.createKey("other", access.ScopeWrite)
+		if got := create(b, clinicNamed("Hospital"), "k1").want(http.StatusAccepted); got.header.Get("Idempotency-Replayed") != "" {
 			t.Error("another caller's answer")
 		}
 	})
-	t.Run("RefusesWhatIsNoKey", func(t *testing.T) {
+	t.Run("RejectsInvalidKey", func(t *testing.T) {
 		b := setup(t)
 		for _, key := range []string{strings.Repeat("k", 256), "a b", "käse", " "} {
-			create(b, clinic(), key).wantFaults("Idempotency-Key")
+			create(b, clinic(), key).wantFieldErrors("Idempotency-Key")
 		}
 		create(b, clinic(), strings.Repeat("k", 255)).want(http.StatusAccepted)
 		r := b.request(http.MethodPost, "/admin/tenants", clinic())
 		r.Header["Idempotency-Key"] = []string{"a", "b"}
-		b.send(r).wantFaults("Idempotency-Key")
-		b.do(http.MethodPost, "/admin/tenants", named("Run"), "Idempotency-Key", "k9", "Accept", "text/event-stream").wantFaults("Idempotency-Key")
+		b.send(r).wantFieldErrors("Idempotency-Key")
+		b.do(http.MethodPost, "/admin/tenants", clinicNamed("Run"), "Idempotency-Key", "k9", "Accept", "text/event-stream").wantFieldErrors("Idempotency-Key")
 		if n := b.count(`SELECT count(*) FROM tenants`); n != 1 {
 			t.Errorf("%d tenants", n)
 		}
@@ -159,7 +161,7 @@ func TestServer_CreateTenant_Idempotency(t *testing.T) {
 
 func TestServer_GetTenant(t *testing.T) {
 	t.Parallel()
-	t.Run("ShowsNullForWhatIsNotThere", func(t *testing.T) {
+	t.Run("NullForMissingValues", func(t *testing.T) {
 		b := setup(t)
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
 		got := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK)
@@ -177,17 +179,17 @@ func TestServer_GetTenant(t *testing.T) {
 			t.Errorf("createdAt %q", got.str("createdAt"))
 		}
 	})
-	t.Run("ShowsWhatALiveOneHas", func(t *testing.T) {
+	t.Run("ShowsActiveTenant", func(t *testing.T) {
 		b := setup(t)
-		v := b.live(clinic())
+		v := b.createActive(clinic())
 		got := b.do(http.MethodGet, "/admin/tenants/"+as[string](v["id"]), nil).want(http.StatusOK)
 		if got.str("status") != "ACTIVE" || !strings.HasPrefix(got.str("sorobanContractId"), "C") || got.str("activatedAt") == "" || got.str("welcomeEmailStatus") != "SENT" || got.json["attempt"] != 1.0 {
 			t.Errorf("%s", got.text)
 		}
 	})
-	t.Run("AnswersAConditionWith304", func(t *testing.T) {
+	t.Run("Returns304WhenNotModified", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.live(clinic())["id"])
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
 		tag := b.do(http.MethodGet, path, nil).header.Get("ETag")
 		for _, condition := range []string{tag, "W/" + tag, `"0", ` + tag, "*"} {
 			got := b.do(http.MethodGet, path, nil, "If-None-Match", condition).want(http.StatusNotModified)
@@ -196,28 +198,28 @@ func TestServer_GetTenant(t *testing.T) {
 			}
 		}
 		b.do(http.MethodGet, path, nil, "If-None-Match", `"0"`).want(http.StatusOK)
-		b.do(http.MethodPatch, path, named("Hospital")).want(http.StatusOK)
+		b.do(http.MethodPatch, path, clinicNamed("Hospital")).want(http.StatusOK)
 		if got := b.do(http.MethodGet, path, nil, "If-None-Match", tag).want(http.StatusOK); got.str("name") != "Hospital" {
 			t.Errorf("%s", got.text)
 		}
-		b.do(http.MethodGet, path, nil, "If-None-Match", "3").wantFaults("If-None-Match")
+		b.do(http.MethodGet, path, nil, "If-None-Match", "3").wantFieldErrors("If-None-Match")
 	})
-	t.Run("KnowsNoTenantByAnIDThatIsNone", func(t *testing.T) {
+	t.Run("Returns404ForInvalidID", func(t *testing.T) {
 		b := setup(t)
 		for _, id := range []string{"nil", uuid.NewString(), strings.ToUpper(uuid.NewString()), "{" + uuid.NewString() + "}", strings.ReplaceAll(uuid.NewString(), "-", ""), "a%2Fb", "%00", strings.Repeat("9", 500)} {
 			b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusNotFound)
 		}
-		b.do(http.MethodGet, "/admin/tenants/%ff", nil).wantFaults("path")
+		b.do(http.MethodGet, "/admin/tenants/%ff", nil).wantFieldErrors("path")
 	})
 }
 
 func TestServer_UpdateTenant(t *testing.T) {
 	t.Parallel()
-	t.Run("ChangesWhatIsGiven", func(t *testing.T) {
+	t.Run("ChangesGivenFields", func(t *testing.T) {
 		b := setup(t)
 		body := clinic()
 		body["externalId"], body["managedBy"], body["metadata"] = "crm-1", "me", map[string]string{"a": "1"}
-		v := b.live(body)
+		v := b.createActive(body)
 		path := "/admin/tenants/" + as[string](v["id"])
 		got := b.do(http.MethodPatch, path, map[string]any{"adminEmail": " grace@clinic.example ", "adminLastName": "Hopper"}).want(http.StatusOK)
 		if got.str("adminEmail") != "grace@clinic.example" || got.str("adminLastName") != "Hopper" || got.str("adminFirstName") != "Ada" || got.str("externalId") != "crm-1" ||
@@ -233,48 +235,48 @@ func TestServer_UpdateTenant(t *testing.T) {
 			t.Error("an empty change is one")
 		}
 	})
-	t.Run("ChangesOnlyTheVersionThatWasRead", func(t *testing.T) {
+	t.Run("HonoursIfMatch", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.live(clinic())["id"])
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
 		read := b.do(http.MethodGet, path, nil).header.Get("ETag")
-		b.do(http.MethodPatch, path, named("Hospital"), "If-Match", read).want(http.StatusOK)
+		b.do(http.MethodPatch, path, clinicNamed("Hospital"), "If-Match", read).want(http.StatusOK)
 		for _, condition := range []string{read, "W/" + read, `"nobody's"`, `"0"`, read + `, "999999"`} {
-			b.do(http.MethodPatch, path, named("Stale"), "If-Match", condition).want(http.StatusPreconditionFailed)
+			b.do(http.MethodPatch, path, clinicNamed("Stale"), "If-Match", condition).want(http.StatusPreconditionFailed)
 		}
 		now := b.do(http.MethodGet, path, nil)
 		if now.str("name") != "Hospital" {
 			t.Errorf("%s", now.text)
 		}
-		if got := b.do(http.MethodPatch, path, named("One"), "If-Match", read+" , "+now.header.Get("ETag")).want(http.StatusOK); got.str("name") != "One" {
+		if got := b.do(http.MethodPatch, path, clinicNamed("One"), "If-Match", read+" , "+now.header.Get("ETag")).want(http.StatusOK); got.str("name") != "One" {
 			t.Errorf("%s", got.text)
 		}
-		b.do(http.MethodPatch, path, named("Two"), "If-Match", "*").want(http.StatusOK)
-		b.do(http.MethodPatch, path, named("Three")).want(http.StatusOK)
+		b.do(http.MethodPatch, path, clinicNamed("Two"), "If-Match", "*").want(http.StatusOK)
+		b.do(http.MethodPatch, path, clinicNamed("Three")).want(http.StatusOK)
 		for _, condition := range []string{"3", `"3`, `"1" "2"`, `W/3`, `"1",x`, `"a b"`} {
-			b.do(http.MethodPatch, path, named("Odd"), "If-Match", condition).wantFaults("If-Match")
+			b.do(http.MethodPatch, path, clinicNamed("Odd"), "If-Match", condition).wantFieldErrors("If-Match")
 		}
-		r := b.request(http.MethodPatch, path, named("Four"))
+		r := b.request(http.MethodPatch, path, clinicNamed("Four"))
 		r.Header["If-Match"] = []string{`"1"`, b.do(http.MethodGet, path, nil).header.Get("ETag")}
 		b.send(r).want(http.StatusOK)
 	})
-	t.Run("TellsEverythingThatIsWrong", func(t *testing.T) {
+	t.Run("ReportsAllFieldErrors", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.live(clinic())["id"])
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
 		b.do(http.MethodPatch, path, map[string]any{
 			"name": "x", "adminEmail": "x", "adminFirstName": "", "adminLastName": "a\nb", "externalId": " x", "managedBy": strings.Repeat("x", 256), "metadata": map[string]string{"": "x"},
-		}).wantFaults("name", "adminEmail", "adminFirstName", "adminLastName", "externalId", "managedBy", "metadata")
-		b.do(http.MethodPatch, path, map[string]any{"name": nil, "status": "ACTIVE"}).wantFaults("name", "status")
+		}).wantFieldErrors("name", "adminEmail", "adminFirstName", "adminLastName", "externalId", "managedBy", "metadata")
+		b.do(http.MethodPatch, path, map[string]any{"name": nil, "status": "ACTIVE"}).wantFieldErrors("name", "status")
 		got := b.do(http.MethodGet, path, nil)
 		if got.str("name") != "Clinic" {
 			t.Errorf("%s", got.text)
 		}
 	})
-	t.Run("RefusesTakenNames", func(t *testing.T) {
+	t.Run("RejectsDuplicateNames", func(t *testing.T) {
 		b := setup(t)
-		b.live(named("Hospital"))
-		path := "/admin/tenants/" + as[string](b.live(clinic())["id"])
-		b.do(http.MethodPatch, path, named("hospital")).want(http.StatusConflict)
-		b.do(http.MethodPatch, "/admin/tenants/"+uuid.NewString(), named("Nobody")).want(http.StatusNotFound)
+		b.createActive(clinicNamed("Hospital"))
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		b.do(http.MethodPatch, path, clinicNamed("hospital")).want(http.StatusConflict)
+		b.do(http.MethodPatch, "/admin/tenants/"+uuid.NewString(), clinicNamed("Nobody")).want(http.StatusNotFound)
 	})
 }
 
@@ -283,7 +285,7 @@ func TestServer_ProvisioningStatus(t *testing.T) {
 	steps := "CREATE_TENANT_RECORD CREATE_SCHEMA RUN_MIGRATIONS SEED_ROLES_AND_USER DEPLOY_SOROBAN_CONTRACT STORE_CONTRACT_ADDRESS SEND_WELCOME_EMAIL"
 	t.Run("ShowsSevenStepsInOrder", func(t *testing.T) {
 		b := setup(t)
-		v := b.live(clinic())
+		v := b.createActive(clinic())
 		got := b.do(http.MethodGet, "/admin/tenants/"+as[string](v["id"])+"/provisioning-status", nil).want(http.StatusOK)
 		if got.str("tenantId") != v["id"] || got.str("tenantName") != "Clinic" || got.str("overallStatus") != "ACTIVE" || got.str("completedAt") < got.str("createdAt") {
 			t.Errorf("%s", got.text)
@@ -300,10 +302,10 @@ func TestServer_ProvisioningStatus(t *testing.T) {
 			t.Errorf("%v", names)
 		}
 	})
-	t.Run("IsNotCompleteWhileItRuns", func(t *testing.T) {
-		b := setupWith(t, settings{worker: true})
+	t.Run("CompletedAtIsNullWhileRunning", func(t *testing.T) {
+		b := setupWith(t, serverOptions{worker: true})
 		deploying, finish := make(chan struct{}), make(chan struct{})
-		b.chain.set(func(context.Context, provisioning.Tenant) error { close(deploying); <-finish; return nil })
+		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error { close(deploying); <-finish; return nil })
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
 		<-deploying
 		got := b.do(http.MethodGet, "/admin/tenants/"+id+"/provisioning-status", nil).want(http.StatusOK)
@@ -313,16 +315,16 @@ func TestServer_ProvisioningStatus(t *testing.T) {
 			t.Errorf("%s", got.text)
 		}
 		close(finish)
-		b.until("it is complete", func() bool {
+		b.waitFor("it is complete", func() bool {
 			return b.do(http.MethodGet, "/admin/tenants/"+id+"/provisioning-status", nil).json["completedAt"] != nil
 		})
 	})
-	t.Run("KeepsTheTimeOfAFailureAndTellsWhy", func(t *testing.T) {
+	t.Run("KeepsFailureTimeAndError", func(t *testing.T) {
 		b := setup(t)
-		b.chain.set(func(context.Context, provisioning.Tenant) error {
-			return provisioning.Errorf(provisioning.KindPermanent, "deploy", "the balance is too low; fund the account")
+		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error {
+			return errs.Errorf(errs.KindPermanent, "deploy", "the balance is too low; fund the account")
 		})
-		events := b.run("/admin/tenants", clinic())
+		events := b.provision("/admin/tenants", clinic())
 		id := as[string](as[map[string]any](events[len(events)-1].json["tenant"])["id"])
 		path := "/admin/tenants/" + id
 		first := b.do(http.MethodGet, path+"/provisioning-status", nil).want(http.StatusOK)

@@ -6,7 +6,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // What the API shows, field for field. What is not there yet is null, not absent.
@@ -19,7 +20,7 @@ type tenantSummary struct {
 	CreatedAt  time.Time `json:"createdAt"`
 }
 
-func summaryOf(t provisioning.Tenant) tenantSummary {
+func tenantSummaryOf(t tenant.Tenant) tenantSummary {
 	return tenantSummary{ID: t.ID, Name: t.Name, Status: string(t.Status), AdminEmail: t.AdminEmail, CreatedAt: t.CreatedAt.UTC()}
 }
 
@@ -53,15 +54,15 @@ type tenantView struct {
 	PurgedAt           *time.Time        `json:"purgedAt" doc:"When its schema and role were dropped."`
 }
 
-func viewOf(t provisioning.Tenant) tenantView {
+func tenantViewOf(t tenant.Tenant) tenantView {
 	v := tenantView{
 		ID: t.ID, Name: t.Name, SchemaName: t.SchemaName, DatabaseRole: t.DatabaseRole, Status: string(t.Status),
 		AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName, AdminLastName: t.AdminLastName,
-		SorobanContractID: text(t.ContractID), ProvisioningError: text(t.ProvisioningError),
-		ExternalID: text(t.ExternalID), ManagedBy: text(t.ManagedBy), Metadata: t.Metadata,
+		SorobanContractID: nullIfEmpty(t.ContractID), ProvisioningError: nullIfEmpty(t.ProvisioningError),
+		ExternalID: nullIfEmpty(t.ExternalID), ManagedBy: nullIfEmpty(t.ManagedBy), Metadata: t.Metadata,
 		WelcomeEmailStatus: string(t.WelcomeEmail), Attempt: t.Attempt, Version: t.Version,
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
-		ActivatedAt: moment(t.ActivatedAt), ArchivedAt: moment(t.ArchivedAt), PurgedAt: moment(t.PurgedAt),
+		ActivatedAt: nullableTime(t.ActivatedAt), ArchivedAt: nullableTime(t.ArchivedAt), PurgedAt: nullableTime(t.PurgedAt),
 	}
 	if v.Metadata == nil {
 		v.Metadata = map[string]string{}
@@ -87,12 +88,12 @@ type logView struct {
 	CreatedAt  time.Time      `json:"createdAt"`
 }
 
-func logOf(e provisioning.LogEntry) logView {
+func logViewOf(e tenant.LogEntry) logView {
 	v := logView{
-		ID: e.ID, Step: string(e.Step), Status: string(e.Status), Result: e.Result, Error: text(e.Error),
+		ID: e.ID, Step: string(e.Step), Status: string(e.Status), Result: e.Result, Error: nullIfEmpty(e.Error),
 		Attempt: e.Attempt, CreatedAt: e.CreatedAt.UTC(),
 	}
-	if e.Status != provisioning.StepPending && e.Status != provisioning.StepInProgress {
+	if e.Status != tenant.StepPending && e.Status != tenant.StepInProgress {
 		ms := milliseconds(e.Duration)
 		v.DurationMs = &ms
 	}
@@ -114,7 +115,7 @@ type archivedView struct {
 	Message string `json:"message"`
 }
 
-type resentView struct {
+type invitedView struct {
 	Status             string   `json:"status" enum:"sent,failed"`
 	WelcomeEmailStatus string   `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED" doc:"PENDING: it is tried again by itself."`
 	Message            string   `json:"message"`
@@ -129,8 +130,8 @@ type callerView struct {
 	RequestID *string `json:"requestId"`
 }
 
-func callerOf(c provisioning.Caller) callerView {
-	return callerView{Kind: string(c.Kind), ID: text(c.ID), Name: text(c.Name), Address: text(c.Address), RequestID: text(c.RequestID)}
+func callerViewOf(c audit.Caller) callerView {
+	return callerView{Kind: string(c.Kind), ID: nullIfEmpty(c.ID), Name: nullIfEmpty(c.Name), Address: nullIfEmpty(c.Address), RequestID: nullIfEmpty(c.RequestID)}
 }
 
 type certificateView struct {
@@ -145,10 +146,10 @@ type certificateView struct {
 	By                callerView       `json:"by" doc:"Who wanted it."`
 }
 
-func certificateOf(c provisioning.PurgeCertificate) certificateView {
+func certificateViewOf(c tenant.PurgeCertificate) certificateView {
 	v := certificateView{
-		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: text(c.ContractID),
-		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: text(c.AuditHead), By: callerOf(c.By),
+		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: nullIfEmpty(c.ContractID),
+		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: nullIfEmpty(c.AuditHead), By: callerViewOf(c.By),
 	}
 	if v.Rows == nil {
 		v.Rows = map[string]int64{}
@@ -156,16 +157,16 @@ func certificateOf(c provisioning.PurgeCertificate) certificateView {
 	return v
 }
 
-// text is null for nothing.
-func text(s string) *string {
+// nullIfEmpty is null for nothing.
+func nullIfEmpty(s string) *string {
 	if s == "" {
 		return nil
 	}
 	return &s
 }
 
-// moment is null for what has not happened.
-func moment(t time.Time) *time.Time {
+// nullableTime is null for what has not happened.
+func nullableTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

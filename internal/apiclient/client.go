@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // Options are the settings of a Client.
@@ -20,56 +23,56 @@ type Options struct {
 	// HTTPClient sends the requests. Default: one with sane limits and no overall
 	// timeout, because a provisioning takes as long as it takes; contexts end calls.
 	HTTPClient *http.Client
-	Observer   provisioning.Observer    // Told of each step. Default: nobody watches.
-	Retry      provisioning.RetryPolicy // For what is safe to repeat. Default provisioning.DefaultRetry.
-	Clock      provisioning.Clock       // Default provisioning.SystemClock.
+	Observer   provisioning.Observer // Told of each step. Default: nobody watches.
+	Retry      retry.Policy          // For what is safe to repeat. Default retry.Default.
+	Clock      clock.Clock           // Default clock.System.
 }
 
 // Client is a tenant-api, seen from outside. It may be used by many goroutines.
 type Client struct {
-	base     *url.URL
-	options  Options
-	requests *http.Client
-	silence  time.Duration
+	baseURL     *url.URL
+	options     Options
+	httpClient  *http.Client
+	idleTimeout time.Duration
 }
 
-// silence is how long a stream may say nothing before it counts as lost. The
+// streamIdleTimeout is how long a stream may say nothing before it counts as lost. The
 // server gives a sign of life every three seconds.
-const silence = 15 * time.Second
+const streamIdleTimeout = 15 * time.Second
 
 // New reads the settings. It connects to nothing. KindInvalid when they cannot be used.
 func New(o Options) (*Client, error) {
 	const op = "set up API client"
 	base, err := url.Parse(strings.TrimRight(o.URL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
-		return nil, provisioning.Errorf(provisioning.KindInvalid, op, "the address of tenant-api is no base URL; give it as https://tenants.platform.example")
+		return nil, errs.Errorf(errs.KindInvalid, op, "the address of tenant-api is no base URL; give it as https://tenants.platform.example")
 	}
 	if o.Token == "" || strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, provisioning.Errorf(provisioning.KindInvalid, op, "the token for tenant-api is empty or has characters that no token has; create one with: tenant-api apikey create")
+		return nil, errs.Errorf(errs.KindInvalid, op, "the token for tenant-api is empty or has characters that no token has; create one with: tenant-api apikey create")
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "healthcare-apiclient"
 	}
 	if o.Retry.Attempts == 0 {
-		o.Retry = provisioning.DefaultRetry()
+		o.Retry = retry.Default()
 	}
 	if o.Clock == nil {
-		o.Clock = provisioning.SystemClock{}
+		o.Clock = clock.System{}
 	}
 	if o.Observer == nil {
 		o.Observer = func(context.Context, provisioning.Event) {}
 	}
-	c := &Client{base: base, options: o, requests: o.HTTPClient, silence: silence}
-	if c.requests == nil {
-		c.requests = &http.Client{Transport: transport()}
+	c := &Client{baseURL: base, options: o, httpClient: o.HTTPClient, idleTimeout: streamIdleTimeout}
+	if c.httpClient == nil {
+		c.httpClient = &http.Client{Transport: newTransport()}
 	}
 	// A token goes to the server that was named and to no other one.
-	c.requests = &http.Client{Transport: c.requests.Transport, Timeout: c.requests.Timeout, Jar: c.requests.Jar,
+	c.httpClient = &http.Client{Transport: c.httpClient.Transport, Timeout: c.httpClient.Timeout, Jar: c.httpClient.Jar,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
 
-func transport() *http.Transport {
+func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		TLSHandshakeTimeout:   10 * time.Second,

@@ -13,23 +13,25 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestTenants holds the service and the client of the API to the same behaviour,
+// TestConformance holds the service and the client of the API to the same behaviour,
 // down to the words of errors: the provider shows them.
-func TestTenants(t *testing.T) {
+func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, implementation := range map[string]func(w *world) tenants{
-		"Service": func(w *world) tenants { return w.service },
-		"Client":  func(w *world) tenants { return w.client(w.server.URL) },
+	for name, implementation := range map[string]func(w *testServer) tenantService{
+		"Service": func(w *testServer) tenantService { return w.service },
+		"Client":  func(w *testServer) tenantService { return w.client(w.server.URL) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range slices.Concat(conformance, passwords) {
+			for _, c := range slices.Concat(conformance, passwordConformance) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					w := newWorld(t)
+					w := newTestServer(t)
 					c.test(t, w, implementation(w))
 				})
 			}
@@ -37,14 +39,14 @@ func TestTenants(t *testing.T) {
 	}
 }
 
-// conformer is one test of the suite.
-type conformer struct {
+// conformanceCase is one test of the suite.
+type conformanceCase struct {
 	name string
-	test func(t *testing.T, w *world, all tenants)
+	test func(t *testing.T, w *testServer, all tenantService)
 }
 
-var conformance = []conformer{
-	{"ProvisionsAndReads", func(t *testing.T, w *world, all tenants) {
+var conformance = []conformanceCase{
+	{"ProvisionsAndReads", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -53,32 +55,32 @@ var conformance = []conformer{
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, out.Tenant, stored)
-		for what, read := range map[string]func() (provisioning.Tenant, error){
-			"Get":              func() (provisioning.Tenant, error) { return all.Get(t.Context(), stored.ID) },
-			"FindByName":       func() (provisioning.Tenant, error) { return all.FindByName(t.Context(), " st. mary's CLINIC ") },
-			"FindByExternalID": func() (provisioning.Tenant, error) { return all.FindByExternalID(t.Context(), "crm-1") },
+		assertSameTenant(t, out.Tenant, stored)
+		for what, read := range map[string]func() (tenant.Tenant, error){
+			"Get":              func() (tenant.Tenant, error) { return all.Get(t.Context(), stored.ID) },
+			"FindByName":       func() (tenant.Tenant, error) { return all.FindByName(t.Context(), " st. mary's CLINIC ") },
+			"FindByExternalID": func() (tenant.Tenant, error) { return all.FindByExternalID(t.Context(), "crm-1") },
 		} {
 			got, err := read()
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
-			same(t, got, stored)
+			assertSameTenant(t, got, stored)
 		}
-		if stored.Status != provisioning.StatusActive || len(out.Warnings) != 0 || out.Continued || out.Adopted {
+		if stored.Status != tenant.StatusActive || len(out.Warnings) != 0 || out.Continued || out.Adopted {
 			t.Errorf("%+v", out)
 		}
 	}},
-	{"NamesEveryBrokenRule", func(t *testing.T, _ *world, all tenants) {
+	{"NamesEveryBrokenRule", func(t *testing.T, _ *testServer, all tenantService) {
 		in := clinic()
 		in.Name, in.AdminEmail = "ab", "nobody"
 		_, err := all.Provision(t.Context(), in)
-		wantKind(t, err, provisioning.KindInvalid)
-		if got, want := provisioning.SafeMessage(err), "name has 2 characters; at least 3 are needed; adminEmail needs exactly one @"; !strings.HasPrefix(got, want) {
+		wantKind(t, err, errs.KindInvalid)
+		if got, want := errs.SafeMessage(err), "name has 2 characters; at least 3 are needed; adminEmail needs exactly one @"; !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}},
-	{"NeverAdoptsALiveTenant", func(t *testing.T, _ *world, all tenants) {
+	{"NeverAdoptsALiveTenant", func(t *testing.T, _ *testServer, all tenantService) {
 		in := clinic()
 		in.ManagedBy = ""
 		first, err := all.Provision(t.Context(), in)
@@ -86,16 +88,16 @@ var conformance = []conformer{
 			t.Fatal(err)
 		}
 		out, err := all.Provision(t.Context(), in)
-		wantKind(t, err, provisioning.KindConflict)
-		if out.Standing == nil || out.Standing.ID != first.Tenant.ID || out.Tenant.ID != uuid.Nil ||
-			!strings.Contains(provisioning.SafeMessage(err), "a tenant with this external id exists already: St. Mary's Clinic ("+first.Tenant.ID.String()+"), ACTIVE") {
+		wantKind(t, err, errs.KindConflict)
+		if out.ConflictingTenant == nil || out.ConflictingTenant.ID != first.Tenant.ID || out.Tenant.ID != uuid.Nil ||
+			!strings.Contains(errs.SafeMessage(err), "a tenant with this external id exists already: St. Mary's Clinic ("+first.Tenant.ID.String()+"), ACTIVE") {
 			t.Errorf("%+v, %v", out, err)
 		}
-		if fields := provisioning.FieldsOf(err); len(fields) != 1 || fields[0].Field != "externalId" {
+		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "externalId" {
 			t.Errorf("fields %v", fields)
 		}
 	}},
-	{"AdoptsItsOwn", func(t *testing.T, _ *world, all tenants) {
+	{"AdoptsOwnTenant", func(t *testing.T, _ *testServer, all tenantService) {
 		first, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -105,13 +107,13 @@ var conformance = []conformer{
 			t.Errorf("%+v, %v", out, err)
 		}
 	}},
-	{"FailsAndIsContinued", func(t *testing.T, w *world, all tenants) {
+	{"ContinuesFailedTenant", func(t *testing.T, w *testServer, all tenantService) {
 		w.onDeploy = func(context.Context) error {
-			return provisioning.Errorf(provisioning.KindPermanent, "deploy", "the deployer has no funds")
+			return errs.Errorf(errs.KindPermanent, "deploy", "the deployer has no funds")
 		}
 		first, err := all.Provision(t.Context(), clinic())
-		wantKind(t, err, provisioning.KindPermanent)
-		if first.Tenant.Status != provisioning.StatusFailed || !strings.HasPrefix(provisioning.SafeMessage(err), "step DEPLOY_SOROBAN_CONTRACT failed: the deployer has no funds") {
+		wantKind(t, err, errs.KindPermanent)
+		if first.Tenant.Status != tenant.StatusFailed || !strings.HasPrefix(errs.SafeMessage(err), "step DEPLOY_SOROBAN_CONTRACT failed: the deployer has no funds") {
 			t.Fatalf("%+v, %v", first.Tenant, err)
 		}
 		w.onDeploy = nil
@@ -120,17 +122,17 @@ var conformance = []conformer{
 			t.Errorf("%+v, %v", out, err)
 		}
 	}},
-	{"TransientFaultEndsFailed", func(t *testing.T, w *world, all tenants) {
+	{"TransientFaultEndsFailed", func(t *testing.T, w *testServer, all tenantService) {
 		w.onDeploy = func(context.Context) error {
-			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the network is busy")
+			return errs.Errorf(errs.KindTransient, "deploy", "the network is busy")
 		}
 		out, err := all.Provision(t.Context(), clinic())
-		wantKind(t, err, provisioning.KindTransient)
-		if out.Tenant.Status != provisioning.StatusFailed || w.deploys != 2 { // The attempt's own two tries, and no other attempt.
+		wantKind(t, err, errs.KindTransient)
+		if out.Tenant.Status != tenant.StatusFailed || w.deploys != 2 { // The attempt's own two tries, and no other attempt.
 			t.Errorf("%s after %d tries, %v", out.Tenant.Status, w.deploys, err)
 		}
 	}},
-	{"ResumesAfterAStop", func(t *testing.T, w *world, all tenants) {
+	{"ContinuesAfterCancel", func(t *testing.T, w *testServer, all tenantService) {
 		ctx, stop := context.WithCancel(t.Context())
 		reached := make(chan struct{})
 		w.onDeploy = func(ctx context.Context) error {
@@ -141,35 +143,35 @@ var conformance = []conformer{
 		// A step may finish; this one does not, so its time is what the pipeline gives it.
 		go func() { <-reached; w.mu.Lock(); w.onDeploy = nil; w.mu.Unlock(); stop() }()
 		out, err := all.Provision(ctx, clinic())
-		wantKind(t, err, provisioning.KindCancelled)
-		if out.Tenant.ID == uuid.Nil || out.Tenant.Status != provisioning.StatusProvisioning {
+		wantKind(t, err, errs.KindCancelled)
+		if out.Tenant.ID == uuid.Nil || out.Tenant.Status != tenant.StatusProvisioning {
 			t.Fatalf("%+v, %v", out, err)
 		}
 	}},
-	{"WarnsOfAnUnsentMail", func(t *testing.T, w *world, all tenants) {
+	{"WarnsWhenMailIsNotSent", func(t *testing.T, w *testServer, all tenantService) {
 		w.onMail = func() error {
-			return provisioning.Errorf(provisioning.KindPermanent, "send", "the mail server refused the message for good (554)")
+			return errs.Errorf(errs.KindPermanent, "send", "the mail server refused the message for good (554)")
 		}
 		out, err := all.Provision(t.Context(), clinic())
-		if err != nil || out.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "(554)") {
+		if err != nil || out.Tenant.WelcomeEmail != tenant.WelcomeEmailFailed || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "(554)") {
 			t.Fatalf("%+v, %v", out, err)
 		}
-		again, err := all.ResendWelcome(t.Context(), out.Tenant.ID)
-		if err != nil || len(again.Warnings) != 1 || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed {
+		again, err := all.Invite(t.Context(), out.Tenant.ID)
+		if err != nil || len(again.Warnings) != 1 || again.Tenant.WelcomeEmail != tenant.WelcomeEmailFailed {
 			t.Errorf("%+v, %v", again, err)
 		}
 		w.onMail = nil
-		again, err = all.ResendWelcome(t.Context(), out.Tenant.ID)
-		if err != nil || len(again.Warnings) != 0 || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailSent {
+		again, err = all.Invite(t.Context(), out.Tenant.ID)
+		if err != nil || len(again.Warnings) != 0 || again.Tenant.WelcomeEmail != tenant.WelcomeEmailSent {
 			t.Errorf("%+v, %v", again, err)
 		}
 	}},
-	{"Updates", func(t *testing.T, w *world, all tenants) {
+	{"Updates", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := provisioning.Inputs{Name: "Klinik", AdminEmail: "grace@clinic.example", AdminFirstName: "Grace", AdminLastName: "Hopper", ExternalID: "crm-1"}
+		in := tenant.Inputs{Name: "Klinik", AdminEmail: "grace@clinic.example", AdminFirstName: "Grace", AdminLastName: "Hopper", ExternalID: "crm-1"}
 		got, err := all.Update(t.Context(), out.Tenant.ID, in, 0)
 		if err != nil || !got.Inputs().Equal(in) {
 			t.Errorf("%+v, %v", got, err)
@@ -178,12 +180,12 @@ var conformance = []conformer{
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, got, stored)
+		assertSameTenant(t, got, stored)
 		_, err = all.Update(t.Context(), out.Tenant.ID, in, 1)
-		wantKind(t, err, provisioning.KindStale)
+		wantKind(t, err, errs.KindStale)
 		in.Name = "x"
 		_, err = all.Update(t.Context(), out.Tenant.ID, in, 0)
-		wantKind(t, err, provisioning.KindInvalid)
+		wantKind(t, err, errs.KindInvalid)
 		other := clinic()
 		other.Name, other.ExternalID = "Other", ""
 		if _, err := all.Provision(t.Context(), other); err != nil {
@@ -191,30 +193,30 @@ var conformance = []conformer{
 		}
 		in.Name = "OTHER"
 		_, err = all.Update(t.Context(), out.Tenant.ID, in, 0)
-		wantKind(t, err, provisioning.KindConflict)
-		if got, want := provisioning.SafeMessage(err), "name is the name of another live tenant; choose another one"; got != want {
+		wantKind(t, err, errs.KindConflict)
+		if got, want := errs.SafeMessage(err), "name is the name of another live tenant; choose another one"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}},
-	{"Archives", func(t *testing.T, _ *world, all tenants) {
+	{"Archives", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
 			got, err := all.Archive(t.Context(), out.Tenant.ID)
-			if err != nil || got.Status != provisioning.StatusArchived || got.ArchivedAt.IsZero() || !got.WasLive() {
+			if err != nil || got.Status != tenant.StatusArchived || got.ArchivedAt.IsZero() || !got.WasLive() {
 				t.Errorf("%+v, %v", got, err)
 			}
 		}
 		_, err = all.Update(t.Context(), out.Tenant.ID, clinic(), 0)
-		wantKind(t, err, provisioning.KindConflict)
-		_, err = all.Resume(t.Context(), out.Tenant.ID)
-		wantKind(t, err, provisioning.KindConflict)
-		_, err = all.ResendWelcome(t.Context(), out.Tenant.ID)
-		wantKind(t, err, provisioning.KindConflict)
+		wantKind(t, err, errs.KindConflict)
+		_, err = all.Retry(t.Context(), out.Tenant.ID)
+		wantKind(t, err, errs.KindConflict)
+		_, err = all.Invite(t.Context(), out.Tenant.ID)
+		wantKind(t, err, errs.KindConflict)
 	}},
-	{"RestoresAndPurges", func(t *testing.T, w *world, all tenants) {
+	{"UnarchivesAndPurges", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -224,34 +226,34 @@ var conformance = []conformer{
 			t.Fatal(err)
 		}
 		for range 2 { // Of one that is live it is success.
-			if got, err := all.Restore(t.Context(), id); err != nil || got.Status != provisioning.StatusActive || !got.ArchivedAt.IsZero() {
+			if got, err := all.Unarchive(t.Context(), id); err != nil || got.Status != tenant.StatusActive || !got.ArchivedAt.IsZero() {
 				t.Errorf("%+v, %v", got, err)
 			}
 		}
-		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
-		wantKind(t, err, provisioning.KindConflict)
+		_, err = all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		wantKind(t, err, errs.KindConflict)
 		if _, err := all.Archive(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
-		wantKind(t, err, provisioning.KindConflict)
+		_, err = all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		wantKind(t, err, errs.KindConflict)
 		if _, err := w.db.Pool().Exec(t.Context(), `UPDATE tenants SET archived_at = now() - interval '40 days'`); err != nil {
 			t.Fatal(err)
 		}
-		_, err = all.Purge(t.Context(), id, "Another Clinic", provisioning.DefaultRetention)
-		wantKind(t, err, provisioning.KindInvalid)
-		if fields := provisioning.FieldsOf(err); len(fields) != 1 || fields[0].Field != "confirm" {
+		_, err = all.Purge(t.Context(), id, "Another Clinic", tenant.DefaultRetention)
+		wantKind(t, err, errs.KindInvalid)
+		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "confirm" {
 			t.Errorf("fields %v, %v", fields, err)
 		}
-		certificate, err := all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
+		certificate, err := all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
 		if err != nil || certificate.TenantID != id || certificate.Rows["users"] != 1 || certificate.SchemaName != out.Tenant.SchemaName ||
 			certificate.AuditHead != "" || certificate.ContractID != out.Tenant.ContractID {
 			t.Errorf("%+v, %v", certificate, err)
 		}
-		_, err = all.Restore(t.Context(), id)
-		wantKind(t, err, provisioning.KindConflict)
+		_, err = all.Unarchive(t.Context(), id)
+		wantKind(t, err, errs.KindConflict)
 	}},
-	{"GoesThroughAllPages", func(t *testing.T, _ *world, all tenants) {
+	{"IteratesAllPages", func(t *testing.T, _ *testServer, all tenantService) {
 		for i := range 5 {
 			in := clinic()
 			in.Name, in.ExternalID, in.ManagedBy = fmt.Sprintf("Clinic %d", i), fmt.Sprint(i), ""
@@ -259,32 +261,32 @@ var conformance = []conformer{
 				t.Fatal(err)
 			}
 		}
-		names := func(q provisioning.ListQuery) (names string) {
-			for tenant, err := range all.Every(t.Context(), q) {
+		names := func(q tenant.ListQuery) (names string) {
+			for listed, err := range all.All(t.Context(), q) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if tenant.ID == uuid.Nil || tenant.AdminEmail == "" || tenant.CreatedAt.IsZero() || tenant.Status != provisioning.StatusActive {
-					t.Errorf("%+v", tenant)
+				if listed.ID == uuid.Nil || listed.AdminEmail == "" || listed.CreatedAt.IsZero() || listed.Status != tenant.StatusActive {
+					t.Errorf("%+v", listed)
 				}
-				names += tenant.Name + " "
+				names += listed.Name + " "
 			}
 			return names
 		}
 		for _, c := range []struct {
-			query provisioning.ListQuery
+			query tenant.ListQuery
 			want  string
 		}{
-			{provisioning.ListQuery{Limit: 2}, "Clinic 4 Clinic 3 Clinic 2 Clinic 1 Clinic 0 "},
-			{provisioning.ListQuery{Text: "clinic 3"}, "Clinic 3 "},
-			{provisioning.ListQuery{Status: provisioning.StatusFailed}, ""},
+			{tenant.ListQuery{Limit: 2}, "Clinic 4 Clinic 3 Clinic 2 Clinic 1 Clinic 0 "},
+			{tenant.ListQuery{Text: "clinic 3"}, "Clinic 3 "},
+			{tenant.ListQuery{Status: tenant.StatusFailed}, ""},
 		} {
 			if got := names(c.query); got != c.want {
 				t.Errorf("%+v: %q", c.query, got)
 			}
 		}
 		first := 0
-		for _, err := range all.Every(t.Context(), provisioning.ListQuery{Limit: 2}) {
+		for _, err := range all.All(t.Context(), tenant.ListQuery{Limit: 2}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,11 +296,11 @@ var conformance = []conformer{
 		if first != 1 {
 			t.Error("it went on")
 		}
-		for _, err := range all.Every(t.Context(), provisioning.ListQuery{Status: "LOST"}) {
-			wantKind(t, err, provisioning.KindInvalid)
+		for _, err := range all.All(t.Context(), tenant.ListQuery{Status: "LOST"}) {
+			wantKind(t, err, errs.KindInvalid)
 		}
 	}},
-	{"TellsTheSteps", func(t *testing.T, _ *world, all tenants) {
+	{"ReportsSteps", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -308,7 +310,7 @@ var conformance = []conformer{
 			t.Fatalf("%+v, %v", log, err)
 		}
 		for i, e := range log {
-			if e.Step != provisioning.Steps()[i] || e.Status != provisioning.StepCompleted || e.Attempt != 1 || e.TenantID != out.Tenant.ID || e.ID == uuid.Nil {
+			if e.Step != tenant.Steps()[i] || e.Status != tenant.StepCompleted || e.Attempt != 1 || e.TenantID != out.Tenant.ID || e.ID == uuid.Nil {
 				t.Errorf("%+v", e)
 			}
 		}
@@ -316,7 +318,7 @@ var conformance = []conformer{
 			t.Errorf("%v", log[4].Result)
 		}
 	}},
-	{"InspectsAndRepairs", func(t *testing.T, w *world, all tenants) {
+	{"InspectsAndRepairs", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -328,39 +330,39 @@ var conformance = []conformer{
 			if err != nil || len(found) != 1 {
 				t.Fatalf("%+v, %v", found, err)
 			}
-			same(t, found[0].Tenant, out.Tenant)
+			assertSameTenant(t, found[0].Tenant, out.Tenant)
 			return found[0]
 		}
-		if i := inspected(); i.Database != provisioning.DatabaseIntact || len(i.Faults) != 0 {
+		if i := inspected(); i.Database != provisioning.DatabaseInSync || len(i.DatabaseDrift) != 0 {
 			t.Errorf("%+v", i)
 		}
 		if _, err := w.db.Pool().Exec(t.Context(), `REVOKE DELETE ON `+out.Tenant.SchemaName+`.users FROM `+out.Tenant.DatabaseRole); err != nil {
 			t.Fatal(err)
 		}
 		i := inspected()
-		if i.Database != provisioning.DatabaseAltered || len(i.Faults) != 1 || !strings.Contains(i.Faults[0], "on its table users instead of DELETE, INSERT") {
+		if i.Database != provisioning.DatabaseDrifted || len(i.DatabaseDrift) != 1 || !strings.Contains(i.DatabaseDrift[0], "on its table users instead of DELETE, INSERT") {
 			t.Errorf("%+v", i)
 		}
 		t1, faults, err := all.Repair(t.Context(), id)
-		if err != nil || !reflect.DeepEqual(faults, i.Faults) {
+		if err != nil || !reflect.DeepEqual(faults, i.DatabaseDrift) {
 			t.Errorf("%v, %v", faults, err)
 		}
-		same(t, t1, out.Tenant)
-		if i := inspected(); i.Database != provisioning.DatabaseIntact {
+		assertSameTenant(t, t1, out.Tenant)
+		if i := inspected(); i.Database != provisioning.DatabaseInSync {
 			t.Errorf("%+v", i)
 		}
 		if none, err := all.Inspect(t.Context(), nil); err != nil || len(none) != 0 {
 			t.Errorf("%v, %v", none, err)
 		}
 		_, err = all.Inspect(t.Context(), make([]uuid.UUID, provisioning.MaxInspect+1))
-		wantKind(t, err, provisioning.KindInvalid)
+		wantKind(t, err, errs.KindInvalid)
 		if _, err := all.Archive(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		_, _, err = all.Repair(t.Context(), id)
-		wantKind(t, err, provisioning.KindConflict)
+		wantKind(t, err, errs.KindConflict)
 	}},
-	{"OpensLogins", func(t *testing.T, w *world, all tenants) {
+	{"OpensLogins", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -395,55 +397,55 @@ var conformance = []conformer{
 			}
 		}
 		_, err = all.RenewCredential(t.Context(), id, c.ID, 0)
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 		if err := conn.Ping(t.Context()); err == nil {
 			t.Error("the session goes on")
 		}
 	}},
-	{"RefusesLoginsThatCannotBe", func(t *testing.T, _ *world, all tenants) {
+	{"RejectsInvalidLogins", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, ttl := range []time.Duration{time.Second, 25 * time.Hour} {
 			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
-			wantKind(t, err, provisioning.KindInvalid)
-			if want := fmt.Sprintf("ttlSeconds is %v; a login is good for a minute at least", ttl); !strings.Contains(provisioning.SafeMessage(err), want) {
+			wantKind(t, err, errs.KindInvalid)
+			if want := fmt.Sprintf("ttlSeconds is %v; a login is good for a minute at least", ttl); !strings.Contains(errs.SafeMessage(err), want) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		}
 		_, err = all.OpenCredential(t.Context(), uuid.New(), 0)
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 		if _, err := all.Archive(t.Context(), out.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
 		_, err = all.OpenCredential(t.Context(), out.Tenant.ID, 0)
-		wantKind(t, err, provisioning.KindConflict)
+		wantKind(t, err, errs.KindConflict)
 	}},
-	{"KnowsNobody", func(t *testing.T, _ *world, all tenants) {
+	{"ReturnsNotFoundForUnknownTenant", func(t *testing.T, _ *testServer, all tenantService) {
 		id := uuid.New()
 		_, err := all.Get(t.Context(), id)
-		wantKind(t, err, provisioning.KindNotFound)
-		if got, want := provisioning.SafeMessage(err), "there is no tenant "+id.String(); got != want {
+		wantKind(t, err, errs.KindNotFound)
+		if got, want := errs.SafeMessage(err), "there is no tenant "+id.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 		_, err = all.FindByName(t.Context(), "Nobody")
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 		_, err = all.FindByExternalID(t.Context(), "nothing")
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 		_, err = all.Archive(t.Context(), id)
-		wantKind(t, err, provisioning.KindNotFound)
-		_, err = all.Resume(t.Context(), id)
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
+		_, err = all.Retry(t.Context(), id)
+		wantKind(t, err, errs.KindNotFound)
 	}},
 }
 
-// same compares all that a caller sees of a tenant. The version is the API's
+// assertSameTenant compares all that a caller sees of a tenant. The version is the API's
 // header, and nobody outside asks whether it is queued.
-func same(t *testing.T, got, want provisioning.Tenant) {
+func assertSameTenant(t *testing.T, got, want tenant.Tenant) {
 	t.Helper()
 	want.Version, want.Queued, got.Version, got.Queued = 0, false, 0, false
-	for _, at := range []*provisioning.Tenant{&got, &want} {
+	for _, at := range []*tenant.Tenant{&got, &want} {
 		at.CreatedAt, at.UpdatedAt = at.CreatedAt.UTC(), at.UpdatedAt.UTC()
 		at.ActivatedAt, at.ArchivedAt = at.ActivatedAt.UTC(), at.ArchivedAt.UTC()
 	}
@@ -452,4 +454,4 @@ func same(t *testing.T, got, want provisioning.Tenant) {
 	}
 }
 
-var _ tenants = (*apiclient.Client)(nil)
+var _ tenantService = (*apiclient.Client)(nil)

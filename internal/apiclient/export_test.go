@@ -1,6 +1,8 @@
 package apiclient
 
-import "time"
+import (
+	"time"
+)
 
-// SetSilence shortens how long a stream may say nothing.
-func (c *Client) SetSilence(d time.Duration) { c.silence = d }
+// SetIdleTimeout shortens how long a stream may say nothing.
+func (c *Client) SetIdleTimeout(d time.Duration) { c.idleTimeout = d }

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // request is one call of the API.
@@ -21,54 +21,54 @@ type request struct {
 	body   any
 }
 
-// maxAnswer is more than any answer of ours has.
-const maxAnswer = 16 << 20
+// maxResponseSize is more than any answer of ours has.
+const maxResponseSize = 16 << 20
 
 // call sends a request that is safe to repeat, and repeats it while the fault is
 // transient. into may be nil.
-func (c *Client) call(ctx context.Context, r request, into any) error {
-	return c.repeat(ctx, transient, func() error {
-		answer, err := c.send(ctx, r)
+func (c *Client) call(ctx context.Context, r request, target any) error {
+	return c.withRetry(ctx, transient, func() error {
+		response, err := c.send(ctx, r)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = answer.Body.Close() }()
-		if into == nil {
+		defer func() { _ = response.Body.Close() }()
+		if target == nil {
 			return nil
 		}
-		text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+		text, err := io.ReadAll(io.LimitReader(response.Body, maxResponseSize))
 		if err != nil {
-			return unanswered(ctx, r.op, err)
+			return transportError(ctx, r.op, err)
 		}
-		if err := json.Unmarshal(text, into); err != nil {
-			return provisioning.Wrap(err, provisioning.KindPermanent, r.op, "what answers at the given address is not tenant-api, or one of another version; check the URL")
+		if err := json.Unmarshal(text, target); err != nil {
+			return errs.Wrap(err, errs.KindPermanent, r.op, "what answers at the given address is not tenant-api, or one of another version; check the URL")
 		}
 		return nil
 	})
 }
 
-func transient(err error) bool { return provisioning.KindOf(err) == provisioning.KindTransient }
+func transient(err error) bool { return errs.KindOf(err) == errs.KindTransient }
 
-// repeat calls f until it succeeds or fails with an error that is not worth
+// withRetry calls f until it succeeds or fails with an error that is not worth
 // another try, waiting as long as the server wants.
-func (c *Client) repeat(ctx context.Context, worthwhile func(error) bool, f func() error) error {
+func (c *Client) withRetry(ctx context.Context, retryable func(error) bool, f func() error) error {
 	policy := c.options.Retry
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		err := f()
-		if err == nil || !worthwhile(err) || ctx.Err() != nil {
+		if err == nil || !retryable(err) || ctx.Err() != nil {
 			return err
 		}
-		var r *refused
-		pause := policy.Pause(try)
-		if errors.As(err, &r) && r.status == http.StatusTooManyRequests && r.after > 0 {
+		var r *responseError
+		delay := policy.Delay(attempt)
+		if errors.As(err, &r) && r.status == http.StatusTooManyRequests && r.retryAfter > 0 {
 			// Being told to wait is no failure: the server is there and answers.
-			try--
-			pause = max(pause, r.after)
+			attempt--
+			delay = max(delay, r.retryAfter)
 		}
-		if try >= policy.Attempts {
+		if attempt >= policy.Attempts {
 			return err
 		}
-		if sleep := c.options.Clock.Sleep(ctx, pause); sleep != nil {
+		if sleep := c.options.Clock.Sleep(ctx, delay); sleep != nil {
 			return err
 		}
 	}
@@ -80,36 +80,36 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.body != nil {
 		text, err := json.Marshal(r.body)
 		if err != nil {
-			return nil, provisioning.Wrap(err, provisioning.KindPermanent, r.op, "the request cannot be written as JSON")
+			return nil, errs.Wrap(err, errs.KindPermanent, r.op, "the request cannot be written as JSON")
 		}
 		body = bytes.NewReader(text)
 	}
-	address := c.base.JoinPath(r.path...)
+	address := c.baseURL.JoinPath(r.path...)
 	query := address.Query()
 	for name, v := range r.query {
 		query.Set(name, v)
 	}
 	address.RawQuery = query.Encode()
-	out, err := http.NewRequestWithContext(ctx, r.method, address.String(), body)
+	req, err := http.NewRequestWithContext(ctx, r.method, address.String(), body)
 	if err != nil {
-		return nil, provisioning.Wrap(err, provisioning.KindPermanent, r.op, "the request cannot be written")
+		return nil, errs.Wrap(err, errs.KindPermanent, r.op, "the request cannot be written")
 	}
-	out.Header.Set("Authorization", "Bearer "+c.options.Token)
-	out.Header.Set("User-Agent", c.options.UserAgent)
-	out.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", "Bearer "+c.options.Token)
+	req.Header.Set("User-Agent", c.options.UserAgent)
+	req.Header.Set("Accept", "application/json")
 	if body != nil {
-		out.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", "application/json")
 	}
 	for name, v := range r.header {
-		out.Header.Set(name, v)
+		req.Header.Set(name, v)
 	}
-	answer, err := c.requests.Do(out)
+	response, err := c.httpClient.Do(req)
 	if err != nil {
-		return nil, unanswered(ctx, r.op, err)
+		return nil, transportError(ctx, r.op, err)
 	}
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		defer func() { _ = answer.Body.Close() }()
-		return nil, refusal(r.op, answer)
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		defer func() { _ = response.Body.Close() }()
+		return nil, errorFromResponse(r.op, response)
 	}
-	return answer, nil
+	return response, nil
 }

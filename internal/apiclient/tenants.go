@@ -7,65 +7,66 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Get reads a tenant. KindNotFound for an unknown id.
-func (c *Client) Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
-	var v view
+func (c *Client) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	var v tenantResponse
 	err := c.call(ctx, request{op: "read tenant", method: http.MethodGet, path: tenantPath(id)}, &v)
 	return v.tenant(), err
 }
 
 // FindByName finds the live tenant of that name, else the one archived last.
-func (c *Client) FindByName(ctx context.Context, name string) (provisioning.Tenant, error) {
-	return c.find(ctx, "name", name, "there is no tenant named "+name)
+func (c *Client) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
+	return c.findOne(ctx, "name", name, "there is no tenant named "+name)
 }
 
 // FindByExternalID finds the tenant of that key, whatever its status.
-func (c *Client) FindByExternalID(ctx context.Context, externalID string) (provisioning.Tenant, error) {
-	return c.find(ctx, "externalId", externalID, "there is no tenant with the external id "+externalID)
+func (c *Client) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
+	return c.findOne(ctx, "externalId", externalID, "there is no tenant with the external id "+externalID)
 }
 
-func (c *Client) find(ctx context.Context, by, wanted, missing string) (provisioning.Tenant, error) {
+func (c *Client) findOne(ctx context.Context, field, value, notFound string) (tenant.Tenant, error) {
 	const op = "find tenant"
 	var page struct {
 		Tenants []struct {
 			ID uuid.UUID `json:"id"`
 		} `json:"tenants"`
 	}
-	err := c.call(ctx, request{op: op, method: http.MethodGet, path: tenantsPath, query: map[string]string{by: wanted}}, &page)
+	err := c.call(ctx, request{op: op, method: http.MethodGet, path: tenantsPath, query: map[string]string{field: value}}, &page)
 	if err != nil {
-		return provisioning.Tenant{}, err
+		return tenant.Tenant{}, err
 	}
 	if len(page.Tenants) == 0 {
-		return provisioning.Tenant{}, provisioning.Errorf(provisioning.KindNotFound, op, "%s", missing)
+		return tenant.Tenant{}, errs.Errorf(errs.KindNotFound, op, "%s", notFound)
 	}
 	return c.Get(ctx, page.Tenants[0].ID)
 }
 
 // Update changes a tenant in place, but for its external id. With a version that
 // is not 0, only that version is changed, and another one is KindStale.
-func (c *Client) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error) {
-	r := request{op: "update tenant", method: http.MethodPatch, path: tenantPath(id), body: newChange(in)}
+func (c *Client) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
+	r := request{op: "update tenant", method: http.MethodPatch, path: tenantPath(id), body: newUpdateRequest(in)}
 	if version != 0 {
 		r.header = map[string]string{"If-Match": fmt.Sprintf(`"%d"`, version)}
 	}
-	var v view
+	var v tenantResponse
 	err := c.call(ctx, r, &v)
 	return v.tenant(), err
 }
 
 // Archive takes a tenant out of service; one that never went live is rolled back.
-func (c *Client) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+func (c *Client) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	if err := c.call(ctx, request{op: "archive tenant", method: http.MethodDelete, path: tenantPath(id)}, nil); err != nil {
-		return provisioning.Tenant{}, err
+		return tenant.Tenant{}, err
 	}
 	return c.Get(ctx, id)
 }
 
 var tenantsPath = []string{"admin", "tenants"}
 
-func tenantPath(id uuid.UUID, more ...string) []string {
-	return append(append([]string{}, append(tenantsPath, id.String())...), more...)
+func tenantPath(id uuid.UUID, segments ...string) []string {
+	return append(append([]string{}, append(tenantsPath, id.String())...), segments...)
 }

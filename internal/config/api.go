@@ -53,35 +53,35 @@ const (
 )
 
 // Address is where HTTP is served.
-func (a API) Address() string { return net.JoinHostPort(a.Host, itoa(int64(a.Port))) }
+func (a API) Address() string { return net.JoinHostPort(a.Host, formatInt(int64(a.Port))) }
 
 // ReadAPI reads the settings of tenant-api.
-func ReadAPI(get Source) (API, error) {
-	r := &reader{get: get}
+func ReadAPI(source Source) (API, error) {
+	r := &reader{get: source}
 	a := API{
 		Host:        r.text(AppHost, "127.0.0.1"),
-		Port:        int(r.number(AppPort, 3000, 0, 65535)),
+		Port:        int(r.integer(AppPort, 3000, 0, 65535)),
 		MetricsAddr: r.text(MetricsAddr, ""), OIDCIssuer: r.text(OIDCIssuer, ""), OIDCAudience: r.text(OIDCAudience, ""),
-		RateLimit: int(r.number(RateLimit, 100, 1, 1_000_000)),
+		RateLimit: int(r.integer(RateLimit, 100, 1, 1_000_000)),
 		Retention: r.duration(PurgeRetention, defaultRetention),
-		Workers:   int(r.number(WorkerCount, 0, 1, maxWorkers)),
+		Workers:   int(r.integer(WorkerCount, 0, 1, maxWorkers)),
 	}
 	if strings.ContainsAny(a.Host, "/ ") || strings.Contains(a.Host, ":") && net.ParseIP(strings.Trim(a.Host, "[]")) == nil {
-		r.fault(AppHost, "is %q; give a host name or an address without a port", a.Host)
+		r.addError(AppHost, "is %q; give a host name or an address without a port", a.Host)
 	}
 	a.Host = strings.Trim(a.Host, "[]")
 	if a.MetricsAddr != "" {
 		if _, _, err := net.SplitHostPort(a.MetricsAddr); err != nil {
-			r.fault(MetricsAddr, "is %q; give it as host:port, such as 127.0.0.1:9464", a.MetricsAddr)
+			r.addError(MetricsAddr, "is %q; give it as host:port, such as 127.0.0.1:9464", a.MetricsAddr)
 		}
 	}
 	switch issuer, err := url.Parse(a.OIDCIssuer); {
 	case a.OIDCIssuer == "" && a.OIDCAudience != "":
-		r.fault(OIDCIssuer, "is not set, but %s is; give both or none", OIDCAudience)
+		r.addError(OIDCIssuer, "is not set, but %s is; give both or none", OIDCAudience)
 	case a.OIDCIssuer != "" && a.OIDCAudience == "":
-		r.fault(OIDCAudience, "is not set, but %s is; without it tokens that were made for others would be accepted", OIDCIssuer)
+		r.addError(OIDCAudience, "is not set, but %s is; without it tokens that were made for others would be accepted", OIDCIssuer)
 	case a.OIDCIssuer != "" && (err != nil || issuer.Host == "" || issuer.Scheme != "https" && (issuer.Scheme != "http" || !Loopback(issuer.Hostname()))):
-		r.fault(OIDCIssuer, "is no https URL; give the issuer as its tokens name it")
+		r.addError(OIDCIssuer, "is no https URL; give the issuer as its tokens name it")
 	}
 	return a, r.err()
 }
@@ -89,8 +89,8 @@ func ReadAPI(get Source) (API, error) {
 const defaultRetention = 30 * 24 * time.Hour
 
 // ReadRetention reads how long an archived tenant is kept before it can be purged.
-func ReadRetention(get Source) (time.Duration, error) {
-	r := &reader{get: get}
+func ReadRetention(source Source) (time.Duration, error) {
+	r := &reader{get: source}
 	return r.duration(PurgeRetention, defaultRetention), r.err()
 }
 
@@ -101,12 +101,12 @@ type Log struct {
 }
 
 // ReadLog reads the settings of logs.
-func ReadLog(get Source) (Log, error) {
-	r := &reader{get: get}
+func ReadLog(source Source) (Log, error) {
+	r := &reader{get: source}
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 	l := Log{
-		Level:  levels[r.choice(LogLevel, "info", "debug", "info", "warn", "error")],
-		Format: r.choice(LogFormat, LogText, LogText, LogJSON),
+		Level:  levels[r.oneOf(LogLevel, "info", "debug", "info", "warn", "error")],
+		Format: r.oneOf(LogFormat, LogText, LogText, LogJSON),
 	}
 	return l, r.err()
 }
@@ -118,7 +118,7 @@ func (r *reader) duration(variable string, fallback time.Duration) time.Duration
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		r.fault(variable, "is %q; give a time such as 720h", text)
+		r.addError(variable, "is %q; give a time such as 720h", text)
 		return fallback
 	}
 	return d

@@ -30,8 +30,8 @@ func TestReadAPI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.ReadAPI(from(c.in))
-			check(t, err, c.fault)
+			got, err := config.ReadAPI(sourceOf(c.in))
+			wantError(t, err, c.fault)
 			if c.fault == "" && (got.Address() != c.address || got.RateLimit != 100 || got.Retention != 720*time.Hour || got.Workers != 0) {
 				t.Errorf("%s, %+v", got.Address(), got)
 			}
@@ -53,27 +53,27 @@ func TestAPI_WorkersFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.ReadAPI(from(map[string]string{"WORKERS": c.workers}))
-			check(t, err, "")
+			got, err := config.ReadAPI(sourceOf(map[string]string{"WORKERS": c.workers}))
+			wantError(t, err, "")
 			if n := got.WorkersFor(c.channels); n != c.want {
 				t.Errorf("%d workers for %d channels, want %d", n, c.channels, c.want)
 			}
 		})
 	}
 	for _, bad := range []string{"0", "257", "many"} {
-		_, err := config.ReadAPI(from(map[string]string{"WORKERS": bad}))
-		check(t, err, `WORKERS is "`+bad+`"; give a whole number from 1 to 256`)
+		_, err := config.ReadAPI(sourceOf(map[string]string{"WORKERS": bad}))
+		wantError(t, err, `WORKERS is "`+bad+`"; give a whole number from 1 to 256`)
 	}
 }
 
 func TestReadLog(t *testing.T) {
 	t.Parallel()
-	got, err := config.ReadLog(from(map[string]string{"LOG_LEVEL": "Debug", "LOG_FORMAT": "json"}))
+	got, err := config.ReadLog(sourceOf(map[string]string{"LOG_LEVEL": "Debug", "LOG_FORMAT": "json"}))
 	if err != nil || got.Level != slog.LevelDebug || got.Format != config.LogJSON {
 		t.Errorf("%+v, %v", got, err)
 	}
-	_, err = config.ReadLog(from(map[string]string{"LOG_LEVEL": "loud"}))
-	check(t, err, `LOG_LEVEL is "loud"; choose one of debug, info, warn, error`)
-	_, err = config.ReadLog(from(map[string]string{"LOG_FORMAT": "xml"}))
-	check(t, err, `LOG_FORMAT is "xml"; choose one of text, json`)
+	_, err = config.ReadLog(sourceOf(map[string]string{"LOG_LEVEL": "loud"}))
+	wantError(t, err, `LOG_LEVEL is "loud"; choose one of debug, info, warn, error`)
+	_, err = config.ReadLog(sourceOf(map[string]string{"LOG_FORMAT": "xml"}))
+	wantError(t, err, `LOG_FORMAT is "xml"; choose one of text, json`)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
-func from(values map[string]string) config.Source {
-	return config.Source(func(string) string { return "" }).Over(values)
+func sourceOf(values map[string]string) config.Source {
+	return config.Source(func(string) string { return "" }).WithOverrides(values)
 }
 
 // seed has the shape of a secret key and opens nothing.
@@ -60,8 +60,8 @@ func TestReadDatabase(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.ReadDatabase(from(c.in))
-			check(t, err, c.fault)
+			got, err := config.ReadDatabase(sourceOf(c.in))
+			wantError(t, err, c.fault)
 			if c.fault == "" && got.URL.Reveal() != c.url {
 				t.Errorf("URL %s, want %s", got.URL.Reveal(), c.url)
 			}
@@ -89,8 +89,8 @@ func TestReadSoroban(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.ReadSoroban(from(map[string]string{"SOROBAN_CONTRACT_DEPLOYER_SECRET": seed}).Over(c.in))
-			check(t, err, c.fault)
+			got, err := config.ReadSoroban(sourceOf(map[string]string{"SOROBAN_CONTRACT_DEPLOYER_SECRET": seed}).WithOverrides(c.in))
+			wantError(t, err, c.fault)
 			if got.Passphrase != c.passphrase && c.fault == "" {
 				t.Errorf("passphrase %q", got.Passphrase)
 			}
@@ -116,18 +116,18 @@ func TestReadMail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.ReadMail(from(base).Over(c.in))
-			check(t, err, c.fault)
+			got, err := config.ReadMail(sourceOf(base).WithOverrides(c.in))
+			wantError(t, err, c.fault)
 			if c.fault == "" && (got.Port != 587 || got.AppURL != "http://127.0.0.1:3000" || got.FailurePolicy != "warn") {
 				t.Errorf("%+v", got)
 			}
 		})
 	}
-	t.Run("AllFaultsAtOnce", func(t *testing.T) {
+	t.Run("ReportsAllErrorsAtOnce", func(t *testing.T) {
 		t.Parallel()
-		_, err := config.ReadMail(from(map[string]string{"MAIL_PORT": "x"}))
+		_, err := config.ReadMail(sourceOf(map[string]string{"MAIL_PORT": "x"}))
 		var names []string
-		for _, f := range config.Faults(err) {
+		for _, f := range config.ValidationErrors(err) {
 			names = append(names, f.Variable)
 		}
 		if strings.Join(names, " ") != "MAIL_HOST MAIL_PORT MAIL_FROM" {
@@ -136,13 +136,13 @@ func TestReadMail(t *testing.T) {
 	})
 }
 
-func check(t *testing.T, err error, fault string) {
+func wantError(t *testing.T, err error, want string) {
 	t.Helper()
 	switch {
-	case fault == "" && err != nil:
+	case want == "" && err != nil:
 		t.Errorf("error %v", err)
-	case fault != "" && (err == nil || !strings.Contains(err.Error(), fault)):
-		t.Errorf("error %v, want %q in it", err, fault)
+	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+		t.Errorf("error %v, want %q in it", err, want)
 	case err != nil && strings.Contains(err.Error(), "s3cret"):
 		t.Errorf("error shows a secret: %v", err)
 	}

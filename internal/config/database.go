@@ -25,33 +25,33 @@ type Database struct {
 }
 
 // ReadDatabase reads the settings of the registry database.
-func ReadDatabase(get Source) (Database, error) {
-	r := &reader{get: get}
-	d := Database{MaxConnections: int(r.number(DatabaseMaxConnections, 8, 1, 1000))}
-	whole, host := r.text(DatabaseURL, ""), r.text(DatabaseHost, "")
+func ReadDatabase(source Source) (Database, error) {
+	r := &reader{get: source}
+	d := Database{MaxConnections: int(r.integer(DatabaseMaxConnections, 8, 1, 1000))}
+	rawURL, host := r.text(DatabaseURL, ""), r.text(DatabaseHost, "")
 	switch {
-	case whole != "":
-		if u, err := url.Parse(whole); strings.Contains(whole, "://") && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
-			r.fault(DatabaseURL, "cannot be read; give postgres://user:password@host:5432/name, with special characters percent-encoded")
+	case rawURL != "":
+		if u, err := url.Parse(rawURL); strings.Contains(rawURL, "://") && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			r.addError(DatabaseURL, "cannot be read; give postgres://user:password@host:5432/name, with special characters percent-encoded")
 		}
-		d.URL = Secret(whole)
+		d.URL = Secret(rawURL)
 	case host != "":
-		d.URL = Secret(assemble(r, host))
+		d.URL = Secret(buildDatabaseURL(r, host))
 	case r.text("PGHOST", "") == "" && r.text("PGSERVICE", "") == "":
-		r.fault(DatabaseURL, "is not set; give the registry database as postgres://user:password@host:5432/name, or DB_HOST and the other DB_ variables")
+		r.addError(DatabaseURL, "is not set; give the registry database as postgres://user:password@host:5432/name, or DB_HOST and the other DB_ variables")
 	}
 	return d, r.err()
 }
 
-func assemble(r *reader, host string) string {
+func buildDatabaseURL(r *reader, host string) string {
 	u := url.URL{
 		Scheme: "postgres",
 		Host:   net.JoinHostPort(host, r.text(DatabasePort, "5432")),
 		Path:   "/" + r.text(DatabaseName, ""),
-		RawQuery: "sslmode=" + r.choice(DatabaseSSLMode, "prefer",
+		RawQuery: "sslmode=" + r.oneOf(DatabaseSSLMode, "prefer",
 			"disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
 	}
-	r.number(DatabasePort, 5432, 1, 65535)
+	r.integer(DatabasePort, 5432, 1, 65535)
 	// Not trimmed: a password may begin or end with a blank.
 	user, password := r.text(DatabaseUser, ""), r.get(DatabasePassword)
 	switch {
@@ -60,7 +60,7 @@ func assemble(r *reader, host string) string {
 	case user != "":
 		u.User = url.User(user)
 	case password != "":
-		r.fault(DatabaseUser, "is not set, but %s is; give both or none", DatabasePassword)
+		r.addError(DatabaseUser, "is not set, but %s is; give both or none", DatabasePassword)
 	}
 	return u.String()
 }

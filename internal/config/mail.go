@@ -41,39 +41,39 @@ type Mail struct {
 }
 
 // ReadMail reads the settings of mail.
-func ReadMail(get Source) (Mail, error) {
-	r := &reader{get: get}
+func ReadMail(source Source) (Mail, error) {
+	r := &reader{get: source}
 	m := Mail{
-		Host:          r.need(MailHost, "give the name of the SMTP server"),
-		Port:          int(r.number(MailPort, 587, 1, 65535)),
+		Host:          r.required(MailHost, "give the name of the SMTP server"),
+		Port:          int(r.integer(MailPort, 587, 1, 65535)),
 		User:          r.text(MailUser, ""),
-		Password:      Secret(get(MailPassword)),
-		From:          r.need(MailFrom, "give the sender, as Platform <no-reply@platform.example>"),
-		TLS:           r.choice(MailTLS, TLSMandatory, TLSMandatory, TLSOpportunistic, TLSNone),
-		FailurePolicy: r.choice(MailFailurePolicy, "warn", "warn", "fail"),
+		Password:      Secret(source(MailPassword)),
+		From:          r.required(MailFrom, "give the sender, as Platform <no-reply@platform.example>"),
+		TLS:           r.oneOf(MailTLS, TLSMandatory, TLSMandatory, TLSOpportunistic, TLSNone),
+		FailurePolicy: r.oneOf(MailFailurePolicy, "warn", "warn", "fail"),
 	}
 	if _, err := mail.ParseAddress(m.From); m.From != "" && err != nil {
-		r.fault(MailFrom, "is no address; give it as no-reply@platform.example or Platform <no-reply@platform.example>")
+		r.addError(MailFrom, "is no address; give it as no-reply@platform.example or Platform <no-reply@platform.example>")
 	}
 	if m.TLS == TLSNone && m.Host != "" && !Loopback(m.Host) {
-		r.fault(MailTLS, "is none, which is possible on loopback alone, and %s is %q; choose mandatory", MailHost, m.Host)
+		r.addError(MailTLS, "is none, which is possible on loopback alone, and %s is %q; choose mandatory", MailHost, m.Host)
 	}
 	if m.User == "" && m.Password != "" {
-		r.fault(MailUser, "is not set, but %s is; give both or none", MailPassword)
+		r.addError(MailUser, "is not set, but %s is; give both or none", MailPassword)
 	}
 	m.AppURL = r.appURL()
 	return m, r.err()
 }
 
 func (r *reader) appURL() string {
-	port := r.number(AppPort, 3000, 0, 65535)
+	port := r.integer(AppPort, 3000, 0, 65535)
 	if port == 0 && r.text(AppURL, "") == "" {
-		r.fault(AppURL, "is not set, but %s is 0, which is any port: give the address that the links in mails begin with", AppPort)
+		r.addError(AppURL, "is not set, but %s is 0, which is any port: give the address that the links in mails begin with", AppPort)
 	}
-	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), itoa(port))}
+	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), formatInt(port))}
 	address := r.text(AppURL, fallback.String())
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		r.fault(AppURL, "is no base URL; give it as https://app.platform.example")
+		r.addError(AppURL, "is no base URL; give it as https://app.platform.example")
 	}
 	return strings.TrimRight(address, "/")
 }

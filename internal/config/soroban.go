@@ -8,15 +8,15 @@ import (
 
 // The variables of the Stellar network.
 const (
-	SorobanNetwork    = "SOROBAN_NETWORK"
-	SorobanPassphrase = "SOROBAN_NETWORK_PASSPHRASE"
-	SorobanRPCURL     = "SOROBAN_RPC_URL"
-	SorobanDeployer   = "SOROBAN_CONTRACT_DEPLOYER_SECRET"
-	SorobanMaxFee     = "SOROBAN_MAX_FEE"
-	SorobanMaxUpload  = "SOROBAN_MAX_UPLOAD_FEE"
-	SorobanChannels   = "SOROBAN_CHANNELS"
-	SorobanAnchor     = "SOROBAN_ANCHOR_INTERVAL"
-	SorobanLowBalance = "SOROBAN_LOW_BALANCE"
+	SorobanNetwork        = "SOROBAN_NETWORK"
+	SorobanPassphrase     = "SOROBAN_NETWORK_PASSPHRASE"
+	SorobanRPCURL         = "SOROBAN_RPC_URL"
+	SorobanDeployerSecret = "SOROBAN_CONTRACT_DEPLOYER_SECRET"
+	SorobanMaxFee         = "SOROBAN_MAX_FEE"
+	SorobanMaxUploadFee   = "SOROBAN_MAX_UPLOAD_FEE"
+	SorobanChannels       = "SOROBAN_CHANNELS"
+	SorobanAnchorInterval = "SOROBAN_ANCHOR_INTERVAL"
+	SorobanLowBalance     = "SOROBAN_LOW_BALANCE"
 )
 
 // Soroban is the network on which tenant contracts live, and who deploys them.
@@ -28,7 +28,7 @@ type Soroban struct {
 	MaxFee         int64         // Stroops: the most that a tenant's transaction may cost.
 	MaxUploadFee   int64         // Stroops: the most that the contract's code may cost, once per network.
 	Channels       int           // Accounts that carry tenants' transactions; 0: the deployer does.
-	AnchorEvery    time.Duration // How often a changed audit chain is anchored; 0: on demand alone.
+	AnchorInterval time.Duration // How often a changed audit chain is anchored; 0: on demand alone.
 	LowBalance     int64         // Stroops: below that the deployer's balance is worth a warning.
 }
 
@@ -59,45 +59,45 @@ var networks = map[string]network{
 }
 
 // ReadSoroban reads the settings of the Stellar network.
-func ReadSoroban(get Source) (Soroban, error) {
-	r := &reader{get: get}
+func ReadSoroban(source Source) (Soroban, error) {
+	r := &reader{get: source}
 	s := Soroban{
-		Network:        strings.ToLower(r.need(SorobanNetwork, "choose testnet, public, futurenet or local")),
-		DeployerSecret: Secret(r.need(SorobanDeployer, "give the secret key (S...) of the account that deploys tenant contracts")),
-		MaxFee:         r.number(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
-		MaxUploadFee:   r.number(SorobanMaxUpload, DefaultMaxUploadFee, 100, 1_000_000_000_000),
-		Channels:       int(r.number(SorobanChannels, 0, 0, MaxChannels)),
-		AnchorEvery:    r.duration(SorobanAnchor, 24*time.Hour),
-		LowBalance:     r.number(SorobanLowBalance, DefaultLowBalance, 0, 1_000_000_000_000_000_000),
+		Network:        strings.ToLower(r.required(SorobanNetwork, "choose testnet, public, futurenet or local")),
+		DeployerSecret: Secret(r.required(SorobanDeployerSecret, "give the secret key (S...) of the account that deploys tenant contracts")),
+		MaxFee:         r.integer(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
+		MaxUploadFee:   r.integer(SorobanMaxUploadFee, DefaultMaxUploadFee, 100, 1_000_000_000_000),
+		Channels:       int(r.integer(SorobanChannels, 0, 0, MaxChannels)),
+		AnchorInterval: r.duration(SorobanAnchorInterval, 24*time.Hour),
+		LowBalance:     r.integer(SorobanLowBalance, DefaultLowBalance, 0, 1_000_000_000_000_000_000),
 	}
 	if s.Network == "mainnet" {
 		s.Network = "public"
 	}
-	known, named := networks[s.Network]
-	s.Passphrase = r.text(SorobanPassphrase, known.passphrase)
-	s.RPCURL = r.text(SorobanRPCURL, known.rpcURL)
-	if s.Network != "" && !named && s.Passphrase == "" {
-		r.fault(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; give SOROBAN_NETWORK_PASSPHRASE with it", s.Network)
+	preset, isKnown := networks[s.Network]
+	s.Passphrase = r.text(SorobanPassphrase, preset.passphrase)
+	s.RPCURL = r.text(SorobanRPCURL, preset.rpcURL)
+	if s.Network != "" && !isKnown && s.Passphrase == "" {
+		r.addError(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; give SOROBAN_NETWORK_PASSPHRASE with it", s.Network)
 	}
-	if s.DeployerSecret != "" && !seedShape(s.DeployerSecret.Reveal()) {
-		r.fault(SorobanDeployer, "is no secret key; give the one of 56 characters that begins with S (G... is the public address)")
+	if s.DeployerSecret != "" && !looksLikeSeed(s.DeployerSecret.Reveal()) {
+		r.addError(SorobanDeployerSecret, "is no secret key; give the one of 56 characters that begins with S (G... is the public address)")
 	}
-	r.address(s.RPCURL, s.Network)
+	r.checkRPCURL(s.RPCURL, s.Network)
 	return s, r.err()
 }
 
-func (r *reader) address(address, network string) {
+func (r *reader) checkRPCURL(address, networkName string) {
 	u, err := url.Parse(address)
 	switch {
-	case address == "" && network != "":
-		r.fault(SorobanRPCURL, "is not set; network %q has no default, give the URL of its JSON-RPC server", network)
+	case address == "" && networkName != "":
+		r.addError(SorobanRPCURL, "is not set; network %q has no default, give the URL of its JSON-RPC server", networkName)
 	case address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == ""):
-		r.fault(SorobanRPCURL, "is no URL; give it as https://host/path")
+		r.addError(SorobanRPCURL, "is no URL; give it as https://host/path")
 	}
 }
 
-// seedShape checks the form alone; the deployer checks the checksum.
-func seedShape(seed string) bool {
+// looksLikeSeed checks the form alone; the deployer checks the checksum.
+func looksLikeSeed(seed string) bool {
 	return len(seed) == 56 && seed[0] == 'S' && strings.Trim(seed, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
@@ -108,8 +108,8 @@ func Passphrase(network string) string {
 	if name == "mainnet" {
 		name = "public"
 	}
-	if known, named := networks[name]; named {
-		return known.passphrase
+	if preset, isKnown := networks[name]; isKnown {
+		return preset.passphrase
 	}
 	return network
 }

@@ -18,19 +18,19 @@ type TenantAPI struct {
 }
 
 // ReadTenantAPI reads the settings of a client of tenant-api.
-func ReadTenantAPI(get Source) (TenantAPI, error) {
-	r := &reader{get: get}
+func ReadTenantAPI(source Source) (TenantAPI, error) {
+	r := &reader{get: source}
 	a := TenantAPI{
-		URL:   strings.TrimRight(r.need(TenantAPIURL, "give the base address of tenant-api, as https://tenants.platform.example"), "/"),
-		Token: Secret(r.need(TenantAPIToken, "give an API key; tenant-api apikey create makes one")),
+		URL:   strings.TrimRight(r.required(TenantAPIURL, "give the base address of tenant-api, as https://tenants.platform.example"), "/"),
+		Token: Secret(r.required(TenantAPIToken, "give an API key; tenant-api apikey create makes one")),
 	}
 	u, err := url.Parse(a.URL)
 	switch {
 	case a.URL == "":
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		r.fault(TenantAPIURL, "is no base URL; give it as https://tenants.platform.example")
+		r.addError(TenantAPIURL, "is no base URL; give it as https://tenants.platform.example")
 	case u.Scheme == "http" && !Loopback(u.Hostname()):
-		r.fault(TenantAPIURL, "begins with http, which would send the token in the clear; that is possible on loopback alone, so give https")
+		r.addError(TenantAPIURL, "begins with http, which would send the token in the clear; that is possible on loopback alone, so give https")
 	}
 	return a, r.err()
 }

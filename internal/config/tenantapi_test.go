@@ -19,8 +19,8 @@ func TestReadTenantAPI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.ReadTenantAPI(from(map[string]string{"TENANT_API_URL": c.url, "TENANT_API_TOKEN": c.token}))
-			check(t, err, c.fault)
+			got, err := config.ReadTenantAPI(sourceOf(map[string]string{"TENANT_API_URL": c.url, "TENANT_API_TOKEN": c.token}))
+			wantError(t, err, c.fault)
 			if c.fault == "" && (got.Token.Reveal() != c.token || got.URL == "" || got.URL[len(got.URL)-1] == '/') {
 				t.Errorf("%+v", got)
 			}

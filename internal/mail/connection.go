@@ -12,7 +12,7 @@ import (
 // lock while it waits for an answer, and keeps the connection when a greeting
 // or a login fails.
 type connection struct {
-	implicit *tls.Config // Not nil: TLS from the first byte.
+	implicitTLS *tls.Config // Not nil: TLS from the first byte.
 
 	mu   sync.Mutex
 	conn net.Conn
@@ -27,14 +27,14 @@ func (c *connection) dial(ctx context.Context, network, address string) (net.Con
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conn = conn
-	if c.implicit == nil {
+	if c.implicitTLS == nil {
 		return conn, nil
 	}
-	secure := tls.Client(conn, c.implicit)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	tlsConn := tls.Client(conn, c.implicitTLS)
+	if err := tlsConn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
-	return secure, nil
+	return tlsConn, nil
 }
 
 // close cuts the connection under whatever is going on, as a net.Conn permits.

@@ -13,11 +13,12 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// Timeout is the default bound of one SMTP conversation.
-const Timeout = 30 * time.Second
+// DefaultTimeout is the default bound of one SMTP conversation.
+const DefaultTimeout = 30 * time.Second
 
 // Options are the settings of a Mailer.
 type Options struct {
@@ -44,22 +45,22 @@ func New(o Options) (*Mailer, error) {
 		from.Address, err = asciiDomain(from.Address)
 	}
 	if err != nil {
-		return nil, provisioning.Wrap(err, provisioning.KindInvalid, "set up mail", "the sender is no address; correct MAIL_FROM")
+		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the sender is no address; correct MAIL_FROM")
 	}
 	if o.Timeout <= 0 {
-		o.Timeout = Timeout
+		o.Timeout = DefaultTimeout
 	}
 	o.Implicit = o.Implicit || o.Port == 465
 	m := &Mailer{options: o, from: from.String(), domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}
-	if _, err := m.client(&connection{}); err != nil {
-		return nil, provisioning.Wrap(err, provisioning.KindInvalid, "set up mail", "the mail settings do not fit together")
+	if _, err := m.newClient(&connection{}); err != nil {
+		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the mail settings do not fit together")
 	}
 	return m, nil
 }
 
 // SendWelcome sends the welcome mail with the admin's invitation.
 func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail) error {
-	msg, err := m.welcome(w)
+	msg, err := m.welcomeMessage(w)
 	if err != nil {
 		return err
 	}
@@ -68,30 +69,30 @@ func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail) er
 
 // SendFailure tells the admin that the set-up did not succeed this time.
 func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail) error {
-	msg, err := m.failure(f)
+	msg, err := m.failureMessage(f)
 	if err != nil {
 		return err
 	}
 	return m.send(ctx, msg)
 }
 
-func (m *Mailer) client(c *connection) (*gomail.Client, error) {
+func (m *Mailer) newClient(c *connection) (*gomail.Client, error) {
 	o := m.options
-	config := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
-	set := []gomail.Option{
-		gomail.WithPort(o.Port), gomail.WithTimeout(o.Timeout), gomail.WithTLSConfig(config),
-		gomail.WithDialContextFunc(c.dial), gomail.WithTLSPolicy(m.policy()),
+	tlsConfig := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
+	options := []gomail.Option{
+		gomail.WithPort(o.Port), gomail.WithTimeout(o.Timeout), gomail.WithTLSConfig(tlsConfig),
+		gomail.WithDialContextFunc(c.dial), gomail.WithTLSPolicy(m.tlsPolicy()),
 	}
 	if o.Implicit {
-		c.implicit = config
+		c.implicitTLS = tlsConfig
 	}
 	if o.User != "" {
-		set = append(set, gomail.WithUsername(o.User), gomail.WithPassword(o.Password.Reveal()), gomail.WithSMTPAuth(m.login()))
+		options = append(options, gomail.WithUsername(o.User), gomail.WithPassword(o.Password.Reveal()), gomail.WithSMTPAuth(m.authType()))
 	}
-	return gomail.NewClient(o.Host, set...)
+	return gomail.NewClient(o.Host, options...)
 }
 
-func (m *Mailer) policy() gomail.TLSPolicy {
+func (m *Mailer) tlsPolicy() gomail.TLSPolicy {
 	switch {
 	case m.options.Implicit:
 		return gomail.TLSOpportunistic // It is encrypted already, which this policy alone looks for.
@@ -104,9 +105,9 @@ func (m *Mailer) policy() gomail.TLSPolicy {
 	}
 }
 
-// login chooses how to log in. Without TLS the automatic choice takes only what
+// authType chooses how to log in. Without TLS the automatic choice takes only what
 // does not give the password away, which on loopback is needless.
-func (m *Mailer) login() gomail.SMTPAuthType {
+func (m *Mailer) authType() gomail.SMTPAuthType {
 	if m.options.TLS == config.TLSNone && !m.options.Implicit && config.Loopback(m.options.Host) {
 		return gomail.SMTPAuthPlainNoEnc
 	}
@@ -117,9 +118,9 @@ func (m *Mailer) login() gomail.SMTPAuthType {
 // comes after (its goodbye) changes nothing.
 func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
 	var c connection
-	client, err := m.client(&c)
+	client, err := m.newClient(&c)
 	if err != nil {
-		return provisioning.Wrap(err, provisioning.KindPermanent, "set up mail", "the mail settings do not fit together")
+		return errs.Wrap(err, errs.KindPermanent, "set up mail", "the mail settings do not fit together")
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.options.Timeout)
 	defer cancel()
@@ -129,56 +130,56 @@ func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
 
 	conn, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return failure(ctx, err, "connect to mail server")
+		return classify(ctx, err, "connect to mail server")
 	}
 	err = client.SendWithSMTPClient(conn, msg)
 	if msg.IsDelivered() {
 		_ = client.CloseWithSMTPClient(conn)
 		return nil
 	}
-	return failure(ctx, err, "send mail")
+	return classify(ctx, err, "send mail")
 }
 
-// failure classifies what went wrong. The server's text is kept for the log: it
+// classify classifies what went wrong. The server's text is kept for the log: it
 // can quote addresses.
-func failure(ctx context.Context, err error, op string) error {
+func classify(ctx context.Context, err error, op string) error {
 	if err == nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return provisioning.Wrap(cause, provisioning.KindOf(cause), op, "the mail was not sent in the time allowed")
+		return errs.Wrap(cause, errs.KindOf(cause), op, "the mail was not sent in the time allowed")
 	}
 	var (
-		sending  *gomail.SendError
-		protocol *textproto.Error
-		unknown  x509.UnknownAuthorityError
-		wrong    x509.HostnameError
-		verify   *tls.CertificateVerificationError
+		sendErr      *gomail.SendError
+		protocolErr  *textproto.Error
+		authorityErr x509.UnknownAuthorityError
+		hostnameErr  x509.HostnameError
+		verifyErr    *tls.CertificateVerificationError
 	)
 	code := 0
 	switch {
-	case errors.As(err, &protocol):
-		code = protocol.Code
-	case errors.As(err, &sending):
-		code = sending.ErrorCode()
+	case errors.As(err, &protocolErr):
+		code = protocolErr.Code
+	case errors.As(err, &sendErr):
+		code = sendErr.ErrorCode()
 	}
 	switch {
-	case errors.As(err, &unknown), errors.As(err, &wrong), errors.As(err, &verify):
-		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+	case errors.As(err, &authorityErr), errors.As(err, &hostnameErr), errors.As(err, &verifyErr):
+		return errs.Wrap(err, errs.KindPermanent, op,
 			"the mail server's certificate could not be verified; correct MAIL_HOST or install its authority")
 	case strings.Contains(err.Error(), "does not support STARTTLS"): // The library has no type for it.
-		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+		return errs.Wrap(err, errs.KindPermanent, op,
 			"the mail server offers no STARTTLS; use port 465, another server, or MAIL_TLS=opportunistic")
 	case errors.Is(err, gomail.ErrNoSupportedAuthDiscovered), errors.Is(err, gomail.ErrPlainAuthNotSupported),
 		strings.Contains(err.Error(), "does not support SMTP AUTH"):
-		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+		return errs.Wrap(err, errs.KindPermanent, op,
 			"the mail server offers no login that is safe on this connection; check MAIL_TLS, or leave MAIL_USER out")
 	case code == 535 || code == 534 || code == 530:
-		return provisioning.Wrap(err, provisioning.KindPermanent, op, "the mail server refused the login (%d); check MAIL_USER and MAIL_PASSWORD", code)
+		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the login (%d); check MAIL_USER and MAIL_PASSWORD", code)
 	case code >= 500:
-		return provisioning.Wrap(err, provisioning.KindPermanent, op, "the mail server refused the message for good (%d)", code)
+		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the message for good (%d)", code)
 	case code >= 400:
-		return provisioning.Wrap(err, provisioning.KindTransient, op, "the mail server refused the message for now (%d)", code)
+		return errs.Wrap(err, errs.KindTransient, op, "the mail server refused the message for now (%d)", code)
 	}
-	return provisioning.Wrap(err, provisioning.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
+	return errs.Wrap(err, errs.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
 }

@@ -8,55 +8,55 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for _, from := range []string{"", "nobody", "a@b.example\r\nBcc: c@d.example"} {
 		_, err := mail.New(mail.Options{Mail: config.Mail{Host: "smtp.example", Port: 587, From: from}})
-		wantKind(t, err, provisioning.KindInvalid)
+		wantKind(t, err, errs.KindInvalid)
 	}
 }
 
-func TestMailer_Refusals(t *testing.T) {
+func TestMailer_RejectedMessage(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		refuse func(*mailcatcher.Catcher)
-		kind   provisioning.Kind
+		kind   errs.Kind
 	}{
-		"RecipientForNow":  {func(c *mailcatcher.Catcher) { c.Refuse(451, "greylisted jane.doe@clinic.example", 1) }, provisioning.KindTransient},
-		"RecipientForGood": {func(c *mailcatcher.Catcher) { c.Refuse(550, "no jane.doe@clinic.example here", 1) }, provisioning.KindPermanent},
-		"ContentForNow":    {func(c *mailcatcher.Catcher) { c.RefuseContent(451, "try later", 1) }, provisioning.KindTransient},
-		"ContentForGood":   {func(c *mailcatcher.Catcher) { c.RefuseContent(554, "this is spam", 1) }, provisioning.KindPermanent},
+		"RecipientForNow":  {func(c *mailcatcher.Catcher) { c.RejectRecipients(451, "greylisted jane.doe@clinic.example", 1) }, errs.KindTransient},
+		"RecipientForGood": {func(c *mailcatcher.Catcher) { c.RejectRecipients(550, "no jane.doe@clinic.example here", 1) }, errs.KindPermanent},
+		"ContentForNow":    {func(c *mailcatcher.Catcher) { c.RejectContent(451, "try later", 1) }, errs.KindTransient},
+		"ContentForGood":   {func(c *mailcatcher.Catcher) { c.RejectContent(554, "this is spam", 1) }, errs.KindPermanent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, mailcatcher.Options{})
 			c.refuse(b.catcher)
-			message := wantKind(t, b.send(t), c.kind)
+			message := wantKind(t, b.sendWelcome(t), c.kind)
 			if strings.Contains(message, "@") || strings.Contains(message, "spam") {
 				t.Errorf("the server's words are for the log: %q", message)
 			}
 			if n := len(b.catcher.Messages()); n != 0 {
 				t.Errorf("%d messages were caught", n)
 			}
-			if err := b.send(t); err != nil {
+			if err := b.sendWelcome(t); err != nil {
 				t.Errorf("the next mail fails too: %v", err)
 			}
 		})
 	}
 }
 
-func TestMailer_LostConnections(t *testing.T) {
+func TestMailer_LostConnection(t *testing.T) {
 	t.Parallel()
 	t.Run("DroppedAfterAcceptIsTransientAndRepeatable", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
-		b.catcher.DropAfterAccept(1)
-		wantKind(t, b.send(t), provisioning.KindTransient)
-		if err := b.send(t); err != nil {
+		b.catcher.DropConnectionAfterAccept(1)
+		wantKind(t, b.sendWelcome(t), errs.KindTransient)
+		if err := b.sendWelcome(t); err != nil {
 			t.Fatal(err)
 		}
 		m := b.catcher.Messages()
@@ -64,36 +64,36 @@ func TestMailer_LostConnections(t *testing.T) {
 			t.Errorf("caught %+v, want two of the same Message-ID", m)
 		}
 	})
-	t.Run("NobodyListens", func(t *testing.T) {
+	t.Run("ConnectionRefused", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		if err := b.catcher.Close(); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, b.send(t), provisioning.KindTransient)
+		wantKind(t, b.sendWelcome(t), errs.KindTransient)
 	})
 }
 
-func TestMailer_SilentServer(t *testing.T) {
+func TestMailer_UnresponsiveServer(t *testing.T) {
 	t.Parallel()
 	// Silence from the greeting on, and after the connection stands.
 	for name, o := range map[string]mailcatcher.Options{"Plain": {}, "ImplicitTLS": {TLS: mailcatcher.TLSImplicit}} {
 		t.Run(name+"CancelEndsIt", func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, o)
-			defer b.catcher.Hold()()
+			defer b.catcher.StopResponding()()
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
-			go func() { done <- b.mailer(t).SendWelcome(ctx, welcome(tenant())) }()
+			go func() { done <- b.mailer(t).SendWelcome(ctx, welcomeMail(testTenant())) }()
 			cancel()
-			wantKind(t, finish(t, done), provisioning.KindCancelled)
+			wantKind(t, awaitResult(t, done), errs.KindCancelled)
 		})
 		t.Run(name+"TimeoutEndsIt", func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, o)
-			defer b.catcher.Hold()()
+			defer b.catcher.StopResponding()()
 			b.options.Timeout = 50 * time.Millisecond
-			wantKind(t, b.send(t), provisioning.KindTransient)
+			wantKind(t, b.sendWelcome(t), errs.KindTransient)
 		})
 	}
 	t.Run("CancelEndsAConversationUnderWay", func(t *testing.T) {
@@ -101,21 +101,21 @@ func TestMailer_SilentServer(t *testing.T) {
 		b := setup(t, mailcatcher.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		silent := make(chan struct{})
-		b.catcher.OnRecipient(func() { b.catcher.Hold(); close(silent) })
+		stalled := make(chan struct{})
+		b.catcher.OnNextRecipient(func() { b.catcher.StopResponding(); close(stalled) })
 		done := make(chan error, 1)
-		go func() { done <- b.mailer(t).SendWelcome(ctx, welcome(tenant())) }()
-		<-silent
+		go func() { done <- b.mailer(t).SendWelcome(ctx, welcomeMail(testTenant())) }()
+		<-stalled
 		cancel()
-		wantKind(t, finish(t, done), provisioning.KindCancelled)
+		wantKind(t, awaitResult(t, done), errs.KindCancelled)
 	})
 }
 
-// finish gives what comes of done, and fails the test when that takes as long
+// awaitResult gives what comes of done, and fails the test when that takes as long
 // as a timeout of the conversation would.
-func finish(t *testing.T, done <-chan error) error {
+func awaitResult(t *testing.T, done <-chan error) error {
 	t.Helper()
-	ctx, cancel := limited(t)
+	ctx, cancel := testContext(t)
 	defer cancel()
 	select {
 	case err := <-done:
@@ -131,10 +131,10 @@ func TestMailer_TLS(t *testing.T) {
 	t.Run("STARTTLS", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSStart})
-		if err := b.send(t); err != nil {
+		if err := b.sendWelcome(t); err != nil {
 			t.Fatal(err)
 		}
-		if !b.only(t).Encrypted {
+		if !b.onlyMessage(t).Encrypted {
 			t.Error("the mail went in the clear")
 		}
 	})
@@ -142,7 +142,7 @@ func TestMailer_TLS(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSStart})
 		b.options.TLS = config.TLSOpportunistic
-		if err := b.send(t); err != nil || !b.only(t).Encrypted {
+		if err := b.sendWelcome(t); err != nil || !b.onlyMessage(t).Encrypted {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -150,7 +150,7 @@ func TestMailer_TLS(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		b.options.TLS = config.TLSOpportunistic
-		if err := b.send(t); err != nil {
+		if err := b.sendWelcome(t); err != nil {
 			t.Error(err)
 		}
 	})
@@ -158,7 +158,7 @@ func TestMailer_TLS(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		b.options.TLS = config.TLSMandatory
-		if message := wantKind(t, b.send(t), provisioning.KindPermanent); !strings.Contains(message, "STARTTLS") {
+		if message := wantKind(t, b.sendWelcome(t), errs.KindPermanent); !strings.Contains(message, "STARTTLS") {
 			t.Errorf("the message does not say why: %q", message)
 		}
 	})
@@ -167,7 +167,7 @@ func TestMailer_TLS(t *testing.T) {
 			t.Parallel()
 			b := setup(t, mailcatcher.Options{TLS: mode})
 			b.options.RootCAs, b.options.Implicit = nil, mode == mailcatcher.TLSImplicit
-			if message := wantKind(t, b.send(t), provisioning.KindPermanent); !strings.Contains(message, "certificate") {
+			if message := wantKind(t, b.sendWelcome(t), errs.KindPermanent); !strings.Contains(message, "certificate") {
 				t.Errorf("the message does not say why: %q", message)
 			}
 		})
@@ -175,17 +175,17 @@ func TestMailer_TLS(t *testing.T) {
 			t.Parallel()
 			b := setup(t, mailcatcher.Options{TLS: mode, CertificateHosts: []string{"other.example"}})
 			b.options.Implicit = mode == mailcatcher.TLSImplicit
-			wantKind(t, b.send(t), provisioning.KindPermanent)
+			wantKind(t, b.sendWelcome(t), errs.KindPermanent)
 		})
 	}
 	t.Run("Implicit", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSImplicit, Username: "u", Password: "p"})
 		b.options.Implicit, b.options.User, b.options.Password = true, "u", "p"
-		if err := b.send(t); err != nil {
+		if err := b.sendWelcome(t); err != nil {
 			t.Fatal(err)
 		}
-		if m := b.only(t); !m.Encrypted || m.Username != "u" {
+		if m := b.onlyMessage(t); !m.Encrypted || m.Username != "u" {
 			t.Errorf("encrypted %v, user %q", m.Encrypted, m.Username)
 		}
 	})
@@ -209,14 +209,14 @@ func TestMailer_Login(t *testing.T) {
 			t.Parallel()
 			b := setup(t, c.server)
 			b.options.User, b.options.Password = c.user, c.password
-			err := b.send(t)
+			err := b.sendWelcome(t)
 			if c.fault == "" {
-				if err != nil || b.only(t).Username != c.user {
+				if err != nil || b.onlyMessage(t).Username != c.user {
 					t.Errorf("error %v", err)
 				}
 				return
 			}
-			message := wantKind(t, err, provisioning.KindPermanent)
+			message := wantKind(t, err, errs.KindPermanent)
 			if !strings.Contains(message, c.fault) || strings.Contains(err.Error(), "q\"") {
 				t.Errorf("message %q, want %q in it", message, c.fault)
 			}
@@ -226,7 +226,7 @@ func TestMailer_Login(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{Username: "u", Password: "p"})
 		b.options.User, b.options.Password, b.options.TLS = "u", "p", config.TLSOpportunistic
-		message := wantKind(t, b.send(t), provisioning.KindPermanent)
+		message := wantKind(t, b.sendWelcome(t), errs.KindPermanent)
 		if !strings.Contains(message, "offers no login that is safe") {
 			t.Errorf("message %q", message)
 		}

@@ -15,26 +15,28 @@ import (
 	gomail "github.com/wneessen/go-mail"
 	"golang.org/x/net/idna"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 //go:embed templates
-var files embed.FS
+var templateFiles embed.FS
 
 var (
-	texts = text.Must(text.ParseFS(files, "templates/*.txt"))
-	htmls = html.Must(html.ParseFS(files, "templates/*.html"))
+	textTemplates = text.Must(text.ParseFS(templateFiles, "templates/*.txt"))
+	htmlTemplates = html.Must(html.ParseFS(templateFiles, "templates/*.html"))
 )
 
-// content is what the templates can say.
-type content struct {
+// templateData is what the templates can say.
+type templateData struct {
 	Subject, Name, FirstName, LastName  string
 	TenantURL, InvitationURL, ExpiresAt string
 	Reference                           string
 }
 
-func (m *Mailer) welcome(w provisioning.WelcomeMail) (*gomail.Msg, error) {
-	c := m.content(w.Tenant)
+func (m *Mailer) welcomeMessage(w provisioning.WelcomeMail) (*gomail.Msg, error) {
+	c := m.newTemplateData(w.Tenant)
 	c.Subject = w.Tenant.Name + " is ready: choose your password"
 	// In the fragment, because that is sent to no server and so stays out of logs.
 	c.InvitationURL = c.TenantURL + "#invitation=" + w.Invitation
@@ -42,49 +44,49 @@ func (m *Mailer) welcome(w provisioning.WelcomeMail) (*gomail.Msg, error) {
 	return m.compose("welcome", fmt.Sprintf("welcome-%d", w.Serial), w.Tenant, c)
 }
 
-func (m *Mailer) failure(f provisioning.FailureMail) (*gomail.Msg, error) {
-	c := m.content(f.Tenant)
+func (m *Mailer) failureMessage(f provisioning.FailureMail) (*gomail.Msg, error) {
+	c := m.newTemplateData(f.Tenant)
 	c.Subject = f.Tenant.Name + " could not be set up yet"
 	return m.compose("failure", fmt.Sprintf("failure-%d", f.Tenant.Attempt), f.Tenant, c)
 }
 
-func (m *Mailer) content(t provisioning.Tenant) content {
-	return content{
+func (m *Mailer) newTemplateData(t tenant.Tenant) templateData {
+	return templateData{
 		Name: t.Name, FirstName: t.AdminFirstName, LastName: t.AdminLastName,
 		TenantURL: m.options.AppURL + "/tenant/" + t.ID.String(), Reference: t.ID.String(),
 	}
 }
 
 // compose makes a message of a template pair. label is its part of the Message-ID.
-func (m *Mailer) compose(template, label string, t provisioning.Tenant, c content) (*gomail.Msg, error) {
+func (m *Mailer) compose(template, idLabel string, t tenant.Tenant, c templateData) (*gomail.Msg, error) {
 	const op = "compose mail"
 	address, err := asciiDomain(t.AdminEmail)
 	if err != nil {
-		return nil, provisioning.Wrap(err, provisioning.KindPermanent, op, "the admin's address has a domain that cannot exist")
+		return nil, errs.Wrap(err, errs.KindPermanent, op, "the admin's address has a domain that cannot exist")
 	}
-	plain, err := render(texts.Lookup(template+".txt"), c)
+	textBody, err := render(textTemplates.Lookup(template+".txt"), c)
 	if err != nil {
 		return nil, err
 	}
-	rich, err := render(htmls.Lookup(template+".html"), c)
+	htmlBody, err := render(htmlTemplates.Lookup(template+".html"), c)
 	if err != nil {
 		return nil, err
 	}
 	msg := gomail.NewMsg(gomail.WithCharset(gomail.CharsetUTF8), gomail.WithNoDefaultUserAgent())
 	if err := msg.From(m.from); err != nil {
-		return nil, provisioning.Wrap(err, provisioning.KindPermanent, op, "the sender's address is not valid; correct the mail settings")
+		return nil, errs.Wrap(err, errs.KindPermanent, op, "the sender's address is not valid; correct the mail settings")
 	}
 	to := netmail.Address{Name: t.AdminFirstName + " " + t.AdminLastName, Address: address}
 	if err := msg.To(to.String()); err != nil {
-		return nil, provisioning.Wrap(err, provisioning.KindPermanent, op, "the admin's address is not valid")
+		return nil, errs.Wrap(err, errs.KindPermanent, op, "the admin's address is not valid")
 	}
 	msg.Subject(c.Subject)
 	msg.SetDateWithValue(time.Now())
-	msg.SetMessageIDWithValue(t.ID.String() + "." + label + "@" + m.domain)
+	msg.SetMessageIDWithValue(t.ID.String() + "." + idLabel + "@" + m.domain)
 	// Tells vacation responders and ticket systems not to answer (RFC 3834).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
-	msg.SetBodyString(gomail.TypeTextPlain, plain)
-	msg.AddAlternativeString(gomail.TypeTextHTML, rich)
+	msg.SetBodyString(gomail.TypeTextPlain, textBody)
+	msg.AddAlternativeString(gomail.TypeTextHTML, htmlBody)
 	return msg, nil
 }
 
@@ -92,10 +94,10 @@ type executor interface {
 	Execute(w io.Writer, data any) error
 }
 
-func render(t executor, c content) (string, error) {
+func render(t executor, c templateData) (string, error) {
 	var b bytes.Buffer
 	if err := t.Execute(&b, c); err != nil {
-		return "", provisioning.Wrap(err, provisioning.KindPermanent, "compose mail", "the mail's template is broken")
+		return "", errs.Wrap(err, errs.KindPermanent, "compose mail", "the mail's template is broken")
 	}
 	return b.String(), nil
 }

@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestMailer_SendWelcome(t *testing.T) {
 	t.Parallel()
 	b := setup(t, mailcatcher.Options{})
-	if err := b.send(t); err != nil {
+	if err := b.sendWelcome(t); err != nil {
 		t.Fatal(err)
 	}
-	m := b.only(t)
+	m := b.onlyMessage(t)
 	if want := []string{"multipart/alternative", "text/plain", "text/html"}; !slices.Equal(m.Types, want) {
 		t.Errorf("types %v, want %v: the last one is what a reader prefers", m.Types, want)
 	}
@@ -30,19 +32,19 @@ func TestMailer_SendWelcome(t *testing.T) {
 		"message id": {m.MessageID, tenantID.String() + ".welcome-1@platform.example"},
 		"auto":       {strings.Join(m.Headers["Auto-Submitted"], " "), "auto-generated"},
 		"mime":       {strings.Join(m.Headers["Mime-Version"], " "), "1.0"},
-		"problem":    {m.Problem, ""},
+		"problem":    {m.ParseError, ""},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%s is %q, want %q", name, c[0], c[1])
 		}
 	}
 	page := "https://app.platform.example/tenant/" + tenantID.String()
-	for _, want := range []string{"Hello Jane Doe,", page + "#invitation=" + invitation, page + "\n", "17 August 2026 13:04 UTC"} {
+	for _, want := range []string{"Hello Jane Doe,", page + "#invitation=" + invitationToken, page + "\n", "17 August 2026 13:04 UTC"} {
 		if !strings.Contains(m.Text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, m.Text)
 		}
 	}
-	for _, want := range []string{"St. Mary&#39;s Clinic", `href="` + page + "#invitation=" + invitation + `"`, "17 August 2026 13:04 UTC"} {
+	for _, want := range []string{"St. Mary&#39;s Clinic", `href="` + page + "#invitation=" + invitationToken + `"`, "17 August 2026 13:04 UTC"} {
 		if !strings.Contains(m.HTML, want) {
 			t.Errorf("the HTML lacks %q:\n%s", want, m.HTML)
 		}
@@ -52,7 +54,7 @@ func TestMailer_SendWelcome(t *testing.T) {
 		t.Errorf("date %v, error %v", m.Headers["Date"], err)
 	}
 	for _, header := range []string{"User-Agent", "X-Mailer"} {
-		if values, there := m.Headers[header]; there {
+		if values, exists := m.Headers[header]; exists {
 			t.Errorf("%s is %q; it is nobody's business", header, values)
 		}
 	}
@@ -61,12 +63,12 @@ func TestMailer_SendWelcome(t *testing.T) {
 func TestMailer_SendFailure(t *testing.T) {
 	t.Parallel()
 	b := setup(t, mailcatcher.Options{})
-	broken := tenant()
-	broken.ProvisioningError = "the database is on fire"
-	if err := b.mailer(t).SendFailure(t.Context(), provisioning.FailureMail{Tenant: broken}); err != nil {
+	failed := testTenant()
+	failed.ProvisioningError = "the database is on fire"
+	if err := b.mailer(t).SendFailure(t.Context(), provisioning.FailureMail{Tenant: failed}); err != nil {
 		t.Fatal(err)
 	}
-	m := b.only(t)
+	m := b.onlyMessage(t)
 	if want := tenantID.String() + ".failure-2@platform.example"; m.MessageID != want {
 		t.Errorf("message id %q, want %q", m.MessageID, want)
 	}
@@ -80,7 +82,7 @@ func TestMailer_SendFailure(t *testing.T) {
 func TestMailer_MessageID(t *testing.T) {
 	t.Parallel()
 	b := setup(t, mailcatcher.Options{})
-	first, repeated, next := welcome(tenant()), welcome(tenant()), welcome(tenant())
+	first, repeated, next := welcomeMail(testTenant()), welcomeMail(testTenant()), welcomeMail(testTenant())
 	repeated.Invitation, next.Serial = "another", 2
 	for _, w := range []provisioning.WelcomeMail{first, repeated, next} {
 		if err := b.mailer(t).SendWelcome(t.Context(), w); err != nil {
@@ -109,16 +111,16 @@ func TestMailer_Addresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if err := provisioning.CheckEmail(c.email); err != nil {
+			if err := tenant.CheckEmail(c.email); err != nil {
 				t.Fatalf("validation refuses the address: %v", err)
 			}
 			b := setup(t, mailcatcher.Options{})
-			to := tenant()
+			to := testTenant()
 			to.AdminEmail = c.email
-			if err := b.mailer(t).SendWelcome(t.Context(), welcome(to)); err != nil {
+			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
 				t.Fatal(err)
 			}
-			if got := b.only(t).To; !slices.Equal(got, []string{c.arrives}) {
+			if got := b.onlyMessage(t).To; !slices.Equal(got, []string{c.arrives}) {
 				t.Errorf("it went to %q, want %q", got, c.arrives)
 			}
 		})
@@ -127,10 +129,10 @@ func TestMailer_Addresses(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		b.options.From = "Plattform Ærø <no-reply@bücher.example>"
-		if err := b.send(t); err != nil {
+		if err := b.sendWelcome(t); err != nil {
 			t.Fatal(err)
 		}
-		m := b.only(t)
+		m := b.onlyMessage(t)
 		if m.From != "no-reply@xn--bcher-kva.example" || m.FromName != "Plattform Ærø" || !strings.HasSuffix(m.MessageID, "@xn--bcher-kva.example") {
 			t.Errorf("from %q %q, message id %q", m.FromName, m.From, m.MessageID)
 		}
@@ -138,13 +140,13 @@ func TestMailer_Addresses(t *testing.T) {
 	t.Run("ImpossibleDomainIsPermanent", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
-		to := tenant()
+		to := testTenant()
 		to.AdminEmail = "jane@\u0301x.example" // Begins with a combining mark.
-		wantKind(t, b.mailer(t).SendWelcome(t.Context(), welcome(to)), provisioning.KindPermanent)
+		wantKind(t, b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)), errs.KindPermanent)
 	})
 }
 
-func TestMailer_HostileNames(t *testing.T) {
+func TestMailer_EscapesHostileNames(t *testing.T) {
 	t.Parallel()
 	for name, hostile := range map[string]string{
 		"Punctuation":      "O'Brien & Søn — Klinik",
@@ -153,7 +155,7 @@ func TestMailer_HostileNames(t *testing.T) {
 		"SecondAddress":    `x" <evil@attacker.example>, "y`,
 		"Comment":          `x" <evil@attacker.example> (`,
 		"RightToLeft":      "\u202eevil\u2066",
-		"ManyBytes":        strings.Repeat("č", provisioning.MaxPersonName),
+		"ManyBytes":        strings.Repeat("č", tenant.MaxPersonName),
 		"HeaderInjection":  "x\r\nBcc: evil@attacker.example\r\n\r\nbody",
 		"LineFeedAlone":    "x\nBcc: evil@attacker.example",
 		"CarriageReturn":   "x\rBcc: evil@attacker.example",
@@ -163,20 +165,20 @@ func TestMailer_HostileNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, mailcatcher.Options{})
-			to := tenant()
+			to := testTenant()
 			to.Name, to.AdminFirstName, to.AdminLastName = hostile, hostile, hostile
 			// Validation refuses control characters before a mail is ever written;
 			// the mail must stay whole even if that were to fail.
-			if err := b.mailer(t).SendWelcome(t.Context(), welcome(to)); err != nil {
+			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
 				if strings.ContainsAny(hostile, "\r\n") {
-					wantKind(t, err, provisioning.KindPermanent)
+					wantKind(t, err, errs.KindPermanent)
 					return
 				}
 				t.Fatal(err)
 			}
-			m := b.only(t)
-			if !slices.Equal(m.To, []string{"jane.doe@clinic.example"}) || len(m.ToNames) != 1 || m.Problem != "" {
-				t.Errorf("to %q, names %q, problem %q", m.To, m.ToNames, m.Problem)
+			m := b.onlyMessage(t)
+			if !slices.Equal(m.To, []string{"jane.doe@clinic.example"}) || len(m.ToNames) != 1 || m.ParseError != "" {
+				t.Errorf("to %q, names %q, problem %q", m.To, m.ToNames, m.ParseError)
 			}
 			if _, injected := m.Headers["Bcc"]; injected {
 				t.Errorf("a header was injected:\n%s", m.Raw)

@@ -10,42 +10,44 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Restore takes an archived tenant back into service.
-func (db *DB) Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+// Unarchive takes an archived tenant back into service.
+func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	const op = "restore tenant"
-	var t provisioning.Tenant
+	var t tenant.Tenant
 	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
-		found, err := lockTenant(ctx, tx, id)
+		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		t = found.Tenant
+		t = locked.Tenant
 		switch {
-		case t.Status == provisioning.StatusActive:
+		case t.Status == tenant.StatusActive:
 			return nil
-		case t.Status != provisioning.StatusArchived:
-			return t.Status.Conflict(op, "restoring")
+		case t.Status != tenant.StatusArchived:
+			return t.Status.TransitionError(op, "restoring")
 		case !t.PurgedAt.IsZero():
 			return purged(t, op)
 		case !t.WasLive():
-			return provisioning.Errorf(provisioning.KindConflict, op,
+			return errs.Errorf(errs.KindConflict, op,
 				"the tenant was archived before it ever was live, so there is nothing to restore; create it anew under its name")
 		}
-		var there bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&there); err != nil {
+		var exists bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists); err != nil {
 			return err
 		}
-		if !there {
-			return provisioning.Errorf(provisioning.KindPermanent, op,
+		if !exists {
+			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema %s is not there; bring it back from a backup first", t.SchemaName)
 		}
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', archived_at = NULL, updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING `+tenantColumns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
-			err = audit(ctx, tx, id, provisioning.AuditRestore, nil)
+			err = appendEvent(ctx, tx, id, audit.ActionUnarchive, nil)
 		}
 		return err
 	})
@@ -53,40 +55,40 @@ func (db *DB) Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 }
 
 // Purge deletes what an archived tenant has stored, and keeps a certificate.
-func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
+func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (tenant.PurgeCertificate, error) {
 	const op = "purge tenant"
-	var c provisioning.PurgeCertificate
+	var certificate tenant.PurgeCertificate
 	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
-		found, err := lockTenant(ctx, tx, id)
+		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		t := found.Tenant
+		t := locked.Tenant
 		due := t.ArchivedAt.Add(retention)
 		var now time.Time
 		if err := tx.QueryRow(ctx, `SELECT now()`).Scan(&now); err != nil {
 			return err
 		}
 		switch {
-		case t.Status != provisioning.StatusArchived:
-			return provisioning.Errorf(provisioning.KindConflict, op, "purging is not possible while the tenant is %s; archive it first", t.Status)
+		case t.Status != tenant.StatusArchived:
+			return errs.Errorf(errs.KindConflict, op, "purging is not possible while the tenant is %s; archive it first", t.Status)
 		case !t.PurgedAt.IsZero():
-			c, err = certificate(ctx, tx, id)
+			certificate, err = readCertificate(ctx, tx, id)
 			return err
 		case now.Before(due):
-			return provisioning.Errorf(provisioning.KindConflict, op,
+			return errs.Errorf(errs.KindConflict, op,
 				"the tenant was archived on %s and its data are kept until %s", t.ArchivedAt.UTC().Format(time.DateTime), due.UTC().Format(time.DateTime))
 		}
-		c = provisioning.PurgeCertificate{
+		certificate = tenant.PurgeCertificate{
 			TenantID: t.ID, Name: t.Name, SchemaName: t.SchemaName, ContractID: t.ContractID,
-			ArchivedAt: t.ArchivedAt, PurgedAt: now, Rows: map[string]int64{}, By: provisioning.CallerOf(ctx),
+			ArchivedAt: t.ArchivedAt, PurgedAt: now, Rows: map[string]int64{}, By: audit.CallerOf(ctx),
 		}
-		return purge(ctx, tx, t, &c)
+		return purge(ctx, tx, t, &certificate)
 	})
-	return c, err
+	return certificate, err
 }
 
-func certificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioning.PurgeCertificate, err error) {
+func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c tenant.PurgeCertificate, err error) {
 	var text []byte
 	if err = tx.QueryRow(ctx, `SELECT certificate FROM purge_certificates WHERE tenant_id = $1`, id).Scan(&text); err == nil {
 		err = json.Unmarshal(text, &c)
@@ -96,12 +98,12 @@ func certificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioning.P
 
 // purge drops a locked tenant's schema and role. One that never was live has
 // neither: its rollback took them.
-func purge(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c *provisioning.PurgeCertificate) error {
+func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *tenant.PurgeCertificate) error {
 	if t.WasLive() {
-		if err := takeStock(ctx, tx, t.SchemaName, c); err != nil {
+		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
 			return err
 		}
-		if err := dropTenant(ctx, tx, t); err != nil {
+		if err := dropTenantSchema(ctx, tx, t); err != nil {
 			return err
 		}
 	}
@@ -114,14 +116,14 @@ func purge(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c *provisionin
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO purge_certificates (tenant_id, certificate) VALUES ($1, $2::jsonb)`, t.ID, encoded(c)); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO purge_certificates (tenant_id, certificate) VALUES ($1, $2::jsonb)`, t.ID, toJSON(c)); err != nil {
 		return err
 	}
-	return audit(ctx, tx, t.ID, provisioning.AuditPurge, map[string]any{"schemaName": t.SchemaName, "rows": c.Rows, "auditHead": c.AuditHead})
+	return appendEvent(ctx, tx, t.ID, audit.ActionPurge, map[string]any{"schemaName": t.SchemaName, "rows": c.Rows, "auditHead": c.AuditHead})
 }
 
-// takeStock counts what is about to be deleted.
-func takeStock(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.PurgeCertificate) error {
+// countRows counts what is about to be deleted.
+func countRows(ctx context.Context, tx pgx.Tx, schema string, c *tenant.PurgeCertificate) error {
 	rows, _ := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename`, schema)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
@@ -151,23 +153,23 @@ func takeStock(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.Pu
 	return nil
 }
 
-// dropTenant removes a tenant's schema and role, with all that the role may do
+// dropTenantSchema removes a tenant's schema and role, with all that the role may do
 // or owns elsewhere in this database.
-func dropTenant(ctx context.Context, tx pgx.Tx, t provisioning.Tenant) error {
+func dropTenantSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{t.SchemaName}.Sanitize()+` CASCADE`); err != nil {
 		return err
 	}
-	var there bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, t.DatabaseRole).Scan(&there); err != nil || !there {
+	var exists bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, t.DatabaseRole).Scan(&exists); err != nil || !exists {
 		return err
 	}
-	return dropRole(ctx, tx, t.DatabaseRole)
+	return dropOwnedRole(ctx, tx, t.DatabaseRole)
 }
 
-// dropRole drops a role with all that it may do or owns in this database. DROP
+// dropOwnedRole drops a role with all that it may do or owns in this database. DROP
 // OWNED needs the role's own rights, which its creator has to take first unless it
 // is a superuser.
-func dropRole(ctx context.Context, tx pgx.Tx, name string) error {
+func dropOwnedRole(ctx context.Context, tx pgx.Tx, name string) error {
 	role := pgx.Identifier{name}.Sanitize()
 	for _, statement := range []string{`GRANT ` + role + ` TO CURRENT_USER`, `DROP OWNED BY ` + role, `DROP ROLE ` + role} {
 		if _, err := tx.Exec(ctx, statement); err != nil {

@@ -7,63 +7,65 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-func (b bundle) archived(in provisioning.Inputs) provisioning.Tenant {
+func (b fixture) archivedTenant(in tenant.Inputs) tenant.Tenant {
 	b.t.Helper()
-	t, err := b.Archive(b.t.Context(), b.live(in).ID)
+	tn, err := b.Archive(b.t.Context(), b.activeTenant(in).ID)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return t
+	return tn
 }
 
-func TestDB_Restore(t *testing.T) {
+func TestDB_Unarchive(t *testing.T) {
 	t.Parallel()
-	t.Run("BringsEverythingBack", func(t *testing.T) {
+	t.Run("RestoresArchivedTenant", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archived(inputs("Clinic"))
-		got, err := b.Restore(t.Context(), archived.ID)
-		if err != nil || got.Status != provisioning.StatusActive || !got.ArchivedAt.IsZero() || got.Version != archived.Version+1 {
+		archived := b.archivedTenant(inputs("Clinic"))
+		got, err := b.Unarchive(t.Context(), archived.ID)
+		if err != nil || got.Status != tenant.StatusActive || !got.ArchivedAt.IsZero() || got.Version != archived.Version+1 {
 			t.Errorf("%+v, %v", got, err)
 		}
-		again, err := b.Restore(t.Context(), archived.ID)
+		again, err := b.Unarchive(t.Context(), archived.ID)
 		if err != nil || again.Version != got.Version {
 			t.Errorf("the second time: %+v, %v", again, err)
 		}
 	})
 	t.Run("RefusesATakenName", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archived(inputs("Clinic"))
-		b.live(inputs("clinic"))
-		_, err := b.Restore(t.Context(), archived.ID)
-		wantKind(t, err, provisioning.KindConflict)
-		if fields := provisioning.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
+		archived := b.archivedTenant(inputs("Clinic"))
+		b.activeTenant(inputs("clinic"))
+		_, err := b.Unarchive(t.Context(), archived.ID)
+		wantKind(t, err, errs.KindConflict)
+		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("RefusesWhatNeverWasLive", func(t *testing.T) {
 		b := setup(t)
-		run := b.begin(inputs("Clinic"))
-		_, err := b.Restore(t.Context(), run.Tenant.ID)
-		wantKind(t, err, provisioning.KindConflict)
-		run, err = b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		run := b.claimNew(inputs("Clinic"))
+		_, err := b.Unarchive(t.Context(), run.Tenant.ID)
+		wantKind(t, err, errs.KindConflict)
+		run, err = b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Undo(t.Context(), run); err != nil {
+		if _, err := b.RollBack(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Restore(t.Context(), run.Tenant.ID)
-		wantKind(t, err, provisioning.KindConflict)
+		_, err = b.Unarchive(t.Context(), run.Tenant.ID)
+		wantKind(t, err, errs.KindConflict)
 	})
-	t.Run("MissesALostSchema", func(t *testing.T) {
+	t.Run("ReportsMissingSchema", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archived(inputs("Clinic"))
+		archived := b.archivedTenant(inputs("Clinic"))
 		b.exec(`DROP SCHEMA ` + archived.SchemaName + ` CASCADE`)
-		_, err := b.Restore(t.Context(), archived.ID)
-		wantKind(t, err, provisioning.KindPermanent)
+		_, err := b.Unarchive(t.Context(), archived.ID)
+		wantKind(t, err, errs.KindPermanent)
 		if got := value[string](b, `SELECT status::text FROM tenants`); got != "ARCHIVED" {
 			t.Errorf("the tenant is %s", got)
 		}
@@ -74,8 +76,8 @@ func TestDB_Purge(t *testing.T) {
 	t.Parallel()
 	t.Run("DeletesAndCertifies", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archived(inputs("Clinic"))
-		other := b.live(inputs("Other"))
+		archived := b.archivedTenant(inputs("Clinic"))
+		other := b.activeTenant(inputs("Other"))
 		b.exec(`INSERT INTO ` + archived.SchemaName + `.audit_logs (action, entity_type) VALUES ('x', 'y'), ('x', 'z')`)
 		head := value[string](b, `SELECT encode(hash, 'hex') FROM `+archived.SchemaName+`.audit_logs ORDER BY seq DESC LIMIT 1`)
 		b.exec(`GRANT SELECT ON tenant_counts TO ` + pgx.Identifier{archived.DatabaseRole}.Sanitize()) // Something that would keep the role.
@@ -85,7 +87,7 @@ func TestDB_Purge(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.Name != "Clinic" || c.Rows["users"] != 1 || c.Rows["roles"] != 3 || c.Rows["audit_logs"] != 2 || c.AuditHead != head ||
-			c.By.Kind != provisioning.CallerProcess || c.PurgedAt.IsZero() || !c.ArchivedAt.Equal(archived.ArchivedAt) {
+			c.By.Kind != audit.CallerProcess || c.PurgedAt.IsZero() || !c.ArchivedAt.Equal(archived.ArchivedAt) {
 			t.Errorf("certificate %+v", c)
 		}
 		for what, query := range map[string]string{
@@ -114,18 +116,18 @@ func TestDB_Purge(t *testing.T) {
 		if err != nil || again.AuditHead != c.AuditHead || !again.PurgedAt.Equal(c.PurgedAt) {
 			t.Errorf("the second time: %+v, %v", again, err)
 		}
-		_, err = b.Restore(t.Context(), archived.ID)
-		wantKind(t, err, provisioning.KindConflict)
-		if fresh := b.live(inputs("Clinic")); fresh.ID == archived.ID {
+		_, err = b.Unarchive(t.Context(), archived.ID)
+		wantKind(t, err, errs.KindConflict)
+		if recreated := b.activeTenant(inputs("Clinic")); recreated.ID == archived.ID {
 			t.Error("the purged tenant came back")
 		}
 	})
 	t.Run("KeepsForTheRetention", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archived(inputs("Clinic"))
+		archived := b.archivedTenant(inputs("Clinic"))
 		_, err := b.Purge(t.Context(), archived.ID, time.Hour)
-		wantKind(t, err, provisioning.KindConflict)
-		if !strings.Contains(provisioning.SafeMessage(err), "are kept until") {
+		wantKind(t, err, errs.KindConflict)
+		if !strings.Contains(errs.SafeMessage(err), "are kept until") {
 			t.Error(err)
 		}
 		b.exec(`UPDATE tenants SET archived_at = now() - interval '61 minutes'`)
@@ -135,16 +137,16 @@ func TestDB_Purge(t *testing.T) {
 	})
 	t.Run("RefusesALiveOne", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
-		_, err := b.Purge(t.Context(), live.ID, 0)
-		wantKind(t, err, provisioning.KindConflict)
-		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, live.SchemaName); n != 1 {
+		active := b.activeTenant(inputs("Clinic"))
+		_, err := b.Purge(t.Context(), active.ID, 0)
+		wantKind(t, err, errs.KindConflict)
+		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, active.SchemaName); n != 1 {
 			t.Error("the schema is gone")
 		}
 	})
 	t.Run("IsAllOrNothing", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archived(inputs("Clinic"))
+		archived := b.archivedTenant(inputs("Clinic"))
 		b.exec(`DROP TABLE purge_certificates`)
 		if _, err := b.Purge(t.Context(), archived.ID, 0); err == nil {
 			t.Fatal("purged without a certificate")
@@ -153,14 +155,14 @@ func TestDB_Purge(t *testing.T) {
 			t.Error("the schema is gone")
 		}
 	})
-	t.Run("DropsNothingOfWhatNeverWasLive", func(t *testing.T) {
+	t.Run("KeepsForeignSchemaOfNeverLiveTenant", func(t *testing.T) {
 		b := setup(t)
-		run := b.begin(inputs("Clinic"))
-		run, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		run := b.claimNew(inputs("Clinic"))
+		run, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Undo(t.Context(), run); err != nil {
+		if _, err := b.RollBack(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
 		b.exec(`CREATE SCHEMA ` + run.Tenant.SchemaName) // Somebody else's.

@@ -11,20 +11,23 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// chain reads a chain and checks each link with a computation of its own.
-func (b bundle) chain(tenant uuid.UUID) []provisioning.AuditEvent {
+// verifiedChain reads a chain and checks each link with a computation of its own.
+func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 	b.t.Helper()
-	events, err := b.AuditEvents(b.t.Context(), tenant, 0, 1000)
+	events, err := b.Events(b.t.Context(), tenantID, 0, 1000)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	var prev []byte
 	for i, e := range events {
 		text := value[string](b, `SELECT jsonb_build_array(tenant_id, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome::text, actor, detail)::text
-			FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenant, e.Seq)
+			FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, e.Seq)
 		sum := sha256.Sum256(append(bytes.Clone(prev), text...))
 		if e.Seq != int64(i+1) || !bytes.Equal(sum[:], e.Hash) {
 			b.t.Errorf("link %d (%s) does not fit", e.Seq, e.Action)
@@ -32,16 +35,16 @@ func (b bundle) chain(tenant uuid.UUID) []provisioning.AuditEvent {
 		prev = e.Hash
 	}
 	head := `SELECT audit_head FROM tenants WHERE id = $1`
-	if tenant == uuid.Nil {
+	if tenantID == uuid.Nil {
 		head = `SELECT head FROM platform_audit WHERE $1 <> gen_random_uuid()`
 	}
-	if !bytes.Equal(value[[]byte](b, head, tenant), prev) {
+	if !bytes.Equal(value[[]byte](b, head, tenantID), prev) {
 		b.t.Error("the head is not the last link")
 	}
 	return events
 }
 
-func actions(events []provisioning.AuditEvent) string {
+func actions(events []audit.Event) string {
 	names := make([]string, len(events))
 	for i, e := range events {
 		names[i] = strings.TrimPrefix(string(e.Action), "tenant.")
@@ -49,15 +52,15 @@ func actions(events []provisioning.AuditEvent) string {
 	return strings.Join(names, " ")
 }
 
-func TestDB_Audit(t *testing.T) {
+func TestDB_AuditEvents(t *testing.T) {
 	t.Parallel()
 	t.Run("EveryChangeIsAnEvent", func(t *testing.T) {
 		b := setup(t)
-		caller := provisioning.Caller{Kind: provisioning.CallerAPIKey, ID: "hck_abc", Name: "ci", Address: "192.0.2.1", RequestID: "r1"}
-		ctx := provisioning.WithCaller(t.Context(), caller)
-		run := b.begin(inputs("Clinic"))
-		fail(b, run)
-		run, err := b.Claim(ctx, run.Tenant.ID, provisioning.ClaimRetry, lease("x", time.Minute))
+		caller := audit.Caller{Kind: audit.CallerAPIKey, ID: "hck_abc", Name: "ci", Address: "192.0.2.1", RequestID: "r1"}
+		ctx := audit.WithCaller(t.Context(), caller)
+		run := b.claimNew(inputs("Clinic"))
+		failTenant(b, run)
+		run, err := b.Claim(ctx, run.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +68,7 @@ func TestDB_Audit(t *testing.T) {
 		if err := b.PrepareSchema(ctx, run, b.seed()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Advance(ctx, run, final()); err != nil {
+		if _, err := b.Advance(ctx, run, activation()); err != nil {
 			t.Fatal(err)
 		}
 		in := inputs("Klinik")
@@ -75,7 +78,7 @@ func TestDB_Audit(t *testing.T) {
 		if _, err := b.Update(ctx, id, in, 0); err != nil { // No change, no event.
 			t.Fatal(err)
 		}
-		if _, _, err := b.Reinvite(ctx, id, provisioning.NewInvitation(time.Now())); err != nil {
+		if _, _, err := b.CreateInvitation(ctx, id, invitation.NewInvitation(time.Now())); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // The second time changes nothing.
@@ -83,7 +86,7 @@ func TestDB_Audit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := b.Restore(ctx, id); err != nil {
+		if _, err := b.Unarchive(ctx, id); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.Archive(ctx, id); err != nil {
@@ -92,75 +95,75 @@ func TestDB_Audit(t *testing.T) {
 		if _, err := b.Purge(ctx, id, 0); err != nil {
 			t.Fatal(err)
 		}
-		events := b.chain(id)
+		events := b.verifiedChain(id)
 		if got, want := actions(events), "create fail attempt activate update invite archive restore archive purge"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 		for _, e := range events {
-			if e.Outcome != provisioning.AuditDone || e.TenantID != id || e.At.IsZero() {
+			if e.Outcome != audit.OutcomeDone || e.TenantID != id || e.At.IsZero() {
 				t.Errorf("%+v", e)
 			}
-			if by := e.Caller; e.Seq > 2 && by != caller || e.Seq <= 2 && by.Kind != provisioning.CallerProcess {
+			if by := e.Caller; e.Seq > 2 && by != caller || e.Seq <= 2 && by.Kind != audit.CallerProcess {
 				t.Errorf("%s by %+v", e.Action, by)
 			}
 		}
 		if got := fmt.Sprint(events[4].Detail); got != "map[changed:map[name:map[from:Clinic to:Klinik]]]" {
 			t.Errorf("the update says %s", got)
 		}
-		if page, err := b.AuditEvents(t.Context(), id, 3, 2); err != nil || actions(page) != "activate update" {
+		if page, err := b.Events(t.Context(), id, 3, 2); err != nil || actions(page) != "activate update" {
 			t.Errorf("%v, %v", page, err)
 		}
 	})
 	t.Run("AbortAndContinuationWithOtherInputs", func(t *testing.T) {
 		b := setup(t)
-		run := b.begin(inputs("Clinic"))
-		run, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		run := b.claimNew(inputs("Clinic"))
+		run, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Undo(t.Context(), run); err != nil {
+		if _, err := b.RollBack(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
 		in := inputs("clinic")
-		b.begin(in)
-		if got, want := actions(b.chain(run.Tenant.ID)), "create abort attempt update"; got != want {
+		b.claimNew(in)
+		if got, want := actions(b.verifiedChain(run.Tenant.ID)), "create abort attempt update"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 	})
-	t.Run("RefusalsGoWhereTheyBelong", func(t *testing.T) {
+	t.Run("RecordsRefusalsInRightChain", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
-		refusal := func(tenant uuid.UUID) provisioning.AuditEvent {
-			return provisioning.AuditEvent{TenantID: tenant, Action: "tenants.delete", Outcome: provisioning.AuditRefused,
-				Caller: provisioning.Caller{Kind: provisioning.CallerAnonymous, Address: "192.0.2.1"}, Detail: map[string]any{"status": 403}}
+		active := b.activeTenant(inputs("Clinic"))
+		refusedEvent := func(tenant uuid.UUID) audit.Event {
+			return audit.Event{TenantID: tenant, Action: "tenants.delete", Outcome: audit.OutcomeRefused,
+				Caller: audit.Caller{Kind: audit.CallerAnonymous, Address: "192.0.2.1"}, Detail: map[string]any{"status": 403}}
 		}
-		version := live.Version
-		if err := b.Record(t.Context(), refusal(live.ID), refusal(uuid.Nil), refusal(uuid.New())); err != nil {
+		version := active.Version
+		if err := b.Record(t.Context(), refusedEvent(active.ID), refusedEvent(uuid.Nil), refusedEvent(uuid.New())); err != nil {
 			t.Fatal(err)
 		}
-		if got := actions(b.chain(live.ID)); got != "create activate tenants.delete" {
+		if got := actions(b.verifiedChain(active.ID)); got != "create activate tenants.delete" {
 			t.Errorf("events %s", got)
 		}
-		if platform := b.chain(uuid.Nil); len(platform) != 2 || platform[0].Outcome != provisioning.AuditRefused || platform[0].Caller.Address != "192.0.2.1" {
+		if platform := b.verifiedChain(uuid.Nil); len(platform) != 2 || platform[0].Outcome != audit.OutcomeRefused || platform[0].Caller.Address != "192.0.2.1" {
 			t.Errorf("%+v", platform)
 		}
-		if got, err := b.Get(t.Context(), live.ID); err != nil || got.Version != version {
+		if got, err := b.Get(t.Context(), active.ID); err != nil || got.Version != version {
 			t.Errorf("a refusal changed the tenant: %+v, %v", got, err)
 		}
 	})
 	t.Run("ManyAtOnceAreOneChain", func(t *testing.T) {
 		b := setup(t)
-		one, two := b.live(inputs("One")), b.live(inputs("Two"))
+		one, two := b.activeTenant(inputs("One")), b.activeTenant(inputs("Two"))
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
 				for j := range 5 {
-					events := []provisioning.AuditEvent{{TenantID: one.ID}, {TenantID: uuid.Nil}, {TenantID: two.ID}, {TenantID: uuid.New()}}
+					events := []audit.Event{{TenantID: one.ID}, {TenantID: uuid.Nil}, {TenantID: two.ID}, {TenantID: uuid.New()}}
 					if (i+j)%2 == 0 { // In another order: they wait for each other and must not do so for ever.
 						events[0], events[2] = events[2], events[0]
 					}
 					for k := range events {
-						events[k].Action, events[k].Outcome = "x", provisioning.AuditRefused
+						events[k].Action, events[k].Outcome = "x", audit.OutcomeRefused
 					}
 					if err := b.Record(t.Context(), events...); err != nil {
 						t.Error(err)
@@ -169,18 +172,18 @@ func TestDB_Audit(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if n := len(b.chain(one.ID)) + len(b.chain(two.ID)) + len(b.chain(uuid.Nil)); n != 4*40+2*2 {
+		if n := len(b.verifiedChain(one.ID)) + len(b.verifiedChain(two.ID)) + len(b.verifiedChain(uuid.Nil)); n != 4*40+2*2 {
 			t.Errorf("%d events", n)
 		}
 	})
-	t.Run("NoRecordNoAct", func(t *testing.T) {
+	t.Run("ChangesNothingWithoutAuditEvent", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
+		active := b.activeTenant(inputs("Clinic"))
 		b.exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (seq < 3)`)
-		if _, err := b.Archive(t.Context(), live.ID); err == nil {
+		if _, err := b.Archive(t.Context(), active.ID); err == nil {
 			t.Fatal("archived without a record")
 		}
-		if got, err := b.Get(t.Context(), live.ID); err != nil || got.Status != provisioning.StatusActive {
+		if got, err := b.Get(t.Context(), active.ID); err != nil || got.Status != tenant.StatusActive {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

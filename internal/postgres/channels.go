@@ -6,13 +6,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // Channels lists a deployer's channel accounts.
-func (j journal) Channels(ctx context.Context, networkID, deployer string) ([]provisioning.Channel, error) {
+func (l txLog) Channels(ctx context.Context, networkID, deployer string) ([]txlog.Channel, error) {
 	const op = "list channel accounts"
-	pool, err := j.db.ready(ctx)
+	pool, err := l.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -20,28 +20,28 @@ func (j journal) Channels(ctx context.Context, networkID, deployer string) ([]pr
 			CASE WHEN expires_at > clock_timestamp() THEN expires_at END, CASE WHEN set_aside > clock_timestamp() THEN set_aside END,
 			(SELECT count(*) FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')
 		FROM stellar_accounts a WHERE network_id = $1 AND deployer = $2 ORDER BY channel`, networkID, deployer)
-	all, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (c provisioning.Channel, err error) {
-		var checked, leased, aside *time.Time
-		err = r.Scan(&c.Index, &c.Address, &c.Sequence, &c.Balance, &c.OutOfUse, &checked, &c.Carried, &leased, &aside, &c.Open)
-		c.CheckedAt, c.LeasedUntil, c.SetAside = timeOf(checked), timeOf(leased), timeOf(aside)
+	channels, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (c txlog.Channel, err error) {
+		var checkedAt, leasedUntil, quarantinedUntil *time.Time
+		err = r.Scan(&c.Index, &c.Address, &c.Sequence, &c.Balance, &c.DisabledReason, &checkedAt, &c.Submitted, &leasedUntil, &quarantinedUntil, &c.Open)
+		c.CheckedAt, c.LeasedUntil, c.QuarantinedUntil = zeroIfNil(checkedAt), zeroIfNil(leasedUntil), zeroIfNil(quarantinedUntil)
 		return c, err
 	})
-	return all, failure(err, op)
+	return channels, classify(err, op)
 }
 
-func timeOf(t *time.Time) time.Time {
+func zeroIfNil(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
 	return *t
 }
 
-// PutChannels writes what the ledger says of channel accounts. Numbers only grow,
+// StoreChannels writes what the ledger says of channel accounts. Numbers only grow,
 // because who looks may be behind who uses; except for an account that was out of
 // use, whose number is to be asked for: it may have been made anew, on a network that
 // was begun anew.
-func (j journal) PutChannels(ctx context.Context, networkID, deployer string, channels []provisioning.Channel) error {
-	return j.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
+func (l txLog) StoreChannels(ctx context.Context, networkID, deployer string, channels []txlog.Channel) error {
+	return l.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
 		for _, c := range channels {
 			batch.Queue(`INSERT INTO stellar_accounts AS a (network_id, address, deployer, channel, sequence, balance, out_of_use, checked_at)
@@ -50,7 +50,7 @@ func (j journal) PutChannels(ctx context.Context, networkID, deployer string, ch
 					balance = excluded.balance, out_of_use = excluded.out_of_use, checked_at = excluded.checked_at,
 					sequence = CASE WHEN a.expires_at > clock_timestamp() OR a.sequence = 0 THEN a.sequence
 						WHEN a.out_of_use IS NOT NULL THEN 0 ELSE greatest(a.sequence, excluded.sequence) END`,
-				networkID, c.Address, deployer, c.Index, c.Sequence, c.Balance, c.OutOfUse)
+				networkID, c.Address, deployer, c.Index, c.Sequence, c.Balance, c.DisabledReason)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})

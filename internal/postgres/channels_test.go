@@ -7,18 +7,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-func TestJournal_Channel(t *testing.T) {
+func TestTxLog_Channel(t *testing.T) {
 	t.Parallel()
 
-	t.Run("AnyThatIsFree", func(t *testing.T) {
+	t.Run("LeasesAnyFreeChannel", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(3)
+		b.addChannels(3)
 		seen := map[string]int{}
 		for range 3 {
-			l := b.lease(b.Upkeep(), 3)
+			l := b.leaseChannel(b.SystemLog(), 3)
 			seen[l.Address()] = l.Channel()
 			if l.Sequence() != 1000 || l.Balance() != 50_000_000 || len(l.Unresolved()) != 0 {
 				t.Errorf("sequence %d, balance %d, %+v", l.Sequence(), l.Balance(), l.Unresolved())
@@ -28,40 +29,40 @@ func TestJournal_Channel(t *testing.T) {
 			t.Errorf("%v", seen)
 		}
 		for _, c := range b.channels() {
-			if c.State() != provisioning.ChannelBusy || c.LeasedUntil.Before(time.Now()) {
+			if c.State() != txlog.ChannelInUse || c.LeasedUntil.Before(time.Now()) {
 				t.Errorf("%+v", c)
 			}
 		}
 	})
 
-	t.Run("TheLongestUnusedFirst", func(t *testing.T) {
+	t.Run("LeasesLeastRecentlyUsed", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(3)
+		b.addChannels(3)
 		var order []int
 		for range 6 {
-			l := b.lease(b.Upkeep(), 3)
+			l := b.leaseChannel(b.SystemLog(), 3)
 			order = append(order, l.Channel())
-			b.release(l, provisioning.AccountRest{Sequence: l.Sequence() + 1})
+			b.release(l, txlog.AccountRelease{Sequence: l.Sequence() + 1})
 		}
 		if want := []int{0, 1, 2, 0, 1, 2}; !slices.Equal(order, want) {
 			t.Errorf("order %v, want %v", order, want)
 		}
 	})
 
-	t.Run("ThoseWithOpenTransactionsLast", func(t *testing.T) {
+	t.Run("PrefersChannelsWithoutOpenTx", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(3)
-		var held []provisioning.AccountLease
+		b.addChannels(3)
+		var leases []txlog.AccountLease
 		for range 3 {
-			held = append(held, b.lease(b.Upkeep(), 3))
+			leases = append(leases, b.leaseChannel(b.SystemLog(), 3))
 		}
-		b.must(held[0].Store(t.Context(), signed(held[0], "aa", 1001, provisioning.PurposeCreate)))
-		for _, l := range held { // The one with the open transaction is unused for the longest time.
-			b.release(l, provisioning.AccountRest{Sequence: 1000})
+		b.must(leases[0].Store(t.Context(), signedTx(leases[0], "aa", 1001, txlog.PurposeCreate)))
+		for _, l := range leases { // The one with the open transaction is unused for the longest time.
+			b.release(l, txlog.AccountRelease{Sequence: 1000})
 		}
 		var order []int
 		for range 3 {
-			order = append(order, b.lease(b.Upkeep(), 3).Channel())
+			order = append(order, b.leaseChannel(b.SystemLog(), 3).Channel())
 		}
 		if want := []int{1, 2, 0}; !slices.Equal(order, want) {
 			t.Errorf("order %v, want %v", order, want)
@@ -71,52 +72,52 @@ func TestJournal_Channel(t *testing.T) {
 		}
 	})
 
-	t.Run("NotOneThatIsSetAside", func(t *testing.T) {
+	t.Run("SkipsQuarantinedChannel", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(2)
-		l := b.lease(b.Upkeep(), 2)
-		b.must(l.Store(t.Context(), signed(l, "aa", 1001, provisioning.PurposeCreate)))
-		b.release(l, provisioning.AccountRest{Sequence: 1000, SetAside: time.Hour})
-		if all := b.channels(); all[0].State() != provisioning.ChannelSetAside || time.Until(all[0].SetAside) < 50*time.Minute {
+		b.addChannels(2)
+		l := b.leaseChannel(b.SystemLog(), 2)
+		b.must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
+		b.release(l, txlog.AccountRelease{Sequence: 1000, Quarantine: time.Hour})
+		if all := b.channels(); all[0].State() != txlog.ChannelQuarantined || time.Until(all[0].QuarantinedUntil) < 50*time.Minute {
 			t.Errorf("%+v", all[0])
 		}
-		other := b.lease(b.Upkeep(), 2)
+		other := b.leaseChannel(b.SystemLog(), 2)
 		if other.Channel() != 1 {
 			t.Errorf("channel %d", other.Channel())
 		}
-		b.waits(b.Upkeep(), 2)
+		b.assertNoFreeChannel(b.SystemLog(), 2)
 		b.exec(`UPDATE stellar_accounts SET set_aside = now() - interval '1 millisecond' WHERE channel = 0`)
-		if again := b.lease(b.Upkeep(), 2); again.Channel() != 0 || len(again.Unresolved()) != 1 {
+		if again := b.leaseChannel(b.SystemLog(), 2); again.Channel() != 0 || len(again.Unresolved()) != 1 {
 			t.Errorf("channel %d, %+v", again.Channel(), again.Unresolved())
 		}
-		if !b.channels()[0].SetAside.IsZero() {
+		if !b.channels()[0].QuarantinedUntil.IsZero() {
 			t.Error("it is still said to be set aside")
 		}
 	})
 
-	t.Run("NotOneThatIsOutOfUse", func(t *testing.T) {
+	t.Run("SkipsDisabledChannel", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(2)
-		l := b.lease(b.Upkeep(), 2)
-		b.release(l, provisioning.AccountRest{OutOfUse: "its key was taken away " + strings.Repeat("and so on ", 40)})
+		b.addChannels(2)
+		l := b.leaseChannel(b.SystemLog(), 2)
+		b.release(l, txlog.AccountRelease{DisabledReason: "its key was taken away " + strings.Repeat("and so on ", 40)})
 		all := b.channels()
-		if all[0].State() != provisioning.ChannelOutOfUse || !strings.HasPrefix(all[0].OutOfUse, "its key was") || all[0].Sequence != 0 {
+		if all[0].State() != txlog.ChannelDisabled || !strings.HasPrefix(all[0].DisabledReason, "its key was") || all[0].Sequence != 0 {
 			t.Errorf("%+v", all[0])
 		}
-		if l := b.lease(b.Upkeep(), 2); l.Channel() != 1 {
+		if l := b.leaseChannel(b.SystemLog(), 2); l.Channel() != 1 {
 			t.Errorf("channel %d", l.Channel())
 		}
 	})
 
 	t.Run("OnlyBelowTheCount", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(5)
+		b.addChannels(5)
 		for range 2 {
-			if l := b.lease(b.Upkeep(), 2); l.Channel() >= 2 {
+			if l := b.leaseChannel(b.SystemLog(), 2); l.Channel() >= 2 {
 				t.Errorf("channel %d of 2", l.Channel())
 			}
 		}
-		b.waits(b.Upkeep(), 2)
+		b.assertNoFreeChannel(b.SystemLog(), 2)
 		if n := len(b.channels()); n != 5 {
 			t.Errorf("%d channels are listed, want those above the count, too", n)
 		}
@@ -124,38 +125,38 @@ func TestJournal_Channel(t *testing.T) {
 
 	t.Run("NotFoundWhereNoneIsInUse", func(t *testing.T) {
 		b := setup(t)
-		_, err := b.Upkeep().Channel(t.Context(), netID, owner, 3, 0)
-		wantKind(t, err, provisioning.KindNotFound)
-		b.haveChannels(1)
-		_, err = b.Upkeep().Channel(t.Context(), netID, "GOTHER", 3, 0)
-		wantKind(t, err, provisioning.KindNotFound)
-		_, err = b.Upkeep().Channel(t.Context(), "cd", owner, 3, 0)
-		wantKind(t, err, provisioning.KindNotFound)
-		b.release(b.lease(b.Upkeep(), 1), provisioning.AccountRest{OutOfUse: "poor"})
-		_, err = b.Upkeep().Channel(t.Context(), netID, owner, 1, 0)
-		wantKind(t, err, provisioning.KindNotFound)
+		_, err := b.SystemLog().Channel(t.Context(), networkID, deployerAddress, 3, 0)
+		wantKind(t, err, errs.KindNotFound)
+		b.addChannels(1)
+		_, err = b.SystemLog().Channel(t.Context(), networkID, "GOTHER", 3, 0)
+		wantKind(t, err, errs.KindNotFound)
+		_, err = b.SystemLog().Channel(t.Context(), "cd", deployerAddress, 3, 0)
+		wantKind(t, err, errs.KindNotFound)
+		b.release(b.leaseChannel(b.SystemLog(), 1), txlog.AccountRelease{DisabledReason: "poor"})
+		_, err = b.SystemLog().Channel(t.Context(), networkID, deployerAddress, 1, 0)
+		wantKind(t, err, errs.KindNotFound)
 	})
 
 	t.Run("NotOfAnOvertakenRun", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(1)
-		run := b.begin(inputs("Clinic"))
-		held := b.lease(b.Journal(run), 1)
-		_, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		b.addChannels(1)
+		run := b.claimNew(inputs("Clinic"))
+		leases := b.leaseChannel(b.Journal(run), 1)
+		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
 		b.must(err)
-		wantKind(t, held.Store(t.Context(), signed(held, "aa", 1001, provisioning.PurposeCreate)), provisioning.KindFenced)
-		_, err = b.Journal(run).Channel(t.Context(), netID, owner, 1, 0)
-		wantKind(t, err, provisioning.KindFenced)
+		wantKind(t, leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeCreate)), errs.KindFenced)
+		_, err = b.Journal(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
+		wantKind(t, err, errs.KindFenced)
 	})
 
-	t.Run("ARunThatIsOvertakenWaitsNoLonger", func(t *testing.T) {
+	t.Run("FencedRunStopsWaiting", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(1)
-		held := b.lease(b.Upkeep(), 1)
-		run := b.begin(inputs("Clinic"))
+		b.addChannels(1)
+		leases := b.leaseChannel(b.SystemLog(), 1)
+		run := b.claimNew(inputs("Clinic"))
 		ended := make(chan error, 1)
 		go func() {
-			_, err := b.Journal(run).Channel(t.Context(), netID, owner, 1, 0)
+			_, err := b.Journal(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
 			ended <- err
 		}()
 		select {
@@ -163,97 +164,97 @@ func TestJournal_Channel(t *testing.T) {
 			t.Fatalf("it did not wait: %v", err)
 		case <-time.After(300 * time.Millisecond):
 		}
-		_, err := b.Abort(t.Context(), run.Tenant.ID, lease("x", time.Minute))
+		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
 		b.must(err)
-		wantKind(t, <-ended, provisioning.KindFenced) // Although the channel is as busy as before.
-		b.must(held.Store(t.Context(), signed(held, "aa", 1001, provisioning.PurposeExtend)))
+		wantKind(t, <-ended, errs.KindFenced) // Although the channel is as busy as before.
+		b.must(leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeExtend)))
 	})
 }
 
-// waits makes sure that no channel is to be had.
-func (b bundle) waits(journal provisioning.Journal, count int) {
+// assertNoFreeChannel makes sure that no channel is to be had.
+func (b fixture) assertNoFreeChannel(log txlog.Log, count int) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 300*time.Millisecond)
 	defer cancel()
-	l, err := journal.Channel(ctx, netID, owner, count, 0)
+	l, err := log.Channel(ctx, networkID, deployerAddress, count, 0)
 	if err == nil {
 		b.t.Errorf("channel %d was given", l.Channel())
-		b.release(l, provisioning.AccountRest{})
+		b.release(l, txlog.AccountRelease{})
 		return
 	}
-	wantKind(b.t, err, provisioning.KindTransient)
+	wantKind(b.t, err, errs.KindTransient)
 }
 
-func TestJournal_PutChannels(t *testing.T) {
+func TestTxLog_StoreChannels(t *testing.T) {
 	t.Parallel()
 
-	t.Run("NumbersOnlyGrow", func(t *testing.T) { // Who looks may be behind who uses.
+	t.Run("SequenceNeverDecreases", func(t *testing.T) { // Who looks may be behind who uses.
 		b := setup(t)
-		b.haveChannels(1)
+		b.addChannels(1)
 		for _, c := range []struct{ seen, want int64 }{{1005, 1005}, {1001, 1005}} {
-			put := channel(0)
+			put := notifyChannel(0)
 			put.Sequence = c.seen
-			b.putChannels(put)
+			b.storeChannels(put)
 			if got := b.channels()[0].Sequence; got != c.want {
 				t.Errorf("sequence %d after a look that showed %d, want %d", got, c.seen, c.want)
 			}
 		}
 	})
 
-	t.Run("ALeasedOnesNumberIsItsHolders", func(t *testing.T) {
+	t.Run("KeepsSequenceOfLeasedChannel", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(1)
-		l := b.lease(b.Upkeep(), 1)
-		put := channel(0)
+		b.addChannels(1)
+		l := b.leaseChannel(b.SystemLog(), 1)
+		put := notifyChannel(0)
 		put.Sequence, put.Balance = 1009, 7
-		b.putChannels(put)
+		b.storeChannels(put)
 		if got := b.channels()[0]; got.Sequence != 1000 || got.Balance != 7 {
 			t.Errorf("%+v", got)
 		}
-		b.release(l, provisioning.AccountRest{Sequence: 1003})
+		b.release(l, txlog.AccountRelease{Sequence: 1003})
 		if got := b.channels()[0].Sequence; got != 1003 {
 			t.Errorf("sequence %d", got)
 		}
 	})
 
-	t.Run("ANumberToAskForStaysOne", func(t *testing.T) {
+	t.Run("KeepsUnknownSequence", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(1)
-		b.release(b.lease(b.Upkeep(), 1), provisioning.AccountRest{Sequence: 0})
-		b.haveChannels(1)
+		b.addChannels(1)
+		b.release(b.leaseChannel(b.SystemLog(), 1), txlog.AccountRelease{Sequence: 0})
+		b.addChannels(1)
 		if got := b.channels()[0].Sequence; got != 0 {
 			t.Errorf("sequence %d", got)
 		}
 	})
 
-	t.Run("ComesBackIntoUse", func(t *testing.T) { // Perhaps made anew, with lower numbers: to be asked for.
+	t.Run("EnablesChannelAgain", func(t *testing.T) { // Perhaps made anew, with lower numbers: to be asked for.
 		b := setup(t)
-		b.haveChannels(1)
-		b.release(b.lease(b.Upkeep(), 1), provisioning.AccountRest{Sequence: 5000, OutOfUse: "gone"})
-		b.haveChannels(1)
-		if got := b.channels()[0]; got.State() != provisioning.ChannelFree || got.Sequence != 0 || got.CheckedAt.IsZero() {
+		b.addChannels(1)
+		b.release(b.leaseChannel(b.SystemLog(), 1), txlog.AccountRelease{Sequence: 5000, DisabledReason: "gone"})
+		b.addChannels(1)
+		if got := b.channels()[0]; got.State() != txlog.ChannelFree || got.Sequence != 0 || got.CheckedAt.IsZero() {
 			t.Errorf("%+v", got)
 		}
 	})
 
-	t.Run("GoesOutOfUse", func(t *testing.T) {
+	t.Run("DisablesChannel", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(2)
-		put := channel(1)
-		put.OutOfUse = "it has too little"
-		b.putChannels(put)
+		b.addChannels(2)
+		put := notifyChannel(1)
+		put.DisabledReason = "it has too little"
+		b.storeChannels(put)
 		all := b.channels()
-		if all[0].State() != provisioning.ChannelFree || all[1].State() != provisioning.ChannelOutOfUse || all[1].OutOfUse != "it has too little" {
+		if all[0].State() != txlog.ChannelFree || all[1].State() != txlog.ChannelDisabled || all[1].DisabledReason != "it has too little" {
 			t.Errorf("%+v", all)
 		}
 	})
 
-	t.Run("OfEachDeployerItsOwn", func(t *testing.T) {
+	t.Run("SeparatesDeployers", func(t *testing.T) {
 		b := setup(t)
-		b.haveChannels(1)
-		other := channel(0)
+		b.addChannels(1)
+		other := notifyChannel(0)
 		other.Address = "GOTHERS"
-		b.must(b.Upkeep().PutChannels(t.Context(), netID, "GOTHER", []provisioning.Channel{other}))
+		b.must(b.SystemLog().StoreChannels(t.Context(), networkID, "GOTHER", []txlog.Channel{other}))
 		if all := b.channels(); len(all) != 1 || all[0].Address != "GCHANNEL0" {
 			t.Errorf("%+v", all)
 		}

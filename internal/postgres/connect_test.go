@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // silentServer accepts connections and never answers. accepted receives a value for
@@ -68,10 +68,10 @@ func TestDB_FirstUse(t *testing.T) {
 			db, first := open(t)
 			stopped, stop := context.WithCancel(t.Context())
 			stop()
-			wantKind(t, use(db, stopped), provisioning.KindCancelled)
+			wantKind(t, use(db, stopped), errs.KindCancelled)
 			late, end := context.WithTimeout(t.Context(), 1)
 			defer end()
-			wantKind(t, use(db, late), provisioning.KindTransient)
+			wantKind(t, use(db, late), errs.KindTransient)
 			select {
 			case err := <-first:
 				t.Errorf("it returned only after the first attempt had ended: %v", err)
@@ -84,6 +84,6 @@ func TestDB_FirstUse(t *testing.T) {
 		t.Parallel()
 		db, first := open(t)
 		db.Close()
-		wantKind(t, <-first, provisioning.KindCancelled)
+		wantKind(t, <-first, errs.KindCancelled)
 	})
 }

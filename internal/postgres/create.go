@@ -8,16 +8,19 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// createTries bounds how often a creation that lost a race looks again.
-const createTries = 10
+// maxCreateAttempts bounds how often a creation that lost a race looks again.
+const maxCreateAttempts = 10
 
-// standingWhere matches what a new tenant of that name ($1) or external id ($2) has
+// existingPredicate matches what a new tenant of that name ($1) or external id ($2) has
 // to deal with: a live one, or one that never went live and can be continued. A purged
 // tenant is final, and holds neither.
-const standingWhere = `purged_at IS NULL AND
+const existingPredicate = `purged_at IS NULL AND
 	((name_key = $1::text AND (activated_at IS NULL OR status = 'ACTIVE')) OR external_id = nullif($2::text, ''))`
 
 // querier is a pool or a transaction.
@@ -27,59 +30,59 @@ type querier interface {
 
 // Create records and claims a draft, or finds what stands where it would go. The
 // usual case is one statement: one round trip and one commit.
-func (db *DB) Create(ctx context.Context, d provisioning.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, error) {
+func (db *DB) Create(ctx context.Context, d tenant.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, error) {
 	const op = "record tenant"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return provisioning.Creation{}, err
 	}
 	if d.AdminPassword != "" {
-		if creation, found, err := db.inTheWay(ctx, d); found || err != nil {
+		if creation, found, err := db.existingBlocking(ctx, d); found || err != nil {
 			return creation, err
 		}
 	}
-	hash, err := hashed(ctx, d.AdminPassword)
+	hash, err := hashPassword(ctx, d.AdminPassword)
 	if err != nil {
 		return provisioning.Creation{}, err
 	}
-	for try := 1; ; try++ {
-		made, found, err := insert(ctx, pool, d, hash, &lease)
-		creation := provisioning.Creation{Tenant: made.Tenant, Run: &made.Run}
+	for attempt := 1; ; attempt++ {
+		created, found, err := insertTenant(ctx, pool, d, hash, &lease)
+		creation := provisioning.Creation{Tenant: created.Tenant, Run: &created.Run}
 		if err == nil && !found {
 			err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-				creation, found, err = takeStanding(ctx, tx, d, hash, lease)
+				creation, found, err = claimExisting(ctx, tx, d, hash, lease)
 				return err
 			})
 		}
 		switch {
 		case err != nil:
-			return provisioning.Creation{Tenant: creation.Tenant}, failure(err, op)
+			return provisioning.Creation{Tenant: creation.Tenant}, classify(err, op)
 		case found:
 			return creation, nil
-		case try == createTries:
-			return provisioning.Creation{}, errCrowded
+		case attempt == maxCreateAttempts:
+			return provisioning.Creation{}, errNameContention
 		}
-		renumber(&d, try)
+		regenerateSchemaName(&d, attempt)
 	}
 }
 
-var errCrowded = provisioning.Errorf(provisioning.KindTransient, "record tenant", "other tenants of similar names are being created right now")
+var errNameContention = errs.Errorf(errs.KindTransient, "record tenant", "other tenants of similar names are being created right now")
 
-// renumber is for when nobody has the name and the draft could not be recorded
+// regenerateSchemaName is for when nobody has the name and the draft could not be recorded
 // all the same: the schema name clashed, or the one who had the name is gone.
-func renumber(d *provisioning.Draft, try int) {
-	d.Renumber(time.Now().Add(time.Duration(try) * time.Millisecond))
+func regenerateSchemaName(d *tenant.Draft, attempt int) {
+	d.RegenerateSchemaName(time.Now().Add(time.Duration(attempt) * time.Millisecond))
 }
 
-// insert records and, with a lease, claims in one statement. A claimed record
+// insertTenant records and, with a lease, claims in one statement. A claimed record
 // does not wait for the disk: nobody has been told of it, nothing outside has
 // been done for it, and the commit of the schema, which comes next, makes it
 // durable too. A record without a claim is an answer to somebody and waits.
-func insert(ctx context.Context, q querier, d provisioning.Draft, hash string, lease *provisioning.LeaseRequest) (row, bool, error) {
-	status, owner, epoch := provisioning.StatusPending, "", 0
+func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, lease *provisioning.LeaseRequest) (tenantRow, bool, error) {
+	status, owner, epoch := tenant.StatusPending, "", 0
 	var ttl *time.Duration
 	if lease != nil {
-		status, owner, epoch, ttl = provisioning.StatusProvisioning, lease.Owner, 1, &lease.TTL
+		status, owner, epoch, ttl = tenant.StatusProvisioning, lease.Owner, 1, &lease.TTL
 	}
 	metadata := d.Metadata
 	if metadata == nil {
@@ -97,94 +100,94 @@ func insert(ctx context.Context, q querier, d provisioning.Draft, hash string, l
 			       nullif($2::text, ''), $10::jsonb, nullif($11::text, ''), nullif($12::text, ''), $13::bigint,
 			       clock_timestamp() + $14::interval, nullif($15::text, ''),
 			       1, audit_hash(NULL, $3::uuid, 1, now(), $16::text, 'DONE', $17::jsonb, $18::jsonb)
-			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+standingWhere+`)
+			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
 			ON CONFLICT DO NOTHING
 			RETURNING *
-		), audited AS (`+auditInsert("fresh", 16)+`
-		), logged AS (`+logRecord("fresh")+` RETURNING *
+		), audited AS (`+auditInsertSQL("fresh", 16)+`
+		), logged AS (`+logCreatedSQL("fresh")+` RETURNING *
 		) SELECT `+tenantColumns+runColumns+`, (SELECT `+logDuration+` FROM logged) FROM fresh
 		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
-		concat([]any{provisioning.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
+		concat([]any{tenant.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
 			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl, hash},
-			auditArgs(ctx, provisioning.AuditCreate, detail))...)
+			auditArgs(ctx, audit.ActionCreate, detail))...)
 	if err != nil {
-		return row{}, false, err
+		return tenantRow{}, false, err
 	}
-	made, err := pgx.CollectExactlyOneRow(rows, scanClaim)
+	created, err := pgx.CollectExactlyOneRow(rows, scanClaim)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return row{}, false, nil
+		return tenantRow{}, false, nil
 	}
-	made.Owner = owner
-	return made, err == nil, err
+	created.Owner = owner
+	return created, err == nil, err
 }
 
-// standingTenant locks the tenant that stands where the draft would go; found is
+// findExisting locks the tenant that stands where the draft would go; found is
 // false when there is none.
-func standingTenant(ctx context.Context, tx pgx.Tx, d provisioning.Draft) (standing row, found bool, err error) {
-	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+standingWhere+`
+func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tenantRow, found bool, err error) {
+	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+existingPredicate+`
 		ORDER BY external_id IS NOT DISTINCT FROM nullif($2::text, '') AND external_id IS NOT NULL DESC,
 		         status IN ('PENDING', 'PROVISIONING', 'ACTIVE') DESC, created_at DESC
-		FOR UPDATE`, provisioning.NameKey(d.Name), d.ExternalID)
+		FOR UPDATE`, tenant.NameKey(d.Name), d.ExternalID)
 	all, err := pgx.CollectRows(rows, scanRun)
 	if err != nil || len(all) == 0 {
-		return row{}, false, err
+		return tenantRow{}, false, err
 	}
 	for _, other := range all[1:] {
-		if other.Tenant.Status.Live() {
-			return all[0], true, &provisioning.Error{
-				Kind: provisioning.KindConflict, Op: "record tenant",
+		if other.Tenant.Status.OccupiesName() {
+			return all[0], true, &errs.Error{
+				Kind: errs.KindConflict, Op: "record tenant",
 				Message: "the external id belongs to tenant " + all[0].Tenant.ID.String() + " and the name to tenant " + other.Tenant.ID.String(),
-				Fields:  []provisioning.FieldError{{Field: "name", Message: "is the name of another live tenant"}},
+				Fields:  []errs.FieldError{{Field: "name", Message: "is the name of another live tenant"}},
 			}
 		}
 	}
 	return all[0], true, nil
 }
 
-// inTheWay finds a tenant that leaves the draft no chance. It is for drafts whose
+// existingBlocking finds a tenant that leaves the draft no chance. It is for drafts whose
 // password would have to be hashed first: whoever waits for a tenant that is held
 // asks again and again.
-func (db *DB) inTheWay(ctx context.Context, d provisioning.Draft) (creation provisioning.Creation, found bool, err error) {
+func (db *DB) existingBlocking(ctx context.Context, d tenant.Draft) (creation provisioning.Creation, found bool, err error) {
 	err = db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
-		standing, there, err := standingTenant(ctx, tx, d)
-		creation.Tenant, found = standing.Tenant, there && standing.Tenant.WasLive()
-		if err == nil && there && !found && standing.leased {
-			return standing.busy("record tenant")
+		existing, exists, err := findExisting(ctx, tx, d)
+		creation.Tenant, found = existing.Tenant, exists && existing.Tenant.WasLive()
+		if err == nil && exists && !found && existing.isLeased {
+			return existing.leasedError("record tenant")
 		}
 		return err
 	})
 	return creation, found, err
 }
 
-// takeStanding claims the tenant that stands where the draft would go, if it never
+// claimExisting claims the tenant that stands where the draft would go, if it never
 // went live and is nobody's work, and gives it the draft's inputs.
-func takeStanding(ctx context.Context, tx pgx.Tx, d provisioning.Draft, hash string, lease provisioning.LeaseRequest) (provisioning.Creation, bool, error) {
-	found, there, err := standingTenant(ctx, tx, d)
-	creation := provisioning.Creation{Tenant: found.Tenant}
+func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, lease provisioning.LeaseRequest) (provisioning.Creation, bool, error) {
+	existing, exists, err := findExisting(ctx, tx, d)
+	creation := provisioning.Creation{Tenant: existing.Tenant}
 	switch {
-	case err != nil || !there || found.Tenant.WasLive():
-		return creation, there, err
-	case found.leased:
-		return creation, true, found.busy("record tenant")
+	case err != nil || !exists || existing.Tenant.WasLive():
+		return creation, exists, err
+	case existing.isLeased:
+		return creation, true, existing.leasedError("record tenant")
 	}
-	run, err := claim(ctx, tx, found, provisioning.ClaimRetry, lease)
+	run, err := claimLocked(ctx, tx, existing, provisioning.ClaimRetry, lease)
 	if err != nil {
 		return creation, true, err
 	}
-	if run.Tenant, err = adopt(ctx, tx, run, d.Inputs, hash); err != nil {
+	if run.Tenant, err = replaceInputs(ctx, tx, run, d.Inputs, hash); err != nil {
 		return creation, true, err
 	}
 	return provisioning.Creation{Tenant: run.Tenant, Run: &run, Continued: true}, true, nil
 }
 
-// adopt gives a tenant that is continued the inputs of who continues it.
-func adopt(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs, hash string) (provisioning.Tenant, error) {
-	password, err := passwordOf(ctx, tx, run.Tenant.ID, hash)
+// replaceInputs gives a tenant that is continued the inputs of who continues it.
+func replaceInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, hash string) (tenant.Tenant, error) {
+	password, err := passwordChange(ctx, tx, run.Tenant.ID, hash)
 	if err != nil || password == nil && in.Equal(run.Tenant.Inputs()) {
 		return run.Tenant, err
 	}
-	if run.Undo != provisioning.UndoNone {
+	if run.Rollback != provisioning.RollbackNone {
 		run.AdminUser = uuid.Nil // It goes with the schema; the next attempt makes another.
 	}
-	return change(ctx, tx, run, in, password)
+	return writeInputs(ctx, tx, run, in, password)
 }

@@ -10,56 +10,59 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // loginPrefix begins the names of all logins. Roles belong to the whole server,
 // so what follows is random.
 const loginPrefix = "healthcare_login_"
 
-// connectGroup is the role whose members may connect to the database.
-const connectGroup = "healthcare_connect"
+// connectRole is the role whose members may connect to the database.
+const connectRole = "healthcare_connect"
 
 // sweepBatch is how many ended logins are read at once when another one is opened.
 const sweepBatch = 50
 
 // OpenCredential makes a login that is a member of the tenant's role.
-func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
+func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
 	const op = "open login"
-	if _, err := db.ready(ctx); err != nil {
+	if _, err := db.readyPool(ctx); err != nil {
 		return provisioning.Credential{}, err
 	}
 	// Where no worker runs, nothing else ends sessions whose time is over. A login that
 	// cannot be dropped keeps its row, and does not keep others from being opened.
-	_, _ = db.SweepCredentials(ctx, sweepBatch)
+	_, _ = db.DropExpiredLogins(ctx, sweepBatch)
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {
-		return provisioning.Credential{}, provisioning.Wrap(err, provisioning.KindPermanent, op, "the password cannot be prepared")
+		return provisioning.Credential{}, errs.Wrap(err, errs.KindPermanent, op, "the password cannot be prepared")
 	}
-	at := db.pool.Config().ConnConfig
+	connConfig := db.pool.Config().ConnConfig
 	c := provisioning.Credential{
-		ID: uuid.Must(uuid.NewV7()), TenantID: tenant, Password: provisioning.Password(password),
-		Username: loginPrefix + strings.ToLower(rand.Text()), Host: at.Host, Port: int(at.Port), Database: at.Database,
+		ID: uuid.Must(uuid.NewV7()), TenantID: tenantID, Password: tenant.Password(password),
+		Username: loginPrefix + strings.ToLower(rand.Text()), Host: connConfig.Host, Port: int(connConfig.Port), Database: connConfig.Database,
 	}
 	err = db.inTx(ctx, op, func(tx pgx.Tx) error {
-		t, err := lockTenant(ctx, tx, tenant)
+		t, err := lockTenant(ctx, tx, tenantID)
 		if err != nil {
 			return err
 		}
-		if t.Tenant.Status != provisioning.StatusActive {
-			return t.Tenant.Status.Conflict(op, "opening a login for its schema")
+		if t.Tenant.Status != tenant.StatusActive {
+			return t.Tenant.Status.TransitionError(op, "opening a login for its schema")
 		}
 		c.SchemaName = t.Tenant.SchemaName
 		if err := tx.QueryRow(ctx, `INSERT INTO tenant_credentials (id, tenant_id, username, expires_at)
 			VALUES ($1, $2, $3, date_trunc('second', now() + $4::interval)) RETURNING expires_at`,
-			c.ID, tenant, c.Username, ttl).Scan(&c.ExpiresAt); err != nil {
+			c.ID, tenantID, c.Username, ttl).Scan(&c.ExpiresAt); err != nil {
 			return err
 		}
-		if err := makeLogin(ctx, tx, t.Tenant, c, verifier); err != nil {
+		if err := createLogin(ctx, tx, t.Tenant, c, verifier); err != nil {
 			return err
 		}
-		return audit(ctx, tx, tenant, provisioning.AuditOpenCredential, credentialDetail(c.ID, c.Username, c.ExpiresAt))
+		return appendEvent(ctx, tx, tenantID, audit.ActionOpenCredential, credentialDetail(c.ID, c.Username, c.ExpiresAt))
 	})
 	if err != nil {
 		return provisioning.Credential{}, err
@@ -67,7 +70,7 @@ func (db *DB) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Dur
 	return c, nil
 }
 
-func makeLogin(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c provisioning.Credential, verifier string) error {
+func createLogin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c provisioning.Credential, verifier string) error {
 	name := pgx.Identifier{c.Username}.Sanitize()
 	secret, err := literal(tx, verifier)
 	if err != nil {
@@ -80,7 +83,7 @@ func makeLogin(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, c provisio
 	for _, statement := range []string{
 		`CREATE ROLE ` + name + ` LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
 			PASSWORD ` + secret + until + `
-			IN ROLE ` + pgx.Identifier{t.DatabaseRole}.Sanitize() + `, ` + connectGroup,
+			IN ROLE ` + pgx.Identifier{t.DatabaseRole}.Sanitize() + `, ` + connectRole,
 		`ALTER ROLE ` + name + ` SET search_path TO ` + pgx.Identifier{t.SchemaName}.Sanitize(),
 	} {
 		if _, err := tx.Exec(ctx, statement); err != nil {
@@ -102,54 +105,54 @@ func literal(tx pgx.Tx, value string) (string, error) {
 	return `'` + text + `'`, err
 }
 
-func credentialDetail(id uuid.UUID, username string, expires time.Time) map[string]any {
-	return map[string]any{"credentialId": id, "username": username, "expiresAt": expires.UTC().Format(time.RFC3339)}
+func credentialDetail(id uuid.UUID, username string, expiresAt time.Time) map[string]any {
+	return map[string]any{"credentialId": id, "username": username, "expiresAt": expiresAt.UTC().Format(time.RFC3339)}
 }
 
 // RenewCredential moves the end of a login that has not ended.
-func (db *DB) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error) {
+func (db *DB) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl time.Duration) (time.Time, error) {
 	const op = "renew login"
-	var expires time.Time
+	var expiresAt time.Time
 	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
-		if _, err := lockTenant(ctx, tx, tenant); err != nil {
+		if _, err := lockTenant(ctx, tx, tenantID); err != nil {
 			return err
 		}
 		var username string
 		err := tx.QueryRow(ctx, `UPDATE tenant_credentials SET expires_at = date_trunc('second', now() + $3::interval)
 			WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > now() RETURNING username, expires_at`,
-			id, tenant, ttl).Scan(&username, &expires)
+			id, tenantID, ttl).Scan(&username, &expiresAt)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return provisioning.Errorf(provisioning.KindNotFound, op, "the login has ended; open another one")
+			return errs.Errorf(errs.KindNotFound, op, "the login has ended; open another one")
 		}
 		if err != nil {
 			return err
 		}
-		until, err := validUntil(tx, expires)
+		until, err := validUntil(tx, expiresAt)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `ALTER ROLE `+pgx.Identifier{username}.Sanitize()+until); err != nil {
 			return err
 		}
-		return audit(ctx, tx, tenant, provisioning.AuditRenewCredential, credentialDetail(id, username, expires))
+		return appendEvent(ctx, tx, tenantID, audit.ActionRenewCredential, credentialDetail(id, username, expiresAt))
 	})
-	return expires, err
+	return expiresAt, err
 }
 
 // CloseCredential ends a login and its sessions, and then drops it. When it cannot
 // be dropped yet, whoever sweeps tries again; by then it can do nothing.
-func (db *DB) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
+func (db *DB) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error {
 	const op = "close login"
 	var username string
 	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
 		username = ""
-		found, err := lockTenant(ctx, tx, tenant)
+		locked, err := lockTenant(ctx, tx, tenantID)
 		if err != nil {
 			return err
 		}
-		ended, err := endLogins(ctx, tx, found.Tenant, &id)
-		if err == nil && len(ended) > 0 {
-			username = ended[0]
+		usernames, err := closeLogins(ctx, tx, locked.Tenant, &id)
+		if err == nil && len(usernames) > 0 {
+			username = usernames[0]
 		}
 		return err
 	})
@@ -159,13 +162,13 @@ func (db *DB) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
 	return db.dropLogin(ctx, username)
 }
 
-// endLogins takes everything from a locked tenant's logins, or from one of them,
+// closeLogins takes everything from a locked tenant's logins, or from one of them,
 // and gives the names of those that are to be dropped. Sessions that are open lose
 // their rights with the commit.
-func endLogins(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, only *uuid.UUID) ([]string, error) {
+func closeLogins(ctx context.Context, tx pgx.Tx, t tenant.Tenant, credentialID *uuid.UUID) ([]string, error) {
 	rows, _ := tx.Query(ctx, `SELECT c.id, c.username, c.closed_at IS NOT NULL, r.rolname IS NOT NULL, c.expires_at
 		FROM tenant_credentials c LEFT JOIN pg_roles r ON r.rolname = c.username
-		WHERE c.tenant_id = $1 AND ($2::uuid IS NULL OR c.id = $2) FOR UPDATE OF c`, t.ID, only)
+		WHERE c.tenant_id = $1 AND ($2::uuid IS NULL OR c.id = $2) FOR UPDATE OF c`, t.ID, credentialID)
 	type login struct {
 		ID            uuid.UUID
 		Username      string
@@ -176,41 +179,41 @@ func endLogins(ctx context.Context, tx pgx.Tx, t provisioning.Tenant, only *uuid
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var usernames []string
 	for _, l := range logins {
-		names = append(names, l.Username)
+		usernames = append(usernames, l.Username)
 		if l.Closed {
 			continue
 		}
 		if l.There {
-			if err := disarm(ctx, tx, l.Username); err != nil {
+			if err := revokeLogin(ctx, tx, l.Username); err != nil {
 				return nil, err
 			}
 		}
 		if _, err := tx.Exec(ctx, `UPDATE tenant_credentials SET closed_at = now() WHERE id = $1`, l.ID); err != nil {
 			return nil, err
 		}
-		if err := audit(ctx, tx, t.ID, provisioning.AuditCloseCredential, credentialDetail(l.ID, l.Username, l.Expires)); err != nil {
+		if err := appendEvent(ctx, tx, t.ID, audit.ActionCloseCredential, credentialDetail(l.ID, l.Username, l.Expires)); err != nil {
 			return nil, err
 		}
 	}
-	return names, nil
+	return usernames, nil
 }
 
-// disarm takes password and memberships from a login.
-func disarm(ctx context.Context, tx pgx.Tx, username string) error {
+// revokeLogin takes password and memberships from a login.
+func revokeLogin(ctx context.Context, tx pgx.Tx, username string) error {
 	name := pgx.Identifier{username}.Sanitize()
 	rows, _ := tx.Query(ctx, `SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
 		JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = $1`, username)
-	groups, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `ALTER ROLE `+name+` NOLOGIN PASSWORD NULL`); err != nil {
 		return err
 	}
-	for _, group := range groups {
-		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{group}.Sanitize()+` FROM `+name); err != nil {
+	for _, granted := range roles {
+		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{granted}.Sanitize()+` FROM `+name); err != nil {
 			return err
 		}
 	}
@@ -226,17 +229,17 @@ func (db *DB) dropLogin(ctx context.Context, username string) error {
 	_, _ = db.pool.Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
 		JOIN tenant_credentials c ON c.username = a.usename WHERE c.username = $1 AND c.closed_at IS NOT NULL`, username)
 	return db.inTx(ctx, op, func(tx pgx.Tx) error {
-		var there bool
+		var exists bool
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = username)
-			FROM tenant_credentials WHERE username = $1 AND closed_at IS NOT NULL FOR UPDATE`, username).Scan(&there)
+			FROM tenant_credentials WHERE username = $1 AND closed_at IS NOT NULL FOR UPDATE`, username).Scan(&exists)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // Somebody else has dropped it.
 		}
 		if err != nil {
 			return err
 		}
-		if there {
-			if err := dropRole(ctx, tx, username); err != nil {
+		if exists {
+			if err := dropOwnedRole(ctx, tx, username); err != nil {
 				return err
 			}
 		}
@@ -252,32 +255,32 @@ const (
 	longestDropPause = `interval '1 hour'`
 )
 
-// SweepCredentials ends and drops all logins whose time is over or that were left
+// DropExpiredLogins ends and drops all logins whose time is over or that were left
 // half dropped, a batch at a time. One that cannot be dropped holds up no other: it
 // comes after those that have not failed, and its next try is later each time.
-func (db *DB) SweepCredentials(ctx context.Context, batch int) (int64, error) {
+func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 	var (
-		n    int64
-		errs []error
+		dropped int64
+		errs    []error
 	)
 	for {
 		due, err := db.dueCredentials(ctx, batch)
 		if err != nil {
-			return n, errors.Join(append(errs, err)...)
+			return dropped, errors.Join(append(errs, err)...)
 		}
 		if len(due) == 0 {
-			return n, errors.Join(errs...)
+			return dropped, errors.Join(errs...)
 		}
 		for _, d := range due {
 			err := db.CloseCredential(ctx, d.Tenant, d.ID)
 			if err == nil {
-				n++
+				dropped++
 				continue
 			}
 			errs = append(errs, err)
 			// Without this it would be due again at once, and the sweep have no end.
 			if err := db.putOffCredential(ctx, d.ID); err != nil {
-				return n, errors.Join(append(errs, err)...)
+				return dropped, errors.Join(append(errs, err)...)
 			}
 		}
 	}
@@ -288,7 +291,7 @@ type dueCredential struct{ Tenant, ID uuid.UUID }
 
 func (db *DB) dueCredentials(ctx context.Context, limit int) ([]dueCredential, error) {
 	const op = "look for ended logins"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -296,12 +299,12 @@ func (db *DB) dueCredentials(ctx context.Context, limit int) ([]dueCredential, e
 		WHERE coalesce(closed_at, expires_at) < clock_timestamp() AND (retry_at IS NULL OR retry_at < clock_timestamp())
 		ORDER BY failures, coalesce(closed_at, expires_at) LIMIT $1`, limit)
 	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dueCredential])
-	return due, failure(err, op)
+	return due, classify(err, op)
 }
 
 func (db *DB) putOffCredential(ctx context.Context, id uuid.UUID) error {
 	_, err := db.pool.Exec(ctx, `UPDATE tenant_credentials SET failures = failures + 1,
 			retry_at = clock_timestamp() + least(`+firstDropPause+` * 2 ^ least(failures, 10), `+longestDropPause+`)
 		WHERE id = $1`, id)
-	return failure(err, "put off ended login")
+	return classify(err, "put off ended login")
 }

@@ -7,11 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // expired opens a login whose time is over. Others that were opened before end earlier.
-func (b bundle) expired(tenant provisioning.Tenant) provisioning.Credential {
+func (b fixture) expired(tenant tenant.Tenant) provisioning.Credential {
 	b.t.Helper()
 	c, err := b.OpenCredential(b.t.Context(), tenant.ID, time.Hour)
 	if err != nil {
@@ -22,7 +24,7 @@ func (b bundle) expired(tenant provisioning.Tenant) provisioning.Credential {
 
 // undroppable gives a login something in another database, from where its drop
 // cannot take it.
-func (b bundle) undroppable(c provisioning.Credential) {
+func (b fixture) undroppable(c provisioning.Credential) {
 	b.t.Helper()
 	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.t))
 	if err != nil {
@@ -36,7 +38,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 
 	t.Run("StarvesNoOther", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
+		live := b.activeTenant(inputs("Clinic"))
 		var stuck, others []provisioning.Credential
 		for range 2 {
 			stuck = append(stuck, b.expired(live))
@@ -50,16 +52,16 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 		for _, c := range stuck {
 			b.undroppable(c)
 		}
-		if n, err := b.SweepCredentials(t.Context(), 2); n != 5 || err == nil {
+		if n, err := b.DropExpiredLogins(t.Context(), 2); n != 5 || err == nil {
 			t.Errorf("%d were dropped, %v", n, err)
 		}
 		for _, c := range others {
-			if b.logins(c) != 0 {
+			if b.loginCount(c) != 0 {
 				t.Error("a login that can be dropped is still there")
 			}
 		}
 		for _, c := range stuck {
-			if _, err := connect(t, c); err == nil {
+			if _, err := connectAs(t, c); err == nil {
 				t.Error("an ended login still logs in")
 			}
 		}
@@ -67,15 +69,15 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 
 	t.Run("IsTriedAgainLater", func(t *testing.T) {
 		b := setup(t)
-		stuck := b.expired(b.live(inputs("Clinic")))
+		stuck := b.expired(b.activeTenant(inputs("Clinic")))
 		b.undroppable(stuck)
 		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		var pauses []time.Duration
 		for range 3 {
-			if n, err := b.SweepCredentials(t.Context(), 10); n != 0 || err == nil {
+			if n, err := b.DropExpiredLogins(t.Context(), 10); n != 0 || err == nil {
 				t.Errorf("%d were dropped, %v", n, err)
 			}
-			if n, err := b.SweepCredentials(t.Context(), 10); n != 0 || err != nil {
+			if n, err := b.DropExpiredLogins(t.Context(), 10); n != 0 || err != nil {
 				t.Errorf("it was tried again at once: %d were dropped, %v", n, err)
 			}
 			pauses = append(pauses, value[time.Duration](b, `SELECT retry_at - clock_timestamp() FROM tenant_credentials`))
@@ -85,7 +87,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 			t.Errorf("pauses %v", pauses)
 		}
 		b.exec(`REASSIGN OWNED BY ` + stuck.Username + ` TO CURRENT_USER`)
-		if n, err := b.SweepCredentials(t.Context(), 10); n != 1 || err != nil || b.logins(stuck) != 0 {
+		if n, err := b.DropExpiredLogins(t.Context(), 10); n != 1 || err != nil || b.loginCount(stuck) != 0 {
 			t.Errorf("%d were dropped, %v", n, err)
 		}
 	})
@@ -93,13 +95,13 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 
 func TestDB_Archive_Failed(t *testing.T) {
 	b := setup(t)
-	live := b.live(inputs("Clinic"))
-	c, conn := b.open(live.ID)
+	live := b.activeTenant(inputs("Clinic"))
+	c, conn := b.openCredential(live.ID)
 	// Everything of the archive goes through but its commit.
 	b.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$`)
 	b.exec(`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE OF status ON tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
 	_, err := b.Archive(t.Context(), live.ID)
-	wantKind(t, err, provisioning.KindTransient)
+	wantKind(t, err, errs.KindTransient)
 	if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM users`); err != nil {
 		t.Errorf("the session was ended: %v", err)
 	}
@@ -107,7 +109,7 @@ func TestDB_Archive_Failed(t *testing.T) {
 	if _, err := b.Archive(t.Context(), live.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Ping(t.Context()); err == nil || b.logins(c) != 0 {
+	if err := conn.Ping(t.Context()); err == nil || b.loginCount(c) != 0 {
 		t.Error("the archived tenant's session goes on, or its login is there")
 	}
 }

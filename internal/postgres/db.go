@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -33,10 +34,10 @@ type Options struct {
 // DefaultMaxConnections is the pool size of a DB.
 const DefaultMaxConnections = 8
 
-// tenantsPerConnection is after how many new tenants a connection is replaced:
+// maxTenantsPerConnection is after how many new tenants a connection is replaced:
 // its cached plans and relation entries grow with each, and with them the time
 // that the next tenant takes (DESIGN, section 3).
-const tenantsPerConnection = 300
+const maxTenantsPerConnection = 300
 
 // lockTimeout bounds a wait for a lock. A transaction that waits holds its
 // tenant's row, and with it up the renewals of the lease: it has to give up, and
@@ -45,11 +46,11 @@ const lockTimeout = "5s"
 
 // DB is the registry. It is safe for concurrent use.
 type DB struct {
-	pool    *pgxpool.Pool
-	options Options
-	queue   Queue // Nil but where UseQueue was called.
-	doors   doors
-	unsure  sync.Map // Runs that may hold a lease which they know nothing of: tenant to epoch.
+	pool            *pgxpool.Pool
+	options         Options
+	queue           Queue // Nil but where UseQueue was called.
+	accountQueues   waitQueues
+	uncertainLeases sync.Map // Runs that may hold a lease which they know nothing of: tenant to epoch.
 
 	attempts singleflight.Group // To bring the registry to this program's version.
 	migrated atomic.Bool
@@ -68,7 +69,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		// The parser's own message can quote the password.
-		return nil, provisioning.Errorf(provisioning.KindInvalid, "read database settings",
+		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
 			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
 	}
 	if o.MaxConnections <= 0 {
@@ -88,24 +89,24 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	// Statements are few and simple; planning them anew for each tenant is pure cost.
 	params["plan_cache_mode"] = "force_generic_plan"
 	config.AfterRelease = func(c *pgx.Conn) bool {
-		made, _ := c.PgConn().CustomData()[tenantsMade].(int)
-		return made < tenantsPerConnection
+		created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
+		return created < maxTenantsPerConnection
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return nil, failure(err, "open pool")
+		return nil, classify(err, "open pool")
 	}
 	db := &DB{pool: pool, options: o}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }
 
-// tenantsMade is where a connection counts the tenants made through it.
-const tenantsMade = "healthcare.tenants_made"
+// tenantsCreatedKey is where a connection counts the tenants made through it.
+const tenantsCreatedKey = "healthcare.tenants_made"
 
-func countTenant(c *pgx.Conn) {
-	made, _ := c.PgConn().CustomData()[tenantsMade].(int)
-	c.PgConn().CustomData()[tenantsMade] = made + 1
+func countCreatedTenant(c *pgx.Conn) {
+	created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
+	c.PgConn().CustomData()[tenantsCreatedKey] = created + 1
 }
 
 // Close ends all connections, waiting for those in use. A migration that no caller
@@ -118,14 +119,14 @@ func (db *DB) Close() {
 // Pool gives the connection pool, for tests and tools that look at the tables.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
-// ready gives the pool once the registry is at this program's version.
-func (db *DB) ready(ctx context.Context) (*pgxpool.Pool, error) {
+// readyPool gives the pool once the registry is at this program's version.
+func (db *DB) readyPool(ctx context.Context) (*pgxpool.Pool, error) {
 	if db.migrated.Load() {
 		return db.pool, nil
 	}
 	key, attempt := "migrate", db.migrate
 	if db.options.ManualMigrate {
-		key, attempt = "check", db.checkVersion
+		key, attempt = "check", db.checkRegistryVersion
 	}
 	if err := db.shared(ctx, key, attempt); err != nil {
 		return nil, err
@@ -152,18 +153,18 @@ func (db *DB) shared(ctx context.Context, key string, attempt func(context.Conte
 	case r := <-result:
 		return r.Err
 	case <-ctx.Done():
-		return failure(ctx.Err(), "wait for the registry")
+		return classify(ctx.Err(), "wait for the registry")
 	}
 }
 
 // inTx runs f in a transaction of its own.
 func (db *DB) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
 	if err := pgx.BeginFunc(ctx, pool, f); err != nil {
-		return failure(err, op)
+		return classify(err, op)
 	}
 	return nil
 }
@@ -175,11 +176,11 @@ func Secrets(connection string) []string {
 	if err != nil || config.Password == "" {
 		return nil
 	}
-	all := []string{config.Password}
-	if _, spelled, _ := strings.Cut(url.UserPassword("", config.Password).String(), ":"); spelled != config.Password {
-		all = append(all, spelled)
+	secrets := []string{config.Password}
+	if _, escaped, _ := strings.Cut(url.UserPassword("", config.Password).String(), ":"); escaped != config.Password {
+		secrets = append(secrets, escaped)
 	}
-	return all
+	return secrets
 }
 
 // String keeps the settings, which hold a password, out of logs.

@@ -3,7 +3,7 @@
 // Registry, Runs, Journal and AccountLease of package provisioning.
 //
 // What it guarantees: a step and the record of it commit together; a write of a
-// run that was overtaken changes nothing and returns provisioning.KindFenced;
+// run that was overtaken changes nothing and returns errs.KindFenced;
 // time is the server's alone, so clocks of clients do not matter. A foreground
 // run makes three commits: record and claim; role, schema, tables, rows, grants
 // and log in one round trip; the final update. Transactions on the Stellar

@@ -9,92 +9,92 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// fencedState is what tenant_fence raises.
-const fencedState = "HT001"
+// fencedSQLState is what tenant_fence raises.
+const fencedSQLState = "HT001"
 
-var errFenced = provisioning.Errorf(provisioning.KindFenced, "write",
+var errFenced = errs.Errorf(errs.KindFenced, "write",
 	"another run has taken this tenant over; this one stopped and changed nothing")
 
-// failure classifies an error of the driver. Messages are ours, because the
+// classify classifies an error of the driver. Messages are ours, because the
 // driver's can name host, user, statement and values.
-func failure(err error, op string) error {
+func classify(err error, op string) error {
 	var (
-		known  *provisioning.Error
-		state  *pgconn.PgError
-		lookup *net.DNSError
+		typed  *errs.Error
+		pgErr  *pgconn.PgError
+		dnsErr *net.DNSError
 	)
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known):
+	case errors.As(err, &typed):
 		return err
-	case errors.As(err, &state):
-		return serverFailure(err, state, op)
+	case errors.As(err, &pgErr):
+		return classifyServerError(err, pgErr, op)
 	case errors.Is(err, context.Canceled):
-		return provisioning.Wrap(err, provisioning.KindCancelled, op, "the operation was cancelled")
-	case errors.As(err, &lookup):
-		return provisioning.Wrap(err, provisioning.KindTransient, op,
+		return errs.Wrap(err, errs.KindCancelled, op, "the operation was cancelled")
+	case errors.As(err, &dnsErr):
+		return errs.Wrap(err, errs.KindTransient, op,
 			"the name of the database host cannot be resolved; check DATABASE_URL or DB_HOST")
 	case strings.Contains(err.Error(), "server refused TLS connection"): // The driver has no type for it.
-		return provisioning.Wrap(err, provisioning.KindPermanent, op,
+		return errs.Wrap(err, errs.KindPermanent, op,
 			"the database offers no TLS, but the settings ask for it; set it up there, or change sslmode")
-	case unreachable(err):
-		return provisioning.Wrap(err, provisioning.KindTransient, op,
+	case isUnreachable(err):
+		return errs.Wrap(err, errs.KindTransient, op,
 			"the database does not answer; check that it runs and that host, port and TLS mode are right")
 	}
-	return provisioning.Wrap(err, provisioning.KindPermanent, op, "the database gave an unexpected answer; the log has it")
+	return errs.Wrap(err, errs.KindPermanent, op, "the database gave an unexpected answer; the log has it")
 }
 
-func unreachable(err error) bool {
+func isUnreachable(err error) bool {
 	var (
-		connect *pgconn.ConnectError
-		network net.Error
+		connectErr *pgconn.ConnectError
+		networkErr net.Error
 	)
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
+	return errors.As(err, &connectErr) || errors.As(err, &networkErr) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
 }
 
-func serverFailure(err error, state *pgconn.PgError, op string) error {
-	wrap := func(kind provisioning.Kind, message string) error {
-		return provisioning.Wrap(err, kind, op, "%s", message)
+func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
+	wrap := func(kind errs.Kind, message string) error {
+		return errs.Wrap(err, kind, op, "%s", message)
 	}
-	switch code := state.Code; {
-	case code == fencedState:
+	switch code := pgErr.Code; {
+	case code == fencedSQLState:
 		return errFenced
 	case code == "23505":
-		return taken(err, state, op)
+		return uniqueViolation(err, pgErr, op)
 	case code == "40001", code == "40P01", code == "55P03", code == "57014":
-		return wrap(provisioning.KindTransient, "the database was busy with conflicting work")
-	case code == "XX000" && strings.Contains(state.Message, "concurrently updated"):
-		return wrap(provisioning.KindTransient, "the database was busy with conflicting work")
+		return wrap(errs.KindTransient, "the database was busy with conflicting work")
+	case code == "XX000" && strings.Contains(pgErr.Message, "concurrently updated"):
+		return wrap(errs.KindTransient, "the database was busy with conflicting work")
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300":
-		return wrap(provisioning.KindTransient, "the database is starting, stopping or out of connections")
+		return wrap(errs.KindTransient, "the database is starting, stopping or out of connections")
 	case strings.HasPrefix(code, "53"), strings.HasPrefix(code, "58"):
-		return wrap(provisioning.KindTransient, "the database is out of disk space, memory or another resource")
+		return wrap(errs.KindTransient, "the database is out of disk space, memory or another resource")
 	case strings.HasPrefix(code, "28"):
-		return wrap(provisioning.KindPermanent, "the database refused the login; check user, password and pg_hba.conf")
+		return wrap(errs.KindPermanent, "the database refused the login; check user, password and pg_hba.conf")
 	case code == "3D000":
-		return wrap(provisioning.KindPermanent, "the database of that name does not exist; create it or correct the name")
+		return wrap(errs.KindPermanent, "the database of that name does not exist; create it or correct the name")
 	case code == "42501":
-		return wrap(provisioning.KindPermanent,
+		return wrap(errs.KindPermanent,
 			"the database user may not do this; it has to own the database and have CREATEROLE")
 	case code == "42P06", code == "42710":
-		return wrap(provisioning.KindPermanent,
+		return wrap(errs.KindPermanent,
 			"a schema or role with the tenant's name exists already and is not this registry's; rename or drop it, after a look at what it holds")
 	case code == "25006":
-		return wrap(provisioning.KindTransient, "the database is read-only; connect to the primary")
+		return wrap(errs.KindTransient, "the database is read-only; connect to the primary")
 	}
-	return wrap(provisioning.KindPermanent, "the database refused the operation (SQLSTATE "+state.Code+"); the log has the reason")
+	return wrap(errs.KindPermanent, "the database refused the operation (SQLSTATE "+pgErr.Code+"); the log has the reason")
 }
 
-// taken tells which value of a unique constraint is in use.
-func taken(err error, state *pgconn.PgError, op string) error {
+// uniqueViolation tells which value of a unique constraint is in use.
+func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 	var field, message string
-	switch state.ConstraintName {
+	switch pgErr.ConstraintName {
 	case "tenants_live_name":
 		field, message = "name", "is the name of another live tenant; choose another one"
 	case "tenants_external_id":
@@ -102,10 +102,10 @@ func taken(err error, state *pgconn.PgError, op string) error {
 	case "users_email_key":
 		field, message = "adminEmail", "belongs to another user of this tenant; choose another one"
 	default:
-		return provisioning.Wrap(err, provisioning.KindConflict, op, "a value that must be unique is taken (%s)", state.ConstraintName)
+		return errs.Wrap(err, errs.KindConflict, op, "a value that must be unique is taken (%s)", pgErr.ConstraintName)
 	}
-	return &provisioning.Error{
-		Kind: provisioning.KindConflict, Op: op, Message: field + " " + message, Err: err,
-		Fields: []provisioning.FieldError{{Field: field, Message: message}},
+	return &errs.Error{
+		Kind: errs.KindConflict, Op: op, Message: field + " " + message, Err: err,
+		Fields: []errs.FieldError{{Field: field, Message: message}},
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TenantsPerConnection is after how many new tenants a connection is replaced.
-const TenantsPerConnection = tenantsPerConnection
+// MaxTenantsPerConnection is after how many new tenants a connection is replaced.
+const MaxTenantsPerConnection = maxTenantsPerConnection
 
-// Failure classifies an error of the driver.
-func Failure(err error) error { return failure(err, "test") }
+// Classify classifies an error of the driver.
+func Classify(err error) error { return classify(err, "test") }
 
-// MadeTenants counts n tenants for a connection of the pool, as if it had made them.
-func MadeTenants(t *testing.T, db *DB, n int) {
+// CountCreatedTenants counts n tenants for a connection of the pool, as if it had made them.
+func CountCreatedTenants(t *testing.T, db *DB, n int) {
 	t.Helper()
 	conn, err := db.pool.Acquire(t.Context())
 	if err != nil {
@@ -27,12 +27,12 @@ func MadeTenants(t *testing.T, db *DB, n int) {
 	}
 	defer conn.Release()
 	for range n {
-		countTenant(conn.Conn())
+		countCreatedTenant(conn.Conn())
 	}
 }
 
-// Patient has whoever waits for an account of this DB ask again after hours alone.
-func Patient(db *DB) { db.doors.pause = time.Hour }
+// DisablePolling has whoever waits for an account of this DB ask again after hours alone.
+func DisablePolling(db *DB) { db.accountQueues.pollInterval = time.Hour }
 
 // Trace has all statements of a DB that was not used yet told to a tracer.
 func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
@@ -47,21 +47,23 @@ func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
 	db.pool = pool
 }
 
-// Hashed gives what is stored of a password.
-func Hashed(ctx context.Context, p provisioning.Password) (string, error) { return hashed(ctx, p) }
+// HashPassword gives what is stored of a password.
+func HashPassword(ctx context.Context, p tenant.Password) (string, error) {
+	return hashPassword(ctx, p)
+}
 
-var holdsHashes sync.Mutex
+var blockHashingMu sync.Mutex
 
-// HoldHashes keeps all of this process from hashing until free is called.
-func HoldHashes() (free func()) {
-	holdsHashes.Lock()
-	for range hashesAtOnce {
-		hashing <- struct{}{}
+// BlockHashing keeps all of this process from hashing until free is called.
+func BlockHashing() (unblock func()) {
+	blockHashingMu.Lock()
+	for range maxConcurrentHashes {
+		hashSlots <- struct{}{}
 	}
 	return func() {
-		for range hashesAtOnce {
-			<-hashing
+		for range maxConcurrentHashes {
+			<-hashSlots
 		}
-		holdsHashes.Unlock()
+		blockHashingMu.Unlock()
 	}
 }

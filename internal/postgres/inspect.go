@@ -8,134 +8,137 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Inspect reads tenants and what the database has of those that are live, in one query.
 func (db *DB) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
 	const op = "inspect tenants"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+`, CASE WHEN status = 'ACTIVE' THEN `+factsOfTenant+` END
+	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+`, CASE WHEN status = 'ACTIVE' THEN `+roleInspectionSQL+` END
 		FROM tenants WHERE id = ANY($1)`, ids)
 	if err != nil {
-		return nil, failure(err, op)
+		return nil, classify(err, op)
 	}
-	found, err := pgx.CollectRows(rows, scanInspection)
-	return found, failure(err, op)
+	inspections, err := pgx.CollectRows(rows, scanInspection)
+	return inspections, classify(err, op)
 }
 
 func scanInspection(r pgx.CollectableRow) (provisioning.Inspection, error) {
 	var (
-		i    provisioning.Inspection
-		late times
-		has  *facts
+		inspection provisioning.Inspection
+		optional   nullableTimes
+		role       *roleInspection
 	)
-	err := r.Scan(append(tenantTargets(&i.Tenant, &late), &has)...)
-	complete(&i.Tenant, late)
-	if err == nil && has != nil {
-		i.Database, i.Faults = has.state(i.Tenant)
+	err := r.Scan(append(scanTargets(&inspection.Tenant, &optional), &role)...)
+	setDerived(&inspection.Tenant, optional)
+	if err == nil && role != nil {
+		inspection.Database, inspection.DatabaseDrift = role.databaseState(inspection.Tenant)
 	}
-	return i, err
+	return inspection, err
 }
 
-// state sums up the facts of a live tenant.
-func (f facts) state(t provisioning.Tenant) (provisioning.DatabaseState, []string) {
-	lost, faults := f.losses(t.SchemaName), f.faults(t.DatabaseRole)
+// databaseState sums up the facts of a live tenant.
+func (r roleInspection) databaseState(t tenant.Tenant) (provisioning.DatabaseState, []string) {
+	missing, drift := r.missingObjects(t.SchemaName), r.driftFindings(t.DatabaseRole)
 	switch {
-	case len(lost) > 0:
-		return provisioning.DatabaseMissing, append(lost, faults...)
-	case len(faults) > 0:
-		return provisioning.DatabaseAltered, faults
+	case len(missing) > 0:
+		return provisioning.DatabaseMissing, append(missing, drift...)
+	case len(drift) > 0:
+		return provisioning.DatabaseDrifted, drift
 	}
-	return provisioning.DatabaseIntact, nil
+	return provisioning.DatabaseInSync, nil
 }
 
 // Repair gives a live tenant's role what the baseline gives, and nothing else. What
 // the role owns, or reaches elsewhere, is left to people: nobody here knows why.
-func (db *DB) Repair(ctx context.Context, id uuid.UUID) (provisioning.Tenant, []string, error) {
+func (db *DB) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	const op = "repair tenant"
 	var (
-		t      provisioning.Tenant
-		healed []string
+		t        tenant.Tenant
+		repaired []string
 	)
 	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
-		found, err := lockTenant(ctx, tx, id)
+		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if t = found.Tenant; t.Status != provisioning.StatusActive {
-			return t.Status.Conflict(op, "repairing")
+		if t = locked.Tenant; t.Status != tenant.StatusActive {
+			return t.Status.TransitionError(op, "repairing")
 		}
-		has, err := factsOf(ctx, tx, t)
+		inspection, err := inspectRole(ctx, tx, t)
 		if err != nil {
 			return err
 		}
 		var state provisioning.DatabaseState
-		switch state, healed = has.state(t); {
-		case state == provisioning.DatabaseIntact:
+		switch state, repaired = inspection.databaseState(t); {
+		case state == provisioning.DatabaseInSync:
 			return nil
 		case state == provisioning.DatabaseMissing:
-			return provisioning.Errorf(provisioning.KindPermanent, op, "%s; bring it back from a backup", healed[0])
-		case has.Version != TenantSchemaVersion:
-			return provisioning.Errorf(provisioning.KindPermanent, op,
-				"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", has.Version, TenantSchemaVersion)
+			return errs.Errorf(errs.KindPermanent, op, "%s; bring it back from a backup", repaired[0])
+		case inspection.SchemaVersion != TenantSchemaVersion:
+			return errs.Errorf(errs.KindPermanent, op,
+				"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", inspection.SchemaVersion, TenantSchemaVersion)
 		}
-		for _, statement := range remedies(t, has) {
+		for _, statement := range repairStatements(t, inspection) {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				return err
 			}
 		}
-		if has, err = factsOf(ctx, tx, t); err != nil {
+		if inspection, err = inspectRole(ctx, tx, t); err != nil {
 			return err
 		}
-		if left := has.faults(t.DatabaseRole); len(left) > 0 {
-			return provisioning.Errorf(provisioning.KindPermanent, op, "%s; take it away by hand, once it is clear how it came about", strings.Join(left, "; "))
+		if remaining := inspection.driftFindings(t.DatabaseRole); len(remaining) > 0 {
+			return errs.Errorf(errs.KindPermanent, op, "%s; take it away by hand, once it is clear how it came about", strings.Join(remaining, "; "))
 		}
-		return audit(ctx, tx, id, provisioning.AuditRepair, map[string]any{"faults": healed})
+		return appendEvent(ctx, tx, id, audit.ActionRepair, map[string]any{"faults": repaired})
 	})
 	if err != nil {
 		return t, nil, err
 	}
-	return t, healed, nil
+	return t, repaired, nil
 }
 
-func factsOf(ctx context.Context, tx pgx.Tx, t provisioning.Tenant) (f facts, err error) {
-	err = tx.QueryRow(ctx, `SELECT `+factsOfTenant+` FROM tenants WHERE id = $1`, t.ID).Scan(&f)
+func inspectRole(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (f roleInspection, err error) {
+	err = tx.QueryRow(ctx, `SELECT `+roleInspectionSQL+` FROM tenants WHERE id = $1`, t.ID).Scan(&f)
 	return f, err
 }
 
-// remedies are the statements that bring a role back to the baseline, as far as
+// repairStatements are the statements that bring a role back to the baseline, as far as
 // its own schema goes.
-func remedies(t provisioning.Tenant, has facts) (all []string) {
+func repairStatements(t tenant.Tenant, inspection roleInspection) (statements []string) {
 	schema, role := pgx.Identifier{t.SchemaName}.Sanitize(), pgx.Identifier{t.DatabaseRole}.Sanitize()
-	add := func(statement string) { all = append(all, statement) }
+	add := func(statement string) { statements = append(statements, statement) }
 	names := strings.NewReplacer("{{schema}}", schema, "{{role}}", role)
-	if !has.Role {
-		add(names.Replace(baseline.starting("CREATE ROLE")[0]))
+	if !inspection.RoleExists {
+		add(names.Replace(baseline.statementsWithPrefix("CREATE ROLE")[0]))
 	}
-	if len(has.Attributes) > 0 {
-		attributes := slices.Clone(has.Attributes)
+	if len(inspection.Attributes) > 0 {
+		attributes := slices.Clone(inspection.Attributes)
 		for i := range attributes {
 			attributes[i] = "NO" + attributes[i]
 		}
 		add(`ALTER ROLE ` + role + ` ` + strings.Join(attributes, " "))
 	}
-	for _, group := range has.Groups {
+	for _, group := range inspection.Groups {
 		add(`REVOKE ` + pgx.Identifier{group}.Sanitize() + ` FROM ` + role)
 	}
-	if len(baselineGrants.differences(has.grants())) == 0 {
-		return all
+	if len(baselineGrants.diff(inspection.actualGrants())) == 0 {
+		return statements
 	}
 	add(`REVOKE ALL ON SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
 	// Privileges on single columns end with those on their table.
 	add(`REVOKE ALL ON ALL TABLES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
 	add(`REVOKE ALL ON ALL SEQUENCES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
 	add(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
-	for _, grant := range baseline.starting("GRANT") {
+	for _, grant := range baseline.statementsWithPrefix("GRANT") {
 		add(names.Replace(grant))
 	}
-	return all
+	return statements
 }

@@ -6,10 +6,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-func (b bundle) inspect(id uuid.UUID) provisioning.Inspection {
+func (b fixture) inspect(id uuid.UUID) provisioning.Inspection {
 	b.t.Helper()
 	found, err := b.Inspect(b.t.Context(), []uuid.UUID{id})
 	if err != nil || len(found) != 1 {
@@ -22,41 +23,41 @@ func TestDB_Inspect(t *testing.T) {
 	t.Parallel()
 	t.Run("ReadsManyAtOnce", func(t *testing.T) {
 		b := setup(t)
-		one, two := b.live(inputs("One")), b.live(inputs("Two"))
-		archived, running := b.archived(inputs("Archived")), b.begin(inputs("Running")).Tenant
-		found, err := b.Inspect(t.Context(), []uuid.UUID{one.ID, uuid.New(), two.ID, archived.ID, running.ID})
+		first, second := b.activeTenant(inputs("One")), b.activeTenant(inputs("Two"))
+		archived, running := b.archivedTenant(inputs("Archived")), b.claimNew(inputs("Running")).Tenant
+		found, err := b.Inspect(t.Context(), []uuid.UUID{first.ID, uuid.New(), second.ID, archived.ID, running.ID})
 		if err != nil || len(found) != 4 {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		for _, i := range found {
-			want := provisioning.DatabaseIntact
+			want := provisioning.DatabaseInSync
 			if i.Tenant.ID == archived.ID || i.Tenant.ID == running.ID {
 				want = ""
 			}
 			stored, err := b.Get(t.Context(), i.Tenant.ID)
-			if err != nil || i.Database != want || len(i.Faults) != 0 || i.Tenant.Name != stored.Name || !i.Tenant.ActivatedAt.Equal(stored.ActivatedAt) {
+			if err != nil || i.Database != want || len(i.DatabaseDrift) != 0 || i.Tenant.Name != stored.Name || !i.Tenant.ActivatedAt.Equal(stored.ActivatedAt) {
 				t.Errorf("%+v, stored %+v, %v", i, stored, err)
 			}
 		}
 	})
 	t.Run("SeesAMissingSchema", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
-		b.exec(`DROP SCHEMA ` + live.SchemaName + ` CASCADE`)
-		if i := b.inspect(live.ID); i.Database != provisioning.DatabaseMissing || i.Faults[0] != "the schema "+live.SchemaName+" is not there" {
+		active := b.activeTenant(inputs("Clinic"))
+		b.exec(`DROP SCHEMA ` + active.SchemaName + ` CASCADE`)
+		if i := b.inspect(active.ID); i.Database != provisioning.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" is not there" {
 			t.Errorf("%+v", i)
 		}
-		_, _, err := b.Repair(t.Context(), live.ID)
-		wantKind(t, err, provisioning.KindPermanent)
-		if !strings.Contains(provisioning.SafeMessage(err), "bring it back from a backup") {
+		_, _, err := b.Repair(t.Context(), active.ID)
+		wantKind(t, err, errs.KindPermanent)
+		if !strings.Contains(errs.SafeMessage(err), "bring it back from a backup") {
 			t.Error(err)
 		}
 	})
 	t.Run("SeesAMissingTable", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
-		b.exec(`DROP TABLE ` + live.SchemaName + `.audit_logs`)
-		if i := b.inspect(live.ID); i.Database != provisioning.DatabaseMissing || i.Faults[0] != "the schema "+live.SchemaName+" has no table audit_logs" {
+		active := b.activeTenant(inputs("Clinic"))
+		b.exec(`DROP TABLE ` + active.SchemaName + `.audit_logs`)
+		if i := b.inspect(active.ID); i.Database != provisioning.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" has no table audit_logs" {
 			t.Errorf("%+v", i)
 		}
 	})
@@ -80,30 +81,30 @@ func TestDB_Repair(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)
-			tenant, other := b.live(inputs("Clinic")), b.live(inputs("Other"))
-			names := strings.NewReplacer("{{schema}}", tenant.SchemaName, "{{role}}", tenant.DatabaseRole, "{{other}}", other.SchemaName)
-			b.script(names.Replace(c.statement))
-			before := b.inspect(tenant.ID)
-			if before.Database != provisioning.DatabaseAltered || len(before.Faults) == 0 {
+			target, other := b.activeTenant(inputs("Clinic")), b.activeTenant(inputs("Other"))
+			names := strings.NewReplacer("{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
+			b.execScript(names.Replace(c.statement))
+			before := b.inspect(target.ID)
+			if before.Database != provisioning.DatabaseDrifted || len(before.DatabaseDrift) == 0 {
 				t.Fatalf("%+v", before)
 			}
-			_, healed, err := b.Repair(t.Context(), tenant.ID)
-			after := b.inspect(tenant.ID)
+			_, repaired, err := b.Repair(t.Context(), target.ID)
+			after := b.inspect(target.ID)
 			if c.left != "" {
-				wantKind(t, err, provisioning.KindPermanent)
-				if !strings.Contains(provisioning.SafeMessage(err), names.Replace(c.left)) || strings.Join(after.Faults, ";") != strings.Join(before.Faults, ";") {
-					t.Errorf("%v, before %v, after %v", err, before.Faults, after.Faults)
+				wantKind(t, err, errs.KindPermanent)
+				if !strings.Contains(errs.SafeMessage(err), names.Replace(c.left)) || strings.Join(after.DatabaseDrift, ";") != strings.Join(before.DatabaseDrift, ";") {
+					t.Errorf("%v, before %v, after %v", err, before.DatabaseDrift, after.DatabaseDrift)
 				}
 				return
 			}
-			if err != nil || strings.Join(healed, ";") != strings.Join(before.Faults, ";") || after.Database != provisioning.DatabaseIntact {
-				t.Errorf("healed %v of %v, left %v: %v", healed, before.Faults, after.Faults, err)
+			if err != nil || strings.Join(repaired, ";") != strings.Join(before.DatabaseDrift, ";") || after.Database != provisioning.DatabaseInSync {
+				t.Errorf("healed %v of %v, left %v: %v", repaired, before.DatabaseDrift, after.DatabaseDrift, err)
 			}
-			if findings := b.verify(tenant.ID); len(findings) != 0 {
-				t.Errorf("%v", findings)
+			if drift := b.verify(target.ID); len(drift) != 0 {
+				t.Errorf("%v", drift)
 			}
-			if _, healed, err := b.Repair(t.Context(), tenant.ID); err != nil || len(healed) != 0 {
-				t.Errorf("the second time: %v, %v", healed, err)
+			if _, repaired, err := b.Repair(t.Context(), target.ID); err != nil || len(repaired) != 0 {
+				t.Errorf("the second time: %v, %v", repaired, err)
 			}
 			if n := value[int](b, `SELECT count(*) FROM audit_events WHERE action = 'tenant.repair' AND jsonb_array_length(detail->'faults') > 0`); n != 1 {
 				t.Errorf("%d events", n)
@@ -112,9 +113,9 @@ func TestDB_Repair(t *testing.T) {
 	}
 	t.Run("OnlyALiveTenant", func(t *testing.T) {
 		b := setup(t)
-		_, _, err := b.Repair(t.Context(), b.archived(inputs("Clinic")).ID)
-		wantKind(t, err, provisioning.KindConflict)
+		_, _, err := b.Repair(t.Context(), b.archivedTenant(inputs("Clinic")).ID)
+		wantKind(t, err, errs.KindConflict)
 		_, _, err = b.Repair(t.Context(), uuid.New())
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 	})
 }

@@ -7,18 +7,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // List gives a page of tenants, newest first. Its cost does not depend on how
 // deep the page is and, without a text to look for, on how many tenants there are.
-func (db *DB) List(ctx context.Context, q provisioning.ListQuery) (provisioning.Page, error) {
+func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	const op = "list tenants"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
-		return provisioning.Page{}, err
+		return tenant.Page{}, err
 	}
-	where, total, args := filters(q)
+	where, total, args := listFilters(q)
 	batch := &pgx.Batch{}
 	batch.Queue(total, args...)
 	if q.After != nil {
@@ -29,23 +29,23 @@ func (db *DB) List(ctx context.Context, q provisioning.ListQuery) (provisioning.
 	batch.Queue(fmt.Sprintf(`SELECT `+tenantColumns+` FROM tenants WHERE %s ORDER BY created_at DESC, id DESC LIMIT $%d`,
 		strings.Join(where, " AND "), len(args)+1), append(args, q.Limit+1)...)
 
-	answers := pool.SendBatch(ctx, batch)
-	defer func() { _ = answers.Close() }() // What it would report, the reads have.
-	var page provisioning.Page
-	if err := answers.QueryRow().Scan(&page.Total); err != nil {
-		return provisioning.Page{}, failure(err, op)
+	results := pool.SendBatch(ctx, batch)
+	defer func() { _ = results.Close() }() // What it would report, the reads have.
+	var page tenant.Page
+	if err := results.QueryRow().Scan(&page.Total); err != nil {
+		return tenant.Page{}, classify(err, op)
 	}
-	rows, err := answers.Query()
+	rows, err := results.Query()
 	if err != nil {
-		return provisioning.Page{}, failure(err, op)
+		return tenant.Page{}, classify(err, op)
 	}
 	page.Tenants, err = pgx.CollectRows(rows, scanTenant)
 	if len(page.Tenants) > q.Limit {
 		page.Tenants = page.Tenants[:q.Limit]
 		last := page.Tenants[q.Limit-1]
-		page.Next = &provisioning.Position{CreatedAt: last.CreatedAt, ID: last.ID}
+		page.Next = &tenant.Position{CreatedAt: last.CreatedAt, ID: last.ID}
 	}
-	return page, failure(err, op)
+	return page, classify(err, op)
 }
 
 // The totals of all tenants and of those of the status in parameter 1.
@@ -58,28 +58,28 @@ const (
 // partialIndexes are conditions that name the statuses of a partial index: from the
 // status alone, which is a parameter, the planner cannot tell that the index has all
 // of its rows. ACTIVE tenants are nearly all, and need none.
-var partialIndexes = map[provisioning.Status]string{
-	provisioning.StatusPending:      `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
-	provisioning.StatusFailed:       `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
-	provisioning.StatusArchived:     `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
-	provisioning.StatusProvisioning: `status IN ('PENDING', 'PROVISIONING')`,
+var partialIndexes = map[tenant.Status]string{
+	tenant.StatusPending:      `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusFailed:       `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusArchived:     `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusProvisioning: `status IN ('PENDING', 'PROVISIONING')`,
 }
 
-// filters are the conditions of a query, the statement that counts what they
+// listFilters are the conditions of a query, the statement that counts what they
 // match, and the parameters of both.
-func filters(q provisioning.ListQuery) (where []string, total string, args []any) {
-	where, total = []string{"true"}, countAll
+func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []any) {
+	where, countSQL = []string{"true"}, countAll
 	if q.Status != "" {
-		where, total, args = []string{`status = $1::tenant_status`}, countStatus, []any{string(q.Status)}
+		where, countSQL, args = []string{`status = $1::tenant_status`}, countStatus, []any{string(q.Status)}
 		if index, ok := partialIndexes[q.Status]; ok {
 			where = append(where, index)
 		}
 	}
 	if q.Text == "" {
-		return where, total, args
+		return where, countSQL, args
 	}
 	where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
-	args = append(args, "%"+escapeLike(provisioning.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
+	args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
 	return where, `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND "), args
 }
 

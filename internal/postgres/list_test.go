@@ -11,11 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// names reads all pages of a query.
-func (b bundle) names(q provisioning.ListQuery) (names []string, total int64) {
+// listNames reads all pages of a query.
+func (b fixture) listNames(q tenant.ListQuery) (names []string, total int64) {
 	b.t.Helper()
 	for {
 		page, err := b.List(b.t.Context(), q)
@@ -25,8 +25,8 @@ func (b bundle) names(q provisioning.ListQuery) (names []string, total int64) {
 		if len(page.Tenants) > q.Limit {
 			b.t.Fatalf("a page of %d tenants", len(page.Tenants))
 		}
-		for _, tenant := range page.Tenants {
-			names = append(names, tenant.Name)
+		for _, item := range page.Tenants {
+			names = append(names, item.Name)
 		}
 		if page.Next == nil {
 			return names, page.Total
@@ -38,53 +38,53 @@ func (b bundle) names(q provisioning.ListQuery) (names []string, total int64) {
 func TestDB_List(t *testing.T) {
 	b := setup(t)
 	for i := range 5 {
-		run := b.begin(inputs(fmt.Sprintf("Clinic %d", i)))
+		run := b.claimNew(inputs(fmt.Sprintf("Clinic %d", i)))
 		if i%2 == 1 {
-			fail(b, run)
+			failTenant(b, run)
 		}
 	}
-	odd := inputs(`100%_Søn\Clinic`)
-	odd.AdminEmail = "Grace@Other.example"
-	b.live(odd)
+	special := inputs(`100%_Søn\Clinic`)
+	special.AdminEmail = "Grace@Other.example"
+	b.activeTenant(special)
 	b.exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the id decides, and no tenant comes twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
-		names, total := b.names(provisioning.ListQuery{Limit: limit})
+		names, total := b.listNames(tenant.ListQuery{Limit: limit})
 		if want := `100%_Søn\Clinic,Clinic 4,Clinic 3,Clinic 2,Clinic 1,Clinic 0`; strings.Join(names, ",") != want || total != 6 {
 			t.Errorf("limit %d: %v of %d", limit, names, total)
 		}
 	}
-	for q, want := range map[provisioning.ListQuery]string{
-		{Status: provisioning.StatusFailed}:       "Clinic 3,Clinic 1",
-		{Status: provisioning.StatusProvisioning}: "Clinic 4,Clinic 2,Clinic 0",
-		{Status: provisioning.StatusArchived}:     "",
-		{Text: "SØN"}:                             `100%_Søn\Clinic`,
-		{Text: "%_s"}:                             `100%_Søn\Clinic`,
-		{Text: `n\c`}:                             `100%_Søn\Clinic`,
-		{Text: "%"}:                               `100%_Søn\Clinic`,
-		{Text: "grace@other"}:                     `100%_Søn\Clinic`,
-		{Text: "clinic 1", Status: provisioning.StatusFailed}: "Clinic 1",
-		{Text: "clinic 1", Status: provisioning.StatusActive}: "",
-		{Text: "clinic _"}:                                        "",
-		{Text: "'; DROP TABLE tenants; --"}:                       "",
-		{Text: "clinic", Status: provisioning.StatusProvisioning}: "Clinic 4,Clinic 2,Clinic 0",
+	for q, want := range map[tenant.ListQuery]string{
+		{Status: tenant.StatusFailed}:                       "Clinic 3,Clinic 1",
+		{Status: tenant.StatusProvisioning}:                 "Clinic 4,Clinic 2,Clinic 0",
+		{Status: tenant.StatusArchived}:                     "",
+		{Text: "SØN"}:                                       `100%_Søn\Clinic`,
+		{Text: "%_s"}:                                       `100%_Søn\Clinic`,
+		{Text: `n\c`}:                                       `100%_Søn\Clinic`,
+		{Text: "%"}:                                         `100%_Søn\Clinic`,
+		{Text: "grace@other"}:                               `100%_Søn\Clinic`,
+		{Text: "clinic 1", Status: tenant.StatusFailed}:     "Clinic 1",
+		{Text: "clinic 1", Status: tenant.StatusActive}:     "",
+		{Text: "clinic _"}:                                  "",
+		{Text: "'; DROP TABLE tenants; --"}:                 "",
+		{Text: "clinic", Status: tenant.StatusProvisioning}: "Clinic 4,Clinic 2,Clinic 0",
 	} {
 		q.Limit = 2
-		names, total := b.names(q)
+		names, total := b.listNames(q)
 		if strings.Join(names, ",") != want || int(total) != len(names) {
 			t.Errorf("%+v: %v of %d", q, names, total)
 		}
 	}
 }
 
-// TestDB_List_Counts: the totals are kept and not counted, so they have to be
+// TestDB_List_TotalsStayExact: the totals are kept and not counted, so they have to be
 // right after every move.
-func TestDB_List_Counts(t *testing.T) {
+func TestDB_List_TotalsStayExact(t *testing.T) {
 	b := setup(t)
-	agree := func(after string) {
+	assertTotals := func(after string) {
 		t.Helper()
-		for _, status := range append(provisioning.Statuses(), "") {
-			page, err := b.List(t.Context(), provisioning.ListQuery{Status: status, Limit: 1})
+		for _, status := range append(tenant.Statuses(), "") {
+			page, err := b.List(t.Context(), tenant.ListQuery{Status: status, Limit: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,18 +93,18 @@ func TestDB_List_Counts(t *testing.T) {
 			}
 		}
 	}
-	live := b.live(inputs("Live"))
-	agree("activation")
-	fail(b, b.begin(inputs("Failed")))
-	agree("a failure")
-	if _, err := b.Archive(t.Context(), live.ID); err != nil {
+	active := b.activeTenant(inputs("Live"))
+	assertTotals("activation")
+	failTenant(b, b.claimNew(inputs("Failed")))
+	assertTotals("a failure")
+	if _, err := b.Archive(t.Context(), active.ID); err != nil {
 		t.Fatal(err)
 	}
-	agree("archiving")
-	if _, err := b.Restore(t.Context(), live.ID); err != nil {
+	assertTotals("archiving")
+	if _, err := b.Unarchive(t.Context(), active.ID); err != nil {
 		t.Fatal(err)
 	}
-	agree("restoring")
+	assertTotals("restoring")
 	tx, err := b.Pool().Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -115,18 +115,18 @@ func TestDB_List_Counts(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	agree("a rollback")
+	assertTotals("a rollback")
 	b.exec(`DELETE FROM tenants WHERE status = 'FAILED'`)
-	agree("a deletion")
+	assertTotals("a deletion")
 }
 
 // TestDB_List_HostileStatus: a status is a value of the statement and no part of it.
 func TestDB_List_HostileStatus(t *testing.T) {
 	b := setup(t)
-	b.live(inputs("Clinic"))
-	for _, status := range []provisioning.Status{"ACTIVE' OR 'a' = 'a", "active + 41", "NONE", "'"} {
+	b.activeTenant(inputs("Clinic"))
+	for _, status := range []tenant.Status{"ACTIVE' OR 'a' = 'a", "active + 41", "NONE", "'"} {
 		for _, text := range []string{"", "clinic"} {
-			page, err := b.List(t.Context(), provisioning.ListQuery{Status: status, Text: text, Limit: 10})
+			page, err := b.List(t.Context(), tenant.ListQuery{Status: status, Text: text, Limit: 10})
 			if err == nil || len(page.Tenants) != 0 || page.Total != 0 {
 				t.Errorf("status %q gives %d tenants of %d, %v", status, len(page.Tenants), page.Total, err)
 			}
@@ -134,9 +134,9 @@ func TestDB_List_HostileStatus(t *testing.T) {
 	}
 }
 
-// TestDB_List_Plans: a page costs the same at any depth and size, which is a
+// TestDB_List_UsesIndex: a page costs the same at any depth and size, which is a
 // matter of how it is read.
-func TestDB_List_Plans(t *testing.T) {
+func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
 	b.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
 		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END::tenant_status, 'a@b.example', 'A', 'B',
@@ -149,20 +149,20 @@ func TestDB_List_Plans(t *testing.T) {
 	}
 	postgres.Trace(t, db, traced)
 	defer db.Close()
-	deep := &provisioning.Position{CreatedAt: time.Now().Add(-15000 * time.Second), ID: uuid.New()}
+	deep := &tenant.Position{CreatedAt: time.Now().Add(-15000 * time.Second), ID: uuid.New()}
 	for _, c := range []struct {
-		query  provisioning.ListQuery
+		query  tenant.ListQuery
 		index  string
 		sorted bool // Few enough rows to be sorted.
 	}{
-		{provisioning.ListQuery{}, "tenants_page", false},
-		{provisioning.ListQuery{After: deep}, "tenants_page", false},
-		{provisioning.ListQuery{Status: provisioning.StatusActive}, "tenants_page", false},
-		{provisioning.ListQuery{Status: provisioning.StatusFailed}, "tenants_status_page", false},
-		{provisioning.ListQuery{Status: provisioning.StatusFailed, After: deep}, "tenants_status_page", false},
-		{provisioning.ListQuery{Status: provisioning.StatusArchived}, "tenants_status_page", false},
-		{provisioning.ListQuery{Status: provisioning.StatusPending}, "tenants_status_page", false},
-		{provisioning.ListQuery{Status: provisioning.StatusProvisioning}, "tenants_unfinished", true},
+		{tenant.ListQuery{}, "tenants_page", false},
+		{tenant.ListQuery{After: deep}, "tenants_page", false},
+		{tenant.ListQuery{Status: tenant.StatusActive}, "tenants_page", false},
+		{tenant.ListQuery{Status: tenant.StatusFailed}, "tenants_status_page", false},
+		{tenant.ListQuery{Status: tenant.StatusFailed, After: deep}, "tenants_status_page", false},
+		{tenant.ListQuery{Status: tenant.StatusArchived}, "tenants_status_page", false},
+		{tenant.ListQuery{Status: tenant.StatusPending}, "tenants_status_page", false},
+		{tenant.ListQuery{Status: tenant.StatusProvisioning}, "tenants_unfinished", true},
 	} {
 		c.query.Limit = 20
 		if _, err := db.List(t.Context(), c.query); err != nil {
@@ -196,7 +196,7 @@ func (*batchTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndD
 
 // genericPlan is how a statement is read whatever its parameters are, as in the
 // connections of a DB.
-func (b bundle) genericPlan(statement string, args []any) string {
+func (b fixture) genericPlan(statement string, args []any) string {
 	b.t.Helper()
 	conn, err := b.Pool().Acquire(b.t.Context())
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 //go:embed migrations
@@ -29,29 +29,29 @@ func (db *DB) migrate(ctx context.Context) error {
 		current, target, err := p.GetVersions(ctx)
 		switch {
 		case err != nil:
-			return failure(err, "read registry version")
+			return classify(err, "read registry version")
 		case current > target:
-			return newer(current, target)
+			return registryTooNew(current, target)
 		case current == target:
 			return nil
 		}
 		if _, err := p.Up(ctx); err != nil {
-			return failure(err, "migrate registry")
+			return classify(err, "migrate registry")
 		}
 		return nil
 	})
 }
 
-func (db *DB) checkVersion(ctx context.Context) error {
+func (db *DB) checkRegistryVersion(ctx context.Context) error {
 	return db.withGoose(func(p *goose.Provider) error {
 		current, target, err := p.GetVersions(ctx)
 		switch {
 		case err != nil:
-			return failure(err, "read registry version")
+			return classify(err, "read registry version")
 		case current > target:
-			return newer(current, target)
+			return registryTooNew(current, target)
 		case current < target:
-			return older(current, target)
+			return registryTooOld(current, target)
 		}
 		return nil
 	})
@@ -63,18 +63,18 @@ func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
 	err = db.withGoose(func(p *goose.Provider) error {
 		var err error
 		current, newest, err = p.GetVersions(ctx)
-		return failure(err, "read registry version")
+		return classify(err, "read registry version")
 	})
 	return current, newest, err
 }
 
-func older(current, target int64) error {
-	return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
+func registryTooOld(current, target int64) error {
+	return errs.Errorf(errs.KindPermanent, "check registry version",
 		"the registry is at version %d and this program needs %d; migrate it, or let auto_migrate do so", current, target)
 }
 
-func newer(current, target int64) error {
-	return provisioning.Errorf(provisioning.KindPermanent, "check registry version",
+func registryTooNew(current, target int64) error {
+	return errs.Errorf(errs.KindPermanent, "check registry version",
 		"the registry is at version %d and this program knows only %d; use the newer release that wrote it", current, target)
 }
 
@@ -82,18 +82,18 @@ func (db *DB) withGoose(f func(*goose.Provider) error) error {
 	const op = "set up registry migrations"
 	dir, err := fs.Sub(migrations, "migrations/registry")
 	if err != nil {
-		return failure(err, op)
+		return classify(err, op)
 	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {
-		return failure(err, op)
+		return classify(err, op)
 	}
 	conns := stdlib.OpenDBFromPool(db.pool)
 	defer func() { _ = conns.Close() }() // Gives borrowed connections back; the pool stays.
 	provider, err := goose.NewProvider(goose.DialectPostgres, conns, dir,
 		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return failure(err, op)
+		return classify(err, op)
 	}
 	return f(provider)
 }

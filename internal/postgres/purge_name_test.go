@@ -9,17 +9,19 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // aborted makes a tenant that was archived before it ever was live.
-func (b bundle) aborted(in provisioning.Inputs) provisioning.Tenant {
+func (b fixture) aborted(in tenant.Inputs) tenant.Tenant {
 	b.t.Helper()
-	run, err := b.Abort(b.t.Context(), b.begin(in).Tenant.ID, lease("test", time.Minute))
+	run, err := b.Abort(b.t.Context(), b.claimNew(in).Tenant.ID, leaseRequest("test", time.Minute))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	t, err := b.Undo(b.t.Context(), run)
+	t, err := b.RollBack(b.t.Context(), run)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -40,18 +42,18 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 	t.Parallel()
 	in := inputs("Clinic")
 	in.ExternalID = "erp-1"
-	create := func(b bundle, in provisioning.Inputs) (provisioning.Tenant, bool, error) {
-		c, err := b.Create(t.Context(), b.draft(in), lease("test", time.Minute))
+	create := func(b fixture, in tenant.Inputs) (tenant.Tenant, bool, error) {
+		c, err := b.Create(t.Context(), b.draft(in), leaseRequest("test", time.Minute))
 		return c.Tenant, c.Continued, err
 	}
-	submit := func(b bundle, in provisioning.Inputs) (provisioning.Tenant, bool, error) {
+	submit := func(b fixture, in tenant.Inputs) (tenant.Tenant, bool, error) {
 		s, err := b.Submit(t.Context(), b.draft(in), nil)
 		return s.Tenant, s.Continued || s.Replayed, err
 	}
-	for end, make := range map[string]func(bundle, provisioning.Inputs) provisioning.Tenant{
-		"NeverLive": bundle.aborted, "WasLive": bundle.archived,
+	for end, make := range map[string]func(fixture, tenant.Inputs) tenant.Tenant{
+		"NeverLive": fixture.aborted, "WasLive": fixture.archivedTenant,
 	} {
-		for how, use := range map[string]func(bundle, provisioning.Inputs) (provisioning.Tenant, bool, error){
+		for how, use := range map[string]func(fixture, tenant.Inputs) (tenant.Tenant, bool, error){
 			"Create": create, "Submit": submit,
 		} {
 			t.Run(end+how, func(t *testing.T) {
@@ -81,11 +83,11 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 		if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, claimed := b.Claim(t.Context(), old.ID, provisioning.ClaimRetry, lease("test", time.Minute))
+		_, claimed := b.Claim(t.Context(), old.ID, provisioning.ClaimRetry, leaseRequest("test", time.Minute))
 		_, queued := b.Requeue(t.Context(), old.ID)
 		for _, err := range []error{claimed, queued} {
-			wantKind(t, err, provisioning.KindConflict)
-			if !strings.Contains(provisioning.SafeMessage(err), "was purged") {
+			wantKind(t, err, errs.KindConflict)
+			if !strings.Contains(errs.SafeMessage(err), "was purged") {
 				t.Errorf("%v", err)
 			}
 		}
@@ -101,15 +103,15 @@ func TestDB_Requeue_Aborted(t *testing.T) {
 	b.UseQueue(&numbered{})
 	old := b.aborted(inputs("Clinic"))
 	s, err := b.Requeue(t.Context(), old.ID)
-	if err != nil || s.Tenant.ID != old.ID || s.Tenant.Status != provisioning.StatusProvisioning || s.Tenant.Attempt != 2 || !s.Tenant.ArchivedAt.IsZero() || s.JobID != "1" {
+	if err != nil || s.Tenant.ID != old.ID || s.Tenant.Status != tenant.StatusProvisioning || s.Tenant.Attempt != 2 || !s.Tenant.ArchivedAt.IsZero() || s.JobID != "1" {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	archived := b.archived(inputs("Other"))
+	archived := b.archivedTenant(inputs("Other"))
 	_, err = b.Requeue(t.Context(), archived.ID)
-	wantKind(t, err, provisioning.KindConflict)
+	wantKind(t, err, errs.KindConflict)
 	taken := b.aborted(inputs("Third"))
-	b.live(inputs("Third 2"))
-	b.exec(`UPDATE tenants SET name_key = $1 WHERE name = 'Third 2'`, provisioning.NameKey("Third"))
+	b.activeTenant(inputs("Third 2"))
+	b.exec(`UPDATE tenants SET name_key = $1 WHERE name = 'Third 2'`, tenant.NameKey("Third"))
 	_, err = b.Requeue(t.Context(), taken.ID)
-	wantKind(t, err, provisioning.KindConflict)
+	wantKind(t, err, errs.KindConflict)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // CheckReady looks whether this program can work with the registry, and changes
@@ -21,29 +21,29 @@ func (db *DB) CheckReady(ctx context.Context) error {
 	const op = "look at the registry"
 	var current int64
 	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+migrationsTable+` WHERE is_applied`).Scan(&current)
-	var state *pgconn.PgError
-	if errors.As(err, &state) {
-		switch state.Code {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		switch pgErr.Code {
 		case "42P01": // Nothing was migrated yet.
 			err = nil
 		case "3D000":
-			return provisioning.Wrap(err, provisioning.KindTransient, op, "the database is not there yet")
+			return errs.Wrap(err, errs.KindTransient, op, "the database is not there yet")
 		}
 	}
 	if err != nil {
-		return failure(err, op)
+		return classify(err, op)
 	}
-	switch newest := newestRegistry(); {
+	switch newest := newestRegistryVersion(); {
 	case current > newest:
-		return newer(current, newest)
+		return registryTooNew(current, newest)
 	case 0 < current && current < newest && db.options.ManualMigrate:
-		return older(current, newest)
+		return registryTooOld(current, newest)
 	}
 	return nil
 }
 
-// newestRegistry is that of the last file; their names begin with it.
-func newestRegistry() (newest int64) {
+// newestRegistryVersion is that of the last file; their names begin with it.
+func newestRegistryVersion() (newest int64) {
 	files, err := fs.ReadDir(migrations, "migrations/registry")
 	if err != nil {
 		panic(err) // They are embedded; only a broken build lacks them.

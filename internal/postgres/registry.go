@@ -7,76 +7,80 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Get reads one tenant.
-func (db *DB) Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
-	return db.one(ctx, "read tenant", "there is no tenant "+id.String(),
+func (db *DB) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	return db.queryOne(ctx, "read tenant", "there is no tenant "+id.String(),
 		`SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, id)
 }
 
 // FindByName finds the live tenant of that name, else the one archived last.
-func (db *DB) FindByName(ctx context.Context, name string) (provisioning.Tenant, error) {
-	return db.one(ctx, "find tenant", "there is no tenant named "+name,
+func (db *DB) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
+	return db.queryOne(ctx, "find tenant", "there is no tenant named "+name,
 		`SELECT `+tenantColumns+` FROM tenants WHERE name_key = $1
 		 ORDER BY status IN ('PENDING', 'PROVISIONING', 'ACTIVE') DESC, archived_at DESC NULLS LAST, created_at DESC LIMIT 1`,
-		provisioning.NameKey(name))
+		tenant.NameKey(name))
 }
 
 // FindByExternalID finds the tenant of that key, whatever its status; of purged ones,
 // which do not hold their key any more, the one purged last, and only if no other has it.
-func (db *DB) FindByExternalID(ctx context.Context, externalID string) (provisioning.Tenant, error) {
-	return db.one(ctx, "find tenant", "there is no tenant with the external id "+externalID,
+func (db *DB) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
+	return db.queryOne(ctx, "find tenant", "there is no tenant with the external id "+externalID,
 		`(SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1 AND purged_at IS NULL)
 		 UNION ALL
 		 (SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1 AND purged_at IS NOT NULL ORDER BY purged_at DESC LIMIT 1)
 		 ORDER BY purged_at NULLS FIRST LIMIT 1`, externalID)
 }
 
-func (db *DB) one(ctx context.Context, op, missing, query string, args ...any) (provisioning.Tenant, error) {
-	pool, err := db.ready(ctx)
+func (db *DB) queryOne(ctx context.Context, op, notFound, query string, args ...any) (tenant.Tenant, error) {
+	pool, err := db.readyPool(ctx)
 	if err != nil {
-		return provisioning.Tenant{}, err
+		return tenant.Tenant{}, err
 	}
 	rows, err := pool.Query(ctx, query, args...)
 	if err != nil {
-		return provisioning.Tenant{}, failure(err, op)
+		return tenant.Tenant{}, classify(err, op)
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return t, provisioning.Errorf(provisioning.KindNotFound, op, "%s", missing)
+		return t, errs.Errorf(errs.KindNotFound, op, "%s", notFound)
 	}
-	return t, failure(err, op)
+	return t, classify(err, op)
 }
 
 // Archive takes an ACTIVE tenant out of service; its schema stays.
-func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+func (db *DB) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	var (
-		t      provisioning.Tenant
+		t      tenant.Tenant
 		logins []string
 	)
 	err := db.inTx(ctx, "archive tenant", func(tx pgx.Tx) error {
-		found, err := lockTenant(ctx, tx, id)
+		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		t = found.Tenant
+		t = locked.Tenant
 		switch t.Status {
-		case provisioning.StatusArchived:
+		case tenant.StatusArchived:
 			return nil
-		case provisioning.StatusActive:
+		case tenant.StatusActive:
 		default:
-			return t.Status.Conflict("archive tenant", "archiving without a rollback")
+			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
 		}
 		// The new epoch keeps a late write of the run that made it live from undoing this.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
 			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due = NULL WHERE id = $1 RETURNING `+tenantColumns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
-			err = audit(ctx, tx, id, provisioning.AuditArchive, nil)
+			err = appendEvent(ctx, tx, id, audit.ActionArchive, nil)
 		}
 		if err == nil {
-			logins, err = endLogins(ctx, tx, t, nil)
+			logins, err = closeLogins(ctx, tx, t, nil)
 		}
 		return err
 	})
@@ -91,30 +95,30 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, e
 
 // Abort claims a tenant that is not live, whoever runs it, for its rollback.
 func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseRequest) (provisioning.Run, error) {
-	var out row
+	var aborted tenantRow
 	err := db.inTx(ctx, "abort tenant", func(tx pgx.Tx) error {
-		found, err := lockTenant(ctx, tx, id)
+		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if s := found.Tenant.Status; s == provisioning.StatusActive || s == provisioning.StatusArchived {
-			return s.Conflict("abort tenant", "aborting")
+		if s := locked.Tenant.Status; s == tenant.StatusActive || s == tenant.StatusArchived {
+			return s.TransitionError("abort tenant", "aborting")
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', job_id = NULL, `+claimSet+`
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', job_id = NULL, `+claimSetItems+`
 			WHERE id = $1 RETURNING `+tenantColumns+runColumns, id, lease.Owner, lease.TTL)
-		if out, err = pgx.CollectExactlyOneRow(rows, scanRun); err == nil {
-			err = audit(ctx, tx, id, provisioning.AuditAbort, map[string]any{"was": found.Tenant.Status})
+		if aborted, err = pgx.CollectExactlyOneRow(rows, scanRun); err == nil {
+			err = appendEvent(ctx, tx, id, audit.ActionAbort, map[string]any{"was": locked.Tenant.Status})
 		}
 		return err
 	})
-	out.Owner = lease.Owner
-	return out.Run, err
+	aborted.Owner = lease.Owner
+	return aborted.Run, err
 }
 
 // Log reads the rows of the newest attempt, or of all, in the order of attempts and steps.
-func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error) {
+func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	const op = "read provisioning log"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -123,43 +127,43 @@ func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.L
 		WHERE tenant_id = $1 AND ($2 OR attempt = (SELECT max(attempt) FROM provisioning_logs WHERE tenant_id = $1))
 		ORDER BY l.attempt, l.step`, id, all)
 	if err != nil {
-		return nil, failure(err, op)
+		return nil, classify(err, op)
 	}
 	entries, err := pgx.CollectRows(rows, scanLog)
-	return entries, failure(err, op)
+	return entries, classify(err, op)
 }
 
 // logColumns are read by scanLog, in this order.
 const logColumns = `id, tenant_id, attempt, created_at, change, step::text, status::text, result,
 	coalesce(error, ''), ` + logDuration
 
-func scanLog(r pgx.CollectableRow) (e provisioning.LogEntry, err error) {
+func scanLog(r pgx.CollectableRow) (e tenant.LogEntry, err error) {
 	err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Change, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
 	return e, err
 }
 
 // Changes reads a tenant, and then what changed in its log since a point. In this
 // order: rows that led to the status which is read are among those read after it.
-func (db *DB) Changes(ctx context.Context, id uuid.UUID, after int64) (provisioning.Changes, error) {
+func (db *DB) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	const op = "read changes"
 	t, err := db.Get(ctx, id)
 	if err != nil {
-		return provisioning.Changes{}, err
+		return events.Changes{}, err
 	}
 	rows, err := db.pool.Query(ctx, `SELECT `+logColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND change > $2 ORDER BY change`, id, after)
 	if err != nil {
-		return provisioning.Changes{}, failure(err, op)
+		return events.Changes{}, classify(err, op)
 	}
 	entries, err := pgx.CollectRows(rows, scanLog)
-	return provisioning.Changes{Tenant: t, Entries: entries}, failure(err, op)
+	return events.Changes{Tenant: t, Entries: entries}, classify(err, op)
 }
 
 // lockTenant reads a tenant and keeps others from changing it until tx ends.
-func lockTenant(ctx context.Context, tx pgx.Tx, id uuid.UUID) (row, error) {
+func lockTenant(ctx context.Context, tx pgx.Tx, id uuid.UUID) (tenantRow, error) {
 	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE id = $1 FOR UPDATE`, id)
-	found, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	locked, err := pgx.CollectExactlyOneRow(rows, scanRun)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return found, provisioning.Errorf(provisioning.KindNotFound, "read tenant", "there is no tenant %s", id)
+		return locked, errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
 	}
-	return found, err
+	return locked, err
 }

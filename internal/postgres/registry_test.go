@@ -10,8 +10,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestDB_Create(t *testing.T) {
@@ -21,28 +24,28 @@ func TestDB_Create(t *testing.T) {
 		b := setup(t)
 		in := inputs("O'Brien & Søn — Klinik")
 		in.ExternalID, in.ManagedBy = "crm-7", "team-a"
-		made := b.begin(in).Tenant
-		got, err := b.Get(t.Context(), made.ID)
+		created := b.claimNew(in).Tenant
+		got, err := b.Get(t.Context(), created.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !got.Inputs().Equal(in) {
 			t.Errorf("inputs %+v, want %+v", got.Inputs(), in)
 		}
-		if got.Status != provisioning.StatusProvisioning || got.Attempt != 1 || got.CreatedAt.IsZero() || got.WasLive() {
+		if got.Status != tenant.StatusProvisioning || got.Attempt != 1 || got.CreatedAt.IsZero() || got.WasLive() {
 			t.Errorf("tenant %+v", got)
 		}
 	})
 
-	t.Run("ContinuesWhatNeverWentLive", func(t *testing.T) {
+	t.Run("ContinuesTenantThatWasNeverLive", func(t *testing.T) {
 		b := setup(t)
-		first := b.begin(inputs("Clinic"))
+		first := b.claimNew(inputs("Clinic"))
 		if err := b.Release(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
 		in := inputs("CLINIC")
 		in.AdminEmail = "new@clinic.example"
-		c, err := b.Create(t.Context(), b.draft(in), lease("second", time.Minute))
+		c, err := b.Create(t.Context(), b.draft(in), leaseRequest("second", time.Minute))
 		if err != nil || c.Run == nil {
 			t.Fatalf("%+v, %v", c, err)
 		}
@@ -55,61 +58,61 @@ func TestDB_Create(t *testing.T) {
 	})
 
 	t.Run("ContinuesFailedAndAbortedOnesWithANewAttempt", func(t *testing.T) {
-		for _, undo := range []provisioning.Undo{provisioning.UndoFailed, provisioning.UndoAborted} {
-			b := setupSerial(t)
-			first := b.begin(inputs("Clinic"))
-			if undo == provisioning.UndoFailed {
-				if err := b.BeginUndo(t.Context(), first, undo, provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepFailed, Error: "no"}); err != nil {
+		for _, target := range []provisioning.Rollback{provisioning.RollbackToFailed, provisioning.RollbackToArchived} {
+			b := setupNested(t)
+			first := b.claimNew(inputs("Clinic"))
+			if target == provisioning.RollbackToFailed {
+				if err := b.BeginRollback(t.Context(), first, target, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "no"}); err != nil {
 					t.Fatal(err)
 				}
 			} else {
 				var err error
-				if first, err = b.Abort(t.Context(), first.Tenant.ID, lease("other", time.Minute)); err != nil {
+				if first, err = b.Abort(t.Context(), first.Tenant.ID, leaseRequest("other", time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := b.Undo(t.Context(), first); err != nil {
+			if _, err := b.RollBack(t.Context(), first); err != nil {
 				t.Fatal(err)
 			}
-			c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("again", time.Minute))
+			c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("again", time.Minute))
 			if err != nil || c.Run == nil {
-				t.Fatalf("%s: %+v, %v", undo, c, err)
+				t.Fatalf("%s: %+v, %v", target, c, err)
 			}
-			if c.Tenant.ID != first.Tenant.ID || c.Tenant.Attempt != 2 || c.Tenant.Status != provisioning.StatusProvisioning || c.Tenant.ProvisioningError != "" {
-				t.Errorf("%s: %+v", undo, c.Tenant)
+			if c.Tenant.ID != first.Tenant.ID || c.Tenant.Attempt != 2 || c.Tenant.Status != tenant.StatusProvisioning || c.Tenant.ProvisioningError != "" {
+				t.Errorf("%s: %+v", target, c.Tenant)
 			}
 		}
 	})
 
 	t.Run("NeverAdoptsALiveTenant", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
-		c, err := b.Create(t.Context(), b.draft(inputs("clinic")), lease("other", time.Minute))
-		if err != nil || c.Run != nil || c.Tenant.ID != live.ID {
+		active := b.activeTenant(inputs("Clinic"))
+		c, err := b.Create(t.Context(), b.draft(inputs("clinic")), leaseRequest("other", time.Minute))
+		if err != nil || c.Run != nil || c.Tenant.ID != active.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
 
 	t.Run("FindsTheLiveOneOfSeveral", func(t *testing.T) {
 		b := setup(t)
-		first := b.begin(inputs("Clinic"))
-		fail(b, first)
-		second := b.begin(inputs("Other"))
-		fail(b, second)
+		first := b.claimNew(inputs("Clinic"))
+		failTenant(b, first)
+		second := b.claimNew(inputs("Other"))
+		failTenant(b, second)
 		if _, err := b.Update(t.Context(), second.Tenant.ID, inputs("Clinic"), 0); err != nil {
 			t.Fatal(err) // A tenant that failed holds its name against nobody.
 		}
-		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, lease("x", time.Minute))
+		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Advance(t.Context(), run, final()); err != nil {
+		if _, err := b.Advance(t.Context(), run, activation()); err != nil {
 			t.Fatal(err)
 		}
-		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("x", time.Minute))
+		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("x", time.Minute))
 		if err != nil || c.Run != nil || c.Tenant.ID != second.Tenant.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -117,28 +120,28 @@ func TestDB_Create(t *testing.T) {
 		if err != nil || found.ID != second.Tenant.ID {
 			t.Errorf("%+v, %v", found, err)
 		}
-		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, lease("x", time.Minute))
-		wantKind(t, err, provisioning.KindConflict) // The name is taken now.
+		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
+		wantKind(t, err, errs.KindConflict) // The name is taken now.
 	})
 
 	t.Run("ArchivedNameIsFree", func(t *testing.T) {
 		b := setup(t)
-		live := b.live(inputs("Clinic"))
-		if _, err := b.Archive(t.Context(), live.ID); err != nil {
+		active := b.activeTenant(inputs("Clinic"))
+		if _, err := b.Archive(t.Context(), active.ID); err != nil {
 			t.Fatal(err)
 		}
-		if fresh := b.begin(inputs("Clinic")); fresh.Tenant.ID == live.ID || fresh.Tenant.SchemaName == live.SchemaName {
+		if recreated := b.claimNew(inputs("Clinic")); recreated.Tenant.ID == active.ID || recreated.Tenant.SchemaName == active.SchemaName {
 			t.Error("the archived tenant was taken up again")
 		}
 	})
 
-	t.Run("SaysWhoIsBusy", func(t *testing.T) {
+	t.Run("ReturnsLeaseOfHolder", func(t *testing.T) {
 		b := setup(t)
-		first := b.begin(inputs("Clinic"))
-		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("other", time.Minute))
-		wantKind(t, err, provisioning.KindConflict)
-		var known *provisioning.Error
-		if !errors.As(err, &known) || known.Lease == nil || c.Run != nil || known.Lease.Epoch != first.Epoch || time.Until(known.Lease.Until) < 50*time.Second {
+		first := b.claimNew(inputs("Clinic"))
+		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("other", time.Minute))
+		wantKind(t, err, errs.KindConflict)
+		var typed *errs.Error
+		if !errors.As(err, &typed) || typed.Lease == nil || c.Run != nil || typed.Lease.Epoch != first.Epoch || time.Until(typed.Lease.Until) < 50*time.Second {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
@@ -147,10 +150,10 @@ func TestDB_Create(t *testing.T) {
 		b := setup(t)
 		in := inputs("Clinic")
 		in.ExternalID = "crm-1"
-		live := b.live(in)
+		active := b.activeTenant(in)
 		in.Name = "Another name"
-		c, err := b.Create(t.Context(), b.draft(in), lease("other", time.Minute))
-		if err != nil || c.Run != nil || c.Tenant.ID != live.ID {
+		c, err := b.Create(t.Context(), b.draft(in), leaseRequest("other", time.Minute))
+		if err != nil || c.Run != nil || c.Tenant.ID != active.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
@@ -159,11 +162,11 @@ func TestDB_Create(t *testing.T) {
 		b := setup(t)
 		one := inputs("One")
 		one.ExternalID = "crm-1"
-		b.live(one)
-		b.live(inputs("Two"))
+		b.activeTenant(one)
+		b.activeTenant(inputs("Two"))
 		one.Name = "Two"
-		_, err := b.Create(t.Context(), b.draft(one), lease("other", time.Minute))
-		wantKind(t, err, provisioning.KindConflict)
+		_, err := b.Create(t.Context(), b.draft(one), leaseRequest("other", time.Minute))
+		wantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("OneOfManyAtOnceGetsTheName", func(t *testing.T) {
@@ -172,11 +175,11 @@ func TestDB_Create(t *testing.T) {
 		claimed := make(chan uuid.UUID, 16)
 		for range cap(claimed) {
 			wg.Go(func() {
-				c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("x", time.Minute))
+				c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("x", time.Minute))
 				switch {
 				case err == nil && c.Run != nil:
 					claimed <- c.Tenant.ID
-				case provisioning.KindOf(err) != provisioning.KindConflict:
+				case errs.KindOf(err) != errs.KindConflict:
 					t.Errorf("%+v, %v", c, err)
 				}
 			})
@@ -189,10 +192,10 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("SchemaNameClashPicksAnotherNumber", func(t *testing.T) {
 		b := setup(t)
-		first := b.begin(inputs("St Mary"))
+		first := b.claimNew(inputs("St Mary"))
 		d := b.draft(inputs("st. mary"))
 		d.SchemaName = first.Tenant.SchemaName
-		c, err := b.Create(t.Context(), d, lease("x", time.Minute))
+		c, err := b.Create(t.Context(), d, leaseRequest("x", time.Minute))
 		if err != nil || c.Run == nil || c.Tenant.SchemaName == first.Tenant.SchemaName {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -201,26 +204,26 @@ func TestDB_Create(t *testing.T) {
 	t.Run("HostileNamesAreOnlyNames", func(t *testing.T) {
 		b := setup(t)
 		for _, name := range []string{`x'); DROP SCHEMA public CASCADE;--`, `"; DROP TABLE tenants; --`, "PG Clinic", "3M Health", "协和医院", strings.Repeat("a", 255), strings.Repeat("b", 255)} {
-			made := b.live(inputs(name))
-			if made.Name != name {
-				t.Errorf("stored %q as %q", name, made.Name)
+			created := b.activeTenant(inputs(name))
+			if created.Name != name {
+				t.Errorf("stored %q as %q", name, created.Name)
 			}
-			if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, made.SchemaName); n != 1 {
-				t.Errorf("%q has no schema %q", name, made.SchemaName)
+			if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, created.SchemaName); n != 1 {
+				t.Errorf("%q has no schema %q", name, created.SchemaName)
 			}
 		}
 	})
 }
 
-// setupSerial is setup for use inside a loop of one subtest.
-func setupSerial(t *testing.T) bundle {
+// setupNested is setup for use inside a loop of one subtest.
+func setupNested(t *testing.T) fixture {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return bundle{db, t}
+	return fixture{db, t}
 }
 
 func TestDB_Update(t *testing.T) {
@@ -228,142 +231,142 @@ func TestDB_Update(t *testing.T) {
 
 	t.Run("ChangesRegistryAndAdminUser", func(t *testing.T) {
 		b := setup(t)
-		made := b.live(inputs("Clinic"))
-		in := provisioning.Inputs{Name: "New", AdminEmail: "x@y.example", AdminFirstName: "X", AdminLastName: "Y", Metadata: map[string]string{"a": "b"}}
-		got, err := b.Update(t.Context(), made.ID, in, made.Version)
-		if err != nil || !got.Inputs().Equal(in) || got.Version <= made.Version {
+		created := b.activeTenant(inputs("Clinic"))
+		in := tenant.Inputs{Name: "New", AdminEmail: "x@y.example", AdminFirstName: "X", AdminLastName: "Y", Metadata: map[string]string{"a": "b"}}
+		got, err := b.Update(t.Context(), created.ID, in, created.Version)
+		if err != nil || !got.Inputs().Equal(in) || got.Version <= created.Version {
 			t.Fatalf("%+v, %v", got, err)
 		}
-		if user := value[string](b, `SELECT concat_ws(' ', email, first_name, last_name) FROM `+made.SchemaName+`.users`); user != "x@y.example X Y" {
+		if user := value[string](b, `SELECT concat_ws(' ', email, first_name, last_name) FROM `+created.SchemaName+`.users`); user != "x@y.example X Y" {
 			t.Errorf("user %q", user)
 		}
 	})
 
 	t.Run("WithoutADifferenceChangesNothing", func(t *testing.T) {
 		b := setup(t)
-		made := b.live(inputs("Clinic"))
-		got, err := b.Update(t.Context(), made.ID, inputs("Clinic"), 0)
-		if err != nil || got.Version != made.Version || !got.UpdatedAt.Equal(made.UpdatedAt) {
+		created := b.activeTenant(inputs("Clinic"))
+		got, err := b.Update(t.Context(), created.ID, inputs("Clinic"), 0)
+		if err != nil || got.Version != created.Version || !got.UpdatedAt.Equal(created.UpdatedAt) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
 
 	t.Run("RefusesANameThatIsTaken", func(t *testing.T) {
 		b := setup(t)
-		b.live(inputs("One"))
-		two := b.live(inputs("Two"))
+		b.activeTenant(inputs("One"))
+		two := b.activeTenant(inputs("Two"))
 		_, err := b.Update(t.Context(), two.ID, inputs("ONE"), 0)
-		wantKind(t, err, provisioning.KindConflict)
-		if f := provisioning.FieldsOf(err); len(f) != 1 || f[0].Field != "name" {
+		wantKind(t, err, errs.KindConflict)
+		if f := errs.FieldsOf(err); len(f) != 1 || f[0].Field != "name" {
 			t.Errorf("fields %+v", f)
 		}
 	})
 
 	t.Run("RefusesAnOldVersion", func(t *testing.T) {
 		b := setup(t)
-		made := b.live(inputs("One"))
-		_, err := b.Update(t.Context(), made.ID, inputs("Two"), made.Version-1)
-		wantKind(t, err, provisioning.KindStale)
+		created := b.activeTenant(inputs("One"))
+		_, err := b.Update(t.Context(), created.ID, inputs("Two"), created.Version-1)
+		wantKind(t, err, errs.KindStale)
 	})
 
 	t.Run("RefusesAnArchivedTenant", func(t *testing.T) {
 		b := setup(t)
-		made := b.live(inputs("One"))
-		if _, err := b.Archive(t.Context(), made.ID); err != nil {
+		created := b.activeTenant(inputs("One"))
+		if _, err := b.Archive(t.Context(), created.ID); err != nil {
 			t.Fatal(err)
 		}
-		_, err := b.Update(t.Context(), made.ID, inputs("Two"), 0)
-		wantKind(t, err, provisioning.KindConflict)
+		_, err := b.Update(t.Context(), created.ID, inputs("Two"), 0)
+		wantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("UnknownTenant", func(t *testing.T) {
 		b := setup(t)
 		_, err := b.Update(t.Context(), uuid.New(), inputs("Two"), 0)
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 	})
 }
 
-func TestDB_Welcome(t *testing.T) {
+func TestDB_WelcomeMail(t *testing.T) {
 	b := setup(t)
-	inv := provisioning.NewInvitation(time.Now())
-	sent := provisioning.StepRecord{Step: provisioning.StepSendWelcomeEmail, Status: provisioning.StepCompleted}
-	refused := func(id uuid.UUID) {
+	inv := invitation.NewInvitation(time.Now())
+	sent := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
+	wantConflict := func(id uuid.UUID) {
 		t.Helper()
-		_, _, err := b.Reinvite(t.Context(), id, inv)
-		wantKind(t, err, provisioning.KindConflict)
-		_, err = b.RecordWelcome(t.Context(), id, provisioning.WelcomeEmailSent, sent)
-		wantKind(t, err, provisioning.KindConflict)
+		_, _, err := b.CreateInvitation(t.Context(), id, inv)
+		wantKind(t, err, errs.KindConflict)
+		_, err = b.RecordWelcome(t.Context(), id, tenant.WelcomeEmailSent, sent)
+		wantKind(t, err, errs.KindConflict)
 	}
-	running := b.begin(inputs("Running"))
-	refused(running.Tenant.ID)
-	live := b.live(inputs("Clinic"))
-	_, serial, err := b.Reinvite(t.Context(), live.ID, inv)
+	running := b.claimNew(inputs("Running"))
+	wantConflict(running.Tenant.ID)
+	active := b.activeTenant(inputs("Clinic"))
+	_, serial, err := b.CreateInvitation(t.Context(), active.ID, inv)
 	if err != nil || serial != 2 { // Another mail in place of the one that arrived.
 		t.Errorf("serial %d, %v", serial, err)
 	}
-	unused := func() int {
-		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1`, live.ID)
+	invitationCount := func() int {
+		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1`, active.ID)
 	}
-	if n := unused(); n != 1 {
+	if n := invitationCount(); n != 1 {
 		t.Errorf("%d invitations: the one of the mail before is good still", n)
 	}
-	if _, err = b.RecordWelcome(t.Context(), live.ID, provisioning.WelcomeEmailPending, sent); err != nil {
+	if _, err = b.RecordWelcome(t.Context(), active.ID, tenant.WelcomeEmailPending, sent); err != nil {
 		t.Fatal(err)
 	}
-	if _, serial, err = b.Reinvite(t.Context(), live.ID, provisioning.NewInvitation(time.Now())); err != nil || serial != 2 || unused() != 2 {
-		t.Errorf("serial %d, %d invitations, %v: it is the same mail, tried again", serial, unused(), err)
+	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now())); err != nil || serial != 2 || invitationCount() != 2 {
+		t.Errorf("serial %d, %d invitations, %v: it is the same mail, tried again", serial, invitationCount(), err)
 	}
 	in := inputs("Clinic")
 	in.AdminEmail = "grace@clinic.example"
-	if _, err := b.Update(t.Context(), live.ID, in, 0); err != nil || unused() != 0 {
-		t.Errorf("%d invitations to the old address, %v", unused(), err)
+	if _, err := b.Update(t.Context(), active.ID, in, 0); err != nil || invitationCount() != 0 {
+		t.Errorf("%d invitations to the old address, %v", invitationCount(), err)
 	}
-	if _, serial, err = b.Reinvite(t.Context(), live.ID, inv); err != nil || serial != 3 {
+	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, inv); err != nil || serial != 3 {
 		t.Errorf("serial %d, %v", serial, err)
 	}
 	if n := value[int](b, `SELECT count(*) FROM tenant_invitations i JOIN tenants t ON t.id = tenant_id AND t.admin_user_id = user_id WHERE token_hash = $1`, inv.Hash[:]); n != 1 {
 		t.Errorf("%d invitations", n)
 	}
-	got, err := b.RecordWelcome(t.Context(), live.ID, provisioning.WelcomeEmailFailed, sent)
-	if err != nil || got.WelcomeEmail != provisioning.WelcomeEmailFailed {
+	got, err := b.RecordWelcome(t.Context(), active.ID, tenant.WelcomeEmailFailed, sent)
+	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := b.Archive(t.Context(), live.ID); err != nil {
+	if _, err := b.Archive(t.Context(), active.ID); err != nil {
 		t.Fatal(err)
 	}
-	refused(live.ID)
+	wantConflict(active.ID)
 }
 
 func TestDB_Archive(t *testing.T) {
 	b := setup(t)
-	made := b.live(inputs("Clinic"))
+	created := b.activeTenant(inputs("Clinic"))
 	for range 2 { // Again is the same.
-		got, err := b.Archive(t.Context(), made.ID)
-		if err != nil || got.Status != provisioning.StatusArchived || got.ArchivedAt.IsZero() {
+		got, err := b.Archive(t.Context(), created.ID)
+		if err != nil || got.Status != tenant.StatusArchived || got.ArchivedAt.IsZero() {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
-	if n := value[int](b, `SELECT count(*) FROM `+made.SchemaName+`.users`); n != 1 {
+	if n := value[int](b, `SELECT count(*) FROM `+created.SchemaName+`.users`); n != 1 {
 		t.Errorf("%d users are left", n)
 	}
 	found, err := b.FindByName(t.Context(), "CLINIC")
-	if err != nil || found.ID != made.ID {
+	if err != nil || found.ID != created.ID {
 		t.Errorf("%+v, %v", found, err)
 	}
-	late := b.begin(inputs("Late"))
-	if err := b.PrepareSchema(t.Context(), late, b.seed()); err != nil {
+	second := b.claimNew(inputs("Late"))
+	if err := b.PrepareSchema(t.Context(), second, b.seed()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Advance(t.Context(), late, final()); err != nil {
+	if _, err := b.Advance(t.Context(), second, activation()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Archive(t.Context(), late.Tenant.ID); err != nil {
+	if _, err := b.Archive(t.Context(), second.Tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, b.Invite(t.Context(), late, provisioning.NewInvitation(time.Now())), provisioning.KindFenced)
-	running := b.begin(inputs("Other"))
+	wantKind(t, b.AddInvitation(t.Context(), second, invitation.NewInvitation(time.Now())), errs.KindFenced)
+	running := b.claimNew(inputs("Other"))
 	_, err = b.Archive(t.Context(), running.Tenant.ID)
-	wantKind(t, err, provisioning.KindConflict)
+	wantKind(t, err, errs.KindConflict)
 }
 
 func TestDB_Migrate(t *testing.T) {
@@ -371,7 +374,7 @@ func TestDB_Migrate(t *testing.T) {
 
 	t.Run("OnceForManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.Empty(t)
+		url := pgtest.EmptyDatabase(t)
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -393,28 +396,28 @@ func TestDB_Migrate(t *testing.T) {
 		b := setup(t)
 		b.exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (999, true)`)
 		_, err := b.Get(t.Context(), uuid.New())
-		wantKind(t, err, provisioning.KindPermanent)
-		if !strings.Contains(provisioning.SafeMessage(err), "999") {
-			t.Errorf("message %q", provisioning.SafeMessage(err))
+		wantKind(t, err, errs.KindPermanent)
+		if !strings.Contains(errs.SafeMessage(err), "999") {
+			t.Errorf("message %q", errs.SafeMessage(err))
 		}
 	})
 
 	t.Run("RefusesAnUnmigratedRegistryWhenManual", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Empty(t), ManualMigrate: true})
+		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(db.Close)
 		_, err = db.Get(t.Context(), uuid.New())
-		wantKind(t, err, provisioning.KindPermanent)
+		wantKind(t, err, errs.KindPermanent)
 	})
 }
 
-func TestOpen_KeepsThePasswordOutOfErrors(t *testing.T) {
+func TestOpen_ErrorHidesPassword(t *testing.T) {
 	t.Parallel()
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://u:s3cret@host:notaport/db"})
-	wantKind(t, err, provisioning.KindInvalid)
+	wantKind(t, err, errs.KindInvalid)
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("error %v", err)
 	}
@@ -428,8 +431,8 @@ func TestDB_UnreachableIsTransient(t *testing.T) {
 	}
 	t.Cleanup(db.Close)
 	_, err = db.Get(t.Context(), uuid.New())
-	wantKind(t, err, provisioning.KindTransient)
-	if m := provisioning.SafeMessage(err); strings.Contains(m, "127.0.0.1") || strings.Contains(m, "s3cret") {
+	wantKind(t, err, errs.KindTransient)
+	if m := errs.SafeMessage(err); strings.Contains(m, "127.0.0.1") || strings.Contains(m, "s3cret") {
 		t.Errorf("message %q", m)
 	}
 }

@@ -8,12 +8,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// mine is the fence: it matches the tenant only while the run with the epoch
+// ownedByRunPredicate is the fence: it matches the tenant only while the run with the epoch
 // in parameter 2 is its newest.
-const mine = `id = $1 AND run_epoch = $2`
+const ownedByRunPredicate = `id = $1 AND run_epoch = $2`
 
 // Renew extends the lease of a run and of the Stellar accounts it holds. Losing
 // a renewal in a crash of the server is harmless, so it does not wait for disk.
@@ -24,75 +27,75 @@ func (db *DB) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) 
 		}
 		tag, err := tx.Exec(ctx, `WITH run AS (
 				UPDATE tenants SET run_expires_at = clock_timestamp() + $3::interval
-				WHERE `+mine+` AND run_expires_at IS NOT NULL RETURNING id
+				WHERE `+ownedByRunPredicate+` AND run_expires_at IS NOT NULL RETURNING id
 			), accounts AS (
 				UPDATE stellar_accounts SET expires_at = clock_timestamp() + $3::interval
 				WHERE lease_tenant = $1 AND lease_epoch = $2 AND expires_at IS NOT NULL
 			) SELECT id FROM run`, r.Tenant.ID, r.Epoch, ttl)
-		return fenced(tag.RowsAffected(), err)
+		return fencedUnlessUpdated(tag.RowsAffected(), err)
 	})
 }
 
 // Release gives a tenant back unfinished, and notes why.
-func (db *DB) Release(ctx context.Context, r provisioning.Run, records ...provisioning.StepRecord) error {
+func (db *DB) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
 	const op = "release tenant"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
 	tag, err := pool.Exec(ctx, `WITH moved AS (
-			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+mine+` RETURNING id, attempt
-		), logged AS (`+logUpsert+`
-			FROM moved, `+logInput(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunPredicate+` RETURNING id, attempt
+		), logged AS (`+logUpsertSQL+`
+			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
 		) SELECT id FROM moved`,
-		concat([]any{r.Tenant.ID, r.Epoch}, newLogRows(records).args())...)
-	return failure(fenced(tag.RowsAffected(), err), op)
+		concat([]any{r.Tenant.ID, r.Epoch}, newStepArrays(records).args())...)
+	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
 // reload reads where the run stands.
 func (db *DB) reload(ctx context.Context, r provisioning.Run) (provisioning.Run, error) {
 	const op = "read run"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return r, err
 	}
-	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+mine, r.Tenant.ID, r.Epoch)
+	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+ownedByRunPredicate, r.Tenant.ID, r.Epoch)
 	if err != nil {
-		return r, failure(err, op)
+		return r, classify(err, op)
 	}
 	found, err := pgx.CollectExactlyOneRow(rows, scanRun)
 	if err != nil {
-		return r, failure(fencedIfNone(err), op)
+		return r, classify(fencedIfNoRows(err), op)
 	}
 	found.Owner = r.Owner
 	return found.Run, nil
 }
 
-// Invite adds an invitation for the tenant's admin.
-func (db *DB) Invite(ctx context.Context, r provisioning.Run, inv provisioning.Invitation) error {
+// AddInvitation adds an invitation for the tenant's admin.
+func (db *DB) AddInvitation(ctx context.Context, r provisioning.Run, inv invitation.Invitation) error {
 	const op = "store invitation"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
 	tag, err := pool.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
-		SELECT $3, id, admin_user_id, $4 FROM tenants WHERE `+mine+` AND undo IS NULL
+		SELECT $3, id, admin_user_id, $4 FROM tenants WHERE `+ownedByRunPredicate+` AND undo IS NULL
 		ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at`,
 		r.Tenant.ID, r.Epoch, inv.Hash[:], inv.ExpiresAt)
-	return failure(fenced(tag.RowsAffected(), err), op)
+	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
 // Advance writes checkpoint, log rows and what the steps learned. Repeating it
 // after a lost answer is success; it changes nothing a second time that others
 // may have changed since.
-func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, provisioning.Durations, error) {
+func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
 	const op = "record progress"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
-		return provisioning.Tenant{}, nil, err
+		return tenant.Tenant{}, nil, err
 	}
-	log := newLogRows(p.Records)
-	event := auditArgs(ctx, provisioning.AuditActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
+	log := newStepArrays(p.Records)
+	event := auditArgs(ctx, audit.ActionActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET checkpoint = $3::provisioning_step,
 				soroban_contract_id = coalesce(nullif($4::text, ''), soroban_contract_id),
@@ -103,25 +106,25 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
 				job_id = CASE WHEN $6::boolean THEN NULL ELSE job_id END,
 				admin_password_hash = CASE WHEN $6::boolean THEN NULL ELSE admin_password_hash END,
-				welcome_email_due = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+firstMailPause+` END,
+				welcome_email_due = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+firstMailBackoff+` END,
 				audit_seq = audit_seq + $6::boolean::int,
 				audit_head = CASE WHEN $6::boolean THEN
 					audit_hash(audit_head, id, audit_seq + 1, now(), $12::text, 'DONE', $13::jsonb, $14::jsonb) ELSE audit_head END,
 				updated_at = now(), version = version + 1
-			WHERE `+mine+` AND status = 'PROVISIONING' AND undo IS NULL
+			WHERE `+ownedByRunPredicate+` AND status = 'PROVISIONING' AND undo IS NULL
 			RETURNING *
-		), audited AS (`+auditInsert("moved WHERE $6::boolean", 12)+`
-		), logged AS (`+logUpsert+`
-			FROM moved, `+logInput(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		), audited AS (`+auditInsertSQL("moved WHERE $6::boolean", 12)+`
+		), logged AS (`+logUpsertSQL+`
+			FROM moved, `+stepArraysFrom(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
 			RETURNING step, duration_ms
 		), took AS (SELECT `+durationColumns+` FROM logged
 		) SELECT `+tenantColumns+`, took.* FROM moved, took`,
 		concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args(), event)...)
 	if err != nil {
-		return provisioning.Tenant{}, nil, failure(err, op)
+		return tenant.Tenant{}, nil, classify(err, op)
 	}
 	var (
-		t     provisioning.Tenant
+		t     tenant.Tenant
 		steps []string
 		took  []time.Duration
 	)
@@ -130,47 +133,47 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 		return struct{}{}, err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.advancedBefore(ctx, r, p)
+		return db.alreadyAdvanced(ctx, r, p)
 	}
-	return t, durations(steps, took), failure(err, op)
+	return t, durations(steps, took), classify(err, op)
 }
 
-// advancedBefore tells a run that was overtaken from one whose own last commit
+// alreadyAdvanced tells a run that was overtaken from one whose own last commit
 // went through although its answer was lost.
-func (db *DB) advancedBefore(ctx context.Context, r provisioning.Run, p provisioning.Progress) (provisioning.Tenant, provisioning.Durations, error) {
+func (db *DB) alreadyAdvanced(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
 	found, err := db.reload(ctx, r)
 	if err != nil {
-		return provisioning.Tenant{}, nil, err
+		return tenant.Tenant{}, nil, err
 	}
-	if p.Activate && found.Tenant.Status == provisioning.StatusActive && found.Checkpoint == p.Checkpoint {
+	if p.Activate && found.Tenant.Status == tenant.StatusActive && found.Checkpoint == p.Checkpoint {
 		took, err := db.logged(ctx, r)
 		return found.Tenant, took, err
 	}
-	return provisioning.Tenant{}, nil, errFenced
+	return tenant.Tenant{}, nil, errFenced
 }
 
 // logged reads what the steps of the run's attempt took.
-func (db *DB) logged(ctx context.Context, r provisioning.Run) (provisioning.Durations, error) {
+func (db *DB) logged(ctx context.Context, r provisioning.Run) (tenant.Durations, error) {
 	var (
 		steps []string
 		took  []time.Duration
 	)
 	err := db.pool.QueryRow(ctx, `SELECT `+durationColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND attempt = $2`,
 		r.Tenant.ID, r.Tenant.Attempt).Scan(&steps, &took)
-	return durations(steps, took), failure(err, "read provisioning log")
+	return durations(steps, took), classify(err, "read provisioning log")
 }
 
 // concat joins the parameters of a statement.
 func concat(parts ...[]any) []any { return slices.Concat(parts...) }
 
-func fenced(rows int64, err error) error {
+func fencedUnlessUpdated(rows int64, err error) error {
 	if err == nil && rows == 0 {
 		return errFenced
 	}
 	return err
 }
 
-func fencedIfNone(err error) error {
+func fencedIfNoRows(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errFenced
 	}

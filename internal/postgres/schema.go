@@ -14,7 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // baseline is the tenant schema's file, cut into statements by part.
@@ -47,71 +49,71 @@ func parseBaseline() baselineFile {
 	return file
 }
 
-// starting gives the statements that begin with some words.
-func (b baselineFile) starting(words string) (all []string) {
+// statementsWithPrefix gives the statements that begin with some words.
+func (b baselineFile) statementsWithPrefix(prefix string) (statements []string) {
 	for _, part := range []string{"schema", "tables", "constraints"} {
 		for _, statement := range b.parts[part] {
-			if strings.HasPrefix(statement, words) {
-				all = append(all, statement)
+			if strings.HasPrefix(statement, prefix) {
+				statements = append(statements, statement)
 			}
 		}
 	}
-	return all
+	return statements
 }
 
-// batch collects the statements of one transaction that goes out in one round
+// schemaBatch collects the statements of one transaction that goes out in one round
 // trip. Every parameter's type is spelled out, because nothing is prepared: the
 // tables do not exist yet when the first statement is sent.
 //
 // It goes through pgconn, because a pgx.Batch takes its mode from the whole
 // connection, and all but this one transaction gain from prepared statements.
-type batch struct {
+type schemaBatch struct {
 	pgconn.Batch
-	query pgx.ExtendedQueryBuilder
-	types *pgtype.Map
-	names *strings.Replacer
-	err   error // The first parameter that could not be encoded.
+	query     pgx.ExtendedQueryBuilder
+	types     *pgtype.Map
+	names     *strings.Replacer
+	encodeErr error // The first parameter that could not be encoded.
 }
 
-func (b *batch) run(statement string, args ...any) {
+func (b *schemaBatch) add(statement string, args ...any) {
 	if err := b.query.Build(b.types, nil, args); err != nil {
-		b.err = errors.Join(b.err, err)
+		b.encodeErr = errors.Join(b.encodeErr, err)
 		return
 	}
 	b.ExecParams(b.names.Replace(statement), b.query.ParamValues, nil, b.query.ParamFormats, nil)
 }
 
-func (b *batch) part(name string) {
+func (b *schemaBatch) addPart(name string) {
 	for _, statement := range baseline.parts[name] {
-		b.run(statement)
+		b.add(statement)
 	}
 }
 
-// mark notes the time on the server under a number.
-func (b *batch) mark(n string) {
-	b.run(`SELECT set_config('healthcare.mark_` + n + `', clock_timestamp()::text, true)`)
+// recordTimestamp notes the time on the server under a number.
+func (b *schemaBatch) recordTimestamp(number string) {
+	b.add(`SELECT set_config('healthcare.mark_` + number + `', clock_timestamp()::text, true)`)
 }
 
 // PrepareSchema makes role, schema, tables and rows of a tenant in one
 // transaction and one round trip, together with checkpoint and log.
-func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (provisioning.Durations, error) {
+func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
 	const op = "make tenant schema"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return nil, failure(err, op)
+		return nil, classify(err, op)
 	}
-	answers, err := prepareBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn())
-	if err = failure(err, op); err == nil {
-		countTenant(conn.Conn())
+	answers, err := newSchemaBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn())
+	if err = classify(err, op); err == nil {
+		countCreatedTenant(conn.Conn())
 	}
 	conn.Release()
 	switch {
-	case provisioning.KindOf(err) == provisioning.KindFenced:
-		return db.preparedBefore(ctx, r, seed)
+	case errs.KindOf(err) == errs.KindFenced:
+		return db.alreadyPrepared(ctx, r, seed)
 	case err != nil:
 		return nil, err
 	}
@@ -120,50 +122,50 @@ func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provis
 
 // stepDurations reads the answer to the statement that wrote the log, in the text
 // format: step and microseconds.
-func stepDurations(answer *pgconn.Result) (provisioning.Durations, error) {
-	took := provisioning.Durations{}
+func stepDurations(answer *pgconn.Result) (tenant.Durations, error) {
+	took := tenant.Durations{}
 	for _, row := range answer.Rows {
 		microseconds, err := strconv.ParseInt(string(row[1]), 10, 64)
 		if err != nil {
-			return nil, failure(err, "read durations of steps")
+			return nil, classify(err, "read durations of steps")
 		}
-		took[provisioning.Step(row[0])] = time.Duration(microseconds) * time.Microsecond
+		took[tenant.Step(row[0])] = time.Duration(microseconds) * time.Microsecond
 	}
 	return took, nil
 }
 
-// preparedBefore tells a run that was overtaken from one whose own commit went
+// alreadyPrepared tells a run that was overtaken from one whose own commit went
 // through although its answer was lost. That commit may have been on its way
 // still when the run asked again, so looking first would not do.
-func (db *DB) preparedBefore(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (provisioning.Durations, error) {
+func (db *DB) alreadyPrepared(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
 	found, err := db.reload(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if found.AdminUser != seed.AdminUser || found.Undo != provisioning.UndoNone ||
-		found.Checkpoint.Index() < provisioning.StepSeedRolesAndUser.Index() {
+	if found.AdminUser != seed.AdminUser || found.Rollback != provisioning.RollbackNone ||
+		found.Checkpoint.Index() < tenant.StepSeedRolesAndUser.Index() {
 		return nil, errFenced
 	}
 	return db.logged(ctx, found)
 }
 
-func prepareBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed) *batch {
+func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed) *schemaBatch {
 	t := r.Tenant
 	schema := pgx.Identifier{t.SchemaName}.Sanitize()
 	role := pgx.Identifier{t.DatabaseRole}.Sanitize()
-	b := &batch{types: types, names: strings.NewReplacer("{{schema}}", schema, "{{role}}", role)}
-	b.run(`BEGIN`)
-	b.run(`SELECT tenant_fence($1::uuid, $2::bigint, 'CREATE_TENANT_RECORD', 'SEED_ROLES_AND_USER', $3::uuid)`, t.ID, r.Epoch, seed.AdminUser)
-	b.part("schema")
-	b.mark("1")
-	b.part("tables")
-	b.mark("2")
-	b.seed(t, seed)
-	b.part("constraints")
-	b.run(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1::uuid, $2::int, $3::text)
+	b := &schemaBatch{types: types, names: strings.NewReplacer("{{schema}}", schema, "{{role}}", role)}
+	b.add(`BEGIN`)
+	b.add(`SELECT tenant_fence($1::uuid, $2::bigint, 'CREATE_TENANT_RECORD', 'SEED_ROLES_AND_USER', $3::uuid)`, t.ID, r.Epoch, seed.AdminUser)
+	b.addPart("schema")
+	b.recordTimestamp("1")
+	b.addPart("tables")
+	b.recordTimestamp("2")
+	b.addSeedRows(t, seed)
+	b.addPart("constraints")
+	b.add(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1::uuid, $2::int, $3::text)
 		ON CONFLICT (tenant_id, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`,
 		t.ID, TenantSchemaVersion, baseline.checksum)
-	b.run(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, duration_ms)
+	b.add(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, duration_ms)
 		SELECT $1::uuid, $2::int, step::provisioning_step, status::provisioning_step_status, result,
 		       extract(epoch FROM ended::timestamptz - began::timestamptz) * 1000
 		FROM (VALUES
@@ -175,41 +177,41 @@ func prepareBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed)
 			 current_setting('healthcare.mark_2'), clock_timestamp()::text),
 			($7::text, 'IN_PROGRESS', NULL, NULL, NULL)
 		) AS steps (step, status, result, began, ended)
-		ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMerge+`
+		ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
 		RETURNING step::text, (extract(epoch FROM `+logDuration+`) * 1000000)::bigint`,
 		t.ID, t.Attempt, t.SchemaName, t.DatabaseRole, TenantSchemaVersion, seed.AdminUser.String(), string(seed.Next))
-	b.run(`COMMIT`)
+	b.add(`COMMIT`)
 	return b
 }
 
-// seed adds the tenant's roles, its admin and the admin's invitation.
-func (b *batch) seed(t provisioning.Tenant, seed provisioning.Seed) {
+// addSeedRows adds the tenant's roles, its admin and the admin's invitation.
+func (b *schemaBatch) addSeedRows(t tenant.Tenant, seed provisioning.Seed) {
 	var ids, names, descriptions []string
 	for _, role := range seed.Roles {
 		ids = append(ids, uuid.NewString())
 		names, descriptions = append(names, role.Name), append(descriptions, role.Description)
 	}
-	b.run(`INSERT INTO {{schema}}.roles (id, name, description)
+	b.add(`INSERT INTO {{schema}}.roles (id, name, description)
 		SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])`, ids, names, descriptions)
 	// From the registry's row, which the fence has locked: it may have been changed
 	// since the run read it.
-	b.run(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
+	b.add(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
 		SELECT admin_user_id, admin_email, admin_password_hash, admin_first_name, admin_last_name, $2::uuid FROM tenants WHERE id = $1::uuid`,
 		t.ID, ids[0])
-	b.run(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
+	b.add(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
 		VALUES ($1::bytea, $2::uuid, $3::uuid, $4::timestamptz) ON CONFLICT (token_hash) DO NOTHING`,
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)
 }
 
 // send runs the batch, which begins and commits its own transaction, and gives the
 // answers of its statements.
-func (b *batch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Result, error) {
-	if b.err != nil {
-		return nil, b.err
+func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Result, error) {
+	if b.encodeErr != nil {
+		return nil, b.encodeErr
 	}
 	answers, err := conn.PgConn().ExecBatch(ctx, &b.Batch).ReadAll()
-	var state *pgconn.PgError
-	if errors.As(err, &state) {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
 		// The transaction is over in effect; with its formal end the connection is usable again.
 		_, _ = conn.Exec(context.WithoutCancel(ctx), `ROLLBACK`)
 	}

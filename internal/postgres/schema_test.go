@@ -10,8 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestDB_PrepareSchema(t *testing.T) {
@@ -19,7 +21,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("MakesRolesAdminAndInvitation", func(t *testing.T) {
 		b := setup(t)
-		run, seed := b.begin(inputs("St. Mary's")), b.seed()
+		run, seed := b.claimNew(inputs("St. Mary's")), b.seed()
 		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +43,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("LogsEachStepWithItsOwnDuration", func(t *testing.T) {
 		b := setup(t)
-		run := b.begin(inputs("Clinic"))
+		run := b.claimNew(inputs("Clinic"))
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
 			t.Fatal(err)
 		}
@@ -53,33 +55,33 @@ func TestDB_PrepareSchema(t *testing.T) {
 			t.Fatalf("%d rows, want 5: %+v", len(log), log)
 		}
 		for i, e := range log {
-			if e.Step != provisioning.Steps()[i] {
+			if e.Step != tenant.Steps()[i] {
 				t.Errorf("row %d is %s", i, e.Step)
 			}
-			if i < 4 && (e.Status != provisioning.StepCompleted || e.Duration <= 0) {
+			if i < 4 && (e.Status != tenant.StepCompleted || e.Duration <= 0) {
 				t.Errorf("%s is %s after %v", e.Step, e.Status, e.Duration)
 			}
 		}
-		if log[4].Status != provisioning.StepInProgress {
+		if log[4].Status != tenant.StepInProgress {
 			t.Errorf("next step is %s", log[4].Status)
 		}
 	})
 
 	t.Run("TenantRoleReachesItsSchemaAndNothingElse", func(t *testing.T) {
 		b := setup(t)
-		mine, other := b.live(inputs("Mine")), b.live(inputs("Other"))
-		role := pgx.Identifier{mine.DatabaseRole}.Sanitize()
+		own, other := b.activeTenant(inputs("Mine")), b.activeTenant(inputs("Other"))
+		role := pgx.Identifier{own.DatabaseRole}.Sanitize()
 		for statement, allowed := range map[string]bool{
-			`SELECT count(*) FROM ` + mine.SchemaName + `.users`:                                            true,
-			`INSERT INTO ` + mine.SchemaName + `.audit_logs (action, entity_type) VALUES ('login', 'user')`: true,
-			`UPDATE ` + mine.SchemaName + `.audit_logs SET action = 'x'`:                                    false,
-			`DELETE FROM ` + mine.SchemaName + `.audit_logs`:                                                false,
-			`SELECT count(*) FROM ` + other.SchemaName + `.users`:                                           false,
-			`SELECT count(*) FROM public.tenants`:                                                           false,
-			`SELECT count(*) FROM public.tenant_invitations`:                                                false,
-			`CREATE TABLE public.mischief (id int)`:                                                         false,
-			`CREATE TABLE ` + mine.SchemaName + `.mischief (id int)`:                                        false,
-			`SELECT tenant_fence(null, 0, 'CREATE_SCHEMA', 'CREATE_SCHEMA', null)`:                          false,
+			`SELECT count(*) FROM ` + own.SchemaName + `.users`:                                            true,
+			`INSERT INTO ` + own.SchemaName + `.audit_logs (action, entity_type) VALUES ('login', 'user')`: true,
+			`UPDATE ` + own.SchemaName + `.audit_logs SET action = 'x'`:                                    false,
+			`DELETE FROM ` + own.SchemaName + `.audit_logs`:                                                false,
+			`SELECT count(*) FROM ` + other.SchemaName + `.users`:                                          false,
+			`SELECT count(*) FROM public.tenants`:                                                          false,
+			`SELECT count(*) FROM public.tenant_invitations`:                                               false,
+			`CREATE TABLE public.mischief (id int)`:                                                        false,
+			`CREATE TABLE ` + own.SchemaName + `.mischief (id int)`:                                        false,
+			`SELECT tenant_fence(null, 0, 'CREATE_SCHEMA', 'CREATE_SCHEMA', null)`:                         false,
 		} {
 			err := pgx.BeginFunc(t.Context(), b.Pool(), func(tx pgx.Tx) error {
 				if _, err := tx.Exec(t.Context(), `SET LOCAL ROLE `+role); err != nil {
@@ -93,20 +95,20 @@ func TestDB_PrepareSchema(t *testing.T) {
 			}
 		}
 		if value[bool](b, `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolpassword IS NOT NULL
-			FROM pg_authid WHERE rolname = $1`, mine.DatabaseRole) {
+			FROM pg_authid WHERE rolname = $1`, own.DatabaseRole) {
 			t.Error("the tenant's role has more than it needs")
 		}
 	})
 
 	t.Run("TenantRoleCannotConnect", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Empty(t)})
+		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(db.Close)
-		b := bundle{db, t}
-		role := b.live(inputs("Clinic")).DatabaseRole
+		b := fixture{db, t}
+		role := b.activeTenant(inputs("Clinic")).DatabaseRole
 		const connect = `SELECT has_database_privilege($1, current_database(), 'CONNECT')`
 		if value[bool](b, connect, role) || !value[bool](b, connect, "healthcare_connect") {
 			t.Error("CONNECT belongs to the group alone")
@@ -115,12 +117,12 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("RefusesARunThatWasOvertaken", func(t *testing.T) {
 		b := setup(t)
-		old := b.begin(inputs("Clinic"))
+		old := b.claimNew(inputs("Clinic"))
 		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, lease("newer", time.Minute)); err != nil {
+		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, leaseRequest("newer", time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, b.PrepareSchema(t.Context(), old, b.seed()), provisioning.KindFenced)
+		wantKind(t, b.PrepareSchema(t.Context(), old, b.seed()), errs.KindFenced)
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, old.Tenant.SchemaName); n != 0 {
 			t.Error("the overtaken run made a schema")
 		}
@@ -128,10 +130,10 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("LeavesNothingWhenCancelled", func(t *testing.T) {
 		b := setup(t)
-		run := b.begin(inputs("Clinic"))
+		run := b.claimNew(inputs("Clinic"))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantKind(t, b.PrepareSchema(ctx, run, b.seed()), provisioning.KindCancelled)
+		wantKind(t, b.PrepareSchema(ctx, run, b.seed()), errs.KindCancelled)
 		if n := value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, run.Tenant.DatabaseRole); n != 0 {
 			t.Error("a role was left")
 		}
@@ -144,7 +146,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		b := setup(t)
 		var wg sync.WaitGroup
 		for i := range 24 {
-			run := b.begin(inputs("Clinic " + string(rune('A'+i))))
+			run := b.claimNew(inputs("Clinic " + string(rune('A'+i))))
 			wg.Go(func() {
 				if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
 					t.Error(err)
@@ -158,9 +160,9 @@ func TestDB_PrepareSchema(t *testing.T) {
 	})
 }
 
-func TestTenantSchema_AuditChain(t *testing.T) {
+func TestTenantSchema_ChainsAuditLog(t *testing.T) {
 	b := setup(t)
-	s := b.live(inputs("Clinic")).SchemaName
+	s := b.activeTenant(inputs("Clinic")).SchemaName
 	for _, action := range []string{"login", "read", "logout"} {
 		b.exec(`INSERT INTO `+s+`.audit_logs (action, entity_type, changes, seq, hash) VALUES ($1, 'session', '{"a": 1}', 99, 'forged')`, action)
 	}

@@ -12,13 +12,15 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // setupQueue gives a registry with the real queue beside it, on which nobody works.
-func setupQueue(t *testing.T) bundle {
+func setupQueue(t *testing.T) fixture {
 	t.Helper()
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -33,19 +35,19 @@ func setupQueue(t *testing.T) bundle {
 	}
 	t.Cleanup(q.Close)
 	db.UseQueue(q)
-	return bundle{db, t}
+	return fixture{db, t}
 }
 
-func key(name, content string) *provisioning.Idempotency {
+func idempotencyKey(name, content string) *provisioning.Idempotency {
 	return &provisioning.Idempotency{Scope: "apikey:ci", Key: name, Hash: sha256.Sum256([]byte(content))}
 }
 
-func (b bundle) submit(in provisioning.Inputs, idem *provisioning.Idempotency) (provisioning.Submission, error) {
+func (b fixture) submit(in tenant.Inputs, idem *provisioning.Idempotency) (provisioning.Submission, error) {
 	b.t.Helper()
 	return b.Submit(context.WithoutCancel(b.t.Context()), b.draft(in), idem)
 }
 
-func (b bundle) mustSubmit(in provisioning.Inputs, idem *provisioning.Idempotency) provisioning.Submission {
+func (b fixture) mustSubmit(in tenant.Inputs, idem *provisioning.Idempotency) provisioning.Submission {
 	b.t.Helper()
 	s, err := b.submit(in, idem)
 	if err != nil {
@@ -54,7 +56,7 @@ func (b bundle) mustSubmit(in provisioning.Inputs, idem *provisioning.Idempotenc
 	return s
 }
 
-func (b bundle) jobs() int {
+func (b fixture) jobCount() int {
 	b.t.Helper()
 	return value[int](b, `SELECT count(*) FROM river_job`)
 }
@@ -64,7 +66,7 @@ func TestDB_Submit(t *testing.T) {
 	t.Run("CommitsTenantAndJobTogether", func(t *testing.T) {
 		b := setupQueue(t)
 		s := b.mustSubmit(inputs("Clinic"), nil)
-		if s.Tenant.Status != provisioning.StatusPending || !s.Tenant.Queued || s.Continued || s.Replayed {
+		if s.Tenant.Status != tenant.StatusPending || !s.Tenant.Queued || s.Continued || s.Replayed {
 			t.Errorf("%+v", s)
 		}
 		if got := value[string](b, `SELECT t.job_id::text FROM tenants t JOIN river_job j ON j.id = t.job_id AND j.args->>'tenant_id' = t.id::text`); got != s.JobID {
@@ -74,7 +76,7 @@ func TestDB_Submit(t *testing.T) {
 	t.Run("LeavesNothingWhenTheQueueFails", func(t *testing.T) {
 		b := setupQueue(t)
 		b.exec(`ALTER TABLE river_job RENAME TO river_job_gone`)
-		if _, err := b.submit(inputs("Clinic"), key("k", "a")); err == nil {
+		if _, err := b.submit(inputs("Clinic"), idempotencyKey("k", "a")); err == nil {
 			t.Fatal("it was submitted without a job")
 		}
 		if n := value[int](b, `SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM audit_events)`); n != 0 {
@@ -85,24 +87,24 @@ func TestDB_Submit(t *testing.T) {
 		b := setupQueue(t)
 		b.mustSubmit(inputs("Clinic"), nil)
 		_, err := b.submit(inputs("CLINIC"), nil)
-		wantKind(t, err, provisioning.KindConflict)
-		if b.jobs() != 1 || len(provisioning.FieldsOf(err)) != 1 || !strings.Contains(provisioning.SafeMessage(err), "exists already") {
-			t.Errorf("%d jobs, %v", b.jobs(), err)
+		wantKind(t, err, errs.KindConflict)
+		if b.jobCount() != 1 || len(errs.FieldsOf(err)) != 1 || !strings.Contains(errs.SafeMessage(err), "exists already") {
+			t.Errorf("%d jobs, %v", b.jobCount(), err)
 		}
 	})
-	t.Run("BeginsAFailedOneAgain", func(t *testing.T) {
+	t.Run("RequeuesFailedTenant", func(t *testing.T) {
 		b := setupQueue(t)
-		first := b.begin(inputs("Clinic"))
-		fail(b, first)
+		first := b.claimNew(inputs("Clinic"))
+		failTenant(b, first)
 		in := inputs("clinic")
 		in.AdminEmail = "grace@clinic.example"
 		s := b.mustSubmit(in, nil)
-		if s.Tenant.ID != first.Tenant.ID || !s.Continued || s.Tenant.Attempt != 2 || s.Tenant.Status != provisioning.StatusProvisioning ||
+		if s.Tenant.ID != first.Tenant.ID || !s.Continued || s.Tenant.Attempt != 2 || s.Tenant.Status != tenant.StatusProvisioning ||
 			s.Tenant.AdminEmail != in.AdminEmail || s.Tenant.ProvisioningError != "" || s.Tenant.SchemaName != first.Tenant.SchemaName {
 			t.Errorf("%+v", s)
 		}
-		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, lease("worker", time.Minute))
-		if err != nil || run.Checkpoint != provisioning.StepCreateTenantRecord {
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, leaseRequest("worker", time.Minute))
+		if err != nil || run.Checkpoint != tenant.StepCreateTenantRecord {
 			t.Errorf("%+v, %v", run, err)
 		}
 	})
@@ -112,42 +114,42 @@ func TestDB_Submit(t *testing.T) {
 		in.ExternalID = "crm-1"
 		first := b.mustSubmit(in, nil)
 		again := b.mustSubmit(in, nil)
-		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || b.jobs() != 1 {
-			t.Errorf("%+v, %d jobs", again, b.jobs())
+		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || b.jobCount() != 1 {
+			t.Errorf("%+v, %d jobs", again, b.jobCount())
 		}
 		in.AdminFirstName = "Grace"
 		_, err := b.submit(in, nil)
-		wantKind(t, err, provisioning.KindConflict)
+		wantKind(t, err, errs.KindConflict)
 	})
-	t.Run("IsNobodyElsesMeanwhile", func(t *testing.T) {
+	t.Run("QueuedTenantRefusesOthers", func(t *testing.T) {
 		b := setupQueue(t)
 		s := b.mustSubmit(inputs("Clinic"), nil)
-		_, err := b.Create(t.Context(), b.draft(inputs("Clinic")), lease("terraform", time.Minute))
-		wantKind(t, err, provisioning.KindConflict)
-		if !strings.Contains(provisioning.SafeMessage(err), "has it in its queue") {
+		_, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("terraform", time.Minute))
+		wantKind(t, err, errs.KindConflict)
+		if !strings.Contains(errs.SafeMessage(err), "has it in its queue") {
 			t.Errorf("error %v", err)
 		}
-		_, err = b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimRetry, lease("terraform", time.Minute))
-		wantKind(t, err, provisioning.KindConflict)
+		_, err = b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimRetry, leaseRequest("terraform", time.Minute))
+		wantKind(t, err, errs.KindConflict)
 		_, err = b.Requeue(t.Context(), s.Tenant.ID)
-		wantKind(t, err, provisioning.KindConflict)
+		wantKind(t, err, errs.KindConflict)
 	})
-	t.Run("IsOver", func(t *testing.T) { // When the tenant rests, the queue owes it nothing.
+	t.Run("ClearsJobWhenTerminal", func(t *testing.T) { // When the tenant rests, the queue owes it nothing.
 		b := setupQueue(t)
 		s := b.mustSubmit(inputs("Clinic"), nil)
-		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, lease("worker", time.Minute))
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, leaseRequest("worker", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
 			t.Fatal(err)
 		}
-		live, err := b.Advance(t.Context(), run, final())
-		if err != nil || live.Queued {
-			t.Errorf("%+v, %v", live, err)
+		active, err := b.Advance(t.Context(), run, activation())
+		if err != nil || active.Queued {
+			t.Errorf("%+v, %v", active, err)
 		}
 		other := b.mustSubmit(inputs("Other"), nil)
-		aborted, err := b.Abort(t.Context(), other.Tenant.ID, lease("admin", time.Minute))
+		aborted, err := b.Abort(t.Context(), other.Tenant.ID, leaseRequest("admin", time.Minute))
 		if err != nil || aborted.Tenant.Queued {
 			t.Errorf("%+v, %v", aborted, err)
 		}
@@ -155,25 +157,25 @@ func TestDB_Submit(t *testing.T) {
 	t.Run("OneOfManyAtOnceGetsTheName", func(t *testing.T) {
 		b := setupQueue(t)
 		var (
-			all  sync.WaitGroup
-			mu   sync.Mutex
-			made int
+			wg        sync.WaitGroup
+			mu        sync.Mutex
+			submitted int
 		)
 		for range 12 {
-			all.Go(func() {
+			wg.Go(func() {
 				_, err := b.submit(inputs("Clinic"), nil)
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
-					made++
-				} else if provisioning.KindOf(err) != provisioning.KindConflict {
+					submitted++
+				} else if errs.KindOf(err) != errs.KindConflict {
 					t.Error(err)
 				}
 			})
 		}
-		all.Wait()
-		if made != 1 || b.jobs() != 1 || value[int](b, `SELECT count(*) FROM tenants`) != 1 {
-			t.Errorf("%d submissions, %d jobs", made, b.jobs())
+		wg.Wait()
+		if submitted != 1 || b.jobCount() != 1 || value[int](b, `SELECT count(*) FROM tenants`) != 1 {
+			t.Errorf("%d submissions, %d jobs", submitted, b.jobCount())
 		}
 	})
 }
@@ -182,75 +184,75 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 	t.Parallel()
 	t.Run("SameRequestSameAnswer", func(t *testing.T) {
 		b := setupQueue(t)
-		first := b.mustSubmit(inputs("Clinic"), key("k", "a"))
-		again := b.mustSubmit(inputs("Clinic"), key("k", "a"))
-		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || again.Tenant.Name != "Clinic" || b.jobs() != 1 {
+		first := b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
+		again := b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
+		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || again.Tenant.Name != "Clinic" || b.jobCount() != 1 {
 			t.Errorf("%+v", again)
 		}
 	})
-	t.Run("RefusalsAreAnswersToo", func(t *testing.T) {
+	t.Run("ReplaysConflicts", func(t *testing.T) {
 		b := setupQueue(t)
 		first := b.mustSubmit(inputs("Clinic"), nil)
-		_, refused := b.submit(inputs("Clinic"), key("k", "a"))
-		wantKind(t, refused, provisioning.KindConflict)
-		if _, err := b.Abort(t.Context(), first.Tenant.ID, lease("x", time.Minute)); err != nil { // The name would be free now.
+		_, conflict := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
+		wantKind(t, conflict, errs.KindConflict)
+		if _, err := b.Abort(t.Context(), first.Tenant.ID, leaseRequest("x", time.Minute)); err != nil { // The name would be free now.
 			t.Fatal(err)
 		}
-		_, again := b.submit(inputs("Clinic"), key("k", "a"))
-		wantKind(t, again, provisioning.KindConflict)
-		if provisioning.SafeMessage(again) != provisioning.SafeMessage(refused) || len(provisioning.FieldsOf(again)) != 1 {
-			t.Errorf("%v, first %v", again, refused)
+		_, again := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
+		wantKind(t, again, errs.KindConflict)
+		if errs.SafeMessage(again) != errs.SafeMessage(conflict) || len(errs.FieldsOf(again)) != 1 {
+			t.Errorf("%v, first %v", again, conflict)
 		}
 	})
 	t.Run("OtherRequestIsRefused", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), key("k", "a"))
-		_, err := b.submit(inputs("Other"), key("k", "b"))
-		wantKind(t, err, provisioning.KindReused)
+		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
+		_, err := b.submit(inputs("Other"), idempotencyKey("k", "b"))
+		wantKind(t, err, errs.KindReused)
 		if value[int](b, `SELECT count(*) FROM tenants`) != 1 {
 			t.Error("it was recorded")
 		}
 	})
-	t.Run("KeysOfOthersAreOthers", func(t *testing.T) {
+	t.Run("ScopesKeysByCaller", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), key("k", "a"))
-		other := key("k", "b")
+		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
+		other := idempotencyKey("k", "b")
 		other.Scope = "apikey:other"
 		if s := b.mustSubmit(inputs("Other"), other); s.Replayed {
 			t.Error("somebody else's answer was given")
 		}
 	})
-	t.Run("ForgottenAfterADay", func(t *testing.T) {
+	t.Run("ExpiresAfterADay", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), key("k", "a"))
+		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
 		b.exec(`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`)
-		if s := b.mustSubmit(inputs("Other"), key("k", "b")); s.Replayed {
+		if s := b.mustSubmit(inputs("Other"), idempotencyKey("k", "b")); s.Replayed {
 			t.Error("an old answer was given")
 		}
 	})
-	t.Run("ManyAtOnceAreOne", func(t *testing.T) {
+	t.Run("ConcurrentRequestsShareOneResult", func(t *testing.T) {
 		b := setupQueue(t)
 		var (
-			all     sync.WaitGroup
+			wg      sync.WaitGroup
 			answers = make([]string, 12)
 		)
 		for i := range answers {
-			all.Go(func() {
-				s, err := b.submit(inputs("Clinic"), key("k", "a"))
+			wg.Go(func() {
+				s, err := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
 				if err != nil {
 					t.Error(err)
 				}
 				answers[i] = s.Tenant.ID.String() + "/" + s.JobID
 			})
 		}
-		all.Wait()
+		wg.Wait()
 		for _, a := range answers {
 			if a != answers[0] {
 				t.Errorf("answers %v", answers)
 			}
 		}
-		if b.jobs() != 1 {
-			t.Errorf("%d jobs", b.jobs())
+		if b.jobCount() != 1 {
+			t.Errorf("%d jobs", b.jobCount())
 		}
 	})
 }
@@ -258,52 +260,52 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 func TestDB_Requeue(t *testing.T) {
 	b := setupQueue(t)
 	_, err := b.Requeue(t.Context(), uuid.New())
-	wantKind(t, err, provisioning.KindNotFound)
+	wantKind(t, err, errs.KindNotFound)
 
-	live := b.live(inputs("Live"))
-	_, err = b.Requeue(t.Context(), live.ID)
-	wantKind(t, err, provisioning.KindConflict)
-	if !strings.Contains(provisioning.SafeMessage(err), "from there it can become ARCHIVED") {
+	active := b.activeTenant(inputs("Live"))
+	_, err = b.Requeue(t.Context(), active.ID)
+	wantKind(t, err, errs.KindConflict)
+	if !strings.Contains(errs.SafeMessage(err), "from there it can become ARCHIVED") {
 		t.Errorf("error %v", err)
 	}
 
-	held := b.begin(inputs("Held"))
-	_, err = b.Requeue(t.Context(), held.Tenant.ID)
-	wantKind(t, err, provisioning.KindConflict)
-	if err := b.Release(t.Context(), held, provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepInProgress, Error: "no disk"}); err != nil {
+	leased := b.claimNew(inputs("Held"))
+	_, err = b.Requeue(t.Context(), leased.Tenant.ID)
+	wantKind(t, err, errs.KindConflict)
+	if err := b.Release(t.Context(), leased, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepInProgress, Error: "no disk"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := value[string](b, `SELECT error FROM provisioning_logs WHERE tenant_id = $1 AND step = 'CREATE_SCHEMA' AND status = 'IN_PROGRESS'`, held.Tenant.ID); got != "no disk" {
+	if got := value[string](b, `SELECT error FROM provisioning_logs WHERE tenant_id = $1 AND step = 'CREATE_SCHEMA' AND status = 'IN_PROGRESS'`, leased.Tenant.ID); got != "no disk" {
 		t.Errorf("error %q", got)
 	}
-	s, err := b.Requeue(t.Context(), held.Tenant.ID) // Nobody's now.
+	s, err := b.Requeue(t.Context(), leased.Tenant.ID) // Nobody's now.
 	if err != nil || !s.Continued || s.Tenant.Attempt != 1 || !s.Tenant.Queued || s.JobID == "" {
 		t.Errorf("%+v, %v", s, err)
 	}
 
-	failed := b.begin(inputs("Failed"))
-	fail(b, failed)
+	failed := b.claimNew(inputs("Failed"))
+	failTenant(b, failed)
 	s, err = b.Requeue(t.Context(), failed.Tenant.ID)
-	if err != nil || s.Tenant.Attempt != 2 || s.Tenant.Status != provisioning.StatusProvisioning || s.JobID == "" {
+	if err != nil || s.Tenant.Attempt != 2 || s.Tenant.Status != tenant.StatusProvisioning || s.JobID == "" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if n := value[int](b, `SELECT count(*) FROM audit_events WHERE tenant_id = $1 AND action = 'tenant.attempt'`, failed.Tenant.ID); n != 1 {
 		t.Errorf("%d events", n)
 	}
 
-	taken := b.begin(inputs("Taken"))
-	fail(b, taken)
-	b.live(inputs("Taken too"))
+	nameTaken := b.claimNew(inputs("Taken"))
+	failTenant(b, nameTaken)
+	b.activeTenant(inputs("Taken too"))
 	b.exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken too'`)
 	b.exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken'`)
-	_, err = b.Requeue(t.Context(), taken.Tenant.ID)
-	wantKind(t, err, provisioning.KindConflict)
+	_, err = b.Requeue(t.Context(), nameTaken.Tenant.ID)
+	wantKind(t, err, errs.KindConflict)
 }
 
-func TestDB_Submit_NeedsAQueue(t *testing.T) {
+func TestDB_Submit_RequiresQueue(t *testing.T) {
 	b := setup(t)
 	_, err := b.submit(inputs("Clinic"), nil)
-	wantKind(t, err, provisioning.KindPermanent)
+	wantKind(t, err, errs.KindPermanent)
 	if n := value[int](b, `SELECT count(*) FROM tenants`); n != 0 {
 		t.Errorf("%d tenants: %s", n, fmt.Sprint(err))
 	}

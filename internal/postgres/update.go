@@ -7,13 +7,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Update changes what a caller may change about a tenant.
-func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error) {
-	var t provisioning.Tenant
-	hash, err := hashed(ctx, in.AdminPassword)
+func (db *DB) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
+	var t tenant.Tenant
+	hash, err := hashPassword(ctx, in.AdminPassword)
 	if err != nil {
 		return t, err
 	}
@@ -22,31 +25,31 @@ func (db *DB) Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, 
 		password = &hash
 	}
 	err = db.inTx(ctx, "update tenant", func(tx pgx.Tx) error {
-		found, err := lockTenant(ctx, tx, id)
+		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		t = found.Tenant
+		t = locked.Tenant
 		switch {
-		case t.Status == provisioning.StatusArchived:
-			return provisioning.Errorf(provisioning.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
+		case t.Status == tenant.StatusArchived:
+			return errs.Errorf(errs.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
 		case version != 0 && version != t.Version:
-			return provisioning.Errorf(provisioning.KindStale, "update tenant",
+			return errs.Errorf(errs.KindStale, "update tenant",
 				"the tenant was changed by somebody else meanwhile (version %d, expected %d); read it again", t.Version, version)
 		case password == nil && in.Equal(t.Inputs()):
 			return nil
 		}
-		t, err = change(ctx, tx, found.Run, in, password)
+		t, err = writeInputs(ctx, tx, locked.Run, in, password)
 		return err
 	})
 	return t, err
 }
 
-// change writes new inputs to the registry and, where the tenant's schema has
+// writeInputs writes new inputs to the registry and, where the tenant's schema has
 // its admin user already, to that user: it is the same person. The password is the
 // hash of another one, "" to take it away, nil to leave it. The registry keeps it
 // only until the tenant is live.
-func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisioning.Inputs, password *string) (provisioning.Tenant, error) {
+func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, password *string) (tenant.Tenant, error) {
 	metadata := in.Metadata
 	if metadata == nil {
 		metadata = map[string]string{}
@@ -56,16 +59,16 @@ func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisionin
 			admin_password_hash = CASE WHEN $10::text IS NULL OR status = 'ACTIVE' THEN admin_password_hash ELSE nullif($10::text, '') END,
 			updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantColumns,
-		run.Tenant.ID, in.Name, provisioning.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
+		run.Tenant.ID, in.Name, tenant.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
 		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy, password)
 	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if err == nil {
-		err = audit(ctx, tx, t.ID, provisioning.AuditUpdate, difference(run.Tenant.Inputs(), in, password))
+		err = appendEvent(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))
 	}
-	if err == nil && t.Status == provisioning.StatusActive && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
+	if err == nil && t.Status == tenant.StatusActive && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
 		// Who could read mail to the old address, or has an old mail, shall not choose
 		// the password.
-		_, err = withdraw(ctx, tx, t.ID)
+		_, err = invalidateInvitations(ctx, tx, t.ID)
 	}
 	if err != nil || run.AdminUser == uuid.Nil {
 		return t, err
@@ -78,9 +81,9 @@ func change(ctx context.Context, tx pgx.Tx, run provisioning.Run, in provisionin
 	return t, err
 }
 
-// difference is what the audit log keeps of an update: each field that changed,
+// auditedChanges is what the audit log keeps of an update: each field that changed,
 // with both values. Of a password it keeps that there is another one.
-func difference(from, to provisioning.Inputs, password *string) map[string]any {
+func auditedChanges(from, to tenant.Inputs, password *string) map[string]any {
 	changed := map[string]any{}
 	for _, field := range []struct{ name, from, to string }{
 		{"name", from.Name, to.Name}, {"adminEmail", from.AdminEmail, to.AdminEmail},

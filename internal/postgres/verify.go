@@ -9,7 +9,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 var _ provisioning.RegistryVerifier = (*DB)(nil)
@@ -17,122 +20,122 @@ var _ provisioning.RegistryVerifier = (*DB)(nil)
 // Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
 // platform's chain. It reads in one transaction that changes nothing and sees one
 // moment, and holds up nobody.
-func (db *DB) Verify(ctx context.Context, tenant uuid.UUID) ([]provisioning.Finding, error) {
+func (db *DB) Verify(ctx context.Context, tenantID uuid.UUID) ([]provisioning.Finding, error) {
 	const op = "verify tenant"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{ctx: ctx, tenant: tenant}
+	v := &verifier{ctx: ctx, tenantID: tenantID}
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		v.tx, v.findings = tx, nil
-		if tenant == uuid.Nil {
-			return v.platform()
+		v.tx, v.drift = tx, nil
+		if tenantID == uuid.Nil {
+			return v.checkRegistry()
 		}
-		return v.whole()
+		return v.checkTenant()
 	})
-	return v.findings, failure(err, op)
+	return v.drift, classify(err, op)
 }
 
 // VerifyAnchor holds a tenant's audit chain against an anchor of it. The chain itself
 // is Verify's business: it has the anchored event's hash only with all before it as
 // they were.
-func (db *DB) VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor provisioning.Anchor) ([]provisioning.Finding, error) {
+func (db *DB) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]provisioning.Finding, error) {
 	const op = "verify anchor"
-	pool, err := db.ready(ctx)
+	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{tenant: tenant}
+	v := &verifier{tenantID: tenantID}
 	var hash []byte
-	err = pool.QueryRow(ctx, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenant, anchor.Seq).Scan(&hash)
+	err = pool.QueryRow(ctx, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, anchor.Seq).Scan(&hash)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		v.found(provisioning.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
+		v.addDrift(provisioning.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
 	case err != nil:
-		return nil, failure(err, op)
+		return nil, classify(err, op)
 	case !bytes.Equal(hash, anchor.Root[:]):
-		v.found(provisioning.SubjectAudit, "row %d has another hash than the contract anchored in ledger %d: it, or a row before it, was changed", anchor.Seq, anchor.Ledger)
+		v.addDrift(provisioning.SubjectAudit, "row %d has another hash than the contract anchored in ledger %d: it, or a row before it, was changed", anchor.Seq, anchor.Ledger)
 	}
-	return v.findings, nil
+	return v.drift, nil
 }
 
-// verification is one check of one tenant.
-type verification struct {
+// verifier is one check of one tenant.
+type verifier struct {
 	ctx      context.Context
 	tx       pgx.Tx
-	tenant   uuid.UUID
-	findings []provisioning.Finding
+	tenantID uuid.UUID
+	drift    []provisioning.Finding
 }
 
-func (v *verification) found(subject provisioning.Subject, format string, args ...any) {
-	v.findings = append(v.findings, provisioning.Finding{TenantID: v.tenant, Subject: subject, Message: fmt.Sprintf(format, args...)})
+func (v *verifier) addDrift(subject provisioning.Subject, format string, args ...any) {
+	v.drift = append(v.drift, provisioning.Finding{TenantID: v.tenantID, Subject: subject, Message: fmt.Sprintf(format, args...)})
 }
 
-func (v *verification) platform() error {
+func (v *verifier) checkRegistry() error {
 	var head chainHead
 	if err := v.tx.QueryRow(v.ctx, `SELECT seq, head FROM platform_audit`).Scan(&head.seq, &head.hash); err != nil {
 		return err
 	}
-	if err := v.events(head); err != nil {
+	if err := v.checkEvents(head); err != nil {
 		return err
 	}
-	return v.strays()
+	return v.checkOrphans()
 }
 
-func (v *verification) whole() error {
+func (v *verifier) checkTenant() error {
 	var (
-		head chainHead
-		undo bool
+		head        chainHead
+		rollingBack bool
 	)
-	err := v.tx.QueryRow(v.ctx, `SELECT audit_seq, audit_head, undo IS NOT NULL FROM tenants WHERE id = $1`, v.tenant).Scan(&head.seq, &head.hash, &undo)
+	err := v.tx.QueryRow(v.ctx, `SELECT audit_seq, audit_head, undo IS NOT NULL FROM tenants WHERE id = $1`, v.tenantID).Scan(&head.seq, &head.hash, &rollingBack)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return provisioning.Errorf(provisioning.KindNotFound, "verify tenant", "there is no tenant %s", v.tenant)
+		return errs.Errorf(errs.KindNotFound, "verify tenant", "there is no tenant %s", v.tenantID)
 	}
 	if err != nil {
 		return err
 	}
-	rows, err := v.tx.Query(v.ctx, `SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, v.tenant)
+	rows, err := v.tx.Query(v.ctx, `SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, v.tenantID)
 	if err != nil {
 		return err
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if err == nil {
-		err = v.events(head)
+		err = v.checkEvents(head)
 	}
-	if err == nil && !undo && len(v.findings) == 0 { // A chain that does not hold tells nothing.
-		err = v.status(t)
+	if err == nil && !rollingBack && len(v.drift) == 0 { // A chain that does not hold tells nothing.
+		err = v.checkStatus(t)
 	}
 	switch {
 	case err != nil:
 		return err
-	case undo || !t.Status.Resting():
+	case rollingBack || !t.Status.Terminal():
 		return nil // Whether schema and role are there depends on how far the run is.
 	case t.WasLive() && t.PurgedAt.IsZero():
-		return v.present(t)
+		return v.checkExisting(t)
 	}
-	return v.absent(t)
+	return v.checkRemoved(t)
 }
 
-// present checks schema and role of a tenant that has them.
-func (v *verification) present(t provisioning.Tenant) error {
-	there, err := v.exists(`SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName)
+// checkExisting checks schema and role of a tenant that has them.
+func (v *verifier) checkExisting(t tenant.Tenant) error {
+	exists, err := v.exists(`SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName)
 	if err != nil {
 		return err
 	}
-	if !there {
-		v.found(provisioning.SubjectSchema, "the schema %s is not there", t.SchemaName)
-	} else if err := v.tenantEvents(t); err != nil {
+	if !exists {
+		v.addDrift(provisioning.SubjectSchema, "the schema %s is not there", t.SchemaName)
+	} else if err := v.checkTenantLog(t); err != nil {
 		return err
 	}
-	if err := v.version(); err != nil {
+	if err := v.checkSchemaVersion(); err != nil {
 		return err
 	}
-	return v.role(t)
+	return v.checkRole(t)
 }
 
-// absent checks that nothing is left of a tenant that was purged or never live.
-func (v *verification) absent(t provisioning.Tenant) error {
+// checkRemoved checks that nothing is left of a tenant that was purged or never live.
+func (v *verifier) checkRemoved(t tenant.Tenant) error {
 	for _, c := range []struct {
 		subject provisioning.Subject
 		query   string
@@ -141,12 +144,12 @@ func (v *verification) absent(t provisioning.Tenant) error {
 		{provisioning.SubjectSchema, `SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName},
 		{provisioning.SubjectRole, `SELECT FROM pg_roles WHERE rolname = $1`, t.DatabaseRole},
 	} {
-		there, err := v.exists(c.query, c.name)
+		exists, err := v.exists(c.query, c.name)
 		if err != nil {
 			return err
 		}
-		if there {
-			v.found(c.subject, "the %s %s is still there, though the tenant was purged or never live", c.subject, c.name)
+		if exists {
+			v.addDrift(c.subject, "the %s %s is still there, though the tenant was purged or never live", c.subject, c.name)
 		}
 	}
 	if t.PurgedAt.IsZero() {
@@ -154,19 +157,19 @@ func (v *verification) absent(t provisioning.Tenant) error {
 	}
 	certified, err := v.exists(`SELECT FROM purge_certificates WHERE tenant_id = $1`, t.ID)
 	if err == nil && !certified {
-		v.found(provisioning.SubjectSchema, "the tenant was purged, but there is no certificate of it")
+		v.addDrift(provisioning.SubjectSchema, "the tenant was purged, but there is no certificate of it")
 	}
 	return err
 }
 
-func (v *verification) exists(query string, args ...any) (there bool, err error) {
-	err = v.tx.QueryRow(v.ctx, `SELECT EXISTS (`+query+`)`, args...).Scan(&there)
-	return there, err
+func (v *verifier) exists(query string, args ...any) (exists bool, err error) {
+	err = v.tx.QueryRow(v.ctx, `SELECT EXISTS (`+query+`)`, args...).Scan(&exists)
+	return exists, err
 }
 
-// version checks the ledger of the tenant's schema.
-func (v *verification) version() error {
-	rows, err := v.tx.Query(v.ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version`, v.tenant)
+// checkSchemaVersion checks the ledger of the tenant's schema.
+func (v *verifier) checkSchemaVersion() error {
+	rows, err := v.tx.Query(v.ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version`, v.tenantID)
 	if err != nil {
 		return err
 	}
@@ -176,10 +179,10 @@ func (v *verification) version() error {
 		last     int
 	)
 	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error {
-		if wrong := checkVersion(tenantVersions, version, checksum); wrong != nil {
-			v.found(provisioning.SubjectSchema, "%s", provisioning.SafeMessage(wrong))
+		if mismatch := checkAppliedVersion(tenantSchemaVersions, version, checksum); mismatch != nil {
+			v.addDrift(provisioning.SubjectSchema, "%s", errs.SafeMessage(mismatch))
 		} else if last != 0 && version != last+1 {
-			v.found(provisioning.SubjectSchema, "the record of version %d is missing", last+1)
+			v.addDrift(provisioning.SubjectSchema, "the record of version %d is missing", last+1)
 		}
 		last = version
 		return nil
@@ -188,9 +191,9 @@ func (v *verification) version() error {
 	case err != nil:
 		return err
 	case last == 0:
-		v.found(provisioning.SubjectSchema, "nothing is known of the version of the tenant's schema")
+		v.addDrift(provisioning.SubjectSchema, "nothing is known of the version of the tenant's schema")
 	case last < TenantSchemaVersion:
-		v.found(provisioning.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, TenantSchemaVersion)
+		v.addDrift(provisioning.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, TenantSchemaVersion)
 	}
 	return nil
 }

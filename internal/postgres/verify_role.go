@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // grants are what a tenant's role may do: privileges by object, as "schema" or
@@ -23,7 +24,7 @@ var grantStatement = regexp.MustCompile(`^GRANT ([A-Z, ]+) ON (SCHEMA )?(\S.*) T
 // this simple kind.
 func parseGrants(b baselineFile) grants {
 	all := grants{}
-	for _, statement := range b.starting("GRANT") {
+	for _, statement := range b.statementsWithPrefix("GRANT") {
 		match := grantStatement.FindStringSubmatch(statement)
 		if match == nil {
 			panic("baseline.sql has a GRANT that is not understood: " + statement) // Only a broken build has it.
@@ -46,21 +47,21 @@ func (g grants) sorted() grants {
 	return g
 }
 
-// role checks that the tenant's role is no more than what the baseline made it.
-func (v *verification) role(t provisioning.Tenant) error {
-	var f facts
-	if err := v.tx.QueryRow(v.ctx, `SELECT `+factsOfTenant+` FROM tenants WHERE id = $1`, t.ID).Scan(&f); err != nil {
+// checkRole checks that the tenant's role is no more than what the baseline made it.
+func (v *verifier) checkRole(t tenant.Tenant) error {
+	var inspection roleInspection
+	if err := v.tx.QueryRow(v.ctx, `SELECT `+roleInspectionSQL+` FROM tenants WHERE id = $1`, t.ID).Scan(&inspection); err != nil {
 		return err
 	}
-	for _, fault := range f.faults(t.DatabaseRole) {
-		v.found(provisioning.SubjectRole, "%s", fault)
+	for _, finding := range inspection.driftFindings(t.DatabaseRole) {
+		v.addDrift(provisioning.SubjectRole, "%s", finding)
 	}
-	return v.strayLogins(t)
+	return v.checkUnknownLogins(t)
 }
 
-// strayLogins finds members of the role that look like logins of this registry and
+// checkUnknownLogins finds members of the role that look like logins of this registry and
 // are none that it knows of.
-func (v *verification) strayLogins(t provisioning.Tenant) error {
+func (v *verifier) checkUnknownLogins(t tenant.Tenant) error {
 	rows, err := v.tx.Query(v.ctx, `SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
 		WHERE g.rolname = $1 AND starts_with(r.rolname, $2)
 		  AND NOT EXISTS (SELECT FROM tenant_credentials c WHERE c.username = r.rolname AND c.tenant_id = $3 AND c.closed_at IS NULL)
@@ -70,7 +71,7 @@ func (v *verification) strayLogins(t provisioning.Tenant) error {
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	for _, name := range names {
-		v.found(provisioning.SubjectRole, "the login %s is a member of the role %s, and nobody has opened it", name, t.DatabaseRole)
+		v.addDrift(provisioning.SubjectRole, "the login %s is a member of the role %s, and nobody has opened it", name, t.DatabaseRole)
 	}
 	return err
 }

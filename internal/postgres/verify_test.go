@@ -8,32 +8,35 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-func (b bundle) verify(id uuid.UUID) []provisioning.Finding {
+func (b fixture) verify(id uuid.UUID) []provisioning.Finding {
 	b.t.Helper()
-	findings, err := b.Verify(b.t.Context(), id)
+	drift, err := b.Verify(b.t.Context(), id)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for _, f := range findings {
+	for _, f := range drift {
 		if f.TenantID != id {
 			b.t.Errorf("a finding about %s: %+v", f.TenantID, f)
 		}
 	}
-	return findings
+	return drift
 }
 
-// busy is a live tenant with some history, of itself and of its people.
-func (b bundle) busy(name string) provisioning.Tenant {
+// tenantWithHistory is a live tenant with some history, of itself and of its people.
+func (b fixture) tenantWithHistory(name string) tenant.Tenant {
 	b.t.Helper()
-	t := b.live(inputs(name))
-	for _, first := range []string{"Grace", "Jean", "Ada"} {
+	t := b.activeTenant(inputs(name))
+	for _, firstName := range []string{"Grace", "Jean", "Ada"} {
 		in := t.Inputs()
-		in.AdminFirstName = first
+		in.AdminFirstName = firstName
 		if _, err := b.Update(b.t.Context(), t.ID, in, 0); err != nil {
 			b.t.Fatal(err)
 		}
@@ -46,53 +49,53 @@ func (b bundle) busy(name string) provisioning.Tenant {
 func TestDB_Verify(t *testing.T) {
 	t.Parallel()
 
-	t.Run("FindsNothingWhereNothingIs", func(t *testing.T) {
+	t.Run("FindsNoDriftInCleanRegistry", func(t *testing.T) {
 		b := setup(t)
-		live, archived, purged := b.busy("Live"), b.busy("Archived"), b.busy("Purged")
-		for _, gone := range []provisioning.Tenant{archived, purged} {
-			if _, err := b.Archive(t.Context(), gone.ID); err != nil {
+		active, archived, purged := b.tenantWithHistory("Live"), b.tenantWithHistory("Archived"), b.tenantWithHistory("Purged")
+		for _, archivedTenant := range []tenant.Tenant{archived, purged} {
+			if _, err := b.Archive(t.Context(), archivedTenant.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if _, err := b.Purge(t.Context(), purged.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		running := b.begin(inputs("Running"))
+		running := b.claimNew(inputs("Running"))
 		if err := b.PrepareSchema(t.Context(), running, b.seed()); err != nil {
 			t.Fatal(err)
 		}
-		undone := b.begin(inputs("Undone"))
-		if err := b.BeginUndo(t.Context(), undone, provisioning.UndoFailed, provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepFailed, Error: "x"}); err != nil {
+		rolledBack := b.claimNew(inputs("Undone"))
+		if err := b.BeginRollback(t.Context(), rolledBack, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "x"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Undo(t.Context(), undone); err != nil {
+		if _, err := b.RollBack(t.Context(), rolledBack); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Record(t.Context(), provisioning.AuditEvent{Action: "tenant.create", Outcome: provisioning.AuditRefused},
-			provisioning.AuditEvent{TenantID: live.ID, Action: "tenant.purge", Outcome: provisioning.AuditRefused, Detail: map[string]any{"reason": "no scope"}}); err != nil {
+		if err := b.Record(t.Context(), audit.Event{Action: "tenant.create", Outcome: audit.OutcomeRefused},
+			audit.Event{TenantID: active.ID, Action: "tenant.purge", Outcome: audit.OutcomeRefused, Detail: map[string]any{"reason": "no scope"}}); err != nil {
 			t.Fatal(err)
 		}
-		for _, id := range []uuid.UUID{live.ID, archived.ID, purged.ID, running.Tenant.ID, undone.Tenant.ID, uuid.Nil} {
-			if findings := b.verify(id); len(findings) != 0 {
-				t.Errorf("%s: %+v", id, findings)
+		for _, id := range []uuid.UUID{active.ID, archived.ID, purged.ID, running.Tenant.ID, rolledBack.Tenant.ID, uuid.Nil} {
+			if drift := b.verify(id); len(drift) != 0 {
+				t.Errorf("%s: %+v", id, drift)
 			}
 		}
 	})
 	t.Run("NotFound", func(t *testing.T) {
 		b := setup(t)
 		_, err := b.Verify(t.Context(), uuid.New())
-		wantKind(t, err, provisioning.KindNotFound)
+		wantKind(t, err, errs.KindNotFound)
 	})
-	t.Run("ThePlatformsChain", func(t *testing.T) {
+	t.Run("RegistryChain", func(t *testing.T) {
 		b := setup(t)
 		for range 3 {
-			if err := b.Record(t.Context(), provisioning.AuditEvent{Action: "tenant.create", Outcome: provisioning.AuditRefused}); err != nil {
+			if err := b.Record(t.Context(), audit.Event{Action: "tenant.create", Outcome: audit.OutcomeRefused}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		b.exec(`UPDATE audit_events SET action = 'tenant.purge' WHERE seq = 2`)
-		if findings := b.verify(uuid.Nil); len(findings) != 1 || findings[0].Subject != provisioning.SubjectAudit || !strings.Contains(findings[0].Message, "row 2 was changed") {
-			t.Errorf("%+v", findings)
+		if drift := b.verify(uuid.Nil); len(drift) != 1 || drift[0].Subject != provisioning.SubjectAudit || !strings.Contains(drift[0].Message, "row 2 was changed") {
+			t.Errorf("%+v", drift)
 		}
 	})
 
@@ -140,66 +143,66 @@ func TestDB_Verify(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)
-			tenant, other := b.busy("Clinic"), b.busy("Other")
-			names := strings.NewReplacer("{{id}}", tenant.ID.String(), "{{schema}}", tenant.SchemaName, "{{role}}", tenant.DatabaseRole, "{{other}}", other.SchemaName)
-			b.script(names.Replace(c.statement))
-			findings, fits := b.verify(tenant.ID), false
-			for _, f := range findings {
-				fits = fits || f.Subject == c.subject && strings.Contains(f.Message, names.Replace(c.words))
+			target, other := b.tenantWithHistory("Clinic"), b.tenantWithHistory("Other")
+			names := strings.NewReplacer("{{id}}", target.ID.String(), "{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
+			b.execScript(names.Replace(c.statement))
+			drift, matches := b.verify(target.ID), false
+			for _, f := range drift {
+				matches = matches || f.Subject == c.subject && strings.Contains(f.Message, names.Replace(c.words))
 			}
-			if !fits {
-				t.Errorf("%+v", findings)
+			if !matches {
+				t.Errorf("%+v", drift)
 			}
-			if findings := b.verify(other.ID); len(findings) != 0 {
-				t.Errorf("the other tenant: %+v", findings)
+			if drift := b.verify(other.ID); len(drift) != 0 {
+				t.Errorf("the other tenant: %+v", drift)
 			}
 		})
 	}
 	t.Run("AnotherDatabase", func(t *testing.T) {
 		b := setup(t)
-		tenant := b.live(inputs("Clinic"))
-		elsewhere, err := pgx.Connect(t.Context(), pgtest.Database(t))
+		target := b.activeTenant(inputs("Clinic"))
+		otherDatabase, err := pgx.Connect(t.Context(), pgtest.Database(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := elsewhere.Exec(t.Context(), `GRANT SELECT ON tenants TO `+pgx.Identifier{tenant.DatabaseRole}.Sanitize()); err != nil {
+		if _, err := otherDatabase.Exec(t.Context(), `GRANT SELECT ON tenants TO `+pgx.Identifier{target.DatabaseRole}.Sanitize()); err != nil {
 			t.Fatal(err)
 		}
-		name := elsewhere.Config().Database
-		if err := elsewhere.Close(t.Context()); err != nil {
+		name := otherDatabase.Config().Database
+		if err := otherDatabase.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if findings := b.verify(tenant.ID); len(findings) != 1 || !strings.Contains(findings[0].Message, "something in the database "+name) {
-			t.Errorf("%+v", findings)
+		if drift := b.verify(target.ID); len(drift) != 1 || !strings.Contains(drift[0].Message, "something in the database "+name) {
+			t.Errorf("%+v", drift)
 		}
 	})
-	t.Run("WhatIsLeftOfAPurgedTenant", func(t *testing.T) {
+	t.Run("ReportsLeftoversOfPurgedTenant", func(t *testing.T) {
 		b := setup(t)
-		tenant := b.live(inputs("Clinic"))
-		if _, err := b.Archive(t.Context(), tenant.ID); err != nil {
+		target := b.activeTenant(inputs("Clinic"))
+		if _, err := b.Archive(t.Context(), target.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Purge(t.Context(), tenant.ID, 0); err != nil {
+		if _, err := b.Purge(t.Context(), target.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`CREATE SCHEMA ` + pgx.Identifier{tenant.SchemaName}.Sanitize())
-		b.exec(`CREATE ROLE ` + pgx.Identifier{tenant.DatabaseRole}.Sanitize())
+		b.exec(`CREATE SCHEMA ` + pgx.Identifier{target.SchemaName}.Sanitize())
+		b.exec(`CREATE ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
 		b.exec(`DELETE FROM purge_certificates`)
-		findings := b.verify(tenant.ID)
-		b.exec(`DROP ROLE ` + pgx.Identifier{tenant.DatabaseRole}.Sanitize())
-		text := fmt.Sprint(findings)
-		if len(findings) != 3 || !strings.Contains(text, "schema "+tenant.SchemaName) || !strings.Contains(text, "role "+tenant.DatabaseRole) || !strings.Contains(text, "no certificate") {
-			t.Errorf("%+v", findings)
+		drift := b.verify(target.ID)
+		b.exec(`DROP ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
+		text := fmt.Sprint(drift)
+		if len(drift) != 3 || !strings.Contains(text, "schema "+target.SchemaName) || !strings.Contains(text, "role "+target.DatabaseRole) || !strings.Contains(text, "no certificate") {
+			t.Errorf("%+v", drift)
 		}
 	})
 	// A tenant that was migrated by files, and not by the baseline, is as it should be.
 	t.Run("AnOlderVersion", func(t *testing.T) {
 		b := setup(t)
-		tenant := b.live(inputs("Clinic"))
-		b.fleet(files(t, addPhone), postgres.FleetOptions{})
-		findings := b.verify(tenant.ID)
-		if len(findings) != 1 || !strings.Contains(findings[0].Message, "version 2 and this program knows only 1") {
-			t.Errorf("%+v", findings)
+		target := b.activeTenant(inputs("Clinic"))
+		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{})
+		drift := b.verify(target.ID)
+		if len(drift) != 1 || !strings.Contains(drift[0].Message, "version 2 and this program knows only 1") {
+			t.Errorf("%+v", drift)
 		}
 	})
 }

@@ -6,9 +6,9 @@ import (
 )
 
 func TestAccAPI_Settings(t *testing.T) {
-	w := setup(t, throughAPI, "")
+	w := setup(t, apiMode, "")
 	url, token := w.server.url, w.token
-	w.mode = inDatabase // The CLI's environment is the test's own from here on.
+	w.mode = databaseMode // The CLI's environment is the test's own from here on.
 	w.env = map[string]string{"TENANT_API_TOKEN": token}
 	for name, c := range map[string]struct {
 		configuration string
@@ -31,7 +31,7 @@ func TestAccAPI_Settings(t *testing.T) {
 			"tenant-api did not accept the token", "tenant-api apikey create", "Nothing was changed"}},
 		"NotTenantAPI": {`provider "healthcare" { api = { url = "` + w.mail.URL() + `" } }`, []string{
 			"what answers at the given address is not tenant-api"}},
-		"NobodyThere": {`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`, []string{
+		"ConnectionRefused": {`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`, []string{
 			"tenant-api does not answer", "run terraform apply again"}},
 	} {
 		w.write("main.tf", header+c.configuration+clinic)
@@ -39,7 +39,7 @@ func TestAccAPI_Settings(t *testing.T) {
 		if r.code == 0 {
 			t.Errorf("%s: applied", name)
 		}
-		r.want(t, c.wants...)
+		r.wantText(t, c.wants...)
 		if strings.Contains(r.out, token) || strings.Contains(r.out, strings.Repeat("A", 43)) {
 			t.Errorf("%s: a token is shown: %s", name, r.out)
 		}
@@ -51,30 +51,30 @@ provider "healthcare" { api = { url = terraform_data.server.output } }
 `+clinic)
 	w.env["TF_VAR_url"] = url
 	w.mustApply() // The address is not known when this is planned.
-	w.noChanges()
-	w.oneOfEach()
+	w.assertNoChanges()
+	w.assertOneTenant()
 
 	// The environment alone chooses the way; a block of the configuration comes before it.
 	w.env["TENANT_API_URL"] = url
 	w.run("state", "rm", "terraform_data.server")
 	w.write("main.tf", header+clinic)
-	w.noChanges()
+	w.assertNoChanges()
 	w.write("main.tf", header+`provider "healthcare" { database = { url = "postgres://nobody@127.0.0.1:1/d" } }`+clinic)
-	w.run("plan", "-no-color").want(t, "SOROBAN_NETWORK is not set")
+	w.run("plan", "-no-color").wantText(t, "SOROBAN_NETWORK is not set")
 }
 
-// TestAccAPI_ServerKilledMeanwhile: the apply goes on with the server that takes
+// TestAccAPI_ServerKilled: the apply goes on with the server that takes
 // the dead one's place.
-func TestAccAPI_ServerKilledMeanwhile(t *testing.T) {
-	w := setup(t, throughAPI, clinic)
+func TestAccAPI_ServerKilled(t *testing.T) {
+	w := setup(t, apiMode, clinic)
 	w.net.Faults().HoldQueue(true)
 	b := w.start("apply", "-auto-approve", "-no-color")
-	w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+	w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 	w.restart()
 	w.net.Faults().HoldQueue(false)
 	if r := w.finish(b); r.code != 0 {
 		t.Fatalf("apply: %s", r.out)
 	}
-	w.oneOfEach()
-	w.noChanges()
+	w.assertOneTenant()
+	w.assertNoChanges()
 }

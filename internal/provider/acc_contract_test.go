@@ -7,91 +7,92 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-const day = 17_280 // Ledgers.
+const ledgersPerDay = 17_280 // Ledgers.
 
 // TestAccTenant_ContractDrift: what happens to a contract shows in the plan, and an
 // apply puts it right in place, or says why not.
 func TestAccTenant_ContractDrift(t *testing.T) {
 	t.Parallel()
-	state := func(w *world) string {
+	contractState := func(w *testEnv) string {
 		s, _ := w.state("healthcare_tenant.clinic")["soroban_contract_state"].(string)
 		return s
 	}
 	for _, c := range []struct {
 		name, shows string
-		happens     func(w *world)
+		happens     func(w *testEnv)
 	}{
-		{"AboutToExpire", "EXPIRING", func(w *world) { w.travel(117 * day) }},
-		{"Archived", "ARCHIVED", func(w *world) { w.travel(121 * day) }},
+		{"AboutToExpire", "EXPIRING", func(w *testEnv) { w.advanceLedgers(117 * ledgersPerDay) }},
+		{"Archived", "ARCHIVED", func(w *testEnv) { w.advanceLedgers(121 * ledgersPerDay) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBothModes(t, func(t *testing.T, m mode) {
 				w := setup(t, m, clinic)
 				w.mustApply()
-				w.noChanges()
-				if got := state(w); got != string(provisioning.ContractLive) {
+				w.assertNoChanges()
+				if got := contractState(w); got != string(contracts.StateLive) {
 					t.Errorf("after create it is %q", got)
 				}
 				c.happens(w)
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
-				if want := `soroban_contract_state = "` + c.shows + `" -> "LIVE"`; r.code != 2 || !strings.Contains(squeezed(r.out), want) || !strings.Contains(r.out, "1 to change") {
+				if want := `soroban_contract_state = "` + c.shows + `" -> "LIVE"`; r.code != 2 || !strings.Contains(collapseSpace(r.out), want) || !strings.Contains(r.out, "1 to change") {
 					t.Fatalf("exit code %d, want %q in the plan:\n%s", r.code, want, r.out)
 				}
 				w.mustApply()
-				w.noChanges()
-				if got := state(w); got != string(provisioning.ContractLive) {
+				w.assertNoChanges()
+				if got := contractState(w); got != string(contracts.StateLive) {
 					t.Errorf("after apply it is %q", got)
 				}
-				w.oneOfEach()
+				w.assertOneTenant()
 			})
 		})
 	}
 
-	t.Run("FarFromItsEnd", func(t *testing.T) {
+	t.Run("NoDriftBeforeExpiry", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
-			w.travel(100 * day) // Whoever runs all the time would extend it by now.
-			w.noChanges()
+			w.advanceLedgers(100 * ledgersPerDay) // Whoever runs all the time would extend it by now.
+			w.assertNoChanges()
 		})
 	})
 
-	t.Run("OtherCode", func(t *testing.T) {
+	t.Run("MismatchedCode", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
 			w.upgradeContract(fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]))
 			r := w.run("plan", "-no-color")
 			for _, words := range []string{"Contract is not the tenant's", "it runs code", "Nothing was changed"} {
-				if r.code == 0 || !strings.Contains(squeezed(r.out), words) {
+				if r.code == 0 || !strings.Contains(collapseSpace(r.out), words) {
 					t.Errorf("exit code %d, want %q in:\n%s", r.code, words, r.out)
 				}
 			}
-			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == inDatabase && !strings.Contains(r.out, "Contract does not say yet") {
+			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract does not say yet") {
 				t.Errorf("exit code %d: %s", r.code, r.out)
 			}
 		})
 	})
 
-	t.Run("ASilentNetworkIsNoDrift", func(t *testing.T) {
+	t.Run("NetworkOutageIsNotDrift", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
 			if err := w.net.Faults().Down(); err != nil {
 				t.Fatal(err)
 			}
-			w.noChanges()
-			if got := state(w); got != string(provisioning.ContractLive) {
+			w.assertNoChanges()
+			if got := contractState(w); got != string(contracts.StateLive) {
 				t.Errorf("it is %q", got)
 			}
 			r := w.run("destroy", "-auto-approve", "-no-color")
-			if r.code != 0 || m == inDatabase && !strings.Contains(r.out, "Contract does not say yet that the tenant is archived") {
+			if r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract does not say yet that the tenant is archived") {
 				t.Errorf("exit code %d: %s", r.code, r.out)
 			}
 			if got := w.text(`SELECT status::text FROM tenants`); got != "ARCHIVED" {
@@ -100,8 +101,8 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		})
 	})
 
-	t.Run("DestroyTellsTheContract", func(t *testing.T) {
-		w := setup(t, inDatabase, clinic)
+	t.Run("DestroyUpdatesContractStatus", func(t *testing.T) {
+		w := setup(t, databaseMode, clinic)
 		w.mustApply()
 		r := w.run("destroy", "-auto-approve", "-no-color")
 		if r.code != 0 || strings.Contains(r.out, "Contract does not say") {
@@ -112,11 +113,11 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		}
 	})
 
-	t.Run("ManyTenantsOnChannels", func(t *testing.T) {
-		w := setup(t, inDatabase, strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 12\n  name = \"Clinic ${count.index}\"", 1))
+	t.Run("ProvisionsOnChannelAccounts", func(t *testing.T) {
+		w := setup(t, databaseMode, strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 12\n  name = \"Clinic ${count.index}\"", 1))
 		w.env["SOROBAN_CHANNELS"] = "6"
 		w.mustApply("-parallelism=12")
-		w.noChanges()
+		w.assertNoChanges()
 		if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE purpose = 'CREATE'`); n < 4 {
 			t.Errorf("%d accounts carried the contracts", n)
 		}
@@ -126,8 +127,8 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 	})
 }
 
-// travel lets ledgers pass.
-func (w *world) travel(ledgers uint32) {
+// advanceLedgers lets ledgers pass.
+func (w *testEnv) advanceLedgers(ledgers uint32) {
 	w.t.Helper()
 	if _, err := w.net.CloseLedgers(w.t.Context(), ledgers); err != nil {
 		w.t.Fatal(err)
@@ -135,7 +136,7 @@ func (w *world) travel(ledgers uint32) {
 }
 
 // upgradeContract does to a contract what a newer release would.
-func (w *world) upgradeContract(tenant string) {
+func (w *testEnv) upgradeContract(tenantID string) {
 	w.t.Helper()
 	db, err := postgres.Open(w.t.Context(), postgres.Options{URL: w.env["DATABASE_URL"]})
 	if err != nil {
@@ -147,14 +148,14 @@ func (w *world) upgradeContract(tenant string) {
 		Code: soroban.Code{Wasm: append(contract.Wasm(), 0, 3, 1, 'x', 'y'), Predecessors: [][32]byte{contract.Hash()}},
 	})
 	if err == nil {
-		_, err = d.ChangeContract(w.t.Context(), db.Upkeep(), uuid.MustParse(tenant), provisioning.ContractChange{Purpose: provisioning.PurposeUpgrade})
+		_, err = d.ChangeContract(w.t.Context(), db.SystemLog(), uuid.MustParse(tenantID), contracts.Change{Purpose: txlog.PurposeUpgrade})
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// squeezed joins what a terminal's width or an alignment has taken apart.
-func squeezed(s string) string {
+// collapseSpace joins what a terminal's width or an alignment has taken apart.
+func collapseSpace(s string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(s, "│", " ")), " ")
 }

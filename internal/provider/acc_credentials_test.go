@@ -18,15 +18,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// asApplication is what a configuration's program does with a login: this test's
+// applicationEnv is what a configuration's program does with a login: this test's
 // own binary, run by a provisioner.
-const asApplication = "HEALTHCARE_ACC_LOGIN"
+const applicationEnv = "HEALTHCARE_ACC_LOGIN"
 
-// useLogin writes what the login sees into a file, for the test.
-func useLogin() int {
+// runApplication writes what the login sees into a file, for the test.
+func runApplication() int {
 	err := func() error {
 		var login struct{ Username, Password, Host, Port, Database, File string }
-		if err := json.Unmarshal([]byte(os.Getenv(asApplication)), &login); err != nil {
+		if err := json.Unmarshal([]byte(os.Getenv(applicationEnv)), &login); err != nil {
 			return err
 		}
 		u := url.URL{Scheme: "postgres", User: url.UserPassword(login.Username, login.Password), Host: net.JoinHostPort(login.Host, login.Port), Path: "/" + login.Database}
@@ -36,14 +36,14 @@ func useLogin() int {
 			return err
 		}
 		defer func() { _ = conn.Close(ctx) }()
-		var seen string
-		if err := conn.QueryRow(ctx, `SELECT current_schema() || ' ' || count(*) FROM users`).Scan(&seen); err != nil {
+		var result string
+		if err := conn.QueryRow(ctx, `SELECT current_schema() || ' ' || count(*) FROM users`).Scan(&result); err != nil {
 			return err
 		}
 		if _, err := conn.Exec(ctx, `SELECT FROM public.tenants`); err == nil {
 			return errors.New("the login reads the registry")
 		}
-		return os.WriteFile(login.File, []byte(seen+" "+login.Password), 0o600)
+		return os.WriteFile(login.File, []byte(result+" "+login.Password), 0o600)
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -52,9 +52,9 @@ func useLogin() int {
 	return 0
 }
 
-func application(t *testing.T) string {
+func applicationPath(t *testing.T) string {
 	t.Helper()
-	own, err := os.Executable()
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +66,9 @@ ephemeral "healthcare_tenant_database_credentials" "app" {
 resource "terraform_data" "application" {
   triggers_replace = [RUN]
   provisioner "local-exec" {
-    command = "` + own + `"
+    command = "` + self + `"
     environment = {
-      ` + asApplication + ` = jsonencode({
+      ` + applicationEnv + ` = jsonencode({
         Username = ephemeral.healthcare_tenant_database_credentials.app.username
         Password = ephemeral.healthcare_tenant_database_credentials.app.password
         Host     = ephemeral.healthcare_tenant_database_credentials.app.host
@@ -86,7 +86,7 @@ func TestAccCredentials(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, "")
 		w.env["TF_LOG"], w.env["TF_LOG_PATH"] = "TRACE", filepath.Join(w.dir, "trace.log")
-		configuration := header + clinic + application(t)
+		configuration := header + clinic + applicationPath(t)
 		passwords := map[string]bool{}
 		for _, run := range []string{"1", "2"} { // First with a tenant that is not there at plan.
 			w.write("main.tf", strings.Replace(configuration, "RUN", run, 1))
@@ -94,11 +94,11 @@ func TestAccCredentials(t *testing.T) {
 				t.Fatal(r.out)
 			}
 			w.mustApply()
-			seen := strings.Fields(w.read("seen"))
-			if len(seen) != 3 || seen[0] != w.state("healthcare_tenant.clinic")["schema_name"] || seen[1] != "1" {
-				t.Fatalf("the application saw %q", seen[:min(len(seen), 2)])
+			output := strings.Fields(w.read("seen"))
+			if len(output) != 3 || output[0] != w.state("healthcare_tenant.clinic")["schema_name"] || output[1] != "1" {
+				t.Fatalf("the application saw %q", output[:min(len(output), 2)])
 			}
-			passwords[seen[2]] = true
+			passwords[output[2]] = true
 			if n := w.count(`SELECT (SELECT count(*) FROM tenant_credentials) + (SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'healthcare_login_%' AND datname = current_database())`); n != 0 {
 				t.Errorf("%d logins or sessions are left", n)
 			}
@@ -106,12 +106,12 @@ func TestAccCredentials(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.noChanges()
+		w.assertNoChanges()
 		if len(passwords) != 2 {
 			t.Error("the same password twice")
 		}
 		for password := range passwords {
-			w.nowhere(password)
+			w.assertNotStored(password)
 		}
 		events := w.text(`SELECT string_agg(DISTINCT action, ' ' ORDER BY action) FROM audit_events WHERE action LIKE 'credential.%'`)
 		if events != "credential.close credential.open" {
@@ -120,15 +120,15 @@ func TestAccCredentials(t *testing.T) {
 	})
 }
 
-// nowhere looks for a secret in everything that a run leaves behind.
-func (w *world) nowhere(secret string) {
+// assertNotStored looks for a secret in everything that a run leaves behind.
+func (w *testEnv) assertNotStored(secret string) {
 	w.t.Helper()
 	if strings.Contains(w.serverLog.String(), secret) {
 		w.t.Error("the server's log shows a secret")
 	}
-	all := map[string]string{}
-	w.files(all)
-	for name, text := range all {
+	files := map[string]string{}
+	w.collectFiles(files)
+	for name, text := range files {
 		if strings.Contains(text, secret) {
 			w.t.Errorf("%s shows a secret", name)
 		}
@@ -138,7 +138,7 @@ func (w *world) nowhere(secret string) {
 	}
 }
 
-func TestAccCredentials_Refused(t *testing.T) {
+func TestAccCredentials_Errors(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, clinic)
 		w.mustApply()
@@ -155,8 +155,8 @@ func TestAccCredentials_Refused(t *testing.T) {
   tenant_id = "`+c.id+`"
   ttl       = "`+c.ttl+`"
 }`)
-			if r := w.run("plan", "-no-color", "-refresh=false"); r.code == 0 || !strings.Contains(squeezed(r.out), c.words) {
-				t.Errorf("exit code %d, want %q in: %s", r.code, c.words, squeezed(r.out))
+			if r := w.run("plan", "-no-color", "-refresh=false"); r.code == 0 || !strings.Contains(collapseSpace(r.out), c.words) {
+				t.Errorf("exit code %d, want %q in: %s", r.code, c.words, collapseSpace(r.out))
 			}
 		}
 		if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
@@ -165,9 +165,9 @@ func TestAccCredentials_Refused(t *testing.T) {
 	})
 }
 
-// TestAccCredentials_Lifetime opens, renews and closes as a CLI does whose run takes
+// TestAccCredentials_Expiry opens, renews and closes as a CLI does whose run takes
 // longer than a test may.
-func TestAccCredentials_Lifetime(t *testing.T) {
+func TestAccCredentials_Expiry(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		const name = "healthcare_tenant_database_credentials"
 		w := setup(t, m, clinic)
@@ -180,7 +180,7 @@ func TestAccCredentials_Lifetime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.none(opened.Diagnostics)
+		p.assertNoErrors(opened.Diagnostics)
 		if in := time.Until(opened.RenewAt); in < 30*time.Second || in > time.Minute {
 			t.Errorf("it is to be renewed in %v", in)
 		}
@@ -196,7 +196,7 @@ func TestAccCredentials_Lifetime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.none(renewed.Diagnostics)
+		p.assertNoErrors(renewed.Diagnostics)
 		if after := ends(); after < before || !renewed.RenewAt.After(time.Now().Add(30*time.Second)) {
 			t.Errorf("it ends at %s, before at %s", after, before)
 		}
@@ -205,7 +205,7 @@ func TestAccCredentials_Lifetime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.none(closed.Diagnostics)
+			p.assertNoErrors(closed.Diagnostics)
 		}
 		if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
 			t.Errorf("%d logins", n)
@@ -217,15 +217,15 @@ func TestAccCredentials_Lifetime(t *testing.T) {
 	})
 }
 
-// TestAccCredentials_SurviveNobody kills the provider while a login is open: the
+// TestAccCredentials_ExpireAfterKill kills the provider while a login is open: the
 // login ends by itself, and whoever comes next drops it.
-func TestAccCredentials_SurviveNobody(t *testing.T) {
+func TestAccCredentials_ExpireAfterKill(t *testing.T) {
 	// A CLI that is killed may not have stored its state; managed_by finds the tenant again.
 	managed := `provider "healthcare" { managed_by = "ci" }` + clinic
-	w := setup(t, inDatabase, managed+strings.Replace(application(t), "RUN", "1", 1))
+	w := setup(t, databaseMode, managed+strings.Replace(applicationPath(t), "RUN", "1", 1))
 	w.write("main.tf", strings.Replace(w.read("main.tf"), `command = "`, `command = "sleep 60; `, 1))
 	running := w.start("apply", "-auto-approve", "-no-color")
-	w.until(running, "a login is open", func() bool {
+	w.waitWhileRunning(running, "a login is open", func() bool {
 		return strings.Contains(running.out.String(), "Provisioning with 'local-exec'") && w.count(`SELECT count(*) FROM tenant_credentials`) == 1
 	})
 	w.killProvider()
@@ -236,7 +236,7 @@ func TestAccCredentials_SurviveNobody(t *testing.T) {
 	}
 	login := w.text(`SELECT username FROM tenant_credentials`)
 	w.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
-	w.write("main.tf", header+managed+strings.Replace(application(t), "RUN", "2", 1))
+	w.write("main.tf", header+managed+strings.Replace(applicationPath(t), "RUN", "2", 1))
 	w.mustApply()
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1`, login); n != 0 {
 		t.Error("the dead run's login is still there")

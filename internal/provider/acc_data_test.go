@@ -8,7 +8,7 @@ import (
 )
 
 // outputs reads the outputs of the working directory.
-func (w *world) outputs() map[string]any {
+func (w *testEnv) outputs() map[string]any {
 	w.t.Helper()
 	r := w.run("output", "-json", "-no-color")
 	var raw map[string]struct {
@@ -101,11 +101,11 @@ output "progress" { value = data.healthcare_tenant_provisioning_status.clinic }
 		if deploy["step"] != "DEPLOY_SOROBAN_CONTRACT" || deploy["status"] != "COMPLETED" || !strings.Contains(fmt.Sprint(deploy["result"]), fmt.Sprint(id["soroban_contract_id"])) {
 			t.Errorf("%v", deploy)
 		}
-		w.noChanges()
+		w.assertNoChanges()
 	})
 }
 
-func TestAccData_Refuses(t *testing.T) {
+func TestAccData_Errors(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, "")
 		for _, c := range []struct{ configuration, words string }{
@@ -121,15 +121,15 @@ func TestAccData_Refuses(t *testing.T) {
 			{`data "healthcare_tenant_provisioning_status" "x" { tenant_id = "01a2032d-a32c-7643-bc92-bd01bfc32875" }`, "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
 		} {
 			w.write("main.tf", header+c.configuration)
-			if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(squeezed(r.out), c.words) {
-				t.Errorf("%s: exit code %d, want %q in: %s", c.configuration, r.code, c.words, squeezed(r.out))
+			if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(collapseSpace(r.out), c.words) {
+				t.Errorf("%s: exit code %d, want %q in: %s", c.configuration, r.code, c.words, collapseSpace(r.out))
 			}
 		}
 	})
 }
 
 func TestAccFunctions(t *testing.T) {
-	w := setup(t, inDatabase, clinic+`
+	w := setup(t, databaseMode, clinic+`
 output "slug" { value = provider::healthcare::slug(" St. Mary's Clinic ") }
 output "same" {
   value = provider::healthcare::contract_id("`+"Standalone Network ; February 2017"+`", "DEPLOYER", healthcare_tenant.clinic.id) == healthcare_tenant.clinic.soroban_contract_id
@@ -150,14 +150,14 @@ output "testnet" { value = provider::healthcare::contract_id("testnet", "DEPLOYE
 		{`contract_id("testnet", "` + w.deployer() + `", "x")`, "tenant_id is no UUID"},
 	} {
 		w.write("main.tf", header+`output "x" { value = provider::healthcare::`+c.call+` }`)
-		if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(squeezed(r.out), c.words) {
-			t.Errorf("%s: exit code %d, want %q in: %s", c.call, r.code, c.words, squeezed(r.out))
+		if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(collapseSpace(r.out), c.words) {
+			t.Errorf("%s: exit code %d, want %q in: %s", c.call, r.code, c.words, collapseSpace(r.out))
 		}
 	}
 	w.write("main.tf", header+`variable "seed" {}
 output "x" { value = provider::healthcare::contract_id("testnet", var.seed, "01a2032d-a32c-7643-bc92-bd01bfc32875") }`)
 	w.env["TF_VAR_seed"] = w.seed
-	if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(squeezed(r.out), "deployer is a secret key") {
+	if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(collapseSpace(r.out), "deployer is a secret key") {
 		t.Errorf("exit code %d: %s", r.code, r.out)
 	}
 }

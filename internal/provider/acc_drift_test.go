@@ -10,15 +10,15 @@ import (
 // an apply puts it right in place, or says why not.
 func TestAccTenant_DatabaseDrift(t *testing.T) {
 	for _, c := range []struct{ name, statement, words string }{
-		{"LessThanItShould", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, "on its table users instead of DELETE, INSERT, SELECT, UPDATE"},
-		{"MoreThanItShould", `ALTER ROLE {{role}} BYPASSRLS CREATEDB`, "has CREATEDB, BYPASSRLS"},
+		{"MissingPrivilege", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, "on its table users instead of DELETE, INSERT, SELECT, UPDATE"},
+		{"ExtraPrivilege", `ALTER ROLE {{role}} BYPASSRLS CREATEDB`, "has CREATEDB, BYPASSRLS"},
 		{"RoleDropped", `DROP OWNED BY {{role}}; DROP ROLE {{role}}`, "the role {{role}} is not there"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBothModes(t, func(t *testing.T, m mode) {
 				w := setup(t, m, clinic)
 				w.mustApply()
-				w.noChanges()
+				w.assertNoChanges()
 				before := w.state("healthcare_tenant.clinic")
 				names := strings.NewReplacer("{{schema}}", fmt.Sprint(before["schema_name"]), "{{role}}", fmt.Sprint(before["database_role"]))
 				for statement := range strings.SplitSeq(names.Replace(c.statement), ";") {
@@ -26,34 +26,34 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 				}
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
 				for _, words := range []string{`database_state = "ALTERED" -> "INTACT"`, names.Replace(c.words), "Somebody changed it outside Terraform", "0 to add, 1 to change, 0 to destroy"} {
-					if r.code != 2 || !strings.Contains(squeezed(r.out), words) {
-						t.Errorf("exit code %d, want %q in: %s", r.code, words, squeezed(r.out))
+					if r.code != 2 || !strings.Contains(collapseSpace(r.out), words) {
+						t.Errorf("exit code %d, want %q in: %s", r.code, words, collapseSpace(r.out))
 					}
 				}
-				w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-				w.noChanges()
+				w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+				w.assertNoChanges()
 				if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "INTACT" || after["updated_at"] != before["updated_at"] {
 					t.Errorf("%v", after)
 				}
-				w.oneOfEach()
+				w.assertOneTenant()
 			})
 		})
 	}
 
-	t.Run("WhatOnlyAPersonCanPutRight", func(t *testing.T) {
+	t.Run("UnrepairableDrift", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
 			s := w.state("healthcare_tenant.clinic")
 			w.exec(fmt.Sprintf(`ALTER TABLE %s.users OWNER TO %s`, s["schema_name"], s["database_role"]))
 			owns := fmt.Sprintf("the role %s owns table %s.users", s["database_role"], s["schema_name"])
-			w.apply().want(t, "Could not put right the database role of tenant", owns, "take it away by hand", "its role stays as it is")
+			w.apply().wantText(t, "Could not put right the database role of tenant", owns, "take it away by hand", "its role stays as it is")
 			if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "ALTERED" || after["tainted"] == true {
 				t.Errorf("%v", after)
 			}
 			w.exec(fmt.Sprintf(`ALTER TABLE %s.users OWNER TO CURRENT_USER`, s["schema_name"]))
 			w.mustApply()
-			w.noChanges()
+			w.assertNoChanges()
 		})
 	})
 
@@ -63,9 +63,9 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			w.mustApply()
 			schema := fmt.Sprint(w.state("healthcare_tenant.clinic")["schema_name"])
 			w.exec(`ALTER SCHEMA ` + schema + ` RENAME TO elsewhere`)
-			w.run("plan", "-no-color").want(t, "Schema is missing", "the schema "+schema+" is not there", "Bring the schema back from a backup")
+			w.run("plan", "-no-color").wantText(t, "Schema is missing", "the schema "+schema+" is not there", "Bring the schema back from a backup")
 			w.exec(`ALTER SCHEMA elsewhere RENAME TO ` + schema)
-			w.noChanges()
+			w.assertNoChanges()
 			w.exec(`DROP SCHEMA ` + schema + ` CASCADE`)
 			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 {
 				t.Error(r.out)
@@ -73,15 +73,15 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 		})
 	})
 
-	t.Run("TogetherWithAnotherChange", func(t *testing.T) {
+	t.Run("RepairsWithOtherChange", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
 			s := w.state("healthcare_tenant.clinic")
 			w.exec(fmt.Sprintf(`REVOKE SELECT ON %s.roles FROM %s`, s["schema_name"], s["database_role"]))
 			w.write("main.tf", header+strings.Replace(clinic, "St. Mary's Clinic", "St. Mary's Hospital", 1))
-			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-			w.noChanges()
+			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+			w.assertNoChanges()
 			if got := w.text(`SELECT name FROM tenants`); got != "St. Mary's Hospital" || w.state("healthcare_tenant.clinic")["database_state"] != "INTACT" {
 				t.Errorf("%s, %v", got, w.state("healthcare_tenant.clinic"))
 			}
@@ -97,12 +97,12 @@ func TestAccTenant_Drift(t *testing.T) {
 		w.exec(`UPDATE tenants SET name = 'Renamed', name_key = 'renamed', admin_last_name = 'Hopper'`)
 		r := w.run("plan", "-no-color", "-detailed-exitcode")
 		for _, words := range []string{`"Renamed" -> "St. Mary's Clinic"`, `"Hopper" -> "Lovelace"`, "0 to add, 1 to change, 0 to destroy"} {
-			if r.code != 2 || !strings.Contains(squeezed(r.out), words) {
-				t.Errorf("exit code %d, want %q in: %s", r.code, words, squeezed(r.out))
+			if r.code != 2 || !strings.Contains(collapseSpace(r.out), words) {
+				t.Errorf("exit code %d, want %q in: %s", r.code, words, collapseSpace(r.out))
 			}
 		}
 		w.mustApply()
-		w.noChanges()
+		w.assertNoChanges()
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
 		if r := w.run("plan", "-no-color", "-detailed-exitcode"); r.code != 2 || !strings.Contains(r.out, "1 to add, 0 to change, 0 to destroy") {
 			t.Errorf("exit code %d: %s", r.code, r.out)

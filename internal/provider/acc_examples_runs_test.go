@@ -18,16 +18,16 @@ import (
 
 // The runs of exampleRuns.
 
-func runQuickstart(t *testing.T, w *world) {
-	w.place("quickstart/main.tf", "main.tf")
-	w.mustApply().want(t, `status = "ACTIVE"`, `schema_name = "st_marys_clinic_`)
-	w.oneOfEach()
-	w.place("guides/quickstart/look.sh", "look.sh")
-	w.mustShell("look.sh").want(t, "SEND_WELCOME_EMAIL COMPLETED", "Says ACTIVE")
-	w.noChanges()
-	w.destroyed()
-	w.mustApply().want(t, "1 added")
-	w.destroyed()
+func runQuickstart(t *testing.T, w *testEnv) {
+	w.copyExample("quickstart/main.tf", "main.tf")
+	w.mustApply().wantText(t, `status = "ACTIVE"`, `schema_name = "st_marys_clinic_`)
+	w.assertOneTenant()
+	w.copyExample("guides/quickstart/look.sh", "look.sh")
+	w.mustShell("look.sh").wantText(t, "SEND_WELCOME_EMAIL COMPLETED", "Says ACTIVE")
+	w.assertNoChanges()
+	w.destroyAll()
+	w.mustApply().wantText(t, "1 added")
+	w.destroyAll()
 }
 
 // names of settings, each of which has to be one that the programs read.
@@ -55,15 +55,15 @@ func known(t *testing.T, names [][]string) {
 	}
 }
 
-func runEnvironment(t *testing.T, w *world) {
-	w.place("guides/quickstart/environment.sh", "environment.sh")
+func runEnvironment(t *testing.T, w *testEnv) {
+	w.copyExample("guides/quickstart/environment.sh", "environment.sh")
 	w.mustShell("-eu", "environment.sh")
 	known(t, regexp.MustCompile(`\b([A-Z_]+)=`).FindAllStringSubmatch(w.read("environment.sh"), -1))
 }
 
-func runProvider(t *testing.T, w *world) {
+func runProvider(t *testing.T, w *testEnv) {
 	w.remove("main.tf")
-	w.place("provider/provider.tf", "provider.tf")
+	w.copyExample("provider/provider.tf", "provider.tf")
 	w.write("tenant.tf", clinic)
 	// Of what the example names, this world has no more than the database.
 	w.write("provider_override.tf", fmt.Sprintf(`provider "healthcare" {
@@ -83,47 +83,47 @@ func runProvider(t *testing.T, w *world) {
 `, w.net.Passphrase(), w.net.RPCURL(), w.mail.SMTPHost(), w.env["MAIL_PORT"]))
 	w.env = map[string]string{"TF_VAR_database_url": w.env["DATABASE_URL"], "TF_VAR_deployer_secret": w.seed, "TF_VAR_smtp_password": "none"}
 	w.mustApply()
-	w.oneOfEach()
-	w.noChanges()
+	w.assertOneTenant()
+	w.assertNoChanges()
 	if by := w.text(`SELECT managed_by FROM tenants`); by != "infrastructure/tenants" {
 		t.Error(by)
 	}
-	w.destroyed()
+	w.destroyAll()
 }
 
-func runProviderAPI(_ *testing.T, w *world) {
-	w.place("provider/api.tf", "provider.tf", "https://tenants.platform.example", w.server.url)
+func runProviderAPI(_ *testing.T, w *testEnv) {
+	w.copyExample("provider/api.tf", "provider.tf", "https://tenants.platform.example", w.server.url)
 	w.write("tenant.tf", strings.Replace(clinic, "\n}\n", "\n  provider = healthcare.through_api\n}\n", 1))
 	w.mustApply()
-	w.oneOfEach()
-	w.noChanges()
-	w.destroyed()
+	w.assertOneTenant()
+	w.assertNoChanges()
+	w.destroyAll()
 }
 
-func runResource(t *testing.T, w *world) {
-	w.place("resources/healthcare_tenant/resource.tf", "tenant.tf")
+func runResource(t *testing.T, w *testEnv) {
+	w.copyExample("resources/healthcare_tenant/resource.tf", "tenant.tf")
 	w.mustApply()
-	w.oneOfEach()
-	w.noChanges()
-	w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected")
+	w.assertOneTenant()
+	w.assertNoChanges()
+	w.run("destroy", "-auto-approve", "-no-color").wantText(t, "Tenant is protected")
 	w.write("tenant_override.tf", "resource \"healthcare_tenant\" \"clinic\" {\n  deletion_protection = false\n}\n")
-	w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-	w.destroyed()
+	w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+	w.destroyAll()
 }
 
-func runPassword(_ *testing.T, w *world) {
+func runPassword(_ *testing.T, w *testEnv) {
 	w.env["TF_VAR_admin_password"] = password
-	w.place("resources/healthcare_tenant/password.tf", "tenant.tf")
+	w.copyExample("resources/healthcare_tenant/password.tf", "tenant.tf")
 	w.mustApply()
-	w.isPassword(password)
-	w.noChanges()
-	w.destroyed()
+	w.assertPassword(password)
+	w.assertNoChanges()
+	w.destroyAll()
 }
 
 const exampleID = "0198c5a4-7b1e-7c3a-9f52-3d1c8a7e4b60"
 
-// forgotten makes the clinic, takes it out of the state, and gives its id.
-func (w *world) forgotten() string {
+// createForgotten makes the clinic, takes it out of the state, and gives its id.
+func (w *testEnv) createForgotten() string {
 	w.t.Helper()
 	w.write("main.tf", header+clinic)
 	w.mustApply()
@@ -132,11 +132,11 @@ func (w *world) forgotten() string {
 	return id
 }
 
-func runImport(t *testing.T, w *world) {
-	id := w.forgotten()
-	w.place("resources/healthcare_tenant/import-by-string-id.tf", "import.tf", exampleID, id)
-	w.mustApply().want(t, "1 imported, 0 added, 0 changed, 0 destroyed")
-	w.noChanges()
+func runImport(t *testing.T, w *testEnv) {
+	id := w.createForgotten()
+	w.copyExample("resources/healthcare_tenant/import-by-string-id.tf", "import.tf", exampleID, id)
+	w.mustApply().wantText(t, "1 imported, 0 added, 0 changed, 0 destroyed")
+	w.assertNoChanges()
 	w.remove("import.tf")
 	commands := 0
 	for line := range strings.Lines(strings.ReplaceAll(example(t, "resources/healthcare_tenant/import.sh"), exampleID, id)) {
@@ -145,28 +145,28 @@ func runImport(t *testing.T, w *world) {
 		}
 		commands++
 		w.run("state", "rm", "healthcare_tenant.clinic")
-		w.mustShell("-c", line).want(t, "Import successful!")
-		w.noChanges()
+		w.mustShell("-c", line).wantText(t, "Import successful!")
+		w.assertNoChanges()
 	}
 	if commands != 2 {
 		t.Errorf("%d commands", commands)
 	}
-	w.destroyed()
+	w.destroyAll()
 }
 
-func runImportByIdentity(t *testing.T, w *world) {
+func runImportByIdentity(t *testing.T, w *testEnv) {
 	if out, _ := exec.Command(w.cli, "version").Output(); regexp.MustCompile(`^Terraform v1\.(\d|1[01])\.`).Match(out) {
 		w.cli = newestCLI(t)
 	}
-	id := w.forgotten()
-	w.place("resources/healthcare_tenant/identity-import.tf", "import.tf", exampleID, id)
-	w.mustApply().want(t, "1 imported, 0 added, 0 changed, 0 destroyed")
-	w.noChanges()
+	id := w.createForgotten()
+	w.copyExample("resources/healthcare_tenant/identity-import.tf", "import.tf", exampleID, id)
+	w.mustApply().wantText(t, "1 imported, 0 added, 0 changed, 0 destroyed")
+	w.assertNoChanges()
 	w.remove("import.tf")
-	w.destroyed()
+	w.destroyAll()
 }
 
-func runDataSources(t *testing.T, w *world) {
+func runDataSources(t *testing.T, w *testEnv) {
 	w.write("main.tf", header+clinic)
 	w.mustApply()
 	s := w.state("healthcare_tenant.clinic")
@@ -175,50 +175,50 @@ func runDataSources(t *testing.T, w *world) {
 		"healthcare_tenants":                    {"active_tenants", fmt.Sprintf(`{"St. Mary's Clinic":%q}`, s["id"])},
 		"healthcare_tenant_provisioning_status": {"clinic_steps", `"SEND_WELCOME_EMAIL":"COMPLETED"`},
 	} {
-		w.place("data-sources/"+folder+"/data-source.tf", "example.tf")
+		w.copyExample("data-sources/"+folder+"/data-source.tf", "example.tf")
 		w.mustApply()
 		if got := text(t, w.outputs()[c.output]); !strings.Contains(got, c.words) {
 			t.Errorf("%s: %s, want %s", folder, got, c.words)
 		}
-		w.noChanges()
+		w.assertNoChanges()
 	}
 	w.remove("example.tf")
 	w.mustApply()
-	w.destroyed()
+	w.destroyAll()
 }
 
-func runFunctions(t *testing.T, w *world) {
-	w.place("functions/slug/function.tf", "slug.tf")
-	w.place("functions/contract_id/function.tf", "contract_id.tf")
+func runFunctions(t *testing.T, w *testEnv) {
+	w.copyExample("functions/slug/function.tf", "slug.tf")
+	w.copyExample("functions/contract_id/function.tf", "contract_id.tf")
 	w.mustApply()
 	out := w.outputs()
 	if id, _ := out["contract_id"].(string); out["schema_begins_with"] != "st_marys_clinic" || len(id) != 56 || id[0] != 'C' {
 		t.Errorf("%v", out)
 	}
-	w.noChanges()
-	w.destroyed()
+	w.assertNoChanges()
+	w.destroyAll()
 }
 
-func runEphemeral(t *testing.T, w *world) {
-	seen := w.psql()
-	w.place("ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf", "example.tf")
+func runEphemeral(t *testing.T, w *testEnv) {
+	output := w.installPsql()
+	w.copyExample("ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf", "example.tf")
 	w.mustApply()
-	if got := w.read(seen); got != "SELECT count(*) FROM users: 1" {
+	if got := w.read(output); got != "SELECT count(*) FROM users: 1" {
 		t.Errorf("psql saw %q", got)
 	}
 	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
 		t.Errorf("%d logins are left", n)
 	}
-	w.noChanges()
-	w.destroyed()
+	w.assertNoChanges()
+	w.destroyAll()
 }
 
-func runCI(t *testing.T, w *world) {
-	state := pgtest.Empty(t)
+func runCI(t *testing.T, w *testEnv) {
+	state := pgtest.EmptyDatabase(t)
 	w.env["PG_CONN_STR"] = state
-	w.mirrored()
-	w.place("guides/tenant-per-environment-in-ci/main.tf", "main.tf")
-	w.place("guides/tenant-per-environment-in-ci/ci.sh", "ci.sh")
+	w.installMirror()
+	w.copyExample("guides/tenant-per-environment-in-ci/main.tf", "main.tf")
+	w.copyExample("guides/tenant-per-environment-in-ci/ci.sh", "ci.sh")
 	// As a developer does once, who then commits the lock file.
 	w.env["TF_VAR_environment"] = "staging"
 	r := w.shell("-c", "terraform init -no-color -backend=false")
@@ -232,12 +232,12 @@ func runCI(t *testing.T, w *world) {
 	if r := w.shell("ci.sh", "plan", "staging"); r.code != 2 {
 		t.Fatalf("plan ended with %d: %s", r.code, r.out)
 	}
-	w.mustShell("ci.sh", "apply", "staging").want(t, "1 added, 0 changed, 0 destroyed")
-	w.mustShell("ci.sh", "plan", "staging").want(t, "No changes")
+	w.mustShell("ci.sh", "apply", "staging").wantText(t, "1 added, 0 changed, 0 destroyed")
+	w.mustShell("ci.sh", "plan", "staging").wantText(t, "No changes")
 	if r := w.shell("ci.sh", "plan", "production"); r.code != 2 {
 		t.Fatalf("plan ended with %d: %s", r.code, r.out)
 	}
-	w.mustShell("ci.sh", "apply", "production").want(t, "1 added, 0 changed, 0 destroyed")
+	w.mustShell("ci.sh", "apply", "production").wantText(t, "1 added, 0 changed, 0 destroyed")
 	if got := w.text(`SELECT string_agg(name || ' ' || managed_by, ', ' ORDER BY name) FROM tenants WHERE status = 'ACTIVE'`); got !=
 		"Clinic App production clinic-app/production, Clinic App staging clinic-app/staging" {
 		t.Error(got)
@@ -251,7 +251,7 @@ func runCI(t *testing.T, w *world) {
 	if n := w.count(`SELECT count(*) FROM tenants WHERE admin_last_name = 'Hopper'`); n != 1 {
 		t.Error("the look for drift changed something")
 	}
-	w.mustShell("ci.sh", "remove", "staging").want(t, "1 destroyed")
+	w.mustShell("ci.sh", "remove", "staging").wantText(t, "1 destroyed")
 	if r := w.shell("ci.sh", "remove", "production"); r.code != 1 || !strings.Contains(r.out, "Tenant is protected") {
 		t.Errorf("remove ended with %d: %s", r.code, r.out)
 	}
@@ -260,9 +260,9 @@ func runCI(t *testing.T, w *world) {
 	}
 }
 
-// mirrored has the CLI install the provider from a mirror, so that init, lock files
+// installMirror has the CLI install the provider from a mirror, so that init, lock files
 // and version constraints count as they do with a registry.
-func (w *world) mirrored() {
+func (w *testEnv) installMirror() {
 	w.t.Helper()
 	mirror := filepath.Join(w.dir, "mirror")
 	for _, address := range []string{provider.Address, strings.Replace(provider.Address, "terraform.io", "opentofu.org", 1)} {
@@ -277,9 +277,9 @@ func (w *world) mirrored() {
 	w.write("cli.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
 }
 
-func runWorkflow(t *testing.T, w *world) {
+func runWorkflow(t *testing.T, w *testEnv) {
 	const file = "guides/tenant-per-environment-in-ci/github-actions.yml"
-	w.place(file, "workflow.yml")
+	w.copyExample(file, "workflow.yml")
 	w.write("main.tf", `output "jobs" { value = { for name, job in yamldecode(file("workflow.yml")).jobs : name => [for s in job.steps : s.run if can(s.run)] } }`)
 	w.mustApply()
 	jobs, _ := w.outputs()["jobs"].(map[string]any)
@@ -303,51 +303,51 @@ func runWorkflow(t *testing.T, w *world) {
 	known(t, slices.DeleteFunc(names, func(name []string) bool { return name[1] == "PG_CONN_STR" })) // Terraform's own.
 }
 
-func runImporting(t *testing.T, w *world) {
+func runImporting(t *testing.T, w *testEnv) {
 	hospital := strings.NewReplacer(`"clinic"`, `"hospital"`, "St. Mary's Clinic", "City Hospital", "ada@st-marys", "grace@city", "Ada", "Grace", "Lovelace", "Hopper").Replace(clinic)
 	w.write("main.tf", header+clinic+hospital)
 	w.mustApply()
 	w.run("state", "rm", "healthcare_tenant.clinic", "healthcare_tenant.hospital")
 
 	w.write("main.tf", header)
-	w.place("guides/importing-tenants/one.tf", "import.tf")
+	w.copyExample("guides/importing-tenants/one.tf", "import.tf")
 	if r := w.run("plan", "-no-color", "-generate-config-out=clinic.tf"); r.code != 0 {
 		t.Fatal(r.out)
 	}
-	w.mustApply().want(t, "1 imported, 0 added, 0 changed, 0 destroyed")
-	w.noChanges()
+	w.mustApply().wantText(t, "1 imported, 0 added, 0 changed, 0 destroyed")
+	w.assertNoChanges()
 	if s := w.state("healthcare_tenant.clinic"); s["deletion_protection"] != false || s["admin_password_wo_version"] != nil {
 		t.Errorf("state %v", s)
 	}
 
 	w.remove("import.tf", "clinic.tf")
-	w.place("guides/importing-tenants/several.tf", "several.tf")
-	w.place("guides/importing-tenants/moved.tf", "moved.tf")
-	w.mustApply().want(t, "1 imported, 0 added, 0 changed, 0 destroyed")
-	w.noChanges()
+	w.copyExample("guides/importing-tenants/several.tf", "several.tf")
+	w.copyExample("guides/importing-tenants/moved.tf", "moved.tf")
+	w.mustApply().wantText(t, "1 imported, 0 added, 0 changed, 0 destroyed")
+	w.assertNoChanges()
 
 	w.remove("several.tf", "moved.tf")
-	w.place("guides/importing-tenants/removed.tf", "removed.tf")
+	w.copyExample("guides/importing-tenants/removed.tf", "removed.tf")
 	w.mustApply()
-	w.noChanges()
+	w.assertNoChanges()
 	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 2 || w.state(`healthcare_tenant.all["City Hospital"]`) != nil {
 		t.Errorf("%d live tenants", n)
 	}
 }
 
-func runAPIMode(t *testing.T, w *world) {
+func runAPIMode(t *testing.T, w *testEnv) {
 	w.write("main.tf", header+clinic)
-	w.place("guides/api-mode/before.tf", "provider.tf")
+	w.copyExample("guides/api-mode/before.tf", "provider.tf")
 	w.mustApply()
-	w.noChanges()
+	w.assertNoChanges()
 	before := w.state("healthcare_tenant.clinic")
 
-	w.mode = throughAPI
+	w.mode = apiMode
 	w.environment()
 	w.env["TF_VAR_tenant_api_url"] = w.server.url
-	w.place("guides/api-mode/after.tf", "provider.tf")
-	w.noChanges()
-	w.mustApply().want(t, "0 added, 0 changed, 0 destroyed")
+	w.copyExample("guides/api-mode/after.tf", "provider.tf")
+	w.assertNoChanges()
+	w.mustApply().wantText(t, "0 added, 0 changed, 0 destroyed")
 	after := w.state("healthcare_tenant.clinic")
 	if before["soroban_contract_state"] != "LIVE" || after["soroban_contract_state"] != "LIVE" {
 		t.Errorf("contract: %v, %v", before["soroban_contract_state"], after["soroban_contract_state"])
@@ -358,11 +358,11 @@ func runAPIMode(t *testing.T, w *world) {
 		t.Errorf("before %v, after %v", before, after)
 	}
 
-	w.place("guides/api-mode/keys.sh", "keys.sh")
+	w.copyExample("guides/api-mode/keys.sh", "keys.sh")
 	if r := w.mustShell("-eu", "keys.sh"); strings.Count(r.out, "hck_") < 2 {
 		t.Error("no two keys")
 	} else {
-		r.want(t, "terraform-operations", "tenants:credentials")
+		r.wantText(t, "terraform-operations", "tenants:credentials")
 	}
 
 	// A key that may only read is enough for a plan.
@@ -373,73 +373,73 @@ func runAPIMode(t *testing.T, w *world) {
 	}
 	writer := w.token
 	w.token = strings.TrimSpace(string(reader))
-	w.noChanges()
-	w.run("destroy", "-auto-approve", "-no-color").want(t, "Could not archive tenant", "needs the scope tenants:write")
+	w.assertNoChanges()
+	w.run("destroy", "-auto-approve", "-no-color").wantText(t, "Could not archive tenant", "needs the scope tenants:write")
 	w.token = writer
 
-	w.mode = inDatabase
-	w.place("guides/api-mode/before.tf", "provider.tf")
-	w.noChanges()
-	w.destroyed()
+	w.mode = databaseMode
+	w.copyExample("guides/api-mode/before.tf", "provider.tf")
+	w.assertNoChanges()
+	w.destroyAll()
 }
 
-func runLogin(t *testing.T, w *world) {
+func runLogin(t *testing.T, w *testEnv) {
 	w.write("main.tf", header+clinic)
 	w.mustApply()
 	s := w.state("healthcare_tenant.clinic")
 	role, schema := fmt.Sprint(s["database_role"]), fmt.Sprint(s["schema_name"])
 	name := "records_" + schema // Roles are the whole server's.
-	w.place("guides/application-credentials/login.sql", "login.sql",
+	w.copyExample("guides/application-credentials/login.sql", "login.sql",
 		"st_marys_clinic_1795361446831_0de3a7e2", role, "st_marys_clinic_1795361446831", schema, "records_st_marys", name)
 	w.exec(w.read("login.sql"))
 	t.Cleanup(func() { w.exec("DROP ROLE " + name) })
 	cmd := w.program(os.Args[0], "--command", "SELECT count(*) FROM users")
 	cfg := w.pg.Config()
-	cmd.Env = append(cmd.Env, asPsql+"="+filepath.Join(w.dir, "seen"), "PGHOST="+cfg.Host, fmt.Sprintf("PGPORT=%d", cfg.Port),
+	cmd.Env = append(cmd.Env, psqlEnv+"="+filepath.Join(w.dir, "seen"), "PGHOST="+cfg.Host, fmt.Sprintf("PGPORT=%d", cfg.Port),
 		"PGDATABASE="+cfg.Database, "PGUSER="+name, "PGPASSWORD=from-your-secret-store")
-	if r := w.ran(cmd); r.code != 0 || w.read("seen") != "SELECT count(*) FROM users: 1" {
+	if r := w.runCommand(cmd); r.code != 0 || w.read("seen") != "SELECT count(*) FROM users: 1" {
 		t.Fatalf("exit code %d: %s", r.code, r.out)
 	}
-	w.noChanges() // It is nobody's drift,
-	w.mustShell("-c", "tenant-api tenants verify").want(t, "0 findings")
-	w.destroyed() // and archiving leaves it to its owner.
+	w.assertNoChanges() // It is nobody's drift,
+	w.mustShell("-c", "tenant-api tenants verify").wantText(t, "0 findings")
+	w.destroyAll() // and archiving leaves it to its owner.
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1 AND rolcanlogin`, name); n != 1 {
 		t.Error("the login has gone with its tenant")
 	}
 }
 
-func runStore(t *testing.T, w *world) {
-	w.place("guides/application-credentials/store.tf", "store.tf")
+func runStore(t *testing.T, w *testEnv) {
+	w.copyExample("guides/application-credentials/store.tf", "store.tf")
 	if r := w.run("fmt", "-check", "-diff", "-no-color", "store.tf"); r.code != 0 {
 		t.Error(r.out)
 	}
 }
 
-func runUpgrading(t *testing.T, w *world) {
-	w.mirrored()
+func runUpgrading(t *testing.T, w *testEnv) {
+	w.installMirror()
 	w.remove("main.tf")
-	w.place("guides/upgrading/versions.tf", "versions.tf")
+	w.copyExample("guides/upgrading/versions.tf", "versions.tf")
 	w.write("tenant.tf", clinic)
 	if r := w.run("init", "-no-color"); r.code != 0 {
 		t.Fatal(r.out)
 	}
 	w.mustApply()
-	w.place("guides/upgrading/upgrade.sh", "upgrade.sh")
-	w.mustShell("upgrade.sh").want(t, "0 findings", "tenant schemas")
-	w.noChanges()
-	w.destroyed()
+	w.copyExample("guides/upgrading/upgrade.sh", "upgrade.sh")
+	w.mustShell("upgrade.sh").wantText(t, "0 findings", "tenant schemas")
+	w.assertNoChanges()
+	w.destroyAll()
 }
 
-func runTroubleshooting(t *testing.T, w *world) {
+func runTroubleshooting(t *testing.T, w *testEnv) {
 	w.write("main.tf", header+clinic)
 	w.env["SOROBAN_MAX_FEE"] = "100"
-	w.apply().want(t, "Could not create tenant")
+	w.apply().wantText(t, "Could not create tenant")
 	delete(w.env, "SOROBAN_MAX_FEE")
 	id := w.text(`SELECT id::text FROM tenants`)
-	w.place("guides/troubleshooting/log.sh", "log.sh", "01a203e1-9baf-7699-9d50-5b880de3a7e2", id)
-	w.mustShell("log.sh").want(t, "provisioning step SEND_WELCOME_EMAIL COMPLETED", "tenant_id="+id)
-	w.place("guides/troubleshooting/look.sh", "look.sh")
-	w.mustShell("-eu", "look.sh").want(t, "2 SEND_WELCOME_EMAIL COMPLETED", "0 findings", "Says ACTIVE")
-	w.noChanges()
-	w.destroyed()
+	w.copyExample("guides/troubleshooting/log.sh", "log.sh", "01a203e1-9baf-7699-9d50-5b880de3a7e2", id)
+	w.mustShell("log.sh").wantText(t, "provisioning step SEND_WELCOME_EMAIL COMPLETED", "tenant_id="+id)
+	w.copyExample("guides/troubleshooting/look.sh", "look.sh")
+	w.mustShell("-eu", "look.sh").wantText(t, "2 SEND_WELCOME_EMAIL COMPLETED", "0 findings", "Says ACTIVE")
+	w.assertNoChanges()
+	w.destroyAll()
 }

@@ -15,57 +15,57 @@ import (
 type exampleRun struct {
 	files []string // Below examples/.
 	modes []mode
-	run   func(t *testing.T, w *world)
+	run   func(t *testing.T, w *testEnv)
 
-	elsewhere string // The test that runs them, in place of this one.
-	because   string // Why they are not run whole.
+	coveredBy string // The test that runs them, in place of this one.
+	reason    string // Why they are not run whole.
 }
 
-var both = []mode{inDatabase, throughAPI}
+var bothModes = []mode{databaseMode, apiMode}
 
 // exampleRuns has every file of examples/ in just one of its runs.
 var exampleRuns = map[string]exampleRun{
-	"Quickstart": {files: []string{"quickstart/main.tf", "guides/quickstart/look.sh"}, modes: both, run: runQuickstart},
-	"Environment": {files: []string{"guides/quickstart/environment.sh"}, modes: []mode{inDatabase}, run: runEnvironment,
-		because: "its values are placeholders; the variables are compared with those that the programs read"},
+	"Quickstart": {files: []string{"quickstart/main.tf", "guides/quickstart/look.sh"}, modes: bothModes, run: runQuickstart},
+	"Environment": {files: []string{"guides/quickstart/environment.sh"}, modes: []mode{databaseMode}, run: runEnvironment,
+		reason: "its values are placeholders; the variables are compared with those that the programs read"},
 
-	"Provider":    {files: []string{"provider/provider.tf"}, modes: []mode{inDatabase}, run: runProvider},
-	"ProviderAPI": {files: []string{"provider/api.tf"}, modes: []mode{throughAPI}, run: runProviderAPI},
+	"Provider":    {files: []string{"provider/provider.tf"}, modes: []mode{databaseMode}, run: runProvider},
+	"ProviderAPI": {files: []string{"provider/api.tf"}, modes: []mode{apiMode}, run: runProviderAPI},
 
-	"Resource": {files: []string{"resources/healthcare_tenant/resource.tf"}, modes: both, run: runResource},
-	"Password": {files: []string{"resources/healthcare_tenant/password.tf"}, modes: both, run: runPassword},
+	"Resource": {files: []string{"resources/healthcare_tenant/resource.tf"}, modes: bothModes, run: runResource},
+	"Password": {files: []string{"resources/healthcare_tenant/password.tf"}, modes: bothModes, run: runPassword},
 	"Import": {files: []string{"resources/healthcare_tenant/import-by-string-id.tf", "resources/healthcare_tenant/import.sh"},
-		modes: both, run: runImport},
-	"ImportByIdentity": {files: []string{"resources/healthcare_tenant/identity-import.tf"}, modes: both, run: runImportByIdentity},
+		modes: bothModes, run: runImport},
+	"ImportByIdentity": {files: []string{"resources/healthcare_tenant/identity-import.tf"}, modes: bothModes, run: runImportByIdentity},
 
 	"DataSources": {files: []string{"data-sources/healthcare_tenant/data-source.tf", "data-sources/healthcare_tenants/data-source.tf",
-		"data-sources/healthcare_tenant_provisioning_status/data-source.tf"}, modes: both, run: runDataSources},
-	"Functions": {files: []string{"functions/contract_id/function.tf", "functions/slug/function.tf"}, modes: []mode{inDatabase}, run: runFunctions},
-	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: both, run: runEphemeral},
+		"data-sources/healthcare_tenant_provisioning_status/data-source.tf"}, modes: bothModes, run: runDataSources},
+	"Functions": {files: []string{"functions/contract_id/function.tf", "functions/slug/function.tf"}, modes: []mode{databaseMode}, run: runFunctions},
+	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: bothModes, run: runEphemeral},
 
-	"ActionResume":  {files: []string{"actions/healthcare_tenant_resume/action.tf"}, elsewhere: "TestAccNewest_ResumeShowsTheSteps"},
-	"ActionResend":  {files: []string{"actions/healthcare_tenant_resend_welcome_email/action.tf"}, elsewhere: "TestAccNewest_Invoke"},
-	"ActionRestore": {files: []string{"actions/healthcare_tenant_restore/action.tf"}, elsewhere: "TestAccNewest_Invoke"},
-	"ActionPurge":   {files: []string{"actions/healthcare_tenant_purge/action.tf"}, elsewhere: "TestAccNewest_Invoke"},
-	"List":          {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, elsewhere: "TestAccNewest_Query"},
+	"ActionResume":  {files: []string{"actions/healthcare_tenant_resume/action.tf"}, coveredBy: "TestAccNewest_ResumeShowsTheSteps"},
+	"ActionResend":  {files: []string{"actions/healthcare_tenant_resend_welcome_email/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
+	"ActionRestore": {files: []string{"actions/healthcare_tenant_restore/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
+	"ActionPurge":   {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
+	"List":          {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, coveredBy: "TestAccNewest_Query"},
 
-	"CI": {files: []string{"guides/tenant-per-environment-in-ci/main.tf", "guides/tenant-per-environment-in-ci/ci.sh"}, modes: both, run: runCI},
-	"Workflow": {files: []string{"guides/tenant-per-environment-in-ci/github-actions.yml"}, modes: []mode{inDatabase}, run: runWorkflow,
-		because: "it needs GitHub; it is read as YAML, and its commands and variables are looked at"},
+	"CI": {files: []string{"guides/tenant-per-environment-in-ci/main.tf", "guides/tenant-per-environment-in-ci/ci.sh"}, modes: bothModes, run: runCI},
+	"Workflow": {files: []string{"guides/tenant-per-environment-in-ci/github-actions.yml"}, modes: []mode{databaseMode}, run: runWorkflow,
+		reason: "it needs GitHub; it is read as YAML, and its commands and variables are looked at"},
 	"Importing": {files: []string{"guides/importing-tenants/one.tf", "guides/importing-tenants/several.tf", "guides/importing-tenants/moved.tf",
-		"guides/importing-tenants/removed.tf"}, modes: both, run: runImporting},
-	"APIMode": {files: []string{"guides/api-mode/before.tf", "guides/api-mode/after.tf", "guides/api-mode/keys.sh"}, modes: []mode{inDatabase}, run: runAPIMode},
-	"Login":   {files: []string{"guides/application-credentials/login.sql"}, modes: both, run: runLogin},
-	"Store": {files: []string{"guides/application-credentials/store.tf"}, modes: []mode{inDatabase}, run: runStore,
-		because: "it is about other providers, which come from a registry; the CLI reads it and finds its style right"},
-	"Upgrading":       {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{inDatabase}, run: runUpgrading},
-	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: both, run: runTroubleshooting},
+		"guides/importing-tenants/removed.tf"}, modes: bothModes, run: runImporting},
+	"APIMode": {files: []string{"guides/api-mode/before.tf", "guides/api-mode/after.tf", "guides/api-mode/keys.sh"}, modes: []mode{databaseMode}, run: runAPIMode},
+	"Login":   {files: []string{"guides/application-credentials/login.sql"}, modes: bothModes, run: runLogin},
+	"Store": {files: []string{"guides/application-credentials/store.tf"}, modes: []mode{databaseMode}, run: runStore,
+		reason: "it is about other providers, which come from a registry; the CLI reads it and finds its style right"},
+	"Upgrading":       {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{databaseMode}, run: runUpgrading},
+	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
 func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	for name, e := range exampleRuns {
-		if e.elsewhere != "" {
+		if e.coveredBy != "" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestAccExamples(t *testing.T) {
 			for _, m := range e.modes {
 				t.Run(string(m), func(t *testing.T) {
 					w := setup(t, m, "")
-					w.tools()
+					w.installTools()
 					e.run(t, w)
 				})
 			}
@@ -84,10 +84,10 @@ func TestAccExamples(t *testing.T) {
 // TestExamples_EachIsRun: a file of examples/ that nobody runs fails, and so does a
 // run without its file.
 func TestExamples_EachIsRun(t *testing.T) {
-	there := map[string]int{}
+	runs := map[string]int{}
 	err := filepath.WalkDir("../../examples", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
-			there[strings.TrimPrefix(filepath.ToSlash(path), "../../examples/")] = 0
+			runs[strings.TrimPrefix(filepath.ToSlash(path), "../../examples/")] = 0
 		}
 		return err
 	})
@@ -96,24 +96,24 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 	for name, e := range exampleRuns {
 		for _, file := range e.files {
-			if _, ok := there[file]; !ok {
+			if _, ok := runs[file]; !ok {
 				t.Errorf("%s: there is no examples/%s", name, file)
 			}
-			there[file]++
-			if e.elsewhere != "" {
+			runs[file]++
+			if e.coveredBy != "" {
 				folder := filepath.Base(filepath.Dir(file))
-				if source := functionSource(t, e.elsewhere); !strings.Contains(source, `"`+folder+`"`) {
-					t.Errorf("%s does not run examples/%s", e.elsewhere, file)
+				if source := functionSource(t, e.coveredBy); !strings.Contains(source, `"`+folder+`"`) {
+					t.Errorf("%s does not run examples/%s", e.coveredBy, file)
 				}
 			}
 		}
-		if e.elsewhere == "" && (e.run == nil || len(e.modes) == 0) {
+		if e.coveredBy == "" && (e.run == nil || len(e.modes) == 0) {
 			t.Errorf("%s is not run", name)
 		}
 	}
-	for _, file := range slices.Sorted(maps.Keys(there)) {
-		if there[file] != 1 {
-			t.Errorf("examples/%s is in %d runs of exampleRuns", file, there[file])
+	for _, file := range slices.Sorted(maps.Keys(runs)) {
+		if runs[file] != 1 {
+			t.Errorf("examples/%s is in %d runs of exampleRuns", file, runs[file])
 		}
 	}
 	if out, err := exec.Command(cli, "fmt", "-check", "-diff", "-recursive", "../../examples").CombinedOutput(); err != nil {
@@ -133,8 +133,8 @@ func functionSource(t *testing.T, name string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, rest, ok := strings.Cut(string(text), "\nfunc "+name+"("); ok {
-			body, _, _ := strings.Cut(rest, "\n}\n")
+		if _, after, ok := strings.Cut(string(text), "\nfunc "+name+"("); ok {
+			body, _, _ := strings.Cut(after, "\n}\n")
 			return body
 		}
 	}
@@ -142,9 +142,9 @@ func functionSource(t *testing.T, name string) string {
 	return ""
 }
 
-// tools puts the programs of the documentation into PATH: the CLI as terraform, and
+// installTools puts the programs of the documentation into PATH: the CLI as terraform, and
 // tenant-api.
-func (w *world) tools() {
+func (w *testEnv) installTools() {
 	w.t.Helper()
 	bin := filepath.Join(w.dir, "tools")
 	path, err := exec.LookPath(w.cli)
@@ -159,13 +159,13 @@ func (w *world) tools() {
 	w.path = bin + ":"
 }
 
-// place copies an example into the working directory; words of it can be replaced.
-func (w *world) place(file, as string, replaced ...string) {
+// copyExample copies an example into the working directory; words of it can be replaced.
+func (w *testEnv) copyExample(file, target string, replacements ...string) {
 	w.t.Helper()
-	w.write(as, strings.NewReplacer(replaced...).Replace(example(w.t, file)))
+	w.write(target, strings.NewReplacer(replacements...).Replace(example(w.t, file)))
 }
 
-func (w *world) remove(names ...string) {
+func (w *testEnv) remove(names ...string) {
 	w.t.Helper()
 	for _, name := range names {
 		if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
@@ -176,17 +176,17 @@ func (w *world) remove(names ...string) {
 
 // shell runs commands of the documentation, with the platform's settings besides
 // those of the CLI, and somebody who says yes.
-func (w *world) shell(args ...string) result {
+func (w *testEnv) shell(args ...string) result {
 	w.t.Helper()
 	cmd := w.program("sh", args...)
 	cmd.Stdin = strings.NewReader("yes\n")
 	for name, value := range w.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	return w.ran(cmd)
+	return w.runCommand(cmd)
 }
 
-func (w *world) mustShell(args ...string) result {
+func (w *testEnv) mustShell(args ...string) result {
 	w.t.Helper()
 	r := w.shell(args...)
 	if r.code != 0 {
@@ -195,8 +195,8 @@ func (w *world) mustShell(args ...string) result {
 	return r
 }
 
-// destroyed takes down what is there.
-func (w *world) destroyed() {
+// destroyAll takes down what is there.
+func (w *testEnv) destroyAll() {
 	w.t.Helper()
 	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 		w.t.Errorf("destroy ended with %d: %s", r.code, r.out)

@@ -11,58 +11,58 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 )
 
-// hold stops a run in one step: arrange makes the world wait there, reached
+// stepBarrier stops a run in one step: arrange makes the world wait there, reached
 // tells that the run has come to it, release lets the world go on.
-type hold struct {
+type stepBarrier struct {
 	step    string
-	arrange func(w *world) (release func())
-	reached func(w *world) bool
+	block   func(w *testEnv) (release func())
+	reached func(w *testEnv) bool
 }
 
-// holds are the seven steps, each with something real that keeps it waiting.
-var holds = []hold{
-	{"CREATE_TENANT_RECORD", lockTable("tenants"), waitingForLock},
-	{"CREATE_SCHEMA", onDDL("CREATE SCHEMA"), waitingForLock},
-	{"RUN_MIGRATIONS", onDDL("CREATE TABLE"), waitingForLock},
-	{"SEED_ROLES_AND_USER", lockTable("tenant_invitations"), waitingForLock},
-	{"DEPLOY_SOROBAN_CONTRACT", func(w *world) func() {
+// stepBarriers are the seven steps, each with something real that keeps it waiting.
+var stepBarriers = []stepBarrier{
+	{"CREATE_TENANT_RECORD", lockTable("tenants"), isWaitingForLock},
+	{"CREATE_SCHEMA", blockDDL("CREATE SCHEMA"), isWaitingForLock},
+	{"RUN_MIGRATIONS", blockDDL("CREATE TABLE"), isWaitingForLock},
+	{"SEED_ROLES_AND_USER", lockTable("tenant_invitations"), isWaitingForLock},
+	{"DEPLOY_SOROBAN_CONTRACT", func(w *testEnv) func() {
 		w.net.Faults().HoldQueue(true)
 		return func() { w.net.Faults().HoldQueue(false) }
-	}, func(w *world) bool { return w.net.Faults().QueueSize() > 0 }},
-	{"STORE_CONTRACT_ADDRESS", onLogRow("STORE_CONTRACT_ADDRESS"), waitingForLock},
-	{"SEND_WELCOME_EMAIL", func(w *world) func() { return w.mail.Hold() }, func(w *world) bool {
+	}, func(w *testEnv) bool { return w.net.Faults().QueueSize() > 0 }},
+	{"STORE_CONTRACT_ADDRESS", blockLogRow("STORE_CONTRACT_ADDRESS"), isWaitingForLock},
+	{"SEND_WELCOME_EMAIL", func(w *testEnv) func() { return w.mail.StopResponding() }, func(w *testEnv) bool {
 		return w.count(`SELECT count(*) FROM provisioning_logs WHERE step = 'SEND_WELCOME_EMAIL' AND status = 'IN_PROGRESS'`) == 1
 	}},
 }
 
 // lockTable keeps writers of a table waiting.
-func lockTable(table string) func(w *world) func() {
-	return func(w *world) func() { return w.blocker("LOCK TABLE " + table + " IN EXCLUSIVE MODE") }
+func lockTable(table string) func(w *testEnv) func() {
+	return func(w *testEnv) func() { return w.holdLock("LOCK TABLE " + table + " IN EXCLUSIVE MODE") }
 }
 
-// barrier is the advisory lock that stands in the way of what onDDL and onLogRow stop.
-const barrier = "SELECT pg_advisory_xact_lock(4711)"
+// barrierLockSQL is the advisory lock that stands in the way of what blockDDL and blockLogRow stop.
+const barrierLockSQL = "SELECT pg_advisory_xact_lock(4711)"
 
-// onDDL keeps a kind of DDL statement waiting, by an event trigger.
-func onDDL(tag string) func(w *world) func() {
-	return func(w *world) func() {
+// blockDDL keeps a kind of DDL statement waiting, by an event trigger.
+func blockDDL(tag string) func(w *testEnv) func() {
+	return func(w *testEnv) func() {
 		w.exec(`CREATE FUNCTION public.wait_there() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); END $$`)
 		w.exec(`CREATE EVENT TRIGGER wait_there ON ddl_command_start WHEN TAG IN ('` + tag + `') EXECUTE FUNCTION public.wait_there()`)
-		return w.blocker(barrier)
+		return w.holdLock(barrierLockSQL)
 	}
 }
 
-// onLogRow keeps the log row of a step waiting.
-func onLogRow(step string) func(w *world) func() {
-	return func(w *world) func() {
+// blockLogRow keeps the log row of a step waiting.
+func blockLogRow(step string) func(w *testEnv) func() {
+	return func(w *testEnv) func() {
 		w.exec(`CREATE FUNCTION public.wait_there() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$`)
 		w.exec(`CREATE TRIGGER wait_there BEFORE INSERT ON provisioning_logs FOR EACH ROW WHEN (NEW.step = '` + step + `') EXECUTE FUNCTION public.wait_there()`)
-		return w.blocker(barrier)
+		return w.holdLock(barrierLockSQL)
 	}
 }
 
-// blocker holds a lock in a transaction of its own until it is released.
-func (w *world) blocker(statement string) func() {
+// holdLock holds a lock in a transaction of its own until it is released.
+func (w *testEnv) holdLock(statement string) func() {
 	w.t.Helper()
 	ctx := context.WithoutCancel(w.t.Context())
 	conn, err := pgx.Connect(ctx, w.env["DATABASE_URL"])
@@ -82,7 +82,7 @@ func (w *world) blocker(statement string) func() {
 	}
 }
 
-func waitingForLock(w *world) bool {
+func isWaitingForLock(w *testEnv) bool {
 	return w.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 		AND (application_name LIKE 'terraform-provider-healthcare%' OR application_name LIKE 'tenant-api%')
 		AND query NOT LIKE '%SKIP LOCKED%'`) > 0
@@ -90,27 +90,27 @@ func waitingForLock(w *world) bool {
 
 func TestAccTenant_KillInEachStep(t *testing.T) {
 	t.Parallel()
-	for _, h := range holds {
+	for _, h := range stepBarriers {
 		t.Run(h.step, func(t *testing.T) {
 			inBothModes(t, func(t *testing.T, m mode) {
 				w := setup(t, m, clinic)
-				release := h.arrange(w)
+				release := h.block(w)
 				b := w.start("apply", "-auto-approve", "-no-color")
-				w.until(b, "the step", func() bool { return h.reached(w) })
+				w.waitWhileRunning(b, "the step", func() bool { return h.reached(w) })
 				w.killProvider()
 				if r := w.finish(b); r.code == 0 {
 					t.Errorf("apply survived its provider: %s", r.out)
 				}
 				release()
 				w.mustApply()
-				w.oneOfEach()
-				w.noChanges()
+				w.assertOneTenant()
+				w.assertNoChanges()
 			})
 		})
 	}
 }
 
-func TestAccTenant_InterruptKeepsTheTenantUntainted(t *testing.T) {
+func TestAccTenant_InterruptLeavesUntainted(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
@@ -118,57 +118,57 @@ func TestAccTenant_InterruptKeepsTheTenantUntainted(t *testing.T) {
 				w := setup(t, m, clinic)
 				w.net.Faults().HoldQueue(true)
 				b := w.start("apply", "-auto-approve", "-no-color")
-				w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+				w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 				// To the whole group, as a terminal and most supervisors do it.
 				if err := syscall.Kill(-b.Process.Pid, signal); err != nil {
 					t.Fatal(err)
 				}
-				w.until(b, "the stop", func() bool {
+				w.waitWhileRunning(b, "the stop", func() bool {
 					return strings.Contains(b.out.String(), "Stopping operation") || strings.Contains(b.out.String(), "nterrupt")
 				})
 				w.net.Faults().HoldQueue(false)
-				w.finish(b).want(t, "Provisioning was interrupted", "Run terraform apply again to continue")
+				w.finish(b).wantText(t, "Provisioning was interrupted", "Run terraform apply again to continue")
 				s := w.state("healthcare_tenant.clinic")
 				if s == nil || s["tainted"] == true || s["status"] != "PROVISIONING" {
 					t.Fatalf("state %v", s)
 				}
-				w.eventually("the lease to be given back", func() bool { // A server does that after its client has gone.
+				w.waitFor("the lease to be given back", func() bool { // A server does that after its client has gone.
 					return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
 				})
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
 				if r.code != 2 {
 					t.Errorf("plan ended with %d", r.code)
 				}
-				r.want(t, "0 to add, 1 to change, 0 to destroy")
-				w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-				w.oneOfEach()
-				w.noChanges()
+				r.wantText(t, "0 to add, 1 to change, 0 to destroy")
+				w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+				w.assertOneTenant()
+				w.assertNoChanges()
 			})
 		})
 	}
 }
 
-func TestAccTenant_TwoAppliesAtOnce(t *testing.T) {
+func TestAccTenant_ConcurrentApplies(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, clinic)
 		w.net.Faults().HoldQueue(true)
 		first := w.start("apply", "-auto-approve", "-no-color")
-		w.until(first, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+		w.waitWhileRunning(first, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 		second := w.apply("-state=other.tfstate", "-lock=false")
 		if second.code == 0 {
 			t.Errorf("both made the tenant: %s", second.out)
 		}
-		second.want(t, "is being provisioned by another run right now")
+		second.wantText(t, "is being provisioned by another run right now")
 		w.net.Faults().HoldQueue(false)
 		if r := w.finish(first); r.code != 0 {
 			t.Fatalf("first: %s", r.out)
 		}
-		w.oneOfEach()
+		w.assertOneTenant()
 	})
 }
 
-// unchecked leaves out the look at the start, for faults that come after it.
-func (w *world) unchecked() {
+// skipChecks leaves out the look at the start, for faults that come after it.
+func (w *testEnv) skipChecks() {
 	w.t.Helper()
 	w.write("main.tf", w.read("main.tf")+"\nprovider \"healthcare\" { skip_checks = true }\n")
 }
@@ -176,8 +176,8 @@ func (w *world) unchecked() {
 func TestAccTenant_Faults(t *testing.T) {
 	t.Parallel()
 
-	// nothingLeft holds after an attempt that was rolled back.
-	nothingLeft := func(w *world, status string) {
+	// assertRolledBack holds after an attempt that was rolled back.
+	assertRolledBack := func(w *testEnv, status string) {
 		w.t.Helper()
 		if got := w.text(`SELECT status::text FROM tenants`); got != status {
 			w.t.Errorf("status %s, want %s", got, status)
@@ -191,14 +191,14 @@ func TestAccTenant_Faults(t *testing.T) {
 			w.t.Errorf("%d steps never ended", n)
 		}
 	}
-	recovers := func(w *world) {
+	assertRecovers := func(w *testEnv) {
 		w.t.Helper()
 		id := w.text(`SELECT id::text FROM tenants`)
 		w.mustApply()
 		if w.state("healthcare_tenant.clinic")["id"] != id {
 			w.t.Error("another tenant")
 		}
-		w.noChanges()
+		w.assertNoChanges()
 		if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'`); n != 1 {
 			w.t.Errorf("%d contracts", n)
 		}
@@ -210,8 +210,8 @@ func TestAccTenant_Faults(t *testing.T) {
 			if err := w.net.Faults().Down(); err != nil {
 				t.Fatal(err)
 			}
-			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
-			nothingLeft(w, "FAILED")
+			w.apply().wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
+			assertRolledBack(w, "FAILED")
 			if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" {
 				t.Errorf("state %v", s)
 			}
@@ -221,208 +221,208 @@ func TestAccTenant_Faults(t *testing.T) {
 			if err := w.net.Faults().Up(); err != nil {
 				t.Fatal(err)
 			}
-			recovers(w)
+			assertRecovers(w)
 		})
 	})
 
 	t.Run("DeployerWithoutFunds", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
-			w.unchecked()
+			w.skipChecks()
 			funded := w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"]
 			poor := keypair.MustRandom()
 			w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = poor.Seed()
 			r := w.apply()
-			r.want(t, "step DEPLOY_SOROBAN_CONTRACT failed", poor.Address())
+			r.wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", poor.Address())
 			if strings.Contains(r.out, poor.Seed()) {
 				t.Error("the seed is shown")
 			}
-			nothingLeft(w, "FAILED")
+			assertRolledBack(w, "FAILED")
 			w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = funded
-			recovers(w)
+			assertRecovers(w)
 		})
 	})
 
 	t.Run("WrongNetwork", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
-			w.unchecked()
-			right := w.env["SOROBAN_NETWORK_PASSPHRASE"]
+			w.skipChecks()
+			corrected := w.env["SOROBAN_NETWORK_PASSPHRASE"]
 			w.env["SOROBAN_NETWORK_PASSPHRASE"] = "Another network"
-			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "Another network", right)
-			nothingLeft(w, "FAILED")
-			w.env["SOROBAN_NETWORK_PASSPHRASE"] = right
-			recovers(w)
+			w.apply().wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", "Another network", corrected)
+			assertRolledBack(w, "FAILED")
+			w.env["SOROBAN_NETWORK_PASSPHRASE"] = corrected
+			assertRecovers(w)
 		})
 	})
 
 	t.Run("DatabaseDown", func(t *testing.T) {
-		w := setup(t, inDatabase, clinic)
-		right := w.env["DATABASE_URL"]
-		w.env["DATABASE_URL"] = "postgres://u:" + pgtestPassword() + "@127.0.0.1:1/x"
+		w := setup(t, databaseMode, clinic)
+		corrected := w.env["DATABASE_URL"]
+		w.env["DATABASE_URL"] = "postgres://u:" + databasePassword() + "@127.0.0.1:1/x"
 		w.env["TF_LOG_PROVIDER"] = "DEBUG"
 		r := w.apply()
 		delete(w.env, "TF_LOG_PROVIDER")
-		r.want(t, "cause of the diagnostic", "connection refused") // In the log, which the message refers to.
-		r.want(t, "the database does not answer", "Nothing was changed", "run terraform apply again")
-		if r.code == 0 || strings.Contains(r.out, pgtestPassword()) {
+		r.wantText(t, "cause of the diagnostic", "connection refused") // In the log, which the message refers to.
+		r.wantText(t, "the database does not answer", "Nothing was changed", "run terraform apply again")
+		if r.code == 0 || strings.Contains(r.out, databasePassword()) {
 			t.Errorf("%d: %s", r.code, r.out)
 		}
 		if w.state("healthcare_tenant.clinic") != nil {
 			t.Error("a tenant is in the state")
 		}
-		w.env["DATABASE_URL"] = right
+		w.env["DATABASE_URL"] = corrected
 		w.mustApply()
-		w.oneOfEach()
+		w.assertOneTenant()
 	})
 
-	t.Run("SMTPRefusesForNow", func(t *testing.T) {
+	t.Run("TransientSMTPError", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
-			w.mail.Refuse(451, "4.7.1 try later", 1000)
-			w.mustApply().want(t, "Welcome mail not sent", "refused the message for now (451)", "run terraform apply again: it sends the mail again")
+			w.mail.RejectRecipients(451, "4.7.1 try later", 1000)
+			w.mustApply().wantText(t, "Welcome mail not sent", "refused the message for now (451)", "run terraform apply again: it sends the mail again")
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["welcome_email_status"] != "PENDING" || s["tainted"] == true {
 				t.Errorf("state %v", s)
 			}
-			w.mail.Refuse(451, "", 0)
-			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-			w.oneOfEach()
-			w.noChanges()
+			w.mail.RejectRecipients(451, "", 0)
+			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+			w.assertOneTenant()
+			w.assertNoChanges()
 		})
 	})
 
-	t.Run("SMTPRefusesForGood", func(t *testing.T) {
+	t.Run("PermanentSMTPError", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
-			w.mail.Refuse(554, "5.7.1 no", 1000)
-			w.mustApply().want(t, "Welcome mail not sent", "refused the message for good (554)")
+			w.mail.RejectRecipients(554, "5.7.1 no", 1000)
+			w.mustApply().wantText(t, "Welcome mail not sent", "refused the message for good (554)")
 			if s := w.state("healthcare_tenant.clinic"); s["welcome_email_status"] != "FAILED" || s["tainted"] == true {
 				t.Errorf("state %v", s)
 			}
-			w.mail.Refuse(554, "", 0)
+			w.mail.RejectRecipients(554, "", 0)
 			w.mustApply()
-			w.noChanges()
+			w.assertNoChanges()
 		})
 	})
 
-	t.Run("SMTPRefusalRollsBackWhenAskedTo", func(t *testing.T) {
+	t.Run("FailurePolicyFailRollsBack", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.env["MAIL_FAILURE_POLICY"] = "fail"
-			w.mail.Refuse(554, "5.7.1 no", 1000)
-			w.apply().want(t, "step SEND_WELCOME_EMAIL failed", "refused the message for good (554)")
-			nothingLeft(w, "FAILED")
-			w.mail.Refuse(554, "", 0)
-			recovers(w)
+			w.mail.RejectRecipients(554, "5.7.1 no", 1000)
+			w.apply().wantText(t, "step SEND_WELCOME_EMAIL failed", "refused the message for good (554)")
+			assertRolledBack(w, "FAILED")
+			w.mail.RejectRecipients(554, "", 0)
+			assertRecovers(w)
 		})
 	})
 
-	t.Run("TimeOut", func(t *testing.T) {
+	t.Run("CreateTimeout", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, strings.Replace(clinic, "admin_email ", "timeouts = { create = \"3s\" }\n admin_email ", 1))
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
-			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			time.AfterFunc(4*time.Second, func() { w.net.Faults().HoldQueue(false) })
-			w.finish(b).want(t, "the time allowed ran out", "the tenant keeps its progress")
-			recovers(w)
+			w.finish(b).wantText(t, "the time allowed ran out", "the tenant keeps its progress")
+			assertRecovers(w)
 		})
 	})
 
-	t.Run("OvertakenByAnotherRun", func(t *testing.T) {
+	t.Run("SupersededByAnotherRun", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
-			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
-			w.finish(b).want(t, "another run has taken this tenant over", "it is not in this state")
+			w.finish(b).wantText(t, "another run has taken this tenant over", "it is not in this state")
 			w.net.Faults().HoldQueue(false)
 			if s := w.state("healthcare_tenant.clinic"); s != nil {
 				t.Errorf("state %v", s)
 			}
 			id := w.text(`SELECT id::text FROM tenants`)
-			w.mustApply().want(t, "1 added, 0 changed, 0 destroyed")
+			w.mustApply().wantText(t, "1 added, 0 changed, 0 destroyed")
 			if w.state("healthcare_tenant.clinic")["id"] != id {
 				t.Error("another tenant")
 			}
-			w.oneOfEach()
+			w.assertOneTenant()
 		})
 	})
 
-	t.Run("ProtectedTenantThatNeverWentLive", func(t *testing.T) {
+	t.Run("ProtectionIgnoredBeforeActivation", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1))
 			w.env["SOROBAN_MAX_FEE"] = "100"
-			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "raise SOROBAN_MAX_FEE to at least")
-			nothingLeft(w, "FAILED")
+			w.apply().wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", "raise SOROBAN_MAX_FEE to at least")
+			assertRolledBack(w, "FAILED")
 			delete(w.env, "SOROBAN_MAX_FEE")
-			recovers(w)
-			w.run("destroy", "-auto-approve", "-no-color").want(t, "Tenant is protected")
+			assertRecovers(w)
+			w.run("destroy", "-auto-approve", "-no-color").wantText(t, "Tenant is protected")
 		})
 	})
 
 	t.Run("ServerWithoutTLS", func(t *testing.T) {
-		w := setup(t, inDatabase, clinic)
+		w := setup(t, databaseMode, clinic)
 		w.env["DATABASE_URL"] = strings.Replace(w.env["DATABASE_URL"], "sslmode=disable", "sslmode=require", 1)
-		w.apply().want(t, "the database offers no TLS, but the settings ask for it")
+		w.apply().wantText(t, "the database offers no TLS, but the settings ask for it")
 		w.env["DATABASE_URL"] = "postgres://u@no-such-host.invalid/x"
-		w.apply().want(t, "the name of the database host cannot be resolved")
+		w.apply().wantText(t, "the name of the database host cannot be resolved")
 	})
 
-	t.Run("TimeOutOfAnUpdateAndADelete", func(t *testing.T) {
+	t.Run("UpdateAndDeleteTimeout", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			slow := strings.Replace(clinic, "admin_email ", "timeouts = { update = \"1s\", delete = \"1s\" }\n admin_email ", 1)
 			w := setup(t, m, slow)
 			w.mustApply()
-			release := w.blocker(`SELECT 1 FROM tenants FOR UPDATE`)
+			release := w.holdLock(`SELECT 1 FROM tenants FOR UPDATE`)
 			w.write("main.tf", header+strings.Replace(slow, "Lovelace", "Hopper", 1))
-			w.apply().want(t, "the time allowed by timeouts.update (1s) ran out", "The tenant stays as the state shows it")
-			w.run("destroy", "-auto-approve", "-no-color").want(t, "the time allowed by timeouts.delete (1s) ran out", "repeat the command")
+			w.apply().wantText(t, "the time allowed by timeouts.update (1s) ran out", "The tenant stays as the state shows it")
+			w.run("destroy", "-auto-approve", "-no-color").wantText(t, "the time allowed by timeouts.delete (1s) ran out", "repeat the command")
 			release()
 			w.mustApply()
-			w.noChanges()
+			w.assertNoChanges()
 		})
 	})
 
 	t.Run("ExternalIDOfAnArchivedTenant", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
-			one := strings.Replace(clinic, "admin_email ", "external_id = \"e-1\"\n admin_email ", 1)
-			w := setup(t, m, one)
+			onlyFirst := strings.Replace(clinic, "admin_email ", "external_id = \"e-1\"\n admin_email ", 1)
+			w := setup(t, m, onlyFirst)
 			w.mustApply()
-			w.write("main.tf", header+strings.Replace(one, "e-1", "e-2", 1))
+			w.write("main.tf", header+strings.Replace(onlyFirst, "e-1", "e-2", 1))
 			w.mustApply()
-			w.write("main.tf", header+one)
-			w.run("plan", "-no-color").want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+			w.write("main.tf", header+onlyFirst)
+			w.run("plan", "-no-color").wantText(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
 			if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND external_id = 'e-2'`); n != 1 {
 				t.Errorf("%d live tenants", n)
 			}
 		})
 	})
 
-	t.Run("NamesAreExchanged", func(t *testing.T) {
+	t.Run("SwappedNames", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
 			w := setup(t, m, two)
 			w.mustApply()
 			// Each has the name of the other, until one is renamed.
 			w.write("main.tf", header+strings.NewReplacer("Other Clinic", "St. Mary's Clinic", "St. Mary's Clinic", "OTHER CLINIC").Replace(two))
-			w.apply().want(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
+			w.apply().wantText(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
 		})
 	})
 
-	t.Run("DatabaseRestartsMeanwhile", func(t *testing.T) {
+	t.Run("SurvivesDatabaseRestart", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
-			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 			w.net.Faults().HoldQueue(false)
 			if r := w.finish(b); r.code != 0 {
 				t.Fatalf("apply: %s", r.out)
 			}
-			w.oneOfEach()
+			w.assertOneTenant()
 		})
 	})
 }

@@ -37,11 +37,11 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asApplication) != "" {
-		os.Exit(useLogin())
+	if os.Getenv(applicationEnv) != "" {
+		os.Exit(runApplication())
 	}
-	if os.Getenv(asPsql) != "" {
-		os.Exit(bePsql())
+	if os.Getenv(psqlEnv) != "" {
+		os.Exit(runPsql())
 	}
 	os.Exit(runTests(m))
 }
@@ -63,7 +63,7 @@ func runTests(m *testing.M) int {
 	// What the build below reads is not seen by go test's cache of results. This
 	// look at what they are made of is.
 	for _, sources := range []string{"../../main.go", "../../cmd/tenant-api/*.go", "../*/*.go", "../postgres/migrations/*/*.sql"} {
-		if err := look(sources); err != nil {
+		if err := readSources(sources); err != nil {
 			return fail(err)
 		}
 	}
@@ -81,11 +81,11 @@ func runTests(m *testing.M) int {
 	return pgtest.Main(m, postgrestest.Migrate)
 }
 
-func look(pattern string) error {
+func readSources(pattern string) error {
 	files, err := filepath.Glob(pattern)
 	for _, file := range files {
-		_, rerr := os.ReadFile(file)
-		err = errors.Join(err, rerr)
+		_, readErr := os.ReadFile(file)
+		err = errors.Join(err, readErr)
 	}
 	if len(files) == 0 {
 		err = errors.Join(err, fmt.Errorf("%s names nothing", pattern))
@@ -106,8 +106,8 @@ func findCLI() (string, error) {
 	return "", errors.New("neither terraform nor tofu is on PATH; install one, or run make test, which builds one")
 }
 
-// world is everything that one test's Terraform talks to.
-type world struct {
+// testEnv is everything that one test's Terraform talks to.
+type testEnv struct {
 	t    *testing.T
 	cli  string
 	dir  string
@@ -126,16 +126,16 @@ type world struct {
 
 // setup gives a test a database, a network and a mail server of its own, and a
 // working directory with the given configuration.
-func setup(t *testing.T, m mode, configuration string) *world {
+func setup(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
 	t.Parallel()
-	return newWorld(t, m, configuration, 50*time.Millisecond)
+	return newTestEnv(t, m, configuration, 50*time.Millisecond)
 }
 
-func newWorld(t *testing.T, m mode, configuration string, ledgerClose time.Duration) *world {
+func newTestEnv(t *testing.T, m mode, configuration string, ledgerClose time.Duration) *testEnv {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	w := &world{t: t, cli: cli, mode: m, dir: t.TempDir()}
+	w := &testEnv{t: t, cli: cli, mode: m, dir: t.TempDir()}
 	database := pgtest.Database(t)
 	var err error
 	if w.pg, err = pgx.Connect(ctx, database); err != nil {
@@ -164,8 +164,8 @@ func newWorld(t *testing.T, m mode, configuration string, ledgerClose time.Durat
 	}
 	// A binary of its own, so that a test can tell its provider's processes from
 	// those of the other tests.
-	own := filepath.Join(w.dir, "plugin", "terraform-provider-healthcare")
-	if err := errors.Join(os.Mkdir(filepath.Dir(own), 0o755), os.Link(binary, own)); err != nil {
+	pluginPath := filepath.Join(w.dir, "plugin", "terraform-provider-healthcare")
+	if err := errors.Join(os.Mkdir(filepath.Dir(pluginPath), 0o755), os.Link(binary, pluginPath)); err != nil {
 		t.Fatal(err)
 	}
 	w.write("cli.tfrc", fmt.Sprintf(`provider_installation {
@@ -175,7 +175,7 @@ func newWorld(t *testing.T, m mode, configuration string, ledgerClose time.Durat
   }
   direct {}
 }
-`, filepath.Dir(own), provider.Address, strings.Replace(provider.Address, "terraform.io", "opentofu.org", 1)))
+`, filepath.Dir(pluginPath), provider.Address, strings.Replace(provider.Address, "terraform.io", "opentofu.org", 1)))
 	w.write("main.tf", header+configuration)
 	w.environment() // The server is there before a test does something to the world.
 	return w
@@ -199,7 +199,7 @@ resource "healthcare_tenant" "clinic" {
 `
 
 // read gives a file of the working directory.
-func (w *world) read(name string) string {
+func (w *testEnv) read(name string) string {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.dir, name))
 	if err != nil {
@@ -209,9 +209,9 @@ func (w *world) read(name string) string {
 }
 
 // deployer is the address of the account that deploys.
-func (w *world) deployer() string { return keypair.MustParseFull(w.seed).Address() }
+func (w *testEnv) deployer() string { return keypair.MustParseFull(w.seed).Address() }
 
-func (w *world) write(name, text string) {
+func (w *testEnv) write(name, text string) {
 	w.t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
@@ -224,12 +224,12 @@ type result struct {
 	code int
 }
 
-func (w *world) command(args ...string) *exec.Cmd {
+func (w *testEnv) command(args ...string) *exec.Cmd {
 	return w.program(w.cli, args...)
 }
 
 // program is a program that runs in the working directory, with the CLI's settings.
-func (w *world) program(name string, args ...string) *exec.Cmd {
+func (w *testEnv) program(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = w.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -243,34 +243,34 @@ func (w *world) program(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (w *world) run(args ...string) result {
+func (w *testEnv) run(args ...string) result {
 	w.t.Helper()
-	return w.ran(w.command(args...))
+	return w.runCommand(w.command(args...))
 }
 
-// ran runs a command to its end.
-func (w *world) ran(cmd *exec.Cmd) result {
+// runCommand runs a command to its end.
+func (w *testEnv) runCommand(cmd *exec.Cmd) result {
 	w.t.Helper()
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		w.t.Fatalf("%v: %v", cmd.Args, err)
 	}
-	return result{plain(string(out)), cmd.ProcessState.ExitCode()}
+	return result{plainText(string(out)), cmd.ProcessState.ExitCode()}
 }
 
-// plain takes the frame away that the CLI draws around a diagnostic, and its
+// plainText takes the frame away that the CLI draws around a diagnostic, and its
 // line breaks, so that a sentence can be looked for.
-func plain(out string) string {
+func plainText(out string) string {
 	return strings.Join(strings.Fields(strings.NewReplacer("│", " ", "╷", " ", "╵", " ").Replace(out)), " ")
 }
 
-func (w *world) apply(more ...string) result {
+func (w *testEnv) apply(more ...string) result {
 	w.t.Helper()
 	return w.run(append([]string{"apply", "-auto-approve", "-no-color"}, more...)...)
 }
 
-func (w *world) mustApply(more ...string) result {
+func (w *testEnv) mustApply(more ...string) result {
 	w.t.Helper()
 	r := w.apply(more...)
 	if r.code != 0 {
@@ -279,8 +279,8 @@ func (w *world) mustApply(more ...string) result {
 	return r
 }
 
-// noChanges fails the test when a plan has anything to do.
-func (w *world) noChanges() {
+// assertNoChanges fails the test when a plan has anything to do.
+func (w *testEnv) assertNoChanges() {
 	w.t.Helper()
 	if r := w.run("plan", "-detailed-exitcode", "-no-color"); r.code != 0 {
 		w.t.Errorf("plan ended with %d:\n%s", r.code, r.out)
@@ -288,7 +288,7 @@ func (w *world) noChanges() {
 }
 
 // state gives the attributes of a resource in the state, nil when it is not there.
-func (w *world) state(address string) map[string]any {
+func (w *testEnv) state(address string) map[string]any {
 	w.t.Helper()
 	out, err := w.command("show", "-json").Output()
 	if err != nil {
@@ -319,7 +319,7 @@ func (w *world) state(address string) map[string]any {
 	return nil
 }
 
-func (w *world) count(query string, args ...any) int {
+func (w *testEnv) count(query string, args ...any) int {
 	w.t.Helper()
 	var n int
 	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query, args...).Scan(&n); err != nil {
@@ -328,7 +328,7 @@ func (w *world) count(query string, args ...any) int {
 	return n
 }
 
-func (w *world) text(query string, args ...any) string {
+func (w *testEnv) text(query string, args ...any) string {
 	w.t.Helper()
 	var s string
 	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query, args...).Scan(&s); err != nil {
@@ -337,15 +337,15 @@ func (w *world) text(query string, args ...any) string {
 	return s
 }
 
-func (w *world) exec(statement string, args ...any) {
+func (w *testEnv) exec(statement string, args ...any) {
 	w.t.Helper()
 	if _, err := w.pg.Exec(context.WithoutCancel(w.t.Context()), statement, args...); err != nil {
 		w.t.Fatalf("%s: %v", statement, err)
 	}
 }
 
-// oneOfEach holds for a world in which one tenant was wanted, whatever happened.
-func (w *world) oneOfEach() {
+// assertOneTenant holds for a world in which one tenant was wanted, whatever happened.
+func (w *testEnv) assertOneTenant() {
 	w.t.Helper()
 	for what, query := range map[string]string{
 		"live tenants":         `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,
@@ -406,7 +406,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-func (w *world) start(args ...string) *background {
+func (w *testEnv) start(args ...string) *background {
 	w.t.Helper()
 	b := &background{Cmd: w.command(args...), out: &safeBuffer{}, done: make(chan struct{})}
 	b.Stdout, b.Stderr = b.out, b.out
@@ -425,18 +425,18 @@ func (w *world) start(args ...string) *background {
 }
 
 // finish waits for the run's end.
-func (w *world) finish(b *background) result {
+func (w *testEnv) finish(b *background) result {
 	w.t.Helper()
 	select {
 	case <-b.done:
 	case <-time.After(2 * time.Minute):
 		w.t.Fatalf("the CLI did not end:\n%s", b.out)
 	}
-	return result{plain(b.out.String()), b.ProcessState.ExitCode()}
+	return result{plainText(b.out.String()), b.ProcessState.ExitCode()}
 }
 
-// until waits for a condition of the world outside; the run ending first is a failure.
-func (w *world) until(b *background, what string, condition func() bool) {
+// waitWhileRunning waits for a condition of the world outside; the run ending first is a failure.
+func (w *testEnv) waitWhileRunning(b *background, what string, condition func() bool) {
 	w.t.Helper()
 	deadline := time.After(time.Minute)
 	for !condition() {
@@ -450,8 +450,8 @@ func (w *world) until(b *background, what string, condition func() bool) {
 	}
 }
 
-// eventually waits for what happens outside the CLI.
-func (w *world) eventually(what string, condition func() bool) {
+// waitFor waits for what happens outside the CLI.
+func (w *testEnv) waitFor(what string, condition func() bool) {
 	w.t.Helper()
 	deadline := time.After(time.Minute)
 	for !condition() {
@@ -464,13 +464,13 @@ func (w *world) eventually(what string, condition func() bool) {
 }
 
 // killProvider kills the provider's process, and nothing else, without a warning.
-func (w *world) killProvider() {
+func (w *testEnv) killProvider() {
 	w.t.Helper()
 	w.signalProvider(syscall.SIGKILL)
 }
 
 // signalProvider signals the one process that is this world's provider.
-func (w *world) signalProvider(signal syscall.Signal) {
+func (w *testEnv) signalProvider(signal syscall.Signal) {
 	w.t.Helper()
 	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
 	if err != nil {
@@ -496,10 +496,10 @@ func (w *world) signalProvider(signal syscall.Signal) {
 	}
 }
 
-// want looks for sentences in what the CLI said.
-func (r result) want(t *testing.T, sentences ...string) {
+// wantText looks for sentences in what the CLI said.
+func (r result) wantText(t *testing.T, texts ...string) {
 	t.Helper()
-	for _, s := range sentences {
+	for _, s := range texts {
 		if !strings.Contains(r.out, s) {
 			t.Errorf("missing %q in:\n%s", s, r.out)
 		}

@@ -24,8 +24,8 @@ func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 		if r := w.run("plan", "-no-color", "-generate-config-out=generated.tf"); r.code != 0 {
 			t.Fatalf("exit code %d: %s", r.code, r.out)
 		}
-		w.mustApply().want(t, "Resources: 1 imported, 0 added")
-		w.noChanges()
+		w.mustApply().wantText(t, "Resources: 1 imported, 0 added")
+		w.assertNoChanges()
 		after := w.state("healthcare_tenant.clinic")
 		for _, field := range []string{"id", "name", "admin_email", "external_id", "metadata", "schema_name", "soroban_contract_id"} {
 			if fmt.Sprint(after[field]) != fmt.Sprint(before[field]) || after[field] == nil {

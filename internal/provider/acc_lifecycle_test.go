@@ -19,8 +19,8 @@ func TestAccTenant_Lifecycle(t *testing.T) {
 		w := setup(t, m, clinic)
 		w.mustApply()
 		s := w.state("healthcare_tenant.clinic")
-		w.oneOfEach()
-		w.noChanges()
+		w.assertOneTenant()
+		w.assertNoChanges()
 
 		id, _ := s["id"].(string)
 		schema, _ := s["schema_name"].(string)
@@ -40,7 +40,7 @@ func TestAccTenant_Lifecycle(t *testing.T) {
 		w.write("main.tf", header+strings.NewReplacer(`"St. Mary's Clinic"`, `"St. Mary's Hospital"`, "ada@st-marys.example", "grace@st-marys.example",
 			`"Lovelace"`, "\"Hopper\"\n metadata = { region = \"eu\" }").Replace(clinic))
 		w.mustApply()
-		w.noChanges()
+		w.assertNoChanges()
 		after := w.state("healthcare_tenant.clinic")
 		if after["id"] != id || after["schema_name"] != schema || after["name"] != "St. Mary's Hospital" {
 			t.Errorf("state %v", after)
@@ -64,7 +64,7 @@ func TestAccTenant_Lifecycle(t *testing.T) {
 }
 
 // wasmHash reads a contract's code hash with a plain getLedgerEntries call.
-func (w *world) wasmHash(contractID string) [32]byte {
+func (w *testEnv) wasmHash(contractID string) [32]byte {
 	w.t.Helper()
 	raw, err := strkey.Decode(strkey.VersionByteContract, contractID)
 	if err != nil {
@@ -101,24 +101,24 @@ func TestAccTenant_Import(t *testing.T) {
 			if r := w.run("import", "-no-color", "healthcare_tenant.clinic", by); r.code != 0 {
 				t.Fatalf("import %s: %s", by, r.out)
 			}
-			w.noChanges()
+			w.assertNoChanges()
 		}
 		w.run("state", "rm", "healthcare_tenant.clinic")
-		w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").want(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
+		w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").wantText(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-		w.run("import", "-no-color", "healthcare_tenant.clinic", id).want(t, "it is archived since", "An archived tenant cannot be managed")
+		w.run("import", "-no-color", "healthcare_tenant.clinic", id).wantText(t, "it is archived since", "An archived tenant cannot be managed")
 		w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
-		w.run("import", "-no-color", "healthcare_tenant.clinic", "what").want(t, `"what" is neither a tenant's UUID nor name:NAME`)
+		w.run("import", "-no-color", "healthcare_tenant.clinic", "what").wantText(t, `"what" is neither a tenant's UUID nor name:NAME`)
 
 		// A live tenant is never taken over by accident.
-		w.apply().want(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
+		w.apply().wantText(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
 		if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
 			t.Errorf("%d tenants", n)
 		}
 	})
 }
 
-func TestAccTenant_ManagedByTakesOverAfterALostState(t *testing.T) {
+func TestAccTenant_ManagedByAdoptsAfterLostState(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, `provider "healthcare" { managed_by = "infrastructure/tenants" }`+clinic)
 		w.mustApply()
@@ -128,8 +128,8 @@ func TestAccTenant_ManagedByTakesOverAfterALostState(t *testing.T) {
 		if w.state("healthcare_tenant.clinic")["id"] != id {
 			t.Error("another tenant")
 		}
-		w.oneOfEach()
-		w.noChanges()
+		w.assertOneTenant()
+		w.assertNoChanges()
 	})
 }
 
@@ -138,32 +138,32 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 		protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1)
 		w := setup(t, m, protected)
 		w.mustApply()
-		w.run("plan", "-destroy", "-no-color").want(t, "Tenant is protected", "set deletion_protection = false")
+		w.run("plan", "-destroy", "-no-color").wantText(t, "Tenant is protected", "set deletion_protection = false")
 		// A mark set by hand is not seen in the plan.
 		w.run("taint", "healthcare_tenant.clinic")
-		w.apply().want(t, "Tenant is protected", "neither archived nor replaced")
+		w.apply().wantText(t, "Tenant is protected", "neither archived nor replaced")
 		if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
 			t.Error("a protected tenant was archived")
 		}
 		w.run("untaint", "healthcare_tenant.clinic")
 		protected = strings.Replace(protected, "admin_email ", "external_id = \"crm-1\"\n admin_email ", 1)
 		w.write("main.tf", header+protected)
-		w.run("plan", "-no-color").want(t, "Tenant is protected") // Another external id is another tenant.
+		w.run("plan", "-no-color").wantText(t, "Tenant is protected") // Another external id is another tenant.
 		w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "deletion_protection = false\n admin_email ", 1))
 		w.mustApply()
 		w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
 		w.mustApply()
-		w.noChanges()
-		w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").want(t, "an external_id stays with the archived tenant, so give another one")
+		w.assertNoChanges()
+		w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").wantText(t, "an external_id stays with the archived tenant, so give another one")
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Errorf("destroy: %s", r.out)
 		}
 		// An external id stays with the archived tenant.
-		w.apply().want(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+		w.apply().wantText(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
 	})
 }
 
-func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
+func TestAccTenant_ArchivedOutsideLeavesState(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, clinic)
 		w.mustApply()
@@ -172,7 +172,7 @@ func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
 		if r.code != 2 {
 			t.Errorf("plan ended with %d: %s", r.code, r.out)
 		}
-		r.want(t, "1 to add, 0 to change, 0 to destroy")
+		r.wantText(t, "1 to add, 0 to change, 0 to destroy")
 
 		// One whose row is gone: nothing to read, nothing to archive.
 		w.exec(`DELETE FROM tenants`)
@@ -181,11 +181,11 @@ func TestAccTenant_ArchivedOutsideLeavesTheState(t *testing.T) {
 		}
 		w.mustApply()
 		w.exec(`DELETE FROM tenants`)
-		w.run("plan", "-no-color").want(t, "1 to add, 0 to change, 0 to destroy")
+		w.run("plan", "-no-color").wantText(t, "1 to add, 0 to change, 0 to destroy")
 	})
 }
 
-func TestAccTenant_HostileNames(t *testing.T) {
+func TestAccTenant_UnusualNames(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, fmt.Sprintf(`
 locals {
@@ -200,7 +200,7 @@ resource "healthcare_tenant" "t" {
 }
 `, strings.Repeat("a", 255), strings.Repeat("a", 254)+"b", strings.Repeat("a", 254)+"-"))
 		w.mustApply()
-		w.noChanges()
+		w.assertNoChanges()
 		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 9 {
 			t.Errorf("%d tenants", n)
 		}
@@ -219,12 +219,12 @@ resource "healthcare_tenant" "again" {
   admin_last_name  = "Lovelace"
 }
 `, strings.Repeat("A", 255)))
-		w.apply().want(t, "Name is used twice")
+		w.apply().wantText(t, "Name is used twice")
 	})
 }
 
-func TestAccTenant_BadInputAtPlan(t *testing.T) {
-	w := setup(t, inDatabase, "")
+func TestAccTenant_InvalidInputAtPlan(t *testing.T) {
+	w := setup(t, databaseMode, "")
 	for field, cases := range map[string]map[string]string{
 		"name": {
 			``: "name is empty; give 3 to 255 characters", `ab`: "name has 2 characters; at least 3 are needed",
@@ -256,7 +256,7 @@ func TestAccTenant_BadInputAtPlan(t *testing.T) {
 			if r.code == 0 {
 				t.Errorf("%s = %q passes", field, value)
 			}
-			r.want(t, message)
+			r.wantText(t, message)
 		}
 	}
 	for metadata, message := range map[string]string{
@@ -266,7 +266,7 @@ func TestAccTenant_BadInputAtPlan(t *testing.T) {
 		`{ k = format("%01025d", 0) }`:                `metadata has under key "k" a value that has 1025 characters; at most 1024 are possible`,
 	} {
 		w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "metadata = "+metadata+"\n admin_email ", 1))
-		w.run("validate", "-no-color").want(t, message)
+		w.run("validate", "-no-color").wantText(t, message)
 	}
 	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
 		t.Errorf("%d tenants", n)
@@ -274,9 +274,9 @@ func TestAccTenant_BadInputAtPlan(t *testing.T) {
 }
 
 func TestAccProvider_Settings(t *testing.T) {
-	w := setup(t, inDatabase, clinic)
+	w := setup(t, databaseMode, clinic)
 	w.env = map[string]string{}
-	w.run("plan", "-no-color").want(t,
+	w.run("plan", "-no-color").wantText(t,
 		"Invalid provider configuration: database", "DATABASE_URL is not set",
 		"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
 		"Invalid provider configuration: mail", "MAIL_HOST is not set")
@@ -293,20 +293,20 @@ provider "healthcare" {
 }
 `+clinic)
 	r := w.run("plan", "-no-color")
-	r.want(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_FROM is no address")
+	r.wantText(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_FROM is no address")
 	if strings.Contains(r.out, "s3cret") || strings.Contains(r.out, "not-a-seed") {
 		t.Errorf("a secret is shown: %s", r.out)
 	}
 }
 
 func TestAccProvider_AutoMigrateOff(t *testing.T) {
-	w := setup(t, inDatabase, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
-	w.env["DATABASE_URL"] = pgtest.Empty(t)
-	w.apply().want(t, "the registry is at version 0 and this program needs", "let auto_migrate do so", "Nothing was changed")
+	w := setup(t, databaseMode, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
+	w.env["DATABASE_URL"] = pgtest.EmptyDatabase(t)
+	w.apply().wantText(t, "the registry is at version 0 and this program needs", "let auto_migrate do so", "Nothing was changed")
 }
 
-func TestAccProvider_UnknownSettingsAreWaitedFor(t *testing.T) {
-	w := setup(t, inDatabase, "")
+func TestAccProvider_UnknownSettingsAreDeferred(t *testing.T) {
+	w := setup(t, databaseMode, "")
 	url := w.env["DATABASE_URL"]
 	// A default in place of the unknown value would be this database, which does not exist.
 	w.env["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/wrong"
@@ -317,15 +317,15 @@ provider "healthcare" { database = { url = terraform_data.database.output } }
 `+clinic)
 	w.env["TF_VAR_url"] = url
 	w.mustApply()
-	w.oneOfEach()
-	w.noChanges()
+	w.assertOneTenant()
+	w.assertNoChanges()
 	// The database is about to be replaced: what the state says is all that is known.
 	r := w.run("plan", "-no-color", "-replace=terraform_data.database")
 	if r.code != 0 {
 		t.Errorf("plan: %s", r.out)
 	}
-	r.want(t, "1 to add, 0 to change, 1 to destroy")
+	r.wantText(t, "1 to add, 0 to change, 1 to destroy")
 }
 
-// pgtestPassword is the password inside every DATABASE_URL of these tests.
-func pgtestPassword() string { return pgtest.Server().Password() }
+// databasePassword is the password inside every DATABASE_URL of these tests.
+func databasePassword() string { return pgtest.Server().Password() }

@@ -21,15 +21,15 @@ type mode string
 
 // The modes. One suite holds the provider to the same behaviour in both.
 const (
-	inDatabase mode = "Database" // All in the provider's own process.
-	throughAPI mode = "API"      // Through a tenant-api, which is a process of its own.
+	databaseMode mode = "Database" // All in the provider's own process.
+	apiMode      mode = "API"      // Through a tenant-api, which is a process of its own.
 )
 
 // inBothModes runs a test in each mode.
 func inBothModes(t *testing.T, test func(t *testing.T, m mode)) {
 	t.Helper()
 	t.Parallel()
-	for _, m := range []mode{inDatabase, throughAPI} {
+	for _, m := range []mode{databaseMode, apiMode} {
 		t.Run(string(m), func(t *testing.T) { test(t, m) })
 	}
 }
@@ -43,12 +43,12 @@ type apiServer struct {
 	settings map[string]string
 	url      string
 	log      *safeBuffer
-	ended    chan struct{}
+	done     chan struct{}
 }
 
-// forServer tells settings of the platform, which tenant-api gets in API mode,
+// isServerSetting tells settings of the platform, which tenant-api gets in API mode,
 // from those of the CLI.
-func forServer(variable string) bool {
+func isServerSetting(variable string) bool {
 	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_"} {
 		if strings.HasPrefix(variable, prefix) {
 			return true
@@ -58,26 +58,26 @@ func forServer(variable string) bool {
 }
 
 // environment is what the CLI gets of the world's settings.
-func (w *world) environment() map[string]string {
+func (w *testEnv) environment() map[string]string {
 	w.t.Helper()
-	if w.mode != throughAPI {
+	if w.mode != apiMode {
 		return w.env
 	}
-	settings, rest := map[string]string{}, map[string]string{}
+	settings, cliSettings := map[string]string{}, map[string]string{}
 	for name, value := range w.env {
-		if forServer(name) {
+		if isServerSetting(name) {
 			settings[name] = value
 		} else {
-			rest[name] = value
+			cliSettings[name] = value
 		}
 	}
 	w.serve(settings)
-	rest["TENANT_API_URL"], rest["TENANT_API_TOKEN"] = w.server.url, w.token
-	return rest
+	cliSettings["TENANT_API_URL"], cliSettings["TENANT_API_TOKEN"] = w.server.url, w.token
+	return cliSettings
 }
 
 // serve runs tenant-api with these settings, in place of one that has others.
-func (w *world) serve(settings map[string]string) {
+func (w *testEnv) serve(settings map[string]string) {
 	w.t.Helper()
 	if w.server != nil && maps.Equal(w.server.settings, settings) {
 		return
@@ -97,9 +97,9 @@ func (w *world) serve(settings map[string]string) {
 }
 
 // listen starts tenant-api on a port.
-func (w *world) listen(settings map[string]string, port string) {
+func (w *testEnv) listen(settings map[string]string, port string) {
 	w.t.Helper()
-	s := &apiServer{settings: settings, log: &w.serverLog, ended: make(chan struct{})}
+	s := &apiServer{settings: settings, log: &w.serverLog, done: make(chan struct{})}
 	s.cmd = w.apiCommand(settings, "serve", "--port", port, "--rate-limit", "100000", "--log-level", "debug")
 	pipe, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -119,7 +119,7 @@ func (w *world) listen(settings map[string]string, port string) {
 	go s.read(pipe, url)
 	select {
 	case s.url = <-url:
-	case <-s.ended:
+	case <-s.done:
 		w.t.Fatalf("tenant-api ended:\n%s", s.log)
 	case <-time.After(time.Minute):
 		w.t.Fatalf("tenant-api does not serve:\n%s", s.log)
@@ -134,7 +134,7 @@ func stderr(err error) string {
 	return ""
 }
 
-func (w *world) apiCommand(settings map[string]string, args ...string) *exec.Cmd {
+func (w *testEnv) apiCommand(settings map[string]string, args ...string) *exec.Cmd {
 	cmd := exec.Command(apiBinary, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir}
 	for name, value := range settings {
@@ -147,7 +147,7 @@ var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
 
 // read keeps the log, and finds the address in it.
 func (s *apiServer) read(from io.Reader, url chan<- string) {
-	defer close(s.ended)
+	defer close(s.done)
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {
 		if found := servingLine.FindStringSubmatch(lines.Text()); found != nil {
@@ -159,13 +159,13 @@ func (s *apiServer) read(from io.Reader, url chan<- string) {
 }
 
 // restart kills the server without a warning and starts another one in its place.
-func (w *world) restart() {
+func (w *testEnv) restart() {
 	w.t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(w.server.url, "http://"), ":")
 	if err := w.server.cmd.Process.Kill(); err != nil {
 		w.t.Fatal(err)
 	}
-	<-w.server.ended
+	<-w.server.done
 	w.listen(w.server.settings, port)
 }
 
@@ -173,7 +173,7 @@ func (w *world) restart() {
 func (s *apiServer) stop(t *testing.T) {
 	t.Helper()
 	select {
-	case <-s.ended:
+	case <-s.done:
 		return
 	default:
 	}
@@ -183,7 +183,7 @@ func (s *apiServer) stop(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	select {
-	case <-s.ended:
+	case <-s.done:
 	case <-ctx.Done():
 		_ = s.cmd.Process.Kill() // The failure is told already.
 		t.Errorf("tenant-api does not end:\n%s", s.log)

@@ -16,7 +16,7 @@ const newestEnv = "HEALTHCARE_CLI_NEWEST"
 // setupNewest is setup with the newest CLI. The oldest one under test gets the
 // same requests through the protocol (see protocol), but not in Terraform's order,
 // and not by way of Terraform's own rules for what a provider answers.
-func setupNewest(t *testing.T, m mode, configuration string) *world {
+func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
 	path := newestCLI(t)
 	w := setup(t, m, configuration)
@@ -27,18 +27,18 @@ func setupNewest(t *testing.T, m mode, configuration string) *world {
 // newestCLI is the path of the newest CLI; without one there is no test.
 func newestCLI(t *testing.T) string {
 	t.Helper()
-	named := os.Getenv(newestEnv)
+	override := os.Getenv(newestEnv)
 	switch {
-	case named == "none":
+	case override == "none":
 		t.Skip(newestEnv + " is none: the newest Terraform cannot be built here, so nothing of it is tested")
-	case named == "" && os.Getenv("CI") == "true":
+	case override == "" && os.Getenv("CI") == "true":
 		t.Fatal(newestEnv + " is not set: CI tests with the newest Terraform; tools/terraform.sh builds it and prints its path")
-	case named == "":
+	case override == "":
 		t.Skip(newestEnv + " is not set: make test-newest builds the newest Terraform and runs this")
 	}
-	path, err := exec.LookPath(named)
+	path, err := exec.LookPath(override)
 	if err != nil {
-		t.Fatalf("%s is %q: %v", newestEnv, named, err)
+		t.Fatalf("%s is %q: %v", newestEnv, override, err)
 	}
 	return path
 }
@@ -54,7 +54,7 @@ func example(t *testing.T, parts ...string) string {
 }
 
 // invoke invokes the action of an example.
-func (w *world) invoke(action string, variables ...string) result {
+func (w *testEnv) invoke(action string, variables ...string) result {
 	w.t.Helper()
 	w.write("main.tf", header+example(w.t, "actions", action, "action.tf"))
 	args := []string{"-invoke=action." + action + ".clinic"}
@@ -64,7 +64,7 @@ func (w *world) invoke(action string, variables ...string) result {
 	return w.apply(args...)
 }
 
-func (w *world) mustInvoke(action string, variables ...string) result {
+func (w *testEnv) mustInvoke(action string, variables ...string) result {
 	w.t.Helper()
 	r := w.invoke(action, variables...)
 	if r.code != 0 {
@@ -82,19 +82,19 @@ func TestAccNewest_Invoke(t *testing.T) {
 		schema := w.text(`SELECT schema_name FROM tenants`)
 
 		w.mail.Reset()
-		w.mustInvoke("healthcare_tenant_resend_welcome_email", tenant).want(t, "the welcome mail went to ada@st-marys.example")
+		w.mustInvoke("healthcare_tenant_resend_welcome_email", tenant).wantText(t, "the welcome mail went to ada@st-marys.example")
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails", n)
 		}
-		w.invoke("healthcare_tenant_resume", tenant).want(t, "Could not resume tenant", "ACTIVE")
-		w.invoke("healthcare_tenant_restore", "tenant_id=what").want(t, "is no UUID")
+		w.invoke("healthcare_tenant_resume", tenant).wantText(t, "Could not resume tenant", "ACTIVE")
+		w.invoke("healthcare_tenant_restore", "tenant_id=what").wantText(t, "is no UUID")
 
 		w.write("main.tf", header+clinic)
-		w.noChanges() // An action leaves nothing in the state.
+		w.assertNoChanges() // An action leaves nothing in the state.
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Fatal(r.out)
 		}
-		w.mustInvoke("healthcare_tenant_restore", tenant).want(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
+		w.mustInvoke("healthcare_tenant_restore", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
 		if status := w.text(`SELECT status::text FROM tenants`); status != "ACTIVE" {
 			t.Error(status)
 		}
@@ -106,14 +106,14 @@ func TestAccNewest_Invoke(t *testing.T) {
 		if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, schema) != 1 {
 			t.Fatal("a refused purge dropped the schema")
 		}
-		w.mustInvoke("healthcare_tenant_purge", tenant, "confirm=St. Mary's Clinic").want(t, schema, "its role are dropped")
+		w.mustInvoke("healthcare_tenant_purge", tenant, "confirm=St. Mary's Clinic").wantText(t, schema, "its role are dropped")
 		if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, schema) != 0 {
 			t.Error("purge left the schema")
 		}
 	})
 }
 
-func TestAccNewest_ResumeShowsTheSteps(t *testing.T) {
+func TestAccNewest_RetryReportsSteps(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setupNewest(t, m, clinic)
 		w.env["SOROBAN_MAX_FEE"] = "100"
@@ -122,7 +122,7 @@ func TestAccNewest_ResumeShowsTheSteps(t *testing.T) {
 		}
 		delete(w.env, "SOROBAN_MAX_FEE")
 		w.mustInvoke("healthcare_tenant_resume", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
-			want(t, "step CREATE_SCHEMA is COMPLETED", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`)
+			wantText(t, "step CREATE_SCHEMA is COMPLETED", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`)
 		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 1 {
 			t.Errorf("%d live tenants", n)
 		}
@@ -147,14 +147,14 @@ action "healthcare_tenant_resend_welcome_email" "again" {
 `, 1)
 		w := setupNewest(t, m, triggered)
 		w.mustApply()
-		w.noChanges()
+		w.assertNoChanges()
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails after create, which triggers nothing", n)
 		}
 		w.mail.Reset()
 		w.write("main.tf", header+strings.ReplaceAll(triggered, "ada@st-marys.example", "grace@st-marys.example"))
-		w.mustApply().want(t, "the welcome mail went to grace@st-marys.example")
-		w.noChanges()
+		w.mustApply().wantText(t, "the welcome mail went to grace@st-marys.example")
+		w.assertNoChanges()
 		if mails := w.mail.Messages(); len(mails) != 1 || !strings.Contains(fmt.Sprint(mails[0].To), "grace@st-marys.example") {
 			t.Errorf("%+v", mails)
 		}
@@ -193,18 +193,18 @@ func TestAccNewest_Query(t *testing.T) {
 		if r := w.run("query", "-no-color", "-generate-config-out=imported.tf"); r.code != 0 {
 			t.Fatalf("exit code %d: %s", r.code, r.out)
 		}
-		w.run("plan", "-no-color").want(t, "Plan: 2 to import, 0 to add, 0 to change, 0 to destroy.")
-		w.mustApply().want(t, "2 imported, 0 added, 0 changed, 0 destroyed.")
-		w.noChanges()
+		w.run("plan", "-no-color").wantText(t, "Plan: 2 to import, 0 to add, 0 to change, 0 to destroy.")
+		w.mustApply().wantText(t, "2 imported, 0 added, 0 changed, 0 destroyed.")
+		w.assertNoChanges()
 		if n := w.count(`SELECT count(*) FROM tenants`); n != 3 {
 			t.Errorf("%d tenants", n)
 		}
 	})
 }
 
-// TestAccNewest_QueryRefused: what is wrong with a list reaches the person.
-func TestAccNewest_QueryRefused(t *testing.T) {
-	w := setupNewest(t, inDatabase, "")
+// TestAccNewest_QueryErrors: what is wrong with a list reaches the person.
+func TestAccNewest_QueryErrors(t *testing.T) {
+	w := setupNewest(t, databaseMode, "")
 	for configuration, words := range map[string]string{
 		`config { status = "ARCHIVED" }`: "value must be one of",
 		`config { search = "" }`:         "string length must be between",
@@ -212,7 +212,7 @@ func TestAccNewest_QueryRefused(t *testing.T) {
 	} {
 		w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
 		w.write("tenants.tfquery.hcl", "list \"healthcare_tenant\" \"x\" {\n  provider = healthcare\n  "+configuration+"\n}\n")
-		if r := w.run("query", "-no-color"); r.code == 0 || !strings.Contains(squeezed(r.out), words) {
+		if r := w.run("query", "-no-color"); r.code == 0 || !strings.Contains(collapseSpace(r.out), words) {
 			t.Errorf("%q: exit code %d, want %q in: %s", configuration, r.code, words, r.out)
 		}
 	}

@@ -23,12 +23,12 @@ func withPassword(t *testing.T, version string) string {
 	return strings.Replace(example(t, "resources/healthcare_tenant/password.tf"), "admin_password_wo_version = 1 ", "admin_password_wo_version = "+version+" ", 1)
 }
 
-// isPassword fails the test unless the admin of the one live tenant has this
+// assertPassword fails the test unless the admin of the one live tenant has this
 // password, "" for none, and the registry has no trace of it. It gives the hash.
-func (w *world) isPassword(password string) string {
+func (w *testEnv) assertPassword(password string) string {
 	w.t.Helper()
-	if kept := w.text(`SELECT coalesce(admin_password_hash, '') FROM tenants WHERE status = 'ACTIVE'`); kept != "" {
-		w.t.Errorf("the registry keeps %q", kept)
+	if stored := w.text(`SELECT coalesce(admin_password_hash, '') FROM tenants WHERE status = 'ACTIVE'`); stored != "" {
+		w.t.Errorf("the registry keeps %q", stored)
 	}
 	hash := w.text(`SELECT coalesce(password_hash, '') FROM ` + w.text(`SELECT schema_name FROM tenants WHERE status = 'ACTIVE'`) + `.users`)
 	if password == "" && hash != "" || password != "" && !postgrestest.Verifies(hash, password) {
@@ -37,38 +37,38 @@ func (w *world) isPassword(password string) string {
 	return hash
 }
 
-// tables gives every row of the registry, the queue's included, as text.
-func (w *world) tables() string {
+// registryText gives every row of the registry, the queue's included, as text.
+func (w *testEnv) registryText() string {
 	w.t.Helper()
 	names := strings.Fields(w.text(`SELECT string_agg(quote_ident(tablename), ' ') FROM pg_tables WHERE schemaname = 'public'`))
-	var all strings.Builder
+	var text strings.Builder
 	for _, name := range names {
-		all.WriteString(w.text(`SELECT coalesce(string_agg(t::text, E'\n'), '') FROM ` + name + ` t`))
+		text.WriteString(w.text(`SELECT coalesce(string_agg(t::text, E'\n'), '') FROM ` + name + ` t`))
 	}
-	return all.String()
+	return text.String()
 }
 
-// unpacked gives what is in a saved plan.
-func (w *world) unpacked(plan string) string {
+// planContents gives what is in a saved plan.
+func (w *testEnv) planContents(plan string) string {
 	w.t.Helper()
 	archive, err := zip.OpenReader(filepath.Join(w.dir, plan))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = archive.Close() }()
-	var all bytes.Buffer
+	var contents bytes.Buffer
 	for _, file := range archive.File {
 		content, err := file.Open()
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		_, err = io.Copy(&all, content)
+		_, err = io.Copy(&contents, content)
 		_ = content.Close()
 		if err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	return all.String()
+	return contents.String()
 }
 
 func TestAccTenant_Password(t *testing.T) {
@@ -84,8 +84,8 @@ func TestAccTenant_Password(t *testing.T) {
 			return r.out
 		}
 		said := must("plan", "-out=first") + must("show", "-json", "first") + must("apply", "first")
-		first := w.isPassword(password)
-		w.oneOfEach()
+		first := w.assertPassword(password)
+		w.assertOneTenant()
 		if text := w.mail.Messages()[0].Text; !strings.Contains(text, "#invitation=") || w.count(`SELECT count(*) FROM tenant_invitations`) != 1 {
 			t.Errorf("no invitation: %s", text)
 		}
@@ -94,7 +94,7 @@ func TestAccTenant_Password(t *testing.T) {
 		// Another password under the same version is not looked at.
 		w.env["TF_VAR_admin_password"] = another
 		said += must("plan", "-detailed-exitcode") + must("apply", "-auto-approve")
-		if w.isPassword(password) != first {
+		if w.assertPassword(password) != first {
 			t.Error("it was set again")
 		}
 
@@ -104,8 +104,8 @@ func TestAccTenant_Password(t *testing.T) {
 		updated := w.text(`SELECT updated_at::text FROM tenants`)
 		applied := must("apply", "second")
 		said += applied
-		result{out: applied}.want(t, "0 added, 1 changed, 0 destroyed")
-		second := w.isPassword(another)
+		result{out: applied}.wantText(t, "0 added, 1 changed, 0 destroyed")
+		second := w.assertPassword(another)
 		if n := w.count(`SELECT count(*) FROM tenant_invitations`); n != 0 || w.text(`SELECT updated_at::text FROM tenants`) == updated {
 			t.Errorf("%d invitations", n)
 		}
@@ -118,7 +118,7 @@ func TestAccTenant_Password(t *testing.T) {
 		if s := w.state("healthcare_tenant.clinic"); s["admin_password_wo"] != nil || s["admin_password_wo_version"] != 2.0 {
 			t.Errorf("state %v", s)
 		}
-		said += w.read("terraform.tfstate") + w.unpacked("first") + w.unpacked("second") + w.tables() + w.serverLog.String()
+		said += w.read("terraform.tfstate") + w.planContents("first") + w.planContents("second") + w.registryText() + w.serverLog.String()
 		for what, secret := range map[string]string{"password": password, "other password": another, "hash": first, "other hash": second} {
 			if strings.Contains(said, secret) || strings.Contains(said, strings.ReplaceAll(secret, "&", `\u0026`)) {
 				t.Errorf("the %s is shown", what)
@@ -131,26 +131,26 @@ func TestAccTenant_Password(t *testing.T) {
 		// Without both, everything stays.
 		w.write("main.tf", header+clinic)
 		delete(w.env, "TF_VAR_admin_password")
-		w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-		if w.isPassword(another) != second {
+		w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+		if w.assertPassword(another) != second {
 			t.Error("it was set again")
 		}
-		w.noChanges()
+		w.assertNoChanges()
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Errorf("destroy: %s", r.out)
 		}
 	})
 }
 
-func TestAccTenant_PasswordOfATenantThatIsContinued(t *testing.T) {
+func TestAccTenant_PasswordOfRetriedTenant(t *testing.T) {
 	t.Parallel()
 
-	t.Run("AfterAFailure", func(t *testing.T) {
+	t.Run("AfterFailure", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, withPassword(t, "1"))
 			w.env["TF_VAR_admin_password"], w.env["SOROBAN_MAX_FEE"] = password, "100"
 			r := w.apply()
-			r.want(t, "step DEPLOY_SOROBAN_CONTRACT failed", "The tenant is FAILED and in the state")
+			r.wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", "The tenant is FAILED and in the state")
 			if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" || s["admin_password_wo"] != nil || s["admin_password_wo_version"] != 1.0 {
 				t.Errorf("state %v", s)
 			}
@@ -163,58 +163,58 @@ func TestAccTenant_PasswordOfATenantThatIsContinued(t *testing.T) {
 			delete(w.env, "SOROBAN_MAX_FEE")
 			w.env["TF_VAR_admin_password"] = another
 			w.mustApply()
-			w.isPassword(another)
-			w.noChanges()
+			w.assertPassword(another)
+			w.assertNoChanges()
 		})
 	})
 
-	t.Run("UntaintedAfterAFailure", func(t *testing.T) { // Then an update continues it.
+	t.Run("UntaintedAfterFailure", func(t *testing.T) { // Then an update continues it.
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, withPassword(t, "1"))
 			w.env["TF_VAR_admin_password"], w.env["SOROBAN_MAX_FEE"] = password, "100"
-			w.apply().want(t, "step DEPLOY_SOROBAN_CONTRACT failed")
+			w.apply().wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed")
 			w.run("untaint", "healthcare_tenant.clinic")
 			w.write("main.tf", header+withPassword(t, "2"))
 			w.env["TF_VAR_admin_password"] = another
-			w.apply().want(t, "Could not continue tenant")
+			w.apply().wantText(t, "Could not continue tenant")
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "FAILED" || s["admin_password_wo"] != nil {
 				t.Errorf("state %v", s)
 			}
 			delete(w.env, "SOROBAN_MAX_FEE")
-			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-			w.isPassword(another)
-			w.noChanges()
+			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+			w.assertPassword(another)
+			w.assertNoChanges()
 		})
 	})
 
-	t.Run("AfterAnInterrupt", func(t *testing.T) {
+	t.Run("AfterInterrupt", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, withPassword(t, "1"))
 			w.env["TF_VAR_admin_password"] = password
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
-			w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			if err := syscall.Kill(-b.Process.Pid, syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}
-			w.until(b, "the stop", func() bool { return strings.Contains(b.out.String(), "nterrupt") })
+			w.waitWhileRunning(b, "the stop", func() bool { return strings.Contains(b.out.String(), "nterrupt") })
 			w.net.Faults().HoldQueue(false)
-			w.finish(b).want(t, "Provisioning was interrupted")
+			w.finish(b).wantText(t, "Provisioning was interrupted")
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "PROVISIONING" || s["admin_password_wo"] != nil || s["admin_password_wo_version"] != 1.0 {
 				t.Errorf("state %v", s)
 			}
-			w.eventually("the lease to be given back", func() bool { // A server does that after its client has gone.
+			w.waitFor("the lease to be given back", func() bool { // A server does that after its client has gone.
 				return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
 			})
 			w.env["TF_VAR_admin_password"] = another // Of the configuration that the tenant goes live with.
-			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-			w.isPassword(another)
-			w.oneOfEach()
-			w.noChanges()
+			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+			w.assertPassword(another)
+			w.assertOneTenant()
+			w.assertNoChanges()
 		})
 	})
 
-	t.Run("AfterAKill", func(t *testing.T) {
+	t.Run("AfterKill", func(t *testing.T) {
 		t.Parallel()
 		for name, c := range map[string]struct{ configuration, password string }{
 			"WithAnother": {withPassword(t, "1"), another}, "WithNone": {clinic, ""},
@@ -225,7 +225,7 @@ func TestAccTenant_PasswordOfATenantThatIsContinued(t *testing.T) {
 					w.env["TF_VAR_admin_password"] = password
 					w.net.Faults().HoldQueue(true)
 					b := w.start("apply", "-auto-approve", "-no-color")
-					w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+					w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 					w.killProvider()
 					w.finish(b)
 					w.net.Faults().HoldQueue(false)
@@ -235,16 +235,16 @@ func TestAccTenant_PasswordOfATenantThatIsContinued(t *testing.T) {
 						w.env["TF_VAR_admin_password"] = c.password
 					}
 					w.mustApply()
-					w.isPassword(c.password)
-					w.oneOfEach()
-					w.noChanges()
+					w.assertPassword(c.password)
+					w.assertOneTenant()
+					w.assertNoChanges()
 				})
 			})
 		}
 	})
 }
 
-func TestAccTenant_PasswordAfterAnImport(t *testing.T) {
+func TestAccTenant_PasswordAfterImport(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		managed := `provider "healthcare" { managed_by = "infrastructure/tenants" }` + "\n"
 		w := setup(t, m, managed+withPassword(t, "7"))
@@ -256,24 +256,24 @@ func TestAccTenant_PasswordAfterAnImport(t *testing.T) {
 			t.Fatalf("import: %s", r.out)
 		}
 		w.env["TF_VAR_admin_password"] = another
-		w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-		w.isPassword(another)
-		w.noChanges()
+		w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+		w.assertPassword(another)
+		w.assertNoChanges()
 
 		// A tenant that is taken over has the password of the configuration, too.
 		w.run("state", "rm", "healthcare_tenant.clinic")
 		w.env["TF_VAR_admin_password"] = password
-		w.mustApply().want(t, "1 added, 0 changed, 0 destroyed")
+		w.mustApply().wantText(t, "1 added, 0 changed, 0 destroyed")
 		if w.state("healthcare_tenant.clinic")["id"] != id {
 			t.Error("another tenant")
 		}
-		w.isPassword(password)
-		w.noChanges()
+		w.assertPassword(password)
+		w.assertNoChanges()
 	})
 }
 
 func TestAccTenant_PasswordRules(t *testing.T) {
-	w := setup(t, inDatabase, "")
+	w := setup(t, databaseMode, "")
 	for value, message := range map[string]string{
 		`"eleven char"`:               "The admin_password_wo has 11 characters; at least 12 are needed.",
 		`""`:                          "The admin_password_wo is empty; give 12 to 256 characters.",
@@ -282,9 +282,9 @@ func TestAccTenant_PasswordRules(t *testing.T) {
 		`"is ADA@st-marys.example !"`: "The admin_password_wo has the admin's e-mail address in it; choose one that is harder to guess.",
 	} {
 		// Through a local: the newest CLI quotes the line that a diagnostic is about.
-		w.write("main.tf", header+"locals { secret = sensitive("+value+") }\n"+with("  admin_password_wo = local.secret\n  admin_password_wo_version = 1"))
+		w.write("main.tf", header+"locals { secret = sensitive("+value+") }\n"+clinicWith("  admin_password_wo = local.secret\n  admin_password_wo_version = 1"))
 		r := w.run("plan", "-no-color")
-		r.want(t, "Invalid admin_password_wo", message)
+		r.wantText(t, "Invalid admin_password_wo", message)
 		if r.code == 0 || strings.Contains(r.out, "correct horse") || strings.Contains(r.out, "is ADA") {
 			t.Errorf("plan ended with %d: %s", r.code, r.out)
 		}
@@ -294,29 +294,29 @@ func TestAccTenant_PasswordRules(t *testing.T) {
 		`admin_password_wo_version = 1`:                                `Attribute "admin_password_wo" must be specified when "admin_password_wo_version" is specified`,
 		"admin_password_wo = null\n  admin_password_wo_version = null": "",
 	} {
-		w.write("main.tf", header+with("  "+lines))
+		w.write("main.tf", header+clinicWith("  "+lines))
 		if r := w.run("plan", "-no-color"); message != "" && r.code == 0 || message == "" && r.code != 0 {
 			t.Errorf("%s: plan ended with %d: %s", lines, r.code, r.out)
 		} else {
-			r.want(t, message)
+			r.wantText(t, message)
 		}
 	}
 
 	// One that is not known yet is waited for, and then held to the rule.
 	later := func(value string) string {
 		return header + "resource \"terraform_data\" \"secret\" { input = " + value + " }\n" +
-			with("  admin_password_wo = terraform_data.secret.output\n  admin_password_wo_version = 1")
+			clinicWith("  admin_password_wo = terraform_data.secret.output\n  admin_password_wo_version = 1")
 	}
 	w.write("main.tf", later(`"short"`))
 	if r := w.run("plan", "-no-color"); r.code != 0 {
 		t.Errorf("plan: %s", r.out)
 	}
-	w.apply().want(t, "The admin_password_wo has 5 characters; at least 12 are needed.")
+	w.apply().wantText(t, "The admin_password_wo has 5 characters; at least 12 are needed.")
 	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
 		t.Errorf("%d tenants", n)
 	}
 	w.write("main.tf", later(`"`+password+`"`))
 	w.mustApply()
-	w.isPassword(password)
-	w.noChanges()
+	w.assertPassword(password)
+	w.assertNoChanges()
 }

@@ -5,17 +5,17 @@ import (
 	"testing"
 )
 
-// with gives the smallest configuration further lines.
-func with(lines string) string {
+// clinicWith gives the smallest configuration further lines.
+func clinicWith(lines string) string {
 	return strings.Replace(clinic, "  admin_email ", lines+"\n  admin_email ", 1)
 }
 
 func TestAccTenant_Metadata(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, "resource \"terraform_data\" \"region\" { input = \"eu\" }\n"+
-			with(`  external_id = "crm-1"`+"\n  metadata = { region = terraform_data.region.output, note = \"\" }"))
+			clinicWith(`  external_id = "crm-1"`+"\n  metadata = { region = terraform_data.region.output, note = \"\" }"))
 		w.mustApply() // One value is unknown in the plan.
-		w.noChanges()
+		w.assertNoChanges()
 		if got := w.text(`SELECT metadata::text FROM tenants`); got != `{"note": "", "region": "eu"}` {
 			t.Errorf("metadata %s", got)
 		}
@@ -24,19 +24,19 @@ func TestAccTenant_Metadata(t *testing.T) {
 		if r := w.run("import", "-no-color", "healthcare_tenant.clinic", id); r.code != 0 {
 			t.Fatalf("import: %s", r.out)
 		}
-		w.noChanges()
+		w.assertNoChanges()
 		for _, lines := range []string{"", "  metadata = {}", "  metadata = { a = \"b\" }", "  metadata = {}", ""} {
-			w.write("main.tf", header+with(`  external_id = "crm-1"`+"\n"+lines))
+			w.write("main.tf", header+clinicWith(`  external_id = "crm-1"`+"\n"+lines))
 			w.mustApply()
-			w.noChanges()
+			w.assertNoChanges()
 		}
 		if got := w.text(`SELECT metadata::text FROM tenants`); got != `{}` {
 			t.Errorf("metadata %s", got)
 		}
-		w.write("main.tf", header+with("  metadata = { region = null }"))
-		w.run("validate", "-no-color").want(t, `The metadata has no value under key "region"`)
+		w.write("main.tf", header+clinicWith("  metadata = { region = null }"))
+		w.run("validate", "-no-color").wantText(t, `The metadata has no value under key "region"`)
 		// Changed outside: the plan shows it.
-		w.write("main.tf", header+with(`  external_id = "crm-1"`))
+		w.write("main.tf", header+clinicWith(`  external_id = "crm-1"`))
 		w.exec(`UPDATE tenants SET metadata = '{"by": "hand"}', name = 'Other', name_key = 'other'`)
 		if r := w.run("plan", "-detailed-exitcode", "-no-color"); r.code != 2 || !strings.Contains(r.out, "0 to add, 1 to change, 0 to destroy") {
 			t.Errorf("plan ended with %d: %s", r.code, r.out)
@@ -67,10 +67,10 @@ func TestAccTenant_ManagedByChanges(t *testing.T) {
 			before := w.text(`SELECT coalesce(managed_by, 'nobody') FROM tenants`)
 			last := w.text(`SELECT name FROM tenants`)
 			w.write("main.tf", header+c.provider+strings.Replace(clinic, "St. Mary's Clinic", last, 1))
-			w.noChanges()
+			w.assertNoChanges()
 			stored(before)
 			w.write("main.tf", header+c.provider+strings.Replace(clinic, "St. Mary's Clinic", c.name, 1))
-			w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
+			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
 			stored(c.who)
 		}
 	})
@@ -78,26 +78,26 @@ func TestAccTenant_ManagedByChanges(t *testing.T) {
 
 func TestAccTenant_Replacement(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, with(`  external_id = "crm-1"`))
+		w := setup(t, m, clinicWith(`  external_id = "crm-1"`))
 		w.mustApply()
 		first := w.state("healthcare_tenant.clinic")["id"]
 
 		// The name is taken until the old tenant is archived.
-		w.write("main.tf", header+with("  external_id = \"crm-2\"\n  lifecycle { create_before_destroy = true }"))
-		w.apply().want(t, "a tenant with this name exists already", "take create_before_destroy out")
+		w.write("main.tf", header+clinicWith("  external_id = \"crm-2\"\n  lifecycle { create_before_destroy = true }"))
+		w.apply().wantText(t, "a tenant with this name exists already", "take create_before_destroy out")
 		if s := w.state("healthcare_tenant.clinic"); s["id"] != first || s["tainted"] == true {
 			t.Errorf("state %v", s)
 		}
-		w.write("main.tf", header+with(`  external_id = "crm-2"`))
-		w.mustApply().want(t, "1 added, 0 changed, 1 destroyed")
+		w.write("main.tf", header+clinicWith(`  external_id = "crm-2"`))
+		w.mustApply().wantText(t, "1 added, 0 changed, 1 destroyed")
 		second := w.state("healthcare_tenant.clinic")["id"]
 		if second == first || w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED' AND id::text = $1`, first) != 1 {
 			t.Error("the first tenant was not archived")
 		}
 		// A blank more in the name is no other name, and no endless difference.
-		w.write("main.tf", header+strings.Replace(with(`  external_id = "crm-2"`), `Clinic"`, `Clinic "`, 1))
+		w.write("main.tf", header+strings.Replace(clinicWith(`  external_id = "crm-2"`), `Clinic"`, `Clinic "`, 1))
 		w.mustApply()
-		w.noChanges()
+		w.assertNoChanges()
 		if w.state("healthcare_tenant.clinic")["id"] != second {
 			t.Error("another tenant")
 		}

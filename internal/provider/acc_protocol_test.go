@@ -15,12 +15,12 @@ import (
 // protocol is the provider as a CLI talks to it, for what the oldest CLI under
 // test does not know yet.
 type protocol struct {
-	w      *world
+	w      *testEnv
 	server tfprotov6.ProviderServer
 	schema *tfprotov6.GetProviderSchemaResponse
 }
 
-func (w *world) protocol() *protocol {
+func (w *testEnv) protocol() *protocol {
 	w.t.Helper()
 	environment := w.environment()
 	server, err := providerserver.NewProtocol6WithError(provider.New("test", func(name string) string { return environment[name] })())()
@@ -35,7 +35,7 @@ func (w *world) protocol() *protocol {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.none(answer.Diagnostics)
+	p.assertNoErrors(answer.Diagnostics)
 	return p
 }
 
@@ -57,7 +57,7 @@ func (p *protocol) object(schema *tfprotov6.Schema, values map[string]any) *tfpr
 	return &encoded
 }
 
-func (p *protocol) none(diags []*tfprotov6.Diagnostic) {
+func (p *protocol) assertNoErrors(diags []*tfprotov6.Diagnostic) {
 	p.w.t.Helper()
 	for _, d := range diags {
 		p.w.t.Fatalf("%s: %s", d.Summary, d.Detail)
@@ -65,7 +65,7 @@ func (p *protocol) none(diags []*tfprotov6.Diagnostic) {
 }
 
 // invoke invokes an action and gives what was told on the way, and what was wrong.
-func (p *protocol) invoke(name string, values map[string]any) (progress []string, fault string) {
+func (p *protocol) invoke(name string, values map[string]any) (progress []string, message string) {
 	p.w.t.Helper()
 	actions, ok := p.server.(tfprotov6.ProviderServerWithActions) //nolint:staticcheck // it has no other name yet
 	if !ok {
@@ -89,11 +89,11 @@ func (p *protocol) invoke(name string, values map[string]any) (progress []string
 			progress = append(progress, e.Message)
 		case tfprotov6.CompletedInvokeActionEventType:
 			for _, d := range e.Diagnostics {
-				fault += d.Summary + ": " + d.Detail
+				message += d.Summary + ": " + d.Detail
 			}
 		}
 	}
-	return progress, fault
+	return progress, message
 }
 
 func TestAccActions(t *testing.T) {
@@ -106,39 +106,39 @@ func TestAccActions(t *testing.T) {
 		tenant := map[string]any{"tenant_id": id}
 
 		w.mail.Reset()
-		if said, fault := p.invoke("healthcare_tenant_resend_welcome_email", tenant); fault != "" || !strings.Contains(strings.Join(said, "\n"), "the welcome mail went to ada@st-marys.example") {
-			t.Errorf("%q, %s", said, fault)
+		if progress, message := p.invoke("healthcare_tenant_resend_welcome_email", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "the welcome mail went to ada@st-marys.example") {
+			t.Errorf("%q, %s", progress, message)
 		}
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails", n)
 		}
-		if _, fault := p.invoke("healthcare_tenant_resume", tenant); !strings.Contains(fault, "Could not resume tenant") || !strings.Contains(fault, "ACTIVE") {
-			t.Errorf("%s", fault)
+		if _, message := p.invoke("healthcare_tenant_resume", tenant); !strings.Contains(message, "Could not resume tenant") || !strings.Contains(message, "ACTIVE") {
+			t.Errorf("%s", message)
 		}
-		if _, fault := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"}); !strings.Contains(fault, "archive it first") {
-			t.Errorf("%s", fault)
+		if _, message := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"}); !strings.Contains(message, "archive it first") {
+			t.Errorf("%s", message)
 		}
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Fatal(r.out)
 		}
-		if said, fault := p.invoke("healthcare_tenant_restore", tenant); fault != "" || !strings.Contains(strings.Join(said, "\n"), "is ACTIVE again") {
-			t.Errorf("%q, %s", said, fault)
+		if progress, message := p.invoke("healthcare_tenant_restore", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "is ACTIVE again") {
+			t.Errorf("%q, %s", progress, message)
 		}
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
-		if _, fault := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "Another"}); !strings.Contains(fault, "confirm is not the tenant's name") {
-			t.Errorf("%s", fault)
+		if _, message := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "Another"}); !strings.Contains(message, "confirm is not the tenant's name") {
+			t.Errorf("%s", message)
 		}
-		said, fault := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"})
-		if fault != "" || !strings.Contains(strings.Join(said, "\n"), "its role are dropped") {
-			t.Errorf("%q, %s", said, fault)
+		progress, message := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"})
+		if message != "" || !strings.Contains(strings.Join(progress, "\n"), "its role are dropped") {
+			t.Errorf("%q, %s", progress, message)
 		}
-		if _, fault := p.invoke("healthcare_tenant_restore", map[string]any{"tenant_id": "what"}); !strings.Contains(fault, "is no UUID") {
-			t.Errorf("%s", fault)
+		if _, message := p.invoke("healthcare_tenant_restore", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is no UUID") {
+			t.Errorf("%s", message)
 		}
 	})
 }
 
-func TestAccActions_ResumeTellsTheSteps(t *testing.T) {
+func TestAccActions_RetryReportsSteps(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, clinic)
 		w.env["SOROBAN_MAX_FEE"] = "100"
@@ -147,18 +147,18 @@ func TestAccActions_ResumeTellsTheSteps(t *testing.T) {
 		}
 		id := w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)
 		delete(w.env, "SOROBAN_MAX_FEE")
-		said, fault := w.protocol().invoke("healthcare_tenant_resume", map[string]any{"tenant_id": id})
-		all := strings.Join(said, "\n")
+		progress, message := w.protocol().invoke("healthcare_tenant_resume", map[string]any{"tenant_id": id})
+		all := strings.Join(progress, "\n")
 		for _, words := range []string{"step CREATE_SCHEMA is COMPLETED", "step DEPLOY_SOROBAN_CONTRACT is IN_PROGRESS", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`} {
-			if fault != "" || !strings.Contains(all, words) {
-				t.Errorf("want %q in %q, %s", words, all, fault)
+			if message != "" || !strings.Contains(all, words) {
+				t.Errorf("want %q in %q, %s", words, all, message)
 			}
 		}
 	})
 }
 
-// listed lists tenants as terraform query does.
-func (p *protocol) listed(values map[string]any, limit int64, whole bool) (names []string, results []tfprotov6.ListResourceResult) {
+// list lists tenants as terraform query does.
+func (p *protocol) list(values map[string]any, limit int64, includeResource bool) (names []string, results []tfprotov6.ListResourceResult) {
 	p.w.t.Helper()
 	lists, ok := p.server.(tfprotov6.ProviderServerWithListResource) //nolint:staticcheck // it has no other name yet
 	if !ok {
@@ -166,7 +166,7 @@ func (p *protocol) listed(values map[string]any, limit int64, whole bool) (names
 	}
 	const name = "healthcare_tenant"
 	stream, err := lists.ListResource(p.w.t.Context(), &tfprotov6.ListResourceRequest{
-		TypeName: name, Config: p.object(p.schema.ListResourceSchemas[name], values), Limit: limit, IncludeResource: whole,
+		TypeName: name, Config: p.object(p.schema.ListResourceSchemas[name], values), Limit: limit, IncludeResource: includeResource,
 	})
 	if err != nil {
 		p.w.t.Fatal(err)
@@ -183,12 +183,12 @@ func TestAccList(t *testing.T) {
 		w.mustApply("-parallelism=1")
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'Clinic 1'`)
 		p := w.protocol()
-		names, results := p.listed(nil, 100, true)
+		names, results := p.list(nil, 100, true)
 		if len(names) != 2 || strings.Contains(strings.Join(names, " "), "Clinic 1") {
 			t.Errorf("%v", names)
 		}
 		for _, r := range results {
-			p.none(r.Diagnostics)
+			p.assertNoErrors(r.Diagnostics)
 			identity, err := r.Identity.IdentityData.Unmarshal(tftypes.Object{AttributeTypes: map[string]tftypes.Type{"id": tftypes.String}})
 			if err != nil || identity.IsNull() {
 				t.Errorf("%v, %v", identity, err)
@@ -200,19 +200,19 @@ func TestAccList(t *testing.T) {
 				t.Errorf("%v, %v", whole, err)
 			}
 		}
-		if names, _ := p.listed(nil, 1, false); len(names) != 1 {
+		if names, _ := p.list(nil, 1, false); len(names) != 1 {
 			t.Errorf("%v", names)
 		}
-		if names, _ := p.listed(map[string]any{"search": "clinic 2"}, 100, false); len(names) != 1 || names[0] != "Clinic 2" {
+		if names, _ := p.list(map[string]any{"search": "clinic 2"}, 100, false); len(names) != 1 || names[0] != "Clinic 2" {
 			t.Errorf("%v", names)
 		}
 	})
 }
 
-func TestAccList_TellsWhatIsWrong(t *testing.T) {
-	w := setup(t, inDatabase, "")
+func TestAccList_ReportsErrors(t *testing.T) {
+	w := setup(t, databaseMode, "")
 	w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
-	_, results := w.protocol().listed(nil, 10, false)
+	_, results := w.protocol().list(nil, 10, false)
 	if len(results) != 1 || len(results[0].Diagnostics) != 1 || !strings.Contains(results[0].Diagnostics[0].Detail, "the database does not answer") {
 		t.Errorf("%+v", results)
 	}

@@ -11,30 +11,30 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// asPsql makes this test's binary what the documentation's examples use psql for,
+// psqlEnv makes this test's binary what the documentation's examples use psql for,
 // which a machine need not have. Its value is the file for what was seen.
-const asPsql = "HEALTHCARE_ACC_PSQL"
+const psqlEnv = "HEALTHCARE_ACC_PSQL"
 
-// psql puts a stand-in for psql first into PATH, and gives the name of the file that
+// installPsql puts a stand-in for psql first into PATH, and gives the name of the file that
 // it writes.
-func (w *world) psql() (seen string) {
+func (w *testEnv) installPsql() (output string) {
 	w.t.Helper()
-	own, err := os.Executable()
+	self, err := os.Executable()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	seen = "psql.seen"
-	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$@\"\n", asPsql, filepath.Join(w.dir, seen), own)
+	output = "psql.seen"
+	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$@\"\n", psqlEnv, filepath.Join(w.dir, output), self)
 	folder := filepath.Join(w.dir, "psql")
 	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "psql"), []byte(script), 0o700)); err != nil {
 		w.t.Fatal(err)
 	}
 	w.path = folder + ":" + w.path
-	return seen
+	return output
 }
 
-// bePsql runs the one command that it is given, with a login that must be a tenant's.
-func bePsql() int {
+// runPsql runs the one command that it is given, with a login that must be a tenant's.
+func runPsql() int {
 	err := func() error {
 		for _, name := range []string{"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"} {
 			if os.Getenv(name) == "" {
@@ -58,7 +58,7 @@ func bePsql() int {
 		if _, err := conn.Exec(ctx, `SELECT FROM public.tenants`); err == nil {
 			return errors.New("the login reads the registry")
 		}
-		return os.WriteFile(os.Getenv(asPsql), []byte(os.Args[at+1]+": "+answer), 0o600)
+		return os.WriteFile(os.Getenv(psqlEnv), []byte(os.Args[at+1]+": "+answer), 0o600)
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "psql:", err)

@@ -14,11 +14,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 )
 
-// TestAccTenant_NoSecretIsPrintedOrStored goes through a life with a failure, a
+// TestAccTenant_SecretsAreNeitherPrintedNorStored goes through a life with a failure, a
 // crash, a password, a login and a refused mail in it, with every log at its most
 // talkative, and looks for each secret that was used in all that was printed or
 // written.
-func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
+func TestAccTenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		const mailPassword = "smtp-pass/word+&=1234"
 		w := setup(t, m, "")
@@ -40,14 +40,14 @@ func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
 			}
 			return r.out
 		}
-		configuration := header + withPassword(t, "1") + application(t)
+		configuration := header + withPassword(t, "1") + applicationPath(t)
 
 		// A failure, and a mail that is refused for now.
 		w.write("main.tf", strings.Replace(configuration, "RUN", "1", 1))
 		w.env["SOROBAN_MAX_FEE"] = "100"
 		run(1, "apply", "-auto-approve")
 		delete(w.env, "SOROBAN_MAX_FEE")
-		catcher.Refuse(451, "4.7.1 try later", 1)
+		catcher.RejectRecipients(451, "4.7.1 try later", 1)
 		run(0, "apply", "-auto-approve")
 		login := strings.Fields(w.read("seen"))[2]
 		if err := os.Remove(filepath.Join(w.dir, "seen")); err != nil {
@@ -58,10 +58,10 @@ func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
 		run(0, "show", "-json")
 
 		// A crash in the middle of a run.
-		w.write("main.tf", strings.Replace(configuration, "RUN", "1", 1)+named("other", "Other clinic"))
+		w.write("main.tf", strings.Replace(configuration, "RUN", "1", 1)+tenantConfig("other", "Other clinic"))
 		w.net.Faults().HoldQueue(true)
 		b := w.start("apply", "-auto-approve", "-no-color")
-		w.until(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+		w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 		w.signalProvider(syscall.SIGQUIT)
 		w.net.Faults().HoldQueue(false)
 		crash := w.finish(b)
@@ -72,7 +72,7 @@ func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
 		run(0, "destroy", "-auto-approve")
 
 		secrets := map[string]string{
-			"deployer's seed": w.seed, "database password": pgtestPassword(), "mail password": mailPassword,
+			"deployer's seed": w.seed, "database password": databasePassword(), "mail password": mailPassword,
 			"admin's password": password, "login's password": login,
 		}
 		invitations := regexp.MustCompile(`#invitation=(\S+)`)
@@ -81,13 +81,13 @@ func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
 				secrets["invitation"] = found[1]
 			}
 		}
-		if m == throughAPI {
+		if m == apiMode {
 			secrets["token"] = w.token
 		}
 		everything := map[string]string{
-			"what was printed": said.String(), "the server's log": w.serverLog.String(), "the registry": w.tables(), "the saved plan": w.unpacked("plan"),
+			"what was printed": said.String(), "the server's log": w.serverLog.String(), "the registry": w.registryText(), "the saved plan": w.planContents("plan"),
 		}
-		w.files(everything)
+		w.collectFiles(everything)
 		for _, words := range []string{"provisioning step SEND_WELCOME_EMAIL COMPLETED", "tenant_id=", "SIGQUIT: quit", "goroutine "} {
 			if !strings.Contains(everything["trace.log"], words) {
 				t.Errorf("the log has no %q", words)
@@ -109,16 +109,16 @@ func TestAccTenant_NoSecretIsPrintedOrStored(t *testing.T) {
 	})
 }
 
-// files adds what is in the working directory, the provider and this test's own
+// collectFiles adds what is in the working directory, the provider and this test's own
 // settings excepted.
-func (w *world) files(all map[string]string) {
+func (w *testEnv) collectFiles(contents map[string]string) {
 	w.t.Helper()
 	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || entry.Name() == "terraform-provider-healthcare" {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		all[strings.TrimPrefix(path, w.dir+string(filepath.Separator))] = string(text)
+		contents[strings.TrimPrefix(path, w.dir+string(filepath.Separator))] = string(text)
 		return err
 	})
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 
 const stateFiles = "testdata/states"
 
-// TestAccTenant_StatesOfReleases: what a release has written into a state is read by
+// TestAccTenant_UpgradesReleasedStates: what a release has written into a state is read by
 // this one, with the same tenant and without changes.
-func TestAccTenant_StatesOfReleases(t *testing.T) {
+func TestAccTenant_UpgradesReleasedStates(t *testing.T) {
 	files, err := filepath.Glob(stateFiles + "/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%v, %v", files, err)
@@ -34,14 +34,14 @@ func TestAccTenant_StatesOfReleases(t *testing.T) {
 				t.Fatal(err)
 			}
 			inBothModes(t, func(t *testing.T, m mode) {
-				w := setup(t, m, with("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"))
+				w := setup(t, m, clinicWith("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"))
 				w.mustApply()
 				now := w.state("healthcare_tenant.clinic")
 				w.writeInstance(os.Expand(string(text), func(name string) string { return fmt.Sprint(now[name]) }))
-				w.noChanges()
-				w.write("main.tf", header+strings.Replace(with("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"), "Lovelace", "Hopper", 1))
-				w.mustApply().want(t, "0 added, 1 changed, 0 destroyed")
-				w.noChanges()
+				w.assertNoChanges()
+				w.write("main.tf", header+strings.Replace(clinicWith("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"), "Lovelace", "Hopper", 1))
+				w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
+				w.assertNoChanges()
 				after := w.state("healthcare_tenant.clinic")
 				for _, field := range []string{"id", "schema_name", "database_role", "soroban_contract_id", "created_at", "metadata"} {
 					if fmt.Sprint(after[field]) != fmt.Sprint(now[field]) {
@@ -51,16 +51,16 @@ func TestAccTenant_StatesOfReleases(t *testing.T) {
 			})
 		})
 	}
-	t.Run("NotUnderstood", func(t *testing.T) {
-		w := setup(t, inDatabase, clinic)
+	t.Run("UnreadableState", func(t *testing.T) {
+		w := setup(t, databaseMode, clinic)
 		w.mustApply()
 		w.writeInstance(`{"schema_version": 0, "attributes": {"id": ["of", "another", "type"]}}`)
-		w.run("plan", "-no-color").want(t, "State cannot be read", "terraform state rm ADDRESS")
+		w.run("plan", "-no-color").wantText(t, "State cannot be read", "terraform state rm ADDRESS")
 	})
 }
 
 // writeInstance puts another instance into the state, in place of the one there.
-func (w *world) writeInstance(instance string) {
+func (w *testEnv) writeInstance(instance string) {
 	w.t.Helper()
 	var state map[string]any
 	if err := json.Unmarshal([]byte(w.read("terraform.tfstate")), &state); err != nil {
@@ -76,8 +76,8 @@ func (w *world) writeInstance(instance string) {
 	w.write("terraform.tfstate", string(text))
 }
 
-// TestStateFiles: no release is without its file.
-func TestStateFiles(t *testing.T) {
+// TestStateFiles_CoverEachVersion: no release is without its file.
+func TestStateFiles_CoverEachVersion(t *testing.T) {
 	changes, err := os.ReadFile("../../CHANGELOG.md")
 	if err != nil {
 		t.Fatal(err)

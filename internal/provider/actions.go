@@ -7,53 +7,53 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/action/schema"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-func newResumeAction() action.Action {
+func newRetryAction() action.Action {
 	return &tenantAction{
-		name: "tenant_resume", tried: "resume",
+		typeSuffix: "tenant_resume", operation: "resume",
 		description: "Continues the provisioning of a tenant that is `PENDING`, `PROVISIONING` and nobody's work, or `FAILED`, and waits until it is `ACTIVE`.",
-		act: func(ctx context.Context, c actionCall) error {
-			out, err := c.service.Resume(ctx, c.id)
+		run: func(ctx context.Context, c actionCall) error {
+			out, err := c.service.Retry(ctx, c.id)
 			if err != nil {
 				return err
 			}
-			c.tell("tenant %q is %s", out.Tenant.Name, out.Tenant.Status)
+			c.progress("tenant %q is %s", out.Tenant.Name, out.Tenant.Status)
 			addWarnings(c.diags, out)
 			return nil
 		},
 	}
 }
 
-func newResendAction() action.Action {
+func newInviteAction() action.Action {
 	return &tenantAction{
-		name: "tenant_resend_welcome_email", tried: "send the welcome mail of",
+		typeSuffix: "tenant_resend_welcome_email", operation: "send the welcome mail of",
 		description: "Sends the administrator of an `ACTIVE` tenant the welcome mail again, with another invitation. Earlier invitations end.",
-		act: func(ctx context.Context, c actionCall) error {
-			out, err := c.service.ResendWelcome(ctx, c.id)
+		run: func(ctx context.Context, c actionCall) error {
+			out, err := c.service.Invite(ctx, c.id)
 			switch {
 			case err != nil:
 				return err
 			case len(out.Warnings) > 0: // Nothing else was asked for, so this is a failure.
-				return provisioning.Wrap(errors.New(out.Warnings[0]), provisioning.KindTransient, "send welcome mail", "%s", out.Warnings[0])
+				return errs.Wrap(errors.New(out.Warnings[0]), errs.KindTransient, "send welcome mail", "%s", out.Warnings[0])
 			}
-			c.tell("the welcome mail went to %s", out.Tenant.AdminEmail)
+			c.progress("the welcome mail went to %s", out.Tenant.AdminEmail)
 			return nil
 		},
 	}
 }
 
-func newRestoreAction() action.Action {
+func newUnarchiveAction() action.Action {
 	return &tenantAction{
-		name: "tenant_restore", tried: "restore",
+		typeSuffix: "tenant_restore", operation: "restore",
 		description: "Takes an archived tenant, which was live, back into service with its schema and data. Import it afterwards to manage it.",
-		act: func(ctx context.Context, c actionCall) error {
-			t, err := c.service.Restore(ctx, c.id)
+		run: func(ctx context.Context, c actionCall) error {
+			t, err := c.service.Unarchive(ctx, c.id)
 			if err != nil {
 				return err
 			}
-			c.tell("tenant %q is %s again", t.Name, t.Status)
+			c.progress("tenant %q is %s again", t.Name, t.Status)
 			return nil
 		},
 	}
@@ -61,13 +61,13 @@ func newRestoreAction() action.Action {
 
 func newPurgeAction() action.Action {
 	return &tenantAction{
-		name: "tenant_purge", tried: "purge",
+		typeSuffix: "tenant_purge", operation: "purge",
 		description: "Drops schema and database role of an archived tenant **for good**, once the retention period (`PURGE_RETENTION`, 720h; in `api` mode the server's) is over. " +
 			"The registry row, its log and a certificate stay.",
-		more: map[string]schema.Attribute{
+		extraAttributes: map[string]schema.Attribute{
 			"confirm": schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's name, typed out: it shows that this tenant is meant."},
 		},
-		act: func(ctx context.Context, c actionCall) error {
+		run: func(ctx context.Context, c actionCall) error {
 			certificate, err := c.service.Purge(ctx, c.id, c.confirm, c.settings.retention)
 			if err != nil {
 				return err
@@ -76,7 +76,7 @@ func newPurgeAction() action.Action {
 			for _, n := range certificate.Rows {
 				rows += n
 			}
-			c.tell("schema %s of %q and its role are dropped, with %d rows; the registry keeps the certificate", certificate.SchemaName, certificate.Name, rows)
+			c.progress("schema %s of %q and its role are dropped, with %d rows; the registry keeps the certificate", certificate.SchemaName, certificate.Name, rows)
 			return nil
 		},
 	}

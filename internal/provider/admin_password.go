@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // The password is write-only: it is in the configuration that comes with an apply,
@@ -24,7 +24,7 @@ var passwordPath = path.Root("admin_password_wo")
 func passwordAttribute() schema.StringAttribute {
 	return schema.StringAttribute{
 		Optional: true, WriteOnly: true, Sensitive: true,
-		Validators: []validator.String{passwordRule{}, stringvalidator.AlsoRequires(path.MatchRoot("admin_password_wo_version"))},
+		Validators: []validator.String{passwordValidator{}, stringvalidator.AlsoRequires(path.MatchRoot("admin_password_wo_version"))},
 		MarkdownDescription: "Password of the administrator, 12 to 256 characters, without the administrator's address in it. " +
 			"It is in no state and in no plan, and an argon2id hash is all that is stored of it. " +
 			"It is set when the tenant is created, and again when `admin_password_wo_version` changes, which ends invitations that nobody has accepted. " +
@@ -41,32 +41,32 @@ func passwordVersionAttribute() schema.Int64Attribute {
 	}
 }
 
-// passwordOf reads the password from the configuration of an apply, "" if there is
+// passwordFromConfig reads the password from the configuration of an apply, "" if there is
 // none, and keeps it out of everything that is logged with the context.
-func passwordOf(ctx context.Context, config tfsdk.Config) (context.Context, provisioning.Password, diag.Diagnostics) {
+func passwordFromConfig(ctx context.Context, config tfsdk.Config) (context.Context, tenant.Password, diag.Diagnostics) {
 	var value types.String
 	diags := config.GetAttribute(ctx, passwordPath, &value)
 	password := value.ValueString()
 	if password == "" {
 		return ctx, "", diags
 	}
-	return tflog.MaskLogStrings(ctx, password), provisioning.Password(password), diags
+	return tflog.MaskLogStrings(ctx, password), tenant.Password(password), diags
 }
 
-// passwordRule is the rule of package provisioning, held against the address as
+// passwordValidator is the rule of package provisioning, held against the address as
 // far as that is known.
-type passwordRule struct{}
+type passwordValidator struct{}
 
-func (passwordRule) Description(context.Context) string             { return "follows the rule for passwords" }
-func (r passwordRule) MarkdownDescription(c context.Context) string { return r.Description(c) }
+func (passwordValidator) Description(context.Context) string             { return "follows the rule for passwords" }
+func (r passwordValidator) MarkdownDescription(c context.Context) string { return r.Description(c) }
 
-func (passwordRule) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (passwordValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
 	var email types.String
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("admin_email"), &email)...)
-	if err := provisioning.CheckPassword(req.ConfigValue.ValueString(), email.ValueString()); err != nil {
+	if err := tenant.CheckPassword(req.ConfigValue.ValueString(), email.ValueString()); err != nil {
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid admin_password_wo", "The admin_password_wo "+err.Error()+".")
 	}
 }

@@ -11,38 +11,42 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenants is what resources do with tenants: provisioning.Service in this process,
+// tenantService is what resources do with tenants: provisioning.Service in this process,
 // or apiclient.Client through a running tenant-api. Both keep the same promises.
-type tenants interface {
-	Provision(ctx context.Context, in provisioning.Inputs) (provisioning.Outcome, error)
-	Resume(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
-	FindByName(ctx context.Context, name string) (provisioning.Tenant, error)
-	FindByExternalID(ctx context.Context, externalID string) (provisioning.Tenant, error)
-	Update(ctx context.Context, id uuid.UUID, in provisioning.Inputs, version int64) (provisioning.Tenant, error)
-	Archive(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
-	ResendWelcome(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Restore(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
-	Every(ctx context.Context, q provisioning.ListQuery) iter.Seq2[provisioning.Tenant, error]
-	Log(ctx context.Context, id uuid.UUID, all bool) ([]provisioning.LogEntry, error)
+type tenantService interface {
+	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
+	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
+	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
+	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
+	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
+	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
-	RenewContract(ctx context.Context, id uuid.UUID) error
-	Repair(ctx context.Context, id uuid.UUID) (provisioning.Tenant, []string, error)
+	ReconcileContract(ctx context.Context, id uuid.UUID) error
+	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }
 
 var (
-	_ tenants = (*provisioning.Service)(nil)
-	_ tenants = (*apiclient.Client)(nil)
+	_ tenantService = (*provisioning.Service)(nil)
+	_ tenantService = (*apiclient.Client)(nil)
 )
 
 // backend gives resources their tenants. It connects to nothing before a resource
@@ -50,34 +54,34 @@ var (
 type backend struct {
 	settings settings
 	version  string
-	names    *plannedNames
+	names    *nameRegistry
 	secrets  []string // Of the settings; reading them out of an address takes a while.
 
-	mu       sync.Mutex
-	service  tenants
-	reads    *reads
-	db       *postgres.DB      // Nil in API mode.
-	deployer *soroban.Deployer // Nil in API mode.
-	care     *contracts        // Nil in API mode, and before the first open.
+	mu           sync.Mutex
+	service      tenantService
+	tenantReader *tenantReader
+	db           *postgres.DB      // Nil in API mode.
+	deployer     *soroban.Deployer // Nil in API mode.
+	checker      *contractChecker  // Nil in API mode, and before the first open.
 }
 
-func newBackend(s settings, version string, names *plannedNames) *backend {
+func newBackend(s settings, version string, names *nameRegistry) *backend {
 	return &backend{settings: s, version: version, secrets: s.secrets(), names: names}
 }
 
-// errUnknown is returned while the provider's configuration is not known.
-func (b *backend) errUnknown() error {
-	return provisioning.Errorf(provisioning.KindInvalid, "configure provider",
-		"the provider's configuration is not known yet (%s); apply what it depends on first, with -target", strings.Join(b.settings.unknown, ", "))
+// unknownConfigError is returned while the provider's configuration is not known.
+func (b *backend) unknownConfigError() error {
+	return errs.Errorf(errs.KindInvalid, "configure provider",
+		"the provider's configuration is not known yet (%s); apply what it depends on first, with -target", strings.Join(b.settings.unknownAttributes, ", "))
 }
 
-// known reports whether the provider's configuration is complete.
-func (b *backend) known() bool { return len(b.settings.unknown) == 0 }
+// isConfigKnown reports whether the provider's configuration is complete.
+func (b *backend) isConfigKnown() bool { return len(b.settings.unknownAttributes) == 0 }
 
 // open gives the tenants.
-func (b *backend) open(ctx context.Context) (tenants, error) {
-	if !b.known() {
-		return nil, b.errUnknown()
+func (b *backend) open(ctx context.Context) (tenantService, error) {
+	if !b.isConfigKnown() {
+		return nil, b.unknownConfigError()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,31 +89,31 @@ func (b *backend) open(ctx context.Context) (tenants, error) {
 		return b.service, nil
 	}
 	var (
-		service tenants
+		service tenantService
 		err     error
 	)
 	if b.settings.api != nil {
-		service, err = b.dial()
+		service, err = b.newAPIClient()
 	} else {
-		service, err = b.wire(ctx)
+		service, err = b.newLocalService(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	b.service, b.reads = service, newReads(service.Inspect)
+	b.service, b.tenantReader = service, newTenantReader(service.Inspect)
 	return service, nil
 }
 
-// dial prepares to work through a running tenant-api.
-func (b *backend) dial() (tenants, error) {
+// newAPIClient prepares to work through a running tenant-api.
+func (b *backend) newAPIClient() (tenantService, error) {
 	return apiclient.New(apiclient.Options{
 		URL: b.settings.api.URL, Token: b.settings.api.Token.Reveal(),
-		UserAgent: "terraform-provider-healthcare/" + b.version, Observer: observe,
+		UserAgent: "terraform-provider-healthcare/" + b.version, Observer: logEvent,
 	})
 }
 
-// wire prepares to do everything in this process.
-func (b *backend) wire(ctx context.Context) (tenants, error) {
+// newLocalService prepares to do everything in this process.
+func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	s := b.settings
 	// The pool outlives the call that happened to be the first.
 	db, err := postgres.Open(context.WithoutCancel(ctx), postgres.Options{
@@ -119,23 +123,23 @@ func (b *backend) wire(ctx context.Context) (tenants, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, care, err := s.service(db)
+	service, checker, err := s.newService(db)
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	b.care, b.db, b.deployer = care, db, care.chain
+	b.checker, b.db, b.deployer = checker, db, checker.deployer
 	return service, nil
 }
 
-// contracts gives what looks after contracts, once there were tenants; nil in API mode.
-func (b *backend) contracts() *contracts {
+// contractChecker gives what looks after contracts, once there were tenants; nil in API mode.
+func (b *backend) contractChecker() *contractChecker {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.care
+	return b.checker
 }
 
-func (s settings) service(db *postgres.DB) (*provisioning.Service, *contracts, error) {
+func (s settings) newService(db *postgres.DB) (*provisioning.Service, *contractChecker, error) {
 	deployer, err := soroban.New(soroban.Options{
 		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
 		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
@@ -149,23 +153,23 @@ func (s settings) service(db *postgres.DB) (*provisioning.Service, *contracts, e
 		return nil, nil, err
 	}
 	pipeline, err := provisioning.NewPipeline(db, deployer, mailer, provisioning.PipelineOptions{
-		MailFailure: provisioning.MailFailurePolicy(s.mail.FailurePolicy), Observer: observe,
+		MailFailure: provisioning.MailFailurePolicy(s.mail.FailurePolicy), Observer: logEvent,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	// Anchors are for who runs all the time; an apply has other things to do.
-	keeper, err := provisioning.NewKeeper(db, deployer, provisioning.KeeperOptions{AnchorEvery: -1})
+	reconciler, err := contracts.NewReconciler(db, deployer, contracts.ReconcilerOptions{AnchorInterval: -1})
 	if err != nil {
 		return nil, nil, err
 	}
 	service, err := provisioning.NewService(db, pipeline)
-	return service, newContracts(deployer, keeper), err
+	return service, newContractChecker(deployer, reconciler), err
 }
 
-// observe writes a run's story into Terraform's log.
-func observe(ctx context.Context, e provisioning.Event) {
-	tellStep(ctx, e)
+// logEvent writes a run's story into Terraform's log.
+func logEvent(ctx context.Context, e provisioning.Event) {
+	reportStep(ctx, e)
 	fields := map[string]any{
 		"tenant_id": e.Tenant.ID.String(), "tenant_name": e.Tenant.Name,
 		"step": string(e.Step), "status": string(e.Status), "attempt": e.Attempt,
@@ -180,18 +184,18 @@ func observe(ctx context.Context, e provisioning.Event) {
 		tflog.Debug(ctx, "cause of what follows", map[string]any{"tenant_id": e.Tenant.ID.String(), "error": e.Cause.Error()})
 	}
 	switch {
-	case e.Status == provisioning.StepFailed, e.Status == provisioning.StepInProgress && e.Message != "":
+	case e.Status == tenant.StepFailed, e.Status == tenant.StepInProgress && e.Message != "":
 		tflog.Warn(ctx, "provisioning step "+string(e.Step)+" "+string(e.Status), fields)
 	default:
 		tflog.Info(ctx, "provisioning step "+string(e.Step)+" "+string(e.Status), fields)
 	}
 }
 
-// masked keeps the configuration's secrets out of everything that is logged with
+// withLogMask keeps the configuration's secrets out of everything that is logged with
 // the context, and says to the audit log who acts.
-func (b *backend) masked(ctx context.Context) context.Context {
-	by := provisioning.CallerOf(ctx)
-	by.Kind, by.ID = provisioning.CallerTerraform, b.settings.managedBy
-	ctx = provisioning.WithCaller(ctx, by)
+func (b *backend) withLogMask(ctx context.Context) context.Context {
+	caller := audit.CallerOf(ctx)
+	caller.Kind, caller.ID = audit.CallerTerraform, b.settings.managedBy
+	ctx = audit.WithCaller(ctx, caller)
 	return tflog.MaskLogStrings(ctx, b.secrets...)
 }

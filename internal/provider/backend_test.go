@@ -10,27 +10,29 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestBackend_Masked: whatever a library puts into an error, the log does not
+// TestBackend_WithLogMask: whatever a library puts into an error, the log does not
 // show the configuration's secrets, and a diagnostic nothing of the error at all.
-func TestBackend_Masked(t *testing.T) {
+func TestBackend_WithLogMask(t *testing.T) {
 	t.Parallel()
 	seed := "S" + strings.Repeat("A", 55)
 	b := newBackend(settings{
 		database: config.Database{URL: "postgres://u:pass%2Fword@db.internal/d"},
 		soroban:  config.Soroban{DeployerSecret: config.Secret(seed)},
 		mail:     config.Mail{Password: "mail-password"},
-	}, "test", &plannedNames{})
+	}, "test", &nameRegistry{})
 	cause := errors.New("cannot reach postgres://u:pass%2Fword@db.internal/d (pass/word, pass%2Fword) with " + seed + " and mail-password")
-	err := provisioning.Wrap(cause, provisioning.KindTransient, "create schema", "the database does not answer")
+	err := errs.Wrap(cause, errs.KindTransient, "create schema", "the database does not answer")
 
 	var log bytes.Buffer
-	ctx := b.masked(tflogtest.RootLogger(t.Context(), &log))
-	observe(ctx, provisioning.Event{Step: provisioning.StepCreateSchema, Status: provisioning.StepFailed, Message: provisioning.SafeMessage(err), Cause: err})
+	ctx := b.withLogMask(tflogtest.RootLogger(t.Context(), &log))
+	logEvent(ctx, provisioning.Event{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Message: errs.SafeMessage(err), Cause: err})
 	var diags diag.Diagnostics
-	report{tried: "create", name: "Clinic"}.add(ctx, &diags, err)
+	diagnostic{operation: "create", name: "Clinic"}.add(ctx, &diags, err)
 
 	if n := strings.Count(log.String(), "cannot reach"); n != 2 {
 		t.Errorf("the log has the cause %d times: %s", n, log.String())

@@ -10,13 +10,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// statusData reads how far a tenant's provisioning is.
-type statusData struct{ configured }
+// statusDataSource reads how far a tenant's provisioning is.
+type statusDataSource struct{ baseResource }
 
-func newStatusData() datasource.DataSource { return &statusData{} }
+func newStatusDataSource() datasource.DataSource { return &statusDataSource{} }
 
 type statusDataModel struct {
 	TenantID   types.String `tfsdk:"tenant_id"`
@@ -35,18 +36,18 @@ type stepModel struct {
 	Result     types.String  `tfsdk:"result"`
 }
 
-func (d *statusData) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *statusDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenant_provisioning_status"
 }
 
-func (d *statusData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *statusDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	computed := func(text string) schema.StringAttribute {
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "How far the provisioning of a tenant is: the seven steps of its newest attempt.",
 		Attributes: map[string]schema.Attribute{
-			"tenant_id":   schema.StringAttribute{Required: true, Validators: []validator.String{rule{"tenant_id", checkUUID}}, MarkdownDescription: "The tenant's `id`."},
+			"tenant_id":   schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"tenant_id", checkUUID}}, MarkdownDescription: "The tenant's `id`."},
 			"tenant_name": computed("Name of the tenant."),
 			"status":      computed("Status of the tenant."),
 			"attempt":     schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the newest attempt, from 1."},
@@ -63,30 +64,30 @@ func (d *statusData) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 	}
 }
 
-func (d *statusData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.configure(req.ProviderData, &resp.Diagnostics)
+func (d *statusDataSource) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.setBackend(req.ProviderData, &resp.Diagnostics)
 }
 
-func (d *statusData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	ctx = d.masked(ctx)
+func (d *statusDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	ctx = d.withLogMask(ctx)
 	var model statusDataModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "read", readTimeout)
+	ctx, cancel := withTimeout(ctx, "read", readTimeout)
 	defer cancel()
 	if err := d.read(ctx, &model); err != nil {
-		report{tried: "read", name: model.TenantID.ValueString(), next: nextForMissing(err)}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "read", name: model.TenantID.ValueString(), remedy: notFoundRemedy(err)}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 }
 
-func (d *statusData) read(ctx context.Context, m *statusDataModel) error {
+func (d *statusDataSource) read(ctx context.Context, m *statusDataModel) error {
 	id, err := uuid.Parse(m.TenantID.ValueString())
 	if err != nil {
-		return provisioning.Errorf(provisioning.KindInvalid, "read provisioning status", "tenant_id is no UUID")
+		return errs.Errorf(errs.KindInvalid, "read provisioning status", "tenant_id is no UUID")
 	}
 	service, err := d.open(ctx)
 	if err != nil {
@@ -100,21 +101,21 @@ func (d *statusData) read(ctx context.Context, m *statusDataModel) error {
 	if err != nil {
 		return err
 	}
-	m.TenantName, m.Status, m.Error = types.StringValue(t.Name), types.StringValue(string(t.Status)), optional(t.ProvisioningError)
+	m.TenantName, m.Status, m.Error = types.StringValue(t.Name), types.StringValue(string(t.Status)), nullableString(t.ProvisioningError)
 	m.Attempt = types.Int64Value(int64(t.Attempt))
 	m.Steps = make([]stepModel, len(entries))
 	for i, e := range entries {
-		m.Steps[i] = stepOf(e)
+		m.Steps[i] = stepModelOf(e)
 	}
 	return nil
 }
 
-func stepOf(e provisioning.LogEntry) stepModel {
+func stepModelOf(e tenant.LogEntry) stepModel {
 	s := stepModel{
-		Step: types.StringValue(string(e.Step)), Status: types.StringValue(string(e.Status)), Error: optional(e.Error),
+		Step: types.StringValue(string(e.Step)), Status: types.StringValue(string(e.Status)), Error: nullableString(e.Error),
 		DurationMs: types.Float64Null(), Result: types.StringNull(),
 	}
-	if e.Status != provisioning.StepPending && e.Status != provisioning.StepInProgress {
+	if e.Status != tenant.StepPending && e.Status != tenant.StepInProgress {
 		s.DurationMs = types.Float64Value(float64(e.Duration.Round(1_000_000).Milliseconds()))
 	}
 	if len(e.Result) > 0 {

@@ -11,13 +11,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantData reads one tenant, of whatever status.
-type tenantData struct{ configured }
+// tenantDataSource reads one tenant, of whatever status.
+type tenantDataSource struct{ baseResource }
 
-func newTenantData() datasource.DataSource { return &tenantData{} }
+func newTenantDataSource() datasource.DataSource { return &tenantDataSource{} }
 
 // tenantDataModel is healthcare_tenant as a data source.
 type tenantDataModel struct {
@@ -41,11 +42,11 @@ type tenantDataModel struct {
 	ArchivedAt         types.String `tfsdk:"archived_at"`
 }
 
-func (d *tenantData) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *tenantDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenant"
 }
 
-func (d *tenantData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	computed := func(text string) schema.StringAttribute {
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
@@ -56,9 +57,9 @@ func (d *tenantData) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 		MarkdownDescription: "One tenant, of whatever status, found by its `id`, its `name` or its `external_id`. " +
 			"Among tenants of the same name the live one is found, else the one that was archived last.",
 		Attributes: map[string]schema.Attribute{
-			"id":                   key("UUID of the tenant.", rule{"id", checkUUID}),
-			"name":                 key("Name, without regard to case.", rule{"name", provisioning.CheckName}),
-			"external_id":          key("Your own key for the tenant.", rule{"external_id", provisioning.CheckExternalID}),
+			"id":                   key("UUID of the tenant.", fieldValidator{"id", checkUUID}),
+			"name":                 key("Name, without regard to case.", fieldValidator{"name", tenant.CheckName}),
+			"external_id":          key("Your own key for the tenant.", fieldValidator{"external_id", tenant.CheckExternalID}),
 			"admin_email":          computed("Address of the first administrator."),
 			"admin_first_name":     computed("First name of the administrator."),
 			"admin_last_name":      computed("Last name of the administrator."),
@@ -78,37 +79,37 @@ func (d *tenantData) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 	}
 }
 
-func (d *tenantData) ConfigValidators(context.Context) []datasource.ConfigValidator {
+func (d *tenantDataSource) ConfigValidators(context.Context) []datasource.ConfigValidator {
 	return []datasource.ConfigValidator{datasourcevalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name"), path.MatchRoot("external_id"))}
 }
 
-func (d *tenantData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.configure(req.ProviderData, &resp.Diagnostics)
+func (d *tenantDataSource) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.setBackend(req.ProviderData, &resp.Diagnostics)
 }
 
-func (d *tenantData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	ctx = d.masked(ctx)
+func (d *tenantDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	ctx = d.withLogMask(ctx)
 	var model tenantDataModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "read", readTimeout)
+	ctx, cancel := withTimeout(ctx, "read", readTimeout)
 	defer cancel()
 	t, err := d.find(ctx, model)
 	if err != nil {
-		report{tried: "read", name: model.wanted(), next: nextForMissing(err)}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "read", name: model.lookupKey(), remedy: notFoundRemedy(err)}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	model, diags := dataOf(ctx, t)
+	model, diags := tenantDataModelOf(ctx, t)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 }
 
-func (d *tenantData) find(ctx context.Context, m tenantDataModel) (provisioning.Tenant, error) {
+func (d *tenantDataSource) find(ctx context.Context, m tenantDataModel) (tenant.Tenant, error) {
 	service, err := d.open(ctx)
 	if err != nil {
-		return provisioning.Tenant{}, err
+		return tenant.Tenant{}, err
 	}
 	switch {
 	case m.Name.ValueString() != "":
@@ -118,13 +119,13 @@ func (d *tenantData) find(ctx context.Context, m tenantDataModel) (provisioning.
 	}
 	id, err := uuid.Parse(m.ID.ValueString())
 	if err != nil {
-		return provisioning.Tenant{}, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id is no UUID")
+		return tenant.Tenant{}, errs.Errorf(errs.KindInvalid, "read tenant", "the id is no UUID")
 	}
 	return service.Get(ctx, id)
 }
 
-// wanted is what the tenant is looked for by, for messages.
-func (m tenantDataModel) wanted() string {
+// lookupKey is what the tenant is looked for by, for messages.
+func (m tenantDataModel) lookupKey() string {
 	for _, v := range []types.String{m.Name, m.ExternalID, m.ID} {
 		if v.ValueString() != "" {
 			return v.ValueString()
@@ -133,22 +134,22 @@ func (m tenantDataModel) wanted() string {
 	return ""
 }
 
-// nextForMissing says what to do where there is no such tenant.
-func nextForMissing(err error) string {
-	if provisioning.KindOf(err) == provisioning.KindNotFound {
+// notFoundRemedy says what to do where there is no such tenant.
+func notFoundRemedy(err error) string {
+	if errs.KindOf(err) == errs.KindNotFound {
 		return "Correct the key, or create the tenant first: a data source reads what exists when it is refreshed."
 	}
 	return ""
 }
 
-func dataOf(ctx context.Context, t provisioning.Tenant) (m tenantDataModel, diags diagnostics) {
+func tenantDataModelOf(ctx context.Context, t tenant.Tenant) (m tenantDataModel, diags diagnostics) {
 	m = tenantDataModel{
-		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: optional(t.ExternalID),
+		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: nullableString(t.ExternalID),
 		AdminEmail: types.StringValue(t.AdminEmail), AdminFirstName: types.StringValue(t.AdminFirstName), AdminLastName: types.StringValue(t.AdminLastName),
-		ManagedBy: optional(t.ManagedBy), SchemaName: types.StringValue(t.SchemaName), DatabaseRole: types.StringValue(t.DatabaseRole),
-		Status: types.StringValue(string(t.Status)), ProvisioningError: optional(t.ProvisioningError), SorobanContractID: optional(t.ContractID),
+		ManagedBy: nullableString(t.ManagedBy), SchemaName: types.StringValue(t.SchemaName), DatabaseRole: types.StringValue(t.DatabaseRole),
+		Status: types.StringValue(string(t.Status)), ProvisioningError: nullableString(t.ProvisioningError), SorobanContractID: nullableString(t.ContractID),
 		WelcomeEmailStatus: types.StringValue(string(t.WelcomeEmail)), CreatedAt: timestamp(t.CreatedAt), UpdatedAt: timestamp(t.UpdatedAt),
-		ActivatedAt: happened(t.ActivatedAt), ArchivedAt: happened(t.ArchivedAt),
+		ActivatedAt: nullableTime(t.ActivatedAt), ArchivedAt: nullableTime(t.ArchivedAt),
 	}
 	metadata := t.Metadata
 	if metadata == nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantsData lists tenants.
-type tenantsData struct{ configured }
+// tenantsDataSource lists tenants.
+type tenantsDataSource struct{ baseResource }
 
-func newTenantsData() datasource.DataSource { return &tenantsData{} }
+func newTenantsDataSource() datasource.DataSource { return &tenantsDataSource{} }
 
 type tenantsDataModel struct {
 	Status  types.String    `tfsdk:"status"`
@@ -35,17 +35,17 @@ type tenantSummary struct {
 
 // statusNames are all statuses, for validators.
 func statusNames() (names []string) {
-	for _, s := range provisioning.Statuses() {
+	for _, s := range tenant.Statuses() {
 		names = append(names, string(s))
 	}
 	return names
 }
 
-func (d *tenantsData) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *tenantsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenants"
 }
 
-func (d *tenantsData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	computed := func(text string) schema.StringAttribute {
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
@@ -70,29 +70,29 @@ func (d *tenantsData) Schema(_ context.Context, _ datasource.SchemaRequest, resp
 	}
 }
 
-func (d *tenantsData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.configure(req.ProviderData, &resp.Diagnostics)
+func (d *tenantsDataSource) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.setBackend(req.ProviderData, &resp.Diagnostics)
 }
 
-func (d *tenantsData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	ctx = d.masked(ctx)
+func (d *tenantsDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	ctx = d.withLogMask(ctx)
 	var model tenantsDataModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "read", readTimeout)
+	ctx, cancel := withTimeout(ctx, "read", readTimeout)
 	defer cancel()
 	service, err := d.open(ctx)
 	if err != nil {
-		report{tried: "list"}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "list"}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	model.Tenants = []tenantSummary{}
-	query := provisioning.ListQuery{Status: provisioning.Status(model.Status.ValueString()), Text: model.Search.ValueString()}
-	for t, err := range service.Every(ctx, query) {
+	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString()}
+	for t, err := range service.All(ctx, query) {
 		if err != nil {
-			report{tried: "list"}.add(ctx, &resp.Diagnostics, err)
+			diagnostic{operation: "list"}.add(ctx, &resp.Diagnostics, err)
 			return
 		}
 		model.Tenants = append(model.Tenants, tenantSummary{

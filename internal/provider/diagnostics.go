@@ -9,50 +9,51 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// attributes are the places of the core's fields in the resource.
-var attributes = map[string]path.Path{
+// attributePaths are the places of the core's fields in the resource.
+var attributePaths = map[string]path.Path{
 	"name": path.Root("name"), "adminEmail": path.Root("admin_email"),
 	"adminFirstName": path.Root("admin_first_name"), "adminLastName": path.Root("admin_last_name"),
 	"adminPassword": passwordPath,
 	"externalId":    path.Root("external_id"), "metadata": path.Root("metadata"),
 }
 
-// report is one diagnostic in the making: what was tried, on which tenant, what
+// diagnostic is one diagnostic in the making: what was tried, on which tenant, what
 // is true now, what to do next.
-type report struct {
-	tried    string // "create", as in "Could not create tenant".
-	name     string // Of the tenant.
-	survived string // What is true now; empty: nothing was changed.
-	next     string // What to do; empty: what the error's kind suggests.
+type diagnostic struct {
+	operation string // "create", as in "Could not create tenant".
+	name      string // Of the tenant.
+	state     string // What is true now; empty: nothing was changed.
+	remedy    string // What to do; empty: what the error's kind suggests.
 }
 
 // add turns an error into a diagnostic, on the attribute at fault if there is
 // one, and writes what people are not shown of it into the log.
-func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
-	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": r.name, "error": err.Error()})
-	summary, about := "Could not "+r.tried+" tenant", fmt.Sprintf("Tenant %q: ", r.name)
-	if r.name == "" { // It is about no single one.
-		summary, about = summary+"s", ""
+func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error) {
+	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": d.name, "error": err.Error()})
+	summary, prefix := "Could not "+d.operation+" tenant", fmt.Sprintf("Tenant %q: ", d.name)
+	if d.name == "" { // It is about no single one.
+		summary, prefix = summary+"s", ""
 	}
-	var limit timeLimitError
-	timedOut := errors.As(context.Cause(ctx), &limit) && provisioning.KindOf(err) == provisioning.KindTransient
+	var timeout timeoutError
+	timedOut := errors.As(context.Cause(ctx), &timeout) && errs.KindOf(err) == errs.KindTransient
 	if timedOut {
-		err = provisioning.Wrap(err, provisioning.KindTransient, r.tried+" tenant", "%s", limit)
+		err = errs.Wrap(err, errs.KindTransient, d.operation+" tenant", "%s", timeout)
 	}
-	survived, next := r.survived, r.next
-	if survived == "" {
-		survived = "Nothing was changed."
+	state, remedy := d.state, d.remedy
+	if state == "" {
+		state = "Nothing was changed."
 	}
-	if next == "" {
-		next = remedy(provisioning.KindOf(err))
+	if remedy == "" {
+		remedy = remedyFor(errs.KindOf(err))
 	}
-	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", about, provisioning.SafeMessage(err), survived, next)
-	fields := provisioning.FieldsOf(err)
+	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", prefix, errs.SafeMessage(err), state, remedy)
+	fields := errs.FieldsOf(err)
 	for _, f := range fields {
-		if at, ok := attributes[f.Field]; ok {
+		if at, ok := attributePaths[f.Field]; ok {
 			diags.AddAttributeError(at, summary, detail)
 			return
 		}
@@ -64,20 +65,20 @@ func (r report) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 	diags.AddError(summary, detail)
 }
 
-// remedy is the one table from kinds of errors to what a person can do.
-func remedy(kind provisioning.Kind) string {
+// remedyFor is the one table from kinds of errors to what a person can do.
+func remedyFor(kind errs.Kind) string {
 	switch kind {
-	case provisioning.KindTransient:
+	case errs.KindTransient:
 		return "Once the cause is gone, run terraform apply again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
-	case provisioning.KindConflict:
+	case errs.KindConflict:
 		return "Look at the tenant's present state with terraform plan, and apply again."
-	case provisioning.KindCancelled:
+	case errs.KindCancelled:
 		return "Run terraform apply again to continue."
-	case provisioning.KindFenced:
+	case errs.KindFenced:
 		return "Wait for the other run to end, then run terraform plan."
-	case provisioning.KindNotFound:
+	case errs.KindNotFound:
 		return "Run terraform plan; it will show what is missing."
-	case provisioning.KindInvalid:
+	case errs.KindInvalid:
 		return "Correct the configuration and apply again."
 	default:
 		return "Correct the cause and run terraform apply again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."

@@ -14,19 +14,20 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// credentials is a login for a tenant's schema that is there while a run lasts.
-type credentials struct{ configured }
+// credentialsResource is a login for a tenant's schema that is there while a run lasts.
+type credentialsResource struct{ baseResource }
 
 var (
-	_ ephemeral.EphemeralResourceWithConfigure = (*credentials)(nil)
-	_ ephemeral.EphemeralResourceWithRenew     = (*credentials)(nil)
-	_ ephemeral.EphemeralResourceWithClose     = (*credentials)(nil)
+	_ ephemeral.EphemeralResourceWithConfigure = (*credentialsResource)(nil)
+	_ ephemeral.EphemeralResourceWithRenew     = (*credentialsResource)(nil)
+	_ ephemeral.EphemeralResourceWithClose     = (*credentialsResource)(nil)
 )
 
-func newCredentials() ephemeral.EphemeralResource { return &credentials{} }
+func newCredentialsResource() ephemeral.EphemeralResource { return &credentialsResource{} }
 
 type credentialsModel struct {
 	TenantID   types.String `tfsdk:"tenant_id"`
@@ -40,17 +41,17 @@ type credentialsModel struct {
 	ExpiresAt  types.String `tfsdk:"expires_at"`
 }
 
-// openLogin is what renewing and closing have to know. Terraform keeps it for the
+// loginState is what renewing and closing have to know. Terraform keeps it for the
 // time of the run, and nowhere.
-type openLogin struct {
+type loginState struct {
 	Tenant, ID uuid.UUID
 	TTL        time.Duration
 	ExpiresAt  time.Time
 }
 
-const openLoginKey = "login"
+const loginStateKey = "login"
 
-func (l openLogin) text() []byte {
+func (l loginState) marshal() []byte {
 	text, err := json.Marshal(l)
 	if err != nil {
 		panic(err) // It has nothing that could not be written.
@@ -58,15 +59,15 @@ func (l openLogin) text() []byte {
 	return text
 }
 
-// private is what Terraform has kept for the provider.
-type private interface {
+// privateState is what Terraform has kept for the provider.
+type privateState interface {
 	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
 }
 
-func recall(ctx context.Context, kept private, diags *diag.Diagnostics) (l openLogin, known bool) {
-	text, more := kept.GetKey(ctx, openLoginKey)
-	diags.Append(more...)
-	if more.HasError() {
+func loadLoginState(ctx context.Context, stored privateState, diags *diag.Diagnostics) (l loginState, ok bool) {
+	text, readDiags := stored.GetKey(ctx, loginStateKey)
+	diags.Append(readDiags...)
+	if readDiags.HasError() {
 		return l, false
 	}
 	if err := json.Unmarshal(text, &l); err != nil {
@@ -76,11 +77,11 @@ func recall(ctx context.Context, kept private, diags *diag.Diagnostics) (l openL
 	return l, true
 }
 
-func (c *credentials) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+func (c *credentialsResource) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenant_database_credentials"
 }
 
-func (c *credentials) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
+func (c *credentialsResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	computed := func(text string) schema.StringAttribute {
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
@@ -90,9 +91,9 @@ func (c *credentials) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp 
 			"Terraform renews it while a run lasts; after a crash it ends by itself, once `ttl` is over.\n\n" +
 			"In `api` mode the token needs the scope `tenants:credentials`.",
 		Attributes: map[string]schema.Attribute{
-			"tenant_id": schema.StringAttribute{Required: true, Validators: []validator.String{rule{"tenant_id", checkUUID}},
+			"tenant_id": schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"tenant_id", checkUUID}},
 				MarkdownDescription: "The tenant's `id`. It has to be `ACTIVE`."},
-			"ttl": schema.StringAttribute{Optional: true, Validators: []validator.String{rule{"ttl", checkTTL}},
+			"ttl": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"ttl", checkTTL}},
 				MarkdownDescription: "For how long the login is good, and after half of which it is renewed: `1m` to `24h`. Default `1h`."},
 			"username":    computed("Name of the login."),
 			"password":    schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "Password of the login."},
@@ -105,8 +106,8 @@ func (c *credentials) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp 
 	}
 }
 
-func (c *credentials) Configure(_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse) {
-	c.configure(req.ProviderData, &resp.Diagnostics)
+func (c *credentialsResource) Configure(_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse) {
+	c.setBackend(req.ProviderData, &resp.Diagnostics)
 }
 
 func checkTTL(text string) error {
@@ -121,18 +122,18 @@ func checkTTL(text string) error {
 }
 
 // Open makes the login.
-func (c *credentials) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
-	ctx = c.masked(ctx)
+func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
+	ctx = c.withLogMask(ctx)
 	var model credentialsModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "read", readTimeout)
+	ctx, cancel := withTimeout(ctx, "read", readTimeout)
 	defer cancel()
-	login, err := c.openFor(ctx, model)
+	login, err := c.createLogin(ctx, model)
 	if err != nil {
-		report{tried: "open a login for", name: model.TenantID.ValueString(), survived: "No login was left.", next: nextForLogin(err)}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "open a login for", name: model.TenantID.ValueString(), state: "No login was left.", remedy: loginRemedy(err)}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	tflog.Info(ctx, "opened a login for the tenant's schema", map[string]any{
@@ -141,79 +142,79 @@ func (c *credentials) Open(ctx context.Context, req ephemeral.OpenRequest, resp 
 	model.Host, model.Port, model.Database = types.StringValue(login.Host), types.Int64Value(int64(login.Port)), types.StringValue(login.Database)
 	model.SchemaName, model.ExpiresAt = types.StringValue(login.SchemaName), timestamp(login.ExpiresAt)
 	resp.Diagnostics.Append(resp.Result.Set(ctx, &model)...)
-	open := openLogin{Tenant: login.TenantID, ID: login.ID, TTL: ttlOf(model), ExpiresAt: login.ExpiresAt}
-	resp.RenewAt = renewal(open)
-	resp.Diagnostics.Append(resp.Private.SetKey(ctx, openLoginKey, open.text())...)
+	state := loginState{Tenant: login.TenantID, ID: login.ID, TTL: ttlFrom(model), ExpiresAt: login.ExpiresAt}
+	resp.RenewAt = renewAt(state)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, loginStateKey, state.marshal())...)
 }
 
-func (c *credentials) openFor(ctx context.Context, m credentialsModel) (provisioning.Credential, error) {
+func (c *credentialsResource) createLogin(ctx context.Context, m credentialsModel) (provisioning.Credential, error) {
 	id, err := uuid.Parse(m.TenantID.ValueString())
 	if err != nil {
-		return provisioning.Credential{}, provisioning.Errorf(provisioning.KindInvalid, "open login", "tenant_id is no UUID")
+		return provisioning.Credential{}, errs.Errorf(errs.KindInvalid, "open login", "tenant_id is no UUID")
 	}
 	service, err := c.open(ctx)
 	if err != nil {
 		return provisioning.Credential{}, err
 	}
-	return service.OpenCredential(ctx, id, ttlOf(m))
+	return service.OpenCredential(ctx, id, ttlFrom(m))
 }
 
-// ttlOf is the validated time; 0 stands for the default.
-func ttlOf(m credentialsModel) time.Duration {
+// ttlFrom is the validated time; 0 stands for the default.
+func ttlFrom(m credentialsModel) time.Duration {
 	ttl, _ := time.ParseDuration(m.TTL.ValueString())
 	return ttl
 }
 
-// renewal is in the middle of what is left, so that a slow renewal is still in time.
-func renewal(l openLogin) time.Time { return time.Now().Add(time.Until(l.ExpiresAt) / 2) }
+// renewAt is in the middle of what is left, so that a slow renewal is still in time.
+func renewAt(l loginState) time.Time { return time.Now().Add(time.Until(l.ExpiresAt) / 2) }
 
-func nextForLogin(err error) string {
-	if provisioning.KindOf(err) == provisioning.KindConflict {
+func loginRemedy(err error) string {
+	if errs.KindOf(err) == errs.KindConflict {
 		return "A login is for a tenant that is ACTIVE. Take it there first, with terraform apply or the actions tenant_resume and tenant_restore."
 	}
 	return ""
 }
 
 // Renew has the login last longer.
-func (c *credentials) Renew(ctx context.Context, req ephemeral.RenewRequest, resp *ephemeral.RenewResponse) {
-	ctx, cancel := within(c.masked(ctx), "read", readTimeout)
+func (c *credentialsResource) Renew(ctx context.Context, req ephemeral.RenewRequest, resp *ephemeral.RenewResponse) {
+	ctx, cancel := withTimeout(c.withLogMask(ctx), "read", readTimeout)
 	defer cancel()
-	open, known := recall(ctx, req.Private, &resp.Diagnostics)
-	if !known {
+	state, ok := loadLoginState(ctx, req.Private, &resp.Diagnostics)
+	if !ok {
 		return
 	}
 	service, err := c.open(ctx)
 	if err == nil {
-		open.ExpiresAt, err = service.RenewCredential(ctx, open.Tenant, open.ID, open.TTL)
+		state.ExpiresAt, err = service.RenewCredential(ctx, state.Tenant, state.ID, state.TTL)
 	}
 	if err != nil {
-		report{tried: "renew the login of", name: open.Tenant.String(),
-			survived: "The login ends by itself at " + open.ExpiresAt.UTC().Format(time.RFC3339) + ".",
-			next:     "Run Terraform again; it opens another login."}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "renew the login of", name: state.Tenant.String(),
+			state:  "The login ends by itself at " + state.ExpiresAt.UTC().Format(time.RFC3339) + ".",
+			remedy: "Run Terraform again; it opens another login."}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	tflog.Debug(ctx, "renewed a login", map[string]any{"tenant_id": open.Tenant.String(), "expires_at": open.ExpiresAt.UTC().Format(time.RFC3339)})
-	resp.RenewAt = renewal(open)
-	resp.Diagnostics.Append(resp.Private.SetKey(ctx, openLoginKey, open.text())...)
+	tflog.Debug(ctx, "renewed a login", map[string]any{"tenant_id": state.Tenant.String(), "expires_at": state.ExpiresAt.UTC().Format(time.RFC3339)})
+	resp.RenewAt = renewAt(state)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, loginStateKey, state.marshal())...)
 }
 
 // Close drops the login. It is tried also when the run was interrupted.
-func (c *credentials) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
-	ctx, cancel := within(context.WithoutCancel(c.masked(ctx)), "delete", readTimeout)
+func (c *credentialsResource) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
+	ctx, cancel := withTimeout(context.WithoutCancel(c.withLogMask(ctx)), "delete", readTimeout)
 	defer cancel()
-	open, known := recall(ctx, req.Private, &resp.Diagnostics)
-	if !known {
+	state, ok := loadLoginState(ctx, req.Private, &resp.Diagnostics)
+	if !ok {
 		return
 	}
 	service, err := c.open(ctx)
 	if err == nil {
-		err = service.CloseCredential(ctx, open.Tenant, open.ID)
+		err = service.CloseCredential(ctx, state.Tenant, state.ID)
 	}
 	if err != nil {
-		tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_id": open.Tenant.String(), "error": err.Error()})
+		tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_id": state.Tenant.String(), "error": err.Error()})
 		resp.Diagnostics.AddWarning("Login was not closed", fmt.Sprintf("Tenant %s: %s.\n\nThe login ends by itself at %s at the latest; nothing has to be done.",
-			open.Tenant, provisioning.SafeMessage(err), open.ExpiresAt.UTC().Format(time.RFC3339)))
+			state.Tenant, errs.SafeMessage(err), state.ExpiresAt.UTC().Format(time.RFC3339)))
 		return
 	}
-	tflog.Info(ctx, "closed the login", map[string]any{"tenant_id": open.Tenant.String()})
+	tflog.Info(ctx, "closed the login", map[string]any{"tenant_id": state.Tenant.String()})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/function"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
@@ -35,8 +35,8 @@ func (contractIDFunction) Definition(_ context.Context, _ function.DefinitionReq
 }
 
 func (contractIDFunction) Run(ctx context.Context, req function.RunRequest, resp *function.RunResponse) {
-	var network, deployer, tenant string
-	if resp.Error = req.Arguments.Get(ctx, &network, &deployer, &tenant); resp.Error != nil {
+	var network, deployer, tenantID string
+	if resp.Error = req.Arguments.Get(ctx, &network, &deployer, &tenantID); resp.Error != nil {
 		return
 	}
 	passphrase := config.Passphrase(network)
@@ -44,7 +44,7 @@ func (contractIDFunction) Run(ctx context.Context, req function.RunRequest, resp
 		resp.Error = function.NewArgumentFuncError(0, "network is empty; give testnet, public, futurenet, local or a passphrase")
 		return
 	}
-	id, err := uuid.Parse(tenant)
+	id, err := uuid.Parse(tenantID)
 	if err != nil {
 		resp.Error = function.NewArgumentFuncError(2, "tenant_id is no UUID; give the tenant's id")
 		return
@@ -55,7 +55,7 @@ func (contractIDFunction) Run(ctx context.Context, req function.RunRequest, resp
 	}
 	address, err := soroban.ContractID(passphrase, deployer, id)
 	if err != nil {
-		resp.Error = function.NewArgumentFuncError(1, "deployer: "+provisioning.SafeMessage(err))
+		resp.Error = function.NewArgumentFuncError(1, "deployer: "+errs.SafeMessage(err))
 		return
 	}
 	resp.Error = resp.Result.Set(ctx, address)

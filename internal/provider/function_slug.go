@@ -5,7 +5,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/function"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // slugFunction tells how a tenant's schema name will begin.
@@ -34,9 +34,9 @@ func (slugFunction) Run(ctx context.Context, req function.RunRequest, resp *func
 	if resp.Error = req.Arguments.Get(ctx, &name); resp.Error != nil {
 		return
 	}
-	if err := provisioning.CheckName(name); err != nil {
+	if err := tenant.CheckName(name); err != nil {
 		resp.Error = function.NewArgumentFuncError(0, "name "+err.Error())
 		return
 	}
-	resp.Error = resp.Result.Set(ctx, provisioning.Slug(provisioning.NormalizeName(name)))
+	resp.Error = resp.Result.Set(ctx, tenant.Slug(tenant.NormalizeName(name)))
 }

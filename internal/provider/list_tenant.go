@@ -13,24 +13,24 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantList lists the tenants that can be imported.
-type tenantList struct{ configured }
+// tenantListResource lists the tenants that can be imported.
+type tenantListResource struct{ baseResource }
 
-func newTenantList() list.ListResource { return &tenantList{} }
+func newTenantListResource() list.ListResource { return &tenantListResource{} }
 
 type tenantListModel struct {
 	Status types.String `tfsdk:"status"`
 	Search types.String `tfsdk:"search"`
 }
 
-func (l *tenantList) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (l *tenantListResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenant"
 }
 
-func (l *tenantList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
+func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Tenants that can be imported, newest first: all but those that are `ARCHIVED`.",
 		Attributes: map[string]schema.Attribute{
@@ -42,12 +42,12 @@ func (l *tenantList) ListResourceConfigSchema(_ context.Context, _ list.ListReso
 	}
 }
 
-func (l *tenantList) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	l.configure(req.ProviderData, &resp.Diagnostics)
+func (l *tenantListResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	l.setBackend(req.ProviderData, &resp.Diagnostics)
 }
 
-func (l *tenantList) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
-	ctx = l.masked(ctx)
+func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
+	ctx = l.withLogMask(ctx)
 	var model tenantListModel
 	diags := req.Config.Get(ctx, &model)
 	if diags.HasError() {
@@ -55,34 +55,34 @@ func (l *tenantList) List(ctx context.Context, req list.ListRequest, stream *lis
 		return
 	}
 	stream.Results = func(push func(list.ListResult) bool) {
-		ctx, cancel := within(ctx, "read", readTimeout)
+		ctx, cancel := withTimeout(ctx, "read", readTimeout)
 		defer cancel()
-		pushed := int64(0)
-		err := l.each(ctx, model, func(t provisioning.Tenant) bool {
-			pushed++
-			return push(l.result(ctx, req, t)) && pushed < req.Limit
+		count := int64(0)
+		err := l.eachTenant(ctx, model, func(t tenant.Tenant) bool {
+			count++
+			return push(l.listResult(ctx, req, t)) && count < req.Limit
 		})
 		if err != nil {
 			// A result must come with it: the framework drops diagnostics without one.
-			var failed diag.Diagnostics
-			report{tried: "list"}.add(ctx, &failed, err)
-			push(list.ListResult{Diagnostics: failed})
+			var failure diag.Diagnostics
+			diagnostic{operation: "list"}.add(ctx, &failure, err)
+			push(list.ListResult{Diagnostics: failure})
 		}
 	}
 }
 
-// each gives the tenants, whole where they are to be shown whole.
-func (l *tenantList) each(ctx context.Context, m tenantListModel, yield func(provisioning.Tenant) bool) error {
+// eachTenant gives the tenants, whole where they are to be shown whole.
+func (l *tenantListResource) eachTenant(ctx context.Context, m tenantListModel, yield func(tenant.Tenant) bool) error {
 	service, err := l.open(ctx)
 	if err != nil {
 		return err
 	}
-	query := provisioning.ListQuery{Status: provisioning.Status(m.Status.ValueString()), Text: m.Search.ValueString()}
-	for t, err := range service.Every(ctx, query) {
+	query := tenant.ListQuery{Status: tenant.Status(m.Status.ValueString()), Text: m.Search.ValueString()}
+	for t, err := range service.All(ctx, query) {
 		if err != nil {
 			return err
 		}
-		if t.Status == provisioning.StatusArchived {
+		if t.Status == tenant.StatusArchived {
 			continue
 		}
 		if !yield(t) {
@@ -92,8 +92,8 @@ func (l *tenantList) each(ctx context.Context, m tenantListModel, yield func(pro
 	return nil
 }
 
-// result is one tenant of the list, as a refresh would show it.
-func (l *tenantList) result(ctx context.Context, req list.ListRequest, t provisioning.Tenant) list.ListResult {
+// listResult is one tenant of the list, as a refresh would show it.
+func (l *tenantListResource) listResult(ctx context.Context, req list.ListRequest, t tenant.Tenant) list.ListResult {
 	r := req.NewListResult(ctx)
 	r.DisplayName = t.Name
 	r.Diagnostics.Append(r.Identity.Set(ctx, identityModel{ID: types.StringValue(t.ID.String())})...)
@@ -102,19 +102,19 @@ func (l *tenantList) result(ctx context.Context, req list.ListRequest, t provisi
 	}
 	found, err := l.inspect(ctx, t.ID)
 	if err != nil {
-		report{tried: "list", name: t.Name}.add(ctx, &r.Diagnostics, err)
+		diagnostic{operation: "list", name: t.Name}.add(ctx, &r.Diagnostics, err)
 		return r
 	}
-	model := unsaid()
-	l.contractAsFound(ctx, &model, found, nil)
-	databaseAsFound(ctx, &model, found)
+	model := nullModel()
+	l.setFoundContractState(ctx, &model, found, nil)
+	setFoundDatabaseState(ctx, &model, found)
 	r.Diagnostics.Append(model.fill(ctx, found.Tenant)...)
 	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)
 	return r
 }
 
-// unsaid is a model of which the configuration says nothing.
-func unsaid() tenantModel {
+// nullModel is a model of which the configuration says nothing.
+func nullModel() tenantModel {
 	return tenantModel{
 		Metadata: types.MapNull(types.StringType),
 		Timeouts: timeouts.Value{Object: types.ObjectNull(map[string]attr.Type{

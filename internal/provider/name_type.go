@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // nameType is a string that is stored trimmed and in Unicode's composed form.
@@ -49,7 +49,7 @@ type nameValue struct{ basetypes.StringValue }
 
 var _ basetypes.StringValuableWithSemanticEquals = nameValue{}
 
-func newName(s string) nameValue { return nameValue{basetypes.NewStringValue(s)} }
+func newNameValue(s string) nameValue { return nameValue{basetypes.NewStringValue(s)} }
 
 func (nameValue) Type(context.Context) attr.Type { return nameType{} }
 
@@ -60,5 +60,5 @@ func (v nameValue) Equal(o attr.Value) bool {
 
 func (v nameValue) StringSemanticEquals(_ context.Context, o basetypes.StringValuable) (bool, diag.Diagnostics) {
 	other, ok := o.(nameValue)
-	return ok && provisioning.NormalizeName(v.ValueString()) == provisioning.NormalizeName(other.ValueString()), nil
+	return ok && tenant.NormalizeName(v.ValueString()) == tenant.NormalizeName(other.ValueString()), nil
 }

@@ -25,7 +25,7 @@ const Address = "registry.terraform.io/healthcare-platform/healthcare"
 type healthcareProvider struct {
 	version string
 	source  config.Source
-	names   *plannedNames
+	names   *nameRegistry
 }
 
 // New makes providers of a version. Settings that the configuration leaves out
@@ -35,7 +35,7 @@ func New(version string, source config.Source) func() provider.Provider {
 }
 
 func newProvider(version string, source config.Source) *healthcareProvider {
-	return &healthcareProvider{version: version, source: source, names: &plannedNames{}}
+	return &healthcareProvider{version: version, source: source, names: &nameRegistry{}}
 }
 
 type databaseModel struct {
@@ -183,20 +183,20 @@ func (p *healthcareProvider) Functions(context.Context) []func() function.Functi
 }
 
 func (p *healthcareProvider) DataSources(context.Context) []func() datasource.DataSource {
-	return []func() datasource.DataSource{newTenantData, newTenantsData, newStatusData}
+	return []func() datasource.DataSource{newTenantDataSource, newTenantsDataSource, newStatusDataSource}
 }
 
 // Actions are what is done to a tenant at somebody's wish.
 func (p *healthcareProvider) Actions(context.Context) []func() action.Action {
-	return []func() action.Action{newResumeAction, newResendAction, newRestoreAction, newPurgeAction}
+	return []func() action.Action{newRetryAction, newInviteAction, newUnarchiveAction, newPurgeAction}
 }
 
 // EphemeralResources are what is there while a run lasts.
 func (p *healthcareProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	return []func() ephemeral.EphemeralResource{newCredentials}
+	return []func() ephemeral.EphemeralResource{newCredentialsResource}
 }
 
 // ListResources are for terraform query.
 func (p *healthcareProvider) ListResources(context.Context) []func() list.ListResource {
-	return []func() list.ListResource{newTenantList}
+	return []func() list.ListResource{newTenantListResource}
 }

@@ -11,26 +11,26 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// readyPatience is how long a start waits for others before it goes on without
+// readyTimeout is how long a start waits for others before it goes on without
 // having looked.
-const readyPatience = 3 * time.Second
+const readyTimeout = 3 * time.Second
 
 // checkReady finds configurations that cannot work, once, before every resource
 // would. What does not answer just now is no finding: the database, or the network,
 // may be part of the same apply.
 func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
-	if !b.known() || b.settings.unchecked {
+	if !b.isConfigKnown() || b.settings.skipChecks {
 		return
 	}
-	ctx, cancel := context.WithTimeout(b.masked(ctx), readyPatience)
+	ctx, cancel := context.WithTimeout(b.withLogMask(ctx), readyTimeout)
 	defer cancel()
 	service, err := b.open(ctx)
 	if err != nil {
-		b.cannotWork(ctx, diags, path.Empty(), err)
+		b.addConfigError(ctx, diags, path.Empty(), err)
 		return
 	}
 	if client, ok := service.(*apiclient.Client); ok {
@@ -38,28 +38,28 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		return
 	}
 	var (
-		both    sync.WaitGroup
+		wg      sync.WaitGroup
 		db      error
 		ready   soroban.Ready
 		network error
 	)
-	both.Go(func() { db = b.db.CheckReady(ctx) })
-	both.Go(func() { ready, network = b.deployer.CheckReady(ctx) })
-	both.Wait()
-	b.cannotWork(ctx, diags, b.registryAttribute(), db)
-	b.cannotWork(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)
-	b.cannotWork(ctx, diags, path.Root("soroban").AtName("deployer_secret"), ready.Account)
+	wg.Go(func() { db = b.db.CheckReady(ctx) })
+	wg.Go(func() { ready, network = b.deployer.CheckReady(ctx) })
+	wg.Wait()
+	b.addConfigError(ctx, diags, b.registryPath(), db)
+	b.addConfigError(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)
+	b.addConfigError(ctx, diags, path.Root("soroban").AtName("deployer_secret"), ready.Account)
 	if ready.Poor != "" {
 		diags.AddAttributeWarning(path.Root("soroban").AtName("deployer_secret"), "Deployer cannot pay", ready.Poor+".")
 	}
 	if network != nil {
-		tflog.Warn(ctx, "the Stellar network was not looked at: "+provisioning.SafeMessage(network))
-		b.contracts().breaker.Trip()
+		tflog.Warn(ctx, "the Stellar network was not looked at: "+errs.SafeMessage(network))
+		b.contractChecker().breaker.Trip()
 	}
 }
 
-// registryAttribute is where a registry of another version is put right.
-func (b *backend) registryAttribute() path.Path {
+// registryPath is where a registry of another version is put right.
+func (b *backend) registryPath() path.Path {
 	if !b.settings.autoMigrate {
 		return path.Root("database").AtName("auto_migrate")
 	}
@@ -72,20 +72,20 @@ func (b *backend) checkServer(ctx context.Context, diags *diag.Diagnostics, clie
 	if apiclient.IsDenied(err) {
 		at = path.Root("api").AtName("token")
 	}
-	b.cannotWork(ctx, diags, at, err)
+	b.addConfigError(ctx, diags, at, err)
 }
 
-// cannotWork makes the one diagnostic of a fault that would be every resource's.
-func (b *backend) cannotWork(ctx context.Context, diags *diag.Diagnostics, at path.Path, err error) {
+// addConfigError makes the one diagnostic of a fault that would be every resource's.
+func (b *backend) addConfigError(ctx context.Context, diags *diag.Diagnostics, at path.Path, err error) {
 	if err == nil {
 		return
 	}
 	tflog.Debug(ctx, "the provider's configuration was tried", map[string]any{"error": err.Error()})
-	switch provisioning.KindOf(err) {
-	case provisioning.KindPermanent, provisioning.KindInvalid:
+	switch errs.KindOf(err) {
+	case errs.KindPermanent, errs.KindInvalid:
 		diags.AddAttributeError(at, "Provider configuration cannot work", fmt.Sprintf("With this configuration, or these variables: %s.\n\nNothing was changed. "+
-			"Correct it and run Terraform again. To work without this look at the start, set skip_checks = true.", provisioning.SafeMessage(err)))
+			"Correct it and run Terraform again. To work without this look at the start, set skip_checks = true.", errs.SafeMessage(err)))
 	default:
-		tflog.Warn(ctx, "not looked at: "+provisioning.SafeMessage(err))
+		tflog.Warn(ctx, "not looked at: "+errs.SafeMessage(err))
 	}
 }

@@ -6,20 +6,20 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// TestBackend_CannotWork: newer CLIs show the line of the attribute that is named
+// TestBackend_AddConfigError: newer CLIs show the line of the attribute that is named
 // here, older ones the block's.
-func TestBackend_CannotWork(t *testing.T) {
+func TestBackend_AddConfigError(t *testing.T) {
 	t.Parallel()
-	for kind, faults := range map[provisioning.Kind]int{
-		provisioning.KindPermanent: 1, provisioning.KindInvalid: 1, provisioning.KindTransient: 0, provisioning.KindCancelled: 0,
+	for kind, wantErrors := range map[errs.Kind]int{
+		errs.KindPermanent: 1, errs.KindInvalid: 1, errs.KindTransient: 0, errs.KindCancelled: 0,
 	} {
 		var diags diag.Diagnostics
 		at := path.Root("soroban").AtName("rpc_url")
-		newBackend(settings{}, "test", &plannedNames{}).cannotWork(t.Context(), &diags, at, provisioning.Errorf(kind, "look", "no"))
-		if diags.ErrorsCount() != faults {
+		newBackend(settings{}, "test", &nameRegistry{}).addConfigError(t.Context(), &diags, at, errs.Errorf(kind, "look", "no"))
+		if diags.ErrorsCount() != wantErrors {
 			t.Errorf("%s: %v", kind, diags)
 		}
 		for _, d := range diags {

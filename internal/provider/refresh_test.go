@@ -24,8 +24,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
-// TestRefresh_FewQueries counts on the wire what a refresh asks of the database.
-func TestRefresh_FewQueries(t *testing.T) {
+// TestRefresh_BatchesQueries counts on the wire what a refresh asks of the database.
+func TestRefresh_BatchesQueries(t *testing.T) {
 	t.Parallel()
 	const tenants = 500
 	ctx := t.Context()
@@ -45,7 +45,7 @@ func TestRefresh_FewQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWire(t, database)
+	w := newCountingProxy(t, database)
 	p := startProvider(t, map[string]string{
 		"DATABASE_URL": w.url, "MAIL_HOST": "127.0.0.1", "MAIL_FROM": "a@b.example", "APP_URL": "https://app.platform.example",
 		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_NETWORK_PASSPHRASE": "none",
@@ -54,29 +54,29 @@ func TestRefresh_FewQueries(t *testing.T) {
 
 	var reading sync.WaitGroup
 	reading.Go(func() { p.read(ids[0]) })
-	<-w.held // It is on its way to the server.
-	before := w.counted()
+	<-w.blocked // It is on its way to the server.
+	before := w.snapshot()
 	for _, id := range ids[1:] {
 		reading.Go(func() { p.read(id) })
 	}
 	for waiting := 0; waiting < tenants-1; runtime.Gosched() {
-		p.backend.reads.mu.Lock()
-		waiting = len(p.backend.reads.waiting)
-		p.backend.reads.mu.Unlock()
+		p.backend.tenantReader.mu.Lock()
+		waiting = len(p.backend.tenantReader.pending)
+		p.backend.tenantReader.mu.Unlock()
 	}
 	close(w.release)
 	reading.Wait()
 	// That one, the rest by the hundred, and no statement beside them.
-	if n := w.counted().statements - before.statements; n != 6 {
+	if n := w.snapshot().statements - before.statements; n != 6 {
 		t.Errorf("%d statements for %d reads", n, tenants)
 	}
 
 	// What is not gathered takes its turn.
 	for _, id := range ids[:64] {
-		reading.Go(func() { p.adopt(id) })
+		reading.Go(func() { p.importTenant(id) })
 	}
 	reading.Wait()
-	if n := w.counted().most; n > postgres.DefaultMaxConnections {
+	if n := w.snapshot().maxConnections; n > postgres.DefaultMaxConnections {
 		t.Errorf("%d connections", n)
 	}
 }
@@ -111,7 +111,7 @@ func startProvider(t *testing.T, environment map[string]string) *startedProvider
 	if _, err := p.backend.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p.backend.contracts().breaker.Trip() // There is no network, and nobody waits for it.
+	p.backend.contractChecker().breaker.Trip() // There is no network, and nobody waits for it.
 	return p
 }
 
@@ -154,31 +154,31 @@ func (p *startedProvider) read(id string) {
 	}
 }
 
-func (p *startedProvider) adopt(id string) {
+func (p *startedProvider) importTenant(id string) {
 	answer, err := p.server.ImportResourceState(p.t.Context(), &tfprotov6.ImportResourceStateRequest{TypeName: "healthcare_tenant", ID: id})
 	if err != nil || len(answer.Diagnostics) > 0 {
 		p.t.Errorf("%v, %+v", err, answer)
 	}
 }
 
-// wire stands between a program and its database, and counts.
-type wire struct {
+// countingProxy stands between a program and its database, and counts.
+type countingProxy struct {
 	url, server string
-	held        chan struct{} // Closed when the first inspection has come.
+	blocked     chan struct{} // Closed when the first inspection has come.
 	release     chan struct{} // Close it to let that go on.
 
-	mu   sync.Mutex
-	seen counts
-	open int
-	once sync.Once
+	mu       sync.Mutex
+	counters proxyCounts
+	open     int
+	once     sync.Once
 }
 
-type counts struct {
-	statements int // That were executed.
-	most       int // Connections at a time.
+type proxyCounts struct {
+	statements     int // That were executed.
+	maxConnections int // Connections at a time.
 }
 
-func newWire(t *testing.T, database string) *wire {
+func newCountingProxy(t *testing.T, database string) *countingProxy {
 	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
@@ -189,7 +189,7 @@ func newWire(t *testing.T, database string) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	w := &wire{server: u.Host, held: make(chan struct{}), release: make(chan struct{})}
+	w := &countingProxy{server: u.Host, blocked: make(chan struct{}), release: make(chan struct{})}
 	u.Host = listener.Addr().String()
 	w.url = u.String()
 	go func() {
@@ -204,20 +204,20 @@ func newWire(t *testing.T, database string) *wire {
 	return w
 }
 
-func (w *wire) counted() counts {
+func (w *countingProxy) snapshot() proxyCounts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.seen
+	return w.counters
 }
 
-func (w *wire) add(connections, statements int) {
+func (w *countingProxy) add(connections, statements int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.open += connections
-	w.seen.most, w.seen.statements = max(w.seen.most, w.open), w.seen.statements+statements
+	w.counters.maxConnections, w.counters.statements = max(w.counters.maxConnections, w.open), w.counters.statements+statements
 }
 
-func (w *wire) serve(client net.Conn) {
+func (w *countingProxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	server, err := net.Dial("tcp", w.server)
 	if err != nil {
@@ -228,18 +228,18 @@ func (w *wire) serve(client net.Conn) {
 	defer w.add(-1, 0)
 	go func() { _, _ = io.Copy(client, server) }()
 	inspections := map[string]bool{} // Names of statements.
-	for first := true; ; first = false {
-		kind, message, err := receive(client, first)
+	for startup := true; ; startup = false {
+		kind, message, err := readMessage(client, startup)
 		if err != nil {
 			return
 		}
-		words := strings.Split(string(message[min(5, len(message)):]), "\x00")
+		fields := strings.Split(string(message[min(5, len(message)):]), "\x00")
 		switch kind {
 		case 'P':
-			inspections[words[0]] = strings.Contains(words[1], "pg_shdepend")
+			inspections[fields[0]] = strings.Contains(fields[1], "pg_shdepend")
 		case 'B':
-			if inspections[words[1]] {
-				w.once.Do(func() { close(w.held); <-w.release })
+			if inspections[fields[1]] {
+				w.once.Do(func() { close(w.blocked); <-w.release })
 			}
 		case 'E', 'Q':
 			w.add(0, 1)
@@ -250,18 +250,18 @@ func (w *wire) serve(client net.Conn) {
 	}
 }
 
-// receive reads one message of PostgreSQL's protocol. The first has no letter.
-func receive(from io.Reader, first bool) (kind byte, message []byte, err error) {
+// readMessage reads one message of PostgreSQL's protocol. The first has no letter.
+func readMessage(from io.Reader, startup bool) (kind byte, message []byte, err error) {
 	var read bytes.Buffer
-	begin := int64(5)
-	if first {
-		begin = 4
+	headSize := int64(5)
+	if startup {
+		headSize = 4
 	}
-	if _, err := io.CopyN(&read, from, begin); err != nil {
+	if _, err := io.CopyN(&read, from, headSize); err != nil {
 		return 0, nil, err
 	}
 	head := read.Bytes()
-	if !first {
+	if !startup {
 		kind = head[0]
 	}
 	length := int64(binary.BigEndian.Uint32(head[len(head)-4:]))

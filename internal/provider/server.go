@@ -18,7 +18,7 @@ type server struct {
 	tfprotov6.ProviderServer
 	tfprotov6.ListResourceServer
 	tfprotov6.ActionServer
-	names *plannedNames
+	names *nameRegistry
 }
 
 var (
@@ -29,8 +29,8 @@ var (
 // NewServer makes what main serves to the CLI: a provider of a version, as New does.
 func NewServer(version string, source config.Source) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		own := newProvider(version, source)
-		s := &server{ProviderServer: providerserver.NewProtocol6(own)(), names: own.names}
+		p := newProvider(version, source)
+		s := &server{ProviderServer: providerserver.NewProtocol6(p)(), names: p.names}
 		s.ListResourceServer, _ = s.ProviderServer.(tfprotov6.ListResourceServer)
 		s.ActionServer, _ = s.ProviderServer.(tfprotov6.ActionServer)
 		return s
@@ -39,7 +39,7 @@ func NewServer(version string, source config.Source) func() tfprotov6.ProviderSe
 
 // ConfigureProvider begins another walk through the configuration.
 func (s *server) ConfigureProvider(ctx context.Context, req *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
-	s.names.forget()
+	s.names.reset()
 	return s.ProviderServer.ConfigureProvider(ctx, req)
 }
 
@@ -49,7 +49,7 @@ func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrad
 		ID string `json:"id"`
 	}
 	if req.RawState != nil && json.Unmarshal(req.RawState.JSON, &state) == nil && state.ID != "" {
-		s.names.note(state.ID)
+		s.names.addExisting(state.ID)
 	}
 	return s.ProviderServer.UpgradeResourceState(ctx, req)
 }

@@ -18,15 +18,15 @@ import (
 
 // settings is a provider configuration, as far as it is known.
 type settings struct {
-	database    config.Database
-	autoMigrate bool
-	soroban     config.Soroban
-	mail        config.Mail
-	managedBy   string
-	retention   time.Duration     // How long an archived tenant is kept before it can be purged.
-	api         *config.TenantAPI // Not nil: everything goes through this server, and the groups above are empty.
-	unchecked   bool              // Nobody looks at the start whether all this can work.
-	unknown     []string          // Attributes whose values Terraform does not know yet.
+	database          config.Database
+	autoMigrate       bool
+	soroban           config.Soroban
+	mail              config.Mail
+	managedBy         string
+	retention         time.Duration     // How long an archived tenant is kept before it can be purged.
+	api               *config.TenantAPI // Not nil: everything goes through this server, and the groups above are empty.
+	skipChecks        bool              // Nobody looks at the start whether all this can work.
+	unknownAttributes []string          // Attributes whose values Terraform does not know yet.
 }
 
 // secrets are the values that no log may show.
@@ -46,8 +46,8 @@ func (s settings) secrets() []string {
 	return append(all, postgres.Secrets(s.database.URL.Reveal())...)
 }
 
-// collector takes values over from attributes to the variables of their names.
-type collector struct {
+// settingsCollector takes values over from attributes to the variables of their names.
+type settingsCollector struct {
 	source  config.Source
 	values  map[string]string
 	paths   map[string]path.Path // By variable: where the value comes from.
@@ -61,7 +61,7 @@ type attribute interface {
 	IsUnknown() bool
 }
 
-func (c *collector) add(variable string, at path.Path, value attribute) {
+func (c *settingsCollector) add(variable string, at path.Path, value attribute) {
 	switch {
 	case value.IsUnknown():
 		c.unknown = append(c.unknown, at.String())
@@ -77,19 +77,19 @@ func (c *collector) add(variable string, at path.Path, value attribute) {
 	}
 }
 
-// group collects one block and reports whether all of it is known.
-func (c *collector) group(ctx context.Context, name string, object types.Object, into any, add func(at path.Path)) bool {
+// block collects one block and reports whether all of it is known.
+func (c *settingsCollector) block(ctx context.Context, name string, object types.Object, target any, collect func(at path.Path)) bool {
 	before := len(c.unknown)
 	if object.IsUnknown() {
 		c.unknown = append(c.unknown, name)
 		return false
 	}
 	if !object.IsNull() {
-		if d := object.As(ctx, into, basetypes.ObjectAsOptions{}); d.HasError() {
+		if d := object.As(ctx, target, basetypes.ObjectAsOptions{}); d.HasError() {
 			c.diags.Append(d...)
 			return false
 		}
-		add(path.Root(name))
+		collect(path.Root(name))
 	}
 	return len(c.unknown) == before
 }
@@ -98,62 +98,62 @@ func (c *collector) group(ctx context.Context, name string, object types.Object,
 // waited for and not judged: a default in its place would reach the wrong system.
 func readSettings(ctx context.Context, m providerModel, source config.Source) (settings, diag.Diagnostics) {
 	s := settings{autoMigrate: true, managedBy: m.ManagedBy.ValueString()}
-	c := &collector{source: source, values: map[string]string{}, paths: map[string]path.Path{}}
-	if c.throughAPI(m) {
+	c := &settingsCollector{source: source, values: map[string]string{}, paths: map[string]path.Path{}}
+	if c.usesAPI(m) {
 		c.api(ctx, m, &s)
 	} else {
 		c.database(ctx, m, &s)
 		c.soroban(ctx, m, &s)
 		c.mail(ctx, m, &s)
-		read(c, "purge", true, &s.retention, config.ReadRetention)
+		readGroup(c, "purge", true, &s.retention, config.ReadRetention)
 	}
-	s.unchecked = m.SkipChecks.ValueBool()
+	s.skipChecks = m.SkipChecks.ValueBool()
 	if m.SkipChecks.IsUnknown() {
 		c.unknown = append(c.unknown, "skip_checks")
 	}
 	if m.ManagedBy.IsUnknown() {
 		c.unknown = append(c.unknown, "managed_by")
 	}
-	s.unknown = c.unknown
+	s.unknownAttributes = c.unknown
 	return s, c.diags
 }
 
-// throughAPI decides between the two ways to work. The configuration comes before
+// usesAPI decides between the two ways to work. The configuration comes before
 // the environment: a block that only one of them has settles it.
-func (c *collector) throughAPI(m providerModel) bool {
-	var given []string
-	for _, own := range []struct {
+func (c *settingsCollector) usesAPI(m providerModel) bool {
+	var present []string
+	for _, block := range []struct {
 		name  string
 		value attribute
 	}{{"database", m.Database}, {"soroban", m.Soroban}, {"mail", m.Mail}, {"app_url", m.AppURL}} {
-		if !own.value.IsNull() {
-			given = append(given, own.name)
+		if !block.value.IsNull() {
+			present = append(present, block.name)
 		}
 	}
 	if m.API.IsNull() {
-		return len(given) == 0 && c.source(config.TenantAPIURL) != ""
+		return len(present) == 0 && c.source(config.TenantAPIURL) != ""
 	}
-	if len(given) > 0 {
+	if len(present) > 0 {
 		c.diags.AddAttributeError(path.Root("api"), "Invalid provider configuration: api",
 			fmt.Sprintf("With api, tenant-api has the settings of database, network and mail, and this provider needs none of them. "+
-				"But %s is set, too.\n\nNothing was changed. Remove api, or the rest.", strings.Join(given, ", ")))
+				"But %s is set, too.\n\nNothing was changed. Remove api, or the rest.", strings.Join(present, ", ")))
 	}
 	return true
 }
 
-func (c *collector) api(ctx context.Context, m providerModel, s *settings) {
+func (c *settingsCollector) api(ctx context.Context, m providerModel, s *settings) {
 	var model apiModel
-	known := c.group(ctx, "api", m.API, &model, func(at path.Path) {
+	known := c.block(ctx, "api", m.API, &model, func(at path.Path) {
 		c.add(config.TenantAPIURL, at.AtName("url"), model.URL)
 		c.add(config.TenantAPIToken, at.AtName("token"), model.Token)
 	})
 	s.api = &config.TenantAPI{}
-	read(c, "api", known, s.api, config.ReadTenantAPI)
+	readGroup(c, "api", known, s.api, config.ReadTenantAPI)
 }
 
-func (c *collector) database(ctx context.Context, m providerModel, s *settings) {
+func (c *settingsCollector) database(ctx context.Context, m providerModel, s *settings) {
 	var model databaseModel
-	known := c.group(ctx, "database", m.Database, &model, func(at path.Path) {
+	known := c.block(ctx, "database", m.Database, &model, func(at path.Path) {
 		c.add(config.DatabaseURL, at.AtName("url"), model.URL)
 		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
 		if model.AutoMigrate.IsUnknown() {
@@ -162,27 +162,27 @@ func (c *collector) database(ctx context.Context, m providerModel, s *settings) 
 			s.autoMigrate = model.AutoMigrate.ValueBool()
 		}
 	})
-	read(c, "database", known, &s.database, config.ReadDatabase)
+	readGroup(c, "database", known, &s.database, config.ReadDatabase)
 }
 
-func (c *collector) soroban(ctx context.Context, m providerModel, s *settings) {
+func (c *settingsCollector) soroban(ctx context.Context, m providerModel, s *settings) {
 	var model sorobanModel
-	known := c.group(ctx, "soroban", m.Soroban, &model, func(at path.Path) {
+	known := c.block(ctx, "soroban", m.Soroban, &model, func(at path.Path) {
 		c.add(config.SorobanNetwork, at.AtName("network"), model.Network)
 		c.add(config.SorobanPassphrase, at.AtName("network_passphrase"), model.Passphrase)
 		c.add(config.SorobanRPCURL, at.AtName("rpc_url"), model.RPCURL)
-		c.add(config.SorobanDeployer, at.AtName("deployer_secret"), model.DeployerSecret)
+		c.add(config.SorobanDeployerSecret, at.AtName("deployer_secret"), model.DeployerSecret)
 		c.add(config.SorobanMaxFee, at.AtName("max_fee"), model.MaxFee)
-		c.add(config.SorobanMaxUpload, at.AtName("max_upload_fee"), model.MaxUploadFee)
+		c.add(config.SorobanMaxUploadFee, at.AtName("max_upload_fee"), model.MaxUploadFee)
 		c.add(config.SorobanChannels, at.AtName("channels"), model.Channels)
 	})
-	read(c, "soroban", known, &s.soroban, config.ReadSoroban)
+	readGroup(c, "soroban", known, &s.soroban, config.ReadSoroban)
 }
 
 // mail reads app_url too: the links in the mails begin with it.
-func (c *collector) mail(ctx context.Context, m providerModel, s *settings) {
+func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settings) {
 	var model mailModel
-	known := c.group(ctx, "mail", m.Mail, &model, func(at path.Path) {
+	known := c.block(ctx, "mail", m.Mail, &model, func(at path.Path) {
 		c.add(config.MailHost, at.AtName("host"), model.Host)
 		c.add(config.MailPort, at.AtName("port"), model.Port)
 		c.add(config.MailUser, at.AtName("username"), model.User)
@@ -192,32 +192,32 @@ func (c *collector) mail(ctx context.Context, m providerModel, s *settings) {
 		c.add(config.MailFailurePolicy, at.AtName("failure_policy"), model.FailurePolicy)
 	})
 	c.add(config.AppURL, path.Root("app_url"), m.AppURL)
-	read(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)
+	readGroup(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)
 }
 
-// read judges a group once all of it is known.
-func read[T any](c *collector, group string, known bool, into *T, from func(config.Source) (T, error)) {
+// readGroup judges a group once all of it is known.
+func readGroup[T any](c *settingsCollector, group string, known bool, target *T, parse func(config.Source) (T, error)) {
 	if !known {
 		return
 	}
 	var err error
-	*into, err = from(c.source.Over(c.values))
-	c.report(group, err)
+	*target, err = parse(c.source.WithOverrides(c.values))
+	c.addDiagnostic(group, err)
 }
 
-// report makes one diagnostic of all that is wrong in a group, on the attribute
+// addDiagnostic makes one diagnostic of all that is wrong in a group, on the attribute
 // when there is just one.
-func (c *collector) report(group string, err error) {
+func (c *settingsCollector) addDiagnostic(group string, err error) {
 	if err == nil {
 		return
 	}
 	var lines []string
 	at := path.Root(group)
-	faults := config.Faults(err)
-	for _, f := range faults {
+	validationErrs := config.ValidationErrors(err)
+	for _, f := range validationErrs {
 		lines = append(lines, "- "+f.Error())
-		if where, ok := c.paths[f.Variable]; ok && len(faults) == 1 {
-			at = where
+		if source, ok := c.paths[f.Variable]; ok && len(validationErrs) == 1 {
+			at = source
 		}
 	}
 	c.diags.AddAttributeError(at, "Invalid provider configuration: "+group,

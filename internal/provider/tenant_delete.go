@@ -9,51 +9,52 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Delete archives a live tenant, whose schema stays, and aborts one that is not.
 func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	ctx = r.masked(ctx)
+	ctx = r.withLogMask(ctx)
 	var state tenantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	patience, diags := limit(ctx, state.Timeouts, state.Timeouts.Delete, deleteTimeout)
+	timeout, diags := timeoutFor(ctx, state.Timeouts, state.Timeouts.Delete, deleteTimeout)
 	resp.Diagnostics.Append(diags...)
-	r.refuseIfProtected(state, &resp.Diagnostics)
+	r.checkDeletionProtection(state, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "delete", patience)
+	ctx, cancel := withTimeout(ctx, "delete", timeout)
 	defer cancel()
-	rep := report{tried: "archive", name: state.Name.ValueString(), survived: "The tenant stays in the state.",
-		next: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows what lies behind it."}
+	d := diagnostic{operation: "archive", name: state.Name.ValueString(), state: "The tenant stays in the state.",
+		remedy: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows what lies behind it."}
 	id, err := state.tenantID()
 	if err != nil {
-		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "archive tenant", "the id in the state is no UUID"))
+		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "archive tenant", "the id in the state is no UUID"))
 		return
 	}
 	service, err := r.open(ctx)
 	if err != nil {
-		rep.add(ctx, &resp.Diagnostics, err)
+		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	t, err := service.Archive(ctx, id)
 	switch {
-	case provisioning.KindOf(err) == provisioning.KindNotFound: // Gone is what was asked for.
+	case errs.KindOf(err) == errs.KindNotFound: // Gone is what was asked for.
 	case err != nil:
-		rep.add(ctx, &resp.Diagnostics, err)
+		d.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
 		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})
-		r.tellArchived(ctx, t, &resp.Diagnostics)
+		r.setContractArchived(ctx, t, &resp.Diagnostics)
 	default:
 		tflog.Info(ctx, "rolled back the tenant, which was never live", map[string]any{"tenant_id": t.ID.String()})
 	}
 }
 
-// refuseIfProtected guards what a tenant that is live holds. One that never went
+// checkDeletionProtection guards what a tenant that is live holds. One that never went
 // live holds nothing, and its first apply has to be able to begin again.
-func (r *tenantResource) refuseIfProtected(state tenantModel, diags *diag.Diagnostics) {
-	if !state.DeletionProtection.ValueBool() || state.Status.ValueString() != string(provisioning.StatusActive) {
+func (r *tenantResource) checkDeletionProtection(state tenantModel, diags *diag.Diagnostics) {
+	if !state.DeletionProtection.ValueBool() || state.Status.ValueString() != string(tenant.StatusActive) {
 		return
 	}
 	diags.AddAttributeError(path.Root("deletion_protection"), "Tenant is protected",

@@ -9,54 +9,55 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // ImportState takes the id, name:NAME, or the identity.
 func (r *tenantResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	ctx = r.masked(ctx)
-	wanted := req.ID
-	if wanted == "" && req.Identity != nil {
+	ctx = r.withLogMask(ctx)
+	importID := req.ID
+	if importID == "" && req.Identity != nil {
 		var identity identityModel
 		resp.Diagnostics.Append(req.Identity.Get(ctx, &identity)...)
-		wanted = identity.ID.ValueString()
+		importID = identity.ID.ValueString()
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := within(ctx, "read", readTimeout)
+	ctx, cancel := withTimeout(ctx, "read", readTimeout)
 	defer cancel()
-	t, err := r.find(ctx, wanted)
+	t, err := r.find(ctx, importID)
 	if err != nil {
-		rep := report{tried: "import", name: wanted}
-		if kind := provisioning.KindOf(err); kind == provisioning.KindNotFound || kind == provisioning.KindInvalid {
-			rep.next = "Give the id or name:NAME of a live tenant."
+		d := diagnostic{operation: "import", name: importID}
+		if kind := errs.KindOf(err); kind == errs.KindNotFound || kind == errs.KindInvalid {
+			d.remedy = "Give the id or name:NAME of a live tenant."
 		}
-		rep.add(ctx, &resp.Diagnostics, err)
+		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	if t.Status == provisioning.StatusArchived {
-		report{tried: "import", name: t.Name, next: "An archived tenant cannot be managed. Import a live one, or create a new one."}.add(ctx, &resp.Diagnostics,
-			provisioning.Errorf(provisioning.KindConflict, "import tenant", "it is archived since %s", t.ArchivedAt.UTC().Format("2006-01-02")))
+	if t.Status == tenant.StatusArchived {
+		diagnostic{operation: "import", name: t.Name, remedy: "An archived tenant cannot be managed. Import a live one, or create a new one."}.add(ctx, &resp.Diagnostics,
+			errs.Errorf(errs.KindConflict, "import tenant", "it is archived since %s", t.ArchivedAt.UTC().Format("2006-01-02")))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), t.ID.String())...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("deletion_protection"), false)...)
-	identify(ctx, &resp.Diagnostics, resp.Identity, t.ID.String())
+	saveIdentity(ctx, &resp.Diagnostics, resp.Identity, t.ID.String())
 }
 
-func (r *tenantResource) find(ctx context.Context, wanted string) (provisioning.Tenant, error) {
+func (r *tenantResource) find(ctx context.Context, importID string) (tenant.Tenant, error) {
 	service, err := r.open(ctx)
 	if err != nil {
-		return provisioning.Tenant{}, err
+		return tenant.Tenant{}, err
 	}
-	if name, ok := strings.CutPrefix(wanted, "name:"); ok {
+	if name, ok := strings.CutPrefix(importID, "name:"); ok {
 		return service.FindByName(ctx, name)
 	}
-	id, err := uuid.Parse(wanted)
+	id, err := uuid.Parse(importID)
 	if err != nil {
-		return provisioning.Tenant{}, provisioning.Errorf(provisioning.KindInvalid, "import tenant",
-			"%s is neither a tenant's UUID nor name:NAME", fmt.Sprintf("%.80q", wanted))
+		return tenant.Tenant{}, errs.Errorf(errs.KindInvalid, "import tenant",
+			"%s is neither a tenant's UUID nor name:NAME", fmt.Sprintf("%.80q", importID))
 	}
 	return service.Get(ctx, id)
 }

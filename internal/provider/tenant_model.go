@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // tenantModel is healthcare_tenant in plan and state.
@@ -19,7 +19,7 @@ type tenantModel struct {
 	AdminEmail           types.String   `tfsdk:"admin_email"`
 	AdminFirstName       nameValue      `tfsdk:"admin_first_name"`
 	AdminLastName        nameValue      `tfsdk:"admin_last_name"`
-	AdminPassword        types.String   `tfsdk:"admin_password_wo"` // Null in plan and state: see passwordOf.
+	AdminPassword        types.String   `tfsdk:"admin_password_wo"` // Null in plan and state: see passwordFromConfig.
 	AdminPasswordVersion types.Int64    `tfsdk:"admin_password_wo_version"`
 	ExternalID           types.String   `tfsdk:"external_id"`
 	Metadata             types.Map      `tfsdk:"metadata"`
@@ -42,9 +42,9 @@ type identityModel struct {
 }
 
 // inputs are what the configuration asks for, but for the password.
-func (m tenantModel) inputs(managedBy string) provisioning.Inputs {
+func (m tenantModel) inputs(managedBy string) tenant.Inputs {
 	metadata, _ := knownMap(m.Metadata) // In a plan that is applied everything is known.
-	return provisioning.Inputs{
+	return tenant.Inputs{
 		Name: m.Name.ValueString(), AdminEmail: m.AdminEmail.ValueString(),
 		AdminFirstName: m.AdminFirstName.ValueString(), AdminLastName: m.AdminLastName.ValueString(),
 		ExternalID: m.ExternalID.ValueString(), Metadata: metadata, ManagedBy: managedBy,
@@ -56,15 +56,15 @@ func (m tenantModel) tenantID() (uuid.UUID, error) { return uuid.Parse(m.ID.Valu
 
 // fill takes over everything that the registry knows. What the configuration
 // says in another way (no map and an empty one) stays as it is said there.
-func (m *tenantModel) fill(ctx context.Context, t provisioning.Tenant) diag.Diagnostics {
+func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostics {
 	m.ID = types.StringValue(t.ID.String())
-	m.Name, m.AdminEmail = newName(t.Name), types.StringValue(t.AdminEmail)
-	m.AdminFirstName, m.AdminLastName = newName(t.AdminFirstName), newName(t.AdminLastName)
+	m.Name, m.AdminEmail = newNameValue(t.Name), types.StringValue(t.AdminEmail)
+	m.AdminFirstName, m.AdminLastName = newNameValue(t.AdminFirstName), newNameValue(t.AdminLastName)
 	m.AdminPassword = types.StringNull() // Whatever there was: Terraform rejects a state that has one.
-	m.ExternalID = optional(t.ExternalID)
+	m.ExternalID = nullableString(t.ExternalID)
 	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
 	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))
-	m.SorobanContractID = optional(t.ContractID)
+	m.SorobanContractID = nullableString(t.ContractID)
 	if m.SorobanContractState.IsUnknown() { // Nobody has looked: it is not known.
 		m.SorobanContractState = types.StringNull()
 	}
@@ -83,7 +83,7 @@ func (m *tenantModel) fill(ctx context.Context, t provisioning.Tenant) diag.Diag
 	return diags
 }
 
-func optional(s string) types.String {
+func nullableString(s string) types.String {
 	if s == "" {
 		return types.StringNull()
 	}

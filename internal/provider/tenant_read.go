@@ -7,56 +7,57 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Read is a part of one query, and a look at the contract that all reads of the moment share. A
 // tenant that is gone or archived leaves the state.
 func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	ctx = r.masked(ctx)
+	ctx = r.withLogMask(ctx)
 	var state tenantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	patience, diags := limit(ctx, state.Timeouts, state.Timeouts.Read, readTimeout)
+	timeout, diags := timeoutFor(ctx, state.Timeouts, state.Timeouts.Read, readTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	// Before anything else: the framework refuses every read without an identity,
 	// also that of a tenant which is gone.
-	identify(ctx, &resp.Diagnostics, resp.Identity, state.ID.ValueString())
-	if !r.known() {
+	saveIdentity(ctx, &resp.Diagnostics, resp.Identity, state.ID.ValueString())
+	if !r.isConfigKnown() {
 		// The database is part of this plan's own changes. What the state says is
 		// all that can be known now.
 		tflog.Warn(ctx, "the provider's configuration is not known yet, so the tenant was not read", map[string]any{"tenant_id": state.ID.ValueString()})
 		return
 	}
-	ctx, cancel := within(ctx, "read", patience)
+	ctx, cancel := withTimeout(ctx, "read", timeout)
 	defer cancel()
-	rep := report{tried: "read", name: state.Name.ValueString()}
+	d := diagnostic{operation: "read", name: state.Name.ValueString()}
 	id, err := state.tenantID()
 	if err != nil {
-		rep.add(ctx, &resp.Diagnostics, provisioning.Errorf(provisioning.KindInvalid, "read tenant", "the id in the state is no UUID"))
+		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "read tenant", "the id in the state is no UUID"))
 		return
 	}
 	if _, err := r.open(ctx); err != nil {
-		rep.add(ctx, &resp.Diagnostics, err)
+		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	before := state
-	look := r.beginLook(ctx, id, state.SorobanContractID.ValueString())
+	read := r.startContractRead(ctx, id, state.SorobanContractID.ValueString())
 	found, err := r.inspect(ctx, id)
 	t := found.Tenant
 	switch {
-	case provisioning.KindOf(err) == provisioning.KindNotFound:
+	case errs.KindOf(err) == errs.KindNotFound:
 		resp.State.RemoveResource(ctx)
 	case err != nil:
-		rep.add(ctx, &resp.Diagnostics, err)
-	case t.Status == provisioning.StatusArchived:
+		d.add(ctx, &resp.Diagnostics, err)
+	case t.Status == tenant.StatusArchived:
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
-		r.contractAsFound(ctx, &state, found, look)
-		databaseAsFound(ctx, &state, found)
+		r.setFoundContractState(ctx, &state, found, read)
+		setFoundDatabaseState(ctx, &state, found)
 		resp.Diagnostics.Append(state.fill(ctx, t)...)
 		if !reflect.DeepEqual(before, state) { // The response has what the request had.
 			resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)

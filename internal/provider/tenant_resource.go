@@ -16,7 +16,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Default time limits of the resource's operations.
@@ -48,7 +50,7 @@ func (r *tenantResource) Configure(_ context.Context, req resource.ConfigureRequ
 	}
 	b, ok := req.ProviderData.(*backend)
 	if !ok {
-		wiredWrongly(req.ProviderData, &resp.Diagnostics)
+		unexpectedProviderData(req.ProviderData, &resp.Diagnostics)
 		return
 	}
 	r.backend = b
@@ -61,27 +63,27 @@ func (r *tenantResource) IdentitySchema(_ context.Context, _ resource.IdentitySc
 }
 
 func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	fixed := []planmodifier.String{stringplanmodifier.UseNonNullStateForUnknown()}
+	useState := []planmodifier.String{stringplanmodifier.UseNonNullStateForUnknown()}
 	resp.Schema = schema.Schema{
-		Version: tenantVersion,
+		Version: tenantSchemaVersion,
 		MarkdownDescription: "A healthcare organisation on the platform.\n\n" +
 			"Create runs the whole onboarding: registry record, PostgreSQL schema with its own database role, tables, roles and first " +
 			"administrator, a Soroban contract on Stellar, and the welcome mail with an invitation. It returns when the tenant is `ACTIVE`, " +
 			"and it is safe to repeat: a tenant that was begun and never went live is continued. " +
 			"Delete archives the tenant; **its schema and data stay**, and its name becomes free.",
 		Attributes: map[string]schema.Attribute{
-			"name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{rule{"name", provisioning.CheckName}},
+			"name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"name", tenant.CheckName}},
 				MarkdownDescription: "Name of the organisation, 3 to 255 characters, unique among live tenants without regard to case. Can be changed in place."},
-			"admin_email": schema.StringAttribute{Required: true, Validators: []validator.String{rule{"admin_email", provisioning.CheckEmail}},
+			"admin_email": schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"admin_email", tenant.CheckEmail}},
 				MarkdownDescription: "Address of the first administrator, who is invited by mail to choose a password. Can be changed in place."},
-			"admin_first_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{rule{"admin_first_name", provisioning.CheckPersonName}},
+			"admin_first_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"admin_first_name", tenant.CheckPersonName}},
 				MarkdownDescription: "First name of the administrator."},
-			"admin_last_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{rule{"admin_last_name", provisioning.CheckPersonName}},
+			"admin_last_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"admin_last_name", tenant.CheckPersonName}},
 				MarkdownDescription: "Last name of the administrator."},
-			"external_id": schema.StringAttribute{Optional: true, Validators: []validator.String{rule{"external_id", provisioning.CheckExternalID}},
+			"external_id": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"external_id", tenant.CheckExternalID}},
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
 				MarkdownDescription: "Your own key for the tenant, unique over all tenants, archived ones too. A new value replaces the tenant."},
-			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{metadataRule{}},
+			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{metadataValidator{}},
 				MarkdownDescription: "Further facts about the tenant: at most 64 keys of 63 and values of 1024 characters. No secrets, no patients' data."},
 			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
@@ -89,11 +91,11 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"admin_password_wo_version": passwordVersionAttribute(),
 			"timeouts":                  timeouts.AttributesAll(ctx),
 
-			"id":                     schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "UUID (version 7)."},
-			"schema_name":            schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},
-			"database_role":          schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "PostgreSQL role that can reach this schema and nothing else."},
-			"created_at":             schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
-			"soroban_contract_id":    schema.StringAttribute{Computed: true, PlanModifiers: fixed, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
+			"id":                     schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "UUID (version 7)."},
+			"schema_name":            schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},
+			"database_role":          schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "PostgreSQL role that can reach this schema and nothing else."},
+			"created_at":             schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
+			"soroban_contract_id":    schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
 			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "Where the contract stands on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `ARCHIVED` (its time to live is over), `MISSING` (the network was begun anew) or `FOREIGN` (it is not the one that was deployed). The next apply extends, restores or deploys it; a `FOREIGN` one is an error at plan. Null while the network did not answer. In `api` mode the server tells, and does it."},
 			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "Whether the tenant has in the database what it was given: `INTACT`, `ALTERED` (its role is gone, or may do more or less than it should; the next apply puts it right) or `MISSING` (its schema or a table is gone; an error at plan, because only a backup brings that back). Null while the tenant is not live."},
 			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply takes anything but `ACTIVE` further."},
@@ -109,9 +111,9 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if req.State.Raw.IsNull() {
 		var plan tenantModel
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-		r.refuseTakenExternalID(ctx, plan, "", &resp.Diagnostics)
+		r.checkExternalIDAvailable(ctx, plan, "", &resp.Diagnostics)
 		if !resp.Diagnostics.HasError() {
-			r.refuseTakenName(ctx, req, plan, nil, &resp.Diagnostics)
+			r.checkNameAvailable(ctx, req, plan, nil, &resp.Diagnostics)
 		}
 		return
 	}
@@ -121,8 +123,8 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		return
 	}
 	if req.Plan.Raw.IsNull() {
-		r.refuseIfProtected(state, &resp.Diagnostics)
-		r.noteArchiving(state, &resp.Diagnostics)
+		r.checkDeletionProtection(state, &resp.Diagnostics)
+		r.planArchive(state, &resp.Diagnostics)
 		return
 	}
 	var plan tenantModel
@@ -130,27 +132,27 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(resp.Private.SetKey(ctx, replacesKey, []byte(strconv.Quote(state.ID.ValueString())))...)
-	r.refuseTakenName(ctx, req, plan, &state, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, replacedTenantKey, []byte(strconv.Quote(state.ID.ValueString())))...)
+	r.checkNameAvailable(ctx, req, plan, &state, &resp.Diagnostics)
 	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
-		r.refuseIfProtected(state, &resp.Diagnostics)
-		r.refuseTakenExternalID(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
+		r.checkDeletionProtection(state, &resp.Diagnostics)
+		r.checkExternalIDAvailable(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
 	}
 	if r.planContract(ctx, state, &resp.Diagnostics) {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), types.StringValue(string(provisioning.ContractLive)))...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), types.StringValue(string(contracts.StateLive)))...)
 	}
 	if r.planDatabase(ctx, state, &resp.Diagnostics) {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(provisioning.DatabaseIntact)))...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(provisioning.DatabaseInSync)))...)
 	}
-	live := state.Status.ValueString() == string(provisioning.StatusActive)
-	if live && state.WelcomeEmailStatus.ValueString() == string(provisioning.WelcomeEmailSent) {
+	active := state.Status.ValueString() == string(tenant.StatusActive)
+	if active && state.WelcomeEmailStatus.ValueString() == string(tenant.WelcomeEmailSent) {
 		return
 	}
 	unknown := types.StringUnknown()
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("welcome_email_status"), unknown)...)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("updated_at"), unknown)...)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("status"), unknown)...)
-	if !live {
+	if !active {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_id"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), unknown)...)

@@ -7,29 +7,29 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// tenantVersion is the version of what the state holds of a tenant. A release that
+// tenantSchemaVersion is the version of what the state holds of a tenant. A release that
 // gives an attribute another meaning or type raises it and adds an upgrader from each
 // version before; one that only adds attributes need not.
 //
 //	0  before the first release
 //	1  0.1.0
-const tenantVersion = 1
+const tenantSchemaVersion = 1
 
 var _ resource.ResourceWithUpgradeState = (*tenantResource)(nil)
 
 // UpgradeState reads states of earlier versions.
 func (r *tenantResource) UpgradeState(context.Context) map[int64]resource.StateUpgrader {
 	return map[int64]resource.StateUpgrader{
-		0: {StateUpgrader: r.sameNames},
+		0: {StateUpgrader: r.upgradeUnchanged},
 	}
 }
 
-// sameNames is for versions whose attributes mean what they mean now. One that is
+// upgradeUnchanged is for versions whose attributes mean what they mean now. One that is
 // not there yet is null, until the tenant is read; one that is no more is left out.
-func (r *tenantResource) sameNames(ctx context.Context, req resource.UpgradeStateRequest, resp *resource.UpgradeStateResponse) {
-	var now resource.SchemaResponse
-	r.Schema(ctx, resource.SchemaRequest{}, &now)
-	kind := now.Schema.Type().TerraformType(ctx)
+func (r *tenantResource) upgradeUnchanged(ctx context.Context, req resource.UpgradeStateRequest, resp *resource.UpgradeStateResponse) {
+	var current resource.SchemaResponse
+	r.Schema(ctx, resource.SchemaRequest{}, &current)
+	kind := current.Schema.Type().TerraformType(ctx)
 	opts := tfprotov6.UnmarshalOpts{}
 	opts.ValueFromJSONOpts.IgnoreUndefinedAttributes = true
 	value, err := req.RawState.UnmarshalWithOpts(kind, opts)

@@ -50,11 +50,11 @@ func TestTroubleshooting_HasEachDiagnostic(t *testing.T) {
 		}
 	}
 
-	said := literals(t, "..")
+	sources := allStringLiterals(t, "..")
 	messages := regexp.MustCompile("(?m)^\\| `([^`]*)`").FindAllStringSubmatch(string(text), -1)
 	for _, message := range messages {
 		for part := range strings.SplitSeq(message[1], "...") {
-			if part = strings.TrimSpace(part); !strings.Contains(said, part) {
+			if part = strings.TrimSpace(part); !strings.Contains(sources, part) {
 				t.Errorf("the guide explains %q, which nobody says", part)
 			}
 		}
@@ -68,15 +68,15 @@ func TestTroubleshooting_HasEachDiagnostic(t *testing.T) {
 // give. A form that it does not know fails the test.
 func summariesOf(t *testing.T, folder string) map[string]bool {
 	t.Helper()
-	s := &summaries{t: t, files: token.NewFileSet(), all: map[string]bool{}, words: map[string][]string{}}
-	for _, look := range []func(ast.Node) bool{s.vocabulary, s.diagnostics} {
-		each(t, s.files, folder, func(file *ast.File) { ast.Inspect(file, look) })
+	s := &summaryCollector{t: t, files: token.NewFileSet(), all: map[string]bool{}, words: map[string][]string{}}
+	for _, visit := range []func(ast.Node) bool{s.collectWords, s.collectSummaries} {
+		parseFiles(t, s.files, folder, func(file *ast.File) { ast.Inspect(file, visit) })
 	}
 	return s.all
 }
 
-// each parses the sources in and below a folder, tests excepted.
-func each(t *testing.T, files *token.FileSet, folder string, do func(*ast.File)) {
+// parseFiles parses the sources in and below a folder, tests excepted.
+func parseFiles(t *testing.T, files *token.FileSet, folder string, visit func(*ast.File)) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -84,7 +84,7 @@ func each(t *testing.T, files *token.FileSet, folder string, do func(*ast.File))
 		}
 		file, err := parser.ParseFile(files, path, nil, 0)
 		if err == nil {
-			do(file)
+			visit(file)
 		}
 		return err
 	})
@@ -93,49 +93,49 @@ func each(t *testing.T, files *token.FileSet, folder string, do func(*ast.File))
 	}
 }
 
-type summaries struct {
+type summaryCollector struct {
 	t     *testing.T
 	files *token.FileSet
 	all   map[string]bool
 	words map[string][]string // What a variable in a summary can be, by its spelling.
 }
 
-// vocabulary collects what the variables in summaries stand for.
-func (s *summaries) vocabulary(n ast.Node) bool {
+// collectWords collects what the variables in summaries stand for.
+func (s *summaryCollector) collectWords(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.CallExpr:
-		switch name := spelling(n.Fun); {
+		switch name := exprName(n.Fun); {
 		case name == "read" && len(n.Args) == 5: // A group of settings.
-			s.word("group", n.Args[1])
+			s.addWord("group", n.Args[1])
 		case name == "ended" && len(n.Args) == 5:
-			s.word("tried", n.Args[2])
+			s.addWord("tried", n.Args[2])
 		}
 	case *ast.CompositeLit:
-		switch spelling(n.Type) {
+		switch exprName(n.Type) {
 		case "rule":
-			s.word("r.field", n.Elts[0])
+			s.addWord("r.field", n.Elts[0])
 		case "tenantAction":
-			if tried := field(n, "tried"); tried != nil {
-				s.word("a.tried", tried)
+			if tried := literalField(n, "tried"); tried != nil {
+				s.addWord("a.tried", tried)
 			}
 		}
 	}
 	return true
 }
 
-func (s *summaries) word(variable string, value ast.Expr) {
-	if text, ok := literal(value); ok {
+func (s *summaryCollector) addWord(variable string, value ast.Expr) {
+	if text, ok := stringLiteral(value); ok {
 		s.words[variable] = append(s.words[variable], text)
 	} else {
-		s.unknown(value)
+		s.reportUnknown(value)
 	}
 }
 
-// diagnostics collects the summaries.
-func (s *summaries) diagnostics(n ast.Node) bool {
+// collectSummaries collects the summaries.
+func (s *summaryCollector) collectSummaries(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.FuncDecl: // It makes its summary of what a report is given, and is looked at there.
-		return n.Name.Name != "add" || n.Recv == nil || spelling(n.Recv.List[0].Type) != "report"
+		return n.Name.Name != "add" || n.Recv == nil || exprName(n.Recv.List[0].Type) != "report"
 	case *ast.CallExpr:
 		method, ok := n.Fun.(*ast.SelectorExpr)
 		if !ok {
@@ -143,45 +143,45 @@ func (s *summaries) diagnostics(n ast.Node) bool {
 		}
 		at, ok := map[string]int{"AddError": 0, "AddWarning": 0, "AddAttributeError": 1, "AddAttributeWarning": 1,
 			"NewErrorDiagnostic": 0, "NewWarningDiagnostic": 0, "NewAttributeErrorDiagnostic": 1, "NewAttributeWarningDiagnostic": 1}[method.Sel.Name]
-		if ok && spelling(n.Args[at]) != "d.Summary" { // That is another diagnostic's.
+		if ok && exprName(n.Args[at]) != "d.Summary" { // That is another diagnostic's.
 			s.add("", n.Args[at], "")
 		}
 	case *ast.CompositeLit:
-		if spelling(n.Type) == "report" {
-			end := " tenant"
-			if field(n, "name") == nil {
-				end += "s"
+		if exprName(n.Type) == "report" {
+			suffix := " tenant"
+			if literalField(n, "name") == nil {
+				suffix += "s"
 			}
-			s.add("Could not ", field(n, "tried"), end)
+			s.add("Could not ", literalField(n, "tried"), suffix)
 		}
 	}
 	return true
 }
 
-func (s *summaries) add(before string, value ast.Expr, after string) {
-	if text, ok := literal(value); ok {
-		s.all[before+text+after] = true
+func (s *summaryCollector) add(prefix string, value ast.Expr, suffix string) {
+	if text, ok := stringLiteral(value); ok {
+		s.all[prefix+text+suffix] = true
 		return
 	}
 	variable := value
 	if sum, ok := value.(*ast.BinaryExpr); ok && sum.Op == token.ADD {
-		text, ok := literal(sum.X)
+		text, ok := stringLiteral(sum.X)
 		if !ok {
-			s.unknown(value)
+			s.reportUnknown(value)
 			return
 		}
-		before, variable = before+text, sum.Y
+		prefix, variable = prefix+text, sum.Y
 	}
-	words := s.words[spelling(variable)]
+	words := s.words[exprName(variable)]
 	if len(words) == 0 {
-		s.unknown(value)
+		s.reportUnknown(value)
 	}
 	for _, word := range words {
-		s.all[before+word+after] = true
+		s.all[prefix+word+suffix] = true
 	}
 }
 
-func (s *summaries) unknown(value ast.Expr) {
+func (s *summaryCollector) reportUnknown(value ast.Expr) {
 	if value == nil {
 		s.t.Error("a report does not say what was tried")
 		return
@@ -189,8 +189,8 @@ func (s *summaries) unknown(value ast.Expr) {
 	s.t.Errorf("%s: this test cannot tell what the summary is", s.files.Position(value.Pos()))
 }
 
-// literal gives the text of a string literal.
-func literal(value ast.Expr) (string, bool) {
+// stringLiteral gives the text of a string literal.
+func stringLiteral(value ast.Expr) (string, bool) {
 	text, ok := value.(*ast.BasicLit)
 	if !ok || text.Kind != token.STRING {
 		return "", false
@@ -199,43 +199,43 @@ func literal(value ast.Expr) (string, bool) {
 	return plain, err == nil
 }
 
-// spelling gives a name, or one behind another.
-func spelling(e ast.Expr) string {
+// exprName gives a name, or one behind another.
+func exprName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:
 		return e.Name
 	case *ast.SelectorExpr:
-		return spelling(e.X) + "." + e.Sel.Name
+		return exprName(e.X) + "." + e.Sel.Name
 	case *ast.CallExpr:
-		return spelling(e.Fun)
+		return exprName(e.Fun)
 	case *ast.IndexExpr:
-		return spelling(e.X)
+		return exprName(e.X)
 	}
 	return ""
 }
 
-// field gives the value of a composite literal's field, nil where there is none.
-func field(of *ast.CompositeLit, name string) ast.Expr {
+// literalField gives the value of a composite literal's field, nil where there is none.
+func literalField(of *ast.CompositeLit, name string) ast.Expr {
 	for _, element := range of.Elts {
-		if pair, ok := element.(*ast.KeyValueExpr); ok && spelling(pair.Key) == name {
+		if pair, ok := element.(*ast.KeyValueExpr); ok && exprName(pair.Key) == name {
 			return pair.Value
 		}
 	}
 	return nil
 }
 
-// literals gives all that the sources below a folder can say, in the order of the sources.
-func literals(t *testing.T, folder string) string {
+// allStringLiterals gives all that the sources below a folder can say, in the order of the sources.
+func allStringLiterals(t *testing.T, folder string) string {
 	t.Helper()
-	var all strings.Builder
-	each(t, token.NewFileSet(), folder, func(file *ast.File) {
+	var joined strings.Builder
+	parseFiles(t, token.NewFileSet(), folder, func(file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if e, ok := n.(ast.Expr); ok {
-				text, _ := literal(e)
-				all.WriteString(text)
+				text, _ := stringLiteral(e)
+				joined.WriteString(text)
 			}
 			return true
 		})
 	})
-	return all.String()
+	return joined.String()
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// rule is a rule of package provisioning for one field, as a validator: what is
+// fieldValidator is a rule of package provisioning for one field, as a validator: what is
 // refused at apply is refused at plan, with the same words.
-type rule struct {
+type fieldValidator struct {
 	field string
 	check func(string) error
 }
 
-func (r rule) Description(context.Context) string           { return "follows the rule for " + r.field }
-func (r rule) MarkdownDescription(c context.Context) string { return r.Description(c) }
+func (r fieldValidator) Description(context.Context) string           { return "follows the rule for " + r.field }
+func (r fieldValidator) MarkdownDescription(c context.Context) string { return r.Description(c) }
 
-func (r rule) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (r fieldValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
@@ -29,15 +29,15 @@ func (r rule) ValidateString(_ context.Context, req validator.StringRequest, res
 	}
 }
 
-// metadataRule checks the map as soon as all of it is known.
-type metadataRule struct{}
+// metadataValidator checks the map as soon as all of it is known.
+type metadataValidator struct{}
 
-func (metadataRule) Description(context.Context) string {
+func (metadataValidator) Description(context.Context) string {
 	return "has at most 64 keys of 63 and values of 1024 characters"
 }
-func (r metadataRule) MarkdownDescription(c context.Context) string { return r.Description(c) }
+func (r metadataValidator) MarkdownDescription(c context.Context) string { return r.Description(c) }
 
-func (metadataRule) ValidateMap(ctx context.Context, req validator.MapRequest, resp *validator.MapResponse) {
+func (metadataValidator) ValidateMap(ctx context.Context, req validator.MapRequest, resp *validator.MapResponse) {
 	values, known := knownMap(req.ConfigValue)
 	if !known {
 		return
@@ -49,7 +49,7 @@ func (metadataRule) ValidateMap(ctx context.Context, req validator.MapRequest, r
 			return
 		}
 	}
-	if err := provisioning.CheckMetadata(values); err != nil {
+	if err := tenant.CheckMetadata(values); err != nil {
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid metadata", "The metadata "+err.Error()+".")
 	}
 }

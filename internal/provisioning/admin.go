@@ -5,43 +5,48 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // The part of a Service that only administrators need.
 
 // Submit records a tenant and leaves its provisioning to a worker. KindInvalid
 // for broken rules; else see Registry.Submit.
-func (s *Service) Submit(ctx context.Context, in Inputs, idem *Idempotency) (Submission, error) {
-	draft, err := NewDraft(in, s.pipeline.opts.Clock.Now())
+func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotency) (Submission, error) {
+	draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
 	if err != nil {
 		return Submission{}, err
 	}
 	return s.registry.Submit(ctx, draft, idem)
 }
 
-// Retry leaves another attempt of a tenant that never went live to a worker. See
+// SubmitRetry leaves another attempt of a tenant that never went live to a worker. See
 // Registry.Requeue.
-func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Submission, error) {
+func (s *Service) SubmitRetry(ctx context.Context, id uuid.UUID) (Submission, error) {
 	return s.registry.Requeue(ctx, id)
 }
 
 // List gives a page of tenants. KindInvalid for a limit or status that does not exist.
-func (s *Service) List(ctx context.Context, q ListQuery) (Page, error) {
-	var broken []FieldError
+func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
+	var broken []errs.FieldError
 	if q.Limit == 0 {
-		q.Limit = DefaultPage
+		q.Limit = tenant.DefaultPage
 	}
-	if q.Limit < 1 || q.Limit > MaxPage {
-		broken = append(broken, FieldError{Field: "limit", Message: "is out of range; give 1 to 100"})
+	if q.Limit < 1 || q.Limit > tenant.MaxPage {
+		broken = append(broken, errs.FieldError{Field: "limit", Message: "is out of range; give 1 to 100"})
 	}
 	if q.Status != "" && !q.Status.Known() {
-		broken = append(broken, FieldError{Field: "status", Message: "is unknown; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED"})
+		broken = append(broken, errs.FieldError{Field: "status", Message: "is unknown; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED"})
 	}
-	if err := checkLength(q.Text, 0, MaxNameLength); err != nil {
-		broken = append(broken, FieldError{Field: "q", Message: err.Error()})
+	if err := tenant.CheckLength(q.Text, 0, tenant.MaxNameLength); err != nil {
+		broken = append(broken, errs.FieldError{Field: "q", Message: err.Error()})
 	}
 	if len(broken) > 0 {
-		return Page{}, &Error{Kind: KindInvalid, Op: "list tenants", Fields: broken}
+		return tenant.Page{}, &errs.Error{Kind: errs.KindInvalid, Op: "list tenants", Fields: broken}
 	}
 	return s.registry.List(ctx, q)
 }
@@ -55,10 +60,10 @@ type Patch struct {
 	ExternalID     *string
 	Metadata       *map[string]string // Takes the place of the whole map.
 	ManagedBy      *string
-	AdminPassword  Password // Empty leaves it as it is.
+	AdminPassword  tenant.Password // Empty leaves it as it is.
 }
 
-func (p Patch) apply(in Inputs) Inputs {
+func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
 	set := func(field *string, value *string) {
 		if value != nil {
 			*field = *value
@@ -77,13 +82,13 @@ func (p Patch) apply(in Inputs) Inputs {
 	return in
 }
 
-// patchTries bounds how often Patch looks again after others changed the tenant.
-const patchTries = 5
+// maxPatchAttempts bounds how often Patch looks again after others changed the tenant.
+const maxPatchAttempts = 5
 
 // Patch changes some of a tenant's inputs. With a version that is not 0, only
 // that version is changed, and another one is KindStale; else the newest is. It
 // returns what Update returns.
-func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int64) (Tenant, error) {
+func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int64) (tenant.Tenant, error) {
 	for try := 1; ; try++ {
 		t, err := s.registry.Get(ctx, id)
 		if err != nil {
@@ -94,26 +99,26 @@ func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int6
 			expected = t.Version
 		}
 		t, err = s.Update(ctx, id, p.apply(t.Inputs()), expected)
-		if KindOf(err) != KindStale || version != 0 || try == patchTries {
+		if errs.KindOf(err) != errs.KindStale || version != 0 || try == maxPatchAttempts {
 			return t, err
 		}
 	}
 }
 
-// Restore takes an archived tenant back into service. See Registry.Restore.
-func (s *Service) Restore(ctx context.Context, id uuid.UUID) (Tenant, error) {
-	return s.registry.Restore(ctx, id)
+// Unarchive takes an archived tenant back into service. See Registry.Restore.
+func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	return s.registry.Unarchive(ctx, id)
 }
 
 // Purge deletes what an archived tenant has stored, for good. confirm has to be
 // its name; KindInvalid when it is not. See Registry.Purge for the rest.
-func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
+func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error) {
 	t, err := s.registry.Get(ctx, id)
 	if err != nil {
-		return PurgeCertificate{}, err
+		return tenant.PurgeCertificate{}, err
 	}
-	if NormalizeName(confirm) != t.Name {
-		return PurgeCertificate{}, &Error{Kind: KindInvalid, Op: "purge tenant", Fields: []FieldError{{
+	if tenant.NormalizeName(confirm) != t.Name {
+		return tenant.PurgeCertificate{}, &errs.Error{Kind: errs.KindInvalid, Op: "purge tenant", Fields: []errs.FieldError{{
 			Field: "confirm", Message: "is not the tenant's name; give the name exactly, to show that this tenant is meant",
 		}}}
 	}
@@ -121,21 +126,21 @@ func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, reten
 }
 
 // Changes gives what happened to a tenant since a point of its log.
-func (s *Service) Changes(ctx context.Context, id uuid.UUID, after int64) (Changes, error) {
+func (s *Service) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	return s.registry.Changes(ctx, id, after)
 }
 
-// Record writes refusals into the audit log. See AuditLog.
-func (s *Service) Record(ctx context.Context, events ...AuditEvent) error {
+// Record writes refusals into the audit log. See Log.
+func (s *Service) Record(ctx context.Context, events ...audit.Event) error {
 	return s.registry.Record(ctx, events...)
 }
 
-// AuditEvents reads the audit log. KindNotFound for an unknown tenant.
-func (s *Service) AuditEvents(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]AuditEvent, error) {
+// Events reads the audit log. KindNotFound for an unknown tenant.
+func (s *Service) Events(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]audit.Event, error) {
 	if tenant != uuid.Nil {
 		if _, err := s.registry.Get(ctx, tenant); err != nil {
 			return nil, err
 		}
 	}
-	return s.registry.AuditEvents(ctx, tenant, after, limit)
+	return s.registry.Events(ctx, tenant, after, limit)
 }

@@ -3,6 +3,8 @@ package provisioning
 import (
 	"sync"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
 // breakerPause is how long an open CircuitBreaker refuses calls unless set otherwise.
@@ -13,7 +15,7 @@ const breakerPause = time.Minute
 // half-open then): if that succeeds the breaker closes, else it opens again. The zero
 // value is closed. It may be used concurrently.
 type CircuitBreaker struct {
-	Clock     Clock         // Nil: SystemClock.
+	Clock     clock.Clock   // Nil: System.
 	Threshold int           // Failures in a row that open it. 0: one.
 	Pause     time.Duration // How long it stays open. 0: a minute.
 
@@ -96,7 +98,7 @@ func (b *CircuitBreaker) pause() time.Duration {
 
 func (b *CircuitBreaker) now() time.Time {
 	if b.Clock == nil {
-		return SystemClock{}.Now()
+		return clock.System{}.Now()
 	}
 	return b.Clock.Now()
 }

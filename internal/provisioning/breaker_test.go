@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -148,7 +149,7 @@ func TestCircuitBreaker(t *testing.T) {
 
 // stoppedClock shows the time that the test sets.
 type stoppedClock struct {
-	provisioning.SystemClock
+	clock.System
 	now time.Time
 }
 

@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // interrupted is a process that is stopped while it claims a tenant.
@@ -36,14 +38,14 @@ func TestPipeline_StopWhileClaiming(t *testing.T) {
 	id := w.only().ID
 	for _, epoch := range []int{2, 2} { // The second time it is stopped before.
 		_, err = pipeline.Run(ctx, id, provisioning.RunOptions{})
-		if provisioning.KindOf(err) != provisioning.KindCancelled {
+		if errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%v", err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NULL AND run_epoch = $1`, epoch); n != 1 {
 			t.Error("the tenant was not given back, or not claimed once")
 		}
 	}
-	if _, err = w.process().service(provisioning.PipelineOptions{}).Resume(t.Context(), id); err != nil {
+	if _, err = w.process().service(provisioning.PipelineOptions{}).Retry(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	w.invariants("stopped while claiming", id)
@@ -67,7 +69,7 @@ func (s *stoppedStore) answered(ctx context.Context, err error) error {
 	return err
 }
 
-func (s *stoppedStore) Create(ctx context.Context, d provisioning.Draft, l provisioning.LeaseRequest) (provisioning.Creation, error) {
+func (s *stoppedStore) Create(ctx context.Context, d tenant.Draft, l provisioning.LeaseRequest) (provisioning.Creation, error) {
 	c, err := s.process.Create(ctx, d, l)
 	if err := s.answered(ctx, err); err != nil {
 		return provisioning.Creation{}, err
@@ -95,40 +97,40 @@ func (s *stoppedStore) Abort(ctx context.Context, id uuid.UUID, l provisioning.L
 // tenant when the claim has committed and its answer is on the way.
 func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
 	t.Parallel()
-	noFunds := provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds")
+	noFunds := errs.Errorf(errs.KindPermanent, "deploy", "no funds")
 	for _, c := range []struct {
 		name     string
 		left     string // The call after which the process before died; empty: there was none.
 		claim    int
 		act      func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error
-		kind     provisioning.Kind
-		status   provisioning.Status
+		kind     errs.Kind
+		status   tenant.Status
 		attempts int
 	}{
 		{"Create", "", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
 			_, err := s.Provision(ctx, clinic())
 			return err
-		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 1},
+		}, errs.KindCancelled, tenant.StatusProvisioning, 1},
 		{"CreateOfATenantThatWasLeft", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
 			_, err := s.Provision(ctx, clinic())
 			return err
-		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 1},
+		}, errs.KindCancelled, tenant.StatusProvisioning, 1},
 		{"Resume", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
-			_, err := s.Resume(ctx, id)
+			_, err := s.Retry(ctx, id)
 			return err
-		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 1},
+		}, errs.KindCancelled, tenant.StatusProvisioning, 1},
 		{"ContinueAfterARollback", "BeginUndo", 2, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
 			_, err := p.Run(ctx, id, provisioning.RunOptions{Mode: provisioning.ClaimRetry})
 			return err
-		}, provisioning.KindCancelled, provisioning.StatusProvisioning, 2},
+		}, errs.KindCancelled, tenant.StatusProvisioning, 2},
 		{"GiveUp", "PrepareSchema", 1, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-			_, err := p.GiveUp(ctx, id, "nobody came back")
+			_, err := p.FailTenant(ctx, id, "nobody came back")
 			return err
-		}, "", provisioning.StatusFailed, 1},
+		}, "", tenant.StatusFailed, 1},
 		{"Archive", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
 			_, err := s.Archive(ctx, id)
 			return err
-		}, "", provisioning.StatusArchived, 1},
+		}, "", tenant.StatusArchived, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -148,8 +150,8 @@ func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := c.act(ctx, pipeline, service, id); provisioning.KindOf(err) != c.kind || ctx.Err() == nil {
-				t.Errorf("error of kind %q: %v", provisioning.KindOf(err), err)
+			if err := c.act(ctx, pipeline, service, id); errs.KindOf(err) != c.kind || ctx.Err() == nil {
+				t.Errorf("error of kind %q: %v", errs.KindOf(err), err)
 			}
 			if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
 				t.Error("a lease is left")

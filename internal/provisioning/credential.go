@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // How long a login is good for.
@@ -21,8 +24,8 @@ type Credential struct {
 	ID         uuid.UUID
 	TenantID   uuid.UUID
 	Username   string
-	Password   Password // Known to whoever opened it alone; the database has a verifier.
-	SchemaName string   // On the login's search_path.
+	Password   tenant.Password // Known to whoever opened it alone; the database has a verifier.
+	SchemaName string          // On the login's search_path.
 	Database   string
 	Host       string // As whoever opened it reaches the database.
 	Port       int
@@ -40,9 +43,9 @@ type Credentials interface {
 	// CloseCredential ends a login at once, with its sessions, and drops it. Of one
 	// that is gone it changes nothing.
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
-	// SweepCredentials drops all logins that have ended, a batch at a time, and counts
+	// DropExpiredLogins drops all logins that have ended, a batch at a time, and counts
 	// them. One that cannot be dropped is in the error, and is tried again later.
-	SweepCredentials(ctx context.Context, batch int) (int64, error)
+	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
 }
 
 // OpenCredential makes a login for a tenant's schema that is good for ttl, or for
@@ -54,16 +57,16 @@ func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time
 		return Credential{}, err
 	}
 	var c Credential
-	err = s.persist(ctx, func() error {
+	err = s.retryTransient(ctx, func() error {
 		c, err = s.registry.OpenCredential(ctx, tenant, ttl)
 		return err
 	})
 	return c, err
 }
 
-// persist repeats what met a transient fault. A login whose answer was lost ends by itself.
-func (s *Service) persist(ctx context.Context, act func() error) error {
-	return s.pipeline.opts.Retry.do(ctx, s.pipeline.opts.Clock, act, nil)
+// retryTransient repeats what met a transient fault. A login whose answer was lost ends by itself.
+func (s *Service) retryTransient(ctx context.Context, act func() error) error {
+	return s.pipeline.opts.Retry.Do(ctx, s.pipeline.opts.Clock, act, nil)
 }
 
 // RenewCredential has a login last for ttl from now. See OpenCredential;
@@ -74,7 +77,7 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 		return time.Time{}, err
 	}
 	var expires time.Time
-	err = s.persist(ctx, func() error {
+	err = s.retryTransient(ctx, func() error {
 		expires, err = s.registry.RenewCredential(ctx, tenant, id, ttl)
 		return err
 	})
@@ -83,7 +86,7 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 
 // CloseCredential ends a login, its sessions included. Repeating it is success.
 func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
-	return s.persist(ctx, func() error { return s.registry.CloseCredential(ctx, tenant, id) })
+	return s.retryTransient(ctx, func() error { return s.registry.CloseCredential(ctx, tenant, id) })
 }
 
 func credentialTTL(ttl time.Duration) (time.Duration, error) {
@@ -91,7 +94,7 @@ func credentialTTL(ttl time.Duration) (time.Duration, error) {
 		return DefaultCredentialTTL, nil
 	}
 	if err := CheckCredentialTTL(ttl); err != nil {
-		return 0, &Error{Kind: KindInvalid, Op: "open login", Fields: []FieldError{{Field: "ttlSeconds", Message: err.Error()}}}
+		return 0, &errs.Error{Kind: errs.KindInvalid, Op: "open login", Fields: []errs.FieldError{{Field: "ttlSeconds", Message: err.Error()}}}
 	}
 	return ttl, nil
 }

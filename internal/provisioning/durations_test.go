@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // TestPipeline_Durations: the observer gets of each step the duration that the log
@@ -22,7 +24,7 @@ func TestPipeline_Durations(t *testing.T) {
 		name string
 		with func(p *process)
 		act  func(s *provisioning.Service, w *world) error
-		fail provisioning.Kind
+		fail errs.Kind
 	}{
 		{"NewContract", func(*process) {}, provision, ""},
 		{"ContractThatExisted", func(p *process) {
@@ -34,30 +36,30 @@ func TestPipeline_Durations(t *testing.T) {
 			}
 		}, provision, ""},
 		{"RecordedByAnotherProcess", func(*process) {}, func(s *provisioning.Service, w *world) error {
-			_, err := s.Resume(t.Context(), w.unclaimed().Tenant.ID)
+			_, err := s.Retry(t.Context(), w.unclaimed().Tenant.ID)
 			return err
 		}, ""},
 		{"LostAnswerOfTheSchema", func(p *process) { p.after = losing("PrepareSchema") }, provision, ""},
 		{"LostAnswerOfTheContractsAddress", func(p *process) { p.after = losing("Advance") }, provision, ""},
 		{"MailThatIsRefused", func(p *process) {
-			p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "mail", "no such user") }
+			p.mailErr = func(int) error { return errs.Errorf(errs.KindPermanent, "mail", "no such user") }
 		}, provision, ""},
 		{"FailedStep", func(p *process) {
-			p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
-		}, provision, provisioning.KindPermanent},
+			p.deployErr = func(int) error { return errs.Errorf(errs.KindPermanent, "deploy", "no funds") }
+		}, provision, errs.KindPermanent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			p := w.process()
 			c.with(p)
-			seen := map[provisioning.Step]time.Duration{}
+			seen := map[tenant.Step]time.Duration{}
 			observe := func(_ context.Context, e provisioning.Event) {
-				if e.Status == provisioning.StepCompleted || e.Status == provisioning.StepFailed {
+				if e.Status == tenant.StepCompleted || e.Status == tenant.StepFailed {
 					seen[e.Step] = e.Duration
 				}
 			}
-			if err := c.act(p.service(provisioning.PipelineOptions{Observer: observe}), w); provisioning.KindOf(err) != c.fail {
+			if err := c.act(p.service(provisioning.PipelineOptions{Observer: observe}), w); errs.KindOf(err) != c.fail {
 				t.Fatal(err)
 			}
 			logged := w.durations(w.only().ID)
@@ -74,13 +76,13 @@ func TestPipeline_Durations(t *testing.T) {
 }
 
 // durations are those of the log's rows.
-func (w *world) durations(tenant uuid.UUID) map[provisioning.Step]time.Duration {
+func (w *world) durations(tenantID uuid.UUID) map[tenant.Step]time.Duration {
 	w.t.Helper()
-	log, err := w.db.Log(w.t.Context(), tenant, false)
+	log, err := w.db.Log(w.t.Context(), tenantID, false)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	all := map[provisioning.Step]time.Duration{}
+	all := map[tenant.Step]time.Duration{}
 	for _, e := range log {
 		all[e.Step] = e.Duration
 	}

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Submission is a tenant whose provisioning a worker is going to do.
 type Submission struct {
-	Tenant    Tenant
+	Tenant    tenant.Tenant
 	JobID     string
 	Continued bool // It was begun earlier and never went live.
 	Replayed  bool // The same request came before; this is its answer.

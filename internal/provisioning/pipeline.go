@@ -5,6 +5,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/processid"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // MailFailurePolicy says what becomes of a tenant whose welcome mail is refused.
@@ -29,9 +35,9 @@ type PipelineOptions struct {
 	LeaseTTL    time.Duration     // Default DefaultLeaseTTL.
 	Heartbeat   time.Duration     // Default DefaultHeartbeat; must be under half of LeaseTTL.
 	StepGrace   time.Duration     // How long a running step may go on after a stop was asked for. Default 30 s.
-	Retry       RetryPolicy       // Default DefaultRetry.
+	Retry       retry.Policy      // Default Default.
 	MailFailure MailFailurePolicy // Default MailFailureWarn.
-	Clock       Clock             // Default SystemClock.
+	Clock       clock.Clock       // Default System.
 	Observer    Observer          // Default: nobody watches.
 }
 
@@ -49,15 +55,15 @@ func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts Pipel
 	const op = "set up pipeline"
 	switch {
 	case runs == nil:
-		return nil, Errorf(KindInvalid, op, "Runs is missing")
+		return nil, errs.Errorf(errs.KindInvalid, op, "Runs is missing")
 	case deployer == nil:
-		return nil, Errorf(KindInvalid, op, "ContractDeployer is missing")
+		return nil, errs.Errorf(errs.KindInvalid, op, "ContractDeployer is missing")
 	case mailer == nil:
-		return nil, Errorf(KindInvalid, op, "Mailer is missing")
+		return nil, errs.Errorf(errs.KindInvalid, op, "Mailer is missing")
 	}
 	opts = opts.withDefaults()
 	if opts.Heartbeat*2 > opts.LeaseTTL {
-		return nil, Errorf(KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
+		return nil, errs.Errorf(errs.KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
 	}
 	return &Pipeline{runs: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
 }
@@ -72,16 +78,16 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 	set(&o.Heartbeat, DefaultHeartbeat)
 	set(&o.StepGrace, 30*time.Second)
 	if o.Owner == "" {
-		o.Owner = processName()
+		o.Owner = processid.New()
 	}
 	if o.Retry.Attempts == 0 {
-		o.Retry = DefaultRetry()
+		o.Retry = retry.Default()
 	}
 	if o.MailFailure == "" {
 		o.MailFailure = MailFailureWarn
 	}
 	if o.Clock == nil {
-		o.Clock = SystemClock{}
+		o.Clock = clock.System{}
 	}
 	if o.Observer == nil {
 		o.Observer = func(context.Context, Event) {}
@@ -91,11 +97,11 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 
 // Outcome is what a run leaves.
 type Outcome struct {
-	Tenant    Tenant
-	Continued bool     // A tenant that had been begun earlier was taken further.
-	Standing  *Tenant  // With KindConflict: the tenant that stands in the way. It is not the caller's.
-	Adopted   bool     // A live tenant with the same managed_by and inputs was taken over.
-	Warnings  []string // Things that a person should know and that are no failure.
+	Tenant            tenant.Tenant
+	Continued         bool           // A tenant that had been begun earlier was taken further.
+	ConflictingTenant *tenant.Tenant // With KindConflict: the tenant that stands in the way. It is not the caller's.
+	Adopted           bool           // A live tenant with the same managed_by and inputs was taken over.
+	Warnings          []string       // Things that a person should know and that are no failure.
 }
 
 // Lease is the claim that this pipeline makes.
@@ -106,14 +112,14 @@ func (p *Pipeline) Lease() LeaseRequest {
 // RunOptions say what a run may do.
 type RunOptions struct {
 	Mode ClaimMode
-	// MoreRuns says that a transient fault does not end the attempt, because the
+	// Retryable says that a transient fault does not end the attempt, because the
 	// caller runs the tenant again later: it keeps its progress and PROVISIONING.
-	MoreRuns bool
-	// Attended says that a tenant goes live only while the caller waits for it. One
+	Retryable bool
+	// CancelOnDisconnect says that a tenant goes live only while the caller waits for it. One
 	// whose caller has gone, perhaps for good, is given back before the last commit:
 	// the caller's next try then continues it, and does not meet a live tenant that
 	// it knows nothing of.
-	Attended bool
+	CancelOnDisconnect bool
 }
 
 // Run claims the tenant and takes it as far as it goes: to ACTIVE, or back to
@@ -143,7 +149,7 @@ func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run
 // a lease that nobody knows of would keep others away for as long as it lasts.
 func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) error) error {
 	if cause := context.Cause(ctx); cause != nil {
-		return Wrap(cause, KindCancelled, "claim tenant", "stopped on request before the tenant was claimed")
+		return errs.Wrap(cause, errs.KindCancelled, "claim tenant", "stopped on request before the tenant was claimed")
 	}
 	ctx, end := p.withGrace(ctx)
 	defer end(nil)
@@ -166,9 +172,9 @@ func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.Canc
 
 // Continue is Run for a tenant that is claimed already.
 func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
-	interrupted := run.Undo
+	interrupted := run.Rollback
 	out, err := p.execute(ctx, run, o)
-	if interrupted == UndoNone || o.Mode != ClaimRetry || err != nil {
+	if interrupted == RollbackNone || o.Mode != ClaimRetry || err != nil {
 		return out, err
 	}
 	// A rollback that a dead process had begun is finished now; the caller asked
@@ -180,34 +186,34 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 	return p.execute(ctx, run, o)
 }
 
-// GiveUp rolls back an unfinished tenant that nobody runs, and makes it FAILED; one
+// FailTenant rolls back an unfinished tenant that nobody runs, and makes it FAILED; one
 // whose abort was interrupted becomes ARCHIVED. It refuses with KindConflict a tenant that is held by a run or at rest.
-func (p *Pipeline) GiveUp(ctx context.Context, id uuid.UUID, reason string) (Tenant, error) {
+func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error) {
 	run, err := p.claim(ctx, id, ClaimResume)
 	if err != nil {
-		return Tenant{}, err
+		return tenant.Tenant{}, err
 	}
-	if run.Undo == UndoNone {
-		next := StepSendWelcomeEmail
-		if i := run.Checkpoint.Index(); i >= 0 && i+1 < len(steps) {
-			next = steps[i+1]
+	if run.Rollback == RollbackNone {
+		next := tenant.StepSendWelcomeEmail
+		if i := run.Checkpoint.Index(); i >= 0 && i+1 < len(tenant.AllSteps) {
+			next = tenant.AllSteps[i+1]
 		}
-		record := StepRecord{Step: next, Status: StepFailed, Error: reason}
+		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
 		// Also after a stop: the tenant is held by now, and its rollback is short.
 		work, end := p.withGrace(ctx)
-		err := p.opts.Retry.do(work, p.opts.Clock, func() error { return p.runs.BeginUndo(work, run, UndoFailed, record) }, nil)
+		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.runs.BeginRollback(work, run, RollbackToFailed, record) }, nil)
 		end(nil)
 		if err != nil {
 			return run.Tenant, err
 		}
-		run.Undo = UndoFailed
+		run.Rollback = RollbackToFailed
 	}
 	out, err := p.execute(ctx, run, RunOptions{})
 	return out.Tenant, err
 }
 
 // abort finishes the rollback of a tenant that Registry.Abort has claimed.
-func (p *Pipeline) abort(ctx context.Context, run Run) (Tenant, error) {
+func (p *Pipeline) abort(ctx context.Context, run Run) (tenant.Tenant, error) {
 	out, err := p.execute(ctx, run, RunOptions{})
 	return out.Tenant, err
 }

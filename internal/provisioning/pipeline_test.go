@@ -10,7 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestPipeline_Attended(t *testing.T) {
@@ -22,14 +25,14 @@ func TestPipeline_Attended(t *testing.T) {
 		leave() // The mail goes out all the same.
 		return nil
 	}
-	out, err := p.service(provisioning.PipelineOptions{}).Attended().Provision(ctx, clinic())
-	if provisioning.KindOf(err) != provisioning.KindCancelled || out.Tenant.Status != provisioning.StatusProvisioning || len(w.mails) != 1 {
+	out, err := p.service(provisioning.PipelineOptions{}).WithCancelOnDisconnect().Provision(ctx, clinic())
+	if errs.KindOf(err) != errs.KindCancelled || out.Tenant.Status != tenant.StatusProvisioning || len(w.mails) != 1 {
 		t.Fatalf("%s, %d mails, %v", out.Tenant.Status, len(w.mails), err)
 	}
 	if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
 		t.Error("the tenant was not given back")
 	}
-	again, err := w.process().service(provisioning.PipelineOptions{}).Attended().Provision(t.Context(), clinic())
+	again, err := w.process().service(provisioning.PipelineOptions{}).WithCancelOnDisconnect().Provision(t.Context(), clinic())
 	if err != nil || again.Tenant.ID != out.Tenant.ID || !again.Continued {
 		t.Fatalf("%+v, %v", again, err)
 	}
@@ -43,19 +46,19 @@ func TestPipeline_MoreRuns(t *testing.T) {
 	busy := true
 	p.deployErr = func(int) error {
 		if busy {
-			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the network is busy")
+			return errs.Errorf(errs.KindTransient, "deploy", "the network is busy")
 		}
 		return nil
 	}
 	c := w.unclaimed()
 	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{
-		Retry: provisioning.RetryPolicy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond}})
+		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{MoreRuns: true})
-		if provisioning.KindOf(err) != provisioning.KindTransient || out.Tenant.Status != provisioning.StatusProvisioning || !strings.Contains(provisioning.SafeMessage(err), "is tried again later: the network is busy") {
+		out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{Retryable: true})
+		if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusProvisioning || !strings.Contains(errs.SafeMessage(err), "is tried again later: the network is busy") {
 			t.Fatalf("%s, %v", out.Tenant.Status, err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenants t JOIN provisioning_logs l ON l.tenant_id = t.id
@@ -67,7 +70,7 @@ func TestPipeline_MoreRuns(t *testing.T) {
 		t.Errorf("%d failure mails after %d tries", w.failures, p.deploys)
 	}
 	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{}) // The last run.
-	if provisioning.KindOf(err) != provisioning.KindTransient || out.Tenant.Status != provisioning.StatusFailed || w.failures != 1 {
+	if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusFailed || w.failures != 1 {
 		t.Fatalf("%s, %d failure mails, %v", out.Tenant.Status, w.failures, err)
 	}
 	busy = false
@@ -92,18 +95,18 @@ func TestPipeline_GiveUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pipeline.GiveUp(t.Context(), id, "nobody came back"); provisioning.KindOf(err) != provisioning.KindConflict {
+	if _, err := pipeline.FailTenant(t.Context(), id, "nobody came back"); errs.KindOf(err) != errs.KindConflict {
 		t.Errorf("a tenant that is held was given up: %v", err)
 	}
 	w.expireLeases()
-	got, err := pipeline.GiveUp(t.Context(), id, "nobody came back")
-	if err != nil || got.Status != provisioning.StatusFailed || got.ProvisioningError != "nobody came back" || w.failures != 1 {
+	got, err := pipeline.FailTenant(t.Context(), id, "nobody came back")
+	if err != nil || got.Status != tenant.StatusFailed || got.ProvisioningError != "nobody came back" || w.failures != 1 {
 		t.Errorf("%+v, %d failure mails, %v", got, w.failures, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {
 		t.Error("its schema is left")
 	}
-	if _, err := pipeline.GiveUp(t.Context(), id, "again"); provisioning.KindOf(err) != provisioning.KindConflict || w.failures != 1 {
+	if _, err := pipeline.FailTenant(t.Context(), id, "again"); errs.KindOf(err) != errs.KindConflict || w.failures != 1 {
 		t.Errorf("a tenant at rest was given up: %v", err)
 	}
 }
@@ -117,7 +120,7 @@ func TestService_Provision(t *testing.T) {
 		var steps []string
 		p := w.process()
 		out, err := p.service(provisioning.PipelineOptions{Observer: func(_ context.Context, e provisioning.Event) {
-			if e.Status == provisioning.StepCompleted {
+			if e.Status == tenant.StepCompleted {
 				steps = append(steps, string(e.Step))
 			}
 		}}).Provision(t.Context(), clinic())
@@ -125,7 +128,7 @@ func TestService_Provision(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.invariants("no fault", out.Tenant.ID)
-		if len(steps) != 7 || steps[6] != string(provisioning.StepSendWelcomeEmail) {
+		if len(steps) != 7 || steps[6] != string(tenant.StepSendWelcomeEmail) {
 			t.Errorf("events %v", steps)
 		}
 	})
@@ -149,9 +152,9 @@ func TestService_Provision(t *testing.T) {
 			}
 			w.expireLeases()
 			out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
-			if w.count(`SELECT count(*) FROM tenants WHERE attempt = 1 AND status = 'ACTIVE'`) == 1 && provisioning.KindOf(err) == provisioning.KindConflict {
+			if w.count(`SELECT count(*) FROM tenants WHERE attempt = 1 AND status = 'ACTIVE'`) == 1 && errs.KindOf(err) == errs.KindConflict {
 				// It died between the last commit and the answer: live, and so not adopted.
-				out.Tenant, err = *out.Standing, nil
+				out.Tenant, err = *out.ConflictingTenant, nil
 			}
 			if err != nil {
 				t.Fatalf("%s: %v", story, err)
@@ -166,10 +169,10 @@ func TestService_Provision(t *testing.T) {
 			w := newWorld(t)
 			p := w.process()
 			p.dieAt = at
-			p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
+			p.deployErr = func(int) error { return errs.Errorf(errs.KindPermanent, "deploy", "no funds") }
 			_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 			if !p.dead {
-				if provisioning.KindOf(err) != provisioning.KindPermanent {
+				if errs.KindOf(err) != errs.KindPermanent {
 					t.Fatal(err)
 				}
 				return
@@ -178,7 +181,7 @@ func TestService_Provision(t *testing.T) {
 			next := w.process()
 			next.deployErr = p.deployErr
 			out, err := next.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
-			if err == nil || out.Tenant.Status != provisioning.StatusFailed || out.Tenant.ProvisioningError != "no funds" {
+			if err == nil || out.Tenant.Status != tenant.StatusFailed || out.Tenant.ProvisioningError != "no funds" {
 				t.Fatalf("death at point %d: %+v, %v", at, out.Tenant, err)
 			}
 			if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
@@ -197,7 +200,7 @@ func TestService_Provision(t *testing.T) {
 		p := w.process()
 		p.deployErr = func(try int) error {
 			if try < 3 {
-				return provisioning.Errorf(provisioning.KindTransient, "deploy", "busy")
+				return errs.Errorf(errs.KindTransient, "deploy", "busy")
 			}
 			return nil
 		}
@@ -213,10 +216,10 @@ func TestService_Provision(t *testing.T) {
 		w := newWorld(t)
 		p := w.process()
 		p.deployErr = func(int) error {
-			return provisioning.Errorf(provisioning.KindTransient, "deploy", "the RPC server does not answer")
+			return errs.Errorf(errs.KindTransient, "deploy", "the RPC server does not answer")
 		}
 		out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
-		if provisioning.KindOf(err) != provisioning.KindTransient || out.Tenant.Status != provisioning.StatusFailed || p.deploys != 3 || w.failures != 1 {
+		if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusFailed || p.deploys != 3 || w.failures != 1 {
 			t.Fatalf("%+v, %d deploys, %d failure mails, %v", out.Tenant, p.deploys, w.failures, err)
 		}
 		again, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
@@ -228,21 +231,21 @@ func TestService_Provision(t *testing.T) {
 
 	t.Run("WelcomeMailRefusedIsAWarning", func(t *testing.T) {
 		t.Parallel()
-		for kind, want := range map[provisioning.Kind]provisioning.WelcomeEmailStatus{
-			provisioning.KindPermanent: provisioning.WelcomeEmailFailed,
-			provisioning.KindTransient: provisioning.WelcomeEmailPending,
+		for kind, want := range map[errs.Kind]tenant.WelcomeEmailStatus{
+			errs.KindPermanent: tenant.WelcomeEmailFailed,
+			errs.KindTransient: tenant.WelcomeEmailPending,
 		} {
 			w := newWorld(t)
 			p := w.process()
-			p.mailErr = func(int) error { return provisioning.Errorf(kind, "send", "refused") }
+			p.mailErr = func(int) error { return errs.Errorf(kind, "send", "refused") }
 			service := p.service(provisioning.PipelineOptions{})
 			out, err := service.Provision(t.Context(), clinic())
-			if err != nil || out.Tenant.Status != provisioning.StatusActive || out.Tenant.WelcomeEmail != want || len(out.Warnings) != 1 {
+			if err != nil || out.Tenant.Status != tenant.StatusActive || out.Tenant.WelcomeEmail != want || len(out.Warnings) != 1 {
 				t.Fatalf("%s: %+v, %v", kind, out, err)
 			}
 			p.mailErr = nil
-			again, err := service.ResendWelcome(t.Context(), out.Tenant.ID)
-			if err != nil || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailSent || len(again.Warnings) != 0 {
+			again, err := service.Invite(t.Context(), out.Tenant.ID)
+			if err != nil || again.Tenant.WelcomeEmail != tenant.WelcomeEmailSent || len(again.Warnings) != 0 {
 				t.Errorf("%s: %+v, %v", kind, again, err)
 			}
 			w.invariants("mail sent again", out.Tenant.ID)
@@ -253,9 +256,9 @@ func TestService_Provision(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
-		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		p.mailErr = func(int) error { return errs.Errorf(errs.KindPermanent, "send", "refused") }
 		out, err := p.service(provisioning.PipelineOptions{MailFailure: provisioning.MailFailureFail}).Provision(t.Context(), clinic())
-		if err == nil || out.Tenant.Status != provisioning.StatusFailed {
+		if err == nil || out.Tenant.Status != tenant.StatusFailed {
 			t.Fatalf("%+v, %v", out, err)
 		}
 		again, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
@@ -273,14 +276,14 @@ func TestService_Provision(t *testing.T) {
 		p.onDeploy = func(context.Context) { cancel() }
 		service := p.service(provisioning.PipelineOptions{})
 		out, err := service.Provision(ctx, clinic())
-		if provisioning.KindOf(err) != provisioning.KindCancelled || out.Tenant.Status != provisioning.StatusProvisioning {
+		if errs.KindOf(err) != errs.KindCancelled || out.Tenant.Status != tenant.StatusProvisioning {
 			t.Fatalf("%+v, %v", out, err)
 		}
 		if len(w.contracts) != 1 {
 			t.Error("the running step did not end")
 		}
 		p.onDeploy = nil
-		again, err := service.Resume(t.Context(), out.Tenant.ID)
+		again, err := service.Retry(t.Context(), out.Tenant.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,10 +298,10 @@ func TestService_Provision(t *testing.T) {
 		defer cancel()
 		p.deployErr = func(int) error {
 			<-ctx.Done()
-			return provisioning.Errorf(provisioning.KindTransient, "deploy", "busy")
+			return errs.Errorf(errs.KindTransient, "deploy", "busy")
 		}
 		out, err := p.service(provisioning.PipelineOptions{}).Provision(ctx, clinic())
-		if !errors.Is(err, context.DeadlineExceeded) || out.Tenant.Status != provisioning.StatusProvisioning {
+		if !errors.Is(err, context.DeadlineExceeded) || out.Tenant.Status != tenant.StatusProvisioning {
 			t.Fatalf("%+v, %v", out, err)
 		}
 	})
@@ -310,7 +313,7 @@ func TestService_Provision(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p.onDeploy = func(work context.Context) { cancel(); <-work.Done() }
 		_, err := p.service(provisioning.PipelineOptions{StepGrace: 50 * time.Millisecond}).Provision(ctx, clinic())
-		if provisioning.KindOf(err) != provisioning.KindCancelled {
+		if errs.KindOf(err) != errs.KindCancelled {
 			t.Fatal(err)
 		}
 	})
@@ -324,7 +327,7 @@ func TestService_Provision(t *testing.T) {
 			<-work.Done() // The heartbeat notices.
 		}
 		_, err := p.service(provisioning.PipelineOptions{LeaseTTL: time.Second, Heartbeat: 20 * time.Millisecond}).Provision(t.Context(), clinic())
-		if provisioning.KindOf(err) != provisioning.KindFenced {
+		if errs.KindOf(err) != errs.KindFenced {
 			t.Fatal(err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING'`); n != 1 {
@@ -341,7 +344,7 @@ func TestService_Provision(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := service.Provision(t.Context(), clinic())
-		if provisioning.KindOf(err) != provisioning.KindConflict || out.Standing == nil || out.Standing.ID != first.Tenant.ID || out.Tenant.ID != uuid.Nil {
+		if errs.KindOf(err) != errs.KindConflict || out.ConflictingTenant == nil || out.ConflictingTenant.ID != first.Tenant.ID || out.Tenant.ID != uuid.Nil {
 			t.Errorf("%+v, %v", out, err)
 		}
 	})
@@ -361,14 +364,14 @@ func TestService_Provision(t *testing.T) {
 			t.Errorf("%+v, %v", out, err)
 		}
 		in.AdminEmail = "eve@clinic.example"
-		if out, err = service.Provision(t.Context(), in); provisioning.KindOf(err) != provisioning.KindConflict || out.Adopted {
+		if out, err = service.Provision(t.Context(), in); errs.KindOf(err) != errs.KindConflict || out.Adopted {
 			t.Errorf("other inputs: %+v, %v", out, err)
 		}
 		in.AdminEmail = clinic().AdminEmail
 		if _, err := service.Archive(t.Context(), first.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
-		if out, err = service.Provision(t.Context(), in); provisioning.KindOf(err) != provisioning.KindConflict || out.Adopted || out.Standing == nil {
+		if out, err = service.Provision(t.Context(), in); errs.KindOf(err) != errs.KindConflict || out.Adopted || out.ConflictingTenant == nil {
 			t.Errorf("archived: %+v, %v", out, err)
 		}
 	})
@@ -391,7 +394,7 @@ func TestService_Provision(t *testing.T) {
 			}
 			_, second = w.process().service(opts).Provision(t.Context(), clinic())
 		}
-		if provisioning.KindOf(second) != provisioning.KindConflict || !strings.Contains(second.Error(), "another run") {
+		if errs.KindOf(second) != errs.KindConflict || !strings.Contains(second.Error(), "another run") {
 			t.Errorf("second: %v", second)
 		}
 		close(hold)
@@ -408,8 +411,8 @@ func TestService_Provision(t *testing.T) {
 	t.Run("RefusesBadInputBeforeItTouchesAnything", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
-		_, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), provisioning.Inputs{Name: "x"})
-		if provisioning.KindOf(err) != provisioning.KindInvalid || w.count(`SELECT count(*) FROM tenants`) != 0 {
+		_, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), tenant.Inputs{Name: "x"})
+		if errs.KindOf(err) != errs.KindInvalid || w.count(`SELECT count(*) FROM tenants`) != 0 {
 			t.Error(err)
 		}
 	})
@@ -428,7 +431,7 @@ func TestService_Archive(t *testing.T) {
 		}
 		for range 2 {
 			got, err := service.Archive(t.Context(), out.Tenant.ID)
-			if err != nil || got.Status != provisioning.StatusArchived {
+			if err != nil || got.Status != tenant.StatusArchived {
 				t.Fatalf("%+v, %v", got, err)
 			}
 		}
@@ -453,11 +456,11 @@ func TestService_Archive(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), id)
-		if err != nil || got.Status != provisioning.StatusArchived {
+		if err != nil || got.Status != tenant.StatusArchived {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		close(hold)
-		if err := <-ended; provisioning.KindOf(err) != provisioning.KindFenced {
+		if err := <-ended; errs.KindOf(err) != errs.KindFenced {
 			t.Errorf("the run ended with %v", err)
 		}
 		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName) + len(w.mails); n != 0 {
@@ -473,7 +476,7 @@ func TestService_Archive(t *testing.T) {
 	t.Run("UnknownTenant", func(t *testing.T) {
 		t.Parallel()
 		_, err := newWorld(t).process().service(provisioning.PipelineOptions{}).Archive(t.Context(), uuid.New())
-		if provisioning.KindOf(err) != provisioning.KindNotFound {
+		if errs.KindOf(err) != errs.KindNotFound {
 			t.Error(err)
 		}
 	})

@@ -11,7 +11,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 func TestService_LostAnswers(t *testing.T) {
@@ -41,9 +44,9 @@ func TestService_LostAnswers(t *testing.T) {
 			w := newWorld(t)
 			p := w.process()
 			p.after = losing(call)
-			p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
+			p.deployErr = func(int) error { return errs.Errorf(errs.KindPermanent, "deploy", "no funds") }
 			out, err := p.service(opts).Provision(t.Context(), clinic())
-			if provisioning.KindOf(err) != provisioning.KindPermanent || out.Tenant.Status != provisioning.StatusFailed || w.failures != 1 {
+			if errs.KindOf(err) != errs.KindPermanent || out.Tenant.Status != tenant.StatusFailed || w.failures != 1 {
 				t.Errorf("%+v, %d failure mails, %v", out.Tenant, w.failures, err)
 			}
 		})
@@ -55,11 +58,11 @@ func TestService_LostAnswers(t *testing.T) {
 		c := w.unclaimed()
 		p := w.process()
 		p.after = losing("Claim")
-		if _, err := p.service(opts).Resume(t.Context(), c.Tenant.ID); err != nil {
+		if _, err := p.service(opts).Retry(t.Context(), c.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
 		w.invariants("lost claim", c.Tenant.ID)
-		if _, err := service.Resume(t.Context(), c.Tenant.ID); provisioning.KindOf(err) != provisioning.KindConflict {
+		if _, err := service.Retry(t.Context(), c.Tenant.ID); errs.KindOf(err) != errs.KindConflict {
 			t.Errorf("a live tenant was resumed: %v", err)
 		}
 	})
@@ -67,7 +70,7 @@ func TestService_LostAnswers(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
-		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		p.mailErr = func(int) error { return errs.Errorf(errs.KindPermanent, "send", "refused") }
 		out, err := p.service(opts).Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -75,8 +78,8 @@ func TestService_LostAnswers(t *testing.T) {
 		p.mailErr, p.after = nil, losing("RecordWelcome")
 		ctx, cancel := context.WithCancel(t.Context())
 		p.meanwhileAt, p.meanwhile = p.points+2, cancel // As soon as the mail is out.
-		again, err := p.service(opts).ResendWelcome(ctx, out.Tenant.ID)
-		if err != nil || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailSent || len(w.mails) != 1 {
+		again, err := p.service(opts).Invite(ctx, out.Tenant.ID)
+		if err != nil || again.Tenant.WelcomeEmail != tenant.WelcomeEmailSent || len(w.mails) != 1 {
 			t.Errorf("%+v, %d mails, %v", again, len(w.mails), err)
 		}
 	})
@@ -90,7 +93,7 @@ func TestService_LostAnswers(t *testing.T) {
 		commits := 0
 		p.after = func(call string, err error) error {
 			switch {
-			case call == "Renew" && provisioning.KindOf(err) == provisioning.KindFenced:
+			case call == "Reconcile" && errs.KindOf(err) == errs.KindFenced:
 				close(refused)
 			case call == "Advance":
 				if commits++; commits == 2 {
@@ -112,9 +115,9 @@ func TestService_LostAnswers(t *testing.T) {
 	})
 }
 
-func draft(t *testing.T) provisioning.Draft {
+func draft(t *testing.T) tenant.Draft {
 	t.Helper()
-	d, err := provisioning.NewDraft(clinic(), time.Now())
+	d, err := tenant.NewDraft(clinic(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +131,7 @@ func TestService_ArchiveAtEveryPoint(t *testing.T) {
 	for at := 2; ; at++ { // After the record: before it there is nothing to archive.
 		w := newWorld(t)
 		p := w.process()
-		var archived provisioning.Tenant
+		var archived tenant.Tenant
 		var archiving error
 		p.meanwhileAt, p.meanwhile = at, func() {
 			var id uuid.UUID
@@ -143,14 +146,14 @@ func TestService_ArchiveAtEveryPoint(t *testing.T) {
 			}
 			return
 		}
-		if archiving != nil || archived.Status != provisioning.StatusArchived {
+		if archiving != nil || archived.Status != tenant.StatusArchived {
 			t.Fatalf("point %d: %+v, %v", at, archived, archiving)
 		}
-		if kind := provisioning.KindOf(err); kind != provisioning.KindFenced && !archived.WasLive() {
+		if kind := errs.KindOf(err); kind != errs.KindFenced && !archived.WasLive() {
 			t.Errorf("point %d: the run ended with %v", at, err)
 		}
 		got, err := w.db.Get(t.Context(), archived.ID)
-		if err != nil || got.Status != provisioning.StatusArchived {
+		if err != nil || got.Status != tenant.StatusArchived {
 			t.Errorf("point %d: %+v, %v", at, got, err)
 		}
 		want := 0
@@ -177,7 +180,7 @@ func TestService_Archive_OvertakenByAnother(t *testing.T) {
 		}
 	}
 	got, err := p.service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID)
-	if err != nil || got.Status != provisioning.StatusArchived {
+	if err != nil || got.Status != tenant.StatusArchived {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -190,7 +193,7 @@ func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
 	p.after = func(call string, err error) error {
 		if call == "Get" {
 			if looked++; looked == 1 {
-				if _, err := w.process().service(provisioning.PipelineOptions{}).Resume(t.Context(), c.Tenant.ID); err != nil {
+				if _, err := w.process().service(provisioning.PipelineOptions{}).Retry(t.Context(), c.Tenant.ID); err != nil {
 					t.Error(err)
 				}
 			}
@@ -198,7 +201,7 @@ func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
 		return err
 	}
 	got, err := p.service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID)
-	if err != nil || got.Status != provisioning.StatusArchived || !got.WasLive() || looked != 2 {
+	if err != nil || got.Status != tenant.StatusArchived || !got.WasLive() || looked != 2 {
 		t.Errorf("%+v after %d looks, %v", got, looked, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 1 {
@@ -244,14 +247,14 @@ func TestService_Provision_NewInputsAfterADeathInTheRollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
-	p.deployErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds") }
+	p.deployErr = func(int) error { return errs.Errorf(errs.KindPermanent, "deploy", "no funds") }
 	p.after = func(call string, err error) error {
 		if call == "BeginUndo" {
 			return errDead
 		}
 		return err
 	}
-	if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); provisioning.KindOf(err) != provisioning.KindFenced {
+	if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); errs.KindOf(err) != errs.KindFenced {
 		t.Fatal(err)
 	}
 	w.expireLeases()
@@ -277,8 +280,8 @@ func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := provisioning.StepRecord{Step: provisioning.StepCreateSchema, Status: provisioning.StepFailed, Error: "no room"}
-	if err := w.db.BeginUndo(t.Context(), *c.Run, provisioning.UndoFailed, failed); err != nil {
+	failed := tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "no room"}
+	if err := w.db.BeginRollback(t.Context(), *c.Run, provisioning.RollbackToFailed, failed); err != nil {
 		t.Fatal(err)
 	}
 	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{})
@@ -286,7 +289,7 @@ func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{})
-	if err != nil || out.Tenant.Status != provisioning.StatusFailed || out.Tenant.Attempt != 1 {
+	if err != nil || out.Tenant.Status != tenant.StatusFailed || out.Tenant.Attempt != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
@@ -299,7 +302,7 @@ func TestPipeline_RefusesAStepOfAnotherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: "PAINT_THE_WALLS"}, provisioning.RunOptions{})
-	if provisioning.KindOf(err) != provisioning.KindPermanent || !strings.Contains(provisioning.SafeMessage(err), "PAINT_THE_WALLS") {
+	if errs.KindOf(err) != errs.KindPermanent || !strings.Contains(errs.SafeMessage(err), "PAINT_THE_WALLS") {
 		t.Error(err)
 	}
 }
@@ -314,10 +317,10 @@ func TestService_WelcomeMail(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p.mailErr = func(int) error {
 			cancel()
-			return provisioning.Errorf(provisioning.KindPermanent, "send", "refused")
+			return errs.Errorf(errs.KindPermanent, "send", "refused")
 		}
 		out, err := p.service(provisioning.PipelineOptions{}).Provision(ctx, clinic())
-		if err != nil || out.Tenant.Status != provisioning.StatusActive || out.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed || w.failures != 0 {
+		if err != nil || out.Tenant.Status != tenant.StatusActive || out.Tenant.WelcomeEmail != tenant.WelcomeEmailFailed || w.failures != 0 {
 			t.Errorf("%+v, %v", out, err)
 		}
 	})
@@ -330,15 +333,15 @@ func TestService_WelcomeMail(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			p.mailErr = func(int) error {
 				cancel()
-				return provisioning.Errorf(provisioning.KindTransient, "send", "busy")
+				return errs.Errorf(errs.KindTransient, "send", "busy")
 			}
 			service := p.service(provisioning.PipelineOptions{MailFailure: policy})
 			out, err := service.Provision(ctx, clinic())
-			if provisioning.KindOf(err) != provisioning.KindCancelled || out.Tenant.Status != provisioning.StatusProvisioning {
+			if errs.KindOf(err) != errs.KindCancelled || out.Tenant.Status != tenant.StatusProvisioning {
 				t.Fatalf("%+v, %v", out, err)
 			}
 			p.mailErr = nil
-			if out, err = service.Resume(t.Context(), out.Tenant.ID); err != nil {
+			if out, err = service.Retry(t.Context(), out.Tenant.ID); err != nil {
 				t.Fatal(err)
 			}
 			w.invariants("sent by the next run", out.Tenant.ID)
@@ -349,12 +352,12 @@ func TestService_WelcomeMail(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
-		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
+		p.mailErr = func(int) error { return errs.Errorf(errs.KindPermanent, "send", "refused") }
 		service := p.service(provisioning.PipelineOptions{MailFailure: provisioning.MailFailureFail})
 		var id uuid.UUID
 		for range 2 { // The second attempt finds the contract of the first.
 			out, err := service.Provision(t.Context(), clinic())
-			if provisioning.KindOf(err) != provisioning.KindPermanent || out.Tenant.ContractID == "" {
+			if errs.KindOf(err) != errs.KindPermanent || out.Tenant.ContractID == "" {
 				t.Fatalf("%+v, %v", out, err)
 			}
 			id = out.Tenant.ID
@@ -385,9 +388,9 @@ func TestService_WelcomeMail(t *testing.T) {
 			t.Fatal(err)
 		}
 		events = nil
-		p.mailErr = func(int) error { return provisioning.Errorf(provisioning.KindPermanent, "send", "refused") }
-		again, err := service.ResendWelcome(t.Context(), out.Tenant.ID)
-		if err != nil || again.Tenant.WelcomeEmail != provisioning.WelcomeEmailFailed || len(again.Warnings) != 1 {
+		p.mailErr = func(int) error { return errs.Errorf(errs.KindPermanent, "send", "refused") }
+		again, err := service.Invite(t.Context(), out.Tenant.ID)
+		if err != nil || again.Tenant.WelcomeEmail != tenant.WelcomeEmailFailed || len(again.Warnings) != 1 {
 			t.Errorf("%+v, %v", again, err)
 		}
 		if !slices.Equal(events, []string{"SEND_WELCOME_EMAIL FAILED send: refused"}) {
@@ -415,7 +418,7 @@ func TestService_Provision_LockedOut(t *testing.T) {
 	}
 	tries := 0
 	out, err := w.process().service(provisioning.PipelineOptions{Observer: func(_ context.Context, e provisioning.Event) {
-		if e.Step == provisioning.StepCreateSchema && e.Message != "" {
+		if e.Step == tenant.StepCreateSchema && e.Message != "" {
 			if tries++; tries == 1 {
 				if err := tx.Rollback(t.Context()); err != nil {
 					t.Error(err)
@@ -434,10 +437,10 @@ type silent struct{ provisioning.Runs }
 
 func (silent) Renew(ctx context.Context, _ provisioning.Run, _ time.Duration) error {
 	<-ctx.Done()
-	return provisioning.Wrap(ctx.Err(), provisioning.KindTransient, "renew lease", "no answer")
+	return errs.Wrap(ctx.Err(), errs.KindTransient, "renew lease", "no answer")
 }
 
-func (silent) Journal(provisioning.Run) provisioning.Journal { return nil }
+func (silent) Journal(provisioning.Run) txlog.Log { return nil }
 
 func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
 	t.Parallel()
@@ -450,8 +453,8 @@ func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: provisioning.StepSeedRolesAndUser}, provisioning.RunOptions{})
-		if took := time.Since(began); provisioning.KindOf(err) != provisioning.KindFenced || took != provisioning.DefaultLeaseTTL {
+		_, err = pipeline.Continue(t.Context(), provisioning.Run{Checkpoint: tenant.StepSeedRolesAndUser}, provisioning.RunOptions{})
+		if took := time.Since(began); errs.KindOf(err) != errs.KindFenced || took != provisioning.DefaultLeaseTTL {
 			t.Errorf("ended after %v with %v", took, err)
 		}
 	})

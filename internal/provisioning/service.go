@@ -5,34 +5,38 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Service is what every entrance (Terraform, REST, command line) calls.
 type Service struct {
-	registry Registry
-	pipeline *Pipeline
-	attended bool
-	care     *contractCare // Nil: it looks after no contracts.
+	registry           Registry
+	pipeline           *Pipeline
+	cancelOnDisconnect bool
+	contracts          *contractInspector // Nil: it looks after no contracts.
 }
 
 // NewService wires a service; both parts are needed.
 func NewService(registry Registry, pipeline *Pipeline) (*Service, error) {
 	if registry == nil || pipeline == nil {
-		return nil, Errorf(KindInvalid, "set up service", "registry or pipeline is missing")
+		return nil, errs.Errorf(errs.KindInvalid, "set up service", "registry or pipeline is missing")
 	}
 	return &Service{registry: registry, pipeline: pipeline}, nil
 }
 
-// Attended gives a service of the same parts for callers that may vanish, such as
+// WithCancelOnDisconnect gives a service of the same parts for callers that may vanish, such as
 // those on the other end of a connection. See RunOptions.
-func (s *Service) Attended() *Service {
+func (s *Service) WithCancelOnDisconnect() *Service {
 	attended := *s
-	attended.attended = true
+	attended.cancelOnDisconnect = true
 	return &attended
 }
 
 func (s *Service) runOptions() RunOptions {
-	return RunOptions{Mode: ClaimRetry, Attended: s.attended}
+	return RunOptions{Mode: ClaimRetry, CancelOnDisconnect: s.cancelOnDisconnect}
 }
 
 // Provision records a tenant and takes it live, in the foreground. It is safe to
@@ -40,10 +44,10 @@ func (s *Service) runOptions() RunOptions {
 // nobody's running work is continued under its id. Besides what Pipeline.Run
 // returns: KindInvalid for broken rules; KindConflict, with Outcome.Standing
 // set, for a tenant that went live before.
-func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
+func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, error) {
 	var creation Creation
-	err := s.whenFree(ctx, func(ctx context.Context) error {
-		draft, err := NewDraft(in, s.pipeline.opts.Clock.Now())
+	err := s.withLeaseRetry(ctx, func(ctx context.Context) error {
+		draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
 		if err == nil {
 			creation, err = s.registry.Create(ctx, draft, s.pipeline.Lease())
 		}
@@ -53,18 +57,18 @@ func (s *Service) Provision(ctx context.Context, in Inputs) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if creation.Run == nil {
-		return s.existing(ctx, creation.Tenant, in)
+		return s.takeOverExisting(ctx, creation.Tenant, in)
 	}
 	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
 	out.Continued = creation.Continued
 	return out, err
 }
 
-// Resume continues a tenant that was left PENDING, PROVISIONING or FAILED. It
+// Retry continues a tenant that was left PENDING, PROVISIONING or FAILED. It
 // returns what Pipeline.Run returns.
-func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
+func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	var run Run
-	err := s.whenFree(ctx, func(ctx context.Context) (err error) {
+	err := s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
 		run, err = s.pipeline.runs.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
 		return err
 	})
@@ -74,42 +78,42 @@ func (s *Service) Resume(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	return s.pipeline.Continue(ctx, run, s.runOptions())
 }
 
-// busyPoll is how often a busy tenant is looked at.
-const busyPoll = 250 * time.Millisecond
+// leasePollInterval is how often a busy tenant is looked at.
+const leasePollInterval = 250 * time.Millisecond
 
-// whenFree calls claim until the tenant's holder is gone. A holder that shows a
+// withLeaseRetry calls claim until the tenant's holder is gone. A holder that shows a
 // sign of life (its lease moves on) is alive, and then waiting longer would only
 // hide that two callers want the same tenant. One that is dead is gone after
 // what is left of its lease. So is a claim of one's own whose answer was lost:
 // transient faults are repeated, and meet it as a holder.
-func (s *Service) whenFree(ctx context.Context, claim func(context.Context) error) error {
-	var first *LeaseInfo
+func (s *Service) withLeaseRetry(ctx context.Context, claim func(context.Context) error) error {
+	var first *errs.LeaseInfo
 	for {
-		err := s.pipeline.opts.Retry.do(ctx, s.pipeline.opts.Clock, func() error { return s.pipeline.detached(ctx, claim) }, nil)
-		held := leaseOf(err)
-		if held == nil {
+		err := s.pipeline.opts.Retry.Do(ctx, s.pipeline.opts.Clock, func() error { return s.pipeline.detached(ctx, claim) }, nil)
+		holder := errs.LeaseOf(err)
+		if holder == nil {
 			return err
 		}
 		if first == nil {
-			first = held
+			first = holder
 		}
-		if held.Epoch != first.Epoch || held.Until.After(first.Until) {
+		if holder.Epoch != first.Epoch || holder.Until.After(first.Until) {
 			return err
 		}
-		if err := s.pipeline.opts.Clock.Sleep(ctx, busyPoll); err != nil {
+		if err := s.pipeline.opts.Clock.Sleep(ctx, leasePollInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// existing decides about a tenant that went live before. One that is taken over
+// takeOverExisting decides about a tenant that went live before. One that is taken over
 // gets the password that came with the inputs: its own may be another.
-func (s *Service) existing(ctx context.Context, t Tenant, in Inputs) (Outcome, error) {
+func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tenant.Inputs) (Outcome, error) {
 	in, err := in.Normalize()
 	if err != nil {
 		return Outcome{}, err
 	}
-	if t.Status == StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
+	if t.Status == tenant.StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
 		if in.AdminPassword != "" {
 			if t, err = s.registry.Update(ctx, t.ID, in, t.Version); err != nil {
 				return Outcome{}, err
@@ -117,60 +121,60 @@ func (s *Service) existing(ctx context.Context, t Tenant, in Inputs) (Outcome, e
 		}
 		return Outcome{Tenant: t, Adopted: true}, nil
 	}
-	return Outcome{Standing: &t}, Exists(t, in.ExternalID)
+	return Outcome{ConflictingTenant: &t}, ErrTenantExists(t, in.ExternalID)
 }
 
-// Exists is the KindConflict of a tenant that stands where another one was
+// ErrTenantExists is the KindConflict of a tenant that stands where another one was
 // wanted: under the wanted external id if it has that, else under its name.
-func Exists(t Tenant, wantedExternalID string) *Error {
+func ErrTenantExists(t tenant.Tenant, wantedExternalID string) *errs.Error {
 	field, words, value := "name", "name", t.Name
 	if wantedExternalID != "" && wantedExternalID == t.ExternalID {
 		field, words, value = "externalId", "external id", t.ExternalID
 	}
-	return &Error{
-		Kind: KindConflict, Op: "create tenant",
+	return &errs.Error{
+		Kind: errs.KindConflict, Op: "create tenant",
 		Message: "a tenant with this " + words + " exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
-		Fields:  []FieldError{{Field: field, Message: "is taken: " + value}},
+		Fields:  []errs.FieldError{{Field: field, Message: "is taken: " + value}},
 	}
 }
 
 // Get returns KindNotFound for an unknown id.
-func (s *Service) Get(ctx context.Context, id uuid.UUID) (Tenant, error) {
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	return s.registry.Get(ctx, id)
 }
 
 // FindByName finds the live tenant of that name, else the one archived last.
-func (s *Service) FindByName(ctx context.Context, name string) (Tenant, error) {
-	return s.registry.FindByName(ctx, NormalizeName(name))
+func (s *Service) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
+	return s.registry.FindByName(ctx, tenant.NormalizeName(name))
 }
 
 // FindByExternalID finds the tenant of that key, whatever its status.
-func (s *Service) FindByExternalID(ctx context.Context, externalID string) (Tenant, error) {
+func (s *Service) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
 	return s.registry.FindByExternalID(ctx, externalID)
 }
 
 // Update changes a tenant in place. KindInvalid, KindNotFound, KindConflict.
-func (s *Service) Update(ctx context.Context, id uuid.UUID, in Inputs, version int64) (Tenant, error) {
+func (s *Service) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	in, err := in.Normalize()
 	if err != nil {
-		return Tenant{}, err
+		return tenant.Tenant{}, err
 	}
 	return s.registry.Update(ctx, id, in, version)
 }
 
-// archiveTries bounds how often Archive looks again.
-const archiveTries = 3
+// maxArchiveAttempts bounds how often Archive looks again.
+const maxArchiveAttempts = 3
 
 // Archive takes a tenant out of service. A live one keeps its schema and its
 // rows; one that never went live is rolled back first, whoever is running it.
 // Repeating it is success.
-func (s *Service) Archive(ctx context.Context, id uuid.UUID) (Tenant, error) {
+func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	for try := 1; ; try++ {
 		t, err := s.registry.Get(ctx, id)
 		if err != nil {
 			return t, err
 		}
-		if t.Status == StatusActive || t.Status == StatusArchived {
+		if t.Status == tenant.StatusActive || t.Status == tenant.StatusArchived {
 			t, err = s.registry.Archive(ctx, id)
 		} else {
 			var run Run
@@ -184,43 +188,43 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (Tenant, error) {
 		}
 		// Somebody else changed the tenant between look and act, or is aborting it
 		// too: look again.
-		if kind := KindOf(err); kind != KindConflict && kind != KindFenced || try == archiveTries || ctx.Err() != nil {
+		if kind := errs.KindOf(err); kind != errs.KindConflict && kind != errs.KindFenced || try == maxArchiveAttempts || ctx.Err() != nil {
 			return t, err
 		}
 	}
 }
 
-// ResendWelcome sends an ACTIVE tenant's admin another invitation. The mail has
+// Invite sends an ACTIVE tenant's admin another invitation. The mail has
 // the Message-ID of the one that failed. What the mail server refuses comes back
 // as a warning of the outcome, and is noted on the tenant.
-func (s *Service) ResendWelcome(ctx context.Context, id uuid.UUID) (Outcome, error) {
+func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
-	invitation, started := NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
-	tenant, serial, err := s.registry.Reinvite(ctx, id, invitation)
+	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
+	t, serial, err := s.registry.CreateInvitation(ctx, id, invitation)
 	if err != nil {
 		return Outcome{}, err
 	}
-	sent := p.opts.Retry.do(ctx, p.opts.Clock, func() error {
-		return p.mailer.SendWelcome(ctx, WelcomeMail{Tenant: tenant, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial})
+	sent := p.opts.Retry.Do(ctx, p.opts.Clock, func() error {
+		return p.mailer.SendWelcome(ctx, WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial})
 	}, nil)
 	out := Outcome{}
-	status, record := WelcomeEmailSent, StepRecord{Step: StepSendWelcomeEmail, Status: StepCompleted}
+	status, record := tenant.WelcomeEmailSent, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
 	if sent != nil {
-		out.Warnings = append(out.Warnings, SafeMessage(sent))
-		status, record.Status, record.Error = WelcomeEmailFailed, StepFailed, SafeMessage(sent)
-		if kind := KindOf(sent); kind == KindTransient || kind == KindCancelled {
-			status = WelcomeEmailPending
+		out.Warnings = append(out.Warnings, errs.SafeMessage(sent))
+		status, record.Status, record.Error = tenant.WelcomeEmailFailed, tenant.StepFailed, errs.SafeMessage(sent)
+		if kind := errs.KindOf(sent); kind == errs.KindTransient || kind == errs.KindCancelled {
+			status = tenant.WelcomeEmailPending
 		}
 	}
 	record.Duration = p.opts.since(started)
 	p.opts.Observer(ctx, Event{
-		Tenant: tenant, Attempt: tenant.Attempt, Step: record.Step, Status: record.Status,
+		Tenant: t, Attempt: t.Attempt, Step: record.Step, Status: record.Status,
 		Duration: record.Duration, Message: record.Error, Cause: sent,
 	})
 	// Also after a stop, or else the mail would be sent once more next time.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
 	defer cancel()
-	err = p.opts.Retry.do(ctx, p.opts.Clock, func() (err error) {
+	err = p.opts.Retry.Do(ctx, p.opts.Clock, func() (err error) {
 		out.Tenant, err = s.registry.RecordWelcome(ctx, id, status, record)
 		return err
 	}, nil)
@@ -228,6 +232,6 @@ func (s *Service) ResendWelcome(ctx context.Context, id uuid.UUID) (Outcome, err
 }
 
 // Log gives the provisioning log of a tenant's newest attempt, or of all.
-func (s *Service) Log(ctx context.Context, id uuid.UUID, all bool) ([]LogEntry, error) {
+func (s *Service) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	return s.registry.Log(ctx, id, all)
 }

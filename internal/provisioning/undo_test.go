@@ -6,26 +6,28 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // TestPipeline_FailureMail: each rollback that ends FAILED sends one mail, from the
 // process that finished it.
 func TestPipeline_FailureMail(t *testing.T) {
 	t.Parallel()
-	noFunds := provisioning.Errorf(provisioning.KindPermanent, "deploy", "no funds")
+	noFunds := errs.Errorf(errs.KindPermanent, "deploy", "no funds")
 
 	for name, finish := range map[string]func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error{
 		"Worker": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-			_, err := p.Run(ctx, id, provisioning.RunOptions{MoreRuns: true})
+			_, err := p.Run(ctx, id, provisioning.RunOptions{Retryable: true})
 			return err
 		},
 		"GiveUp": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-			_, err := p.GiveUp(ctx, id, "nobody came back")
+			_, err := p.FailTenant(ctx, id, "nobody came back")
 			return err
 		},
 		"NextRun": func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
-			_, err := s.Resume(ctx, id) // It goes live in the attempt after the rollback.
+			_, err := s.Retry(ctx, id) // It goes live in the attempt after the rollback.
 			return err
 		},
 	} {
@@ -48,7 +50,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 			if err := finish(t.Context(), pipeline, service, id); err != nil {
 				t.Fatal(err)
 			}
-			if w.failures != 1 || w.only().Status == provisioning.StatusProvisioning {
+			if w.failures != 1 || w.only().Status == tenant.StatusProvisioning {
 				t.Errorf("%d failure mails, the tenant is %s", w.failures, w.only().Status)
 			}
 		})
@@ -60,7 +62,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 		p := w.process()
 		p.deployErr = func(int) error { return noFunds }
 		p.after = losing("Undo")
-		if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); provisioning.KindOf(err) != provisioning.KindPermanent {
+		if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); errs.KindOf(err) != errs.KindPermanent {
 			t.Fatal(err)
 		}
 		if w.failures != 1 {
@@ -80,10 +82,10 @@ func TestPipeline_FailureMail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pipeline.GiveUp(t.Context(), id, "nobody came back"); err != nil {
+		if _, err := pipeline.FailTenant(t.Context(), id, "nobody came back"); err != nil {
 			t.Fatal(err)
 		}
-		if w.failures != 0 || w.only().Status != provisioning.StatusArchived {
+		if w.failures != 0 || w.only().Status != tenant.StatusArchived {
 			t.Errorf("%d failure mails, the tenant is %s", w.failures, w.only().Status)
 		}
 	})

@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Finding is something about a tenant that is not as it should be. A chain gives
@@ -38,7 +42,7 @@ type RegistryVerifier interface {
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
 	// VerifyAnchor holds a tenant's audit chain against an anchor of it: the event of
 	// that number is there and has that hash.
-	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor Anchor) ([]Finding, error)
+	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor contracts.Anchor) ([]Finding, error)
 }
 
 // ContractVerifier checks what is on the ledger.
@@ -46,7 +50,7 @@ type ContractVerifier interface {
 	// VerifyContract returns KindPermanent when the tenant's contract is not there or
 	// not as it was made, KindTransient when the network did not tell. It gives the
 	// newest anchor in it, the zero one when there is none.
-	VerifyContract(ctx context.Context, t Tenant) (Anchor, error)
+	VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error)
 }
 
 // Verifier checks tenants as a whole, one after the other.
@@ -74,7 +78,7 @@ const (
 // look at the ledger.
 func NewVerifier(service *Service, registry RegistryVerifier, contracts ContractVerifier) (*Verifier, error) {
 	if service == nil || registry == nil {
-		return nil, Errorf(KindInvalid, "set up verifier", "Service or RegistryVerifier is missing")
+		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "Service or RegistryVerifier is missing")
 	}
 	return &Verifier{
 		service: service, registry: registry, contracts: contracts,
@@ -127,7 +131,7 @@ type unansweredCheck struct {
 func (r *verifyRun) checkAll(ctx context.Context) error {
 	findings, err := r.registry.Verify(ctx, uuid.Nil)
 	r.finish(uuid.Nil, findings, err)
-	for t, err := range r.service.Every(ctx, ListQuery{}) {
+	for t, err := range r.service.All(ctx, tenant.ListQuery{}) {
 		if err != nil {
 			return err
 		}
@@ -145,7 +149,7 @@ func (r *verifyRun) check(ctx context.Context, id uuid.UUID) {
 		var more []Finding
 		more, err = r.contract(ctx, id)
 		findings = append(findings, more...)
-		if KindOf(err) == KindTransient {
+		if errs.KindOf(err) == errs.KindTransient {
 			r.unanswered = append(r.unanswered, unansweredCheck{id, findings, err})
 			return
 		}
@@ -163,7 +167,7 @@ func (r *verifyRun) retryUnanswered(ctx context.Context) {
 			var more []Finding
 			more, u.err = r.contract(ctx, u.tenant)
 			u.findings = append(u.findings, more...)
-			if failures++; KindOf(u.err) != KindTransient {
+			if failures++; errs.KindOf(u.err) != errs.KindTransient {
 				failures = 0
 			}
 		}
@@ -190,12 +194,12 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 		return nil, err
 	}
 	if !v.breaker.Allow() {
-		return nil, Errorf(KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for %d tenants before", maxVerifyFailures)
+		return nil, errs.Errorf(errs.KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for %d tenants before", maxVerifyFailures)
 	}
 	anchor, err := v.verifyContract(ctx, t)
 	switch {
-	case KindOf(err) == KindPermanent:
-		return []Finding{{TenantID: id, Subject: SubjectContract, Message: SafeMessage(err)}}, nil
+	case errs.KindOf(err) == errs.KindPermanent:
+		return []Finding{{TenantID: id, Subject: SubjectContract, Message: errs.SafeMessage(err)}}, nil
 	case err != nil || anchor.Seq == 0:
 		return nil, err
 	}
@@ -203,14 +207,14 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 }
 
 // verifyContract asks the network, and tells the breaker what came of it.
-func (v *Verifier) verifyContract(ctx context.Context, t Tenant) (Anchor, error) {
+func (v *Verifier) verifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error) {
 	limited, cancel := context.WithTimeout(ctx, contractCheckTimeout)
 	defer cancel()
 	anchor, err := v.contracts.VerifyContract(limited, t)
 	switch {
 	case ctx.Err() != nil:
 		v.breaker.Abandon()
-	case KindOf(err) == KindTransient:
+	case errs.KindOf(err) == errs.KindTransient:
 		v.breaker.Failure()
 	default:
 		v.breaker.Success()

@@ -10,17 +10,20 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // ledger is a network that answers as the test wants.
 type ledger struct {
-	answer func(t provisioning.Tenant) error
-	anchor provisioning.Anchor
+	answer func(t tenant.Tenant) error
+	anchor contracts.Anchor
 	asked  []uuid.UUID
 }
 
-func (l *ledger) VerifyContract(_ context.Context, t provisioning.Tenant) (provisioning.Anchor, error) {
+func (l *ledger) VerifyContract(_ context.Context, t tenant.Tenant) (contracts.Anchor, error) {
 	l.asked = append(l.asked, t.ID)
 	if l.answer == nil {
 		return l.anchor, nil
@@ -57,7 +60,7 @@ func (c *skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // clinics are live tenants.
-func (w *world) clinics(n int) (all []provisioning.Tenant) {
+func (w *world) clinics(n int) (all []tenant.Tenant) {
 	w.t.Helper()
 	for i := range n {
 		in := clinic()
@@ -89,8 +92,8 @@ func TestVerifier_Tenant(t *testing.T) {
 		w := newWorld(t)
 		id := w.clinics(1)[0].ID
 		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1`)
-		findings, err := w.verifier(&ledger{answer: func(provisioning.Tenant) error {
-			return provisioning.Wrap(errors.New("cause"), provisioning.KindPermanent, "verify", "its admin is another one")
+		findings, err := w.verifier(&ledger{answer: func(tenant.Tenant) error {
+			return errs.Wrap(errors.New("cause"), errs.KindPermanent, "verify", "its admin is another one")
 		}}).Tenant(t.Context(), id)
 		if err != nil || len(findings) != 2 || findings[0].Subject != provisioning.SubjectAudit ||
 			findings[1] != (provisioning.Finding{TenantID: id, Subject: provisioning.SubjectContract, Message: "its admin is another one"}) {
@@ -101,22 +104,22 @@ func TestVerifier_Tenant(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		id := w.clinics(1)[0].ID
-		findings, err := w.verifier(&ledger{answer: func(provisioning.Tenant) error {
-			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+		findings, err := w.verifier(&ledger{answer: func(tenant.Tenant) error {
+			return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 		}}).Tenant(t.Context(), id)
-		if provisioning.KindOf(err) != provisioning.KindTransient || len(findings) != 0 {
+		if errs.KindOf(err) != errs.KindTransient || len(findings) != 0 {
 			t.Errorf("%+v, %v", findings, err)
 		}
 	})
 	t.Run("NotFound", func(t *testing.T) {
 		t.Parallel()
-		if _, err := newWorld(t).verifier(&ledger{}).Tenant(t.Context(), uuid.New()); provisioning.KindOf(err) != provisioning.KindNotFound {
+		if _, err := newWorld(t).verifier(&ledger{}).Tenant(t.Context(), uuid.New()); errs.KindOf(err) != errs.KindNotFound {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("NeedsItsParts", func(t *testing.T) {
 		t.Parallel()
-		if _, err := provisioning.NewVerifier(nil, nil, nil); provisioning.KindOf(err) != provisioning.KindInvalid {
+		if _, err := provisioning.NewVerifier(nil, nil, nil); errs.KindOf(err) != errs.KindInvalid {
 			t.Errorf("%v", err)
 		}
 	})
@@ -134,9 +137,9 @@ func TestVerifier_All(t *testing.T) {
 		w.exec(`SELECT audit_append(id, 'tenant.adopt', 'DONE', '{}', '{"status": "FAILED"}') FROM tenants WHERE status = 'FAILED'`)
 		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1 AND tenant_id = '` + all[1].ID.String() + `'`)
 		silent := all[2].ID
-		l := &ledger{answer: func(t provisioning.Tenant) error {
+		l := &ledger{answer: func(t tenant.Tenant) error {
 			if t.ID == silent {
-				return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+				return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 			}
 			return nil
 		}}
@@ -150,7 +153,7 @@ func TestVerifier_All(t *testing.T) {
 				unchecked = append(unchecked, id)
 			}
 		})
-		if provisioning.KindOf(err) != provisioning.KindTransient {
+		if errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
 		if len(seen) != 124 || seen[uuid.Nil] != 1 || len(broken) != 1 || broken[0] != all[1].ID || len(unchecked) != 1 || unchecked[0] != silent {
@@ -167,9 +170,9 @@ func TestVerifier_All(t *testing.T) {
 		w := newWorld(t)
 		w.clinics(9)
 		asked, unchecked := 0, 0
-		l := &ledger{answer: func(provisioning.Tenant) error {
+		l := &ledger{answer: func(tenant.Tenant) error {
 			asked++
-			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+			return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 		}}
 		err := w.verifier(l).All(t.Context(), func(_ uuid.UUID, _ []provisioning.Finding, err error) {
 			if err != nil {
@@ -177,7 +180,7 @@ func TestVerifier_All(t *testing.T) {
 			}
 		})
 		// Three until the circuit breaker opens, then three probes.
-		if asked != 6 || unchecked != 9 || provisioning.KindOf(err) != provisioning.KindTransient {
+		if asked != 6 || unchecked != 9 || errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("asked %d times, %d not checked: %v", asked, unchecked, err)
 		}
 	})
@@ -186,12 +189,12 @@ func TestVerifier_All(t *testing.T) {
 		w := newWorld(t)
 		all, asked := w.clinics(6), 0
 		wrong := all[0].ID // The last one of the run.
-		l := &ledger{answer: func(t provisioning.Tenant) error {
+		l := &ledger{answer: func(t tenant.Tenant) error {
 			if asked++; asked <= 3 {
-				return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+				return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 			}
 			if t.ID == wrong {
-				return provisioning.Errorf(provisioning.KindPermanent, "verify", "its admin is another one")
+				return errs.Errorf(errs.KindPermanent, "verify", "its admin is another one")
 			}
 			return nil
 		}}
@@ -220,11 +223,11 @@ func TestVerifier_All(t *testing.T) {
 		w.clinics(4)
 		ctx, cancel := context.WithCancel(t.Context())
 		asked := 0
-		l := &ledger{answer: func(provisioning.Tenant) error {
+		l := &ledger{answer: func(tenant.Tenant) error {
 			if asked++; asked == 4 { // The first probe.
 				cancel()
 			}
-			return provisioning.Errorf(provisioning.KindTransient, "verify", "the network does not answer")
+			return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 		}}
 		err := w.verifier(l).All(ctx, func(uuid.UUID, []provisioning.Finding, error) {})
 		if asked != 4 || !errors.Is(err, context.Canceled) {

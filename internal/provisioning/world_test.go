@@ -13,10 +13,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 func TestMain(m *testing.M) {
@@ -61,7 +67,7 @@ type process struct {
 	after       func(call string, err error) error
 }
 
-var errDead = provisioning.Errorf(provisioning.KindFenced, "die", "the process is dead")
+var errDead = errs.Errorf(errs.KindFenced, "die", "the process is dead")
 
 func (w *world) process() *process { return &process{DB: w.db, world: w} }
 
@@ -88,7 +94,7 @@ func (p *process) answer(call string, err error) error {
 	return p.after(call, err)
 }
 
-var errLost = provisioning.Errorf(provisioning.KindTransient, "call", "the answer was lost")
+var errLost = errs.Errorf(errs.KindTransient, "call", "the answer was lost")
 
 // losing loses the first answer to a call.
 func losing(lost string) func(call string, err error) error {
@@ -114,39 +120,39 @@ func (p *process) call(f func() error) error {
 	return err
 }
 
-func (p *process) Create(ctx context.Context, d provisioning.Draft, l provisioning.LeaseRequest) (c provisioning.Creation, err error) {
+func (p *process) Create(ctx context.Context, d tenant.Draft, l provisioning.LeaseRequest) (c provisioning.Creation, err error) {
 	err = p.call(func() (err error) { c, err = p.DB.Create(ctx, d, l); return err })
 	return c, p.answer("Create", err)
 }
 
-func (p *process) PrepareSchema(ctx context.Context, r provisioning.Run, s provisioning.Seed) (took provisioning.Durations, err error) {
+func (p *process) PrepareSchema(ctx context.Context, r provisioning.Run, s provisioning.Seed) (took tenant.Durations, err error) {
 	err = p.call(func() (err error) { took, err = p.DB.PrepareSchema(ctx, r, s); return err })
 	return took, p.answer("PrepareSchema", err)
 }
 
-func (p *process) Invite(ctx context.Context, r provisioning.Run, inv provisioning.Invitation) error {
-	return p.answer("Invite", p.call(func() error { return p.DB.Invite(ctx, r, inv) }))
+func (p *process) AddInvitation(ctx context.Context, r provisioning.Run, inv invitation.Invitation) error {
+	return p.answer("Invite", p.call(func() error { return p.DB.AddInvitation(ctx, r, inv) }))
 }
 
-func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioning.Progress) (t provisioning.Tenant, took provisioning.Durations, err error) {
+func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioning.Progress) (t tenant.Tenant, took tenant.Durations, err error) {
 	err = p.call(func() (err error) { t, took, err = p.DB.Advance(ctx, r, pr); return err })
 	return t, took, p.answer("Advance", err)
 }
 
-func (p *process) BeginUndo(ctx context.Context, r provisioning.Run, u provisioning.Undo, s provisioning.StepRecord) error {
-	return p.answer("BeginUndo", p.call(func() error { return p.DB.BeginUndo(ctx, r, u, s) }))
+func (p *process) BeginRollback(ctx context.Context, r provisioning.Run, u provisioning.Rollback, s tenant.StepRecord) error {
+	return p.answer("BeginUndo", p.call(func() error { return p.DB.BeginRollback(ctx, r, u, s) }))
 }
 
-func (p *process) Undo(ctx context.Context, r provisioning.Run) (t provisioning.Tenant, err error) {
-	err = p.call(func() (err error) { t, err = p.DB.Undo(ctx, r); return err })
+func (p *process) RollBack(ctx context.Context, r provisioning.Run) (t tenant.Tenant, err error) {
+	err = p.call(func() (err error) { t, err = p.DB.RollBack(ctx, r); return err })
 	return t, p.answer("Undo", err)
 }
 
-func (p *process) Release(ctx context.Context, r provisioning.Run, records ...provisioning.StepRecord) error {
+func (p *process) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
 	return p.answer("Release", p.call(func() error { return p.DB.Release(ctx, r, records...) }))
 }
 
-func (p *process) Get(ctx context.Context, id uuid.UUID) (provisioning.Tenant, error) {
+func (p *process) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	t, err := p.DB.Get(ctx, id)
 	return t, p.answer("Get", err)
 }
@@ -157,10 +163,10 @@ func (p *process) Claim(ctx context.Context, id uuid.UUID, m provisioning.ClaimM
 }
 
 func (p *process) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
-	return p.answer("Renew", p.DB.Renew(ctx, r, ttl))
+	return p.answer("Reconcile", p.DB.Renew(ctx, r, ttl))
 }
 
-func (p *process) RecordWelcome(ctx context.Context, id uuid.UUID, s provisioning.WelcomeEmailStatus, r provisioning.StepRecord) (provisioning.Tenant, error) {
+func (p *process) RecordWelcome(ctx context.Context, id uuid.UUID, s tenant.WelcomeEmailStatus, r tenant.StepRecord) (tenant.Tenant, error) {
 	t, err := p.DB.RecordWelcome(ctx, id, s, r)
 	return t, p.answer("RecordWelcome", err)
 }
@@ -169,7 +175,7 @@ func (p *process) ContractID(id uuid.UUID) (string, error) {
 	return "C" + strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")), nil
 }
 
-func (p *process) Deploy(ctx context.Context, t provisioning.Tenant, _ provisioning.Journal) (c provisioning.Contract, err error) {
+func (p *process) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (c contracts.Contract, err error) {
 	p.deploys++
 	if p.onDeploy != nil {
 		p.onDeploy(ctx)
@@ -220,7 +226,7 @@ func (p *process) SendFailure(context.Context, provisioning.FailureMail) error {
 func (p *process) service(opts provisioning.PipelineOptions) *provisioning.Service {
 	p.t.Helper()
 	if opts.Retry.Attempts == 0 {
-		opts.Retry = provisioning.RetryPolicy{Attempts: 3, Base: time.Microsecond, Cap: time.Microsecond}
+		opts.Retry = retry.Policy{Attempts: 3, Base: time.Microsecond, Cap: time.Microsecond}
 	}
 	pipeline, err := provisioning.NewPipeline(p, p, p, opts)
 	if err != nil {
@@ -233,14 +239,14 @@ func (p *process) service(opts provisioning.PipelineOptions) *provisioning.Servi
 	return service
 }
 
-func clinic() provisioning.Inputs {
-	return provisioning.Inputs{Name: "Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
+func clinic() tenant.Inputs {
+	return tenant.Inputs{Name: "Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
 }
 
 // unclaimed records a tenant that waits for its first run.
 func (w *world) unclaimed() provisioning.Creation {
 	w.t.Helper()
-	draft, err := provisioning.NewDraft(clinic(), time.Now())
+	draft, err := tenant.NewDraft(clinic(), time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -281,7 +287,7 @@ func (w *world) invariants(story string, id uuid.UUID) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if got.Status != provisioning.StatusActive || got.ContractID == "" || got.ProvisioningError != "" {
+	if got.Status != tenant.StatusActive || got.ContractID == "" || got.ProvisioningError != "" {
 		w.t.Errorf("%s: tenant %+v", story, got)
 	}
 	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
@@ -304,7 +310,7 @@ func (w *world) invariants(story string, id uuid.UUID) {
 		w.t.Fatalf("%s: %d log rows, %v", story, len(log), err)
 	}
 	for _, e := range log {
-		if e.Status != provisioning.StepCompleted {
+		if e.Status != tenant.StepCompleted {
 			w.t.Errorf("%s: %s is %s", story, e.Step, e.Status)
 		}
 	}

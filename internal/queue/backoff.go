@@ -16,10 +16,10 @@ const backoffBase = 5 * time.Second
 
 // NextRetry tells River when the next attempt is due.
 func (b backoff) NextRetry(job *rivertype.JobRow) time.Time {
-	return time.Now().Add(b.pause(job.Attempt))
+	return time.Now().Add(b.delay(job.Attempt))
 }
 
-func (b backoff) pause(attempt int) time.Duration {
+func (b backoff) delay(attempt int) time.Duration {
 	nominal := time.Duration(b) << (min(max(attempt, 1), MaxAttempts) - 1)
 	return nominal*4/5 + rand.N(nominal*2/5) //nolint:gosec // jitter, not a secret
 }

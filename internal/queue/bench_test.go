@@ -16,10 +16,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// idle is a runner that has nothing to do.
-type idle struct{}
+// noopRunner is a runner that has nothing to do.
+type noopRunner struct{}
 
-func (idle) Run(context.Context, uuid.UUID, provisioning.RunOptions) (provisioning.Outcome, error) {
+func (noopRunner) Run(context.Context, uuid.UUID, provisioning.RunOptions) (provisioning.Outcome, error) {
 	return provisioning.Outcome{}, nil
 }
 
@@ -46,7 +46,7 @@ func BenchmarkQueue(b *testing.B) {
 			if err := postgrestest.Migrate(b.Context(), server.URL(name)); err != nil {
 				b.Fatal(err)
 			}
-			benchmark(b, server.URL(name), kind == "pipeline", func() (commits int) {
+			benchmarkRun(b, server.URL(name), kind == "pipeline", func() (commits int) {
 				if err := admin.QueryRow(b.Context(), `SELECT xact_commit FROM pg_stat_database WHERE datname = $1`, name).Scan(&commits); err != nil {
 					b.Fatal(err)
 				}
@@ -56,12 +56,12 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-func benchmark(b *testing.B, url string, whole bool, commits func() int) {
-	w := newWorld(b, url)
+func benchmarkRun(b *testing.B, url string, fullPipeline bool, commits func() int) {
+	w := newFixture(b, url)
 	o := w.options()
-	o.Runner = idle{}
-	if whole {
-		o.Runner = w.process()
+	o.Runner = noopRunner{}
+	if fullPipeline {
+		o.Runner = w.newProcess()
 	}
 	q, err := queue.Open(b.Context(), o)
 	if err != nil {
@@ -72,7 +72,7 @@ func benchmark(b *testing.B, url string, whole bool, commits func() int) {
 		b.Fatal(err)
 	}
 	done := func() int {
-		if whole {
+		if fullPipeline {
 			return value[int](w, `SELECT active::int FROM (SELECT sum(active) AS active FROM tenant_counts) s`)
 		}
 		return value[int](w, `SELECT count(*) FROM river_job WHERE state = 'completed'`)
@@ -82,14 +82,14 @@ func benchmark(b *testing.B, url string, whole bool, commits func() int) {
 	b.ResetTimer()
 	var clients sync.WaitGroup
 	var mu sync.Mutex
-	var posting time.Duration
+	var submitting time.Duration
 	for range 8 {
 		clients.Go(func() {
 			for name := range names {
 				started := time.Now()
 				w.submit(name)
 				mu.Lock()
-				posting += time.Since(started)
+				submitting += time.Since(started)
 				mu.Unlock()
 			}
 		})
@@ -99,16 +99,16 @@ func benchmark(b *testing.B, url string, whole bool, commits func() int) {
 	}
 	close(names)
 	clients.Wait()
-	w.await("all are done", func() bool { return done() == b.N })
+	w.waitFor("all are done", func() bool { return done() == b.N })
 	b.StopTimer()
-	took := b.Elapsed()
+	elapsed := b.Elapsed()
 	if err := q.Stop(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	q.Close() // A connection reports what it committed when it ends.
 	w.queue.Close()
 	w.db.Close()
-	b.ReportMetric(float64(b.N)/took.Seconds(), "jobs/s")
-	b.ReportMetric(float64(posting.Microseconds())/float64(b.N)/1000, "ms/submission")
+	b.ReportMetric(float64(b.N)/elapsed.Seconds(), "jobs/s")
+	b.ReportMetric(float64(submitting.Microseconds())/float64(b.N)/1000, "ms/submission")
 	b.ReportMetric(float64(commits()-before)/float64(b.N), "commits/job")
 }

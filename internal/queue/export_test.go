@@ -1,18 +1,20 @@
 package queue
 
-import "time"
+import (
+	"time"
+)
 
-// Deaf makes the queue's workers look for jobs only when they are told.
-func (q *Queue) Deaf() { q.poll = time.Hour }
+// DisablePolling makes the queue's workers look for jobs only when they are told.
+func (q *Queue) DisablePolling() { q.pollInterval = time.Hour }
 
-// Quick shortens the pause after an attempt that failed.
-func (q *Queue) Quick() { q.retry = backoff(time.Millisecond) }
+// RetryImmediately shortens the pause after an attempt that failed.
+func (q *Queue) RetryImmediately() { q.retryBackoff = backoff(time.Millisecond) }
 
-// Brisk makes that pause as long as a small fault lasts.
-func (q *Queue) Brisk() { q.retry = backoff(300 * time.Millisecond) }
+// RetryQuickly makes that pause as long as a small fault lasts.
+func (q *Queue) RetryQuickly() { q.retryBackoff = backoff(300 * time.Millisecond) }
 
-// Verdict says what River shall do with a job after an attempt.
-var Verdict = verdict
+// ToRiverError says what River shall do with a job after an attempt.
+var ToRiverError = toRiverError
 
-// Pause is the pause after an attempt that failed.
-func Pause(attempt int) time.Duration { return backoff(backoffBase).pause(attempt) }
+// RetryDelay is the pause after an attempt that failed.
+func RetryDelay(attempt int) time.Duration { return backoff(backoffBase).delay(attempt) }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -11,7 +12,7 @@ func TestQueue_Job(t *testing.T) {
 	t.Run("NotFound", func(t *testing.T) {
 		w := setup(t)
 		for _, id := range []string{"", "0", "-1", "7", "007", "+7", "x", "9999999999999999999999", "1; DROP TABLE tenants"} {
-			if _, err := w.queue.Job(t.Context(), id); provisioning.KindOf(err) != provisioning.KindNotFound {
+			if _, err := w.queue.Job(t.Context(), id); errs.KindOf(err) != errs.KindNotFound {
 				t.Errorf("%q: %v", id, err)
 			}
 		}
@@ -31,14 +32,14 @@ func TestQueue_Job(t *testing.T) {
 		{"DueAgain", `attempt = 2, errors = ARRAY['{"error": "first"}']::jsonb[]`, ``, provisioning.JobRetrying, false, "first"},
 		{"PutOff", `state = 'scheduled'`, ``, provisioning.JobQueued, false, ""},
 		{"EndedButTheTenantDidNot", `state = 'completed', attempt = 1, finalized_at = now()`, ``, provisioning.JobRetrying, false, ""},
-		{"RunningAndLive", `state = 'running', attempt = 1`, live, provisioning.JobCompleted, true, ""},
+		{"RunningAndLive", `state = 'running', attempt = 1`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"RunningAndArchivedAfterLive", `state = 'running', attempt = 1`, `job_id = NULL, status = 'ARCHIVED', activated_at = now()`, provisioning.JobCompleted, true, ""},
 		{"RunningAndFailed", `state = 'running', attempt = 1`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
 		{"AvailableAndAborted", ``, `job_id = NULL, status = 'ARCHIVED'`, provisioning.JobFailed, true, "given up"},
-		{"CompletedAndLive", `state = 'completed', attempt = 1, finalized_at = now()`, live, provisioning.JobCompleted, true, ""},
+		{"CompletedAndLive", `state = 'completed', attempt = 1, finalized_at = now()`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"CompletedAndFailed", `state = 'completed', attempt = 1, finalized_at = now()`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
-		{"FailedAndLiveThroughAnother", `state = 'cancelled', attempt = 1, finalized_at = now(), errors = ARRAY['{"error": "JobCancelError: no funds"}']::jsonb[]`, live, provisioning.JobFailed, true, "no funds"},
-		{"CalledOffAndLive", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, live, provisioning.JobCompleted, true, ""},
+		{"FailedAndLiveThroughAnother", `state = 'cancelled', attempt = 1, finalized_at = now(), errors = ARRAY['{"error": "JobCancelError: no funds"}']::jsonb[]`, activeTenantSet, provisioning.JobFailed, true, "no funds"},
+		{"CalledOffAndLive", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"CalledOffAndFailed", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
 		{"Discarded", `state = 'discarded', attempt = 5, finalized_at = now(), errors = ARRAY['{"error": "busy"}']::jsonb[]`, `job_id = NULL, status = 'FAILED'`, provisioning.JobFailed, true, "busy"},
 		{"InTheForeground", `state = 'running', attempt = 1`, `job_id = NULL, status = 'PROVISIONING'`, provisioning.JobRunning, false, ""},
@@ -65,4 +66,4 @@ func TestQueue_Job(t *testing.T) {
 	}
 }
 
-const live = `job_id = NULL, status = 'ACTIVE', activated_at = now(), soroban_contract_id = 'C'`
+const activeTenantSet = `job_id = NULL, status = 'ACTIVE', activated_at = now(), soroban_contract_id = 'C'`

@@ -6,11 +6,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/rivermigrate"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// migrateLock is the advisory lock that one process at a time migrates under.
-const migrateLock = 1212240977
+// migrateLockKey is the advisory lock that one process at a time migrates under.
+const migrateLockKey = 1212240977
 
 // Migrate brings River's tables to the version that this program knows. Of many
 // processes that start at once one does the work and the others wait for it; when
@@ -19,10 +19,10 @@ const migrateLock = 1212240977
 func (q *Queue) Migrate(ctx context.Context) error {
 	migrator, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.riverLog})
 	if err != nil {
-		return failure(err, "set up queue migrations")
+		return classify(err, "set up queue migrations")
 	}
-	target := newestOf(migrator)
-	if done, err := q.migrated(ctx, target); done || err != nil {
+	target := newestVersion(migrator)
+	if done, err := q.isMigrated(ctx, target); done || err != nil {
 		return err
 	}
 	// The migrations run beside this transaction, not in it: some of them cannot
@@ -31,42 +31,42 @@ func (q *Queue) Migrate(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '60s'`); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrateLock); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrateLockKey); err != nil {
 			return err
 		}
-		if done, err := q.migrated(ctx, target); done || err != nil {
+		if done, err := q.isMigrated(ctx, target); done || err != nil {
 			return err
 		}
 		_, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 		return err
 	})
-	return failure(err, "migrate queue")
+	return classify(err, "migrate queue")
 }
 
-// migrated reports whether River's tables are at the version.
-func (q *Queue) migrated(ctx context.Context, target int) (bool, error) {
-	current, err := q.version(ctx)
+// isMigrated reports whether River's tables are at the version.
+func (q *Queue) isMigrated(ctx context.Context, target int) (bool, error) {
+	current, err := q.appliedVersion(ctx)
 	switch {
 	case err != nil:
-		return false, failure(err, "read queue version")
+		return false, classify(err, "read queue version")
 	case current > target:
-		return false, provisioning.Errorf(provisioning.KindPermanent, "check queue version",
+		return false, errs.Errorf(errs.KindPermanent, "check queue version",
 			"the queue's tables are at version %d and this program knows only %d; use the newer release that made them", current, target)
 	}
 	return current == target, nil
 }
 
-func newestOf(migrator *rivermigrate.Migrator[pgx.Tx]) int {
-	all := migrator.AllVersions()
-	return all[len(all)-1].Version
+func newestVersion(migrator *rivermigrate.Migrator[pgx.Tx]) int {
+	versions := migrator.AllVersions()
+	return versions[len(versions)-1].Version
 }
 
-// version is the newest migration of River's that was applied, 0 for none. Its
+// appliedVersion is the newest migration of River's that was applied, 0 for none. Its
 // table is without a column for the line of migrations at first, and there is only
 // one line.
-func (q *Queue) version(ctx context.Context) (int, error) {
-	var there bool
-	if err := q.pool.QueryRow(ctx, `SELECT to_regclass('river_migration') IS NOT NULL`).Scan(&there); err != nil || !there {
+func (q *Queue) appliedVersion(ctx context.Context) (int, error) {
+	var exists bool
+	if err := q.pool.QueryRow(ctx, `SELECT to_regclass('river_migration') IS NOT NULL`).Scan(&exists); err != nil || !exists {
 		return 0, err
 	}
 	var version int

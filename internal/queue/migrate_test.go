@@ -9,14 +9,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
 func TestQueue_Migrate(t *testing.T) {
 	open := func(t *testing.T, url string) *queue.Queue {
 		t.Helper()
-		o := (&world{url: url}).options()
+		o := (&fixture{url: url}).options()
 		o.MaxConnections = queue.MinMaxConnections
 		q, err := queue.Open(t.Context(), o)
 		if err != nil {
@@ -36,19 +36,19 @@ func TestQueue_Migrate(t *testing.T) {
 	}
 	t.Run("ManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.Empty(t)
+		url := pgtest.EmptyDatabase(t)
 		if current, newest, err := open(t, url).Versions(t.Context()); err != nil || current != 0 || newest < 8 {
 			t.Errorf("from %d to %d, %v", current, newest, err)
 		}
-		var all sync.WaitGroup
+		var wg sync.WaitGroup
 		for range 5 {
-			all.Go(func() {
+			wg.Go(func() {
 				if err := open(t, url).Migrate(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		all.Wait()
+		wg.Wait()
 		if current, newest, err := open(t, url).Versions(t.Context()); err != nil || current != newest {
 			t.Errorf("at %d of %d, %v", current, newest, err)
 		}
@@ -57,7 +57,7 @@ func TestQueue_Migrate(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("WaitsForNobodyWhenThereIsNothingToDo", func(t *testing.T) {
+	t.Run("SkipsLockWhenUpToDate", func(t *testing.T) {
 		t.Parallel()
 		url := pgtest.Database(t)
 		if _, err := connect(t, url).Exec(t.Context(), `SELECT pg_advisory_lock(1212240977)`); err != nil {
@@ -74,7 +74,7 @@ func TestQueue_Migrate(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := open(t, url).Migrate(t.Context())
-		if provisioning.KindOf(err) != provisioning.KindPermanent || !strings.Contains(provisioning.SafeMessage(err), "version 99") {
+		if errs.KindOf(err) != errs.KindPermanent || !strings.Contains(errs.SafeMessage(err), "version 99") {
 			t.Errorf("%v", err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -73,7 +74,7 @@ func (o Options) withDefaults() Options {
 func (o Options) validate() error {
 	const op = "set up queue"
 	refuse := func(format string, args ...any) error {
-		return provisioning.Errorf(provisioning.KindInvalid, op, format, args...)
+		return errs.Errorf(errs.KindInvalid, op, format, args...)
 	}
 	switch {
 	case o.MaxConnections < MinMaxConnections || o.MaxConnections > 1000:

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -18,35 +19,35 @@ import (
 // through a notification; the poll is for one that got lost, and for retries that
 // fall due. The cooldown is what a burst of notifications waits for.
 const (
-	queueName     = "provisioning"
-	fetchCooldown = 2 * time.Millisecond
-	fetchPoll     = 500 * time.Millisecond
+	queueName         = "provisioning"
+	fetchCooldown     = 2 * time.Millisecond
+	fetchPollInterval = 500 * time.Millisecond
 )
 
 // River's own pace, which parts of this package count on.
 const (
-	// riverInterval is River's: what falls due sooner stays available and is found
+	// riverSchedulerInterval is River's: what falls due sooner stays available and is found
 	// by the poll, what falls due later waits for River's leader.
-	riverInterval = 5 * time.Second
-	// lastWords is what a step may take after its job's time is over: the pipeline's
+	riverSchedulerInterval = 5 * time.Second
+	// shutdownGrace is what a step may take after its job's time is over: the pipeline's
 	// StepGrace twice, and a margin.
-	lastWords = 90 * time.Second
+	shutdownGrace = 90 * time.Second
 )
 
 // Queue enqueues tenants, and works on them when it was given a Runner. It is
 // safe for concurrent use.
 type Queue struct {
-	opts     Options
-	log      *slog.Logger
-	riverLog *slog.Logger
-	pool     *pgxpool.Pool
-	driver   *riverpgxv5.Driver
-	inserter *river.Client[pgx.Tx]
-	poll     time.Duration
-	retry    backoff
+	opts         Options
+	log          *slog.Logger
+	riverLog     *slog.Logger
+	pool         *pgxpool.Pool
+	driver       *riverpgxv5.Driver
+	inserter     *river.Client[pgx.Tx]
+	pollInterval time.Duration
+	retryBackoff backoff
 
 	mu      sync.Mutex
-	working *work // Nil: not started.
+	session *session // Nil: not started.
 }
 
 var _ provisioning.Jobs = (*Queue)(nil)
@@ -62,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	driver, riverLog := riverpgxv5.New(pool), slog.New(quiet{o.Logger.Handler()})
+	driver, riverLog := riverpgxv5.New(pool), slog.New(demoteInfoHandler{o.Logger.Handler()})
 	// This client only inserts. It sends no notification of its own for an hour at a
 	// time, because Enqueue sends one for each job: see there.
 	inserter, err := river.NewClient(driver, &river.Config{
@@ -70,10 +71,10 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	})
 	if err != nil {
 		pool.Close()
-		return nil, failure(err, "set up queue")
+		return nil, classify(err, "set up queue")
 	}
 	return &Queue{
-		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, poll: fetchPoll, retry: backoff(backoffBase),
+		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, pollInterval: fetchPollInterval, retryBackoff: backoff(backoffBase),
 	}, nil
 }
 
@@ -81,7 +82,7 @@ func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		// The parser's own message can quote the password.
-		return nil, provisioning.Errorf(provisioning.KindInvalid, "read database settings",
+		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
 			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
 	}
 	config.MaxConns = int32(o.MaxConnections) //nolint:gosec // validate has bounded it
@@ -94,7 +95,7 @@ func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	params["synchronous_commit"] = "off" // The package comment says why.
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return nil, failure(err, "open pool")
+		return nil, classify(err, "open pool")
 	}
 	return pool, nil
 }

@@ -11,8 +11,8 @@ import (
 func (q *Queue) Versions(ctx context.Context) (current, newest int, err error) {
 	migrator, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.riverLog})
 	if err != nil {
-		return 0, 0, failure(err, "set up queue migrations")
+		return 0, 0, classify(err, "set up queue migrations")
 	}
-	current, err = q.version(ctx)
-	return current, newestOf(migrator), failure(err, "read queue version")
+	current, err = q.appliedVersion(ctx)
+	return current, newestVersion(migrator), classify(err, "read queue version")
 }

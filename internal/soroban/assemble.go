@@ -11,7 +11,7 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // lifetime is how long a transaction is good for, from the latest ledger. It is
@@ -52,7 +52,7 @@ func (a assembled) restores() bool {
 		return false
 	}
 	ext := a.tx.Ext.SorobanData.Ext.ResourceExt
-	return a.act.purpose != provisioning.PurposeRestore && ext != nil && len(ext.ArchivedSorobanEntries) > 0
+	return a.act.purpose != txlog.PurposeRestore && ext != nil && len(ext.ArchivedSorobanEntries) > 0
 }
 
 // assemble simulates an act and takes over what that found: the footprint and
@@ -151,10 +151,10 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 // sign gives the transaction its source, number, time, fee and signatures, in the
 // form in which it is stored and sent. Its time begins now: it may have waited long
 // for an account that carries it.
-func (w *work) sign(ctx context.Context, a assembled, c *carrier) (provisioning.StellarTransaction, error) {
+func (w *work) sign(ctx context.Context, a assembled, c *carrier) (txlog.Transaction, error) {
 	now, err := w.rpc.now.get(ctx)
 	if err != nil {
-		return provisioning.StellarTransaction{}, err
+		return txlog.Transaction{}, err
 	}
 	a.tx.Cond = validUntil(now.closeTime)
 	a.tx.SeqNum = xdr.SequenceNumber(c.last + 1)
@@ -167,9 +167,9 @@ func (w *work) sign(ctx context.Context, a assembled, c *carrier) (provisioning.
 	}
 	hash, envelope, err := w.seal(a.tx, keys...)
 	if err != nil {
-		return provisioning.StellarTransaction{}, unusable(err, "sign transaction")
+		return txlog.Transaction{}, unusable(err, "sign transaction")
 	}
-	return provisioning.StellarTransaction{
+	return txlog.Transaction{
 		Hash: hex.EncodeToString(hash[:]), Envelope: envelope, Source: c.lease.Address(), Sequence: int64(a.tx.SeqNum),
 		Purpose: a.act.purpose, TenantID: a.act.tenant, ContractID: a.act.subject, NetworkID: w.networkID,
 		ValidUntil:      time.Unix(int64(a.tx.Cond.TimeBounds.MaxTime), 0), //nolint:gosec // as above

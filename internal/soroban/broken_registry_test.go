@@ -6,33 +6,34 @@ import (
 
 	"github.com/stellar/go-stellar-sdk/strkey"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // brokenJournal is the real journal, of which the test changes what the registry gives.
 type brokenJournal struct {
-	provisioning.Journal
-	open  []provisioning.StellarTransaction // Of the contract.
-	lease func(provisioning.AccountLease) provisioning.AccountLease
+	txlog.Log
+	open  []txlog.Transaction // Of the contract.
+	lease func(txlog.AccountLease) txlog.AccountLease
 }
 
-func (j brokenJournal) About(ctx context.Context, networkID, contractID string) (provisioning.ContractHistory, error) {
-	h, err := j.Journal.About(ctx, networkID, contractID)
+func (j brokenJournal) ContractHistory(ctx context.Context, networkID, contractID string) (txlog.ContractHistory, error) {
+	h, err := j.Log.ContractHistory(ctx, networkID, contractID)
 	h.Open = append(h.Open, j.open...)
 	return h, err
 }
 
-func (j brokenJournal) Account(ctx context.Context, networkID, address string) (provisioning.AccountLease, error) {
-	lease, err := j.Journal.Account(ctx, networkID, address)
+func (j brokenJournal) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
+	lease, err := j.Log.Account(ctx, networkID, address)
 	if err == nil && j.lease != nil {
 		lease = j.lease(lease)
 	}
 	return lease, err
 }
 
-func (j brokenJournal) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (provisioning.AccountLease, error) {
-	lease, err := j.Journal.Channel(ctx, networkID, deployer, count, least)
+func (j brokenJournal) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (txlog.AccountLease, error) {
+	lease, err := j.Log.Channel(ctx, networkID, deployer, count, least)
 	if err == nil && j.lease != nil {
 		lease = j.lease(lease)
 	}
@@ -41,15 +42,15 @@ func (j brokenJournal) Channel(ctx context.Context, networkID, deployer string, 
 
 // brokenLease is a lease whose account the registry describes wrongly.
 type brokenLease struct {
-	provisioning.AccountLease
+	txlog.AccountLease
 	address string
 	channel int
-	open    []provisioning.StellarTransaction
+	open    []txlog.Transaction
 }
 
-func (l brokenLease) Address() string                               { return l.address }
-func (l brokenLease) Channel() int                                  { return l.channel }
-func (l brokenLease) Unresolved() []provisioning.StellarTransaction { return l.open }
+func (l brokenLease) Address() string                 { return l.address }
+func (l brokenLease) Channel() int                    { return l.channel }
+func (l brokenLease) Unresolved() []txlog.Transaction { return l.open }
 
 // TestDeployer_BrokenRegistry: what the registry gives is checked before it is used. What
 // cannot be is a permanent error that names the field.
@@ -62,32 +63,32 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		channels int
-		journal  func(b *testBundle, own provisioning.Journal) brokenJournal
+		journal  func(b *testBundle, own txlog.Log) brokenJournal
 		field    string
 	}{
-		{"SourceOfATransaction", 0, func(b *testBundle, own provisioning.Journal) brokenJournal {
-			return brokenJournal{Journal: own, open: []provisioning.StellarTransaction{b.unknownTx("nobody", "")}}
+		{"SourceOfATransaction", 0, func(b *testBundle, own txlog.Log) brokenJournal {
+			return brokenJournal{Log: own, open: []txlog.Transaction{b.unknownTx("nobody", "")}}
 		}, `stellar_transactions.source "nobody"`},
-		{"SourceOfATransactionOfTheAccount", 0, func(b *testBundle, own provisioning.Journal) brokenJournal {
-			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
-				return brokenLease{l, l.Address(), l.Channel(), []provisioning.StellarTransaction{b.unknownTx("", "")}}
+		{"SourceOfATransactionOfTheAccount", 0, func(b *testBundle, own txlog.Log) brokenJournal {
+			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
+				return brokenLease{l, l.Address(), l.Channel(), []txlog.Transaction{b.unknownTx("", "")}}
 			}}
 		}, `stellar_transactions.source ""`},
-		{"ContractOfATransaction", 0, func(b *testBundle, own provisioning.Journal) brokenJournal {
-			return brokenJournal{Journal: own, open: []provisioning.StellarTransaction{b.unknownTx(b.key.Address(), short)}}
+		{"ContractOfATransaction", 0, func(b *testBundle, own txlog.Log) brokenJournal {
+			return brokenJournal{Log: own, open: []txlog.Transaction{b.unknownTx(b.key.Address(), short)}}
 		}, `stellar_transactions.contract_id "` + short + `"`},
-		{"AddressOfTheDeployersAccount", 0, func(_ *testBundle, own provisioning.Journal) brokenJournal {
-			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+		{"AddressOfTheDeployersAccount", 0, func(_ *testBundle, own txlog.Log) brokenJournal {
+			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, "GNOBODY", l.Channel(), nil}
 			}}
 		}, `stellar_accounts.address "GNOBODY"`},
-		{"AddressOfAChannel", 1, func(_ *testBundle, own provisioning.Journal) brokenJournal {
-			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+		{"AddressOfAChannel", 1, func(_ *testBundle, own txlog.Log) brokenJournal {
+			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, "GNOBODY", l.Channel(), nil}
 			}}
 		}, `stellar_accounts.address "GNOBODY"`},
-		{"IndexOfAChannel", 1, func(_ *testBundle, own provisioning.Journal) brokenJournal {
-			return brokenJournal{Journal: own, lease: func(l provisioning.AccountLease) provisioning.AccountLease {
+		{"IndexOfAChannel", 1, func(_ *testBundle, own txlog.Log) brokenJournal {
+			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, l.Address(), -5, nil}
 			}}
 		}, "stellar_accounts.channel -5"},
@@ -100,16 +101,16 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 			}
 			run := b.begin()
 			_, err := d.Deploy(t.Context(), run.Tenant, c.journal(b, b.db.Journal(run)))
-			wantKind(t, err, provisioning.KindPermanent)
-			wantWords(t, provisioning.SafeMessage(err), "the registry", c.field)
+			wantKind(t, err, errs.KindPermanent)
+			wantWords(t, errs.SafeMessage(err), "the registry", c.field)
 		})
 	}
 }
 
 // unknownTx is a transaction that no server has heard of, and whose number is used.
-func (b *testBundle) unknownTx(source, contractID string) provisioning.StellarTransaction {
-	return provisioning.StellarTransaction{
+func (b *testBundle) unknownTx(source, contractID string) txlog.Transaction {
+	return txlog.Transaction{
 		Hash: "00000000000000000000000000000000000000000000000000000000000000aa", Source: source, Sequence: b.first,
-		Purpose: provisioning.PurposeCreate, ContractID: contractID, NetworkID: soroban.NetworkID(b.net.Passphrase()),
+		Purpose: txlog.PurposeCreate, ContractID: contractID, NetworkID: soroban.NetworkID(b.net.Passphrase()),
 	}
 }

@@ -14,12 +14,15 @@ import (
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 const (
@@ -126,7 +129,7 @@ func (b *testBundle) deployer(change ...func(*soroban.Options)) *soroban.Deploye
 // begin records a tenant and claims it.
 func (b *testBundle) begin() provisioning.Run {
 	b.t.Helper()
-	draft, err := provisioning.NewDraft(provisioning.Inputs{
+	draft, err := tenant.NewDraft(tenant.Inputs{
 		Name: fmt.Sprintf("Clinic %d", b.names.Add(1)), AdminEmail: "ada@clinic.example",
 		AdminFirstName: "Ada", AdminLastName: "Lovelace",
 	}, time.Now())
@@ -154,7 +157,7 @@ func (b *testBundle) exec(statement string, args ...any) {
 }
 
 // deploy deploys for a run and wants it to succeed.
-func (b *testBundle) deploy(d *soroban.Deployer, run provisioning.Run) provisioning.Contract {
+func (b *testBundle) deploy(d *soroban.Deployer, run provisioning.Run) contracts.Contract {
 	b.t.Helper()
 	c, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
 	b.must(err)
@@ -163,7 +166,7 @@ func (b *testBundle) deploy(d *soroban.Deployer, run provisioning.Run) provision
 }
 
 // wantContract reads the contract back without the package under test.
-func (b *testBundle) wantContract(run provisioning.Run, c provisioning.Contract) {
+func (b *testBundle) wantContract(run provisioning.Run, c contracts.Contract) {
 	b.t.Helper()
 	if want, err := soroban.ContractID(b.net.Passphrase(), b.key.Address(), run.Tenant.ID); err != nil || c.ID != want {
 		b.t.Fatalf("contract %q, want %q (%v)", c.ID, want, err)
@@ -285,9 +288,9 @@ func codeKey() xdr.LedgerKey {
 	return xdr.LedgerKey{Type: xdr.LedgerEntryTypeContractCode, ContractCode: &xdr.LedgerKeyContractCode{Hash: contract.Hash()}}
 }
 
-func wantKind(t *testing.T, err error, kind provisioning.Kind) {
+func wantKind(t *testing.T, err error, kind errs.Kind) {
 	t.Helper()
-	if provisioning.KindOf(err) != kind {
-		t.Errorf("error of kind %q, want %q: %v", provisioning.KindOf(err), kind, err)
+	if errs.KindOf(err) != kind {
+		t.Errorf("error of kind %q, want %q: %v", errs.KindOf(err), kind, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // readTries is how often a call is made that changes nothing. Longer outages are
@@ -17,7 +17,7 @@ const readTries = 4
 func read[A any](ctx context.Context, c *client, method string, params any) (A, error) {
 	for try := 1; ; try++ {
 		answer, err := call[A](ctx, c, method, params)
-		if err == nil || try == readTries || provisioning.KindOf(err) != provisioning.KindTransient || ctx.Err() != nil {
+		if err == nil || try == readTries || errs.KindOf(err) != errs.KindTransient || ctx.Err() != nil {
 			return answer, err
 		}
 		if err := c.rest.backoff(ctx, try, err); err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // quarantine is how long a channel is left alone after a transaction whose
@@ -19,7 +20,7 @@ const quarantine = 6 * time.Second
 // pays its fee: the deployer or a channel.
 type carrier struct {
 	*work
-	lease provisioning.AccountLease
+	lease txlog.AccountLease
 	id    xdr.AccountId // Of the leased account.
 	key   *keypair.Full // Nil: it signs nothing, what is open on it is found out.
 
@@ -38,10 +39,10 @@ func (w *work) leaseOwn(ctx context.Context) (*carrier, error) {
 }
 
 // carrier makes one of a lease, which it gives back when that fails.
-func (w *work) carrier(ctx context.Context, lease provisioning.AccountLease, key *keypair.Full) (*carrier, error) {
+func (w *work) carrier(ctx context.Context, lease txlog.AccountLease, key *keypair.Full) (*carrier, error) {
 	id, err := registryAccount("stellar_accounts.address", lease.Address())
 	if err != nil {
-		_ = lease.Release(ctx, provisioning.AccountRest{Sequence: lease.Sequence()})
+		_ = lease.Release(ctx, txlog.AccountRelease{Sequence: lease.Sequence()})
 		return nil, err
 	}
 	return &carrier{work: w, lease: lease, id: id, key: key, last: lease.Sequence()}, nil
@@ -70,13 +71,13 @@ func (w *work) leaseChannel(ctx context.Context, fee int64) (*carrier, error) {
 	}
 	least := channelReserve + fee
 	lease, err := w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels, least)
-	if provisioning.KindOf(err) == provisioning.KindNotFound {
-		if _, err := w.TendChannels(ctx, w.journal); err != nil {
+	if errs.KindOf(err) == errs.KindNotFound {
+		if _, err := w.ReconcileChannels(ctx, w.journal); err != nil {
 			return nil, err
 		}
 		lease, err = w.journal.Channel(ctx, w.networkID, w.Address(), w.opts.Channels, least)
 	}
-	if provisioning.KindOf(err) == provisioning.KindNotFound {
+	if errs.KindOf(err) == errs.KindNotFound {
 		return w.leaseOwn(ctx)
 	}
 	if err != nil {
@@ -84,7 +85,7 @@ func (w *work) leaseChannel(ctx context.Context, fee int64) (*carrier, error) {
 	}
 	key, err := w.channelKey(lease.Channel())
 	if err != nil {
-		_ = lease.Release(ctx, provisioning.AccountRest{Sequence: lease.Sequence()})
+		_ = lease.Release(ctx, txlog.AccountRelease{Sequence: lease.Sequence()})
 		return nil, err
 	}
 	return w.carrier(ctx, lease, key)
@@ -96,9 +97,9 @@ func (c *carrier) channel() bool { return c.lease.Channel() >= 0 }
 // release gives the account back. A failure must not hide what became of the
 // transaction; the lease ends with the run's own at the latest.
 func (c *carrier) release(ctx context.Context) {
-	rest := provisioning.AccountRest{Sequence: c.last, OutOfUse: c.outOfUse}
+	rest := txlog.AccountRelease{Sequence: c.last, DisabledReason: c.outOfUse}
 	if c.open && c.channel() {
-		rest.SetAside = c.rpc.rest.tempo.ledgers(2, quarantine)
+		rest.Quarantine = c.rpc.rest.tempo.ledgers(2, quarantine)
 	}
 	_ = c.lease.Release(ctx, rest)
 }
@@ -127,15 +128,15 @@ func (c *carrier) settle(ctx context.Context) error {
 }
 
 // resolve records what became of a transaction of this account.
-func (c *carrier) resolve(ctx context.Context, tx provisioning.StellarTransaction, end ending) error {
-	if err := c.lease.Resolve(ctx, tx.Hash, end.TransactionOutcome); err != nil {
+func (c *carrier) resolve(ctx context.Context, tx txlog.Transaction, end ending) error {
+	if err := c.lease.Resolve(ctx, tx.Hash, end.Outcome); err != nil {
 		return err
 	}
 	c.noticed(end)
 	switch {
 	case end.code == xdr.TransactionResultCodeTxBadSeq: // Applied or not, the number is another one than was thought.
 		c.last = 0
-	case end.State == provisioning.TransactionSucceeded, end.State == provisioning.TransactionFailed:
+	case end.State == txlog.StateSucceeded, end.State == txlog.StateFailed:
 		c.last = max(c.last, tx.Sequence)
 	}
 	return nil
@@ -155,7 +156,7 @@ func (c *carrier) number(ctx context.Context) (*xdr.AccountEntry, error) {
 			return false, err
 		}
 		account, err = accountOf(found[0])
-		return account != nil && int64(account.SeqNum) >= c.lease.Applied(), err
+		return account != nil && int64(account.SeqNum) >= c.lease.AppliedSequence(), err
 	})
 	if err != nil {
 		return nil, err
@@ -180,13 +181,13 @@ func (c *carrier) least() int64 {
 	if c.last > 0 {
 		return c.last
 	}
-	return c.lease.Applied()
+	return c.lease.AppliedSequence()
 }
 
 // blame takes a channel out of use whose own fault a refusal is; another one is
 // tried then.
 func (c *carrier) blame(end ending) {
-	if !c.channel() || end.State != provisioning.TransactionRejected && end.State != provisioning.TransactionExpired {
+	if !c.channel() || end.State != txlog.StateRejected && end.State != txlog.StateExpired {
 		return
 	}
 	switch end.code {
@@ -209,7 +210,7 @@ func (w *work) perform(ctx context.Context, a *act) error {
 		if done == nil {
 			continue
 		}
-		if err := w.react(ctx, *done); err != nil || done.end.State == provisioning.TransactionSucceeded {
+		if err := w.react(ctx, *done); err != nil || done.end.State == txlog.StateSucceeded {
 			return err
 		}
 	}
@@ -238,7 +239,7 @@ func (w *work) once(ctx context.Context, a *act) (*attempt, error) {
 
 // settleOwn finds out what became of this contract's own transactions.
 func (w *work) settleOwn(ctx context.Context) error {
-	known, err := w.journal.About(ctx, w.networkID, w.mine)
+	known, err := w.journal.ContractHistory(ctx, w.networkID, w.mine)
 	if err != nil {
 		return err
 	}
@@ -248,7 +249,7 @@ func (w *work) settleOwn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.journal.Resolve(ctx, tx.Hash, end.TransactionOutcome); err != nil {
+		if err := w.journal.Resolve(ctx, tx.Hash, end.Outcome); err != nil {
 			return err
 		}
 		w.noticed(end)
@@ -269,13 +270,13 @@ func (w *work) settleBusy(ctx context.Context) error {
 
 // noticed remembers where something was applied: older views are stale.
 func (w *work) noticed(end ending) {
-	if end.State == provisioning.TransactionSucceeded || end.State == provisioning.TransactionFailed {
+	if end.State == txlog.StateSucceeded || end.State == txlog.StateFailed {
 		w.seen = max(w.seen, end.Ledger)
 	}
 }
 
 // find finds out what became of a transaction that an earlier run left open.
-func (w *work) find(ctx context.Context, tx provisioning.StellarTransaction) (ending, error) {
+func (w *work) find(ctx context.Context, tx txlog.Transaction) (ending, error) {
 	p, err := w.pursue(tx)
 	if err != nil {
 		return ending{}, err

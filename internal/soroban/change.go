@@ -6,14 +6,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // ChangeContract has a tenant's contract say, keep or run something else: look,
 // call it if it does not yet, look again. Its errors are those of Deploy.
 func (d *Deployer) ChangeContract(
-	ctx context.Context, journal provisioning.Journal, tenant uuid.UUID, change provisioning.ContractChange,
+	ctx context.Context, journal txlog.Log, tenant uuid.UUID, change contracts.Change,
 ) (int64, error) {
 	to, err := d.target(tenant)
 	if err != nil {
@@ -26,7 +28,7 @@ func (d *Deployer) ChangeContract(
 	if err := r.settleOwn(ctx); err != nil {
 		return r.contract.FeeCharged, err
 	}
-	if change.Purpose == provisioning.PurposeUpgrade {
+	if change.Purpose == txlog.PurposeUpgrade {
 		if err := r.ensureCode(ctx); err != nil {
 			return r.contract.FeeCharged, err
 		}
@@ -35,7 +37,7 @@ func (d *Deployer) ChangeContract(
 	return r.contract.FeeCharged, err
 }
 
-func (r *deployment) change(ctx context.Context, change provisioning.ContractChange) error {
+func (r *deployment) change(ctx context.Context, change contracts.Change) error {
 	for range maxRounds {
 		if err := r.settleBusy(ctx); err != nil {
 			return err
@@ -48,9 +50,9 @@ func (r *deployment) change(ctx context.Context, change provisioning.ContractCha
 		case v.account == nil:
 			return r.noAccount()
 		case v.instance == missing:
-			return provisioning.Errorf(provisioning.KindPermanent, "change contract", "the ledger has no contract %s", r.to.address)
+			return errs.Errorf(errs.KindPermanent, "change contract", "the ledger has no contract %s", r.to.address)
 		case v.instance == archived:
-			return provisioning.Errorf(provisioning.KindTransient, "change contract", "the contract %s is archived; it has to be restored first", r.to.address)
+			return errs.Errorf(errs.KindTransient, "change contract", "the contract %s is archived; it has to be restored first", r.to.address)
 		}
 		if err := r.verify(r.to, v.content); err != nil {
 			return err
@@ -75,12 +77,12 @@ func (w *work) attempt(ctx context.Context, a *act) error {
 }
 
 // satisfied reports whether a contract is as the change wants it.
-func (d *Deployer) satisfied(instance *xdr.ScContractInstance, change provisioning.ContractChange) bool {
+func (d *Deployer) satisfied(instance *xdr.ScContractInstance, change contracts.Change) bool {
 	switch change.Purpose {
-	case provisioning.PurposeStatus:
+	case txlog.PurposeStatus:
 		status, ok := valueOf(instance, "Status").GetU32()
-		return ok && (uint32(status) == contract.StatusArchived) == change.Archived
-	case provisioning.PurposeAnchor:
+		return ok && (uint32(status) == contract.StatusArchived) == change.TenantArchived
+	case txlog.PurposeAnchor:
 		// A newer one is as good, and nothing older is taken by the contract.
 		return anchorOf(instance).Seq >= change.Anchor.Seq
 	default:
@@ -89,7 +91,7 @@ func (d *Deployer) satisfied(instance *xdr.ScContractInstance, change provisioni
 }
 
 // call is the act that makes a change.
-func (r *deployment) call(change provisioning.ContractChange) *act {
+func (r *deployment) call(change contracts.Change) *act {
 	a := &act{
 		purpose: change.Purpose, ceiling: r.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: r.to.tenant, subject: r.to.address,
 	}
@@ -98,13 +100,13 @@ func (r *deployment) call(change provisioning.ContractChange) *act {
 		args     xdr.ScVec
 	)
 	switch change.Purpose {
-	case provisioning.PurposeStatus:
+	case txlog.PurposeStatus:
 		status := xdr.Uint32(contract.StatusActive)
-		if change.Archived {
+		if change.TenantArchived {
 			status = xdr.Uint32(contract.StatusArchived)
 		}
 		a.what, function, args = "the change of the contract's status", "set_status", xdr.ScVec{{Type: xdr.ScValTypeScvU32, U32: &status}}
-	case provisioning.PurposeAnchor:
+	case txlog.PurposeAnchor:
 		seq, root := xdr.Uint64(change.Anchor.Seq), xdr.ScBytes(change.Anchor.Root[:]) //nolint:gosec // never negative
 		a.what, function = "the anchoring of the audit chain", "anchor"
 		args = xdr.ScVec{{Type: xdr.ScValTypeScvU64, U64: &seq}, {Type: xdr.ScValTypeScvBytes, Bytes: &root}}

@@ -11,7 +11,9 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // What channel accounts have, in stroops. The reserve is what the network keeps of
@@ -54,7 +56,7 @@ func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
 		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(i))) //nolint:gosec // at most MaxChannels
 		key, err := keypair.FromRawSeed([32]byte(mac.Sum(nil)))
 		if err != nil {
-			return nil, provisioning.Wrap(err, provisioning.KindPermanent, "derive channel key", "the key of a channel account cannot be derived")
+			return nil, errs.Wrap(err, errs.KindPermanent, "derive channel key", "the key of a channel account cannot be derived")
 		}
 		d.channels = append(d.channels, key)
 	}
@@ -62,7 +64,7 @@ func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
 }
 
 // ensureChannels makes the channels that are not there yet, once in a process.
-func (d *Deployer) ensureChannels(ctx context.Context, journal provisioning.Journal) error {
+func (d *Deployer) ensureChannels(ctx context.Context, journal txlog.Log) error {
 	if d.tended.Load() {
 		return nil
 	}
@@ -86,9 +88,9 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal provisioning.Jour
 		}
 	}
 	if ours < d.opts.Channels {
-		_, err := d.TendChannels(ctx, journal)
+		_, err := d.ReconcileChannels(ctx, journal)
 		switch {
-		case err != nil && ours > 0 && provisioning.KindOf(err) == provisioning.KindPermanent:
+		case err != nil && ours > 0 && errs.KindOf(err) == errs.KindPermanent:
 			return nil // Those that are there will do, until the deployer can pay for more.
 		case err != nil:
 			return err
@@ -98,30 +100,30 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal provisioning.Jour
 	return nil
 }
 
-// TendChannels looks at all channel accounts, makes those that are missing, tops
+// ReconcileChannels looks at all channel accounts, makes those that are missing, tops
 // up those that run low, and takes back into use what is fit again. When all is
 // well it pays nothing and holds up nobody. KindPermanent when the deployer cannot
 // pay for it, with the figures.
-func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journal) (provisioning.ChannelCare, error) {
+func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (contracts.ChannelReport, error) {
 	if err := d.checkNetwork(ctx); err != nil {
-		return provisioning.ChannelCare{}, err
+		return contracts.ChannelReport{}, err
 	}
 	w := &work{Deployer: d, journal: journal}
 	found, err := w.readChannels(ctx, 0)
 	if err != nil {
-		return provisioning.ChannelCare{}, err
+		return contracts.ChannelReport{}, err
 	}
 	if found.deployer == nil {
-		return provisioning.ChannelCare{}, d.noAccount()
+		return contracts.ChannelReport{}, d.noAccount()
 	}
 	if err := w.settleRetired(ctx, found.retired); err != nil {
-		return provisioning.ChannelCare{Deployer: int64(found.deployer.Balance)}, err
+		return contracts.ChannelReport{DeployerBalance: int64(found.deployer.Balance)}, err
 	}
 	if len(found.made)+len(found.paid) == 0 {
-		care := provisioning.ChannelCare{Channels: found.channels, Deployer: int64(found.deployer.Balance)}
-		return care, journal.PutChannels(ctx, d.networkID, d.Address(), found.existing())
+		care := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
+		return care, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
-	var care provisioning.ChannelCare
+	var care contracts.ChannelReport
 	err = w.withOwn(ctx, func(ctx context.Context, c *carrier) (err error) {
 		care, err = w.fundChannels(ctx, c)
 		return err
@@ -131,7 +133,7 @@ func (d *Deployer) TendChannels(ctx context.Context, journal provisioning.Journa
 
 // settleRetired finds out what became of transactions that were left on channels
 // which nobody uses any more, because fewer are set now.
-func (w *work) settleRetired(ctx context.Context, retired []provisioning.Channel) error {
+func (w *work) settleRetired(ctx context.Context, retired []txlog.Channel) error {
 	for _, channel := range retired {
 		if channel.Open == 0 || !channel.LeasedUntil.IsZero() {
 			continue
@@ -155,7 +157,7 @@ func (w *work) settleRetired(ctx context.Context, retired []provisioning.Channel
 
 // fundChannels does it with the deployer's account, and looks again before: who had
 // that before may have done it.
-func (w *work) fundChannels(ctx context.Context, c *carrier) (care provisioning.ChannelCare, err error) {
+func (w *work) fundChannels(ctx context.Context, c *carrier) (care contracts.ChannelReport, err error) {
 	for range maxRounds {
 		found, err := w.readChannels(ctx, c.least())
 		if err != nil {
@@ -165,8 +167,8 @@ func (w *work) fundChannels(ctx context.Context, c *carrier) (care provisioning.
 			return care, w.noAccount()
 		}
 		c.last = int64(found.deployer.SeqNum)
-		care.Channels, care.Deployer = found.channels, int64(found.deployer.Balance)
-		if err := w.journal.PutChannels(ctx, w.networkID, w.Address(), found.existing()); err != nil {
+		care.Channels, care.DeployerBalance = found.channels, int64(found.deployer.Balance)
+		if err := w.journal.StoreChannels(ctx, w.networkID, w.Address(), found.existing()); err != nil {
 			return care, err
 		}
 		if len(found.made)+len(found.paid) == 0 {
@@ -182,13 +184,13 @@ func (w *work) fundChannels(ctx context.Context, c *carrier) (care provisioning.
 }
 
 // fund makes and tops up as many channels as one transaction can.
-func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *provisioning.ChannelCare) error {
+func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *contracts.ChannelReport) error {
 	ops, amount, err := found.operations(w.account)
 	if err != nil {
 		return err
 	}
 	a := &act{
-		purpose: provisioning.PurposeFund, ops: ops,
+		purpose: txlog.PurposeFund, ops: ops,
 		what:    fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), xlm(amount)),
 		ceiling: w.opts.MaxFee, setting: "SOROBAN_MAX_FEE", spends: amount,
 	}
@@ -207,9 +209,9 @@ func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *pr
 	if err != nil || done == nil {
 		return err
 	}
-	if done.end.State == provisioning.TransactionSucceeded {
+	if done.end.State == txlog.StateSucceeded {
 		made := min(len(found.made), len(ops))
-		care.Made, care.ToppedUp = care.Made+made, care.ToppedUp+len(ops)-made
+		care.Created, care.ToppedUp = care.Created+made, care.ToppedUp+len(ops)-made
 	}
 	return w.react(ctx, *done)
 }
@@ -217,14 +219,14 @@ func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *pr
 // channelView is what the ledger shows of the channels.
 type channelView struct {
 	deployer *xdr.AccountEntry
-	channels []provisioning.Channel
-	made     []provisioning.Channel // That have to be.
-	paid     []provisioning.Channel // That have to be topped up.
-	retired  []provisioning.Channel // That are known and not wanted any more.
+	channels []txlog.Channel
+	made     []txlog.Channel // That have to be.
+	paid     []txlog.Channel // That have to be topped up.
+	retired  []txlog.Channel // That are known and not wanted any more.
 }
 
 // existing leaves out what is not there: nobody can lease it.
-func (v channelView) existing() (all []provisioning.Channel) {
+func (v channelView) existing() (all []txlog.Channel) {
 	for _, c := range v.channels {
 		if c.Sequence > 0 {
 			all = append(all, c)
@@ -275,14 +277,14 @@ func (w *work) readChannels(ctx context.Context, number int64) (v channelView, e
 	return v, err
 }
 
-func (w *work) lookAtChannels(ctx context.Context, known []provisioning.Channel) (v channelView, ledger uint32, err error) {
+func (w *work) lookAtChannels(ctx context.Context, known []txlog.Channel) (v channelView, ledger uint32, err error) {
 	keys := []xdr.LedgerKey{accountKey(w.account)}
 	for i := range w.opts.Channels {
 		key, err := w.channelKey(i)
 		if err != nil {
 			return v, 0, err
 		}
-		v.channels = append(v.channels, provisioning.Channel{Index: i, Address: key.Address()})
+		v.channels = append(v.channels, txlog.Channel{Index: i, Address: key.Address()})
 		id, err := accountOfKey(key)
 		if err != nil {
 			return v, 0, err
@@ -319,25 +321,25 @@ func (w *work) lookAtChannels(ctx context.Context, known []provisioning.Channel)
 }
 
 // judge decides what a channel needs.
-func (v *channelView) judge(c *provisioning.Channel, account *xdr.AccountEntry, known []provisioning.Channel) {
+func (v *channelView) judge(c *txlog.Channel, account *xdr.AccountEntry, known []txlog.Channel) {
 	wasPoor := false
 	for _, k := range known {
 		if k.Address == c.Address {
-			wasPoor = k.OutOfUse == outOfUsePoor
-			c.LeasedUntil, c.SetAside, c.Open, c.Carried = k.LeasedUntil, k.SetAside, k.Open, k.Carried
+			wasPoor = k.DisabledReason == outOfUsePoor
+			c.LeasedUntil, c.QuarantinedUntil, c.Open, c.Submitted = k.LeasedUntil, k.QuarantinedUntil, k.Open, k.Submitted
 		}
 	}
 	switch {
 	case account == nil:
-		c.OutOfUse = outOfUseMissing
+		c.DisabledReason = outOfUseMissing
 		v.made = append(v.made, *c)
 		return
 	case account.MasterKeyWeight() == 0 || account.MasterKeyWeight() < account.ThresholdLow():
-		c.OutOfUse = outOfUseSigners
+		c.DisabledReason = outOfUseSigners
 	case int64(account.Balance) < channelLow, wasPoor && int64(account.Balance) < channelFull:
-		v.paid = append(v.paid, provisioning.Channel{Address: c.Address, Balance: int64(account.Balance)})
+		v.paid = append(v.paid, txlog.Channel{Address: c.Address, Balance: int64(account.Balance)})
 		if int64(account.Balance) < channelReserve+stroopsPerXLM/10 {
-			c.OutOfUse = outOfUsePoor
+			c.DisabledReason = outOfUsePoor
 		}
 	}
 	c.Sequence, c.Balance = int64(account.SeqNum), int64(account.Balance)

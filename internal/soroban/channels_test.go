@@ -11,8 +11,10 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 func channels(n int) func(*soroban.Options) {
@@ -65,12 +67,12 @@ func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, f
 		b.t.Errorf("%d tenants: %d creations of %d contracts, %d uploads, %d transactions unresolved; %v",
 			tenants, created, contracts, uploads, open, b.count())
 	}
-	care, err := d.TendChannels(b.t.Context(), b.db.Upkeep())
+	care, err := d.ReconcileChannels(b.t.Context(), b.db.SystemLog())
 	b.must(err)
-	have := care.Deployer
+	have := care.DeployerBalance
 	for _, c := range care.Channels {
 		have += c.Balance
-		if c.OutOfUse != "" || c.Open != 0 || !c.LeasedUntil.IsZero() {
+		if c.DisabledReason != "" || c.Open != 0 || !c.LeasedUntil.IsZero() {
 			b.t.Errorf("%+v", c)
 		}
 	}
@@ -122,7 +124,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b.deployAll(2, b.deployer(channels(2)))
 		more := b.deployer(channels(5))
 		b.deployAll(2, more)
-		known, err := b.db.Upkeep().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
+		known, err := b.db.SystemLog().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
 		b.must(err)
 		if len(known) != 5 {
 			t.Errorf("%d channels", len(known))
@@ -133,10 +135,10 @@ func TestDeployer_Channels(t *testing.T) {
 	t.Run("MoreThanOneTransactionMakes", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(101))
-		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
-		if care.Made != 101 || len(care.Channels) != 101 || b.count()["FUND SUCCEEDED"] != 2 {
-			t.Errorf("%d made, %v", care.Made, b.count())
+		if care.Created != 101 || len(care.Channels) != 101 || b.count()["FUND SUCCEEDED"] != 2 {
+			t.Errorf("%d made, %v", care.Created, b.count())
 		}
 	})
 
@@ -144,15 +146,15 @@ func TestDeployer_Channels(t *testing.T) {
 		b := setupUnfunded(t)
 		b.must(b.net.Fund(b.key.Address(), 100*xlm))
 		d := b.deployer(channels(50))
-		b.refused(d, b.begin(), provisioning.KindPermanent, "the funding of 50 channel accounts with 250 XLM", "send it at least")
+		b.refused(d, b.begin(), errs.KindPermanent, "the funding of 50 channel accounts with 250 XLM", "send it at least")
 	})
 
 	t.Run("FundingAboveTheCeiling", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(20), func(o *soroban.Options) { o.MaxFee = 1000 })
-		_, err := d.TendChannels(t.Context(), b.db.Upkeep())
-		wantKind(t, err, provisioning.KindPermanent)
-		if text := provisioning.SafeMessage(err); !strings.Contains(text, "the funding of 20 channel accounts") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
+		_, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "the funding of 20 channel accounts") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
 			t.Error(text)
 		}
 	})
@@ -161,13 +163,13 @@ func TestDeployer_Channels(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
-		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
-		if care.Made+care.ToppedUp != 0 {
+		if care.Created+care.ToppedUp != 0 {
 			t.Errorf("%+v", care)
 		}
 		b.drain(d, 0, 15*xlm/10)
-		care, err = d.TendChannels(t.Context(), b.db.Upkeep())
+		care, err = d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
 		if care.ToppedUp != 1 || care.Channels[0].Balance != 5*xlm {
 			t.Errorf("%+v", care)
@@ -202,9 +204,9 @@ func TestDeployer_Channels(t *testing.T) {
 		key := d.ChannelKey(t, 0)
 		b.foreignBy(key, xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
 		b.deployAll(5, d)
-		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
-		if care.Channels[0].OutOfUse == "" || care.Channels[1].OutOfUse != "" {
+		if care.Channels[0].DisabledReason == "" || care.Channels[1].DisabledReason != "" {
 			t.Errorf("%+v", care.Channels)
 		}
 	})
@@ -227,13 +229,13 @@ func TestDeployer_Channels(t *testing.T) {
 		run := b.begin()
 		b.net.Faults().HoldQueue(true)
 		ctx, die := context.WithCancel(t.Context())
-		_, err := d.Deploy(ctx, run.Tenant, watched{Journal: b.db.Journal(run), afterStore: func(provisioning.StellarTransaction) { die() }})
-		wantKind(t, err, provisioning.KindCancelled)
-		care, err := b.db.Upkeep().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
+		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), afterStore: func(txlog.Transaction) { die() }})
+		wantKind(t, err, errs.KindCancelled)
+		care, err := b.db.SystemLog().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
 		b.must(err)
 		aside := 0
 		for _, c := range care {
-			if !c.SetAside.IsZero() && c.Open == 1 {
+			if !c.QuarantinedUntil.IsZero() && c.Open == 1 {
 				aside++
 			}
 		}

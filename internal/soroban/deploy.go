@@ -7,7 +7,10 @@ import (
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 const (
@@ -24,30 +27,30 @@ const (
 // act (fund the account, raise a ceiling, correct the network), KindTransient
 // when the network or the server is at fault, KindCancelled when ctx ended, and the
 // journal's own, KindFenced above all.
-func (d *Deployer) Deploy(ctx context.Context, t provisioning.Tenant, journal provisioning.Journal) (provisioning.Contract, error) {
+func (d *Deployer) Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (contracts.Contract, error) {
 	to, err := d.target(t.ID)
 	if err != nil {
-		return provisioning.Contract{}, err
+		return contracts.Contract{}, err
 	}
 	if err := d.checkNetwork(ctx); err != nil {
-		return provisioning.Contract{}, err
+		return contracts.Contract{}, err
 	}
 	r := &deployment{work: work{Deployer: d, journal: journal, mine: to.address}, to: to}
 	r.contract = d.described(to)
 	// The run before may have died between sending and knowing. What it has signed
 	// comes first, whichever account carried it.
 	if err := r.settleOwn(ctx); err != nil {
-		return provisioning.Contract{}, err
+		return contracts.Contract{}, err
 	}
 	if err := r.complete(ctx); err != nil {
-		return provisioning.Contract{}, err
+		return contracts.Contract{}, err
 	}
 	return r.contract, nil
 }
 
 // described is what is known of a contract that exists already.
-func (d *Deployer) described(t target) provisioning.Contract {
-	return provisioning.Contract{ID: t.address, WasmHash: d.CodeHash(), Network: d.opts.Passphrase}
+func (d *Deployer) described(t target) contracts.Contract {
+	return contracts.Contract{ID: t.address, WasmHash: d.CurrentCode(), Network: d.opts.Passphrase}
 }
 
 // deployment is one Deploy.
@@ -59,9 +62,9 @@ type deployment struct {
 // work is what transactions are sent for, and what came of it so far.
 type work struct {
 	*Deployer
-	journal  provisioning.Journal
+	journal  txlog.Log
 	mine     string // The contract whose transactions count as this work's own.
-	contract provisioning.Contract
+	contract contracts.Contract
 
 	seen     uint32    // A ledger in which something was applied; older views are stale.
 	known    uint32    // The same from the journal, which may be of a network that was begun anew since.
@@ -102,7 +105,7 @@ func (r *deployment) complete(ctx context.Context) error {
 }
 
 func (w *work) unsettled() error {
-	return provisioning.Errorf(provisioning.KindTransient, "deploy contract",
+	return errs.Errorf(errs.KindTransient, "deploy contract",
 		"the ledger kept changing while the contract was deployed")
 }
 
@@ -152,7 +155,7 @@ func (r *deployment) current(ctx context.Context, number int64) (v view, err err
 
 // behind is the error of a server that does not catch up with what is known.
 func (w *work) behind(ledger uint32) error {
-	return provisioning.Errorf(provisioning.KindTransient, "read ledger entries",
+	return errs.Errorf(errs.KindTransient, "read ledger entries",
 		"the Stellar RPC server is behind the network: it knows ledger %d, a transaction was applied in %d", ledger, w.seen)
 }
 
@@ -178,7 +181,7 @@ func (w *work) build(ctx context.Context, a *act) (*assembled, error) {
 		return nil, w.unbuilt(ctx, a, err)
 	}
 	built.inclusion, err = w.bid(ctx, built, w.floor)
-	if provisioning.KindOf(err) == provisioning.KindPermanent && built.restores() {
+	if errs.KindOf(err) == errs.KindPermanent && built.restores() {
 		// The code went to the archive after the look. To bring it back has a ceiling
 		// of its own; the next look will show it.
 		return nil, w.puzzled(ctx, a, &simulationError{text: "something has to be restored first", err: err})
@@ -230,7 +233,7 @@ func (w *work) carry(ctx context.Context, built assembled, c *carrier, account *
 		return nil, err
 	}
 	err = c.lease.Store(ctx, tx)
-	if errors.Is(err, provisioning.ErrContractBusy) && w.mine != "" {
+	if errors.Is(err, txlog.ErrContractBusy) && w.mine != "" {
 		w.busy = true // Another round, once it is known what became of the other one.
 		return nil, nil
 	}
@@ -257,9 +260,9 @@ func (w *work) carry(ctx context.Context, built assembled, c *carrier, account *
 }
 
 // claim puts a transaction of this contract into the account of this work.
-func (w *work) claim(tx provisioning.StellarTransaction, end ending) {
+func (w *work) claim(tx txlog.Transaction, end ending) {
 	w.contract.FeeCharged += end.FeeCharged
-	if tx.Purpose == provisioning.PurposeCreate && end.State == provisioning.TransactionSucceeded {
+	if tx.Purpose == txlog.PurposeCreate && end.State == txlog.StateSucceeded {
 		w.contract.TransactionHash, w.contract.Ledger = tx.Hash, end.Ledger
 	}
 }

@@ -10,8 +10,9 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 func TestDeployer_Deploy(t *testing.T) {
@@ -37,7 +38,7 @@ func TestDeployer_Deploy(t *testing.T) {
 		first := b.deploy(b.deployer(), run)
 		b.net.Faults().Reset()
 		second := b.deploy(b.deployer(), run)
-		if second != (provisioning.Contract{ID: first.ID, WasmHash: first.WasmHash, Network: first.Network}) {
+		if second != (contracts.Contract{ID: first.ID, WasmHash: first.WasmHash, Network: first.Network}) {
 			t.Errorf("%+v", second)
 		}
 		if f := b.net.Faults(); f.Calls(send) != 0 || f.Calls(simulate) != 0 {
@@ -49,7 +50,7 @@ func TestDeployer_Deploy(t *testing.T) {
 	t.Run("StoresWhatItSends", func(t *testing.T) {
 		b := setup(t)
 		var least int64
-		var stored []provisioning.StellarTransaction
+		var stored []txlog.Transaction
 		watch := &wire{after: func(method string, answer []byte) []byte {
 			if method == simulate {
 				var got struct {
@@ -61,7 +62,7 @@ func TestDeployer_Deploy(t *testing.T) {
 			return nil
 		}}
 		run := b.begin()
-		w := watched{Journal: b.db.Journal(run), beforeStore: func(tx provisioning.StellarTransaction) {
+		w := watched{Log: b.db.Journal(run), beforeStore: func(tx txlog.Transaction) {
 			stored = append(stored, tx)
 			var env xdr.TransactionEnvelope
 			b.must(xdr.SafeUnmarshalBase64(tx.Envelope, &env))
@@ -81,8 +82,8 @@ func TestDeployer_Deploy(t *testing.T) {
 		if _, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = watch.client() }).Deploy(t.Context(), run.Tenant, w); err != nil {
 			t.Fatal(err)
 		}
-		if len(stored) != 2 || stored[0].Purpose != provisioning.PurposeUpload || stored[0].ContractID != "" ||
-			stored[1].Purpose != provisioning.PurposeCreate || stored[1].ContractID != b.contractID(run) {
+		if len(stored) != 2 || stored[0].Purpose != txlog.PurposeUpload || stored[0].ContractID != "" ||
+			stored[1].Purpose != txlog.PurposeCreate || stored[1].ContractID != b.contractID(run) {
 			t.Errorf("%+v", stored)
 		}
 	})

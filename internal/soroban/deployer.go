@@ -16,6 +16,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -80,11 +81,11 @@ func (d *Deployer) Address() string { return d.signer.Address() }
 // NetworkID is the SHA-256 of the network's passphrase in hex, as journals name it.
 func (d *Deployer) NetworkID() string { return d.networkID }
 
-// CodeHash is the code that contracts should run, SHA-256 in hex.
-func (d *Deployer) CodeHash() string { return hex.EncodeToString(d.code[:]) }
+// CurrentCode is the code that contracts should run, SHA-256 in hex.
+func (d *Deployer) CurrentCode() string { return hex.EncodeToString(d.code[:]) }
 
-// Supersedes reports whether that is the code of an earlier release.
-func (d *Deployer) Supersedes(hash string) bool {
+// IsPredecessor reports whether that is the code of an earlier release.
+func (d *Deployer) IsPredecessor(hash string) bool {
 	raw, err := hex.DecodeString(hash)
 	return err == nil && len(raw) == len(d.code) && slices.Contains(d.opts.Code.Predecessors, [32]byte(raw))
 }
@@ -117,7 +118,7 @@ func (d *Deployer) target(tenant uuid.UUID) (target, error) {
 	}
 	address, err := strkey.Encode(strkey.VersionByteContract, id[:])
 	if err != nil {
-		return target{}, provisioning.Wrap(err, provisioning.KindPermanent, "derive contract id",
+		return target{}, errs.Wrap(err, errs.KindPermanent, "derive contract id",
 			"the contract's address cannot be computed")
 	}
 	return target{tenant: tenant, id: id, address: address}, nil
@@ -139,7 +140,7 @@ func (d *Deployer) askNetwork(ctx context.Context) error {
 		return err
 	}
 	if got.Passphrase != d.opts.Passphrase {
-		return provisioning.Errorf(provisioning.KindPermanent, "check network",
+		return errs.Errorf(errs.KindPermanent, "check network",
 			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
 			got.Passphrase, d.opts.Passphrase)
 	}

@@ -10,7 +10,7 @@ import (
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // heldServer answers each call when the test says so.
@@ -167,7 +167,7 @@ func TestEntryBatcher(t *testing.T) {
 		b.waitFor(func() bool { return b.queue[0].callers == 2 })
 		cancel()
 		for _, done := range []<-chan error{first, waits} {
-			if err := <-done; provisioning.KindOf(err) != provisioning.KindCancelled {
+			if err := <-done; errs.KindOf(err) != errs.KindCancelled {
 				t.Errorf("%v", err)
 			}
 		}
@@ -185,7 +185,7 @@ func TestEntryBatcher(t *testing.T) {
 		first := beginRead(ctx, b, "first")
 		b.waitFor(func() bool { return len(b.queue) == 1 })
 		cancel()
-		if err := <-first; provisioning.KindOf(err) != provisioning.KindCancelled {
+		if err := <-first; errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%v", err)
 		}
 		close(left)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // statusError is an answer with another HTTP status than 200. Its body is dropped:
@@ -54,8 +54,8 @@ func rpcFailure(ctx context.Context, method string, err error) error {
 		remote *remoteError
 		broken *malformedError
 	)
-	wrap := func(kind provisioning.Kind, format string, args ...any) error {
-		return provisioning.Wrap(withoutURL(err), kind, op, format, args...)
+	wrap := func(kind errs.Kind, format string, args ...any) error {
+		return errs.Wrap(withoutURL(err), kind, op, format, args...)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -65,26 +65,26 @@ func rpcFailure(ctx context.Context, method string, err error) error {
 	case errors.As(err, &remote):
 		switch remote.code {
 		case codeParse, codeInvalidRequest, codeNoMethod, codeInvalidParams:
-			return wrap(provisioning.KindPermanent,
+			return wrap(errs.KindPermanent,
 				"the Stellar RPC server refuses the call %s (JSON-RPC error %d); check that SOROBAN_RPC_URL is a current stellar-rpc", method, remote.code)
 		}
-		return wrap(provisioning.KindTransient, "the Stellar RPC server reports a fault of its own (JSON-RPC error %d)", remote.code)
+		return wrap(errs.KindTransient, "the Stellar RPC server reports a fault of its own (JSON-RPC error %d)", remote.code)
 	case errors.As(err, &broken):
-		return wrap(provisioning.KindTransient, "the answer is not one of a Stellar RPC server; check SOROBAN_RPC_URL")
+		return wrap(errs.KindTransient, "the answer is not one of a Stellar RPC server; check SOROBAN_RPC_URL")
 	}
-	return wrap(provisioning.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
+	return wrap(errs.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
 }
 
-func statusFailure(e *statusError, wrap func(provisioning.Kind, string, ...any) error) error {
+func statusFailure(e *statusError, wrap func(errs.Kind, string, ...any) error) error {
 	switch {
 	case e.code == http.StatusTooManyRequests:
-		return wrap(provisioning.KindTransient, "the Stellar RPC server limits requests (HTTP status 429); use one with more room in SOROBAN_RPC_URL")
+		return wrap(errs.KindTransient, "the Stellar RPC server limits requests (HTTP status 429); use one with more room in SOROBAN_RPC_URL")
 	case e.code == http.StatusUnauthorized, e.code == http.StatusForbidden:
-		return wrap(provisioning.KindPermanent, "the Stellar RPC server refuses access (HTTP status %d); check the key in SOROBAN_RPC_URL", e.code)
+		return wrap(errs.KindPermanent, "the Stellar RPC server refuses access (HTTP status %d); check the key in SOROBAN_RPC_URL", e.code)
 	case e.code >= 500, e.code == http.StatusRequestTimeout, e.code == http.StatusTooEarly:
-		return wrap(provisioning.KindTransient, "the Stellar RPC server does not work (HTTP status %d); check SOROBAN_RPC_URL", e.code)
+		return wrap(errs.KindTransient, "the Stellar RPC server does not work (HTTP status %d); check SOROBAN_RPC_URL", e.code)
 	}
-	return wrap(provisioning.KindPermanent, "there is no Stellar RPC server at that address (HTTP status %d); check SOROBAN_RPC_URL", e.code)
+	return wrap(errs.KindPermanent, "there is no Stellar RPC server at that address (HTTP status %d); check SOROBAN_RPC_URL", e.code)
 }
 
 // withoutURL takes the address out of an error, because it can hold a key.
@@ -99,16 +99,16 @@ func withoutURL(err error) error {
 // stopped is what ends a wait or a call when ctx ends.
 func stopped(ctx context.Context, op string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return provisioning.Wrap(err, provisioning.KindTransient, op,
+		return errs.Wrap(err, errs.KindTransient, op,
 			"the time for the deployment was over before the Stellar network was done; the next run finds out what became of it")
 	}
-	return provisioning.Wrap(err, provisioning.KindCancelled, op, "the deployment was cancelled; the next run finds out what became of it")
+	return errs.Wrap(err, errs.KindCancelled, op, "the deployment was cancelled; the next run finds out what became of it")
 }
 
 // unusable is an encoding that failed: a defect here, or XDR of a protocol that
 // this program is too old for.
 func unusable(err error, op string) error {
-	return provisioning.Wrap(err, provisioning.KindPermanent, op,
+	return errs.Wrap(err, errs.KindPermanent, op,
 		"the Stellar network's data cannot be understood; this program may be too old for the network's protocol")
 }
 

@@ -9,33 +9,34 @@ import (
 	"sync"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // watched is the real journal with moments at which a test can step in.
 type watched struct {
-	provisioning.Journal
-	beforeStore, afterStore func(tx provisioning.StellarTransaction)
+	txlog.Log
+	beforeStore, afterStore func(tx txlog.Transaction)
 	afterOutbid             func()
 	killed                  bool // The process dies without giving the account back.
 }
 
-func (w watched) Account(ctx context.Context, networkID, address string) (provisioning.AccountLease, error) {
-	lease, err := w.Journal.Account(ctx, networkID, address)
+func (w watched) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
+	lease, err := w.Log.Account(ctx, networkID, address)
 	return watchedLease{lease, w}, err
 }
 
-func (w watched) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (provisioning.AccountLease, error) {
-	lease, err := w.Journal.Channel(ctx, networkID, deployer, count, least)
+func (w watched) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (txlog.AccountLease, error) {
+	lease, err := w.Log.Channel(ctx, networkID, deployer, count, least)
 	return watchedLease{lease, w}, err
 }
 
 type watchedLease struct {
-	provisioning.AccountLease
+	txlog.AccountLease
 	w watched
 }
 
-func (l watchedLease) Store(ctx context.Context, tx provisioning.StellarTransaction) error {
+func (l watchedLease) Store(ctx context.Context, tx txlog.Transaction) error {
 	if l.w.beforeStore != nil {
 		l.w.beforeStore(tx)
 	}
@@ -46,15 +47,15 @@ func (l watchedLease) Store(ctx context.Context, tx provisioning.StellarTransact
 	return err
 }
 
-func (l watchedLease) Outbid(ctx context.Context, hash, envelope string, maxFee int64) error {
-	err := l.AccountLease.Outbid(ctx, hash, envelope, maxFee)
+func (l watchedLease) StoreFeeBump(ctx context.Context, hash, envelope string, maxFee int64) error {
+	err := l.AccountLease.StoreFeeBump(ctx, hash, envelope, maxFee)
 	if err == nil && l.w.afterOutbid != nil {
 		l.w.afterOutbid()
 	}
 	return err
 }
 
-func (l watchedLease) Release(ctx context.Context, r provisioning.AccountRest) error {
+func (l watchedLease) Release(ctx context.Context, r txlog.AccountRelease) error {
 	if l.w.killed {
 		return nil
 	}
@@ -135,7 +136,7 @@ func jsonAnswer(result any) (*http.Response, error) {
 
 // sleeper is the real clock that does something after so many pauses.
 type sleeper struct {
-	provisioning.SystemClock
+	clock.System
 	mu   sync.Mutex
 	left int
 	then func()
@@ -155,12 +156,12 @@ func (s *sleeper) Sleep(ctx context.Context, d time.Duration) error {
 	}
 	s.mu.Unlock()
 	then()
-	return s.SystemClock.Sleep(ctx, d)
+	return s.System.Sleep(ctx, d)
 }
 
 // hurried is a clock on which patience runs out a hundred times as fast.
 type hurried struct {
-	provisioning.SystemClock
+	clock.System
 	began time.Time
 }
 
@@ -168,7 +169,7 @@ func (h hurried) Now() time.Time { return h.began.Add(100 * time.Since(h.began))
 
 // counting is a clock whose pauses take no time and are added up.
 type counting struct {
-	provisioning.SystemClock
+	clock.System
 	slept time.Duration
 }
 

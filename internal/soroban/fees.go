@@ -8,7 +8,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/network"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // baseReserve is what an account must keep for each entry that it is charged
@@ -28,12 +29,12 @@ func (d *Deployer) bid(ctx context.Context, a assembled, floor int64) (int64, er
 	floor = max(floor, MinFee*ops)
 	ceiling := min(a.act.ceiling, math.MaxUint32)
 	if a.resource > ceiling-floor {
-		return 0, provisioning.Errorf(provisioning.KindPermanent, "choose fee",
+		return 0, errs.Errorf(errs.KindPermanent, "choose fee",
 			"%s may cost up to %s (%d stroops), which is above the ceiling of %s; raise %s to at least %d",
 			a.act.what, xlm(a.resource+floor), a.resource+floor, xlm(ceiling), a.act.setting, a.resource+floor)
 	}
 	going := stats.SorobanInclusionFee
-	if a.act.purpose == provisioning.PurposeFund {
+	if a.act.purpose == txlog.PurposeFund {
 		going = stats.InclusionFee
 	}
 	asked := int64(min(going.P90, math.MaxUint32)) * ops
@@ -67,7 +68,7 @@ func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier, 
 		return false, nil //nolint:nilerr // without it the transaction waits on as it is
 	}
 	going := stats.SorobanInclusionFee
-	if a.act.purpose == provisioning.PurposeFund {
+	if a.act.purpose == txlog.PurposeFund {
 		going = stats.InclusionFee
 	}
 	// The wrapping counts as an operation of its own.
@@ -83,7 +84,7 @@ func (w *work) outbid(ctx context.Context, p *pursuit, a assembled, c *carrier, 
 	if err != nil {
 		return false, unusable(err, "sign transaction")
 	}
-	if err := c.lease.Outbid(ctx, p.tx.Hash, envelope, fee); err != nil {
+	if err := c.lease.StoreFeeBump(ctx, p.tx.Hash, envelope, fee); err != nil {
 		return false, err
 	}
 	p.tx.Envelope, p.tx.MaxFee = envelope, fee
@@ -107,7 +108,7 @@ func (d *Deployer) sealBump(tx xdr.FeeBumpTransaction, key *keypair.Full) (strin
 
 // raise is the floor of the next bid after one that was too low: what the
 // network asked for, at least twice as much.
-func raise(tx provisioning.StellarTransaction, resource, asked int64) int64 {
+func raise(tx txlog.Transaction, resource, asked int64) int64 {
 	return max(2*(tx.MaxFee-resource), asked-resource)
 }
 
@@ -118,7 +119,7 @@ func (d *Deployer) tooPoor(account *xdr.AccountEntry, what string, fee int64) er
 	}
 	reserved := reserveOf(account)
 	needed := reserved + fee
-	return provisioning.Errorf(provisioning.KindPermanent, "pay for transaction",
+	return errs.Errorf(errs.KindPermanent, "pay for transaction",
 		"the deployer account %s has %s, but %s needs %s (%s, fees included, of which some come back, on top of a reserve of %s); send it at least %s",
 		d.Address(), xlm(int64(account.Balance)), what, xlm(needed), xlm(fee), xlm(reserved), xlm(max(0, needed-int64(account.Balance))))
 }
@@ -134,6 +135,6 @@ func reserveOf(account *xdr.AccountEntry) int64 {
 func spendable(account *xdr.AccountEntry) int64 { return int64(account.Balance) - reserveOf(account) }
 
 func (d *Deployer) noAccount() error {
-	return provisioning.Errorf(provisioning.KindPermanent, "read deployer account",
+	return errs.Errorf(errs.KindPermanent, "read deployer account",
 		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET and SOROBAN_NETWORK", d.Address())
 }

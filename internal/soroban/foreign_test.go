@@ -5,13 +5,12 @@ import (
 	"crypto/sha256"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
 	stellar "github.com/stellar/go-stellar-sdk/network"
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
-
-	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"

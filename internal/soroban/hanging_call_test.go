@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // hangingTransport never answers the first call of one method; the call ends when its
@@ -55,7 +57,7 @@ func TestDeployer_HangingCall(t *testing.T) {
 		call         func(ctx context.Context, d *soroban.Deployer) error
 	}{
 		{"ReadsOfOthersGoOn", entries, func(ctx context.Context, d *soroban.Deployer) error {
-			_, err := d.ReadContracts(ctx, []provisioning.Tenant{{ID: uuid.New()}})
+			_, err := d.ReadContracts(ctx, []tenant.Tenant{{ID: uuid.New()}})
 			return err
 		}},
 		{"ChecksOfTheNetworkGoOn", network, func(ctx context.Context, d *soroban.Deployer) error {
@@ -82,7 +84,7 @@ func TestDeployer_HangingCall(t *testing.T) {
 			default:
 			}
 			cancel()
-			wantKind(t, <-first, provisioning.KindCancelled)
+			wantKind(t, <-first, errs.KindCancelled)
 		})
 	}
 	t.Run("DeploymentsGoOnWhileTheFeesHang", func(t *testing.T) {
@@ -104,6 +106,6 @@ func TestDeployer_HangingCall(t *testing.T) {
 		_, err := d.Deploy(ctx, runs[1].Tenant, b.db.Journal(runs[1]))
 		b.must(err)
 		cancel()
-		wantKind(t, <-first, provisioning.KindCancelled)
+		wantKind(t, <-first, errs.KindCancelled)
 	})
 }

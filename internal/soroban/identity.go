@@ -11,7 +11,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // The domains keep the two hashes of one tenant apart, and ours from everybody
@@ -43,7 +43,7 @@ func hashOf(domain string, tenant uuid.UUID) [32]byte {
 func ContractID(passphrase, deployer string, tenant uuid.UUID) (string, error) {
 	var account xdr.AccountId
 	if err := account.SetAddress(deployer); err != nil {
-		return "", provisioning.Wrap(err, provisioning.KindInvalid, "derive contract id",
+		return "", errs.Wrap(err, errs.KindInvalid, "derive contract id",
 			"%q is no account address; it has 56 characters and begins with G", deployer)
 	}
 	id, err := contractID(passphrase, account, tenant)
@@ -62,7 +62,7 @@ func contractID(passphrase string, deployer xdr.AccountId, tenant uuid.UUID) (xd
 		},
 	}.MarshalBinary()
 	if err != nil {
-		return xdr.ContractId{}, provisioning.Wrap(err, provisioning.KindPermanent, "derive contract id",
+		return xdr.ContractId{}, errs.Wrap(err, errs.KindPermanent, "derive contract id",
 			"the contract's address cannot be computed")
 	}
 	return sha256.Sum256(raw), nil
@@ -90,7 +90,7 @@ func registryAccount(field, address string) (xdr.AccountId, error) {
 // accountOfKey is the account of a key that this program has.
 func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
 	if err = id.SetAddress(key.Address()); err != nil {
-		err = provisioning.Wrap(err, provisioning.KindPermanent, "derive account", "the address of a key's account cannot be derived")
+		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
 	}
 	return id, err
 }
@@ -112,7 +112,7 @@ func registryContract(field, address string) (xdr.ContractId, error) {
 
 // brokenField is the error of a value in the registry that cannot be used.
 func brokenField(err error, field, value, want string) error {
-	return provisioning.Wrap(err, provisioning.KindPermanent, "read registry",
+	return errs.Wrap(err, errs.KindPermanent, "read registry",
 		"the registry has %s %s, which is not %s; the row was changed by something else than this program, correct it", field, value, want)
 }
 

@@ -13,9 +13,11 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // TestDeployer_Ages: a tenant's transaction never pays for the code, however old
@@ -33,7 +35,7 @@ func TestDeployer_Ages(t *testing.T) {
 			if c.FeeCharged > xlm/5 {
 				t.Errorf("a contract cost %d stroops", c.FeeCharged)
 			}
-			k := b.keeper(d, provisioning.KeeperOptions{AnchorEvery: -1})
+			k := b.keeper(d, contracts.ReconcilerOptions{AnchorInterval: -1})
 			r, err := k.Anchor(t.Context(), ids...)
 			b.must(err)
 			if len(r.Anchored) != 1 || before["UPLOAD SUCCEEDED"] != b.count()["UPLOAD SUCCEEDED"] {
@@ -46,20 +48,20 @@ func TestDeployer_Ages(t *testing.T) {
 // onceBroken is a registry that can say once which audit chains are broken, and
 // fails from then on.
 type onceBroken struct {
-	provisioning.ContractBook
+	contracts.Store
 	asked int
 }
 
-func (o *onceBroken) BrokenChains(ctx context.Context, states []provisioning.ContractState) (map[uuid.UUID]string, error) {
+func (o *onceBroken) AnchorMismatches(ctx context.Context, states []contracts.Snapshot) (map[uuid.UUID]string, error) {
 	if o.asked++; o.asked > 1 {
-		return nil, provisioning.Errorf(provisioning.KindTransient, "compare anchors", "the registry does not answer")
+		return nil, errs.Errorf(errs.KindTransient, "compare anchors", "the registry does not answer")
 	}
-	return o.ContractBook.BrokenChains(ctx, states)
+	return o.Store.AnchorMismatches(ctx, states)
 }
 
 func TestKeeper_Hard(t *testing.T) {
 	t.Parallel()
-	never := provisioning.KeeperOptions{AnchorEvery: -1}
+	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 
 	t.Run("AnchorsNothingOverARewrittenChain", func(t *testing.T) {
 		for name, rewrite := range map[string]string{
@@ -79,7 +81,7 @@ func TestKeeper_Hard(t *testing.T) {
 				for range 2 {
 					r, err := k.Anchor(t.Context(), id)
 					b.must(err)
-					if len(r.Anchored) != 0 || !strings.Contains(r.Undone[id], "what the contract anchored") {
+					if len(r.Anchored) != 0 || !strings.Contains(r.Failed[id], "what the contract anchored") {
 						t.Errorf("%+v", r)
 					}
 				}
@@ -100,12 +102,12 @@ func TestKeeper_Hard(t *testing.T) {
 		b.exec(`UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`, id)
 		b.exec(`SELECT audit_append($1, 'tenant.update', 'DONE', '{}', '{}')`, id)
 		b.travel(100 * day)
-		book := &onceBroken{ContractBook: b.db} // It knows of the chain before the contract is extended, not after.
-		k, err := provisioning.NewKeeper(book, d, never)
+		book := &onceBroken{Store: b.db} // It knows of the chain before the contract is extended, not after.
+		k, err := contracts.NewReconciler(book, d, never)
 		b.must(err)
 		r, err := k.Anchor(t.Context(), id)
 		b.must(err)
-		if book.asked < 2 || len(r.Extended) != 1 || len(r.Anchored) != 0 || r.Undone[id] == "" {
+		if book.asked < 2 || len(r.Extended) != 1 || len(r.Anchored) != 0 || r.Failed[id] == "" {
 			t.Errorf("asked %d times: %+v", book.asked, r)
 		}
 		if now := b.states(d, []uuid.UUID{id})[0].Anchor; now != anchored {
@@ -126,7 +128,7 @@ func TestKeeper_Hard(t *testing.T) {
 		b.foreign(payment(b.key.Address(), 1))
 		b.travel(100 * day)
 		b.due()
-		if r := b.pass(b.deployer(), never); len(r.Extended) != 1 || len(r.Undone) != 0 {
+		if r := b.pass(b.deployer(), never); len(r.Extended) != 1 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -158,14 +160,14 @@ func TestKeeper_Hard(t *testing.T) {
 			o.Code = soroban.Code{Wasm: second, Predecessors: [][32]byte{contract.Hash()}}
 		})
 		b.pass(older, never)
-		_, err := b.db.PlanUpgrade(t.Context(), older.CodeHash(), ids)
+		_, err := b.db.PlanUpgrade(t.Context(), older.CurrentCode(), ids)
 		b.must(err)
 		newer := b.deployer(func(o *soroban.Options) {
 			o.Code = soroban.Code{Wasm: third, Predecessors: [][32]byte{contract.Hash(), sum(second)}}
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if total, err := b.keeper(newer, never).Upgrade(ctx, provisioning.UpgradeOptions{}); total != 2 || err != nil {
+		if total, err := b.keeper(newer, never).Upgrade(ctx, contracts.UpgradeOptions{}); total != 2 || err != nil {
 			t.Errorf("%d, %v", total, err)
 		}
 		for _, s := range b.states(newer, ids) {
@@ -182,8 +184,8 @@ func TestKeeper_Hard(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				r, err := b.keeper(b.deployer(channels(3)), provisioning.KeeperOptions{AnchorEvery: -1, ChangesAtOnce: 3}).Anchor(t.Context(), ids...)
-				if err != nil || len(r.Undone) != 0 {
+				r, err := b.keeper(b.deployer(channels(3)), contracts.ReconcilerOptions{AnchorInterval: -1, MaxConcurrentChanges: 3}).Anchor(t.Context(), ids...)
+				if err != nil || len(r.Failed) != 0 {
 					t.Errorf("%+v, %v", r, err)
 				}
 			})
@@ -216,7 +218,7 @@ func TestKeeper_Hard(t *testing.T) {
 		if failed != 0 {
 			t.Errorf("%d contracts count as failing", failed)
 		}
-		if r := b.pass(b.deployer(), never); len(r.StatusSet) < 3 || len(r.Undone) != 0 {
+		if r := b.pass(b.deployer(), never); len(r.StatusSet) < 3 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -226,11 +228,11 @@ func TestKeeper_Hard(t *testing.T) {
 		b.live(b.deployer(), 2)
 		stranger := keypair.MustRandom()
 		b.must(b.net.Fund(stranger.Address(), funding))
-		if r := b.pass(b.deployer(func(o *soroban.Options) { o.DeployerSecret = stranger.Seed() }), never); len(r.Undone) != 0 || r.Looked != 0 {
+		if r := b.pass(b.deployer(func(o *soroban.Options) { o.DeployerSecret = stranger.Seed() }), never); len(r.Failed) != 0 || r.Checked != 0 {
 			t.Errorf("%+v", r)
 		}
 		b.due()
-		if r := b.pass(b.deployer(), never); r.Looked != 2 {
+		if r := b.pass(b.deployer(), never); r.Checked != 2 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -253,10 +255,10 @@ func TestDeployer_ChannelsHard(t *testing.T) {
 		run := b.begin()
 		_, err := rich.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
 		b.must(err)
-		care, err := d.TendChannels(t.Context(), b.db.Upkeep())
+		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
 		for _, c := range care.Channels {
-			if c.OutOfUse != "" {
+			if c.DisabledReason != "" {
 				t.Errorf("%+v", c)
 			}
 		}
@@ -286,14 +288,14 @@ func TestDeployer_ChannelsHard(t *testing.T) {
 			return nil
 		}}
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
-		_, err := d.ChangeContract(t.Context(), b.db.Upkeep(), id, provisioning.ContractChange{Purpose: provisioning.PurposeStatus, Archived: true})
-		wantKind(t, err, provisioning.KindTransient)
+		_, err := d.ChangeContract(t.Context(), b.db.SystemLog(), id, contracts.Change{Purpose: txlog.PurposeStatus, TenantArchived: true})
+		wantKind(t, err, errs.KindTransient)
 		if strings.Contains(err.Error(), "does not exist") {
 			t.Error(err)
 		}
 		b.net.Faults().Reset()
-		_, err = b.deployer().ChangeContract(t.Context(), b.db.Upkeep(), id, provisioning.ContractChange{Purpose: provisioning.PurposeStatus, Archived: true})
-		wantKind(t, err, provisioning.KindPermanent)
+		_, err = b.deployer().ChangeContract(t.Context(), b.db.SystemLog(), id, contracts.Change{Purpose: txlog.PurposeStatus, TenantArchived: true})
+		wantKind(t, err, errs.KindPermanent)
 		if !strings.Contains(err.Error(), "send it at least") {
 			t.Error(err)
 		}
@@ -304,7 +306,7 @@ func TestDeployer_ChannelsHard(t *testing.T) {
 		d := b.deployer()
 		b.deploy(d, b.begin())
 		b.foreign(payment(keypair.Root(b.net.Passphrase()).Address(), int64(b.account().Balance)-xlm-xlm/20))
-		b.refused(b.deployer(), b.begin(), provisioning.KindPermanent, b.key.Address(), "send it at least", "reserve of 1 XLM")
+		b.refused(b.deployer(), b.begin(), errs.KindPermanent, b.key.Address(), "send it at least", "reserve of 1 XLM")
 	})
 
 	t.Run("WhatIsLeftOnOnesThatAreRetired", func(t *testing.T) {
@@ -319,14 +321,14 @@ func TestDeployer_ChannelsHard(t *testing.T) {
 			}
 			return nil
 		}}
-		_, _ = b.keeper(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), provisioning.KeeperOptions{AnchorEvery: -1}).Anchor(ctx, id) // It is stopped.
+		_, _ = b.keeper(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), contracts.ReconcilerOptions{AnchorInterval: -1}).Anchor(ctx, id) // It is stopped.
 		if n := b.count()["ANCHOR SIGNED"]; n != 1 {
 			t.Fatalf("%v", b.count())
 		}
 		b.net.Faults().HoldQueue(false)
 		b.closeLedger()
 		b.exec(`UPDATE stellar_accounts SET set_aside = NULL`)
-		_, err := b.deployer().TendChannels(t.Context(), b.db.Upkeep())
+		_, err := b.deployer().ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
 		if got := b.count(); got["ANCHOR SUCCEEDED"] != 1 || got["ANCHOR SIGNED"] != 0 {
 			t.Errorf("%v", got)

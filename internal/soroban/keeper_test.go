@@ -10,9 +10,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 const day = 17_280 // Ledgers.
@@ -43,24 +45,24 @@ func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	return ids
 }
 
-func (b *testBundle) keeper(d *soroban.Deployer, o provisioning.KeeperOptions) *provisioning.Keeper {
+func (b *testBundle) keeper(d *soroban.Deployer, o contracts.ReconcilerOptions) *contracts.Reconciler {
 	b.t.Helper()
-	k, err := provisioning.NewKeeper(b.db, d, o)
+	k, err := contracts.NewReconciler(b.db, d, o)
 	b.must(err)
 	return k
 }
 
 // pass does one pass of a keeper that is new, as each process's first is.
-func (b *testBundle) pass(d *soroban.Deployer, o provisioning.KeeperOptions) provisioning.KeeperReport {
+func (b *testBundle) pass(d *soroban.Deployer, o contracts.ReconcilerOptions) contracts.Report {
 	b.t.Helper()
 	report, err := b.keeper(d, o).Pass(b.t.Context())
 	b.must(err)
 	return report
 }
 
-func (b *testBundle) states(d *soroban.Deployer, ids []uuid.UUID) []provisioning.ContractState {
+func (b *testBundle) states(d *soroban.Deployer, ids []uuid.UUID) []contracts.Snapshot {
 	b.t.Helper()
-	tenants := make([]provisioning.Tenant, len(ids))
+	tenants := make([]tenant.Tenant, len(ids))
 	for i, id := range ids {
 		t, err := b.db.Get(b.t.Context(), id)
 		b.must(err)
@@ -71,11 +73,11 @@ func (b *testBundle) states(d *soroban.Deployer, ids []uuid.UUID) []provisioning
 	return states
 }
 
-func (b *testBundle) wantLife(d *soroban.Deployer, ids []uuid.UUID, life provisioning.ContractLife) {
+func (b *testBundle) wantLife(d *soroban.Deployer, ids []uuid.UUID, life contracts.State) {
 	b.t.Helper()
 	for _, s := range b.states(d, ids) {
-		if s.Life != life {
-			b.t.Errorf("%s is %s until %d in ledger %d, want %s", s.ContractID, s.Life, s.LiveUntil, s.Ledger, life)
+		if s.State != life {
+			b.t.Errorf("%s is %s until %d in ledger %d, want %s", s.ContractID, s.State, s.LiveUntil, s.Ledger, life)
 		}
 	}
 }
@@ -95,13 +97,13 @@ func (b *testBundle) due() {
 
 func TestKeeper(t *testing.T) {
 	t.Parallel()
-	never := provisioning.KeeperOptions{AnchorEvery: -1}
+	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 	for _, carriers := range []int{0, 3} {
 		t.Run(fmt.Sprintf("KeepsThemAlive/%dChannels", carriers), func(t *testing.T) {
 			b := setup(t)
 			d := b.deployer(channels(carriers))
 			ids := b.live(d, 7)
-			if r := b.pass(d, never); r.Adopted != 7 || r.Looked != 7 || len(r.Undone) != 0 {
+			if r := b.pass(d, never); r.Registered != 7 || r.Checked != 7 || len(r.Failed) != 0 {
 				t.Fatalf("%+v", r)
 			}
 			// Nobody touches the contracts but the keeper.
@@ -110,11 +112,11 @@ func TestKeeper(t *testing.T) {
 				b.travel(10 * day)
 				b.due()
 				r := b.pass(d, never)
-				if len(r.Undone) != 0 || len(r.Restored) != 0 {
+				if len(r.Failed) != 0 || len(r.Restored) != 0 {
 					t.Fatalf("%+v", r)
 				}
 				extended += len(r.Extended)
-				b.wantLife(d, ids, provisioning.ContractLive)
+				b.wantLife(d, ids, contracts.StateLive)
 			}
 			if extended != 14 {
 				t.Errorf("%d contracts were extended in 200 days, want each twice", extended)
@@ -130,12 +132,12 @@ func TestKeeper(t *testing.T) {
 		d := b.deployer()
 		ids := b.live(d, 5)
 		b.travel(121 * day)
-		b.wantLife(d, ids, provisioning.ContractArchived)
+		b.wantLife(d, ids, contracts.StateExpired)
 		r := b.pass(d, never)
-		if len(r.Restored) != 5 || len(r.Undone) != 0 || r.FeeCharged == 0 {
+		if len(r.Restored) != 5 || len(r.Failed) != 0 || r.FeeCharged == 0 {
 			t.Errorf("%+v", r)
 		}
-		b.wantLife(d, ids, provisioning.ContractLive)
+		b.wantLife(d, ids, contracts.StateLive)
 		b.due()
 		if r := b.pass(d, never); !r.Empty() {
 			t.Errorf("another pass found %+v", r)
@@ -149,10 +151,10 @@ func TestKeeper(t *testing.T) {
 		b.must(b.net.Faults().ExpireContract(b.states(d, ids)[1].ContractID))
 		b.travel(100 * day)
 		r := b.pass(d, never)
-		if len(r.Restored) != 1 || len(r.Extended) < 2 || len(r.Undone) != 0 {
+		if len(r.Restored) != 1 || len(r.Extended) < 2 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
-		b.wantLife(d, ids, provisioning.ContractLive)
+		b.wantLife(d, ids, contracts.StateLive)
 	})
 
 	t.Run("ABatchThatIsTooExpensiveIsHalved", func(t *testing.T) {
@@ -164,7 +166,7 @@ func TestKeeper(t *testing.T) {
 		b.travel(95 * day)
 		b.due()
 		r := b.pass(b.deployer(func(o *soroban.Options) { o.MaxFee = 1_100_000 }), never)
-		if len(r.Extended) != 1 || r.Extended[0] != ids[2] || len(r.Undone) != 2 || !strings.Contains(r.Undone[ids[0]], "raise SOROBAN_MAX_FEE") {
+		if len(r.Extended) != 1 || r.Extended[0] != ids[2] || len(r.Failed) != 2 || !strings.Contains(r.Failed[ids[0]], "raise SOROBAN_MAX_FEE") {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -177,12 +179,12 @@ func TestKeeper(t *testing.T) {
 		keeper := b.keeper(b.deployer(channels(4)), never)
 		for _, days := range []uint32{100, 121} { // To be extended; to be restored.
 			b.travel(days * day)
-			r, err := keeper.All(t.Context(), nil)
+			r, err := keeper.ReconcileAll(t.Context(), nil)
 			b.must(err)
-			if len(r.Extended)+len(r.Restored) < len(ids) || len(r.Undone) != 0 {
-				t.Errorf("after %d days %d extended, %d restored, undone %v", days, len(r.Extended), len(r.Restored), r.Undone)
+			if len(r.Extended)+len(r.Restored) < len(ids) || len(r.Failed) != 0 {
+				t.Errorf("after %d days %d extended, %d restored, undone %v", days, len(r.Extended), len(r.Restored), r.Failed)
 			}
-			b.wantLife(d, ids, provisioning.ContractLive)
+			b.wantLife(d, ids, contracts.StateLive)
 		}
 	})
 
@@ -192,14 +194,14 @@ func TestKeeper(t *testing.T) {
 		b.travel(100 * day)
 		poor := b.deployer(func(o *soroban.Options) { o.MaxFee, o.MaxUploadFee = 100, 100 })
 		r := b.pass(poor, never)
-		if len(r.Undone) != 2 || !strings.Contains(r.Undone[ids[0]], "raise SOROBAN_MAX") {
+		if len(r.Failed) != 2 || !strings.Contains(r.Failed[ids[0]], "raise SOROBAN_MAX") {
 			t.Errorf("%+v", r)
 		}
-		if r := b.pass(b.deployer(), never); r.Looked != 0 {
+		if r := b.pass(b.deployer(), never); r.Checked != 0 {
 			t.Errorf("what was left is due at once: %+v", r)
 		}
 		b.due()
-		if r := b.pass(b.deployer(), never); len(r.Extended) != 2 || len(r.Undone) != 0 {
+		if r := b.pass(b.deployer(), never); len(r.Extended) != 2 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -214,16 +216,16 @@ func TestKeeper(t *testing.T) {
 			b.must(err)
 		}
 		r := b.pass(d, never)
-		if len(r.StatusSet) != 2 || len(r.Undone) != 0 {
+		if len(r.StatusSet) != 2 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
 		for i, s := range b.states(d, ids) {
-			if s.Archived != (i < 2) {
-				t.Errorf("contract %d says archived: %v", i, s.Archived)
+			if s.TenantArchived != (i < 2) {
+				t.Errorf("contract %d says archived: %v", i, s.TenantArchived)
 			}
 		}
 		b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL WHERE id = $1`, ids[0]) // Restored: there is no schema here.
-		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].Archived {
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].TenantArchived {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -236,7 +238,7 @@ func TestKeeper(t *testing.T) {
 		_, err := b.db.Archive(t.Context(), ids[0])
 		b.must(err)
 		b.must(b.net.Faults().Down())
-		if _, err := b.keeper(d, never).Pass(t.Context()); provisioning.KindOf(err) != provisioning.KindTransient {
+		if _, err := b.keeper(d, never).Pass(t.Context()); errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
 		b.must(b.net.Faults().Up())
@@ -253,7 +255,7 @@ func TestKeeper(t *testing.T) {
 		k := b.keeper(d, never)
 		r, err := k.Anchor(t.Context(), ids[0])
 		b.must(err)
-		if len(r.Anchored) != 1 || len(r.Undone) != 0 {
+		if len(r.Anchored) != 1 || len(r.Failed) != 0 {
 			t.Fatalf("%+v", r)
 		}
 		var head []byte
@@ -266,12 +268,12 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("the same head was anchored again: %+v, %v", r, err)
 		}
 		b.due()
-		if r := b.pass(d, provisioning.KeeperOptions{AnchorEvery: time.Hour}); len(r.Anchored) != 0 {
+		if r := b.pass(d, contracts.ReconcilerOptions{AnchorInterval: time.Hour}); len(r.Anchored) != 0 {
 			t.Errorf("anchored before its time: %+v", r)
 		}
 		b.exec(`UPDATE tenants SET created_at = now() - interval '2 hours'`)
 		b.due()
-		if r := b.pass(d, provisioning.KeeperOptions{AnchorEvery: time.Hour}); len(r.Anchored) != 1 {
+		if r := b.pass(d, contracts.ReconcilerOptions{AnchorInterval: time.Hour}); len(r.Anchored) != 1 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -281,27 +283,27 @@ func TestKeeper(t *testing.T) {
 		ids := b.live(b.deployer(), 6)
 		other := soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
 		d := b.deployer(channels(3), func(o *soroban.Options) { o.Code = other })
-		var seen []provisioning.UpgradeProgress
-		total, err := b.keeper(d, never).Upgrade(t.Context(), provisioning.UpgradeOptions{
-			Progress: func(p provisioning.UpgradeProgress) { seen = append(seen, p) },
+		var seen []contracts.UpgradeProgress
+		total, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{
+			Progress: func(p contracts.UpgradeProgress) { seen = append(seen, p) },
 		})
 		b.must(err)
-		if total != 6 || len(seen) < 3 || seen[len(seen)-1] != (provisioning.UpgradeProgress{Done: 6, Total: 6}) {
+		if total != 6 || len(seen) < 3 || seen[len(seen)-1] != (contracts.UpgradeProgress{Done: 6, Total: 6}) {
 			t.Errorf("%d, %+v", total, seen)
 		}
 		for _, s := range b.states(d, ids) {
-			if s.Outdated || s.WasmHash != d.CodeHash() || s.Life != provisioning.ContractLive {
+			if s.Outdated || s.WasmHash != d.CurrentCode() || s.State != contracts.StateLive {
 				t.Errorf("%+v", s)
 			}
 		}
 		if n := b.count()["UPLOAD SUCCEEDED"]; n != 2 {
 			t.Errorf("%d uploads", n)
 		}
-		if total, err := b.keeper(d, never).Upgrade(t.Context(), provisioning.UpgradeOptions{}); total != 0 || err != nil {
+		if total, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{}); total != 0 || err != nil {
 			t.Errorf("again: %d, %v", total, err)
 		}
 		// An older program meets code that it does not know.
-		if s := b.states(b.deployer(), ids[:1])[0]; s.Life != provisioning.ContractForeign || !strings.Contains(s.Fault, "it runs code") {
+		if s := b.states(b.deployer(), ids[:1])[0]; s.State != contracts.StateMismatch || !strings.Contains(s.Mismatch, "it runs code") {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -313,9 +315,9 @@ func TestKeeper(t *testing.T) {
 			o.Code = soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
 			o.MaxFee = 1000
 		})
-		_, err := b.keeper(d, never).Upgrade(t.Context(), provisioning.UpgradeOptions{})
-		wantKind(t, err, provisioning.KindPermanent)
-		if text := provisioning.SafeMessage(err); !strings.Contains(text, "no other was touched") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
+		_, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{})
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "no other was touched") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
 			t.Error(text)
 		}
 		var planned int
@@ -323,7 +325,7 @@ func TestKeeper(t *testing.T) {
 		if planned != 1 || b.count()["UPGRADE SUCCEEDED"] != 0 {
 			t.Errorf("%d planned, %v", planned, b.count())
 		}
-		b.wantLife(b.deployer(), ids, provisioning.ContractLive)
+		b.wantLife(b.deployer(), ids, contracts.StateLive)
 	})
 
 	t.Run("DeploysAnewOnANetworkThatWasBegunAnew", func(t *testing.T) {
@@ -334,13 +336,13 @@ func TestKeeper(t *testing.T) {
 		b.must(err)
 		b.reset()
 		d := b.deployer(func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} })
-		b.wantLife(d, ids, provisioning.ContractMissing)
+		b.wantLife(d, ids, contracts.StateMissing)
 		b.due()
-		if r := b.pass(d, never); len(r.Redeployed) != 3 || len(r.Undone) != 0 {
+		if r := b.pass(d, never); len(r.Redeployed) != 3 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
-		b.wantLife(d, ids, provisioning.ContractLive)
-		if r := b.pass(d, never); len(r.StatusSet) != 1 || !b.states(d, ids)[0].Archived {
+		b.wantLife(d, ids, contracts.StateLive)
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || !b.states(d, ids)[0].TenantArchived {
 			t.Errorf("what is new says the wrong thing: %+v", r)
 		}
 	})
@@ -350,7 +352,7 @@ func TestKeeper(t *testing.T) {
 		d := b.deployer(channels(3))
 		b.live(d, 8)
 		b.travel(100 * day)
-		reports := make(chan provisioning.KeeperReport, 4)
+		reports := make(chan contracts.Report, 4)
 		for range 4 {
 			go func() {
 				r, err := b.keeper(b.deployer(channels(3)), never).Pass(t.Context())
@@ -363,7 +365,7 @@ func TestKeeper(t *testing.T) {
 		looked, extended := 0, 0
 		for range 4 {
 			r := <-reports
-			looked, extended = looked+r.Looked, extended+len(r.Extended)
+			looked, extended = looked+r.Checked, extended+len(r.Extended)
 		}
 		if looked != 8 || extended != 8 {
 			t.Errorf("%d looked at, %d extended", looked, extended)

@@ -9,7 +9,8 @@ import (
 
 	"github.com/stellar/go-stellar-sdk/keypair"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
@@ -54,8 +55,8 @@ type Options struct {
 	// hang for as long as ctx lasts. Default: one with DefaultTimeout.
 	HTTPClient *http.Client
 	// Clock is for the pauses alone; the network's own time decides what has
-	// expired. Default: provisioning.SystemClock.
-	Clock provisioning.Clock
+	// expired. Default: clock.System.
+	Clock clock.Clock
 	// PollInterval is the mean pause between two questions about a transaction.
 	// Default: DefaultPollInterval; negative is refused.
 	PollInterval time.Duration
@@ -83,7 +84,7 @@ func (o Options) withDefaults() Options {
 		o.HTTPClient = newHTTPClient()
 	}
 	if o.Clock == nil {
-		o.Clock = provisioning.SystemClock{}
+		o.Clock = clock.System{}
 	}
 	if o.PollInterval == 0 {
 		o.PollInterval = DefaultPollInterval
@@ -105,7 +106,7 @@ func newHTTPClient() *http.Client {
 // seed is a secret, and the address may hold one.
 func (o Options) validate() (*keypair.Full, error) {
 	invalid := func(format string, args ...any) error {
-		return provisioning.Errorf(provisioning.KindInvalid, "configure soroban", format, args...)
+		return errs.Errorf(errs.KindInvalid, "configure soroban", format, args...)
 	}
 	if o.Passphrase == "" {
 		return nil, invalid("SOROBAN_NETWORK_PASSPHRASE is empty; choose a network with SOROBAN_NETWORK or give its passphrase")

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
@@ -38,8 +38,8 @@ func TestNew_Refuses(t *testing.T) {
 			o := soroban.Options{Passphrase: "p", RPCURL: "https://rpc.example/key", DeployerSecret: key.Seed()}
 			c.change(&o)
 			_, err := soroban.New(o)
-			wantKind(t, err, provisioning.KindInvalid)
-			if !strings.Contains(provisioning.SafeMessage(err), c.word) {
+			wantKind(t, err, errs.KindInvalid)
+			if !strings.Contains(errs.SafeMessage(err), c.word) {
 				t.Errorf("%v", err)
 			}
 			if text := fmt.Sprintf("%+v", err); strings.Contains(text, key.Seed()[:55]) || strings.Contains(text, "key:secret") {
@@ -115,7 +115,7 @@ func TestContractID(t *testing.T) {
 	t.Run("RefusesWhatIsNoAccount", func(t *testing.T) {
 		t.Parallel()
 		_, err := soroban.ContractID("p", "GABC", tenant)
-		wantKind(t, err, provisioning.KindInvalid)
+		wantKind(t, err, errs.KindInvalid)
 	})
 
 	t.Run("HashesAreApart", func(t *testing.T) {

@@ -13,8 +13,10 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // rivals are others who want the same few places in a ledger, and pay for them.
@@ -77,10 +79,10 @@ func TestDeployer_Congestion(t *testing.T) {
 			b.deploy(d, b.begin())
 			run := b.begin()
 			b.net.Faults().HoldQueue(true) // It is taken, and not let into a ledger.
-			var first provisioning.StellarTransaction
+			var first txlog.Transaction
 			_, err := d.Deploy(t.Context(), run.Tenant, watched{
-				Journal:     b.db.Journal(run),
-				afterStore:  func(tx provisioning.StellarTransaction) { first = tx },
+				Log:         b.db.Journal(run),
+				afterStore:  func(tx txlog.Transaction) { first = tx },
 				afterOutbid: func() { b.net.Faults().HoldQueue(false) },
 			})
 			b.must(err)
@@ -112,8 +114,8 @@ func TestDeployer_Congestion(t *testing.T) {
 		run := b.begin()
 		b.net.Faults().HoldQueue(true)
 		ctx, die := context.WithCancel(t.Context())
-		_, err := d.Deploy(ctx, run.Tenant, watched{Journal: b.db.Journal(run), killed: true, afterOutbid: die})
-		wantKind(t, err, provisioning.KindCancelled)
+		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), killed: true, afterOutbid: die})
+		wantKind(t, err, errs.KindCancelled)
 		b.net.Faults().HoldQueue(false)
 		next := b.restart(run)
 		b.deploy(b.deployer(channels(2)), next)
@@ -171,7 +173,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		defer cancel()
 		_, err := d.Deploy(ctx, run.Tenant, b.db.Journal(run))
 		crowd.leave()
-		if kind := provisioning.KindOf(err); err != nil && kind != provisioning.KindPermanent && kind != provisioning.KindTransient {
+		if kind := errs.KindOf(err); err != nil && kind != errs.KindPermanent && kind != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
 		var most int64

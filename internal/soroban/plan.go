@@ -4,12 +4,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // act is one step of the way: a transaction, of one operation but where it funds channels.
 type act struct {
-	purpose provisioning.TransactionPurpose
+	purpose txlog.Purpose
 	what    string // For messages: "the creation of the contract".
 	body    xdr.OperationBody
 	restore []xdr.LedgerKey // With PurposeRestore: what to bring back.
@@ -48,7 +48,7 @@ func (d *Deployer) plan(t target, v view) (*act, error) {
 func (d *Deployer) upload() *act {
 	wasm := d.opts.Code.Wasm
 	return &act{
-		purpose: provisioning.PurposeUpload, what: "the upload of the contract's code (once per network)",
+		purpose: txlog.PurposeUpload, what: "the upload of the contract's code (once per network)",
 		body: invoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}),
 
 		ceiling: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE", shared: true,
@@ -59,7 +59,7 @@ func (d *Deployer) create(t target) *act {
 	code, tenant := d.code, TenantHash(t.tenant)
 	admin, hash := accountAddress(d.account), xdr.ScBytes(tenant[:])
 	return &act{
-		purpose: provisioning.PurposeCreate, what: "the creation of the contract",
+		purpose: txlog.PurposeCreate, what: "the creation of the contract",
 		body: invoke(xdr.HostFunction{
 			Type: xdr.HostFunctionTypeHostFunctionTypeCreateContractV2,
 			CreateContractV2: &xdr.CreateContractArgsV2{
@@ -82,7 +82,7 @@ func (d *Deployer) restoreArchived(t target, v view) *act {
 		return d.restoreCode(d.code)
 	}
 	return &act{
-		purpose: provisioning.PurposeRestore, what: "the restoring of the contract", restore: []xdr.LedgerKey{instanceKey(t.id)},
+		purpose: txlog.PurposeRestore, what: "the restoring of the contract", restore: []xdr.LedgerKey{instanceKey(t.id)},
 		body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
 		ceiling: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: t.tenant, subject: t.address,
 	}
@@ -90,7 +90,7 @@ func (d *Deployer) restoreArchived(t target, v view) *act {
 
 func (d *Deployer) restoreCode(hash xdr.Hash) *act {
 	return &act{
-		purpose: provisioning.PurposeRestore, what: "the restoring of the contract's code (once per network)",
+		purpose: txlog.PurposeRestore, what: "the restoring of the contract's code (once per network)",
 		body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
 		restore: []xdr.LedgerKey{codeKey(hash)},
 		ceiling: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE", shared: true,

@@ -9,7 +9,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/protocols/stellarcore"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 const (
@@ -35,7 +36,7 @@ const (
 // no others, as often as it takes; the network applies them once at most.
 type pursuit struct {
 	d  *Deployer
-	tx provisioning.StellarTransaction
+	tx txlog.Transaction
 	// source carries the transaction, contract is what it is about.
 	source   xdr.AccountId
 	contract xdr.ContractId
@@ -57,7 +58,7 @@ type pursuit struct {
 	since     time.Time
 }
 
-func (d *Deployer) pursue(tx provisioning.StellarTransaction) (*pursuit, error) {
+func (d *Deployer) pursue(tx txlog.Transaction) (*pursuit, error) {
 	source, err := registryAccount("stellar_transactions.source", tx.Source)
 	if err != nil {
 		return nil, err
@@ -188,8 +189,8 @@ func (p *pursuit) withdraw(end ending, ledger uint32) {
 func (p *pursuit) unsent(err error) (*ending, error) {
 	var remote *remoteError
 	if errors.As(err, &remote) && remote.code == codeInvalidParams {
-		return p.refuse(ending{err: err, TransactionOutcome: provisioning.TransactionOutcome{
-			State: provisioning.TransactionRejected, Detail: "not readable by the server",
+		return p.refuse(ending{err: err, Outcome: txlog.Outcome{
+			State: txlog.StateRejected, Detail: "not readable by the server",
 		}}), nil
 	}
 	p.uncertain = true
@@ -226,7 +227,7 @@ func (p *pursuit) ask(ctx context.Context) (*ending, error) {
 func (p *pursuit) fault(err error) error {
 	p.faults++
 	p.cause = err
-	if p.faults > maxFaults || provisioning.KindOf(err) != provisioning.KindTransient {
+	if p.faults > maxFaults || errs.KindOf(err) != errs.KindTransient {
 		return err
 	}
 	return nil
@@ -240,7 +241,7 @@ func (p *pursuit) notStalled(ledger uint32) error {
 	if now.Sub(p.since) < stallPatience {
 		return nil
 	}
-	return provisioning.Errorf(provisioning.KindTransient, "wait for transaction",
+	return errs.Errorf(errs.KindTransient, "wait for transaction",
 		"the network, or the server's knowledge of it, stands still at ledger %d; the next run finds out what became of the transaction", ledger)
 }
 
@@ -321,28 +322,28 @@ func (p *pursuit) rival(ctx context.Context, v view) (*ending, error) {
 // Where one look cannot tell, it counts as applied: the work that it was for looks
 // at the ledger anyway, and does again what is missing there.
 func (p *pursuit) byEffect(v view) *ending {
-	end := ending{TransactionOutcome: provisioning.TransactionOutcome{
-		State: provisioning.TransactionSucceeded, Detail: "its record is gone from the server; the ledger shows its effect",
+	end := ending{Outcome: txlog.Outcome{
+		State: txlog.StateSucceeded, Detail: "its record is gone from the server; the ledger shows its effect",
 	}}
 	there := v.instance
 	switch p.tx.Purpose {
-	case provisioning.PurposeCreate:
-	case provisioning.PurposeUpload:
+	case txlog.PurposeCreate:
+	case txlog.PurposeUpload:
 		there = v.code
-	case provisioning.PurposeRestore:
+	case txlog.PurposeRestore:
 		if p.tx.ContractID == "" {
 			there = v.code
 		}
-	case provisioning.PurposeExtend, provisioning.PurposeFund, provisioning.PurposeStatus, provisioning.PurposeAnchor, provisioning.PurposeUpgrade:
+	case txlog.PurposeExtend, txlog.PurposeFund, txlog.PurposeStatus, txlog.PurposeAnchor, txlog.PurposeUpgrade:
 		end.Detail = "its record is gone from the server; its number is used"
 		return &end
 	}
-	if there == missing || there == archived && p.tx.Purpose == provisioning.PurposeRestore {
+	if there == missing || there == archived && p.tx.Purpose == txlog.PurposeRestore {
 		if p.refusal != nil && p.refusal.code == xdr.TransactionResultCodeTxBadSeq {
 			refused := *p.refusal // Another one took the number, and this one had no effect.
 			return &refused
 		}
-		end.State, end.Detail = provisioning.TransactionFailed, "its record is gone from the server; the ledger shows no effect of it"
+		end.State, end.Detail = txlog.StateFailed, "its record is gone from the server; the ledger shows no effect of it"
 	}
 	return &end
 }
@@ -350,10 +351,10 @@ func (p *pursuit) byEffect(v view) *ending {
 // dead is the end of a transaction that was never applied and never can be. A
 // refusal on the way says why.
 func (p *pursuit) dead() *ending {
-	end := ending{TransactionOutcome: provisioning.TransactionOutcome{State: provisioning.TransactionExpired}}
+	end := ending{Outcome: txlog.Outcome{State: txlog.StateExpired}}
 	if p.refusal != nil {
 		end = *p.refusal
-		end.State = provisioning.TransactionExpired
+		end.State = txlog.StateExpired
 	}
 	return &end
 }

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 const (
@@ -52,14 +54,14 @@ func (c *chaos) deploy(run *provisioning.Run) bool {
 	c.net.Faults().Reset()
 	ctx, die := context.WithCancel(c.t.Context())
 	defer die()
-	w := watched{Journal: c.db.Journal(*run), killed: c.rand.IntN(2) == 0}
+	w := watched{Log: c.db.Journal(*run), killed: c.rand.IntN(2) == 0}
 	watch := &wire{}
 	for range 1 + c.rand.IntN(3) {
 		c.strike(&w, watch, die)
 	}
 	_, err := c.deployer(func(o *soroban.Options) { o.HTTPClient = watch.client() }).Deploy(ctx, run.Tenant, w)
-	switch kind := provisioning.KindOf(err); {
-	case kind == provisioning.KindTransient, kind == provisioning.KindCancelled:
+	switch kind := errs.KindOf(err); {
+	case kind == errs.KindTransient, kind == errs.KindCancelled:
 	case err != nil:
 		c.t.Fatalf("tenant %s: %v", run.Tenant.Name, err)
 	}
@@ -89,7 +91,7 @@ func (c *chaos) strike(w *watched, watch *wire, die func()) {
 	case 5:
 		f.Lag(uint32(n))
 	case 6:
-		w.afterStore = func(provisioning.StellarTransaction) { die() }
+		w.afterStore = func(txlog.Transaction) { die() }
 	case 7:
 		watch.after = func(string, []byte) []byte { at(); return nil }
 	case 8:

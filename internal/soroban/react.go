@@ -5,7 +5,8 @@ import (
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // How often a deployment tries again before it leaves that to the pipeline, or
@@ -19,7 +20,7 @@ const (
 // attempt is an act with the transaction that was made of it, and its end.
 type attempt struct {
 	act      *act
-	tx       provisioning.StellarTransaction
+	tx       txlog.Transaction
 	end      ending
 	resource int64
 	carrier  *carrier
@@ -30,10 +31,10 @@ type attempt struct {
 // another round, an error for the end.
 func (w *work) react(ctx context.Context, at attempt) error {
 	switch at.end.State { //nolint:exhaustive // the others did nothing
-	case provisioning.TransactionSucceeded:
+	case txlog.StateSucceeded:
 		w.floor = 0
 		return nil
-	case provisioning.TransactionFailed:
+	case txlog.StateFailed:
 		return w.failed(at)
 	}
 	if err := w.hopeless(ctx, at); err != nil {
@@ -44,7 +45,7 @@ func (w *work) react(ctx context.Context, at attempt) error {
 		w.fees.drop()
 	}
 	if w.tries++; w.tries > maxTries {
-		return provisioning.Errorf(provisioning.KindTransient, "send transaction",
+		return errs.Errorf(errs.KindTransient, "send transaction",
 			"the network did not take the transaction for %s in %d tries; %s", at.act.what, w.tries, lastWord(at.end))
 	}
 	return w.rpc.rest.backoff(ctx, w.tries, nil)
@@ -64,11 +65,11 @@ func (w *work) failed(at attempt) error {
 	if w.failures++; w.failures <= maxFailures {
 		return nil
 	}
-	kind, advice := provisioning.KindPermanent, "look it up by its hash"
+	kind, advice := errs.KindPermanent, "look it up by its hash"
 	if at.end.tooScarce() {
-		kind, advice = provisioning.KindTransient, "the network's state changed between simulation and execution"
+		kind, advice = errs.KindTransient, "the network's state changed between simulation and execution"
 	}
-	return provisioning.Errorf(kind, "apply transaction", "%s failed on the ledger with %s, at a fee of %s (transaction %s); %s",
+	return errs.Errorf(kind, "apply transaction", "%s failed on the ledger with %s, at a fee of %s (transaction %s); %s",
 		at.act.what, at.end.Detail, xlm(at.end.FeeCharged), at.tx.Hash, advice)
 }
 
@@ -78,7 +79,7 @@ func (w *work) failed(at attempt) error {
 func (w *work) hopeless(ctx context.Context, at attempt) error {
 	end := at.end
 	refuse := func(format string, args ...any) error {
-		return provisioning.Wrap(end.err, provisioning.KindPermanent, "send transaction", format, args...)
+		return errs.Wrap(end.err, errs.KindPermanent, "send transaction", format, args...)
 	}
 	badKey := func() error {
 		return refuse("the account %s does not accept the signature of its own key (%s); its signers or thresholds were changed, "+
@@ -143,6 +144,6 @@ func (w *work) puzzled(ctx context.Context, a *act, fault *simulationError) erro
 	if fault.code != "" {
 		reason = "the host's error is " + fault.code
 	}
-	return provisioning.Wrap(fault, provisioning.KindPermanent, "simulate transaction",
+	return errs.Wrap(fault, errs.KindPermanent, "simulate transaction",
 		"the simulation of %s fails; %s", a.what, reason)
 }

@@ -10,10 +10,13 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // TestDeployer_SurvivesTheWire: an answer is lost, late or wrong, and still there
@@ -59,10 +62,10 @@ func TestDeployer_Reacts(t *testing.T) {
 	t.Parallel()
 
 	// deployWatched deploys with moments to step in and wants success.
-	deployWatched := func(b *testBundle, w watched, change ...func(*soroban.Options)) (provisioning.Run, provisioning.Contract) {
+	deployWatched := func(b *testBundle, w watched, change ...func(*soroban.Options)) (provisioning.Run, contracts.Contract) {
 		b.t.Helper()
 		run := b.begin()
-		w.Journal = b.db.Journal(run)
+		w.Log = b.db.Journal(run)
 		c, err := b.deployer(change...).Deploy(b.t.Context(), run.Tenant, w)
 		b.must(err)
 		b.wantContract(run, c)
@@ -80,7 +83,7 @@ func TestDeployer_Reacts(t *testing.T) {
 			}
 			return nil
 		}}
-		deployWatched(b, watched{beforeStore: func(provisioning.StellarTransaction) {
+		deployWatched(b, watched{beforeStore: func(txlog.Transaction) {
 			if stored++; stored == 2 {
 				b.net.Faults().HoldQueue(false)
 			}
@@ -92,7 +95,7 @@ func TestDeployer_Reacts(t *testing.T) {
 	t.Run("TooLate", func(t *testing.T) {
 		b := setup(t)
 		expire := once(1, b.expire)
-		deployWatched(b, watched{afterStore: func(provisioning.StellarTransaction) { expire() }})
+		deployWatched(b, watched{afterStore: func(txlog.Transaction) { expire() }})
 		counts := b.count()
 		if counts["UPLOAD REJECTED"] == 0 || counts["CREATE SUCCEEDED"] != 1 {
 			t.Errorf("%v", counts)
@@ -104,7 +107,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b := setup(t)
 		cost := int64(0)
 		steal := once(2, func() { cost = b.foreign(payment(b.key.Address(), 1)) })
-		deployWatched(b, watched{afterStore: func(provisioning.StellarTransaction) { steal() }})
+		deployWatched(b, watched{afterStore: func(txlog.Transaction) { steal() }})
 		b.wantCount(map[string]int{"UPLOAD SUCCEEDED": 1, "CREATE REJECTED": 1, "CREATE SUCCEEDED": 1})
 		b.wantBooksToMatch(1, 1, cost)
 	})
@@ -119,7 +122,7 @@ func TestDeployer_Reacts(t *testing.T) {
 				cost = b.foreign(payment(b.key.Address(), 1))
 			}
 		})}
-		deployWatched(b, watched{afterStore: func(provisioning.StellarTransaction) { lose() }},
+		deployWatched(b, watched{afterStore: func(txlog.Transaction) { lose() }},
 			func(o *soroban.Options) { o.HTTPClient = w.client() })
 		b.wantCount(map[string]int{"UPLOAD SUCCEEDED": 1, "CREATE REJECTED": 1, "CREATE SUCCEEDED": 1})
 		b.wantBooksToMatch(1, 1, cost)
@@ -200,7 +203,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		}}
 		run := b.begin()
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient, o.Clock = w.client(), hurried{began: time.Now()} })
-		b.refused(d, run, provisioning.KindTransient, "stands still at ledger")
+		b.refused(d, run, errs.KindTransient, "stands still at ledger")
 		b.deploy(b.deployer(), run)
 		b.wantBooksToMatch(1, 0, 0)
 	})
@@ -209,7 +212,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b := setup(t)
 		var fees []int64
 		refuse := answering(xdr.TransactionResultCodeTxInsufficientFee, 5000, 2)
-		_, c := deployWatched(b, watched{afterStore: func(tx provisioning.StellarTransaction) { fees = append(fees, tx.MaxFee) }},
+		_, c := deployWatched(b, watched{afterStore: func(tx txlog.Transaction) { fees = append(fees, tx.MaxFee) }},
 			func(o *soroban.Options) { o.HTTPClient = refuse.client() })
 		if len(fees) != 4 || fees[1] != fees[0]+100 || fees[2] != fees[0]+300 || c.TransactionHash == "" {
 			t.Errorf("%v", fees)
@@ -220,14 +223,14 @@ func TestDeployer_Reacts(t *testing.T) {
 		b := setup(t)
 		refuse := answering(xdr.TransactionResultCodeTxInsufficientFee, 2_000_000_000, 100)
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = refuse.client() })
-		b.refused(d, b.begin(), provisioning.KindPermanent, "the upload of the contract's code", "above the ceiling of 100 XLM", "SOROBAN_MAX_UPLOAD_FEE", "2000000000")
+		b.refused(d, b.begin(), errs.KindPermanent, "the upload of the contract's code", "above the ceiling of 100 XLM", "SOROBAN_MAX_UPLOAD_FEE", "2000000000")
 	})
 
 	t.Run("GivesUpOnANetworkThatTakesNothing", func(t *testing.T) {
 		b := setup(t)
 		refuse := answering(xdr.TransactionResultCodeTxInternalError, 0, 1000)
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = refuse.client() })
-		b.refused(d, b.begin(), provisioning.KindTransient, "txINTERNAL_ERROR", "in 5 tries")
+		b.refused(d, b.begin(), errs.KindTransient, "txINTERNAL_ERROR", "in 5 tries")
 	})
 
 	t.Run("RestoresWhatIsArchived", func(t *testing.T) {
@@ -260,7 +263,7 @@ func TestDeployer_Reacts(t *testing.T) {
 			b.must(b.net.Faults().Down())
 			clock.after(3, func() { b.must(b.net.Faults().Up()) })
 		})
-		deployWatched(b, watched{afterStore: func(provisioning.StellarTransaction) { down() }},
+		deployWatched(b, watched{afterStore: func(txlog.Transaction) { down() }},
 			func(o *soroban.Options) { o.Clock = clock })
 		b.wantBooksToMatch(1, 0, 0)
 	})
@@ -269,9 +272,9 @@ func TestDeployer_Reacts(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		down := once(1, func() { b.must(b.net.Faults().Down()) })
-		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Journal: b.db.Journal(run),
-			afterStore: func(provisioning.StellarTransaction) { down() }})
-		wantKind(t, err, provisioning.KindTransient)
+		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.Journal(run),
+			afterStore: func(txlog.Transaction) { down() }})
+		wantKind(t, err, errs.KindTransient)
 		b.wantCount(map[string]int{"UPLOAD SIGNED": 1})
 		b.must(b.net.Faults().Up())
 		b.deploy(b.deployer(), run)

@@ -3,7 +3,7 @@ package soroban
 import (
 	"context"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Ready is what there is to say of a deployer before it deploys anything.
@@ -20,7 +20,7 @@ const leastForTenant = 1_000_000
 // error is for a network that did not answer.
 func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	if err := d.checkNetwork(ctx); err != nil {
-		if provisioning.KindOf(err) == provisioning.KindPermanent {
+		if errs.KindOf(err) == errs.KindPermanent {
 			return Ready{Network: err}, nil
 		}
 		return Ready{}, err

@@ -8,17 +8,18 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
 // refused deploys and wants a refusal that says all of these words.
-func (b *testBundle) refused(d *soroban.Deployer, run provisioning.Run, kind provisioning.Kind, words ...string) {
+func (b *testBundle) refused(d *soroban.Deployer, run provisioning.Run, kind errs.Kind, words ...string) {
 	b.t.Helper()
 	_, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
 	wantKind(b.t, err, kind)
-	message := provisioning.SafeMessage(err)
+	message := errs.SafeMessage(err)
 	b.t.Log(message)
 	for _, word := range words {
 		if !strings.Contains(message, word) {
@@ -43,14 +44,14 @@ func TestDeployer_Refuses(t *testing.T) {
 	t.Run("ServerOfAnotherNetwork", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(func(o *soroban.Options) { o.Passphrase = "Test SDF Network ; September 2015" })
-		b.refused(d, b.begin(), provisioning.KindPermanent,
+		b.refused(d, b.begin(), errs.KindPermanent,
 			"Test SDF Network ; September 2015", b.net.Passphrase(), "SOROBAN_NETWORK", "SOROBAN_RPC_URL")
 		b.wantNothingSent()
 	})
 
 	t.Run("MissingAccount", func(t *testing.T) {
 		b := setupUnfunded(t)
-		b.refused(b.deployer(), b.begin(), provisioning.KindPermanent, b.key.Address(), "fund it")
+		b.refused(b.deployer(), b.begin(), errs.KindPermanent, b.key.Address(), "fund it")
 		b.wantNothingSent()
 	})
 
@@ -59,7 +60,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b.must(b.net.Fund(b.key.Address(), 12_345_678))
 		b.first = int64(b.account().SeqNum)
 		run := b.begin()
-		b.refused(b.deployer(), run, provisioning.KindPermanent, b.key.Address(), "1.2345678 XLM", "the upload of", "reserve of 1 XLM", "send it at least")
+		b.refused(b.deployer(), run, errs.KindPermanent, b.key.Address(), "1.2345678 XLM", "the upload of", "reserve of 1 XLM", "send it at least")
 		b.wantCount(map[string]int{"UPLOAD REJECTED": 1})
 		b.must(b.net.Fund(b.key.Address(), funding-12_345_678))
 		b.deploy(b.deployer(), run)
@@ -70,7 +71,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		d := b.deployer(func(o *soroban.Options) { o.MaxFee = 5000 })
-		b.refused(d, run, provisioning.KindPermanent, "the creation of the contract", "stroops", "ceiling of 0.0005 XLM", "raise SOROBAN_MAX_FEE to at least")
+		b.refused(d, run, errs.KindPermanent, "the creation of the contract", "stroops", "ceiling of 0.0005 XLM", "raise SOROBAN_MAX_FEE to at least")
 		b.wantCount(map[string]int{"UPLOAD SUCCEEDED": 1})
 		b.deploy(b.deployer(), run)
 		b.wantBooksToMatch(1, 0, 0)
@@ -79,7 +80,7 @@ func TestDeployer_Refuses(t *testing.T) {
 	t.Run("UploadAboveItsCeiling", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(func(o *soroban.Options) { o.MaxUploadFee = 100 })
-		b.refused(d, b.begin(), provisioning.KindPermanent, "once per network", "raise SOROBAN_MAX_UPLOAD_FEE to at least")
+		b.refused(d, b.begin(), errs.KindPermanent, "once per network", "raise SOROBAN_MAX_UPLOAD_FEE to at least")
 		b.wantNothingSent()
 	})
 
@@ -88,23 +89,23 @@ func TestDeployer_Refuses(t *testing.T) {
 		none := xdr.Uint32(0)
 		signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
 		b.foreign(xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
-		b.refused(b.deployer(), b.begin(), provisioning.KindPermanent, b.key.Address(), "signature", "txBAD_AUTH")
+		b.refused(b.deployer(), b.begin(), errs.KindPermanent, b.key.Address(), "signature", "txBAD_AUTH")
 		b.wantCount(map[string]int{"UPLOAD REJECTED": 1})
 	})
 
 	t.Run("AddressWithoutServer", func(t *testing.T) {
 		b := setup(t)
 		b.must(b.net.Faults().Down())
-		b.refused(b.deployer(), b.begin(), provisioning.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
+		b.refused(b.deployer(), b.begin(), errs.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
 	})
 
 	t.Run("AddressOfSomethingElse", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(func(o *soroban.Options) { o.RPCURL = b.net.FriendbotURL() })
 		_, err := d.Deploy(t.Context(), b.begin().Tenant, nil)
-		wantKind(t, err, provisioning.KindPermanent)
-		if !strings.Contains(provisioning.SafeMessage(err), "SOROBAN_RPC_URL") {
-			t.Error(provisioning.SafeMessage(err))
+		wantKind(t, err, errs.KindPermanent)
+		if !strings.Contains(errs.SafeMessage(err), "SOROBAN_RPC_URL") {
+			t.Error(errs.SafeMessage(err))
 		}
 	})
 
@@ -131,7 +132,7 @@ func TestDeployer_Refuses(t *testing.T) {
 			run := b.begin()
 			c.make(b, run)
 			b.net.Faults().Reset()
-			b.refused(b.deployer(), run, provisioning.KindPermanent, b.contractID(run), c.word)
+			b.refused(b.deployer(), run, errs.KindPermanent, b.contractID(run), c.word)
 			b.wantNothingSent()
 		})
 	}

@@ -9,7 +9,9 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // How many contracts one transaction extends or restores. A restored entry is read
@@ -20,42 +22,42 @@ const (
 )
 
 // RenewContracts brings back what is archived, then extends what ends within
-// provisioning.RenewAhead, code before contracts.
+// contracts.RenewAhead, code before contracts.
 func (d *Deployer) RenewContracts(
-	ctx context.Context, journal provisioning.Journal, contracts []provisioning.ContractState,
-) (provisioning.Renewal, error) {
+	ctx context.Context, journal txlog.Log, snapshots []contracts.Snapshot,
+) (contracts.Renewal, error) {
 	if err := d.checkNetwork(ctx); err != nil {
-		return provisioning.Renewal{}, err
+		return contracts.Renewal{}, err
 	}
 	r := &renewal{work: work{Deployer: d, journal: journal}}
-	err := r.run(ctx, contracts)
+	err := r.run(ctx, snapshots)
 	r.done.FeeCharged = r.contract.FeeCharged
 	return r.done, err
 }
 
 type renewal struct {
 	work
-	done provisioning.Renewal
+	done contracts.Renewal
 }
 
 // subject is a contract of a batch.
 type subject struct {
-	state provisioning.ContractState
+	state contracts.Snapshot
 	key   xdr.LedgerKey
-	life  provisioning.ContractLife // Of its own entry, without its code's.
+	life  contracts.State // Of its own entry, without its code's.
 }
 
-func (r *renewal) run(ctx context.Context, contracts []provisioning.ContractState) error {
-	errs := []error{r.codes(ctx, contracts)}
+func (r *renewal) run(ctx context.Context, snapshots []contracts.Snapshot) error {
+	errs := []error{r.codes(ctx, snapshots)}
 	for _, pass := range []struct {
-		life provisioning.ContractLife
+		life contracts.State
 		size int
 		act  func([]subject) *act
 	}{
-		{provisioning.ContractArchived, restoreAtOnce, r.restoring},
-		{provisioning.ContractExpiring, extendAtOnce, r.extending},
+		{contracts.StateExpired, restoreAtOnce, r.restoring},
+		{contracts.StateExpiring, extendAtOnce, r.extending},
 	} {
-		subjects, err := r.look(ctx, contracts)
+		subjects, err := r.look(ctx, snapshots)
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
@@ -73,7 +75,7 @@ func (r *renewal) run(ctx context.Context, contracts []provisioning.ContractStat
 }
 
 // look reads the contracts' own entries again: what an earlier pass has done shows.
-func (r *renewal) look(ctx context.Context, contracts []provisioning.ContractState) ([]subject, error) {
+func (r *renewal) look(ctx context.Context, contracts []contracts.Snapshot) ([]subject, error) {
 	var all []subject
 	for begin := 0; begin < len(contracts); begin += maxKeys {
 		some := contracts[begin:min(begin+maxKeys, len(contracts))]
@@ -121,14 +123,14 @@ func (r *renewal) batch(ctx context.Context, batch []subject, actOf func([]subje
 	switch {
 	case err == nil:
 		list := &r.done.Extended
-		if a.purpose == provisioning.PurposeRestore {
+		if a.purpose == txlog.PurposeRestore {
 			list = &r.done.Restored
 		}
 		for _, s := range batch {
 			*list = append(*list, s.state.TenantID)
 		}
 		return nil
-	case provisioning.KindOf(err) == provisioning.KindPermanent && len(batch) > 1:
+	case errs.KindOf(err) == errs.KindPermanent && len(batch) > 1:
 		half := len(batch) / 2
 		return errors.Join(r.batch(ctx, batch[:half], actOf), r.batch(ctx, batch[half:], actOf))
 	}
@@ -137,7 +139,7 @@ func (r *renewal) batch(ctx context.Context, batch []subject, actOf func([]subje
 
 func (r *renewal) restoring(batch []subject) *act {
 	a := &act{
-		purpose: provisioning.PurposeRestore, what: fmt.Sprintf("the restoring of %d contracts", len(batch)),
+		purpose: txlog.PurposeRestore, what: fmt.Sprintf("the restoring of %d contracts", len(batch)),
 		body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
 		ceiling: r.ceilingFor(len(batch)), setting: "SOROBAN_MAX_FEE",
 	}
@@ -172,16 +174,16 @@ func (r *renewal) ceilingFor(contracts int) int64 {
 
 func extension(what string) *act {
 	return &act{
-		purpose: provisioning.PurposeExtend, what: what,
+		purpose: txlog.PurposeExtend, what: what,
 		body: xdr.OperationBody{
-			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: provisioning.RenewTo},
+			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
 		},
 	}
 }
 
 // codes sees to the code that the contracts run. Each has a transaction of its own,
 // with the ceiling for code.
-func (r *renewal) codes(ctx context.Context, contracts []provisioning.ContractState) error {
+func (r *renewal) codes(ctx context.Context, contracts []contracts.Snapshot) error {
 	hashes := map[xdr.Hash]bool{}
 	for _, c := range contracts {
 		if hash, ok := hashOfState(c); ok {
@@ -202,13 +204,13 @@ func (r *renewal) renewCode(ctx context.Context, hash xdr.Hash) error {
 			return err
 		}
 		if found[0].DataXDR == "" {
-			return provisioning.Errorf(provisioning.KindPermanent, "renew code", "the ledger has no code %x", hash)
+			return errs.Errorf(errs.KindPermanent, "renew code", "the ledger has no code %x", hash)
 		}
 		var a *act
 		switch life, _ := lifeSpan(found[0], ledger); life {
-		case provisioning.ContractArchived:
+		case contracts.StateExpired:
 			a = r.restoreCode(hash)
-		case provisioning.ContractExpiring:
+		case contracts.StateExpiring:
 			a = extension("the extension of the time to live of the contract's code")
 			a.extend, a.shared = []xdr.LedgerKey{codeKey(hash)}, true
 			a.ceiling, a.setting = r.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE"

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
 // maxDoublings is where the pauses between repetitions stop to grow: at eight
@@ -15,7 +15,7 @@ const maxDoublings = 3
 
 // rest is how a deployment waits.
 type rest struct {
-	clock    provisioning.Clock
+	clock    clock.Clock
 	interval time.Duration
 	tempo    *tempo
 }

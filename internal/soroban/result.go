@@ -7,12 +7,12 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // ending is what became of a transaction.
 type ending struct {
-	provisioning.TransactionOutcome
+	txlog.Outcome
 	code   xdr.TransactionResultCode
 	op     xdr.OperationResultTr   // With txFAILED: what the operation has to say,
 	opCode xdr.OperationResultCode // or why it was not even looked at.
@@ -26,9 +26,9 @@ func applied(got protocol.GetTransactionResponse) (ending, error) {
 	if err != nil {
 		return ending{}, unusable(err, "read transaction result")
 	}
-	end.State, end.Ledger, end.FeeCharged = provisioning.TransactionFailed, got.Ledger, end.asked
+	end.State, end.Ledger, end.FeeCharged = txlog.StateFailed, got.Ledger, end.asked
 	if got.Status == protocol.TransactionStatusSuccess {
-		end.State = provisioning.TransactionSucceeded
+		end.State = txlog.StateSucceeded
 	}
 	return end, nil
 }
@@ -39,7 +39,7 @@ func refused(got protocol.SendTransactionResponse) (ending, error) {
 	if err != nil {
 		return ending{}, unusable(err, "read transaction result")
 	}
-	end.State = provisioning.TransactionRejected
+	end.State = txlog.StateRejected
 	return end, nil
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // TestDeployer_JudgesServers: what a server answers decides whether it is worth
@@ -26,20 +27,20 @@ func TestDeployer_JudgesServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int
 		body   string
-		kind   provisioning.Kind
+		kind   errs.Kind
 		word   string
 		calls  int
 	}{
-		"Unauthorized":   {401, "", provisioning.KindPermanent, "check the key in SOROBAN_RPC_URL", 1},
-		"NotThere":       {404, "", provisioning.KindPermanent, "no Stellar RPC server at that address", 1},
-		"Limits":         {429, "", provisioning.KindTransient, "limits requests", 4},
-		"Overloaded":     {503, "inner secrets", provisioning.KindTransient, "HTTP status 503", 4},
-		"AWebsite":       {200, "<html>inner secrets</html>", provisioning.KindTransient, "not one of a Stellar RPC server", 4},
-		"EmptyAnswer":    {200, `{"jsonrpc":"2.0","id":1}`, provisioning.KindTransient, "not one of a Stellar RPC server", 4},
-		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, provisioning.KindTransient, "not one of a Stellar RPC server", 4},
-		"UnknownMethod":  {200, rpcError("-32601"), provisioning.KindPermanent, "refuses the call getNetwork", 1},
-		"ItsOwnFault":    {200, rpcError("-32603"), provisioning.KindTransient, "a fault of its own", 4},
-		"AnotherNetwork": {200, `{"jsonrpc":"2.0","id":1,"result":{"passphrase":"q"}}`, provisioning.KindPermanent, `"q"`, 1},
+		"Unauthorized":   {401, "", errs.KindPermanent, "check the key in SOROBAN_RPC_URL", 1},
+		"NotThere":       {404, "", errs.KindPermanent, "no Stellar RPC server at that address", 1},
+		"Limits":         {429, "", errs.KindTransient, "limits requests", 4},
+		"Overloaded":     {503, "inner secrets", errs.KindTransient, "HTTP status 503", 4},
+		"AWebsite":       {200, "<html>inner secrets</html>", errs.KindTransient, "not one of a Stellar RPC server", 4},
+		"EmptyAnswer":    {200, `{"jsonrpc":"2.0","id":1}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
+		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
+		"UnknownMethod":  {200, rpcError("-32601"), errs.KindPermanent, "refuses the call getNetwork", 1},
+		"ItsOwnFault":    {200, rpcError("-32603"), errs.KindTransient, "a fault of its own", 4},
+		"AnotherNetwork": {200, `{"jsonrpc":"2.0","id":1,"result":{"passphrase":"q"}}`, errs.KindPermanent, `"q"`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,9 +57,9 @@ func TestDeployer_JudgesServers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = d.Deploy(t.Context(), provisioning.Tenant{ID: uuid.New()}, nil)
+			_, err = d.Deploy(t.Context(), tenant.Tenant{ID: uuid.New()}, nil)
 			wantKind(t, err, c.kind)
-			message := provisioning.SafeMessage(err)
+			message := errs.SafeMessage(err)
 			if !strings.Contains(message, c.word) || strings.Contains(message, "inner secrets") || calls != c.calls {
 				t.Errorf("%q after %d calls", message, calls)
 			}
@@ -82,8 +83,8 @@ func TestDeployer_JudgesServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = d.Deploy(t.Context(), provisioning.Tenant{ID: uuid.New()}, nil)
-		wantKind(t, err, provisioning.KindTransient)
+		_, err = d.Deploy(t.Context(), tenant.Tenant{ID: uuid.New()}, nil)
+		wantKind(t, err, errs.KindTransient)
 		if clock.slept != 3*7*time.Second {
 			t.Errorf("waited %s for three more tries", clock.slept)
 		}
@@ -100,9 +101,9 @@ func TestDeployer_SimulationThatFails(t *testing.T) {
 	}}
 	d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
 	run := b.begin()
-	b.refused(d, run, provisioning.KindPermanent, "the simulation of the upload", "Budget, ExceededLimit")
+	b.refused(d, run, errs.KindPermanent, "the simulation of the upload", "Budget, ExceededLimit")
 	_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
-	if strings.Contains(provisioning.SafeMessage(err), "inner") || !strings.Contains(err.Error(), "Event log") {
+	if strings.Contains(errs.SafeMessage(err), "inner") || !strings.Contains(err.Error(), "Event log") {
 		t.Errorf("%v", err)
 	}
 	b.wantNothingSent()
@@ -121,7 +122,7 @@ func TestDeployer_HonoursCancellation(t *testing.T) {
 			w := &wire{before: on(method, func() { time.AfterFunc(20*time.Millisecond, cancel) })}
 			began := time.Now()
 			_, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }).Deploy(ctx, run.Tenant, b.db.Journal(run))
-			wantKind(t, err, provisioning.KindCancelled)
+			wantKind(t, err, errs.KindCancelled)
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("it took %s", took)
 			}

@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // crash deploys for a tenant and stops at a moment of the n-th transaction.
@@ -17,13 +19,13 @@ type crash struct {
 }
 
 // happen returns the transaction that was under way.
-func (c crash) happen(b *testBundle, run provisioning.Run) provisioning.StellarTransaction {
+func (c crash) happen(b *testBundle, run provisioning.Run) txlog.Transaction {
 	b.t.Helper()
 	ctx, die := context.WithCancel(b.t.Context())
 	defer die()
-	var last provisioning.StellarTransaction
+	var last txlog.Transaction
 	stored := 0
-	w := watched{Journal: b.db.Journal(run), killed: c.killed, afterStore: func(tx provisioning.StellarTransaction) {
+	w := watched{Log: b.db.Journal(run), killed: c.killed, afterStore: func(tx txlog.Transaction) {
 		last = tx
 		if stored++; stored == c.n && !c.sent {
 			die()
@@ -37,7 +39,7 @@ func (c crash) happen(b *testBundle, run provisioning.Run) provisioning.StellarT
 		return nil
 	}}
 	_, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = watch.client() }).Deploy(ctx, run.Tenant, w)
-	wantKind(b.t, err, provisioning.KindCancelled)
+	wantKind(b.t, err, errs.KindCancelled)
 	return last
 }
 
@@ -168,7 +170,7 @@ func TestDeployer_Fenced(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		b.restart(run)
-		b.refused(b.deployer(), run, provisioning.KindFenced)
+		b.refused(b.deployer(), run, errs.KindFenced)
 		b.wantNothingSent()
 		b.wantCount(map[string]int{})
 	})
@@ -176,9 +178,9 @@ func TestDeployer_Fenced(t *testing.T) {
 	t.Run("BeforeStoring", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
-		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Journal: b.db.Journal(run),
-			beforeStore: func(provisioning.StellarTransaction) { b.restart(run) }})
-		wantKind(t, err, provisioning.KindFenced)
+		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.Journal(run),
+			beforeStore: func(txlog.Transaction) { b.restart(run) }})
+		wantKind(t, err, errs.KindFenced)
 		b.wantNothingSent()
 		b.wantCount(map[string]int{})
 	})
@@ -188,9 +190,9 @@ func TestDeployer_Fenced(t *testing.T) {
 		run := b.begin()
 		var next provisioning.Run
 		overtake := once(1, func() { next = b.restart(run) })
-		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Journal: b.db.Journal(run),
-			afterStore: func(provisioning.StellarTransaction) { overtake() }})
-		wantKind(t, err, provisioning.KindFenced)
+		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.Journal(run),
+			afterStore: func(txlog.Transaction) { overtake() }})
+		wantKind(t, err, errs.KindFenced)
 		b.deploy(b.deployer(), next)
 		b.wantCount(map[string]int{"UPLOAD SUCCEEDED": 1, "CREATE SUCCEEDED": 1})
 		b.wantBooksToMatch(1, 0, 0)

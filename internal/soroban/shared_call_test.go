@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 func TestSharedCall(t *testing.T) {
@@ -76,7 +76,7 @@ func TestSharedCall(t *testing.T) {
 		go func() { _, err := s.do(t.Context(), "test"); stays <- err }()
 		waitFor(2)
 		cancel()
-		if err := <-left; provisioning.KindOf(err) != provisioning.KindCancelled {
+		if err := <-left; errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%v", err)
 		}
 		close(answer)

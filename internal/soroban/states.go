@@ -8,22 +8,25 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 var (
-	_ provisioning.ContractKeeper   = (*Deployer)(nil)
+	_ contracts.Chain               = (*Deployer)(nil)
 	_ provisioning.ContractVerifier = (*Deployer)(nil)
 )
 
 // ReadContracts tells where tenants' contracts stand, up to 200 in one call, and one
 // more for their code.
-func (d *Deployer) ReadContracts(ctx context.Context, tenants []provisioning.Tenant) ([]provisioning.ContractState, error) {
+func (d *Deployer) ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
 	if err := d.checkNetwork(ctx); err != nil {
 		return nil, err
 	}
-	states := make([]provisioning.ContractState, 0, len(tenants))
+	states := make([]contracts.Snapshot, 0, len(tenants))
 	for begin := 0; begin < len(tenants); begin += maxKeys {
 		some, err := d.readSome(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
 		if err != nil {
@@ -34,7 +37,7 @@ func (d *Deployer) ReadContracts(ctx context.Context, tenants []provisioning.Ten
 	return states, nil
 }
 
-func (d *Deployer) readSome(ctx context.Context, tenants []provisioning.Tenant) ([]provisioning.ContractState, error) {
+func (d *Deployer) readSome(ctx context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
 	keys, targets := make([]xdr.LedgerKey, len(tenants)), make([]target, len(tenants))
 	for i, t := range tenants {
 		to, err := d.target(t.ID)
@@ -47,7 +50,7 @@ func (d *Deployer) readSome(ctx context.Context, tenants []provisioning.Tenant) 
 	if err != nil {
 		return nil, err
 	}
-	states := make([]provisioning.ContractState, len(tenants))
+	states := make([]contracts.Snapshot, len(tenants))
 	codes := map[xdr.Hash]protocol.LedgerEntryResult{}
 	for i := range tenants {
 		if states[i], err = d.stateOf(targets[i], tenants[i], found[i], ledger); err != nil {
@@ -69,9 +72,9 @@ func (d *Deployer) readSome(ctx context.Context, tenants []provisioning.Tenant) 
 }
 
 // hashOfState is the code of a contract that is the tenant's.
-func hashOfState(s provisioning.ContractState) (hash xdr.Hash, ok bool) {
+func hashOfState(s contracts.Snapshot) (hash xdr.Hash, ok bool) {
 	raw, err := hex.DecodeString(s.WasmHash)
-	if err != nil || len(raw) != len(hash) || s.Life == provisioning.ContractMissing || s.Life == provisioning.ContractForeign {
+	if err != nil || len(raw) != len(hash) || s.State == contracts.StateMissing || s.State == contracts.StateMismatch {
 		return hash, false
 	}
 	copy(hash[:], raw)
@@ -134,11 +137,11 @@ func (s *seenCodes) put(hash xdr.Hash, ledger uint32, entry protocol.LedgerEntry
 }
 
 // stateOf reads a contract's own entry.
-func (d *Deployer) stateOf(to target, t provisioning.Tenant, entry protocol.LedgerEntryResult, ledger uint32) (provisioning.ContractState, error) {
-	s := provisioning.ContractState{TenantID: t.ID, ContractID: to.address, Ledger: ledger, Life: provisioning.ContractMissing}
+func (d *Deployer) stateOf(to target, t tenant.Tenant, entry protocol.LedgerEntryResult, ledger uint32) (contracts.Snapshot, error) {
+	s := contracts.Snapshot{TenantID: t.ID, ContractID: to.address, Ledger: ledger, State: contracts.StateMissing}
 	if t.ContractID != "" && t.ContractID != to.address {
-		s.Life, s.ContractID = provisioning.ContractForeign, t.ContractID
-		s.Fault = "the registry names the contract " + t.ContractID + ", but this deployer's contract for the tenant is " + to.address +
+		s.State, s.ContractID = contracts.StateMismatch, t.ContractID
+		s.Mismatch = "the registry names the contract " + t.ContractID + ", but this deployer's contract for the tenant is " + to.address +
 			"; either the registry was changed, or another deployer or network is configured"
 		return s, nil
 	}
@@ -154,50 +157,50 @@ func (d *Deployer) stateOf(to target, t provisioning.Tenant, entry protocol.Ledg
 		instance = data.ContractData.Val.Instance
 	}
 	if err := d.verify(to, instance); err != nil {
-		s.Life, s.Fault = provisioning.ContractForeign, provisioning.SafeMessage(err)
+		s.State, s.Mismatch = contracts.StateMismatch, errs.SafeMessage(err)
 		return s, nil
 	}
 	s.WasmHash = hex.EncodeToString(instance.Executable.WasmHash[:])
 	s.Outdated = d.outdated(instance)
 	status, _ := valueOf(instance, "Status").GetU32()
-	s.Archived = uint32(status) == contract.StatusArchived
+	s.TenantArchived = uint32(status) == contract.StatusArchived
 	s.Anchor = anchorOf(instance)
-	s.Life, s.LiveUntil = lifeSpan(entry, ledger)
+	s.State, s.LiveUntil = lifeSpan(entry, ledger)
 	return s, nil
 }
 
 // lifeSpan tells how long an entry lives on, seen from a ledger.
-func lifeSpan(entry protocol.LedgerEntryResult, ledger uint32) (provisioning.ContractLife, uint32) {
+func lifeSpan(entry protocol.LedgerEntryResult, ledger uint32) (contracts.State, uint32) {
 	switch until := entry.LiveUntilLedgerSeq; {
 	case lifeOf(entry, ledger) == archived:
-		return provisioning.ContractArchived, 0
+		return contracts.StateExpired, 0
 	case until == nil:
-		return provisioning.ContractLive, 0
-	case *until < ledger+provisioning.RenewAhead:
-		return provisioning.ContractExpiring, *until
+		return contracts.StateLive, 0
+	case *until < ledger+contracts.RenewAhead:
+		return contracts.StateExpiring, *until
 	default:
-		return provisioning.ContractLive, *until
+		return contracts.StateLive, *until
 	}
 }
 
 // withCode lets a contract live no longer than its code.
-func withCode(s *provisioning.ContractState, code protocol.LedgerEntryResult) {
+func withCode(s *contracts.Snapshot, code protocol.LedgerEntryResult) {
 	if code.DataXDR == "" {
-		s.Life, s.LiveUntil, s.Codeless = provisioning.ContractArchived, 0, true
+		s.State, s.LiveUntil, s.CodeArchived = contracts.StateExpired, 0, true
 		return
 	}
 	life, until := lifeSpan(code, s.Ledger)
 	switch {
-	case life == provisioning.ContractArchived:
-		s.Life, s.LiveUntil, s.Codeless = life, 0, true
-	case s.Life != provisioning.ContractArchived && until < s.LiveUntil:
-		s.Life, s.LiveUntil = life, until
+	case life == contracts.StateExpired:
+		s.State, s.LiveUntil, s.CodeArchived = life, 0, true
+	case s.State != contracts.StateExpired && until < s.LiveUntil:
+		s.State, s.LiveUntil = life, until
 	}
 }
 
 // anchorOf reads the contract's newest anchor; the zero Anchor when it has none.
-func anchorOf(instance *xdr.ScContractInstance) provisioning.Anchor {
-	var a provisioning.Anchor
+func anchorOf(instance *xdr.ScContractInstance) contracts.Anchor {
+	var a contracts.Anchor
 	fields, ok := valueOf(instance, "Anchor").GetMap()
 	if !ok || fields == nil {
 		return a
@@ -223,22 +226,22 @@ func anchorOf(instance *xdr.ScContractInstance) provisioning.Anchor {
 // nothing. KindPermanent when it is missing, archived or another one than this
 // program would make, or not the one that the registry names; KindTransient when
 // the network does not answer. It gives the newest anchor in it.
-func (d *Deployer) VerifyContract(ctx context.Context, t provisioning.Tenant) (provisioning.Anchor, error) {
-	states, err := d.ReadContracts(ctx, []provisioning.Tenant{t})
+func (d *Deployer) VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error) {
+	states, err := d.ReadContracts(ctx, []tenant.Tenant{t})
 	if err != nil {
-		return provisioning.Anchor{}, err
+		return contracts.Anchor{}, err
 	}
-	differs := func(format string, args ...any) (provisioning.Anchor, error) {
-		return provisioning.Anchor{}, provisioning.Errorf(provisioning.KindPermanent, "verify contract", format, args...)
+	differs := func(format string, args ...any) (contracts.Anchor, error) {
+		return contracts.Anchor{}, errs.Errorf(errs.KindPermanent, "verify contract", format, args...)
 	}
 	switch s := states[0]; {
-	case s.Life == provisioning.ContractForeign:
-		return differs("%s", s.Fault)
-	case s.Life == provisioning.ContractMissing:
+	case s.State == contracts.StateMismatch:
+		return differs("%s", s.Mismatch)
+	case s.State == contracts.StateMissing:
 		return differs("the ledger has no contract %s", s.ContractID)
-	case s.Codeless:
+	case s.CodeArchived:
 		return differs("the code of the contract %s is archived or missing; it has to be restored", s.ContractID)
-	case s.Life == provisioning.ContractArchived:
+	case s.State == contracts.StateExpired:
 		return differs("the contract %s is archived because its time to live is over; it has to be restored", s.ContractID)
 	default:
 		return s.Anchor, nil

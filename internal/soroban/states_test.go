@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
@@ -28,7 +28,7 @@ func TestDeployer_ReadContracts_Calls(t *testing.T) {
 	looks := func(want int) {
 		t.Helper()
 		b.net.Faults().Reset()
-		b.wantLife(d, ids, provisioning.ContractLive)
+		b.wantLife(d, ids, contracts.StateLive)
 		if n := b.net.Faults().Calls(entries); n != want {
 			t.Errorf("%d calls, want %d", n, want)
 		}
@@ -42,7 +42,7 @@ func TestDeployer_ReadContracts_Calls(t *testing.T) {
 	b.must(b.net.Faults().ExpireEntry(codeKey()))
 	b.travel(1)
 	for _, s := range b.states(d, ids) {
-		if s.Life != provisioning.ContractArchived || !s.Codeless {
+		if s.State != contracts.StateExpired || !s.CodeArchived {
 			t.Errorf("%+v", s)
 		}
 	}

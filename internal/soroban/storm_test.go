@@ -11,9 +11,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 const (
@@ -99,24 +104,24 @@ func (s *storm) deploy(i int) {
 func (s *storm) try(p process, run *provisioning.Run, random *rand.Rand) bool {
 	ctx, die := context.WithCancel(s.t.Context())
 	defer die()
-	w := watched{Journal: p.db.Journal(*run)}
+	w := watched{Log: p.db.Journal(*run)}
 	switch random.IntN(8) {
 	case 0:
-		w.killed, w.afterStore = true, func(provisioning.StellarTransaction) { s.killed("between store and send"); die() }
+		w.killed, w.afterStore = true, func(txlog.Transaction) { s.killed("between store and send"); die() }
 	case 1:
 		w.killed = true
 		time.AfterFunc(time.Duration(random.IntN(300))*time.Millisecond, func() { s.killed("anywhere"); die() })
 	}
 	_, err := p.deployer.Deploy(ctx, run.Tenant, w)
-	switch kind := provisioning.KindOf(err); {
-	case kind == provisioning.KindTransient, kind == provisioning.KindCancelled:
+	switch kind := errs.KindOf(err); {
+	case kind == errs.KindTransient, kind == errs.KindCancelled:
 	case err != nil:
 		s.t.Errorf("tenant %s: %v", run.Tenant.Name, err)
 		return true
 	}
 	if err != nil {
 		s.mu.Lock()
-		s.faults[provisioning.SafeMessage(err)]++
+		s.faults[errs.SafeMessage(err)]++
 		s.mu.Unlock()
 	}
 	if w.killed {
@@ -155,7 +160,7 @@ func (s *storm) blow(ctx context.Context) {
 			f.ForgetHistory()
 		case 8: // What waits expires.
 			f.HoldQueue(true)
-			_ = provisioning.SystemClock{}.Sleep(ctx, 30*time.Millisecond)
+			_ = clock.System{}.Sleep(ctx, 30*time.Millisecond)
 			f.AdvanceClock(2 * time.Minute)
 			if _, err := s.net.CloseLedger(context.WithoutCancel(ctx)); err != nil {
 				s.t.Error(err)
@@ -164,7 +169,7 @@ func (s *storm) blow(ctx context.Context) {
 		case 9:
 			f.Capacity(random.IntN(12))
 		}
-		_ = provisioning.SystemClock{}.Sleep(ctx, time.Duration(20+random.IntN(60))*time.Millisecond)
+		_ = clock.System{}.Sleep(ctx, time.Duration(20+random.IntN(60))*time.Millisecond)
 		if random.IntN(6) == 0 {
 			f.Lag(0)
 			f.Capacity(0)
@@ -176,15 +181,15 @@ func (s *storm) blow(ctx context.Context) {
 func (s *storm) wantOrder() {
 	s.t.Helper()
 	d := s.processes[0].deployer
-	tenants := make([]provisioning.Tenant, len(s.runs))
+	tenants := make([]tenant.Tenant, len(s.runs))
 	for i, r := range s.runs {
-		tenants[i] = provisioning.Tenant{ID: r.Tenant.ID}
+		tenants[i] = tenant.Tenant{ID: r.Tenant.ID}
 	}
 	states, err := d.ReadContracts(s.t.Context(), tenants)
 	s.must(err)
 	seen := map[uuid.UUID]bool{}
 	for _, c := range states {
-		if c.Life != provisioning.ContractLive && c.Life != provisioning.ContractExpiring || seen[c.TenantID] {
+		if c.State != contracts.StateLive && c.State != contracts.StateExpiring || seen[c.TenantID] {
 			s.t.Errorf("%+v", c)
 		}
 		seen[c.TenantID] = true
@@ -203,10 +208,10 @@ func (s *storm) wantOrder() {
 	if n := s.open(); n != 0 {
 		s.t.Errorf("%d transactions are open", n)
 	}
-	care, err := d.TendChannels(s.t.Context(), s.db.Upkeep())
+	care, err := d.ReconcileChannels(s.t.Context(), s.db.SystemLog())
 	s.must(err)
 	for _, c := range care.Channels {
-		if c.State() != provisioning.ChannelFree {
+		if c.State() != txlog.ChannelFree {
 			s.t.Errorf("a channel is stuck: %+v", c)
 		}
 	}
@@ -224,7 +229,7 @@ func (s *storm) open() (n int) {
 // applied in vain, and what the accounts have paid is what the journal says. Where
 // the server had forgotten a transaction, the journal does not know its fee; each
 // such one accounts for at most its largest.
-func (s *storm) wantNothingPaidTwice(care provisioning.ChannelCare) {
+func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 	s.t.Helper()
 	var twice, vain, numbers, unknown int
 	var fees, unknownMost int64
@@ -240,7 +245,7 @@ func (s *storm) wantNothingPaidTwice(care provisioning.ChannelCare) {
 	if twice != 0 || vain != 0 {
 		s.t.Errorf("%d contracts were created twice, %d transactions were applied in vain", twice, vain)
 	}
-	have, used := care.Deployer, int64(s.account().SeqNum)-s.first
+	have, used := care.DeployerBalance, int64(s.account().SeqNum)-s.first
 	for _, c := range care.Channels {
 		have += c.Balance
 		used += int64(s.accountOf(c.Address).SeqNum) & 0xffffffff // Above that is the ledger in which it was made.

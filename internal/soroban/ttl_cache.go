@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
 // cacheTTL is how long an answer is used that is the same for everybody: the going
@@ -14,7 +14,7 @@ const cacheTTL = 2 * time.Second
 
 // ttlCache keeps one answer for cacheTTL, for all callers.
 type ttlCache[A any] struct {
-	clock provisioning.Clock
+	clock clock.Clock
 	call  sharedCall[A]
 
 	mu    sync.Mutex
@@ -22,7 +22,7 @@ type ttlCache[A any] struct {
 	at    time.Time // Zero: there is none.
 }
 
-func newTTLCache[A any](clock provisioning.Clock, fetch func(ctx context.Context) (A, error)) *ttlCache[A] {
+func newTTLCache[A any](clock clock.Clock, fetch func(ctx context.Context) (A, error)) *ttlCache[A] {
 	c := &ttlCache[A]{clock: clock}
 	c.call.slowAfter = slowCallAfter
 	c.call.fetch = func(ctx context.Context) (A, error) {

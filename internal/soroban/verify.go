@@ -6,7 +6,7 @@ import (
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // verify compares a contract that exists with the one that this program would
@@ -14,7 +14,7 @@ import (
 // version of the program or a change made by the contract's admin.
 func (d *Deployer) verify(t target, instance *xdr.ScContractInstance) error {
 	differs := func(what string) error {
-		return provisioning.Errorf(provisioning.KindPermanent, "verify contract",
+		return errs.Errorf(errs.KindPermanent, "verify contract",
 			"the contract %s exists but is not the tenant's: %s; it has to be put right by its admin, this program changes nothing about it",
 			t.address, what)
 	}

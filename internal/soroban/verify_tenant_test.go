@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
@@ -32,7 +33,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 			b.deploy(b.deployer(), run)
 			b.must(b.net.Faults().ExpireContract(b.contractID(run)))
 		}, "is archived"},
-		"OtherCode": {func(b *testBundle, run provisioning.Run) {
+		"MismatchedCode": {func(b *testBundle, run provisioning.Run) {
 			b.foreign(upload(contract.Wasm()))
 			b.foreign(upload(otherCode()))
 			b.foreign(b.creation(run.Tenant.ID, sum(otherCode()), b.key.Address(), soroban.TenantHash(run.Tenant.ID)))
@@ -48,8 +49,8 @@ func TestDeployer_VerifyContract(t *testing.T) {
 			c.make(b, run)
 			run.Tenant.ContractID = b.contractID(run)
 			_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
-			wantKind(t, err, provisioning.KindPermanent)
-			if text := provisioning.SafeMessage(err); !strings.Contains(text, c.words) || !strings.Contains(text, b.contractID(run)) {
+			wantKind(t, err, errs.KindPermanent)
+			if text := errs.SafeMessage(err); !strings.Contains(text, c.words) || !strings.Contains(text, b.contractID(run)) {
 				t.Errorf("%s", text)
 			}
 		})
@@ -60,8 +61,8 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		run.Tenant.ContractID = b.deploy(b.deployer(), run).ID
 		b.must(b.net.Faults().ExpireEntry(codeKey()))
 		_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
-		wantKind(t, err, provisioning.KindPermanent)
-		if text := provisioning.SafeMessage(err); !strings.Contains(text, "the code of the contract") {
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "the code of the contract") {
 			t.Errorf("%s", text)
 		}
 	})
@@ -71,8 +72,8 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		b.deploy(b.deployer(), run)
 		run.Tenant.ContractID = b.contractID(other)
 		_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
-		wantKind(t, err, provisioning.KindPermanent)
-		if text := provisioning.SafeMessage(err); !strings.Contains(text, b.contractID(other)) || !strings.Contains(text, b.contractID(run)) {
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, b.contractID(other)) || !strings.Contains(text, b.contractID(run)) {
 			t.Errorf("%s", text)
 		}
 	})
@@ -84,7 +85,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		run.Tenant.ContractID, err = d.ContractID(run.Tenant.ID)
 		b.must(err)
 		_, err = d.VerifyContract(t.Context(), run.Tenant)
-		wantKind(t, err, provisioning.KindPermanent)
+		wantKind(t, err, errs.KindPermanent)
 	})
 	t.Run("ASilentNetwork", func(t *testing.T) {
 		b := setup(t)
@@ -93,6 +94,6 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		d := b.deployer()
 		b.must(b.net.Close())
 		_, err := d.VerifyContract(t.Context(), run.Tenant)
-		wantKind(t, err, provisioning.KindTransient)
+		wantKind(t, err, errs.KindTransient)
 	})
 }

@@ -7,12 +7,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// figuresGood is how long one reading of the registry serves: it goes through the
+// statsMaxAge is how long one reading of the registry serves: it goes through the
 // whole transaction log.
-const figuresGood = time.Minute
+const statsMaxAge = time.Minute
 
 // Stellar tells what contracts cost and what is left to pay for more:
 //
@@ -28,33 +29,33 @@ const figuresGood = time.Minute
 //
 // What is not known is left out, and no zero is made up for it.
 type Stellar struct {
-	read func(context.Context) (provisioning.StellarFigures, error)
-	low  int64
+	read            func(context.Context) (contracts.StellarStats, error)
+	lowBalanceLimit int64
 
-	mu    sync.Mutex
-	known provisioning.StellarFigures
-	at    time.Time
+	mu       sync.Mutex
+	cached   contracts.StellarStats
+	cachedAt time.Time
 
-	transactions, fees, spend, deployer, lowBalance, channels, lowest, contracts, undone *prometheus.Desc
+	transactions, fees, spend, deployer, lowBalance, channels, lowestChannelBalance, contracts, reconcileErrors *prometheus.Desc
 }
 
 // NewStellar makes the metrics and registers them. read is the registry's; low is
 // the balance, in stroops, below which the deployer needs more.
-func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (provisioning.StellarFigures, error)) *Stellar {
+func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (contracts.StellarStats, error)) *Stellar {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("healthcare_"+name, help, labels, nil)
 	}
 	s := &Stellar{
-		read: read, low: low,
-		transactions: desc("stellar_transactions_total", "Stellar transactions that were applied.", "purpose"),
-		fees:         desc("stellar_fee_stroops_total", "What Stellar transactions have cost.", "purpose"),
-		spend:        desc("tenant_fee_stroops", "Tenants by what the transactions of each have cost."),
-		deployer:     desc("stellar_deployer_balance_stroops", "Balance of the deployer account."),
-		lowBalance:   desc("stellar_deployer_low_balance_stroops", "Balance below which the deployer account needs more."),
-		channels:     desc("stellar_channels", "Channel accounts.", "state"),
-		lowest:       desc("stellar_channel_lowest_balance_stroops", "Lowest balance of the channel accounts in use."),
-		contracts:    desc("contracts", "Contracts of tenants, as they were found.", "life"),
-		undone:       desc("contracts_undone", "Contracts for which something was left undone."),
+		read: read, lowBalanceLimit: low,
+		transactions:         desc("stellar_transactions_total", "Stellar transactions that were applied.", "purpose"),
+		fees:                 desc("stellar_fee_stroops_total", "What Stellar transactions have cost.", "purpose"),
+		spend:                desc("tenant_fee_stroops", "Tenants by what the transactions of each have cost."),
+		deployer:             desc("stellar_deployer_balance_stroops", "Balance of the deployer account."),
+		lowBalance:           desc("stellar_deployer_low_balance_stroops", "Balance below which the deployer account needs more."),
+		channels:             desc("stellar_channels", "Channel accounts.", "state"),
+		lowestChannelBalance: desc("stellar_channel_lowest_balance_stroops", "Lowest balance of the channel accounts in use."),
+		contracts:            desc("contracts", "Contracts of tenants, as they were found.", "life"),
+		reconcileErrors:      desc("contracts_undone", "Contracts for which something was left undone."),
 	}
 	r.MustRegister(s)
 	return s
@@ -62,72 +63,72 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 
 // Describe is part of prometheus.Collector.
 func (s *Stellar) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowest, s.contracts, s.undone} {
+	for _, d := range []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowestChannelBalance, s.contracts, s.reconcileErrors} {
 		out <- d
 	}
 }
 
 // Collect is part of prometheus.Collector.
 func (s *Stellar) Collect(out chan<- prometheus.Metric) {
-	f, ok := s.figures()
+	stats, ok := s.stats()
 	if !ok {
 		return
 	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	for purpose, n := range f.Transactions {
+	for purpose, n := range stats.Transactions {
 		out <- prometheus.MustNewConstMetric(s.transactions, prometheus.CounterValue, float64(n), string(purpose))
-		out <- prometheus.MustNewConstMetric(s.fees, prometheus.CounterValue, float64(f.Stroops[purpose]), string(purpose))
+		out <- prometheus.MustNewConstMetric(s.fees, prometheus.CounterValue, float64(stats.Stroops[purpose]), string(purpose))
 	}
 	buckets := map[float64]uint64{}
-	for i, bound := range f.Spend.Bounds {
-		buckets[bound] = f.Spend.Below[i]
+	for i, bound := range stats.Spend.Bounds {
+		buckets[bound] = stats.Spend.CumulativeCounts[i]
 	}
-	out <- prometheus.MustNewConstHistogram(s.spend, f.Spend.Tenants, f.Spend.Stroops, buckets)
-	gauge(s.lowBalance, float64(s.low))
-	if f.Deployer > 0 {
-		gauge(s.deployer, float64(f.Deployer))
+	out <- prometheus.MustNewConstHistogram(s.spend, stats.Spend.Tenants, stats.Spend.Stroops, buckets)
+	gauge(s.lowBalance, float64(s.lowBalanceLimit))
+	if stats.DeployerBalance > 0 {
+		gauge(s.deployer, float64(stats.DeployerBalance))
 	}
-	s.collectChannels(f.Channels, gauge)
-	for life, n := range f.Contracts {
-		gauge(s.contracts, float64(n), string(life))
+	s.collectChannels(stats.Channels, gauge)
+	for state, n := range stats.Contracts {
+		gauge(s.contracts, float64(n), string(state))
 	}
-	gauge(s.undone, float64(f.Undone))
+	gauge(s.reconcileErrors, float64(stats.Failed))
 }
 
-func (s *Stellar) collectChannels(channels []provisioning.Channel, gauge func(*prometheus.Desc, float64, ...string)) {
+func (s *Stellar) collectChannels(channels []txlog.Channel, gauge func(*prometheus.Desc, float64, ...string)) {
 	if len(channels) == 0 {
 		return
 	}
-	states, lowest := map[provisioning.ChannelState]int{}, int64(-1)
+	states, lowest := map[txlog.ChannelState]int{}, int64(-1)
 	for _, c := range channels {
 		state := c.State()
 		states[state]++
-		if state != provisioning.ChannelOutOfUse && (lowest < 0 || c.Balance < lowest) {
+		if state != txlog.ChannelDisabled && (lowest < 0 || c.Balance < lowest) {
 			lowest = c.Balance
 		}
 	}
-	for _, state := range provisioning.ChannelStates() {
+	for _, state := range txlog.ChannelStates() {
 		gauge(s.channels, float64(states[state]), string(state))
 	}
 	if lowest >= 0 {
-		gauge(s.lowest, float64(lowest))
+		gauge(s.lowestChannelBalance, float64(lowest))
 	}
 }
 
-func (s *Stellar) figures() (provisioning.StellarFigures, bool) {
+func (s *Stellar) stats() (contracts.StellarStats, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.at.IsZero() && time.Since(s.at) < figuresGood {
-		return s.known, true
+	if !s.cachedAt.IsZero() && time.Since(s.cachedAt) < statsMaxAge {
+		return s.cached, true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	f, err := s.read(ctx)
+	stats, err := s.read(ctx)
 	if err != nil {
-		return f, false
+		return stats, false
 	}
-	s.known, s.at = f, time.Now()
-	return f, true
+	s.cached, s.cachedAt = stats, time.Now()
+	return stats, true
 }

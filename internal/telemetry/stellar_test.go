@@ -10,34 +10,35 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// stellar registers the metrics of a registry that gives these figures.
-func stellar(f provisioning.StellarFigures, err error) (*prometheus.Registry, *int) {
-	r, asked := prometheus.NewRegistry(), 0
-	telemetry.NewStellar(r, 1_000_000_000, func(context.Context) (provisioning.StellarFigures, error) {
-		asked++
-		return f, err
+// newStellarRegistry registers the metrics of a registry that gives these figures.
+func newStellarRegistry(stats contracts.StellarStats, err error) (*prometheus.Registry, *int) {
+	r, reads := prometheus.NewRegistry(), 0
+	telemetry.NewStellar(r, 1_000_000_000, func(context.Context) (contracts.StellarStats, error) {
+		reads++
+		return stats, err
 	})
-	return r, &asked
+	return r, &reads
 }
 
 func TestStellar(t *testing.T) {
 	t.Parallel()
 	later := time.Now().Add(time.Hour)
-	r, asked := stellar(provisioning.StellarFigures{
-		Deployer: 990_000_000_000,
-		Channels: []provisioning.Channel{
+	r, reads := newStellarRegistry(contracts.StellarStats{
+		DeployerBalance: 990_000_000_000,
+		Channels: []txlog.Channel{
 			{Index: 0, Balance: 50_000_000}, {Index: 1, Balance: 30_000_000, LeasedUntil: later},
-			{Index: 2, Balance: 40_000_000, SetAside: later}, {Index: 3, Balance: 1_000, OutOfUse: "too little"}, {Index: 4, Balance: 49_000_000},
+			{Index: 2, Balance: 40_000_000, QuarantinedUntil: later}, {Index: 3, Balance: 1_000, DisabledReason: "too little"}, {Index: 4, Balance: 49_000_000},
 		},
-		Transactions: map[provisioning.TransactionPurpose]int64{provisioning.PurposeCreate: 12, provisioning.PurposeExtend: 2},
-		Stroops:      map[provisioning.TransactionPurpose]int64{provisioning.PurposeCreate: 12_000_000, provisioning.PurposeExtend: 40},
-		Contracts:    map[provisioning.ContractLife]int64{provisioning.ContractLive: 11, provisioning.ContractArchived: 1},
-		Undone:       1,
-		Spend:        provisioning.SpendHistogram{Bounds: []float64{1e5, 1e6}, Below: []uint64{2, 11}, Tenants: 12, Stroops: 13_000_000},
+		Transactions: map[txlog.Purpose]int64{txlog.PurposeCreate: 12, txlog.PurposeExtend: 2},
+		Stroops:      map[txlog.Purpose]int64{txlog.PurposeCreate: 12_000_000, txlog.PurposeExtend: 40},
+		Contracts:    map[contracts.State]int64{contracts.StateLive: 11, contracts.StateExpired: 1},
+		Failed:       1,
+		Spend:        contracts.SpendHistogram{Bounds: []float64{1e5, 1e6}, CumulativeCounts: []uint64{2, 11}, Tenants: 12, Stroops: 13_000_000},
 	}, nil)
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
 # HELP healthcare_contracts Contracts of tenants, as they were found.
@@ -80,30 +81,30 @@ healthcare_tenant_fee_stroops_count 12
 `)); err != nil {
 		t.Error(err)
 	}
-	if testutil.CollectAndCount(r); *asked != 1 { // Reading them goes through the whole log.
-		t.Errorf("the registry was asked %d times within a minute", *asked)
+	if testutil.CollectAndCount(r); *reads != 1 { // Reading them goes through the whole log.
+		t.Errorf("the registry was asked %d times within a minute", *reads)
 	}
 }
 
-// TestStellar_WhatIsNotKnown: no zero is made up, which an alert would take for a
+// TestStellar_OmitsUnknownValues: no zero is made up, which an alert would take for a
 // deployer without a lumen.
-func TestStellar_WhatIsNotKnown(t *testing.T) {
+func TestStellar_OmitsUnknownValues(t *testing.T) {
 	t.Parallel()
 	t.Run("Down", func(t *testing.T) {
 		t.Parallel()
-		r, asked := stellar(provisioning.StellarFigures{}, errors.New("down"))
+		r, reads := newStellarRegistry(contracts.StellarStats{}, errors.New("down"))
 		for range 2 {
 			if n := testutil.CollectAndCount(r); n != 0 {
 				t.Errorf("%d series of a registry that is down", n)
 			}
 		}
-		if *asked != 2 {
-			t.Errorf("asked %d times: an answer that was none was kept", *asked)
+		if *reads != 2 {
+			t.Errorf("asked %d times: an answer that was none was kept", *reads)
 		}
 	})
-	t.Run("NobodyHasLooked", func(t *testing.T) {
+	t.Run("OmitsUnknownValues", func(t *testing.T) {
 		t.Parallel()
-		r, _ := stellar(provisioning.StellarFigures{}, nil)
+		r, _ := newStellarRegistry(contracts.StellarStats{}, nil)
 		families, err := r.Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -116,9 +117,9 @@ func TestStellar_WhatIsNotKnown(t *testing.T) {
 			t.Errorf("metrics %s", got)
 		}
 	})
-	t.Run("AllOutOfUse", func(t *testing.T) {
+	t.Run("AllChannelsDisabled", func(t *testing.T) {
 		t.Parallel()
-		r, _ := stellar(provisioning.StellarFigures{Channels: []provisioning.Channel{{OutOfUse: "gone"}}}, nil)
+		r, _ := newStellarRegistry(contracts.StellarStats{Channels: []txlog.Channel{{DisabledReason: "gone"}}}, nil)
 		if n, err := testutil.GatherAndCount(r, "healthcare_stellar_channel_lowest_balance_stroops"); n != 0 || err != nil {
 			t.Errorf("%d lowest balances of none, %v", n, err)
 		}

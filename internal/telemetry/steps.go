@@ -6,12 +6,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Steps counts the steps of provisioning and how long they take.
 type Steps struct {
-	took  *prometheus.HistogramVec
-	tries *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	retries   *prometheus.CounterVec
 }
 
 // NewSteps makes the metrics and registers them:
@@ -20,15 +21,15 @@ type Steps struct {
 //	healthcare_step_retries_total{step}             tries that failed and were repeated
 func NewSteps(r prometheus.Registerer) *Steps {
 	s := &Steps{
-		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "healthcare_step_duration_seconds", Help: "Duration of provisioning steps that ended.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"step", "status"}),
-		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "healthcare_step_retries_total", Help: "Tries of provisioning steps that failed and were repeated.",
 		}, []string{"step"}),
 	}
-	r.MustRegister(s.took, s.tries)
+	r.MustRegister(s.durations, s.retries)
 	return s
 }
 
@@ -36,14 +37,14 @@ func NewSteps(r prometheus.Registerer) *Steps {
 // ended, such as a failure mail that could not be sent after a rollback.
 func (s *Steps) Observe(_ context.Context, e provisioning.Event) {
 	switch e.Status {
-	case provisioning.StepCompleted, provisioning.StepFailed:
+	case tenant.StepCompleted, tenant.StepFailed:
 		if e.Duration > 0 {
-			s.took.WithLabelValues(string(e.Step), string(e.Status)).Observe(e.Duration.Seconds())
+			s.durations.WithLabelValues(string(e.Step), string(e.Status)).Observe(e.Duration.Seconds())
 		}
-	case provisioning.StepInProgress:
+	case tenant.StepInProgress:
 		if e.Cause != nil {
-			s.tries.WithLabelValues(string(e.Step)).Inc()
+			s.retries.WithLabelValues(string(e.Step)).Inc()
 		}
-	case provisioning.StepPending, provisioning.StepRolledBack:
+	case tenant.StepPending, tenant.StepRolledBack:
 	}
 }

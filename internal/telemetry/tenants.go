@@ -6,11 +6,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// scrapePatience is how long a scrape waits for the registry.
-const scrapePatience = 2 * time.Second
+// scrapeTimeout is how long a scrape waits for the registry.
+const scrapeTimeout = 2 * time.Second
 
 // Tenants counts tenants by status whenever Prometheus asks:
 //
@@ -18,12 +18,12 @@ const scrapePatience = 2 * time.Second
 //
 // A registry that does not answer leaves the metric out, and does not make up a zero.
 type Tenants struct {
-	list  func(context.Context, provisioning.ListQuery) (provisioning.Page, error)
+	list  func(context.Context, tenant.ListQuery) (tenant.Page, error)
 	count *prometheus.Desc
 }
 
 // NewTenants makes the metric and registers it. list is the registry's.
-func NewTenants(r prometheus.Registerer, list func(context.Context, provisioning.ListQuery) (provisioning.Page, error)) *Tenants {
+func NewTenants(r prometheus.Registerer, list func(context.Context, tenant.ListQuery) (tenant.Page, error)) *Tenants {
 	t := &Tenants{list: list, count: prometheus.NewDesc("healthcare_tenants", "Tenants in the registry.", []string{"status"}, nil)}
 	r.MustRegister(t)
 	return t
@@ -34,10 +34,10 @@ func (t *Tenants) Describe(out chan<- *prometheus.Desc) { out <- t.count }
 
 // Collect is part of prometheus.Collector.
 func (t *Tenants) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	for _, status := range provisioning.Statuses() {
-		page, err := t.list(ctx, provisioning.ListQuery{Status: status, Limit: 1})
+	for _, status := range tenant.Statuses() {
+		page, err := t.list(ctx, tenant.ListQuery{Status: status, Limit: 1})
 		if err != nil {
 			return
 		}

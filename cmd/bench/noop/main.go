@@ -17,11 +17,11 @@ import (
 )
 
 func main() {
-	provider.Tune() // What is compared is what a read takes, not how the process was prepared.
-	nothing := config.Source(func(string) string { return "" })
-	whole, err := providerserver.NewProtocol6WithError(provider.New("noop", nothing)())()
+	provider.SetRuntimeDefaults() // What is compared is what a read takes, not how the process was prepared.
+	noSettings := config.Source(func(string) string { return "" })
+	full, err := providerserver.NewProtocol6WithError(provider.New("noop", noSettings)())()
 	if err == nil {
-		err = tf6server.Serve(provider.Address, func() tfprotov6.ProviderServer { return &server{ProviderServer: whole} })
+		err = tf6server.Serve(provider.Address, func() tfprotov6.ProviderServer { return &server{ProviderServer: full} })
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -48,18 +48,18 @@ func (s *server) ApplyResourceChange(ctx context.Context, r *tfprotov6.ApplyReso
 	if err != nil {
 		return nil, err
 	}
-	state, err := made(r.PlannedState, schemas.ResourceSchemas[r.TypeName].ValueType())
+	state, err := fillUnknown(r.PlannedState, schemas.ResourceSchemas[r.TypeName].ValueType())
 	if err != nil {
 		return nil, err
 	}
 	id := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"id": tftypes.String}}
-	identity, err := tfprotov6.NewDynamicValue(id, tftypes.NewValue(id, map[string]tftypes.Value{"id": tftypes.NewValue(tftypes.String, word)}))
+	identity, err := tfprotov6.NewDynamicValue(id, tftypes.NewValue(id, map[string]tftypes.Value{"id": tftypes.NewValue(tftypes.String, unknownValue)}))
 	return &tfprotov6.ApplyResourceChangeResponse{NewState: state, NewIdentity: &tfprotov6.ResourceIdentityData{IdentityData: &identity}}, err
 }
 
-const word = "made-up"
+const unknownValue = "made-up"
 
-func made(planned *tfprotov6.DynamicValue, kind tftypes.Type) (*tfprotov6.DynamicValue, error) {
+func fillUnknown(planned *tfprotov6.DynamicValue, kind tftypes.Type) (*tfprotov6.DynamicValue, error) {
 	value, err := planned.Unmarshal(kind)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func made(planned *tfprotov6.DynamicValue, kind tftypes.Type) (*tfprotov6.Dynami
 		if v.IsKnown() {
 			return v, nil
 		}
-		return tftypes.NewValue(v.Type(), word), nil // What is computed are strings.
+		return tftypes.NewValue(v.Type(), unknownValue), nil // What is computed are strings.
 	})
 	if err != nil {
 		return nil, err

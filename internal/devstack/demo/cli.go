@@ -26,9 +26,9 @@ func (c *cli) name() string { return filepath.Base(c.program) }
 // exec runs a subcommand and gives what it wrote to standard output.
 func (c *cli) exec(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program, args...)
-	cmd.Dir, cmd.Env = c.workspace.example(), c.env
+	cmd.Dir, cmd.Env = c.workspace.examplePath(), c.env
 	if cmd.Env == nil {
-		cmd.Env = c.workspace.environment()
+		cmd.Env = c.workspace.cliEnv()
 	}
 	out, err := c.workspace.run(cmd)
 	if ctx.Err() != nil {
@@ -53,8 +53,8 @@ func (c *cli) version(ctx context.Context) (string, error) {
 // summary is what a CLI says after a change: "Apply complete! Resources: 1 added, ...".
 var summary = regexp.MustCompile(`complete! (?:Resources: )?([^\n]*?)\.?\n`)
 
-// change applies or destroys.
-func (c *cli) change(ctx context.Context, verb string, outcome *string) error {
+// applyChange applies or destroys.
+func (c *cli) applyChange(ctx context.Context, verb string, outcome *string) error {
 	out, err := c.exec(ctx, verb, "-auto-approve", "-input=false", "-no-color")
 	if err != nil {
 		return err
@@ -65,11 +65,11 @@ func (c *cli) change(ctx context.Context, verb string, outcome *string) error {
 	return nil
 }
 
-// unchanged plans, and fails when there would be anything to do.
-func (c *cli) unchanged(ctx context.Context) error {
+// planExpectNoChanges plans, and fails when there would be anything to do.
+func (c *cli) planExpectNoChanges(ctx context.Context) error {
 	out, err := c.exec(ctx, "plan", "-detailed-exitcode", "-input=false", "-no-color")
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 2 {
+	var exitErr *exec.ExitError
+	if errors.As(err, &exitErr) && exitErr.ExitCode() == 2 {
 		return &logError{err: errors.New("the plan has changes, although nothing was changed"), log: out}
 	}
 	return err

@@ -29,10 +29,10 @@ type Options struct {
 	LedgerClose time.Duration
 }
 
-// demo is one run.
-type demo struct {
+// demoRun is one run.
+type demoRun struct {
 	options   Options
-	screen    *screen
+	screen    *terminalView
 	workspace *workspace
 	stack     *stack.Stack
 	cli       *cli
@@ -43,22 +43,22 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
-	d := &demo{options: o, screen: newScreen(o.Out, o.Colour)}
-	defer func() { err = errors.Join(err, d.close()) }() //nolint:contextcheck // cleaning up heeds no context
+	d := &demoRun{options: o, screen: newTerminalView(o.Out, o.Colour)}
+	defer func() { err = errors.Join(err, d.cleanUp()) }() //nolint:contextcheck // cleaning up heeds no context
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	for _, act := range []func(context.Context) error{d.apply, d.planAgain, d.destroy} {
-		if err := act(ctx); err != nil {
+	for _, stage := range []func(context.Context) error{d.apply, d.planUnchanged, d.destroy} {
+		if err := stage(ctx); err != nil {
 			return err
 		}
 	}
-	d.screen.end()
+	d.screen.printFooter()
 	return nil
 }
 
 // prepare builds the provider while the stack starts.
-func (d *demo) prepare(ctx context.Context) (err error) {
+func (d *demoRun) prepare(ctx context.Context) (err error) {
 	if d.options.Root == "" {
 		if d.options.Root, err = moduleRoot(ctx); err != nil {
 			return err
@@ -77,13 +77,13 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.screen.title("A healthcare tenant, end to end", name)
+	d.screen.printTitle("A healthcare tenant, end to end", name)
 	parts, partsCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error {
-		return d.screen.stage("Build the provider", func() error { return build(partsCtx, d.options.Root, d.workspace) })
+		return d.screen.runStage("Build the provider", func() error { return build(partsCtx, d.options.Root, d.workspace) })
 	})
 	parts.Go(func() error {
-		return d.screen.stage("Start PostgreSQL, a Stellar network and a mail catcher", func() (err error) {
+		return d.screen.runStage("Start PostgreSQL, a Stellar network and a mail catcher", func() (err error) {
 			d.stack, err = stack.Start(partsCtx, stack.Options{LedgerClose: d.options.LedgerClose, Progress: d.screen})
 			return err
 		})
@@ -91,11 +91,11 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if err := parts.Wait(); err != nil {
 		return err
 	}
-	d.cli.env = d.stack.Over(d.workspace.environment())
+	d.cli.env = d.stack.EnvOver(d.workspace.cliEnv())
 	return nil
 }
 
-func (d *demo) close() error {
+func (d *demoRun) cleanUp() error {
 	var errs []error
 	if d.stack != nil {
 		errs = append(errs, d.stack.Close())

@@ -58,7 +58,7 @@ func fakeCLI(t *testing.T, script string) string {
 	return path
 }
 
-func TestRun_FailureHasStageAndLog(t *testing.T) {
+func TestRun_ErrorHasStageAndLog(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	err := demo.Run(t.Context(), demo.Options{Out: &out, CLI: fakeCLI(t, `echo "in $PWD"; echo "boom with $1" >&2; exit 3`)})
@@ -69,14 +69,14 @@ func TestRun_FailureHasStageAndLog(t *testing.T) {
 	if !strings.Contains(out.String(), "✗ fake apply") {
 		t.Errorf("it shows\n%s", out.String())
 	}
-	_, rest, _ := strings.Cut(stage.Log, "in ")
-	dir, _, _ := strings.Cut(rest, "\n")
+	_, log, _ := strings.Cut(stage.Log, "in ")
+	dir, _, _ := strings.Cut(log, "\n")
 	if _, err := os.Stat(dir); dir == "" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the workspace %q is left: %v", dir, err)
 	}
 }
 
-func TestRun_NoSuchCLI(t *testing.T) {
+func TestRun_MissingCLI(t *testing.T) {
 	t.Parallel()
 	if err := demo.Run(t.Context(), demo.Options{CLI: filepath.Join(t.TempDir(), "none")}); err == nil || !strings.Contains(err.Error(), "does not work") {
 		t.Errorf("error %v", err)
@@ -84,33 +84,33 @@ func TestRun_NoSuchCLI(t *testing.T) {
 }
 
 // The CLI of these tests says where it is and goes on until it is stopped.
-const endless = `trap 'echo stopped >>"$0.log"; exit 1' INT
+const endlessScript = `trap 'echo stopped >>"$0.log"; exit 1' INT
 echo "$$ $PWD" >"$0.new"; mv "$0.new" "$0.up"
 while :; do sleep 1000 & wait; done`
 
-func TestRun_CancelStopsTheCLI(t *testing.T) {
+func TestRun_CancelStopsCLI(t *testing.T) {
 	t.Parallel()
-	cli := fakeCLI(t, endless)
+	cli := fakeCLI(t, endlessScript)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- demo.Run(ctx, demo.Options{CLI: cli}) }()
-	pid, dir := whereabouts(t, cli)
+	pid, dir := waitForCLI(t, cli)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if said, err := os.ReadFile(cli + ".log"); err != nil || string(said) != "stopped\n" {
-		t.Errorf("it was interrupted %q, error %v, want once", said, err)
+	if output, err := os.ReadFile(cli + ".log"); err != nil || string(output) != "stopped\n" {
+		t.Errorf("it was interrupted %q, error %v, want once", output, err)
 	}
 	if _, err := os.Stat(dir); guardtest.Alive(pid) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("process alive: %v; workspace: %v", guardtest.Alive(pid), err)
 	}
 }
 
-func TestRun_KilledLeavesNothing(t *testing.T) {
+func TestRun_KilledDemoCleansUp(t *testing.T) {
 	t.Parallel()
-	cli := fakeCLI(t, endless)
+	cli := fakeCLI(t, endlessScript)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestRun_KilledLeavesNothing(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	pid, dir := whereabouts(t, cli)
+	pid, dir := waitForCLI(t, cli)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +133,8 @@ func TestRun_KilledLeavesNothing(t *testing.T) {
 	})
 }
 
-// whereabouts waits until the endless CLI runs, and gives its process and directory.
-func whereabouts(t *testing.T, cli string) (pid int, dir string) {
+// waitForCLI waits until the endless CLI runs, and gives its process and directory.
+func waitForCLI(t *testing.T, cli string) (pid int, dir string) {
 	t.Helper()
 	var text []byte
 	guardtest.Eventually(t, "the CLI runs", func() (up bool) {
@@ -142,13 +142,13 @@ func whereabouts(t *testing.T, cli string) (pid int, dir string) {
 		text, err = os.ReadFile(cli + ".up")
 		return err == nil
 	})
-	words := bufio.NewScanner(bytes.NewReader(text))
-	words.Split(bufio.ScanWords)
-	words.Scan()
-	pid, err := strconv.Atoi(words.Text())
+	fields := bufio.NewScanner(bytes.NewReader(text))
+	fields.Split(bufio.ScanWords)
+	fields.Scan()
+	pid, err := strconv.Atoi(fields.Text())
 	if err != nil {
 		t.Fatal(err)
 	}
-	words.Scan()
-	return pid, words.Text()
+	fields.Scan()
+	return pid, fields.Text()
 }

@@ -17,10 +17,10 @@ const CLIEnv = "HEALTHCARE_CLI"
 
 // FindCLI gives the program that CLIEnv names, else the terraform or tofu on PATH.
 func FindCLI() (string, error) {
-	if named := os.Getenv(CLIEnv); named != "" {
-		path, err := exec.LookPath(named)
+	if configured := os.Getenv(CLIEnv); configured != "" {
+		path, err := exec.LookPath(configured)
 		if err != nil {
-			return "", fmt.Errorf("%s is %q, which cannot be run: %w", CLIEnv, named, err)
+			return "", fmt.Errorf("%s is %q, which cannot be run: %w", CLIEnv, configured, err)
 		}
 		return path, nil
 	}
@@ -48,7 +48,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 
 // build compiles the provider into the workspace.
 func build(ctx context.Context, root string, w *workspace) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.bin(), "terraform-provider-healthcare"), ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.binPath(), "terraform-provider-healthcare"), ".")
 	cmd.Dir = root
 	if _, err := w.run(cmd); err != nil {
 		return fmt.Errorf("go build: %w", err)

@@ -17,14 +17,14 @@ import (
 )
 
 // Sources of the provider, as each CLI spells it in full.
-var addresses = []string{
+var providerAddresses = []string{
 	"registry.terraform.io/healthcare-platform/healthcare",
 	"registry.opentofu.org/healthcare-platform/healthcare",
 }
 
-// cleanScript ends the process group that was named last, and removes $1, once
+// cleanupScript ends the process group that was named last, and removes $1, once
 // the demo has ended.
-const cleanScript = `dir=$1 group=0
+const cleanupScript = `dir=$1 group=0
 while read -r line; do group=$line; done
 if [ "$group" -gt 1 ]; then
   kill -s TERM -- "-$group"
@@ -40,8 +40,8 @@ const stopTimeout = 30 * time.Second
 // workspace is a temporary directory with the example, the built provider and
 // a CLI configuration that uses it.
 type workspace struct {
-	dir   string
-	guard *guard.Guard
+	dir      string
+	watchdog *guard.Watchdog
 }
 
 func newWorkspace(root string) (*workspace, error) {
@@ -50,35 +50,35 @@ func newWorkspace(root string) (*workspace, error) {
 		return nil, err
 	}
 	w := &workspace{dir: dir}
-	if w.guard, err = guard.Start(cleanScript, dir); err != nil {
+	if w.watchdog, err = guard.Start(cleanupScript, dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	err = errors.Join(os.Mkdir(w.bin(), 0o700), os.WriteFile(w.config(), []byte(w.configuration()), 0o600),
-		os.CopyFS(w.example(), os.DirFS(filepath.Join(root, "examples", "quickstart"))))
+	err = errors.Join(os.Mkdir(w.binPath(), 0o700), os.WriteFile(w.cliConfigPath(), []byte(w.cliConfig()), 0o600),
+		os.CopyFS(w.examplePath(), os.DirFS(filepath.Join(root, "examples", "quickstart"))))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare the example: %w", err), w.close())
 	}
 	return w, nil
 }
 
-func (w *workspace) bin() string     { return filepath.Join(w.dir, "bin") }
-func (w *workspace) example() string { return filepath.Join(w.dir, "quickstart") }
-func (w *workspace) config() string  { return filepath.Join(w.dir, "cli.tfrc") }
+func (w *workspace) binPath() string       { return filepath.Join(w.dir, "bin") }
+func (w *workspace) examplePath() string   { return filepath.Join(w.dir, "quickstart") }
+func (w *workspace) cliConfigPath() string { return filepath.Join(w.dir, "cli.tfrc") }
 
-// configuration makes a CLI take the provider from bin, without a download.
-func (w *workspace) configuration() string {
+// cliConfig makes a CLI take the provider from bin, without a download.
+func (w *workspace) cliConfig() string {
 	var b strings.Builder
 	b.WriteString("provider_installation {\n  dev_overrides {\n")
-	for _, address := range addresses {
-		fmt.Fprintf(&b, "    %q = %q\n", address, w.bin())
+	for _, address := range providerAddresses {
+		fmt.Fprintf(&b, "    %q = %q\n", address, w.binPath())
 	}
 	b.WriteString("  }\n  direct {}\n}\n")
 	return b.String()
 }
 
-// environment is this process's, without what would change how a CLI behaves.
-func (w *workspace) environment() []string {
-	env := []string{"TF_CLI_CONFIG_FILE=" + w.config(), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1"}
+// cliEnv is this process's, without what would change how a CLI behaves.
+func (w *workspace) cliEnv() []string {
+	env := []string{"TF_CLI_CONFIG_FILE=" + w.cliConfigPath(), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1"}
 	for _, setting := range os.Environ() {
 		if !strings.HasPrefix(setting, "TF_") && !strings.HasPrefix(setting, "CHECKPOINT_DISABLE=") {
 			env = append(env, setting)
@@ -103,16 +103,16 @@ func (w *workspace) run(cmd *exec.Cmd) (stdout string, err error) {
 	}
 	defer func() { _ = errs.Close() }()
 	cmd.Stdout, cmd.Stderr = out, errs
-	failed := w.runGroup(cmd)
-	written, outErr := os.ReadFile(out.Name())
-	complaints, errErr := os.ReadFile(errs.Name())
+	runErr := w.runGroup(cmd)
+	stdoutText, outErr := os.ReadFile(out.Name())
+	stderrText, errErr := os.ReadFile(errs.Name())
 	if err := errors.Join(outErr, errErr); err != nil {
 		return "", err
 	}
-	if failed != nil {
-		return string(written), &logError{err: failed, log: string(written) + string(complaints)}
+	if runErr != nil {
+		return string(stdoutText), &logError{err: runErr, log: string(stdoutText) + string(stderrText)}
 	}
-	return string(written), nil
+	return string(stdoutText), nil
 }
 
 // runGroup runs a program in a process group of its own, so that a terminal's
@@ -128,10 +128,10 @@ func (w *workspace) runGroup(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	told := w.guard.Say("%d", cmd.Process.Pid)
+	sendErr := w.watchdog.Send("%d", cmd.Process.Pid)
 	err := cmd.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // What it left running.
-	return errors.Join(err, told, w.guard.Say("0"))
+	return errors.Join(err, sendErr, w.watchdog.Send("0"))
 }
 
-func (w *workspace) close() error { return w.guard.Close() }
+func (w *workspace) close() error { return w.watchdog.Close() }

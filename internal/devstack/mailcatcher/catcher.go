@@ -31,8 +31,8 @@ const (
 	DefaultAddr = "127.0.0.1:0"
 	// MaxMessageBytes is the size of the largest message that is taken.
 	MaxMessageBytes = 32 << 20
-	// KeptMessages is how many messages are kept; the oldest make room.
-	KeptMessages = 10_000
+	// MaxMessages is how many messages are kept; the oldest make room.
+	MaxMessages = 10_000
 )
 
 // Options say what to start. The zero value works.
@@ -49,7 +49,7 @@ type Options struct {
 
 // Catcher is a running mail catcher. Its methods may be called concurrently.
 type Catcher struct {
-	store  store
+	store  messageStore
 	faults faults
 
 	options  Options
@@ -81,7 +81,7 @@ func (c *Catcher) start(ctx context.Context) error {
 	switch c.options.TLS {
 	case TLSNone:
 	case TLSStart, TLSImplicit:
-		certificate, roots, err := selfSigned(c.options.CertificateHosts)
+		certificate, roots, err := selfSignedCertificate(c.options.CertificateHosts)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (c *Catcher) openSMTP(ctx context.Context, config *tls.Config) error {
 	c.smtp.ReadTimeout, c.smtp.WriteTimeout = 5*time.Minute, time.Minute
 	c.smtp.AllowInsecureAuth = c.options.TLS == TLSNone
 	c.smtp.ErrorLog = log.New(io.Discard, "", 0) // Clients that hang up are part of the tests.
-	listener = &gatedListener{Listener: listener, faults: &c.faults}
+	listener = &holdableListener{Listener: listener, faults: &c.faults}
 	switch c.options.TLS {
 	case TLSNone:
 	case TLSStart:
@@ -156,9 +156,9 @@ func listen(ctx context.Context, addr string) (net.Listener, *net.TCPAddr, error
 	if err != nil {
 		return nil, nil, err
 	}
-	at, ok := listener.Addr().(*net.TCPAddr)
+	tcpAddr, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
 		return nil, nil, errors.Join(fmt.Errorf("%v is no TCP address", listener.Addr()), listener.Close())
 	}
-	return listener, at, nil
+	return listener, tcpAddr, nil
 }

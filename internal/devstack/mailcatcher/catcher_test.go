@@ -25,7 +25,7 @@ func TestCatcher_Messages(t *testing.T) {
 		content string
 		want    mailcatcher.Message
 	}{
-		"Simple": {simple, mailcatcher.Message{From: "ann@sender.example", FromName: "Ann", Subject: "Hello",
+		"Simple": {simpleMessage, mailcatcher.Message{From: "ann@sender.example", FromName: "Ann", Subject: "Hello",
 			MessageID: "1@sender.example", Text: "First line\n.second\n", Types: []string{"text/plain"}}},
 		"Multipart": {multipart, mailcatcher.Message{From: "s@sender.example", FromName: "Søren", Subject: "Ærte",
 			Text: "blåbær!", HTML: "<b>hi</b>", Attachments: []string{"report.txt"},
@@ -44,7 +44,7 @@ func TestCatcher_Messages(t *testing.T) {
 				t.Errorf("envelope: to %q, from %q, number %d, at %v", m.To, m.EnvelopeFrom, m.Number, m.Received)
 			}
 			w := c.want
-			if m.From != w.From || m.FromName != w.FromName || m.Subject != w.Subject || m.MessageID != w.MessageID || m.Problem != "" {
+			if m.From != w.From || m.FromName != w.FromName || m.Subject != w.Subject || m.MessageID != w.MessageID || m.ParseError != "" {
 				t.Errorf("header: %+v", m)
 			}
 			if m.Text != w.Text || m.HTML != w.HTML || !slices.Equal(m.Types, w.Types) || !slices.Equal(m.Attachments, w.Attachments) {
@@ -52,21 +52,21 @@ func TestCatcher_Messages(t *testing.T) {
 			}
 		})
 	}
-	t.Run("BrokenIsKeptWithTheReason", func(t *testing.T) {
+	t.Run("KeepsUnreadableMessage", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		content := "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!\r\n"
 		if err := send(catcher, nil, content); err != nil {
 			t.Fatal(err)
 		}
-		if m := catcher.Messages()[0]; m.Problem == "" || m.Text != content || m.Raw != content {
-			t.Errorf("problem %q, text %q", m.Problem, m.Text)
+		if m := catcher.Messages()[0]; m.ParseError == "" || m.Text != content || m.Raw != content {
+			t.Errorf("problem %q, text %q", m.ParseError, m.Text)
 		}
 	})
 	t.Run("ResetForgets", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
-		if err := send(catcher, nil, simple); err != nil {
+		if err := send(catcher, nil, simpleMessage); err != nil {
 			t.Fatal(err)
 		}
 		catcher.Reset()
@@ -76,11 +76,11 @@ func TestCatcher_Messages(t *testing.T) {
 	})
 }
 
-func TestCatcher_Await(t *testing.T) {
+func TestCatcher_AwaitMessages(t *testing.T) {
 	t.Parallel()
 	catcher := start(t, mailcatcher.Options{})
 	failed := make(chan error, 1)
-	go func() { failed <- errors.Join(send(catcher, nil, simple), send(catcher, nil, simple)) }()
+	go func() { failed <- errors.Join(send(catcher, nil, simpleMessage), send(catcher, nil, simpleMessage)) }()
 	messages, err := catcher.Await(t.Context(), 2)
 	if err != nil || len(messages) != 2 || messages[1].Number != 2 {
 		t.Errorf("%d messages, error %v", len(messages), err)
@@ -98,9 +98,9 @@ func TestCatcher_Await(t *testing.T) {
 func TestCatcher_Login(t *testing.T) {
 	t.Parallel()
 	catcher := start(t, mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"})
-	wantCode(t, send(catcher, nil, simple), 530)
-	wantCode(t, send(catcher, smtp.PlainAuth("", "u", "wrong", catcher.SMTPHost()), simple), 535)
-	if err := send(catcher, smtp.PlainAuth("", "u", "p", catcher.SMTPHost()), simple); err != nil {
+	wantCode(t, send(catcher, nil, simpleMessage), 530)
+	wantCode(t, send(catcher, smtp.PlainAuth("", "u", "wrong", catcher.SMTPHost()), simpleMessage), 535)
+	if err := send(catcher, smtp.PlainAuth("", "u", "p", catcher.SMTPHost()), simpleMessage); err != nil {
 		t.Fatal(err)
 	}
 	if m := catcher.Messages(); len(m) != 1 || m[0].Username != "u" || !m[0].Encrypted {
@@ -108,7 +108,7 @@ func TestCatcher_Login(t *testing.T) {
 	}
 }
 
-func TestCatcher_WantsTLSWhereItOffersIt(t *testing.T) {
+func TestCatcher_RequiresSTARTTLS(t *testing.T) {
 	t.Parallel()
 	catcher := start(t, mailcatcher.Options{TLS: mailcatcher.TLSStart})
 	client, err := smtp.Dial(address(catcher))
@@ -119,35 +119,35 @@ func TestCatcher_WantsTLSWhereItOffersIt(t *testing.T) {
 	wantCode(t, client.Mail("a@sender.example"), 530)
 }
 
-func TestCatcher_Faults(t *testing.T) {
+func TestCatcher_InjectsFaults(t *testing.T) {
 	t.Parallel()
 	t.Run("RefuseCounts", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
-		catcher.Refuse(451, "later", 2)
-		wantCode(t, send(catcher, nil, simple), 451)
-		wantCode(t, send(catcher, nil, simple), 451)
-		if err := send(catcher, nil, simple); err != nil {
+		catcher.RejectRecipients(451, "later", 2)
+		wantCode(t, send(catcher, nil, simpleMessage), 451)
+		wantCode(t, send(catcher, nil, simpleMessage), 451)
+		if err := send(catcher, nil, simpleMessage); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("NegativeLastsUntilReset", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
-		catcher.RefuseContent(554, "never", -1)
+		catcher.RejectContent(554, "never", -1)
 		for range 3 {
-			wantCode(t, send(catcher, nil, simple), 554)
+			wantCode(t, send(catcher, nil, simpleMessage), 554)
 		}
 		catcher.Reset()
-		if err := send(catcher, nil, simple); err != nil {
+		if err := send(catcher, nil, simpleMessage); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("DropKeepsTheMessage", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
-		catcher.DropAfterAccept(1)
-		if err := send(catcher, nil, simple); err == nil {
+		catcher.DropConnectionAfterAccept(1)
+		if err := send(catcher, nil, simpleMessage); err == nil {
 			t.Error("the client got an answer")
 		}
 		if n := len(catcher.Messages()); n != 1 {
@@ -157,9 +157,9 @@ func TestCatcher_Faults(t *testing.T) {
 	t.Run("HoldsAddUp", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
-		first, second := catcher.Hold(), catcher.Hold()
+		first, second := catcher.StopResponding(), catcher.StopResponding()
 		done := make(chan error, 1)
-		go func() { done <- send(catcher, nil, simple) }()
+		go func() { done <- send(catcher, nil, simpleMessage) }()
 		first()
 		first() // Once counts.
 		select {
@@ -175,7 +175,7 @@ func TestCatcher_Faults(t *testing.T) {
 	t.Run("CloseEndsAHold", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
-		catcher.Hold()
+		catcher.StopResponding()
 		conn, err := net.Dial("tcp", address(catcher))
 		if err != nil {
 			t.Fatal(err)
@@ -187,13 +187,13 @@ func TestCatcher_Faults(t *testing.T) {
 	})
 }
 
-func TestStart_Refuses(t *testing.T) {
+func TestStart_RejectsInvalidOptions(t *testing.T) {
 	t.Parallel()
-	taken := start(t, mailcatcher.Options{})
+	occupied := start(t, mailcatcher.Options{})
 	for name, o := range map[string]mailcatcher.Options{
 		"UnknownTLS": {TLS: "maybe"},
-		"TakenSMTP":  {SMTPAddr: address(taken)},
-		"TakenHTTP":  {HTTPAddr: strings.TrimPrefix(taken.URL(), "http://")},
+		"TakenSMTP":  {SMTPAddr: address(occupied)},
+		"TakenHTTP":  {HTTPAddr: strings.TrimPrefix(occupied.URL(), "http://")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

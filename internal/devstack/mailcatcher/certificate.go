@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// selfSigned makes a certificate for the hosts that lives as long as the
+// selfSignedCertificate makes a certificate for the hosts that lives as long as the
 // process does, and the pool that trusts it.
-func selfSigned(hosts []string) (tls.Certificate, *x509.CertPool, error) {
+func selfSignedCertificate(hosts []string) (tls.Certificate, *x509.CertPool, error) {
 	if len(hosts) == 0 {
 		hosts = []string{"localhost", "127.0.0.1", "::1"}
 	}

@@ -6,7 +6,7 @@
 // certificate of its own, AUTH PLAIN, size limits, addresses in ASCII alone
 // (SMTPUTF8 is not offered, as with many servers). A message is kept exactly
 // when the server has taken responsibility for it, also when the answer is then
-// lost. Messages live in memory, the newest KeptMessages of them.
+// lost. Messages live in memory, the newest MaxMessages of them.
 //
 // Over HTTP, GET /messages gives them as JSON, DELETE /messages forgets them, and
 // / shows them; that page loads nothing from elsewhere, and neither may the mail

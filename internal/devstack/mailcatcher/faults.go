@@ -7,84 +7,86 @@ import (
 
 // faults is how the catcher is to misbehave.
 type faults struct {
-	recipients, contents quota
+	recipientQuota, contentQuota errorQuota
 
-	mu    sync.Mutex
-	drops int
-	held  int
-	open  chan struct{} // Closed while nobody holds.
-	hook  func()
+	mu            sync.Mutex
+	drops         int
+	holds         int
+	released      chan struct{} // Closed while nobody holds.
+	recipientHook func()
 }
 
 func (f *faults) init() {
-	f.open = make(chan struct{})
-	close(f.open)
+	f.released = make(chan struct{})
+	close(f.released)
 }
 
-// quota is a refusal that is given a number of times.
-type quota struct {
-	mu      sync.Mutex
-	left    int
-	code    int
-	message string
+// errorQuota is a refusal that is given a number of times.
+type errorQuota struct {
+	mu        sync.Mutex
+	remaining int
+	code      int
+	message   string
 }
 
-func (q *quota) set(code int, message string, n int) {
+func (q *errorQuota) set(code int, message string, n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.code, q.message, q.left = code, message, n
+	q.code, q.message, q.remaining = code, message, n
 }
 
-func (q *quota) take() error {
+func (q *errorQuota) consume() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.left == 0 {
+	if q.remaining == 0 {
 		return nil
 	}
-	if q.left > 0 {
-		q.left--
+	if q.remaining > 0 {
+		q.remaining--
 	}
-	return refusal(q.code, q.message)
+	return smtpError(q.code, q.message)
 }
 
-// Refuse answers the next n recipients (RCPT TO) with code and message, such as
+// RejectRecipients answers the next n recipients (RCPT TO) with code and message, such as
 // 451 for a passing and 554 for a lasting fault. A negative n refuses until the
 // next call; 0 ends it.
-func (c *Catcher) Refuse(code int, message string, n int) { c.faults.recipients.set(code, message, n) }
-
-// RefuseContent is like Refuse, for the answer to the message itself (DATA).
-func (c *Catcher) RefuseContent(code int, message string, n int) {
-	c.faults.contents.set(code, message, n)
+func (c *Catcher) RejectRecipients(code int, message string, n int) {
+	c.faults.recipientQuota.set(code, message, n)
 }
 
-// DropAfterAccept cuts the connection of the next n messages after they were
+// RejectContent is like Refuse, for the answer to the message itself (DATA).
+func (c *Catcher) RejectContent(code int, message string, n int) {
+	c.faults.contentQuota.set(code, message, n)
+}
+
+// DropConnectionAfterAccept cuts the connection of the next n messages after they were
 // caught and before the client hears of it.
-func (c *Catcher) DropAfterAccept(n int) {
+func (c *Catcher) DropConnectionAfterAccept(n int) {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
 	c.faults.drops = n
 }
 
-// OnRecipient calls hook, once, when a client has named its next recipient and
+// OnNextRecipient calls hook, once, when a client has named its next recipient and
 // waits for the answer.
-func (c *Catcher) OnRecipient(hook func()) {
+func (c *Catcher) OnNextRecipient(hook func()) {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
-	c.faults.hook = hook
+	c.faults.recipientHook = hook
 }
 
-func (f *faults) recipient() error {
+func (f *faults) onRecipient() error {
 	f.mu.Lock()
-	hook := f.hook
-	f.hook = nil
+	hook := f.recipientHook
+	f.recipientHook = nil
 	f.mu.Unlock()
 	if hook != nil {
 		hook()
 	}
-	return f.recipients.take()
+	return f.recipientQuota.consume()
 }
 
-func (f *faults) cut() bool {
+func (f *faults) shouldDrop() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.drops == 0 {
@@ -94,65 +96,65 @@ func (f *faults) cut() bool {
 	return true
 }
 
-// Hold makes the catcher silent: it accepts connections and reads, and answers
+// StopResponding makes the catcher silent: it accepts connections and reads, and answers
 // nothing until release is called, once or more. Holds add up.
-func (c *Catcher) Hold() (release func()) {
+func (c *Catcher) StopResponding() (release func()) {
 	f := &c.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.held == 0 {
-		f.open = make(chan struct{})
+	if f.holds == 0 {
+		f.released = make(chan struct{})
 	}
-	f.held++
-	gate := f.open
-	return sync.OnceFunc(func() { f.release(gate) })
+	f.holds++
+	gate := f.released
+	return sync.OnceFunc(func() { f.releaseHold(gate) })
 }
 
-func (f *faults) release(gate chan struct{}) {
+func (f *faults) releaseHold(gate chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.open != gate || f.held == 0 {
+	if f.released != gate || f.holds == 0 {
 		return // Reset was faster.
 	}
-	if f.held--; f.held == 0 {
-		close(f.open)
+	if f.holds--; f.holds == 0 {
+		close(f.released)
 	}
 }
 
-func (f *faults) gate() <-chan struct{} {
+func (f *faults) waitChannel() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.open
+	return f.released
 }
 
-func (f *faults) end() {
-	f.recipients.set(0, "", 0)
-	f.contents.set(0, "", 0)
+func (f *faults) reset() {
+	f.recipientQuota.set(0, "", 0)
+	f.contentQuota.set(0, "", 0)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.drops, f.hook = 0, nil
-	if f.held > 0 {
-		f.held = 0
-		close(f.open)
+	f.drops, f.recipientHook = 0, nil
+	if f.holds > 0 {
+		f.holds = 0
+		close(f.released)
 	}
 }
 
-// gatedListener is a listener whose connections Hold can silence.
-type gatedListener struct {
+// holdableListener is a listener whose connections Hold can silence.
+type holdableListener struct {
 	net.Listener
 	faults *faults
 }
 
 // Accept makes a connection that Hold can silence.
-func (l *gatedListener) Accept() (net.Conn, error) {
+func (l *holdableListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &gatedConn{Conn: conn, faults: l.faults, closed: make(chan struct{})}, nil
+	return &holdableConn{Conn: conn, faults: l.faults, closed: make(chan struct{})}, nil
 }
 
-type gatedConn struct {
+type holdableConn struct {
 	net.Conn
 	faults *faults
 	once   sync.Once
@@ -160,9 +162,9 @@ type gatedConn struct {
 }
 
 // Write waits while somebody holds.
-func (c *gatedConn) Write(p []byte) (int, error) {
+func (c *holdableConn) Write(p []byte) (int, error) {
 	select {
-	case <-c.faults.gate():
+	case <-c.faults.waitChannel():
 		return c.Conn.Write(p)
 	case <-c.closed:
 		return 0, net.ErrClosed
@@ -170,7 +172,7 @@ func (c *gatedConn) Write(p []byte) (int, error) {
 }
 
 // Close also ends a Write that waits.
-func (c *gatedConn) Close() error {
+func (c *holdableConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }

@@ -34,17 +34,17 @@ type Message struct {
 	EnvelopeFrom string `json:"envelopeFrom"`
 	Encrypted    bool   `json:"encrypted"`          // It came over TLS.
 	Username     string `json:"username,omitempty"` // Who had logged in.
-	// Problem says why the message could not be read to its end; Text is then
+	// ParseError says why the message could not be read to its end; Text is then
 	// what came, as it came.
-	Problem string `json:"problem,omitempty"`
-	Raw     string `json:"-"` // As it came over the wire.
+	ParseError string `json:"problem,omitempty"`
+	Raw        string `json:"-"` // As it came over the wire.
 }
 
 // parse reads a message; what cannot be read is kept as it is, with the reason.
 func parse(raw []byte) Message {
 	m := Message{To: []string{}, ToNames: []string{}, Headers: map[string][]string{}, Types: []string{}, Raw: string(raw)}
 	if err := m.read(raw); err != nil {
-		m.Problem, m.Text = err.Error(), string(raw)
+		m.ParseError, m.Text = err.Error(), string(raw)
 	}
 	return m
 }
@@ -69,11 +69,11 @@ func (m *Message) read(raw []byte) error {
 			m.ToNames = append(m.ToNames, address.Name)
 		}
 	}
-	return entity.Walk(m.part)
+	return entity.Walk(m.readPart)
 }
 
-// part takes one part of the message; the first text of each kind is the body.
-func (m *Message) part(_ []int, e *message.Entity, err error) error {
+// readPart takes one part of the message; the first text of each kind is the body.
+func (m *Message) readPart(_ []int, e *message.Entity, err error) error {
 	if err != nil && !message.IsUnknownCharset(err) {
 		return err
 	}
@@ -95,15 +95,15 @@ func (m *Message) part(_ []int, e *message.Entity, err error) error {
 		m.Attachments = append(m.Attachments, name)
 		return nil
 	case kind == "text/html" && m.HTML == "":
-		m.HTML, err = text(e)
+		m.HTML, err = readText(e)
 	case kind == "text/plain" && m.Text == "":
-		m.Text, err = text(e)
+		m.Text, err = readText(e)
 	}
 	return err
 }
 
-// text gives a part's text with the line ends of this machine.
-func text(e *message.Entity) (string, error) {
+// readText gives a part's text with the line ends of this machine.
+func readText(e *message.Entity) (string, error) {
 	body, err := io.ReadAll(e.Body)
 	return strings.ReplaceAll(string(body), "\r\n", "\n"), err
 }

@@ -38,7 +38,7 @@ func (s *session) AuthMechanisms() []string {
 func (s *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, password string) error {
 		o := s.catcher.options
-		if !same(username, o.Username) || !same(password, o.Password) {
+		if !equalConstantTime(username, o.Username) || !equalConstantTime(password, o.Password) {
 			return smtp.ErrAuthFailed
 		}
 		s.username = username
@@ -46,15 +46,17 @@ func (s *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func equalConstantTime(a, b string) bool {
+	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}
 
 // Mail begins a message.
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	if _, encrypted := s.conn.TLSConnectionState(); s.catcher.options.TLS == TLSStart && !encrypted {
-		return refusal(530, "Must issue a STARTTLS command first")
+		return smtpError(530, "Must issue a STARTTLS command first")
 	}
 	if s.catcher.options.Username != "" && s.username == "" {
-		return refusal(530, "Authentication required")
+		return smtpError(530, "Authentication required")
 	}
 	s.from = from
 	return nil
@@ -62,7 +64,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 // Rcpt adds a recipient.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if err := s.catcher.faults.recipient(); err != nil {
+	if err := s.catcher.faults.onRecipient(); err != nil {
 		return err
 	}
 	s.to = append(s.to, to)
@@ -75,7 +77,7 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := s.catcher.faults.contents.take(); err != nil {
+	if err := s.catcher.faults.contentQuota.consume(); err != nil {
 		return err
 	}
 	m := parse(raw)
@@ -86,7 +88,7 @@ func (s *session) Data(r io.Reader) error {
 		m.From = s.from
 	}
 	s.catcher.store.add(m)
-	if s.catcher.faults.cut() {
+	if s.catcher.faults.shouldDrop() {
 		_ = s.conn.Conn().Close() // Not the session's: that would wait for this call.
 		return fmt.Errorf("connection cut on demand")
 	}
@@ -99,6 +101,6 @@ func (s *session) Reset() { s.from, s.to = "", nil }
 // Logout ends the session.
 func (s *session) Logout() error { return nil }
 
-func refusal(code int, message string) *smtp.SMTPError {
+func smtpError(code int, message string) *smtp.SMTPError {
 	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: message}
 }

@@ -7,34 +7,34 @@ import (
 	"sync"
 )
 
-// store is the mail that was caught, oldest first.
-type store struct {
-	mu       sync.Mutex
-	last     int
-	messages []Message
-	changed  chan struct{} // Closed, and replaced, with each message that arrives.
+// messageStore is the mail that was caught, oldest first.
+type messageStore struct {
+	mu         sync.Mutex
+	lastNumber int
+	messages   []Message
+	changed    chan struct{} // Closed, and replaced, with each message that arrives.
 }
 
-func (s *store) add(m Message) {
+func (s *messageStore) add(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last++
-	m.Number = s.last
+	s.lastNumber++
+	m.Number = s.lastNumber
 	s.messages = append(s.messages, m)
-	if excess := len(s.messages) - KeptMessages; excess > 0 {
+	if excess := len(s.messages) - MaxMessages; excess > 0 {
 		s.messages = slices.Delete(s.messages, 0, excess)
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-func (s *store) look() ([]Message, <-chan struct{}) {
+func (s *messageStore) snapshot() ([]Message, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.messages), s.changed
 }
 
-func (s *store) empty() {
+func (s *messageStore) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.messages = nil
@@ -42,7 +42,7 @@ func (s *store) empty() {
 
 // Messages gives the mail that was caught, oldest first.
 func (c *Catcher) Messages() []Message {
-	messages, _ := c.store.look()
+	messages, _ := c.store.snapshot()
 	return messages
 }
 
@@ -50,7 +50,7 @@ func (c *Catcher) Messages() []Message {
 // that ends before, it returns the cause and what there is.
 func (c *Catcher) Await(ctx context.Context, n int) ([]Message, error) {
 	for {
-		messages, changed := c.store.look()
+		messages, changed := c.store.snapshot()
 		if len(messages) >= n {
 			return messages, nil
 		}
@@ -64,6 +64,6 @@ func (c *Catcher) Await(ctx context.Context, n int) ([]Message, error) {
 
 // Reset forgets all mail and ends all faults.
 func (c *Catcher) Reset() {
-	c.store.empty()
-	c.faults.end()
+	c.store.clear()
+	c.faults.reset()
 }

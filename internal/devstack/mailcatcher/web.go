@@ -18,10 +18,10 @@ import (
 //go:embed page.html
 var pageSource string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"join": strings.Join}).Parse(pageSource))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"join": strings.Join}).Parse(pageSource))
 
-// policy lets the page, and the mail in it, load nothing from anywhere.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// contentSecurityPolicy lets the page, and the mail in it, load nothing from anywhere.
+const contentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func (c *Catcher) openHTTP(ctx context.Context) error {
 	listener, addr, err := listen(ctx, c.options.HTTPAddr)
@@ -33,19 +33,19 @@ func (c *Catcher) openHTTP(ctx context.Context) error {
 	mux.HandleFunc("GET /{$}", c.servePage)
 	mux.HandleFunc("GET /messages", c.serveList)
 	mux.HandleFunc("DELETE /messages", c.serveDelete)
-	mux.HandleFunc("POST /empty", c.serveEmpty)
+	mux.HandleFunc("POST /empty", c.serveClearForm)
 	mux.HandleFunc("GET /messages/{number}/raw", c.serveRaw)
 	c.http = &http.Server{
-		Handler:           ownHost(http.NewCrossOriginProtection().Handler(mux)),
+		Handler:           requireLoopbackHost(http.NewCrossOriginProtection().Handler(mux)),
 		ReadHeaderTimeout: 5 * time.Second,
 	}
 	c.served.Go(func() { _ = c.http.Serve(listener) }) // Ends with Close.
 	return nil
 }
 
-// ownHost refuses requests under a foreign name, which a web site sends after it
+// requireLoopbackHost refuses requests under a foreign name, which a web site sends after it
 // has pointed that name at this machine.
-func ownHost(next http.Handler) http.Handler {
+func requireLoopbackHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if name, _, err := net.SplitHostPort(host); err == nil {
@@ -78,13 +78,13 @@ func (c *Catcher) serveList(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (c *Catcher) serveDelete(w http.ResponseWriter, _ *http.Request) {
-	c.store.empty()
+	c.store.clear()
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// serveEmpty is DELETE for a form.
-func (c *Catcher) serveEmpty(w http.ResponseWriter, r *http.Request) {
-	c.store.empty()
+// serveClearForm is DELETE for a form.
+func (c *Catcher) serveClearForm(w http.ResponseWriter, r *http.Request) {
+	c.store.clear()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -105,12 +105,12 @@ func (c *Catcher) servePage(w http.ResponseWriter, _ *http.Request) {
 	messages := c.Messages()
 	slices.Reverse(messages)
 	var b bytes.Buffer
-	if err := page.Execute(&b, messages); err != nil {
+	if err := pageTemplate.Execute(&b, messages); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("Content-Security-Policy", contentSecurityPolicy)
 	_, _ = w.Write(b.Bytes())
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 )
 
-// answer is what comes back, read to its end.
-type answer struct {
+// expectedResponse is what comes back, read to its end.
+type expectedResponse struct {
 	status       int
 	path, policy string // Where redirects led, and the content security policy there.
 }
 
 // call makes a request; change, which may be nil, spoils it.
-func call(t *testing.T, method, url string, change func(*http.Request)) (answer, string) {
+func call(t *testing.T, method, url string, change func(*http.Request)) (expectedResponse, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
@@ -35,7 +35,7 @@ func call(t *testing.T, method, url string, change func(*http.Request)) (answer,
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{response.StatusCode, response.Request.URL.Path, response.Header.Get("Content-Security-Policy")}, string(body)
+	return expectedResponse{response.StatusCode, response.Request.URL.Path, response.Header.Get("Content-Security-Policy")}, string(body)
 }
 
 func TestWeb_Messages(t *testing.T) {
@@ -44,7 +44,7 @@ func TestWeb_Messages(t *testing.T) {
 	if _, body := call(t, http.MethodGet, c.URL()+"/messages", nil); strings.TrimSpace(body) != "[]" {
 		t.Errorf("an empty list is %q, want []", body)
 	}
-	if err := send(c, nil, simple); err != nil {
+	if err := send(c, nil, simpleMessage); err != nil {
 		t.Fatal(err)
 	}
 	_, body := call(t, http.MethodGet, c.URL()+"/messages", nil)
@@ -60,7 +60,7 @@ func TestWeb_Messages(t *testing.T) {
 	if to, ok := got[0]["to"].([]any); !ok || len(to) != 2 || to[0] != "one@clinic.example" {
 		t.Errorf("to is %v", got[0]["to"])
 	}
-	if _, raw := call(t, http.MethodGet, c.URL()+"/messages/1/raw", nil); raw != simple {
+	if _, raw := call(t, http.MethodGet, c.URL()+"/messages/1/raw", nil); raw != simpleMessage {
 		t.Errorf("raw is %q", raw)
 	}
 	if answer, _ := call(t, http.MethodGet, c.URL()+"/messages/7/raw", nil); answer.status != http.StatusNotFound {
@@ -98,10 +98,10 @@ func TestWeb_Page(t *testing.T) {
 	}
 }
 
-func TestWeb_ForeignSites(t *testing.T) {
+func TestWeb_RejectsForeignOrigins(t *testing.T) {
 	t.Parallel()
 	c := start(t, mailcatcher.Options{})
-	if err := send(c, nil, simple); err != nil {
+	if err := send(c, nil, simpleMessage); err != nil {
 		t.Fatal(err)
 	}
 	rebound := func(r *http.Request) { r.Host = "attacker.example" }

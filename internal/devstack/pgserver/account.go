@@ -16,9 +16,9 @@ import (
 // account is the user that the server runs as; nil is the current one.
 type account struct{ uid, gid uint32 }
 
-// unprivileged is "nobody" when the current user is root, as whom PostgreSQL
+// unprivilegedAccount is "nobody" when the current user is root, as whom PostgreSQL
 // refuses to run, and nil for anybody else.
-func unprivileged() (*account, error) {
+func unprivilegedAccount() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -37,32 +37,32 @@ func unprivileged() (*account, error) {
 	return &account{uid: uint32(uid), gid: uint32(gid)}, nil
 }
 
-func (a *account) own(path string) error {
+func (a *account) chown(path string) error {
 	if a == nil {
 		return nil
 	}
 	return os.Chown(path, int(a.uid), int(a.gid))
 }
 
-// reaches tells whether the account can get to what is in a directory, which
+// checkReachable tells whether the account can get to what is in a directory, which
 // nobody cannot in a home directory of root.
-func (a *account) reaches(dir string) error {
+func (a *account) checkReachable(dir string) error {
 	if a == nil {
 		return nil
 	}
-	for _, part := range ancestry(dir) {
+	for _, part := range pathAncestors(dir) {
 		info, err := os.Stat(part)
 		if err != nil {
 			return err
 		}
-		if !a.enters(info) {
+		if !a.canEnter(info) {
 			return fmt.Errorf("user nobody, as whom PostgreSQL runs for root, cannot enter %q", part)
 		}
 	}
 	return nil
 }
 
-func (a *account) enters(info fs.FileInfo) bool {
+func (a *account) canEnter(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch mode := info.Mode().Perm(); {
 	case !ok:
@@ -76,8 +76,8 @@ func (a *account) enters(info fs.FileInfo) bool {
 	}
 }
 
-// ancestry lists a path and all that it is in, from the root on.
-func ancestry(path string) []string {
+// pathAncestors lists a path and all that it is in, from the root on.
+func pathAncestors(path string) []string {
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		path = resolved
 	}
@@ -89,9 +89,9 @@ func ancestry(path string) []string {
 	return all
 }
 
-// attributes put the process into a group of its own, so that the Ctrl-C of a
+// sysProcAttr put the process into a group of its own, so that the Ctrl-C of a
 // terminal reaches the one who stops it in order, and not the server.
-func (a *account) attributes() *syscall.SysProcAttr {
+func (a *account) sysProcAttr() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setpgid: true}
 	if a != nil {
 		attributes.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: []uint32{}}

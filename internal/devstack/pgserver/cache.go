@@ -15,18 +15,18 @@ const cacheName = "terraform-provider-healthcare"
 
 // cacheDir is where downloads are kept: the user's cache or, where who cannot
 // reach that (root's home is closed to nobody), the system's.
-func cacheDir(who *account) (string, error) {
+func cacheDir(runAs *account) (string, error) {
 	var candidates []string
 	if dir, err := os.UserCacheDir(); err == nil {
 		candidates = append(candidates, filepath.Join(dir, cacheName))
 	}
-	if who != nil {
+	if runAs != nil {
 		candidates = append(candidates, filepath.Join("/var/cache", cacheName))
 	}
 	candidates = append(candidates, filepath.Join(os.TempDir(), cacheName+"-"+strconv.Itoa(os.Geteuid())))
 	var unusable []error
 	for _, dir := range candidates {
-		err := usableCache(dir, who)
+		err := prepareCache(dir, runAs)
 		if err == nil {
 			return dir, nil
 		}
@@ -35,9 +35,9 @@ func cacheDir(who *account) (string, error) {
 	return "", fmt.Errorf("no directory for the download: %w", errors.Join(unusable...))
 }
 
-// usableCache makes the directory, if need be. It must belong to this user and
+// prepareCache makes the directory, if need be. It must belong to this user and
 // be writable by nobody else, as what is in it will be run.
-func usableCache(dir string, who *account) error {
+func prepareCache(dir string, runAs *account) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -55,5 +55,5 @@ func usableCache(dir string, who *account) error {
 	if err := syscall.Access(dir, 0o2); err != nil {
 		return fmt.Errorf("write to %q: %w", dir, err)
 	}
-	return who.reaches(dir)
+	return runAs.checkReachable(dir)
 }

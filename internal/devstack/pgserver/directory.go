@@ -19,16 +19,16 @@ const (
 	lockFile = "owner.lock"
 )
 
-// errInUse is returned for a directory that another process has.
-var errInUse = errors.New("another process uses the directory")
+// errDirInUse is returned for a directory that another process has.
+var errDirInUse = errors.New("another process uses the directory")
 
 // prepareDir makes the server's directory and locks it.
 func (s *Server) prepareDir(ctx context.Context) (err error) {
-	if s.account, err = unprivileged(); err != nil {
+	if s.account, err = unprivilegedAccount(); err != nil {
 		return err
 	}
 	if s.options.Dir != "" {
-		s.dir, err = s.keptDir()
+		s.dir, err = s.persistentDir()
 	} else {
 		s.dir, err = s.temporaryDir(ctx)
 	}
@@ -38,10 +38,10 @@ func (s *Server) prepareDir(ctx context.Context) (err error) {
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return fmt.Errorf("lock %q: %w", s.dir, err)
 	}
-	return s.account.own(s.dir)
+	return s.account.chown(s.dir)
 }
 
-func (s *Server) keptDir() (string, error) {
+func (s *Server) persistentDir() (string, error) {
 	dir, err := filepath.Abs(s.options.Dir)
 	if err != nil {
 		return "", err
@@ -49,20 +49,20 @@ func (s *Server) keptDir() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if err := s.account.reaches(filepath.Dir(dir)); err != nil {
+	if err := s.account.checkReachable(filepath.Dir(dir)); err != nil {
 		return "", fmt.Errorf("%w: choose a data directory elsewhere", err)
 	}
 	return dir, nil
 }
 
-// awaitPredecessor waits while a server still runs on kept data, which is so for
+// waitForPreviousServer waits while a server still runs on kept data, which is so for
 // a moment after its parent was killed.
-func (s *Server) awaitPredecessor(ctx context.Context) error {
+func (s *Server) waitForPreviousServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for serves(ctx, recordedPid(s.data()), s.data()) {
+	for isServerOf(ctx, recordedPid(s.data()), s.data()) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -77,17 +77,17 @@ func (s *Server) awaitPredecessor(ctx context.Context) error {
 func (s *Server) temporaryDir(ctx context.Context) (string, error) {
 	var unreachable error
 	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
-		if err := s.account.reaches(base); err != nil {
+		if err := s.account.checkReachable(base); err != nil {
 			unreachable = errors.Join(unreachable, err)
 			continue
 		}
-		sweep(ctx, base)
+		removeAbandoned(ctx, base)
 		return os.MkdirTemp(base, tempPrefix)
 	}
 	return "", unreachable
 }
 
-// lockDir takes the directory, or returns errInUse. The file's end frees it, and
+// lockDir takes the directory, or returns errDirInUse. The file's end frees it, and
 // children do not inherit it.
 func lockDir(dir string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
@@ -97,7 +97,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errInUse
+			return nil, errDirInUse
 		}
 		return nil, err
 	}

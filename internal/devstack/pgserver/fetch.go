@@ -26,45 +26,45 @@ func Fetch(ctx context.Context, progress io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	who, err := unprivileged()
+	runAs, err := unprivilegedAccount()
 	if err != nil {
 		return "", err
 	}
-	f := fetcher{platform: p, version: fetchVersion, base: mavenCentral, progress: progress, pause: time.Second}
+	f := downloader{platform: p, version: fetchVersion, base: mavenCentral, progress: progress, backoff: time.Second}
 	if mirror := strings.TrimRight(os.Getenv(mirrorEnv), "/"); mirror != "" {
 		f.base = mirror
 	}
-	if f.cache, err = cacheDir(who); err != nil {
+	if f.cache, err = cacheDir(runAs); err != nil {
 		return "", err
 	}
-	bin, err := f.fetch(ctx)
+	bin, err := f.ensure(ctx)
 	if err != nil {
 		return "", fmt.Errorf("download PostgreSQL %s: %w", f.version, err)
 	}
 	return bin, nil
 }
 
-type fetcher struct {
+type downloader struct {
 	platform platform
 	version  string
 	base     string // Of a Maven repository, without a slash at its end.
 	cache    string
 	progress io.Writer
-	pause    time.Duration // Before the second try.
+	backoff  time.Duration // Before the second try.
 }
 
-func (f *fetcher) fetch(ctx context.Context) (string, error) {
+func (f *downloader) ensure(ctx context.Context) (string, error) {
 	home := filepath.Join(f.cache, "postgresql-"+f.version)
 	bin := filepath.Join(home, "bin")
-	if complete(bin) {
+	if hasBinaries(bin) {
 		return bin, nil
 	}
-	unlock, err := f.await(ctx)
+	unlock, err := f.lockCache(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if complete(bin) { // While we waited.
+	if hasBinaries(bin) { // While we waited.
 		return bin, nil
 	}
 	work, err := f.workDir()
@@ -80,8 +80,8 @@ func (f *fetcher) fetch(ctx context.Context) (string, error) {
 
 // install downloads, verifies, unpacks and tries the binaries in work, and moves
 // them to home in one step.
-func (f *fetcher) install(ctx context.Context, work, home string) error {
-	begun := time.Now()
+func (f *downloader) install(ctx context.Context, work, home string) error {
+	started := time.Now()
 	archive, err := f.download(ctx, work)
 	if err != nil {
 		return err
@@ -91,23 +91,23 @@ func (f *fetcher) install(ctx context.Context, work, home string) error {
 		return fmt.Errorf("unpack: %w", err)
 	}
 	bin := filepath.Join(unpacked, "bin")
-	if !complete(bin) {
+	if !hasBinaries(bin) {
 		return fmt.Errorf("the archive has no initdb and postgres")
 	}
-	if err := try(ctx, filepath.Join(bin, "postgres")); err != nil {
+	if err := checkRunnable(ctx, filepath.Join(bin, "postgres")); err != nil {
 		return fmt.Errorf("the binaries do not run on this system: %w", err)
 	}
 	if err := os.Rename(unpacked, home); err != nil {
 		return err
 	}
-	f.say("PostgreSQL %s: ready in %s after %.1f s", f.version, home, time.Since(begun).Seconds())
+	f.printf("PostgreSQL %s: ready in %s after %.1f s", f.version, home, time.Since(started).Seconds())
 	return nil
 }
 
-// try runs a program that was written just now. Another thread of this process
+// checkRunnable runs a program that was written just now. Another thread of this process
 // that forks at such a moment holds the file open for writing until it execs,
 // and so long the system refuses to run it.
-func try(ctx context.Context, program string) error {
+func checkRunnable(ctx context.Context, program string) error {
 	for n := 0; ; n++ {
 		out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
 		if err == nil {
@@ -124,15 +124,15 @@ func try(ctx context.Context, program string) error {
 	}
 }
 
-// await takes the cache's lock; it is free again when its owner has died.
-func (f *fetcher) await(ctx context.Context) (unlock func(), err error) {
+// lockCache takes the cache's lock; it is free again when its owner has died.
+func (f *downloader) lockCache(ctx context.Context) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(f.cache, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for said := false; ; {
+	for announced := false; ; {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { _ = file.Close() }, nil
@@ -140,9 +140,9 @@ func (f *fetcher) await(ctx context.Context) (unlock func(), err error) {
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errors.Join(fmt.Errorf("lock the cache: %w", err), file.Close())
 		}
-		if !said {
-			f.say("PostgreSQL %s: another process is downloading it, waiting", f.version)
-			said = true
+		if !announced {
+			f.printf("PostgreSQL %s: another process is downloading it, waiting", f.version)
+			announced = true
 		}
 		select {
 		case <-tick.C:
@@ -154,7 +154,7 @@ func (f *fetcher) await(ctx context.Context) (unlock func(), err error) {
 
 // workDir makes a directory in the cache, and removes those that killed
 // processes left; the lock is ours, so they are nobody's.
-func (f *fetcher) workDir() (string, error) {
+func (f *downloader) workDir() (string, error) {
 	const pattern = ".download-*"
 	old, err := filepath.Glob(filepath.Join(f.cache, pattern))
 	if err != nil {
@@ -166,12 +166,12 @@ func (f *fetcher) workDir() (string, error) {
 	return os.MkdirTemp(f.cache, pattern)
 }
 
-func (f *fetcher) say(format string, args ...any) {
+func (f *downloader) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(f.progress, format+"\n", args...) // Nothing depends on it.
 }
 
-// client gives up on a server that falls silent, not on one that is slow.
-var client = &http.Client{Transport: &http.Transport{
+// httpClient gives up on a server that falls silent, not on one that is slow.
+var httpClient = &http.Client{Transport: &http.Transport{
 	Proxy:                 http.ProxyFromEnvironment,
 	TLSHandshakeTimeout:   15 * time.Second,
 	ResponseHeaderTimeout: 30 * time.Second,

@@ -24,29 +24,29 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// entry is one thing in an archive.
-type entry struct {
+// archiveEntry is one thing in an archive.
+type archiveEntry struct {
 	name, content, link string
 	kind                byte
 	mode                int64
 }
 
-func program(name string) entry {
-	return entry{name: name, content: "#!/bin/sh\necho \"postgres (PostgreSQL) 0\"\n", kind: tar.TypeReg, mode: 0o700}
+func program(name string) archiveEntry {
+	return archiveEntry{name: name, content: "#!/bin/sh\necho \"postgres (PostgreSQL) 0\"\n", kind: tar.TypeReg, mode: 0o700}
 }
 
-// good is what an archive needs at least.
-func good(more ...entry) []entry {
-	return append([]entry{
+// validEntries is what an archive needs at least.
+func validEntries(extra ...archiveEntry) []archiveEntry {
+	return append([]archiveEntry{
 		{name: "share/postgresql/postgres.bki", content: "x", kind: tar.TypeReg, mode: 0o600},
 		program("bin/initdb"), program("bin/postgres"),
 		{name: "lib/libpq.so", link: "libpq.so.5", kind: tar.TypeSymlink},
 		{name: "lib/libpq.so.5", content: "lib", kind: tar.TypeReg, mode: 0o755},
-	}, more...)
+	}, extra...)
 }
 
-// jar makes an archive as Maven Central has them.
-func jar(t *testing.T, entries []entry) []byte {
+// buildJar makes an archive as Maven Central has them.
+func buildJar(t *testing.T, entries []archiveEntry) []byte {
 	t.Helper()
 	var inner, outer bytes.Buffer
 	compressed, err := xz.NewWriter(&inner)
@@ -74,38 +74,38 @@ func jar(t *testing.T, entries []entry) []byte {
 	return outer.Bytes()
 }
 
-type fetchBundle struct {
-	fetcher
+type fetchFixture struct {
+	downloader
 	requests atomic.Int32
 	progress bytes.Buffer
-	answer   func(n int32, w http.ResponseWriter) // Nil: the archive.
+	handler  func(n int32, w http.ResponseWriter) // Nil: the archive.
 }
 
-func setupFetch(t *testing.T, archive []byte) *fetchBundle {
+func setupFetch(t *testing.T, archive []byte) *fetchFixture {
 	t.Helper()
 	digest := sha256.Sum256(archive)
-	b := &fetchBundle{}
+	b := &fetchFixture{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := b.requests.Add(1)
 		if want := "/maven/io/zonky/test/postgres/embedded-postgres-binaries-test/1.2.3/embedded-postgres-binaries-test-1.2.3.jar"; r.URL.Path != want {
 			t.Errorf("asked for %s, want %s", r.URL.Path, want)
 		}
-		if b.answer != nil {
-			b.answer(n, w)
+		if b.handler != nil {
+			b.handler(n, w)
 			return
 		}
 		_, _ = w.Write(archive)
 	}))
 	t.Cleanup(server.Close)
-	b.fetcher = fetcher{
+	b.downloader = downloader{
 		platform: platform{name: "test", sha256: hex.EncodeToString(digest[:])}, version: "1.2.3",
-		base: server.URL + "/maven", cache: t.TempDir(), progress: &b.progress, pause: time.Millisecond,
+		base: server.URL + "/maven", cache: t.TempDir(), progress: &b.progress, backoff: time.Millisecond,
 	}
 	return b
 }
 
-// left lists what is in the cache besides the lock.
-func (b *fetchBundle) left(t *testing.T) []string {
+// cacheEntries lists what is in the cache besides the lock.
+func (b *fetchFixture) cacheEntries(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(b.cache)
 	if err != nil {
@@ -122,12 +122,12 @@ func (b *fetchBundle) left(t *testing.T) []string {
 
 func TestFetch(t *testing.T) {
 	t.Parallel()
-	b := setupFetch(t, jar(t, good()))
-	bin, err := b.fetch(t.Context())
+	b := setupFetch(t, buildJar(t, validEntries()))
+	bin, err := b.ensure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(b.cache, "postgresql-1.2.3", "bin"); bin != want || !complete(bin) {
+	if want := filepath.Join(b.cache, "postgresql-1.2.3", "bin"); bin != want || !hasBinaries(bin) {
 		t.Errorf("unpacked into %q, want %q", bin, want)
 	}
 	home := filepath.Dir(bin)
@@ -139,42 +139,44 @@ func TestFetch(t *testing.T) {
 			t.Errorf("%s has mode %v, error %v, want %v: another user has to read it", name, info.Mode(), err, mode)
 		}
 	}
-	if _, err := b.fetch(t.Context()); err != nil || b.requests.Load() != 1 {
+	if _, err := b.ensure(t.Context()); err != nil || b.requests.Load() != 1 {
 		t.Errorf("the second time: error %v, %d downloads", err, b.requests.Load())
 	}
-	if said := b.progress.String(); !strings.Contains(said, "downloading") || !strings.Contains(said, "ready") {
-		t.Errorf("it said %q", said)
+	if output := b.progress.String(); !strings.Contains(output, "downloading") || !strings.Contains(output, "ready") {
+		t.Errorf("it said %q", output)
 	}
 }
 
-func TestFetch_Refuses(t *testing.T) {
+func TestFetch_RejectsUnsafeArchives(t *testing.T) {
 	t.Parallel()
-	file := func(name string) entry { return entry{name: name, content: "evil", kind: tar.TypeReg, mode: 0o755} }
-	link := func(name, to string) entry { return entry{name: name, link: to, kind: tar.TypeSymlink} }
+	file := func(name string) archiveEntry {
+		return archiveEntry{name: name, content: "evil", kind: tar.TypeReg, mode: 0o755}
+	}
+	link := func(name, to string) archiveEntry { return archiveEntry{name: name, link: to, kind: tar.TypeSymlink} }
 	for name, c := range map[string]struct {
-		entries []entry
+		entries []archiveEntry
 		fault   string
 	}{
-		"ParentPath":          {good(file("../../evil")), "leads out"},
-		"HiddenParentPath":    {good(file("bin/../../evil")), "leads out"},
-		"AbsolutePath":        {good(file("/evil")), "leads out"},
-		"AbsoluteLink":        {good(link("out", "/etc")), "leads out"},
-		"ParentLink":          {good(link("lib/out", "../../..")), "leads out"},
-		"WriteThroughALink":   {good(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
-		"FileOverFile":        {good(file("bin/postgres")), "file exists"},
-		"Device":              {good(entry{name: "dev", kind: tar.TypeChar}), "neither a file"},
-		"HardLink":            {good(entry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
-		"NoServer":            {[]entry{program("bin/initdb")}, "no initdb and postgres"},
-		"ProgramsThatDoNoRun": {[]entry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
+		"ParentPath":          {validEntries(file("../../evil")), "leads out"},
+		"HiddenParentPath":    {validEntries(file("bin/../../evil")), "leads out"},
+		"AbsolutePath":        {validEntries(file("/evil")), "leads out"},
+		"AbsoluteLink":        {validEntries(link("out", "/etc")), "leads out"},
+		"ParentLink":          {validEntries(link("lib/out", "../../..")), "leads out"},
+		"WriteThroughALink":   {validEntries(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
+		"FileOverFile":        {validEntries(file("bin/postgres")), "file exists"},
+		"Device":              {validEntries(archiveEntry{name: "dev", kind: tar.TypeChar}), "neither a file"},
+		"HardLink":            {validEntries(archiveEntry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
+		"NoServer":            {[]archiveEntry{program("bin/initdb")}, "no initdb and postgres"},
+		"ProgramsThatDoNoRun": {[]archiveEntry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setupFetch(t, jar(t, c.entries))
-			if _, err := b.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.fault) {
+			b := setupFetch(t, buildJar(t, c.entries))
+			if _, err := b.ensure(t.Context()); err == nil || !strings.Contains(err.Error(), c.fault) {
 				t.Errorf("error %v, want %q in it", err, c.fault)
 			}
-			if left := b.left(t); len(left) != 0 {
-				t.Errorf("it left %v", left)
+			if remaining := b.cacheEntries(t); len(remaining) != 0 {
+				t.Errorf("it left %v", remaining)
 			}
 			if _, err := os.Stat(filepath.Join(filepath.Dir(b.cache), "evil")); err == nil {
 				t.Error("a file was written outside of the cache")
@@ -183,24 +185,24 @@ func TestFetch_Refuses(t *testing.T) {
 	}
 }
 
-func TestFetch_Downloads(t *testing.T) {
+func TestFetch_DownloadFailures(t *testing.T) {
 	t.Parallel()
-	archive := jar(t, good())
+	archive := buildJar(t, validEntries())
 	t.Run("OtherContentIsNotUnpacked", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
 		b.platform.sha256 = strings.Repeat("0", 64)
-		if _, err := b.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "is expected: it was not unpacked") {
+		if _, err := b.ensure(t.Context()); err == nil || !strings.Contains(err.Error(), "is expected: it was not unpacked") {
 			t.Errorf("error %v", err)
 		}
-		if left := b.left(t); len(left) != 0 || b.requests.Load() != 1 {
-			t.Errorf("it left %v after %d downloads", left, b.requests.Load())
+		if remaining := b.cacheEntries(t); len(remaining) != 0 || b.requests.Load() != 1 {
+			t.Errorf("it left %v after %d downloads", remaining, b.requests.Load())
 		}
 	})
-	t.Run("PassingFaultsAreRepeated", func(t *testing.T) {
+	t.Run("TransientErrorsAreRetried", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
-		b.answer = func(n int32, w http.ResponseWriter) {
+		b.handler = func(n int32, w http.ResponseWriter) {
 			switch n {
 			case 1:
 				http.Error(w, "busy", http.StatusServiceUnavailable)
@@ -211,15 +213,15 @@ func TestFetch_Downloads(t *testing.T) {
 				_, _ = w.Write(archive)
 			}
 		}
-		if _, err := b.fetch(t.Context()); err != nil || b.requests.Load() != 3 {
+		if _, err := b.ensure(t.Context()); err != nil || b.requests.Load() != 3 {
 			t.Errorf("error %v after %d requests", err, b.requests.Load())
 		}
 	})
-	t.Run("LastingFaultsAreNot", func(t *testing.T) {
+	t.Run("PermanentErrorsAreNotRetried", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
-		b.answer = func(_ int32, w http.ResponseWriter) { http.Error(w, "gone", http.StatusNotFound) }
-		if _, err := b.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "404") || b.requests.Load() != 1 {
+		b.handler = func(_ int32, w http.ResponseWriter) { http.Error(w, "gone", http.StatusNotFound) }
+		if _, err := b.ensure(t.Context()); err == nil || !strings.Contains(err.Error(), "404") || b.requests.Load() != 1 {
 			t.Errorf("error %v after %d requests", err, b.requests.Load())
 		}
 	})
@@ -228,13 +230,13 @@ func TestFetch_Downloads(t *testing.T) {
 		b := setupFetch(t, archive)
 		ctx, cancel := context.WithCancel(t.Context())
 		given := make(chan struct{})
-		b.answer = func(_ int32, w http.ResponseWriter) {
+		b.handler = func(_ int32, w http.ResponseWriter) {
 			_, _ = w.Write(archive[:10])
 			_ = http.NewResponseController(w).Flush()
 			cancel()
 			<-given // A server that ended here would have sent a whole, short file.
 		}
-		_, err := b.fetch(ctx)
+		_, err := b.ensure(ctx)
 		close(given)
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
@@ -246,9 +248,9 @@ func TestFetch_Downloads(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				f := b.fetcher
+				f := b.downloader
 				f.progress = io.Discard
-				if _, err := f.fetch(t.Context()); err != nil {
+				if _, err := f.ensure(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -258,61 +260,61 @@ func TestFetch_Downloads(t *testing.T) {
 			t.Errorf("%d downloads", n)
 		}
 	})
-	t.Run("WaitingHeedsTheContext", func(t *testing.T) {
+	t.Run("WaitStopsWithContext", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
-		unlock, err := b.await(t.Context())
+		unlock, err := b.lockCache(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer unlock()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := b.fetch(ctx); !errors.Is(err, context.Canceled) {
+		if _, err := b.ensure(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("RemainsOfAKilledDownloadGo", func(t *testing.T) {
+	t.Run("RemovesAbandonedDownloads", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
 		if err := os.MkdirAll(filepath.Join(b.cache, ".download-1", "x"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.fetch(t.Context()); err != nil {
+		if _, err := b.ensure(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if left := b.left(t); len(left) != 1 {
-			t.Errorf("in the cache are %v", left)
+		if remaining := b.cacheEntries(t); len(remaining) != 1 {
+			t.Errorf("in the cache are %v", remaining)
 		}
 	})
 }
 
-func TestUsableCache(t *testing.T) {
+func TestPrepareCache(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
-	if err := usableCache(filepath.Join(base, "fresh", "one"), nil); err != nil {
+	if err := prepareCache(filepath.Join(base, "fresh", "one"), nil); err != nil {
 		t.Error(err)
 	}
 	shared := filepath.Join(base, "shared")
 	if err := errors.Join(os.Mkdir(shared, 0o777), os.Chmod(shared, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	if err := usableCache(shared, nil); err == nil {
+	if err := prepareCache(shared, nil); err == nil {
 		t.Error("others can write to it")
 	}
 	link := filepath.Join(base, "link")
 	if err := os.Symlink(base, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := usableCache(link, nil); err == nil {
+	if err := prepareCache(link, nil); err == nil {
 		t.Error("it is somebody's link")
 	}
-	if err := usableCache(filepath.Join(base, "closed"), &account{uid: 64_321, gid: 64_321}); err == nil {
+	if err := prepareCache(filepath.Join(base, "closed"), &account{uid: 64_321, gid: 64_321}); err == nil {
 		t.Error("the server's account cannot reach it")
 	}
 }
 
-func TestPlatforms(t *testing.T) {
+func TestPlatforms_HaveDigests(t *testing.T) {
 	t.Parallel()
 	for where, p := range platforms {
 		if digest, err := hex.DecodeString(p.sha256); err != nil || len(digest) != sha256.Size {

@@ -17,9 +17,9 @@ import (
 // any of the usual places.
 var ErrNoBinaries = errors.New("no PostgreSQL server binaries (initdb, postgres) were found on PATH or in the usual places")
 
-// installations are where packages put the server's binaries, which many of
+// installPatterns are where packages put the server's binaries, which many of
 // them keep out of PATH.
-var installations = []string{
+var installPatterns = []string{
 	"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
 	"/usr/pgsql-*/bin",                                   // Red Hat
 	"/opt/homebrew/opt/postgresql@*/bin",                 // Homebrew on Apple silicon
@@ -35,12 +35,12 @@ func Find() (string, error) {
 	if err != nil {
 		onPath = ""
 	}
-	return find(onPath, installations)
+	return find(onPath, installPatterns)
 }
 
 func find(onPath string, patterns []string) (string, error) {
 	// Resolved, because what is on PATH is often a link to one program of many.
-	if path, err := filepath.EvalSymlinks(onPath); onPath != "" && err == nil && complete(filepath.Dir(path)) {
+	if path, err := filepath.EvalSymlinks(onPath); onPath != "" && err == nil && hasBinaries(filepath.Dir(path)) {
 		return filepath.Dir(path), nil
 	}
 	var found []string
@@ -49,15 +49,15 @@ func find(onPath string, patterns []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !complete(dir) })...)
+		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !hasBinaries(dir) })...)
 	}
 	if len(found) == 0 {
 		return "", ErrNoBinaries
 	}
-	return slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(version(a), version(b)) }), nil
+	return slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(pathVersion(a), pathVersion(b)) }), nil
 }
 
-func complete(dir string) bool {
+func hasBinaries(dir string) bool {
 	for _, name := range []string{"initdb", "postgres"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
 			return false
@@ -66,13 +66,13 @@ func complete(dir string) bool {
 	return true
 }
 
-// version is the last number in an installation's path, 0 without one.
-func version(dir string) (last float64) {
+// pathVersion is the last number in an installation's path, 0 without one.
+func pathVersion(dir string) (found float64) {
 	for part := range strings.SplitSeq(dir, string(filepath.Separator)) {
 		part = strings.TrimPrefix(strings.TrimPrefix(part, "postgresql@"), "pgsql-")
 		if v, err := strconv.ParseFloat(part, 64); err == nil {
-			last = v
+			found = v
 		}
 	}
-	return last
+	return found
 }

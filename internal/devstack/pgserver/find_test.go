@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// installation makes an empty program of each name in dir.
-func installation(t *testing.T, dir string, programs ...string) string {
+// fakeInstallation makes an empty program of each name in dir.
+func fakeInstallation(t *testing.T, dir string, programs ...string) string {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -33,16 +33,16 @@ func TestFind(t *testing.T) {
 	if got, err := find("", patterns); !errors.Is(err, ErrNoBinaries) {
 		t.Errorf("found %q, error %v, want ErrNoBinaries", got, err)
 	}
-	installation(t, filepath.Join(base, "lib/postgresql/9.6/bin"), "initdb", "postgres")
-	installation(t, filepath.Join(base, "lib/postgresql/15/bin"), "initdb", "postgres")
-	installation(t, filepath.Join(base, "lib/postgresql/18/bin"), "initdb") // The client package alone.
-	homebrew := installation(t, filepath.Join(base, "opt/postgresql@17/bin"), "initdb", "postgres")
-	onPath := installation(t, filepath.Join(base, "elsewhere"), "initdb", "postgres")
-	links := installation(t, filepath.Join(base, "links"))
+	fakeInstallation(t, filepath.Join(base, "lib/postgresql/9.6/bin"), "initdb", "postgres")
+	fakeInstallation(t, filepath.Join(base, "lib/postgresql/15/bin"), "initdb", "postgres")
+	fakeInstallation(t, filepath.Join(base, "lib/postgresql/18/bin"), "initdb") // The client package alone.
+	homebrew := fakeInstallation(t, filepath.Join(base, "opt/postgresql@17/bin"), "initdb", "postgres")
+	onPath := fakeInstallation(t, filepath.Join(base, "elsewhere"), "initdb", "postgres")
+	links := fakeInstallation(t, filepath.Join(base, "links"))
 	if err := os.Symlink(filepath.Join(onPath, "initdb"), filepath.Join(links, "initdb")); err != nil {
 		t.Fatal(err)
 	}
-	halfThere := installation(t, filepath.Join(base, "half"), "initdb")
+	halfThere := fakeInstallation(t, filepath.Join(base, "half"), "initdb")
 	for name, c := range map[string]struct{ onPath, want string }{
 		"NewestCompleteInstallation":      {"", homebrew},
 		"PathComesFirst":                  {filepath.Join(onPath, "initdb"), onPath},
@@ -58,17 +58,17 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestReaches(t *testing.T) {
+func TestAccount_CheckReachable(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir() // Closed to all but its owner, somewhere above.
 	somebody := &account{uid: 64_321, gid: 64_321}
-	if err := somebody.reaches(base); err == nil {
+	if err := somebody.checkReachable(base); err == nil {
 		t.Errorf("another user can enter %q, it seems", base)
 	}
-	if err := somebody.reaches("/"); err != nil {
+	if err := somebody.checkReachable("/"); err != nil {
 		t.Error(err)
 	}
-	if err := (*account)(nil).reaches(base); err != nil {
+	if err := (*account)(nil).checkReachable(base); err != nil {
 		t.Errorf("the current user needs no check: %v", err)
 	}
 }

@@ -20,7 +20,7 @@ const helperEnv = "PGSERVER_TEST_HELPER"
 
 func TestMain(m *testing.M) {
 	if options, ok := os.LookupEnv(helperEnv); ok {
-		os.Exit(helper(options))
+		os.Exit(runHelper(options))
 	}
 	dir, err := copyHelper()
 	if err != nil {
@@ -57,13 +57,13 @@ func copyHelper() (dir string, err error) {
 	return dir, os.WriteFile(helperProgram, content, 0o755)
 }
 
-// report is what the helper says about its server.
-type report struct {
+// helperReport is what the helper says about its server.
+type helperReport struct {
 	Pid      int
 	Dir, URL string
 }
 
-func helper(options string) int {
+func runHelper(options string) int {
 	var o pgserver.Options
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -74,7 +74,7 @@ func helper(options string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(report{s.Pid(), s.Dir(), s.URL("postgres")}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(helperReport{s.Pid(), s.Dir(), s.URL("postgres")}); err != nil {
 		return 1
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)

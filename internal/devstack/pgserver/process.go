@@ -57,7 +57,7 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 // signal is for a process that may be over already.
 func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
 
-func (s *Server) launch(ctx context.Context) error {
+func (s *Server) startProcess(ctx context.Context) error {
 	args := []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1",
 		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "log_checkpoints=off"}
 	if !s.options.Durable {
@@ -73,16 +73,16 @@ func (s *Server) launch(ctx context.Context) error {
 	if s.process, err = spawn(cmd); err != nil {
 		return err
 	}
-	if err := s.guard.Say("%d", s.Pid()); err != nil {
-		return errors.Join(fmt.Errorf("tell the guard: %w", err), s.halt(syscall.SIGQUIT))
+	if err := s.watchdog.Send("%d", s.Pid()); err != nil {
+		return errors.Join(fmt.Errorf("tell the guard: %w", err), s.stopProcess(syscall.SIGQUIT))
 	}
-	if err := s.awaitReady(ctx); err != nil {
-		return errors.Join(err, s.halt(syscall.SIGQUIT))
+	if err := s.waitReady(ctx); err != nil {
+		return errors.Join(err, s.stopProcess(syscall.SIGQUIT))
 	}
 	return nil
 }
 
-func (s *Server) awaitReady(ctx context.Context) error {
+func (s *Server) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
@@ -100,8 +100,8 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// halt ends the server, with more force when sig does not do it in time.
-func (s *Server) halt(sig syscall.Signal) error {
+// stopProcess ends the server, with more force when sig does not do it in time.
+func (s *Server) stopProcess(sig syscall.Signal) error {
 	if s.process == nil {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (s *Server) Restart(ctx context.Context) error {
 }
 
 // Crash stops the server without any goodbye; the data stays.
-func (s *Server) Crash() error { return s.halt(syscall.SIGQUIT) }
+func (s *Server) Crash() error { return s.stopProcess(syscall.SIGQUIT) }
 
 // Resume starts a crashed server again on its port.
-func (s *Server) Resume(ctx context.Context) error { return s.launch(ctx) }
+func (s *Server) Resume(ctx context.Context) error { return s.startProcess(ctx) }

@@ -47,9 +47,9 @@ type Server struct {
 	password string
 	account  *account // The user it runs as, nil for the current one.
 
-	guard   *guard.Guard // Cleans up should this process be killed.
-	log     *os.File
-	process *process
+	watchdog *guard.Watchdog // Cleans up should this process be killed.
+	log      *os.File
+	process  *process
 }
 
 // User is the server's superuser.
@@ -70,7 +70,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{options: o}
 	if err := s.start(ctx); err != nil {
-		return nil, errors.Join(err, s.discard())
+		return nil, errors.Join(err, s.cleanUp())
 	}
 	return s, nil
 }
@@ -90,13 +90,13 @@ func (s *Server) start(ctx context.Context) (err error) {
 		return fmt.Errorf("prepare data directory: %w", err)
 	}
 	// Before anything that can outlive this process.
-	if s.guard, err = s.watch(); err != nil {
+	if s.watchdog, err = s.startWatchdog(); err != nil {
 		return err
 	}
-	if err := s.awaitPredecessor(ctx); err != nil {
+	if err := s.waitForPreviousServer(ctx); err != nil {
 		return err
 	}
-	if err := s.initialise(ctx); err != nil {
+	if err := s.initCluster(ctx); err != nil {
 		return err
 	}
 	if s.log, err = os.Create(filepath.Join(s.dir, "server.log")); err != nil {
@@ -106,7 +106,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 		if s.port, err = freePort(ctx); err != nil {
 			return fmt.Errorf("find a free port: %w", err)
 		}
-		if err = s.launch(ctx); err == nil || !strings.Contains(s.logTail(), "Address already in use") {
+		if err = s.startProcess(ctx); err == nil || !strings.Contains(s.logTail(), "Address already in use") {
 			return err
 		}
 	}
@@ -143,23 +143,23 @@ func (s *Server) Done() <-chan struct{} { return s.process.exited }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// initialise runs initdb unless the directory has a cluster already. It becomes
+// initCluster runs initdb unless the directory has a cluster already. It becomes
 // "data" only when it is whole.
-func (s *Server) initialise(ctx context.Context) error {
+func (s *Server) initCluster(ctx context.Context) error {
 	secret := filepath.Join(s.dir, "password")
 	if _, err := os.Stat(s.data()); err == nil {
-		known, err := os.ReadFile(secret)
+		stored, err := os.ReadFile(secret)
 		if err != nil {
 			return fmt.Errorf("%q has data that this program did not make: %w", s.dir, err)
 		}
-		s.password = string(known)
+		s.password = string(stored)
 		return nil
 	}
 	s.password = rand.Text()
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
 		return fmt.Errorf("store the password: %w", err)
 	}
-	if err := s.account.own(secret); err != nil {
+	if err := s.account.chown(secret); err != nil {
 		return fmt.Errorf("store the password: %w", err)
 	}
 	unfinished := s.data() + ".new"
@@ -183,7 +183,7 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LC_ALL=C", "TZ=UTC"}
-	cmd.SysProcAttr = s.account.attributes()
+	cmd.SysProcAttr = s.account.sysProcAttr()
 	return cmd
 }
 
@@ -191,19 +191,19 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 // then the server takes the time to leave its data clean.
 func (s *Server) Stop() error {
 	if s.options.Dir == "" {
-		return errors.Join(s.halt(syscall.SIGQUIT), s.discard())
+		return errors.Join(s.stopProcess(syscall.SIGQUIT), s.cleanUp())
 	}
-	return errors.Join(s.halt(syscall.SIGINT), s.discard())
+	return errors.Join(s.stopProcess(syscall.SIGINT), s.cleanUp())
 }
 
-// discard gives up the directory, whatever is in it by now.
-func (s *Server) discard() error {
+// cleanUp gives up the directory, whatever is in it by now.
+func (s *Server) cleanUp() error {
 	var errs []error
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}
-	if s.guard != nil {
-		errs = append(errs, s.guard.Close())
+	if s.watchdog != nil {
+		errs = append(errs, s.watchdog.Close())
 	}
 	if s.options.Dir == "" && s.dir != "" {
 		errs = append(errs, os.RemoveAll(s.dir))
@@ -211,7 +211,7 @@ func (s *Server) discard() error {
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
-	s.log, s.guard, s.lock = nil, nil, nil
+	s.log, s.watchdog, s.lock = nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -30,8 +30,8 @@ func start(t *testing.T, o pgserver.Options) *pgserver.Server {
 	return s
 }
 
-// openDir is a directory that every user can get to, unlike t.TempDir.
-func openDir(t *testing.T) string {
+// sharedDir is a directory that every user can get to, unlike t.TempDir.
+func sharedDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pgserver-test-")
 	if err != nil {
@@ -81,7 +81,7 @@ func TestServer_Serves(t *testing.T) {
 	}
 }
 
-func TestServer_PasswordIsInNoArgument(t *testing.T) {
+func TestServer_HidesPasswordFromArguments(t *testing.T) {
 	t.Parallel()
 	s := start(t, pgserver.Options{})
 	line := commandLine(t, s.Pid())
@@ -90,7 +90,7 @@ func TestServer_PasswordIsInNoArgument(t *testing.T) {
 	}
 }
 
-func TestServer_StopLeavesNothing(t *testing.T) {
+func TestServer_StopRemovesEverything(t *testing.T) {
 	t.Parallel()
 	s, err := pgserver.Start(t.Context(), pgserver.Options{})
 	if err != nil {
@@ -131,9 +131,9 @@ func TestServer_CrashAndResume(t *testing.T) {
 	}
 }
 
-func TestServer_KeepsData(t *testing.T) {
+func TestServer_PersistsData(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(openDir(t), "kept")
+	dir := filepath.Join(sharedDir(t), "kept")
 	first, err := pgserver.Start(t.Context(), pgserver.Options{Dir: dir, Durable: true})
 	if err != nil {
 		t.Fatal(err)
@@ -161,11 +161,11 @@ func TestServer_KeepsData(t *testing.T) {
 	}
 }
 
-func TestStart_Failures(t *testing.T) {
+func TestStart_ReportsFailures(t *testing.T) {
 	t.Parallel()
 	t.Run("BadSettingSaysWhyAndLeavesNothing", func(t *testing.T) {
 		t.Parallel()
-		dir := filepath.Join(openDir(t), "data")
+		dir := filepath.Join(sharedDir(t), "data")
 		_, err := pgserver.Start(t.Context(), pgserver.Options{Dir: dir, Settings: []string{"no_such_setting=1"}})
 		if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
 			t.Errorf("error %v", err)
@@ -181,7 +181,7 @@ func TestStart_Failures(t *testing.T) {
 	})
 	t.Run("InterruptedInitdbIsRepeated", func(t *testing.T) {
 		t.Parallel()
-		dir := filepath.Join(openDir(t), "data")
+		dir := filepath.Join(sharedDir(t), "data")
 		if err := os.MkdirAll(filepath.Join(dir, "data.new", "base"), 0o700); err != nil {
 			t.Fatal(err)
 		}

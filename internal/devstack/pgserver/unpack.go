@@ -63,25 +63,25 @@ func unpackTar(compressed io.Reader, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := place(root, entry, archive); err != nil {
+		if err := extractEntry(root, entry, archive); err != nil {
 			return fmt.Errorf("%q: %w", entry.Name, err)
 		}
 	}
 }
 
-func place(root *os.Root, entry *tar.Header, content io.Reader) error {
+func extractEntry(root *os.Root, entry *tar.Header, content io.Reader) error {
 	name := path.Clean(entry.Name)
 	if !filepath.IsLocal(name) {
 		return fmt.Errorf("the name leads out of the directory")
 	}
-	if err := directory(root, path.Dir(name)); err != nil {
+	if err := extractDir(root, path.Dir(name)); err != nil {
 		return err
 	}
 	switch entry.Typeflag {
 	case tar.TypeDir:
-		return directory(root, name)
+		return extractDir(root, name)
 	case tar.TypeReg:
-		return regular(root, name, entry.FileInfo().Mode().Perm()&0o100 != 0, content)
+		return extractFile(root, name, entry.FileInfo().Mode().Perm()&0o100 != 0, content)
 	case tar.TypeSymlink:
 		if path.IsAbs(entry.Linkname) || !filepath.IsLocal(path.Join(path.Dir(name), entry.Linkname)) { //nolint:gosec // this is the check
 			return fmt.Errorf("the link to %q leads out of the directory", entry.Linkname)
@@ -92,11 +92,11 @@ func place(root *os.Root, entry *tar.Header, content io.Reader) error {
 	}
 }
 
-func directory(root *os.Root, name string) error {
+func extractDir(root *os.Root, name string) error {
 	if name == "." {
 		return nil
 	}
-	if err := directory(root, path.Dir(name)); err != nil {
+	if err := extractDir(root, path.Dir(name)); err != nil {
 		return err
 	}
 	if err := root.Mkdir(name, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
@@ -105,7 +105,7 @@ func directory(root *os.Root, name string) error {
 	return root.Chmod(name, 0o755)
 }
 
-func regular(root *os.Root, name string, executable bool, content io.Reader) error {
+func extractFile(root *os.Root, name string, executable bool, content io.Reader) error {
 	mode := os.FileMode(0o644)
 	if executable {
 		mode = 0o755

@@ -2,15 +2,17 @@
 
 package pgserver
 
-import "github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+import (
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+)
 
-// guardScript waits for the end of its input, whose lines are the process ids of
+// watchdogScript waits for the end of its input, whose lines are the process ids of
 // the servers that were started. It stops the last of them, if it is (still) the
 // server of data directory $1, and removes the directory $2, if there is one to
 // remove. An initdb that still writes there makes the removal take more than one
 // go. In such a directory it also stops the server in postmaster.pid, which the
 // parent may not have come to name; elsewhere that can be a successor's.
-const guardScript = `data=$1 dir=$2 last=
+const watchdogScript = `data=$1 dir=$2 last=
 while read -r line; do last=$line; done
 serves() {
   if [ -d /proc/self ]; then tr '\0' '\n' <"/proc/$1/cmdline" | grep -Fqx -- "$data"
@@ -33,11 +35,11 @@ while [ -n "$dir" ] && [ -e "$dir" ] && [ $n -lt 100 ]; do
 done
 exit 0`
 
-// watch starts the guard of the server's directory.
-func (s *Server) watch() (*guard.Guard, error) {
+// startWatchdog starts the guard of the server's directory.
+func (s *Server) startWatchdog() (*guard.Watchdog, error) {
 	temporary := ""
 	if s.options.Dir == "" {
 		temporary = s.dir
 	}
-	return guard.Start(guardScript, s.data(), temporary)
+	return guard.Start(watchdogScript, s.data(), temporary)
 }

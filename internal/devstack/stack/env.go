@@ -18,9 +18,9 @@ const (
 	MailCatcherURL = "MAIL_CATCHER_URL" // The caught mail, see package mailcatcher.
 )
 
-// hostile are variables that would make the product use a stack in a way that
+// removedVariables are variables that would make the product use a stack in a way that
 // it does not offer, such as a login for mail.
-var hostile = []string{config.MailUser, config.MailPassword}
+var removedVariables = []string{config.MailUser, config.MailPassword}
 
 // Env gives the settings with which the product uses the stack, as NAME=value.
 func (s *Stack) Env() []string {
@@ -35,31 +35,31 @@ func (s *Stack) Env() []string {
 		config.SorobanNetwork + "=local",
 		config.SorobanRPCURL + "=" + s.Stellar.RPCURL(),
 		config.SorobanPassphrase + "=" + s.Stellar.Passphrase(),
-		config.SorobanDeployer + "=" + s.Deployer.Seed(),
+		config.SorobanDeployerSecret + "=" + s.Deployer.Seed(),
 		FriendbotURL + "=" + s.Stellar.FriendbotURL(),
-		config.MailHost + "=" + s.Mail.SMTPHost(),
-		config.MailPort + "=" + strconv.Itoa(s.Mail.SMTPPort()),
+		config.MailHost + "=" + s.MailCatcher.SMTPHost(),
+		config.MailPort + "=" + strconv.Itoa(s.MailCatcher.SMTPPort()),
 		config.MailFrom + "=Healthcare Platform <no-reply@platform.example>",
 		config.MailTLS + "=" + config.TLSNone,
-		MailCatcherURL + "=" + s.Mail.URL(),
+		MailCatcherURL + "=" + s.MailCatcher.URL(),
 		config.AppURL + "=http://127.0.0.1:3000",
 	}
 }
 
-// Over gives an environment in which the stack's settings replace others of the
+// EnvOver gives an environment in which the stack's settings replace others of the
 // same name, and in which nothing is left that does not fit the stack.
-func (s *Stack) Over(environment []string) []string {
+func (s *Stack) EnvOver(environment []string) []string {
 	env := s.Env()
-	replaced := slices.Clone(hostile)
+	replaced := slices.Clone(removedVariables)
 	for _, setting := range env {
 		name, _, _ := strings.Cut(setting, "=")
 		replaced = append(replaced, name)
 	}
-	kept := slices.DeleteFunc(slices.Clone(environment), func(setting string) bool {
+	remaining := slices.DeleteFunc(slices.Clone(environment), func(setting string) bool {
 		name, _, _ := strings.Cut(setting, "=")
 		return slices.Contains(replaced, name)
 	})
-	return append(kept, env...)
+	return append(remaining, env...)
 }
 
 // Export writes settings as lines for a POSIX shell: export NAME='value'.

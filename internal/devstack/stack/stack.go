@@ -32,36 +32,36 @@ type Options struct {
 	// DataDir keeps PostgreSQL's data, the ledger and the deployer's key. Default: a
 	// temporary directory, and a new ledger.
 	DataDir string
-	// Started is told of each part that is up, and how long it took. It may be
+	// OnStarted is told of each part that is up, and how long it took. It may be
 	// called from several goroutines at once.
-	Started func(Part)
+	OnStarted func(Component)
 	// Progress is told about what takes long, which is a download. Default: os.Stderr.
 	Progress io.Writer
 }
 
-// Part is one part of the stack that is up.
-type Part struct {
+// Component is one part of the stack that is up.
+type Component struct {
 	Name, Address string
-	Took          time.Duration
+	Duration      time.Duration
 }
 
 // Stack is everything, running.
 type Stack struct {
-	Postgres *pgserver.Server
-	Stellar  *stellarnet.Network
-	Mail     *mailcatcher.Catcher
+	Postgres    *pgserver.Server
+	Stellar     *stellarnet.Network
+	MailCatcher *mailcatcher.Catcher
 	// Deployer is the account that owns tenant contracts. It begins with Funds.
 	Deployer *keypair.Full
 
-	keeper *keeper // Nil without a DataDir.
+	saver *snapshotSaver // Nil without a DataDir.
 }
 
 const (
 	// Database is the registry database, which is there and empty.
 	Database = "healthcare"
-	// Funds is what the deployer has, in stroops: 100,000 XLM. Putting the
+	// DeployerFunds is what the deployer has, in stroops: 100,000 XLM. Putting the
 	// contract's code on the ledger takes about 30 of them.
-	Funds = 100_000 * 10_000_000
+	DeployerFunds = 100_000 * 10_000_000
 )
 
 // Start starts the parts in parallel; all are ready when it returns. ctx bounds
@@ -72,13 +72,13 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	s := &Stack{}
 	parts, partsCtx := errgroup.WithContext(ctx)
-	for _, start := range []func(context.Context, Options) (Part, error){s.startPostgres, s.startStellar, s.startMail} {
+	for _, start := range []func(context.Context, Options) (Component, error){s.startPostgres, s.startStellar, s.startMail} {
 		parts.Go(func() error {
-			begun := time.Now()
+			started := time.Now()
 			part, err := start(partsCtx, o)
-			if err == nil && o.Started != nil {
-				part.Took = time.Since(begun)
-				o.Started(part)
+			if err == nil && o.OnStarted != nil {
+				part.Duration = time.Since(started)
+				o.OnStarted(part)
 			}
 			return err
 		})
@@ -86,7 +86,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	err := parts.Wait()
 	// Only now is it certain that the directory is nobody else's.
 	if err == nil && o.DataDir != "" {
-		s.keeper, err = keep(ctx, o.DataDir, s, o.Progress)
+		s.saver, err = startSnapshotSaver(ctx, o.DataDir, s, o.Progress)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start development stack: %w", errors.Join(err, s.Close())) //nolint:contextcheck // cleaning up heeds no context
@@ -94,16 +94,16 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	return s, nil
 }
 
-func (s *Stack) startPostgres(ctx context.Context, o Options) (Part, error) {
+func (s *Stack) startPostgres(ctx context.Context, o Options) (Component, error) {
 	server, err := pgserver.Start(ctx, pgserver.Options{Dir: o.DataDir, Durable: o.DataDir != "", Progress: o.Progress})
 	if err != nil {
-		return Part{}, err
+		return Component{}, err
 	}
 	s.Postgres = server
 	if err := createDatabase(ctx, server.URL("postgres")); err != nil {
-		return Part{}, fmt.Errorf("create database %q: %w", Database, err)
+		return Component{}, fmt.Errorf("create database %q: %w", Database, err)
 	}
-	return Part{Name: "PostgreSQL", Address: fmt.Sprintf("127.0.0.1:%d", server.Port())}, nil
+	return Component{Name: "PostgreSQL", Address: fmt.Sprintf("127.0.0.1:%d", server.Port())}, nil
 }
 
 // createDatabase makes the registry database unless kept data has it.
@@ -113,15 +113,15 @@ func createDatabase(ctx context.Context, url string) error {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	var there bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&there); err != nil || there {
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&exists); err != nil || exists {
 		return err
 	}
 	_, err = conn.Exec(ctx, "CREATE DATABASE "+Database)
 	return err
 }
 
-func (s *Stack) startStellar(ctx context.Context, o Options) (Part, error) {
+func (s *Stack) startStellar(ctx context.Context, o Options) (Component, error) {
 	options := stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host}
 	var snapshot []byte
 	var err error
@@ -131,35 +131,35 @@ func (s *Stack) startStellar(ctx context.Context, o Options) (Part, error) {
 		snapshot, s.Deployer, err = readLedger(o.DataDir)
 	}
 	if err != nil {
-		return Part{}, fmt.Errorf("prepare the ledger: %w", err)
+		return Component{}, fmt.Errorf("prepare the ledger: %w", err)
 	}
 	if snapshot != nil {
 		options.Snapshot = bytes.NewReader(snapshot)
 	}
 	network, err := stellarnet.Start(ctx, options)
 	if err != nil && snapshot != nil {
-		return Part{}, fmt.Errorf("%w (from %s; without that file a new ledger begins, which knows no contract of the registry's)",
+		return Component{}, fmt.Errorf("%w (from %s; without that file a new ledger begins, which knows no contract of the registry's)",
 			err, filepath.Join(o.DataDir, snapshotFile))
 	}
 	if err != nil {
-		return Part{}, err
+		return Component{}, err
 	}
 	s.Stellar = network
 	if snapshot == nil {
-		if err := network.Fund(s.Deployer.Address(), Funds); err != nil { //nolint:contextcheck // it takes none
-			return Part{}, err
+		if err := network.Fund(s.Deployer.Address(), DeployerFunds); err != nil { //nolint:contextcheck // it takes none
+			return Component{}, err
 		}
 	}
-	return Part{Name: "Stellar network", Address: network.RPCURL()}, nil
+	return Component{Name: "Stellar network", Address: network.RPCURL()}, nil
 }
 
-func (s *Stack) startMail(ctx context.Context, _ Options) (Part, error) {
+func (s *Stack) startMail(ctx context.Context, _ Options) (Component, error) {
 	catcher, err := mailcatcher.Start(ctx, mailcatcher.Options{})
 	if err != nil {
-		return Part{}, err
+		return Component{}, err
 	}
-	s.Mail = catcher
-	return Part{Name: "Mail catcher", Address: catcher.URL()}, nil
+	s.MailCatcher = catcher
+	return Component{Name: "Mail catcher", Address: catcher.URL()}, nil
 }
 
 // Close stops all parts, and removes what they stored but for a DataDir.
@@ -172,14 +172,14 @@ func (s *Stack) Close() error {
 	if s.Stellar != nil {
 		parts.Go(func() error {
 			errs[1] = s.Stellar.Close()
-			if s.keeper != nil {
-				errs[1] = errors.Join(errs[1], s.keeper.close())
+			if s.saver != nil {
+				errs[1] = errors.Join(errs[1], s.saver.close())
 			}
 			return nil
 		})
 	}
-	if s.Mail != nil {
-		parts.Go(func() error { errs[2] = s.Mail.Close(); return nil })
+	if s.MailCatcher != nil {
+		parts.Go(func() error { errs[2] = s.MailCatcher.Close(); return nil })
 	}
 	_ = parts.Wait()
 	return errors.Join(errs[:]...)

@@ -34,8 +34,8 @@ func start(t *testing.T, o stack.Options) *stack.Stack {
 	return s
 }
 
-// source reads settings as the product does.
-func source(env []string) config.Source {
+// configSource reads settings as the product does.
+func configSource(env []string) config.Source {
 	return func(variable string) string {
 		for _, setting := range env {
 			if name, value, _ := strings.Cut(setting, "="); name == variable {
@@ -48,13 +48,13 @@ func source(env []string) config.Source {
 
 func TestStack(t *testing.T) {
 	t.Parallel()
-	parts := make(chan stack.Part, 3)
-	s := start(t, stack.Options{LedgerClose: 100 * time.Millisecond, Started: func(p stack.Part) { parts <- p }})
+	parts := make(chan stack.Component, 3)
+	s := start(t, stack.Options{LedgerClose: 100 * time.Millisecond, OnStarted: func(p stack.Component) { parts <- p }})
 	close(parts)
 	var names []string
 	for p := range parts {
 		names = append(names, p.Name)
-		if p.Address == "" || p.Took <= 0 {
+		if p.Address == "" || p.Duration <= 0 {
 			t.Errorf("part %+v", p)
 		}
 	}
@@ -63,9 +63,9 @@ func TestStack(t *testing.T) {
 	}
 	t.Run("SettingsAreWhatTheProductReads", func(t *testing.T) {
 		t.Parallel()
-		_, databaseErr := config.ReadDatabase(source(s.Env()))
-		soroban, sorobanErr := config.ReadSoroban(source(s.Env()))
-		_, mailErr := config.ReadMail(source(s.Env()))
+		_, databaseErr := config.ReadDatabase(configSource(s.Env()))
+		soroban, sorobanErr := config.ReadSoroban(configSource(s.Env()))
+		_, mailErr := config.ReadMail(configSource(s.Env()))
 		if err := errors.Join(databaseErr, sorobanErr, mailErr); err != nil {
 			t.Error(err)
 		}
@@ -75,13 +75,13 @@ func TestStack(t *testing.T) {
 	})
 	t.Run("DeployerHasFunds", func(t *testing.T) {
 		t.Parallel()
-		if balance := balance(t, s); balance != stack.Funds {
-			t.Errorf("the deployer has %d stroops, want %d", balance, int64(stack.Funds))
+		if balance := deployerBalance(t, s); balance != stack.DeployerFunds {
+			t.Errorf("the deployer has %d stroops, want %d", balance, int64(stack.DeployerFunds))
 		}
 	})
 }
 
-func balance(t *testing.T, s *stack.Stack) int64 {
+func deployerBalance(t *testing.T, s *stack.Stack) int64 {
 	t.Helper()
 	account := xdr.MustAddress(s.Deployer.Address())
 	key, err := account.LedgerKey()
@@ -105,7 +105,7 @@ func balance(t *testing.T, s *stack.Stack) int64 {
 	return int64(entry.MustAccount().Balance)
 }
 
-func TestStart_Fails(t *testing.T) {
+func TestStart_ReportsFailure(t *testing.T) {
 	t.Parallel()
 	if _, err := stack.Start(t.Context(), stack.Options{LedgerClose: -1}); err == nil {
 		t.Error("a negative ledger time was taken")
@@ -117,12 +117,12 @@ func TestStart_Fails(t *testing.T) {
 	}
 }
 
-func TestStack_Over(t *testing.T) {
+func TestStack_EnvOver(t *testing.T) {
 	t.Parallel()
 	s := start(t, stack.Options{})
-	env := s.Over([]string{"PATH=/bin", "DATABASE_URL=other", "MAIL_PASSWORD=x", "MAIL_USER=y", "SOROBAN_MAX_FEE=7", "EMPTY="})
+	env := s.EnvOver([]string{"PATH=/bin", "DATABASE_URL=other", "MAIL_PASSWORD=x", "MAIL_USER=y", "SOROBAN_MAX_FEE=7", "EMPTY="})
 	for name, want := range map[string]string{"PATH": "/bin", "DATABASE_URL": s.Postgres.URL(stack.Database), "MAIL_PASSWORD": "", "MAIL_USER": "", "SOROBAN_MAX_FEE": "7"} {
-		if got := source(env)(name); got != want {
+		if got := configSource(env)(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
@@ -131,7 +131,7 @@ func TestStack_Over(t *testing.T) {
 	}
 }
 
-func TestExport(t *testing.T) {
+func TestExport_QuotesForShell(t *testing.T) {
 	t.Parallel()
 	value := "it's $HOME `x` \\ \"quoted\"\nand two lines"
 	out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", stack.Export([]string{"A=" + value})+`printf %s "$A"`).Output()

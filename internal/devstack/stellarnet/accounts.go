@@ -5,7 +5,7 @@ import (
 )
 
 // loadAccount returns a copy of an account that may be changed, or nil.
-func loadAccount(v view, id xdr.AccountId) *xdr.AccountEntry {
+func loadAccount(v stateReader, id xdr.AccountId) *xdr.AccountEntry {
 	r, ok := v.get(accountKey(id))
 	if !ok {
 		return nil
@@ -13,7 +13,7 @@ func loadAccount(v view, id xdr.AccountId) *xdr.AccountEntry {
 	return r.entry().Data.Account
 }
 
-func (d *delta) putAccount(acc *xdr.AccountEntry) {
+func (d *stateDelta) putAccount(acc *xdr.AccountEntry) {
 	le := xdr.LedgerEntry{Data: xdr.LedgerEntryData{Type: xdr.LedgerEntryTypeAccount, Account: acc}}
 	if err := d.put(le, 0); err != nil {
 		panic("stellarnet: store account: " + err.Error())
@@ -40,15 +40,15 @@ func minBalance(acc *xdr.AccountEntry) int64 {
 	return units * baseReserve
 }
 
-// available is what an account can spend without touching its reserve.
-func available(acc *xdr.AccountEntry) int64 {
+// spendableBalance is what an account can spend without touching its reserve.
+func spendableBalance(acc *xdr.AccountEntry) int64 {
 	return int64(acc.Balance) - minBalance(acc) - int64(acc.Liabilities().Selling)
 }
 
-// useSequence raises an account's sequence number and notes when that was,
+// setSequence raises an account's sequence number and notes when that was,
 // which minSeqAge and minSeqLedgerGap ask for.
-func useSequence(acc *xdr.AccountEntry, num int64, seq uint32, closeTime uint64) {
-	acc.SeqNum = xdr.SequenceNumber(num)
+func setSequence(acc *xdr.AccountEntry, seqNum int64, seq uint32, closeTime uint64) {
+	acc.SeqNum = xdr.SequenceNumber(seqNum)
 	if acc.Ext.V1 == nil {
 		acc.Ext = xdr.AccountEntryExt{V: 1, V1: &xdr.AccountEntryExtensionV1{}}
 	}

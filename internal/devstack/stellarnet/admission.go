@@ -10,21 +10,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// conditions is the ledger that a transaction is checked for.
-type conditions struct {
-	seq       uint32 // The ledger it would be applied in.
-	closeTime uint64 // Of that ledger; at admission, of the one before.
-	slack     uint64 // What closeTime may still gain before the transaction is applied.
-	applying  bool   // The fee has been taken already.
+// ledgerConditions is the ledger that a transaction is checked for.
+type ledgerConditions struct {
+	seq            uint32 // The ledger it would be applied in.
+	closeTime      uint64 // Of that ledger; at admission, of the one before.
+	closeTimeSlack uint64 // What closeTime may still gain before the transaction is applied.
+	feeCharged     bool   // The fee has been taken already.
 }
 
-// verdict is the result of a check: txSUCCESS, or the first rule that is broken.
-type verdict struct {
+// checkResult is the result of a check: txSUCCESS, or the first rule that is broken.
+type checkResult struct {
 	result      xdr.TransactionResult
 	diagnostics []xdr.DiagnosticEvent
 }
 
-func (v verdict) ok() bool {
+func (v checkResult) succeeded() bool {
 	code := v.result.Result.Code
 	return code == xdr.TransactionResultCodeTxSuccess || code == xdr.TransactionResultCodeTxFeeBumpInnerSuccess
 }
@@ -33,48 +33,48 @@ func (v verdict) ok() bool {
 // so that one that breaks several is refused for the same reason.
 type checker struct {
 	*transaction
-	state       view
-	cond        conditions
+	state       stateReader
+	cond        ledgerConditions
 	limits      *limits
 	signatures  *signatureCheck
 	resourceFee host.ResourceFee
-	paidFor     bool // By a fee bump.
-	verdict     verdict
+	feeBumped   bool // By a fee bump.
+	outcome     checkResult
 }
 
 // check applies the rules of stellar-core's checkValid to a transaction. An
 // error is the host's, not the transaction's.
-func (n *Network) check(ctx context.Context, state view, t *transaction, cond conditions) (verdict, error) {
+func (n *Network) check(ctx context.Context, state stateReader, t *transaction, cond ledgerConditions) (checkResult, error) {
 	switch {
 	case t.inner == nil:
-		return n.checkPlain(ctx, state, t, cond, false)
-	case cond.applying:
-		return n.checkPlain(ctx, state, t.inner, cond, true)
+		return n.checkTransaction(ctx, state, t, cond, false)
+	case cond.feeCharged:
+		return n.checkTransaction(ctx, state, t.inner, cond, true)
 	default:
-		return n.checkBump(ctx, state, t, cond)
+		return n.checkFeeBump(ctx, state, t, cond)
 	}
 }
 
-// checkPlain checks anything but a fee bump. Where somebody else pays, the fees
+// checkTransaction checks anything but a fee bump. Where somebody else pays, the fees
 // are none of its business.
-func (n *Network) checkPlain(
-	ctx context.Context, state view, t *transaction, cond conditions, paidFor bool,
-) (verdict, error) {
+func (n *Network) checkTransaction(
+	ctx context.Context, state stateReader, t *transaction, cond ledgerConditions, paidFor bool,
+) (checkResult, error) {
 	c := &checker{
-		transaction: t, state: state, cond: cond, limits: n.limits, signatures: newSignatureCheck(t), paidFor: paidFor,
+		transaction: t, state: state, cond: cond, limits: n.limits, signatures: newSignatureCheck(t), feeBumped: paidFor,
 	}
-	c.verdict.result = initialResult(t)
+	c.outcome.result = initialResult(t)
 	if t.envelope.Type != xdr.EnvelopeTypeEnvelopeTypeTx { // The envelopes of before protocol 13.
-		c.refuse(xdr.TransactionResultCodeTxNotSupported)
-		return c.verdict, nil
+		c.reject(xdr.TransactionResultCodeTxNotSupported)
+		return c.outcome, nil
 	}
 	if !t.hasValidFee() {
-		return malformed(), nil
+		return malformedResult(), nil
 	}
 	if t.isSoroban() {
 		fee, err := n.resourceFee(ctx, state, t, cond, 0)
 		if err != nil {
-			return verdict{}, fmt.Errorf("price transaction %x: %w", t.hash, err)
+			return checkResult{}, fmt.Errorf("price transaction %x: %w", t.hash, err)
 		}
 		c.resourceFee = fee
 	}
@@ -86,11 +86,11 @@ func (n *Network) checkPlain(
 			break
 		}
 	}
-	return c.verdict, nil
+	return c.outcome, nil
 }
 
-func (c *checker) refuse(code xdr.TransactionResultCode) bool {
-	c.verdict.result.Result = xdr.TransactionResultResult{Code: code}
+func (c *checker) reject(code xdr.TransactionResultCode) bool {
+	c.outcome.result.Result = xdr.TransactionResultResult{Code: code}
 	return false
 }
 
@@ -110,19 +110,19 @@ func (t *transaction) hasValidFee() bool {
 func (c *checker) checkShape() bool {
 	ops := c.operations()
 	if len(ops) == 0 {
-		return c.refuse(xdr.TransactionResultCodeTxMissingOperation)
+		return c.reject(xdr.TransactionResultCodeTxMissingOperation)
 	}
 	if extra := c.envelope.ExtraSigners(); len(extra) == 2 && extra[0].Equals(extra[1]) {
-		return c.refuse(xdr.TransactionResultCodeTxMalformed)
+		return c.reject(xdr.TransactionResultCodeTxMalformed)
 	}
 	soroban := isSorobanOp(ops[0])
 	for _, op := range ops {
 		if isSorobanOp(op) != soroban || soroban && len(ops) != 1 {
-			return c.refuse(xdr.TransactionResultCodeTxMalformed)
+			return c.reject(xdr.TransactionResultCodeTxMalformed)
 		}
 	}
 	if !soroban && c.soroban() != nil {
-		return c.refuse(xdr.TransactionResultCodeTxMalformed)
+		return c.reject(xdr.TransactionResultCodeTxMalformed)
 	}
 	return true
 }
@@ -132,26 +132,26 @@ func (c *checker) checkShape() bool {
 func (c *checker) checkBounds() bool {
 	if tb := c.envelope.TimeBounds(); tb != nil {
 		if uint64(tb.MinTime) > c.cond.closeTime {
-			return c.refuse(xdr.TransactionResultCodeTxTooEarly)
+			return c.reject(xdr.TransactionResultCodeTxTooEarly)
 		}
-		if tb.MaxTime != 0 && uint64(tb.MaxTime) < c.cond.closeTime+c.cond.slack {
-			return c.refuse(xdr.TransactionResultCodeTxTooLate)
+		if tb.MaxTime != 0 && uint64(tb.MaxTime) < c.cond.closeTime+c.cond.closeTimeSlack {
+			return c.reject(xdr.TransactionResultCodeTxTooLate)
 		}
 	}
 	if lb := c.envelope.LedgerBounds(); lb != nil {
 		if uint32(lb.MinLedger) > c.cond.seq {
-			return c.refuse(xdr.TransactionResultCodeTxTooEarly)
+			return c.reject(xdr.TransactionResultCodeTxTooEarly)
 		}
 		if lb.MaxLedger != 0 && uint32(lb.MaxLedger) <= c.cond.seq {
-			return c.refuse(xdr.TransactionResultCodeTxTooLate)
+			return c.reject(xdr.TransactionResultCodeTxTooLate)
 		}
 	}
 	return true
 }
 
 func (c *checker) checkInclusionFee() bool {
-	if !c.paidFor && c.inclusionFee() < c.baseFeeTotal() {
-		return c.refuse(xdr.TransactionResultCodeTxInsufficientFee)
+	if !c.feeBumped && c.inclusionFee() < c.baseFeeTotal() {
+		return c.reject(xdr.TransactionResultCodeTxInsufficientFee)
 	}
 	return true
 }
@@ -160,15 +160,15 @@ func (c *checker) checkSource() bool {
 	acc := loadAccount(c.state, c.source())
 	switch {
 	case acc == nil:
-		return c.refuse(xdr.TransactionResultCodeTxNoAccount)
+		return c.reject(xdr.TransactionResultCodeTxNoAccount)
 	case c.isBadSequence(int64(acc.SeqNum)):
-		return c.refuse(xdr.TransactionResultCodeTxBadSeq)
-	case c.isTooEarlyFor(acc):
-		return c.refuse(xdr.TransactionResultCodeTxBadMinSeqAgeOrGap)
-	case !c.signatures.account(acc, acc.ThresholdLow()), !c.signatures.extra(c.envelope.ExtraSigners()):
-		return c.refuse(xdr.TransactionResultCodeTxBadAuth)
-	case !c.cond.applying && !c.paidFor && available(acc) < c.fullFee():
-		return c.refuse(xdr.TransactionResultCodeTxInsufficientBalance)
+		return c.reject(xdr.TransactionResultCodeTxBadSeq)
+	case c.violatesMinSeqAgeOrGap(acc):
+		return c.reject(xdr.TransactionResultCodeTxBadMinSeqAgeOrGap)
+	case !c.signatures.reachesThreshold(acc, acc.ThresholdLow()), !c.signatures.hasExtraSigners(c.envelope.ExtraSigners()):
+		return c.reject(xdr.TransactionResultCodeTxBadAuth)
+	case !c.cond.feeCharged && !c.feeBumped && spendableBalance(acc) < c.fullFee():
+		return c.reject(xdr.TransactionResultCodeTxInsufficientBalance)
 	}
 	return true
 }
@@ -176,17 +176,17 @@ func (c *checker) checkSource() bool {
 // isBadSequence asks for the very next number, unless the transaction itself
 // allows a gap.
 func (c *checker) isBadSequence(current int64) bool {
-	num := c.seqNum()
-	if num == startingSequence(c.cond.seq) || current == math.MaxInt64 {
+	seqNum := c.seqNum()
+	if seqNum == startingSequence(c.cond.seq) || current == math.MaxInt64 {
 		return true
 	}
-	if least := c.envelope.MinSeqNum(); least != nil {
-		return current < *least || current >= num
+	if minSeq := c.envelope.MinSeqNum(); minSeq != nil {
+		return current < *minSeq || current >= seqNum
 	}
-	return current+1 != num
+	return current+1 != seqNum
 }
 
-func (c *checker) isTooEarlyFor(acc *xdr.AccountEntry) bool {
+func (c *checker) violatesMinSeqAgeOrGap(acc *xdr.AccountEntry) bool {
 	if age := c.envelope.MinSeqAge(); age != nil {
 		if uint64(*age) > c.cond.closeTime || c.cond.closeTime-uint64(*age) < uint64(acc.SeqTime()) {
 			return true
@@ -202,9 +202,9 @@ func (c *checker) isTooEarlyFor(acc *xdr.AccountEntry) bool {
 
 func (c *checker) checkOperations() bool {
 	for i, op := range c.operations() {
-		if result, bad := c.checkOperation(op); bad {
-			(*c.verdict.result.Result.Results)[i] = result
-			c.verdict.result.Result.Code = xdr.TransactionResultCodeTxFailed
+		if result, failed := c.checkOperation(op); failed {
+			(*c.outcome.result.Result.Results)[i] = result
+			c.outcome.result.Result.Code = xdr.TransactionResultCodeTxFailed
 			return false
 		}
 	}
@@ -213,7 +213,7 @@ func (c *checker) checkOperations() bool {
 
 func (c *checker) checkLeftoverSignatures() bool {
 	if !c.signatures.allUsed() {
-		return c.refuse(xdr.TransactionResultCodeTxBadAuthExtra)
+		return c.reject(xdr.TransactionResultCodeTxBadAuthExtra)
 	}
 	return true
 }

@@ -15,12 +15,12 @@ func (c *checker) checkOperation(op xdr.Operation) (xdr.OperationResult, bool) {
 	acc := loadAccount(c.state, c.opSource(op))
 	switch {
 	case acc != nil:
-		if !c.signatures.account(acc, threshold(op, acc)) {
+		if !c.signatures.reachesThreshold(acc, threshold(op, acc)) {
 			return opFailure(xdr.OperationResultCodeOpBadAuth), true
 		}
 	case op.SourceAccount == nil:
 		return opFailure(xdr.OperationResultCodeOpNoAccount), true
-	case !c.signatures.unborn(c.opSource(op)):
+	case !c.signatures.signedByFutureAccount(c.opSource(op)):
 		return opFailure(xdr.OperationResultCodeOpBadAuth), true
 	}
 	return c.checkBody(op)
@@ -85,7 +85,7 @@ func (c *checker) checkBody(op xdr.Operation) (xdr.OperationResult, bool) {
 
 func checkSetOptions(op *xdr.SetOptionsOp, source xdr.AccountId) xdr.SetOptionsResultCode {
 	const knownFlags = 0xF
-	raised, lowered := deref(op.SetFlags), deref(op.ClearFlags)
+	raised, lowered := valueOrZero(op.SetFlags), valueOrZero(op.ClearFlags)
 	switch {
 	case (raised|lowered)&^knownFlags != 0:
 		return xdr.SetOptionsResultCodeSetOptionsUnknownFlag
@@ -93,7 +93,7 @@ func checkSetOptions(op *xdr.SetOptionsOp, source xdr.AccountId) xdr.SetOptionsR
 		return xdr.SetOptionsResultCodeSetOptionsBadFlags
 	}
 	for _, weight := range []*xdr.Uint32{op.MasterWeight, op.LowThreshold, op.MedThreshold, op.HighThreshold} {
-		if deref(weight) > 255 {
+		if valueOrZero(weight) > 255 {
 			return xdr.SetOptionsResultCodeSetOptionsThresholdOutOfRange
 		}
 	}
@@ -109,7 +109,7 @@ func checkSetOptions(op *xdr.SetOptionsOp, source xdr.AccountId) xdr.SetOptionsR
 	return xdr.SetOptionsResultCodeSetOptionsSuccess
 }
 
-func deref(v *xdr.Uint32) uint32 {
+func valueOrZero(v *xdr.Uint32) uint32 {
 	if v == nil {
 		return 0
 	}

@@ -12,25 +12,25 @@ func (c *checker) checkSoroban() bool {
 	}
 	data := c.soroban()
 	declared := int64(data.ResourceFee)
-	price := c.resourceFee.NonRefundable + c.resourceFee.Refundable
+	required := c.resourceFee.NonRefundable + c.resourceFee.Refundable
 	switch {
 	case !c.checkResources(data), !c.checkFootprint(data):
-	case !c.paidFor && declared > c.fullFee():
-		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
+	case !c.feeBumped && declared > c.fullFee():
+		c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
 			"transaction `sorobanData.resourceFee` is higher than the full transaction fee",
 			uint64(declared), uint64(c.fullFee()))
-	case declared < price:
-		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
+	case declared < required:
+		c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
 			"transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee",
-			uint64(declared), uint64(price))
+			uint64(declared), uint64(required))
 	case hasDuplicates(data.Resources.Footprint):
-		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+		c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 			"Found duplicate key in the Soroban footprint; every key across read-only and "+
 				"read-write footprints has to be unique.")
 	default:
 		return true
 	}
-	return c.refuse(xdr.TransactionResultCodeTxSorobanInvalid)
+	return c.reject(xdr.TransactionResultCodeTxSorobanInvalid)
 }
 
 func (c *checker) checkResources(data *xdr.SorobanTransactionData) bool {
@@ -57,7 +57,7 @@ func (c *checker) checkResources(data *xdr.SorobanTransactionData) bool {
 			uint64(c.size), c.limits.txSize},
 	} {
 		if limit.used > limit.max {
-			return c.explain(limit.area, xdr.ScErrorCodeScecExceededLimit, limit.what, limit.used, limit.max)
+			return c.addDiagnostic(limit.area, xdr.ScErrorCodeScecExceededLimit, limit.what, limit.used, limit.max)
 		}
 	}
 	return true
@@ -95,13 +95,13 @@ func (c *checker) checkFootprint(data *xdr.SorobanTransactionData) bool {
 	for _, index := range archivedIndices(data) {
 		switch {
 		case int64(index) <= last:
-			return c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+			return c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 				"archivedSorobanEntries must be sorted in ascending order")
 		case int(index) >= len(footprint.ReadWrite):
-			return c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+			return c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 				"archivedSorobanEntries index is out of bounds", uint64(index), uint64(len(footprint.ReadWrite)))
 		case !isPersistent(footprint.ReadWrite[index]):
-			return c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+			return c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 				"archivedSorobanEntries index points to a non-persistent entry", uint64(index))
 		}
 		last = int64(index)
@@ -114,11 +114,11 @@ func (c *checker) checkFootprintKey(key xdr.LedgerKey) bool {
 	case xdr.LedgerEntryTypeAccount, xdr.LedgerEntryTypeTrustline,
 		xdr.LedgerEntryTypeContractData, xdr.LedgerEntryTypeContractCode:
 	default:
-		return c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecUnexpectedType,
+		return c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecUnexpectedType,
 			"transaction footprint contains unsupported ledger key type", uint64(key.Type))
 	}
 	if size := uint64(len(keyOf(key))); size > c.limits.keySize {
-		return c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
+		return c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecExceededLimit,
 			"transaction footprint key exceeds network config limit", size, c.limits.keySize)
 	}
 	return true
@@ -142,7 +142,7 @@ func (c *checker) checkInvoke(op xdr.Operation) (xdr.OperationResult, bool) {
 	fn := op.Body.InvokeHostFunctionOp.HostFunction
 	if fn.Type == xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm &&
 		uint64(len(*fn.Wasm)) > c.limits.contractSize {
-		c.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+		c.addDiagnostic(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
 			"uploaded Wasm size exceeds network config maximum contract size",
 			uint64(len(*fn.Wasm)), c.limits.contractSize)
 		return invokeResult(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded), true
@@ -154,21 +154,21 @@ func (c *checker) checkExtend(op xdr.Operation) (xdr.OperationResult, bool) {
 	malformed := extendResult(xdr.ExtendFootprintTtlResultCodeExtendFootprintTtlMalformed)
 	footprint := c.soroban().Resources.Footprint
 	if len(footprint.ReadWrite) > 0 {
-		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+		c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 			"read-write footprint must be empty for ExtendFootprintTTL operation")
 		return malformed, true
 	}
 	for _, key := range footprint.ReadOnly {
 		if !hasTTL(key) {
-			c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+			c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 				"only entries with TTL (contract data or code entries) can have it extended")
 			return malformed, true
 		}
 	}
 	extendTo := uint64(op.Body.ExtendFootprintTtlOp.ExtendTo)
-	if most := uint64(c.limits.maxTTL) - 1; extendTo > most {
-		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
-			"TTL extension is too large: {} > {}", extendTo, most)
+	if maxExtendTo := uint64(c.limits.maxTTL) - 1; extendTo > maxExtendTo {
+		c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+			"TTL extension is too large: {} > {}", extendTo, maxExtendTo)
 		return malformed, true
 	}
 	return xdr.OperationResult{}, false
@@ -178,13 +178,13 @@ func (c *checker) checkRestore() (xdr.OperationResult, bool) {
 	malformed := restoreResult(xdr.RestoreFootprintResultCodeRestoreFootprintMalformed)
 	footprint := c.soroban().Resources.Footprint
 	if len(footprint.ReadOnly) > 0 {
-		c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+		c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 			"read-only footprint must be empty for RestoreFootprint operation")
 		return malformed, true
 	}
 	for _, key := range footprint.ReadWrite {
 		if !isPersistent(key) {
-			c.explain(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
+			c.addDiagnostic(xdr.ScErrorTypeSceStorage, xdr.ScErrorCodeScecInvalidInput,
 				"only persistent Soroban entries can be restored")
 			return malformed, true
 		}
@@ -192,12 +192,12 @@ func (c *checker) checkRestore() (xdr.OperationResult, bool) {
 	return xdr.OperationResult{}, false
 }
 
-// explain adds a diagnostic event, as stellar-core does for Soroban refusals.
-func (c *checker) explain(area xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...uint64) bool {
+// addDiagnostic adds a diagnostic event, as stellar-core does for Soroban refusals.
+func (c *checker) addDiagnostic(errorType xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...uint64) bool {
 	values := make([]xdr.ScVal, len(args))
 	for i, arg := range args {
 		values[i] = u64Val(arg)
 	}
-	c.verdict.diagnostics = append(c.verdict.diagnostics, diagnosticError(area, code, message, values...))
+	c.outcome.diagnostics = append(c.outcome.diagnostics, diagnosticError(errorType, code, message, values...))
 	return false
 }

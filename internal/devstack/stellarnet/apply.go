@@ -8,8 +8,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// applied is a transaction that made it into a ledger, and what became of it.
-type applied struct {
+// appliedTx is a transaction that made it into a ledger, and what became of it.
+type appliedTx struct {
 	tx        *transaction
 	order     int32  // Position in the ledger, from 1.
 	seq       uint32 // The ledger, and when it closed.
@@ -27,16 +27,16 @@ type applied struct {
 	fees          sorobanFees
 }
 
-func (a *applied) successful() bool {
+func (a *appliedTx) successful() bool {
 	return a.result.Result.Code == xdr.TransactionResultCodeTxSuccess
 }
 
 // apply runs a transaction whose fee has been taken. It is checked once more:
 // one before it in the same ledger may have changed what it builds on. Then it
 // fails, but its fee is gone and, past the sequence check, its number too.
-func (n *Network) apply(ctx context.Context, env applyEnv, d *delta, a *applied) error {
+func (n *Network) apply(ctx context.Context, env applyContext, d *stateDelta, a *appliedTx) error {
 	charged := a.result.FeeCharged
-	v, err := n.check(ctx, d, a.tx, conditions{seq: env.seq, closeTime: env.closeTime, applying: true})
+	v, err := n.check(ctx, d, a.tx, ledgerConditions{seq: env.seq, closeTime: env.closeTime, feeCharged: true})
 	if err != nil {
 		return err
 	}
@@ -47,47 +47,47 @@ func (n *Network) apply(ctx context.Context, env applyEnv, d *delta, a *applied)
 		code == xdr.TransactionResultCodeTxNoAccount {
 		return nil
 	}
-	a.seqChanges = append(payerChanges(d, a.tx), n.consumeSequence(env, d, a.tx)...)
+	a.seqChanges = append(feeSourceChanges(d, a.tx), n.consumeSequence(env, d, a.tx)...)
 	if a.tx.isSoroban() {
-		if err := n.openFees(ctx, env, d, a); err != nil {
+		if err := n.priceResources(ctx, env, d, a); err != nil {
 			return err
 		}
 	}
-	if !v.ok() {
+	if !v.succeeded() {
 		return nil
 	}
 	return n.applyOperations(ctx, env, d, a)
 }
 
-func (n *Network) consumeSequence(env applyEnv, d *delta, t *transaction) xdr.LedgerEntryChanges {
-	step := newDelta(d, env.seq)
-	acc := loadAccount(step, t.source())
-	useSequence(acc, t.seqNum(), env.seq, env.closeTime)
-	step.putAccount(acc)
-	changes := step.changes()
-	step.mergeInto(d)
+func (n *Network) consumeSequence(env applyContext, d *stateDelta, t *transaction) xdr.LedgerEntryChanges {
+	seqDelta := newStateDelta(d, env.seq)
+	acc := loadAccount(seqDelta, t.source())
+	setSequence(acc, t.seqNum(), env.seq, env.closeTime)
+	seqDelta.putAccount(acc)
+	changes := seqDelta.changes()
+	seqDelta.mergeInto(d)
 	return changes
 }
 
-// payerChanges shows who pays for a fee bump, as stellar-core does where it looks
+// feeSourceChanges shows who pays for a fee bump, as stellar-core does where it looks
 // for signers to be used once. Nothing has changed.
-func payerChanges(d *delta, t *transaction) xdr.LedgerEntryChanges {
+func feeSourceChanges(d *stateDelta, t *transaction) xdr.LedgerEntryChanges {
 	if t.inner == nil {
 		return nil
 	}
 	r, _ := d.get(accountKey(t.feeSource()))
-	return xdr.LedgerEntryChanges{stateOf(r.entry()), updated(r.entry())}
+	return xdr.LedgerEntryChanges{previousChange(r.entry()), updatedChange(r.entry())}
 }
 
 // applyOperations runs all of them even when one fails, so that the result has
 // something to say about each, and keeps the changes of all or of none.
-func (n *Network) applyOperations(ctx context.Context, env applyEnv, d *delta, a *applied) error {
-	tx := newDelta(d, env.seq)
+func (n *Network) applyOperations(ctx context.Context, env applyContext, d *stateDelta, a *appliedTx) error {
+	tx := newStateDelta(d, env.seq)
 	metas := make([]xdr.OperationMetaV2, 0, len(a.tx.operations()))
 	for i, op := range a.tx.operations() {
-		run := &operation{
-			n: n, env: env, tx: a, op: op, index: i,
-			source: a.tx.opSource(op), state: newDelta(tx, env.seq),
+		run := &opRun{
+			network: n, env: env, tx: a, op: op, index: i,
+			source: a.tx.opSource(op), state: newStateDelta(tx, env.seq),
 		}
 		ok, err := run.apply(ctx)
 		if err != nil {
@@ -111,22 +111,22 @@ func (n *Network) applyOperations(ctx context.Context, env applyEnv, d *delta, a
 	return nil
 }
 
-// operation is one operation at work. It leaves its result, its events and, in
+// opRun is one operation at work. It leaves its result, its events and, in
 // state, its changes.
-type operation struct {
-	n      *Network
-	env    applyEnv
-	tx     *applied
-	op     xdr.Operation
-	index  int
-	source xdr.AccountId
-	state  *delta
+type opRun struct {
+	network *Network
+	env     applyContext
+	tx      *appliedTx
+	op      xdr.Operation
+	index   int
+	source  xdr.AccountId
+	state   *stateDelta
 
 	result xdr.OperationResult
 	events []xdr.ContractEvent
 }
 
-func (o *operation) apply(ctx context.Context) (bool, error) {
+func (o *opRun) apply(ctx context.Context) (bool, error) {
 	o.events = []xdr.ContractEvent{}
 	if loadAccount(o.state, o.source) == nil {
 		o.result = opFailure(xdr.OperationResultCodeOpNoAccount)
@@ -136,7 +136,7 @@ func (o *operation) apply(ctx context.Context) (bool, error) {
 	case xdr.OperationTypeCreateAccount:
 		return o.createAccount(o.op.Body.CreateAccountOp), nil
 	case xdr.OperationTypePayment:
-		return o.payment(o.op.Body.PaymentOp), nil
+		return o.applyPayment(o.op.Body.PaymentOp), nil
 	case xdr.OperationTypeSetOptions:
 		return o.setOptions(o.op.Body.SetOptionsOp), nil
 	case xdr.OperationTypeBumpSequence:
@@ -154,6 +154,6 @@ func (o *operation) apply(ctx context.Context) (bool, error) {
 }
 
 // seed is this operation's randomness.
-func (o *operation) seed() [32]byte {
+func (o *opRun) seed() [32]byte {
 	return sha256.Sum256(append(append(o.env.seed[:], o.tx.tx.hash[:]...), byte(o.index)))
 }

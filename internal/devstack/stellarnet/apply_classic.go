@@ -6,7 +6,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-func (o *operation) createAccount(op *xdr.CreateAccountOp) bool {
+func (o *opRun) createAccount(op *xdr.CreateAccountOp) bool {
 	fail := func(code xdr.CreateAccountResultCode) bool {
 		o.result = createAccountResult(code)
 		return false
@@ -19,18 +19,18 @@ func (o *operation) createAccount(op *xdr.CreateAccountOp) bool {
 		return fail(xdr.CreateAccountResultCodeCreateAccountAlreadyExist)
 	case amount < minBalance(created):
 		return fail(xdr.CreateAccountResultCodeCreateAccountLowReserve)
-	case available(source) < amount:
+	case spendableBalance(source) < amount:
 		return fail(xdr.CreateAccountResultCodeCreateAccountUnderfunded)
 	}
 	source.Balance -= op.StartingBalance
 	o.state.putAccount(source)
 	o.state.putAccount(created)
-	o.events = append(o.events, o.n.transferEvent(o.source, op.Destination, amount))
+	o.events = append(o.events, o.network.transferEvent(o.source, op.Destination, amount))
 	o.result = createAccountResult(xdr.CreateAccountResultCodeCreateAccountSuccess)
 	return true
 }
 
-func (o *operation) payment(op *xdr.PaymentOp) bool {
+func (o *opRun) applyPayment(op *xdr.PaymentOp) bool {
 	fail := func(code xdr.PaymentResultCode) bool {
 		o.result = paymentResult(code)
 		return false
@@ -46,29 +46,29 @@ func (o *operation) payment(op *xdr.PaymentOp) bool {
 		return fail(xdr.PaymentResultCodePaymentLineFull)
 	}
 	destination.Balance += op.Amount
-	if source := loadAccount(o.state, o.source); available(source) < int64(op.Amount) {
+	if source := loadAccount(o.state, o.source); spendableBalance(source) < int64(op.Amount) {
 		return fail(xdr.PaymentResultCodePaymentUnderfunded)
 	}
 	o.state.putAccount(destination)
 	source := loadAccount(o.state, o.source)
 	source.Balance -= op.Amount
 	o.state.putAccount(source)
-	o.events = append(o.events, o.n.transferEvent(o.source, to, int64(op.Amount)))
+	o.events = append(o.events, o.network.transferEvent(o.source, to, int64(op.Amount)))
 	o.result = paymentResult(xdr.PaymentResultCodePaymentSuccess)
 	return true
 }
 
-func (o *operation) bumpSequence(op *xdr.BumpSequenceOp) bool {
+func (o *opRun) bumpSequence(op *xdr.BumpSequenceOp) bool {
 	acc := loadAccount(o.state, o.source)
 	if op.BumpTo > acc.SeqNum {
-		useSequence(acc, int64(op.BumpTo), o.env.seq, o.env.closeTime)
+		setSequence(acc, int64(op.BumpTo), o.env.seq, o.env.closeTime)
 		o.state.putAccount(acc)
 	}
 	o.result = bumpSequenceResult(xdr.BumpSequenceResultCodeBumpSequenceSuccess)
 	return true
 }
 
-func (o *operation) setOptions(op *xdr.SetOptionsOp) bool {
+func (o *opRun) setOptions(op *xdr.SetOptionsOp) bool {
 	acc := loadAccount(o.state, o.source)
 	if op.InflationDest != nil {
 		if loadAccount(o.state, *op.InflationDest) == nil {
@@ -77,7 +77,7 @@ func (o *operation) setOptions(op *xdr.SetOptionsOp) bool {
 		}
 		acc.InflationDest = op.InflationDest
 	}
-	acc.Flags = acc.Flags&^xdr.Uint32(deref(op.ClearFlags)) | xdr.Uint32(deref(op.SetFlags))
+	acc.Flags = acc.Flags&^xdr.Uint32(valueOrZero(op.ClearFlags)) | xdr.Uint32(valueOrZero(op.SetFlags))
 	if op.HomeDomain != nil {
 		acc.HomeDomain = *op.HomeDomain
 	}
@@ -118,7 +118,7 @@ func setSigner(acc *xdr.AccountEntry, signer xdr.Signer) xdr.SetOptionsResultCod
 		return xdr.SetOptionsResultCodeSetOptionsSuccess
 	case len(acc.Signers) == maxSigners:
 		return xdr.SetOptionsResultCodeSetOptionsTooManySigners
-	case available(acc) < baseReserve:
+	case spendableBalance(acc) < baseReserve:
 		return xdr.SetOptionsResultCodeSetOptionsLowReserve
 	}
 	acc.Signers = append(acc.Signers, signer)

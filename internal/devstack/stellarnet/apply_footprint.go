@@ -12,7 +12,7 @@ import (
 // extendTTL lengthens the lives of the read-only footprint. Entries that are
 // missing, archived, or live longer anyway are passed over: what was not needed
 // is refunded.
-func (o *operation) extendTTL(ctx context.Context, extendTo uint32) (bool, error) {
+func (o *opRun) extendTTL(ctx context.Context, extendTo uint32) (bool, error) {
 	liveUntil := o.env.seq + extendTo
 	var changes []host.RentChange
 	for _, key := range o.tx.tx.soroban().Resources.Footprint.ReadOnly {
@@ -21,14 +21,14 @@ func (o *operation) extendTTL(ctx context.Context, extendTo uint32) (bool, error
 		if !ok || r.expired(o.env.seq) || r.liveUntil >= liveUntil {
 			continue
 		}
-		if !o.n.limits.fits(key, len(r.raw)) {
+		if !o.network.limits.allowsSize(key, len(r.xdr)) {
 			o.result = extendResult(xdr.ExtendFootprintTtlResultCodeExtendFootprintTtlResourceLimitExceeded)
 			return false, nil
 		}
-		changes = append(changes, o.n.rentChange(key, r, r.liveUntil, liveUntil))
+		changes = append(changes, o.network.rentChange(key, r, r.liveUntil, liveUntil))
 		o.state.extend(name, liveUntil)
 	}
-	paid, err := o.payRent(ctx, changes)
+	paid, err := o.consumeRent(ctx, changes)
 	if err != nil {
 		return false, err
 	}
@@ -42,9 +42,9 @@ func (o *operation) extendTTL(ctx context.Context, extendTo uint32) (bool, error
 
 // restoreFootprint brings the archived entries of the read-write footprint back,
 // for the shortest life that a persistent entry can have.
-func (o *operation) restoreFootprint(ctx context.Context) (bool, error) {
+func (o *opRun) restoreFootprint(ctx context.Context) (bool, error) {
 	resources := o.tx.tx.soroban().Resources
-	liveUntil := o.env.seq + o.n.limits.minPersistentTTL - 1
+	liveUntil := o.env.seq + o.network.limits.minPersistentTTL - 1
 	var changes []host.RentChange
 	size := 0
 	for _, key := range resources.Footprint.ReadWrite {
@@ -53,17 +53,17 @@ func (o *operation) restoreFootprint(ctx context.Context) (bool, error) {
 		if !ok || !r.expired(o.env.seq) {
 			continue
 		}
-		size += len(r.raw)
-		if size > int(resources.DiskReadBytes) || size > int(resources.WriteBytes) || !o.n.limits.fits(key, len(r.raw)) {
-			o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+		size += len(r.xdr)
+		if size > int(resources.DiskReadBytes) || size > int(resources.WriteBytes) || !o.network.limits.allowsSize(key, len(r.xdr)) {
+			o.addDiagnostic(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
 				"operation byte-read or byte-write resources exceeds amount specified", u64Val(uint64(size)))
 			o.result = restoreResult(xdr.RestoreFootprintResultCodeRestoreFootprintResourceLimitExceeded)
 			return false, nil
 		}
-		changes = append(changes, o.n.rentChange(key, r, 0, liveUntil))
+		changes = append(changes, o.network.rentChange(key, r, 0, liveUntil))
 		o.state.restore(name, liveUntil)
 	}
-	paid, err := o.payRent(ctx, changes)
+	paid, err := o.consumeRent(ctx, changes)
 	if err != nil {
 		return false, err
 	}
@@ -75,14 +75,14 @@ func (o *operation) restoreFootprint(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (o *operation) payRent(ctx context.Context, changes []host.RentChange) (bool, error) {
+func (o *opRun) consumeRent(ctx context.Context, changes []host.RentChange) (bool, error) {
 	if len(changes) == 0 {
 		return true, nil
 	}
-	lookup := o.n.lookup(o.state, o.env.seq)
-	rent, err := o.n.host.RentFee(ctx, lookup, o.n.hostLedger(o.env.seq, o.env.closeTime), changes)
+	lookup := o.network.lookup(o.state, o.env.seq)
+	rent, err := o.network.host.RentFee(ctx, lookup, o.network.hostLedger(o.env.seq, o.env.closeTime), changes)
 	if err != nil {
 		return false, fmt.Errorf("price rent: %w", err)
 	}
-	return o.pay(ctx, rent, 0)
+	return o.consumeFee(ctx, rent, 0)
 }

@@ -13,14 +13,14 @@ import (
 
 // invoke runs a host function the way validators do: on exactly the entries of
 // the footprint, within the declared resources.
-func (o *operation) invoke(ctx context.Context, op *xdr.InvokeHostFunctionOp) (bool, error) {
+func (o *opRun) invoke(ctx context.Context, op *xdr.InvokeHostFunctionOp) (bool, error) {
 	data := o.tx.tx.soroban()
 	entries, ok := o.readFootprint(data)
 	if !ok {
 		return false, nil
 	}
-	out, err := o.n.host.Invoke(ctx, o.n.lookup(o.state, o.env.seq), host.InvokeRequest{
-		Ledger:            o.n.hostLedger(o.env.seq, o.env.closeTime),
+	out, err := o.network.host.Invoke(ctx, o.network.lookup(o.state, o.env.seq), host.InvokeRequest{
+		Ledger:            o.network.hostLedger(o.env.seq, o.env.closeTime),
 		HostFunction:      marshal(op.HostFunction),
 		Resources:         marshal(data.Resources),
 		RestoredRWIndices: archivedIndices(data),
@@ -32,11 +32,11 @@ func (o *operation) invoke(ctx context.Context, op *xdr.InvokeHostFunctionOp) (b
 	if err != nil {
 		return false, fmt.Errorf("run host function: %w", err)
 	}
-	if err := o.diagnose(out.DiagnosticEvents); err != nil {
+	if err := o.addDiagnostics(out.DiagnosticEvents); err != nil {
 		return false, err
 	}
 	if out.Error != "" {
-		o.n.log.Debug("host function failed", "hash", o.tx.tx.hash.HexString(), "error", out.Error)
+		o.network.log.Debug("host function failed", "hash", o.tx.tx.hash.HexString(), "error", out.Error)
 		code := xdr.InvokeHostFunctionResultCodeInvokeHostFunctionTrapped
 		if out.ErrorIsResource {
 			code = xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded
@@ -46,14 +46,14 @@ func (o *operation) invoke(ctx context.Context, op *xdr.InvokeHostFunctionOp) (b
 	return o.finishInvoke(ctx, data, out)
 }
 
-func (o *operation) failInvoke(code xdr.InvokeHostFunctionResultCode) bool {
+func (o *opRun) failInvoke(code xdr.InvokeHostFunctionResultCode) bool {
 	o.result = invokeResult(code)
 	return false
 }
 
 // readFootprint collects the entries of the footprint, read-only ones first. An
 // archived entry stops the operation unless it is marked for restoring.
-func (o *operation) readFootprint(data *xdr.SorobanTransactionData) ([]host.EntryWithTTL, bool) {
+func (o *opRun) readFootprint(data *xdr.SorobanTransactionData) ([]host.EntryWithTTL, bool) {
 	var entries []host.EntryWithTTL
 	diskBytes := 0
 	archived := archivedIndices(data)
@@ -73,7 +73,7 @@ func (o *operation) readFootprint(data *xdr.SorobanTransactionData) ([]host.Entr
 		entries = append(entries, entry)
 	}
 	if diskBytes > int(data.Resources.DiskReadBytes) {
-		o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+		o.addDiagnostic(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
 			"operation byte-read resources exceeds amount specified",
 			u64Val(uint64(diskBytes)), u64Val(uint64(data.Resources.DiskReadBytes)))
 		return nil, o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded)
@@ -81,7 +81,7 @@ func (o *operation) readFootprint(data *xdr.SorobanTransactionData) ([]host.Entr
 	return entries, true
 }
 
-func (o *operation) readEntry(key xdr.LedgerKey, restore bool, diskBytes *int) (host.EntryWithTTL, bool) {
+func (o *opRun) readEntry(key xdr.LedgerKey, restore bool, diskBytes *int) (host.EntryWithTTL, bool) {
 	name := keyOf(key)
 	item := host.EntryWithTTL{Key: []byte(name)}
 	r, ok := o.state.get(name)
@@ -90,32 +90,32 @@ func (o *operation) readEntry(key xdr.LedgerKey, restore bool, diskBytes *int) (
 		case !isPersistent(key):
 			ok = false
 		case restore:
-			o.state.restore(name, o.env.seq+o.n.limits.minPersistentTTL-1)
+			o.state.restore(name, o.env.seq+o.network.limits.minPersistentTTL-1)
 			r, _ = o.state.get(name)
-			*diskBytes += len(r.raw)
+			*diskBytes += len(r.xdr)
 		default:
-			o.explainArchived(key)
+			o.addArchivedDiagnostic(key)
 			return item, o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionEntryArchived)
 		}
 	}
 	if !ok {
 		return item, true
 	}
-	if !o.n.limits.fits(key, len(r.raw)) {
+	if !o.network.limits.allowsSize(key, len(r.xdr)) {
 		return item, o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded)
 	}
-	item.Entry = r.raw
+	item.Entry = r.xdr
 	if hasTTL(key) {
 		liveUntil := r.liveUntil
 		item.LiveUntil = &liveUntil
 	} else {
-		*diskBytes += len(r.raw)
+		*diskBytes += len(r.xdr)
 	}
 	return item, true
 }
 
 // finishInvoke writes back what the host changed, if it was declared and paid for.
-func (o *operation) finishInvoke(
+func (o *opRun) finishInvoke(
 	ctx context.Context, data *xdr.SorobanTransactionData, out host.InvokeResult,
 ) (bool, error) {
 	written, err := o.writeBack(out.Entries)
@@ -123,15 +123,15 @@ func (o *operation) finishInvoke(
 		return false, err
 	}
 	if written > int(data.Resources.WriteBytes) {
-		o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+		o.addDiagnostic(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
 			"operation byte-write resources exceeds amount specified",
 			u64Val(uint64(written)), u64Val(uint64(data.Resources.WriteBytes)))
 		return o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded), nil
 	}
-	if uint64(out.EventsBytes) > o.n.limits.txEventsSize {
+	if uint64(out.EventsBytes) > o.network.limits.txEventsSize {
 		return o.failInvoke(xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded), nil
 	}
-	paid, err := o.pay(ctx, out.RentFee, out.EventsBytes)
+	paid, err := o.consumeFee(ctx, out.RentFee, out.EventsBytes)
 	if err != nil {
 		return false, err
 	}
@@ -154,7 +154,7 @@ func (o *operation) finishInvoke(
 }
 
 // writeBack returns the bytes that count as written; TTLs do not.
-func (o *operation) writeBack(changes []host.EntryChange) (int, error) {
+func (o *opRun) writeBack(changes []host.EntryChange) (int, error) {
 	written := 0
 	for _, change := range changes {
 		name := string(change.Key)
@@ -179,12 +179,12 @@ func (o *operation) writeBack(changes []host.EntryChange) (int, error) {
 	return written, nil
 }
 
-// pay books rent and events on the refundable part of the fee.
-func (o *operation) pay(ctx context.Context, rent int64, eventsBytes uint32) (bool, error) {
+// consumeFee books rent and events on the refundable part of the fee.
+func (o *opRun) consumeFee(ctx context.Context, rent int64, eventsBytes uint32) (bool, error) {
 	var events int64
 	if eventsBytes > 0 {
-		cond := conditions{seq: o.env.seq, closeTime: o.env.closeTime}
-		fee, err := o.n.resourceFee(ctx, o.state, o.tx.tx, cond, eventsBytes)
+		cond := ledgerConditions{seq: o.env.seq, closeTime: o.env.closeTime}
+		fee, err := o.network.resourceFee(ctx, o.state, o.tx.tx, cond, eventsBytes)
 		if err != nil {
 			return false, fmt.Errorf("price events: %w", err)
 		}
@@ -193,13 +193,13 @@ func (o *operation) pay(ctx context.Context, rent int64, eventsBytes uint32) (bo
 	if o.tx.fees.consume(rent, events) {
 		return true, nil
 	}
-	o.explain(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
+	o.addDiagnostic(xdr.ScErrorTypeSceBudget, xdr.ScErrorCodeScecExceededLimit,
 		"refundable resource fee is not sufficient to cover the rent fee and events",
-		u64Val(uint64(o.tx.fees.refundable)), u64Val(uint64(o.tx.fees.declared-o.tx.fees.nonRefundable)))
+		u64Val(uint64(o.tx.fees.refundableUsed)), u64Val(uint64(o.tx.fees.declared-o.tx.fees.nonRefundable)))
 	return false, nil
 }
 
-func (o *operation) diagnose(raw [][]byte) error {
+func (o *opRun) addDiagnostics(raw [][]byte) error {
 	for i := range raw {
 		var event xdr.DiagnosticEvent
 		if err := xdr.SafeUnmarshal(raw[i], &event); err != nil {
@@ -210,20 +210,20 @@ func (o *operation) diagnose(raw [][]byte) error {
 	return nil
 }
 
-func (o *operation) explain(area xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...xdr.ScVal) {
-	o.tx.diagnostics = append(o.tx.diagnostics, diagnosticError(area, code, message, args...))
+func (o *opRun) addDiagnostic(errorType xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...xdr.ScVal) {
+	o.tx.diagnostics = append(o.tx.diagnostics, diagnosticError(errorType, code, message, args...))
 }
 
-func (o *operation) explainArchived(key xdr.LedgerKey) {
+func (o *opRun) addArchivedDiagnostic(key xdr.LedgerKey) {
 	if key.Type == xdr.LedgerEntryTypeContractCode {
 		hash := xdr.ScBytes(key.ContractCode.Hash[:])
-		o.explain(xdr.ScErrorTypeSceValue, xdr.ScErrorCodeScecInvalidInput,
+		o.addDiagnostic(xdr.ScErrorTypeSceValue, xdr.ScErrorCodeScecInvalidInput,
 			"trying to access an archived contract code entry",
 			xdr.ScVal{Type: xdr.ScValTypeScvBytes, Bytes: &hash})
 		return
 	}
 	contract := key.ContractData.Contract
-	o.explain(xdr.ScErrorTypeSceValue, xdr.ScErrorCodeScecInvalidInput,
+	o.addDiagnostic(xdr.ScErrorTypeSceValue, xdr.ScErrorCodeScecInvalidInput,
 		"trying to access an archived contract data entry",
 		xdr.ScVal{Type: xdr.ScValTypeScvAddress, Address: &contract}, key.ContractData.Key)
 }

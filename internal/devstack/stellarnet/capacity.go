@@ -15,8 +15,8 @@ const maxClassicOperations = 1000
 
 // capacity is what one ledger has, contract transactions limited to that many
 // where most is not 0.
-func (l *limits) capacity(most uint64) resources {
-	all := resources{
+func (l *limits) capacity(maxTxs uint64) resources {
+	total := resources{
 		operations:   maxClassicOperations,
 		txs:          l.ledgerTxs,
 		instructions: l.ledgerInstructions * max(1, l.clusters),
@@ -26,10 +26,10 @@ func (l *limits) capacity(most uint64) resources {
 		writeBytes:   l.ledgerWriteBytes,
 		writeEntries: l.ledgerWriteEntries,
 	}
-	if most > 0 {
-		all.txs = most
+	if maxTxs > 0 {
+		total.txs = maxTxs
 	}
-	return all
+	return total
 }
 
 // resources is what a transaction declares that it takes.
@@ -68,9 +68,9 @@ func (r resources) minus(o resources) resources {
 	}
 }
 
-func (r resources) fitsInto(room resources) bool {
-	return r.operations <= room.operations &&
-		r.txs <= room.txs && r.instructions <= room.instructions && r.bytes <= room.bytes &&
-		r.diskBytes <= room.diskBytes && r.diskEntries <= room.diskEntries &&
-		r.writeBytes <= room.writeBytes && r.writeEntries <= room.writeEntries
+func (r resources) fitsInto(capacity resources) bool {
+	return r.operations <= capacity.operations &&
+		r.txs <= capacity.txs && r.instructions <= capacity.instructions && r.bytes <= capacity.bytes &&
+		r.diskBytes <= capacity.diskBytes && r.diskEntries <= capacity.diskEntries &&
+		r.writeBytes <= capacity.writeBytes && r.writeEntries <= capacity.writeEntries
 }

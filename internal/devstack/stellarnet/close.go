@@ -11,23 +11,23 @@ import (
 // CloseLedger closes a ledger now, with everything in it that waits and is still
 // valid, and returns its sequence number. It may be called beside the timer.
 func (n *Network) CloseLedger(ctx context.Context) (uint32, error) {
-	n.closing.Lock()
-	defer n.closing.Unlock()
-	return n.closeNext(ctx)
+	n.closeMu.Lock()
+	defer n.closeMu.Unlock()
+	return n.closeWithQueue(ctx)
 }
 
-// closeNext closes the next ledger with what the queue has.
-func (n *Network) closeNext(ctx context.Context) (uint32, error) {
-	txs, held := n.queue.candidates()
-	seq, _, err := n.closeLedger(ctx, batch{txs: txs, held: held, open: true})
+// closeWithQueue closes the next ledger with what the queue has.
+func (n *Network) closeWithQueue(ctx context.Context) (uint32, error) {
+	txs, onHold := n.queue.candidates()
+	seq, _, err := n.closeLedger(ctx, ledgerInput{txs: txs, onHold: onHold, queueEligible: true})
 	return seq, err
 }
 
-// closeWith closes a ledger that holds this one transaction. The queue waits on.
-func (n *Network) closeWith(ctx context.Context, t *transaction) (*applied, error) {
-	n.closing.Lock()
-	defer n.closing.Unlock()
-	_, done, err := n.closeLedger(ctx, batch{txs: []*transaction{t}})
+// closeWithTransaction closes a ledger that holds this one transaction. The queue waits on.
+func (n *Network) closeWithTransaction(ctx context.Context, t *transaction) (*appliedTx, error) {
+	n.closeMu.Lock()
+	defer n.closeMu.Unlock()
+	_, done, err := n.closeLedger(ctx, ledgerInput{txs: []*transaction{t}})
 	if err != nil {
 		return nil, err
 	}
@@ -39,30 +39,30 @@ func (n *Network) closeWith(ctx context.Context, t *transaction) (*applied, erro
 
 // closeLedger runs without any lock but closing: readers see the ledger before
 // until all of the new one is committed.
-func (n *Network) closeLedger(ctx context.Context, b batch) (uint32, []*applied, error) {
+func (n *Network) closeLedger(ctx context.Context, b ledgerInput) (uint32, []*appliedTx, error) {
 	last := n.ledger.latest()
-	env := applyEnv{
+	env := applyContext{
 		seq:       last.seq() + 1,
 		closeTime: n.closeTimeAfter(last),
 		seed:      last.header.Hash,
 		prices:    minimumPrices,
 	}
-	state := n.ledger.at(last.seq())
-	valid, dropped, err := n.sift(ctx, state, env, b.txs)
+	state := n.ledger.viewAt(last.seq())
+	valid, dropped, err := n.filterValid(ctx, state, env, b.txs)
 	if err != nil {
 		return 0, nil, err
 	}
-	var chosen []*transaction
-	if !b.held {
-		chosen, env.prices = auction(valid, n.room())
+	var selected []*transaction
+	if !b.onHold {
+		selected, env.prices = selectByBid(valid, n.ledgerCapacity())
 	}
-	d := newDelta(state, env.seq)
-	done, err := n.applyAll(ctx, env, d, chosen)
+	d := newStateDelta(state, env.seq)
+	done, err := n.applyAll(ctx, env, d, selected)
 	if err != nil {
 		return 0, nil, err
 	}
-	n.ledger.commit(n.seal(last, env, d, done), d)
-	n.queue.settle(env.seq, chosen, dropped, b.open)
+	n.ledger.commit(n.buildLedger(last, env, d, done), d)
+	n.queue.ledgerClosed(env.seq, selected, dropped, b.queueEligible)
 	for _, t := range dropped {
 		n.log.Debug("transaction dropped from the queue", "hash", t.hash.HexString(), "ledger", env.seq)
 	}
@@ -74,20 +74,20 @@ func (n *Network) closeTimeAfter(last *closedLedger) uint64 {
 	return uint64(max(n.now().Unix(), last.closeTime()))
 }
 
-// sift tells what is still valid from what has become invalid while it waited,
+// filterValid tells what is still valid from what has become invalid while it waited,
 // and is dropped for good.
-func (n *Network) sift(
-	ctx context.Context, state view, env applyEnv, txs []*transaction,
+func (n *Network) filterValid(
+	ctx context.Context, state stateReader, env applyContext, txs []*transaction,
 ) (valid, dropped []*transaction, err error) {
 	for _, t := range txs {
-		v, err := n.check(ctx, state, t, conditions{seq: env.seq, closeTime: env.closeTime})
+		v, err := n.check(ctx, state, t, ledgerConditions{seq: env.seq, closeTime: env.closeTime})
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return nil, nil, err
 		case err != nil:
 			n.log.Error("transaction could not be checked", "hash", t.hash.HexString(), "error", err)
 			dropped = append(dropped, t)
-		case !v.ok():
+		case !v.succeeded():
 			dropped = append(dropped, t)
 		default:
 			valid = append(valid, t)
@@ -96,13 +96,13 @@ func (n *Network) sift(
 	return valid, dropped, nil
 }
 
-// room is what the next ledger has.
-func (n *Network) room() resources { return n.limits.capacity(n.faults.capacity()) }
+// ledgerCapacity is what the next ledger has.
+func (n *Network) ledgerCapacity() resources { return n.limits.capacity(n.faults.capacity()) }
 
 // applyAll charges every fee first, then applies, then gives back what was not
 // used, as the protocol does since version 23.
-func (n *Network) applyAll(ctx context.Context, env applyEnv, d *delta, txs []*transaction) ([]*applied, error) {
-	done := make([]*applied, len(txs))
+func (n *Network) applyAll(ctx context.Context, env applyContext, d *stateDelta, txs []*transaction) ([]*appliedTx, error) {
+	done := make([]*appliedTx, len(txs))
 	for i, t := range txs {
 		done[i] = n.chargeFee(d, t, int32(i+1), env.prices)
 	}
@@ -127,8 +127,8 @@ func (n *Network) applyAll(ctx context.Context, env applyEnv, d *delta, txs []*t
 	return done, nil
 }
 
-// closeEvery is the network's heartbeat.
-func (n *Network) closeEvery(ctx context.Context, interval time.Duration) {
+// closePeriodically is the network's heartbeat.
+func (n *Network) closePeriodically(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -143,17 +143,17 @@ func (n *Network) closeEvery(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// applyEnv is the ledger in the making.
-type applyEnv struct {
+// applyContext is the ledger in the making.
+type applyContext struct {
 	seq       uint32
 	closeTime uint64
 	seed      xdr.Hash // Randomness for contracts: differs by ledger, known to all.
 	prices    basePrices
 }
 
-// batch is what a ledger is made of.
-type batch struct {
-	txs  []*transaction
-	held bool // Nothing of it may get in; what has expired is dropped all the same.
-	open bool // The queue could put its transactions into it.
+// ledgerInput is what a ledger is made of.
+type ledgerInput struct {
+	txs           []*transaction
+	onHold        bool // Nothing of it may get in; what has expired is dropped all the same.
+	queueEligible bool // The queue could put its transactions into it.
 }

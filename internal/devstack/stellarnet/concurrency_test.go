@@ -22,7 +22,7 @@ import (
 
 // Many clients deploy at once, each through its own account, while ledgers close
 // on the timer and the root account funds others.
-func TestNetwork_ManyClients(t *testing.T) {
+func TestNetwork_ConcurrentClients(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 6, 4
 	b := setup(t, func(o *stellarnet.Options) {
@@ -33,7 +33,7 @@ func TestNetwork_ManyClients(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range clients {
 		wg.Go(func() {
-			c := b.on(t)
+			c := b.withT(t)
 			c.account = keypair.MustRandom()
 			c.client = rpcclient.NewClient(b.net.RPCURL(), &http.Client{Transport: &http.Transport{}})
 			defer func() { _ = c.client.Close() }()
@@ -53,10 +53,10 @@ func TestNetwork_ManyClients(t *testing.T) {
 }
 
 // deployOnce is deploy without Fatal, which only the test's goroutine may call.
-func (b *testBundle) deployOnce(salt byte) error {
+func (b *fixture) deployOnce(salt byte) error {
 	got := b.poll(b.assembleAndSend(b.create(salt)))
 	if got.Status != protocol.TransactionStatusSuccess {
-		return fmt.Errorf("%s: %s", got.Status, b.explain(got))
+		return fmt.Errorf("%s: %s", got.Status, b.diagnosticsOf(got))
 	}
 	if len(b.entries(instanceKey(b.contractID(salt)))) != 1 {
 		return errors.New("there is no contract")
@@ -64,7 +64,7 @@ func (b *testBundle) deployOnce(salt byte) error {
 	return nil
 }
 
-func (b *testBundle) assembleAndSend(op txnbuild.Operation) string {
+func (b *fixture) assembleAndSend(op txnbuild.Operation) string {
 	b.t.Helper()
 	s := b.assemble(tx{ops: []txnbuild.Operation{op}}, nil)
 	sent := b.sendEnvelope(b.sign(s.env, b.account))
@@ -72,7 +72,7 @@ func (b *testBundle) assembleAndSend(op txnbuild.Operation) string {
 	return sent.Hash
 }
 
-func (b *testBundle) poll(hash string) protocol.GetTransactionResponse {
+func (b *fixture) poll(hash string) protocol.GetTransactionResponse {
 	b.t.Helper()
 	options := rpcclient.NewPollTransactionOptions().
 		WithInitialInterval(10 * time.Millisecond).WithMaxInterval(50 * time.Millisecond)
@@ -84,7 +84,7 @@ func (b *testBundle) poll(hash string) protocol.GetTransactionResponse {
 func TestNetwork_CloseLedger(t *testing.T) {
 	t.Parallel()
 
-	t.Run("FullLedgerMakesOthersWait", func(t *testing.T) {
+	t.Run("FullLedgerDefersOthers", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		id := b.deploy(1)
@@ -104,8 +104,8 @@ func TestNetwork_CloseLedger(t *testing.T) {
 			b.wantStatus(sent, "PENDING")
 			hashes = append(hashes, sent.Hash)
 		}
-		seq := b.close()
-		b.close()
+		seq := b.closeLedger()
+		b.closeLedger()
 		for i, want := range []uint32{seq, seq, seq + 1} {
 			if got := b.poll(hashes[i]); got.Ledger != want {
 				t.Errorf("transaction %d is in ledger %d, want %d", i, got.Ledger, want)
@@ -115,12 +115,12 @@ func TestNetwork_CloseLedger(t *testing.T) {
 
 	t.Run("SurvivesABrokenHost", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, func(o *stellarnet.Options) { o.Host = brokenHost{sharedHost} })
+		b := setup(t, func(o *stellarnet.Options) { o.Host = failingHost{sharedHost} })
 		got := b.runSoroban(upload(), nil)
 		if code := b.result(got.ResultXDR).Result.Code; code != xdr.TransactionResultCodeTxInternalError {
 			t.Fatalf("got %s", code)
 		}
-		b.wantSuccess(b.run(b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})))
+		b.wantSuccess(b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})))
 	})
 
 	t.Run("EndsWithItsContext", func(t *testing.T) {
@@ -133,14 +133,14 @@ func TestNetwork_CloseLedger(t *testing.T) {
 		if _, err := b.net.CloseLedger(ctx); err == nil {
 			t.Fatal("closed a ledger with a context that is over")
 		}
-		b.close()
+		b.closeLedger()
 		b.wantSuccess(b.poll(sent.Hash))
 	})
 }
 
-// brokenHost simulates and prices, but fails to run anything.
-type brokenHost struct{ host.Host }
+// failingHost simulates and prices, but fails to run anything.
+type failingHost struct{ host.Host }
 
-func (brokenHost) Invoke(context.Context, host.LookupFunc, host.InvokeRequest) (host.InvokeResult, error) {
+func (failingHost) Invoke(context.Context, host.LookupFunc, host.InvokeRequest) (host.InvokeResult, error) {
 	return host.InvokeResult{}, errors.New("broken on purpose")
 }

@@ -29,7 +29,7 @@ func (n *Network) feeEvent(stage xdr.TransactionEventStage, from xdr.AccountId, 
 }
 
 // diagnosticError is an error as stellar-core reports it beside the result code.
-func diagnosticError(area xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...xdr.ScVal) xdr.DiagnosticEvent {
+func diagnosticError(errorType xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...xdr.ScVal) xdr.DiagnosticEvent {
 	data := stringVal(message)
 	if len(args) > 0 {
 		data = vecVal(append([]xdr.ScVal{data}, args...)...)
@@ -38,7 +38,7 @@ func diagnosticError(area xdr.ScErrorType, code xdr.ScErrorCode, message string,
 		Event: xdr.ContractEvent{
 			Type: xdr.ContractEventTypeDiagnostic,
 			Body: xdr.ContractEventBody{V: 0, V0: &xdr.ContractEventV0{
-				Topics: []xdr.ScVal{symbolVal("error"), errorVal(area, code)},
+				Topics: []xdr.ScVal{symbolVal("error"), errorVal(errorType, code)},
 				Data:   data,
 			}},
 		},

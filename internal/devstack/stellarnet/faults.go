@@ -19,44 +19,44 @@ const FriendbotMethod = "friendbot"
 // counted: n is how many calls of a method they strike, in the order in which
 // they were set; an empty method strikes any. The zero count is no fault.
 type Faults struct {
-	n *Network
+	network *Network
 
-	mu            sync.Mutex
-	http          []*httpFault
-	calls         map[string]int
-	tryAgainLater int
-	lag           uint32
-	most          uint64
+	mu             sync.Mutex
+	rpcFaults      []*rpcFault
+	calls          map[string]int
+	tryAgainLater  int
+	lagLedgers     uint32
+	maxContractTxs uint64
 }
 
-func newFaults(n *Network) *Faults { return &Faults{n: n, calls: map[string]int{}} }
+func newFaults(n *Network) *Faults { return &Faults{network: n, calls: map[string]int{}} }
 
 // DropBefore cuts the connection of the next n calls before the server looks at
 // them: nothing is accepted, and the client cannot know.
 func (f *Faults) DropBefore(method string, n int) {
-	f.add(&httpFault{method: method, left: n, kind: dropBefore})
+	f.add(&rpcFault{method: method, remaining: n, kind: dropBefore})
 }
 
 // DropAfter cuts the connection of the next n calls once they are done: a sent
 // transaction is accepted, and the client cannot know.
 func (f *Faults) DropAfter(method string, n int) {
-	f.add(&httpFault{method: method, left: n, kind: dropAfter})
+	f.add(&rpcFault{method: method, remaining: n, kind: dropAfter})
 }
 
 // Fail answers the next n calls with an HTTP status and without a look at them.
 func (f *Faults) Fail(method string, status, n int) {
-	f.add(&httpFault{method: method, left: n, kind: fail, status: status})
+	f.add(&rpcFault{method: method, remaining: n, kind: failBefore, status: status})
 }
 
 // FailAfter answers the next n calls with an HTTP status once they are done, as
 // a gateway does that lost patience: a sent transaction is accepted.
 func (f *Faults) FailAfter(method string, status, n int) {
-	f.add(&httpFault{method: method, left: n, kind: failAfter, status: status})
+	f.add(&rpcFault{method: method, remaining: n, kind: failAfter, status: status})
 }
 
 // Delay holds the next n calls for that long, or until the client hangs up.
 func (f *Faults) Delay(method string, d time.Duration, n int) {
-	f.add(&httpFault{method: method, left: n, kind: delay, delay: d})
+	f.add(&rpcFault{method: method, remaining: n, kind: delay, delay: d})
 }
 
 // TryAgainLater answers the next n well-formed sendTransaction calls so, and
@@ -74,33 +74,33 @@ func (f *Faults) TryAgainLater(n int) {
 func (f *Faults) Capacity(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.most = uint64(max(0, n))
+	f.maxContractTxs = uint64(max(0, n))
 }
 
 // HoldQueue keeps accepted transactions out of the ledgers that close. Those
 // that expire meanwhile are dropped; the others are applied after a release,
 // because ledgers while they are held do not count as having left them out.
-func (f *Faults) HoldQueue(held bool) { f.n.queue.hold(held) }
+func (f *Faults) HoldQueue(hold bool) { f.network.queue.setHold(hold) }
 
 // QueueSize is the number of accepted transactions that wait for a ledger.
-func (f *Faults) QueueSize() int { return f.n.queue.size() }
+func (f *Faults) QueueSize() int { return f.network.queue.size() }
 
 // AdvanceClock moves the network's clock: later ledgers close that much later.
 // With HoldQueue it expires transactions without waiting for their maxTime. To
 // clients whose clock does not move along, their later ones may be too late.
-func (f *Faults) AdvanceClock(d time.Duration) { f.n.shift.Add(int64(d)) }
+func (f *Faults) AdvanceClock(d time.Duration) { f.network.clockOffset.Add(int64(d)) }
 
 // Lag makes the RPC that many ledgers older than the network, as far as it still
 // remembers (256 ledgers at most). Sent transactions are accepted all the same.
 func (f *Faults) Lag(ledgers uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lag = min(ledgers, versionsKept-1)
+	f.lagLedgers = min(ledgers, maxVersions-1)
 }
 
 // ForgetHistory empties the retention window down to the latest ledger, as an
 // RPC has it that was restarted. Transactions before now are NOT_FOUND.
-func (f *Faults) ForgetHistory() { f.n.ledger.forget() }
+func (f *Faults) ForgetHistory() { f.network.ledger.dropHistory() }
 
 // ExpireContract archives a contract's instance (C...): its TTL is over. The
 // code lives on; see ExpireEntry.
@@ -121,7 +121,7 @@ func (f *Faults) ExpireEntry(key xdr.LedgerKey) error {
 	if !hasTTL(key) {
 		return fmt.Errorf("entries of type %s have no TTL", key.Type)
 	}
-	if !f.n.ledger.amend(keyOf(key), func(r record, seq uint32) record {
+	if !f.network.ledger.modifyEntry(keyOf(key), func(r entryState, seq uint32) entryState {
 		r.liveUntil, r.ttlSetAt = seq-1, seq
 		return r
 	}) {
@@ -131,10 +131,10 @@ func (f *Faults) ExpireEntry(key xdr.LedgerKey) error {
 }
 
 // Down refuses connections and cuts those that exist. The network goes on.
-func (f *Faults) Down() error { return f.n.server.down() }
+func (f *Faults) Down() error { return f.network.server.shutdown() }
 
 // Up ends Down on the same port, or fails if somebody has taken it.
-func (f *Faults) Up() error { return f.n.server.open(f.n.server.addr) }
+func (f *Faults) Up() error { return f.network.server.open(f.network.server.addr) }
 
 // Calls counts the HTTP calls of a method so far, faulty ones included.
 func (f *Faults) Calls(method string) int {
@@ -147,22 +147,22 @@ func (f *Faults) Calls(method string) int {
 // Lag, and starts the counts anew. What faults have done already stays done.
 func (f *Faults) Reset() {
 	f.mu.Lock()
-	f.http, f.tryAgainLater, f.lag, f.most = nil, 0, 0, 0
+	f.rpcFaults, f.tryAgainLater, f.lagLedgers, f.maxContractTxs = nil, 0, 0, 0
 	f.calls = map[string]int{}
 	f.mu.Unlock()
 	f.HoldQueue(false)
 }
 
-func (f *Faults) add(fault *httpFault) {
+func (f *Faults) add(fault *rpcFault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if fault.status == 0 {
 		fault.status = http.StatusServiceUnavailable
 	}
-	f.http = append(f.http, fault)
+	f.rpcFaults = append(f.rpcFaults, fault)
 }
 
-func (f *Faults) takeTryAgainLater() bool {
+func (f *Faults) consumeTryAgainLater() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.tryAgainLater <= 0 {
@@ -175,33 +175,33 @@ func (f *Faults) takeTryAgainLater() bool {
 func (f *Faults) capacity() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.most
+	return f.maxContractTxs
 }
 
-func (f *Faults) lagging() uint32 {
+func (f *Faults) currentLag() uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lag
+	return f.lagLedgers
 }
 
-// take counts a call and returns the faults that strike it: any delay, and the
+// consume counts a call and returns the faults that strike it: any delay, and the
 // first of the others.
-func (f *Faults) take(methods []string) (wait time.Duration, struck *httpFault) {
+func (f *Faults) consume(methods []string) (wait time.Duration, struck *rpcFault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, method := range methods {
 		f.calls[method]++
 	}
-	for _, fault := range f.http {
-		if fault.left <= 0 || fault.method != "" && !slices.Contains(methods, fault.method) {
+	for _, fault := range f.rpcFaults {
+		if fault.remaining <= 0 || fault.method != "" && !slices.Contains(methods, fault.method) {
 			continue
 		}
 		if fault.kind == delay {
 			wait += fault.delay
-			fault.left--
+			fault.remaining--
 		} else if struck == nil {
 			struck = fault
-			fault.left--
+			fault.remaining--
 		}
 	}
 	return wait, struck

@@ -14,22 +14,22 @@ type faultKind int
 const (
 	dropBefore faultKind = iota
 	dropAfter
-	fail
+	failBefore
 	failAfter
 	delay
 )
 
-// httpFault strikes so many calls of one method.
-type httpFault struct {
-	method string
-	left   int
-	kind   faultKind
-	status int
-	delay  time.Duration
+// rpcFault strikes so many calls of one method.
+type rpcFault struct {
+	method    string
+	remaining int
+	kind      faultKind
+	status    int
+	delay     time.Duration
 }
 
-// wrap lets faults strike before and after a handler.
-func (f *Faults) wrap(next http.Handler) http.Handler {
+// middleware lets faults strike before and after a handler.
+func (f *Faults) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
@@ -37,26 +37,26 @@ func (f *Faults) wrap(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		wait, struck := f.take(methodsOf(r, body))
-		if wait > 0 && !pause(r, wait) {
+		wait, matched := f.consume(methodsOf(r, body))
+		if wait > 0 && !sleepOrDone(r, wait) {
 			return
 		}
-		if struck == nil {
+		if matched == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		struck.strike(w, r, next)
+		matched.inject(w, r, next)
 	})
 }
 
-func (fault *httpFault) strike(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if fault.kind == dropAfter || fault.kind == failAfter {
+func (f *rpcFault) inject(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if f.kind == dropAfter || f.kind == failAfter {
 		next.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	if fault.kind == dropBefore || fault.kind == dropAfter {
+	if f.kind == dropBefore || f.kind == dropAfter {
 		panic(http.ErrAbortHandler) // net/http cuts the connection without a word.
 	}
-	http.Error(w, http.StatusText(fault.status), fault.status)
+	http.Error(w, http.StatusText(f.status), f.status)
 }
 
 // methodsOf names what a request calls; a batch may name several.
@@ -67,9 +67,9 @@ func methodsOf(r *http.Request, body []byte) []string {
 	type call struct {
 		Method string `json:"method"`
 	}
-	var one call
-	if json.Unmarshal(body, &one) == nil {
-		return []string{one.Method}
+	var single call
+	if json.Unmarshal(body, &single) == nil {
+		return []string{single.Method}
 	}
 	var batch []call
 	if json.Unmarshal(body, &batch) != nil {
@@ -82,7 +82,7 @@ func methodsOf(r *http.Request, body []byte) []string {
 	return names
 }
 
-func pause(r *http.Request, d time.Duration) bool {
+func sleepOrDone(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
-func TestFaults_Sending(t *testing.T) {
+func TestFaults_SendCalls(t *testing.T) {
 	t.Parallel()
 	send := protocol.SendTransactionMethodName
 	// gone means: the client got no answer that it could use.
@@ -31,12 +31,12 @@ func TestFaults_Sending(t *testing.T) {
 			b := setup(t)
 			built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 			c.fault(b.net.Faults())
-			if got, err := b.trySend(built); err == nil {
+			if got, err := b.sendWithError(built); err == nil {
 				t.Fatalf("got an answer: %+v", got)
 			}
 			b.wantStatus(b.send(built), c.then)
-			b.close()
-			b.wantSuccess(b.get(built))
+			b.closeLedger()
+			b.wantSuccess(b.getTransaction(built))
 			if n := b.net.Faults().Calls(send); n != 2 {
 				t.Errorf("%d calls were counted, want 2", n)
 			}
@@ -56,19 +56,19 @@ func TestFaults_Sending(t *testing.T) {
 	t.Run("HoldQueueAndAdvanceClock", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		held := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		onHold := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 		b.net.Faults().HoldQueue(true)
-		b.wantStatus(b.send(held), "PENDING")
-		b.close()
-		if got := b.get(held); got.Status != protocol.TransactionStatusNotFound {
+		b.wantStatus(b.send(onHold), "PENDING")
+		b.closeLedger()
+		if got := b.getTransaction(onHold); got.Status != protocol.TransactionStatusNotFound {
 			t.Fatalf("a held transaction is %s", got.Status)
 		}
 		b.net.Faults().AdvanceClock(2 * time.Minute)
-		b.close()
+		b.closeLedger()
 		b.net.Faults().HoldQueue(false)
-		b.close()
-		if got := b.get(held); got.Status != protocol.TransactionStatusNotFound ||
-			got.LatestLedgerCloseTime <= held.Timebounds().MaxTime {
+		b.closeLedger()
+		if got := b.getTransaction(onHold); got.Status != protocol.TransactionStatusNotFound ||
+			got.LatestLedgerCloseTime <= onHold.Timebounds().MaxTime {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -76,17 +76,17 @@ func TestFaults_Sending(t *testing.T) {
 	t.Run("HeldIsAppliedAfterRelease", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		held := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
+		onHold := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 		b.net.Faults().HoldQueue(true)
-		b.wantStatus(b.send(held), "PENDING")
-		b.close()
+		b.wantStatus(b.send(onHold), "PENDING")
+		b.closeLedger()
 		b.net.Faults().Reset()
-		b.close()
-		b.wantSuccess(b.get(held))
+		b.closeLedger()
+		b.wantSuccess(b.getTransaction(onHold))
 	})
 }
 
-func TestFaults_Reading(t *testing.T) {
+func TestFaults_ReadCalls(t *testing.T) {
 	t.Parallel()
 
 	t.Run("LagHidesRecentLedgers", func(t *testing.T) {
@@ -96,9 +96,9 @@ func TestFaults_Reading(t *testing.T) {
 		b.must(b.net.Fund(target, 10*xlm))
 		built := b.build(tx{ops: []txnbuild.Operation{b.payment(target, "1")}})
 		b.wantStatus(b.send(built), "PENDING")
-		seq := b.close()
+		seq := b.closeLedger()
 		b.net.Faults().Lag(1)
-		if got := b.get(built); got.Status != protocol.TransactionStatusNotFound || got.LatestLedger != seq-1 {
+		if got := b.getTransaction(built); got.Status != protocol.TransactionStatusNotFound || got.LatestLedger != seq-1 {
 			t.Errorf("got %s at ledger %d", got.Status, got.LatestLedger)
 		}
 		if acc := b.accountEntry(target); acc.Balance != 10*xlm {
@@ -114,17 +114,17 @@ func TestFaults_Reading(t *testing.T) {
 			t.Errorf("%d transactions, %d events up to ledger %d", len(listed.Transactions), len(events.Events), events.LatestLedger)
 		}
 		b.net.Faults().Lag(0)
-		b.wantSuccess(b.get(built))
+		b.wantSuccess(b.getTransaction(built))
 	})
 
 	t.Run("ForgetHistory", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
-		b.wantSuccess(b.run(built))
-		seq := b.close()
+		b.wantSuccess(b.sendAndApply(built))
+		seq := b.closeLedger()
 		b.net.Faults().ForgetHistory()
-		got := b.get(built)
+		got := b.getTransaction(built)
 		if got.Status != protocol.TransactionStatusNotFound || got.OldestLedger != seq || got.LatestLedger != seq {
 			t.Fatalf("got %+v", got)
 		}
@@ -134,11 +134,11 @@ func TestFaults_Reading(t *testing.T) {
 		t.Parallel()
 		b := setup(t, func(o *stellarnet.Options) { o.Retention = 3 })
 		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
-		b.wantSuccess(b.run(built))
+		b.wantSuccess(b.sendAndApply(built))
 		for range 3 {
-			b.close()
+			b.closeLedger()
 		}
-		if got := b.get(built); got.Status != protocol.TransactionStatusNotFound || got.OldestLedger != got.LatestLedger-2 {
+		if got := b.getTransaction(built); got.Status != protocol.TransactionStatusNotFound || got.OldestLedger != got.LatestLedger-2 {
 			t.Fatalf("got %+v", got)
 		}
 	})
@@ -148,9 +148,9 @@ func TestFaults_Reading(t *testing.T) {
 		b := setup(t)
 		b.net.Faults().Delay(protocol.GetHealthMethodName, time.Minute, 1)
 		// Not by the SDK's client: that one leaves the call hanging in the background.
-		impatient := &http.Client{Timeout: 20 * time.Millisecond}
+		shortTimeoutClient := &http.Client{Timeout: 20 * time.Millisecond}
 		body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"getHealth"}`)
-		if response, err := impatient.Post(b.net.RPCURL(), "application/json", body); err == nil {
+		if response, err := shortTimeoutClient.Post(b.net.RPCURL(), "application/json", body); err == nil {
 			_ = response.Body.Close()
 			t.Fatal("the call was not delayed")
 		}
@@ -167,7 +167,7 @@ func TestFaults_Reading(t *testing.T) {
 		if _, err := b.client.GetHealth(b.ctx); err == nil {
 			t.Fatal("an RPC that is down answers")
 		}
-		b.close() // The network itself goes on.
+		b.closeLedger() // The network itself goes on.
 		b.must(b.net.Faults().Up())
 		if b.net.RPCURL() != url {
 			t.Fatalf("moved from %s to %s", url, b.net.RPCURL())
@@ -180,7 +180,7 @@ func TestFaults_Reading(t *testing.T) {
 	})
 }
 
-func TestFaults_Expire(t *testing.T) {
+func TestFaults_ExpireArchivesEntries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if err := b.net.Faults().ExpireContract(contractAddress(b.contractID(1))); err == nil {

@@ -12,38 +12,38 @@ import (
 // sorobanFees follows a contract transaction's resource fee: what is spent in
 // any case, what may still be spent on rent and events, and what was.
 type sorobanFees struct {
-	open          bool // Whether the transaction came so far that anything was priced.
-	declared      int64
-	nonRefundable int64
-	refundable    int64 // Consumed: rent and events.
-	rent          int64 // Part of refundable.
+	priced         bool // Whether the transaction came so far that anything was priced.
+	declared       int64
+	nonRefundable  int64
+	refundableUsed int64 // Consumed: rent and events.
+	rentUsed       int64 // Part of refundable.
 }
 
 // consume books rent and events, or reports that they exceed what was declared.
 func (f *sorobanFees) consume(rent, events int64) bool {
-	f.rent += rent
-	f.refundable += rent + events
-	return f.refundable <= f.declared-f.nonRefundable
+	f.rentUsed += rent
+	f.refundableUsed += rent + events
+	return f.refundableUsed <= f.declared-f.nonRefundable
 }
 
 // forfeitRefundable: a failed transaction pays neither rent nor events.
-func (f *sorobanFees) forfeitRefundable() { f.refundable, f.rent = 0, 0 }
+func (f *sorobanFees) forfeitRefundable() { f.refundableUsed, f.rentUsed = 0, 0 }
 
-func (f *sorobanFees) refund() int64 { return f.declared - f.nonRefundable - f.refundable }
+func (f *sorobanFees) refund() int64 { return f.declared - f.nonRefundable - f.refundableUsed }
 
 // chargeFee takes the whole fee from the account that pays it: the ledger's price
 // for a place, at most what is bid, and the declared resource fee.
-func (n *Network) chargeFee(d *delta, t *transaction, order int32, prices basePrices) *applied {
-	a := &applied{tx: t, order: order, result: initialResult(t.innermost())}
+func (n *Network) chargeFee(d *stateDelta, t *transaction, order int32, prices basePrices) *appliedTx {
+	a := &appliedTx{tx: t, order: order, result: initialResult(t.innermostTx())}
 	a.fees.declared = t.resourceFeeBid()
-	fee := a.fees.declared + min(t.inclusionFee(), prices.of(t)*t.operationCount())
-	step := newDelta(d, d.seq)
-	acc := loadAccount(step, t.feeSource())
+	fee := a.fees.declared + min(t.inclusionFee(), prices.forTransaction(t)*t.operationCount())
+	feeDelta := newStateDelta(d, d.seq)
+	acc := loadAccount(feeDelta, t.feeSource())
 	fee = min(fee, int64(acc.Balance))
 	acc.Balance -= xdr.Int64(fee)
-	step.putAccount(acc)
-	a.feeChanges = step.changes()
-	step.mergeInto(d)
+	feeDelta.putAccount(acc)
+	a.feeChanges = feeDelta.changes()
+	feeDelta.mergeInto(d)
 
 	a.result.FeeCharged = xdr.Int64(fee)
 	a.events = append(a.events,
@@ -52,41 +52,41 @@ func (n *Network) chargeFee(d *delta, t *transaction, order int32, prices basePr
 }
 
 // refund gives back what a contract transaction did not use.
-func (n *Network) refund(d *delta, a *applied) {
+func (n *Network) refund(d *stateDelta, a *appliedTx) {
 	a.refundChanges = xdr.LedgerEntryChanges{}
 	amount := a.fees.refund()
-	if amount <= 0 || !a.fees.open {
+	if amount <= 0 || !a.fees.priced {
 		return
 	}
-	step := newDelta(d, d.seq)
-	acc := loadAccount(step, a.tx.feeSource())
+	refundDelta := newStateDelta(d, d.seq)
+	acc := loadAccount(refundDelta, a.tx.feeSource())
 	if acc == nil {
 		return
 	}
 	acc.Balance += xdr.Int64(amount)
-	step.putAccount(acc)
-	a.refundChanges = step.changes()
-	step.mergeInto(d)
+	refundDelta.putAccount(acc)
+	a.refundChanges = refundDelta.changes()
+	refundDelta.mergeInto(d)
 
 	a.result.FeeCharged -= xdr.Int64(amount)
 	a.events = append(a.events,
 		n.feeEvent(xdr.TransactionEventStageTransactionEventStageAfterAllTxs, a.tx.feeSource(), -amount))
 }
 
-// openFees prices the declared resources before the transaction runs.
-func (n *Network) openFees(ctx context.Context, env applyEnv, d *delta, a *applied) error {
-	fee, err := n.resourceFee(ctx, d, a.tx, conditions{seq: env.seq, closeTime: env.closeTime}, 0)
+// priceResources prices the declared resources before the transaction runs.
+func (n *Network) priceResources(ctx context.Context, env applyContext, d *stateDelta, a *appliedTx) error {
+	fee, err := n.resourceFee(ctx, d, a.tx, ledgerConditions{seq: env.seq, closeTime: env.closeTime}, 0)
 	if err != nil {
 		return fmt.Errorf("price resources: %w", err)
 	}
-	a.fees.open, a.fees.nonRefundable = true, fee.NonRefundable
+	a.fees.priced, a.fees.nonRefundable = true, fee.NonRefundable
 	return nil
 }
 
 // resourceFee asks the host what a transaction's declared resources cost, with
 // that many bytes of events and return value.
 func (n *Network) resourceFee(
-	ctx context.Context, state view, t *transaction, cond conditions, eventsBytes uint32,
+	ctx context.Context, state stateReader, t *transaction, cond ledgerConditions, eventsBytes uint32,
 ) (host.ResourceFee, error) {
 	restored := len(archivedIndices(t.soroban()))
 	if t.operations()[0].Body.Type == xdr.OperationTypeRestoreFootprint {
@@ -114,14 +114,14 @@ func (n *Network) hostLedger(seq uint32, closeTime uint64) host.Ledger {
 
 // lookup lets the host read a state as of ledger seq. Archived entries are found
 // with the lifetime that has passed; temporary ones that expired are gone.
-func (n *Network) lookup(state view, seq uint32) host.LookupFunc {
+func (n *Network) lookup(state stateReader, seq uint32) host.LookupFunc {
 	return func(raw []byte) ([]byte, *uint32, error) {
 		r, ok := state.get(string(raw))
 		if !ok {
 			return nil, nil, nil
 		}
 		if r.liveUntil == 0 {
-			return r.raw, nil, nil
+			return r.xdr, nil, nil
 		}
 		if r.expired(seq) {
 			var key xdr.LedgerKey
@@ -133,6 +133,6 @@ func (n *Network) lookup(state view, seq uint32) host.LookupFunc {
 			}
 		}
 		liveUntil := r.liveUntil
-		return r.raw, &liveUntil, nil
+		return r.xdr, &liveUntil, nil
 	}
 }

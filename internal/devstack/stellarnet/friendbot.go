@@ -38,7 +38,7 @@ func (n *Network) serveFriendbot(w http.ResponseWriter, r *http.Request) {
 	}
 	a, err := n.fund(r.Context(), r.FormValue("addr"), friendbotGrant, true)
 	switch {
-	case errors.Is(err, errFunded), errors.Is(err, errAddress):
+	case errors.Is(err, errAlreadyFunded), errors.Is(err, errInvalidAddress):
 		writeProblem(w, http.StatusBadRequest, "bad_request", "Bad Request", err.Error())
 		return
 	case err != nil:

@@ -10,10 +10,10 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// errFunded is what friendbot says to an account that exists.
-var errFunded = errors.New("account already funded to starting balance")
+// errAlreadyFunded is what friendbot says to an account that exists.
+var errAlreadyFunded = errors.New("account already funded to starting balance")
 
-var errAddress = errors.New("not a valid account id")
+var errInvalidAddress = errors.New("not a valid account id")
 
 // Fund gives an account that many stroops, and creates it if need be. The root
 // account pays, in a ledger of its own that is closed before Fund returns.
@@ -24,23 +24,23 @@ func (n *Network) Fund(address string, stroops int64) error {
 	return nil
 }
 
-func (n *Network) fund(ctx context.Context, address string, stroops int64, onlyNew bool) (*applied, error) {
+func (n *Network) fund(ctx context.Context, address string, stroops int64, onlyNew bool) (*appliedTx, error) {
 	if !strkey.IsValidEd25519PublicKey(address) {
-		return nil, errAddress
+		return nil, errInvalidAddress
 	}
-	n.funding.Lock() // The root account's sequence number is used once at a time.
-	defer n.funding.Unlock()
-	state := n.ledger.at(n.ledger.latest().seq())
+	n.fundMu.Lock() // The root account's sequence number is used once at a time.
+	defer n.fundMu.Unlock()
+	state := n.ledger.viewAt(n.ledger.latest().seq())
 	target := xdr.MustAddress(address)
 	exists := loadAccount(state, target) != nil
 	if exists && onlyNew {
-		return nil, errFunded
+		return nil, errAlreadyFunded
 	}
-	tx, err := n.grant(state, target, stroops, exists)
+	tx, err := n.buildFundingTx(state, target, stroops, exists)
 	if err != nil {
 		return nil, err
 	}
-	done, err := n.closeWith(ctx, tx)
+	done, err := n.closeWithTransaction(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func (n *Network) fund(ctx context.Context, address string, stroops int64, onlyN
 	return done, nil
 }
 
-// grant builds and signs the root account's payment.
-func (n *Network) grant(state view, target xdr.AccountId, stroops int64, exists bool) (*transaction, error) {
+// buildFundingTx builds and signs the root account's payment.
+func (n *Network) buildFundingTx(state stateReader, target xdr.AccountId, stroops int64, exists bool) (*transaction, error) {
 	op := xdr.Operation{Body: xdr.OperationBody{
 		Type:            xdr.OperationTypeCreateAccount,
 		CreateAccountOp: &xdr.CreateAccountOp{Destination: target, StartingBalance: xdr.Int64(stroops)},

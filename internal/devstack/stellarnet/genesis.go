@@ -9,11 +9,11 @@ import (
 // genesis makes ledger 1: the network's settings, and the root account with all
 // lumens there will ever be.
 func (n *Network) genesis(settings [][]byte) error {
-	entries, err := n.adopt(settings)
+	entries, err := n.installSettings(settings)
 	if err != nil {
 		return err
 	}
-	d := newDelta(n.ledger.at(0), 1)
+	d := newStateDelta(n.ledger.viewAt(0), 1)
 	for i := range entries {
 		if err := d.put(entries[i], 0); err != nil {
 			return fmt.Errorf("store config setting %d: %w", i, err)
@@ -36,8 +36,8 @@ func (n *Network) genesis(settings [][]byte) error {
 	return nil
 }
 
-// adopt makes config settings those of the network and returns their entries.
-func (n *Network) adopt(settings [][]byte) ([]xdr.LedgerEntry, error) {
+// installSettings makes config settings those of the network and returns their entries.
+func (n *Network) installSettings(settings [][]byte) ([]xdr.LedgerEntry, error) {
 	limits, entries, err := readSettings(settings)
 	if err != nil {
 		return nil, err

@@ -6,13 +6,13 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// seal gives a finished ledger its transaction set and header.
-func (n *Network) seal(last *closedLedger, env applyEnv, d *delta, done []*applied) *closedLedger {
+// buildLedger gives a finished ledger its transaction set and header.
+func (n *Network) buildLedger(last *closedLedger, env applyContext, d *stateDelta, done []*appliedTx) *closedLedger {
 	txSet := transactionSet(last.header.Hash, done, env.prices)
 	results := xdr.TransactionResultSet{Results: make([]xdr.TransactionResultPair, len(done))}
 	header := last.header.Header
 	for i, a := range done {
-		results.Results[i] = xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.outcome()}
+		results.Results[i] = xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.ledgerResult()}
 		header.FeePool += a.result.FeeCharged
 	}
 	header.LedgerSeq = xdr.Uint32(env.seq)
@@ -26,7 +26,7 @@ func (n *Network) seal(last *closedLedger, env applyEnv, d *delta, done []*appli
 	return newClosedLedger(header, done, env.prices)
 }
 
-func newClosedLedger(header xdr.LedgerHeader, done []*applied, prices basePrices) *closedLedger {
+func newClosedLedger(header xdr.LedgerHeader, done []*appliedTx, prices basePrices) *closedLedger {
 	return &closedLedger{
 		header: xdr.LedgerHeaderHistoryEntry{Hash: sha256.Sum256(marshal(header)), Header: header},
 		txs:    done,
@@ -36,22 +36,22 @@ func newClosedLedger(header xdr.LedgerHeader, done []*applied, prices basePrices
 
 // stateHash stands in for the hash of the bucket list: it differs whenever the
 // state does, but is no Merkle root of it.
-func stateHash(previous xdr.Hash, d *delta) xdr.Hash {
-	if len(d.order) == 0 {
+func stateHash(previous xdr.Hash, d *stateDelta) xdr.Hash {
+	if len(d.changeOrder) == 0 {
 		return previous
 	}
 	sum := sha256.New()
 	sum.Write(previous[:])
-	for _, key := range d.order {
+	for _, key := range d.changeOrder {
 		sum.Write([]byte(key))
-		sum.Write(d.touched[key].raw)
+		sum.Write(d.changed[key].xdr)
 	}
 	return xdr.Hash(sum.Sum(nil))
 }
 
 // transactionSet has the two phases of the protocol: classic transactions, and
 // contract transactions in stages of which this network needs only one.
-func transactionSet(previous xdr.Hash, done []*applied, prices basePrices) xdr.GeneralizedTransactionSet {
+func transactionSet(previous xdr.Hash, done []*appliedTx, prices basePrices) xdr.GeneralizedTransactionSet {
 	var classic, soroban []xdr.TransactionEnvelope
 	for _, a := range done {
 		if a.tx.isSoroban() {
@@ -86,10 +86,10 @@ func (n *Network) closeMeta(c *closedLedger) xdr.LedgerCloseMeta {
 	processing := make([]xdr.TransactionResultMetaV1, len(c.txs))
 	for i, a := range c.txs {
 		processing[i] = xdr.TransactionResultMetaV1{
-			Result:                   xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.outcome()},
-			FeeProcessing:            orEmpty(a.feeChanges),
+			Result:                   xdr.TransactionResultPair{TransactionHash: a.tx.hash, Result: a.ledgerResult()},
+			FeeProcessing:            nonNilChanges(a.feeChanges),
 			TxApplyProcessing:        a.meta,
-			PostTxApplyFeeProcessing: orEmpty(a.refundChanges),
+			PostTxApplyFeeProcessing: nonNilChanges(a.refundChanges),
 		}
 	}
 	return xdr.LedgerCloseMeta{V: 2, V2: &xdr.LedgerCloseMetaV2{

@@ -30,7 +30,7 @@ func (c *closedLedger) events() []ledgerEvent {
 	return append(append(before, during...), after...)
 }
 
-func (c *closedLedger) event(a *applied, e xdr.ContractEvent, tx, op uint32, index int) ledgerEvent {
+func (c *closedLedger) event(a *appliedTx, e xdr.ContractEvent, tx, op uint32, index int) ledgerEvent {
 	return ledgerEvent{
 		cursor: protocol.Cursor{Ledger: c.seq(), Tx: tx, Op: op, Event: uint32(index)},
 		event:  xdr.DiagnosticEvent{InSuccessfulContractCall: a.successful(), Event: e},

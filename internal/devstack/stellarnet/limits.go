@@ -43,12 +43,12 @@ func readSettings(raw [][]byte) (*limits, []xdr.LedgerEntry, error) {
 		if !ok {
 			return nil, nil, fmt.Errorf("config setting %d is a %s", i, entries[i].Data.Type)
 		}
-		l.read(setting)
+		l.readSetting(setting)
 	}
 	return l, entries, nil
 }
 
-func (l *limits) read(s xdr.ConfigSettingEntry) {
+func (l *limits) readSetting(s xdr.ConfigSettingEntry) {
 	switch s.ConfigSettingId {
 	case xdr.ConfigSettingIdConfigSettingContractMaxSizeBytes:
 		l.contractSize = uint64(*s.ContractMaxSizeBytes)
@@ -92,8 +92,8 @@ func (l *limits) readLedgerCost(c *xdr.ConfigSettingContractLedgerCostV0) {
 	l.ledgerWriteEntries = uint64(c.LedgerMaxWriteLedgerEntries)
 }
 
-// fits reports whether a contract entry of this size may exist.
-func (l *limits) fits(key xdr.LedgerKey, size int) bool {
+// allowsSize reports whether a contract entry of this size may exist.
+func (l *limits) allowsSize(key xdr.LedgerKey, size int) bool {
 	switch key.Type {
 	case xdr.LedgerEntryTypeContractCode:
 		return uint64(size) <= l.contractSize

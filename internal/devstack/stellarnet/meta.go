@@ -6,9 +6,9 @@ import (
 
 // buildMeta puts together what happened, in the form that the protocol has had
 // since version 23. Fees are not in it: they are charged and refunded apart.
-func (a *applied) buildMeta() xdr.TransactionMeta {
+func (a *appliedTx) buildMeta() xdr.TransactionMeta {
 	v4 := &xdr.TransactionMetaV4{
-		TxChangesBefore:  orEmpty(a.seqChanges),
+		TxChangesBefore:  nonNilChanges(a.seqChanges),
 		Operations:       a.operations,
 		TxChangesAfter:   xdr.LedgerEntryChanges{},
 		Events:           a.events,
@@ -21,8 +21,8 @@ func (a *applied) buildMeta() xdr.TransactionMeta {
 		v4.SorobanMeta = &xdr.SorobanTransactionMetaV2{
 			Ext: xdr.SorobanTransactionMetaExt{V: 1, V1: &xdr.SorobanTransactionMetaExtV1{
 				TotalNonRefundableResourceFeeCharged: xdr.Int64(a.fees.nonRefundable),
-				TotalRefundableResourceFeeCharged:    xdr.Int64(a.fees.refundable),
-				RentFeeCharged:                       xdr.Int64(a.fees.rent),
+				TotalRefundableResourceFeeCharged:    xdr.Int64(a.fees.refundableUsed),
+				RentFeeCharged:                       xdr.Int64(a.fees.rentUsed),
 			}},
 			ReturnValue: a.returnValue,
 		}
@@ -30,7 +30,7 @@ func (a *applied) buildMeta() xdr.TransactionMeta {
 	return xdr.TransactionMeta{V: 4, V4: v4}
 }
 
-func orEmpty(changes xdr.LedgerEntryChanges) xdr.LedgerEntryChanges {
+func nonNilChanges(changes xdr.LedgerEntryChanges) xdr.LedgerEntryChanges {
 	if changes == nil {
 		return xdr.LedgerEntryChanges{}
 	}

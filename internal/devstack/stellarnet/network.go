@@ -91,20 +91,20 @@ type Network struct {
 	root           *keypair.Full
 	limits         *limits
 	host           host.Host
-	ownHost        bool
+	ownsHost       bool
 
-	ledger  *ledger
-	queue   *queue
-	closing sync.Mutex // Held while a ledger closes.
-	funding sync.Mutex // Held while the root account pays.
-	shift   atomic.Int64
-	faults  *Faults
-	server  *server
+	ledger      *ledgerStore
+	queue       *txQueue
+	closeMu     sync.Mutex // Held while a ledger closes.
+	fundMu      sync.Mutex // Held while the root account pays.
+	clockOffset atomic.Int64
+	faults      *Faults
+	server      *server
 
-	stop      context.CancelFunc
-	stopped   sync.WaitGroup
-	closeOnce sync.Once
-	closeErr  error
+	stop       context.CancelFunc
+	background sync.WaitGroup
+	closeOnce  sync.Once
+	closeErr   error
 }
 
 // Start starts a network. It is ready when Start returns, and one ledger has
@@ -121,10 +121,10 @@ func Start(ctx context.Context, opts Options) (*Network, error) {
 		networkID: network.ID(opts.Passphrase),
 		root:      keypair.Root(opts.Passphrase),
 		host:      opts.Host,
-		ledger:    newLedger(opts.Retention),
+		ledger:    newLedgerStore(opts.Retention),
 	}
 	n.faults = newFaults(n)
-	n.queue = newQueue(n.room)
+	n.queue = newTxQueue(n.ledgerCapacity)
 	if err := n.start(ctx); err != nil {
 		return nil, fmt.Errorf("start stellar network: %w", errors.Join(err, n.closeHost()))
 	}
@@ -137,9 +137,9 @@ func (n *Network) start(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("start the Soroban host: %w", err)
 		}
-		n.host, n.ownHost = h, true
+		n.host, n.ownsHost = h, true
 	}
-	if err := n.begin(); err != nil {
+	if err := n.loadFirstLedger(); err != nil {
 		return err
 	}
 	if _, err := n.CloseLedger(ctx); err != nil {
@@ -152,13 +152,13 @@ func (n *Network) start(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	if !n.opts.Manual {
-		n.stopped.Go(func() { n.closeEvery(background, n.opts.LedgerClose) })
+		n.background.Go(func() { n.closePeriodically(background, n.opts.LedgerClose) })
 	}
 	return nil
 }
 
-// begin puts the first ledger into memory, new or as it was saved.
-func (n *Network) begin() error {
+// loadFirstLedger puts the first ledger into memory, new or as it was saved.
+func (n *Network) loadFirstLedger() error {
 	if n.opts.Snapshot == nil {
 		return n.genesis(host.DefaultConfigSettings())
 	}
@@ -185,20 +185,20 @@ func (n *Network) Close() error {
 	n.closeOnce.Do(func() {
 		n.stop()
 		err := n.server.close()
-		n.stopped.Wait()
-		n.closing.Lock() // A CloseLedger under way still needs the host.
-		defer n.closing.Unlock()
+		n.background.Wait()
+		n.closeMu.Lock() // A CloseLedger under way still needs the host.
+		defer n.closeMu.Unlock()
 		n.closeErr = errors.Join(err, n.closeHost())
 	})
 	return n.closeErr
 }
 
 func (n *Network) closeHost() error {
-	if !n.ownHost {
+	if !n.ownsHost {
 		return nil
 	}
 	return n.host.Close(context.Background())
 }
 
 // now is the network's time: the clock's, plus what a fault has added.
-func (n *Network) now() time.Time { return n.opts.Now().Add(time.Duration(n.shift.Load())) }
+func (n *Network) now() time.Time { return n.opts.Now().Add(time.Duration(n.clockOffset.Load())) }

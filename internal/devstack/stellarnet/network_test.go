@@ -52,7 +52,7 @@ func TestStart(t *testing.T) {
 	})
 }
 
-func TestRPC_Information(t *testing.T) {
+func TestRPC_GetNetworkInfo(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 
@@ -146,7 +146,7 @@ func TestRPC_Protocol(t *testing.T) {
 	})
 
 	t.Run("LimitsKeys", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		key := b.accountKeyBase64()
 		q := protocol.GetLedgerEntriesRequest{Keys: make([]string, 200)}
 		for i := range q.Keys {
@@ -162,7 +162,7 @@ func TestRPC_Protocol(t *testing.T) {
 	})
 }
 
-func (b *testBundle) accountKeyBase64() string {
+func (b *fixture) accountKeyBase64() string {
 	id := xdr.MustAddress(b.account.Address())
 	key, err := id.LedgerKey()
 	b.must(err)
@@ -183,13 +183,13 @@ func TestFriendbot(t *testing.T) {
 		b.must(json.NewDecoder(response.Body).Decode(&out))
 		return response.StatusCode, out
 	}
-	newcomer := keypair.MustRandom().Address()
+	created := keypair.MustRandom().Address()
 
-	status, out := ask(t, newcomer)
+	status, out := ask(t, created)
 	if status != http.StatusOK {
 		t.Fatalf("first grant: %d %v", status, out)
 	}
-	if acc := b.accountEntry(newcomer); acc == nil || acc.Balance != 10_000*xlm {
+	if acc := b.accountEntry(created); acc == nil || acc.Balance != 10_000*xlm {
 		t.Errorf("account: %+v", acc)
 	}
 	hash, _ := out["hash"].(string)
@@ -197,7 +197,7 @@ func TestFriendbot(t *testing.T) {
 	b.must(err)
 	b.wantSuccess(got)
 
-	status, out = ask(t, newcomer)
+	status, out = ask(t, created)
 	if status != http.StatusBadRequest || out["detail"] != "account already funded to starting balance" {
 		t.Errorf("second grant: %d %v", status, out)
 	}
@@ -224,7 +224,7 @@ func TestPayment(t *testing.T) {
 	to := keypair.MustRandom()
 	b.must(b.net.Fund(to.Address(), 10*xlm))
 
-	got := b.run(b.build(tx{fee: 5000, ops: []txnbuild.Operation{b.payment(to.Address(), "2.5")}}))
+	got := b.sendAndApply(b.build(tx{fee: 5000, ops: []txnbuild.Operation{b.payment(to.Address(), "2.5")}}))
 	b.wantSuccess(got)
 	if acc := b.accountEntry(to.Address()); acc.Balance != 125*xlm/10 {
 		t.Errorf("destination has %d", acc.Balance)
@@ -243,9 +243,9 @@ func TestPayment(t *testing.T) {
 	}
 
 	t.Run("FailureCostsTheFeeAndTheNumber", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		before := b.accountEntry(b.account.Address())
-		got := b.run(b.build(tx{ops: []txnbuild.Operation{
+		got := b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{
 			b.payment(to.Address(), "1"), b.payment(keypair.MustRandom().Address(), "1"),
 		}}))
 		after := b.accountEntry(b.account.Address())
@@ -266,8 +266,8 @@ func TestPayment(t *testing.T) {
 	})
 
 	t.Run("KeepsTheReserve", func(t *testing.T) {
-		b := b.on(t)
-		got := b.run(b.build(tx{source: to, ops: []txnbuild.Operation{b.payment(b.account.Address(), "12")}}))
+		b := b.withT(t)
+		got := b.sendAndApply(b.build(tx{source: to, ops: []txnbuild.Operation{b.payment(b.account.Address(), "12")}}))
 		results, _ := b.result(got.ResultXDR).OperationResults()
 		if code := results[0].MustTr().MustPaymentResult().Code; code != xdr.PaymentResultCodePaymentUnderfunded {
 			t.Errorf("got %s", code)
@@ -279,7 +279,7 @@ func TestCreateAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	child := keypair.MustRandom()
-	got := b.run(b.build(tx{ops: []txnbuild.Operation{
+	got := b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{
 		&txnbuild.CreateAccount{Destination: child.Address(), Amount: "20"},
 	}}))
 	b.wantSuccess(got)
@@ -289,8 +289,8 @@ func TestCreateAccount(t *testing.T) {
 	}
 
 	t.Run("NeedsTheReserve", func(t *testing.T) {
-		b := b.on(t)
-		got := b.run(b.build(tx{ops: []txnbuild.Operation{
+		b := b.withT(t)
+		got := b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{
 			&txnbuild.CreateAccount{Destination: keypair.MustRandom().Address(), Amount: "0.9"},
 		}}))
 		results, _ := b.result(got.ResultXDR).OperationResults()
@@ -300,8 +300,8 @@ func TestCreateAccount(t *testing.T) {
 	})
 }
 
-// explain is what the network says about a failure.
-func (b *testBundle) explain(got protocol.GetTransactionResponse) string {
+// diagnosticsOf is what the network says about a failure.
+func (b *fixture) diagnosticsOf(got protocol.GetTransactionResponse) string {
 	var out bytes.Buffer
 	if got.ResultXDR != "" {
 		encoded, _ := json.Marshal(b.result(got.ResultXDR))

@@ -12,27 +12,27 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// bidder is somebody who calls the same contract as the others, for a fee of
+// bidderAccount is somebody who calls the same contract as the others, for a fee of
 // their own.
-type bidder struct {
-	b    *testBundle
+type bidderAccount struct {
+	b    *fixture
 	id   xdr.ContractId
 	from *keypair.Full
 }
 
-func (b *testBundle) bidders(count int) []bidder {
+func (b *fixture) newBidders(count int) []bidderAccount {
 	b.t.Helper()
 	id := b.deploy(1)
-	out := make([]bidder, count)
+	out := make([]bidderAccount, count)
 	for i := range out {
-		out[i] = bidder{b: b, id: id, from: b.payer()}
+		out[i] = bidderAccount{b: b, id: id, from: b.payer()}
 	}
 	return out
 }
 
 // bid sends a call with an inclusion fee and returns the answer and the fee in
 // full.
-func (d bidder) bid(inclusion int64) (protocol.SendTransactionResponse, int64) {
+func (d bidderAccount) bid(inclusion int64) (protocol.SendTransactionResponse, int64) {
 	d.b.t.Helper()
 	status := xdr.Uint32(contract.StatusArchived)
 	call := d.b.call(d.id, "set_status", xdr.ScVal{Type: xdr.ScValTypeScvU32, U32: &status})
@@ -42,13 +42,13 @@ func (d bidder) bid(inclusion int64) (protocol.SendTransactionResponse, int64) {
 	return d.b.sendEnvelope(d.b.sign(s.env, d.from, d.b.account)), int64(s.env.V1.Tx.Fee)
 }
 
-func TestFaults_Capacity(t *testing.T) {
+func TestFaults_CapacityLimitsContractTransactions(t *testing.T) {
 	t.Parallel()
 
-	t.Run("TheBestBidsGetInAndPayWhatTheLowestOffers", func(t *testing.T) {
+	t.Run("HighestBidsPayLowestIncludedBid", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		d := b.bidders(4)
+		d := b.newBidders(4)
 		b.net.Faults().Capacity(2)
 		var hashes []string
 		for i, inclusion := range []int64{100, 900, 400, 100} {
@@ -56,7 +56,7 @@ func TestFaults_Capacity(t *testing.T) {
 			b.wantStatus(sent, "PENDING")
 			hashes = append(hashes, sent.Hash)
 		}
-		seq := b.close()
+		seq := b.closeLedger()
 		for i, want := range []uint32{0, seq, seq, 0} {
 			if got := b.getByHash(hashes[i]); got.Ledger != want {
 				t.Errorf("bid %d is in ledger %d, want %d", i, got.Ledger, want)
@@ -67,24 +67,24 @@ func TestFaults_Capacity(t *testing.T) {
 		if fees := stats.SorobanInclusionFee; fees.Max != 400 || fees.P90 != 400 || fees.Min != 100 {
 			t.Errorf("fee stats %+v", fees)
 		}
-		b.close()
+		b.closeLedger()
 		if got := b.getByHash(hashes[0]); b.result(got.ResultXDR).FeeCharged != inclusionOf(b, got)+100 {
 			t.Errorf("with room for all it was charged %d", b.result(got.ResultXDR).FeeCharged)
 		}
 	})
 
-	t.Run("AFullQueueWantsMore", func(t *testing.T) {
+	t.Run("FullQueueRequiresHigherBid", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		d := b.bidders(4)
+		d := b.newBidders(4)
 		b.net.Faults().Capacity(1)
-		cheap, _ := d[0].bid(200)
-		b.wantStatus(cheap, "PENDING")
-		dear, _ := d[1].bid(500)
-		b.wantStatus(dear, "PENDING")
+		lowBidder, _ := d[0].bid(200)
+		b.wantStatus(lowBidder, "PENDING")
+		highBidder, _ := d[1].bid(500)
+		b.wantStatus(highBidder, "PENDING")
 
 		refused, fee := d[2].bid(200)
-		if b.code(refused) != xdr.TransactionResultCodeTxInsufficientFee ||
+		if b.resultCode(refused) != xdr.TransactionResultCodeTxInsufficientFee ||
 			int64(b.result(refused.ErrorResultXDR).FeeCharged) != fee-200+201 {
 			t.Fatalf("an equal bid: %s %+v", refused.Status, b.result(refused.ErrorResultXDR))
 		}
@@ -97,10 +97,10 @@ func TestFaults_Capacity(t *testing.T) {
 		if int64(b.result(again.ErrorResultXDR).FeeCharged) != fee-150+201 { // What had to go is to be beaten.
 			t.Errorf("a low bid after that: %+v", b.result(again.ErrorResultXDR))
 		}
-		b.close()
-		b.close()
+		b.closeLedger()
+		b.closeLedger()
 		for hash, want := range map[string]string{
-			cheap.Hash: protocol.TransactionStatusNotFound, dear.Hash: protocol.TransactionStatusSuccess, better.Hash: protocol.TransactionStatusSuccess,
+			lowBidder.Hash: protocol.TransactionStatusNotFound, highBidder.Hash: protocol.TransactionStatusSuccess, better.Hash: protocol.TransactionStatusSuccess,
 		} {
 			if got := b.getByHash(hash); got.Status != want {
 				t.Errorf("%s is %s, want %s", hash, got.Status, want)
@@ -111,21 +111,21 @@ func TestFaults_Capacity(t *testing.T) {
 	t.Run("FourLedgersAreEnough", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		d := b.bidders(6)
+		d := b.newBidders(6)
 		b.net.Faults().Capacity(1)
-		loser, _ := d[0].bid(100)
-		b.wantStatus(loser, "PENDING")
+		evicted, _ := d[0].bid(100)
+		b.wantStatus(evicted, "PENDING")
 		for i := range 4 {
 			winner, _ := d[1+i].bid(1000)
 			b.wantStatus(winner, "PENDING")
-			b.close()
+			b.closeLedger()
 		}
 		if n := b.net.Faults().QueueSize(); n != 0 {
 			t.Fatalf("%d transactions wait, want none", n)
 		}
 		b.net.Faults().Capacity(0)
-		b.close()
-		if got := b.getByHash(loser.Hash); got.Status != protocol.TransactionStatusNotFound {
+		b.closeLedger()
+		if got := b.getByHash(evicted.Hash); got.Status != protocol.TransactionStatusNotFound {
 			t.Errorf("the loser is %s", got.Status)
 		}
 	})
@@ -133,63 +133,63 @@ func TestFaults_Capacity(t *testing.T) {
 	t.Run("ResetEndsIt", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		d := b.bidders(2)
+		d := b.newBidders(2)
 		b.net.Faults().Capacity(1)
 		b.net.Faults().Reset()
 		one, _ := d[0].bid(100)
 		two, _ := d[1].bid(100)
-		b.close()
+		b.closeLedger()
 		b.wantSuccess(b.getByHash(one.Hash))
 		b.wantSuccess(b.getByHash(two.Hash))
 	})
 }
 
-func inclusionOf(b *testBundle, got protocol.GetTransactionResponse) xdr.Int64 {
+func inclusionOf(b *fixture, got protocol.GetTransactionResponse) xdr.Int64 {
 	fees := b.meta(got).SorobanMeta.Ext.V1
 	return fees.TotalNonRefundableResourceFeeCharged + fees.TotalRefundableResourceFeeCharged
 }
 
-func TestFaults_HoldQueueStopsAging(t *testing.T) {
+func TestFaults_HeldLedgersDoNotAgeQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 	b.net.Faults().HoldQueue(true)
 	b.wantStatus(b.send(built), "PENDING")
 	for range 10 {
-		b.close()
+		b.closeLedger()
 	}
 	b.net.Faults().HoldQueue(false)
-	b.close()
-	b.wantSuccess(b.get(built))
+	b.closeLedger()
+	b.wantSuccess(b.getTransaction(built))
 }
 
-func TestSendTransaction_OneKindOfTransactionForEachAccount(t *testing.T) {
+func TestSendTransaction_OneTransactionKindPerAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	d := b.bidders(1)[0]
+	d := b.newBidders(1)[0]
 	pay := []txnbuild.Operation{b.payment(b.account.Address(), "1")}
 
-	t.Run("AsItsSource", func(t *testing.T) {
-		b := b.on(t)
+	t.Run("QueuedAsSource", func(t *testing.T) {
+		b := b.withT(t)
 		b.wantStatus(b.send(b.build(tx{source: d.from, ops: pay})), "PENDING")
 		called, _ := d.bid(100)
 		b.wantStatus(called, "TRY_AGAIN_LATER")
-		b.close()
+		b.closeLedger()
 	})
-	t.Run("AsTheOneThatPays", func(t *testing.T) {
-		b := b.on(t)
+	t.Run("QueuedAsFeeSource", func(t *testing.T) {
+		b := b.withT(t)
 		inner := b.build(tx{ops: pay}).ToXDR()
 		b.wantStatus(b.sendEnvelope(b.bump(inner, 1000, d.from)), "PENDING")
 		called, _ := d.bid(101)
 		b.wantStatus(called, "TRY_AGAIN_LATER")
-		b.close()
+		b.closeLedger()
 		called, _ = d.bid(102)
 		b.wantStatus(called, "PENDING")
 	})
 }
 
 // A ledger has room for 1,000 classic operations.
-func TestNetwork_ClassicCongestion(t *testing.T) {
+func TestNetwork_ClassicTransactionsBidForCapacity(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ops := make([]txnbuild.Operation, 100)
@@ -202,10 +202,10 @@ func TestNetwork_ClassicCongestion(t *testing.T) {
 		b.wantStatus(b.send(built), "PENDING")
 		sent = append(sent, built)
 	}
-	seq := b.close()
-	b.close()
+	seq := b.closeLedger()
+	b.closeLedger()
 	for i, built := range sent {
-		got := b.get(built)
+		got := b.getTransaction(built)
 		b.wantSuccess(got)
 		want, fee := seq, xdr.Int64(110*100)
 		if i == 0 {

@@ -8,17 +8,17 @@ import (
 
 // rentChange describes a longer life to the host. An entry that was archived
 // (from 0) pays for all of its size, like a new one.
-func (n *Network) rentChange(key xdr.LedgerKey, r record, from, to uint32) host.RentChange {
+func (n *Network) rentChange(key xdr.LedgerKey, r entryState, oldLiveUntil, newLiveUntil uint32) host.RentChange {
 	size := n.rentSize(r)
 	change := host.RentChange{
 		IsPersistent: isPersistent(key),
 		IsCode:       key.Type == xdr.LedgerEntryTypeContractCode,
 		OldSize:      size,
 		NewSize:      size,
-		OldLiveUntil: from,
-		NewLiveUntil: to,
+		OldLiveUntil: oldLiveUntil,
+		NewLiveUntil: newLiveUntil,
 	}
-	if from == 0 {
+	if oldLiveUntil == 0 {
 		change.OldSize = 0
 	}
 	return change
@@ -26,8 +26,8 @@ func (n *Network) rentChange(key xdr.LedgerKey, r record, from, to uint32) host.
 
 // rentSize is what an entry pays rent for: its XDR, and for code the memory that
 // validators keep the parsed module in.
-func (n *Network) rentSize(r record) uint32 {
-	size := uint32(len(r.raw))
+func (n *Network) rentSize(r entryState) uint32 {
+	size := uint32(len(r.xdr))
 	if code, ok := r.entry().Data.GetContractCode(); ok {
 		size += n.limits.moduleMemory(code)
 	}

@@ -15,25 +15,25 @@ const (
 func (n *Network) getLedgerEntries(
 	ctx context.Context, q protocol.GetLedgerEntriesRequest,
 ) (protocol.GetLedgerEntriesResponse, error) {
-	var none protocol.GetLedgerEntriesResponse
-	f, err := n.formatOf(ctx, q.Format)
+	var zero protocol.GetLedgerEntriesResponse
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	if len(q.Keys) > maxEntryKeys {
-		return none, invalidParams("key count (%d) exceeds maximum supported (%d)", len(q.Keys), maxEntryKeys)
+		return zero, invalidParams("key count (%d) exceeds maximum supported (%d)", len(q.Keys), maxEntryKeys)
 	}
 	_, latest := n.window()
-	state := n.ledger.at(latest.seq())
+	state := n.ledger.viewAt(latest.seq())
 	keys := make([]xdr.LedgerKey, len(q.Keys))
 	for i, encoded := range q.Keys {
 		key := &keys[i]
 		options := xdr.DecodeOptions{MaxMemoryBytes: maxKeyDecodeBytes}
 		if err := xdr.SafeUnmarshalBase64WithOptions(encoded, key, options); err != nil {
-			return none, invalidParams("cannot unmarshal key value %s at index %d", encoded, i)
+			return zero, invalidParams("cannot unmarshal key value %s at index %d", encoded, i)
 		}
 		if key.Type == xdr.LedgerEntryTypeTtl {
-			return none, invalidParams("ledger ttl entries cannot be queried directly")
+			return zero, invalidParams("ledger ttl entries cannot be queried directly")
 		}
 	}
 	entries := make([]protocol.LedgerEntryResult, 0, len(keys))
@@ -48,7 +48,7 @@ func (n *Network) getLedgerEntries(
 // entryResult leaves out temporary entries that have expired: they are gone.
 // Archived ones are shown with a lifetime of 0: stellar-core does not say when
 // their time was over.
-func entryResult(f *format, state snapshot, key xdr.LedgerKey) (protocol.LedgerEntryResult, bool) {
+func entryResult(f *xdrFormat, state ledgerView, key xdr.LedgerKey) (protocol.LedgerEntryResult, bool) {
 	name := keyOf(key)
 	r, ok := state.get(name)
 	if !ok || r.expired(state.seq) && !isPersistent(key) {
@@ -56,9 +56,9 @@ func entryResult(f *format, state snapshot, key xdr.LedgerKey) (protocol.LedgerE
 	}
 	le := r.entry()
 	out := protocol.LedgerEntryResult{LastModifiedLedger: uint32(le.LastModifiedLedgerSeq)}
-	out.KeyXDR, out.KeyJSON = f.value(key)
-	out.DataXDR, out.DataJSON = f.value(le.Data)
-	out.ExtensionXDR, out.ExtensionJSON = f.value(le.Ext)
+	out.KeyXDR, out.KeyJSON = f.encodeValue(key)
+	out.DataXDR, out.DataJSON = f.encodeValue(le.Data)
+	out.ExtensionXDR, out.ExtensionJSON = f.encodeValue(le.Ext)
 	if hasTTL(key) {
 		liveUntil := r.liveUntil
 		if r.expired(state.seq) {

@@ -14,18 +14,18 @@ import (
 const eventScanLimit = 10000
 
 func (n *Network) getEvents(ctx context.Context, q protocol.GetEventsRequest) (protocol.GetEventsResponse, error) {
-	var none protocol.GetEventsResponse
+	var zero protocol.GetEventsResponse
 	if err := q.Valid(maxEvents); err != nil {
-		return none, invalidParams("%s", err)
+		return zero, invalidParams("%s", err)
 	}
-	f, err := n.formatOf(ctx, q.Format)
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	oldest, latest := n.window()
 	start, end, limit := eventsPage(q, latest.seq())
 	if start.Ledger < oldest.seq() || start.Ledger > latest.seq() {
-		return none, invalidRequest(fmt.Errorf(
+		return zero, invalidRequest(fmt.Errorf(
 			"startLedger must be within the ledger range: %d - %d", oldest.seq(), latest.seq()))
 	}
 	out := protocol.GetEventsResponse{
@@ -35,7 +35,7 @@ func (n *Network) getEvents(ctx context.Context, q protocol.GetEventsRequest) (p
 		LatestLedgerCloseTime: latest.closeTime(),
 		OldestLedgerCloseTime: oldest.closeTime(),
 	}
-	for _, c := range n.ledger.between(start.Ledger, end-1) {
+	for _, c := range n.ledger.closedBetween(start.Ledger, end-1) {
 		for _, e := range c.events() {
 			if uint(len(out.Events)) < limit && e.cursor.Cmp(start) >= 0 && q.Matches(e.event) {
 				out.Events = append(out.Events, e.info(f))
@@ -81,11 +81,11 @@ func eventsCursor(found []protocol.EventInfo, end uint32, limit uint) string {
 type ledgerEvent struct {
 	cursor protocol.Cursor
 	event  xdr.DiagnosticEvent
-	tx     *applied
+	tx     *appliedTx
 }
 
 // info is the event as the RPC shows it.
-func (e ledgerEvent) info(f *format) protocol.EventInfo {
+func (e ledgerEvent) info(f *xdrFormat) protocol.EventInfo {
 	body := e.event.Event.Body.MustV0()
 	out := protocol.EventInfo{
 		EventType:                protocol.GetEventTypeFromEventTypeXDR()[e.event.Event.Type],
@@ -100,7 +100,7 @@ func (e ledgerEvent) info(f *format) protocol.EventInfo {
 	if id := e.event.Event.ContractId; id != nil {
 		out.ContractID = strkey.MustEncode(strkey.VersionByteContract, id[:])
 	}
-	out.TopicXDR, out.TopicJSON = values(f, body.Topics)
-	out.ValueXDR, out.ValueJSON = f.value(body.Data)
+	out.TopicXDR, out.TopicJSON = encodeValues(f, body.Topics)
+	out.ValueXDR, out.ValueJSON = f.encodeValue(body.Data)
 	return out
 }

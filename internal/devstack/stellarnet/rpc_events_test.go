@@ -12,9 +12,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// eventful deploys a contract and changes its status twice; it returns the
+// emitEvents deploys a contract and changes its status twice; it returns the
 // ledgers of the two changes.
-func (b *testBundle) eventful() (id xdr.ContractId, first, second protocol.GetTransactionResponse) {
+func (b *fixture) emitEvents() (id xdr.ContractId, first, second protocol.GetTransactionResponse) {
 	b.t.Helper()
 	id = b.deploy(1)
 	for i, got := range []*protocol.GetTransactionResponse{&first, &second} {
@@ -25,14 +25,14 @@ func (b *testBundle) eventful() (id xdr.ContractId, first, second protocol.GetTr
 	return id, first, second
 }
 
-func (b *testBundle) events(q protocol.GetEventsRequest) protocol.GetEventsResponse {
+func (b *fixture) events(q protocol.GetEventsRequest) protocol.GetEventsResponse {
 	b.t.Helper()
 	got, err := b.client.GetEvents(b.ctx, q)
 	b.must(err)
 	return got
 }
 
-func topic(segments ...any) protocol.TopicFilter {
+func formatTopics(segments ...any) protocol.TopicFilter {
 	out := make(protocol.TopicFilter, len(segments))
 	for i, segment := range segments {
 		switch s := segment.(type) {
@@ -53,13 +53,13 @@ func symbol(s string) xdr.ScVal {
 func TestRPC_GetEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	id, first, second := b.eventful()
-	ours := []protocol.EventFilter{{ContractIDs: []string{contractAddress(id)}}}
+	id, first, second := b.emitEvents()
+	own := []protocol.EventFilter{{ContractIDs: []string{contractAddress(id)}}}
 	all := b.events(protocol.GetEventsRequest{StartLedger: first.Ledger})
 
 	t.Run("OfAContract", func(t *testing.T) {
-		b := b.on(t)
-		got := b.events(protocol.GetEventsRequest{StartLedger: first.Ledger, Filters: ours})
+		b := b.withT(t)
+		got := b.events(protocol.GetEventsRequest{StartLedger: first.Ledger, Filters: own})
 		if len(got.Events) != 2 || got.LatestLedger != second.Ledger || got.OldestLedger != 1 || got.LatestLedgerCloseTime == 0 || got.OldestLedgerCloseTime == 0 {
 			t.Fatalf("got %+v", got)
 		}
@@ -82,11 +82,11 @@ func TestRPC_GetEvents(t *testing.T) {
 		}
 	})
 
-	t.Run("FeesTakenAndGivenBack", func(t *testing.T) {
-		b := b.on(t)
+	t.Run("FeeAndRefundEvents", func(t *testing.T) {
+		b := b.withT(t)
 		got := b.events(protocol.GetEventsRequest{
 			StartLedger: first.Ledger, EndLedger: first.Ledger + 1,
-			Filters: []protocol.EventFilter{{Topics: []protocol.TopicFilter{topic(symbol("fee"), "**")}}},
+			Filters: []protocol.EventFilter{{Topics: []protocol.TopicFilter{formatTopics(symbol("fee"), "**")}}},
 		})
 		taken, given := protocol.Cursor{Ledger: first.Ledger}, protocol.Cursor{Ledger: first.Ledger, Tx: 1<<20 - 1}
 		if len(got.Events) != 2 || got.Events[0].ID != taken.String() || got.Events[1].ID != given.String() {
@@ -108,24 +108,24 @@ func TestRPC_GetEvents(t *testing.T) {
 	})
 
 	t.Run("PageByPage", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		q := protocol.GetEventsRequest{StartLedger: first.Ledger, Pagination: &protocol.PaginationOptions{Limit: 4}}
 		head := b.events(q)
 		cursor, err := protocol.ParseCursor(head.Cursor)
 		b.must(err)
-		rest := b.events(protocol.GetEventsRequest{Pagination: &protocol.PaginationOptions{Cursor: &cursor, Limit: 4}})
-		if fmt.Sprint(append(head.Events, rest.Events...)) != fmt.Sprint(all.Events) || head.Cursor != head.Events[3].ID {
-			t.Errorf("pages differ: %+v, %+v", head, rest)
+		remaining := b.events(protocol.GetEventsRequest{Pagination: &protocol.PaginationOptions{Cursor: &cursor, Limit: 4}})
+		if fmt.Sprint(append(head.Events, remaining.Events...)) != fmt.Sprint(all.Events) || head.Cursor != head.Events[3].ID {
+			t.Errorf("pages differ: %+v, %+v", head, remaining)
 		}
 		end := protocol.MaxCursor
 		end.Ledger = second.Ledger
-		if rest.Cursor != end.String() {
-			t.Errorf("the last page ends at %s", rest.Cursor)
+		if remaining.Cursor != end.String() {
+			t.Errorf("the last page ends at %s", remaining.Cursor)
 		}
 	})
 
 	t.Run("Topics", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		var topics []xdr.ScVal
 		for _, encoded := range all.Events[1].TopicXDR {
 			var v xdr.ScVal
@@ -140,13 +140,13 @@ func TestRPC_GetEvents(t *testing.T) {
 			filter protocol.TopicFilter
 			want   int
 		}{
-			"AnyOfThatLength": {topic(stars...), 2},
-			"OneTooMany":      {topic(append(stars, "*")...), 0},
-			"FirstAndRest":    {topic(topics[0], "**"), 2},
-			"Other":           {topic(symbol("nothing"), "**"), 0},
+			"AnyOfThatLength": {formatTopics(stars...), 2},
+			"OneTooMany":      {formatTopics(append(stars, "*")...), 0},
+			"FirstAndRest":    {formatTopics(topics[0], "**"), 2},
+			"Other":           {formatTopics(symbol("nothing"), "**"), 0},
 		} {
 			got := b.events(protocol.GetEventsRequest{StartLedger: first.Ledger, Filters: []protocol.EventFilter{
-				{ContractIDs: ours[0].ContractIDs, Topics: []protocol.TopicFilter{c.filter}},
+				{ContractIDs: own[0].ContractIDs, Topics: []protocol.TopicFilter{c.filter}},
 			}})
 			if len(got.Events) != c.want {
 				t.Errorf("%s: %d events, want %d", name, len(got.Events), c.want)
@@ -155,7 +155,7 @@ func TestRPC_GetEvents(t *testing.T) {
 	})
 
 	t.Run("Types", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		for kinds, want := range map[string]int{"contract": 6, "system": 0, "contract,system": 6} {
 			set := protocol.EventTypeSet{}
 			for kind := range strings.SplitSeq(kinds, ",") {
@@ -168,10 +168,10 @@ func TestRPC_GetEvents(t *testing.T) {
 		}
 	})
 
-	t.Run("Refuses", func(t *testing.T) { refusesEvents(b.on(t), second.Ledger) })
+	t.Run("Refuses", func(t *testing.T) { refusesEvents(b.withT(t), second.Ledger) })
 }
 
-func refusesEvents(b *testBundle, latest uint32) {
+func refusesEvents(b *fixture, latest uint32) {
 	b.t.Helper()
 	ask := func(q protocol.GetEventsRequest) error {
 		_, err := b.client.GetEvents(b.ctx, q)
@@ -194,8 +194,8 @@ func refusesEvents(b *testBundle, latest uint32) {
 		{protocol.EventFilter{ContractIDs: make([]string, 6)}, "maximum 5 contract IDs per filter"},
 		{protocol.EventFilter{ContractIDs: []string{"C"}}, "contract ID 1 invalid"},
 		{protocol.EventFilter{Topics: make([]protocol.TopicFilter, 6)}, "maximum 5 topics per filter"},
-		{protocol.EventFilter{Topics: []protocol.TopicFilter{topic("*", "*", "*", "*", "*")}}, "topic cannot have more than 4 segments"},
-		{protocol.EventFilter{Topics: []protocol.TopicFilter{topic("**", "*")}}, "wildcard '**' is only allowed as the last segment"},
+		{protocol.EventFilter{Topics: []protocol.TopicFilter{formatTopics("*", "*", "*", "*", "*")}}, "topic cannot have more than 4 segments"},
+		{protocol.EventFilter{Topics: []protocol.TopicFilter{formatTopics("**", "*")}}, "wildcard '**' is only allowed as the last segment"},
 	} {
 		err := ask(protocol.GetEventsRequest{StartLedger: 1, Filters: []protocol.EventFilter{c.filter}})
 		b.wantRPCError(err, jrpc2.InvalidParams, "filter 1 invalid: ")

@@ -16,8 +16,8 @@ const (
 func (n *Network) getFeeStats(context.Context, protocol.GetFeeStatsRequest) (protocol.GetFeeStatsResponse, error) {
 	_, latest := n.window()
 	return protocol.GetFeeStatsResponse{
-		SorobanInclusionFee: distribution(n.ledger.recent(latest.seq(), sorobanFeeWindow), true),
-		InclusionFee:        distribution(n.ledger.recent(latest.seq(), classicFeeWindow), false),
+		SorobanInclusionFee: distribution(n.ledger.lastClosed(latest.seq(), sorobanFeeWindow), true),
+		InclusionFee:        distribution(n.ledger.lastClosed(latest.seq(), classicFeeWindow), false),
 		LatestLedger:        latest.seq(),
 	}, nil
 }
@@ -48,19 +48,19 @@ func distribution(ledgers []*closedLedger, soroban bool) protocol.FeeDistributio
 	return out
 }
 
-func (a *applied) inclusionFeePerOp() uint64 {
-	charged := int64(a.result.FeeCharged) - a.fees.nonRefundable - a.fees.refundable
+func (a *appliedTx) inclusionFeePerOp() uint64 {
+	charged := int64(a.result.FeeCharged) - a.fees.nonRefundable - a.fees.refundableUsed
 	return uint64(max(0, charged)) / uint64(max(1, len(a.tx.operations())))
 }
 
 func mode(sorted []uint64) (best uint64) {
-	count, most := 0, 0
+	count, highest := 0, 0
 	for i, fee := range sorted {
 		if i > 0 && fee != sorted[i-1] {
 			count = 0
 		}
-		if count++; count > most {
-			best, most = fee, count
+		if count++; count > highest {
+			best, highest = fee, count
 		}
 	}
 	return best

@@ -12,27 +12,27 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// format is how one answer shows XDR: in base64, or as the JSON that the Rust
+// xdrFormat is how one answer shows XDR: in base64, or as the JSON that the Rust
 // types make of it. It keeps its first error, so that one check at the end does.
-type format struct {
+type xdrFormat struct {
 	ctx  context.Context
 	host host.Host // Nil for base64.
 	err  error
 }
 
-// formatOf reads xdrFormat.
-func (n *Network) formatOf(ctx context.Context, name string) (*format, error) {
+// newXDRFormat reads xdrFormat.
+func (n *Network) newXDRFormat(ctx context.Context, name string) (*xdrFormat, error) {
 	if err := protocol.IsValidFormat(name); err != nil {
 		return nil, invalidParams("%s", err)
 	}
 	if name == protocol.FormatJSON {
-		return &format{ctx: ctx, host: n.host}, nil
+		return &xdrFormat{ctx: ctx, host: n.host}, nil
 	}
-	return &format{ctx: ctx}, nil
+	return &xdrFormat{ctx: ctx}, nil
 }
 
-// raw shows one value of a type of stellar-xdr; one of the two results is empty.
-func (f *format) raw(typeName string, raw []byte) (string, json.RawMessage) {
+// encodeRaw shows one value of a type of stellar-xdr; one of the two results is empty.
+func (f *xdrFormat) encodeRaw(typeName string, raw []byte) (string, json.RawMessage) {
 	if f.host == nil {
 		return base64.StdEncoding.EncodeToString(raw), nil
 	}
@@ -47,28 +47,28 @@ func (f *format) raw(typeName string, raw []byte) (string, json.RawMessage) {
 	return "", out
 }
 
-func (f *format) value(v encoding.BinaryMarshaler) (string, json.RawMessage) {
-	return f.raw(typeName(v), marshal(v))
+func (f *xdrFormat) encodeValue(v encoding.BinaryMarshaler) (string, json.RawMessage) {
+	return f.encodeRaw(typeName(v), marshal(v))
 }
 
-func (f *format) raws(typeName string, items [][]byte) ([]string, []json.RawMessage) {
+func (f *xdrFormat) encodeRawList(typeName string, items [][]byte) ([]string, []json.RawMessage) {
 	if f.host == nil {
-		return base64All(items), nil
+		return encodeBase64List(items), nil
 	}
 	out := make([]json.RawMessage, len(items))
 	for i := range items {
-		_, out[i] = f.raw(typeName, items[i])
+		_, out[i] = f.encodeRaw(typeName, items[i])
 	}
 	return nil, out
 }
 
-func values[T encoding.BinaryMarshaler](f *format, items []T) ([]string, []json.RawMessage) {
-	var none T
+func encodeValues[T encoding.BinaryMarshaler](f *xdrFormat, items []T) ([]string, []json.RawMessage) {
+	var zero T
 	raw := make([][]byte, len(items))
 	for i := range items {
 		raw[i] = marshal(items[i])
 	}
-	return f.raws(typeName(none), raw)
+	return f.encodeRawList(typeName(zero), raw)
 }
 
 // typeName is what stellar-xdr calls a type; the Go types have the same names.

@@ -77,5 +77,5 @@ func (n *Network) getLatestLedger(
 
 // window is what the RPC has ingested so far: all, unless a fault makes it lag.
 func (n *Network) window() (oldest, latest *closedLedger) {
-	return n.ledger.window(n.faults.lagging())
+	return n.ledger.window(n.faults.currentLag())
 }

@@ -15,8 +15,8 @@ import (
 // tree is an answer as any JSON is read.
 type tree = map[string]any
 
-// ask calls a method without any client in between.
-func (b *testBundle) ask(method string, params any) tree {
+// callRPC calls a method without any client in between.
+func (b *fixture) callRPC(method string, params any) tree {
 	b.t.Helper()
 	body, err := json.Marshal(tree{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	b.must(err)
@@ -32,8 +32,8 @@ func (b *testBundle) ask(method string, params any) tree {
 	return result
 }
 
-// shown is what the host makes of a value in base64.
-func (b *testBundle) shown(typeName string, encoded any) any {
+// assertJSON is what the host makes of a value in base64.
+func (b *fixture) assertJSON(typeName string, encoded any) any {
 	b.t.Helper()
 	text, _ := encoded.(string)
 	raw, err := base64.StdEncoding.DecodeString(text)
@@ -45,21 +45,21 @@ func (b *testBundle) shown(typeName string, encoded any) any {
 	return out
 }
 
-// wantShown compares an answer in JSON with the same in base64: each field of
+// wantSameInJSON compares an answer in JSON with the same in base64: each field of
 // the one has to be what the host makes of the other's. fields are name in
 // base64, name in JSON, type.
-func (b *testBundle) wantShown(plain, asJSON any, fields ...[3]string) {
+func (b *fixture) wantSameInJSON(plain, asJSON any, fields ...[3]string) {
 	b.t.Helper()
 	p, _ := plain.(tree)
 	j, _ := asJSON.(tree)
 	for _, f := range fields {
-		want := b.shownAll(f[2], p[f[0]])
+		want := b.assertJSONList(f[2], p[f[0]])
 		got, err := json.Marshal(j[f[1]])
 		b.must(err)
-		wanted, err := json.Marshal(want)
+		asXDR, err := json.Marshal(want)
 		b.must(err)
-		if p[f[0]] == nil || string(got) != string(wanted) {
-			b.t.Errorf("%s: got %.200s, want %.200s", f[1], got, wanted)
+		if p[f[0]] == nil || string(got) != string(asXDR) {
+			b.t.Errorf("%s: got %.200s, want %.200s", f[1], got, asXDR)
 		}
 		if text := j[f[0]]; text != nil && text != "" {
 			b.t.Errorf("%s is there beside %s", f[0], f[1])
@@ -67,15 +67,15 @@ func (b *testBundle) wantShown(plain, asJSON any, fields ...[3]string) {
 	}
 }
 
-// shownAll goes through lists.
-func (b *testBundle) shownAll(typeName string, v any) any {
+// assertJSONList goes through lists.
+func (b *fixture) assertJSONList(typeName string, v any) any {
 	list, ok := v.([]any)
 	if !ok {
-		return b.shown(typeName, v)
+		return b.assertJSON(typeName, v)
 	}
 	out := make([]any, len(list))
 	for i := range list {
-		out[i] = b.shownAll(typeName, list[i])
+		out[i] = b.assertJSONList(typeName, list[i])
 	}
 	return out
 }
@@ -90,12 +90,12 @@ func first(v any) any {
 func TestRPC_JSONFormat(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	id, called, _ := b.eventful()
-	both := func(b *testBundle, method string, params tree) (plain, asJSON tree) {
+	id, called, _ := b.emitEvents()
+	formats := func(b *fixture, method string, params tree) (plain, asJSON tree) {
 		b.t.Helper()
-		plain = b.ask(method, params)
+		plain = b.callRPC(method, params)
 		params["xdrFormat"] = "json"
-		return plain, b.ask(method, params)
+		return plain, b.callRPC(method, params)
 	}
 	transaction := [][3]string{
 		{"envelopeXdr", "envelopeJson", "TransactionEnvelope"}, {"resultXdr", "resultJson", "TransactionResult"},
@@ -106,58 +106,58 @@ func TestRPC_JSONFormat(t *testing.T) {
 	}
 
 	t.Run("GetTransaction", func(t *testing.T) {
-		b := b.on(t)
-		plain, asJSON := both(b, "getTransaction", tree{"hash": called.TransactionHash})
-		b.wantShown(plain, asJSON, transaction...)
-		b.wantShown(plain["events"], asJSON["events"], events...)
+		b := b.withT(t)
+		plain, asJSON := formats(b, "getTransaction", tree{"hash": called.TransactionHash})
+		b.wantSameInJSON(plain, asJSON, transaction...)
+		b.wantSameInJSON(plain["events"], asJSON["events"], events...)
 	})
 	t.Run("GetTransactions", func(t *testing.T) {
-		b := b.on(t)
-		plain, asJSON := both(b, "getTransactions", tree{"startLedger": called.Ledger})
-		b.wantShown(first(plain["transactions"]), first(asJSON["transactions"]), transaction...)
+		b := b.withT(t)
+		plain, asJSON := formats(b, "getTransactions", tree{"startLedger": called.Ledger})
+		b.wantSameInJSON(first(plain["transactions"]), first(asJSON["transactions"]), transaction...)
 	})
 	t.Run("GetLedgers", func(t *testing.T) {
-		b := b.on(t)
-		plain, asJSON := both(b, "getLedgers", tree{"startLedger": called.Ledger})
-		b.wantShown(first(plain["ledgers"]), first(asJSON["ledgers"]),
+		b := b.withT(t)
+		plain, asJSON := formats(b, "getLedgers", tree{"startLedger": called.Ledger})
+		b.wantSameInJSON(first(plain["ledgers"]), first(asJSON["ledgers"]),
 			[3]string{"headerXdr", "headerJson", "LedgerHeaderHistoryEntry"}, [3]string{"metadataXdr", "metadataJson", "LedgerCloseMeta"})
 	})
 	t.Run("GetEvents", func(t *testing.T) {
-		b := b.on(t)
-		plain, asJSON := both(b, "getEvents", tree{"startLedger": called.Ledger})
-		b.wantShown(first(plain["events"]), first(asJSON["events"]),
+		b := b.withT(t)
+		plain, asJSON := formats(b, "getEvents", tree{"startLedger": called.Ledger})
+		b.wantSameInJSON(first(plain["events"]), first(asJSON["events"]),
 			[3]string{"topic", "topicJson", "ScVal"}, [3]string{"value", "valueJson", "ScVal"})
 	})
 	t.Run("GetLedgerEntries", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		key, err := xdr.MarshalBase64(instanceKey(id))
 		b.must(err)
-		plain, asJSON := both(b, "getLedgerEntries", tree{"keys": []string{key}})
-		b.wantShown(first(plain["entries"]), first(asJSON["entries"]),
+		plain, asJSON := formats(b, "getLedgerEntries", tree{"keys": []string{key}})
+		b.wantSameInJSON(first(plain["entries"]), first(asJSON["entries"]),
 			[3]string{"key", "keyJson", "LedgerKey"}, [3]string{"xdr", "dataJson", "LedgerEntryData"}, [3]string{"extXdr", "extJson", "LedgerEntryExt"})
 	})
 	t.Run("SimulateTransaction", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		encoded, err := b.build(tx{ops: []txnbuild.Operation{b.create(2)}}).Base64()
 		b.must(err)
-		plain, asJSON := both(b, "simulateTransaction", tree{"transaction": encoded})
-		b.wantShown(plain, asJSON,
+		plain, asJSON := formats(b, "simulateTransaction", tree{"transaction": encoded})
+		b.wantSameInJSON(plain, asJSON,
 			[3]string{"transactionData", "transactionDataJson", "SorobanTransactionData"}, [3]string{"events", "eventsJson", "DiagnosticEvent"})
-		b.wantShown(first(plain["results"]), first(asJSON["results"]),
+		b.wantSameInJSON(first(plain["results"]), first(asJSON["results"]),
 			[3]string{"auth", "authJson", "SorobanAuthorizationEntry"}, [3]string{"xdr", "returnValueJson", "ScVal"})
-		b.wantShown(first(plain["stateChanges"]), first(asJSON["stateChanges"]),
+		b.wantSameInJSON(first(plain["stateChanges"]), first(asJSON["stateChanges"]),
 			[3]string{"key", "keyJson", "LedgerKey"}, [3]string{"after", "afterJson", "LedgerEntry"})
 	})
 	t.Run("SendTransaction", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		encoded, err := b.build(tx{seq: 7, ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}}).Base64()
 		b.must(err)
-		plain, asJSON := both(b, "sendTransaction", tree{"transaction": encoded})
-		b.wantShown(plain, asJSON, [3]string{"errorResultXdr", "errorResultJson", "TransactionResult"})
+		plain, asJSON := formats(b, "sendTransaction", tree{"transaction": encoded})
+		b.wantSameInJSON(plain, asJSON, [3]string{"errorResultXdr", "errorResultJson", "TransactionResult"})
 	})
 	t.Run("UnknownFormat", func(t *testing.T) {
-		b := b.on(t)
-		got := b.ask(protocol.SimulateTransactionMethodName, tree{"transaction": "", "xdrFormat": "yaml"})
+		b := b.withT(t)
+		got := b.callRPC(protocol.SimulateTransactionMethodName, tree{"transaction": "", "xdrFormat": "yaml"})
 		if text, _ := got["error"].(string); !strings.Contains(text, "xdrFormat") {
 			t.Errorf("got %v", got)
 		}

@@ -19,19 +19,19 @@ const (
 func (n *Network) getLedgers(
 	ctx context.Context, q protocol.GetLedgersRequest,
 ) (protocol.GetLedgersResponse, error) {
-	var none protocol.GetLedgersResponse
+	var zero protocol.GetLedgersResponse
 	oldest, latest := n.window()
 	window := protocol.LedgerSeqRange{FirstLedger: oldest.seq(), LastLedger: latest.seq()}
 	if err := q.Validate(maxLedgers, window); err != nil {
-		return none, invalidRequest(err)
+		return zero, invalidRequest(err)
 	}
-	f, err := n.formatOf(ctx, q.Format)
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	first, limit, err := ledgersPage(q, window)
 	if err != nil {
-		return none, invalidParams("%s", err)
+		return zero, invalidParams("%s", err)
 	}
 	out := protocol.GetLedgersResponse{
 		Ledgers:               []protocol.LedgerInfo{},
@@ -41,7 +41,7 @@ func (n *Network) getLedgers(
 		OldestLedgerCloseTime: oldest.closeTime(),
 		Cursor:                strconv.FormatUint(uint64(first)-1, 10),
 	}
-	for _, c := range n.ledger.between(first, min(first+limit-1, latest.seq())) {
+	for _, c := range n.ledger.closedBetween(first, min(first+limit-1, latest.seq())) {
 		out.Ledgers = append(out.Ledgers, n.ledgerInfo(f, c))
 		out.Cursor = strconv.FormatUint(uint64(c.seq()), 10)
 	}
@@ -74,14 +74,14 @@ func ledgersPage(q protocol.GetLedgersRequest, window protocol.LedgerSeqRange) (
 	return first, limit, nil
 }
 
-func (n *Network) ledgerInfo(f *format, c *closedLedger) protocol.LedgerInfo {
+func (n *Network) ledgerInfo(f *xdrFormat, c *closedLedger) protocol.LedgerInfo {
 	out := protocol.LedgerInfo{
 		Hash:            c.header.Hash.HexString(),
 		Sequence:        c.seq(),
 		LedgerCloseTime: c.closeTime(),
 	}
-	out.LedgerHeader, out.LedgerHeaderJSON = f.value(c.header)
-	out.LedgerMetadata, out.LedgerMetadataJSON = f.value(n.closeMeta(c))
+	out.LedgerHeader, out.LedgerHeaderJSON = f.encodeValue(c.header)
+	out.LedgerMetadata, out.LedgerMetadataJSON = f.encodeValue(n.closeMeta(c))
 	return out
 }
 

@@ -20,21 +20,21 @@ import (
 )
 
 // wantRPCError checks that a call is refused with that code and these words.
-func (b *testBundle) wantRPCError(err error, code jrpc2.Code, words string) {
+func (b *fixture) wantRPCError(err error, code jrpc2.Code, text string) {
 	b.t.Helper()
 	var failure *jrpc2.Error
-	if !errors.As(err, &failure) || failure.Code != code || !strings.Contains(failure.Message, words) {
-		b.t.Errorf("got %v, want code %d and %q", err, code, words)
+	if !errors.As(err, &failure) || failure.Code != code || !strings.Contains(failure.Message, text) {
+		b.t.Errorf("got %v, want code %d and %q", err, code, text)
 	}
 }
 
-func page(cursor string, limit uint) *protocol.LedgerPaginationOptions {
+func pageOptions(cursor string, limit uint) *protocol.LedgerPaginationOptions {
 	return &protocol.LedgerPaginationOptions{Cursor: cursor, Limit: limit}
 }
 
 // busyLedgers closes so many ledgers with two payments each and returns the
 // numbers of the first and last.
-func (b *testBundle) busyLedgers(count int) (first, last uint32) {
+func (b *fixture) busyLedgers(count int) (first, last uint32) {
 	b.t.Helper()
 	other := keypair.MustRandom()
 	b.must(b.net.Fund(other.Address(), 1000*xlm))
@@ -43,7 +43,7 @@ func (b *testBundle) busyLedgers(count int) (first, last uint32) {
 			built := b.build(tx{source: source, ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 			b.wantStatus(b.send(built), "PENDING")
 		}
-		last = b.close()
+		last = b.closeLedger()
 	}
 	return last - uint32(count) + 1, last
 }
@@ -52,12 +52,12 @@ func TestRPC_GetTransactions(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *stellarnet.Options) { o.Retention = 6 })
 	first, last := b.busyLedgers(3)
-	ask := func(b *testBundle, start uint32, p *protocol.LedgerPaginationOptions) (protocol.GetTransactionsResponse, error) {
+	ask := func(b *fixture, start uint32, p *protocol.LedgerPaginationOptions) (protocol.GetTransactionsResponse, error) {
 		return b.client.GetTransactions(b.ctx, protocol.GetTransactionsRequest{StartLedger: start, Pagination: p})
 	}
 
 	t.Run("AllOfARange", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		got, err := ask(b, first, nil)
 		b.must(err)
 		if len(got.Transactions) != 6 || got.LatestLedger != last || got.OldestLedger != last-5 || got.LatestLedgerCloseTime == 0 ||
@@ -77,10 +77,10 @@ func TestRPC_GetTransactions(t *testing.T) {
 	})
 
 	t.Run("PageByPage", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		var hashes []string
-		got, err := ask(b, first, page("", 4))
-		for ; err == nil && len(got.Transactions) > 0 && len(hashes) < 6; got, err = ask(b, 0, page(got.Cursor, 4)) {
+		got, err := ask(b, first, pageOptions("", 4))
+		for ; err == nil && len(got.Transactions) > 0 && len(hashes) < 6; got, err = ask(b, 0, pageOptions(got.Cursor, 4)) {
 			for _, one := range got.Transactions {
 				hashes = append(hashes, one.TransactionHash)
 			}
@@ -92,9 +92,9 @@ func TestRPC_GetTransactions(t *testing.T) {
 		}
 	})
 
-	t.Run("AtTheTipItGoesBackToTheLedgersStart", func(t *testing.T) {
-		b := b.on(t)
-		got, err := ask(b, 0, page(toid.New(int32(last), 2, 1).String(), 0))
+	t.Run("CursorAtTipRepeatsLatestLedger", func(t *testing.T) {
+		b := b.withT(t)
+		got, err := ask(b, 0, pageOptions(toid.New(int32(last), 2, 1).String(), 0))
 		b.must(err)
 		if len(got.Transactions) != 0 || got.Cursor != toid.New(int32(last), 0, 1).String() {
 			t.Errorf("got %d, cursor %s", len(got.Transactions), got.Cursor)
@@ -102,17 +102,17 @@ func TestRPC_GetTransactions(t *testing.T) {
 	})
 
 	t.Run("Refuses", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		_, err := ask(b, last+1, nil)
 		b.wantRPCError(err, jrpc2.InvalidRequest,
 			fmt.Sprintf("start ledger (%d) must be between the oldest ledger: %d and the latest ledger: %d for this rpc instance", last+1, last-5, last))
-		_, err = ask(b, first, page("1", 0))
+		_, err = ask(b, first, pageOptions("1", 0))
 		b.wantRPCError(err, jrpc2.InvalidRequest, "startLedger ("+fmt.Sprint(first)+") and cursor (1) cannot both be set")
-		_, err = ask(b, first, page("", 201))
+		_, err = ask(b, first, pageOptions("", 201))
 		b.wantRPCError(err, jrpc2.InvalidRequest, "limit must not exceed 200")
-		_, err = ask(b, 0, page("x", 0))
+		_, err = ask(b, 0, pageOptions("x", 0))
 		b.wantRPCError(err, jrpc2.InvalidParams, "invalid syntax")
-		_, err = ask(b, 0, page(toid.New(1, 1, 1).String(), 0))
+		_, err = ask(b, 0, pageOptions(toid.New(1, 1, 1).String(), 0))
 		b.wantRPCError(err, jrpc2.InvalidParams, "database does not contain metadata for ledger: 1")
 		_, err = b.client.GetTransactions(b.ctx, protocol.GetTransactionsRequest{StartLedger: first, Format: "yaml"})
 		b.wantRPCError(err, jrpc2.InvalidRequest, "xdrFormat")
@@ -123,12 +123,12 @@ func TestRPC_GetLedgers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first, last := b.busyLedgers(3)
-	ask := func(b *testBundle, start uint32, p *protocol.LedgerPaginationOptions) (protocol.GetLedgersResponse, error) {
+	ask := func(b *fixture, start uint32, p *protocol.LedgerPaginationOptions) (protocol.GetLedgersResponse, error) {
 		return b.client.GetLedgers(b.ctx, protocol.GetLedgersRequest{StartLedger: start, Pagination: p})
 	}
 
 	t.Run("AChainThatOthersCanRead", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		got, err := ask(b, first, nil)
 		b.must(err)
 		if len(got.Ledgers) != 3 || got.Cursor != fmt.Sprint(last) || got.OldestLedger != 1 || got.LatestLedger != last ||
@@ -154,10 +154,10 @@ func TestRPC_GetLedgers(t *testing.T) {
 	})
 
 	t.Run("PageByPage", func(t *testing.T) {
-		b := b.on(t)
-		got, err := ask(b, first, page("", 2))
+		b := b.withT(t)
+		got, err := ask(b, first, pageOptions("", 2))
 		b.must(err)
-		next, err := ask(b, 0, page(got.Cursor, 2))
+		next, err := ask(b, 0, pageOptions(got.Cursor, 2))
 		b.must(err)
 		if len(got.Ledgers) != 2 || got.Cursor != fmt.Sprint(first+1) || len(next.Ledgers) != 1 || next.Ledgers[0].Sequence != last {
 			t.Errorf("pages: %d to %s, %d to %s", len(got.Ledgers), got.Cursor, len(next.Ledgers), next.Cursor)
@@ -166,10 +166,10 @@ func TestRPC_GetLedgers(t *testing.T) {
 
 	t.Run("DefaultLimit", func(t *testing.T) {
 		b := setup(t)
-		b.travel(300)
+		b.closeLedgers(300)
 		got, err := ask(b, 1, nil)
 		b.must(err)
-		most, err := ask(b, 1, page("", 200))
+		most, err := ask(b, 1, pageOptions("", 200))
 		b.must(err)
 		if len(got.Ledgers) != 50 || len(most.Ledgers) != 200 {
 			t.Errorf("got %d and %d ledgers", len(got.Ledgers), len(most.Ledgers))
@@ -177,20 +177,20 @@ func TestRPC_GetLedgers(t *testing.T) {
 	})
 
 	t.Run("Refuses", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		_, err := ask(b, 0, nil)
 		b.wantRPCError(err, jrpc2.InvalidRequest, "start ledger (0) must be between the oldest ledger: 1")
-		_, err = ask(b, 0, page(fmt.Sprint(last), 0))
+		_, err = ask(b, 0, pageOptions(fmt.Sprint(last), 0))
 		b.wantRPCError(err, jrpc2.InvalidParams, fmt.Sprintf("cursor ('%d') must be between the oldest ledger", last))
-		_, err = ask(b, first, page("", 201))
+		_, err = ask(b, first, pageOptions("", 201))
 		b.wantRPCError(err, jrpc2.InvalidRequest, "limit must not exceed 200")
-		_, err = ask(b, 0, page("-1", 0))
+		_, err = ask(b, 0, pageOptions("-1", 0))
 		b.wantRPCError(err, jrpc2.InvalidParams, "invalid syntax")
 	})
 
 	t.Run("CloseTimeIsAString", func(t *testing.T) {
-		b := b.on(t)
-		got, err := ask(b, first, page("", 1))
+		b := b.withT(t)
+		got, err := ask(b, first, pageOptions("", 1))
 		b.must(err)
 		encoded, err := json.Marshal(got.Ledgers[0])
 		b.must(err)
@@ -202,7 +202,7 @@ func TestRPC_GetLedgers(t *testing.T) {
 
 // wantReadable reads a ledger as indexers do: each envelope of the transaction
 // set has its result and meta, found by its hash.
-func (b *testBundle) wantReadable(meta xdr.LedgerCloseMeta, transactions int) {
+func (b *fixture) wantReadable(meta xdr.LedgerCloseMeta, transactions int) {
 	b.t.Helper()
 	envelopes := map[xdr.Hash]bool{}
 	for _, env := range meta.TransactionEnvelopes() {

@@ -14,18 +14,18 @@ const maxTransactionDecodeBytes = 1024 * 1024
 func (n *Network) sendTransaction(
 	ctx context.Context, q protocol.SendTransactionRequest,
 ) (protocol.SendTransactionResponse, error) {
-	var none protocol.SendTransactionResponse
-	f, err := n.formatOf(ctx, q.Format)
+	var zero protocol.SendTransactionResponse
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	env, err := decodeEnvelope(q.Transaction)
 	if err != nil {
-		return none, invalidParams("invalid_xdr")
+		return zero, invalidParams("invalid_xdr")
 	}
 	t, err := newTransaction(env, n.opts.Passphrase)
 	if err != nil {
-		return none, invalidParams("%s", err)
+		return zero, invalidParams("%s", err)
 	}
 	_, latest := n.window()
 	out := protocol.SendTransactionResponse{
@@ -33,57 +33,57 @@ func (n *Network) sendTransaction(
 		LatestLedger:          latest.seq(),
 		LatestLedgerCloseTime: latest.closeTime(),
 	}
-	if n.faults.takeTryAgainLater() {
+	if n.faults.consumeTryAgainLater() {
 		out.Status = stellarcore.TXStatusTryAgainLater
 		return out, nil
 	}
-	status, refusal, err := n.submit(ctx, t)
+	status, rejected, err := n.submit(ctx, t)
 	if err != nil {
 		n.log.Error("transaction could not be checked", "hash", out.Hash, "error", err)
-		return none, internalError("could not submit transaction to stellar-core")
+		return zero, internalError("could not submit transaction to stellar-core")
 	}
 	out.Status = status
 	if status == stellarcore.TXStatusError {
-		out.ErrorResultXDR, out.ErrorResultJSON = f.value(refusal.result)
-		out.DiagnosticEventsXDR, out.DiagnosticEventsJSON = values(f, refusal.diagnostics)
+		out.ErrorResultXDR, out.ErrorResultJSON = f.encodeValue(rejected.result)
+		out.DiagnosticEventsXDR, out.DiagnosticEventsJSON = encodeValues(f, rejected.diagnostics)
 	}
 	return out, f.err
 }
 
 // submit offers a transaction to the queue: the queue is asked first, then the
 // rules, as in stellar-core.
-func (n *Network) submit(ctx context.Context, t *transaction) (string, verdict, error) {
-	if !t.isWellFormed() {
-		return stellarcore.TXStatusError, malformed(), nil
+func (n *Network) submit(ctx context.Context, t *transaction) (string, checkResult, error) {
+	if !t.hasConsistentFees() {
+		return stellarcore.TXStatusError, malformedResult(), nil
 	}
 	for {
-		if s := n.queue.standing(t); s.status != "" {
-			return s.status, s.verdict, nil
+		if s := n.queue.admission(t); s.status != "" {
+			return s.status, s.checkResult, nil
 		}
 		latest := n.ledger.latest()
-		state := n.ledger.at(latest.seq())
+		state := n.ledger.viewAt(latest.seq())
 		v, err := n.check(ctx, state, t, n.admissionConditions(latest))
 		if err != nil {
-			return "", verdict{}, err
+			return "", checkResult{}, err
 		}
-		if !v.ok() {
+		if !v.succeeded() {
 			return stellarcore.TXStatusError, v, nil
 		}
-		balance := available(loadAccount(state, t.feeSource()))
+		balance := spendableBalance(loadAccount(state, t.feeSource()))
 		if s := n.queue.add(t, balance, func() bool { return n.ledger.latest() == latest }); s.status != "" {
-			return s.status, s.verdict, nil
+			return s.status, s.checkResult, nil
 		}
 	}
 }
 
 // admissionConditions: what would expire within two ledgers from now is too late.
-func (n *Network) admissionConditions(latest *closedLedger) conditions {
+func (n *Network) admissionConditions(latest *closedLedger) ledgerConditions {
 	const ledgersAhead = 2
 	slack := ledgersAhead*int64(n.opts.LedgerClose/time.Second) + max(0, n.now().Unix()-latest.closeTime())
-	return conditions{
-		seq:       latest.seq() + 1,
-		closeTime: uint64(latest.closeTime()),
-		slack:     uint64(slack),
+	return ledgerConditions{
+		seq:            latest.seq() + 1,
+		closeTime:      uint64(latest.closeTime()),
+		closeTimeSlack: uint64(slack),
 	}
 }
 

@@ -25,17 +25,17 @@ const (
 // server is the network's one listener: the RPC at /, friendbot and control beside it.
 // It can go down and come back on the same port.
 type server struct {
-	n      *Network
-	bridge jhttp.Bridge
-	addr   string // Fixed by the first open.
+	n       *Network
+	jsonrpc jhttp.Bridge
+	addr    string // Fixed by the first open.
 
-	mu     sync.Mutex
-	http   *http.Server // nil while down.
-	served sync.WaitGroup
+	mu      sync.Mutex
+	http    *http.Server // nil while down.
+	serving sync.WaitGroup
 }
 
 func newServer(n *Network) *server {
-	return &server{n: n, bridge: jhttp.NewBridge(n.methods(), &jhttp.BridgeOptions{
+	return &server{n: n, jsonrpc: jhttp.NewBridge(n.methods(), &jhttp.BridgeOptions{
 		Server: &jrpc2.ServerOptions{Concurrency: 4 * runtime.NumCPU()},
 	})}
 }
@@ -43,23 +43,23 @@ func newServer(n *Network) *server {
 // methods are those of stellar-rpc, by way of the JSON-RPC library that it uses.
 func (n *Network) methods() handler.Map {
 	return handler.Map{
-		protocol.GetHealthMethodName:           method(n.getHealth),
-		protocol.GetNetworkMethodName:          method(n.getNetwork),
-		protocol.GetVersionInfoMethodName:      method(n.getVersionInfo),
-		protocol.GetLatestLedgerMethodName:     method(n.getLatestLedger),
-		protocol.GetFeeStatsMethodName:         method(n.getFeeStats),
-		protocol.GetLedgerEntriesMethodName:    method(n.getLedgerEntries),
-		protocol.GetLedgersMethodName:          method(n.getLedgers),
-		protocol.GetTransactionMethodName:      method(n.getTransaction),
-		protocol.GetTransactionsMethodName:     method(n.getTransactions),
-		protocol.GetEventsMethodName:           method(n.getEvents),
-		protocol.SendTransactionMethodName:     method(n.sendTransaction),
-		protocol.SimulateTransactionMethodName: method(n.simulateTransaction),
+		protocol.GetHealthMethodName:           rpcMethod(n.getHealth),
+		protocol.GetNetworkMethodName:          rpcMethod(n.getNetwork),
+		protocol.GetVersionInfoMethodName:      rpcMethod(n.getVersionInfo),
+		protocol.GetLatestLedgerMethodName:     rpcMethod(n.getLatestLedger),
+		protocol.GetFeeStatsMethodName:         rpcMethod(n.getFeeStats),
+		protocol.GetLedgerEntriesMethodName:    rpcMethod(n.getLedgerEntries),
+		protocol.GetLedgersMethodName:          rpcMethod(n.getLedgers),
+		protocol.GetTransactionMethodName:      rpcMethod(n.getTransaction),
+		protocol.GetTransactionsMethodName:     rpcMethod(n.getTransactions),
+		protocol.GetEventsMethodName:           rpcMethod(n.getEvents),
+		protocol.SendTransactionMethodName:     rpcMethod(n.sendTransaction),
+		protocol.SimulateTransactionMethodName: rpcMethod(n.simulateTransaction),
 	}
 }
 
-// method takes its parameters by name only, as stellar-rpc does.
-func method[Q, A any](fn func(context.Context, Q) (A, error)) jrpc2.Handler {
+// rpcMethod takes its parameters by name only, as stellar-rpc does.
+func rpcMethod[Q, A any](fn func(context.Context, Q) (A, error)) jrpc2.Handler {
 	info, err := handler.Check(fn)
 	if err != nil {
 		panic("stellarnet: " + err.Error())
@@ -82,8 +82,8 @@ func (s *server) open(addr string) error {
 		s.addr = listener.Addr().String()
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", s.n.faults.wrap(s.bridge))
-	mux.Handle(friendbotPath, s.n.faults.wrap(http.HandlerFunc(s.n.serveFriendbot)))
+	mux.Handle("/", s.n.faults.middleware(s.jsonrpc))
+	mux.Handle(friendbotPath, s.n.faults.middleware(http.HandlerFunc(s.n.serveFriendbot)))
 	mux.HandleFunc(controlPath, s.n.serveClose) // No fault strikes it: it is not of the network that is tested.
 	web := &http.Server{
 		Handler:           mux,
@@ -94,7 +94,7 @@ func (s *server) open(addr string) error {
 		MaxHeaderBytes:    64 * 1024,
 	}
 	s.http = web
-	s.served.Go(func() {
+	s.serving.Go(func() {
 		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.n.log.Error("RPC stopped serving", "error", err)
 		}
@@ -102,8 +102,8 @@ func (s *server) open(addr string) error {
 	return nil
 }
 
-// down refuses connections and cuts those there are.
-func (s *server) down() error {
+// shutdown refuses connections and cuts those there are.
+func (s *server) shutdown() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.http == nil {
@@ -111,12 +111,12 @@ func (s *server) down() error {
 	}
 	err := s.http.Close()
 	s.http = nil
-	s.served.Wait()
+	s.serving.Wait()
 	return err
 }
 
 func (s *server) close() error {
-	return errors.Join(s.down(), s.bridge.Close())
+	return errors.Join(s.shutdown(), s.jsonrpc.Close())
 }
 
 func invalidParams(format string, args ...any) error {

@@ -18,7 +18,7 @@ import (
 func (n *Network) simulateTransaction(
 	ctx context.Context, q protocol.SimulateTransactionRequest,
 ) (protocol.SimulateTransactionResponse, error) {
-	f, err := n.formatOf(ctx, q.Format)
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil { // Said otherwise than in other methods, as by stellar-rpc.
 		return protocol.SimulateTransactionResponse{Error: protocol.IsValidFormat(q.Format).Error()}, nil //nolint:nilerr // the answer carries it
 	}
@@ -34,7 +34,7 @@ func (n *Network) simulateTransaction(
 	// the one after that.
 	sim := simulation{
 		n:      n,
-		lookup: n.lookup(n.ledger.at(latest.seq()), latest.seq()+1),
+		lookup: n.lookup(n.ledger.viewAt(latest.seq()), latest.seq()+1),
 		ledger: n.hostLedger(latest.seq()+1, uint64(n.now().Unix())),
 	}
 	result, err := sim.run(ctx, env, q)
@@ -139,18 +139,18 @@ func authOf(op xdr.Operation, mode string) ([][]byte, error) {
 	}
 }
 
-func simulationResponse(f *format, r host.SimulateResult) protocol.SimulateTransactionResponse {
+func simulationResponse(f *xdrFormat, r host.SimulateResult) protocol.SimulateTransactionResponse {
 	out := protocol.SimulateTransactionResponse{Error: r.Error, MinResourceFee: r.MinResourceFee}
-	out.EventsXDR, out.EventsJSON = f.raws("DiagnosticEvent", r.DiagnosticEvents)
+	out.EventsXDR, out.EventsJSON = f.encodeRawList("DiagnosticEvent", r.DiagnosticEvents)
 	if len(r.TransactionData) > 0 {
-		out.TransactionDataXDR, out.TransactionDataJSON = f.raw("SorobanTransactionData", r.TransactionData)
+		out.TransactionDataXDR, out.TransactionDataJSON = f.encodeRaw("SorobanTransactionData", r.TransactionData)
 	}
 	if len(r.Result) > 0 {
 		out.Results = []protocol.SimulateHostFunctionResult{simulationResult(f, r)}
 	}
 	if len(r.RestorePreamble) > 0 {
 		preamble := &protocol.RestorePreamble{MinResourceFee: r.RestoreMinFee}
-		preamble.TransactionDataXDR, preamble.TransactionDataJSON = f.raw("SorobanTransactionData", r.RestorePreamble)
+		preamble.TransactionDataXDR, preamble.TransactionDataJSON = f.encodeRaw("SorobanTransactionData", r.RestorePreamble)
 		out.RestorePreamble = preamble
 	}
 	for _, change := range r.Changes {
@@ -161,9 +161,9 @@ func simulationResponse(f *format, r host.SimulateResult) protocol.SimulateTrans
 	return out
 }
 
-func simulationResult(f *format, r host.SimulateResult) (out protocol.SimulateHostFunctionResult) {
-	value, shown := f.raw("ScVal", r.Result)
-	auth, authShown := f.raws("SorobanAuthorizationEntry", r.Auth)
+func simulationResult(f *xdrFormat, r host.SimulateResult) (out protocol.SimulateHostFunctionResult) {
+	value, shown := f.encodeRaw("ScVal", r.Result)
+	auth, authShown := f.encodeRawList("SorobanAuthorizationEntry", r.Auth)
 	if f.host != nil {
 		out.ReturnValueJSON, out.AuthJSON = shown, authShown
 		return out
@@ -172,7 +172,7 @@ func simulationResult(f *format, r host.SimulateResult) (out protocol.SimulateHo
 	return out
 }
 
-func changeResult(f *format, c host.Change) (out protocol.LedgerEntryChange, ok bool) {
+func changeResult(f *xdrFormat, c host.Change) (out protocol.LedgerEntryChange, ok bool) {
 	switch {
 	case c.Before == nil && c.After == nil:
 		return out, false
@@ -183,24 +183,24 @@ func changeResult(f *format, c host.Change) (out protocol.LedgerEntryChange, ok 
 	default:
 		out.Type = protocol.LedgerEntryChangeTypeUpdated
 	}
-	out.KeyXDR, out.KeyJSON = f.raw("LedgerKey", c.Key)
+	out.KeyXDR, out.KeyJSON = f.encodeRaw("LedgerKey", c.Key)
 	out.BeforeXDR, out.BeforeJSON = optionalEntry(f, c.Before)
 	out.AfterXDR, out.AfterJSON = optionalEntry(f, c.After)
 	return out, true
 }
 
-func optionalEntry(f *format, entry []byte) (*string, json.RawMessage) {
+func optionalEntry(f *xdrFormat, entry []byte) (*string, json.RawMessage) {
 	if entry == nil {
 		return nil, nil
 	}
-	encoded, shown := f.raw("LedgerEntry", entry)
+	encoded, shown := f.encodeRaw("LedgerEntry", entry)
 	if f.host != nil {
 		return nil, shown
 	}
 	return &encoded, nil
 }
 
-func base64All(items [][]byte) []string {
+func encodeBase64List(items [][]byte) []string {
 	out := make([]string, len(items))
 	for i := range items {
 		out[i] = base64.StdEncoding.EncodeToString(items[i])

@@ -13,17 +13,17 @@ import (
 func (n *Network) getTransaction(
 	ctx context.Context, q protocol.GetTransactionRequest,
 ) (protocol.GetTransactionResponse, error) {
-	var none protocol.GetTransactionResponse
-	f, err := n.formatOf(ctx, q.Format)
+	var zero protocol.GetTransactionResponse
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	var hash xdr.Hash
 	if hex.DecodedLen(len(q.Hash)) != len(hash) {
-		return none, invalidParams("unexpected hash length (%d)", len(q.Hash))
+		return zero, invalidParams("unexpected hash length (%d)", len(q.Hash))
 	}
 	if _, err := hex.Decode(hash[:], []byte(q.Hash)); err != nil {
-		return none, invalidParams("incorrect hash: %s", err)
+		return zero, invalidParams("incorrect hash: %s", err)
 	}
 	// The transaction first: the window may move on meanwhile, and must not then
 	// claim to have looked in a ledger that it had not.
@@ -47,7 +47,7 @@ func (n *Network) getTransaction(
 }
 
 // details is the transaction as the RPC shows it, in every method that does.
-func (a *applied) details(f *format) protocol.TransactionDetails {
+func (a *appliedTx) details(f *xdrFormat) protocol.TransactionDetails {
 	out := protocol.TransactionDetails{
 		Status:           protocol.TransactionStatusFailed,
 		TransactionHash:  a.tx.hash.HexString(),
@@ -58,13 +58,13 @@ func (a *applied) details(f *format) protocol.TransactionDetails {
 	if a.successful() {
 		out.Status = protocol.TransactionStatusSuccess
 	}
-	out.EnvelopeXDR, out.EnvelopeJSON = f.value(a.tx.envelope)
-	out.ResultXDR, out.ResultJSON = f.value(a.outcome())
-	out.ResultMetaXDR, out.ResultMetaJSON = f.value(a.meta)
-	out.DiagnosticEventsXDR, out.DiagnosticEventsJSON = values(f, a.diagnostics)
-	out.Events.TransactionEventsXDR, out.Events.TransactionEventsJSON = values(f, a.events)
+	out.EnvelopeXDR, out.EnvelopeJSON = f.encodeValue(a.tx.envelope)
+	out.ResultXDR, out.ResultJSON = f.encodeValue(a.ledgerResult())
+	out.ResultMetaXDR, out.ResultMetaJSON = f.encodeValue(a.meta)
+	out.DiagnosticEventsXDR, out.DiagnosticEventsJSON = encodeValues(f, a.diagnostics)
+	out.Events.TransactionEventsXDR, out.Events.TransactionEventsJSON = encodeValues(f, a.events)
 	for _, op := range a.operations {
-		encoded, shown := values(f, op.Events)
+		encoded, shown := encodeValues(f, op.Events)
 		if f.host == nil {
 			out.Events.ContractEventsXDR = append(out.Events.ContractEventsXDR, encoded)
 		} else {

@@ -11,26 +11,26 @@ import (
 func (n *Network) getTransactions(
 	ctx context.Context, q protocol.GetTransactionsRequest,
 ) (protocol.GetTransactionsResponse, error) {
-	var none protocol.GetTransactionsResponse
+	var zero protocol.GetTransactionsResponse
 	oldest, latest := n.window()
 	window := protocol.LedgerSeqRange{FirstLedger: oldest.seq(), LastLedger: latest.seq()}
 	if err := q.IsValid(maxTransactions, window); err != nil {
-		return none, invalidRequest(err)
+		return zero, invalidRequest(err)
 	}
-	f, err := n.formatOf(ctx, q.Format)
+	f, err := n.newXDRFormat(ctx, q.Format)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	start, limit, err := transactionsPage(q)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	first := uint32(start.LedgerSequence)
 	if first < oldest.seq() {
-		return none, invalidParams("database does not contain metadata for ledger: %d", first)
+		return zero, invalidParams("database does not contain metadata for ledger: %d", first)
 	}
-	page := transactionPage{f: f, start: start, limit: limit, found: []protocol.TransactionInfo{}}
-	for _, c := range n.ledger.between(first, latest.seq()) {
+	page := transactionPage{format: f, start: start, limit: limit, found: []protocol.TransactionInfo{}}
+	for _, c := range n.ledger.closedBetween(first, latest.seq()) {
 		if page.add(c) {
 			break
 		}
@@ -72,7 +72,7 @@ func transactionsPage(q protocol.GetTransactionsRequest) (start toid.ID, limit i
 
 // transactionPage gathers transactions ledger by ledger.
 type transactionPage struct {
-	f      *format
+	format *xdrFormat
 	start  toid.ID
 	limit  int
 	found  []protocol.TransactionInfo
@@ -91,7 +91,7 @@ func (p *transactionPage) add(c *closedLedger) (full bool) {
 		}
 		p.cursor.TransactionOrder = a.order
 		p.found = append(p.found, protocol.TransactionInfo{
-			TransactionDetails: a.details(p.f),
+			TransactionDetails: a.details(p.format),
 			LedgerCloseTime:    a.closeTime,
 		})
 		if len(p.found) >= p.limit {

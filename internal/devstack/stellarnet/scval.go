@@ -39,6 +39,6 @@ func vecVal(items ...xdr.ScVal) xdr.ScVal {
 	return xdr.ScVal{Type: xdr.ScValTypeScvVec, Vec: &ptr}
 }
 
-func errorVal(area xdr.ScErrorType, code xdr.ScErrorCode) xdr.ScVal {
-	return xdr.ScVal{Type: xdr.ScValTypeScvError, Error: &xdr.ScError{Type: area, Code: &code}}
+func errorVal(errorType xdr.ScErrorType, code xdr.ScErrorCode) xdr.ScVal {
+	return xdr.ScVal{Type: xdr.ScValTypeScvError, Error: &xdr.ScError{Type: errorType, Code: &code}}
 }

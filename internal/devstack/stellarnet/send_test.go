@@ -10,12 +10,12 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-func TestSendTransaction_Refusals(t *testing.T) {
+func TestSendTransaction_Rejections(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	pay := []txnbuild.Operation{b.payment(b.account.Address(), "1")}
-	poor := keypair.MustRandom()
-	b.must(b.net.Fund(poor.Address(), 1*xlm+150))
+	unfunded := keypair.MustRandom()
+	b.must(b.net.Fund(unfunded.Address(), 1*xlm+150))
 	next := int64(b.accountEntry(b.account.Address()).SeqNum) + 1
 
 	for name, c := range map[string]struct {
@@ -30,43 +30,43 @@ func TestSendTransaction_Refusals(t *testing.T) {
 		"NoSignature":       {tx{ops: pay, signers: []*keypair.Full{}}, xdr.TransactionResultCodeTxBadAuth},
 		"SuperfluousSigner": {tx{ops: pay, signers: []*keypair.Full{b.account, keypair.MustRandom()}}, xdr.TransactionResultCodeTxBadAuthExtra},
 		"NoAccount":         {tx{source: keypair.MustRandom(), ops: pay}, xdr.TransactionResultCodeTxNoAccount},
-		"FeeIntoReserve":    {tx{source: poor, fee: 200, ops: pay}, xdr.TransactionResultCodeTxInsufficientBalance},
+		"FeeIntoReserve":    {tx{source: unfunded, fee: 200, ops: pay}, xdr.TransactionResultCodeTxInsufficientBalance},
 		// The order in which stellar-core looks: time, fee, account, number, signature.
 		"TimeBeforeSequence":      {tx{maxTime: -time.Second, seq: next + 5, ops: pay}, xdr.TransactionResultCodeTxTooLate},
 		"SequenceBeforeSignature": {tx{seq: next + 5, ops: pay, signers: []*keypair.Full{}}, xdr.TransactionResultCodeTxBadSeq},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := b.on(t)
+			b := b.withT(t)
 			b.wantRefused(b.build(c.tx), c.want)
 		})
 	}
 
 	t.Run("FeeBelowMinimum", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		env := b.build(tx{ops: pay}).ToXDR()
 		env.V1.Tx.Fee = 99
 		got := b.sendEnvelope(b.sign(env, b.account))
-		if code := b.code(got); code != xdr.TransactionResultCodeTxInsufficientFee {
+		if code := b.resultCode(got); code != xdr.TransactionResultCodeTxInsufficientFee {
 			t.Fatalf("got %s %s", got.Status, code)
 		}
 	})
 
 	t.Run("NoOperation", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		env := b.build(tx{ops: pay}).ToXDR()
 		env.V1.Tx.Operations = nil
 		got := b.sendEnvelope(b.sign(env, b.account))
-		if code := b.code(got); code != xdr.TransactionResultCodeTxMissingOperation {
+		if code := b.resultCode(got); code != xdr.TransactionResultCodeTxMissingOperation {
 			t.Fatalf("got %s %s", got.Status, code)
 		}
 	})
 
 	t.Run("UnsupportedOperation", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		got := b.send(b.build(tx{ops: []txnbuild.Operation{&txnbuild.ManageData{Name: "a", Value: []byte("b")}}}))
 		results, _ := b.result(got.ErrorResultXDR).OperationResults()
-		if b.code(got) != xdr.TransactionResultCodeTxFailed || results[0].Code != xdr.OperationResultCodeOpNotSupported {
-			t.Fatalf("got %s %+v", b.code(got), results)
+		if b.resultCode(got) != xdr.TransactionResultCodeTxFailed || results[0].Code != xdr.OperationResultCodeOpNotSupported {
+			t.Fatalf("got %s %+v", b.resultCode(got), results)
 		}
 	})
 }
@@ -80,13 +80,13 @@ func TestSendTransaction_Queue(t *testing.T) {
 		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 		b.wantStatus(b.send(built), "PENDING")
 		b.wantStatus(b.send(built), "DUPLICATE")
-		b.close()
-		b.wantSuccess(b.get(built))
+		b.closeLedger()
+		b.wantSuccess(b.getTransaction(built))
 		// Once applied it is banned for a while, and then a transaction with a used
 		// number like any other.
 		b.wantStatus(b.send(built), "TRY_AGAIN_LATER")
 		for range 10 {
-			b.close()
+			b.closeLedger()
 		}
 		b.wantRefused(built, xdr.TransactionResultCodeTxBadSeq)
 	})
@@ -98,7 +98,7 @@ func TestSendTransaction_Queue(t *testing.T) {
 		rival := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "2")}})
 		b.wantStatus(b.send(first), "PENDING")
 		b.wantStatus(b.send(rival), "TRY_AGAIN_LATER")
-		b.close()
+		b.closeLedger()
 		b.wantRefused(rival, xdr.TransactionResultCodeTxBadSeq)
 	})
 
@@ -113,9 +113,9 @@ func TestSendTransaction_Queue(t *testing.T) {
 			b.wantStatus(b.send(built), "PENDING")
 			sent = append(sent, built)
 		}
-		seq := b.close()
+		seq := b.closeLedger()
 		for i, built := range sent {
-			got := b.get(built)
+			got := b.getTransaction(built)
 			b.wantSuccess(got)
 			if got.Ledger != seq || got.ApplicationOrder != int32(i+1) {
 				t.Errorf("transaction %d is number %d of ledger %d", i, got.ApplicationOrder, got.Ledger)
@@ -129,14 +129,14 @@ func TestSendTransaction_Queue(t *testing.T) {
 		built := b.build(tx{maxTime: 30 * time.Second, ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 		b.net.Faults().HoldQueue(true)
 		b.wantStatus(b.send(built), "PENDING")
-		b.close()
+		b.closeLedger()
 		if n := b.net.Faults().QueueSize(); n != 1 {
 			t.Fatalf("%d transactions wait, want 1", n)
 		}
 		b.clock.Advance(31 * time.Second)
 		b.net.Faults().HoldQueue(false)
-		b.close()
-		got := b.get(built)
+		b.closeLedger()
+		got := b.getTransaction(built)
 		maxTime := built.Timebounds().MaxTime
 		if got.Status != protocol.TransactionStatusNotFound || got.LatestLedgerCloseTime <= maxTime || got.OldestLedger != 1 {
 			t.Fatalf("got %+v", got)
@@ -144,7 +144,7 @@ func TestSendTransaction_Queue(t *testing.T) {
 		// A dropped transaction is banned for a while.
 		b.wantStatus(b.send(built), "TRY_AGAIN_LATER")
 		for range 11 {
-			b.close()
+			b.closeLedger()
 		}
 		b.wantRefused(built, xdr.TransactionResultCodeTxTooLate)
 	})
@@ -163,10 +163,10 @@ func TestSendTransaction_Signatures(t *testing.T) {
 		}
 		alone := b.send(b.build(tx{source: channel, ops: []txnbuild.Operation{op}}))
 		results, _ := b.result(alone.ErrorResultXDR).OperationResults()
-		if b.code(alone) != xdr.TransactionResultCodeTxFailed || results[0].Code != xdr.OperationResultCodeOpBadAuth {
-			t.Fatalf("channel's signature alone: %s %+v", b.code(alone), results)
+		if b.resultCode(alone) != xdr.TransactionResultCodeTxFailed || results[0].Code != xdr.OperationResultCodeOpBadAuth {
+			t.Fatalf("channel's signature alone: %s %+v", b.resultCode(alone), results)
 		}
-		got := b.run(b.build(tx{
+		got := b.sendAndApply(b.build(tx{
 			source: channel, ops: []txnbuild.Operation{op}, signers: []*keypair.Full{channel, b.account},
 		}))
 		b.wantSuccess(got)
@@ -180,7 +180,7 @@ func TestSendTransaction_Signatures(t *testing.T) {
 		b := setup(t)
 		second := keypair.MustRandom()
 		weight := func(w uint8) *txnbuild.Threshold { v := txnbuild.Threshold(w); return &v }
-		b.wantSuccess(b.run(b.build(tx{ops: []txnbuild.Operation{&txnbuild.SetOptions{
+		b.wantSuccess(b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{&txnbuild.SetOptions{
 			LowThreshold: weight(1), MediumThreshold: weight(2), HighThreshold: weight(2),
 			Signer: &txnbuild.Signer{Address: second.Address(), Weight: 1},
 		}}})))
@@ -190,7 +190,7 @@ func TestSendTransaction_Signatures(t *testing.T) {
 		if results[0].Code != xdr.OperationResultCodeOpBadAuth {
 			t.Fatalf("one of two signatures: %+v", results)
 		}
-		b.wantSuccess(b.run(b.build(tx{ops: pay, signers: []*keypair.Full{second, b.account}})))
+		b.wantSuccess(b.sendAndApply(b.build(tx{ops: pay, signers: []*keypair.Full{second, b.account}})))
 		if acc := b.accountEntry(b.account.Address()); acc.NumSubEntries != 1 || len(acc.Signers) != 1 {
 			t.Errorf("account: %+v", acc)
 		}
@@ -200,7 +200,7 @@ func TestSendTransaction_Signatures(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		target := int64(b.accountEntry(b.account.Address()).SeqNum) + 100
-		b.wantSuccess(b.run(b.build(tx{ops: []txnbuild.Operation{&txnbuild.BumpSequence{BumpTo: target}}})))
+		b.wantSuccess(b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{&txnbuild.BumpSequence{BumpTo: target}}})))
 		if acc := b.accountEntry(b.account.Address()); int64(acc.SeqNum) != target {
 			t.Errorf("sequence %d, want %d", acc.SeqNum, target)
 		}

@@ -25,24 +25,24 @@ func newBumpSignatureCheck(t *transaction) *signatureCheck {
 	return &signatureCheck{hash: t.hash, signatures: sigs, used: make([]bool, len(sigs))}
 }
 
-// account reports whether an account's signers reach the threshold. A threshold
+// reachesThreshold reports whether an account's signers reach the threshold. A threshold
 // of 0 still asks for one valid signature.
-func (c *signatureCheck) account(acc *xdr.AccountEntry, threshold byte) bool {
+func (c *signatureCheck) reachesThreshold(acc *xdr.AccountEntry, threshold byte) bool {
 	signers := make([]xdr.Signer, 0, len(acc.Signers)+1)
 	if weight := acc.MasterKeyWeight(); weight > 0 {
 		signers = append(signers, masterSigner(acc.AccountId, weight))
 	}
-	return c.reach(append(signers, acc.Signers...), int(threshold))
+	return c.reachesWeight(append(signers, acc.Signers...), int(threshold))
 }
 
-// unborn checks an operation of an account that an earlier operation of the
+// signedByFutureAccount checks an operation of an account that an earlier operation of the
 // same transaction is to create: its own key has to have signed.
-func (c *signatureCheck) unborn(id xdr.AccountId) bool {
-	return c.reach([]xdr.Signer{masterSigner(id, 1)}, 0)
+func (c *signatureCheck) signedByFutureAccount(id xdr.AccountId) bool {
+	return c.reachesWeight([]xdr.Signer{masterSigner(id, 1)}, 0)
 }
 
-// extra checks the signers that the preconditions ask for: all of them.
-func (c *signatureCheck) extra(keys []xdr.SignerKey) bool {
+// hasExtraSigners checks the signers that the preconditions ask for: all of them.
+func (c *signatureCheck) hasExtraSigners(keys []xdr.SignerKey) bool {
 	if len(keys) == 0 {
 		return true
 	}
@@ -50,7 +50,7 @@ func (c *signatureCheck) extra(keys []xdr.SignerKey) bool {
 	for i, key := range keys {
 		signers[i] = xdr.Signer{Key: key, Weight: 1}
 	}
-	return c.reach(signers, len(keys))
+	return c.reachesWeight(signers, len(keys))
 }
 
 func (c *signatureCheck) allUsed() bool {
@@ -62,8 +62,8 @@ func (c *signatureCheck) allUsed() bool {
 	return true
 }
 
-func (c *signatureCheck) reach(signers []xdr.Signer, needed int) bool {
-	total := 0
+func (c *signatureCheck) reachesWeight(signers []xdr.Signer, required int) bool {
+	weight := 0
 	counted := make([]bool, len(signers))
 	for i, sig := range c.signatures {
 		for j, signer := range signers {
@@ -71,7 +71,7 @@ func (c *signatureCheck) reach(signers []xdr.Signer, needed int) bool {
 				continue
 			}
 			c.used[i], counted[j] = true, true
-			if total += min(int(signer.Weight), 255); total >= needed {
+			if weight += min(int(signer.Weight), 255); weight >= required {
 				return true
 			}
 			break
@@ -85,11 +85,11 @@ func (c *signatureCheck) verify(sig xdr.DecoratedSignature, key xdr.SignerKey) b
 	if key.Type != xdr.SignerKeyTypeSignerKeyTypeEd25519 || len(sig.Signature) != ed25519.SignatureSize {
 		return false
 	}
-	public := key.Ed25519[:]
-	if [4]byte(sig.Hint) != [4]byte(public[28:]) {
+	publicKey := key.Ed25519[:]
+	if [4]byte(sig.Hint) != [4]byte(publicKey[28:]) {
 		return false
 	}
-	return ed25519.Verify(ed25519.PublicKey(public), c.hash[:], sig.Signature)
+	return ed25519.Verify(ed25519.PublicKey(publicKey), c.hash[:], sig.Signature)
 }
 
 func masterSigner(id xdr.AccountId, weight byte) xdr.Signer {

@@ -69,11 +69,11 @@ func (n *Network) Save(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("save stellar network: %w", err)
 	}
 	buffered, sum := bufio.NewWriter(w), sha256.New()
-	both := io.MultiWriter(buffered, sum)
-	if _, err := fmt.Fprintf(both, "%s%d\n", snapshotName, snapshotVersion); err != nil {
+	wg := io.MultiWriter(buffered, sum)
+	if _, err := fmt.Fprintf(wg, "%s%d\n", snapshotName, snapshotVersion); err != nil {
 		return fmt.Errorf("save stellar network: %w", err)
 	}
-	if err := gob.NewEncoder(both).Encode(state); err != nil {
+	if err := gob.NewEncoder(wg).Encode(state); err != nil {
 		return fmt.Errorf("save stellar network: %w", err)
 	}
 	if _, err := buffered.Write(sum.Sum(nil)); err != nil {
@@ -87,7 +87,7 @@ func (n *Network) Save(ctx context.Context, w io.Writer) error {
 
 func (n *Network) savedState(ctx context.Context) (*savedState, error) {
 	entries, closed := n.ledger.contents()
-	state := &savedState{Passphrase: n.opts.Passphrase, Shift: n.shift.Load(), Entries: entries}
+	state := &savedState{Passphrase: n.opts.Passphrase, Shift: n.clockOffset.Load(), Entries: entries}
 	for i, c := range closed {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -105,27 +105,27 @@ func (n *Network) savedState(ctx context.Context) (*savedState, error) {
 	return state, nil
 }
 
-func (a *applied) saved() savedTransaction {
+func (a *appliedTx) saved() savedTransaction {
 	return savedTransaction{
 		Envelope: marshal(a.tx.envelope), Result: marshal(a.result), Meta: marshal(a.meta),
-		FeeChanges: marshal(orEmpty(a.feeChanges)), RefundChanges: marshal(orEmpty(a.refundChanges)),
-		NonRefundable: a.fees.nonRefundable, Refundable: a.fees.refundable,
+		FeeChanges: marshal(nonNilChanges(a.feeChanges)), RefundChanges: marshal(nonNilChanges(a.refundChanges)),
+		NonRefundable: a.fees.nonRefundable, Refundable: a.fees.refundableUsed,
 	}
 }
 
 // contents is the ledger at one moment. Entries are in the order of their keys, so
 // that equal states make equal snapshots.
-func (l *ledger) contents() (entries []savedEntry, closed []*closedLedger) {
+func (l *ledgerStore) contents() (entries []savedEntry, closed []*closedLedger) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	for _, key := range slices.Sorted(maps.Keys(l.entries)) {
 		e := savedEntry{Key: []byte(key)}
 		for _, v := range l.entries[key] {
 			e.Versions = append(e.Versions, savedVersion{
-				Seq: v.seq, LiveUntil: v.liveUntil, TTLSetAt: v.ttlSetAt, Raw: v.raw,
+				Seq: v.seq, LiveUntil: v.liveUntil, TTLSetAt: v.ttlSetAt, Raw: v.xdr,
 			})
 		}
 		entries = append(entries, e)
 	}
-	return entries, slices.Clone(l.closed)
+	return entries, slices.Clone(l.closedLedgers)
 }

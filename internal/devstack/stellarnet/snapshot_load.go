@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	errForeign = errors.New("it is no snapshot of a local Stellar network")
-	errDamaged = errors.New("it is damaged: its checksum is not that of its content; use another one")
+	errOtherNetwork    = errors.New("it is no snapshot of a local Stellar network")
+	errCorruptSnapshot = errors.New("it is damaged: its checksum is not that of its content; use another one")
 )
 
 // load makes a saved network this one.
@@ -25,12 +25,12 @@ func (n *Network) load(r io.Reader) error {
 	if state.Passphrase != n.opts.Passphrase {
 		return fmt.Errorf("it is of the network %q, and this is to be %q: set Passphrase to that", state.Passphrase, n.opts.Passphrase)
 	}
-	n.shift.Store(state.Shift)
+	n.clockOffset.Store(state.Shift)
 	settings, err := n.ledger.loadEntries(state.Entries)
 	if err != nil {
 		return err
 	}
-	if _, err := n.adopt(settings); err != nil {
+	if _, err := n.installSettings(settings); err != nil {
 		return err
 	}
 	var last *closedLedger
@@ -43,7 +43,7 @@ func (n *Network) load(r io.Reader) error {
 	if last == nil {
 		return errors.New("it has no ledger in it")
 	}
-	n.ledger.changed = last.seq()
+	n.ledger.lastChangedLedger = last.seq()
 	return nil
 }
 
@@ -57,16 +57,16 @@ func readSnapshot(r io.Reader) (*savedState, error) {
 	version, named := bytes.CutPrefix(line, []byte(snapshotName))
 	switch {
 	case !found || !named:
-		return nil, errForeign
+		return nil, errOtherNetwork
 	case string(version) != fmt.Sprint(snapshotVersion):
 		return nil, fmt.Errorf("it has version %q of the format, and this program knows version %d: use the program that wrote it, or begin anew",
 			version, snapshotVersion)
 	case len(all) < len(line)+1+sha256.Size:
-		return nil, errDamaged
+		return nil, errCorruptSnapshot
 	}
 	content, sum := all[:len(all)-sha256.Size], all[len(all)-sha256.Size:]
 	if want := sha256.Sum256(content); !bytes.Equal(sum, want[:]) {
-		return nil, errDamaged
+		return nil, errCorruptSnapshot
 	}
 	state := &savedState{}
 	if err := gob.NewDecoder(bytes.NewReader(content[len(line)+1:])).Decode(state); err != nil {
@@ -77,14 +77,14 @@ func readSnapshot(r io.Reader) (*savedState, error) {
 
 // loadEntries takes entries into an empty ledger and returns the config settings
 // among them, as XDR.
-func (l *ledger) loadEntries(entries []savedEntry) (settings [][]byte, err error) {
+func (l *ledgerStore) loadEntries(entries []savedEntry) (settings [][]byte, err error) {
 	for _, e := range entries {
-		versions := make([]version, len(e.Versions))
+		versions := make([]entryVersion, len(e.Versions))
 		for i, v := range e.Versions {
 			if err := checkEntry(e.Key, v.Raw); err != nil {
 				return nil, err
 			}
-			versions[i] = version{seq: v.Seq, record: record{raw: v.Raw, liveUntil: v.LiveUntil, ttlSetAt: v.TTLSetAt}}
+			versions[i] = entryVersion{seq: v.Seq, entryState: entryState{xdr: v.Raw, liveUntil: v.LiveUntil, ttlSetAt: v.TTLSetAt}}
 		}
 		if len(versions) == 0 {
 			continue
@@ -93,7 +93,7 @@ func (l *ledger) loadEntries(entries []savedEntry) (settings [][]byte, err error
 		var key xdr.LedgerKey
 		unmarshal(e.Key, &key)
 		if key.Type == xdr.LedgerEntryTypeConfigSetting {
-			settings = append(settings, versions[len(versions)-1].raw)
+			settings = append(settings, versions[len(versions)-1].xdr)
 		}
 	}
 	return settings, nil
@@ -101,8 +101,8 @@ func (l *ledger) loadEntries(entries []savedEntry) (settings [][]byte, err error
 
 // checkEntry: what is read later without a doubt has to be sound.
 func checkEntry(key, raw []byte) error {
-	var wanted xdr.LedgerKey
-	if err := xdr.SafeUnmarshal(key, &wanted); err != nil {
+	var mustExist xdr.LedgerKey
+	if err := xdr.SafeUnmarshal(key, &mustExist); err != nil {
 		return fmt.Errorf("decode a ledger key: %w", err)
 	}
 	if raw == nil {
@@ -110,14 +110,14 @@ func checkEntry(key, raw []byte) error {
 	}
 	var entry xdr.LedgerEntry
 	if err := xdr.SafeUnmarshal(raw, &entry); err != nil {
-		return fmt.Errorf("decode a %s entry: %w", wanted.Type, err)
+		return fmt.Errorf("decode a %s entry: %w", mustExist.Type, err)
 	}
 	found, err := entry.LedgerKey()
 	if err != nil {
-		return fmt.Errorf("name a %s entry: %w", wanted.Type, err)
+		return fmt.Errorf("name a %s entry: %w", mustExist.Type, err)
 	}
 	if keyOf(found) != string(key) {
-		return fmt.Errorf("a %s entry is filed under another's key", wanted.Type)
+		return fmt.Errorf("a %s entry is filed under another's key", mustExist.Type)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (n *Network) loadLedger(last *closedLedger, saved savedLedger) (*closedLedg
 		if last == nil {
 			return nil, errors.New("the oldest one has no header")
 		}
-		return n.sealIdle(last, uint64(saved.CloseTime)), nil
+		return n.buildEmptyLedger(last, uint64(saved.CloseTime)), nil
 	}
 	c := &closedLedger{prices: basePrices{classic: saved.ClassicPrice, soroban: saved.SorobanPrice}}
 	if err := xdr.SafeUnmarshal(saved.Header, &c.header); err != nil {
@@ -148,8 +148,8 @@ func (n *Network) loadLedger(last *closedLedger, saved savedLedger) (*closedLedg
 	return c, nil
 }
 
-func (n *Network) loadTransaction(s savedTransaction) (*applied, error) {
-	a := &applied{}
+func (n *Network) loadTransaction(s savedTransaction) (*appliedTx, error) {
+	a := &appliedTx{}
 	var env xdr.TransactionEnvelope
 	for _, part := range []struct {
 		what string
@@ -175,6 +175,6 @@ func (n *Network) loadTransaction(s savedTransaction) (*applied, error) {
 		return nil, err
 	}
 	a.tx, a.operations, a.events, a.diagnostics = tx, meta.Operations, meta.Events, meta.DiagnosticEvents
-	a.fees = sorobanFees{declared: tx.resourceFeeBid(), nonRefundable: s.NonRefundable, refundable: s.Refundable}
+	a.fees = sorobanFees{declared: tx.resourceFeeBid(), nonRefundable: s.NonRefundable, refundableUsed: s.Refundable}
 	return a, nil
 }

@@ -17,17 +17,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
-func (b *testBundle) save() []byte {
+func (b *fixture) save() []byte {
 	b.t.Helper()
 	var out bytes.Buffer
 	b.must(b.net.Save(b.ctx, &out))
 	return out.Bytes()
 }
 
-// reborn is a second network that begins where a snapshot ends.
-func (b *testBundle) reborn(snapshot []byte, change ...func(*stellarnet.Options)) *testBundle {
+// restartFromSnapshot is a second network that begins where a snapshot ends.
+func (b *fixture) restartFromSnapshot(snapshot []byte, change ...func(*stellarnet.Options)) *fixture {
 	b.t.Helper()
-	c := setupWithout(b.t, append(change, func(o *stellarnet.Options) {
+	c := setupUnfunded(b.t, append(change, func(o *stellarnet.Options) {
 		o.Snapshot, o.Now = bytes.NewReader(snapshot), b.clock.Now
 	})...)
 	c.account, c.clock = b.account, b.clock
@@ -38,16 +38,16 @@ func TestNetwork_Save(t *testing.T) {
 	t.Parallel()
 	slowly := func(o *stellarnet.Options) { o.LedgerClose = 5 * time.Second }
 	b := setup(t, slowly)
-	id, first, second := b.eventful()
+	id, first, second := b.emitEvents()
 	payer := b.payer()
 	bumped := b.runEnvelope(b.bump(b.build(tx{ops: []txnbuild.Operation{b.payment(payer.Address(), "1")}}).ToXDR(), 5000, payer))
 	b.must(b.net.Faults().ExpireEntry(codeKey()))
-	b.travel(20)
+	b.closeLedgers(20)
 	snapshot := b.save()
-	c := b.reborn(snapshot, slowly)
+	c := b.restartFromSnapshot(snapshot, slowly)
 
 	t.Run("EverythingIsThere", func(t *testing.T) {
-		b, c := b.on(t), c.on(t)
+		b, c := b.withT(t), c.withT(t)
 		for _, hash := range []string{first.TransactionHash, second.TransactionHash, bumped.TransactionHash} {
 			want, got := b.getByHash(hash), c.getByHash(hash)
 			if fmt.Sprint(want.TransactionDetails) != fmt.Sprint(got.TransactionDetails) || want.LedgerCloseTime != got.LedgerCloseTime {
@@ -80,8 +80,8 @@ func TestNetwork_Save(t *testing.T) {
 		}
 	})
 
-	t.Run("ItGoesOn", func(t *testing.T) {
-		c := c.on(t)
+	t.Run("ContinuesFromSnapshot", func(t *testing.T) {
+		c := c.withT(t)
 		before := c.health()
 		c.wantSuccess(c.runAtLedgerTime(&txnbuild.RestoreFootprint{}, footprint(nil, []xdr.LedgerKey{codeKey()})))
 		c.must(c.net.Fund(c.account.Address(), xlm))
@@ -91,13 +91,13 @@ func TestNetwork_Save(t *testing.T) {
 	})
 
 	t.Run("EqualStatesMakeEqualSnapshots", func(t *testing.T) {
-		if !bytes.Equal(b.on(t).save(), snapshot) {
+		if !bytes.Equal(b.withT(t).save(), snapshot) {
 			t.Error("two snapshots of one state differ")
 		}
 	})
 
 	t.Run("ShorterWindow", func(t *testing.T) {
-		d := b.on(t).reborn(snapshot, slowly, func(o *stellarnet.Options) { o.Retention = 3 })
+		d := b.withT(t).restartFromSnapshot(snapshot, slowly, func(o *stellarnet.Options) { o.Retention = 3 })
 		if health := d.health(); health.OldestLedger != health.LatestLedger-2 {
 			t.Errorf("window %+v", health)
 		}
@@ -106,24 +106,24 @@ func TestNetwork_Save(t *testing.T) {
 		}
 	})
 
-	t.Run("TheQueueIsLost", func(t *testing.T) {
+	t.Run("SnapshotDropsQueue", func(t *testing.T) {
 		b := setup(t)
 		waiting := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})
 		b.wantStatus(b.send(waiting), "PENDING")
-		d := b.reborn(b.save())
+		d := b.restartFromSnapshot(b.save())
 		if n := d.net.Faults().QueueSize(); n != 0 {
 			t.Errorf("%d transactions wait", n)
 		}
-		d.wantSuccess(d.run(waiting))
+		d.wantSuccess(d.sendAndApply(waiting))
 	})
 
-	t.Run("LastChangeTellsWhenOneIsDue", func(t *testing.T) {
+	t.Run("LastChangeMarksDueSnapshot", func(t *testing.T) {
 		b := setup(t)
 		before := b.net.LastChange()
-		b.close()
-		b.travel(1000)
-		if idle := b.net.LastChange(); idle != before {
-			t.Errorf("ledgers without a transaction changed %d to %d", before, idle)
+		b.closeLedger()
+		b.closeLedgers(1000)
+		if emptyLedgers := b.net.LastChange(); emptyLedgers != before {
+			t.Errorf("ledgers without a transaction changed %d to %d", before, emptyLedgers)
 		}
 		b.must(b.net.Fund(b.account.Address(), xlm))
 		if latest := b.health().LatestLedger; b.net.LastChange() != latest {
@@ -137,15 +137,15 @@ func TestNetwork_Save(t *testing.T) {
 		if err := b.net.Save(t.Context(), writer); err == nil || !strings.Contains(err.Error(), "disk full") {
 			t.Errorf("got %v", err)
 		}
-		over, cancel := context.WithCancel(t.Context())
+		final, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := b.net.Save(over, io.Discard); !errors.Is(err, context.Canceled) {
+		if err := b.net.Save(final, io.Discard); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func TestStart_RefusesSnapshot(t *testing.T) {
+func TestStart_RejectsInvalidSnapshot(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	good := b.save()

@@ -24,7 +24,7 @@ func TestSoroban_Deploy(t *testing.T) {
 	id := b.contractID(1)
 
 	t.Run("ReadsBack", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		entries := b.entries(codeKey(), instanceKey(id), instanceKey(b.contractID(2)))
 		if len(entries) != 2 {
 			t.Fatalf("got %d entries, want code and instance", len(entries))
@@ -41,14 +41,14 @@ func TestSoroban_Deploy(t *testing.T) {
 	})
 
 	t.Run("GetterBySimulation", func(t *testing.T) {
-		b := b.on(t)
-		if got := b.view(id, "tenant"); string(got.MustBytes()) != string(tenantHash[:]) {
+		b := b.withT(t)
+		if got := b.simulateCall(id, "tenant"); string(got.MustBytes()) != string(tenantHash[:]) {
 			t.Errorf("tenant is %v", got)
 		}
 	})
 
-	t.Run("MetaTellsTheWholeStory", func(t *testing.T) {
-		b := b.on(t)
+	t.Run("MetaIsComplete", func(t *testing.T) {
+		b := b.withT(t)
 		meta := b.meta(created)
 		if value := meta.SorobanMeta.ReturnValue; value == nil || value.MustAddress().MustContractId() != id {
 			t.Errorf("return value %v", value)
@@ -74,7 +74,7 @@ func TestSoroban_Deploy(t *testing.T) {
 	})
 
 	t.Run("RefundsWhatWasNotUsed", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		var charged xdr.Int64
 		for _, got := range []protocol.GetTransactionResponse{uploaded, created} {
 			fees := b.meta(got).SorobanMeta.Ext.V1
@@ -96,7 +96,7 @@ func TestSoroban_Deploy(t *testing.T) {
 	})
 
 	t.Run("SecondCreateFailsInSimulation", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		sim := b.simulate(b.build(tx{ops: []txnbuild.Operation{b.create(1)}}).ToXDR())
 		if sim.Error == "" || sim.LatestLedger == 0 || len(sim.EventsXDR) == 0 {
 			t.Errorf("got %+v", sim)
@@ -112,10 +112,10 @@ func TestSoroban_Invoke(t *testing.T) {
 	status := xdr.ScVal{Type: xdr.ScValTypeScvU32, U32: &archived}
 
 	t.Run("ChangesState", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		got := b.runSoroban(b.call(id, "set_status", status), nil)
 		b.wantSuccess(got)
-		if value := b.view(id, "status"); value.MustU32() != archived {
+		if value := b.simulateCall(id, "status"); value.MustU32() != archived {
 			t.Errorf("status is %v", value)
 		}
 		if events := b.meta(got).Operations[0].Events; len(events) != 1 {
@@ -127,14 +127,14 @@ func TestSoroban_Invoke(t *testing.T) {
 	})
 
 	t.Run("FailureKeepsTheNonRefundableFee", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.call(id, "set_status", status)}}, nil)
 		s.env.V1.Tx.Operations[0].Body.InvokeHostFunctionOp.Auth = nil
 		got := b.runEnvelope(b.sign(s.env, b.account))
 		results, _ := b.result(got.ResultXDR).OperationResults()
 		if got.Status != protocol.TransactionStatusFailed ||
 			results[0].MustTr().MustInvokeHostFunctionResult().Code != xdr.InvokeHostFunctionResultCodeInvokeHostFunctionTrapped {
-			t.Fatalf("got %s: %s", got.Status, b.explain(got))
+			t.Fatalf("got %s: %s", got.Status, b.diagnosticsOf(got))
 		}
 		fees := b.meta(got).SorobanMeta.Ext.V1
 		if charged := b.result(got.ResultXDR).FeeCharged; charged != 100+fees.TotalNonRefundableResourceFeeCharged ||
@@ -144,37 +144,37 @@ func TestSoroban_Invoke(t *testing.T) {
 	})
 
 	t.Run("RefusesTooLittleResourceFee", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.call(id, "set_status", status)}}, nil)
 		s.env.V1.Tx.Ext.SorobanData.ResourceFee = 10
 		got := b.sendEnvelope(b.sign(s.env, b.account))
-		if b.code(got) != xdr.TransactionResultCodeTxSorobanInvalid || len(got.DiagnosticEventsXDR) == 0 {
-			t.Fatalf("got %s %s", got.Status, b.code(got))
+		if b.resultCode(got) != xdr.TransactionResultCodeTxSorobanInvalid || len(got.DiagnosticEventsXDR) == 0 {
+			t.Fatalf("got %s %s", got.Status, b.resultCode(got))
 		}
 	})
 
 	t.Run("RefusesTooLittleInclusionFee", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.call(id, "set_status", status)}}, nil)
 		s.env.V1.Tx.Fee -= 1
 		got := b.sendEnvelope(b.sign(s.env, b.account))
-		if b.code(got) != xdr.TransactionResultCodeTxInsufficientFee {
-			t.Fatalf("got %s %s", got.Status, b.code(got))
+		if b.resultCode(got) != xdr.TransactionResultCodeTxInsufficientFee {
+			t.Fatalf("got %s %s", got.Status, b.resultCode(got))
 		}
 	})
 
 	t.Run("RefusesTooManyInstructions", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.call(id, "set_status", status)}}, nil)
 		s.env.V1.Tx.Ext.SorobanData.Resources.Instructions = 4_000_000_000
 		got := b.sendEnvelope(b.sign(s.env, b.account))
-		if b.code(got) != xdr.TransactionResultCodeTxSorobanInvalid {
-			t.Fatalf("got %s %s", got.Status, b.code(got))
+		if b.resultCode(got) != xdr.TransactionResultCodeTxSorobanInvalid {
+			t.Fatalf("got %s %s", got.Status, b.resultCode(got))
 		}
 	})
 
 	t.Run("FailsBeyondDeclaredInstructions", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.call(id, "set_status", status)}}, nil)
 		s.env.V1.Tx.Ext.SorobanData.Resources.Instructions /= 10
 		got := b.runEnvelope(b.sign(s.env, b.account))
@@ -185,12 +185,12 @@ func TestSoroban_Invoke(t *testing.T) {
 	})
 
 	t.Run("FailsWithoutRefundableFee", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.create(9)}}, nil)
 		s.env.V1.Tx.Ext.SorobanData.ResourceFee -= xdr.Int64(s.sim.MinResourceFee * 8 / 10)
 		sent := b.sendEnvelope(b.sign(s.env, b.account))
 		if sent.Status == "PENDING" {
-			b.close()
+			b.closeLedger()
 			got, err := b.client.GetTransaction(b.ctx, protocol.GetTransactionRequest{Hash: sent.Hash})
 			b.must(err)
 			results, _ := b.result(got.ResultXDR).OperationResults()
@@ -199,15 +199,15 @@ func TestSoroban_Invoke(t *testing.T) {
 			}
 			return
 		}
-		t.Fatalf("got %s %s", sent.Status, b.code(sent))
+		t.Fatalf("got %s %s", sent.Status, b.resultCode(sent))
 	})
 
 	t.Run("ThroughAChannel", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		channel := keypair.MustRandom()
 		b.must(b.net.Fund(channel.Address(), 100*xlm))
 		s := b.assemble(tx{source: channel, ops: []txnbuild.Operation{b.create(3)}}, nil)
-		if code := b.code(b.sendEnvelope(b.sign(s.env, channel))); code != xdr.TransactionResultCodeTxFailed {
+		if code := b.resultCode(b.sendEnvelope(b.sign(s.env, channel))); code != xdr.TransactionResultCodeTxFailed {
 			t.Fatalf("without the deployer's signature: %s", code)
 		}
 		b.wantSuccess(b.runEnvelope(b.sign(s.env, channel, b.account)))
@@ -224,7 +224,7 @@ func TestSoroban_TTL(t *testing.T) {
 	keys := []xdr.LedgerKey{codeKey(), instanceKey(id)}
 
 	t.Run("Extend", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{&txnbuild.ExtendFootprintTtl{ExtendTo: 3_000_000}}}, footprint(keys, nil))
 		got := b.runEnvelope(b.sign(s.env, b.account))
 		b.wantSuccess(got)
@@ -243,7 +243,7 @@ func TestSoroban_TTL(t *testing.T) {
 	})
 
 	t.Run("ExtendBeyondTheMaximum", func(t *testing.T) {
-		b := b.on(t)
+		b := b.withT(t)
 		data := footprint(keys, nil)
 		data.ResourceFee = 1_000_000
 		env := b.build(tx{ops: []txnbuild.Operation{&txnbuild.ExtendFootprintTtl{ExtendTo: 1 << 31}}}).ToXDR()
@@ -251,16 +251,16 @@ func TestSoroban_TTL(t *testing.T) {
 		got := b.sendEnvelope(b.sign(env, b.account))
 		results, _ := b.result(got.ErrorResultXDR).OperationResults()
 		if len(results) != 1 || results[0].MustTr().MustExtendFootprintTtlResult().Code != xdr.ExtendFootprintTtlResultCodeExtendFootprintTtlMalformed {
-			t.Fatalf("got %s %s", got.Status, b.code(got))
+			t.Fatalf("got %s %s", got.Status, b.resultCode(got))
 		}
 	})
 }
 
-func TestSoroban_Archival(t *testing.T) {
+func TestSoroban_ArchivesAndRestoresEntries(t *testing.T) {
 	t.Parallel()
 	active := xdr.Uint32(contract.StatusActive)
 	status := xdr.ScVal{Type: xdr.ScValTypeScvU32, U32: &active}
-	archivedBundle := func(t *testing.T) (*testBundle, xdr.ContractId) {
+	archivedBundle := func(t *testing.T) (*fixture, xdr.ContractId) {
 		b := setup(t)
 		id := b.deploy(1)
 		b.must(b.net.Faults().ExpireContract(contractAddress(id)))
@@ -307,7 +307,7 @@ func TestSoroban_Archival(t *testing.T) {
 		if restored != 2 {
 			t.Errorf("%d restored changes, want entry and TTL", restored)
 		}
-		b.view(id, "status")
+		b.simulateCall(id, "status")
 	})
 
 	t.Run("InvocationRestoresOnTheWay", func(t *testing.T) {

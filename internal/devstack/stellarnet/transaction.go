@@ -12,26 +12,26 @@ import (
 // fee bump answers for the transaction inside it, but for what it changes: hash,
 // fee, who pays it, and one operation more that it counts as.
 type transaction struct {
-	envelope xdr.TransactionEnvelope
-	hash     xdr.Hash     // Of the contents: what is signed, and the transaction's name.
-	fullHash xdr.Hash     // Of the envelope, signatures included: what makes a duplicate.
-	size     uint32       // Of the envelope's XDR.
-	inner    *transaction // What a fee bump carries; nil for others.
+	envelope     xdr.TransactionEnvelope
+	hash         xdr.Hash     // Of the contents: what is signed, and the transaction's name.
+	envelopeHash xdr.Hash     // Of the envelope, signatures included: what makes a duplicate.
+	size         uint32       // Of the envelope's XDR.
+	inner        *transaction // What a fee bump carries; nil for others.
 }
 
-var errHash = errors.New("invalid_hash")
+var errInvalidHash = errors.New("invalid_hash")
 
 func newTransaction(env xdr.TransactionEnvelope, passphrase string) (*transaction, error) {
 	hash, err := network.HashTransactionInEnvelope(env, passphrase)
 	if err != nil {
-		return nil, errHash
+		return nil, errInvalidHash
 	}
 	raw := marshal(env)
 	t := &transaction{
-		envelope: env,
-		hash:     hash,
-		fullHash: sha256.Sum256(raw),
-		size:     uint32(len(raw)),
+		envelope:     env,
+		hash:         hash,
+		envelopeHash: sha256.Sum256(raw),
+		size:         uint32(len(raw)),
 	}
 	if env.IsFeeBump() {
 		inner := xdr.TransactionEnvelope{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: env.FeeBump.Tx.InnerTx.V1}
@@ -42,16 +42,16 @@ func newTransaction(env xdr.TransactionEnvelope, passphrase string) (*transactio
 	return t, nil
 }
 
-// names are the hashes under which the transaction is found.
-func (t *transaction) names() []xdr.Hash {
+// hashes are the hashes under which the transaction is found.
+func (t *transaction) hashes() []xdr.Hash {
 	if t.inner != nil {
 		return []xdr.Hash{t.hash, t.inner.hash}
 	}
 	return []xdr.Hash{t.hash}
 }
 
-// innermost is the transaction that does something.
-func (t *transaction) innermost() *transaction {
+// innermostTx is the transaction that does something.
+func (t *transaction) innermostTx() *transaction {
 	if t.inner != nil {
 		return t.inner
 	}
@@ -94,7 +94,7 @@ func (t *transaction) isSoroban() bool {
 
 // soroban is the footprint, resources and resource fee, nil when there are none.
 func (t *transaction) soroban() *xdr.SorobanTransactionData {
-	env := t.innermost().envelope
+	env := t.innermostTx().envelope
 	if env.V1 == nil {
 		return nil
 	}
@@ -111,12 +111,12 @@ func (t *transaction) resourceFeeBid() int64 {
 
 // pricedSize is what the resource fee counts as the transaction's size: a fee
 // bump around it is free.
-func (t *transaction) pricedSize() uint32 { return t.innermost().size }
+func (t *transaction) pricedSize() uint32 { return t.innermostTx().size }
 
-// isWellFormed reports whether the queue can compute with the transaction at all:
+// hasConsistentFees reports whether the queue can compute with the transaction at all:
 // contract transactions have resources, others none, and no fee is negative.
-func (t *transaction) isWellFormed() bool {
-	return t.isSoroban() == (t.soroban() != nil) && t.hasValidFee() && t.innermost().hasValidFee() &&
+func (t *transaction) hasConsistentFees() bool {
+	return t.isSoroban() == (t.soroban() != nil) && t.hasValidFee() && t.innermostTx().hasValidFee() &&
 		t.inclusionFee() >= 0
 }
 

@@ -26,23 +26,23 @@ func Alive(pid int) bool {
 	return err == nil && len(line) > 0
 }
 
-// patience is how long Eventually waits: on a machine that runs many tests at
+// waitTimeout is how long Eventually waits: on a machine that runs many tests at
 // once, what takes milliseconds can take seconds.
-const patience = 2 * time.Minute
+const waitTimeout = 2 * time.Minute
 
 // Eventually waits for what other processes do, and fails the test when it does
 // not come about. what completes the sentence "it does not come about that".
-func Eventually(t testing.TB, what string, holds func() bool) {
+func Eventually(t testing.TB, description string, condition func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
 	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !condition() {
 		select {
-		case <-tick.C:
+		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("it does not come about that %s", what)
+			t.Fatalf("it does not come about that %s", description)
 		}
 	}
 }

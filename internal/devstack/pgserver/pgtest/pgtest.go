@@ -29,7 +29,7 @@ const template = "test_template"
 // the template from which each test's database is copied. Use it in TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, migrate)) }
-func Main(m *testing.M, prepare func(ctx context.Context, url string) error) int {
+func Main(m *testing.M, migrate func(ctx context.Context, url string) error) int {
 	ctx := context.Background()
 	var err error
 	if server, err = pgserver.Start(ctx, pgserver.Options{}); err != nil {
@@ -41,8 +41,8 @@ func Main(m *testing.M, prepare func(ctx context.Context, url string) error) int
 			fmt.Fprintln(os.Stderr, "pgtest: stop:", err)
 		}
 	}()
-	if err = admin(ctx, "CREATE DATABASE "+template); err == nil && prepare != nil {
-		err = prepare(ctx, server.URL(template))
+	if err = execAdmin(ctx, "CREATE DATABASE "+template); err == nil && migrate != nil {
+		err = migrate(ctx, server.URL(template))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest: prepare template:", err)
@@ -58,34 +58,34 @@ func Server() *pgserver.Server { return server }
 // the test ends, with whoever is still connected.
 func Database(t testing.TB) string {
 	t.Helper()
-	return create(t, template)
+	return createDatabase(t, template)
 }
 
-// Empty is like Database, without what prepare did. Grants on a database are not
+// EmptyDatabase is like Database, without what prepare did. Grants on a database are not
 // copied with it, so tests about those begin here.
-func Empty(t testing.TB) string {
+func EmptyDatabase(t testing.TB) string {
 	t.Helper()
-	return create(t, "template1")
+	return createDatabase(t, "template1")
 }
 
-func create(t testing.TB, from string) string {
+func createDatabase(t testing.TB, template string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", counter.Add(1))
 	creating.Lock()
-	err := admin(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+from)
+	err := execAdmin(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template)
 	creating.Unlock()
 	if err != nil {
 		t.Fatalf("create test database: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := admin(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := execAdmin(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("drop test database: %v", err)
 		}
 	})
 	return server.URL(name)
 }
 
-func admin(ctx context.Context, statement string) error {
+func execAdmin(ctx context.Context, statement string) error {
 	conn, err := pgx.Connect(ctx, server.URL("postgres"))
 	if err != nil {
 		return err

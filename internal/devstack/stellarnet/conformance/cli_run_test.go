@@ -20,66 +20,66 @@ const (
 	cliRoot   = "0909090909090909090909090909090909090909090909090909090909090909"
 )
 
-func TestRustCLI(t *testing.T) {
+func TestStellarCLI(t *testing.T) {
 	c, n := newCLI(t), start(t)
-	t.Log(c.run(t, "version"))
-	c.run(t, "network", "add", "local", "--rpc-url", n.RPCURL(), "--network-passphrase", n.Passphrase())
+	t.Log(c.mustRun(t, "version"))
+	c.mustRun(t, "network", "add", "local", "--rpc-url", n.RPCURL(), "--network-passphrase", n.Passphrase())
 	c.checkNetwork(t, n)
-	c.run(t, "keys", "generate", "admin", "--network", "local", "--fund")
+	c.mustRun(t, "keys", "generate", "admin", "--network", "local", "--fund")
 	// Like other clients, it takes "already funded" for success.
-	c.run(t, "keys", "fund", "admin", "--network", "local")
+	c.mustRun(t, "keys", "fund", "admin", "--network", "local")
 
 	id := c.deploy(t, n)
-	c.calls(t, n, id)
-	c.history(t, n, id)
-	c.reads(t, n, id)
-	c.lifetime(t, n, id)
+	c.checkCalls(t, n, id)
+	c.checkHistory(t, n, id)
+	c.checkReads(t, n, id)
+	c.checkLifetime(t, n, id)
 	c.transactions(t)
 }
 
-func (c cli) checkNetwork(t *testing.T, n net) {
+func (c cli) checkNetwork(t *testing.T, n testNetwork) {
 	t.Helper()
 	var info struct {
 		Passphrase      string `json:"passphrase"`
 		ProtocolVersion int    `json:"protocol_version"`
 		FriendbotURL    string `json:"friendbot_url"`
 	}
-	decodeJSON(t, c.run(t, "network", "info", "--network", "local", "--output", "json"), &info)
+	decodeJSON(t, c.mustRun(t, "network", "info", "--network", "local", "--output", "json"), &info)
 	if info.Passphrase != n.Passphrase() || info.ProtocolVersion != 28 || info.FriendbotURL != n.FriendbotURL() {
 		t.Errorf("network %+v", info)
 	}
-	if got := c.run(t, "network", "health", "--network", "local", "--output", "json"); !strings.Contains(got, `"healthy"`) {
+	if got := c.mustRun(t, "network", "health", "--network", "local", "--output", "json"); !strings.Contains(got, `"healthy"`) {
 		t.Errorf("health %s", got)
 	}
-	if got := c.run(t, "network", "settings", "--network", "local"); !strings.Contains(got, `"max_entry_ttl":3110400`) {
+	if got := c.mustRun(t, "network", "settings", "--network", "local"); !strings.Contains(got, `"max_entry_ttl":3110400`) {
 		t.Errorf("settings %s", got)
 	}
 }
 
-func (c cli) deploy(t *testing.T, n net) string {
+func (c cli) deploy(t *testing.T, n testNetwork) string {
 	t.Helper()
 	wasm := writeWasm(t)
 	want := contract.Hash()
-	if got := c.run(t, onNetwork("contract", "upload", "--wasm", wasm)...); got != hex.EncodeToString(want[:]) {
+	if got := c.mustRun(t, readInstance("contract", "upload", "--wasm", wasm)...); got != hex.EncodeToString(want[:]) {
 		t.Errorf("uploaded %s, want %x", got, want)
 	}
-	id := c.run(t, append(onNetwork("contract", "deploy", "--wasm", wasm, "--alias", "tenant"),
+	id := c.mustRun(t, append(readInstance("contract", "deploy", "--wasm", wasm, "--alias", "tenant"),
 		"--", "--admin", "admin", "--tenant_hash", cliTenant)...)
-	held := n.instance(t, id)
-	admin, ok := held.values["Admin"].GetAddress()
-	if !ok || admin.AccountId.Address() != c.run(t, "keys", "address", "admin") || held.wasmHash != want {
-		t.Errorf("instance %+v", held)
+	stored := n.contractInstance(t, id)
+	admin, ok := stored.values["Admin"].GetAddress()
+	if !ok || admin.AccountId.Address() != c.mustRun(t, "keys", "address", "admin") || stored.wasmHash != want {
+		t.Errorf("instance %+v", stored)
 	}
 	return id
 }
 
-func (c cli) calls(t *testing.T, n net, id string) {
+func (c cli) checkCalls(t *testing.T, n testNetwork, id string) {
 	t.Helper()
 	if got := c.invoke(t, "tenant", "tenant"); got != strconv.Quote(cliTenant) {
 		t.Errorf("tenant %s", got)
 	}
 	c.invoke(t, "tenant", "set_status", "--status", "1")
-	if status, ok := n.instance(t, id).values["Status"].GetU32(); !ok || uint32(status) != contract.StatusArchived {
+	if status, ok := n.contractInstance(t, id).values["Status"].GetU32(); !ok || uint32(status) != contract.StatusArchived {
 		t.Errorf("status %d", status)
 	}
 	c.invoke(t, "tenant", "anchor", "--seq", "5", "--root", cliRoot)
@@ -88,7 +88,7 @@ func (c cli) calls(t *testing.T, n net, id string) {
 	if anchor.Seq != 5 || anchor.Ledger == 0 {
 		t.Errorf("anchor %+v", anchor)
 	}
-	_, complaint, err := c.try(t, append(onNetwork("contract", "invoke", "--id", id), "--", "anchor", "--seq", "5", "--root", cliRoot)...)
+	_, complaint, err := c.runWithError(t, append(readInstance("contract", "invoke", "--id", id), "--", "anchor", "--seq", "5", "--root", cliRoot)...)
 	for _, want := range []string{"Error(Contract, #7201)", "Event log (newest first):", "fn_call, " + id + ", anchor"} {
 		if err == nil || !strings.Contains(complaint, want) {
 			t.Errorf("an anchor out of order: %v, %q, want %q", err, complaint, want)
@@ -96,7 +96,7 @@ func (c cli) calls(t *testing.T, n net, id string) {
 	}
 }
 
-func (c cli) history(t *testing.T, n net, id string) {
+func (c cli) checkHistory(t *testing.T, n testNetwork, id string) {
 	t.Helper()
 	shown, emitted := c.events(t, "--id", "tenant"), n.events(t, id, 2)
 	if len(shown) != 3 || len(emitted) != 3 {
@@ -119,41 +119,41 @@ func (c cli) history(t *testing.T, n net, id string) {
 	}
 }
 
-func (c cli) reads(t *testing.T, n net, id string) {
+func (c cli) checkReads(t *testing.T, n testNetwork, id string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "fetched.wasm")
-	c.run(t, "contract", "fetch", "--id", "tenant", "--network", "local", "--out-file", file)
+	c.mustRun(t, "contract", "fetch", "--id", "tenant", "--network", "local", "--out-file", file)
 	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, contract.Wasm()) {
 		t.Errorf("fetched %d bytes, %v", len(got), err)
 	}
-	held := n.instance(t, id)
-	got := c.run(t, "contract", "read", "--id", "tenant", "--network", "local")
-	if !strings.Contains(got, hex.EncodeToString(held.wasmHash[:])) || !strings.HasSuffix(got, ","+strconv.Itoa(int(held.liveUntil))) {
+	stored := n.contractInstance(t, id)
+	got := c.mustRun(t, "contract", "read", "--id", "tenant", "--network", "local")
+	if !strings.Contains(got, hex.EncodeToString(stored.wasmHash[:])) || !strings.HasSuffix(got, ","+strconv.Itoa(int(stored.liveUntil))) {
 		t.Errorf("read %s", got)
 	}
-	if got := c.run(t, "contract", "info", "interface", "--id", "tenant", "--network", "local"); !strings.Contains(got, "fn latest_anchor(") {
+	if got := c.mustRun(t, "contract", "info", "interface", "--id", "tenant", "--network", "local"); !strings.Contains(got, "fn latest_anchor(") {
 		t.Errorf("interface %s", got)
 	}
 	var latest struct{ Sequence uint32 }
-	decodeJSON(t, c.run(t, "ledger", "latest", "--network", "local", "--output", "json"), &latest)
+	decodeJSON(t, c.mustRun(t, "ledger", "latest", "--network", "local", "--output", "json"), &latest)
 	sequence := strconv.Itoa(int(latest.Sequence))
-	if got := c.run(t, "ledger", "fetch", sequence, "--network", "local", "--output", "json"); !strings.Contains(got, `"ledger_seq":`+sequence) {
+	if got := c.mustRun(t, "ledger", "fetch", sequence, "--network", "local", "--output", "json"); !strings.Contains(got, `"ledger_seq":`+sequence) {
 		t.Errorf("ledger %s: %s", sequence, got)
 	}
 }
 
-func (c cli) lifetime(t *testing.T, n net, id string) {
+func (c cli) checkLifetime(t *testing.T, n testNetwork, id string) {
 	t.Helper()
 	ttl := func(args ...string) uint32 {
 		// restore words it so in spite of the flag.
-		out := c.run(t, onNetwork(append([]string{"contract"}, args...)...)...)
+		out := c.mustRun(t, readInstance(append([]string{"contract"}, args...)...)...)
 		got, err := strconv.ParseUint(strings.TrimPrefix(out, "New ttl ledger: "), 10, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
-		held := n.instance(t, id)
-		if uint32(got) != held.liveUntil {
-			t.Errorf("%s: lives until %d, the network says %d", args[0], got, held.liveUntil)
+		stored := n.contractInstance(t, id)
+		if uint32(got) != stored.liveUntil {
+			t.Errorf("%s: lives until %d, the network says %d", args[0], got, stored.liveUntil)
 		}
 		return uint32(got)
 	}
@@ -172,8 +172,8 @@ func (c cli) lifetime(t *testing.T, n net, id string) {
 	}
 	// An invocation brings back by itself what it needs.
 	c.invoke(t, "tenant", "anchor", "--seq", "6", "--root", cliRoot)
-	if held := n.instance(t, id); held.liveUntil < held.ledger || held.anchored(t) != 6 {
-		t.Errorf("lives until %d in ledger %d, anchored up to %d", held.liveUntil, held.ledger, held.anchored(t))
+	if stored := n.contractInstance(t, id); stored.liveUntil < stored.ledger || stored.anchored(t) != 6 {
+		t.Errorf("lives until %d in ledger %d, anchored up to %d", stored.liveUntil, stored.ledger, stored.anchored(t))
 	}
 }
 
@@ -182,19 +182,19 @@ func (c cli) transactions(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "tx")
 	step := func(args ...string) {
-		out := c.run(t, args...)
+		out := c.mustRun(t, args...)
 		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	step("tx", "new", "bump-sequence", "--source-account", "admin", "--bump-to", "1", "--network", "local", "--build-only")
 	step("tx", "sign", file, "--sign-with-key", "admin", "--network", "local")
-	hash := c.run(t, "tx", "hash", file, "--network", "local")
-	c.run(t, "tx", "send", file, "--network", "local")
+	hash := c.mustRun(t, "tx", "hash", file, "--network", "local")
+	c.mustRun(t, "tx", "send", file, "--network", "local")
 	var result struct {
 		FeeCharged string `json:"fee_charged"`
 	}
-	decodeJSON(t, c.run(t, "tx", "fetch", "result", "--hash", hash, "--network", "local", "--output", "json"), &result)
+	decodeJSON(t, c.mustRun(t, "tx", "fetch", "result", "--hash", hash, "--network", "local", "--output", "json"), &result)
 	if result.FeeCharged != "100" {
 		t.Errorf("result %+v of %s", result, hash)
 	}

@@ -32,8 +32,8 @@ func newCLI(t *testing.T) cli {
 	}}
 }
 
-// try returns what a command prints, or an error with what it complains of.
-func (c cli) try(t *testing.T, args ...string) (stdout, stderr string, err error) {
+// runWithError returns what a command prints, or an error with what it complains of.
+func (c cli) runWithError(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, complaints bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), c.program, args...)
@@ -42,31 +42,31 @@ func (c cli) try(t *testing.T, args ...string) (stdout, stderr string, err error
 	return strings.TrimSpace(out.String()), complaints.String(), err
 }
 
-// run wants success.
-func (c cli) run(t *testing.T, args ...string) string {
+// mustRun wants success.
+func (c cli) mustRun(t *testing.T, args ...string) string {
 	t.Helper()
-	stdout, stderr, err := c.try(t, args...)
+	stdout, stderr, err := c.runWithError(t, args...)
 	if err != nil {
 		t.Fatalf("stellar %s: %v\n%s%s", strings.Join(args, " "), err, stdout, stderr)
 	}
 	return stdout
 }
 
-// onNetwork are the arguments of a command that a key signs.
-func onNetwork(args ...string) []string {
+// readInstance are the arguments of a command that a key signs.
+func readInstance(args ...string) []string {
 	return append(args, "--network", "local", "--source-account", "admin")
 }
 
 // invoke calls the contract.
 func (c cli) invoke(t *testing.T, id string, call ...string) string {
 	t.Helper()
-	return c.run(t, append(append(onNetwork("contract", "invoke", "--id", id), "--"), call...)...)
+	return c.mustRun(t, append(append(readInstance("contract", "invoke", "--id", id), "--"), call...)...)
 }
 
 // events are what "events" prints as JSON, one on each line.
 func (c cli) events(t *testing.T, args ...string) []cliEvent {
 	t.Helper()
-	out := c.run(t, append([]string{"events", "--network", "local", "--start-ledger", "2", "--output", "json"}, args...)...)
+	out := c.mustRun(t, append([]string{"events", "--network", "local", "--start-ledger", "2", "--output", "json"}, args...)...)
 	var all []cliEvent
 	for line := range strings.Lines(out) {
 		var event cliEvent

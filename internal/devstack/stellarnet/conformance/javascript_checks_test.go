@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-func (f found) checkNetwork(t *testing.T, n net) {
+func (f scriptResults) checkNetwork(t *testing.T, n testNetwork) {
 	if f.Network.Status != "healthy" || f.Network.Passphrase != n.Passphrase() || f.Network.Protocol != 28 {
 		t.Errorf("network %+v", f.Network)
 	}
@@ -25,23 +25,23 @@ func (f found) checkNetwork(t *testing.T, n net) {
 	}
 }
 
-func (f found) checkContract(t *testing.T, n net) {
+func (f scriptResults) checkContract(t *testing.T, n testNetwork) {
 	hash := contract.Hash()
 	if f.Deployed.WasmHash != hex.EncodeToString(hash[:]) {
 		t.Errorf("code %s", f.Deployed.WasmHash)
 	}
-	held := n.instance(t, f.Deployed.Contract)
-	if held.wasmHash != hash {
-		t.Errorf("the contract runs %x", held.wasmHash)
+	stored := n.contractInstance(t, f.Deployed.Contract)
+	if stored.wasmHash != hash {
+		t.Errorf("the contract runs %x", stored.wasmHash)
 	}
-	admin, ok := held.values["Admin"].GetAddress()
+	admin, ok := stored.values["Admin"].GetAddress()
 	if !ok || admin.AccountId.Address() != f.Accounts.Admin || f.Calls.Admin != f.Accounts.Admin {
 		t.Errorf("admin %v, the SDK read %s, want %s", admin, f.Calls.Admin, f.Accounts.Admin)
 	}
-	if tenant, ok := held.values["Tenant"].GetBytes(); !ok || string(tenant) != strings.Repeat("\x07", 32) {
+	if tenant, ok := stored.values["Tenant"].GetBytes(); !ok || string(tenant) != strings.Repeat("\x07", 32) {
 		t.Errorf("tenant %x", tenant)
 	}
-	if status, ok := held.values["Status"].GetU32(); !ok || uint32(status) != contract.StatusActive || f.Calls.Status != contract.StatusActive {
+	if status, ok := stored.values["Status"].GetU32(); !ok || uint32(status) != contract.StatusActive || f.Calls.Status != contract.StatusActive {
 		t.Errorf("status %d, the SDK read %d", status, f.Calls.Status)
 	}
 	if f.Calls.Anchor.Seq != "5" || f.Calls.Anchor.Root != strings.Repeat("09", 32) ||
@@ -63,7 +63,7 @@ func (f found) checkContract(t *testing.T, n net) {
 	}
 }
 
-func (f found) checkHistory(t *testing.T, n net) {
+func (f scriptResults) checkHistory(t *testing.T, n testNetwork) {
 	// Constructor, three changes of status, two anchors: what failed leaves none.
 	want := map[string]int{"constructed": 1, "status_set": 3, "anchored": 2, "admin_set": 0}
 	if !reflect.DeepEqual(f.History.Named, want) {
@@ -87,22 +87,22 @@ func (f found) checkHistory(t *testing.T, n net) {
 	}
 }
 
-func (f found) checkLifetime(t *testing.T, n net) {
+func (f scriptResults) checkLifetime(t *testing.T, n testNetwork) {
 	if e := f.Extended; e.Before >= e.After || e.After != e.Ledger+3_000_000 {
 		t.Errorf("extended %+v", e)
 	}
 	// A restored entry begins with the least life that the network gives.
-	const least = 2_073_600 - 1
+	const minLiveUntil = 2_073_600 - 1
 	r := f.Restored
-	if r.Until != r.Ledger+least || r.Again != r.Restoring+least {
+	if r.Until != r.Ledger+minLiveUntil || r.Again != r.Restoring+minLiveUntil {
 		t.Errorf("restored %+v", r)
 	}
-	if held := n.instance(t, f.Deployed.Contract); held.liveUntil != r.Again {
-		t.Errorf("lives until %d, the SDK read %d", held.liveUntil, r.Again)
+	if stored := n.contractInstance(t, f.Deployed.Contract); stored.liveUntil != r.Again {
+		t.Errorf("lives until %d, the SDK read %d", stored.liveUntil, r.Again)
 	}
 }
 
-func (f found) checkFeeBumps(t *testing.T, n net) {
+func (f scriptResults) checkFeeBumps(t *testing.T, n testNetwork) {
 	// Twice the base fee, as there is room in the ledger.
 	if f.FeeBump.Charged != "200" {
 		t.Errorf("fee bump %+v", f.FeeBump)
@@ -110,7 +110,7 @@ func (f found) checkFeeBumps(t *testing.T, n net) {
 	if charged, err := strconv.Atoi(f.CallFeeBump.Charged); err != nil || charged < 1000 {
 		t.Errorf("fee bump of a call %+v", f.CallFeeBump)
 	}
-	for _, b := range []bumped{f.FeeBump, f.CallFeeBump} {
+	for _, b := range []feeBumpResult{f.FeeBump, f.CallFeeBump} {
 		if !b.FeeBump || b.Status != "SUCCESS" || b.InnerCharged != "0" {
 			t.Errorf("fee bump %+v", b)
 		}
@@ -118,7 +118,7 @@ func (f found) checkFeeBumps(t *testing.T, n net) {
 			t.Errorf("fee bump %s: %+v", b.Hash, got)
 		}
 	}
-	if seq := n.instance(t, f.Deployed.Contract).anchored(t); seq != 8 {
+	if seq := n.contractInstance(t, f.Deployed.Contract).anchored(t); seq != 8 {
 		t.Errorf("anchored up to %d, want what the fee bump of a call said", seq)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// found is what js/run.js reports, step by step.
-type found struct {
+// scriptResults is what js/run.js reports, step by step.
+type scriptResults struct {
 	Network struct {
 		Status, FriendbotURL, Passphrase string
 		Protocol                         int
@@ -47,37 +47,37 @@ type found struct {
 	Extended             struct{ Before, After, Ledger uint32 }
 	Restored             struct{ Ledger, Until, Restoring, Again uint32 }
 	Discovery            []string
-	FeeBump, CallFeeBump bumped
+	FeeBump, CallFeeBump feeBumpResult
 }
 
-// bumped is a transaction whose fee another account has paid, in stroops.
-type bumped struct {
+// feeBumpResult is a transaction whose fee another account has paid, in stroops.
+type feeBumpResult struct {
 	Status, Hash, InnerHash, Charged, InnerCharged string
 	FeeBump                                        bool
 }
 
 func TestJavaScriptSDK(t *testing.T) {
 	t.Parallel()
-	node := installed(t)
+	node := installSDK(t)
 	n := start(t)
 	wasm := writeWasm(t)
 	dir := node.scripts(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node.program, filepath.Join(dir, "run.js"), n.RPCURL(), wasm)
-	steps := converse(t, cmd, func(ask, about string) error {
+	steps := runScript(t, cmd, func(ask, about string) error {
 		if ask != "expire" {
 			return fmt.Errorf("there is no request %q", ask)
 		}
 		return n.Faults().ExpireContract(about)
 	})
-	var got found
-	together, err := json.Marshal(steps)
+	var got scriptResults
+	shared, err := json.Marshal(steps)
 	if err == nil {
-		err = json.Unmarshal(together, &got)
+		err = json.Unmarshal(shared, &got)
 	}
 	if err != nil {
-		t.Fatalf("%v in %s", err, together)
+		t.Fatalf("%v in %s", err, shared)
 	}
 	t.Run("Network", func(t *testing.T) { got.checkNetwork(t, n) })
 	t.Run("Contract", func(t *testing.T) { got.checkContract(t, n) })

@@ -15,13 +15,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// net is a running network and a client of our own, to look at what others did.
-type net struct {
+// testNetwork is a running network and a client of our own, to look at what others did.
+type testNetwork struct {
 	*stellarnet.Network
 	client *rpcclient.Client
 }
 
-func start(t *testing.T) net {
+func start(t *testing.T) testNetwork {
 	t.Helper()
 	n, err := stellarnet.Start(t.Context(), stellarnet.Options{LedgerClose: 250 * time.Millisecond})
 	if err != nil {
@@ -36,7 +36,7 @@ func start(t *testing.T) net {
 			t.Error(err)
 		}
 	})
-	return net{Network: n, client: client}
+	return testNetwork{Network: n, client: client}
 }
 
 // writeWasm puts the tenant contract where a tool can read it.
@@ -57,7 +57,7 @@ type instance struct {
 	ledger    uint32 // In which it was looked at.
 }
 
-func (n net) instance(t *testing.T, address string) instance {
+func (n testNetwork) contractInstance(t *testing.T, address string) instance {
 	t.Helper()
 	raw, err := strkey.Decode(strkey.VersionByteContract, address)
 	if err != nil {
@@ -85,12 +85,12 @@ func (n net) instance(t *testing.T, address string) instance {
 
 func instanceOf(t *testing.T, data xdr.LedgerEntryData, liveUntil, ledger uint32) instance {
 	t.Helper()
-	held, ok := data.MustContractData().Val.GetInstance()
-	if !ok || held.Executable.WasmHash == nil || held.Storage == nil {
+	stored, ok := data.MustContractData().Val.GetInstance()
+	if !ok || stored.Executable.WasmHash == nil || stored.Storage == nil {
 		t.Fatalf("no instance with code and storage: %+v", data)
 	}
-	in := instance{values: map[string]xdr.ScVal{}, wasmHash: *held.Executable.WasmHash, liveUntil: liveUntil, ledger: ledger}
-	for _, entry := range *held.Storage {
+	in := instance{values: map[string]xdr.ScVal{}, wasmHash: *stored.Executable.WasmHash, liveUntil: liveUntil, ledger: ledger}
+	for _, entry := range *stored.Storage {
 		name := (**entry.Key.Vec)[0]
 		in.values[string(*name.Sym)] = entry.Val
 	}
@@ -114,7 +114,7 @@ func (in instance) anchored(t *testing.T) uint64 {
 }
 
 // transaction is one that has been applied.
-func (n net) transaction(t *testing.T, hash string) protocol.GetTransactionResponse {
+func (n testNetwork) transaction(t *testing.T, hash string) protocol.GetTransactionResponse {
 	t.Helper()
 	got, err := n.client.GetTransaction(t.Context(), protocol.GetTransactionRequest{Hash: hash})
 	if err != nil || got.Status == protocol.TransactionStatusNotFound {
@@ -124,7 +124,7 @@ func (n net) transaction(t *testing.T, hash string) protocol.GetTransactionRespo
 }
 
 // events are all that the contract has emitted.
-func (n net) events(t *testing.T, address string, from uint32) []protocol.EventInfo {
+func (n testNetwork) events(t *testing.T, address string, from uint32) []protocol.EventInfo {
 	t.Helper()
 	got, err := n.client.GetEvents(t.Context(), protocol.GetEventsRequest{
 		StartLedger: from,

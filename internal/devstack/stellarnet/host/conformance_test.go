@@ -30,17 +30,17 @@ const (
 
 var writeCorpus = flag.Bool("write-corpus", false, "write testdata/corpus.bin.gz, for conformance.sh")
 
-func TestConformance_WasmAnswersAsNative(t *testing.T) {
+func TestWasm_MatchesNativeAnswers(t *testing.T) {
 	t.Parallel()
-	cases, native := committed(t)
+	cases, native := committedCases(t)
 	var invocations int
 	for i, c := range cases {
 		if c.Export == "invoke" || c.Export == "simulate" {
 			invocations++
 		}
-		got, err := host.Replay(t, shared(t), c)
+		got, err := host.ReplayCall(t, sharedHost(t), c)
 		if err == nil {
-			err = compare(c, got, native[i])
+			err = compareAnswers(c, got, native[i])
 		}
 		if err != nil {
 			t.Errorf("%s: %v", c.Name, err)
@@ -52,12 +52,12 @@ func TestConformance_WasmAnswersAsNative(t *testing.T) {
 }
 
 // What the corpus is for: successes and every way of failing, natively.
-func TestConformance_CoversSuccessAndFailure(t *testing.T) {
+func TestCorpus_CoversSuccessAndFailure(t *testing.T) {
 	t.Parallel()
-	cases, native := committed(t)
+	cases, native := committedCases(t)
 	found := map[string]int{}
 	for i, c := range cases {
-		shown := host.Show(c.Export, native[i])
+		shown := host.FormatAnswer(c.Export, native[i])
 		if code := strings.Index(shown, "Error("); code >= 0 {
 			shown = shown[code:]
 			found[c.Export+" "+shown[:strings.Index(shown, ")")+1]]++
@@ -84,36 +84,36 @@ func TestConformance_CoversSuccessAndFailure(t *testing.T) {
 }
 
 // One byte of each answer is spoiled in turn: first, last and one in between.
-func TestConformance_SeesASingleByte(t *testing.T) {
+func TestCorpus_DetectsSingleByteChange(t *testing.T) {
 	t.Parallel()
-	cases, native := committed(t)
+	cases, native := committedCases(t)
 	for i, c := range cases {
-		if err := compare(c, native[i], native[i]); err != nil {
+		if err := compareAnswers(c, native[i], native[i]); err != nil {
 			t.Fatalf("%s: an answer differs from itself: %v", c.Name, err)
 		}
-		for _, at := range []int{0, i % len(native[i]), len(native[i]) - 1} {
+		for _, offset := range []int{0, i % len(native[i]), len(native[i]) - 1} {
 			spoiled := slices.Clone(native[i])
-			spoiled[at] ^= 1
-			if compare(c, native[i], spoiled) == nil {
-				t.Errorf("%s: byte %d is not seen", c.Name, at)
+			spoiled[offset] ^= 1
+			if compareAnswers(c, native[i], spoiled) == nil {
+				t.Errorf("%s: byte %d is not seen", c.Name, offset)
 			}
 		}
 	}
 }
 
-func TestCorpus_IsWhatIsGenerated(t *testing.T) {
+func TestCorpus_MatchesGenerator(t *testing.T) {
 	t.Parallel()
-	fresh := host.EncodeCorpus(generate(t))
+	generated := host.EncodeCorpus(generateCorpus(t))
 	if *writeCorpus {
-		writePacked(t, corpusFile, fresh)
+		writePacked(t, corpusFile, generated)
 		return
 	}
-	if !bytes.Equal(fresh, readPacked(t, corpusFile)) {
+	if !bytes.Equal(generated, readPacked(t, corpusFile)) {
 		t.Errorf("%s is not what this test generates: run conformance.sh", corpusFile)
 	}
 }
 
-func TestConformance_IsOfTheseSources(t *testing.T) {
+func TestCorpus_MatchesSources(t *testing.T) {
 	t.Parallel()
 	recorded := lines(t, digestFile)
 	if want := lines(t, "host.digest")["sources"]; recorded["sources"] != want {
@@ -130,47 +130,47 @@ func TestConformance_IsOfTheseSources(t *testing.T) {
 	}
 }
 
-// generate makes every request of the corpus, and runs them.
-func generate(t *testing.T) []host.Case {
+// generateCorpus makes every request of the corpus, and runs them.
+func generateCorpus(t *testing.T) []host.RecordedCall {
 	t.Helper()
-	tape := host.NewTape(t, shared(t))
+	recorder := host.NewRecorder(t, sharedHost(t))
 	for seed := range uint64(3) {
-		w := newWorld(t, tape, seed)
+		w := newScenario(t, recorder, seed)
 		w.everyFunction()
 		w.signatures()
-		w.forged()
+		w.forgedSignatures()
 	}
-	w := newWorld(t, tape, 100)
+	w := newScenario(t, recorder, 100)
 	w.badCalls()
 	w.uploads()
 	w.creations()
 	w.assets(xdr.MustNewNativeAsset())
 	credit := xdr.MustNewCreditAsset("CARE", w.key.Address())
-	w.trust(credit)
+	w.trustline(credit)
 	w.assets(credit)
-	w = newWorld(t, tape, 200)
+	w = newScenario(t, recorder, 200)
 	w.footprintRequests()
 	w.archived()
 	w.fees()
 	w.documents()
 	w.frames()
-	return tape.Cases
+	return recorder.Cases
 }
 
-// compare tells where two answers part, and what they say.
-func compare(c host.Case, got, native []byte) error {
+// compareAnswers tells where two answers part, and what they say.
+func compareAnswers(c host.RecordedCall, got, native []byte) error {
 	if bytes.Equal(got, native) {
 		return nil
 	}
-	at := 0
-	for at < min(len(got), len(native)) && got[at] == native[at] {
-		at++
+	index := 0
+	for index < min(len(got), len(native)) && got[index] == native[index] {
+		index++
 	}
 	return fmt.Errorf("answers part at byte %d of %d and %d\nwasm:   %s\nnative: %s",
-		at, len(got), len(native), host.Show(c.Export, got), host.Show(c.Export, native))
+		index, len(got), len(native), host.FormatAnswer(c.Export, got), host.FormatAnswer(c.Export, native))
 }
 
-func committed(t *testing.T) ([]host.Case, [][]byte) {
+func committedCases(t *testing.T) ([]host.RecordedCall, [][]byte) {
 	t.Helper()
 	cases, err := host.DecodeCorpus(readPacked(t, corpusFile))
 	native, nativeErr := host.DecodeAnswers(readPacked(t, nativeFile))

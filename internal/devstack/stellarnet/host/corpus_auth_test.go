@@ -8,10 +8,10 @@ import (
 )
 
 // signatures are about what a signed authorization is good for.
-func (w *world) signatures() {
+func (w *scenario) signatures() {
 	fn := w.call("set_status", u32Val(contract.StatusArchived))
-	w.name("to be signed")
-	sim := w.record(fn, w.stranger)
+	w.label("to be signed")
+	sim := w.simulateRecording(fn, w.otherAccount)
 	recorded := sim.Auth[0]
 	for name, auth := range sorted(map[string][]byte{
 		"signed":                    w.sign(recorded, w.sequence+10),
@@ -19,19 +19,19 @@ func (w *world) signatures() {
 		"signature expired":         w.sign(recorded, w.sequence-1),
 		"signature lives too long":  w.sign(recorded, w.sequence+4_000_000),
 		"not signed":                recorded,
-		"signed for other call":     w.amend(w.sign(recorded, w.sequence+10), otherFunction),
-		"signed for other nonce":    w.amend(w.sign(recorded, w.sequence+10), otherNonce),
-		"signature of other form":   w.amend(recorded, wrongForm),
-		"signed by somebody else":   w.amend(w.sign(recorded, w.sequence+10), w.asStranger),
-		"credentials of the source": w.amend(recorded, sourceCredentials),
+		"signed for other call":     w.modifyEntries(w.sign(recorded, w.sequence+10), authorizeOtherFunction),
+		"signed for other nonce":    w.modifyEntries(w.sign(recorded, w.sequence+10), changeNonce),
+		"signature of other form":   w.modifyEntries(recorded, malformedSignature),
+		"signed by somebody else":   w.modifyEntries(w.sign(recorded, w.sequence+10), w.asStranger),
+		"credentials of the source": w.modifyEntries(recorded, sourceCredentials),
 	}) {
-		w.name("%s", name)
-		r := w.request(w.t, fn, w.stranger, sim)
+		w.label("%s", name)
+		r := w.request(w.t, fn, w.otherAccount, sim)
 		r.Auth = [][]byte{auth}
-		w.dry(r)
-		w.name("%s, simulated with it", name)
+		w.invokeWithoutApply(r)
+		w.label("%s, simulated with it", name)
 		_, _ = w.host.Simulate(w.t.Context(), w.lookup, host.SimulateRequest{
-			Ledger: w.now(), HostFunction: encode(w.t, fn), Source: encode(w.t, w.stranger), Auth: r.Auth,
+			Ledger: w.now(), HostFunction: encode(w.t, fn), Source: encode(w.t, w.otherAccount), Auth: r.Auth,
 		})
 	}
 	w.replayed(fn)
@@ -39,65 +39,65 @@ func (w *world) signatures() {
 }
 
 // replayed applies a signed call twice: the nonce is used up.
-func (w *world) replayed(fn xdr.HostFunction) {
-	w.name("to be replayed")
-	if r, ok := w.propose(fn, w.stranger); ok {
+func (w *scenario) replayed(fn xdr.HostFunction) {
+	w.label("to be replayed")
+	if r, ok := w.simulateForInvoke(fn, w.otherAccount); ok {
 		w.invoke(w.t, r)
-		w.name("replayed")
+		w.label("replayed")
 		w.refresh(&r)
-		w.dry(r)
+		w.invokeWithoutApply(r)
 	}
 }
 
 // otherRecordings records with each choice that a request has.
-func (w *world) otherRecordings(fn xdr.HostFunction) {
+func (w *scenario) otherRecordings(fn xdr.HostFunction) {
 	for _, nonRoot := range []bool{false, true} {
 		for _, v2 := range []bool{false, true} {
-			w.name("recorded, non-root %t, version 2 %t", nonRoot, v2)
+			w.label("recorded, non-root %t, version 2 %t", nonRoot, v2)
 			sim, err := w.host.Simulate(w.t.Context(), w.lookup, host.SimulateRequest{
-				Ledger: w.now(), HostFunction: encode(w.t, fn), Source: encode(w.t, w.stranger),
+				Ledger: w.now(), HostFunction: encode(w.t, fn), Source: encode(w.t, w.otherAccount),
 				AllowNonRootAuth: nonRoot, AddressV2: v2, PRNGSeed: w.hash(),
 			})
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			r := w.request(w.t, fn, w.stranger, sim)
+			r := w.request(w.t, fn, w.otherAccount, sim)
 			r.Auth[0] = w.sign(r.Auth[0], w.sequence+10)
-			w.dry(r)
+			w.invokeWithoutApply(r)
 		}
 	}
 }
 
-// amend decodes an authorization, changes it and encodes it again.
-func (w *world) amend(auth []byte, change func(*xdr.SorobanAuthorizationEntry)) []byte {
+// modifyEntries decodes an authorization, changes it and encodes it again.
+func (w *scenario) modifyEntries(auth []byte, change func(*xdr.SorobanAuthorizationEntry)) []byte {
 	var entry xdr.SorobanAuthorizationEntry
 	decode(w.t, auth, &entry)
 	change(&entry)
 	return encode(w.t, entry)
 }
 
-func otherFunction(e *xdr.SorobanAuthorizationEntry) {
+func authorizeOtherFunction(e *xdr.SorobanAuthorizationEntry) {
 	e.RootInvocation.Function.ContractFn.FunctionName = "set_admin"
 }
 
-func otherNonce(e *xdr.SorobanAuthorizationEntry) { e.Credentials.Address.Nonce++ }
+func changeNonce(e *xdr.SorobanAuthorizationEntry) { e.Credentials.Address.Nonce++ }
 
-func wrongForm(e *xdr.SorobanAuthorizationEntry) {
+func malformedSignature(e *xdr.SorobanAuthorizationEntry) {
 	e.Credentials.Address.SignatureExpirationLedger = startSequence + 3_000_000
 	e.Credentials.Address.Signature = u32Val(1)
 }
 
-func (w *world) asStranger(e *xdr.SorobanAuthorizationEntry) {
-	e.Credentials.Address.Address = accountAddress(w.stranger)
+func (w *scenario) asStranger(e *xdr.SorobanAuthorizationEntry) {
+	e.Credentials.Address.Address = accountAddress(w.otherAccount)
 }
 
 func sourceCredentials(e *xdr.SorobanAuthorizationEntry) {
 	e.Credentials = xdr.SorobanCredentials{Type: xdr.SorobanCredentialsTypeSorobanCredentialsSourceAccount}
 }
 
-// spoilResources changes what an invocation declares, and hands in the entries
+// corruptResources changes what an invocation declares, and hands in the entries
 // of the footprint as it is then.
-func (w *world) spoilResources(change func(*xdr.SorobanResources)) func(*host.InvokeRequest) {
+func (w *scenario) corruptResources(change func(*xdr.SorobanResources)) func(*host.InvokeRequest) {
 	return func(r *host.InvokeRequest) {
 		var resources xdr.SorobanResources
 		decode(w.t, r.Resources, &resources)
@@ -108,11 +108,11 @@ func (w *world) spoilResources(change func(*xdr.SorobanResources)) func(*host.In
 }
 
 // refresh hands in the footprint's entries as the ledger has them now.
-func (w *world) refresh(r *host.InvokeRequest) {
+func (w *scenario) refresh(r *host.InvokeRequest) {
 	var data xdr.SorobanTransactionData
 	decode(w.t, r.Resources, &data.Resources)
 	r.Ledger, r.Entries = w.now(), nil
-	for _, key := range footprint(data) {
+	for _, key := range footprintOf(data) {
 		k := encode(w.t, key)
 		entry, liveUntil, err := w.lookup(k)
 		if err != nil {

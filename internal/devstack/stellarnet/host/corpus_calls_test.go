@@ -9,7 +9,7 @@ import (
 
 // everyFunction calls each function of the contract as its admin, as an admin
 // who signs for a stranger's transaction, and as nobody in particular.
-func (w *world) everyFunction() {
+func (w *scenario) everyFunction() {
 	hash := w.hash()
 	for _, c := range []struct {
 		name string
@@ -28,15 +28,15 @@ func (w *world) everyFunction() {
 		{"upgrade", []xdr.ScVal{hashVal(contract.Hash())}},
 		{"set_status", []xdr.ScVal{u32Val(contract.StatusActive)}},
 	} {
-		for _, source := range []xdr.AccountId{w.admin, w.stranger} {
-			w.name("%s by %s", c.name, w.who(source))
-			w.try(w.call(c.name, c.args...), source)
-			w.pass(w.rng.Uint32N(500_000) / (1 + w.rng.Uint32N(100)))
+		for _, source := range []xdr.AccountId{w.admin, w.otherAccount} {
+			w.label("%s by %s", c.name, w.randomAccount(source))
+			w.simulateAndInvoke(w.call(c.name, c.args...), source)
+			w.advanceLedgers(w.rng.Uint32N(500_000) / (1 + w.rng.Uint32N(100)))
 		}
 	}
 }
 
-func (w *world) who(id xdr.AccountId) string {
+func (w *scenario) randomAccount(id xdr.AccountId) string {
 	if id.Equals(w.admin) {
 		return "the admin"
 	}
@@ -44,7 +44,7 @@ func (w *world) who(id xdr.AccountId) string {
 }
 
 // badCalls are refused by host or contract, each for a reason of its own.
-func (w *world) badCalls() {
+func (w *scenario) badCalls() {
 	hash := w.hash()
 	other := w.deployed
 	other.contract = hash
@@ -61,23 +61,23 @@ func (w *world) badCalls() {
 		"name with a space":       w.call("not a symbol"),
 		"name too long":           w.call("a_function_name_of_more_than_32_characters"),
 		"map out of order":        w.call("set_status", mapVal(pair("b", u32Val(1)), pair("a", u32Val(1)))),
-		"deep argument":           w.call("set_status", deepVal(120)),
+		"deep argument":           w.call("set_status", nestedVal(120)),
 		"huge argument":           w.call("set_status", bytesVal(make(xdr.ScBytes, 100_000))),
 	}) {
-		w.name("%s", name)
-		w.try(fn, w.admin)
+		w.label("%s", name)
+		w.simulateAndInvoke(fn, w.admin)
 		// Enforced as well, with what another call needs: what the simulation
 		// refuses has to fail there too.
-		w.name("%s, enforced", name)
-		if r, ok := w.propose(w.call("set_admin", addressVal(w.admin)), w.admin); ok {
+		w.label("%s, enforced", name)
+		if r, ok := w.simulateForInvoke(w.call("set_admin", addressVal(w.admin)), w.admin); ok {
 			r.HostFunction = encode(w.t, fn)
-			w.dry(r)
+			w.invokeWithoutApply(r)
 		}
 	}
 }
 
-// forged takes invocations that would succeed and spoils one thing in each.
-func (w *world) forged() {
+// forgedSignatures takes invocations that would succeed and spoils one thing in each.
+func (w *scenario) forgedSignatures() {
 	fn := w.call("set_status", u32Val(w.rng.Uint32N(2)))
 	for name, spoil := range sorted(map[string]func(*host.InvokeRequest){
 		"nothing spoiled":       func(*host.InvokeRequest) {},
@@ -86,26 +86,26 @@ func (w *world) forged() {
 		"authorization garbled": func(r *host.InvokeRequest) { r.Auth[0] = r.Auth[0][:len(r.Auth[0])-4] },
 		"function garbled":      func(r *host.InvokeRequest) { r.HostFunction = r.HostFunction[4:] },
 		"source garbled":        func(r *host.InvokeRequest) { r.Source = r.Source[:10] },
-		"source of another":     func(r *host.InvokeRequest) { r.Source = encode(w.t, w.stranger) },
+		"source of another":     func(r *host.InvokeRequest) { r.Source = encode(w.t, w.otherAccount) },
 		"other arguments":       func(r *host.InvokeRequest) { r.HostFunction = encode(w.t, w.call("set_status", u32Val(7))) },
-		"no instructions":       w.spoilResources(func(r *xdr.SorobanResources) { r.Instructions = 0 }),
-		"half the instructions": w.spoilResources(func(r *xdr.SorobanResources) { r.Instructions /= 2 }),
-		"most instructions":     w.spoilResources(func(r *xdr.SorobanResources) { r.Instructions = r.Instructions / 10 * 9 }),
-		"few write bytes":       w.spoilResources(func(r *xdr.SorobanResources) { r.WriteBytes = 10 }),
-		"instance read only": w.spoilResources(func(r *xdr.SorobanResources) {
+		"no instructions":       w.corruptResources(func(r *xdr.SorobanResources) { r.Instructions = 0 }),
+		"half the instructions": w.corruptResources(func(r *xdr.SorobanResources) { r.Instructions /= 2 }),
+		"most instructions":     w.corruptResources(func(r *xdr.SorobanResources) { r.Instructions = r.Instructions / 10 * 9 }),
+		"few write bytes":       w.corruptResources(func(r *xdr.SorobanResources) { r.WriteBytes = 10 }),
+		"instance read only": w.corruptResources(func(r *xdr.SorobanResources) {
 			r.Footprint.ReadOnly = append(r.Footprint.ReadOnly, r.Footprint.ReadWrite...)
 			r.Footprint.ReadWrite = nil
 		}),
-		"code missing":        w.spoilResources(func(r *xdr.SorobanResources) { r.Footprint.ReadOnly = nil }),
-		"empty footprint":     w.spoilResources(func(r *xdr.SorobanResources) { r.Footprint = xdr.LedgerFootprint{} }),
+		"code missing":        w.corruptResources(func(r *xdr.SorobanResources) { r.Footprint.ReadOnly = nil }),
+		"empty footprint":     w.corruptResources(func(r *xdr.SorobanResources) { r.Footprint = xdr.LedgerFootprint{} }),
 		"another's restore":   func(r *host.InvokeRequest) { r.RestoredRWIndices = []uint32{0} },
 		"restore out of list": func(r *host.InvokeRequest) { r.RestoredRWIndices = []uint32{9} },
 	}) {
-		for _, source := range []xdr.AccountId{w.admin, w.stranger} {
-			w.name("%s, source %s", name, w.who(source))
-			if r, ok := w.propose(fn, source); ok {
+		for _, source := range []xdr.AccountId{w.admin, w.otherAccount} {
+			w.label("%s, source %s", name, w.randomAccount(source))
+			if r, ok := w.simulateForInvoke(fn, source); ok {
 				spoil(&r)
-				w.dry(r)
+				w.invokeWithoutApply(r)
 			}
 		}
 	}

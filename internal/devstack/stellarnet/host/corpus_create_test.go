@@ -7,7 +7,7 @@ import (
 )
 
 // uploads are of code that is fine, known already, broken, or too large.
-func (w *world) uploads() {
+func (w *scenario) uploads() {
 	code := contract.Wasm()
 	empty := []byte("\x00asm\x01\x00\x00\x00")
 	for name, wasm := range sorted(map[string][]byte{
@@ -22,13 +22,13 @@ func (w *world) uploads() {
 		"code with a custom section": append(append([]byte(nil), code...),
 			0, 8, 4, 'n', 'o', 't', 'e', byte(w.rng.Uint32()), byte(w.rng.Uint32()), byte(w.rng.Uint32())),
 	}) {
-		w.name("upload %s", name)
-		w.try(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}, w.admin)
+		w.label("upload %s", name)
+		w.simulateAndInvoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}, w.admin)
 	}
 }
 
 // creations are of contracts with a constructor, right and wrong.
-func (w *world) creations() {
+func (w *scenario) creations() {
 	hash := xdr.Hash(w.hash())
 	for name, change := range sorted(map[string]func(*xdr.CreateContractArgsV2){
 		"the same once more":  func(*xdr.CreateContractArgsV2) {},
@@ -45,7 +45,7 @@ func (w *world) creations() {
 		},
 		"code that is not there": func(a *xdr.CreateContractArgsV2) { w.salt(a).Executable.WasmHash = &hash },
 		"in another's name": func(a *xdr.CreateContractArgsV2) {
-			w.salt(a).ContractIdPreimage.FromAddress.Address = accountAddress(w.stranger)
+			w.salt(a).ContractIdPreimage.FromAddress.Address = accountAddress(w.otherAccount)
 		},
 		"in a contract's name": func(a *xdr.CreateContractArgsV2) {
 			w.salt(a).ContractIdPreimage.FromAddress.Address = contractAddress(w.contract)
@@ -53,36 +53,36 @@ func (w *world) creations() {
 	}) {
 		fn := w.creation()
 		change(fn.CreateContractV2)
-		w.name("create: %s", name)
-		w.try(fn, w.admin)
+		w.label("create: %s", name)
+		w.simulateAndInvoke(fn, w.admin)
 	}
 	v1 := w.creation().CreateContractV2
 	w.salt(v1)
-	w.name("create without constructor arguments in the first form")
-	w.try(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeCreateContract, CreateContract: &xdr.CreateContractArgs{
+	w.label("create without constructor arguments in the first form")
+	w.simulateAndInvoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeCreateContract, CreateContract: &xdr.CreateContractArgs{
 		ContractIdPreimage: v1.ContractIdPreimage, Executable: v1.Executable,
 	}}, w.admin)
 }
 
-func (w *world) salt(a *xdr.CreateContractArgsV2) *xdr.CreateContractArgsV2 {
+func (w *scenario) salt(a *xdr.CreateContractArgsV2) *xdr.CreateContractArgsV2 {
 	a.ContractIdPreimage.FromAddress.Salt = w.hash()
 	return a
 }
 
 // assets calls the host's own contract, which moves balances of accounts,
 // trustlines and contracts.
-func (w *world) assets(asset xdr.Asset) {
+func (w *scenario) assets(asset xdr.Asset) {
 	preimage := xdr.ContractIdPreimage{Type: xdr.ContractIdPreimageTypeContractIdPreimageFromAsset, FromAsset: &asset}
 	token := w.deployed
 	token.contract = contractID(w.t, preimage)
-	w.name("create the contract of %s", asset.StringCanonical())
+	w.label("create the contract of %s", asset.StringCanonical())
 	create := xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeCreateContract, CreateContract: &xdr.CreateContractArgs{
 		ContractIdPreimage: preimage,
 		Executable:         xdr.ContractExecutable{Type: xdr.ContractExecutableTypeContractExecutableStellarAsset},
 	}}
-	w.try(create, w.admin)
-	w.try(create, w.admin)
-	admin, stranger, tenant := addressVal(w.admin), addressVal(w.stranger), contractVal(w.contract)
+	w.simulateAndInvoke(create, w.admin)
+	w.simulateAndInvoke(create, w.admin)
+	admin, stranger, tenant := addressVal(w.admin), addressVal(w.otherAccount), contractVal(w.contract)
 	for _, c := range []struct {
 		name string
 		args []xdr.ScVal
@@ -106,17 +106,17 @@ func (w *world) assets(asset xdr.Asset) {
 		{"clawback", []xdr.ScVal{tenant, i128Val(1)}},
 		{"set_admin", []xdr.ScVal{tenant}},
 	} {
-		w.name("%s of %s", c.name, asset.StringCanonical())
-		w.try(token.call(c.name, c.args...), w.admin)
+		w.label("%s of %s", c.name, asset.StringCanonical())
+		w.simulateAndInvoke(token.call(c.name, c.args...), w.admin)
 	}
 }
 
-// trust gives the stranger a trustline.
-func (w *world) trust(asset xdr.Asset) {
+// trustline gives the stranger a trustline.
+func (w *scenario) trustline(asset xdr.Asset) {
 	w.put(w.t, xdr.LedgerEntry{Data: xdr.LedgerEntryData{
 		Type: xdr.LedgerEntryTypeTrustline,
 		TrustLine: &xdr.TrustLineEntry{
-			AccountId: w.stranger, Asset: asset.ToTrustLineAsset(), Limit: 1 << 60,
+			AccountId: w.otherAccount, Asset: asset.ToTrustLineAsset(), Limit: 1 << 60,
 			Flags: xdr.Uint32(xdr.TrustLineFlagsAuthorizedFlag),
 		},
 	}})

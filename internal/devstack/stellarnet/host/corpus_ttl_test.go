@@ -9,92 +9,92 @@ import (
 )
 
 // footprintRequests simulates both footprint operations on keys of every state.
-func (w *world) footprintRequests() {
+func (w *scenario) footprintRequests() {
 	missing := encode(w.t, xdr.LedgerKey{Type: xdr.LedgerEntryTypeContractCode, ContractCode: &xdr.LedgerKeyContractCode{Hash: w.hash()}})
 	account := encode(w.t, xdr.LedgerKey{Type: xdr.LedgerEntryTypeAccount, Account: &xdr.LedgerKeyAccount{AccountId: w.admin}})
-	own := w.keys(w.t)
+	ownKeys := w.keys(w.t)
 	for name, keys := range sorted(map[string][][]byte{
-		"both keys":   own,
-		"instance":    own[:1],
-		"code":        own[1:],
+		"both keys":   ownKeys,
+		"instance":    ownKeys[:1],
+		"code":        ownKeys[1:],
 		"no key":      {},
 		"missing key": {missing},
-		"some":        {own[0], missing},
+		"some":        {ownKeys[0], missing},
 		"account":     {account},
-		"twice":       {own[0], own[0]},
+		"twice":       {ownKeys[0], ownKeys[0]},
 	}) {
 		for _, extendTo := range []uint32{0, 1, w.rng.Uint32N(3_110_400), 3_110_399, 3_110_400, 1<<32 - 1} {
-			w.name("extend %s by %d at %d", name, extendTo, w.sequence)
+			w.label("extend %s by %d at %d", name, extendTo, w.sequence)
 			_, _ = w.host.SimulateExtendTTL(w.t.Context(), w.lookup, host.FootprintRequest{Ledger: w.now(), Keys: keys, ExtendTo: extendTo})
 		}
-		w.name("restore %s at %d", name, w.sequence)
+		w.label("restore %s at %d", name, w.sequence)
 		_, _ = w.host.SimulateRestore(w.t.Context(), w.lookup, host.FootprintRequest{Ledger: w.now(), Keys: keys})
 	}
 }
 
 // archived runs calls on a contract whose life is over, with its restoration
 // and without, and in the last ledger before.
-func (w *world) archived() {
+func (w *scenario) archived() {
 	fn := w.call("set_status", u32Val(1))
 	_, liveUntil, err := w.lookup(w.keys(w.t)[0])
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.sequence = *liveUntil
-	w.name("last ledger of its life")
-	if r, ok := w.propose(fn, w.admin); ok {
-		w.dry(r)
-		w.pass(1)
-		w.name("one ledger too late")
+	w.label("last ledger of its life")
+	if r, ok := w.simulateForInvoke(fn, w.admin); ok {
+		w.invokeWithoutApply(r)
+		w.advanceLedgers(1)
+		w.label("one ledger too late")
 		w.refresh(&r)
-		w.dry(r)
+		w.invokeWithoutApply(r)
 	}
 	w.footprintRequests()
-	w.expire()
-	w.name("archived, not restored")
-	if r, ok := w.propose(fn, w.admin); ok {
+	w.expireEntry()
+	w.label("archived, not restored")
+	if r, ok := w.simulateForInvoke(fn, w.admin); ok {
 		restored := slices.Clone(r.RestoredRWIndices)
 		r.RestoredRWIndices = nil
-		w.dry(r)
-		w.name("archived, one of two restored")
+		w.invokeWithoutApply(r)
+		w.label("archived, one of two restored")
 		r.RestoredRWIndices = restored[:1]
-		w.dry(r)
-		w.name("archived and restored")
+		w.invokeWithoutApply(r)
+		w.label("archived and restored")
 		r.RestoredRWIndices = restored
 		w.invoke(w.t, r)
 	}
-	w.name("restored before")
-	w.try(fn, w.admin)
+	w.label("restored before")
+	w.simulateAndInvoke(fn, w.admin)
 }
 
 // fees asks both formulas with numbers from small to absurd.
-func (w *world) fees() {
-	w.name("footprint for fees")
-	r, ok := w.propose(w.call("set_status", u32Val(0)), w.admin)
+func (w *scenario) fees() {
+	w.label("footprint for fees")
+	r, ok := w.simulateForInvoke(w.call("set_status", u32Val(0)), w.admin)
 	if !ok {
 		w.t.Fatal("refused")
 	}
 	for range 12 {
-		w.spoilResources(func(res *xdr.SorobanResources) {
+		w.corruptResources(func(res *xdr.SorobanResources) {
 			res.Instructions = xdr.Uint32(w.magnitude())
 			res.DiskReadBytes = xdr.Uint32(w.magnitude())
 			res.WriteBytes = xdr.Uint32(w.magnitude())
 		})(&r)
-		w.name("resource fee")
+		w.label("resource fee")
 		if _, err := w.host.ResourceFee(w.t.Context(), w.lookup, host.ResourceFeeRequest{
 			Ledger: w.now(), Resources: r.Resources, TransactionSize: w.magnitude() % 132_096,
 			EventsBytes: w.magnitude() % 16_384, ArchivedRestored: w.rng.Uint32N(4),
 		}); err != nil {
 			w.t.Fatal(err)
 		}
-		w.name("rent fee")
+		w.label("rent fee")
 		if _, err := w.host.RentFee(w.t.Context(), w.lookup, w.now(), w.rentChanges()); err != nil {
 			w.t.Fatal(err)
 		}
 	}
 }
 
-func (w *world) rentChanges() []host.RentChange {
+func (w *scenario) rentChanges() []host.RentChange {
 	changes := make([]host.RentChange, w.rng.IntN(5))
 	for i := range changes {
 		size, old := w.magnitude()%65_536, w.sequence+w.rng.Uint32N(1_000_000)
@@ -108,4 +108,4 @@ func (w *world) rentChanges() []host.RentChange {
 }
 
 // magnitude is as likely to have two digits as nine.
-func (w *world) magnitude() uint32 { return w.rng.Uint32() >> (2 + w.rng.IntN(30)) }
+func (w *scenario) magnitude() uint32 { return w.rng.Uint32() >> (2 + w.rng.IntN(30)) }

@@ -11,22 +11,22 @@ import (
 )
 
 // documents shows XDR of many types as JSON.
-func (w *world) documents() {
+func (w *scenario) documents() {
 	for range 40 {
-		w.name("value as JSON")
-		w.document("ScVal", encode(w.t, w.value(3)))
+		w.label("value as JSON")
+		w.document("ScVal", encode(w.t, w.randomValue(3)))
 	}
-	for _, c := range slices.Clone(w.tape.Cases) {
+	for _, c := range slices.Clone(w.recorder.Cases) {
 		if w.rng.IntN(12) > 0 {
 			continue
 		}
 		for _, e := range c.Entries[:min(2, len(c.Entries))] {
-			w.name("looked-up key as JSON")
+			w.label("looked-up key as JSON")
 			w.document("LedgerKey", []byte(e.Key))
 		}
 	}
-	w.name("what a simulation answers as JSON")
-	sim := w.record(w.call("set_admin", addressVal(w.stranger)), w.stranger)
+	w.label("what a simulation answers as JSON")
+	sim := w.simulateRecording(w.call("set_admin", addressVal(w.otherAccount)), w.otherAccount)
 	w.document("SorobanTransactionData", sim.TransactionData)
 	w.document("SorobanAuthorizationEntry", sim.Auth[0])
 	w.document("ContractEvent", sim.Events[0])
@@ -34,21 +34,21 @@ func (w *world) documents() {
 	for _, event := range sim.DiagnosticEvents {
 		w.document("DiagnosticEvent", event)
 	}
-	for _, bad := range [][]byte{nil, {0, 0, 0}, {0, 0, 0, 1, 0}, {0, 0, 0, 99}, nested(501)} {
-		w.name("no value as JSON")
+	for _, bad := range [][]byte{nil, {0, 0, 0}, {0, 0, 0, 1, 0}, {0, 0, 0, 99}, nestedXDR(501)} {
+		w.label("no value as JSON")
 		w.document("ScVal", bad)
 	}
-	w.name("no type")
+	w.label("no type")
 	w.document("ScValue", nil)
 }
 
 // document ignores refusals: they are recorded like answers.
-func (w *world) document(typeName string, value []byte) {
+func (w *scenario) document(typeName string, value []byte) {
 	_, _ = w.host.XDRToJSON(w.t.Context(), typeName, value)
 }
 
-// value is of any kind that a contract may pass around.
-func (w *world) value(depth int) xdr.ScVal {
+// randomValue is of any kind that a contract may pass around.
+func (w *scenario) randomValue(depth int) xdr.ScVal {
 	hash, n := w.hash(), w.rng.Uint64()>>w.rng.UintN(64)
 	text := []string{"", "tenant", "Zürich", "a\"b\\c\n\x00\x7f\xff", "\u2028"}[w.rng.IntN(5)]
 	str, yes, code := xdr.ScString(text), n%2 == 0, xdr.Uint32(n)
@@ -70,14 +70,14 @@ func (w *world) value(depth int) xdr.ScVal {
 		return leaves[w.rng.IntN(len(leaves))]
 	}
 	if w.rng.IntN(2) == 0 {
-		return vecVal(w.value(depth-1), w.value(depth-1))
+		return vecVal(w.randomValue(depth-1), w.randomValue(depth-1))
 	}
-	return mapVal(pair("a", w.value(depth-1)), pair("b", w.value(depth-1)))
+	return mapVal(pair("a", w.randomValue(depth-1)), pair("b", w.randomValue(depth-1)))
 }
 
 // frames are requests that are none.
-func (w *world) frames() {
-	good := w.tape.Cases[0]
+func (w *scenario) frames() {
+	good := w.recorder.Cases[0]
 	for _, export := range []string{"simulate", "invoke", "simulate_extend_ttl", "simulate_restore", "resource_fee", "rent_fee", "xdr_to_json"} {
 		for name, request := range sorted(map[string][]byte{
 			"no frame":        nil,
@@ -85,21 +85,21 @@ func (w *world) frames() {
 			"a frame too far": append(slices.Clone(good.Request), 0),
 			"a header":        good.Request[:52],
 		}) {
-			w.name("%s", name)
+			w.label("%s", name)
 			// What is refused is recorded all the same.
-			_ = w.tape.Raw(w.t.Context(), w.lookup, export, request)
+			_ = w.recorder.CallRaw(w.t.Context(), w.lookup, export, request)
 		}
 	}
-	w.name("settings")
-	if err := w.tape.Raw(w.t.Context(), w.lookup, "default_settings", nil); err != nil {
+	w.label("settings")
+	if err := w.recorder.CallRaw(w.t.Context(), w.lookup, "default_settings", nil); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func hashVal(h [32]byte) xdr.ScVal { return bytesVal(h[:]) }
 
-// deepVal nests vectors.
-func deepVal(depth int) xdr.ScVal {
+// nestedVal nests vectors.
+func nestedVal(depth int) xdr.ScVal {
 	v := u32Val(1)
 	for range depth {
 		v = vecVal(v)
@@ -118,4 +118,4 @@ func sorted[V any](m map[string]V) iter.Seq2[string, V] {
 	}
 }
 
-var _ host.Host = (*host.Tape)(nil)
+var _ host.Host = (*host.Recorder)(nil)

@@ -6,55 +6,55 @@ import (
 	"testing"
 )
 
-// Tape is a Host that keeps what crossed the boundary in each call. An error of
+// Recorder is a Host that keeps what crossed the boundary in each call. An error of
 // its methods is the host's refusal, and recorded; others end the test.
-type Tape struct {
-	calls
+type Recorder struct {
+	hostCalls
 	t     testing.TB
 	host  *pool
-	Cases []Case
-	// Name is given to the cases of the calls that follow, with a number.
-	Name string
+	Cases []RecordedCall
+	// Label is given to the cases of the calls that follow, with a number.
+	Label string
 }
 
-// Case is one call: the request, the entries that were looked up, and the answer.
-type Case struct {
+// RecordedCall is one call: the request, the entries that were looked up, and the answer.
+type RecordedCall struct {
 	Name, Export string
 	Request      []byte
-	Entries      []Entry
+	Entries      []LookedUpEntry
 	Answer       []byte
 }
 
-// Entry is the answer to one look-up.
-type Entry struct {
+// LookedUpEntry is the answer to one look-up.
+type LookedUpEntry struct {
 	Key string
 	// Frame is what crosses the boundary; empty where there is no entry.
 	Frame string
 }
 
-// NewTape records the calls of h, which New has made.
-func NewTape(t testing.TB, h Host) *Tape {
+// NewRecorder records the calls of h, which New has made.
+func NewRecorder(t testing.TB, h Host) *Recorder {
 	t.Helper()
-	tape := &Tape{t: t, host: poolOf(t, h)}
-	tape.calls = calls{to: tape}
-	return tape
+	recorder := &Recorder{t: t, host: poolOf(t, h)}
+	recorder.hostCalls = hostCalls{caller: recorder}
+	return recorder
 }
 
 func poolOf(t testing.TB, h Host) *pool {
 	t.Helper()
-	own, ok := h.(*pool)
+	instances, ok := h.(*pool)
 	if !ok {
 		t.Fatalf("the host is a %T", h)
 	}
-	return own
+	return instances
 }
 
 // Close implements Host and leaves the host open.
-func (t *Tape) Close(context.Context) error { return nil }
+func (t *Recorder) Close(context.Context) error { return nil }
 
-func (t *Tape) call(ctx context.Context, lookup LookupFunc, export string, request []byte) (*decoder, error) {
-	c := Case{Name: fmt.Sprintf("%04d %s", len(t.Cases), t.Name), Export: export, Request: request}
-	answer, err := t.host.answer(ctx, func(key []byte) ([]byte, *uint32, error) {
+func (t *Recorder) call(ctx context.Context, lookup LookupFunc, export string, request []byte) (*decoder, error) {
+	c := RecordedCall{Name: fmt.Sprintf("%04d %s", len(t.Cases), t.Label), Export: export, Request: request}
+	answer, err := t.host.callModule(ctx, func(key []byte) ([]byte, *uint32, error) {
 		entry, liveUntil, err := lookup(key)
 		c.Entries = append(c.Entries, entryOf(key, entry, liveUntil))
 		return entry, liveUntil, err
@@ -64,33 +64,33 @@ func (t *Tape) call(ctx context.Context, lookup LookupFunc, export string, reque
 	}
 	c.Answer = answer
 	t.Cases = append(t.Cases, c)
-	return content(answer)
+	return answerBody(answer)
 }
 
-func entryOf(key, entry []byte, liveUntil *uint32) Entry {
+func entryOf(key, entry []byte, liveUntil *uint32) LookedUpEntry {
 	if entry == nil {
-		return Entry{Key: string(key)}
+		return LookedUpEntry{Key: string(key)}
 	}
 	var e encoder
 	e.optionU32(liveUntil)
 	e.bytes(entry)
-	return Entry{Key: string(key), Frame: string(e.b)}
+	return LookedUpEntry{Key: string(key), Frame: string(e.b)}
 }
 
-// Raw makes a call of any bytes.
-func (t *Tape) Raw(ctx context.Context, lookup LookupFunc, export string, request []byte) error {
+// CallRaw makes a call of any bytes.
+func (t *Recorder) CallRaw(ctx context.Context, lookup LookupFunc, export string, request []byte) error {
 	_, err := t.call(ctx, lookup, export, request)
 	return err
 }
 
-// Replay runs a case on the entries that were looked up when it was recorded.
-func Replay(t testing.TB, h Host, c Case) ([]byte, error) {
+// ReplayCall runs a case on the entries that were looked up when it was recorded.
+func ReplayCall(t testing.TB, h Host, c RecordedCall) ([]byte, error) {
 	t.Helper()
 	entries := make(map[string]string, len(c.Entries))
 	for _, e := range c.Entries {
 		entries[e.Key] = e.Frame
 	}
-	return poolOf(t, h).answer(t.Context(), func(key []byte) ([]byte, *uint32, error) {
+	return poolOf(t, h).callModule(t.Context(), func(key []byte) ([]byte, *uint32, error) {
 		frame, known := entries[string(key)]
 		if !known {
 			return nil, nil, fmt.Errorf("asked for an entry that the recording did not ask for: %x", key)
@@ -105,21 +105,21 @@ func Replay(t testing.TB, h Host, c Case) ([]byte, error) {
 			liveUntil = &l
 		}
 		entry := d.bytes()
-		return entry, liveUntil, d.end()
+		return entry, liveUntil, d.finish()
 	}, c.Export, c.Request)
 }
 
-// Show decodes an answer for people, field by field.
-func Show(export string, answer []byte) string {
-	d, err := content(answer)
+// FormatAnswer decodes an answer for people, field by field.
+func FormatAnswer(export string, answer []byte) string {
+	d, err := answerBody(answer)
 	if err != nil {
 		return "refused: " + err.Error()
 	}
 	switch export {
 	case "invoke":
-		return fmt.Sprintf("%+v", d.invoked())
+		return fmt.Sprintf("%+v", d.invokeResult())
 	case "simulate", "simulate_extend_ttl", "simulate_restore":
-		return fmt.Sprintf("%+v", d.simulated())
+		return fmt.Sprintf("%+v", d.simulateResult())
 	case "xdr_to_json":
 		return string(d.bytes())
 	default:
@@ -129,8 +129,8 @@ func Show(export string, answer []byte) string {
 
 // EncodeCorpus frames cases as rust/src/test_native.rs reads them: the entries
 // that cases share once, and no answers.
-func EncodeCorpus(cases []Case) []byte {
-	index := map[Entry]uint32{}
+func EncodeCorpus(cases []RecordedCall) []byte {
+	index := map[LookedUpEntry]uint32{}
 	var shared, body encoder
 	for _, c := range cases {
 		body.bytes([]byte(c.Name))
@@ -138,8 +138,8 @@ func EncodeCorpus(cases []Case) []byte {
 		body.bytes(c.Request)
 		body.count(len(c.Entries))
 		for _, entry := range c.Entries {
-			i, known := index[entry]
-			if !known {
+			i, indexByKey := index[entry]
+			if !indexByKey {
 				i = uint32(len(index))
 				index[entry] = i
 				shared.bytes([]byte(entry.Key))
@@ -160,15 +160,15 @@ func EncodeCorpus(cases []Case) []byte {
 }
 
 // DecodeCorpus is the reverse of EncodeCorpus.
-func DecodeCorpus(b []byte) ([]Case, error) {
+func DecodeCorpus(b []byte) ([]RecordedCall, error) {
 	d := &decoder{b: b}
-	var shared []Entry
+	var shared []LookedUpEntry
 	for n := d.u32(); n > 0 && d.err == nil; n-- {
-		shared = append(shared, Entry{Key: string(d.bytes()), Frame: string(d.option())})
+		shared = append(shared, LookedUpEntry{Key: string(d.bytes()), Frame: string(d.option())})
 	}
-	var cases []Case
+	var cases []RecordedCall
 	for n := d.u32(); n > 0 && d.err == nil; n-- {
-		c := Case{Name: string(d.bytes()), Export: string(d.bytes()), Request: d.bytes()}
+		c := RecordedCall{Name: string(d.bytes()), Export: string(d.bytes()), Request: d.bytes()}
 		for n := d.u32(); n > 0 && d.err == nil; n-- {
 			i := d.u32()
 			if int(i) >= len(shared) {
@@ -178,12 +178,12 @@ func DecodeCorpus(b []byte) ([]Case, error) {
 		}
 		cases = append(cases, c)
 	}
-	return cases, d.end()
+	return cases, d.finish()
 }
 
 // DecodeAnswers reads what the native run wrote.
 func DecodeAnswers(b []byte) ([][]byte, error) {
 	d := &decoder{b: b}
 	answers := d.list()
-	return answers, d.end()
+	return answers, d.finish()
 }

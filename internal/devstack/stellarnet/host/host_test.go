@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract/wasmtest"
 )
 
-func TestWasm_IsBuiltFromTheseSources(t *testing.T) {
+func TestWasm_MatchesSourceDigest(t *testing.T) {
 	t.Parallel()
 	wasmtest.AssertCurrent(t, "rust", "host.wasm")
 }
@@ -39,7 +39,7 @@ func TestHost_Invoke(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		var got xdr.ScVal
-		decode(t, d.run(t, d.call("tenant"), d.stranger).Result, &got)
+		decode(t, d.run(t, d.call("tenant"), d.otherAccount).Result, &got)
 		if b, ok := got.GetBytes(); !ok || string(b) != string(d.tenant) {
 			t.Errorf("tenant is %v", got)
 		}
@@ -55,7 +55,7 @@ func TestHost_Invoke(t *testing.T) {
 			}
 		}
 		var got xdr.ScVal
-		decode(t, d.run(t, d.call("status"), d.stranger).Result, &got)
+		decode(t, d.run(t, d.call("status"), d.otherAccount).Result, &got)
 		if u, ok := got.GetU32(); !ok || uint32(u) != contract.StatusArchived {
 			t.Errorf("status is %v", got)
 		}
@@ -65,7 +65,7 @@ func TestHost_Invoke(t *testing.T) {
 		d := deploy(t)
 		fn := d.call("set_status", u32Val(contract.StatusArchived))
 		// Recording answers that the admin has to sign, which nobody does.
-		r := d.request(t, fn, d.stranger, d.simulate(t, fn, d.stranger))
+		r := d.request(t, fn, d.otherAccount, d.simulate(t, fn, d.otherAccount))
 		r.Auth = nil
 		res := d.invoke(t, r)
 		if !strings.Contains(res.Error, "Error(Auth, InvalidAction)") || res.ErrorIsResource {
@@ -80,8 +80,8 @@ func TestHost_Invoke(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		fn := d.call("tenant")
-		sim := d.simulate(t, fn, d.stranger)
-		r := d.request(t, fn, d.stranger, sim)
+		sim := d.simulate(t, fn, d.otherAccount)
+		r := d.request(t, fn, d.otherAccount, sim)
 		resources := transactionData(t, sim.TransactionData).Resources
 		resources.Instructions /= 2
 		r.Resources = encode(t, resources)
@@ -92,9 +92,9 @@ func TestHost_Invoke(t *testing.T) {
 	t.Run("RestoresArchivedEntries", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
-		d.expire()
+		d.expireEntry()
 		fn := d.call("tenant")
-		r := d.request(t, fn, d.stranger, d.simulate(t, fn, d.stranger))
+		r := d.request(t, fn, d.otherAccount, d.simulate(t, fn, d.otherAccount))
 		if len(r.RestoredRWIndices) != 2 {
 			t.Fatalf("restores %v, want instance and code", r.RestoredRWIndices)
 		}
@@ -112,7 +112,7 @@ func TestHost_Invoke(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		fn := d.call("tenant")
-		r := d.request(t, fn, d.stranger, d.simulate(t, fn, d.stranger))
+		r := d.request(t, fn, d.otherAccount, d.simulate(t, fn, d.otherAccount))
 		r.Entries = r.Entries[1:]
 		if _, err := d.host.Invoke(t.Context(), d.lookup, r); err == nil {
 			t.Error("no error")
@@ -145,8 +145,8 @@ func TestHost_Simulate(t *testing.T) {
 		d := deploy(t)
 		fn := d.call("set_status", u32Val(contract.StatusArchived))
 		for source, want := range map[*xdr.AccountId]xdr.SorobanCredentialsType{
-			&d.admin:    xdr.SorobanCredentialsTypeSorobanCredentialsSourceAccount,
-			&d.stranger: xdr.SorobanCredentialsTypeSorobanCredentialsAddress,
+			&d.admin:        xdr.SorobanCredentialsTypeSorobanCredentialsSourceAccount,
+			&d.otherAccount: xdr.SorobanCredentialsTypeSorobanCredentialsAddress,
 		} {
 			sim := d.simulate(t, fn, *source)
 			if len(sim.Auth) != 1 {
@@ -164,7 +164,7 @@ func TestHost_Simulate(t *testing.T) {
 		d := deploy(t)
 		fn := d.call("set_status", u32Val(contract.StatusArchived))
 		sim, err := d.host.Simulate(t.Context(), d.lookup, host.SimulateRequest{
-			Ledger: d.now(), HostFunction: encode(t, fn), Source: encode(t, d.stranger), Auth: [][]byte{},
+			Ledger: d.now(), HostFunction: encode(t, fn), Source: encode(t, d.otherAccount), Auth: [][]byte{},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -189,7 +189,7 @@ func TestHost_Simulate(t *testing.T) {
 	t.Run("PricesWithTheHostsFormula", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
-		sim := d.simulate(t, d.call("tenant"), d.stranger)
+		sim := d.simulate(t, d.call("tenant"), d.otherAccount)
 		data := transactionData(t, sim.TransactionData)
 		if int64(data.ResourceFee) != sim.MinResourceFee {
 			t.Errorf("resource fee %d, minimum %d", data.ResourceFee, sim.MinResourceFee)
@@ -236,7 +236,7 @@ func TestHost_SimulateExtendTTL(t *testing.T) {
 	t.Run("RestoresArchivedKeysFirst", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
-		d.expire()
+		d.expireEntry()
 		sim := extend(t, d, 3_000_000)
 		if sim.RestorePreamble == nil || sim.RestoreMinFee <= 0 {
 			t.Errorf("no restoration, fee %d", sim.RestoreMinFee)
@@ -247,7 +247,7 @@ func TestHost_SimulateExtendTTL(t *testing.T) {
 func TestHost_SimulateRestore(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
-	d.expire()
+	d.expireEntry()
 	sim, err := d.host.SimulateRestore(t.Context(), d.lookup, host.FootprintRequest{Ledger: d.now(), Keys: d.keys(t)})
 	if err != nil || sim.Error != "" {
 		t.Fatalf("%v, %s", err, sim.Error)
@@ -323,11 +323,11 @@ func TestHost_Failures(t *testing.T) {
 		_, err := d.host.Simulate(ctx, func(key []byte) ([]byte, *uint32, error) {
 			cancel()
 			return d.lookup(key)
-		}, host.SimulateRequest{Ledger: d.now(), HostFunction: encode(t, d.call("tenant")), Source: encode(t, d.stranger)})
+		}, host.SimulateRequest{Ledger: d.now(), HostFunction: encode(t, d.call("tenant")), Source: encode(t, d.otherAccount)})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
-		d.run(t, d.call("tenant"), d.stranger)
+		d.run(t, d.call("tenant"), d.otherAccount)
 	})
 	t.Run("RefusesAfterClose", func(t *testing.T) {
 		t.Parallel()
@@ -346,15 +346,15 @@ func TestHost_Failures(t *testing.T) {
 	})
 }
 
-func TestHost_RunsConcurrently(t *testing.T) {
+func TestHost_ConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
-	want := d.simulate(t, d.call("tenant"), d.stranger)
+	want := d.simulate(t, d.call("tenant"), d.otherAccount)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 5 {
-				if got := d.simulate(t, d.call("tenant"), d.stranger); string(got.TransactionData) != string(want.TransactionData) {
+				if got := d.simulate(t, d.call("tenant"), d.otherAccount); string(got.TransactionData) != string(want.TransactionData) {
 					t.Error("a simulation differs from the first")
 				}
 			}

@@ -11,12 +11,12 @@ import (
 )
 
 // Bytes above which an instance is not kept after a call.
-const keepMemory = 64 << 20
+const maxReusedMemory = 64 << 20
 
 // instance is the host with a memory of its own. It serves one call at a time.
 type instance struct {
-	module api.Module
-	broken bool
+	module   api.Module
+	unusable bool
 	// Where a panic leaves its message.
 	panicMessage uint32
 }
@@ -37,24 +37,24 @@ func (p *pool) instantiate(ctx context.Context) (*instance, error) {
 }
 
 func (in *instance) reusable() bool {
-	return !in.broken && !in.module.IsClosed() && in.module.Memory().Size() <= keepMemory
+	return !in.unusable && !in.module.IsClosed() && in.module.Memory().Size() <= maxReusedMemory
 }
 
 // call implements caller.
 func (p *pool) call(ctx context.Context, lookup LookupFunc, export string, request []byte) (*decoder, error) {
-	answer, err := p.answer(ctx, lookup, export, request)
+	answer, err := p.callModule(ctx, lookup, export, request)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", export, err)
 	}
-	d, err := content(answer)
+	d, err := answerBody(answer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", export, err)
 	}
 	return d, nil
 }
 
-// content is what follows the answer's first byte, which tells refusals.
-func content(answer []byte) (*decoder, error) {
+// answerBody is what follows the answer's first byte, which tells refusals.
+func answerBody(answer []byte) (*decoder, error) {
 	d := &decoder{b: answer}
 	if d.bool() {
 		return nil, errors.New(string(d.bytes()))
@@ -62,82 +62,82 @@ func content(answer []byte) (*decoder, error) {
 	return d, nil
 }
 
-// answer runs one export on a request.
-func (p *pool) answer(ctx context.Context, lookup LookupFunc, export string, request []byte) ([]byte, error) {
+// callModule runs one export on a request.
+func (p *pool) callModule(ctx context.Context, lookup LookupFunc, export string, request []byte) ([]byte, error) {
 	in, err := p.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer p.release(ctx, in)
 	// Until the call is known to have ended well: it may also panic in lookup.
-	in.broken = true
-	asked := &lookups{get: lookup}
-	answer, err := in.run(context.WithValue(ctx, lookupsKey{}, asked), export, request)
+	in.unusable = true
+	requested := &callLookups{get: lookup}
+	answer, err := in.run(context.WithValue(ctx, lookupsKey{}, requested), export, request)
 	if err != nil {
-		return nil, in.explain(err)
+		return nil, in.addPanicMessage(err)
 	}
-	in.broken = false
+	in.unusable = false
 	// The host goes on after a failed look-up and fails in some other way.
-	if asked.err != nil {
-		return nil, fmt.Errorf("look up a ledger entry: %w", asked.err)
+	if requested.err != nil {
+		return nil, fmt.Errorf("look up a ledger entry: %w", requested.err)
 	}
 	return answer, nil
 }
 
 func (in *instance) run(ctx context.Context, export string, request []byte) ([]byte, error) {
-	at, err := in.put(ctx, request)
+	ptr, err := in.writeBuffer(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	// The callee frees the request.
-	ret, err := in.module.ExportedFunction(export).Call(ctx, uint64(at), uint64(len(request)))
+	ret, err := in.module.ExportedFunction(export).Call(ctx, uint64(ptr), uint64(len(request)))
 	if err != nil {
 		return nil, err
 	}
-	return in.fetch(ctx, ret[0])
+	return in.readAnswer(ctx, ret[0])
 }
 
-// put copies b into a new buffer of the module.
-func (in *instance) put(ctx context.Context, b []byte) (uint32, error) {
-	return put(ctx, in.module, b)
+// writeBuffer copies b into a new buffer of the module.
+func (in *instance) writeBuffer(ctx context.Context, b []byte) (uint32, error) {
+	return writeModuleBuffer(ctx, in.module, b)
 }
 
-func put(ctx context.Context, m api.Module, b []byte) (uint32, error) {
+func writeModuleBuffer(ctx context.Context, m api.Module, b []byte) (uint32, error) {
 	ret, err := m.ExportedFunction("alloc").Call(ctx, uint64(len(b)))
 	if err != nil {
 		return 0, fmt.Errorf("allocate %d bytes: %w", len(b), err)
 	}
-	at := api.DecodeU32(ret[0])
-	if !m.Memory().Write(at, b) {
-		return 0, fmt.Errorf("write %d bytes at %d: out of bounds", len(b), at)
+	ptr := api.DecodeU32(ret[0])
+	if !m.Memory().Write(ptr, b) {
+		return 0, fmt.Errorf("write %d bytes at %d: out of bounds", len(b), ptr)
 	}
-	return at, nil
+	return ptr, nil
 }
 
-// fetch copies an answer and frees it.
-func (in *instance) fetch(ctx context.Context, packed uint64) ([]byte, error) {
-	at, n := unpack(packed)
-	view, ok := in.module.Memory().Read(at, n)
+// readAnswer copies an answer and frees it.
+func (in *instance) readAnswer(ctx context.Context, packed uint64) ([]byte, error) {
+	ptr, n := unpackPointer(packed)
+	view, ok := in.module.Memory().Read(ptr, n)
 	if !ok {
-		return nil, fmt.Errorf("read %d bytes at %d: out of bounds", n, at)
+		return nil, fmt.Errorf("read %d bytes at %d: out of bounds", n, ptr)
 	}
 	answer := append([]byte(nil), view...)
-	if _, err := in.module.ExportedFunction("dealloc").Call(ctx, uint64(at), uint64(n)); err != nil {
+	if _, err := in.module.ExportedFunction("dealloc").Call(ctx, uint64(ptr), uint64(n)); err != nil {
 		return nil, err
 	}
 	return answer, nil
 }
 
-func unpack(packed uint64) (at, n uint32) {
+func unpackPointer(packed uint64) (ptr, n uint32) {
 	return uint32(packed >> 32), uint32(packed) // The two halves.
 }
 
-func pack(at uint32, n int) uint64 {
-	return uint64(at)<<32 | uint64(n)
+func packPointer(ptr uint32, n int) uint64 {
+	return uint64(ptr)<<32 | uint64(n)
 }
 
-// explain adds what a trap does not say, the message of the panic behind it.
-func (in *instance) explain(err error) error {
+// addPanicMessage adds what a trap does not say, the message of the panic behind it.
+func (in *instance) addPanicMessage(err error) error {
 	head, ok := in.module.Memory().Read(in.panicMessage, 4)
 	if !ok {
 		return err
@@ -151,8 +151,8 @@ func (in *instance) explain(err error) error {
 
 type lookupsKey struct{}
 
-// lookups serves the look-ups of one call.
-type lookups struct {
+// callLookups serves the look-ups of one call.
+type callLookups struct {
 	get LookupFunc
 	err error // The first that failed.
 }
@@ -164,8 +164,8 @@ const (
 
 // getEntry is the module's only import.
 func getEntry(ctx context.Context, m api.Module, stack []uint64) {
-	l, _ := ctx.Value(lookupsKey{}).(*lookups) // Every call into the module sets it.
-	found, err := l.find(ctx, m, api.DecodeU32(stack[0]), api.DecodeU32(stack[1]))
+	l, _ := ctx.Value(lookupsKey{}).(*callLookups) // Every call into the module sets it.
+	found, err := l.lookUp(ctx, m, api.DecodeU32(stack[0]), api.DecodeU32(stack[1]))
 	if err != nil {
 		if l.err == nil {
 			l.err = err
@@ -175,16 +175,16 @@ func getEntry(ctx context.Context, m api.Module, stack []uint64) {
 	stack[0] = found
 }
 
-func (l *lookups) find(ctx context.Context, m api.Module, at, n uint32) (uint64, error) {
+func (l *callLookups) lookUp(ctx context.Context, m api.Module, ptr, n uint32) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	if l.get == nil {
 		return 0, errors.New("no LookupFunc was given")
 	}
-	view, ok := m.Memory().Read(at, n)
+	view, ok := m.Memory().Read(ptr, n)
 	if !ok {
-		return 0, fmt.Errorf("read key of %d bytes at %d: out of bounds", n, at)
+		return 0, fmt.Errorf("read key of %d bytes at %d: out of bounds", n, ptr)
 	}
 	// The view is only good until the module runs again.
 	entry, liveUntil, err := l.get(append([]byte(nil), view...))
@@ -194,9 +194,9 @@ func (l *lookups) find(ctx context.Context, m api.Module, at, n uint32) (uint64,
 	var e encoder
 	e.optionU32(liveUntil)
 	e.bytes(entry)
-	buffer, err := put(ctx, m, e.b)
+	buffer, err := writeModuleBuffer(ctx, m, e.b)
 	if err != nil {
 		return 0, err
 	}
-	return pack(buffer, len(e.b)), nil
+	return packPointer(buffer, len(e.b)), nil
 }

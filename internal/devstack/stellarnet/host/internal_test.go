@@ -26,7 +26,7 @@ func open(t *testing.T) *pool {
 	return poolOf(t, h)
 }
 
-func TestDefaultConfigSettings_AreTheHosts(t *testing.T) {
+func TestDefaultConfigSettings_MatchHost(t *testing.T) {
 	d, err := open(t).call(t.Context(), nil, "default_settings", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestDefaultConfigSettings_AreTheHosts(t *testing.T) {
 	}
 }
 
-func TestPool_DiscardsAnInstanceThatPanicked(t *testing.T) {
+func TestPool_DiscardsPanickedInstance(t *testing.T) {
 	t.Parallel()
 	p := open(t)
 	in, err := p.acquire(t.Context())
@@ -57,10 +57,10 @@ func TestPool_DiscardsAnInstanceThatPanicked(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	if err := in.explain(err); !strings.Contains(err.Error(), "out of memory") {
+	if err := in.addPanicMessage(err); !strings.Contains(err.Error(), "out of memory") {
 		t.Errorf("error %v does not tell the panic's message", err)
 	}
-	in.broken = true
+	in.unusable = true
 	p.release(t.Context(), in)
 	if again := <-p.slots; again != nil {
 		t.Error("kept a broken instance")

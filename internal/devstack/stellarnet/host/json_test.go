@@ -33,7 +33,7 @@ func TestHost_XDRToJSON(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := shared(t).XDRToJSON(t.Context(), tt.typeName, encode(t, tt.value))
+			got, err := sharedHost(t).XDRToJSON(t.Context(), tt.typeName, encode(t, tt.value))
 			if err != nil || string(got) != tt.want {
 				t.Errorf("%s, %v, want %s", got, err, tt.want)
 			}
@@ -41,7 +41,7 @@ func TestHost_XDRToJSON(t *testing.T) {
 	}
 }
 
-func TestHost_XDRToJSON_ShowsWhatASimulationAnswers(t *testing.T) {
+func TestHost_XDRToJSON_DecodesSimulationResults(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	sim := d.simulate(t, d.call("set_status", u32Val(contract.StatusArchived)), d.admin)
@@ -76,7 +76,7 @@ func TestHost_XDRToJSON_ShowsWhatASimulationAnswers(t *testing.T) {
 	}
 }
 
-func TestHost_XDRToJSON_Refuses(t *testing.T) {
+func TestHost_XDRToJSON_RejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	void := encode(t, xdr.ScVal{Type: xdr.ScValTypeScvVoid})
 	tests := map[string]struct {
@@ -91,12 +91,12 @@ func TestHost_XDRToJSON_Refuses(t *testing.T) {
 		"TooFewBytes":   {"ScVal", void[:3], "the bytes are no ScVal"},
 		"TooManyBytes":  {"ScVal", append(void[:4:4], 0, 0, 0, 0), "the bytes are no ScVal"},
 		"UnknownMember": {"ScVal", []byte{0xff, 0, 0, 0}, "the bytes are no ScVal"},
-		"TooDeep":       {"ScVal", nested(501), "the bytes are no ScVal"},
+		"TooDeep":       {"ScVal", nestedXDR(501), "the bytes are no ScVal"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := shared(t).XDRToJSON(t.Context(), tt.typeName, tt.xdr)
+			got, err := sharedHost(t).XDRToJSON(t.Context(), tt.typeName, tt.xdr)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || got != nil {
 				t.Errorf("%s, %v, want %q", got, err, tt.want)
 			}
@@ -104,8 +104,8 @@ func TestHost_XDRToJSON_Refuses(t *testing.T) {
 	}
 }
 
-// nested is a vector in a vector, and so on, in XDR.
-func nested(depth int) []byte {
+// nestedXDR is a vector in a vector, and so on, in XDR.
+func nestedXDR(depth int) []byte {
 	const vecOfOne = "\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00\x00\x01"
 	return []byte(strings.Repeat(vecOfOne, depth) + "\x00\x00\x00\x01")
 }

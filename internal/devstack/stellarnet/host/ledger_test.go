@@ -17,42 +17,42 @@ const startSequence = 1000
 
 var networkID = sha256.Sum256([]byte("host test network"))
 
-// ledger is a ledger in memory: enough of one to run contracts on.
-type ledger struct {
-	host     host.Host
-	admin    xdr.AccountId
-	stranger xdr.AccountId
+// testLedger is a ledger in memory: enough of one to run contracts on.
+type testLedger struct {
+	host         host.Host
+	admin        xdr.AccountId
+	otherAccount xdr.AccountId
 
 	mu       sync.Mutex
 	sequence uint32
-	entries  map[string]stored
+	entries  map[string]storedEntry
 }
 
-type stored struct {
+type storedEntry struct {
 	entry     []byte
 	liveUntil *uint32
 }
 
-func newLedger(t testing.TB) *ledger {
+func newLedger(t testing.TB) *testLedger {
 	t.Helper()
-	return newLedgerOn(t, shared(t), xdr.MustAddress("GBRPYHIL2CI3FNQ4BXLFMNDLFJUNPU2HY3ZMFSHONUCEOASW7QC7OX2H"))
+	return newLedgerOn(t, sharedHost(t), xdr.MustAddress("GBRPYHIL2CI3FNQ4BXLFMNDLFJUNPU2HY3ZMFSHONUCEOASW7QC7OX2H"))
 }
 
-func newLedgerOn(t testing.TB, h host.Host, admin xdr.AccountId) *ledger {
+func newLedgerOn(t testing.TB, h host.Host, admin xdr.AccountId) *testLedger {
 	t.Helper()
-	l := &ledger{
-		host:     h,
-		admin:    admin,
-		stranger: xdr.MustAddress("GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"),
-		sequence: startSequence,
-		entries:  map[string]stored{},
+	l := &testLedger{
+		host:         h,
+		admin:        admin,
+		otherAccount: xdr.MustAddress("GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"),
+		sequence:     startSequence,
+		entries:      map[string]storedEntry{},
 	}
 	for _, b := range host.DefaultConfigSettings() {
 		var entry xdr.LedgerEntry
 		decode(t, b, &entry)
 		l.put(t, entry)
 	}
-	for _, id := range []xdr.AccountId{l.admin, l.stranger} {
+	for _, id := range []xdr.AccountId{l.admin, l.otherAccount} {
 		l.put(t, xdr.LedgerEntry{Data: xdr.LedgerEntryData{
 			Type:    xdr.LedgerEntryTypeAccount,
 			Account: &xdr.AccountEntry{AccountId: id, Balance: 100_000_000_000, Thresholds: xdr.Thresholds{1, 0, 0, 0}},
@@ -61,23 +61,23 @@ func newLedgerOn(t testing.TB, h host.Host, admin xdr.AccountId) *ledger {
 	return l
 }
 
-func (l *ledger) put(t testing.TB, entry xdr.LedgerEntry) {
+func (l *testLedger) put(t testing.TB, entry xdr.LedgerEntry) {
 	t.Helper()
 	key, err := entry.LedgerKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.entries[string(encode(t, key))] = stored{entry: encode(t, entry)}
+	l.entries[string(encode(t, key))] = storedEntry{entry: encode(t, entry)}
 }
 
-func (l *ledger) lookup(key []byte) ([]byte, *uint32, error) {
+func (l *testLedger) lookup(key []byte) ([]byte, *uint32, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.entries[string(key)]
 	return s.entry, s.liveUntil, nil
 }
 
-func (l *ledger) now() host.Ledger {
+func (l *testLedger) now() host.Ledger {
 	return host.Ledger{
 		ProtocolVersion: 28,
 		Sequence:        l.sequence,
@@ -87,7 +87,7 @@ func (l *ledger) now() host.Ledger {
 	}
 }
 
-func (l *ledger) simulate(t testing.TB, fn xdr.HostFunction, source xdr.AccountId) host.SimulateResult {
+func (l *testLedger) simulate(t testing.TB, fn xdr.HostFunction, source xdr.AccountId) host.SimulateResult {
 	t.Helper()
 	r, err := l.host.Simulate(t.Context(), l.lookup, host.SimulateRequest{
 		Ledger: l.now(), HostFunction: encode(t, fn), Source: encode(t, source),
@@ -99,7 +99,7 @@ func (l *ledger) simulate(t testing.TB, fn xdr.HostFunction, source xdr.AccountI
 }
 
 // request turns a simulation into the invocation that it predicts.
-func (l *ledger) request(t testing.TB, fn xdr.HostFunction, source xdr.AccountId, sim host.SimulateResult) host.InvokeRequest {
+func (l *testLedger) request(t testing.TB, fn xdr.HostFunction, source xdr.AccountId, sim host.SimulateResult) host.InvokeRequest {
 	t.Helper()
 	if sim.Error != "" {
 		t.Fatalf("simulation failed: %s", sim.Error)
@@ -114,7 +114,7 @@ func (l *ledger) request(t testing.TB, fn xdr.HostFunction, source xdr.AccountId
 			r.RestoredRWIndices = append(r.RestoredRWIndices, uint32(i))
 		}
 	}
-	for _, key := range footprint(data) {
+	for _, key := range footprintOf(data) {
 		k := encode(t, key)
 		entry, liveUntil, _ := l.lookup(k)
 		r.Entries = append(r.Entries, host.EntryWithTTL{Key: k, Entry: entry, LiveUntil: liveUntil})
@@ -123,7 +123,7 @@ func (l *ledger) request(t testing.TB, fn xdr.HostFunction, source xdr.AccountId
 }
 
 // invoke runs and, when it succeeds, applies what has changed.
-func (l *ledger) invoke(t testing.TB, r host.InvokeRequest) host.InvokeResult {
+func (l *testLedger) invoke(t testing.TB, r host.InvokeRequest) host.InvokeResult {
 	t.Helper()
 	res, err := l.host.Invoke(t.Context(), l.lookup, r)
 	if err != nil {
@@ -151,7 +151,7 @@ func (l *ledger) invoke(t testing.TB, r host.InvokeRequest) host.InvokeResult {
 }
 
 // run simulates and invokes, and wants both to succeed.
-func (l *ledger) run(t testing.TB, fn xdr.HostFunction, source xdr.AccountId) host.InvokeResult {
+func (l *testLedger) run(t testing.TB, fn xdr.HostFunction, source xdr.AccountId) host.InvokeResult {
 	t.Helper()
 	res := l.invoke(t, l.request(t, fn, source, l.simulate(t, fn, source)))
 	if res.Error != "" {
@@ -162,7 +162,7 @@ func (l *ledger) run(t testing.TB, fn xdr.HostFunction, source xdr.AccountId) ho
 
 // deployed is a ledger with a tenant's contract on it.
 type deployed struct {
-	*ledger
+	*testLedger
 	contract xdr.ContractId
 	tenant   xdr.ScBytes
 	created  host.InvokeResult
@@ -170,15 +170,15 @@ type deployed struct {
 
 func deploy(t testing.TB) deployed {
 	t.Helper()
-	return deployOn(t, newLedger(t))
+	return deployContract(t, newLedger(t))
 }
 
-func deployOn(t testing.TB, l *ledger) deployed {
+func deployContract(t testing.TB, l *testLedger) deployed {
 	t.Helper()
 	code := contract.Wasm()
 	l.run(t, xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &code}, l.admin)
 
-	d := deployed{ledger: l, tenant: make(xdr.ScBytes, 32)}
+	d := deployed{testLedger: l, tenant: make(xdr.ScBytes, 32)}
 	d.tenant[0] = 7
 	fn := d.creation()
 	d.created = l.run(t, fn, l.admin)
@@ -236,8 +236,8 @@ func (d deployed) keys(t testing.TB) [][]byte {
 	}
 }
 
-// expire lets ledgers pass until everything is archived.
-func (l *ledger) expire() { l.sequence += 3_110_400 }
+// expireEntry lets ledgers pass until everything is archived.
+func (l *testLedger) expireEntry() { l.sequence += 3_110_400 }
 
 func accountAddress(id xdr.AccountId) xdr.ScAddress {
 	return xdr.ScAddress{Type: xdr.ScAddressTypeScAddressTypeAccount, AccountId: &id}
@@ -266,7 +266,7 @@ func transactionData(t testing.TB, b []byte) xdr.SorobanTransactionData {
 	return data
 }
 
-func footprint(data xdr.SorobanTransactionData) []xdr.LedgerKey {
+func footprintOf(data xdr.SorobanTransactionData) []xdr.LedgerKey {
 	f := data.Resources.Footprint
 	return append(append([]xdr.LedgerKey(nil), f.ReadOnly...), f.ReadWrite...)
 }
@@ -287,9 +287,9 @@ func decode(t testing.TB, b []byte, v encoding.BinaryUnmarshaler) {
 	}
 }
 
-// shared is one host for all tests: what is worth testing is that they do not
+// sharedHost is one host for all tests: what is worth testing is that they do not
 // disturb each other.
-func shared(t testing.TB) host.Host {
+func sharedHost(t testing.TB) host.Host {
 	t.Helper()
 	h, err := startHost()
 	if err != nil {

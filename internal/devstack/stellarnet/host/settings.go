@@ -24,7 +24,7 @@ var defaultSettings []byte
 func DefaultConfigSettings() [][]byte {
 	d := &decoder{b: append([]byte(nil), defaultSettings...)}
 	entries := d.list()
-	if err := d.end(); err != nil {
+	if err := d.finish(); err != nil {
 		panic(fmt.Sprintf("settings.bin: %v", err))
 	}
 	return entries

@@ -56,7 +56,7 @@ func (e *encoder) ledger(l Ledger) {
 	e.u32(l.BaseReserve)
 }
 
-var errFrame = errors.New("the host's answer has another form than expected")
+var errMalformedAnswer = errors.New("the host's answer has another form than expected")
 
 // decoder reads zeros after its first error, so that one check at the end does.
 type decoder struct {
@@ -64,9 +64,9 @@ type decoder struct {
 	err error
 }
 
-func (d *decoder) take(n int) []byte {
+func (d *decoder) next(n int) []byte {
 	if d.err != nil || n > len(d.b) {
-		d.b, d.err = nil, errFrame
+		d.b, d.err = nil, errMalformedAnswer
 		return make([]byte, min(n, 8))
 	}
 	head := d.b[:n:n]
@@ -74,11 +74,11 @@ func (d *decoder) take(n int) []byte {
 	return head
 }
 
-func (d *decoder) bool() bool    { return d.take(1)[0] != 0 }
-func (d *decoder) u32() uint32   { return binary.LittleEndian.Uint32(d.take(4)) }
-func (d *decoder) u64() uint64   { return binary.LittleEndian.Uint64(d.take(8)) }
+func (d *decoder) bool() bool    { return d.next(1)[0] != 0 }
+func (d *decoder) u32() uint32   { return binary.LittleEndian.Uint32(d.next(4)) }
+func (d *decoder) u64() uint64   { return binary.LittleEndian.Uint64(d.next(8)) }
 func (d *decoder) i64() int64    { return int64(d.u64()) } // Same bits.
-func (d *decoder) bytes() []byte { return d.take(int(d.u32())) }
+func (d *decoder) bytes() []byte { return d.next(int(d.u32())) }
 
 func (d *decoder) option() []byte {
 	if !d.bool() {
@@ -95,10 +95,10 @@ func (d *decoder) list() [][]byte {
 	return items
 }
 
-// end also refuses bytes that nobody has read.
-func (d *decoder) end() error {
+// finish also refuses bytes that nobody has read.
+func (d *decoder) finish() error {
 	if d.err == nil && len(d.b) > 0 {
-		return errFrame
+		return errMalformedAnswer
 	}
 	return d.err
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// warnInterval is how long a warning is not repeated.
+const warnInterval = time.Hour
+
+// balanceWarner warns before accounts run dry, of each thing once in warnInterval.
+type balanceWarner struct {
+	log       *slog.Logger
+	threshold int64 // Stroops.
+	clock     clock.Clock
+
+	mu                       sync.Mutex // Passes of the reconciler may overlap.
+	lowBalanceAt, disabledAt time.Time  // When it was said last.
+}
+
+// check judges what a look after the channels found; one that was not made says
+// nothing.
+func (w *balanceWarner) check(ctx context.Context, deployer string, report contracts.ChannelReport) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var disabled []string
+	for _, c := range report.Channels {
+		if c.State() == txlog.ChannelDisabled {
+			disabled = append(disabled, c.Address)
+		}
+	}
+	if report.DeployerBalance > 0 && report.DeployerBalance < w.threshold && w.due(&w.lowBalanceAt) {
+		w.log.WarnContext(ctx, "the deployer account runs low: send it lumens before deployments fail", slog.String("account", deployer),
+			slog.String("balance", xlm(report.DeployerBalance)), slog.String("low_balance", xlm(w.threshold)))
+	}
+	if len(disabled) > 0 && w.due(&w.disabledAt) {
+		w.log.WarnContext(ctx, "channel accounts are out of use: tenant-api channels says why", slog.Any("accounts", disabled))
+	}
+}
+
+func (w *balanceWarner) due(last *time.Time) bool {
+	now := w.clock.Now()
+	if !last.IsZero() && now.Sub(*last) < warnInterval {
+		return false
+	}
+	*last = now
+	return true
+}

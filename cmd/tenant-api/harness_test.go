@@ -1,0 +1,402 @@
+//go:build unix
+
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+)
+
+// These tests run the program as a process of its own, against a real PostgreSQL,
+// SMTP server and Soroban host.
+
+var (
+	binary     string
+	sharedHost host.Host
+)
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, "tests of tenant-api:", err)
+		return 1
+	}
+	dir, err := os.MkdirTemp("", "tenant-api-")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary = filepath.Join(dir, "tenant-api")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return fail(fmt.Errorf("build: %w: %s", err, out))
+	}
+	ctx := context.Background()
+	if sharedHost, err = host.New(ctx, host.Options{}); err != nil {
+		return fail(err)
+	}
+	defer func() { _ = sharedHost.Close(ctx) }()
+	return pgtest.Main(m, postgrestest.Migrate)
+}
+
+// testEnv is the platform that a test's processes share.
+type testEnv struct {
+	t    *testing.T
+	pg   *pgx.Conn
+	net  *stellarnet.Network
+	mail *mailcatcher.Catcher
+	env  map[string]string
+
+	deployer string // Its address.
+}
+
+func setup(t *testing.T) *testEnv {
+	t.Helper()
+	t.Parallel()
+	return newTestEnv(t, pgtest.Database(t))
+}
+
+func newTestEnv(t *testing.T, database string) *testEnv {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	w := &testEnv{t: t}
+	var err error
+	if w.net, err = stellarnet.Start(ctx, stellarnet.Options{Host: sharedHost, LedgerClose: 20 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.net.Close() })
+	if w.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.mail.Close() })
+	deployer := keypair.MustRandom()
+	if err := w.net.Fund(deployer.Address(), 100_000*10_000_000); err != nil {
+		t.Fatal(err)
+	}
+	w.deployer = deployer.Address()
+	w.env = map[string]string{
+		"DATABASE_URL":    database,
+		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": w.net.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE": w.net.Passphrase(),
+		"SOROBAN_CONTRACT_DEPLOYER_SECRET": deployer.Seed(),
+		"MAIL_HOST":                        w.mail.SMTPHost(), "MAIL_PORT": strconv.Itoa(w.mail.SMTPPort()), "MAIL_TLS": "none",
+		"MAIL_FROM": "Platform <no-reply@platform.example>", "APP_URL": "https://app.platform.example",
+		"RATE_LIMIT": "1000000",
+	}
+	w.connect()
+	return w
+}
+
+func (w *testEnv) connect() {
+	w.t.Helper()
+	ctx := context.WithoutCancel(w.t.Context())
+	conn, err := pgx.Connect(ctx, w.env["DATABASE_URL"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.pg = conn
+	w.t.Cleanup(func() { _ = conn.Close(ctx) })
+}
+
+func (w *testEnv) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.t.TempDir()}
+	for name, value := range w.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	return cmd
+}
+
+// result is what a command left.
+type result struct {
+	out, err string
+	code     int
+}
+
+func (w *testEnv) run(args ...string) result {
+	w.t.Helper()
+	var out, err bytes.Buffer
+	cmd := w.command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &err
+	failure := cmd.Run()
+	var exit *exec.ExitError
+	if failure != nil && !errors.As(failure, &exit) {
+		w.t.Fatalf("tenant-api %v: %v", args, failure)
+	}
+	return result{out.String(), err.String(), cmd.ProcessState.ExitCode()}
+}
+
+func (w *testEnv) mustRun(args ...string) result {
+	w.t.Helper()
+	r := w.run(args...)
+	if r.code != 0 {
+		w.t.Fatalf("tenant-api %v ended with %d: %s%s", args, r.code, r.out, r.err)
+	}
+	return r
+}
+
+func (w *testEnv) createKey(scope string) string {
+	w.t.Helper()
+	return strings.TrimSpace(w.mustRun("apikey", "create", "--name", "test "+scope, "--scope", scope).out)
+}
+
+// process is a running server.
+type process struct {
+	*exec.Cmd
+	t      *testing.T
+	url    string
+	token  string
+	log    safeBuffer
+	ended  chan struct{}
+	client *http.Client
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+var servingLine = regexp.MustCompile(`msg=(?:serving url=(\S+)|working )`)
+
+// start runs "serve" or "worker" until the test ends.
+func (w *testEnv) start(token string, args ...string) *process {
+	w.t.Helper()
+	if args[0] == "serve" {
+		args = append(args, "--port", "0")
+	}
+	p := &process{Cmd: w.command(args...), t: w.t, token: token, ended: make(chan struct{}), client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+	pipe, err := p.StderrPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		_ = p.Process.Kill() // It may be over already.
+		<-p.ended
+		if w.t.Failed() {
+			w.t.Logf("log of %v:\n%s", args, p.log.String())
+		}
+	})
+	started := make(chan string, 8)
+	go func() {
+		defer close(p.ended)
+		lines := bufio.NewScanner(pipe)
+		for lines.Scan() {
+			_, _ = fmt.Fprintln(&p.log, lines.Text()) // A buffer takes everything.
+			if found := servingLine.FindStringSubmatch(lines.Text()); found != nil {
+				select {
+				case started <- found[1]:
+				default:
+				}
+			}
+		}
+		_ = p.Wait() // How it ended is in the process state.
+	}()
+	select {
+	case p.url = <-started:
+	case <-p.ended:
+		w.t.Fatalf("it ended: %s", p.log.String())
+	case <-time.After(time.Minute):
+		w.t.Fatalf("it does not serve: %s", p.log.String())
+	}
+	return p
+}
+
+// answer is what the API said.
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any
+	text   string
+}
+
+// do sends a request; an error means that no answer came.
+func (p *process) do(method, path string, body any, headers ...string) (answer, error) {
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			return answer{}, err
+		}
+		reader = bytes.NewReader(text)
+	}
+	request, err := http.NewRequest(method, p.url+path, reader)
+	if err != nil {
+		return answer{}, err
+	}
+	if p.token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	got, err := p.client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = got.Body.Close() }()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: got.StatusCode, header: got.Header, text: string(text)}
+	if strings.Contains(got.Header.Get("Content-Type"), "json") {
+		err = json.Unmarshal(text, &a.body)
+	}
+	return a, err
+}
+
+func (p *process) call(method, path string, body any, headers ...string) answer {
+	p.t.Helper()
+	a, err := p.do(method, path, body, headers...)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+// want fails the test when the status is another one.
+func (a answer) want(t *testing.T, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.text)
+	}
+	return a
+}
+
+func (a answer) str(field string) string {
+	s, _ := a.body[field].(string)
+	return s
+}
+
+func clinic(name string) map[string]any {
+	return map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"}
+}
+
+// terminate ends a process as an init system does, and gives its exit code.
+func (p *process) terminate() int {
+	p.t.Helper()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(90 * time.Second):
+		p.t.Fatalf("it does not end: %s", p.log.String())
+	}
+	return p.ProcessState.ExitCode()
+}
+
+// kill ends a process without a warning.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	<-p.ended
+}
+
+func (w *testEnv) count(query string, args ...any) int {
+	w.t.Helper()
+	var n int
+	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query, args...).Scan(&n); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func (w *testEnv) exec(statement string, args ...any) {
+	w.t.Helper()
+	if _, err := w.pg.Exec(context.WithoutCancel(w.t.Context()), statement, args...); err != nil {
+		w.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// waitFor waits for a condition.
+func (w *testEnv) waitFor(name string, condition func() bool) {
+	w.t.Helper()
+	deadline := time.After(2 * time.Minute)
+	for !condition() {
+		select {
+		case <-deadline:
+			w.t.Fatalf("%s did not come about", name)
+		case <-time.After(10 * time.Millisecond): // Between two looks.
+		}
+	}
+}
+
+func (w *testEnv) hasActive(n int) func() bool {
+	return func() bool { return w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`) == n }
+}
+
+// assertInvariants hold for a world in which nothing is under way any more.
+func (w *testEnv) assertInvariants() {
+	w.t.Helper()
+	for what, query := range map[string]string{
+		"unfinished tenants":                `SELECT count(*) FROM tenants WHERE status IN ('PENDING', 'PROVISIONING') OR undo IS NOT NULL OR run_expires_at IS NOT NULL OR job_id IS NOT NULL`,
+		"live tenants without their schema": `SELECT count(*) FROM tenants t WHERE status = 'ACTIVE' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = t.schema_name)`,
+		"schemas of nobody": `SELECT count(*) FROM pg_namespace n WHERE nspname ~ '_[0-9]{13}$' AND NOT EXISTS
+			(SELECT FROM tenants t WHERE t.schema_name = n.nspname AND (t.status = 'ACTIVE' OR t.activated_at IS NOT NULL))`,
+		"tenants with two contracts": `SELECT count(*) FROM (SELECT tenant_id FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' GROUP BY tenant_id HAVING count(*) > 1) x`,
+		"steps that never ended":     `SELECT count(*) FROM provisioning_logs WHERE status IN ('PENDING', 'IN_PROGRESS')`,
+		"open transactions":          `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`,
+	} {
+		if n := w.count(query); n != 0 {
+			w.t.Errorf("%d %s", n, what)
+		}
+	}
+	mails := map[string]bool{}
+	for _, m := range w.mail.Messages() {
+		if !strings.Contains(m.Subject, "could not be set up") {
+			mails[m.MessageID] = true
+		}
+	}
+	if live := w.count(`SELECT count(*) FROM tenants WHERE activated_at IS NOT NULL`); len(mails) != live {
+		w.t.Errorf("%d message ids for %d tenants that went live", len(mails), live)
+	}
+}

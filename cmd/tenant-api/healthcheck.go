@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+)
+
+func (a *app) openapi() *cobra.Command {
+	return &cobra.Command{
+		Use: "openapi", Short: "Print the OpenAPI document of the API", Args: noArgs,
+		RunE: func(_ *cobra.Command, _ []string) error {
+			document, err := api.OpenAPI(apiVersion)
+			if err != nil {
+				return err
+			}
+			_, err = os.Stdout.Write(document)
+			return err
+		},
+	}
+}
+
+func (a *app) healthcheck() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "healthcheck", Short: "Ask the server on this machine whether it is ready", Args: noArgs,
+		Long: "Asks the server on this machine whether it is ready, for containers and init systems. The exit\ncode is 0 when it is.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := config.ReadAPI(a.source)
+			if err != nil {
+				return err
+			}
+			switch settings.Host { // A server on every interface is on loopback too.
+			case "0.0.0.0", "":
+				settings.Host = "127.0.0.1"
+			case "::":
+				settings.Host = "::1"
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Second)
+			defer cancel()
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+settings.Address()+"/readyz", nil)
+			if err != nil {
+				return err
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return fmt.Errorf("no answer from %s; the server does not run there", settings.Address())
+			}
+			defer func() { _ = response.Body.Close() }()
+			text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+			if err != nil {
+				return err
+			}
+			fmt.Println(string(text))
+			if response.StatusCode != http.StatusOK {
+				return exitError{exitFailed}
+			}
+			return nil
+		},
+	}
+	a.bindSettings(cmd, serveFlags[:2]...)
+	return cmd
+}

@@ -1,0 +1,182 @@
+//go:build unix
+
+package main_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// resident is a process's resident memory in MB.
+func (p *process) resident() float64 {
+	p.t.Helper()
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(p.Process.Pid)).Output()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	kb, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return float64(kb) / 1024
+}
+
+// raiseFileLimit lets this process have so many open files, as far as the system permits.
+func raiseFileLimit(t *testing.T, n uint64) int {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = min(limit.Max, n)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	return int(limit.Cur)
+}
+
+// TestServe_EvictsIdleConnections: ten thousand connections that send nothing shut
+// nobody out, and do not make the server grow.
+func TestServe_EvictsIdleConnections(t *testing.T) {
+	w := setup(t)
+	p := w.start(w.createKey("tenants:read"), "serve", "--worker=false")
+	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
+	const wanted = 10_000
+	many := min(wanted, raiseFileLimit(t, wanted+1000)-500)
+	if many < wanted {
+		t.Logf("this system permits %d connections", many)
+	}
+	before := p.resident()
+	address := strings.TrimPrefix(p.url, "http://")
+	for i := range many {
+		conn, err := net.DialTimeout("tcp", address, 30*time.Second)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if i%1000 == 999 {
+			p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
+		}
+	}
+	if after := p.resident(); after > before+40 {
+		t.Errorf("%.0f MB, before %.0f", after, before)
+	}
+}
+
+// TestServe_TimesOutSlowClients: a request that never ends ends all the same.
+func TestServe_TimesOutSlowClients(t *testing.T) {
+	w := setup(t)
+	p := w.start(w.createKey("tenants:write"), "serve", "--worker=false")
+	address := strings.TrimPrefix(p.url, "http://")
+	for name, head := range map[string]string{
+		"Header": "GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"Body": "POST /admin/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + p.token +
+			"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			if _, err := io.WriteString(conn, head); err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(conn)
+			if err != nil {
+				t.Fatalf("the connection was not closed: %v", err)
+			}
+			if line, _, _ := strings.Cut(string(answer), "\r\n"); line != "" && !strings.Contains(line, " 408 ") && !strings.Contains(line, " 400 ") {
+				t.Errorf("it said %q", line)
+			}
+		})
+	}
+}
+
+// TestServe_RejectsMalformedHTTP: what is no HTTP, or hardly, gets a refusal and no more.
+func TestServe_RejectsMalformedHTTP(t *testing.T) {
+	w := setup(t)
+	p := w.start(w.createKey("tenants:write"), "serve", "--worker=false")
+	address := strings.TrimPrefix(p.url, "http://")
+	for name, c := range map[string]struct{ send, status string }{
+		"Garbage":       {"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "400"},
+		"HugeHeader":    {"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 64<<10) + "\r\n\r\n", "431"},
+		"TwoLengths":    {"POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"},
+		"NoHost":        {"GET /livez HTTP/1.1\r\n\r\n", "400"},
+		"InvalidEscape": {"GET /admin/tenants/%zz HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
+		"NULInPath":     {"GET /admin/tenants/%00 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + p.token + "\r\n\r\n", "40"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			go func() { _, _ = io.WriteString(conn, c.send) }() // It may be refused before it is sent.
+			if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if err != nil || !strings.Contains(line, " "+c.status) {
+				t.Errorf("%q, %v", line, err)
+			}
+		})
+	}
+	p.call(http.MethodGet, "/readyz", nil).want(t, http.StatusOK)
+	if strings.Contains(p.log.String(), "panic") {
+		t.Error("it panicked")
+	}
+}
+
+// TestServe_RejectsOversizedBodies in pieces and at once.
+func TestServe_RejectsOversizedBodies(t *testing.T) {
+	w := setup(t)
+	p := w.start(w.createKey("tenants:write"), "serve", "--worker=false")
+	before := p.resident()
+	huge := `{"name":"` + strings.Repeat("a", 50<<20) + `"}`
+	a, err := p.do(http.MethodPost, "/admin/tenants", huge)
+	if err == nil {
+		a.want(t, http.StatusRequestEntityTooLarge)
+	}
+	request, err := http.NewRequest(http.MethodPost, p.url+"/admin/tenants", io.LimitReader(spaceReader{}, 50<<20)) // Chunked.
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+p.token)
+	request.Header.Set("Content-Type", "application/json")
+	if got, err := p.client.Do(request); err == nil {
+		_ = got.Body.Close()
+		if got.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("status %d", got.StatusCode)
+		}
+	}
+	if after := p.resident(); after > before+20 {
+		t.Errorf("%.0f MB, before %.0f", after, before)
+	}
+	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+		t.Error(fmt.Sprint(n, " tenants"))
+	}
+}
+
+type spaceReader struct{}
+
+func (spaceReader) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+)
+
+func (a *app) tenantsMigrate() *cobra.Command {
+	var (
+		o         postgres.TenantMigrationOptions
+		tenantArg string
+	)
+	cmd := &cobra.Command{
+		Use: "migrate [--tenant TENANT]", Short: "Bring the schemas of tenants to the newest version", Args: noArgs,
+		Long: `Brings the schemas of all tenants that have one to the newest version, each in a
+transaction of its own: canaries first, one by one, and when one of them fails no
+other is touched. It can be interrupted and repeated at any time, and run in many
+places at once.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Canary < -1 || o.Concurrency < 0 {
+				return usageError{errors.New("--canary is -1 for none, or more; --concurrency is 1 or more")}
+			}
+			db, err := a.registry(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			if tenantArg != "" {
+				t, err := findTenant(cmd, db, tenantArg)
+				if err != nil {
+					return err
+				}
+				o.TenantID = &t.ID
+			}
+			progress := newProgressBar("tenants")
+			o.Progress = func(p postgres.TenantMigrationProgress) {
+				if p.Err != nil {
+					progress.clear()
+					fmt.Fprintf(os.Stderr, "tenant %s: %s\n", p.TenantID, userMessage(p.Err))
+				}
+				progress.update(p.Done, p.Total)
+			}
+			report, err := db.MigrateTenants(cmd.Context(), o)
+			progress.clear()
+			if err == nil || report.Migrated > 0 || len(report.Failed) > 0 {
+				if o.DryRun {
+					fmt.Printf("Version %d: %d tenants to migrate; nothing was changed.\n", report.Version, report.Pending)
+				} else {
+					fmt.Printf("Version %d: %d of %d tenants migrated, %d failed.\n", report.Version, report.Migrated, report.Pending, len(report.Failed))
+				}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&tenantArg, "tenant", "", "only this tenant: an id, or name:NAME")
+	cmd.Flags().IntVar(&o.Canary, "canary", postgres.DefaultCanary, "how many tenants go first, one by one; -1 for none")
+	cmd.Flags().IntVar(&o.Concurrency, "concurrency", postgres.DefaultMigrationConcurrency, "how many tenants are at it at once after that")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count and change nothing")
+	return cmd
+}

@@ -1,0 +1,58 @@
+package access_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
+
+// countingStore is the registry's store; it counts look-ups.
+type countingStore struct {
+	access.Store
+	lookups []string
+}
+
+func (c *countingStore) FindByPrefix(ctx context.Context, prefix string) (access.Key, error) {
+	c.lookups = append(c.lookups, prefix)
+	return c.Store.FindByPrefix(ctx, prefix)
+}
+
+func setup(t *testing.T) *countingStore {
+	t.Helper()
+	t.Parallel()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return &countingStore{Store: db.APIKeys()}
+}
+
+// createKey stores a key and gives its token.
+func (c *countingStore) createKey(t *testing.T, name string, ttl time.Duration) (access.Key, string) {
+	t.Helper()
+	key, token, err := access.NewKey(name, []access.Scope{access.ScopeRead}, ttl, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Create(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	return key, token.Reveal()
+}
+
+func wantField(t *testing.T, err error, field string) {
+	t.Helper()
+	if fields := errs.FieldsOf(err); errs.KindOf(err) != errs.KindInvalid || len(fields) != 1 || fields[0].Field != field {
+		t.Errorf("error %v, want KindInvalid of field %s", err, field)
+	}
+}

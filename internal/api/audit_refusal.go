@@ -1,0 +1,29 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+)
+
+// auditRefusal records a refusal: of a caller, whatever was asked for, and of a change.
+// Changes themselves are recorded by the registry.
+func (s *Server) auditRefusal(c *requestContext, p *Problem) {
+	callerRefused := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusTooManyRequests
+	if c.endpoint == nil || p.skipAudit || p.Status >= http.StatusInternalServerError || !callerRefused && !c.endpoint.mutating {
+		return
+	}
+	detail := map[string]any{"method": c.endpoint.method, "route": c.endpoint.path, "status": p.Status, "title": p.Title}
+	maps.Copy(detail, p.auditDetail)
+	tenantID := c.tenantID
+	if !c.authenticated {
+		tenantID = uuid.Nil // Nobody in particular writes into a tenant's log.
+	}
+	s.recorder.record(audit.Event{
+		TenantID: tenantID, Action: audit.Action("request." + c.endpoint.id), Outcome: audit.OutcomeRefused,
+		Caller: c.caller, Detail: detail,
+	})
+}

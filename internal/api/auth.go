@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+)
+
+// identity is somebody who was recognised.
+type identity struct {
+	caller audit.Caller
+	scopes []access.Scope
+	key    access.Key // Zero for a token of the issuer.
+}
+
+// authorize recognises the caller and decides whether it may make this call now. A
+// refusal costs an event of the audit log, as long as the address is within its
+// limit of refusals.
+func (s *Server) authorize(r *http.Request, c *requestContext) *Problem {
+	id, err := s.identifyFrom(r.Context(), c.caller.Address, bearerToken(r.Header))
+	var authErr *access.AuthError
+	switch {
+	case errors.As(err, &authErr):
+		return s.rejectUnauthenticated(c, authErr)
+	case err != nil:
+		return problemFrom(err)
+	}
+	id.caller.Address, id.caller.RequestID = c.caller.Address, c.id
+	c.caller, c.authenticated = id.caller, true
+
+	decision := s.callerLimiter.take(string(id.caller.Kind) + " " + id.caller.ID)
+	decision.setHeaders(c.response.Header())
+	if !decision.allowed {
+		return decision.problem("too many requests with this key; wait as long as Retry-After says")
+	}
+	if !access.Permits(id.scopes, c.endpoint.scope) {
+		return newProblem(http.StatusForbidden, "this call needs the scope "+string(c.endpoint.scope)+", which the key does not have").
+			withHeader("WWW-Authenticate", `Bearer realm="tenant-api", error="insufficient_scope", scope="`+string(c.endpoint.scope)+`"`)
+	}
+	s.recordKeyUse(r.Context(), id.key)
+	return nil
+}
+
+// identifyFrom identifies the bearer of a token and bounds what refusals cost the
+// registry. Missing and malformed tokens never reach it. A well-formed one may be
+// that of a key, so it is looked up, until the address has used up its limit of
+// refusals. From then on a token is held against a copy of all keys first, which is
+// read at most once in access.SnapshotAge, and only one that is good there is looked
+// up. So a flood of invented tokens costs one statement in that time, and a holder of
+// a key behind the same address (a NAT, a proxy) is admitted as before.
+func (s *Server) identifyFrom(ctx context.Context, address, token string) (identity, error) {
+	if s.isAPIKey(token) && s.authFailureLimiter.exhausted(addressPrefix(address)) {
+		if _, err := access.Verify(ctx, s.snapshot, token, s.opts.Clock.Now()); err != nil {
+			return identity{}, err
+		}
+	}
+	return s.authenticate(ctx, token)
+}
+
+// isAPIKey reports whether a token is to be one of the registry's keys, and not one
+// of the issuer's.
+func (s *Server) isAPIKey(token string) bool {
+	return s.issuer == nil || token == "" || strings.HasPrefix(token, access.TokenPrefix)
+}
+
+func (s *Server) authenticate(ctx context.Context, token string) (identity, error) {
+	if !s.isAPIKey(token) {
+		return s.issuer.verify(ctx, token)
+	}
+	key, err := access.Verify(ctx, s.opts.Keys, token, s.opts.Clock.Now())
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{
+		caller: audit.Caller{Kind: audit.CallerAPIKey, ID: key.Prefix, Name: key.Name},
+		scopes: key.Scopes, key: key,
+	}, nil
+}
+
+// bearerToken is the token that came with a request; what is no bearer token is
+// given as it is, and is nobody's.
+func bearerToken(h http.Header) string {
+	header := strings.Join(h.Values("Authorization"), ", ")
+	scheme, token, _ := strings.Cut(header, " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.Trim(token, " ")
+	}
+	return header
+}
+
+// rejectUnauthenticated refuses somebody who was not recognised. After too many of those from
+// one address the answer says so; somebody with a key is still admitted there.
+func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthError) *Problem {
+	if decision := s.authFailureLimiter.take(addressPrefix(c.caller.Address)); !decision.allowed {
+		return decision.problem("too many requests from this address came without a valid key; wait as long as Retry-After says")
+	}
+	challenge := `Bearer realm="tenant-api"`
+	if authErr.Reason != access.MissingToken().Reason {
+		challenge += `, error="invalid_token"`
+	}
+	p := newProblem(http.StatusUnauthorized, authErr.Detail).withHeader("WWW-Authenticate", challenge)
+	p.auditDetail = map[string]any{"reason": authErr.Reason}
+	if authErr.Prefix != "" {
+		p.auditDetail["prefix"] = authErr.Prefix
+	}
+	return p
+}
+
+// addressPrefix is what shares a limit: an IPv4 address, or the /64 of an IPv6 one,
+// within which anybody has all the addresses he wants.
+func addressPrefix(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}
+
+// recordKeyUse notes the use of a key. That it could not be noted is no reason to
+// refuse its holder.
+func (s *Server) recordKeyUse(ctx context.Context, key access.Key) {
+	if key.ID == uuid.Nil || s.opts.Clock.Now().Sub(key.LastUsedAt) < time.Minute {
+		return
+	}
+	if err := s.opts.Keys.RecordUse(ctx, key.ID); err != nil && ctx.Err() == nil {
+		s.opts.Logger.Warn("use of API key is not noted", slog.String("prefix", key.Prefix), slog.Any("error", err))
+	}
+}

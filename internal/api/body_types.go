@@ -1,0 +1,136 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// What callers send. The tags are for the OpenAPI document; the rules themselves
+// are package provisioning's.
+
+type createBody struct {
+	Name           string            `json:"name" doc:"The organisation's name, unique among live tenants whatever its case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
+	AdminEmail     string            `json:"adminEmail" doc:"Where the invitation goes." example:"ada@st-marys.example"`
+	AdminFirstName string            `json:"adminFirstName" example:"Ada"`
+	AdminLastName  string            `json:"adminLastName" example:"Lovelace"`
+	AdminPassword  *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password, of which an argon2id hash is stored; 12 to 256 characters, and not with the administrator's address in it. Without one, the invitation in the welcome mail lets the administrator choose. It is not compared when an Idempotency-Key or an external id tells that this request came before."`
+	ExternalID     string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: creating twice with the same one and the same wish returns the first." example:"crm-4711"`
+	Metadata       map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
+	ManagedBy      string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
+	fieldErrors
+}
+
+func (b *createBody) fieldReaders() map[string]fieldReader {
+	return map[string]fieldReader{
+		"name":           stringField(&b.Name),
+		"adminEmail":     stringField(&b.AdminEmail),
+		"adminFirstName": stringField(&b.AdminFirstName),
+		"adminLastName":  stringField(&b.AdminLastName),
+		"adminPassword":  nullable(func() {}, optionalStringField(&b.AdminPassword)),
+		"externalId":     nullable(func() {}, stringField(&b.ExternalID)),
+		"metadata":       nullable(func() {}, stringMapField(&b.Metadata)),
+		"managedBy":      nullable(func() {}, stringField(&b.ManagedBy)),
+	}
+}
+
+// inputs is what the body asks for.
+func (b *createBody) inputs() (tenant.Inputs, error) {
+	in, err := tenant.Inputs{
+		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
+		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
+	}.Normalize()
+	fieldErrs := b.merge(fieldErrorsOf(err))
+	if b.AdminPassword != nil { // To the inputs an empty one is none.
+		fieldErrs = fieldErrs.merge(fieldErrorOf("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail)))
+	}
+	return in, fieldErrs.problem()
+}
+
+// passwordFrom is a password that may not have been sent.
+func passwordFrom(password *string) tenant.Password {
+	if password == nil {
+		return ""
+	}
+	return tenant.Password(*password)
+}
+
+type patchBody struct {
+	Name           *string            `json:"name,omitempty" example:"St. Mary's Hospital"`
+	AdminEmail     *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
+	AdminFirstName *string            `json:"adminFirstName,omitempty" example:"Grace"`
+	AdminLastName  *string            `json:"adminLastName,omitempty" example:"Hopper"`
+	AdminPassword  *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Takes the place of the administrator's password and ends invitations that nobody has accepted; 12 to 256 characters, and not with the administrator's address in it."`
+	ExternalID     *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
+	Metadata       *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Takes the place of the whole map; null empties it."`
+	ManagedBy      *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
+	fieldErrors
+}
+
+func (b *patchBody) fieldReaders() map[string]fieldReader {
+	var metadata map[string]string
+	return map[string]fieldReader{
+		"name":           optionalStringField(&b.Name),
+		"adminEmail":     optionalStringField(&b.AdminEmail),
+		"adminFirstName": optionalStringField(&b.AdminFirstName),
+		"adminLastName":  optionalStringField(&b.AdminLastName),
+		"adminPassword":  optionalStringField(&b.AdminPassword),
+		"externalId":     nullable(func() { b.ExternalID = new(string) }, optionalStringField(&b.ExternalID)),
+		"metadata": nullable(func() { b.Metadata = new(map[string]string) }, func(field string, raw json.RawMessage) []FieldError {
+			b.Metadata = &metadata
+			return stringMapField(&metadata)(field, raw)
+		}),
+		"managedBy": nullable(func() { b.ManagedBy = new(string) }, optionalStringField(&b.ManagedBy)),
+	}
+}
+
+// patch is the change that the body asks for. The rules are looked at here
+// already, so that all that is wrong is told at once.
+func (b *patchBody) patch() (provisioning.Patch, error) {
+	fieldErrs := b.fieldErrors
+	validate := func(field string, value *string, rule func(string) error, optional bool) {
+		if value != nil && (!optional || *value != "") {
+			fieldErrs = fieldErrs.merge(fieldErrorOf(field, rule(*value)))
+		}
+	}
+	validate("name", b.Name, tenant.CheckName, false)
+	validate("adminEmail", b.AdminEmail, func(s string) error { return tenant.CheckEmail(strings.TrimSpace(s)) }, false)
+	validate("adminFirstName", b.AdminFirstName, tenant.CheckPersonName, false)
+	validate("adminLastName", b.AdminLastName, tenant.CheckPersonName, false)
+	// Against the address that is stored, if it stays, Normalize holds it.
+	validate("adminPassword", b.AdminPassword, func(s string) error { return tenant.CheckPassword(s, "") }, false)
+	validate("externalId", b.ExternalID, tenant.CheckExternalID, true)
+	validate("managedBy", b.ManagedBy, tenant.CheckManagedBy, true)
+	if b.Metadata != nil {
+		fieldErrs = fieldErrs.merge(fieldErrorOf("metadata", tenant.CheckMetadata(*b.Metadata)))
+	}
+	return provisioning.Patch{
+		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
+		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
+	}, fieldErrs.problem()
+}
+
+type purgeBody struct {
+	Confirm string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
+	fieldErrors
+}
+
+func (b *purgeBody) fieldReaders() map[string]fieldReader {
+	return map[string]fieldReader{"confirm": stringField(&b.Confirm)}
+}
+
+func fieldErrorOf(field string, err error) []FieldError {
+	if err == nil {
+		return nil
+	}
+	return []FieldError{{field, err.Error()}}
+}
+
+func fieldErrorsOf(err error) []FieldError {
+	if err == nil {
+		return nil
+	}
+	return problemFrom(err).Errors
+}

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// writeProblem answers with a problem.
+func (s *Server) writeProblem(c *requestContext, p *Problem) {
+	p = s.finalizeProblem(c, p)
+	body, err := json.Marshal(p)
+	if err != nil { // A problem has strings and a number.
+		panic(err)
+	}
+	c.response.Header().Set("Content-Type", p.ContentType(""))
+	c.response.WriteHeader(p.Status)
+	_, _ = c.response.Write(body) // A caller who is gone misses nothing.
+}
+
+// finalizeProblem does what has to be done before a problem is sent, whichever way: it is
+// recorded, logged if it is the server's own fault, and gets its headers. What it
+// returns is this request's own: many can meet the same problem at once.
+func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
+	copied := *shared
+	p := &copied
+	p.RequestID = c.id
+	maps.Copy(c.response.Header(), p.header)
+	if p.Status >= http.StatusInternalServerError {
+		s.opts.Logger.Error("request failed", slog.String("requestId", c.id), slog.Int("status", p.Status),
+			slog.String("detail", p.Detail), slog.Any("error", p.cause))
+	}
+	s.auditRefusal(c, p)
+	return p
+}
+
+// transformResponse is where huma shows what it is about to send.
+func (s *Server) transformResponse(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*Problem); ok {
+		return s.finalizeProblem(requestContextFrom(ctx.Context()), p), nil
+	}
+	return v, nil
+}
+
+// finishRequest is the last thing that happens to a request. A panic becomes a problem that
+// says nothing of it, or a broken connection when the answer has begun.
+func (s *Server) finishRequest(c *requestContext, r *http.Request) {
+	panicValue := recover()
+	responseStarted := c.response.status != 0
+	if panicValue != nil {
+		s.opts.Logger.Error("request panicked", slog.String("requestId", c.id), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
+		if !responseStarted {
+			s.writeProblem(c, newProblem(http.StatusInternalServerError, "an internal error; the log has the cause"))
+		}
+	}
+	route := ""
+	if c.endpoint != nil {
+		route = c.endpoint.path
+	}
+	duration := s.opts.Clock.Now().Sub(c.startedAt)
+	s.metrics.observe(c, duration)
+	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),
+		slog.Int("status", c.response.status), slog.Duration("took", duration), slog.String("requestId", c.id),
+		slog.String("caller", string(c.caller.Kind)), slog.String("callerId", c.caller.ID), slog.String("address", c.caller.Address))
+	if panicValue != nil && responseStarted {
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,498 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
+
+// fakeDeployer stands for the Stellar network: quick, and at fault when told to be.
+type fakeDeployer struct {
+	mu     sync.Mutex
+	deploy func(ctx context.Context, t tenant.Tenant) error // Nil: it works.
+}
+
+func (c *fakeDeployer) setDeploy(deploy func(ctx context.Context, t tenant.Tenant) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deploy = deploy
+}
+
+func (c *fakeDeployer) ContractID(id uuid.UUID) (string, error) {
+	return "C" + strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")), nil
+}
+
+func (c *fakeDeployer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (contracts.Contract, error) {
+	c.mu.Lock()
+	deploy := c.deploy
+	c.mu.Unlock()
+	if deploy != nil {
+		if err := deploy(ctx, t); err != nil {
+			return contracts.Contract{}, err
+		}
+	}
+	id, err := c.ContractID(t.ID)
+	return contracts.Contract{ID: id, TransactionHash: "aa", Ledger: 7}, err
+}
+
+// fakeClock runs as fast as a test wants.
+type fakeClock struct {
+	mu      sync.Mutex
+	ahead   time.Duration
+	stopped time.Time // Zero: it runs.
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopped.IsZero() {
+		return c.stopped.Add(c.ahead)
+	}
+	return time.Now().Add(c.ahead)
+}
+
+// stop makes time move by pass alone.
+func (c *fakeClock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = time.Now()
+}
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+func (c *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
+	return clock.System{}.Sleep(ctx, d)
+}
+
+// serverOptions are what a test wants to be otherwise.
+type serverOptions struct {
+	api.Options
+	timeouts        api.Timeouts
+	worker          bool // Jobs are done.
+	noNotifications bool // Nobody is told of changes.
+	wrapService     func(api.Service) api.Service
+	wrapKeys        func(access.Store) access.Store
+}
+
+// testServer is a server of its own, and those who talk to it.
+type testServer struct {
+	t          *testing.T
+	db         *postgres.DB
+	deployer   *fakeDeployer
+	clock      *fakeClock
+	mail       *mailcatcher.Catcher
+	handler    *api.Server
+	httpServer *http.Server
+	url        string
+	client     *http.Client
+	key        string // Of scope admin.
+	log        *logBuffer
+	served     chan error
+}
+
+func setup(t *testing.T) *testServer { t.Helper(); return setupWith(t, serverOptions{}) }
+
+func setupWith(t *testing.T, o serverOptions) *testServer {
+	t.Helper()
+	t.Parallel()
+	ctx, url := context.WithoutCancel(t.Context()), pgtest.Database(t)
+	b := &testServer{t: t, deployer: &fakeDeployer{}, clock: &fakeClock{}, log: &logBuffer{}, served: make(chan error, 1)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", b.log)
+		}
+	})
+	logger := slog.New(slog.NewTextHandler(b.log, nil))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	b.db, err = postgres.Open(ctx, postgres.Options{URL: url})
+	must(err)
+	t.Cleanup(b.db.Close)
+	b.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{})
+	must(err)
+	t.Cleanup(func() { _ = b.mail.Close() })
+	mailer, err := mail.New(mail.Options{Mail: config.Mail{
+		Host: b.mail.SMTPHost(), Port: b.mail.SMTPPort(), TLS: config.TLSNone, From: "no-reply@platform.example", AppURL: "https://app.platform.example",
+	}})
+	must(err)
+	notifier := postgres.NewNotifier(b.db)
+	pipeline, err := provisioning.NewPipeline(b.db, b.deployer, mailer, provisioning.PipelineOptions{
+		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
+		Observer: func(ctx context.Context, e provisioning.Event) {
+			notifier.Observe(ctx, e)
+			api.Observe(ctx, e)
+		},
+	})
+	must(err)
+	service, err := provisioning.NewService(b.db, pipeline)
+	must(err)
+	jobs, err := queue.Open(ctx, queue.Options{URL: url, Runner: pipeline, Logger: logger})
+	must(err)
+	t.Cleanup(jobs.Close)
+	b.db.UseQueue(jobs)
+	notifierCtx, stopNotifier := context.WithCancel(ctx)
+	notifierDone := make(chan struct{})
+	go func() { defer close(notifierDone); notifier.Run(notifierCtx) }()
+	t.Cleanup(func() { stopNotifier(); <-notifierDone })
+	if o.worker {
+		must(jobs.Start(ctx))
+		t.Cleanup(func() { _ = jobs.Stop(ctx) })
+	}
+
+	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys(), logger, b.clock
+	if o.noNotifications {
+		o.Notifier = silentNotifier{}
+	}
+	if o.wrapService != nil {
+		o.Service = o.wrapService(service)
+	}
+	if o.wrapKeys != nil {
+		o.Keys = o.wrapKeys(o.Keys)
+	}
+	if o.RateLimit == 0 {
+		o.RateLimit = 1_000_000
+	}
+	b.handler, err = api.New(o.Options)
+	must(err)
+	b.handler.SetTimeouts(o.timeouts)
+	b.httpServer = api.NewServer(b.handler)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	must(err)
+	b.url = "http://" + listener.Addr().String()
+	go func() { b.served <- b.httpServer.Serve(listener) }()
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	b.client = &http.Client{Transport: specTransport{t, transport}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		b.handler.Drain()
+		_ = b.httpServer.Close()
+		if err := <-b.served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended by itself: %v", err)
+		}
+		b.handler.Close()
+	})
+	b.key = b.createKey("admin", access.ScopeAdmin)
+	return b
+}
+
+// logBuffer is what the server logged.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// createKey makes a key that is good for an hour.
+func (b *testServer) createKey(name string, scopes ...access.Scope) string {
+	b.t.Helper()
+	key, token, err := access.NewKey(name, scopes, time.Hour, time.Now())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.db.APIKeys().Create(b.t.Context(), key); err != nil {
+		b.t.Fatal(err)
+	}
+	return token.Reveal()
+}
+
+// as takes a value for what it should be, and gives nothing when it is not: then
+// the comparison that follows fails.
+func as[T any](v any) T {
+	t, _ := v.(T)
+	return t
+}
+
+// responseWriter is what came back.
+type responseWriter struct {
+	t      *testing.T
+	status int
+	header http.Header
+	text   string
+	json   map[string]any
+}
+
+// header pairs follow the body.
+func (b *testServer) request(method, path string, body any, headers ...string) *http.Request {
+	b.t.Helper()
+	var reader io.Reader
+	switch body := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(body)
+	default:
+		text, err := json.Marshal(body)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		reader = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, reader)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+b.key)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Del(headers[i])
+		if headers[i+1] != "" {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+	}
+	return r
+}
+
+func (b *testServer) send(r *http.Request) responseWriter {
+	b.t.Helper()
+	got, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = got.Body.Close() }()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	a := responseWriter{t: b.t, status: got.StatusCode, header: got.Header, text: string(text)}
+	_ = json.Unmarshal(text, &a.json)
+	return a
+}
+
+func (b *testServer) do(method, path string, body any, headers ...string) responseWriter {
+	b.t.Helper()
+	return b.send(b.request(method, path, body, headers...))
+}
+
+// want fails the test when the status is another one.
+func (a responseWriter) want(status int) responseWriter {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.text)
+	}
+	return a
+}
+
+// wantFault looks for a problem with exactly these fields.
+func (a responseWriter) wantFieldErrors(fields ...string) responseWriter {
+	a.t.Helper()
+	a.want(http.StatusBadRequest)
+	var got []string
+	for _, e := range as[[]any](a.json["errors"]) {
+		got = append(got, as[string](as[map[string]any](e)["field"]))
+	}
+	if strings.Join(got, " ") != strings.Join(fields, " ") {
+		a.t.Errorf("fields %v, want %v: %s", got, fields, a.text)
+	}
+	return a
+}
+
+func (a responseWriter) str(name string) string {
+	a.t.Helper()
+	s, ok := a.json[name].(string)
+	if !ok {
+		a.t.Fatalf("%s is no string in %s", name, a.text)
+	}
+	return s
+}
+
+func clinic() map[string]any {
+	return map[string]any{"name": "Clinic", "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"}
+}
+
+func clinicNamed(name string) map[string]any {
+	c := clinic()
+	c["name"] = name
+	return c
+}
+
+// createActive makes an ACTIVE tenant.
+func (b *testServer) createActive(body map[string]any) map[string]any {
+	b.t.Helper()
+	events := b.provision("/admin/tenants", body)
+	last := events[len(events)-1]
+	if last.name != "outcome" {
+		b.t.Fatalf("the run ended with %s: %s", last.name, last.data)
+	}
+	return as[map[string]any](last.json["tenant"])
+}
+
+// event is one server-sent event.
+type event struct {
+	name, id, data string
+	json           map[string]any
+}
+
+// eventReader is a stream of them, held to the document.
+type eventReader struct {
+	b          *testServer
+	answer     *http.Response
+	lines      *bufio.Reader
+	schemaPath []string
+	keepAlives int // Of life.
+}
+
+// openStream asks for a stream, which has to come.
+func (b *testServer) openStream(r *http.Request) *eventReader {
+	b.t.Helper()
+	got, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = got.Body.Close() })
+	if got.StatusCode != http.StatusOK || got.Header.Get("Content-Type") != "text/event-stream" {
+		text, _ := io.ReadAll(got.Body)
+		b.t.Fatalf("no stream but %d %s", got.StatusCode, text)
+	}
+	template, _ := loadSpec().operation(r.Method, r.URL.Path)
+	return &eventReader{b: b, answer: got, lines: bufio.NewReader(got.Body), schemaPath: []string{"paths", template, strings.ToLower(r.Method), "responses", "200", "content", "text/event-stream", "schema"}}
+}
+
+// next gives the next event, nil when the stream has ended.
+func (e *eventReader) next() *event {
+	e.b.t.Helper()
+	var got event
+	for {
+		line, err := e.lines.ReadString('\n')
+		if err != nil {
+			return nil
+		}
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch name {
+		case "":
+			if value != "" {
+				e.keepAlives++
+				continue
+			}
+			if got.name == "" {
+				continue
+			}
+			if err := loadSpec().validateEvent(got, e.schemaPath); err != nil {
+				e.b.t.Errorf("event %s: %v: %s", got.name, err, got.data)
+			}
+			_ = json.Unmarshal([]byte(got.data), &got.json)
+			return &got
+		case "event":
+			got.name = value
+		case "id":
+			got.id = value
+		case "data":
+			got.data = value
+		default:
+			e.b.t.Errorf("odd line %q", line)
+		}
+	}
+}
+
+// readAll gives all events until the stream ends.
+func (e *eventReader) readAll() []event {
+	e.b.t.Helper()
+	var all []event
+	for next := e.next(); next != nil; next = e.next() {
+		all = append(all, *next)
+	}
+	return all
+}
+
+// provision has a run inside the request, to its end.
+func (b *testServer) provision(path string, body any, headers ...string) []event {
+	b.t.Helper()
+	return b.openStream(b.request(http.MethodPost, path, body, append([]string{"Accept", "text/event-stream"}, headers...)...)).readAll()
+}
+
+// waitFor waits for a condition.
+func (b *testServer) waitFor(what string, condition func() bool) {
+	b.t.Helper()
+	deadline := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-deadline:
+			b.t.Fatalf("%s did not come about", what)
+		case <-time.After(5 * time.Millisecond): // Between two looks.
+		}
+	}
+}
+
+func (b *testServer) exec(statement string, args ...any) {
+	b.t.Helper()
+	if _, err := b.db.Pool().Exec(b.t.Context(), statement, args...); err != nil {
+		b.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (b *testServer) count(query string, args ...any) int {
+	b.t.Helper()
+	var n int
+	if err := b.db.Pool().QueryRow(b.t.Context(), query, args...).Scan(&n); err != nil {
+		b.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// auditRefusals are the refused events of a chain; uuid.Nil is the platform's.
+func (b *testServer) auditRefusals(tenant uuid.UUID) []audit.Event {
+	b.t.Helper()
+	found, err := b.db.Events(b.t.Context(), tenant, 0, 1000)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var refused []audit.Event
+	for _, e := range found {
+		if e.Outcome == audit.OutcomeRefused {
+			refused = append(refused, e)
+		}
+	}
+	return refused
+}

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*bodyOutput[archivedView], error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.opts.Service.Archive(ctx, id); err != nil {
+		return nil, err
+	}
+	return newBodyOutput(archivedView{Status: "archived", Message: "Tenant " + id.String() + " has been archived"}), nil
+}
+
+func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*tenantOutput, error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.opts.Service.Unarchive(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return withETag(t), nil
+}
+
+func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	if requestContextFrom(ctx).streamed {
+		return s.streamProvisionOf(ctx, id, s.opts.Service.Retry)
+	}
+	submission, err := s.opts.Service.SubmitRetry(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.queuedResponse(submission, "Another attempt for "+submission.Tenant.Name+" has been queued"), nil
+}
+
+func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	if requestContextFrom(ctx).streamed {
+		return s.streamProvisionOf(ctx, id, s.opts.Service.Invite)
+	}
+	out, err := s.opts.Service.Invite(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	v := invitedView{
+		Status: "sent", WelcomeEmailStatus: string(out.Tenant.WelcomeEmail),
+		Message: "The welcome mail has been sent to " + out.Tenant.AdminEmail, Warnings: warningsOf(out),
+	}
+	if len(out.Warnings) > 0 {
+		v.Status, v.Message = "failed", "The welcome mail could not be sent to "+out.Tenant.AdminEmail
+	}
+	return s.jsonResponse(http.StatusOK, v, func(func(name, value string)) {}), nil
+}
+
+func warningsOf(out provisioning.Outcome) []string {
+	if out.Warnings == nil {
+		return []string{}
+	}
+	return out.Warnings
+}
+
+type purgeTenantInput struct {
+	ByID
+	Body purgeBody
+}
+
+func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOutput[certificateView], error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Body.problem(); err != nil {
+		return nil, err
+	}
+	certificate, err := s.opts.Service.Purge(ctx, id, in.Body.Confirm, s.opts.Retention)
+	if err != nil {
+		return nil, err
+	}
+	return newBodyOutput(certificateViewOf(certificate)), nil
+}

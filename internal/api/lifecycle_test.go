@@ -1,0 +1,173 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+func TestServer_ArchiveTenant(t *testing.T) {
+	t.Parallel()
+	t.Run("IsIdempotent", func(t *testing.T) {
+		b := setup(t)
+		id := as[string](b.createActive(clinic())["id"])
+		for range 2 {
+			got := b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+			if got.str("status") != "archived" || got.str("message") != "Tenant "+id+" has been archived" || len(got.json) != 2 {
+				t.Errorf("%s", got.text)
+			}
+		}
+		if got := b.do(http.MethodGet, "/admin/tenants/"+id, nil); got.str("status") != "ARCHIVED" || got.str("archivedAt") == "" {
+			t.Errorf("%s", got.text)
+		}
+		if n := b.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 1 {
+			t.Error("the schema is gone")
+		}
+		b.do(http.MethodDelete, "/admin/tenants/"+uuid.NewString(), nil).want(http.StatusNotFound)
+	})
+	t.Run("AbortsRunningProvisioning", func(t *testing.T) {
+		b := setupWith(t, serverOptions{worker: true})
+		deploying, finish := make(chan struct{}), make(chan struct{})
+		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error { close(deploying); <-finish; return nil })
+		got := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted)
+		id := got.str("tenantId")
+		<-deploying
+		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+		close(finish)
+		b.waitFor("the job has ended", func() bool {
+			return b.do(http.MethodGet, "/jobs/"+got.str("jobId"), nil).want(http.StatusOK).str("state") == "failed"
+		})
+		if got := b.do(http.MethodGet, "/admin/tenants/"+id, nil); got.str("status") != "ARCHIVED" {
+			t.Errorf("%s", got.text)
+		}
+		if n := b.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 0 {
+			t.Error("the schema is still there")
+		}
+	})
+}
+
+func TestServer_UnarchiveTenant(t *testing.T) {
+	b := setup(t)
+	path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+	b.do(http.MethodDelete, path, nil).want(http.StatusOK)
+	got := b.do(http.MethodPost, path+"/restore", nil).want(http.StatusOK)
+	if got.str("status") != "ACTIVE" || got.json["archivedAt"] != nil || got.header.Get("ETag") != b.do(http.MethodGet, path, nil).header.Get("ETag") {
+		t.Errorf("%s, %v", got.text, got.header)
+	}
+	b.do(http.MethodDelete, path, nil).want(http.StatusOK)
+	b.createActive(clinic())
+	b.do(http.MethodPost, path+"/restore", nil).want(http.StatusConflict)
+	b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/restore", nil).want(http.StatusNotFound)
+}
+
+func TestServer_RetryTenant(t *testing.T) {
+	t.Parallel()
+	t.Run("QueuesAnotherAttempt", func(t *testing.T) {
+		b := setup(t)
+		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error {
+			return errs.Errorf(errs.KindPermanent, "deploy", "no")
+		})
+		events := b.provision("/admin/tenants", clinic())
+		id := as[string](as[map[string]any](events[len(events)-1].json["tenant"])["id"])
+		got := b.do(http.MethodPost, "/admin/tenants/"+id+"/retry", nil).want(http.StatusAccepted)
+		if got.str("message") != "Another attempt for Clinic has been queued" || got.str("tenantId") != id || got.str("status") != "queued" || got.header.Get("Location") != "/admin/tenants/"+id {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodGet, "/jobs/"+got.str("jobId"), nil).want(http.StatusOK)
+		b.do(http.MethodPost, "/admin/tenants/"+id+"/retry", nil).want(http.StatusConflict)
+	})
+	t.Run("RejectsActiveAndUnknownTenant", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		got := b.do(http.MethodPost, path+"/retry", nil).want(http.StatusConflict)
+		if !strings.Contains(got.str("detail"), "ARCHIVED") {
+			t.Errorf("it does not say which moves are possible: %s", got.text)
+		}
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/retry", nil).want(http.StatusNotFound)
+		b.do(http.MethodPost, "/admin/tenants/x/retry", nil).want(http.StatusNotFound)
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/retry", nil, "Accept", "text/event-stream").want(http.StatusNotFound)
+	})
+}
+
+func TestServer_InviteAdmin(t *testing.T) {
+	t.Parallel()
+	t.Run("SendsAnotherMail", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/resend-welcome-email"
+		got := b.do(http.MethodPost, path, nil).want(http.StatusOK)
+		if got.str("status") != "sent" || got.str("welcomeEmailStatus") != "SENT" || !strings.Contains(got.str("message"), "ada@clinic.example") || len(as[[]any](got.json["warnings"])) != 0 {
+			t.Errorf("%s", got.text)
+		}
+		if n := len(b.mail.Messages()); n != 2 {
+			t.Errorf("%d mails", n)
+		}
+	})
+	t.Run("ReportsDeliveryFailure", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/resend-welcome-email"
+		b.mail.RejectRecipients(554, "5.7.1 no", -1)
+		got := b.do(http.MethodPost, path, nil).want(http.StatusOK)
+		if got.str("status") != "failed" || got.str("welcomeEmailStatus") != "FAILED" || len(as[[]any](got.json["warnings"])) != 1 {
+			t.Errorf("%s", got.text)
+		}
+	})
+	t.Run("Streams", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/resend-welcome-email"
+		events := b.provision(path, nil)
+		if last := events[len(events)-1]; last.name != "outcome" || as[map[string]any](last.json["tenant"])["welcomeEmailStatus"] != "SENT" || len(b.mail.Messages()) != 2 {
+			t.Errorf("%+v", events)
+		}
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/resend-welcome-email", nil, "Accept", "text/event-stream").want(http.StatusNotFound)
+	})
+	t.Run("RejectsInactiveTenant", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		b.do(http.MethodDelete, path, nil).want(http.StatusOK)
+		b.do(http.MethodPost, path+"/resend-welcome-email", nil).want(http.StatusConflict)
+	})
+}
+
+func TestServer_PurgeTenant(t *testing.T) {
+	t.Parallel()
+	t.Run("ReturnsSameCertificateOnRepeat", func(t *testing.T) {
+		b := setupWith(t, serverOptions{Options: api.Options{Retention: api.NoRetention}})
+		id := as[string](b.createActive(clinic())["id"])
+		path := "/admin/tenants/" + id
+		b.do(http.MethodDelete, path, nil).want(http.StatusOK)
+		b.key = b.createKey("purger", access.ScopePurge)
+		b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic2"}).wantFieldErrors("confirm")
+		b.do(http.MethodPost, path+"/purge", `{}`).wantFieldErrors("confirm")
+		b.do(http.MethodPost, path+"/purge", `{"confirm":true,"force":true}`).wantFieldErrors("confirm", "force")
+		first := b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusOK)
+		by := as[map[string]any](first.json["by"])
+		if first.str("tenantId") != id || first.str("name") != "Clinic" || first.str("purgedAt") < first.str("archivedAt") || as[map[string]any](first.json["rows"])["users"] != 1.0 ||
+			first.str("sorobanContractId") == "" || by["kind"] != "apikey" || by["name"] != "purger" {
+			t.Errorf("%s", first.text)
+		}
+		if again := b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusOK); again.text != first.text {
+			t.Errorf("%s, first %s", again.text, first.text)
+		}
+		if n := b.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 0 {
+			t.Error("the schema is still there")
+		}
+	})
+	t.Run("EnforcesRetention", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusConflict)
+		b.do(http.MethodDelete, path, nil).want(http.StatusOK)
+		b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusConflict)
+		b.exec(`UPDATE tenants SET archived_at = now() - interval '30 days 1 minute'`)
+		b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusOK)
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusNotFound)
+	})
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+type listTenantsInput struct {
+	Status     string `query:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED" doc:"Only tenants of this status."`
+	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, whatever the case." example:"mary"`
+	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The live tenant of exactly this name, whatever the case, else the one archived last." example:"St. Mary's Clinic"`
+	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant of this external id, whatever its status." example:"crm-4711"`
+	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to show at most."`
+	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"Where the page before ended: its nextCursor, with the same filters."`
+}
+
+func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
+	key := cursorKey("tenants", in.Status, in.Q, in.Name, in.ExternalID)
+	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Limit: in.Limit}
+	if in.Cursor != "" {
+		var err error
+		if q.After, err = decodeTenantCursor(key, in.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	if in.Name != "" || in.ExternalID != "" {
+		return s.findTenant(ctx, in)
+	}
+	page, err := s.opts.Service.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := tenantPage{Total: page.Total, Tenants: make([]tenantSummary, len(page.Tenants))}
+	for i, t := range page.Tenants {
+		out.Tenants[i] = tenantSummaryOf(t)
+	}
+	if page.Next != nil {
+		out.NextCursor = encodeTenantCursor(key, *page.Next)
+	}
+	return newBodyOutput(out), nil
+}
+
+// findTenant is the list of the one tenant that a name or an external id means,
+// if the other filters let it through.
+func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
+	var (
+		t   tenant.Tenant
+		err error
+	)
+	if in.ExternalID != "" {
+		t, err = s.opts.Service.FindByExternalID(ctx, in.ExternalID)
+	} else {
+		t, err = s.opts.Service.FindByName(ctx, in.Name)
+	}
+	empty := newBodyOutput(tenantPage{Tenants: []tenantSummary{}})
+	switch {
+	case errs.KindOf(err) == errs.KindNotFound:
+		return empty, nil
+	case err != nil:
+		return nil, err
+	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !matchesText(t, in.Q),
+		in.Name != "" && tenant.NameKey(in.Name) != tenant.NameKey(t.Name):
+		return empty, nil
+	}
+	return newBodyOutput(tenantPage{Total: 1, Tenants: []tenantSummary{tenantSummaryOf(t)}}), nil
+}
+
+func matchesText(t tenant.Tenant, q string) bool {
+	return strings.Contains(tenant.NameKey(t.Name), tenant.NameKey(q)) ||
+		strings.Contains(strings.ToLower(t.AdminEmail), strings.ToLower(strings.TrimSpace(q)))
+}

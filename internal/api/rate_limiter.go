@@ -1,0 +1,122 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+)
+
+// maxBuckets bounds a limiter's memory, at some 200 bytes each.
+const maxBuckets = 10_000
+
+// rateLimiter gives each of many names a bucket of tokens, full at first and filled
+// up again within a minute. Buckets live in two generations: when the young one
+// has half of all buckets it becomes the old one, and what was not used since the
+// last time is forgotten.
+type rateLimiter struct {
+	perMinute int
+	clock     clock.Clock
+
+	mu                sync.Mutex
+	current, previous map[string]*bucket
+}
+
+type bucket struct {
+	tokens     *rate.Limiter
+	reportedAt time.Time // When a refusal was last recorded.
+	suppressed int       // Refusals since.
+}
+
+func newRateLimiter(perMinute int, clock clock.Clock) *rateLimiter {
+	return &rateLimiter{perMinute: perMinute, clock: clock, current: map[string]*bucket{}}
+}
+
+// rateDecision is what a limiter says to one request.
+type rateDecision struct {
+	allowed    bool
+	limit      int
+	remaining  int
+	retryAfter time.Duration // Until there is a token again.
+	resetAfter time.Duration // Until the bucket is full again.
+	report     bool          // Of a refusal: it is the first of a minute, and recorded.
+	suppressed int           // Refusals before it that were not.
+}
+
+// take takes a token.
+func (l *rateLimiter) take(name string) rateDecision {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, b := l.clock.Now(), l.bucket(name)
+	d := rateDecision{allowed: b.tokens.AllowN(now, 1), limit: l.perMinute}
+	tokens := b.tokens.TokensAt(now)
+	d.remaining = max(0, int(tokens))
+	d.resetAfter = l.refillTime(float64(l.perMinute) - tokens)
+	if d.allowed {
+		return d
+	}
+	d.retryAfter = l.refillTime(1 - tokens)
+	if b.reportedAt.IsZero() || now.Sub(b.reportedAt) >= time.Minute {
+		d.report, d.suppressed = true, b.suppressed
+		b.reportedAt, b.suppressed = now, 0
+	} else {
+		b.suppressed++
+	}
+	return d
+}
+
+// exhausted reports whether a name has no token left. It takes none.
+func (l *rateLimiter) exhausted(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.current[name]
+	if b == nil {
+		b = l.previous[name]
+	}
+	return b != nil && b.tokens.TokensAt(l.clock.Now()) < 1
+}
+
+func (l *rateLimiter) refillTime(tokens float64) time.Duration {
+	return time.Duration(tokens / float64(l.perMinute) * float64(time.Minute))
+}
+
+// bucket finds or makes the bucket of a name.
+func (l *rateLimiter) bucket(name string) *bucket {
+	b := l.current[name]
+	if b != nil {
+		return b
+	}
+	if b = l.previous[name]; b == nil {
+		b = &bucket{tokens: rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)}
+	}
+	if len(l.current) >= maxBuckets/2 {
+		l.previous, l.current = l.current, map[string]*bucket{}
+	}
+	l.current[name] = b
+	return b
+}
+
+// setHeaders tells a caller where he stands.
+func (d rateDecision) setHeaders(h http.Header) {
+	h.Set("RateLimit-Limit", strconv.Itoa(d.limit))
+	h.Set("RateLimit-Remaining", strconv.Itoa(d.remaining))
+	h.Set("RateLimit-Reset", ceilSeconds(d.resetAfter))
+}
+
+// problem refuses a request for which there is no token.
+func (d rateDecision) problem(detail string) *Problem {
+	p := newProblem(http.StatusTooManyRequests, detail).withHeader("Retry-After", ceilSeconds(d.retryAfter))
+	p.skipAudit = !d.report
+	if d.suppressed > 0 {
+		p.auditDetail = map[string]any{"notRecordedBefore": d.suppressed}
+	}
+	return p
+}
+
+// ceilSeconds are whole ones, rounded up: who waits that long has waited long enough.
+func ceilSeconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }

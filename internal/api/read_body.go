@@ -1,0 +1,57 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// readBody reads the whole body, also of a call that wants none: what stays
+// unread holds up the connection.
+func (s *Server) readBody(c *requestContext, r *http.Request) ([]byte, *Problem) {
+	e := c.endpoint
+	if len(e.contentTypes) > 0 {
+		if p := checkContentType(r.Header, e.contentTypes); p != nil {
+			return nil, p
+		}
+	}
+	tooLarge := newProblem(http.StatusRequestEntityTooLarge, "the body is larger than this server takes")
+	if r.ContentLength > s.opts.MaxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.response, r.Body, s.opts.MaxBody))
+	var (
+		sizeErr *http.MaxBytesError
+		netErr  net.Error
+	)
+	switch {
+	case errors.As(err, &sizeErr):
+		return nil, tooLarge
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return nil, newProblem(http.StatusRequestTimeout, "the body did not arrive in time; send it without pauses")
+	case err != nil:
+		return nil, invalidRequest(FieldError{bodyField, "did not arrive whole"})
+	case len(e.contentTypes) > 0 && len(body) == 0:
+		return nil, invalidRequest(FieldError{bodyField, "is missing; give a JSON object"})
+	}
+	return body, nil
+}
+
+// checkContentType refuses a body that is not said to be JSON.
+func checkContentType(h http.Header, accepted []string) *Problem {
+	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil || !slices.Contains(accepted, mediaType) || charset != "" && !strings.EqualFold(charset, "utf-8") || len(h.Values("Content-Type")) > 1 {
+		return newProblem(http.StatusUnsupportedMediaType, "the body has to be JSON in UTF-8; send it with Content-Type: "+accepted[0]).
+			withHeader("Accept", strings.Join(accepted, ", "))
+	}
+	if h.Get("Content-Encoding") != "" && !strings.EqualFold(h.Get("Content-Encoding"), "identity") {
+		return newProblem(http.StatusUnsupportedMediaType, "the body is compressed; send it as it is").withHeader("Accept-Encoding", "identity")
+	}
+	h.Set("Content-Type", "application/json") // The one name by which huma knows it.
+	return nil
+}

@@ -1,0 +1,32 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+)
+
+// runCheck asks one part whether it works. One that does not listen to the context
+// is not waited for.
+func (s *Server) runCheck(ctx context.Context, check Check) checkView {
+	result := make(chan error, 1)
+	go func() {
+		defer func() {
+			if panicValue := recover(); panicValue != nil {
+				result <- fmt.Errorf("panic: %v", panicValue)
+			}
+		}()
+		result <- check.Run(ctx)
+	}()
+	var err error
+	select {
+	case err = <-result:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		s.opts.Logger.Warn("part is not ready", slog.String("part", check.Name), slog.Any("error", err))
+		return checkView{check.Name, "unavailable"}
+	}
+	return checkView{check.Name, "ok"}
+}

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// OpenAPI 3.1 has no word of its own for streams. As tools have agreed, the
+// schema of one is that of each of its events: an object with the event's fields,
+// whose data is JSON in a string.
+
+// eventSchema is one sort of event.
+type eventSchema struct {
+	name, description string
+	data              *huma.Schema
+}
+
+func eventStreamContent(events ...eventSchema) *huma.MediaType {
+	s := &huma.Schema{
+		Type: huma.TypeObject, Description: "Each event of the stream.", Required: []string{"event", "data"},
+		Properties: map[string]*huma.Schema{"id": {Type: huma.TypeString}, "event": {Type: huma.TypeString}, "data": {Type: huma.TypeString}},
+	}
+	for _, e := range events {
+		s.OneOf = append(s.OneOf, &huma.Schema{Description: e.description, Properties: map[string]*huma.Schema{
+			"event": {Extensions: map[string]any{"const": e.name}},
+			"data":  {Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": e.data}},
+		}})
+	}
+	return &huma.MediaType{Schema: s}
+}
+
+// provisionStreamContent is the stream of a run inside a request.
+func provisionStreamContent(r huma.Registry) *huma.MediaType {
+	return eventStreamContent(
+		eventSchema{"tenant", "The tenant that the run is about, once, before its first step.", schemaRef[tenantView](r)},
+		eventSchema{"step", "A change of a step, as it happens.", schemaRef[stepEvent](r)},
+		eventSchema{"outcome", "The last event of a run that succeeded.", schemaRef[outcomeEvent](r)},
+		eventSchema{"problem", "The last event of a run that did not.", schemaRef[problemEvent](r)},
+	)
+}
+
+func jsonResponseSchema(description string, schema *huma.Schema) *huma.Response {
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+}
+
+func queuedOrStreamResponses(r huma.Registry) map[string]*huma.Response {
+	stringSchema := &huma.Schema{Type: huma.TypeString}
+	queued := jsonResponseSchema("Queued.", schemaRef[submissionView](r))
+	queued.Headers = map[string]*huma.Param{
+		"Location":             {Description: "The tenant.", Schema: stringSchema},
+		"Idempotency-Replayed": {Description: "true when this is the answer to an earlier request.", Schema: stringSchema},
+	}
+	queued.Links = map[string]*huma.Link{"get-job": {OperationID: "get-job", Parameters: map[string]any{"jobId": "$response.body#/jobId"}}}
+	for _, operation := range []string{
+		"get-tenant", "update-tenant", "archive-tenant", "get-provisioning-status", "follow-tenant", "list-audit-events",
+		"retry-tenant", "restore-tenant", "resend-welcome-email", "purge-tenant",
+	} {
+		queued.Links[operation] = &huma.Link{OperationID: operation, Parameters: map[string]any{"id": "$response.body#/tenantId"}}
+	}
+	return map[string]*huma.Response{
+		"202": queued,
+		"200": {
+			Description: "With Accept: text/event-stream: the stream of the run.",
+			Content:     map[string]*huma.MediaType{contentTypeEventStream: provisionStreamContent(r)},
+		},
+	}
+}
+
+func invitedOrStreamResponses(r huma.Registry) map[string]*huma.Response {
+	response := jsonResponseSchema("What became of the mail; with Accept: text/event-stream, the stream of a run.", schemaRef[invitedView](r))
+	response.Content[contentTypeEventStream] = provisionStreamContent(r)
+	return map[string]*huma.Response{"200": response}
+}
+
+func notModifiedResponses(huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{"304": {Description: "The tenant is still at the version of If-None-Match."}}
+}
+
+func eventStreamResponses(r huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{
+		"200": {
+			Description: "The stream. It ends when the tenant is at rest.",
+			Content: map[string]*huma.MediaType{contentTypeEventStream: eventStreamContent(
+				eventSchema{"status", "The tenant's status: first, and whenever it changes.", schemaRef[statusEvent](r)},
+				eventSchema{"step", "A change of a step, with an id for Last-Event-ID.", schemaRef[logView](r)},
+				eventSchema{"end", "The tenant is at rest; the stream ends.", schemaRef[statusEvent](r)},
+			)},
+		},
+		"204": {Description: "The tenant is at rest, and nothing has happened since Last-Event-ID."},
+	}
+}

@@ -1,0 +1,236 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// bodyField is the field of a fault that is no field's.
+const bodyField = "body"
+
+// strictBody is a body that reads its own fields, and keeps what is wrong with
+// them: so that all faults can be told at once, whoever finds them.
+type strictBody interface {
+	fieldReaders() map[string]fieldReader
+	setErrors(faults []FieldError)
+}
+
+// fieldReader takes in the value of a field that is there.
+type fieldReader func(field string, raw json.RawMessage) []FieldError
+
+// fieldErrors is the part of a document that remembers.
+type fieldErrors []FieldError
+
+func (f *fieldErrors) setErrors(errors []FieldError) { *f = errors }
+
+// merge adds faults, one for each field: the first one says what to look at first.
+// A fault of the whole body leaves nothing to be said of its fields.
+func (f fieldErrors) merge(added []FieldError) fieldErrors {
+	all := slices.Clone(f)
+	for _, e := range added {
+		if !slices.ContainsFunc(all, func(known FieldError) bool {
+			return known.Field == bodyField || known.Field == e.Field || strings.HasPrefix(known.Field, e.Field+".")
+		}) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// problem is the refusal for these faults, nil if there are none.
+func (f fieldErrors) problem() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return invalidRequest(f[:min(len(f), maxFieldErrors)]...)
+}
+
+// jsonFormat is how huma reads and writes bodies.
+var jsonFormat = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(v); err != nil {
+			return err
+		}
+		_, _ = w.Write(text.Bytes()) // A caller who is gone misses nothing.
+		return nil
+	},
+	Unmarshal: func(data []byte, v any) error {
+		d, ok := v.(strictBody)
+		if !ok {
+			return fmt.Errorf("%T is no document", v)
+		}
+		d.setErrors(readObject(data, d.fieldReaders()))
+		return nil
+	},
+}
+
+// readObject reads a JSON object, strictly: one value, each field once, and none
+// that is not known.
+func readObject(data []byte, readers map[string]fieldReader) []FieldError {
+	var (
+		value     json.RawMessage
+		syntaxErr *json.SyntaxError
+	)
+	err := json.Unmarshal(data, &value)
+	switch {
+	case !utf8.Valid(data):
+		return []FieldError{{bodyField, notUTF8}}
+	case len(bytes.TrimSpace(data)) == 0:
+		return []FieldError{{bodyField, "is blank; give a JSON object"}}
+	case errors.As(err, &syntaxErr):
+		return []FieldError{{bodyField, "is not well-formed JSON; look at byte " + strconv.FormatInt(syntaxErr.Offset, 10)}}
+	case hasLoneSurrogate(data):
+		return []FieldError{{bodyField, `has half of a surrogate pair (\ud800 and the like); write the character itself`}}
+	case jsonType(data) != "an object":
+		return []FieldError{{bodyField, "has to be an object, not " + jsonType(data)}}
+	}
+	return eachField(data, func(name string, raw json.RawMessage) []FieldError {
+		read, known := readers[name]
+		if !known {
+			return []FieldError{{quoteName(name), "is no field of this request; remove it"}}
+		}
+		return read(name, raw)
+	})
+}
+
+// eachField calls f for each field of a well-formed object, in order, and
+// refuses the second of one name.
+func eachField(object []byte, f func(name string, raw json.RawMessage) []FieldError) []FieldError {
+	var (
+		fieldErrs []FieldError
+		seen      = map[string]bool{}
+	)
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	_, err := decoder.Token() // The brace.
+	for err == nil && decoder.More() {
+		var (
+			name json.Token
+			raw  json.RawMessage
+		)
+		if name, err = decoder.Token(); err != nil {
+			break
+		}
+		if err = decoder.Decode(&raw); err != nil {
+			break
+		}
+		key := fmt.Sprint(name)
+		switch {
+		case !seen[key]:
+			fieldErrs = append(fieldErrs, f(key, raw)...)
+		default:
+			fieldErrs = append(fieldErrs, FieldError{quoteName(key), "is there more than once; give it once"})
+		}
+		seen[key] = true
+	}
+	if err != nil { // It was well-formed a moment ago.
+		return []FieldError{{bodyField, "is not well-formed JSON"}}
+	}
+	return fieldErrs
+}
+
+// jsonType names the sort of a JSON value, for people.
+func jsonType(raw []byte) string {
+	switch trimmed := bytes.TrimLeft(raw, " \t\r\n"); {
+	case len(trimmed) == 0:
+		return "nothing"
+	case trimmed[0] == '{':
+		return "an object"
+	case trimmed[0] == '[':
+		return "an array"
+	case trimmed[0] == '"':
+		return "a string"
+	case trimmed[0] == 'n':
+		return "null"
+	case trimmed[0] == 't', trimmed[0] == 'f':
+		return "a boolean"
+	}
+	return "a number"
+}
+
+// stringField reads a string.
+func stringField(target *string) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
+		if jsonType(raw) != "a string" || json.Unmarshal(raw, target) != nil {
+			return []FieldError{{field, "has to be a string, not " + jsonType(raw)}}
+		}
+		return nil
+	}
+}
+
+// optionalStringField is stringField for a field that can be left as it is.
+func optionalStringField(target **string) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
+		*target = new(string)
+		return stringField(*target)(field, raw)
+	}
+}
+
+// stringMapField reads an object of strings.
+func stringMapField(target *map[string]string) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
+		*target = map[string]string{}
+		if jsonType(raw) != "an object" {
+			return []FieldError{{field, "has to be an object, not " + jsonType(raw)}}
+		}
+		return eachField(raw, func(name string, raw json.RawMessage) []FieldError {
+			var value string
+			fieldErrs := stringField(&value)(field+"."+quoteName(name), raw)
+			(*target)[name] = value
+			return fieldErrs
+		})
+	}
+}
+
+// nullable makes null mean what empty does.
+func nullable(onNull func(), read fieldReader) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
+		if jsonType(raw) == "null" {
+			onNull()
+			return nil
+		}
+		return read(field, raw)
+	}
+}
+
+// hasLoneSurrogate reports whether an escape stands for half a character. The
+// decoder would put a question mark in its place and say nothing.
+func hasLoneSurrogate(data []byte) bool {
+	for i := 0; i < len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		i++ // What is escaped.
+		r, isUnicode := unicodeEscape(data[i-1:])
+		if !isUnicode || !utf16.IsSurrogate(r) {
+			continue
+		}
+		low, isUnicode := unicodeEscape(data[min(i+5, len(data)):])
+		if !isUnicode || utf16.DecodeRune(r, low) == utf8.RuneError {
+			return true
+		}
+		i += 10 // The rest of this one, and the other.
+	}
+	return false
+}
+
+// unicodeEscape reads \uXXXX.
+func unicodeEscape(data []byte) (rune, bool) {
+	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	return rune(n), err == nil
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	notUTF8  = "is not valid UTF-8"
+	repeated = "is there more than once; give it once"
+)
+
+// validateParams looks at path, query and headers: what is said with them has to be
+// text, known, said once, and what the OpenAPI document permits. huma finds both
+// in the one spelling that it reads right.
+func validateParams(r *http.Request, op *huma.Operation) *Problem {
+	if !utf8.ValidString(r.URL.Path) {
+		return invalidRequest(FieldError{"path", notUTF8})
+	}
+	for name, values := range r.Header {
+		if slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
+			return invalidRequest(FieldError{name, notUTF8})
+		}
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return invalidRequest(FieldError{"query", "cannot be read; percent-encode the special characters"})
+	}
+	var fieldErrs []FieldError
+	for name := range query {
+		if !slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
+			fieldErrs = append(fieldErrs, FieldError{quoteName(name), "is no parameter of this call; remove it"})
+		}
+	}
+	slices.SortFunc(fieldErrs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
+	for _, p := range op.Parameters {
+		var message string
+		switch p.In {
+		case "query":
+			message = validateParam(p, query[p.Name])
+		case "header":
+			message = validateParam(p, headerValues(r.Header, p.Name))
+		}
+		if message != "" {
+			fieldErrs = append(fieldErrs, FieldError{p.Name, message})
+		}
+	}
+	if fieldErrs != nil {
+		return invalidRequest(fieldErrs[:min(len(fieldErrs), maxFieldErrors)]...)
+	}
+	r.URL.RawQuery = query.Encode()
+	return nil
+}
+
+// headerValues gives a header's values. Those that are lists can be spread over many
+// lines; they come as one.
+func headerValues(h http.Header, name string) []string {
+	values := h.Values(name)
+	if len(values) > 1 && strings.HasPrefix(name, "If-") {
+		h.Set(name, strings.Join(values, ", "))
+		return h.Values(name)
+	}
+	return values
+}
+
+// validateParam says what is wrong with a parameter, "" if nothing is.
+func validateParam(p *huma.Param, values []string) string {
+	switch {
+	case len(values) == 0 && p.Required:
+		return "is missing"
+	case len(values) == 0:
+		return ""
+	case len(values) > 1:
+		return repeated
+	case !utf8.ValidString(values[0]):
+		return notUTF8
+	case strings.ContainsFunc(values[0], unicode.IsControl):
+		return "has a control character; remove it"
+	}
+	return schemaViolation(p.Schema, values[0])
+}
+
+// maxFieldErrors bounds an answer: a request can have thousands of unknown fields.
+const maxFieldErrors = 50
+
+// maxQuotedName is how much is shown of a name that somebody else chose.
+const maxQuotedName = 64
+
+// quoteName is such a name as it can stand in an answer.
+func quoteName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(name, string(utf8.RuneError)))
+	if runes := []rune(name); len(runes) > maxQuotedName {
+		return string(runes[:maxQuotedName]) + "…"
+	}
+	return name
+}

@@ -1,0 +1,197 @@
+package apiclient_test
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
+
+// tenantService is what the provider does with tenants.
+type tenantService interface {
+	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
+	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
+	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
+	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
+	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
+	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
+	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
+	ReconcileContract(ctx context.Context, id uuid.UUID) error
+	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
+	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
+	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
+	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
+}
+
+// testServer is a registry with a service on it, and a tenant-api on that.
+type testServer struct {
+	t       *testing.T
+	db      *postgres.DB
+	service *provisioning.Service
+	server  *httptest.Server
+	handler http.Handler
+	token   string
+	steps   stepLog
+
+	mu       sync.Mutex
+	onDeploy func(ctx context.Context) error
+	onMail   func() error
+	deploys  int
+}
+
+// stepLog are those that an observer was told of.
+type stepLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *stepLog) record(_ context.Context, e provisioning.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, string(e.Step)+" "+string(e.Status))
+}
+
+func (s *stepLog) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.lines, ", ")
+}
+
+func (w *testServer) ContractID(id uuid.UUID) (string, error) {
+	return "C" + (strings.ToUpper(strings.ReplaceAll(id.String(), "-", "")) + strings.Repeat("A", 55))[:55], nil
+}
+
+func (w *testServer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (contracts.Contract, error) {
+	w.mu.Lock()
+	w.deploys++
+	onDeploy := w.onDeploy
+	w.mu.Unlock()
+	id, _ := w.ContractID(t.ID)
+	if onDeploy != nil {
+		if err := onDeploy(ctx); err != nil {
+			return contracts.Contract{}, err
+		}
+	}
+	return contracts.Contract{ID: id}, nil
+}
+
+func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.onMail != nil {
+		return w.onMail()
+	}
+	return nil
+}
+
+func (w *testServer) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+
+func newTestServer(t *testing.T) *testServer {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	w := &testServer{t: t}
+	url := pgtest.Database(t)
+	var err error
+	if w.db, err = postgres.Open(ctx, postgres.Options{URL: url}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.db.Close)
+	q, err := queue.Open(ctx, queue.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.Close)
+	w.db.UseQueue(q)
+	pipeline, err := provisioning.NewPipeline(w.db, w, w, provisioning.PipelineOptions{
+		Retry: retry.Policy{Attempts: 2, Base: time.Millisecond, Cap: time.Millisecond}, Observer: api.Observe,
+		StepGrace: 200 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := provisioning.NewService(w.db, pipeline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.service = service.WithCancelOnDisconnect()
+	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeCredentials}, 0, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.db.APIKeys().Create(ctx, key); err != nil {
+		t.Fatal(err)
+	}
+	w.token = token.Reveal()
+	handler, err := api.New(api.Options{
+		Service: w.service, Jobs: q, Notifier: postgres.NewNotifier(w.db), Keys: w.db.APIKeys(), RateLimit: 1_000_000,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(handler.Close)
+	w.handler = handler
+	w.server = httptest.NewServer(handler)
+	t.Cleanup(func() {
+		w.server.CloseClientConnections() // A test that failed may have left a run behind.
+		w.server.Close()
+	})
+	return w
+}
+
+// client talks to a server, which is the world's own or stands before it.
+func (w *testServer) client(url string) *apiclient.Client {
+	w.t.Helper()
+	c, err := apiclient.New(apiclient.Options{
+		URL: url, Token: w.token, Observer: w.steps.record,
+		Retry: retry.Policy{Attempts: 4, Base: time.Millisecond, Cap: 10 * time.Millisecond},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func clinic() tenant.Inputs {
+	return tenant.Inputs{
+		Name: "St. Mary's Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
+		ExternalID: "crm-1", ManagedBy: "infrastructure", Metadata: map[string]string{"region": "eu"},
+	}
+}
+
+func wantKind(t *testing.T, err error, kind errs.Kind) {
+	t.Helper()
+	if errs.KindOf(err) != kind {
+		t.Errorf("error of kind %q, want %q: %v", errs.KindOf(err), kind, err)
+	}
+}

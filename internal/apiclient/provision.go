@@ -1,0 +1,170 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Provision records a tenant and takes it live, in the foreground. It is safe to
+// repeat and returns what provisioning.Service.Provision returns.
+func (c *Client) Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error) {
+	return c.provision(ctx, request{op: "create tenant", method: http.MethodPost, path: tenantsPath, body: newCreateRequest(in)}, true)
+}
+
+// Retry continues a tenant that was left PENDING, PROVISIONING or FAILED.
+func (c *Client) Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
+	return c.provision(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "retry")}, true)
+}
+
+// Invite sends an ACTIVE tenant's admin another invitation.
+func (c *Client) Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
+	return c.provision(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")}, false)
+}
+
+// errStreamTruncated is a stream that ended before the run's outcome was known.
+var errStreamTruncated = errors.New("the connection to tenant-api broke before the outcome arrived")
+
+// provision follows a run to its end. A stream that breaks leaves the outcome unknown:
+// the server stops the run, unless that was about to end. So the tenant is asked
+// for: one that is live by now is the outcome, any other is continued. A run that
+// is no provisioning is asked for again as it was.
+func (c *Client) provision(ctx context.Context, r request, resumable bool) (provisioning.Outcome, error) {
+	var out provisioning.Outcome
+	retryable := func(err error) bool {
+		// An attempt that has FAILED is over, and had its own tries.
+		return transient(err) && out.Tenant.Status != tenant.StatusFailed
+	}
+	err := c.withRetry(ctx, retryable, func() error {
+		knownID := out.Tenant.ID
+		latest, err := c.readEvents(ctx, r)
+		if latest.Tenant.ID != uuid.Nil || knownID == uuid.Nil {
+			out = latest
+		}
+		if knownID != uuid.Nil && errs.KindOf(err) == errs.KindConflict {
+			if t, getErr := c.Get(ctx, knownID); getErr == nil && t.Status == tenant.StatusActive {
+				out.Tenant, err = t, nil
+			}
+		}
+		if errors.Is(err, errStreamTruncated) && out.Tenant.ID != uuid.Nil && resumable {
+			r = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "retry")}
+		}
+		return err
+	})
+	return out, c.cancellationError(ctx, err)
+}
+
+// cancellationError says of a run that ended because its caller stopped what the pipeline
+// says of it.
+func (c *Client) cancellationError(ctx context.Context, err error) error {
+	if kind := errs.KindOf(err); ctx.Err() == nil || kind != errs.KindCancelled && kind != errs.KindTransient {
+		return err
+	}
+	reason := context.Cause(ctx)
+	if errors.Is(reason, context.DeadlineExceeded) {
+		return errs.Wrap(reason, errs.KindCancelled, "provision tenant", "the time allowed ran out; the tenant keeps its progress")
+	}
+	return errs.Wrap(reason, errs.KindCancelled, "provision tenant", "stopped on request; the tenant keeps its progress")
+}
+
+// stepEvent is what the stream tells of each step.
+type stepEvent struct {
+	Step       tenant.Step       `json:"step"`
+	Status     tenant.StepStatus `json:"status"`
+	Attempt    int               `json:"attempt"`
+	DurationMs float64           `json:"durationMs"`
+	Message    string            `json:"message"`
+}
+
+type outcomeEvent struct {
+	Tenant    tenantResponse `json:"tenant"`
+	Continued bool           `json:"continued"`
+	Adopted   bool           `json:"adopted"`
+	Warnings  []string       `json:"warnings"`
+}
+
+// readEvents asks for a run once and reads its stream to the end.
+func (c *Client) readEvents(ctx context.Context, r request) (provisioning.Outcome, error) {
+	r.header = map[string]string{"Accept": "text/event-stream"}
+	streamCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	response, err := c.send(streamCtx, r)
+	if err != nil {
+		return provisioning.Outcome{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	idleTimer := time.AfterFunc(c.idleTimeout, func() { cancel(errStreamTruncated) })
+	defer idleTimer.Stop()
+
+	var out provisioning.Outcome
+	stream := newEventReader(response.Body, func() { idleTimer.Reset(c.idleTimeout) })
+	for {
+		e, err := stream.next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return out, transportError(ctx, r.op, err)
+			}
+			return out, errs.Wrap(errors.Join(errStreamTruncated, err), errs.KindTransient, r.op, "%s", errStreamTruncated)
+		}
+		done, err := c.applyEvent(ctx, r.op, e, &out)
+		if done || err != nil {
+			return out, err
+		}
+	}
+}
+
+// applyEvent takes in one event; done is true for the last one.
+func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *provisioning.Outcome) (done bool, err error) {
+	decodeError := func(err error) error {
+		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api is of another version than this program: its answer cannot be read")
+	}
+	switch e.name {
+	case "tenant":
+		var v tenantResponse
+		if err := json.Unmarshal(e.data, &v); err != nil {
+			return true, decodeError(err)
+		}
+		out.Tenant = v.tenant()
+	case "step":
+		var s stepEvent
+		if err := json.Unmarshal(e.data, &s); err != nil {
+			return true, decodeError(err)
+		}
+		c.options.Observer(ctx, provisioning.Event{
+			Tenant: out.Tenant, Attempt: s.Attempt, Step: s.Step, Status: s.Status, Message: s.Message,
+			Duration: time.Duration(s.DurationMs * float64(time.Millisecond)),
+		})
+	case "outcome":
+		var o outcomeEvent
+		if err := json.Unmarshal(e.data, &o); err != nil {
+			return true, decodeError(err)
+		}
+		*out = provisioning.Outcome{Tenant: o.Tenant.tenant(), Continued: o.Continued, Adopted: o.Adopted, Warnings: o.Warnings}
+		return true, nil
+	case "problem":
+		var p problem
+		if err := json.Unmarshal(e.data, &p); err != nil {
+			return true, decodeError(err)
+		}
+		if p.Tenant != nil {
+			out.Tenant = p.Tenant.tenant()
+		}
+		if p.ConflictingTenant != nil {
+			conflicting := p.ConflictingTenant.tenant()
+			out.ConflictingTenant, out.Tenant = &conflicting, tenant.Tenant{}
+		}
+		if p.Kind == errs.KindCancelled && ctx.Err() == nil { // Not by us: the server stops.
+			return true, errs.Wrap(errStreamTruncated, errs.KindTransient, op, "tenant-api is stopping; the tenant keeps its progress")
+		}
+		return true, p.asError(op)
+	}
+	return false, nil // Kinds of events that came later are not for us.
+}

@@ -1,0 +1,78 @@
+package apiclient
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Inspect reads tenants, with what the database has of them, all in one call and in
+// no order; ids that nobody has are left out. KindInvalid for more than
+// provisioning.MaxInspect.
+func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	parts := make([]string, len(ids))
+	for i, id := range ids {
+		parts[i] = id.String()
+	}
+	var page struct {
+		Inspections []struct {
+			Tenant            tenantResponse `json:"tenant"`
+			DatabaseState     *string        `json:"databaseState"`
+			DatabaseFaults    []string       `json:"databaseFaults"`
+			ContractState     *string        `json:"contractState"`
+			ContractLedger    uint32         `json:"contractLedger"`
+			ContractLiveUntil uint32         `json:"contractLiveUntil"`
+			ContractFault     *string        `json:"contractFault"`
+		} `json:"inspections"`
+	}
+	err := c.call(ctx, request{
+		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "inspections"}, query: map[string]string{"tenantId": strings.Join(parts, ",")},
+	}, &page)
+	if errs.KindOf(err) == errs.KindNotFound {
+		// A tenant that is gone is left out of the answer. So it is the call that is not
+		// there, and nobody must take that for tenants that are gone.
+		return nil, errs.Wrap(err, errs.KindPermanent, "inspect tenants",
+			"tenant-api at this address does not know GET /admin/inspections; it is older than this program: bring both to the same release")
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := make([]provisioning.Inspection, len(page.Inspections))
+	for i, v := range page.Inspections {
+		found[i] = provisioning.Inspection{Tenant: v.Tenant.tenant(), Database: provisioning.DatabaseState(deref(v.DatabaseState)), DatabaseDrift: v.DatabaseFaults}
+		if state := deref(v.ContractState); state != "" {
+			found[i].Contract = contracts.Snapshot{
+				TenantID: v.Tenant.ID, ContractID: deref(v.Tenant.SorobanContractID), State: contracts.State(state),
+				Ledger: v.ContractLedger, LiveUntil: v.ContractLiveUntil, Mismatch: deref(v.ContractFault),
+			}
+		}
+	}
+	return found, nil
+}
+
+// ReconcileContract does for a tenant's contract what is due, and waits for it. See
+// provisioning.Service.
+func (c *Client) ReconcileContract(ctx context.Context, id uuid.UUID) error {
+	return c.call(ctx, request{op: "look after contract", method: http.MethodPost, path: tenantPath(id, "renew-contract")}, nil)
+}
+
+// Repair puts a tenant's database role right, and tells what was not. See
+// provisioning.Inspector.
+func (c *Client) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
+	var v struct {
+		Tenant tenantResponse `json:"tenant"`
+		Faults []string       `json:"faults"`
+	}
+	err := c.call(ctx, request{op: "repair tenant", method: http.MethodPost, path: tenantPath(id, "repair")}, &v)
+	return v.Tenant.tenant(), v.Faults, err
+}

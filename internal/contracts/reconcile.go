@@ -1,0 +1,294 @@
+package contracts
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// reconcileOptions says what is to be done beside what is out of order.
+type reconcileOptions struct {
+	scheduled bool // Anchor what the schedule says.
+	anchorAll bool // Anchor all.
+	named     bool // Somebody asked for these very tenants.
+}
+
+// foreignRetryDelay is how long contracts of another deployer, or another network, are left
+// to whoever looks after those.
+const foreignRetryDelay = time.Minute
+
+// ownedContracts gives back what is not this keeper's to look after, as it was.
+func (r *Reconciler) ownedContracts(ctx context.Context, items []WorkItem) (own []WorkItem, err error) {
+	var foreign []uuid.UUID
+	for _, d := range items {
+		address, err := r.chain.ContractID(d.Tenant.ID)
+		if err != nil {
+			return nil, err
+		}
+		if address == d.Tenant.ContractID {
+			own = append(own, d)
+		} else {
+			foreign = append(foreign, d.Tenant.ID)
+		}
+	}
+	if len(foreign) == 0 {
+		return own, nil
+	}
+	return own, r.store.Defer(ctx, foreign, r.opts.Clock.Now().Add(foreignRetryDelay))
+}
+
+// reconcileBatch is one look at some contracts and what follows from it.
+type reconcileBatch struct {
+	*Reconciler
+	reconcileOptions
+	items            []WorkItem
+	states           []Snapshot
+	failures         []error              // By duty: why something was left undone.
+	redeployed       []bool               // By duty: deployed anew, and to be looked at again.
+	anchorMismatches map[uuid.UUID]string // Tenants whose audit chain is not what was anchored, and why.
+
+	mu     sync.Mutex
+	report *Report // Guarded by mu while changes are under way.
+}
+
+// reconcile does for contracts what they need: first those that ended live again,
+// then each says and runs what it should. What is left undone is recorded, with
+// the time of the next try, and is no error; an error means that nothing is known.
+func (r *Reconciler) reconcile(ctx context.Context, items []WorkItem, report *Report, o reconcileOptions) error {
+	if !o.named {
+		var err error
+		if items, err = r.ownedContracts(ctx, items); err != nil {
+			return err
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	b := &reconcileBatch{Reconciler: r, reconcileOptions: o, items: items, failures: make([]error, len(items)), redeployed: make([]bool, len(items)), report: report}
+	if err := b.read(ctx); err != nil {
+		b.deferBatch(ctx, err)
+		return err
+	}
+	report.Checked += len(items)
+	b.renew(ctx)
+	changed := b.applyChanges(ctx)
+	if changed { // What the book keeps is what the ledger shows: if not now, then after the next look.
+		_ = b.read(ctx)
+	}
+	return b.record(ctx)
+}
+
+// read looks at the contracts. When it cannot, what was read before stands, the
+// broken chains too: on one of them nothing may be anchored.
+func (b *reconcileBatch) read(ctx context.Context) error {
+	tenants := make([]tenant.Tenant, len(b.items))
+	for i, d := range b.items {
+		tenants[i] = d.Tenant
+	}
+	states, err := b.chain.ReadContracts(ctx, tenants)
+	if err != nil {
+		return err
+	}
+	mismatches, err := b.store.AnchorMismatches(ctx, states)
+	if err != nil {
+		return err
+	}
+	b.states, b.anchorMismatches = states, mismatches
+	return nil
+}
+
+// renew brings back what is archived and extends what ends soon.
+func (b *reconcileBatch) renew(ctx context.Context) {
+	var expiring []Snapshot
+	for _, s := range b.states {
+		if s.State == StateExpired || s.State == StateExpiring {
+			expiring = append(expiring, s)
+		}
+	}
+	if len(expiring) == 0 {
+		return
+	}
+	renewal, err := b.chain.RenewContracts(ctx, b.store.SystemLog(), expiring)
+	b.report.Restored = append(b.report.Restored, renewal.Restored...)
+	b.report.Extended = append(b.report.Extended, renewal.Extended...)
+	b.report.FeeCharged += renewal.FeeCharged
+	// Those that were not reached say so in the next look.
+	if readErr := b.read(ctx); readErr != nil {
+		err = errors.Join(err, readErr)
+	}
+	for i, s := range b.states {
+		if err != nil && (s.State == StateExpired || s.State == StateExpiring) {
+			b.failures[i] = err
+		}
+	}
+}
+
+// applyChanges has contracts say and run what they should, and reports whether any did.
+func (b *reconcileBatch) applyChanges(ctx context.Context) (changed bool) {
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, b.opts.MaxConcurrentChanges)
+	)
+	for i := range b.items {
+		changes := b.requiredChanges(i)
+		if len(changes) == 0 {
+			continue
+		}
+		changed = true
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			for _, c := range changes { // One after the other: a contract has one transaction at a time.
+				if err := b.apply(ctx, i, c); err != nil {
+					b.failures[i] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return changed
+}
+
+// requiredChanges are the changes that a contract needs.
+func (b *reconcileBatch) requiredChanges(i int) (changes []Change) {
+	item, state := b.items[i], b.states[i]
+	switch state.State {
+	case StateMismatch:
+		b.failures[i] = errs.Errorf(errs.KindPermanent, "look after contract", "%s", state.Mismatch)
+		return nil
+	case StateMissing:
+		return []Change{{Purpose: txlog.PurposeCreate}}
+	case StateExpired:
+		if b.failures[i] == nil {
+			b.failures[i] = errs.Errorf(errs.KindTransient, "look after contract", "the contract %s is archived and was not restored", state.ContractID)
+		}
+		return nil
+	case StateLive, StateExpiring:
+	}
+	if item.Record.UpgradeTo == b.chain.CurrentCode() && state.Outdated {
+		changes = append(changes, Change{Purpose: txlog.PurposeUpgrade})
+	}
+	if archived := item.Tenant.Status == tenant.StatusArchived; archived != state.TenantArchived {
+		changes = append(changes, Change{Purpose: txlog.PurposeStatus, TenantArchived: archived})
+	}
+	if reason, mismatch := b.anchorMismatches[state.TenantID]; mismatch {
+		// Another anchor would hide what this one shows.
+		b.failures[i] = errs.Errorf(errs.KindPermanent, "look after contract", "%s; tenant-api tenants verify has the findings, and nothing is anchored until the chain fits again", reason)
+	} else if item.Head.Seq > state.Anchor.Seq && (b.anchorAll || b.scheduled && b.anchorDue(item, state)) {
+		changes = append(changes, Change{Purpose: txlog.PurposeAnchor, Anchor: item.Head})
+	}
+	return changes
+}
+
+// anchorDue reports whether the schedule wants an anchor now. The first one comes
+// when the tenant has been there for as long as two are apart.
+func (b *reconcileBatch) anchorDue(item WorkItem, state Snapshot) bool {
+	if b.opts.AnchorInterval < 0 {
+		return false
+	}
+	since := item.Tenant.CreatedAt
+	if state.Anchor.Seq > 0 && item.Record.Anchor.Seq == state.Anchor.Seq {
+		since = item.Record.AnchoredAt
+	}
+	return b.opts.Clock.Now().Sub(since) >= b.opts.AnchorInterval
+}
+
+func (b *reconcileBatch) apply(ctx context.Context, i int, change Change) error {
+	id := b.items[i].Tenant.ID
+	var (
+		fee int64
+		err error
+	)
+	if change.Purpose == txlog.PurposeCreate {
+		var deployed Contract
+		deployed, err = b.chain.Deploy(ctx, b.items[i].Tenant, b.store.SystemLog())
+		fee, b.redeployed[i] = deployed.FeeCharged, true
+	} else {
+		fee, err = b.chain.ChangeContract(ctx, b.store.SystemLog(), id, change)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.report.FeeCharged += fee
+	if err != nil {
+		return err
+	}
+	list := map[txlog.Purpose]*[]uuid.UUID{
+		txlog.PurposeStatus: &b.report.StatusSet, txlog.PurposeAnchor: &b.report.Anchored, txlog.PurposeUpgrade: &b.report.Upgraded,
+		txlog.PurposeCreate: &b.report.Redeployed,
+	}[change.Purpose]
+	*list = append(*list, id)
+	return nil
+}
+
+// record writes what is known now, and when each contract is due.
+func (b *reconcileBatch) record(ctx context.Context) error {
+	now := b.opts.Clock.Now()
+	records := make([]Record, len(b.items))
+	for i, item := range b.items {
+		rec := Record{Snapshot: b.states[i], CheckedAt: now, UpgradeTo: item.Record.UpgradeTo, AnchoredAt: item.Record.AnchoredAt}
+		if rec.Anchor.Seq != item.Record.Anchor.Seq {
+			rec.AnchoredAt = now
+		}
+		if b.chain.IsPredecessor(item.Record.UpgradeTo) {
+			rec.SupersededUpgrade = item.Record.UpgradeTo
+		}
+		switch {
+		case errs.KindOf(b.failures[i]) == errs.KindCancelled: // Somebody else goes on where this one was stopped.
+			rec.ConsecutiveFailures, rec.LastError, rec.DueAt = item.Record.ConsecutiveFailures, item.Record.LastError, now
+		case b.failures[i] != nil:
+			rec.ConsecutiveFailures, rec.LastError = item.Record.ConsecutiveFailures+1, errs.SafeMessage(b.failures[i])
+			rec.DueAt = now.Add(retryDelay(item.Record.ConsecutiveFailures))
+			if b.states[i].State == StateMismatch { // Perhaps a newer release's, which others look after.
+				rec.DueAt = now.Add(foreignRetryDelay)
+			}
+			b.report.Failed[item.Tenant.ID] = rec.LastError
+		default:
+			rec.DueAt = now.Add(b.nextCheck())
+			if b.redeployed[i] {
+				rec.DueAt = now
+			}
+		}
+		records[i] = rec
+	}
+	// Also after a stop: what was learned and done is not to be done again.
+	return b.store.RecordContracts(context.WithoutCancel(ctx), records)
+}
+
+// retryDelay is when something left undone is tried again, after so many tries before
+// this one.
+func retryDelay(failures int) time.Duration {
+	return min(minRetryDelay<<min(failures, 20), maxRetryDelay)
+}
+
+// nextCheck is when a contract is looked at again that is in order.
+func (r *Reconciler) nextCheck() time.Duration {
+	if r.opts.AnchorInterval > 0 {
+		return min(r.opts.CheckInterval, r.opts.AnchorInterval)
+	}
+	return r.opts.CheckInterval
+}
+
+// releaseForRetry notes that nothing could be learned.
+func (b *reconcileBatch) deferBatch(ctx context.Context, cause error) {
+	now := b.opts.Clock.Now()
+	records := make([]Record, len(b.items))
+	for i, d := range b.items {
+		records[i] = d.Record
+		if errs.KindOf(cause) == errs.KindCancelled {
+			records[i].DueAt = now
+			continue
+		}
+		records[i].ConsecutiveFailures, records[i].LastError = d.Record.ConsecutiveFailures+1, errs.SafeMessage(cause)
+		records[i].DueAt = now.Add(retryDelay(d.Record.ConsecutiveFailures))
+	}
+	// Without this they are due again when the time is over for which they were taken.
+	_ = b.store.RecordContracts(context.WithoutCancel(ctx), records)
+}

@@ -1,0 +1,47 @@
+//go:build unix
+
+package demo
+
+import (
+	"errors"
+	"strings"
+)
+
+// maxLogLines is how much of a log is shown of a failure.
+const maxLogLines = 30
+
+// StageError is what a stage failed with.
+type StageError struct {
+	Stage string
+	Log   string // The end of what the failed program wrote; "" if there was none.
+	Err   error
+}
+
+// Error names stage and cause; the log is not in it.
+func (e *StageError) Error() string { return e.Stage + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *StageError) Unwrap() error { return e.Err }
+
+// logError is a program's failure with what it wrote.
+type logError struct {
+	err error
+	log string
+}
+
+func (e *logError) Error() string { return e.err.Error() }
+func (e *logError) Unwrap() error { return e.err }
+
+func stageError(stage string, err error) *StageError {
+	failed := &StageError{Stage: stage, Err: err}
+	var logged *logError
+	if errors.As(err, &logged) {
+		failed.Log = lastLines(logged.log)
+	}
+	return failed
+}
+
+func lastLines(log string) string {
+	lines := strings.Split(strings.TrimRight(log, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-maxLogLines):], "\n")
+}

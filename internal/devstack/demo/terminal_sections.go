@@ -1,0 +1,98 @@
+//go:build unix
+
+package demo
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+)
+
+// barWidth is how long the bar of the longest step is.
+const barWidth = 26
+
+func (s *terminalView) printTenant(t tenantState) {
+	s.printHeading("The tenant, in public.tenants")
+	s.printField("Name", "%s", t.name)
+	s.printField("Status", "%s", s.paint(green, t.status))
+	s.printField("Id", "%s", t.id)
+	s.printField("Schema", "%s", t.schema)
+	s.printField("Contract", "%s", t.contract)
+	s.printField("Admin", "%s", t.admin)
+}
+
+func (s *terminalView) printSteps(steps []stepInfo) {
+	s.printHeading("Its seven steps, in public.provisioning_logs")
+	var longest time.Duration
+	for _, step := range steps {
+		longest = max(longest, step.duration)
+	}
+	for i, step := range steps {
+		s.print("    %d  %s%s %s", i+1, padRight(step.name, 25), s.paint(blue, padRight(durationBar(step.duration, longest), barWidth)),
+			s.paint(faint, fmt.Sprintf("%9.1f ms", float64(step.duration)/float64(time.Millisecond))))
+	}
+}
+
+// durationBar is a length in eighths of a character, visible also where it is almost nothing.
+func durationBar(value, total time.Duration) string {
+	eighths := 1
+	if total > 0 {
+		eighths = max(1, int(float64(value)/float64(total)*barWidth*8))
+	}
+	partial := []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}[eighths%8]
+	return strings.Repeat("█", eighths/8) + partial
+}
+
+func (s *terminalView) printTables(t tenantState) {
+	s.printHeading("Its tables, in schema " + t.schema)
+	s.printTableRows(t)
+}
+
+func (s *terminalView) printTableRows(t tenantState) {
+	for _, table := range t.tables {
+		unit := "rows"
+		if table.rows == 1 {
+			unit = "row"
+		}
+		s.print("    %s%4d %s", s.paint(blue, padRight(table.name, 24)), table.rows, unit)
+	}
+}
+
+func (s *terminalView) printContract(c ledgerContract) {
+	checkMark := s.paint(green, "✓")
+	s.printHeading("Its contract, read back from the ledger with getLedgerEntries")
+	s.printField("Code", "%s  %s the committed tenant_contract.wasm", shorten(c.code, 20), checkMark)
+	s.printField("Admin", "%s  %s the deployer", shorten(c.admin, 20), checkMark)
+	s.printField("Tenant", "%s  a hash: nothing personal is on chain", shorten(c.tenantHash, 20))
+	s.printField("Created", "in ledger %d; paid for until ledger %d", c.ledger, c.liveUntil)
+}
+
+func (s *terminalView) printMail(m mailcatcher.Message) {
+	s.printHeading("The mail that arrived")
+	s.printField("From", "%s <%s>", m.FromName, m.From)
+	s.printField("To", "%s <%s>", strings.Join(m.ToNames, ", "), strings.Join(m.To, ", "))
+	s.printField("Subject", "%s", m.Subject)
+	s.printField("Link", "%s", s.paint(yellow, shortInvitationLink(m.Text)))
+	s.print("")
+}
+
+// shortInvitationLink is the link of the mail with most of its token left out.
+func shortInvitationLink(text string) string {
+	const marker = "#invitation="
+	for field := range strings.FieldsSeq(text) {
+		if link, token, found := strings.Cut(field, marker); found {
+			id := link[strings.LastIndexByte(link, '/')+1:]
+			return strings.Replace(link, id, shorten(id, 12), 1) + marker + token[:min(6, len(token))] + "…"
+		}
+	}
+	return "(none)"
+}
+
+func (s *terminalView) printKept(t tenantState) {
+	s.printHeading("What is kept: schema " + t.schema)
+	s.printField("Status", "%s", s.paint(yellow, t.status))
+	s.printTableRows(t)
+	s.print("    %s\n", s.paint(faint, "Destroy takes a tenant out of service. Its data, log and contract stay."))
+}

@@ -1,0 +1,147 @@
+//go:build unix
+
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// pageWidth is that of the page in characters; every terminal has as many.
+const pageWidth = 78
+
+// The colours.
+const (
+	bold   = "1"
+	faint  = "2"
+	red    = "1;31"
+	green  = "32"
+	yellow = "33"
+	blue   = "36"
+)
+
+// terminalView is what a person sees. Its methods may be called concurrently.
+type terminalView struct {
+	mu      sync.Mutex
+	w       io.Writer
+	colour  bool
+	started time.Time
+	running []string // What is being done, shown in a line that changes.
+}
+
+func newTerminalView(w io.Writer, colour bool) *terminalView {
+	return &terminalView{w: w, colour: colour, started: time.Now()}
+}
+
+func (s *terminalView) paint(code, text string) string {
+	if !s.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// print writes lines, and the one that changes below them again.
+func (s *terminalView) print(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clearLine()
+	_, _ = fmt.Fprintf(s.w, format+"\n", args...) // Nobody may be looking.
+	s.showRunning()
+}
+
+func (s *terminalView) clearLine() {
+	if s.colour {
+		_, _ = fmt.Fprint(s.w, "\r\x1b[K")
+	}
+}
+
+func (s *terminalView) showRunning() {
+	if s.colour && len(s.running) > 0 {
+		_, _ = fmt.Fprint(s.w, s.paint(faint, "  … "+s.running[len(s.running)-1]))
+	}
+}
+
+func (s *terminalView) setRunning(title string, isRunning bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if isRunning {
+		s.running = append(s.running, title)
+	} else {
+		for i, other := range s.running {
+			if other == title {
+				s.running = append(s.running[:i], s.running[i+1:]...)
+				break
+			}
+		}
+	}
+	s.clearLine()
+	s.showRunning()
+}
+
+// Write shows a line of somebody else's.
+func (s *terminalView) Write(text []byte) (int, error) {
+	s.print("    %s", s.paint(faint, strings.TrimRight(string(text), "\n")))
+	return len(text), nil
+}
+
+// runStage does something and shows how long it took, or that it failed.
+func (s *terminalView) runStage(title string, f func() error) error {
+	return s.runStageWithOutcome(title, new(string), f)
+}
+
+// runStageWithOutcome is a stage that finds out what came of it.
+func (s *terminalView) runStageWithOutcome(title string, outcome *string, f func() error) error {
+	s.setRunning(title, true)
+	started := time.Now()
+	err := f()
+	elapsed := time.Since(started)
+	s.setRunning(title, false)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			s.print("  %s %s", s.paint(red, "✗"), title)
+		}
+		return stageError(title, err)
+	}
+	text := title
+	if *outcome != "" {
+		text += ": " + *outcome
+	}
+	s.print("  %s %s%s", s.paint(green, "✓"), padRight(text, pageWidth-16), s.paint(faint, fmt.Sprintf("%8.2f s", elapsed.Seconds())))
+	return nil
+}
+
+func (s *terminalView) printTitle(title, tool string) {
+	s.print("\n  %s%s\n  %s", s.paint(bold, padRight(title, pageWidth-4-utf8.RuneCountInString(tool))), s.paint(faint, tool),
+		s.paint(faint, strings.Repeat("─", pageWidth-4)))
+}
+
+func (s *terminalView) printHeading(text string) { s.print("\n    %s", s.paint(bold, text)) }
+
+func (s *terminalView) printField(name, format string, args ...any) {
+	s.print("    %s%s", s.paint(blue, padRight(name, 11)), fmt.Sprintf(format, args...))
+}
+
+func (s *terminalView) printFooter() {
+	s.print("  %s\n  %s%s\n", s.paint(faint, strings.Repeat("─", pageWidth-4)),
+		padRight("All of it ran on this machine, and is gone again now.", pageWidth-14),
+		s.paint(faint, fmt.Sprintf("%8.2f s", time.Since(s.started).Seconds())))
+}
+
+// padRight pads text to n characters.
+func padRight(text string, n int) string {
+	return text + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(text)))
+}
+
+// shorten keeps both ends of a long text.
+func shorten(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return text[:n/2] + "…" + text[len(text)-(n-n/2-1):]
+}

@@ -1,0 +1,165 @@
+package errs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Kind tells what a caller can do about an error. One table maps kinds to
+// Terraform diagnostics, another to HTTP statuses.
+type Kind string
+
+// The kinds of errors.
+const (
+	KindTransient Kind = "transient" // Worth trying again: connection, timeout, overload.
+	KindPermanent Kind = "permanent" // Trying again changes nothing until somebody acts.
+	KindConflict  Kind = "conflict"  // The tenant's state, or another tenant, stands in the way.
+	KindCancelled Kind = "cancelled" // The caller asked to stop; the tenant can be resumed.
+	KindFenced    Kind = "fenced"    // Another run took the tenant over; this one must touch nothing.
+	KindNotFound  Kind = "not found" // No such tenant.
+	KindInvalid   Kind = "invalid"   // The input breaks a rule; Fields says which.
+	KindStale     Kind = "stale"     // The caller's version of the tenant is not the stored one any more.
+	KindReused    Kind = "reused"    // An idempotency key came with another request than at first.
+)
+
+// FieldError is one broken rule of the input. Field is the API's name of the
+// field (adminEmail); Message names the value's fault and the remedy.
+type FieldError struct {
+	Field   string
+	Message string
+}
+
+// Error is the one error type that crosses this package's borders.
+type Error struct {
+	Kind    Kind
+	Op      string       // What was tried, for the log: "create schema".
+	Message string       // For people: no SQL, secret, address or stack.
+	Fields  []FieldError // With KindInvalid and some conflicts: the fields at fault.
+	Lease   *LeaseInfo   // With a KindConflict because another run holds the tenant.
+	Err     error        // The cause, for the log alone.
+}
+
+// LeaseInfo is what is known of the run that holds a tenant.
+type LeaseInfo struct {
+	Epoch int64
+	Until time.Time // By the registry's clock.
+}
+
+// Error joins operation, message and cause. It is for logs; people are shown SafeMessage.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Op != "" {
+		b.WriteString(e.Op + ": ")
+	}
+	b.WriteString(e.text())
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func (e *Error) text() string {
+	if e.Message != "" || len(e.Fields) == 0 {
+		return e.Message
+	}
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Field + " " + f.Message
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Errorf makes an Error; a %w in the format becomes its cause only through
+// Wrap, so that causes never leak into messages by accident.
+func Errorf(kind Kind, op, format string, args ...any) *Error {
+	return &Error{Kind: kind, Op: op, Message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap makes an Error with a cause that only the log sees.
+func Wrap(err error, kind Kind, op, format string, args ...any) *Error {
+	return &Error{Kind: kind, Op: op, Message: fmt.Sprintf(format, args...), Err: err}
+}
+
+// KindOf tells the kind of any error. A cancelled context is KindCancelled, an
+// exceeded deadline KindTransient, an error that nobody classified KindPermanent.
+func KindOf(err error) Kind {
+	var e *Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Kind
+	case errors.Is(err, context.Canceled):
+		return KindCancelled
+	case errors.Is(err, context.DeadlineExceeded):
+		return KindTransient
+	default:
+		return KindPermanent
+	}
+}
+
+// FieldsOf gives the fields at fault, nil when the error names none.
+func FieldsOf(err error) []FieldError {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Fields
+	}
+	return nil
+}
+
+func LeaseOf(err error) *LeaseInfo {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Lease
+	}
+	return nil
+}
+
+// MaxErrorLength is the size of provisioning_error in characters.
+const MaxErrorLength = 500
+
+// SafeMessage is what may be stored and shown of an error: at most
+// MaxErrorLength characters, cut at a rune, and nothing of an error that was
+// not written for people.
+func SafeMessage(err error) string {
+	var e *Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e) && e.text() != "":
+		return Truncate(printable(e.text()), MaxErrorLength)
+	case errors.Is(err, context.Canceled):
+		return "the operation was cancelled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the operation took longer than it may"
+	default:
+		return "an internal error; the log has the cause"
+	}
+}
+
+// printable is s as one line that every database column can hold: some messages
+// quote what a foreign server said.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+func Truncate(s string, limit int) string {
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:limit-1]) + "…"
+}

@@ -1,0 +1,44 @@
+package invitation
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+)
+
+// InvitationTTL is how long an admin has to accept an invitation.
+const InvitationTTL = 72 * time.Hour
+
+// Invitation lets a tenant's first admin choose a password, once. The registry
+// stores Hash; the token itself leaves the process in the welcome mail alone.
+type Invitation struct {
+	Hash      [sha256.Size]byte
+	ExpiresAt time.Time
+	token     string
+}
+
+// NewInvitation draws 32 random bytes. It cannot fail: crypto/rand ends the
+// program rather than return weak numbers.
+func NewInvitation(now time.Time) Invitation {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // Documented never to return an error.
+	token := base64.RawURLEncoding.EncodeToString(secret)
+	return Invitation{Hash: HashInvitation(token), ExpiresAt: now.Add(InvitationTTL), token: token}
+}
+
+// HashInvitation is what is stored of a token. A plain hash suffices, because
+// the token has 256 random bits and cannot be guessed from it.
+func HashInvitation(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
+
+// Token is the secret for the link. It is empty for an invitation that was read
+// back, because the registry does not know it.
+func (i Invitation) Token() string { return i.token }
+
+// String keeps the token out of logs.
+func (i Invitation) String() string {
+	return "invitation until " + i.ExpiresAt.UTC().Format(time.RFC3339)
+}
+
+// GoString keeps the token out of %#v.
+func (i Invitation) GoString() string { return i.String() }

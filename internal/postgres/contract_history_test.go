@@ -1,0 +1,165 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// contractHistory gives what is known of the contract that signed names for a hash.
+func (b fixture) contractHistory(hash string) txlog.ContractHistory {
+	b.t.Helper()
+	history, err := b.SystemLog().ContractHistory(b.t.Context(), networkID, "C"+hash)
+	b.must(err)
+	return history
+}
+
+func TestTxLog_ContractHistory(t *testing.T) {
+	t.Parallel()
+
+	t.Run("ListsTransactionsOfAllAccounts", func(t *testing.T) {
+		b := setup(t)
+		b.addChannels(2)
+		run := b.claimNew(inputs("Clinic"))
+		first, second := b.leaseChannel(b.Journal(run), 2), b.leaseChannel(b.SystemLog(), 2)
+		tx := signedTx(first, "aa", 1001, txlog.PurposeCreate)
+		b.must(first.Store(t.Context(), tx))
+		if h := b.contractHistory("aa"); len(h.Open) != 1 || h.Ledger != 0 || h.Open[0].Source != first.Address() || h.Open[0].TenantID != run.Tenant.ID {
+			t.Fatalf("%+v", h)
+		}
+		b.must(first.Resolve(t.Context(), "aa", succeeded(100)))
+		later := signedTx(second, "bb", 1001, txlog.PurposeStatus)
+		later.ContractID, later.TenantID = tx.ContractID, run.Tenant.ID
+		b.must(second.Store(t.Context(), later))
+		h := b.contractHistory("aa")
+		if len(h.Open) != 1 || h.Ledger != 10 || h.Open[0].Hash != "bb" || h.Open[0].Source != second.Address() ||
+			h.Open[0].Purpose != txlog.PurposeStatus || h.Open[0].TenantID != run.Tenant.ID {
+			t.Errorf("%+v", h)
+		}
+		if h := b.contractHistory("zz"); len(h.Open) != 0 || h.Ledger != 0 {
+			t.Errorf("another contract: %+v", h)
+		}
+		if h, err := b.SystemLog().ContractHistory(t.Context(), "cd", tx.ContractID); err != nil || len(h.Open) != 0 || h.Ledger != 0 {
+			t.Errorf("another network: %+v, %v", h, err)
+		}
+	})
+
+	t.Run("TransactionWithoutTenant", func(t *testing.T) {
+		b := setup(t)
+		l := b.leaseAccount(b.SystemLog(), "GA")
+		b.must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeExtend)))
+		if h := b.contractHistory("aa"); len(h.Open) != 1 || h.Open[0].TenantID != uuid.Nil {
+			t.Errorf("%+v", h)
+		}
+	})
+
+	t.Run("ResolvedByOtherRun", func(t *testing.T) { // The account is somebody else's by then.
+		b := setup(t)
+		b.addChannels(1)
+		run := b.claimNew(inputs("Clinic"))
+		l := b.leaseChannel(b.SystemLog(), 1)
+		b.must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
+		b.must(b.Journal(run).Resolve(t.Context(), "aa", succeeded(123)))
+		if h := b.contractHistory("aa"); len(h.Open) != 0 || h.Ledger != 10 {
+			t.Errorf("%+v", h)
+		}
+		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Submitted != 1 {
+			t.Errorf("%+v", got)
+		}
+		// What is resolved stays as it is, and nothing is paid twice.
+		b.must(b.Journal(run).Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
+		b.must(l.Resolve(t.Context(), "aa", succeeded(999)))
+		b.must(b.SystemLog().Resolve(t.Context(), "unheard of", succeeded(999)))
+		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Submitted != 1 {
+			t.Errorf("%+v", got)
+		}
+		if state := value[string](b, `SELECT state::text || ' ' || fee_charged FROM stellar_transactions`); state != "SUCCEEDED 123" {
+			t.Error(state)
+		}
+	})
+
+	// The account's user settles it and the tenant's next run finds it, at the same
+	// time; neither may wait for the other for ever.
+	t.Run("ResolvedByTwoAtOnce", func(t *testing.T) {
+		b := setup(t)
+		b.addChannels(1)
+		l := b.leaseChannel(b.SystemLog(), 1)
+		const rounds = 200
+		b.openConnections(4)
+		for i := range rounds {
+			hash := fmt.Sprint(i)
+			b.must(l.Store(t.Context(), signedTx(l, hash, 1001, txlog.PurposeCreate)))
+			var wg sync.WaitGroup
+			for _, resolve := range []func(context.Context, string, txlog.Outcome) error{l.Resolve, b.SystemLog().Resolve} {
+				wg.Go(func() {
+					if err := resolve(t.Context(), hash, succeeded(7)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		if got := b.channels()[0]; got.Balance != 50_000_000-7*rounds || got.Submitted != rounds || got.Open != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+
+	t.Run("NotByARunThatWasOvertaken", func(t *testing.T) {
+		b := setup(t)
+		l := b.leaseAccount(b.SystemLog(), "GA")
+		b.must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeCreate)))
+		run := b.claimNew(inputs("Clinic"))
+		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", 1<<40))
+		b.must(err)
+		wantKind(t, b.Journal(run).Resolve(t.Context(), "aa", succeeded(1)), errs.KindFenced)
+		if h := b.contractHistory("aa"); len(h.Open) != 1 {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
+// TestAccountLease_Store_RefusesSecondOpenTxOfContract: two channels can carry two tenants, but not
+// one contract twice.
+func TestAccountLease_Store_RefusesSecondOpenTxOfContract(t *testing.T) {
+	b := setup(t)
+	b.addChannels(2)
+	one, two := b.leaseChannel(b.SystemLog(), 2), b.leaseChannel(b.SystemLog(), 2)
+	first := signedTx(one, "aa", 1001, txlog.PurposeCreate)
+	b.must(one.Store(t.Context(), first))
+	b.must(one.Store(t.Context(), first)) // Again, after a lost answer.
+
+	second := signedTx(two, "bb", 1001, txlog.PurposeStatus)
+	second.ContractID = first.ContractID
+	err := two.Store(t.Context(), second)
+	wantKind(t, err, errs.KindTransient)
+	if n := value[int](b, `SELECT count(*) FROM stellar_transactions`); n != 1 {
+		t.Errorf("%d transactions are stored", n)
+	}
+	otherNetworkTx := second // On another network there is another contract of that name.
+	otherNetworkLease, err := b.SystemLog().Account(t.Context(), "cd", "GA")
+	b.must(err)
+	defer b.release(otherNetworkLease, txlog.AccountRelease{})
+	otherNetworkTx.Hash, otherNetworkTx.NetworkID = "cc", "cd"
+	b.must(otherNetworkLease.Store(t.Context(), otherNetworkTx))
+	b.must(two.Store(t.Context(), signedTx(two, "dd", 1001, txlog.PurposeCreate))) // Another contract.
+	withoutContract := signedTx(one, "ee", 1002, txlog.PurposeExtend)
+	withoutContract.ContractID = ""
+	b.must(one.Store(t.Context(), withoutContract)) // About several.
+	withoutContract.Hash, withoutContract.Sequence = "ff", 1003
+	b.must(one.Store(t.Context(), withoutContract))
+
+	b.must(one.Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
+	b.must(two.Store(t.Context(), second))
+	// One that was refused is open again when it is built again; not while another is.
+	b.must(two.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateRejected, Detail: "txBAD_SEQ"}))
+	third := signedTx(one, "gg", 1004, txlog.PurposeStatus)
+	third.ContractID = first.ContractID
+	b.must(one.Store(t.Context(), third))
+	wantKind(t, two.Store(t.Context(), second), errs.KindTransient)
+}

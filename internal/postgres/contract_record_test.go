@@ -1,0 +1,124 @@
+package postgres_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+)
+
+func TestDB_RecordContracts(t *testing.T) {
+	t.Parallel()
+
+	t.Run("KeepsAll", func(t *testing.T) {
+		b := setup(t)
+		b.registerContracts(2)
+		items := b.claimContracts(contracts.ClaimQuery{})
+		r := inspected(items[0])
+		r.State, r.TenantArchived, r.ConsecutiveFailures, r.LastError = contracts.StateExpiring, true, 3, "no money "+strings.Repeat("x", 600)
+		r.Anchor, r.AnchoredAt = contracts.Anchor{Seq: 2, Root: [32]byte{1, 2, 3}, Ledger: 99}, r.CheckedAt.Add(-time.Minute)
+		b.recordContracts(r)
+		got := b.contractRecord(r.TenantID)
+		r.LastError = r.LastError[:500]
+		got.DueAt, got.CheckedAt, got.AnchoredAt = got.DueAt.UTC(), got.CheckedAt.UTC(), got.AnchoredAt.UTC()
+		if got != r {
+			t.Errorf("%+v, want %+v", got, r)
+		}
+		if other := b.contractRecord(items[1].Tenant.ID); other.State != "" || other.ConsecutiveFailures != 0 {
+			t.Errorf("the other one: %+v", other)
+		}
+		r.Snapshot = contracts.Snapshot{TenantID: r.TenantID, State: contracts.StateMissing}
+		r.ConsecutiveFailures, r.LastError, r.AnchoredAt = 0, "", time.Time{}
+		b.recordContracts(r)
+		if got := b.contractRecord(r.TenantID); got.Anchor != (contracts.Anchor{}) || got.LastError != "" || got.LiveUntil != 0 || got.State != contracts.StateMissing {
+			t.Errorf("%+v", got)
+		}
+	})
+
+	t.Run("KeepsNewDueTime", func(t *testing.T) {
+		b := setup(t)
+		all := b.registerContracts(2)
+		items := b.claimContracts(contracts.ClaimQuery{})
+		_, err := b.Archive(t.Context(), all[0])
+		b.must(err)
+		b.recordContracts(inspected(items[0]), inspected(items[1]))
+		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{})); !slices.Equal(got, all[:1]) {
+			t.Errorf("%v is due, want the archived one %v", got, all[:1])
+		}
+	})
+
+	// A look that began before the plan knows nothing of it, and does not undo it.
+	t.Run("KeepsPlannedUpgrade", func(t *testing.T) {
+		b := setup(t)
+		all := b.registerContracts(1)
+		items := b.claimContracts(contracts.ClaimQuery{})
+		if n, err := b.PlanUpgrade(t.Context(), newWasmHash, all); n != 1 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		b.recordContracts(inspected(items[0]))
+		if got := b.contractRecord(all[0]); got.UpgradeTo != newWasmHash {
+			t.Errorf("%+v", got)
+		}
+		again := b.claimContracts(contracts.ClaimQuery{})
+		if len(again) != 1 {
+			t.Fatal("it is not due")
+		}
+		r := inspected(again[0])
+		r.WasmHash = newWasmHash
+		b.recordContracts(r)
+		if got := b.contractRecord(all[0]); got.UpgradeTo != "" || got.WasmHash != newWasmHash {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestTenants_StatusChangeMakesContractDue: whoever archives or restores a tenant, its contract is
+// looked at next, and only then.
+func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
+	b := setup(t)
+	id := b.activeTenant(inputs("Clinic")).ID
+	claimDue := func() bool {
+		got := b.claimContracts(contracts.ClaimQuery{})
+		if len(got) == 1 {
+			r := inspected(got[0])
+			r.ConsecutiveFailures, r.LastError = 4, "left undone"
+			b.recordContracts(r)
+		}
+		return len(got) == 1
+	}
+	if claimDue() {
+		t.Error("a contract that nobody adopted is due")
+	}
+	for what, change := range map[string]func(){
+		"archived": func() { _, err := b.Archive(t.Context(), id); b.must(err) },
+		"restored": func() { _, err := b.Unarchive(t.Context(), id); b.must(err) },
+		"by hand":  func() { b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) },
+	} {
+		b.exec(`UPDATE tenants SET status = CASE $1 WHEN 'restored' THEN 'ARCHIVED' ELSE 'ACTIVE' END::tenant_status,
+			archived_at = CASE $1 WHEN 'restored' THEN now() END`, what)
+		claimDue()
+		change()
+		if b.contractRecord(id).ConsecutiveFailures != 0 {
+			t.Errorf("%s: the next try is put off as if it had failed", what)
+		}
+		if !claimDue() {
+			t.Errorf("%s: the contract is not due", what)
+		}
+	}
+	b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+	claimDue()
+	_, err := b.Update(t.Context(), id, inputs("Klinik"), 0)
+	b.must(err)
+	if claimDue() {
+		t.Error("it is due after a change that its contract does not show")
+	}
+	// A tenant that never had a contract has none to look at.
+	failed := b.claimNew(inputs("Failed"))
+	failTenant(b, failed)
+	b.exec(`UPDATE tenants SET status = 'ARCHIVED' WHERE id = $1`, failed.Tenant.ID)
+	if claimDue() {
+		t.Error("a tenant without a contract is due")
+	}
+}

@@ -1,0 +1,148 @@
+package postgres_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+)
+
+// upgradeEvents counts the audit events of planned upgrades to a code.
+func (b fixture) upgradeEvents(hash string) int {
+	b.t.Helper()
+	return value[int](b, `SELECT count(*) FROM audit_events WHERE action = 'contract.upgrade' AND detail->>'wasmHash' = $1`, hash)
+}
+
+func (b fixture) pendingUpgrades() string {
+	b.t.Helper()
+	pending, failed, err := b.PendingUpgrades(b.t.Context(), newWasmHash)
+	b.must(err)
+	return fmt.Sprintf("%d waiting, %d stuck", pending, failed)
+}
+
+func TestDB_PlanUpgrade(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsAudited", func(t *testing.T) {
+		b := setup(t)
+		all := b.registerContracts(3)
+		caller := audit.Caller{Kind: audit.CallerCommand, Name: "ops"}
+		ctx := audit.WithCaller(t.Context(), caller)
+		if n, err := b.PlanUpgrade(ctx, newWasmHash, []uuid.UUID{all[2], all[0], uuid.New()}); n != 2 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		for _, id := range []uuid.UUID{all[0], all[2]} {
+			events := b.verifiedChain(id)
+			if last := events[len(events)-1]; last.Action != audit.ActionUpgradeContract || last.Caller != caller || last.Detail["wasmHash"] != newWasmHash {
+				t.Errorf("%+v", last)
+			}
+		}
+		if events := b.verifiedChain(all[1]); events[len(events)-1].Action == audit.ActionUpgradeContract {
+			t.Error("the other one has an event")
+		}
+		// A plan that is there already is no event.
+		if n, err := b.PlanUpgrade(ctx, newWasmHash, all); n != 1 || err != nil || b.upgradeEvents(newWasmHash) != 3 {
+			t.Errorf("%d planned, %d events, %v", n, b.upgradeEvents(newWasmHash), err)
+		}
+		if n, err := b.PlanUpgrade(ctx, "0ther", all); n != 3 || err != nil || b.upgradeEvents("0ther") != 3 {
+			t.Errorf("%d planned, %d events, %v", n, b.upgradeEvents("0ther"), err)
+		}
+		if n, err := b.PlanUpgrade(ctx, newWasmHash, nil); n != 0 || err != nil {
+			t.Errorf("%d planned of none, %v", n, err)
+		}
+	})
+
+	t.Run("PlansNothingWithoutAuditEvent", func(t *testing.T) {
+		b := setup(t)
+		all := b.registerContracts(2)
+		b.exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (action <> 'contract.upgrade')`)
+		if _, err := b.PlanUpgrade(t.Context(), newWasmHash, all); err == nil {
+			t.Error("it was planned without a record")
+		}
+		if got := b.pendingUpgrades(); got != "0 waiting, 0 stuck" {
+			t.Error(got)
+		}
+	})
+
+	t.Run("AnyWorkerClaimsPlannedUpgrade", func(t *testing.T) {
+		one, two := twoProcesses(t)
+		all := one.registerContracts(4)
+		one.claimContracts(contracts.ClaimQuery{}) // None is due for an hour.
+		if n, err := one.PlanUpgrade(t.Context(), newWasmHash, all[:3]); n != 3 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		first := tenantIDs(two.claimContracts(contracts.ClaimQuery{Limit: 1})) // What is due.
+		remaining := tenantIDs(one.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}))
+		if got := append(first, remaining...); len(remaining) != 2 || !slices.Contains(got, all[0]) || !slices.Contains(got, all[1]) || !slices.Contains(got, all[2]) {
+			t.Errorf("%v and %v of %v", first, remaining, all)
+		}
+		if more := two.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}); len(more) != 0 {
+			t.Errorf("%v are given twice", tenantIDs(more))
+		}
+		if got := one.pendingUpgrades(); got != "3 waiting, 0 stuck" {
+			t.Error(got)
+		}
+	})
+
+	// A worker of the earlier release finds the contract in order and does nothing.
+	t.Run("OlderReleaseDefersUpgrade", func(t *testing.T) {
+		b := setup(t)
+		id := b.registerContracts(1)[0]
+		_, err := b.PlanUpgrade(t.Context(), newWasmHash, []uuid.UUID{id})
+		b.must(err)
+		b.recordContracts(inspected(b.claimContracts(contracts.ClaimQuery{})[0]))
+		got := b.contractRecord(id)
+		if in := time.Until(got.DueAt); got.UpgradeTo != newWasmHash || in > 30*time.Second {
+			t.Errorf("due in %v: %+v", in, got)
+		}
+	})
+
+	t.Run("RetriesFailedUpgradeLater", func(t *testing.T) {
+		b := setup(t)
+		all := b.registerContracts(2)
+		_, err := b.PlanUpgrade(t.Context(), newWasmHash, all)
+		b.must(err)
+		items := b.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash})
+		done, failed := inspected(items[0]), inspected(items[1])
+		done.WasmHash, done.UpgradeTo = newWasmHash, ""
+		failed.ConsecutiveFailures, failed.LastError = 1, "the ceiling is too low"
+		b.recordContracts(done, failed)
+		if got := b.pendingUpgrades(); got != "1 waiting, 1 stuck" {
+			t.Error(got)
+		}
+		if got := b.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}); len(got) != 0 {
+			t.Errorf("%v", tenantIDs(got))
+		}
+		// Whoever plans it again has changed something: it is tried at once.
+		if n, err := b.PlanUpgrade(t.Context(), newWasmHash, all[1:]); n != 1 || err != nil || b.upgradeEvents(newWasmHash) != 2 {
+			t.Errorf("%d planned, %d events, %v", n, b.upgradeEvents(newWasmHash), err)
+		}
+		if got := b.pendingUpgrades(); got != "1 waiting, 0 stuck" {
+			t.Error(got)
+		}
+		if got := b.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}); len(got) != 1 || got[0].Record.ConsecutiveFailures != 0 || got[0].Record.UpgradeTo != newWasmHash {
+			t.Errorf("%+v", got)
+		}
+	})
+
+	t.Run("PlansInBatches", func(t *testing.T) { // Which would hold up all their tenants.
+		b := setup(t)
+		id := b.registerContracts(1)[0]
+		many := make([]uuid.UUID, 1200)
+		for i := range many {
+			many[i] = uuid.New()
+		}
+		many[700] = id
+		if n, err := b.PlanUpgrade(t.Context(), newWasmHash, many); n != 1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if in := time.Until(b.contractRecord(id).DueAt); in > 0 {
+			t.Errorf("due in %v", in)
+		}
+	})
+}

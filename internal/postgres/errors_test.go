@@ -1,0 +1,314 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// openAs is a registry of a database, opened by another user.
+func openAs(t *testing.T, connection, user string, modify func(u *url.URL)) fixture {
+	t.Helper()
+	u, err := url.Parse(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, "s3cret")
+	if modify != nil {
+		modify(u)
+	}
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: u.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return fixture{db, t}
+}
+
+// createLoginRole makes a login that lasts as long as the server, and gives it databases.
+func createLoginRole(t *testing.T, options string, databases ...string) string {
+	t.Helper()
+	name := "r" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	statements := []string{
+		"CREATE ROLE " + name + " LOGIN PASSWORD 's3cret' " + options,
+		"ALTER ROLE " + name + " SET search_path = elsewhere", // Which a registry does not mind.
+	}
+	for _, connection := range databases {
+		u, err := url.Parse(connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements = append(statements, "ALTER DATABASE "+strings.TrimPrefix(u.Path, "/")+" OWNER TO "+name)
+	}
+	conn, err := pgx.Connect(t.Context(), pgtest.Server().URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	for _, s := range statements {
+		if _, err := conn.Exec(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+	return name
+}
+
+// TestDB_WorksWithoutSuperuser works as a user who is no superuser: it owns the database
+// and has CREATEROLE, as the documentation asks for. A second registry on the
+// same server belongs to somebody else.
+func TestDB_WorksWithoutSuperuser(t *testing.T) {
+	t.Parallel()
+	for range 2 {
+		database := pgtest.EmptyDatabase(t)
+		b := openAs(t, database, createLoginRole(t, "CREATEROLE NOSUPERUSER", database), nil)
+		active := b.activeTenant(inputs("Clinic"))
+		if n := value[int](b, `SELECT count(*) FROM `+active.SchemaName+`.users`); n != 1 {
+			t.Errorf("%d admins", n)
+		}
+		if value[bool](b, `SELECT has_database_privilege($1, current_database(), 'CONNECT')`, active.DatabaseRole) {
+			t.Error("the tenant's role may connect")
+		}
+		run := b.claimNew(inputs("Other"))
+		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+			t.Fatal(err)
+		}
+		if failed := failTenant(b, run); value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, failed.DatabaseRole) != 0 {
+			t.Error("the role was left")
+		}
+	}
+}
+
+func TestDB_ErrorMessages(t *testing.T) {
+	t.Parallel()
+	ownedDatabase := pgtest.EmptyDatabase(t)
+	for name, c := range map[string]struct {
+		bundle  fixture
+		kind    errs.Kind
+		message string
+	}{
+		"WrongPassword": {openAs(t, ownedDatabase, createLoginRole(t, "", ownedDatabase), func(u *url.URL) { u.User = url.UserPassword(u.User.Username(), "wr0ng") }),
+			errs.KindPermanent, "refused the login"},
+		"NoDatabase": {openAs(t, ownedDatabase, createLoginRole(t, ""), func(u *url.URL) { u.Path = "/n0where" }),
+			errs.KindPermanent, "database of that name does not exist"},
+		"TooManyConnections": {openAs(t, ownedDatabase, createLoginRole(t, "CONNECTION LIMIT 0"), nil),
+			errs.KindTransient, "out of connections"},
+		"NotTheOwner": {openAs(t, ownedDatabase, createLoginRole(t, "CREATEROLE"), nil),
+			errs.KindPermanent, "has to own the database and have CREATEROLE"},
+		"ReadOnly": {openAs(t, pgtest.Database(t), createLoginRole(t, "SUPERUSER"), func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }),
+			errs.KindTransient, "read-only; connect to the primary"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := c.bundle.Create(t.Context(), c.bundle.draft(inputs("Clinic")), leaseRequest("x", time.Minute))
+			wantKind(t, err, c.kind)
+			m := errs.SafeMessage(err)
+			if !strings.Contains(m, c.message) {
+				t.Errorf("message %q, want %q", m, c.message)
+			}
+			for _, internal := range []string{"s3cret", "wr0ng", "n0where", "127.0.0.1", "INSERT", "CREATE TABLE"} {
+				if strings.Contains(m, internal) {
+					t.Errorf("message %q shows %s", m, internal)
+				}
+			}
+		})
+	}
+}
+
+func TestClassify_SQLStates(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]errs.Kind{
+		"40001": errs.KindTransient, "40P01": errs.KindTransient, "55P03": errs.KindTransient,
+		"57014": errs.KindTransient, "57P01": errs.KindTransient, "08006": errs.KindTransient,
+		"53100": errs.KindTransient, "58030": errs.KindTransient, "HT001": errs.KindFenced,
+		"23505": errs.KindConflict, "42601": errs.KindPermanent, "XX000": errs.KindPermanent,
+		"XX000 tuple concurrently updated": errs.KindTransient,
+	} {
+		code, message, _ := strings.Cut(state, " ")
+		err := postgres.Classify(fmt.Errorf("around: %w", &pgconn.PgError{Code: code, Message: message + " INSERT INTO s3cret"}))
+		wantKind(t, err, want)
+		if m := errs.SafeMessage(err); m == "" || strings.Contains(m, "s3cret") {
+			t.Errorf("%s: message %q", state, m)
+		}
+	}
+	wantKind(t, postgres.Classify(context.Canceled), errs.KindCancelled)
+	wantKind(t, postgres.Classify(io.ErrUnexpectedEOF), errs.KindTransient)
+	wantKind(t, postgres.Classify(errors.New("what")), errs.KindPermanent)
+	wantKind(t, postgres.Classify(nil), "")
+}
+
+// TestDB_KeepsForeignSchemaAndRole: what stands where the tenant's schema would go
+// was not made by this registry, or by one that was restored from an older backup.
+func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
+	t.Parallel()
+	for kind, statement := range map[string]string{"schema": `CREATE SCHEMA %[1]s`, "role": `CREATE ROLE %[2]s`} {
+		t.Run(kind, func(t *testing.T) {
+			b := setup(t)
+			run := b.claimNew(inputs("Clinic"))
+			b.exec(fmt.Sprintf(statement, run.Tenant.SchemaName, run.Tenant.DatabaseRole))
+			err := b.PrepareSchema(t.Context(), run, b.seed())
+			wantKind(t, err, errs.KindPermanent)
+			if m := errs.SafeMessage(err); !strings.Contains(m, "exists already and is not this registry's") {
+				t.Errorf("message %q", m)
+			}
+			if got := failTenant(b, run); got.Status != tenant.StatusFailed {
+				t.Errorf("%+v", got)
+			}
+			if n := value[int](b, `SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
+				run.Tenant.SchemaName, run.Tenant.DatabaseRole); n != 1 {
+				t.Error("it was dropped")
+			}
+			b.exec(`DROP SCHEMA IF EXISTS ` + run.Tenant.SchemaName)
+			b.exec(`DROP ROLE IF EXISTS ` + run.Tenant.DatabaseRole)
+		})
+	}
+}
+
+func TestDB_PrepareSchema_Repeated(t *testing.T) {
+	t.Parallel()
+
+	t.Run("RepeatsAfterLostResponse", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.claimNew(inputs("Clinic")), b.seed()
+		for range 2 {
+			if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantKind(t, b.PrepareSchema(t.Context(), run, b.seed()), errs.KindFenced)
+		if n := value[int](b, `SELECT count(*) FROM tenant_invitations`); n != 1 {
+			t.Errorf("%d invitations", n)
+		}
+	})
+
+	t.Run("ConcurrentRepeat", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.claimNew(inputs("Clinic")), b.seed()
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := value[int](b, `SELECT count(*) FROM `+run.Tenant.SchemaName+`.users`); n != 1 {
+			t.Errorf("%d admins", n)
+		}
+	})
+
+	t.Run("FencedAfterRollbackBegins", func(t *testing.T) {
+		b := setup(t)
+		run, seed := b.claimNew(inputs("Clinic")), b.seed()
+		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+			t.Fatal(err)
+		}
+		failed := tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "no"}
+		for range 2 { // Its answer may be lost, too.
+			if err := b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, failed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantKind(t, b.PrepareSchema(t.Context(), run, seed), errs.KindFenced)
+		_, err := b.Advance(t.Context(), run, activation())
+		wantKind(t, err, errs.KindFenced)
+		wantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
+		_, err = b.Journal(run).Account(t.Context(), "ab", "GA")
+		wantKind(t, err, errs.KindFenced)
+	})
+
+	t.Run("TakesTheAdminThatTheRegistryNames", func(t *testing.T) {
+		b := setup(t)
+		run := b.claimNew(inputs("Clinic"))
+		in := inputs("Clinic")
+		in.AdminEmail, in.AdminFirstName, in.AdminLastName = "grace@clinic.example", "Grace", "Hopper"
+		if _, err := b.Update(t.Context(), run.Tenant.ID, in, 0); err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`UPDATE tenants SET admin_password_hash = '$argon2id$x'`)
+		seed := b.seed()
+		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
+			t.Fatal(err)
+		}
+		if got := value[string](b, `SELECT concat_ws(' ', id, email, first_name, last_name, password_hash) FROM `+run.Tenant.SchemaName+`.users`); got != seed.AdminUser.String()+" grace@clinic.example Grace Hopper $argon2id$x" {
+			t.Errorf("admin %q", got)
+		}
+	})
+}
+
+func TestDB_Create_ContinuesRollbackWithNewInputs(t *testing.T) {
+	b := setup(t)
+	run := b.claimNew(inputs("Clinic"))
+	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("dead", -time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Half undone by hand.
+	in := inputs("Clinic")
+	in.AdminEmail = "grace@clinic.example"
+	c, err := b.Create(t.Context(), b.draft(in), leaseRequest("x", time.Minute))
+	if err != nil || c.Run == nil || c.Run.Rollback != provisioning.RollbackToArchived || c.Run.Tenant.AdminEmail != in.AdminEmail {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if _, err := b.RollBack(t.Context(), *c.Run); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	for connection, want := range map[string][]string{
+		"postgres://u:p%2Fw%C3%A4@h/d":        {"p/wä", "p%2Fw%C3%A4"},
+		"host=h user=u password=plain":        {"plain"},
+		"host=h user=u password='with blank'": {"with blank", "with%20blank"},
+		"postgres://u@h/d":                    nil,
+		"postgres://u:p@h:port/d":             nil,
+	} {
+		if got := postgres.Secrets(connection); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", connection, got, want)
+		}
+	}
+}
+
+// TestDB_ReplacesConnectionAfterManyTenants holds DESIGN, section 3: a connection that has made
+// many tenants makes the next one slower, so it is replaced.
+func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
+	t.Parallel()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t), MaxConnections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	b := fixture{db, t}
+	b.activeTenant(inputs("Clinic"))
+	pid := value[int](b, `SELECT pg_backend_pid()`)
+	postgres.CountCreatedTenants(t, db, postgres.MaxTenantsPerConnection-3) // One is made, and two follow.
+	b.activeTenant(inputs("Last but one"))
+	if got := value[int](b, `SELECT pg_backend_pid()`); got != pid {
+		t.Error("the connection was replaced too early")
+	}
+	b.activeTenant(inputs("Last"))
+	if got := value[int](b, `SELECT pg_backend_pid()`); got == pid {
+		t.Error("the connection is still the same")
+	}
+}

@@ -1,0 +1,53 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// TestTxLog_RunReacquiresLeaseAfterLostRelease: a run whose lease could not be given back keeps it alive
+// with its heartbeat. It must get it again, although others queue before it; else
+// all would wait for each other for ever.
+func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
+	t.Parallel()
+	for name, leaseAccount := range map[string]func(ctx context.Context, j txlog.Log) (txlog.AccountLease, error){
+		"Account": func(ctx context.Context, j txlog.Log) (txlog.AccountLease, error) {
+			return j.Account(ctx, networkID, "GA")
+		},
+		"Channel": func(ctx context.Context, j txlog.Log) (txlog.AccountLease, error) {
+			return j.Channel(ctx, networkID, deployerAddress, 1, 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t)
+			b.addChannels(1)
+			first, second := b.claimNew(inputs("One")), b.claimNew(inputs("Two"))
+			unreleased, err := leaseAccount(t.Context(), b.Journal(first))
+			b.must(err)
+			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
+			if err := unreleased.Release(t.Context(), txlog.AccountRelease{}); err == nil {
+				t.Fatal("it was given back")
+			}
+			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
+
+			waiting := make(chan error, 1)
+			go func() {
+				lease, err := leaseAccount(t.Context(), b.Journal(second))
+				if err == nil {
+					err = lease.Release(t.Context(), txlog.AccountRelease{})
+				}
+				waiting <- err
+			}()
+			time.Sleep(200 * time.Millisecond) // Until it queues.
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			again, err := leaseAccount(ctx, b.Journal(first))
+			b.must(err)
+			b.must(again.Release(t.Context(), txlog.AccountRelease{}))
+			b.must(<-waiting)
+		})
+	}
+}

@@ -1,0 +1,162 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// notifier runs one as long as the test, and waits until it listens.
+func (b fixture) notifier() *postgres.Notifier {
+	b.t.Helper()
+	notifier := postgres.NewNotifier(b.DB)
+	subscribed, stop := notifier.Watch(uuid.New())
+	defer stop()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		notifier.Run(ctx)
+	}()
+	b.t.Cleanup(func() { cancel(); <-done })
+	awaitChange(b.t, subscribed, "the connection")
+	return notifier
+}
+
+func awaitChange(t *testing.T, changed <-chan struct{}, event string) {
+	t.Helper()
+	select {
+	case <-changed:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s was not told", event)
+	}
+}
+
+func TestNotifier(t *testing.T) {
+	t.Parallel()
+	t.Run("NotifiesOtherProcesses", func(t *testing.T) {
+		b := setup(t)
+		sender, receiver := b.notifier(), b.notifier()
+		tenantID, otherID := uuid.New(), uuid.New()
+		changes, stop := receiver.Watch(tenantID)
+		defer stop()
+		otherChanges, stopOthers := receiver.Watch(otherID)
+		defer stopOthers()
+		sender.Observe(t.Context(), provisioning.Event{Tenant: tenant.Tenant{ID: tenantID}})
+		awaitChange(t, changes, "the change")
+		select {
+		case <-otherChanges:
+			t.Error("another tenant's watcher was told")
+		default:
+		}
+	})
+	t.Run("SurvivesALostConnection", func(t *testing.T) {
+		b := setup(t)
+		f := b.notifier()
+		tenantID := uuid.New()
+		changed, stop := f.Watch(tenantID)
+		defer stop()
+		b.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()`)
+		awaitChange(t, changed, "that something may have been missed")
+		b.exec(`SELECT pg_notify('healthcare_tenants', $1)`, tenantID.String())
+		awaitChange(t, changed, "the change after it")
+	})
+	t.Run("RemovesStoppedSubscribers", func(t *testing.T) {
+		b := setup(t)
+		f := postgres.NewNotifier(b.DB)
+		tenantID := uuid.New()
+		stopped, stop := f.Watch(tenantID)
+		running, stopRunning := f.Watch(tenantID)
+		defer stopRunning()
+		stop()
+		f.NotifyChanged(tenantID)
+		awaitChange(t, running, "the one that stays")
+		select {
+		case <-stopped:
+			t.Error("it was told after its end")
+		default:
+		}
+	})
+}
+
+func TestDB_Changes(t *testing.T) {
+	b := setup(t)
+	run := b.claimNew(inputs("Clinic"))
+	first, err := b.Changes(t.Context(), run.Tenant.ID, 0)
+	if err != nil || len(first.Entries) != 1 || first.Entries[0].Step != tenant.StepCreateTenantRecord {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.Changes(t.Context(), run.Tenant.ID, first.Entries[0].Change)
+	if err != nil || len(second.Entries) != 4 {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	last := second.Entries[3]
+	if last.Step != tenant.StepDeploySorobanContract || last.Status != tenant.StepInProgress {
+		t.Errorf("the last change is %+v", last)
+	}
+	if _, err := b.Advance(t.Context(), run, activation()); err != nil {
+		t.Fatal(err)
+	}
+	third, err := b.Changes(t.Context(), run.Tenant.ID, last.Change) // The row that changed again comes again.
+	if err != nil || len(third.Entries) != 3 || third.Entries[0].Step != last.Step || third.Entries[0].Status != tenant.StepCompleted ||
+		third.Tenant.Status != tenant.StatusActive {
+		t.Errorf("%+v, %v", third, err)
+	}
+	if unchanged, err := b.Changes(t.Context(), run.Tenant.ID, third.Entries[2].Change); err != nil || len(unchanged.Entries) != 0 {
+		t.Errorf("%+v, %v", unchanged, err)
+	}
+	_, err = b.Changes(t.Context(), uuid.New(), 0)
+	wantKind(t, err, errs.KindNotFound)
+}
+
+// TestDB_ClaimDueMail: a mail that is worth trying again is due later and later, and at
+// last given up.
+func TestDB_ClaimDueMail(t *testing.T) {
+	b := setup(t)
+	run := b.claimNew(inputs("Clinic"))
+	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		t.Fatal(err)
+	}
+	progress := activation()
+	progress.WelcomeEmail = tenant.WelcomeEmailPending
+	if _, err := b.Advance(t.Context(), run, progress); err != nil {
+		t.Fatal(err)
+	}
+	untilDue := func() time.Duration {
+		return value[time.Duration](b, `SELECT welcome_email_due - updated_at FROM tenants`).Round(time.Second)
+	}
+	record := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Error: "busy"}
+	delays := []time.Duration{untilDue()}
+	var got tenant.Tenant
+	for range 11 {
+		var err error
+		if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailPending, record); err != nil {
+			t.Fatal(err)
+		}
+		if got.WelcomeEmail != tenant.WelcomeEmailPending {
+			t.Fatalf("after %v: %s", delays, got.WelcomeEmail)
+		}
+		delays = append(delays, untilDue())
+	}
+	if delays[0] != time.Minute || delays[1] != 2*time.Minute || delays[5] != 32*time.Minute || delays[11] != 6*time.Hour {
+		t.Errorf("pauses %v", delays)
+	}
+	got, err := b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailPending, record)
+	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed || value[bool](b, `SELECT welcome_email_due IS NOT NULL FROM tenants`) {
+		t.Errorf("%s, %v", got.WelcomeEmail, err)
+	}
+	if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailSent, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}); err != nil ||
+		got.WelcomeEmail != tenant.WelcomeEmailSent || value[int](b, `SELECT welcome_email_tries FROM tenants`) != 0 {
+		t.Errorf("%s, %v", got.WelcomeEmail, err)
+	}
+}

@@ -1,0 +1,172 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// JobRescuer is what the reconciler needs of the queue that UseQueue was given.
+type JobRescuer interface {
+	// OrphanedJobs gives those of the jobs that no worker is going to take, given that
+	// their tenants' leases are out: gone, ended, or running without a sign of life
+	// for that long.
+	OrphanedJobs(ctx context.Context, jobs []int64, heartbeatTimeout time.Duration) ([]int64, error)
+	// RescueJob looks again at such a job, in a transaction, and gives the id of
+	// another one in its place; the job's own when it will be worked after all; 0 when
+	// its attempts are used up.
+	RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uuid.UUID, heartbeatTimeout time.Duration) (int64, error)
+}
+
+var _ provisioning.OrphanStore = (*DB)(nil)
+
+// maxOrphansPerPass bounds how many tenants one look goes through. Those whose run
+// died come first, so a long queue of new ones does not hide them.
+const maxOrphansPerPass = 10_000
+
+// orphanPredicate matches unfinished tenants that no run holds; parameter 1 is the
+// silence. A lease that ran out says that its run is dead. Where there is none, a
+// run has given the tenant back a moment ago, or is about to claim it: then the
+// newest step tells.
+const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR undo IS NOT NULL) AND (
+	run_expires_at < clock_timestamp() OR run_expires_at IS NULL AND updated_at < clock_timestamp() - $1::interval
+	AND (status = 'PENDING' OR NOT EXISTS (SELECT FROM provisioning_logs l
+		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at >= clock_timestamp() - $1::interval)))`
+
+// FindOrphans sorts the tenants that nobody works on, and gives another job to
+// those whose job is lost.
+func (db *DB) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
+	var orphans provisioning.Orphans
+	tenantByJob, err := db.listOrphans(ctx, q, &orphans)
+	if err != nil || len(tenantByJob) == 0 {
+		return orphans, err
+	}
+	rescuer, ok := db.queue.(JobRescuer)
+	if !ok {
+		return orphans, errs.Errorf(errs.KindPermanent, "look for lost jobs", "this program has no queue; it was wired wrongly")
+	}
+	orphanedJobs, err := rescuer.OrphanedJobs(ctx, slices.Collect(maps.Keys(tenantByJob)), q.HeartbeatTimeout)
+	if err != nil {
+		return orphans, err
+	}
+	slices.Sort(orphanedJobs) // Who waited longest comes first.
+	var errs []error
+	for _, job := range orphanedJobs[:min(len(orphanedJobs), q.Limit)] {
+		errs = append(errs, db.rescueJob(ctx, rescuer, q, job, tenantByJob[job], &orphans))
+	}
+	return orphans, errors.Join(errs...)
+}
+
+// listOrphans lists what is left over of runs in the foreground, and gives the tenants of
+// jobs by their job.
+func (db *DB) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orphans *provisioning.Orphans) (map[int64]uuid.UUID, error) {
+	const op = "look for unfinished tenants"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `SELECT id, coalesce(job_id, 0), undo IS NOT NULL,
+			greatest(updated_at, run_expires_at) < clock_timestamp() - $2::interval
+		FROM tenants WHERE `+orphanPredicate+` ORDER BY run_expires_at NULLS LAST, updated_at LIMIT $3`,
+		q.HeartbeatTimeout, q.AbandonAfter, maxOrphansPerPass)
+	if err != nil {
+		return nil, classify(err, op)
+	}
+	tenantByJob := map[int64]uuid.UUID{}
+	var (
+		id                     uuid.UUID
+		job                    int64
+		rollingBack, abandoned bool
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &job, &rollingBack, &abandoned}, func() error {
+		switch {
+		case job != 0:
+			tenantByJob[job] = id
+		case rollingBack && len(orphans.Interrupted) < q.Limit:
+			orphans.Interrupted = append(orphans.Interrupted, id)
+		case !rollingBack && abandoned && len(orphans.Abandoned) < q.Limit:
+			orphans.Abandoned = append(orphans.Abandoned, id)
+		}
+		return nil
+	})
+	return tenantByJob, classify(err, op)
+}
+
+// rescueJob gives one tenant another job, unless somebody else is about to.
+func (db *DB) rescueJob(ctx context.Context, rescuer JobRescuer, q provisioning.OrphanQuery, job int64, tenantID uuid.UUID, orphans *provisioning.Orphans) error {
+	var replacement int64
+	err := db.inTx(ctx, "queue tenant again", func(tx pgx.Tx) error {
+		var current int64
+		replacement = job
+		err := tx.QueryRow(ctx, `SELECT job_id FROM tenants WHERE id = $2 AND job_id = $3 AND `+orphanPredicate+` FOR UPDATE SKIP LOCKED`,
+			q.HeartbeatTimeout, tenantID, job).Scan(&current)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if replacement, err = rescuer.RescueJob(ctx, tx, job, tenantID, q.HeartbeatTimeout); err != nil || replacement == job || replacement == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE tenants SET job_id = $2, last_job_id = $2 WHERE id = $1`, tenantID, replacement)
+		return err
+	})
+	switch {
+	case err != nil || replacement == job:
+	case replacement == 0:
+		orphans.Exhausted = append(orphans.Exhausted, tenantID)
+	default:
+		orphans.Requeued = append(orphans.Requeued, tenantID)
+	}
+	return err
+}
+
+// ClaimDueMail claims welcome mails that are due.
+func (db *DB) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
+	const op = "look for due mail"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due = clock_timestamp() + $1::interval
+		WHERE id IN (
+			SELECT id FROM tenants WHERE welcome_email_due <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
+			ORDER BY welcome_email_due LIMIT $2 FOR UPDATE SKIP LOCKED)
+		RETURNING id`, claimTimeout, limit)
+	if err != nil {
+		return nil, classify(err, op)
+	}
+	tenantIDs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return tenantIDs, classify(err, op)
+}
+
+// PurgeExpired deletes old rows.
+func (db *DB) PurgeExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.PurgedRows, error) {
+	const op = "delete old rows"
+	var purged provisioning.PurgedRows
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return purged, err
+	}
+	tag, err := pool.Exec(ctx, `DELETE FROM tenant_invitations WHERE token_hash IN (
+			SELECT token_hash FROM tenant_invitations WHERE used_at IS NULL AND expires_at < now() - $1::interval
+			LIMIT $2 FOR UPDATE SKIP LOCKED)`, invitationRetention, limit)
+	if err != nil {
+		return purged, classify(err, op)
+	}
+	purged.Invitations = tag.RowsAffected()
+	tag, err = pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE (scope, key) IN (
+			SELECT scope, key FROM idempotency_keys WHERE created_at < now() - $1::interval
+			ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, keyRetention, limit)
+	purged.Keys = tag.RowsAffected()
+	return purged, classify(err, op)
+}

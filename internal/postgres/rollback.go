@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// BeginRollback notes that this run rolls back, and why, before anything is undone.
+func (db *DB) BeginRollback(ctx context.Context, r provisioning.Run, target provisioning.Rollback, failed tenant.StepRecord) error {
+	const op = "begin rollback"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return err
+	}
+	log := newStepArrays([]tenant.StepRecord{failed})
+	event := auditArgs(ctx, audit.ActionFail, map[string]any{"step": failed.Step, "error": failed.Error, "attempt": r.Tenant.Attempt})
+	tag, err := pool.Exec(ctx, `WITH moved AS (
+			UPDATE tenants SET undo = $3::tenant_status, provisioning_error = $4, updated_at = now(), version = version + 1, `+auditSetItems(10)+`
+			WHERE `+ownedByRunPredicate+` AND activated_at IS NULL AND status = 'PROVISIONING'
+			RETURNING id, attempt, audit_seq, audit_head
+		), audited AS (`+auditInsertSQL("moved", 10)+`
+		), logged AS (`+logUpsertSQL+`
+			FROM moved, `+stepArraysFrom(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
+		) SELECT id FROM moved`,
+		concat([]any{r.Tenant.ID, r.Epoch, target, failed.Error}, log.args(), event)...)
+	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
+}
+
+// RollBack takes back what the attempt did in the database and ends it.
+func (db *DB) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant, error) {
+	var t tenant.Tenant
+	err := db.inTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
+		locked, err := lockTenant(ctx, tx, r.Tenant.ID)
+		switch {
+		case err != nil:
+			return err
+		case locked.Epoch != r.Epoch:
+			return errFenced
+		case locked.Rollback == provisioning.RollbackNone && string(locked.Tenant.Status) == string(r.Rollback):
+			t = locked.Tenant // Only the answer of an earlier try was lost.
+			return nil
+		case locked.Tenant.WasLive():
+			return errs.Errorf(errs.KindConflict, "roll back tenant",
+				"the tenant is %s and was live before; it keeps its schema", locked.Tenant.Status)
+		case locked.Rollback == provisioning.RollbackNone:
+			return errs.Errorf(errs.KindConflict, "roll back tenant",
+				"the tenant is %s, and no rollback of it has begun", locked.Tenant.Status)
+		}
+		t, err = rollBack(ctx, tx, locked.Run)
+		return err
+	})
+	return t, err
+}
+
+// dropSchema removes schema and role of a tenant, if this attempt made them: they
+// committed together with the checkpoint. What was there before, such as the
+// schema of a live tenant under a registry that was restored from an older
+// backup, is not this run's to drop.
+func dropSchema(ctx context.Context, tx pgx.Tx, r provisioning.Run) error {
+	if r.Checkpoint.Index() < tenant.StepSeedRolesAndUser.Index() {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{r.Tenant.SchemaName}.Sanitize()+` CASCADE`)
+	if err == nil {
+		_, err = tx.Exec(ctx, `DROP ROLE IF EXISTS `+pgx.Identifier{r.Tenant.DatabaseRole}.Sanitize())
+	}
+	return err
+}
+
+func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant, error) {
+	t := r.Tenant
+	if err := dropSchema(ctx, tx, r); err != nil {
+		return t, err
+	}
+	statements := []struct {
+		sql  string
+		args []any
+	}{
+		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
+		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
+		// A step that was running is over too: whoever ran it is fenced.
+		{`UPDATE provisioning_logs SET updated_at = now(), change = nextval('provisioning_changes'),
+			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END::provisioning_step_status,
+			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END
+		  WHERE tenant_id = $1 AND attempt = $2 AND (status = 'IN_PROGRESS'
+			OR status = 'COMPLETED' AND step IN ('CREATE_SCHEMA', 'RUN_MIGRATIONS', 'SEED_ROLES_AND_USER'))`, []any{t.ID, t.Attempt}},
+	}
+	for _, s := range statements {
+		if _, err := tx.Exec(ctx, s.sql, s.args...); err != nil {
+			return t, err
+		}
+	}
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = undo, undo = NULL, checkpoint = 'CREATE_TENANT_RECORD',
+			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
+			archived_at = CASE WHEN undo = 'ARCHIVED' THEN now() END,
+			admin_password_hash = CASE WHEN undo = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
+		WHERE id = $1 RETURNING `+tenantColumns, t.ID)
+	return pgx.CollectExactlyOneRow(rows, scanTenant)
+}

@@ -1,0 +1,130 @@
+package postgres_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// The network and the deployer of these tests; what they name plays no part here.
+const (
+	networkID       = "ab"
+	deployerAddress = "GDEPLOYER"
+)
+
+// twoProcesses is one database as two processes have it.
+func twoProcesses(t *testing.T) (one, two fixture) {
+	t.Helper()
+	t.Parallel()
+	url := pgtest.Database(t)
+	open := func() fixture {
+		db, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		return fixture{db, t}
+	}
+	return open(), open()
+}
+
+// openConnections opens connections, so that what comes then at once is at once.
+func (b fixture) openConnections(connections int) {
+	b.t.Helper()
+	var wg sync.WaitGroup
+	for range connections {
+		wg.Go(func() {
+			if _, err := b.Pool().Exec(b.t.Context(), `SELECT pg_sleep(0.1)`); err != nil {
+				b.t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (b fixture) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// notifyChannel gives a channel as the ledger shows it.
+func notifyChannel(index int) txlog.Channel {
+	return txlog.Channel{Index: index, Address: fmt.Sprintf("GCHANNEL%d", index), Sequence: 1000, Balance: 50_000_000}
+}
+
+// addChannels makes n channels known.
+func (b fixture) addChannels(n int) {
+	b.t.Helper()
+	channels := make([]txlog.Channel, n)
+	for i := range channels {
+		channels[i] = notifyChannel(i)
+	}
+	b.storeChannels(channels...)
+}
+
+func (b fixture) storeChannels(all ...txlog.Channel) {
+	b.t.Helper()
+	b.must(b.SystemLog().StoreChannels(b.t.Context(), networkID, deployerAddress, all))
+}
+
+func (b fixture) channels() []txlog.Channel {
+	b.t.Helper()
+	all, err := b.SystemLog().Channels(b.t.Context(), networkID, deployerAddress)
+	b.must(err)
+	return all
+}
+
+// leaseChannel leases a channel and gives it back at the end, if the test did not.
+func (b fixture) leaseChannel(log txlog.Log, count int) txlog.AccountLease {
+	b.t.Helper()
+	l, err := log.Channel(b.t.Context(), networkID, deployerAddress, count, 0)
+	b.must(err)
+	b.t.Cleanup(func() { b.release(l, txlog.AccountRelease{Sequence: l.Sequence()}) })
+	return l
+}
+
+func (b fixture) leaseAccount(log txlog.Log, address string) txlog.AccountLease {
+	b.t.Helper()
+	l, err := log.Account(b.t.Context(), networkID, address)
+	b.must(err)
+	b.t.Cleanup(func() { b.release(l, txlog.AccountRelease{Sequence: l.Sequence()}) })
+	return l
+}
+
+func (b fixture) release(l txlog.AccountLease, r txlog.AccountRelease) {
+	b.t.Helper()
+	if err := l.Release(b.t.Context(), r); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// signedTx is a transaction that an account is about to send.
+func signedTx(l txlog.AccountLease, hash string, seq int64, purpose txlog.Purpose) txlog.Transaction {
+	return txlog.Transaction{
+		Hash: hash, Envelope: "AAAA", Source: l.Address(), Sequence: seq, Purpose: purpose, ContractID: "C" + hash, NetworkID: networkID,
+		ValidUntil: time.Now().Add(time.Minute), SubmittedLedger: 9, MaxFee: 1000,
+	}
+}
+
+// succeeded is the outcome of a transaction that cost so much.
+func succeeded(fee int64) txlog.Outcome {
+	return txlog.Outcome{State: txlog.StateSucceeded, Ledger: 10, FeeCharged: fee}
+}
+
+// storeAndResolve stores a transaction for a tenant and resolves it.
+func (b fixture) storeAndResolve(l txlog.AccountLease, hash string, purpose txlog.Purpose, tenantID uuid.UUID, o txlog.Outcome) {
+	b.t.Helper()
+	tx := signedTx(l, hash, 1, purpose)
+	tx.TenantID = tenantID
+	b.must(l.Store(b.t.Context(), tx))
+	b.must(l.Resolve(b.t.Context(), hash, o))
+}

@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// stepArrays are step records as parallel arrays: any number of them is one statement.
+type stepArrays struct {
+	steps, statuses, results, errors []string
+	durations                        []float64
+}
+
+func newStepArrays(records []tenant.StepRecord) stepArrays {
+	var arrays stepArrays
+	for _, r := range records {
+		result := ""
+		if r.Result != nil {
+			encoded, err := json.Marshal(r.Result)
+			if err != nil { // Only a value that is no JSON, such as NaN; the step succeeded all the same.
+				encoded = []byte(`{}`)
+			}
+			result = string(encoded)
+		}
+		arrays.steps = append(arrays.steps, string(r.Step))
+		arrays.statuses = append(arrays.statuses, string(r.Status))
+		arrays.results = append(arrays.results, result)
+		arrays.errors = append(arrays.errors, r.Error)
+		arrays.durations = append(arrays.durations, float64(r.Duration.Microseconds())/1000)
+	}
+	return arrays
+}
+
+func (l stepArrays) args() []any { return []any{l.steps, l.statuses, l.results, l.errors, l.durations} }
+
+// stepArraysFrom is the FROM item that unfolds the arrays in parameters n to n+4.
+func stepArraysFrom(n int) string {
+	return fmt.Sprintf(`unnest($%d::text[], $%d::text[], $%d::text[], $%d::text[], $%d::float8[])
+		AS new (step, status, result, error, duration_ms)`, n, n+1, n+2, n+3, n+4)
+}
+
+// logUpsertSQL begins the INSERT that takes its rows from a relation "moved", which
+// has the tenant's id and attempt, and from stepArraysFrom. A step that ended without
+// a duration of its own took as long as this statement has been running.
+const logUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
+		SELECT moved.id, moved.attempt, new.step::provisioning_step, new.status::provisioning_step_status,
+		       nullif(new.result, '')::jsonb, nullif(new.error, ''),
+		       CASE WHEN new.status = 'IN_PROGRESS' THEN NULL WHEN new.duration_ms > 0 THEN new.duration_ms
+		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
+
+// logCreatedSQL writes down that the attempts of the tenants in a relation have a
+// record. It took as long as this statement has been running.
+func logCreatedSQL(source string) string {
+	return `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
+		SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
+		       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM ` + source
+}
+
+// logDuration is the duration of a log's row, as scanLog reads it.
+const logDuration = `coalesce(duration_ms, 0) * interval '1 millisecond'`
+
+// durationColumns are the steps of a relation of log rows and what each took, for
+// durations.
+const durationColumns = `array_agg(step::text), array_agg(` + logDuration + `)`
+
+// durations joins what durationColumns gave; there is nothing of no rows.
+func durations(steps []string, took []time.Duration) tenant.Durations {
+	d := tenant.Durations{}
+	for i, step := range steps {
+		d[tenant.Step(step)] = took[i]
+	}
+	return d
+}
+
+const logMergeSetItems = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),
+	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now(), change = nextval('provisioning_changes')`

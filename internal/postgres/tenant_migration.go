@@ -1,0 +1,280 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+)
+
+// TenantMigrationOptions say how the schemas of all tenants are brought to the newest version.
+type TenantMigrationOptions struct {
+	// Canary is how many tenants go first, one by one; when one of them fails, no
+	// other is touched. -1: none. 0 is DefaultCanary.
+	Canary int
+	// Concurrency is how many tenants are at it at once after that. 0 is
+	// DefaultMigrationConcurrency.
+	Concurrency int
+	// TenantID is the only one to migrate. Nil: all.
+	TenantID *uuid.UUID
+	// DryRun looks and changes nothing.
+	DryRun bool
+	// Progress is told about each tenant, by one goroutine at a time. Nil: nobody is.
+	Progress func(TenantMigrationProgress)
+}
+
+// The defaults of TenantMigrationOptions.
+const (
+	DefaultCanary               = 1
+	DefaultMigrationConcurrency = 4
+)
+
+// TenantMigrationProgress is the outcome for one tenant, and how many are done.
+type TenantMigrationProgress struct {
+	TenantID    uuid.UUID
+	Canary      bool
+	Err         error // Nil: it is at the newest version, or gone meanwhile.
+	Done, Total int   // Tenants, failed ones included.
+}
+
+// TenantMigrationReport is what a migration of the fleet came to.
+type TenantMigrationReport struct {
+	Version  int // The newest.
+	Pending  int // Tenants that were not there yet.
+	Migrated int // Tenants that were brought there now.
+	Failed   []TenantMigrationFailure
+}
+
+// TenantMigrationFailure is a tenant that could not be migrated. It is unchanged.
+type TenantMigrationFailure struct {
+	TenantID uuid.UUID
+	Err      error
+}
+
+// tenantMigrationRetry is how a tenant is waited for that others are working with. A lock
+// that DDL waits for holds up everybody behind it, so each wait is short.
+var tenantMigrationRetry = retry.Policy{Attempts: 6, Base: 250 * time.Millisecond, Cap: 4 * time.Second}
+
+const tenantMigrationLockTimeout = "1s"
+
+// MigrateTenants brings the schemas of all tenants that were ever live and are not
+// purged to the newest version. Each tenant's version commits or fails as a whole;
+// a tenant that fails holds up no other, but for canaries. It can be interrupted
+// and repeated at any time, also by many processes at once.
+//
+// KindPermanent when a file was changed after it was applied somewhere, when a
+// tenant is newer than this program, and when tenants failed: the report has their
+// errors.
+func (db *DB) MigrateTenants(ctx context.Context, o TenantMigrationOptions) (TenantMigrationReport, error) {
+	return db.migrateTenants(ctx, tenantSchemaVersions, o)
+}
+
+func (db *DB) migrateTenants(ctx context.Context, versions []tenantSchemaVersion, o TenantMigrationOptions) (TenantMigrationReport, error) {
+	if o.Canary == 0 {
+		o.Canary = DefaultCanary
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = DefaultMigrationConcurrency
+	}
+	if o.Progress == nil {
+		o.Progress = func(TenantMigrationProgress) {}
+	}
+	report := TenantMigrationReport{Version: newestVersion(versions)}
+	if err := db.checkMigrationHistory(ctx, versions); err != nil {
+		return report, err
+	}
+	pending, err := db.pendingTenants(ctx, newestVersion(versions), o.TenantID)
+	report.Pending = len(pending)
+	if err != nil || o.DryRun {
+		return report, err
+	}
+	migration := &tenantMigration{db: db, versions: versions, options: o, report: &report}
+	return report, migration.run(ctx, pending)
+}
+
+// tenantMigration is one migration under way.
+type tenantMigration struct {
+	db       *DB
+	versions []tenantSchemaVersion
+	options  TenantMigrationOptions
+
+	mu     sync.Mutex // Guards what follows, and calls of Progress.
+	report *TenantMigrationReport
+	done   int
+}
+
+func (m *tenantMigration) run(ctx context.Context, pending []uuid.UUID) error {
+	const op = "migrate tenants"
+	canaries := min(max(m.options.Canary, 0), len(pending))
+	for _, id := range pending[:canaries] {
+		if err := m.migrateOne(ctx, id, true); err != nil && ctx.Err() == nil {
+			return errs.Wrap(err, errs.KindPermanent, op,
+				"tenant %s, which went first, could not be migrated: %s. No other one was touched after it", id, errs.SafeMessage(err))
+		}
+	}
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, m.options.Concurrency)
+	)
+	for _, id := range pending[canaries:] {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			_ = m.migrateOne(ctx, id, false) // It is in the report.
+		})
+	}
+	wg.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return classify(ctx.Err(), op)
+	case len(m.report.Failed) > 0:
+		first := m.report.Failed[0]
+		return errs.Wrap(first.Err, errs.KindPermanent, op,
+			"%d of %d tenants could not be migrated; the first is %s: %s. Repeat this when the cause is gone",
+			len(m.report.Failed), m.report.Pending, first.TenantID, errs.SafeMessage(first.Err))
+	}
+	return nil
+}
+
+// migrateOne migrates one tenant and notes the outcome.
+func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary bool) error {
+	var (
+		migrated bool
+		err      error
+	)
+	for attempt := 1; ; attempt++ {
+		migrated, err = m.db.migrateTenant(ctx, m.versions, id)
+		if errs.KindOf(err) != errs.KindTransient || attempt == tenantMigrationRetry.Attempts {
+			break
+		}
+		if (clock.System{}).Sleep(ctx, tenantMigrationRetry.Delay(attempt)) != nil {
+			break
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done++
+	if migrated {
+		m.report.Migrated++
+	}
+	if err != nil && ctx.Err() == nil { // An interruption is no fault of the tenant's.
+		m.report.Failed = append(m.report.Failed, TenantMigrationFailure{TenantID: id, Err: err})
+	}
+	m.options.Progress(TenantMigrationProgress{TenantID: id, Canary: canary, Err: err, Done: m.done, Total: m.report.Pending})
+	return err
+}
+
+// hasSchemaPredicate matches tenants that have a schema and whom nobody provisions or
+// rolls back.
+const hasSchemaPredicate = `(status = 'ACTIVE' OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL) AND undo IS NULL`
+
+// pendingTenants lists who is not at the version yet. The oldest come first: they
+// have the most that a migration can fail at.
+func (db *DB) pendingTenants(ctx context.Context, version int, tenantID *uuid.UUID) ([]uuid.UUID, error) {
+	const op = "list tenants to migrate"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if tenantID != nil {
+		t, err := db.Get(ctx, *tenantID)
+		if err != nil {
+			return nil, err
+		}
+		if !t.WasLive() || !t.PurgedAt.IsZero() {
+			return nil, errs.Errorf(errs.KindConflict, op, "the tenant is %s and has no schema that could be migrated", t.Status)
+		}
+	}
+	rows, err := pool.Query(ctx, `SELECT id FROM tenants t WHERE `+hasSchemaPredicate+` AND ($2::uuid IS NULL OR id = $2)
+			AND NOT EXISTS (SELECT FROM tenant_migrations m WHERE m.tenant_id = t.id AND m.version >= $1)
+		ORDER BY created_at, id`, version, tenantID)
+	if err != nil {
+		return nil, classify(err, op)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return ids, classify(err, op)
+}
+
+// checkMigrationHistory compares what was applied with the files, before anything is
+// applied on top of it.
+func (db *DB) checkMigrationHistory(ctx context.Context, versions []tenantSchemaVersion) error {
+	const op = "check tenant migrations"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := pool.Query(ctx, `SELECT DISTINCT version, checksum FROM tenant_migrations ORDER BY version`)
+	if err != nil {
+		return classify(err, op)
+	}
+	var (
+		version  int
+		checksum string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error { return checkAppliedVersion(versions, version, checksum) })
+	return classify(err, op)
+}
+
+// checkAppliedVersion compares one row of the ledger with its file.
+func checkAppliedVersion(versions []tenantSchemaVersion, version int, checksum string) error {
+	const op = "check tenant migrations"
+	switch {
+	case version > newestVersion(versions):
+		return errs.Errorf(errs.KindPermanent, op,
+			"a tenant schema is at version %d and this program knows only %d; use the newer release that wrote it", version, newestVersion(versions))
+	case version < 1 || !versions[version-1].matchesChecksum(checksum):
+		file := fmt.Sprintf("of version %d", version)
+		if version >= 1 {
+			file = versions[version-1].file
+		}
+		return errs.Errorf(errs.KindPermanent, op,
+			"the tenant migration %s is not what was applied (checksum %.12s…); put the file back as it was, and bring changes in a new one", file, checksum)
+	}
+	return nil
+}
+
+// TenantVersionStatus tells which versions the tenant schemas are at.
+type TenantVersionStatus struct {
+	Version  int         // The newest.
+	Pending  int         // Tenants that are not there yet.
+	Versions map[int]int // Tenants by their version; 0 is for those without any record of one.
+}
+
+// TenantVersions counts the tenants that have a schema by its version.
+func (db *DB) TenantVersions(ctx context.Context) (TenantVersionStatus, error) {
+	const op = "count tenant versions"
+	status := TenantVersionStatus{Version: TenantSchemaVersion, Versions: map[int]int{}}
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return status, err
+	}
+	rows, err := pool.Query(ctx, `SELECT version, count(*) FROM (
+			SELECT coalesce(max(m.version), 0) AS version FROM tenants t LEFT JOIN tenant_migrations m ON m.tenant_id = t.id
+			WHERE `+hasSchemaPredicate+` GROUP BY t.id) AS newest
+		GROUP BY version`)
+	if err != nil {
+		return status, classify(err, op)
+	}
+	var version, tenantCount int
+	_, err = pgx.ForEachRow(rows, []any{&version, &tenantCount}, func() error {
+		status.Versions[version] = tenantCount
+		if version < status.Version {
+			status.Pending += tenantCount
+		}
+		return nil
+	})
+	return status, classify(err, op)
+}

@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// CreateInvitation adds an invitation for the admin of an ACTIVE tenant.
+func (db *DB) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error) {
+	var locked tenantRow
+	err := db.inTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
+		if locked, err = lockTenant(ctx, tx, id); err != nil {
+			return err
+		}
+		if locked.Tenant.Status != tenant.StatusActive {
+			return errs.Errorf(errs.KindConflict, "store invitation",
+				"the tenant is %s; a welcome mail can be sent again to an ACTIVE one alone", locked.Tenant.Status)
+		}
+		if locked.Tenant.WelcomeEmail == tenant.WelcomeEmailSent {
+			if locked.MailSerial, err = invalidateInvitations(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
+			inv.Hash[:], id, locked.AdminUser, inv.ExpiresAt)
+		if err == nil {
+			err = appendEvent(ctx, tx, id, audit.ActionInvite, nil)
+		}
+		return err
+	})
+	return locked.Tenant, locked.MailSerial, err
+}
+
+// invalidateInvitations makes the invitations of an ACTIVE tenant that nobody has accepted
+// worthless, and gives the serial of the next welcome mail. It is for a mail that
+// takes the place of one that arrived. A mail that is tried again has the Message-ID
+// of the first try, so whichever of them is kept by a mail server, its link works.
+func invalidateInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
+	if _, err = tx.Exec(ctx, `DELETE FROM tenant_invitations WHERE tenant_id = $1 AND used_at IS NULL`, id); err == nil {
+		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1 WHERE id = $1
+			RETURNING welcome_email_serial`, id).Scan(&serial)
+	}
+	return serial, err
+}
+
+// A welcome mail that is worth trying again is tried after a minute, two, four
+// and so on, at most six hours apart, over about a day. Then it has failed.
+const (
+	firstMailBackoff = `interval '1 minute'`
+	maxMailBackoff   = `interval '6 hours'`
+	maxMailAttempts  = `11`
+)
+
+// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
+func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error) {
+	const op = "record welcome mail"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	rows, err := pool.Query(ctx, `WITH moved AS (
+			UPDATE tenants SET updated_at = now(), version = version + 1,
+				welcome_email = CASE WHEN $2::text = 'PENDING' AND welcome_email_tries >= `+maxMailAttempts+` THEN 'FAILED' ELSE $2::text END::welcome_email_status,
+				welcome_email_due = CASE WHEN $2::text = 'PENDING' AND welcome_email_tries < `+maxMailAttempts+` THEN
+					now() + least(`+firstMailBackoff+` * 2 ^ (welcome_email_tries + 1), `+maxMailBackoff+`) END,
+				welcome_email_tries = CASE WHEN $2::text = 'PENDING' THEN welcome_email_tries + 1 ELSE 0 END
+			WHERE id = $1 AND status = 'ACTIVE' RETURNING *
+		), logged AS (`+logUpsertSQL+`
+			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
+		) SELECT `+tenantColumns+` FROM moved`,
+		append([]any{id, status}, newStepArrays([]tenant.StepRecord{record}).args()...)...)
+	if err != nil {
+		return tenant.Tenant{}, classify(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not ACTIVE any more")
+	}
+	return t, classify(err, op)
+}

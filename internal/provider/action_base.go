@@ -1,0 +1,117 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/action"
+	"github.com/hashicorp/terraform-plugin-framework/action/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// tenantAction is something that is done to one tenant, at somebody's wish.
+type tenantAction struct {
+	baseResource
+	typeSuffix      string // Behind the provider's: "tenant_resume".
+	description     string
+	operation       string // For diagnostics: "resume".
+	extraAttributes map[string]schema.Attribute
+	run             func(ctx context.Context, call actionCall) error
+}
+
+// actionCall is one invocation.
+type actionCall struct {
+	*backend
+	service  tenantService
+	id       uuid.UUID
+	confirm  string
+	progress func(format string, args ...any) // Progress, for people.
+	diags    *diag.Diagnostics
+}
+
+func (a *tenantAction) Metadata(_ context.Context, req action.MetadataRequest, resp *action.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + a.typeSuffix
+}
+
+func (a *tenantAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
+	attributes := map[string]schema.Attribute{
+		"tenant_id": schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"tenant_id", checkUUID}}, MarkdownDescription: "The tenant's `id`."},
+	}
+	for name, attribute := range a.extraAttributes {
+		attributes[name] = attribute
+	}
+	resp.Schema = schema.Schema{MarkdownDescription: a.description, Attributes: attributes}
+}
+
+func (a *tenantAction) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
+	a.setBackend(req.ProviderData, &resp.Diagnostics)
+}
+
+func (a *tenantAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
+	ctx = a.withLogMask(ctx)
+	var id, confirm types.String
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("tenant_id"), &id)...)
+	if _, hasConfirm := a.extraAttributes["confirm"]; hasConfirm {
+		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("confirm"), &confirm)...)
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := withTimeout(ctx, a.operation, updateTimeout)
+	defer cancel()
+	progress := func(format string, args ...any) {
+		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf(format, args...)})
+	}
+	if err := a.invoke(withProgress(ctx, progress), id.ValueString(), confirm.ValueString(), progress, &resp.Diagnostics); err != nil {
+		diagnostic{operation: a.operation, name: id.ValueString(), state: "The tenant stays as it is.", remedy: actionRemedy(err)}.add(ctx, &resp.Diagnostics, err)
+	}
+}
+
+func (a *tenantAction) invoke(ctx context.Context, tenantID, confirm string, progress func(string, ...any), diags *diag.Diagnostics) error {
+	id, err := uuid.Parse(tenantID)
+	if err != nil {
+		return errs.Errorf(errs.KindInvalid, a.operation+" tenant", "tenant_id is no UUID")
+	}
+	service, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx, actionCall{backend: a.backend, service: service, id: id, confirm: confirm, progress: progress, diags: diags})
+}
+
+// actionRemedy says what to do after an action that was refused.
+func actionRemedy(err error) string {
+	switch errs.KindOf(err) {
+	case errs.KindConflict, errs.KindNotFound, errs.KindInvalid:
+		return "Look at the tenant with the data source healthcare_tenant, and correct the action."
+	default:
+		return "Once the cause is gone, invoke the action again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
+	}
+}
+
+type progressKey struct{}
+
+// withProgress has the steps of a run told while it goes on.
+func withProgress(ctx context.Context, progress func(format string, args ...any)) context.Context {
+	return context.WithValue(ctx, progressKey{}, progress)
+}
+
+// reportStep tells a step to whoever waits for progress.
+func reportStep(ctx context.Context, e provisioning.Event) {
+	progress, ok := ctx.Value(progressKey{}).(func(string, ...any))
+	if !ok {
+		return
+	}
+	if e.Message != "" {
+		progress("step %s: %s", e.Step, e.Message)
+		return
+	}
+	progress("step %s is %s", e.Step, e.Status)
+}

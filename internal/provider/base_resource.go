@@ -1,0 +1,50 @@
+package provider
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// diagnostics are what the framework gives back of a conversion.
+type diagnostics = diag.Diagnostics
+
+// baseResource is what data sources, lists, actions and ephemeral resources have of
+// the provider.
+type baseResource struct{ *backend }
+
+// setBackend takes over the backend. Before the provider is configured there is none.
+func (c *baseResource) setBackend(data any, diags *diag.Diagnostics) {
+	if data == nil {
+		return
+	}
+	b, ok := data.(*backend)
+	if !ok {
+		unexpectedProviderData(data, diags)
+		return
+	}
+	c.backend = b
+}
+
+// unexpectedProviderData is for a framework that gives an object what is not this provider's.
+func unexpectedProviderData(data any, diags *diag.Diagnostics) {
+	diags.AddError("Provider is wired wrongly", fmt.Sprintf("The provider's data are a %T. This is a defect of the provider; report it.", data))
+}
+
+// nullableTime is null for what has not happened.
+func nullableTime(t time.Time) types.String {
+	if t.IsZero() {
+		return types.StringNull()
+	}
+	return timestamp(t)
+}
+
+func checkUUID(s string) error {
+	if _, err := uuid.Parse(s); err != nil {
+		return fmt.Errorf("is no UUID; give the tenant's id")
+	}
+	return nil
+}

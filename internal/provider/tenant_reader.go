@@ -1,0 +1,48 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// tenantReader gathers reads of tenants into few queries.
+type tenantReader struct {
+	batcher[uuid.UUID, *provisioning.Inspection]
+}
+
+func newTenantReader(inspect func(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)) *tenantReader {
+	return &tenantReader{batcher[uuid.UUID, *provisioning.Inspection]{maxBatch: provisioning.MaxInspect,
+		fetch: func(ctx context.Context, ids []uuid.UUID) ([]*provisioning.Inspection, error) {
+			ctx, cancel := withTimeout(ctx, "read", readTimeout)
+			defer cancel()
+			found, err := inspect(ctx, ids)
+			if err != nil {
+				return nil, err
+			}
+			tenants := make(map[uuid.UUID]*provisioning.Inspection, len(found))
+			for i := range found {
+				tenants[found[i].Tenant.ID] = &found[i]
+			}
+			ordered := make([]*provisioning.Inspection, len(ids))
+			for i, id := range ids {
+				ordered[i] = tenants[id]
+			}
+			return ordered, nil
+		}}}
+}
+
+// inspect reads one tenant. KindNotFound for an unknown id.
+func (r *tenantReader) inspect(ctx context.Context, id uuid.UUID) (provisioning.Inspection, error) {
+	found, err := r.get(ctx, id)
+	if err == nil && found == nil {
+		err = errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
+	}
+	if err != nil {
+		return provisioning.Inspection{}, err
+	}
+	return *found, nil
+}

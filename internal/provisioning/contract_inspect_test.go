@@ -1,0 +1,84 @@
+package provisioning_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// watched tells of contracts what a test wants; nothing else is asked of it.
+type watched struct {
+	contracts.Chain
+	asked int
+	err   error
+}
+
+func (l *watched) NetworkID() string { return "test" }
+func (l *watched) Address() string   { return "G" }
+
+func (l *watched) ReadContracts(_ context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
+	l.asked++
+	states := make([]contracts.Snapshot, len(tenants))
+	for i, t := range tenants {
+		states[i] = contracts.Snapshot{TenantID: t.ID, ContractID: t.ContractID, State: contracts.StateLive, Ledger: 7}
+	}
+	return states, l.err
+}
+
+func TestService_LookingAfter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	chain := &watched{}
+	keeper, err := contracts.NewReconciler(w.db, chain, contracts.ReconcilerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := w.process().service(provisioning.PipelineOptions{})
+	service, err := plain.WithContracts(chain, keeper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := service.Provision(t.Context(), clinic())
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(s *provisioning.Service) provisioning.Inspection {
+		t.Helper()
+		found, err := s.Inspect(t.Context(), []uuid.UUID{out.Tenant.ID})
+		if err != nil || len(found) != 1 || found[0].Database != provisioning.DatabaseInSync {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		return found[0]
+	}
+	if i := look(service); i.Contract.State != contracts.StateLive || i.Contract.ContractID != out.Tenant.ContractID || i.Contract.Ledger != 7 {
+		t.Errorf("%+v", i.Contract)
+	}
+	if i := look(plain); i.Contract.State != "" || chain.asked != 1 {
+		t.Errorf("%+v after %d questions", i.Contract, chain.asked)
+	}
+	// A network that does not answer is no reason to know nothing, and is left alone for a while.
+	chain.err = errs.Errorf(errs.KindTransient, "read contracts", "the network does not answer")
+	for range 3 {
+		if i := look(service); i.Contract.State != "" {
+			t.Errorf("%+v", i.Contract)
+		}
+	}
+	if chain.asked != 2 {
+		t.Errorf("%d questions", chain.asked)
+	}
+	if err := plain.ReconcileContract(t.Context(), out.Tenant.ID); errs.KindOf(err) != errs.KindPermanent {
+		t.Errorf("%v", err)
+	}
+	if err := service.ReconcileContract(t.Context(), uuid.New()); errs.KindOf(err) != errs.KindNotFound {
+		t.Errorf("%v", err)
+	}
+	if _, err := plain.WithContracts(nil, keeper); errs.KindOf(err) != errs.KindInvalid {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,413 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// reconciler is a process of its own; nothing in these tests is queued.
+func (w *world) reconciler(p *process, o provisioning.PipelineOptions, ro provisioning.ReconcilerOptions) *provisioning.Reconciler {
+	w.t.Helper()
+	r, err := provisioning.NewReconciler(w.db, p.service(o), ro)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func (w *world) pass(r *provisioning.Reconciler) provisioning.Report {
+	w.t.Helper()
+	report, err := r.Pass(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return report
+}
+
+func (w *world) only() tenant.Tenant {
+	w.t.Helper()
+	var id uuid.UUID
+	if err := w.db.Pool().QueryRow(w.t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
+		w.t.Fatal(err)
+	}
+	t, err := w.db.Get(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return t
+}
+
+// forsake is what two hours do to a tenant.
+func (w *world) forsake() {
+	w.t.Helper()
+	w.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours', run_expires_at = run_expires_at - interval '2 hours'`)
+}
+
+func TestNewReconciler(t *testing.T) {
+	t.Parallel()
+	if _, err := provisioning.NewReconciler(nil, nil, provisioning.ReconcilerOptions{}); errs.KindOf(err) != errs.KindInvalid {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestReconciler_Foreground is about tenants whose runs somebody waits for.
+func TestReconciler_Foreground(t *testing.T) {
+	t.Parallel()
+	t.Run("LeavesAHeldTenantAlone", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.onDeploy = func(context.Context) {
+			w.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours'`)
+			if report := w.pass(w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})); !report.Empty() {
+				t.Errorf("%+v", report)
+			}
+		}
+		out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.invariants("held", out.Tenant.ID)
+	})
+	// At every point: what is younger than an hour is its owner's to finish, unless
+	// it is a rollback; what is older is rolled back, and can be begun again.
+	t.Run("GivesUpWhatIsAbandoned", func(t *testing.T) {
+		t.Parallel()
+		for at := 2; ; at++ {
+			w := newWorld(t)
+			p := w.process()
+			p.dieAt = at
+			if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); err == nil {
+				if at < 8 {
+					t.Errorf("a run has %d points", at)
+				}
+				return
+			}
+			if w.only().Status == tenant.StatusActive {
+				continue // It died after the last commit.
+			}
+			w.expireLeases()
+			r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+			if report := w.pass(r); !report.Empty() {
+				t.Errorf("point %d: touched too early: %+v", at, report)
+			}
+			w.forsake()
+			if report := w.pass(r); len(report.Failed) != 1 {
+				t.Errorf("point %d: %+v", at, report)
+			}
+			if got := w.only(); got.Status != tenant.StatusFailed || got.ProvisioningError == "" || w.schemas() != 0 {
+				t.Errorf("point %d: %+v, %d schemas", at, got, w.schemas())
+			}
+			out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+			if err != nil {
+				t.Fatalf("point %d: %v", at, err)
+			}
+			w.invariants(fmt.Sprintf("point %d", at), out.Tenant.ID)
+		}
+	})
+	t.Run("FinishesARollback", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.deployErr = func(int) error {
+			return errs.Errorf(errs.KindPermanent, "deploy", "there are no funds")
+		}
+		p.after = func(call string, err error) error {
+			if call == "BeginUndo" {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.dead = true
+			}
+			return err
+		}
+		if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); err == nil {
+			t.Fatal("the run succeeded")
+		}
+		if w.only().Status != tenant.StatusProvisioning || w.schemas() != 1 {
+			t.Fatalf("%+v", w.only())
+		}
+		w.expireLeases()
+		r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+		if report := w.pass(r); len(report.RolledBack) != 1 {
+			t.Errorf("%+v", report)
+		}
+		if got := w.only(); got.Status != tenant.StatusFailed || got.ProvisioningError != "there are no funds" || w.schemas() != 0 || w.failures != 1 {
+			t.Errorf("%+v, %d schemas, %d failure mails", got, w.schemas(), w.failures)
+		}
+		if report := w.pass(r); !report.Empty() {
+			t.Errorf("and again: %+v", report)
+		}
+	})
+	t.Run("ConcurrentRunsMigrateOnce", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := w.process()
+		p.dieAt = 3
+		_, _ = p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+		w.expireLeases()
+		w.forsake()
+		var (
+			passes sync.WaitGroup
+			mu     sync.Mutex
+			given  int
+		)
+		for range 4 {
+			r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+			passes.Go(func() {
+				report, err := r.Pass(t.Context())
+				mu.Lock()
+				defer mu.Unlock()
+				given += len(report.Failed)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		passes.Wait()
+		if given != 1 || w.only().Status != tenant.StatusFailed {
+			t.Errorf("given up %d times: %+v", given, w.only())
+		}
+	})
+	t.Run("GoesOnAfterAFault", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		for _, name := range []string{"One", "Two"} {
+			p := w.process()
+			p.dieAt = 3
+			in := clinic()
+			in.Name = name
+			_, _ = p.service(provisioning.PipelineOptions{}).Provision(t.Context(), in)
+		}
+		w.expireLeases()
+		w.forsake()
+		p := w.process()
+		first := true
+		p.after = func(call string, err error) error {
+			if call == "Claim" && first {
+				first = false
+				return errs.Errorf(errs.KindPermanent, "claim", "something is wrong")
+			}
+			return err
+		}
+		report, err := w.reconciler(p, provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{}).Pass(t.Context())
+		if len(report.Failed) != 1 || err == nil {
+			t.Errorf("%+v, %v", report, err)
+		}
+	})
+}
+
+func (w *world) schemas() int {
+	w.t.Helper()
+	return w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '_[0-9]{13}$'`)
+}
+
+func TestReconciler_Mail(t *testing.T) {
+	t.Parallel()
+	refused := errs.Errorf(errs.KindTransient, "send", "the mail server is busy")
+	// unmailed makes live tenants whose welcome mail is due.
+	unmailed := func(t *testing.T, n int) *world {
+		t.Helper()
+		w := newWorld(t)
+		p := w.process()
+		p.mailErr = func(int) error { return refused }
+		for i := range n {
+			in := clinic()
+			in.Name = fmt.Sprintf("Clinic %d", i)
+			out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), in)
+			if err != nil || out.Tenant.WelcomeEmail != tenant.WelcomeEmailPending {
+				t.Fatalf("%+v, %v", out, err)
+			}
+		}
+		return w
+	}
+	due := func(w *world) {
+		w.t.Helper()
+		w.exec(`UPDATE tenants SET welcome_email_due = now() WHERE welcome_email_due IS NOT NULL`)
+	}
+	t.Run("SentWhenItIsDue", func(t *testing.T) {
+		t.Parallel()
+		w := unmailed(t, 1)
+		r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+		if report := w.pass(r); !report.Empty() || len(w.mails) != 0 {
+			t.Errorf("too early: %+v", report)
+		}
+		due(w)
+		if report := w.pass(r); len(report.EmailsSent) != 1 || len(w.mails) != 1 {
+			t.Errorf("%+v, mails %v", report, w.mails)
+		}
+		if got := w.only(); got.WelcomeEmail != tenant.WelcomeEmailSent {
+			t.Errorf("%+v", got)
+		}
+		due(w)
+		if report := w.pass(r); !report.Empty() {
+			t.Errorf("and again: %+v", report)
+		}
+	})
+	t.Run("TriedAgainUntilItFailed", func(t *testing.T) {
+		t.Parallel()
+		w := unmailed(t, 1)
+		p := w.process()
+		p.mailErr = func(int) error { return refused }
+		r := w.reconciler(p, provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+		tries := 0
+		for w.only().WelcomeEmail == tenant.WelcomeEmailPending && tries < 100 {
+			due(w)
+			if report := w.pass(r); len(report.EmailsPending) != 1 {
+				t.Fatalf("%+v", report)
+			}
+			tries++
+			if report := w.pass(r); !report.Empty() {
+				t.Fatalf("tried again at once: %+v", report)
+			}
+		}
+		if got := w.only(); got.WelcomeEmail != tenant.WelcomeEmailFailed || tries < 5 {
+			t.Errorf("%+v after %d tries", got, tries)
+		}
+	})
+	t.Run("OnceByManyReplicas", func(t *testing.T) {
+		t.Parallel()
+		w := unmailed(t, 12)
+		due(w)
+		var passes sync.WaitGroup
+		for range 4 {
+			p := w.process()
+			r := w.reconciler(p, provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{MaxConcurrentMails: 1})
+			passes.Go(func() {
+				if _, err := r.Pass(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		passes.Wait()
+		if len(w.mails) != 12 || w.count(`SELECT count(*) FROM tenants WHERE welcome_email = 'SENT'`) != 12 {
+			t.Errorf("mails %v", w.mails)
+		}
+	})
+	t.Run("NoneForAnArchivedTenant", func(t *testing.T) {
+		t.Parallel()
+		w := unmailed(t, 1)
+		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), w.only().ID); err != nil {
+			t.Fatal(err)
+		}
+		w.exec(`UPDATE tenants SET welcome_email_due = now()`)
+		if report := w.pass(w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})); !report.Empty() || len(w.mails) != 0 {
+			t.Errorf("%+v", report)
+		}
+	})
+	t.Run("ASlowServerHoldsUpNothingElse", func(t *testing.T) {
+		t.Parallel()
+		w := unmailed(t, 1)
+		due(w)
+		p := w.process()
+		sending, answer := make(chan struct{}), make(chan struct{})
+		p.mailErr = func(int) error { close(sending); <-answer; return nil }
+		r := w.reconciler(p, provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+		done := make(chan error)
+		go func() {
+			_, err := r.Pass(t.Context())
+			done <- err
+		}()
+		<-sending
+		dead := w.process()
+		dead.dieAt = 3
+		in := clinic()
+		in.Name = "Another"
+		_, _ = dead.service(provisioning.PipelineOptions{}).Provision(t.Context(), in)
+		w.expireLeases()
+		w.forsake()
+		due(w)
+		if report := w.pass(r); len(report.Failed) != 1 || len(report.EmailsSent)+len(report.EmailsPending) != 0 {
+			t.Errorf("%+v", report)
+		}
+		close(answer)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// shifted is a clock that can be set forward.
+type shifted struct {
+	clock.System
+	mu sync.Mutex
+	by time.Duration
+}
+
+func (c *shifted) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.System.Now().Add(c.by)
+}
+
+func (c *shifted) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.by += d
+}
+
+func TestReconciler_Sweep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	clock := &shifted{}
+	r := w.reconciler(w.process(), provisioning.PipelineOptions{Clock: clock}, provisioning.ReconcilerOptions{Batch: 1})
+	fill := func() {
+		w.exec(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at, used_at)
+			SELECT sha256(gen_random_uuid()::text::bytea), gen_random_uuid(), gen_random_uuid(), now() - age, used
+			FROM (VALUES (interval '8 days', NULL::timestamptz), ('8 days', now()), ('6 days', NULL), ('-1 day', NULL)) AS i (age, used)`)
+		w.exec(`INSERT INTO idempotency_keys (scope, key, request_hash, created_at)
+			SELECT 'scope', gen_random_uuid()::text, sha256('x'), now() - age FROM (VALUES (interval '25 hours'), ('23 hours'), ('0')) AS k (age)`)
+	}
+	fill()
+	if report := w.pass(r); report.PurgedRows != (provisioning.PurgedRows{Invitations: 1, Keys: 1}) {
+		t.Errorf("%+v", report)
+	}
+	if i, k := w.count(`SELECT count(*) FROM tenant_invitations`), w.count(`SELECT count(*) FROM idempotency_keys`); i != 3 || k != 2 {
+		t.Errorf("%d invitations and %d keys are left", i, k)
+	}
+	if report := w.pass(r); !report.Empty() { // And now it rests.
+		t.Errorf("%+v", report)
+	}
+	fill()
+	if report := w.pass(r); !report.Empty() {
+		t.Errorf("it swept again at once: %+v", report)
+	}
+	clock.forward(time.Hour + time.Minute)
+	for range 10 {
+		fill()
+	}
+	if report := w.pass(r); report.Invitations != 11 || report.Keys != 11 {
+		t.Errorf("%+v", report)
+	}
+	w.exec(`INSERT INTO idempotency_keys (scope, key, request_hash, created_at)
+		SELECT 'many', i::text, sha256('x'), now() - interval '2 days' FROM generate_series(1, 25) i`)
+	if report := w.pass(r); report.Keys != 20 {
+		t.Errorf("more than a batch: %+v", report)
+	}
+	if report := w.pass(r); report.Keys != 5 {
+		t.Errorf("the rest: %+v", report)
+	}
+}
+
+// TestReconciler_Errors looks at a registry that does not answer.
+func TestReconciler_Errors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	report, err := r.Pass(ctx)
+	if !report.Empty() || !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", report, err)
+	}
+}

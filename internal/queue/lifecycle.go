@@ -1,0 +1,119 @@
+package queue
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// session is what Start begins and Stop ends.
+type session struct {
+	client          *river.Client[pgx.Tx]
+	stopReconcile   context.CancelFunc // Of the passes.
+	reconcilePasses sync.WaitGroup
+}
+
+// Start begins to work: jobs, and passes of the reconciler. It returns when the
+// database has answered. The end of ctx ends the work as Stop does, without
+// waiting. KindInvalid without a Runner, and when it works already.
+func (q *Queue) Start(ctx context.Context) error {
+	const op = "start worker"
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.opts.Runner == nil:
+		return errs.Errorf(errs.KindInvalid, op, "Runner is missing; this queue was opened to enqueue only")
+	case q.session != nil:
+		return errs.Errorf(errs.KindInvalid, op, "the worker has been started already")
+	}
+	client, err := river.NewClient(q.driver, q.riverConfig())
+	if err == nil {
+		err = client.Start(ctx)
+	}
+	if err != nil {
+		return classify(err, op)
+	}
+	reconcileCtx, stop := context.WithCancel(ctx)
+	s := &session{client: client, stopReconcile: stop}
+	q.session = s
+	if q.opts.Reconcile != nil {
+		s.reconcilePasses.Go(func() { q.reconcile(reconcileCtx, s) })
+	}
+	return nil
+}
+
+func (q *Queue) riverConfig() *river.Config {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &worker{runner: q.opts.Runner, log: q.log})
+	return &river.Config{
+		Logger:  q.riverLog,
+		Queues:  map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}},
+		Workers: workers,
+
+		FetchCooldown: fetchCooldown, FetchPollInterval: q.pollInterval,
+		JobTimeout: q.opts.JobTimeout, JobStuckThreshold: shutdownGrace,
+		// Past the last words of the attempt: what is rescued then is dead.
+		RescueStuckJobsAfter: q.opts.JobTimeout + 2*shutdownGrace,
+		RetryPolicy:          q.retryBackoff,
+	}
+}
+
+// reconcile begins a pass now and every while. A pass that takes long, with a
+// mail server that does not answer, holds up none of the next.
+func (q *Queue) reconcile(ctx context.Context, s *session) {
+	for {
+		s.reconcilePasses.Go(func() {
+			if err := q.opts.Reconcile(ctx); err != nil && ctx.Err() == nil {
+				q.log.WarnContext(ctx, "a pass of the reconciler failed", slog.Any("error", err))
+			}
+		})
+		interval := q.opts.ReconcileEvery
+		delay := interval - rand.N(interval/5+1) //nolint:gosec // jitter, not a secret
+		if (clock.System{}).Sleep(ctx, delay) != nil {
+			return
+		}
+	}
+}
+
+// Stop ends the work and leaves nothing half done: no job begins any more, the
+// step that each job is at ends, and the rest of it is given back for another
+// worker to take at once. When ctx ends first it returns ctx's error and the work
+// goes on ending; Stop can be called again.
+func (q *Queue) Stop(ctx context.Context) error {
+	const op = "stop worker"
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.session
+	if s == nil {
+		return nil
+	}
+	s.stopReconcile()
+	if err := s.client.StopAndCancel(ctx); err != nil {
+		return classify(err, op)
+	}
+	reconciled := make(chan struct{})
+	go func() { s.reconcilePasses.Wait(); close(reconciled) }()
+	select {
+	case <-reconciled:
+	case <-ctx.Done():
+		return classify(ctx.Err(), op)
+	}
+	q.session = nil
+	q.notifyReleased(ctx)
+	return nil
+}
+
+// notifyReleased tells other workers about what was given back; they would find it
+// with their next poll.
+func (q *Queue) notifyReleased(ctx context.Context) {
+	if err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return notifyWorkers(ctx, tx) }); err != nil {
+		q.log.DebugContext(ctx, "other workers were not told about jobs that were given back", slog.Any("error", err))
+	}
+}

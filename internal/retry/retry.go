@@ -1,0 +1,53 @@
+package retry
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// Policy says how often a transient fault is met with another try.
+type Policy struct {
+	Attempts int           // Tries in all; at least 1.
+	Base     time.Duration // Pause before the second try; it doubles each time.
+	Cap      time.Duration // The longest pause.
+}
+
+// Default tries five times over about eight seconds.
+func Default() Policy {
+	return Policy{Attempts: 5, Base: 500 * time.Millisecond, Cap: 10 * time.Second}
+}
+
+// Delay is the wait before try n+1, n from 1: exponential, between half and all
+// of the nominal value, so that runs that failed together do not return together.
+func (r Policy) Delay(n int) time.Duration {
+	d := r.Base
+	for i := 1; i < n && d < r.Cap; i++ {
+		d *= 2
+	}
+	d = min(d, r.Cap)
+	if d <= 0 {
+		return 0
+	}
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter, not a secret
+}
+
+// Do calls f until it succeeds, fails for good, or the tries are used up; the
+// last error is returned as it is. stop ends the waiting, not f.
+func (r Policy) Do(stop context.Context, clock clock.Clock, f func() error, retrying func(try int, err error)) error {
+	for try := 1; ; try++ {
+		err := f()
+		if err == nil || errs.KindOf(err) != errs.KindTransient || try >= r.Attempts {
+			return err
+		}
+		if retrying != nil {
+			retrying(try, err)
+		}
+		if clock.Sleep(stop, r.Delay(try)) != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package telemetry_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+const (
+	rulesFile = "../../deploy/prometheus/stellar.rules.yml"
+	runbook   = "../../docs/guides/stellar-alerts.md"
+)
+
+var (
+	metricPattern = regexp.MustCompile(`\bhealthcare_[a-z_]+`)
+	labelPattern  = regexp.MustCompile(`\b(state|life|step|status)=~?"([^"]+)"`)
+	notInAnchor   = regexp.MustCompile(`[^a-z0-9 -]`)
+)
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestAlertRules holds the alerts against what there is: each has a section in the
+// guide, each section an alert, and each names metrics and labels that exist.
+func TestAlertRules(t *testing.T) {
+	t.Parallel()
+	sections := map[string]bool{}
+	for _, line := range strings.Split(read(t, runbook), "\n") {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			sections[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")] = false
+		}
+	}
+	exposed, values := exposedMetrics(t), labelValues()
+	alerts := strings.Split(read(t, rulesFile), "- alert: ")[1:]
+	if len(alerts) < 10 {
+		t.Fatalf("%d alerts", len(alerts))
+	}
+	for _, alert := range alerts {
+		name, body, _ := strings.Cut(alert, "\n")
+		for _, field := range []string{"expr: ", "for: ", "severity: ", "summary: ", "runbook_url: https://"} {
+			if strings.Count(body, field) != 1 {
+				t.Errorf("%s: not one %q", name, field)
+			}
+		}
+		_, anchor, _ := strings.Cut(body, "stellar-alerts.md#")
+		anchor, _, _ = strings.Cut(anchor, "\n")
+		if _, exists := sections[anchor]; !exists {
+			t.Errorf("%s: the guide has no section %q", name, anchor)
+		}
+		sections[anchor] = true
+		for _, metric := range metricPattern.FindAllString(body, -1) {
+			if !exposed[metric] {
+				t.Errorf("%s: there is no metric %s", name, metric)
+			}
+		}
+		for _, match := range labelPattern.FindAllStringSubmatch(body, -1) {
+			for _, value := range strings.Split(match[2], "|") {
+				if !values[value] {
+					t.Errorf("%s: no %s is %q", name, match[1], value)
+				}
+			}
+		}
+	}
+	for section, used := range sections {
+		if !used {
+			t.Errorf("no alert leads to the section %q", section)
+		}
+	}
+}
+
+// exposedMetrics are the metrics that a platform tells where everything occurs.
+func exposedMetrics(t *testing.T) map[string]bool {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	telemetry.NewStellar(r, 1, func(context.Context) (contracts.StellarStats, error) {
+		return contracts.StellarStats{
+			DeployerBalance: 1, Channels: []txlog.Channel{{}},
+			Transactions: map[txlog.Purpose]int64{txlog.PurposeCreate: 1},
+			Stroops:      map[txlog.Purpose]int64{txlog.PurposeCreate: 1},
+			Contracts:    map[contracts.State]int64{contracts.StateLive: 1},
+		}, nil
+	})
+	steps := telemetry.NewSteps(r)
+	step := provisioning.Event{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Duration: time.Second}
+	steps.Observe(t.Context(), step)
+	step.Status, step.Cause = tenant.StepInProgress, context.Canceled
+	steps.Observe(t.Context(), step)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, f := range families {
+		names[f.GetName()] = true
+		if f.GetMetric()[0].GetHistogram() != nil {
+			names[f.GetName()+"_count"] = true
+		}
+	}
+	return names
+}
+
+// labelValues are the values that the labels of our metrics can have.
+func labelValues() map[string]bool {
+	values := map[string]bool{
+		string(tenant.StepDeploySorobanContract): true, string(tenant.StepFailed): true,
+	}
+	for _, s := range txlog.ChannelStates() {
+		values[string(s)] = true
+	}
+	for _, state := range []contracts.State{
+		contracts.StateLive, contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing, contracts.StateMismatch,
+	} {
+		values[string(state)] = true
+	}
+	return values
+}

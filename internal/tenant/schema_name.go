@@ -1,0 +1,67 @@
+package tenant
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxSlug leaves room for "_" and 13 digits, and more, in PostgreSQL's 63 bytes.
+const maxSlug = 40
+
+// letters that have no canonical decomposition but a customary spelling in ASCII.
+var transliterations = strings.NewReplacer(
+	"æ", "ae", "œ", "oe", "ø", "o", "ß", "ss", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i", "ħ", "h")
+
+// Slug derives the readable part of a schema name: lower case ASCII letters and
+// digits, everything else one underscore, at most 40 bytes. A name that would
+// start with a digit or with PostgreSQL's reserved "pg_" gets "t_" in front; a
+// name without any Latin letter or digit is "tenant".
+func Slug(name string) string {
+	decomposed := norm.NFKD.String(transliterations.Replace(strings.ToLower(name)))
+	var b strings.Builder
+	gap := false
+	for _, r := range decomposed {
+		switch {
+		case unicode.Is(unicode.Mn, r) || r == '\'' || r == '’':
+			// Accents and apostrophes join what stands around them.
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			if gap && b.Len() > 0 {
+				b.WriteByte('_')
+			}
+			gap = false
+			b.WriteRune(r)
+		default:
+			gap = true
+		}
+	}
+	slug := b.String()
+	switch {
+	case slug == "":
+		return "tenant"
+	case slug[0] <= '9', strings.HasPrefix(slug+"_", "pg_"):
+		slug = "t_" + slug
+	}
+	if len(slug) > maxSlug {
+		slug = strings.TrimRight(slug[:maxSlug], "_")
+	}
+	return slug
+}
+
+// SchemaName is the slug and the time in Unix milliseconds. When two tenants
+// clash, the registry asks again with a later time.
+func SchemaName(name string, at time.Time) string {
+	return Slug(name) + "_" + strconv.FormatInt(at.UnixMilli(), 10)
+}
+
+// DatabaseRole is the name of the role that owns nothing and reaches one tenant
+// schema. Roles belong to the whole server, whose other databases may have a
+// schema of the same name, so four random bytes of the tenant's id follow.
+func DatabaseRole(schema string, id uuid.UUID) string {
+	return schema + "_" + hex.EncodeToString(id[len(id)-4:])
+}

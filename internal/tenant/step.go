@@ -1,0 +1,67 @@
+package tenant
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Step is one of the seven steps of provisioning.
+type Step string
+
+// The steps, in the order in which they run.
+const (
+	StepCreateTenantRecord    Step = "CREATE_TENANT_RECORD"
+	StepCreateSchema          Step = "CREATE_SCHEMA"
+	StepRunMigrations         Step = "RUN_MIGRATIONS"
+	StepSeedRolesAndUser      Step = "SEED_ROLES_AND_USER"
+	StepDeploySorobanContract Step = "DEPLOY_SOROBAN_CONTRACT"
+	StepStoreContractAddress  Step = "STORE_CONTRACT_ADDRESS"
+	StepSendWelcomeEmail      Step = "SEND_WELCOME_EMAIL"
+)
+
+var AllSteps = []Step{
+	StepCreateTenantRecord, StepCreateSchema, StepRunMigrations, StepSeedRolesAndUser,
+	StepDeploySorobanContract, StepStoreContractAddress, StepSendWelcomeEmail,
+}
+
+// Steps lists the seven steps in order.
+func Steps() []Step { return slices.Clone(AllSteps) }
+
+// Index is the step's place, 0 to 6; -1 for a name that is no step.
+func (s Step) Index() int { return slices.Index(AllSteps, s) }
+
+// StepStatus is how far one step of one attempt got.
+type StepStatus string
+
+// The states of a step.
+const (
+	StepPending    StepStatus = "PENDING"
+	StepInProgress StepStatus = "IN_PROGRESS"
+	StepCompleted  StepStatus = "COMPLETED"
+	StepFailed     StepStatus = "FAILED"
+	StepRolledBack StepStatus = "ROLLED_BACK"
+)
+
+// StepRecord is the outcome of one step, as a run writes it into the log.
+type StepRecord struct {
+	Step     Step
+	Status   StepStatus
+	Result   map[string]any // What came of it, small and free of secrets; stored as JSON.
+	Error    string         // Sanitized, at most MaxErrorLength characters.
+	Duration time.Duration
+}
+
+// Durations are what steps took by themselves, also those that share a transaction.
+type Durations map[Step]time.Duration
+
+// LogEntry is one row of a tenant's provisioning log: one for each attempt and step.
+type LogEntry struct {
+	ID        uuid.UUID
+	TenantID  uuid.UUID
+	Attempt   int
+	CreatedAt time.Time
+	Change    int64 // Grows, within a tenant, with each change of a row: where a watcher continues.
+	StepRecord
+}

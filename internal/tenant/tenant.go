@@ -1,0 +1,104 @@
+package tenant
+
+import (
+	"maps"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// Tenant is one healthcare organisation as the registry knows it. Zero times
+// and empty strings stand for what has not happened or was not given.
+type Tenant struct {
+	ID             uuid.UUID
+	Name           string
+	AdminEmail     string
+	AdminFirstName string
+	AdminLastName  string
+	ExternalID     string
+	Metadata       map[string]string
+	ManagedBy      string // Who manages it, as the provider's managed_by says.
+
+	Status       Status
+	SchemaName   string // Chosen once, at creation.
+	DatabaseRole string // The role that reaches this schema and nothing else.
+	ContractID   string // C... strkey, once deployed and verified.
+
+	ProvisioningError string // Why the last attempt failed, for people.
+	WelcomeEmail      WelcomeEmailStatus
+	Attempt           int   // Attempts so far; the log's rows carry it.
+	Version           int64 // Grows with each change; the ETag.
+
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	ActivatedAt time.Time // When it first went live; never reset.
+	ArchivedAt  time.Time
+	PurgedAt    time.Time // When schema and role of an archived one were dropped.
+
+	// Queued says that a worker of the queue owes this tenant an end.
+	Queued bool
+}
+
+// WasLive reports whether the tenant ever reached ACTIVE. Such a tenant is never
+// adopted by a Create and never loses its schema to a rollback.
+func (t Tenant) WasLive() bool { return !t.ActivatedAt.IsZero() }
+
+// Inputs gives back what the tenant was asked for with, but for the password.
+func (t Tenant) Inputs() Inputs {
+	return Inputs{
+		Name: t.Name, AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName,
+		AdminLastName: t.AdminLastName, ExternalID: t.ExternalID, Metadata: t.Metadata, ManagedBy: t.ManagedBy,
+	}
+}
+
+// Inputs is what a caller says about a tenant.
+type Inputs struct {
+	Name           string
+	AdminEmail     string
+	AdminFirstName string
+	AdminLastName  string
+	ExternalID     string // Optional: the caller's own key, unique over all tenants.
+	Metadata       map[string]string
+	ManagedBy      string // Optional: see Tenant.ManagedBy.
+
+	// AdminPassword is optional, too. To a new tenant, none means that the invitation
+	// lets the admin choose one; to an update, that the password stays. It is in no
+	// encoding of the inputs, lest a hash of them could be used to guess it.
+	AdminPassword Password `json:"-"`
+}
+
+// Equal reports whether two inputs ask for the same tenant. Passwords are not
+// compared: nobody can tell from what is stored whether one is another.
+func (in Inputs) Equal(other Inputs) bool {
+	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
+		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&
+		in.ExternalID == other.ExternalID && in.ManagedBy == other.ManagedBy &&
+		maps.Equal(in.Metadata, other.Metadata)
+}
+
+// Draft is a tenant that is about to be recorded: valid inputs and the names
+// that are chosen once.
+type Draft struct {
+	Inputs
+	ID         uuid.UUID
+	SchemaName string
+}
+
+// NewDraft validates the inputs and chooses id and schema name. It returns
+// KindInvalid with one entry for each broken rule.
+func NewDraft(in Inputs, now time.Time) (Draft, error) {
+	in, err := in.Normalize()
+	if err != nil {
+		return Draft{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Draft{}, errs.Wrap(err, errs.KindPermanent, "choose tenant id", "the system gives no random numbers")
+	}
+	return Draft{Inputs: in, ID: id, SchemaName: SchemaName(in.Name, now)}, nil
+}
+
+// RegenerateSchemaName gives the draft another schema name, after a clash.
+func (d *Draft) RegenerateSchemaName(at time.Time) { d.SchemaName = SchemaName(d.Name, at) }

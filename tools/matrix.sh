@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 unset TF_CLI_CONFIG_FILE
 export CHECKPOINT_DISABLE=1 TF_ACC=1 TF_IN_AUTOMATION=1
-left_out='KillInEachStep|TestAccTenant_Faults|TwoAppliesAtOnce|ServerKilled|SurviveNobody'
+left_out='KillInEachStep|TestAccTenant_Faults|ConcurrentApplies|ServerKilled|ExpireAfterKill'
 untested=()
 for build in terraform tofu; do
 	if ! cli=$("tools/$build.sh"); then

@@ -37,7 +37,7 @@ func TestServer_RefusalFlood(t *testing.T) {
 		b.clock.stop() // A limit fills up again with time.
 		return b, store, &records
 	}
-	list := func(b *testServer, token string) responseWriter {
+	list := func(b *testServer, token string) response {
 		b.t.Helper()
 		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", token)
 	}

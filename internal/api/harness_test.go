@@ -254,8 +254,8 @@ func as[T any](v any) T {
 	return t
 }
 
-// responseWriter is what came back.
-type responseWriter struct {
+// response is what came back.
+type response struct {
 	t      *testing.T
 	status int
 	header http.Header
@@ -295,7 +295,7 @@ func (b *testServer) request(method, path string, body any, headers ...string) *
 	return r
 }
 
-func (b *testServer) send(r *http.Request) responseWriter {
+func (b *testServer) send(r *http.Request) response {
 	b.t.Helper()
 	got, err := b.client.Do(r)
 	if err != nil {
@@ -306,18 +306,18 @@ func (b *testServer) send(r *http.Request) responseWriter {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	a := responseWriter{t: b.t, status: got.StatusCode, header: got.Header, text: string(text)}
+	a := response{t: b.t, status: got.StatusCode, header: got.Header, text: string(text)}
 	_ = json.Unmarshal(text, &a.json)
 	return a
 }
 
-func (b *testServer) do(method, path string, body any, headers ...string) responseWriter {
+func (b *testServer) do(method, path string, body any, headers ...string) response {
 	b.t.Helper()
 	return b.send(b.request(method, path, body, headers...))
 }
 
 // want fails the test when the status is another one.
-func (a responseWriter) want(status int) responseWriter {
+func (a response) want(status int) response {
 	a.t.Helper()
 	if a.status != status {
 		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.text)
@@ -326,7 +326,7 @@ func (a responseWriter) want(status int) responseWriter {
 }
 
 // wantFault looks for a problem with exactly these fields.
-func (a responseWriter) wantFieldErrors(fields ...string) responseWriter {
+func (a response) wantFieldErrors(fields ...string) response {
 	a.t.Helper()
 	a.want(http.StatusBadRequest)
 	var got []string
@@ -339,7 +339,7 @@ func (a responseWriter) wantFieldErrors(fields ...string) responseWriter {
 	return a
 }
 
-func (a responseWriter) str(name string) string {
+func (a response) str(name string) string {
 	a.t.Helper()
 	s, ok := a.json[name].(string)
 	if !ok {

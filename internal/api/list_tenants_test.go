@@ -24,7 +24,7 @@ func (b *testServer) createTenants(n int) []string {
 	return ids
 }
 
-func (a responseWriter) ids() []string {
+func (a response) ids() []string {
 	a.t.Helper()
 	a.want(http.StatusOK)
 	ids := []string{}

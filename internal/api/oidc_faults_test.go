@@ -15,7 +15,7 @@ import (
 
 func TestServer_OIDCIssuerFaults(t *testing.T) {
 	t.Parallel()
-	list := func(b *testServer, token string) responseWriter {
+	list := func(b *testServer, token string) response {
 		b.t.Helper()
 		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "Bearer "+token)
 	}

@@ -106,7 +106,7 @@ func (p *idp) settings() serverOptions {
 
 func TestServer_OIDC(t *testing.T) {
 	t.Parallel()
-	with := func(b *testServer, method, path, token string) responseWriter {
+	with := func(b *testServer, method, path, token string) response {
 		b.t.Helper()
 		return b.do(method, path, nil, "Authorization", "Bearer "+token)
 	}

@@ -131,7 +131,7 @@ func TestServer_AdminPassword(t *testing.T) {
 
 	t.Run("IsNotPartOfIdempotencyHash", func(t *testing.T) {
 		b := setup(t)
-		create := func(body any) responseWriter {
+		create := func(body any) response {
 			t.Helper()
 			return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", "k1").want(http.StatusAccepted)
 		}

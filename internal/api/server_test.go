@@ -383,7 +383,7 @@ func TestNewServer(t *testing.T) {
 		before := store.finds.Load()
 		_, _ = io.WriteString(slow, "POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\nAuthorization: Bearer "+b.key+"\r\n\r\n{")
 		b.waitFor("all places are taken by work", func() bool { return store.finds.Load() > before })
-		next := make(chan responseWriter, 1)
+		next := make(chan response, 1)
 		go func() { next <- b.do(http.MethodGet, "/health", nil) }()
 		_, _ = io.WriteString(slow, `"a": 1 }`)
 		(<-next).want(http.StatusOK)

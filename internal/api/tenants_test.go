@@ -80,7 +80,7 @@ func TestServer_CreateTenant(t *testing.T) {
 
 func TestServer_CreateTenant_Idempotency(t *testing.T) {
 	t.Parallel()
-	create := func(b *testServer, body any, key string) responseWriter {
+	create := func(b *testServer, body any, key string) response {
 		b.t.Helper()
 		return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", key)
 	}
@@ -101,7 +101,7 @@ func TestServer_CreateTenant_Idempotency(t *testing.T) {
 		b := setup(t)
 		var (
 			all     sync.WaitGroup
-			answers = make([]responseWriter, 8)
+			answers = make([]response, 8)
 		)
 		for i := range answers {
 			all.Go(func() { answers[i] = create(b, clinic(), "k1") })

@@ -31,29 +31,29 @@ type roleObject struct {
 // roleInspectionSQL is an expression over a row of tenants that gives facts as JSON.
 // It goes through indexes alone: its cost does not grow with the number of tenants.
 var roleInspectionSQL = `(SELECT jsonb_build_object(
-	'schema', EXISTS (SELECT FROM pg_namespace WHERE nspname = tenants.schema_name::name),
-	'version', coalesce((SELECT max(m.version) FROM tenant_migrations m WHERE m.tenant_id = tenants.id), 0),
-	'lost', to_jsonb(ARRAY(SELECT name FROM unnest('{` + strings.Join(baselineTables(), ",") + `}'::text[]) AS name
+	'schemaExists', EXISTS (SELECT FROM pg_namespace WHERE nspname = tenants.schema_name::name),
+	'schemaVersion', coalesce((SELECT max(m.version) FROM tenant_migrations m WHERE m.tenant_id = tenants.id), 0),
+	'missingTables', to_jsonb(ARRAY(SELECT name FROM unnest('{` + strings.Join(baselineTables(), ",") + `}'::text[]) AS name
 		WHERE to_regclass(quote_ident(tenants.schema_name) || '.' || quote_ident(name)) IS NULL)),
-	'role', r.oid IS NOT NULL,
+	'roleExists', r.oid IS NOT NULL,
 	'attributes', to_jsonb(array_remove(ARRAY[
 		CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
 		CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END], NULL)),
 	'groups', to_jsonb(ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
 	'objects', to_jsonb(ARRAY(
-		SELECT jsonb_build_object('owned', deptype = 'o', 'inside', inside,
-			'object', CASE
-				WHEN inside AND classid = 'pg_namespace'::regclass THEN 'schema'
-				WHEN inside AND attname IS NOT NULL THEN 'column ' || relname || '.' || attname
-				WHEN inside AND relkind IS NOT NULL THEN CASE relkind WHEN 'r' THEN 'table ' ELSE 'relation ' END || relname
-				WHEN inside THEN 'function ' || proname
+		SELECT jsonb_build_object('owned', deptype = 'o', 'inOwnSchema', in_own_schema,
+			'description', CASE
+				WHEN in_own_schema AND classid = 'pg_namespace'::regclass THEN 'schema'
+				WHEN in_own_schema AND attname IS NOT NULL THEN 'column ' || relname || '.' || attname
+				WHEN in_own_schema AND relkind IS NOT NULL THEN CASE relkind WHEN 'r' THEN 'table ' ELSE 'relation ' END || relname
+				WHEN in_own_schema THEN 'function ' || proname
 				WHEN dbid <> 0 AND dbid <> own THEN 'something in the database ' || coalesce((SELECT datname::text FROM pg_database WHERE oid = dbid), '?')
 				ELSE coalesce((SELECT type || ' ' || identity FROM pg_identify_object(classid, objid, objsubid)), 'an object') END,
 			'privileges', to_jsonb(ARRAY(SELECT privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-				FROM aclexplode(acl) WHERE inside AND grantee = r.oid ORDER BY 1)))
+				FROM aclexplode(acl) WHERE in_own_schema AND grantee = r.oid ORDER BY 1)))
 		FROM (
 			SELECT d.*, c.relname, c.relkind, a.attname, p.proname, b.oid AS own,
-				d.deptype = 'a' AND d.dbid = b.oid AND n.nspname IS NOT DISTINCT FROM tenants.schema_name::name AS inside,
+				d.deptype = 'a' AND d.dbid = b.oid AND n.nspname IS NOT DISTINCT FROM tenants.schema_name::name AS in_own_schema,
 				CASE WHEN a.attname IS NOT NULL THEN a.attacl ELSE coalesce(c.relacl, p.proacl, n.nspacl) END AS acl
 			FROM pg_shdepend d
 			CROSS JOIN (SELECT oid FROM pg_database WHERE datname = current_database()) b

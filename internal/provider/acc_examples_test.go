@@ -43,7 +43,7 @@ var exampleRuns = map[string]exampleRun{
 	"Functions": {files: []string{"functions/contract_id/function.tf", "functions/slug/function.tf"}, modes: []mode{databaseMode}, run: runFunctions},
 	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: bothModes, run: runEphemeral},
 
-	"ActionResume":  {files: []string{"actions/healthcare_tenant_resume/action.tf"}, coveredBy: "TestAccNewest_ResumeShowsTheSteps"},
+	"ActionResume":  {files: []string{"actions/healthcare_tenant_resume/action.tf"}, coveredBy: "TestAccNewest_RetryReportsSteps"},
 	"ActionResend":  {files: []string{"actions/healthcare_tenant_resend_welcome_email/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
 	"ActionRestore": {files: []string{"actions/healthcare_tenant_restore/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
 	"ActionPurge":   {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestAccNewest_Invoke"},

@@ -105,18 +105,18 @@ func (s *summaryCollector) collectWords(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.CallExpr:
 		switch name := exprName(n.Fun); {
-		case name == "read" && len(n.Args) == 5: // A group of settings.
+		case name == "readGroup" && len(n.Args) == 5: // A group of settings.
 			s.addWord("group", n.Args[1])
-		case name == "ended" && len(n.Args) == 5:
-			s.addWord("tried", n.Args[2])
+		case name == "addRunDiagnostics" && len(n.Args) == 5:
+			s.addWord("operation", n.Args[2])
 		}
 	case *ast.CompositeLit:
 		switch exprName(n.Type) {
-		case "rule":
+		case "fieldValidator":
 			s.addWord("r.field", n.Elts[0])
 		case "tenantAction":
-			if tried := literalField(n, "tried"); tried != nil {
-				s.addWord("a.tried", tried)
+			if tried := literalField(n, "operation"); tried != nil {
+				s.addWord("a.operation", tried)
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func (s *summaryCollector) addWord(variable string, value ast.Expr) {
 func (s *summaryCollector) collectSummaries(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.FuncDecl: // It makes its summary of what a report is given, and is looked at there.
-		return n.Name.Name != "add" || n.Recv == nil || exprName(n.Recv.List[0].Type) != "report"
+		return n.Name.Name != "add" || n.Recv == nil || exprName(n.Recv.List[0].Type) != "diagnostic"
 	case *ast.CallExpr:
 		method, ok := n.Fun.(*ast.SelectorExpr)
 		if !ok {
@@ -147,12 +147,12 @@ func (s *summaryCollector) collectSummaries(n ast.Node) bool {
 			s.add("", n.Args[at], "")
 		}
 	case *ast.CompositeLit:
-		if exprName(n.Type) == "report" {
+		if exprName(n.Type) == "diagnostic" {
 			suffix := " tenant"
 			if literalField(n, "name") == nil {
 				suffix += "s"
 			}
-			s.add("Could not ", literalField(n, "tried"), suffix)
+			s.add("Could not ", literalField(n, "operation"), suffix)
 		}
 	}
 	return true

@@ -36,7 +36,7 @@ type Message struct {
 	Username     string `json:"username,omitempty"` // Who had logged in.
 	// ParseError says why the message could not be read to its end; Text is then
 	// what came, as it came.
-	ParseError string `json:"problem,omitempty"`
+	ParseError string `json:"parseError,omitempty"`
 	Raw        string `json:"-"` // As it came over the wire.
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -42,7 +43,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	service, err := provisioning.NewService(db, pipeline)
+	service, err := app.NewServices(db, pipeline, app.Contracts{}, nil)
 	if err != nil {
 		return err
 	}

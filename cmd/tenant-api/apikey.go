@@ -11,11 +11,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 )
 
-func (a *app) apikey() *cobra.Command {
+func (a *cli) apikey() *cobra.Command {
 	return commandGroup("apikey", "Create, list and revoke API keys", a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
 }
 
-func (a *app) apikeyCreate() *cobra.Command {
+func (a *cli) apikeyCreate() *cobra.Command {
 	var (
 		name    string
 		scopes  []string
@@ -65,7 +65,7 @@ logins that reach a tenant's records; admin, which is all of them.`,
 	return cmd
 }
 
-func (a *app) apikeyList() *cobra.Command {
+func (a *cli) apikeyList() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List API keys, without their secrets", Args: noArgs,
@@ -114,7 +114,7 @@ func nullableTime(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *app) apikeyRevoke() *cobra.Command {
+func (a *cli) apikeyRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: exactlyOneArg("the prefix, the name or the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,7 +134,7 @@ func (a *app) apikeyRevoke() *cobra.Command {
 }
 
 // openKeys opens the store of keys.
-func (a *app) openKeys(cmd *cobra.Command) (access.Store, func(), error) {
+func (a *cli) openKeys(cmd *cobra.Command) (access.Store, func(), error) {
 	db, err := a.registry(cmd.Context())
 	if err != nil {
 		return nil, nil, err

@@ -14,7 +14,7 @@ import (
 
 var channelFlag = settingFlag{"channels", config.SorobanChannels, "how many channel accounts there should be (default 0)"}
 
-func (a *app) channels() *cobra.Command {
+func (a *cli) channels() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "channels", Short: "List the channel accounts, which carry tenants' transactions", Args: cobra.ArbitraryArgs,
@@ -46,7 +46,7 @@ How many there should be is SOROBAN_CHANNELS, or --channels.`,
 	return cmd
 }
 
-func (a *app) channelsReconcile() *cobra.Command {
+func (a *cli) channelsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tend", Short: "Look at the channel accounts on the network, make and top up what is needed", Args: noArgs,
 		Long: `Does once what every worker does every minute: channel accounts that are missing

@@ -6,41 +6,33 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
 // registry opens the registry alone, for commands that need no more.
-func (a *app) registry(ctx context.Context) (*postgres.DB, error) {
+func (a *cli) registry(ctx context.Context) (*postgres.DB, error) {
 	database, err := config.ReadDatabase(a.source)
 	if err != nil {
 		return nil, err
 	}
-	return openRegistry(ctx, database, false)
+	return app.OpenRegistry(ctx, programName, database, false)
 }
 
-func openRegistry(ctx context.Context, d config.Database, manualMigrate bool) (*postgres.DB, error) {
-	return postgres.Open(ctx, postgres.Options{
-		URL: d.URL.Reveal(), MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: "tenant-api",
-	})
-}
+// programName is how the program calls itself towards PostgreSQL.
+const programName = "tenant-api"
 
-// components is everything that provisioning needs, wired.
+// components is everything that provisioning needs, with the queue and notifications.
 type components struct {
+	*app.App
 	publicSchema
-	settings           settings
-	notifier           *postgres.Notifier
-	deployer           *soroban.Deployer
-	contractReconciler *contracts.Reconciler
-	pipeline           *provisioning.Pipeline
-	service            *provisioning.Service
-	log                *slog.Logger
+	settings settings
+	notifier *postgres.Notifier
+	log      *slog.Logger
 }
 
 type settings struct {
@@ -49,7 +41,7 @@ type settings struct {
 	mail     config.Mail
 }
 
-func (a *app) readSettings() (settings, error) {
+func (a *cli) readSettings() (settings, error) {
 	var (
 		s    settings
 		errs [3]error
@@ -71,67 +63,37 @@ type componentOptions struct {
 // newComponents connects nothing yet; the parts do so when they are used.
 func newComponents(ctx context.Context, s settings, o componentOptions) (*components, error) {
 	p := &components{settings: s, log: o.log}
+	// The notifier needs the registry, and the pipeline of the app needs the notifier.
+	notify := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
 	var err error
-	if p.db, err = openRegistry(ctx, s.database, o.manualMigrate); err != nil {
+	p.App, err = app.Open(ctx, app.Options{
+		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, Soroban: s.soroban, Mail: s.mail,
+		Observers: append([]provisioning.Observer{logObserver(o.log), notify}, o.observers...),
+	})
+	if err != nil {
 		return nil, err
 	}
-	p.notifier = postgres.NewNotifier(p.db)
-	if err := p.buildPipeline(o); err != nil {
-		p.db.Close()
-		return nil, err
-	}
+	p.db, p.notifier = p.DB, postgres.NewNotifier(p.DB)
 	if err := p.buildQueue(ctx, o); err != nil {
-		p.db.Close()
+		p.DB.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *components) buildPipeline(o componentOptions) error {
-	s := p.settings
-	var err error
-	if p.deployer, err = newDeployer(s.soroban); err != nil {
-		return err
-	}
-	mailer, err := mail.New(mail.Options{Mail: s.mail})
-	if err != nil {
-		return err
-	}
-	observers := append([]provisioning.Observer{logObserver(o.log), p.notifier.Observe}, o.observers...)
-	p.pipeline, err = provisioning.NewPipeline(p.db, p.deployer, mailer, provisioning.PipelineOptions{
-		MailFailure: provisioning.MailFailurePolicy(s.mail.FailurePolicy),
-		Observer: func(ctx context.Context, e provisioning.Event) {
-			for _, observe := range observers {
-				observe(ctx, e)
-			}
-		},
-	})
-	if err != nil {
-		return err
-	}
-	service, err := provisioning.NewService(p.db, p.pipeline)
-	if err != nil {
-		return err
-	}
-	if p.contractReconciler, err = newContractReconciler(p.db, p.deployer, s.soroban); err == nil {
-		p.service, err = service.WithContracts(p.deployer, p.contractReconciler)
-	}
-	return err
-}
-
 func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 	options := queue.Options{URL: p.settings.database.URL.Reveal(), Logger: o.log}
 	if o.workers > 0 {
-		reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Contracts: p.contractReconciler})
+		reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts})
 		if err != nil {
 			return err
 		}
 		warner := &balanceWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
-		options.Runner, options.Workers = p.pipeline, o.workers
+		options.Runner, options.Workers = p.Pipeline, o.workers
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			logPass(ctx, o.log, report)
-			warner.check(ctx, p.deployer.Address(), report.Contracts.Channels)
+			warner.check(ctx, p.Deployer.Address(), report.Contracts.Channels)
 			return err
 		}
 	}
@@ -144,7 +106,7 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 }
 
 // logger writes to standard error: standard output belongs to what was asked for.
-func (a *app) logger() (*slog.Logger, error) {
+func (a *cli) logger() (*slog.Logger, error) {
 	l, err := config.ReadLog(a.source)
 	if err != nil {
 		return nil, err

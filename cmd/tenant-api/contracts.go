@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-func (a *app) contracts() *cobra.Command {
+func (a *cli) contracts() *cobra.Command {
 	return commandGroup("contracts", "Look at tenants' contracts and look after them",
 		a.contractsList(), a.contractsShow(), a.contractsReconcile(), a.contractsAnchor(), a.contractsUpgrade())
 }
@@ -22,7 +22,7 @@ func (a *app) contracts() *cobra.Command {
 // contractPageSize is how many contracts are read from the registry at once.
 const contractPageSize = 500
 
-func (a *app) contractsList() *cobra.Command {
+func (a *cli) contractsList() *cobra.Command {
 	var failed, jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List contracts as they were found last", Args: noArgs,
@@ -112,7 +112,7 @@ func contractView(item contracts.WorkItem) map[string]any {
 	return view
 }
 
-func (a *app) contractsShow() *cobra.Command {
+func (a *cli) contractsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant's contract as the ledger has it now, and what it has cost", Args: exactlyOneArg("a tenant's id, or name:NAME"),
@@ -179,7 +179,7 @@ func releaseText(s contracts.Snapshot) string {
 	return ", of this release"
 }
 
-func (a *app) contractsReconcile() *cobra.Command {
+func (a *cli) contractsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "renew [TENANT...]", Short: "Look at contracts now, restore and extend those that need it", Args: cobra.ArbitraryArgs,
 		Long: `Looks at the contracts of some tenants, or of all, and does for them what is due:
@@ -200,7 +200,7 @@ undone.`,
 	return cmd
 }
 
-func (a *app) contractsAnchor() *cobra.Command {
+func (a *cli) contractsAnchor() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "anchor TENANT... | --all", Short: "Anchor the heads of audit chains in the tenants' contracts", Args: cobra.ArbitraryArgs,
@@ -224,7 +224,7 @@ notices when the chain up to there is rewritten, whoever owns the database.`,
 	return cmd
 }
 
-func (a *app) contractsUpgrade() *cobra.Command {
+func (a *cli) contractsUpgrade() *cobra.Command {
 	var canary int
 	cmd := &cobra.Command{
 		Use: "upgrade", Short: "Bring contracts of earlier releases to this release's code", Args: noArgs,

@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
-func (a *app) openapi() *cobra.Command {
+func (a *cli) openapi() *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "Print the OpenAPI document of the API", Args: noArgs,
 		RunE: func(_ *cobra.Command, _ []string) error {
@@ -28,7 +28,7 @@ func (a *app) openapi() *cobra.Command {
 	}
 }
 
-func (a *app) healthcheck() *cobra.Command {
+func (a *cli) healthcheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "healthcheck", Short: "Ask the server on this machine whether it is ready", Args: noArgs,
 		Long: "Asks the server on this machine whether it is ready, for containers and init systems. The exit\ncode is 0 when it is.",

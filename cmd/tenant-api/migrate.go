@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) migrate() *cobra.Command {
+func (a *cli) migrate() *cobra.Command {
 	return commandGroup("migrate", "Bring the registry's tables up to date, or tell whether they are", a.migrateUp(), a.migrateStatus())
 }
 
-func (a *app) migrateUp() *cobra.Command {
+func (a *cli) migrateUp() *cobra.Command {
 	return &cobra.Command{
 		Use: "up", Short: "Bring the registry's and the queue's tables to this program's version", Args: noArgs,
 		Long: `Brings the tables in schema public to this program's version, under a lock, so
@@ -33,7 +33,7 @@ see tenant-api tenants migrate.`,
 	}
 }
 
-func (a *app) migrateStatus() *cobra.Command {
+func (a *cli) migrateStatus() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Tell which versions the tables are at", Args: noArgs,
 		Long: fmt.Sprintf("Tells which versions the tables are at. The exit code is %d when something is not at this\nprogram's version.", exitFindings),

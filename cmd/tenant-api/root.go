@@ -10,7 +10,8 @@ import (
 )
 
 // app is what all commands share: where the settings come from.
-type app struct{ source config.Source }
+// cli holds what every command needs.
+type cli struct{ source config.Source }
 
 // settingFlag binds a flag to a setting: it comes before the variable.
 type settingFlag struct{ name, variable, usage string }
@@ -21,7 +22,7 @@ var logFlags = []settingFlag{
 }
 
 func newRoot(environment config.Source) *cobra.Command {
-	a := &app{source: environment}
+	a := &cli{source: environment}
 	root := &cobra.Command{
 		Use:   "tenant-api",
 		Short: "Onboard healthcare organisations over HTTP",
@@ -57,7 +58,7 @@ devstack -- tenant-api serve   starts everything that these name on this machine
 }
 
 // bindSettings adds the flags of settings to a command.
-func (a *app) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
+func (a *cli) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 	for _, f := range flags {
 		cmd.Flags().String(f.name, "", fmt.Sprintf("%s (%s)", f.usage, f.variable))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -16,12 +17,12 @@ type publicSchema struct {
 }
 
 // openSchema opens them for who looks at versions alone.
-func (a *app) openSchema(ctx context.Context) (t publicSchema, err error) {
+func (a *cli) openSchema(ctx context.Context) (t publicSchema, err error) {
 	database, err := config.ReadDatabase(a.source)
 	if err != nil {
 		return t, err
 	}
-	if t.db, err = openRegistry(ctx, database, true); err != nil {
+	if t.db, err = app.OpenRegistry(ctx, programName, database, true); err != nil {
 		return t, err
 	}
 	if t.queue, err = queue.Open(ctx, queue.Options{URL: database.URL.Reveal()}); err != nil {

@@ -41,7 +41,7 @@ type server struct {
 	metrics      *prometheus.Registry
 }
 
-func (a *app) serve() *cobra.Command {
+func (a *cli) serve() *cobra.Command {
 	var worker, migrate bool
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the REST API, and work on its queue", Args: noArgs,
@@ -62,7 +62,7 @@ It speaks plain HTTP: put a proxy with TLS in front of it.`,
 	return cmd
 }
 
-func (a *app) worker() *cobra.Command {
+func (a *cli) worker() *cobra.Command {
 	var migrate bool
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Provision what is in the queue, without HTTP", Args: noArgs,
@@ -76,7 +76,7 @@ func (a *app) worker() *cobra.Command {
 }
 
 // runServer runs a server until ctx ends.
-func (a *app) runServer(ctx context.Context, s *server) error {
+func (a *cli) runServer(ctx context.Context, s *server) error {
 	log, err := a.logger()
 	if err != nil {
 		return err

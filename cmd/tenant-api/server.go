@@ -115,7 +115,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
-		Service: s.service.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys(),
+		Service: s.Services.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys(),
 		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
@@ -159,7 +159,7 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	}
 	telemetry.NewTenants(s.metrics, s.db.List)
 	telemetry.NewStellar(s.metrics, s.settings.soroban.LowBalance, func(ctx context.Context) (contracts.StellarStats, error) {
-		return s.db.StellarStats(ctx, s.deployer.NetworkID(), s.deployer.Address())
+		return s.db.StellarStats(ctx, s.Deployer.NetworkID(), s.Deployer.Address())
 	})
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
 	if err != nil {

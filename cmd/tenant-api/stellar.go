@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -19,39 +20,24 @@ type stellarDeps struct {
 	settings   config.Soroban
 }
 
-func (a *app) openStellar(ctx context.Context) (*stellarDeps, error) {
+func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	database, databaseErr := config.ReadDatabase(a.source)
 	settings, err := config.ReadSoroban(a.source)
 	if err := errors.Join(databaseErr, err); err != nil {
 		return nil, err
 	}
 	c := &stellarDeps{settings: settings}
-	if c.deployer, err = newDeployer(settings); err != nil {
+	if c.deployer, err = app.NewDeployer(settings); err != nil {
 		return nil, err
 	}
-	if c.db, err = openRegistry(ctx, database, false); err != nil {
+	if c.db, err = app.OpenRegistry(ctx, programName, database, false); err != nil {
 		return nil, err
 	}
-	if c.reconciler, err = newContractReconciler(c.db, c.deployer, settings); err != nil {
+	if c.reconciler, err = app.NewContractReconciler(c.db, c.deployer, settings); err != nil {
 		c.db.Close()
 		return nil, err
 	}
 	return c, nil
-}
-
-func newDeployer(s config.Soroban) (*soroban.Deployer, error) {
-	return soroban.New(soroban.Options{
-		Passphrase: s.Passphrase, RPCURL: s.RPCURL, DeployerSecret: s.DeployerSecret.Reveal(),
-		MaxFee: s.MaxFee, MaxUploadFee: s.MaxUploadFee, Channels: s.Channels,
-	})
-}
-
-func newContractReconciler(db *postgres.DB, deployer *soroban.Deployer, s config.Soroban) (*contracts.Reconciler, error) {
-	anchorInterval := s.AnchorInterval
-	if anchorInterval == 0 {
-		anchorInterval = -1
-	}
-	return contracts.NewReconciler(db, deployer, contracts.ReconcilerOptions{AnchorInterval: anchorInterval, MaxConcurrentChanges: s.Channels / 2})
 }
 
 // xlm writes stroops as people count them.

@@ -16,12 +16,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-func (a *app) tenants() *cobra.Command {
+func (a *cli) tenants() *cobra.Command {
 	return commandGroup("tenants", "Look at tenants and look after them",
 		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
-func (a *app) tenantsList() *cobra.Command {
+func (a *cli) tenantsList() *cobra.Command {
 	var (
 		q          tenant.ListQuery
 		status     string
@@ -103,7 +103,7 @@ func tenantView(t tenant.Tenant) map[string]any {
 }
 
 // openTenant opens the registry, which the caller closes, and finds a tenant there.
-func (a *app) openTenant(cmd *cobra.Command, arg string) (*postgres.DB, tenant.Tenant, error) {
+func (a *cli) openTenant(cmd *cobra.Command, arg string) (*postgres.DB, tenant.Tenant, error) {
 	db, err := a.registry(cmd.Context())
 	if err != nil {
 		return nil, tenant.Tenant{}, err
@@ -116,7 +116,7 @@ func (a *app) openTenant(cmd *cobra.Command, arg string) (*postgres.DB, tenant.T
 	return db, t, nil
 }
 
-func (a *app) tenantsShow() *cobra.Command {
+func (a *cli) tenantsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: exactlyOneArg("a tenant's id, or name:NAME"),
@@ -182,7 +182,7 @@ func findTenant(cmd *cobra.Command, db *postgres.DB, arg string) (tenant.Tenant,
 	return db.Get(cmd.Context(), id)
 }
 
-func (a *app) tenantsPurge() *cobra.Command {
+func (a *cli) tenantsPurge() *cobra.Command {
 	var confirm string
 	cmd := &cobra.Command{
 		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data, for good", Args: exactlyOneArg("a tenant's id"),
@@ -215,7 +215,7 @@ that this one is meant.`,
 	return cmd
 }
 
-func (a *app) tenantsReconcile() *cobra.Command {
+func (a *cli) tenantsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "reconcile", Short: "Finish what dead processes left, once", Args: noArgs,
 		Long: `Does once what every worker does every few seconds: tenants whose worker died get
@@ -239,7 +239,7 @@ are due are looked after.`,
 			if err := p.migrate(cmd.Context()); err != nil {
 				return err
 			}
-			reconciler, err := provisioning.NewReconciler(p.db, p.service, provisioning.ReconcilerOptions{Contracts: p.contractReconciler})
+			reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts})
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
-func (a *app) tenantsMigrate() *cobra.Command {
+func (a *cli) tenantsMigrate() *cobra.Command {
 	var (
 		o         postgres.TenantMigrationOptions
 		tenantArg string

@@ -10,14 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-func (a *app) tenantsVerify() *cobra.Command {
+func (a *cli) tenantsVerify() *cobra.Command {
 	var offline, onchain bool
 	cmd := &cobra.Command{
 		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, role grants and contracts", Args: cobra.MaximumNArgs(1),
@@ -68,9 +65,9 @@ func reportedError(err error) error {
 	return exitError{exitFailed}
 }
 
-// verification is what "verify" checks with, and what it tells.
-type verification struct {
-	*provisioning.Verifier
+// verifyCommand is what "verify" checks with, and what it tells.
+type verifyCommand struct {
+	*verification.Verifier
 	registry                        *anchorCounter
 	offline                         bool
 	tenants, findings, failedChecks int
@@ -82,17 +79,17 @@ type anchorCounter struct {
 	compared int
 }
 
-// VerifyAnchor is part of provisioning.RegistryVerifier.
-func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]provisioning.Finding, error) {
+// VerifyAnchor is part of verification.RegistryChecker.
+func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
 	a.compared++
 	return a.DB.VerifyAnchor(ctx, tenantID, anchor)
 }
 
 // newVerification wires what checks tenants; without the ledger it needs no more than the
 // database's settings, and never those of mail.
-func (a *app) newVerification(ctx context.Context, offline bool) (*verification, error) {
-	v := &verification{offline: offline}
-	var contractVerifier provisioning.ContractVerifier
+func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand, error) {
+	v := &verifyCommand{offline: offline}
+	var contractVerifier verification.ContractChecker
 	if offline {
 		db, err := a.registry(ctx)
 		if err != nil {
@@ -106,31 +103,12 @@ func (a *app) newVerification(ctx context.Context, offline bool) (*verification,
 		}
 		v.registry, contractVerifier = &anchorCounter{DB: c.db}, c.deployer
 	}
-	pipeline, err := provisioning.NewPipeline(v.registry.DB, offlinePorts{}, offlinePorts{}, provisioning.PipelineOptions{})
-	if err != nil {
-		return nil, err
-	}
-	service, err := provisioning.NewService(v.registry.DB, pipeline)
-	if err != nil {
-		return nil, err
-	}
-	v.Verifier, err = provisioning.NewVerifier(service, v.registry, contractVerifier)
+	var err error
+	v.Verifier, err = verification.New(v.registry.DB, v.registry, contractVerifier, nil)
 	return v, err
 }
 
-// offlinePorts are those of a command that only looks.
-type offlinePorts struct{}
-
-var errOffline = errs.Errorf(errs.KindPermanent, "work offline", "this command neither deploys nor sends")
-
-func (offlinePorts) Deploy(context.Context, tenant.Tenant, txlog.Log) (contracts.Contract, error) {
-	return contracts.Contract{}, errOffline
-}
-func (offlinePorts) ContractID(uuid.UUID) (string, error)                        { return "", errOffline }
-func (offlinePorts) SendWelcome(context.Context, provisioning.WelcomeMail) error { return errOffline }
-func (offlinePorts) SendFailure(context.Context, provisioning.FailureMail) error { return errOffline }
-
-func (v *verification) addFindings(id uuid.UUID, findings []provisioning.Finding, err error) {
+func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Finding, err error) {
 	subject := "platform"
 	if id != uuid.Nil {
 		subject, v.tenants = "tenant "+id.String(), v.tenants+1
@@ -145,7 +123,7 @@ func (v *verification) addFindings(id uuid.UUID, findings []provisioning.Finding
 	}
 }
 
-func (v *verification) finish() error {
+func (v *verifyCommand) finish() error {
 	ledger := fmt.Sprintf("%d audit chains held against their anchors on the ledger", v.registry.compared)
 	if v.offline {
 		ledger = "the ledger was not looked at"
@@ -160,7 +138,7 @@ func (v *verification) finish() error {
 	return nil
 }
 
-func (a *app) tenantsRepair() *cobra.Command {
+func (a *cli) tenantsRepair() *cobra.Command {
 	return &cobra.Command{
 		Use: "repair TENANT", Short: "Put a tenant's database role right", Args: exactlyOneArg("a tenant's id, or name:NAME"),
 		Long: `Gives a live tenant's database role what it should be able to do, and takes what

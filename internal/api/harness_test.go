@@ -20,6 +20,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
@@ -165,7 +166,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		},
 	})
 	must(err)
-	service, err := provisioning.NewService(b.db, pipeline)
+	service, err := app.NewServices(b.db, pipeline, app.Contracts{}, nil)
 	must(err)
 	jobs, err := queue.Open(ctx, queue.Options{URL: url, Runner: pipeline, Logger: logger})
 	must(err)

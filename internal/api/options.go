@@ -13,7 +13,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // The defaults of Options.
@@ -47,7 +46,7 @@ type Options struct {
 	MaxConnections int
 
 	// Retention is how long an archived tenant is kept at least; NoRetention: not at
-	// all. 0: tenant.DefaultRetention.
+	// all. 0: provisioning.DefaultRetention.
 	Retention time.Duration
 	Version   string                // Of the program, for the OpenAPI document. Default "dev".
 	Logger    *slog.Logger          // Default slog.Default().
@@ -85,7 +84,7 @@ func (o Options) withDefaults() Options {
 		o.MaxBody = DefaultMaxBody
 	}
 	if o.Retention == 0 {
-		o.Retention = tenant.DefaultRetention
+		o.Retention = provisioning.DefaultRetention
 	}
 	if o.Retention == NoRetention {
 		o.Retention = 0

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
 // registerTenantHealthRoutes are the calls that look at what tenants have in the database.
@@ -46,7 +46,7 @@ type tenantHealthView struct {
 	ContractDrift     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
 }
 
-func tenantHealthOf(i provisioning.Inspection) tenantHealthView {
+func tenantHealthOf(i inspection.Inspection) tenantHealthView {
 	v := tenantHealthView{Tenant: tenantViewOf(i.Tenant), DatabaseState: nullIfEmpty(string(i.Database)), DatabaseDrift: emptyIfNil(i.DatabaseDrift)}
 	if c := i.Contract; c.State != "" {
 		ledger, liveUntil := int64(c.Ledger), int64(c.LiveUntil)
@@ -117,5 +117,3 @@ func emptyIfNil(list []string) []string {
 	}
 	return list
 }
-
-var _ provisioning.Inspector = (*provisioning.Service)(nil)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -146,7 +147,7 @@ type certificateView struct {
 	By                callerView       `json:"by" doc:"Who wanted it."`
 }
 
-func certificateViewOf(c tenant.PurgeCertificate) certificateView {
+func certificateViewOf(c provisioning.PurgeCertificate) certificateView {
 	v := certificateView{
 		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: nullIfEmpty(c.ContractID),
 		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: nullIfEmpty(c.AuditHead), By: callerViewOf(c.By),

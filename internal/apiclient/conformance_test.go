@@ -14,6 +14,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -230,22 +231,22 @@ var conformance = []conformanceCase{
 				t.Errorf("%+v, %v", got, err)
 			}
 		}
-		_, err = all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
 		wantKind(t, err, errs.KindConflict)
 		if _, err := all.Archive(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		_, err = all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
 		wantKind(t, err, errs.KindConflict)
 		if _, err := w.db.Pool().Exec(t.Context(), `UPDATE tenants SET archived_at = now() - interval '40 days'`); err != nil {
 			t.Fatal(err)
 		}
-		_, err = all.Purge(t.Context(), id, "Another Clinic", tenant.DefaultRetention)
+		_, err = all.Purge(t.Context(), id, "Another Clinic", provisioning.DefaultRetention)
 		wantKind(t, err, errs.KindInvalid)
 		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "confirm" {
 			t.Errorf("fields %v, %v", fields, err)
 		}
-		certificate, err := all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		certificate, err := all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
 		if err != nil || certificate.TenantID != id || certificate.Rows["users"] != 1 || certificate.SchemaName != out.Tenant.SchemaName ||
 			certificate.AuditHead != "" || certificate.ContractID != out.Tenant.ContractID {
 			t.Errorf("%+v, %v", certificate, err)
@@ -324,7 +325,7 @@ var conformance = []conformanceCase{
 			t.Fatal(err)
 		}
 		id := out.Tenant.ID
-		inspected := func() provisioning.Inspection {
+		inspected := func() inspection.Inspection {
 			t.Helper()
 			found, err := all.Inspect(t.Context(), []uuid.UUID{uuid.New(), id})
 			if err != nil || len(found) != 1 {
@@ -333,14 +334,14 @@ var conformance = []conformanceCase{
 			assertSameTenant(t, found[0].Tenant, out.Tenant)
 			return found[0]
 		}
-		if i := inspected(); i.Database != provisioning.DatabaseInSync || len(i.DatabaseDrift) != 0 {
+		if i := inspected(); i.Database != inspection.DatabaseInSync || len(i.DatabaseDrift) != 0 {
 			t.Errorf("%+v", i)
 		}
 		if _, err := w.db.Pool().Exec(t.Context(), `REVOKE DELETE ON `+out.Tenant.SchemaName+`.users FROM `+out.Tenant.DatabaseRole); err != nil {
 			t.Fatal(err)
 		}
 		i := inspected()
-		if i.Database != provisioning.DatabaseDrifted || len(i.DatabaseDrift) != 1 || !strings.Contains(i.DatabaseDrift[0], "on its table users instead of DELETE, INSERT") {
+		if i.Database != inspection.DatabaseDrifted || len(i.DatabaseDrift) != 1 || !strings.Contains(i.DatabaseDrift[0], "on its table users instead of DELETE, INSERT") {
 			t.Errorf("%+v", i)
 		}
 		t1, faults, err := all.Repair(t.Context(), id)
@@ -348,13 +349,13 @@ var conformance = []conformanceCase{
 			t.Errorf("%v, %v", faults, err)
 		}
 		assertSameTenant(t, t1, out.Tenant)
-		if i := inspected(); i.Database != provisioning.DatabaseInSync {
+		if i := inspected(); i.Database != inspection.DatabaseInSync {
 			t.Errorf("%+v", i)
 		}
 		if none, err := all.Inspect(t.Context(), nil); err != nil || len(none) != 0 {
 			t.Errorf("%v, %v", none, err)
 		}
-		_, err = all.Inspect(t.Context(), make([]uuid.UUID, provisioning.MaxInspect+1))
+		_, err = all.Inspect(t.Context(), make([]uuid.UUID, inspection.MaxInspect+1))
 		wantKind(t, err, errs.KindInvalid)
 		if _, err := all.Archive(t.Context(), id); err != nil {
 			t.Fatal(err)

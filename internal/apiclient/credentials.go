@@ -7,13 +7,13 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // OpenCredential makes a login for a tenant's schema that is good for ttl, or for
-// provisioning.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
-func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
+// credentials.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
+func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
 	var v struct {
 		ID         uuid.UUID       `json:"id"`
 		TenantID   uuid.UUID       `json:"tenantId"`
@@ -26,7 +26,7 @@ func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 		ExpiresAt  time.Time       `json:"expiresAt"`
 	}
 	err := c.call(ctx, request{op: "open login", method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment), body: ttlBody(ttl)}, &v)
-	return provisioning.Credential(v), err
+	return credentials.Credential(v), err
 }
 
 // RenewCredential has a login last for ttl from now. KindNotFound when it has ended.

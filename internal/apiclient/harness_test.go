@@ -17,9 +17,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -42,13 +45,13 @@ type tenantService interface {
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
-	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
+	Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)
 	ReconcileContract(ctx context.Context, id uuid.UUID) error
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
-	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
+	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (credentials.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }
@@ -57,7 +60,7 @@ type tenantService interface {
 type testServer struct {
 	t       *testing.T
 	db      *postgres.DB
-	service *provisioning.Service
+	service *app.Services
 	server  *httptest.Server
 	handler http.Handler
 	token   string
@@ -139,7 +142,7 @@ func newTestServer(t *testing.T) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := provisioning.NewService(w.db, pipeline)
+	service, err := app.NewServices(w.db, pipeline, app.Contracts{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

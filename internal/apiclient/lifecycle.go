@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -20,8 +21,8 @@ func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, er
 // Purge deletes what an archived tenant has stored, for good. confirm is its name.
 // How long it has to have been archived the server decides; the retention given
 // here is not used.
-func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, _ time.Duration) (tenant.PurgeCertificate, error) {
-	var certificate tenant.PurgeCertificate
+func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, _ time.Duration) (provisioning.PurgeCertificate, error) {
+	var certificate provisioning.PurgeCertificate
 	err := c.call(ctx, request{
 		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: map[string]string{"confirm": confirm},
 	}, &certificate)

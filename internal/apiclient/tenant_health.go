@@ -9,14 +9,14 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Inspect reads tenants, with what the database has of them, all in one call and in
 // no order; ids that nobody has are left out. KindInvalid for more than
-// provisioning.MaxInspect.
-func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+// inspection.MaxInspect.
+func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -47,9 +47,9 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.I
 	if err != nil {
 		return nil, err
 	}
-	found := make([]provisioning.Inspection, len(page.Inspections))
+	found := make([]inspection.Inspection, len(page.Inspections))
 	for i, v := range page.Inspections {
-		found[i] = provisioning.Inspection{Tenant: v.Tenant.tenant(), Database: provisioning.DatabaseState(deref(v.DatabaseState)), DatabaseDrift: v.DatabaseFaults}
+		found[i] = inspection.Inspection{Tenant: v.Tenant.tenant(), Database: inspection.DatabaseState(deref(v.DatabaseState)), DatabaseDrift: v.DatabaseFaults}
 		if state := deref(v.ContractState); state != "" {
 			found[i].Contract = contracts.Snapshot{
 				TenantID: v.Tenant.ID, ContractID: deref(v.Tenant.SorobanContractID), State: contracts.State(state),
@@ -67,7 +67,7 @@ func (c *Client) ReconcileContract(ctx context.Context, id uuid.UUID) error {
 }
 
 // Repair puts a tenant's database role right, and tells what was not. See
-// provisioning.Inspector.
+// inspection.Store.
 func (c *Client) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	var v struct {
 		Tenant tenantResponse `json:"tenant"`

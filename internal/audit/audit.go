@@ -1,3 +1,6 @@
+// Package audit has the events of the audit log and the callers in whose name they
+// happen. The registry stores them as hash chains, one for each tenant and one for
+// events without a tenant.
 package audit
 
 import (

@@ -1,3 +1,4 @@
+// Package clock reads the time and sleeps, so that tests can do both in their own way.
 package clock
 
 import (

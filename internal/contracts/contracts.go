@@ -1,3 +1,6 @@
+// Package contracts manages Soroban contracts after their deployment: their time
+// to live, their status, the anchors of audit chains and upgrades. The Reconciler does
+// what is due, in batches; any number of them may work side by side.
 package contracts
 
 import (

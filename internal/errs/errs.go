@@ -1,3 +1,6 @@
+// Package errs has the one error type that crosses package borders. Its kind says what
+// a caller can do about an error, its message is for people, and its cause is for the
+// log. One table maps kinds to HTTP statuses, another to Terraform diagnostics.
 package errs
 
 import (

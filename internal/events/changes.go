@@ -1,3 +1,5 @@
+// Package events has the changes of a tenant's log as followers see them, and the
+// notifications that say when to read them.
 package events
 
 import (

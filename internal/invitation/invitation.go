@@ -1,3 +1,5 @@
+// Package invitation has the single-use tokens with which administrators set a password.
+// The registry stores their SHA-256 alone.
 package invitation
 
 import (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -55,9 +56,9 @@ func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error
 }
 
 // Purge deletes what an archived tenant has stored, and keeps a certificate.
-func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (tenant.PurgeCertificate, error) {
+func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	const op = "purge tenant"
-	var certificate tenant.PurgeCertificate
+	var certificate provisioning.PurgeCertificate
 	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
@@ -79,7 +80,7 @@ func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) 
 			return errs.Errorf(errs.KindConflict, op,
 				"the tenant was archived on %s and its data are kept until %s", t.ArchivedAt.UTC().Format(time.DateTime), due.UTC().Format(time.DateTime))
 		}
-		certificate = tenant.PurgeCertificate{
+		certificate = provisioning.PurgeCertificate{
 			TenantID: t.ID, Name: t.Name, SchemaName: t.SchemaName, ContractID: t.ContractID,
 			ArchivedAt: t.ArchivedAt, PurgedAt: now, Rows: map[string]int64{}, By: audit.CallerOf(ctx),
 		}
@@ -88,7 +89,7 @@ func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) 
 	return certificate, err
 }
 
-func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c tenant.PurgeCertificate, err error) {
+func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioning.PurgeCertificate, err error) {
 	var text []byte
 	if err = tx.QueryRow(ctx, `SELECT certificate FROM purge_certificates WHERE tenant_id = $1`, id).Scan(&text); err == nil {
 		err = json.Unmarshal(text, &c)
@@ -98,7 +99,7 @@ func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c tenant.Pur
 
 // purge drops a locked tenant's schema and role. One that never was live has
 // neither: its rollback took them.
-func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *tenant.PurgeCertificate) error {
+func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.PurgeCertificate) error {
 	if t.WasLive() {
 		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
 			return err
@@ -123,7 +124,7 @@ func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *tenant.PurgeCerti
 }
 
 // countRows counts what is about to be deleted.
-func countRows(ctx context.Context, tx pgx.Tx, schema string, c *tenant.PurgeCertificate) error {
+func countRows(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.PurgeCertificate) error {
 	rows, _ := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename`, schema)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -27,10 +27,10 @@ const connectRole = "healthcare_connect"
 const sweepBatch = 50
 
 // OpenCredential makes a login that is a member of the tenant's role.
-func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
+func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
 	const op = "open login"
 	if _, err := db.readyPool(ctx); err != nil {
-		return provisioning.Credential{}, err
+		return credentials.Credential{}, err
 	}
 	// Where no worker runs, nothing else ends sessions whose time is over. A login that
 	// cannot be dropped keeps its row, and does not keep others from being opened.
@@ -38,10 +38,10 @@ func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.D
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {
-		return provisioning.Credential{}, errs.Wrap(err, errs.KindPermanent, op, "the password cannot be prepared")
+		return credentials.Credential{}, errs.Wrap(err, errs.KindPermanent, op, "the password cannot be prepared")
 	}
 	connConfig := db.pool.Config().ConnConfig
-	c := provisioning.Credential{
+	c := credentials.Credential{
 		ID: uuid.Must(uuid.NewV7()), TenantID: tenantID, Password: tenant.Password(password),
 		Username: loginPrefix + strings.ToLower(rand.Text()), Host: connConfig.Host, Port: int(connConfig.Port), Database: connConfig.Database,
 	}
@@ -65,12 +65,12 @@ func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.D
 		return appendEvent(ctx, tx, tenantID, audit.ActionOpenCredential, credentialDetail(c.ID, c.Username, c.ExpiresAt))
 	})
 	if err != nil {
-		return provisioning.Credential{}, err
+		return credentials.Credential{}, err
 	}
 	return c, nil
 }
 
-func createLogin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c provisioning.Credential, verifier string) error {
+func createLogin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c credentials.Credential, verifier string) error {
 	name := pgx.Identifier{c.Username}.Sanitize()
 	secret, err := literal(tx, verifier)
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // expired opens a login whose time is over. Others that were opened before end earlier.
-func (b fixture) expired(tenant tenant.Tenant) provisioning.Credential {
+func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
 	b.t.Helper()
 	c, err := b.OpenCredential(b.t.Context(), tenant.ID, time.Hour)
 	if err != nil {
@@ -24,7 +24,7 @@ func (b fixture) expired(tenant tenant.Tenant) provisioning.Credential {
 
 // undroppable gives a login something in another database, from where its drop
 // cannot take it.
-func (b fixture) undroppable(c provisioning.Credential) {
+func (b fixture) undroppable(c credentials.Credential) {
 	b.t.Helper()
 	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.t))
 	if err != nil {
@@ -39,7 +39,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 	t.Run("StarvesNoOther", func(t *testing.T) {
 		b := setup(t)
 		live := b.activeTenant(inputs("Clinic"))
-		var stuck, others []provisioning.Credential
+		var stuck, others []credentials.Credential
 		for range 2 {
 			stuck = append(stuck, b.expired(live))
 		}

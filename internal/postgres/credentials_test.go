@@ -12,15 +12,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // connectAs logs in as whoever has the credential would.
-func connectAs(t *testing.T, c provisioning.Credential) (*pgx.Conn, error) {
+func connectAs(t *testing.T, c credentials.Credential) (*pgx.Conn, error) {
 	t.Helper()
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.Username, c.Password.Reveal()), Host: c.Host + ":" + strconv.Itoa(c.Port), Path: "/" + c.Database}
 	conn, err := pgx.Connect(t.Context(), u.String())
@@ -30,7 +30,7 @@ func connectAs(t *testing.T, c provisioning.Credential) (*pgx.Conn, error) {
 	return conn, err
 }
 
-func (b fixture) openCredential(tenantID uuid.UUID) (provisioning.Credential, *pgx.Conn) {
+func (b fixture) openCredential(tenantID uuid.UUID) (credentials.Credential, *pgx.Conn) {
 	b.t.Helper()
 	c, err := b.OpenCredential(b.t.Context(), tenantID, time.Hour)
 	if err != nil {
@@ -43,7 +43,7 @@ func (b fixture) openCredential(tenantID uuid.UUID) (provisioning.Credential, *p
 	return c, conn
 }
 
-func (b fixture) loginCount(c provisioning.Credential) int {
+func (b fixture) loginCount(c credentials.Credential) int {
 	b.t.Helper()
 	return value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, c.Username)
 }

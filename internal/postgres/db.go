@@ -59,8 +59,8 @@ type DB struct {
 }
 
 var (
-	_ provisioning.Registry = (*DB)(nil)
-	_ provisioning.Runs     = (*DB)(nil)
+	_ provisioning.Store = (*DB)(nil)
+	_ provisioning.Runs  = (*DB)(nil)
 )
 
 // Open reads the settings and prepares a pool. It does not connect: the first

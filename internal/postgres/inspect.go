@@ -10,12 +10,12 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Inspect reads tenants and what the database has of those that are live, in one query.
-func (db *DB) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+func (db *DB) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	const op = "inspect tenants"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
@@ -30,9 +30,9 @@ func (db *DB) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Insp
 	return inspections, classify(err, op)
 }
 
-func scanInspection(r pgx.CollectableRow) (provisioning.Inspection, error) {
+func scanInspection(r pgx.CollectableRow) (inspection.Inspection, error) {
 	var (
-		inspection provisioning.Inspection
+		inspection inspection.Inspection
 		optional   nullableTimes
 		role       *roleInspection
 	)
@@ -45,15 +45,15 @@ func scanInspection(r pgx.CollectableRow) (provisioning.Inspection, error) {
 }
 
 // databaseState sums up the facts of a live tenant.
-func (r roleInspection) databaseState(t tenant.Tenant) (provisioning.DatabaseState, []string) {
+func (r roleInspection) databaseState(t tenant.Tenant) (inspection.DatabaseState, []string) {
 	missing, drift := r.missingObjects(t.SchemaName), r.driftFindings(t.DatabaseRole)
 	switch {
 	case len(missing) > 0:
-		return provisioning.DatabaseMissing, append(missing, drift...)
+		return inspection.DatabaseMissing, append(missing, drift...)
 	case len(drift) > 0:
-		return provisioning.DatabaseDrifted, drift
+		return inspection.DatabaseDrifted, drift
 	}
-	return provisioning.DatabaseInSync, nil
+	return inspection.DatabaseInSync, nil
 }
 
 // Repair gives a live tenant's role what the baseline gives, and nothing else. What
@@ -72,29 +72,29 @@ func (db *DB) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string
 		if t = locked.Tenant; t.Status != tenant.StatusActive {
 			return t.Status.TransitionError(op, "repairing")
 		}
-		inspection, err := inspectRole(ctx, tx, t)
+		inspectionRow, err := inspectRole(ctx, tx, t)
 		if err != nil {
 			return err
 		}
-		var state provisioning.DatabaseState
-		switch state, repaired = inspection.databaseState(t); {
-		case state == provisioning.DatabaseInSync:
+		var state inspection.DatabaseState
+		switch state, repaired = inspectionRow.databaseState(t); {
+		case state == inspection.DatabaseInSync:
 			return nil
-		case state == provisioning.DatabaseMissing:
+		case state == inspection.DatabaseMissing:
 			return errs.Errorf(errs.KindPermanent, op, "%s; bring it back from a backup", repaired[0])
-		case inspection.SchemaVersion != TenantSchemaVersion:
+		case inspectionRow.SchemaVersion != TenantSchemaVersion:
 			return errs.Errorf(errs.KindPermanent, op,
-				"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", inspection.SchemaVersion, TenantSchemaVersion)
+				"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", inspectionRow.SchemaVersion, TenantSchemaVersion)
 		}
-		for _, statement := range repairStatements(t, inspection) {
+		for _, statement := range repairStatements(t, inspectionRow) {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				return err
 			}
 		}
-		if inspection, err = inspectRole(ctx, tx, t); err != nil {
+		if inspectionRow, err = inspectRole(ctx, tx, t); err != nil {
 			return err
 		}
-		if remaining := inspection.driftFindings(t.DatabaseRole); len(remaining) > 0 {
+		if remaining := inspectionRow.driftFindings(t.DatabaseRole); len(remaining) > 0 {
 			return errs.Errorf(errs.KindPermanent, op, "%s; take it away by hand, once it is clear how it came about", strings.Join(remaining, "; "))
 		}
 		return appendEvent(ctx, tx, id, audit.ActionRepair, map[string]any{"faults": repaired})

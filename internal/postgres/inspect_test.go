@@ -7,10 +7,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
-func (b fixture) inspect(id uuid.UUID) provisioning.Inspection {
+func (b fixture) inspect(id uuid.UUID) inspection.Inspection {
 	b.t.Helper()
 	found, err := b.Inspect(b.t.Context(), []uuid.UUID{id})
 	if err != nil || len(found) != 1 {
@@ -30,7 +30,7 @@ func TestDB_Inspect(t *testing.T) {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		for _, i := range found {
-			want := provisioning.DatabaseInSync
+			want := inspection.DatabaseInSync
 			if i.Tenant.ID == archived.ID || i.Tenant.ID == running.ID {
 				want = ""
 			}
@@ -44,7 +44,7 @@ func TestDB_Inspect(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		b.exec(`DROP SCHEMA ` + active.SchemaName + ` CASCADE`)
-		if i := b.inspect(active.ID); i.Database != provisioning.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" is not there" {
+		if i := b.inspect(active.ID); i.Database != inspection.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" is not there" {
 			t.Errorf("%+v", i)
 		}
 		_, _, err := b.Repair(t.Context(), active.ID)
@@ -57,7 +57,7 @@ func TestDB_Inspect(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		b.exec(`DROP TABLE ` + active.SchemaName + `.audit_logs`)
-		if i := b.inspect(active.ID); i.Database != provisioning.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" has no table audit_logs" {
+		if i := b.inspect(active.ID); i.Database != inspection.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" has no table audit_logs" {
 			t.Errorf("%+v", i)
 		}
 	})
@@ -85,7 +85,7 @@ func TestDB_Repair(t *testing.T) {
 			names := strings.NewReplacer("{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
 			b.execScript(names.Replace(c.statement))
 			before := b.inspect(target.ID)
-			if before.Database != provisioning.DatabaseDrifted || len(before.DatabaseDrift) == 0 {
+			if before.Database != inspection.DatabaseDrifted || len(before.DatabaseDrift) == 0 {
 				t.Fatalf("%+v", before)
 			}
 			_, repaired, err := b.Repair(t.Context(), target.ID)
@@ -97,7 +97,7 @@ func TestDB_Repair(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || strings.Join(repaired, ";") != strings.Join(before.DatabaseDrift, ";") || after.Database != provisioning.DatabaseInSync {
+			if err != nil || strings.Join(repaired, ";") != strings.Join(before.DatabaseDrift, ";") || after.Database != inspection.DatabaseInSync {
 				t.Errorf("healed %v of %v, left %v: %v", repaired, before.DatabaseDrift, after.DatabaseDrift, err)
 			}
 			if drift := b.verify(target.ID); len(drift) != 0 {

@@ -11,16 +11,16 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-var _ provisioning.RegistryVerifier = (*DB)(nil)
+var _ verification.RegistryChecker = (*DB)(nil)
 
 // Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
 // platform's chain. It reads in one transaction that changes nothing and sees one
 // moment, and holds up nobody.
-func (db *DB) Verify(ctx context.Context, tenantID uuid.UUID) ([]provisioning.Finding, error) {
+func (db *DB) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Finding, error) {
 	const op = "verify tenant"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (db *DB) Verify(ctx context.Context, tenantID uuid.UUID) ([]provisioning.Fi
 // VerifyAnchor holds a tenant's audit chain against an anchor of it. The chain itself
 // is Verify's business: it has the anchored event's hash only with all before it as
 // they were.
-func (db *DB) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]provisioning.Finding, error) {
+func (db *DB) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
 	const op = "verify anchor"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
@@ -51,11 +51,11 @@ func (db *DB) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contr
 	err = pool.QueryRow(ctx, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, anchor.Seq).Scan(&hash)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		v.addDrift(provisioning.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
+		v.addDrift(verification.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
 	case err != nil:
 		return nil, classify(err, op)
 	case !bytes.Equal(hash, anchor.Root[:]):
-		v.addDrift(provisioning.SubjectAudit, "row %d has another hash than the contract anchored in ledger %d: it, or a row before it, was changed", anchor.Seq, anchor.Ledger)
+		v.addDrift(verification.SubjectAudit, "row %d has another hash than the contract anchored in ledger %d: it, or a row before it, was changed", anchor.Seq, anchor.Ledger)
 	}
 	return v.drift, nil
 }
@@ -65,11 +65,11 @@ type verifier struct {
 	ctx      context.Context
 	tx       pgx.Tx
 	tenantID uuid.UUID
-	drift    []provisioning.Finding
+	drift    []verification.Finding
 }
 
-func (v *verifier) addDrift(subject provisioning.Subject, format string, args ...any) {
-	v.drift = append(v.drift, provisioning.Finding{TenantID: v.tenantID, Subject: subject, Message: fmt.Sprintf(format, args...)})
+func (v *verifier) addDrift(subject verification.Subject, format string, args ...any) {
+	v.drift = append(v.drift, verification.Finding{TenantID: v.tenantID, Subject: subject, Message: fmt.Sprintf(format, args...)})
 }
 
 func (v *verifier) checkRegistry() error {
@@ -124,7 +124,7 @@ func (v *verifier) checkExisting(t tenant.Tenant) error {
 		return err
 	}
 	if !exists {
-		v.addDrift(provisioning.SubjectSchema, "the schema %s is not there", t.SchemaName)
+		v.addDrift(verification.SubjectSchema, "the schema %s is not there", t.SchemaName)
 	} else if err := v.checkTenantLog(t); err != nil {
 		return err
 	}
@@ -137,12 +137,12 @@ func (v *verifier) checkExisting(t tenant.Tenant) error {
 // checkRemoved checks that nothing is left of a tenant that was purged or never live.
 func (v *verifier) checkRemoved(t tenant.Tenant) error {
 	for _, c := range []struct {
-		subject provisioning.Subject
+		subject verification.Subject
 		query   string
 		name    string
 	}{
-		{provisioning.SubjectSchema, `SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName},
-		{provisioning.SubjectRole, `SELECT FROM pg_roles WHERE rolname = $1`, t.DatabaseRole},
+		{verification.SubjectSchema, `SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName},
+		{verification.SubjectRole, `SELECT FROM pg_roles WHERE rolname = $1`, t.DatabaseRole},
 	} {
 		exists, err := v.exists(c.query, c.name)
 		if err != nil {
@@ -157,7 +157,7 @@ func (v *verifier) checkRemoved(t tenant.Tenant) error {
 	}
 	certified, err := v.exists(`SELECT FROM purge_certificates WHERE tenant_id = $1`, t.ID)
 	if err == nil && !certified {
-		v.addDrift(provisioning.SubjectSchema, "the tenant was purged, but there is no certificate of it")
+		v.addDrift(verification.SubjectSchema, "the tenant was purged, but there is no certificate of it")
 	}
 	return err
 }
@@ -180,9 +180,9 @@ func (v *verifier) checkSchemaVersion() error {
 	)
 	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error {
 		if mismatch := checkAppliedVersion(tenantSchemaVersions, version, checksum); mismatch != nil {
-			v.addDrift(provisioning.SubjectSchema, "%s", errs.SafeMessage(mismatch))
+			v.addDrift(verification.SubjectSchema, "%s", errs.SafeMessage(mismatch))
 		} else if last != 0 && version != last+1 {
-			v.addDrift(provisioning.SubjectSchema, "the record of version %d is missing", last+1)
+			v.addDrift(verification.SubjectSchema, "the record of version %d is missing", last+1)
 		}
 		last = version
 		return nil
@@ -191,9 +191,9 @@ func (v *verifier) checkSchemaVersion() error {
 	case err != nil:
 		return err
 	case last == 0:
-		v.addDrift(provisioning.SubjectSchema, "nothing is known of the version of the tenant's schema")
+		v.addDrift(verification.SubjectSchema, "nothing is known of the version of the tenant's schema")
 	case last < TenantSchemaVersion:
-		v.addDrift(provisioning.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, TenantSchemaVersion)
+		v.addDrift(verification.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, TenantSchemaVersion)
 	}
 	return nil
 }

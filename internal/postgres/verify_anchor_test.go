@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 // rewriteChainSQL has the chain of a tenant computed anew by the database's own functions,
@@ -60,7 +60,7 @@ func TestDB_VerifyAnchor(t *testing.T) {
 			switch {
 			case c.words == "" && len(drift) > 0:
 				t.Errorf("%+v", drift)
-			case c.words != "" && (len(drift) != 1 || drift[0].Subject != provisioning.SubjectAudit || drift[0].TenantID != target.ID ||
+			case c.words != "" && (len(drift) != 1 || drift[0].Subject != verification.SubjectAudit || drift[0].TenantID != target.ID ||
 				!strings.Contains(drift[0].Message, c.words)):
 				t.Errorf("%+v, want %q", drift, c.words)
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 // The hashes are computed here and not by the functions in the database that made
@@ -34,7 +34,7 @@ var errBrokenChain = errors.New("the chain is broken")
 
 // verifyChain checks links in their order and gives the last one that fits. told, when it
 // is true, says that the rows carry the hash before themselves.
-func (v *verifier) verifyChain(subject provisioning.Subject, rows pgx.Rows, scan func(*chainLink) []any, hasPrevHash bool) (last chainHead, complete bool, err error) {
+func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan func(*chainLink) []any, hasPrevHash bool) (last chainHead, complete bool, err error) {
 	var l chainLink
 	_, err = pgx.ForEachRow(rows, scan(&l), func() error {
 		hash := sha256.Sum256(append(bytes.Clone(last.hash), l.text...))
@@ -66,16 +66,16 @@ func (v *verifier) checkEvents(head chainHead) error {
 	if err != nil {
 		return err
 	}
-	last, complete, err := v.verifyChain(provisioning.SubjectAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.text} }, false)
+	last, complete, err := v.verifyChain(verification.SubjectAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.text} }, false)
 	switch {
 	case err != nil || !complete:
 		return err
 	case last.seq == 0 && head.seq == 0 && v.tenantID != uuid.Nil:
-		v.addDrift(provisioning.SubjectAudit, "there are no events, not even of the tenant's creation")
+		v.addDrift(verification.SubjectAudit, "there are no events, not even of the tenant's creation")
 	case last.seq != head.seq:
-		v.addDrift(provisioning.SubjectAudit, "the chain ends with row %d, but the registry says with row %d", last.seq, head.seq)
+		v.addDrift(verification.SubjectAudit, "the chain ends with row %d, but the registry says with row %d", last.seq, head.seq)
 	case !bytes.Equal(last.hash, head.hash):
-		v.addDrift(provisioning.SubjectAudit, "row %d, the last, has another hash than the registry says", last.seq)
+		v.addDrift(verification.SubjectAudit, "row %d, the last, has another hash than the registry says", last.seq)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (v *verifier) checkTenantLog(t tenant.Tenant) error {
 		return err
 	}
 	if !exists {
-		v.addDrift(provisioning.SubjectSchema, "the table audit_logs is not there")
+		v.addDrift(verification.SubjectSchema, "the table audit_logs is not there")
 		return nil
 	}
 	rows, err := v.tx.Query(v.ctx, `SELECT seq, hash, prev_hash, jsonb_build_array(seq, id, user_id, action, entity_type, entity_id, changes,
@@ -97,6 +97,6 @@ func (v *verifier) checkTenantLog(t tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = v.verifyChain(provisioning.SubjectTenantAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.prev, &l.text} }, true)
+	_, _, err = v.verifyChain(verification.SubjectTenantAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.prev, &l.text} }, true)
 	return err
 }

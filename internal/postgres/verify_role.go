@@ -7,8 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 // grants are what a tenant's role may do: privileges by object, as "schema" or
@@ -54,7 +54,7 @@ func (v *verifier) checkRole(t tenant.Tenant) error {
 		return err
 	}
 	for _, finding := range inspection.driftFindings(t.DatabaseRole) {
-		v.addDrift(provisioning.SubjectRole, "%s", finding)
+		v.addDrift(verification.SubjectRole, "%s", finding)
 	}
 	return v.checkUnknownLogins(t)
 }
@@ -71,7 +71,7 @@ func (v *verifier) checkUnknownLogins(t tenant.Tenant) error {
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	for _, name := range names {
-		v.addDrift(provisioning.SubjectRole, "the login %s is a member of the role %s, and nobody has opened it", name, t.DatabaseRole)
+		v.addDrift(verification.SubjectRole, "the login %s is a member of the role %s, and nobody has opened it", name, t.DatabaseRole)
 	}
 	return err
 }

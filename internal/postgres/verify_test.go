@@ -14,9 +14,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-func (b fixture) verify(id uuid.UUID) []provisioning.Finding {
+func (b fixture) verify(id uuid.UUID) []verification.Finding {
 	b.t.Helper()
 	drift, err := b.Verify(b.t.Context(), id)
 	if err != nil {
@@ -94,7 +95,7 @@ func TestDB_Verify(t *testing.T) {
 			}
 		}
 		b.exec(`UPDATE audit_events SET action = 'tenant.purge' WHERE seq = 2`)
-		if drift := b.verify(uuid.Nil); len(drift) != 1 || drift[0].Subject != provisioning.SubjectAudit || !strings.Contains(drift[0].Message, "row 2 was changed") {
+		if drift := b.verify(uuid.Nil); len(drift) != 1 || drift[0].Subject != verification.SubjectAudit || !strings.Contains(drift[0].Message, "row 2 was changed") {
 			t.Errorf("%+v", drift)
 		}
 	})
@@ -102,44 +103,44 @@ func TestDB_Verify(t *testing.T) {
 	// {{...}} are names of the tenant's; what is found has to have all the words.
 	for _, c := range []struct {
 		name, statement string
-		subject         provisioning.Subject
+		subject         verification.Subject
 		words           string
 	}{
-		{"EventChanged", `UPDATE audit_events SET detail = detail || '{"x": 1}' WHERE tenant_id = '{{id}}' AND seq = 2`, provisioning.SubjectAudit, "row 2 was changed"},
-		{"EventActor", `UPDATE audit_events SET actor = '{"kind": "command"}' WHERE tenant_id = '{{id}}' AND seq = 3`, provisioning.SubjectAudit, "row 3 was changed"},
-		{"EventTime", `UPDATE audit_events SET at = at + interval '1 microsecond' WHERE tenant_id = '{{id}}' AND seq = 1`, provisioning.SubjectAudit, "row 1 was changed"},
-		{"EventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 2`, provisioning.SubjectAudit, "row 2 is missing: after row 1 comes row 3"},
-		{"FirstEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 1`, provisioning.SubjectAudit, "row 1 is missing"},
-		{"LastEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 5`, provisioning.SubjectAudit, "ends with row 4, but the registry says with row 5"},
-		{"AllEventsGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}'`, provisioning.SubjectAudit, "ends with row 0"},
+		{"EventChanged", `UPDATE audit_events SET detail = detail || '{"x": 1}' WHERE tenant_id = '{{id}}' AND seq = 2`, verification.SubjectAudit, "row 2 was changed"},
+		{"EventActor", `UPDATE audit_events SET actor = '{"kind": "command"}' WHERE tenant_id = '{{id}}' AND seq = 3`, verification.SubjectAudit, "row 3 was changed"},
+		{"EventTime", `UPDATE audit_events SET at = at + interval '1 microsecond' WHERE tenant_id = '{{id}}' AND seq = 1`, verification.SubjectAudit, "row 1 was changed"},
+		{"EventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 2`, verification.SubjectAudit, "row 2 is missing: after row 1 comes row 3"},
+		{"FirstEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 1`, verification.SubjectAudit, "row 1 is missing"},
+		{"LastEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "ends with row 4, but the registry says with row 5"},
+		{"AllEventsGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}'`, verification.SubjectAudit, "ends with row 0"},
 		{"ForgedLastEvent", `UPDATE audit_events e SET detail = '{}', hash = audit_hash((SELECT hash FROM audit_events WHERE tenant_id = e.tenant_id AND seq = 4),
-			tenant_id, seq, at, action, outcome::text, actor, '{}') WHERE tenant_id = '{{id}}' AND seq = 5`, provisioning.SubjectAudit, "row 5, the last, has another hash"},
-		{"HeadChanged", `UPDATE tenants SET audit_head = sha256('x') WHERE id = '{{id}}'`, provisioning.SubjectAudit, "another hash than the registry"},
+			tenant_id, seq, at, action, outcome::text, actor, '{}') WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "row 5, the last, has another hash"},
+		{"HeadChanged", `UPDATE tenants SET audit_head = sha256('x') WHERE id = '{{id}}'`, verification.SubjectAudit, "another hash than the registry"},
 
-		{"LogChanged", `UPDATE {{schema}}.audit_logs SET changes = '{}' WHERE seq = 3`, provisioning.SubjectTenantAudit, "row 3 was changed"},
-		{"LogGone", `DELETE FROM {{schema}}.audit_logs WHERE seq = 2`, provisioning.SubjectTenantAudit, "row 2 is missing"},
-		{"LogLink", `UPDATE {{schema}}.audit_logs SET prev_hash = sha256('x') WHERE seq = 4`, provisioning.SubjectTenantAudit, "row 4 does not follow row 3"},
-		{"LogTable", `DROP TABLE {{schema}}.audit_logs`, provisioning.SubjectSchema, "audit_logs is not there"},
+		{"LogChanged", `UPDATE {{schema}}.audit_logs SET changes = '{}' WHERE seq = 3`, verification.SubjectTenantAudit, "row 3 was changed"},
+		{"LogGone", `DELETE FROM {{schema}}.audit_logs WHERE seq = 2`, verification.SubjectTenantAudit, "row 2 is missing"},
+		{"LogLink", `UPDATE {{schema}}.audit_logs SET prev_hash = sha256('x') WHERE seq = 4`, verification.SubjectTenantAudit, "row 4 does not follow row 3"},
+		{"LogTable", `DROP TABLE {{schema}}.audit_logs`, verification.SubjectSchema, "audit_logs is not there"},
 
-		{"Schema", `DROP SCHEMA {{schema}} CASCADE`, provisioning.SubjectSchema, "is not there"},
-		{"NoLedger", `DELETE FROM tenant_migrations WHERE tenant_id = '{{id}}'`, provisioning.SubjectSchema, "nothing is known of the version"},
-		{"Checksum", `UPDATE tenant_migrations SET checksum = 'abc' WHERE tenant_id = '{{id}}'`, provisioning.SubjectSchema, "00001_initial.sql is not what was applied"},
-		{"Newer", `INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ('{{id}}', 99, 'x')`, provisioning.SubjectSchema, "version 99"},
+		{"Schema", `DROP SCHEMA {{schema}} CASCADE`, verification.SubjectSchema, "is not there"},
+		{"NoLedger", `DELETE FROM tenant_migrations WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "nothing is known of the version"},
+		{"Checksum", `UPDATE tenant_migrations SET checksum = 'abc' WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "00001_initial.sql is not what was applied"},
+		{"Newer", `INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ('{{id}}', 99, 'x')`, verification.SubjectSchema, "version 99"},
 
-		{"Role", `REASSIGN OWNED BY {{role}} TO CURRENT_USER; DROP OWNED BY {{role}}; DROP ROLE {{role}}`, provisioning.SubjectRole, "is not there"},
-		{"Superuser", `ALTER ROLE {{role}} SUPERUSER CREATEDB`, provisioning.SubjectRole, "has SUPERUSER, CREATEDB"},
-		{"Member", `GRANT healthcare_connect TO {{role}}`, provisioning.SubjectRole, "is a member of healthcare_connect"},
-		{"Registry", `GRANT SELECT ON tenants TO {{role}}`, provisioning.SubjectRole, "reaches table public.tenants"},
-		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, provisioning.SubjectRole, "reaches schema {{other}}"},
-		{"Database", `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {{role}}', current_database()); END $$`, provisioning.SubjectRole, "reaches database"},
-		{"Default", `ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT SELECT ON TABLES TO {{role}}`, provisioning.SubjectRole, "reaches default acl"},
-		{"Owner", `ALTER TABLE {{schema}}.users OWNER TO {{role}}`, provisioning.SubjectRole, "owns table {{schema}}.users"},
-		{"MoreOnItsOwn", `GRANT UPDATE, DELETE ON {{schema}}.audit_logs TO {{role}}`, provisioning.SubjectRole, "has DELETE, INSERT, SELECT, UPDATE on its table audit_logs instead of INSERT, SELECT"},
-		{"LessOnItsOwn", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, provisioning.SubjectRole, "on its table users instead of DELETE, INSERT"},
-		{"Create", `GRANT CREATE ON SCHEMA {{schema}} TO {{role}}`, provisioning.SubjectRole, "has CREATE, USAGE on its schema instead of USAGE"},
-		{"Column", `GRANT UPDATE (changes) ON {{schema}}.audit_logs TO {{role}}`, provisioning.SubjectRole, "UPDATE on its column audit_logs.changes"},
-		{"GrantOption", `GRANT SELECT ON {{schema}}.roles TO {{role}} WITH GRANT OPTION`, provisioning.SubjectRole, "SELECT WITH GRANT OPTION"},
-		{"Function", `CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION {{schema}}.f() TO {{role}}`, provisioning.SubjectRole, "has EXECUTE on its function f"},
+		{"Role", `REASSIGN OWNED BY {{role}} TO CURRENT_USER; DROP OWNED BY {{role}}; DROP ROLE {{role}}`, verification.SubjectRole, "is not there"},
+		{"Superuser", `ALTER ROLE {{role}} SUPERUSER CREATEDB`, verification.SubjectRole, "has SUPERUSER, CREATEDB"},
+		{"Member", `GRANT healthcare_connect TO {{role}}`, verification.SubjectRole, "is a member of healthcare_connect"},
+		{"Registry", `GRANT SELECT ON tenants TO {{role}}`, verification.SubjectRole, "reaches table public.tenants"},
+		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, verification.SubjectRole, "reaches schema {{other}}"},
+		{"Database", `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {{role}}', current_database()); END $$`, verification.SubjectRole, "reaches database"},
+		{"Default", `ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT SELECT ON TABLES TO {{role}}`, verification.SubjectRole, "reaches default acl"},
+		{"Owner", `ALTER TABLE {{schema}}.users OWNER TO {{role}}`, verification.SubjectRole, "owns table {{schema}}.users"},
+		{"MoreOnItsOwn", `GRANT UPDATE, DELETE ON {{schema}}.audit_logs TO {{role}}`, verification.SubjectRole, "has DELETE, INSERT, SELECT, UPDATE on its table audit_logs instead of INSERT, SELECT"},
+		{"LessOnItsOwn", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, verification.SubjectRole, "on its table users instead of DELETE, INSERT"},
+		{"Create", `GRANT CREATE ON SCHEMA {{schema}} TO {{role}}`, verification.SubjectRole, "has CREATE, USAGE on its schema instead of USAGE"},
+		{"Column", `GRANT UPDATE (changes) ON {{schema}}.audit_logs TO {{role}}`, verification.SubjectRole, "UPDATE on its column audit_logs.changes"},
+		{"GrantOption", `GRANT SELECT ON {{schema}}.roles TO {{role}} WITH GRANT OPTION`, verification.SubjectRole, "SELECT WITH GRANT OPTION"},
+		{"Function", `CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION {{schema}}.f() TO {{role}}`, verification.SubjectRole, "has EXECUTE on its function f"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)

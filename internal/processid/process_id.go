@@ -1,3 +1,4 @@
+// Package processid names this process in leases and audit events.
 package processid
 
 import (

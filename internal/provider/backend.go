@@ -2,51 +2,17 @@ package provider
 
 import (
 	"context"
-	"iter"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
-)
-
-// tenantService is what resources do with tenants: provisioning.Service in this process,
-// or apiclient.Client through a running tenant-api. Both keep the same promises.
-type tenantService interface {
-	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
-	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
-	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
-	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
-	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
-	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
-	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
-	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
-	ReconcileContract(ctx context.Context, id uuid.UUID) error
-	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
-	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
-	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
-	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
-}
-
-var (
-	_ tenantService = (*provisioning.Service)(nil)
-	_ tenantService = (*apiclient.Client)(nil)
 )
 
 // backend gives resources their tenants. It connects to nothing before a resource
@@ -60,9 +26,7 @@ type backend struct {
 	mu           sync.Mutex
 	service      tenantService
 	tenantReader *tenantReader
-	db           *postgres.DB      // Nil in API mode.
-	deployer     *soroban.Deployer // Nil in API mode.
-	checker      *contractChecker  // Nil in API mode, and before the first open.
+	local        *app.App // Nil in API mode, and before the first open.
 }
 
 func newBackend(s settings, version string, names *nameRegistry) *backend {
@@ -115,56 +79,16 @@ func (b *backend) newAPIClient() (tenantService, error) {
 // newLocalService prepares to do everything in this process.
 func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	s := b.settings
-	// The pool outlives the call that happened to be the first.
-	db, err := postgres.Open(context.WithoutCancel(ctx), postgres.Options{
-		URL: s.database.URL.Reveal(), MaxConnections: s.database.MaxConnections,
-		ManualMigrate: !s.autoMigrate, ApplicationName: "terraform-provider-healthcare/" + b.version,
+	s.soroban.AnchorInterval = 0                                    // Anchors are for processes that run all the time.
+	local, err := app.Open(context.WithoutCancel(ctx), app.Options{ // The pool outlives the call that happened to be the first.
+		Name: "terraform-provider-healthcare/" + b.version, Database: s.database, ManualMigrate: !s.autoMigrate,
+		Soroban: s.soroban, Mail: s.mail, Observers: []provisioning.Observer{logEvent},
 	})
 	if err != nil {
 		return nil, err
 	}
-	service, checker, err := s.newService(db)
-	if err != nil {
-		db.Close()
-		return nil, err
-	}
-	b.checker, b.db, b.deployer = checker, db, checker.deployer
-	return service, nil
-}
-
-// contractChecker gives what looks after contracts, once there were tenants; nil in API mode.
-func (b *backend) contractChecker() *contractChecker {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.checker
-}
-
-func (s settings) newService(db *postgres.DB) (*provisioning.Service, *contractChecker, error) {
-	deployer, err := soroban.New(soroban.Options{
-		Passphrase: s.soroban.Passphrase, RPCURL: s.soroban.RPCURL,
-		DeployerSecret: s.soroban.DeployerSecret.Reveal(), MaxFee: s.soroban.MaxFee, MaxUploadFee: s.soroban.MaxUploadFee,
-		Channels: s.soroban.Channels,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	mailer, err := mail.New(mail.Options{Mail: s.mail})
-	if err != nil {
-		return nil, nil, err
-	}
-	pipeline, err := provisioning.NewPipeline(db, deployer, mailer, provisioning.PipelineOptions{
-		MailFailure: provisioning.MailFailurePolicy(s.mail.FailurePolicy), Observer: logEvent,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	// Anchors are for who runs all the time; an apply has other things to do.
-	reconciler, err := contracts.NewReconciler(db, deployer, contracts.ReconcilerOptions{AnchorInterval: -1})
-	if err != nil {
-		return nil, nil, err
-	}
-	service, err := provisioning.NewService(db, pipeline)
-	return service, newContractChecker(deployer, reconciler), err
+	b.local = local
+	return local.Services, nil
 }
 
 // logEvent writes a run's story into Terraform's log.

@@ -14,8 +14,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // credentialsResource is a login for a tenant's schema that is there while a run lasts.
@@ -118,7 +118,7 @@ func checkTTL(text string) error {
 	if ttl != ttl.Truncate(time.Second) {
 		return fmt.Errorf("is no whole number of seconds; give one such as 90m")
 	}
-	return provisioning.CheckCredentialTTL(ttl)
+	return credentials.CheckCredentialTTL(ttl)
 }
 
 // Open makes the login.
@@ -147,14 +147,14 @@ func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenReques
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, loginStateKey, state.marshal())...)
 }
 
-func (c *credentialsResource) createLogin(ctx context.Context, m credentialsModel) (provisioning.Credential, error) {
+func (c *credentialsResource) createLogin(ctx context.Context, m credentialsModel) (credentials.Credential, error) {
 	id, err := uuid.Parse(m.TenantID.ValueString())
 	if err != nil {
-		return provisioning.Credential{}, errs.Errorf(errs.KindInvalid, "open login", "tenant_id is no UUID")
+		return credentials.Credential{}, errs.Errorf(errs.KindInvalid, "open login", "tenant_id is no UUID")
 	}
 	service, err := c.open(ctx)
 	if err != nil {
-		return provisioning.Credential{}, err
+		return credentials.Credential{}, err
 	}
 	return service.OpenCredential(ctx, id, ttlFrom(m))
 }

@@ -106,7 +106,7 @@ func (l *tenantListResource) listResult(ctx context.Context, req list.ListReques
 		return r
 	}
 	model := nullModel()
-	l.setFoundContractState(ctx, &model, found, nil)
+	l.setFoundContractState(ctx, &model, found)
 	setFoundDatabaseState(ctx, &model, found)
 	r.Diagnostics.Append(model.fill(ctx, found.Tenant)...)
 	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)

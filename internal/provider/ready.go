@@ -43,8 +43,8 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		ready   soroban.Ready
 		network error
 	)
-	wg.Go(func() { db = b.db.CheckReady(ctx) })
-	wg.Go(func() { ready, network = b.deployer.CheckReady(ctx) })
+	wg.Go(func() { db = b.local.DB.CheckReady(ctx) })
+	wg.Go(func() { ready, network = b.local.Deployer.CheckReady(ctx) })
 	wg.Wait()
 	b.addConfigError(ctx, diags, b.registryPath(), db)
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)
@@ -53,8 +53,8 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		diags.AddAttributeWarning(path.Root("soroban").AtName("deployer_secret"), "Deployer cannot pay", ready.Poor+".")
 	}
 	if network != nil {
-		tflog.Warn(ctx, "the Stellar network was not looked at: "+errs.SafeMessage(network))
-		b.contractChecker().breaker.Trip()
+		tflog.Warn(ctx, "the Stellar network was not checked: "+errs.SafeMessage(network))
+		b.local.NetworkUnavailable()
 	}
 }
 

@@ -111,7 +111,7 @@ func startProvider(t *testing.T, environment map[string]string) *startedProvider
 	if _, err := p.backend.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p.backend.contractChecker().breaker.Trip() // There is no network, and nobody waits for it.
+	p.backend.local.NetworkUnavailable() // There is no network, and nothing waits for it.
 	return p
 }
 

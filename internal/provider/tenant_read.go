@@ -11,8 +11,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Read is a part of one query, and a look at the contract that all reads of the moment share. A
-// tenant that is gone or archived leaves the state.
+// Read shares one query of the registry, and one read of contracts, with all reads that
+// come at the same time. A tenant that is gone or archived leaves the state.
 func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	ctx = r.withLogMask(ctx)
 	var state tenantModel
@@ -44,7 +44,6 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		return
 	}
 	before := state
-	read := r.startContractRead(ctx, id, state.SorobanContractID.ValueString())
 	found, err := r.inspect(ctx, id)
 	t := found.Tenant
 	switch {
@@ -56,7 +55,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
-		r.setFoundContractState(ctx, &state, found, read)
+		r.setFoundContractState(ctx, &state, found)
 		setFoundDatabaseState(ctx, &state, found)
 		resp.Diagnostics.Append(state.fill(ctx, t)...)
 		if !reflect.DeepEqual(before, state) { // The response has what the request had.

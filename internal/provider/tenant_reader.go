@@ -6,28 +6,28 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
 // tenantReader gathers reads of tenants into few queries.
 type tenantReader struct {
-	batcher[uuid.UUID, *provisioning.Inspection]
+	batcher[uuid.UUID, *inspection.Inspection]
 }
 
-func newTenantReader(inspect func(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)) *tenantReader {
-	return &tenantReader{batcher[uuid.UUID, *provisioning.Inspection]{maxBatch: provisioning.MaxInspect,
-		fetch: func(ctx context.Context, ids []uuid.UUID) ([]*provisioning.Inspection, error) {
+func newTenantReader(inspect func(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)) *tenantReader {
+	return &tenantReader{batcher[uuid.UUID, *inspection.Inspection]{maxBatch: inspection.MaxInspect,
+		fetch: func(ctx context.Context, ids []uuid.UUID) ([]*inspection.Inspection, error) {
 			ctx, cancel := withTimeout(ctx, "read", readTimeout)
 			defer cancel()
 			found, err := inspect(ctx, ids)
 			if err != nil {
 				return nil, err
 			}
-			tenants := make(map[uuid.UUID]*provisioning.Inspection, len(found))
+			tenants := make(map[uuid.UUID]*inspection.Inspection, len(found))
 			for i := range found {
 				tenants[found[i].Tenant.ID] = &found[i]
 			}
-			ordered := make([]*provisioning.Inspection, len(ids))
+			ordered := make([]*inspection.Inspection, len(ids))
 			for i, id := range ids {
 				ordered[i] = tenants[id]
 			}
@@ -36,13 +36,13 @@ func newTenantReader(inspect func(ctx context.Context, ids []uuid.UUID) ([]provi
 }
 
 // inspect reads one tenant. KindNotFound for an unknown id.
-func (r *tenantReader) inspect(ctx context.Context, id uuid.UUID) (provisioning.Inspection, error) {
+func (r *tenantReader) inspect(ctx context.Context, id uuid.UUID) (inspection.Inspection, error) {
 	found, err := r.get(ctx, id)
 	if err == nil && found == nil {
 		err = errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
 	}
 	if err != nil {
-		return provisioning.Inspection{}, err
+		return inspection.Inspection{}, err
 	}
 	return *found, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -27,8 +27,8 @@ func TestTenantReader(t *testing.T) {
 			first   = make(chan struct{})
 			started = make(chan struct{})
 		)
-		r := newTenantReader(func(_ context.Context, ids []uuid.UUID) (found []provisioning.Inspection, _ error) {
-			if len(ids) > provisioning.MaxInspect {
+		r := newTenantReader(func(_ context.Context, ids []uuid.UUID) (found []inspection.Inspection, _ error) {
+			if len(ids) > inspection.MaxInspect {
 				t.Errorf("%d at once", len(ids))
 			}
 			if calls.Add(1) == 1 {
@@ -37,7 +37,7 @@ func TestTenantReader(t *testing.T) {
 			}
 			for _, id := range ids {
 				if id != tenantIDs[7] {
-					found = append(found, provisioning.Inspection{Tenant: tenant.Tenant{ID: id}})
+					found = append(found, inspection.Inspection{Tenant: tenant.Tenant{ID: id}})
 				}
 			}
 			return found, nil
@@ -79,7 +79,7 @@ func TestTenantReader(t *testing.T) {
 	t.Run("ReturnsErrorToAllCallers", func(t *testing.T) {
 		t.Parallel()
 		failure := errors.New("no")
-		r := newTenantReader(func(context.Context, []uuid.UUID) ([]provisioning.Inspection, error) { return nil, failure })
+		r := newTenantReader(func(context.Context, []uuid.UUID) ([]inspection.Inspection, error) { return nil, failure })
 		for _, id := range tenantIDs[:3] {
 			if _, err := r.inspect(t.Context(), id); !errors.Is(err, failure) {
 				t.Error(err)
@@ -89,10 +89,10 @@ func TestTenantReader(t *testing.T) {
 	t.Run("CancelledCallerDoesNotBlockOthers", func(t *testing.T) {
 		t.Parallel()
 		started, end := make(chan struct{}), make(chan struct{})
-		r := newTenantReader(func(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+		r := newTenantReader(func(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 			close(started)
 			<-end
-			return []provisioning.Inspection{{Tenant: tenant.Tenant{ID: ids[0]}}}, ctx.Err()
+			return []inspection.Inspection{{Tenant: tenant.Tenant{ID: ids[0]}}}, ctx.Err()
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := make(chan error, 1)

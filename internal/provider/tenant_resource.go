@@ -17,7 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -142,7 +142,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), types.StringValue(string(contracts.StateLive)))...)
 	}
 	if r.planDatabase(ctx, state, &resp.Diagnostics) {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(provisioning.DatabaseInSync)))...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(inspection.DatabaseInSync)))...)
 	}
 	active := state.Status.ValueString() == string(tenant.StatusActive)
 	if active && state.WelcomeEmailStatus.ValueString() == string(tenant.WelcomeEmailSent) {

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -103,13 +104,13 @@ func (r *tenantResource) repairDrift(ctx context.Context, m *tenantModel, planne
 	}
 	found, err := r.inspect(ctx, t.ID)
 	if err != nil {
-		found = provisioning.Inspection{Tenant: t} // The next refresh tells.
+		found = inspection.Inspection{Tenant: t} // The next refresh tells.
 	}
 	if m.DatabaseState.IsUnknown() {
 		setFoundDatabaseState(ctx, m, found)
 	}
 	if m.SorobanContractState.IsUnknown() {
-		r.setFoundContractState(ctx, m, found, nil)
+		r.setFoundContractState(ctx, m, found)
 	}
 	return true
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -21,13 +20,13 @@ func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotenc
 	if err != nil {
 		return Submission{}, err
 	}
-	return s.registry.Submit(ctx, draft, idem)
+	return s.creations.Submit(ctx, draft, idem)
 }
 
 // SubmitRetry leaves another attempt of a tenant that never went live to a worker. See
 // Registry.Requeue.
 func (s *Service) SubmitRetry(ctx context.Context, id uuid.UUID) (Submission, error) {
-	return s.registry.Requeue(ctx, id)
+	return s.creations.Requeue(ctx, id)
 }
 
 // List gives a page of tenants. KindInvalid for a limit or status that does not exist.
@@ -48,7 +47,7 @@ func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, er
 	if len(broken) > 0 {
 		return tenant.Page{}, &errs.Error{Kind: errs.KindInvalid, Op: "list tenants", Fields: broken}
 	}
-	return s.registry.List(ctx, q)
+	return s.tenants.List(ctx, q)
 }
 
 // Patch is a change of some of a tenant's inputs; nil leaves one as it is.
@@ -90,7 +89,7 @@ const maxPatchAttempts = 5
 // returns what Update returns.
 func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int64) (tenant.Tenant, error) {
 	for try := 1; ; try++ {
-		t, err := s.registry.Get(ctx, id)
+		t, err := s.tenants.Get(ctx, id)
 		if err != nil {
 			return t, err
 		}
@@ -107,40 +106,25 @@ func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int6
 
 // Unarchive takes an archived tenant back into service. See Registry.Restore.
 func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	return s.registry.Unarchive(ctx, id)
+	return s.moves.Unarchive(ctx, id)
 }
 
 // Purge deletes what an archived tenant has stored, for good. confirm has to be
 // its name; KindInvalid when it is not. See Registry.Purge for the rest.
-func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error) {
-	t, err := s.registry.Get(ctx, id)
+func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
+	t, err := s.tenants.Get(ctx, id)
 	if err != nil {
-		return tenant.PurgeCertificate{}, err
+		return PurgeCertificate{}, err
 	}
 	if tenant.NormalizeName(confirm) != t.Name {
-		return tenant.PurgeCertificate{}, &errs.Error{Kind: errs.KindInvalid, Op: "purge tenant", Fields: []errs.FieldError{{
+		return PurgeCertificate{}, &errs.Error{Kind: errs.KindInvalid, Op: "purge tenant", Fields: []errs.FieldError{{
 			Field: "confirm", Message: "is not the tenant's name; give the name exactly, to show that this tenant is meant",
 		}}}
 	}
-	return s.registry.Purge(ctx, id, retention)
+	return s.moves.Purge(ctx, id, retention)
 }
 
 // Changes gives what happened to a tenant since a point of its log.
 func (s *Service) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
-	return s.registry.Changes(ctx, id, after)
-}
-
-// Record writes refusals into the audit log. See Log.
-func (s *Service) Record(ctx context.Context, events ...audit.Event) error {
-	return s.registry.Record(ctx, events...)
-}
-
-// Events reads the audit log. KindNotFound for an unknown tenant.
-func (s *Service) Events(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]audit.Event, error) {
-	if tenant != uuid.Nil {
-		if _, err := s.registry.Get(ctx, tenant); err != nil {
-			return nil, err
-		}
-	}
-	return s.registry.Events(ctx, tenant, after, limit)
+	return s.tenants.Changes(ctx, id, after)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -18,6 +19,8 @@ type watched struct {
 	asked int
 	err   error
 }
+
+func (l *watched) ContractID(id uuid.UUID) (string, error) { return (&process{}).ContractID(id) }
 
 func (l *watched) NetworkID() string { return "test" }
 func (l *watched) Address() string   { return "G" }
@@ -31,7 +34,7 @@ func (l *watched) ReadContracts(_ context.Context, tenants []tenant.Tenant) ([]c
 	return states, l.err
 }
 
-func TestService_LookingAfter(t *testing.T) {
+func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	chain := &watched{}
@@ -39,19 +42,22 @@ func TestService_LookingAfter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := w.process().service(provisioning.PipelineOptions{})
-	service, err := plain.WithContracts(chain, keeper)
+	plain, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := service.Provision(t.Context(), clinic())
+	service, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db, Contracts: chain, Reconciler: keeper})
 	if err != nil {
 		t.Fatal(err)
 	}
-	look := func(s *provisioning.Service) provisioning.Inspection {
+	out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(s *inspection.Service) inspection.Inspection {
 		t.Helper()
 		found, err := s.Inspect(t.Context(), []uuid.UUID{out.Tenant.ID})
-		if err != nil || len(found) != 1 || found[0].Database != provisioning.DatabaseInSync {
+		if err != nil || len(found) != 1 || found[0].Database != inspection.DatabaseInSync {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		return found[0]
@@ -65,8 +71,8 @@ func TestService_LookingAfter(t *testing.T) {
 	// A network that does not answer is no reason to know nothing, and is left alone for a while.
 	chain.err = errs.Errorf(errs.KindTransient, "read contracts", "the network does not answer")
 	for range 3 {
-		if i := look(service); i.Contract.State != "" {
-			t.Errorf("%+v", i.Contract)
+		if i := look(service); i.Contract.State != "" || i.ContractError == "" {
+			t.Errorf("%+v, %q", i.Contract, i.ContractError)
 		}
 	}
 	if chain.asked != 2 {
@@ -78,7 +84,7 @@ func TestService_LookingAfter(t *testing.T) {
 	if err := service.ReconcileContract(t.Context(), uuid.New()); errs.KindOf(err) != errs.KindNotFound {
 		t.Errorf("%v", err)
 	}
-	if _, err := plain.WithContracts(nil, keeper); errs.KindOf(err) != errs.KindInvalid {
+	if _, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db, Reconciler: keeper}); errs.KindOf(err) != errs.KindInvalid {
 		t.Errorf("%v", err)
 	}
 }

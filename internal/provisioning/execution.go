@@ -48,7 +48,7 @@ func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.
 	for clock.Sleep(workCtx, x.opts.Heartbeat) == nil {
 		started := clock.Now()
 		ctx, cancel := context.WithTimeout(workCtx, min(x.opts.Heartbeat, x.opts.LeaseTTL-started.Sub(renewedAt)))
-		err := x.runs.Renew(ctx, run, x.opts.LeaseTTL)
+		err := x.leases.Renew(ctx, run, x.opts.LeaseTTL)
 		cancel()
 		switch {
 		case err == nil:
@@ -153,7 +153,7 @@ func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
 	defer cancel()
 	_, err := x.commitPending(ctx)
 	if err == nil {
-		err = x.runs.Release(ctx, x.run)
+		err = x.leases.Release(ctx, x.run)
 	}
 	switch {
 	case errs.KindOf(err) == errs.KindFenced:
@@ -178,7 +178,7 @@ func (x *execution) releaseForRetry(step tenant.Step, took time.Duration, cause 
 	record := tenant.StepRecord{Step: step, Status: tenant.StepInProgress, Error: errs.SafeMessage(cause), Duration: took}
 	_, err := x.commitPending(ctx)
 	if err == nil {
-		err = x.runs.Release(ctx, x.run, record)
+		err = x.leases.Release(ctx, x.run, record)
 	}
 	if errs.KindOf(err) == errs.KindFenced {
 		return x.run.Tenant, err
@@ -198,7 +198,7 @@ func (x *execution) commitPending(ctx context.Context) (tenant.Durations, error)
 	if x.pending.Checkpoint == "" {
 		return nil, nil
 	}
-	tenant, took, err := x.runs.Advance(ctx, x.run, x.pending)
+	tenant, took, err := x.steps.Advance(ctx, x.run, x.pending)
 	if err != nil {
 		return nil, err
 	}

@@ -44,10 +44,12 @@ type PipelineOptions struct {
 // Pipeline takes tenants through the seven steps. It keeps nothing between
 // calls and may be used by many goroutines.
 type Pipeline struct {
-	runs     Runs
-	deployer ContractDeployer
-	mailer   Mailer
-	opts     PipelineOptions
+	leases    LeaseStore
+	steps     StepStore
+	rollbacks RollbackStore
+	deployer  ContractDeployer
+	mailer    Mailer
+	opts      PipelineOptions
 }
 
 // NewPipeline wires a pipeline. All three ports are needed.
@@ -65,7 +67,7 @@ func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts Pipel
 	if opts.Heartbeat*2 > opts.LeaseTTL {
 		return nil, errs.Errorf(errs.KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
 	}
-	return &Pipeline{runs: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
+	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
 }
 
 func (o PipelineOptions) withDefaults() PipelineOptions {
@@ -137,7 +139,7 @@ func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, o RunOptions) (Outcome
 // claim takes the tenant.
 func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run Run, err error) {
 	err = p.detached(ctx, func(ctx context.Context) error {
-		run, err = p.runs.Claim(ctx, id, mode, p.Lease())
+		run, err = p.leases.Claim(ctx, id, mode, p.Lease())
 		return err
 	})
 	return run, err
@@ -201,7 +203,7 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
 		// Also after a stop: the tenant is held by now, and its rollback is short.
 		work, end := p.withGrace(ctx)
-		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.runs.BeginRollback(work, run, RollbackToFailed, record) }, nil)
+		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.rollbacks.BeginRollback(work, run, RollbackToFailed, record) }, nil)
 		end(nil)
 		if err != nil {
 			return run.Tenant, err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
@@ -14,12 +13,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// Registry is what a Service needs of the set of all tenants. Every method can
-// also return KindTransient when the registry does not answer.
-type Registry interface {
-	audit.Log
-	Credentials
-	Inspector
+// CreationStore records new tenants. Every method of the stores can also return
+// KindTransient when the registry does not answer.
+type CreationStore interface {
 	// Create records and claims the draft, or finds the tenant that stands where it
 	// would go. Record, first log row and claim commit together. See Creation for
 	// the outcomes. KindConflict when a run holds the tenant of that name (then
@@ -36,10 +32,10 @@ type Registry interface {
 	// Requeue queues a tenant that is FAILED, ARCHIVED without ever being live, or
 	// unfinished and nobody's work. KindConflict for every other one.
 	Requeue(ctx context.Context, id uuid.UUID) (Submission, error)
-	// List gives a page of tenants.
-	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
-	// Changes gives what changed in a tenant's log since a point of it, 0 for all.
-	Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error)
+}
+
+// TenantStore reads tenants and their logs.
+type TenantStore interface {
 	// Get returns KindNotFound for an unknown id.
 	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// FindByName finds the live tenant of that name, ignoring case, else the one
@@ -48,6 +44,16 @@ type Registry interface {
 	// FindByExternalID finds the tenant that has the key, else the one that had it and
 	// was purged last. KindNotFound for an unknown key.
 	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
+	// List gives a page of tenants.
+	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
+	// Log gives the rows of the newest attempt, or of all, in order.
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
+	// Changes gives what changed in a tenant's log since a point of it, 0 for all.
+	Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error)
+}
+
+// MoveStore changes tenants and moves them between statuses.
+type MoveStore interface {
 	// Update changes what a caller may change, also of the admin user in the
 	// tenant's schema. With a password, a live tenant's open invitations end: each
 	// would let somebody choose another one. KindConflict for a name or e-mail that
@@ -66,14 +72,16 @@ type Registry interface {
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
 	// the retention, and keeps a certificate; of a purged one it gives that again.
-	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (tenant.PurgeCertificate, error)
+	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
+}
+
+// InvitationStore invites the administrators of live tenants.
+type InvitationStore interface {
 	// CreateInvitation gives the admin of an ACTIVE tenant another invitation, and the
 	// serial of the welcome mail that is to carry it.
 	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error)
 	// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
 	RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error)
-	// Log gives the rows of the newest attempt, or of all, in order.
-	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
 }
 
 // Creation is the outcome of Registry.Create. Either Run is set: the tenant is
@@ -126,9 +134,16 @@ const (
 	RollbackToArchived Rollback = "ARCHIVED" // Somebody gave up the tenant: it becomes ARCHIVED.
 )
 
-// Runs is what the Pipeline needs of the registry. All methods that take a Run
-// return KindFenced when its epoch is not the tenant's any more.
+// Runs is all that a Pipeline needs of the registry. Methods that take a Run return
+// KindFenced when its epoch is no longer the tenant's.
 type Runs interface {
+	LeaseStore
+	StepStore
+	RollbackStore
+}
+
+// LeaseStore claims tenants for runs.
+type LeaseStore interface {
 	// Claim takes the tenant. KindNotFound; KindConflict when it is leased
 	// (Error.Lease is set), or in a status in which the mode permits no run.
 	Claim(ctx context.Context, id uuid.UUID, mode ClaimMode, lease LeaseRequest) (Run, error)
@@ -137,6 +152,10 @@ type Runs interface {
 	// Release gives the tenant back unfinished, for anyone to continue. records say
 	// why, when it was a fault.
 	Release(ctx context.Context, r Run, records ...tenant.StepRecord) error
+}
+
+// StepStore does the database steps and records all of them.
+type StepStore interface {
 	// PrepareSchema is the one seam for CREATE_SCHEMA, RUN_MIGRATIONS and
 	// SEED_ROLES_AND_USER: it gives the tenant a schema at the newest version, with
 	// its role, its rows and the admin's invitation, in one transaction with
@@ -152,6 +171,10 @@ type Runs interface {
 	// the steps of the records took, as the log has it: one without a duration of its
 	// own took as long as this write.
 	Advance(ctx context.Context, r Run, p Progress) (tenant.Tenant, tenant.Durations, error)
+}
+
+// RollbackStore rolls attempts back.
+type RollbackStore interface {
 	// BeginRollback notes, before anything is undone, that this run rolls back and why.
 	BeginRollback(ctx context.Context, r Run, undo Rollback, failed tenant.StepRecord) error
 	// RollBack drops schema and role, marks the completed database steps ROLLED_BACK,

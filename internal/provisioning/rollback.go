@@ -19,7 +19,7 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 		_, _ = x.commitPending(ctx)
 	}
 	record := tenant.StepRecord{Step: step, Status: tenant.StepFailed, Error: errs.SafeMessage(cause), Duration: took}
-	err := x.retryWith(ctx, func() error { return x.runs.BeginRollback(ctx, x.run, RollbackToFailed, record) })
+	err := x.retryWith(ctx, func() error { return x.rollbacks.BeginRollback(ctx, x.run, RollbackToFailed, record) })
 	if err != nil {
 		return x.run.Tenant, x.rollbackIncomplete(step, cause, err)
 	}
@@ -39,7 +39,7 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 	defer cancel()
 	var t tenant.Tenant
 	err := x.retryWith(ctx, func() (err error) {
-		t, err = x.runs.RollBack(ctx, x.run)
+		t, err = x.rollbacks.RollBack(ctx, x.run)
 		return err
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,20 +12,32 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Service is what every entrance (Terraform, REST, command line) calls.
+// Service creates tenants and moves them between statuses. Every entrance
+// (Terraform, REST, command line) calls it.
 type Service struct {
-	registry           Registry
-	pipeline           *Pipeline
+	creations   CreationStore
+	tenants     TenantStore
+	moves       MoveStore
+	invitations InvitationStore
+	pipeline    *Pipeline
+	// cancelOnDisconnect is RunOptions.CancelOnDisconnect of the runs of this service.
 	cancelOnDisconnect bool
-	contracts          *contractInspector // Nil: it looks after no contracts.
 }
 
-// NewService wires a service; both parts are needed.
-func NewService(registry Registry, pipeline *Pipeline) (*Service, error) {
-	if registry == nil || pipeline == nil {
-		return nil, errs.Errorf(errs.KindInvalid, "set up service", "registry or pipeline is missing")
+// Store is all that a Service needs of the registry.
+type Store interface {
+	CreationStore
+	TenantStore
+	MoveStore
+	InvitationStore
+}
+
+// NewService makes a service; both parts are needed.
+func NewService(store Store, pipeline *Pipeline) (*Service, error) {
+	if store == nil || pipeline == nil {
+		return nil, errs.Errorf(errs.KindInvalid, "set up service", "Store or Pipeline is missing")
 	}
-	return &Service{registry: registry, pipeline: pipeline}, nil
+	return &Service{creations: store, tenants: store, moves: store, invitations: store, pipeline: pipeline}, nil
 }
 
 // WithCancelOnDisconnect gives a service of the same parts for callers that may vanish, such as
@@ -49,7 +62,7 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 	err := s.withLeaseRetry(ctx, func(ctx context.Context) error {
 		draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
 		if err == nil {
-			creation, err = s.registry.Create(ctx, draft, s.pipeline.Lease())
+			creation, err = s.creations.Create(ctx, draft, s.pipeline.Lease())
 		}
 		return err
 	})
@@ -69,7 +82,7 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	var run Run
 	err := s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
-		run, err = s.pipeline.runs.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
+		run, err = s.pipeline.leases.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
 		return err
 	})
 	if err != nil {
@@ -115,7 +128,7 @@ func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tena
 	}
 	if t.Status == tenant.StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
 		if in.AdminPassword != "" {
-			if t, err = s.registry.Update(ctx, t.ID, in, t.Version); err != nil {
+			if t, err = s.moves.Update(ctx, t.ID, in, t.Version); err != nil {
 				return Outcome{}, err
 			}
 		}
@@ -140,17 +153,17 @@ func ErrTenantExists(t tenant.Tenant, wantedExternalID string) *errs.Error {
 
 // Get returns KindNotFound for an unknown id.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	return s.registry.Get(ctx, id)
+	return s.tenants.Get(ctx, id)
 }
 
 // FindByName finds the live tenant of that name, else the one archived last.
 func (s *Service) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
-	return s.registry.FindByName(ctx, tenant.NormalizeName(name))
+	return s.tenants.FindByName(ctx, tenant.NormalizeName(name))
 }
 
 // FindByExternalID finds the tenant of that key, whatever its status.
 func (s *Service) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
-	return s.registry.FindByExternalID(ctx, externalID)
+	return s.tenants.FindByExternalID(ctx, externalID)
 }
 
 // Update changes a tenant in place. KindInvalid, KindNotFound, KindConflict.
@@ -159,7 +172,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, ve
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	return s.registry.Update(ctx, id, in, version)
+	return s.moves.Update(ctx, id, in, version)
 }
 
 // maxArchiveAttempts bounds how often Archive looks again.
@@ -170,16 +183,16 @@ const maxArchiveAttempts = 3
 // Repeating it is success.
 func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	for try := 1; ; try++ {
-		t, err := s.registry.Get(ctx, id)
+		t, err := s.tenants.Get(ctx, id)
 		if err != nil {
 			return t, err
 		}
 		if t.Status == tenant.StatusActive || t.Status == tenant.StatusArchived {
-			t, err = s.registry.Archive(ctx, id)
+			t, err = s.moves.Archive(ctx, id)
 		} else {
 			var run Run
 			err = s.pipeline.detached(ctx, func(ctx context.Context) (err error) {
-				run, err = s.registry.Abort(ctx, id, s.pipeline.Lease())
+				run, err = s.moves.Abort(ctx, id, s.pipeline.Lease())
 				return err
 			})
 			if err == nil {
@@ -200,7 +213,7 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
-	t, serial, err := s.registry.CreateInvitation(ctx, id, invitation)
+	t, serial, err := s.invitations.CreateInvitation(ctx, id, invitation)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -225,7 +238,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
 	defer cancel()
 	err = p.opts.Retry.Do(ctx, p.opts.Clock, func() (err error) {
-		out.Tenant, err = s.registry.RecordWelcome(ctx, id, status, record)
+		out.Tenant, err = s.invitations.RecordWelcome(ctx, id, status, record)
 		return err
 	}, nil)
 	return out, err
@@ -233,5 +246,10 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 
 // Log gives the provisioning log of a tenant's newest attempt, or of all.
 func (s *Service) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
-	return s.registry.Log(ctx, id, all)
+	return s.tenants.Log(ctx, id, all)
+}
+
+// All iterates over all tenants of a query. See tenant.All.
+func (s *Service) All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error] {
+	return tenant.All(ctx, s, q)
 }

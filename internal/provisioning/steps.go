@@ -23,7 +23,7 @@ func (x *execution) prepareSchema() error {
 	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: tenant.StepDeploySorobanContract}
 	var took tenant.Durations
 	err = x.retry(tenant.StepCreateSchema, func() (err error) {
-		took, err = x.runs.PrepareSchema(x.workCtx, x.run, seed)
+		took, err = x.steps.PrepareSchema(x.workCtx, x.run, seed)
 		return err
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func (x *execution) prepareSchema() error {
 func (x *execution) deployContract(started time.Time) error {
 	var contract contracts.Contract
 	err := x.retry(tenant.StepDeploySorobanContract, func() (err error) {
-		contract, err = x.deployer.Deploy(x.workCtx, x.run.Tenant, x.runs.Journal(x.run))
+		contract, err = x.deployer.Deploy(x.workCtx, x.run.Tenant, x.steps.Journal(x.run))
 		return err
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (x *execution) storeContract() error {
 func (x *execution) sendWelcome(started time.Time) error {
 	if x.invitation.Token() == "" {
 		invitation := invitation.NewInvitation(x.opts.Clock.Now())
-		if err := x.retry(tenant.StepSendWelcomeEmail, func() error { return x.runs.AddInvitation(x.workCtx, x.run, invitation) }); err != nil {
+		if err := x.retry(tenant.StepSendWelcomeEmail, func() error { return x.steps.AddInvitation(x.workCtx, x.run, invitation) }); err != nil {
 			return err
 		}
 		x.invitation = invitation

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 // ledger is a network that answers as the test wants.
@@ -31,9 +32,9 @@ func (l *ledger) VerifyContract(_ context.Context, t tenant.Tenant) (contracts.A
 	return l.anchor, l.answer(t)
 }
 
-func (w *world) verifier(l provisioning.ContractVerifier) *provisioning.Verifier {
+func (w *world) verifier(l verification.ContractChecker) *verification.Verifier {
 	w.t.Helper()
-	v, err := provisioning.NewVerifier(w.process().service(provisioning.PipelineOptions{Clock: &skippingClock{}}), w.db, l)
+	v, err := verification.New(w.db, w.db, l, &skippingClock{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -95,8 +96,8 @@ func TestVerifier_Tenant(t *testing.T) {
 		findings, err := w.verifier(&ledger{answer: func(tenant.Tenant) error {
 			return errs.Wrap(errors.New("cause"), errs.KindPermanent, "verify", "its admin is another one")
 		}}).Tenant(t.Context(), id)
-		if err != nil || len(findings) != 2 || findings[0].Subject != provisioning.SubjectAudit ||
-			findings[1] != (provisioning.Finding{TenantID: id, Subject: provisioning.SubjectContract, Message: "its admin is another one"}) {
+		if err != nil || len(findings) != 2 || findings[0].Subject != verification.SubjectAudit ||
+			findings[1] != (verification.Finding{TenantID: id, Subject: verification.SubjectContract, Message: "its admin is another one"}) {
 			t.Errorf("%+v, %v", findings, err)
 		}
 	})
@@ -119,7 +120,7 @@ func TestVerifier_Tenant(t *testing.T) {
 	})
 	t.Run("NeedsItsParts", func(t *testing.T) {
 		t.Parallel()
-		if _, err := provisioning.NewVerifier(nil, nil, nil); errs.KindOf(err) != errs.KindInvalid {
+		if _, err := verification.New(nil, nil, nil, nil); errs.KindOf(err) != errs.KindInvalid {
 			t.Errorf("%v", err)
 		}
 	})
@@ -144,7 +145,7 @@ func TestVerifier_All(t *testing.T) {
 			return nil
 		}}
 		seen, broken, unchecked := map[uuid.UUID]int{}, []uuid.UUID(nil), []uuid.UUID(nil)
-		err := w.verifier(l).All(t.Context(), func(id uuid.UUID, findings []provisioning.Finding, err error) {
+		err := w.verifier(l).All(t.Context(), func(id uuid.UUID, findings []verification.Finding, err error) {
 			seen[id]++
 			if len(findings) > 0 {
 				broken = append(broken, id)
@@ -174,7 +175,7 @@ func TestVerifier_All(t *testing.T) {
 			asked++
 			return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 		}}
-		err := w.verifier(l).All(t.Context(), func(_ uuid.UUID, _ []provisioning.Finding, err error) {
+		err := w.verifier(l).All(t.Context(), func(_ uuid.UUID, _ []verification.Finding, err error) {
 			if err != nil {
 				unchecked++
 			}
@@ -199,7 +200,7 @@ func TestVerifier_All(t *testing.T) {
 			return nil
 		}}
 		seen, found := map[uuid.UUID]int{}, []uuid.UUID(nil)
-		err := w.verifier(l).All(t.Context(), func(id uuid.UUID, findings []provisioning.Finding, err error) {
+		err := w.verifier(l).All(t.Context(), func(id uuid.UUID, findings []verification.Finding, err error) {
 			seen[id]++
 			if err != nil {
 				t.Errorf("%s was not checked: %v", id, err)
@@ -229,7 +230,7 @@ func TestVerifier_All(t *testing.T) {
 			}
 			return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 		}}
-		err := w.verifier(l).All(ctx, func(uuid.UUID, []provisioning.Finding, error) {})
+		err := w.verifier(l).All(ctx, func(uuid.UUID, []verification.Finding, error) {})
 		if asked != 4 || !errors.Is(err, context.Canceled) {
 			t.Errorf("asked %d times: %v", asked, err)
 		}
@@ -240,7 +241,7 @@ func TestVerifier_All(t *testing.T) {
 		w.clinics(3)
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		err := w.verifier(&ledger{}).All(ctx, func(id uuid.UUID, _ []provisioning.Finding, _ error) {
+		err := w.verifier(&ledger{}).All(ctx, func(id uuid.UUID, _ []verification.Finding, _ error) {
 			if n++; id != uuid.Nil {
 				cancel()
 			}

@@ -1,3 +1,5 @@
+// Package retry repeats operations that failed with a transient error, with exponential
+// backoff and jitter.
 package retry
 
 import (

@@ -10,14 +10,14 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 var (
-	_ contracts.Chain               = (*Deployer)(nil)
-	_ provisioning.ContractVerifier = (*Deployer)(nil)
+	_ contracts.Chain              = (*Deployer)(nil)
+	_ verification.ContractChecker = (*Deployer)(nil)
 )
 
 // ReadContracts tells where tenants' contracts stand, up to 200 in one call, and one

@@ -1,3 +1,6 @@
+// Package tenant has the plain values of the product: tenants, their statuses and steps,
+// the inputs of callers and the rules for them. It does no input or output and imports
+// nothing of this module but errs.
 package tenant
 
 import (

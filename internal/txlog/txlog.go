@@ -1,3 +1,7 @@
+// Package txlog has the transaction log: what is stored of Stellar transactions before
+// they are submitted, and the leases of the accounts that carry their sequence numbers.
+// A process can die at any point; the next one reads here what may be under way and
+// finds out what became of it.
 package txlog
 
 import (

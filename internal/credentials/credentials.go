@@ -1,4 +1,6 @@
-package provisioning
+// Package credentials opens, renews and closes logins: short-lived PostgreSQL roles for
+// one tenant schema.
+package credentials
 
 import (
 	"context"
@@ -7,7 +9,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -32,8 +36,8 @@ type Credential struct {
 	ExpiresAt  time.Time // By the database's clock.
 }
 
-// Credentials opens and ends logins.
-type Credentials interface {
+// Store opens and ends logins.
+type Store interface {
 	// OpenCredential makes a login for an ACTIVE tenant. KindConflict for one of
 	// another status.
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error)
@@ -43,9 +47,21 @@ type Credentials interface {
 	// CloseCredential ends a login at once, with its sessions, and drops it. Of one
 	// that is gone it changes nothing.
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
-	// DropExpiredLogins drops all logins that have ended, a batch at a time, and counts
-	// them. One that cannot be dropped is in the error, and is tried again later.
-	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
+}
+
+// Service opens, renews and closes logins. It retries transient errors.
+type Service struct {
+	store Store
+	retry retry.Policy
+	clock clock.Clock
+}
+
+// New makes a service on a store. A nil clock is the system's.
+func New(store Store, c clock.Clock) *Service {
+	if c == nil {
+		c = clock.System{}
+	}
+	return &Service{store: store, retry: retry.Default(), clock: c}
 }
 
 // OpenCredential makes a login for a tenant's schema that is good for ttl, or for
@@ -58,7 +74,7 @@ func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time
 	}
 	var c Credential
 	err = s.retryTransient(ctx, func() error {
-		c, err = s.registry.OpenCredential(ctx, tenant, ttl)
+		c, err = s.store.OpenCredential(ctx, tenant, ttl)
 		return err
 	})
 	return c, err
@@ -66,7 +82,7 @@ func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time
 
 // retryTransient repeats what met a transient fault. A login whose answer was lost ends by itself.
 func (s *Service) retryTransient(ctx context.Context, act func() error) error {
-	return s.pipeline.opts.Retry.Do(ctx, s.pipeline.opts.Clock, act, nil)
+	return s.retry.Do(ctx, s.clock, act, nil)
 }
 
 // RenewCredential has a login last for ttl from now. See OpenCredential;
@@ -78,7 +94,7 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 	}
 	var expires time.Time
 	err = s.retryTransient(ctx, func() error {
-		expires, err = s.registry.RenewCredential(ctx, tenant, id, ttl)
+		expires, err = s.store.RenewCredential(ctx, tenant, id, ttl)
 		return err
 	})
 	return expires, err
@@ -86,7 +102,7 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 
 // CloseCredential ends a login, its sessions included. Repeating it is success.
 func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
-	return s.retryTransient(ctx, func() error { return s.registry.CloseCredential(ctx, tenant, id) })
+	return s.retryTransient(ctx, func() error { return s.store.CloseCredential(ctx, tenant, id) })
 }
 
 func credentialTTL(ttl time.Duration) (time.Duration, error) {

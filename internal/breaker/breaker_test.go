@@ -1,26 +1,26 @@
-package provisioning_test
+package breaker_test
 
 import (
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/breaker"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 func TestCircuitBreaker(t *testing.T) {
 	t.Parallel()
 	const pause = time.Minute
-	type breaker struct {
-		*provisioning.CircuitBreaker
+	type breakerRow struct {
+		*breaker.CircuitBreaker
 		clock *stoppedClock
 	}
 	// open has a breaker that three failures have opened.
-	open := func(t *testing.T) breaker {
+	open := func(t *testing.T) breakerRow {
 		t.Helper()
 		clock := &stoppedClock{now: time.Unix(1_700_000_000, 0)}
-		b := breaker{&provisioning.CircuitBreaker{Clock: clock, Threshold: 3, Pause: pause}, clock}
+		b := breakerRow{&breaker.CircuitBreaker{Clock: clock, Threshold: 3, Pause: pause}, clock}
 		for range 3 {
 			if !b.Allow() || b.Open() {
 				t.Fatal("it is open before the threshold is reached")
@@ -33,7 +33,7 @@ func TestCircuitBreaker(t *testing.T) {
 		return b
 	}
 	// halfOpen has one whose pause is over.
-	halfOpen := func(t *testing.T) breaker {
+	halfOpen := func(t *testing.T) breakerRow {
 		t.Helper()
 		b := open(t)
 		b.clock.now = b.clock.now.Add(pause)
@@ -44,7 +44,7 @@ func TestCircuitBreaker(t *testing.T) {
 	}
 	t.Run("TheZeroValueIsClosedAndOpensAtTheFirstFailure", func(t *testing.T) {
 		t.Parallel()
-		var b provisioning.CircuitBreaker
+		var b breaker.CircuitBreaker
 		if !b.Allow() || b.Open() {
 			t.Error("it is open")
 		}
@@ -55,7 +55,7 @@ func TestCircuitBreaker(t *testing.T) {
 	})
 	t.Run("SuccessResetsTheCount", func(t *testing.T) {
 		t.Parallel()
-		b := provisioning.CircuitBreaker{Threshold: 2}
+		b := breaker.CircuitBreaker{Threshold: 2}
 		for range 5 {
 			b.Failure()
 			b.Success()
@@ -135,7 +135,7 @@ func TestCircuitBreaker(t *testing.T) {
 	})
 	t.Run("TripOpensAtOnce", func(t *testing.T) {
 		t.Parallel()
-		b := provisioning.CircuitBreaker{Threshold: 3}
+		b := breaker.CircuitBreaker{Threshold: 3}
 		b.Trip()
 		if b.Allow() {
 			t.Error("it is closed")

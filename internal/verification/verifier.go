@@ -1,4 +1,6 @@
-package provisioning
+// Package verification checks tenants one by one: audit chains, schema, privileges and
+// contract. It reports findings and changes nothing.
+package verification
 
 import (
 	"context"
@@ -8,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/breaker"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -34,8 +38,8 @@ const (
 	SubjectKey         Subject = "API key"      // What it permits.
 )
 
-// RegistryVerifier checks what is in the database.
-type RegistryVerifier interface {
+// RegistryChecker checks what is in the database.
+type RegistryChecker interface {
 	// Verify checks chain, schema and role of a tenant; uuid.Nil is the platform's
 	// chain. Everything is of one moment. KindNotFound for an unknown tenant; an
 	// error means that the check could not be made, not that it failed.
@@ -45,20 +49,29 @@ type RegistryVerifier interface {
 	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor contracts.Anchor) ([]Finding, error)
 }
 
-// ContractVerifier checks what is on the ledger.
-type ContractVerifier interface {
+// ContractChecker checks what is on the ledger.
+type ContractChecker interface {
 	// VerifyContract returns KindPermanent when the tenant's contract is not there or
 	// not as it was made, KindTransient when the network did not tell. It gives the
 	// newest anchor in it, the zero one when there is none.
 	VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error)
 }
 
+// TenantLister reads tenants.
+type TenantLister interface {
+	// Get returns KindNotFound for an unknown id.
+	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	// List returns a page of tenants, newest first.
+	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
+}
+
 // Verifier checks tenants as a whole, one after the other.
 type Verifier struct {
-	service   *Service
-	registry  RegistryVerifier
-	contracts ContractVerifier
-	breaker   CircuitBreaker // Around the calls of contracts.
+	tenants   TenantLister
+	clock     clock.Clock
+	registry  RegistryChecker
+	contracts ContractChecker
+	breaker   breaker.CircuitBreaker // Around the calls of contracts.
 }
 
 const (
@@ -74,15 +87,18 @@ const (
 	contractCheckTimeout = 20 * time.Second
 )
 
-// NewVerifier wires a verifier. Without contracts, which may be nil, it does not
+// New wires a verifier. Without contracts, which may be nil, it does not
 // look at the ledger.
-func NewVerifier(service *Service, registry RegistryVerifier, contracts ContractVerifier) (*Verifier, error) {
-	if service == nil || registry == nil {
-		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "Service or RegistryVerifier is missing")
+func New(tenants TenantLister, registry RegistryChecker, contracts ContractChecker, c clock.Clock) (*Verifier, error) {
+	if tenants == nil || registry == nil {
+		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "TenantLister or RegistryVerifier is missing")
+	}
+	if c == nil {
+		c = clock.System{}
 	}
 	return &Verifier{
-		service: service, registry: registry, contracts: contracts,
-		breaker: CircuitBreaker{Clock: service.pipeline.opts.Clock, Threshold: maxVerifyFailures, Pause: verifyPause},
+		tenants: tenants, clock: c, registry: registry, contracts: contracts,
+		breaker: breaker.CircuitBreaker{Clock: c, Threshold: maxVerifyFailures, Pause: verifyPause},
 	}, nil
 }
 
@@ -131,7 +147,7 @@ type unansweredCheck struct {
 func (r *verifyRun) checkAll(ctx context.Context) error {
 	findings, err := r.registry.Verify(ctx, uuid.Nil)
 	r.finish(uuid.Nil, findings, err)
-	for t, err := range r.service.All(ctx, tenant.ListQuery{}) {
+	for t, err := range tenant.All(ctx, r.tenants, tenant.ListQuery{}) {
 		if err != nil {
 			return err
 		}
@@ -163,7 +179,7 @@ func (r *verifyRun) check(ctx context.Context, id uuid.UUID) {
 func (r *verifyRun) retryUnanswered(ctx context.Context) {
 	failures := 0
 	for _, u := range r.unanswered {
-		if failures < maxProbes && r.service.pipeline.opts.Clock.Sleep(ctx, r.breaker.OpenFor()) == nil {
+		if failures < maxProbes && r.clock.Sleep(ctx, r.breaker.OpenFor()) == nil {
 			var more []Finding
 			more, u.err = r.contract(ctx, u.tenant)
 			u.findings = append(u.findings, more...)
@@ -189,7 +205,7 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 	if v.contracts == nil {
 		return nil, nil
 	}
-	t, err := v.service.Get(ctx, id)
+	t, err := v.tenants.Get(ctx, id)
 	if err != nil || t.ContractID == "" || !t.PurgedAt.IsZero() { // A purged tenant's contract may end.
 		return nil, err
 	}

@@ -1,4 +1,6 @@
-package provisioning
+// Package inspection reads the state of many tenants at once, in the database and on the
+// ledger, and repairs what can be repaired without a person.
+package inspection
 
 import (
 	"context"
@@ -26,14 +28,15 @@ type Inspection struct {
 	Tenant        tenant.Tenant
 	Database      DatabaseState      // Empty unless the tenant is ACTIVE.
 	DatabaseDrift []string           // What is not as it was made, for people.
-	Contract      contracts.Snapshot // Without Life: nobody has looked, or the network did not say.
+	Contract      contracts.Snapshot // State is empty when the contract was not read.
+	ContractError string             // Why the contract was not read, for people.
 }
 
 // MaxInspect is how many tenants can be inspected at once.
 const MaxInspect = 100
 
-// Inspector looks at tenants and puts right what can be.
-type Inspector interface {
+// Store looks at tenants and puts right what can be.
+type Store interface {
 	// Inspect reads tenants, all in one query, in no order. Ids that nobody has are left out.
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error)
 	// Repair gives an ACTIVE tenant's role back what it should be able to do, and
@@ -51,14 +54,18 @@ func (s *Service) Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, e
 			Field: "tenantId", Message: fmt.Sprintf("has %d ids; give at most %d", len(ids), MaxInspect),
 		}}}
 	}
-	found, err := s.registry.Inspect(ctx, ids)
-	if err == nil && s.contracts != nil {
-		s.contracts.inspect(ctx, found)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	read := s.startContractRead(ctx, ids)
+	found, err := s.store.Inspect(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
-	return found, err
+	s.addContracts(ctx, found, read)
+	return found, nil
 }
 
 // Repair puts a tenant's database role right. See Inspector.
 func (s *Service) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
-	return s.registry.Repair(ctx, id)
+	return s.store.Repair(ctx, id)
 }

@@ -1,4 +1,6 @@
-package provisioning
+// Package breaker has a circuit breaker: it stops calls to a server that does not
+// answer, and lets one call through after a pause.
+package breaker
 
 import (
 	"sync"

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+)
+
+// Options are the settings of an App.
+type Options struct {
+	Name          string // Of the program; PostgreSQL shows it in pg_stat_activity.
+	Database      config.Database
+	ManualMigrate bool // Do not migrate the registry; an older one is an error.
+	Soroban       config.Soroban
+	Mail          config.Mail
+	Observers     []provisioning.Observer // Called with each event of a run, in this order.
+}
+
+// App is everything that provisioning needs.
+type App struct {
+	*Services
+	DB        *postgres.DB
+	Deployer  *soroban.Deployer
+	Contracts *contracts.Reconciler
+	Pipeline  *provisioning.Pipeline
+}
+
+// Open makes an App from settings. It connects to nothing; the parts connect when they
+// are used. ctx bounds the lifetime of the database pool's connects, not the call.
+func Open(ctx context.Context, o Options) (*App, error) {
+	db, err := OpenRegistry(ctx, o.Name, o.Database, o.ManualMigrate)
+	if err != nil {
+		return nil, err
+	}
+	a, err := build(db, o)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Close closes the registry's connections.
+func (a *App) Close() { a.DB.Close() }
+
+func build(db *postgres.DB, o Options) (*App, error) {
+	a := &App{DB: db}
+	var err error
+	if a.Deployer, err = NewDeployer(o.Soroban); err != nil {
+		return nil, err
+	}
+	mailer, err := mail.New(mail.Options{Mail: o.Mail})
+	if err != nil {
+		return nil, err
+	}
+	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, mailer, provisioning.PipelineOptions{
+		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), Observer: notifyAll(o.Observers),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.Contracts, err = NewContractReconciler(db, a.Deployer, o.Soroban); err != nil {
+		return nil, err
+	}
+	a.Services, err = NewServices(db, a.Pipeline, Contracts{Reader: a.Deployer, Reconciler: a.Contracts}, nil)
+	return a, err
+}
+
+func notifyAll(observers []provisioning.Observer) provisioning.Observer {
+	return func(ctx context.Context, e provisioning.Event) {
+		for _, observe := range observers {
+			observe(ctx, e)
+		}
+	}
+}
+
+// OpenRegistry opens the registry alone, for commands that need no more. It does not
+// connect yet.
+func OpenRegistry(ctx context.Context, name string, d config.Database, manualMigrate bool) (*postgres.DB, error) {
+	return postgres.Open(ctx, postgres.Options{
+		URL: d.URL.Reveal(), MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: name,
+	})
+}
+
+// NewDeployer makes the deployer of tenant contracts.
+func NewDeployer(s config.Soroban) (*soroban.Deployer, error) {
+	return soroban.New(soroban.Options{
+		Passphrase: s.Passphrase, RPCURL: s.RPCURL, DeployerSecret: s.DeployerSecret.Reveal(),
+		MaxFee: s.MaxFee, MaxUploadFee: s.MaxUploadFee, Channels: s.Channels,
+	})
+}
+
+// NewContractReconciler makes the reconciler of existing contracts. At most half of the
+// channel accounts carry its changes, so that new tenants find free ones.
+func NewContractReconciler(db *postgres.DB, deployer *soroban.Deployer, s config.Soroban) (*contracts.Reconciler, error) {
+	anchorInterval := s.AnchorInterval
+	if anchorInterval == 0 {
+		anchorInterval = -1 // On demand alone.
+	}
+	return contracts.NewReconciler(db, deployer, contracts.ReconcilerOptions{
+		AnchorInterval: anchorInterval, MaxConcurrentChanges: s.Channels / 2,
+	})
+}

@@ -1,0 +1,91 @@
+package architecture_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/healthcare-platform/terraform-provider-healthcare"
+
+// domain are the packages without SQL, HTTP, XDR and Terraform, and what each of them
+// may import of this module.
+var domain = map[string][]string{
+	"errs":         {},
+	"clock":        {},
+	"processid":    {},
+	"invitation":   {},
+	"txlog":        {},
+	"tenant":       {"errs"},
+	"retry":        {"errs", "clock"},
+	"breaker":      {"clock"},
+	"audit":        {"processid"},
+	"events":       {"tenant"},
+	"contracts":    {"clock", "errs", "tenant", "txlog"},
+	"credentials":  {"clock", "errs", "retry", "tenant"},
+	"inspection":   {"breaker", "clock", "contracts", "errs", "tenant"},
+	"verification": {"breaker", "clock", "contracts", "errs", "tenant"},
+	"provisioning": {"audit", "clock", "contracts", "errs", "events", "invitation", "processid", "retry", "tenant", "txlog"},
+}
+
+// libraries are all that the domain imports of others, beside the standard library.
+var libraries = []string{
+	"github.com/google/uuid", "golang.org/x/text/unicode/norm",
+	"golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2",
+}
+
+// adapters connect the domain with the outside. They import the domain, config and
+// access, and not each other.
+var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
+
+// development are the programs that may use the development stack.
+var development = []string{"cmd/devstack", "cmd/demo", "cmd/bench"}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for pkg, imports := range packages(t) {
+		name := strings.TrimPrefix(pkg, "internal/")
+		top, _, _ := strings.Cut(name, "/")
+		allowed, isDomain := domain[name]
+		seen[name] = true
+		for _, imported := range imports {
+			own, ours := strings.CutPrefix(imported, module+"/")
+			target := strings.TrimPrefix(own, "internal/")
+			targetTop, _, _ := strings.Cut(target, "/")
+			_, targetIsDomain := domain[target]
+			switch {
+			case isDomain && ours && !slices.Contains(allowed, target):
+				t.Errorf("%s imports %s", name, target)
+			case isDomain && !ours && strings.Contains(imported, ".") && !slices.Contains(libraries, imported):
+				t.Errorf("%s imports %s, which is no library of the domain", name, imported)
+			case slices.Contains(adapters, top) && !strings.HasSuffix(name, "test") && ours && targetTop != top && !targetIsDomain && !slices.Contains([]string{"config", "access", "api/dto", "api/problem"}, target):
+				t.Errorf("adapter %s imports %s", name, target)
+			}
+			if ours && targetTop == "devstack" && top != "devstack" && !slices.Contains(development, pkg) {
+				t.Errorf("%s imports %s, which is for development alone", name, target)
+			}
+		}
+	}
+	for name := range domain {
+		if !seen[name] {
+			t.Errorf("there is no package %s", name)
+		}
+	}
+}
+
+// packages lists the imports of every package of the module, by its path inside it.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		all[strings.TrimPrefix(fields[0], module+"/")] = fields[1:]
+	}
+	return all
+}

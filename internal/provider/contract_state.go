@@ -1,0 +1,119 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// archiveStatusTimeout is how long an archiving waits until the contract says so: some
+// ledgers.
+const archiveStatusTimeout = 20 * time.Second
+
+// contractStateValue is what the state says of a contract. One that is looked after is extended
+// long before its end; here that is drift only when it is near.
+func contractStateValue(snapshot contracts.Snapshot) types.String {
+	state := snapshot.State
+	if state == contracts.StateExpiring && snapshot.LiveUntil-snapshot.Ledger > contracts.ExpiresSoon {
+		state = contracts.StateLive
+	}
+	return types.StringValue(string(state))
+}
+
+// setFoundContractState sets where the contract stands. When the network did not answer,
+// the model keeps what it had.
+func (b *backend) setFoundContractState(ctx context.Context, m *tenantModel, found inspection.Inspection) {
+	t := found.Tenant
+	if found.ContractError != "" {
+		tflog.Warn(ctx, "the tenant's contract was not read: "+found.ContractError, map[string]any{"tenant_id": t.ID.String()})
+	}
+	switch {
+	case found.Contract.State != "":
+		m.SorobanContractState = contractStateValue(found.Contract)
+	case t.ContractID == "", m.SorobanContractState.IsUnknown():
+		m.SorobanContractState = types.StringNull()
+	}
+}
+
+// setVerifiedContractState puts into the model what a run has just verified.
+func (r *tenantResource) setVerifiedContractState(m *tenantModel, t tenant.Tenant) {
+	m.SorobanContractState = types.StringNull()
+	if t.Status == tenant.StatusActive {
+		m.SorobanContractState = types.StringValue(string(contracts.StateLive))
+	}
+}
+
+// reconcileContract does what is due for a tenant's contract, here or at the server.
+func (r *tenantResource) reconcileContract(ctx context.Context, id uuid.UUID) error {
+	service, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	return service.ReconcileContract(ctx, id)
+}
+
+// applyContractPlan does what is due for the contract, if that was planned.
+func (r *tenantResource) applyContractPlan(ctx context.Context, planned, current types.String, t tenant.Tenant, diags *diag.Diagnostics) bool {
+	if planned.ValueString() != string(contracts.StateLive) || planned.Equal(current) || current.IsNull() {
+		return true
+	}
+	err := r.reconcileContract(ctx, t.ID)
+	if err != nil {
+		diagnostic{operation: "renew the contract of", name: t.Name, state: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
+	}
+	return err == nil
+}
+
+// planContract plans what is to be done for a contract, and refuses where nothing
+// can be done. It reports whether something is planned.
+func (r *tenantResource) planContract(ctx context.Context, state tenantModel, diags *diag.Diagnostics) bool {
+	switch contracts.State(state.SorobanContractState.ValueString()) {
+	case contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing:
+		return true
+	case contracts.StateMismatch:
+		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract is not the tenant's",
+			"The contract of tenant \""+state.Name.ValueString()+"\" ("+state.ID.ValueString()+") differs from the one that was deployed for it: "+r.contractDrift(ctx, state)+".\n\n"+
+				"Nothing was changed, and this provider changes nothing about such a contract. If a newer release of the platform upgraded it, use that release here. "+
+				"Otherwise find out who holds the deployer's key. To archive the tenant all the same, use terraform destroy -refresh=false.")
+	case contracts.StateLive:
+	}
+	return false
+}
+
+// contractDrift says how a contract differs from the one that was deployed.
+func (r *tenantResource) contractDrift(ctx context.Context, state tenantModel) string {
+	if id, err := state.tenantID(); err == nil {
+		if found, err := r.inspect(ctx, id); err == nil && found.Contract.Mismatch != "" {
+			return found.Contract.Mismatch
+		}
+	}
+	return "tenant-api contracts show " + state.ID.ValueString() + " has the details"
+}
+
+// setContractArchived sets the status of an archived tenant's contract. It is tried once
+// here: archiving does not depend on it, and a worker does it later. In API mode the
+// server does it.
+func (r *tenantResource) setContractArchived(ctx context.Context, t tenant.Tenant, diags *diag.Diagnostics) {
+	if r.settings.api != nil || t.ContractID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, archiveStatusTimeout)
+	defer cancel()
+	err := r.reconcileContract(ctx, t.ID)
+	if err == nil {
+		return
+	}
+	diags.AddWarning("Contract does not say yet that the tenant is archived",
+		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+errs.SafeMessage(err)+".\n\n"+
+			"If the reason is not in the contract itself, a worker of tenant-api tells it later. Without a worker, run tenant-api contracts renew "+t.ID.String()+".")
+}

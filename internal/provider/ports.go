@@ -1,0 +1,69 @@
+package provider
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// tenantService is all that resources do with tenants: app.Services in this process, or
+// apiclient.Client through a running tenant-api. Both keep the same promises.
+type tenantService interface {
+	tenantProvisioner
+	tenantLookup
+	tenantMover
+	tenantInspector
+	credentialService
+}
+
+// tenantProvisioner takes tenants through the pipeline.
+type tenantProvisioner interface {
+	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
+	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+}
+
+// tenantLookup finds tenants and reads tenants and their logs.
+type tenantLookup interface {
+	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
+	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
+	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
+	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
+}
+
+// tenantMover changes tenants and moves them between statuses.
+type tenantMover interface {
+	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
+	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+}
+
+// tenantInspector reads the state of tenants in database and ledger, and repairs it.
+type tenantInspector interface {
+	Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)
+	ReconcileContract(ctx context.Context, id uuid.UUID) error
+	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
+}
+
+// credentialService opens and closes logins.
+type credentialService interface {
+	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (credentials.Credential, error)
+	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
+	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
+}
+
+var (
+	_ tenantService = (*app.Services)(nil)
+	_ tenantService = (*apiclient.Client)(nil)
+)

@@ -41,7 +41,8 @@ func (r *Reconciler) ownedContracts(ctx context.Context, items []WorkItem) (own 
 	if len(foreign) == 0 {
 		return own, nil
 	}
-	return own, r.store.Defer(ctx, foreign, r.opts.Clock.Now().Add(foreignRetryDelay))
+	// Also after a stop: they were taken, and others wait for them.
+	return own, r.store.Defer(context.WithoutCancel(ctx), foreign, r.opts.Clock.Now().Add(foreignRetryDelay))
 }
 
 // reconcileBatch is one look at some contracts and what follows from it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // ReconcilerOptions are the settings of a Keeper. Zero values give the defaults.
@@ -63,6 +64,10 @@ const (
 	maxRetryDelay = 6 * time.Hour    // to that.
 )
 
+// takeGrace is how long contracts may be waited for after a stop: they are taken by
+// then, perhaps, and have to be given back.
+const takeGrace = 10 * time.Second
+
 // Reconciler looks after contracts that exist: it keeps them alive, has them say
 // whether their tenant is served, anchors audit chains, and upgrades code. What
 // it cannot do now it does later; it holds up nobody. It keeps nothing in memory
@@ -107,7 +112,7 @@ func (r Report) Empty() bool {
 func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	report := Report{Failed: map[uuid.UUID]string{}}
 	errs := []error{r.reconcileChannels(ctx, &report), r.registerContracts(ctx, &report)}
-	items, err := r.store.ClaimDueContracts(ctx, ClaimQuery{ClaimFor: claimTimeout, Limit: r.opts.Batch})
+	items, err := r.take(ctx, ClaimQuery{ClaimFor: claimTimeout, Limit: r.opts.Batch})
 	if err == nil {
 		err = r.reconcile(ctx, items, &report, reconcileOptions{scheduled: true})
 	}
@@ -161,7 +166,7 @@ func (r *Reconciler) reconcileAll(ctx context.Context, o reconcileOptions, progr
 			ids[i] = d.Tenant.ID
 		}
 		after = ids[len(ids)-1]
-		if items, err = r.store.ClaimDueContracts(ctx, ClaimQuery{Tenants: ids, ClaimFor: claimTimeout, Limit: len(ids)}); err == nil {
+		if items, err = r.take(ctx, ClaimQuery{Tenants: ids, ClaimFor: claimTimeout, Limit: len(ids)}); err == nil {
 			err = r.reconcile(ctx, items, &report, o)
 		}
 		if progress != nil {
@@ -178,13 +183,22 @@ func (r *Reconciler) reconcileTenants(ctx context.Context, tenants []uuid.UUID, 
 	for len(tenants) > 0 && err == nil {
 		n := min(len(tenants), r.opts.Batch)
 		var items []WorkItem
-		items, err = r.store.ClaimDueContracts(ctx, ClaimQuery{Tenants: tenants[:n], ClaimFor: claimTimeout, Limit: n})
+		items, err = r.take(ctx, ClaimQuery{Tenants: tenants[:n], ClaimFor: claimTimeout, Limit: n})
 		if err == nil {
 			err = r.reconcile(ctx, items, &report, o)
 		}
 		tenants = tenants[n:]
 	}
 	return report, err
+}
+
+// take claims contracts for this keeper.
+func (r *Reconciler) take(ctx context.Context, q ClaimQuery) (duties []WorkItem, err error) {
+	err = retry.Detached(ctx, r.opts.Clock, takeGrace, func(ctx context.Context) error {
+		duties, err = r.store.ClaimDueContracts(ctx, q)
+		return err
+	})
+	return duties, err
 }
 
 // reconcileChannels looks after the channels, now and then.

@@ -95,7 +95,7 @@ func (r *Reconciler) outdatedTenants(ctx context.Context) (ids []uuid.UUID, err 
 func (r *Reconciler) finishUpgrade(ctx context.Context, tenants []uuid.UUID, progress func(int)) error {
 	report := Report{Failed: map[uuid.UUID]string{}}
 	for {
-		items, err := r.store.ClaimDueContracts(ctx, ClaimQuery{PendingUpgrade: r.chain.CurrentCode(), ClaimFor: claimTimeout, Limit: r.opts.Batch})
+		items, err := r.take(ctx, ClaimQuery{PendingUpgrade: r.chain.CurrentCode(), ClaimFor: claimTimeout, Limit: r.opts.Batch})
 		if err == nil {
 			err = r.reconcile(ctx, items, &report, reconcileOptions{})
 		}

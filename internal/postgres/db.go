@@ -83,6 +83,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = o.ApplicationName
+	params["client_encoding"] = "UTF8"
 	params["search_path"] = "public"
 	params["lock_timeout"] = lockTimeout
 	params["timezone"] = "UTC"

@@ -149,6 +149,18 @@ func (db *DB) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limi
 	return tenantIDs, classify(err, op)
 }
 
+// PutBackMail makes welcome mails due again.
+func (db *DB) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
+	const op = "put back due mail"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_due = now()
+		WHERE id = ANY($1) AND welcome_email_due IS NOT NULL AND welcome_email = 'PENDING' AND status = 'ACTIVE'`, tenants)
+	return classify(err, op)
+}
+
 // PurgeExpired deletes old rows.
 func (db *DB) PurgeExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.PurgedRows, error) {
 	const op = "delete old rows"

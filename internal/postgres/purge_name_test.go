@@ -50,7 +50,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 		s, err := b.Submit(t.Context(), b.draft(in), nil)
 		return s.Tenant, s.Continued || s.Replayed, err
 	}
-	for end, make := range map[string]func(fixture, tenant.Inputs) tenant.Tenant{
+	for end, begin := range map[string]func(fixture, tenant.Inputs) tenant.Tenant{
 		"NeverLive": fixture.aborted, "WasLive": fixture.archivedTenant,
 	} {
 		for how, use := range map[string]func(fixture, tenant.Inputs) (tenant.Tenant, bool, error){
@@ -59,7 +59,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 			t.Run(end+how, func(t *testing.T) {
 				b := setup(t)
 				b.UseQueue(&numbered{})
-				old := make(b, in)
+				old := begin(b, in)
 				if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
 					t.Fatal(err)
 				}

@@ -93,51 +93,52 @@ func (s *stoppedStore) Abort(ctx context.Context, id uuid.UUID, l provisioning.L
 	return run, nil
 }
 
-// TestPipeline_StopBetweenCommitAndAnswer stops the caller of each way to claim a
-// tenant when the claim has committed and its answer is on the way.
+// claims are all ways to claim a tenant, and what becomes of the tenant when the
+// caller is stopped between commit and answer.
+var claims = []struct {
+	name     string
+	left     string // The call after which the process before died; empty: there was none.
+	claim    int    // Which claim the stop comes with.
+	act      func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error
+	kind     errs.Kind
+	status   tenant.Status
+	attempts int
+}{
+	{"Create", "", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
+		_, err := s.Provision(ctx, clinic())
+		return err
+	}, errs.KindCancelled, tenant.StatusProvisioning, 1},
+	{"CreateOfATenantThatWasLeft", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
+		_, err := s.Provision(ctx, clinic())
+		return err
+	}, errs.KindCancelled, tenant.StatusProvisioning, 1},
+	{"Resume", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
+		_, err := s.Retry(ctx, id)
+		return err
+	}, errs.KindCancelled, tenant.StatusProvisioning, 1},
+	{"ContinueAfterARollback", "BeginUndo", 2, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+		_, err := p.Run(ctx, id, provisioning.RunOptions{Mode: provisioning.ClaimRetry})
+		return err
+	}, errs.KindCancelled, tenant.StatusProvisioning, 2},
+	{"GiveUp", "PrepareSchema", 1, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+		_, err := p.FailTenant(ctx, id, "nobody came back")
+		return err
+	}, "", tenant.StatusFailed, 1},
+	{"Archive", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
+		_, err := s.Archive(ctx, id)
+		return err
+	}, "", tenant.StatusArchived, 1},
+}
+
 func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
 	t.Parallel()
-	noFunds := errs.Errorf(errs.KindPermanent, "deploy", "no funds")
-	for _, c := range []struct {
-		name     string
-		left     string // The call after which the process before died; empty: there was none.
-		claim    int
-		act      func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error
-		kind     errs.Kind
-		status   tenant.Status
-		attempts int
-	}{
-		{"Create", "", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
-			_, err := s.Provision(ctx, clinic())
-			return err
-		}, errs.KindCancelled, tenant.StatusProvisioning, 1},
-		{"CreateOfATenantThatWasLeft", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
-			_, err := s.Provision(ctx, clinic())
-			return err
-		}, errs.KindCancelled, tenant.StatusProvisioning, 1},
-		{"Resume", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
-			_, err := s.Retry(ctx, id)
-			return err
-		}, errs.KindCancelled, tenant.StatusProvisioning, 1},
-		{"ContinueAfterARollback", "BeginUndo", 2, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-			_, err := p.Run(ctx, id, provisioning.RunOptions{Mode: provisioning.ClaimRetry})
-			return err
-		}, errs.KindCancelled, tenant.StatusProvisioning, 2},
-		{"GiveUp", "PrepareSchema", 1, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-			_, err := p.FailTenant(ctx, id, "nobody came back")
-			return err
-		}, "", tenant.StatusFailed, 1},
-		{"Archive", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
-			_, err := s.Archive(ctx, id)
-			return err
-		}, "", tenant.StatusArchived, 1},
-	} {
+	for _, c := range claims {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			id := uuid.Nil
 			if c.left != "" {
-				id = w.leftAt(c.left, noFunds)
+				id = w.leftAt(c.left, errNoFunds)
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			p := w.process()

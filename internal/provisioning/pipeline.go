@@ -145,31 +145,14 @@ func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run
 	return run, err
 }
 
-// detached calls claim, which leases a tenant, with a context that a stop of the
-// caller does not end at once. A caller that is stopped between the commit of the
-// claim and its answer gets the answer all the same, and then gives the tenant back:
-// a lease that nobody knows of would keep others away for as long as it lasts.
+// detached calls claim, which leases a tenant. See the function of that name.
 func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return errs.Wrap(cause, errs.KindCancelled, "claim tenant", "stopped on request before the tenant was claimed")
-	}
-	ctx, end := p.withGrace(ctx)
-	defer end(nil)
-	return claim(ctx)
+	return retry.Detached(ctx, p.opts.Clock, p.opts.StepGrace, claim)
 }
 
 // withGrace gives a context that ends StepGrace after ctx does, or with the function.
 func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		if p.opts.Clock.Sleep(work, p.opts.StepGrace) == nil {
-			end(context.Cause(ctx))
-		}
-	})
-	return work, func(cause error) {
-		stop()
-		end(cause)
-	}
+	return withGrace(ctx, p.opts.Clock, p.opts.StepGrace)
 }
 
 // Continue is Run for a tenant that is claimed already.

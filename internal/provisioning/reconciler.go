@@ -24,6 +24,8 @@ type OrphanStore interface {
 	// ClaimDueMail gives ACTIVE tenants whose welcome mail is due, and puts them off: for
 	// that long nobody else gets them.
 	ClaimDueMail(ctx context.Context, putOff time.Duration, limit int) ([]uuid.UUID, error)
+	// PutBackMail makes welcome mails due again that ClaimDueMail gave and nobody sent.
+	PutBackMail(ctx context.Context, tenants []uuid.UUID) error
 	// PurgeExpired deletes invitations that were never used and expired that long ago, and
 	// idempotency keys of that age; at most limit of each.
 	PurgeExpired(ctx context.Context, invitations, keys time.Duration, limit int) (PurgedRows, error)
@@ -212,17 +214,23 @@ func (r *Reconciler) purgeExpired(ctx context.Context, report *Report) error {
 }
 
 // sendDueMail sends welcome mails that are due. What becomes of each is noted on its
-// tenant, with the time of the next try.
+// tenant, with the time of the next try. After a stop, those that were not sent are
+// put back for others.
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
-	due, err := r.orphans.ClaimDueMail(ctx, mailClaimTimeout, r.opts.Batch)
+	var due []uuid.UUID
+	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
+		due, err = r.orphans.ClaimDueMail(ctx, mailClaimTimeout, r.opts.Batch)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	var (
-		errs  []error
-		mu    sync.Mutex // Guards errs and report.
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, r.opts.MaxConcurrentMails)
+		failures []error
+		unsent   []uuid.UUID
+		mu       sync.Mutex // Guards errs, unsent and report.
+		wg       sync.WaitGroup
+		slots    = make(chan struct{}, r.opts.MaxConcurrentMails)
 	)
 	for _, id := range due {
 		slots <- struct{}{}
@@ -233,8 +241,10 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 			defer mu.Unlock()
 			switch {
 			case superseded(err):
+			case errs.KindOf(err) == errs.KindCancelled:
+				unsent, failures = append(unsent, id), append(failures, err)
 			case err != nil:
-				errs = append(errs, fmt.Errorf("welcome mail of tenant %s: %w", id, err))
+				failures = append(failures, fmt.Errorf("welcome mail of tenant %s: %w", id, err))
 			case out.Tenant.WelcomeEmail == tenant.WelcomeEmailSent:
 				report.EmailsSent = append(report.EmailsSent, id)
 			default:
@@ -243,5 +253,10 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	if len(unsent) > 0 {
+		back, end := r.pipeline.withGrace(ctx)
+		failures = append(failures, r.orphans.PutBackMail(back, unsent))
+		end(nil)
+	}
+	return errors.Join(failures...)
 }

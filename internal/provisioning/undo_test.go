@@ -11,12 +11,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+var errNoFunds = errs.Errorf(errs.KindPermanent, "deploy", "no funds")
+
 // TestPipeline_FailureMail: each rollback that ends FAILED sends one mail, from the
 // process that finished it.
 func TestPipeline_FailureMail(t *testing.T) {
 	t.Parallel()
-	noFunds := errs.Errorf(errs.KindPermanent, "deploy", "no funds")
-
 	for name, finish := range map[string]func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error{
 		"Worker": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
 			_, err := p.Run(ctx, id, provisioning.RunOptions{Retryable: true})
@@ -34,7 +34,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 		t.Run("IsSentBy"+name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			id := w.leftAt("BeginUndo", noFunds)
+			id := w.leftAt("BeginUndo", errNoFunds)
 			if w.failures != 0 {
 				t.Fatalf("%d failure mails before the rollback", w.failures)
 			}
@@ -56,11 +56,16 @@ func TestPipeline_FailureMail(t *testing.T) {
 		})
 	}
 
+}
+
+func TestPipeline_FailureMail_Once(t *testing.T) {
+	t.Parallel()
+
 	t.Run("IsSentOnceAfterALostAnswer", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
-		p.deployErr = func(int) error { return noFunds }
+		p.deployErr = func(int) error { return errNoFunds }
 		p.after = losing("Undo")
 		if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); errs.KindOf(err) != errs.KindPermanent {
 			t.Fatal(err)
@@ -70,7 +75,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 		}
 	})
 
-	t.Run("IsNotSentForAnAbort", func(t *testing.T) {
+	t.Run("NotOfAnAbort", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		id := w.leftAt("PrepareSchema", nil)

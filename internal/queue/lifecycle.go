@@ -25,8 +25,10 @@ type session struct {
 // waiting. KindInvalid without a Runner, and when it works already.
 func (q *Queue) Start(ctx context.Context) error {
 	const op = "start worker"
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	if err := q.change(ctx); err != nil {
+		return classify(err, op)
+	}
+	defer q.changing.Release(1)
 	switch {
 	case q.opts.Runner == nil:
 		return errs.Errorf(errs.KindInvalid, op, "Runner is missing; this queue was opened to enqueue only")
@@ -47,6 +49,15 @@ func (q *Queue) Start(ctx context.Context) error {
 		s.reconcilePasses.Go(func() { q.reconcile(reconcileCtx, s) })
 	}
 	return nil
+}
+
+// change waits for who is starting or stopping the work. Without anybody at it, it
+// does not ask ctx: a stop begins also when nobody can wait for its end.
+func (q *Queue) change(ctx context.Context) error {
+	if q.changing.TryAcquire(1) {
+		return nil
+	}
+	return q.changing.Acquire(ctx, 1)
 }
 
 func (q *Queue) riverConfig() *river.Config {
@@ -88,8 +99,10 @@ func (q *Queue) reconcile(ctx context.Context, s *session) {
 // goes on ending; Stop can be called again.
 func (q *Queue) Stop(ctx context.Context) error {
 	const op = "stop worker"
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	if err := q.change(ctx); err != nil {
+		return classify(err, op)
+	}
+	defer q.changing.Release(1)
 	s := q.session
 	if s == nil {
 		return nil

@@ -3,13 +3,13 @@ package queue
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -46,8 +46,8 @@ type Queue struct {
 	pollInterval time.Duration
 	retryBackoff backoff
 
-	mu      sync.Mutex
-	session *session // Nil: not started.
+	changing *semaphore.Weighted // Held by who starts or stops the work, which takes its time.
+	session  *session            // Nil: not started. Guarded by changing.
 }
 
 var _ provisioning.Jobs = (*Queue)(nil)
@@ -75,6 +75,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}
 	return &Queue{
 		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, pollInterval: fetchPollInterval, retryBackoff: backoff(backoffBase),
+		changing: semaphore.NewWeighted(1),
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -32,7 +33,9 @@ type Stellar struct {
 	read            func(context.Context) (contracts.StellarStats, error)
 	lowBalanceLimit int64
 
-	mu       sync.Mutex
+	reads singleflight.Group
+
+	mu       sync.Mutex // Guards what follows; it is not held while the registry is read.
 	cached   contracts.StellarStats
 	cachedAt time.Time
 
@@ -117,18 +120,32 @@ func (s *Stellar) collectChannels(channels []txlog.Channel, gauge func(*promethe
 	}
 }
 
+// stats reads the registry when the last reading is too old. Scrapes that come
+// meanwhile share the reading: with the registry down none waits for those before it.
 func (s *Stellar) stats() (contracts.StellarStats, bool) {
+	if known, fresh := s.recent(); fresh {
+		return known, true
+	}
+	_, err, _ := s.reads.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		stats, err := s.read(ctx)
+		if err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.cached, s.cachedAt = stats, time.Now()
+		}
+		return nil, err
+	})
+	if err != nil {
+		return contracts.StellarStats{}, false
+	}
+	return s.recent()
+}
+
+// recent gives the last reading, and whether it is fresh.
+func (s *Stellar) recent() (contracts.StellarStats, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.cachedAt.IsZero() && time.Since(s.cachedAt) < statsMaxAge {
-		return s.cached, true
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	stats, err := s.read(ctx)
-	if err != nil {
-		return stats, false
-	}
-	s.cached, s.cachedAt = stats, time.Now()
-	return stats, true
+	return s.cached, !s.cachedAt.IsZero() && time.Since(s.cachedAt) < statsMaxAge
 }

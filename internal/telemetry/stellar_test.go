@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -125,6 +128,29 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 		}
 		if n, err := testutil.GatherAndCount(r, "healthcare_stellar_channels"); n != 4 || err != nil {
 			t.Errorf("%d states, %v", n, err)
+		}
+	})
+}
+
+// TestStellar_Shared: scrapes that come at once share one reading, and each waits for
+// no longer than that takes.
+func TestStellar_Shared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int32
+		r := prometheus.NewRegistry()
+		telemetry.NewStellar(r, 1, func(ctx context.Context) (contracts.StellarStats, error) {
+			reads.Add(1)
+			<-ctx.Done()
+			return contracts.StellarStats{}, ctx.Err()
+		})
+		var scrapes sync.WaitGroup
+		for range 5 {
+			scrapes.Go(func() { _, _ = r.Gather() })
+		}
+		scrapes.Wait()
+		if n := reads.Load(); n != 1 {
+			t.Errorf("%d readings", n)
 		}
 	})
 }

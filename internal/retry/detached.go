@@ -1,0 +1,37 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// Detached calls claim, which takes something that others then do not get for a
+// while, with a context that a stop of the caller does not end at once. A caller that
+// is stopped between the commit of the claim and its answer gets the answer all the
+// same, and then gives back what it has: a claim that nobody knows of would keep
+// others away for as long as it lasts.
+func Detached(ctx context.Context, clock clock.Clock, grace time.Duration, claim func(context.Context) error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return errs.Wrap(cause, errs.KindCancelled, "claim", "stopped on request before anything was claimed")
+	}
+	ctx, end := withGrace(ctx, clock, grace)
+	defer end(nil)
+	return claim(ctx)
+}
+
+// withGrace gives a context that ends so long after ctx does, or with the function.
+func withGrace(ctx context.Context, clock clock.Clock, grace time.Duration) (context.Context, context.CancelCauseFunc) {
+	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if clock.Sleep(work, grace) == nil {
+			end(context.Cause(ctx))
+		}
+	})
+	return work, func(cause error) {
+		stop()
+		end(cause)
+	}
+}

@@ -151,8 +151,8 @@ func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) err
 }
 
 // withGrace gives a context that ends StepGrace after ctx does, or with the function.
-func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	return withGrace(ctx, p.opts.Clock, p.opts.StepGrace)
+func (p *Pipeline) retry.WithGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	return retry.WithGrace(ctx, p.opts.Clock, p.opts.StepGrace)
 }
 
 // Continue is Run for a tenant that is claimed already.
@@ -185,7 +185,7 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 		}
 		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
 		// Also after a stop: the tenant is held by now, and its rollback is short.
-		work, end := p.withGrace(ctx)
+		work, end := p.retry.WithGrace(ctx)
 		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.rollbacks.BeginRollback(work, run, RollbackToFailed, record) }, nil)
 		end(nil)
 		if err != nil {

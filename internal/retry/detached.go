@@ -17,13 +17,13 @@ func Detached(ctx context.Context, clock clock.Clock, grace time.Duration, claim
 	if cause := context.Cause(ctx); cause != nil {
 		return errs.Wrap(cause, errs.KindCancelled, "claim", "stopped on request before anything was claimed")
 	}
-	ctx, end := withGrace(ctx, clock, grace)
+	ctx, end := WithGrace(ctx, clock, grace)
 	defer end(nil)
 	return claim(ctx)
 }
 
-// withGrace gives a context that ends so long after ctx does, or with the function.
-func withGrace(ctx context.Context, clock clock.Clock, grace time.Duration) (context.Context, context.CancelCauseFunc) {
+// WithGrace returns a context that ends that long after ctx does, or with the function.
+func WithGrace(ctx context.Context, clock clock.Clock, grace time.Duration) (context.Context, context.CancelCauseFunc) {
 	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		if clock.Sleep(work, grace) == nil {

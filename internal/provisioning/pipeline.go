@@ -151,7 +151,7 @@ func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) err
 }
 
 // withGrace gives a context that ends StepGrace after ctx does, or with the function.
-func (p *Pipeline) retry.WithGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	return retry.WithGrace(ctx, p.opts.Clock, p.opts.StepGrace)
 }
 

@@ -185,7 +185,7 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 		}
 		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
 		// Also after a stop: the tenant is held by now, and its rollback is short.
-		work, end := p.retry.WithGrace(ctx)
+		work, end := p.withGrace(ctx)
 		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.rollbacks.BeginRollback(work, run, RollbackToFailed, record) }, nil)
 		end(nil)
 		if err != nil {

@@ -43,6 +43,7 @@ type tenantService interface {
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
+	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
@@ -66,6 +67,7 @@ type testServer struct {
 	mu       sync.Mutex
 	onDeploy func(ctx context.Context) error
 	onMail   func() error
+	onRead   func() contracts.Snapshot // Where contracts stand; nil: the network does not answer.
 	deploys  int
 }
 
@@ -105,6 +107,25 @@ func (w *testServer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (
 	return contracts.Contract{ID: id}, nil
 }
 
+// ledger is the network as far as contracts are looked at.
+type ledger struct {
+	contracts.Chain
+	w *testServer
+}
+
+func (l ledger) ReadContracts(_ context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if l.w.onRead == nil {
+		return nil, errs.Errorf(errs.KindTransient, "read contracts", "the network does not answer")
+	}
+	states := make([]contracts.Snapshot, len(tenants))
+	for i := range states {
+		states[i] = l.w.onRead()
+	}
+	return states, nil
+}
+
 func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -141,6 +162,13 @@ func newTestServer(t *testing.T) *testServer {
 	}
 	service, err := provisioning.NewService(w.db, pipeline)
 	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := contracts.NewReconciler(w.db, ledger{w: w}, contracts.ReconcilerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if service, err = service.WithContracts(ledger{w: w}, keeper); err != nil {
 		t.Fatal(err)
 	}
 	w.service = service.WithCancelOnDisconnect()

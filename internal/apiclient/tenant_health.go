@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -25,15 +25,7 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.I
 		parts[i] = id.String()
 	}
 	var page struct {
-		Inspections []struct {
-			Tenant            tenantResponse `json:"tenant"`
-			DatabaseState     *string        `json:"databaseState"`
-			DatabaseFaults    []string       `json:"databaseFaults"`
-			ContractState     *string        `json:"contractState"`
-			ContractLedger    uint32         `json:"contractLedger"`
-			ContractLiveUntil uint32         `json:"contractLiveUntil"`
-			ContractFault     *string        `json:"contractFault"`
-		} `json:"inspections"`
+		Inspections []dto.Inspection `json:"inspections"`
 	}
 	err := c.call(ctx, request{
 		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "inspections"}, query: map[string]string{"tenantId": strings.Join(parts, ",")},
@@ -49,13 +41,7 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.I
 	}
 	found := make([]provisioning.Inspection, len(page.Inspections))
 	for i, v := range page.Inspections {
-		found[i] = provisioning.Inspection{Tenant: v.Tenant.tenant(), Database: provisioning.DatabaseState(deref(v.DatabaseState)), DatabaseDrift: v.DatabaseFaults}
-		if state := deref(v.ContractState); state != "" {
-			found[i].Contract = contracts.Snapshot{
-				TenantID: v.Tenant.ID, ContractID: deref(v.Tenant.SorobanContractID), State: contracts.State(state),
-				Ledger: v.ContractLedger, LiveUntil: v.ContractLiveUntil, Mismatch: deref(v.ContractFault),
-			}
-		}
+		found[i] = v.Inspection()
 	}
 	return found, nil
 }
@@ -70,9 +56,9 @@ func (c *Client) ReconcileContract(ctx context.Context, id uuid.UUID) error {
 // provisioning.Inspector.
 func (c *Client) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	var v struct {
-		Tenant tenantResponse `json:"tenant"`
-		Faults []string       `json:"faults"`
+		Tenant dto.Tenant `json:"tenant"`
+		Faults []string   `json:"faults"`
 	}
 	err := c.call(ctx, request{op: "repair tenant", method: http.MethodPost, path: tenantPath(id, "repair")}, &v)
-	return v.Tenant.tenant(), v.Faults, err
+	return v.Tenant.Tenant(), v.Faults, err
 }

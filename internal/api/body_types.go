@@ -2,7 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -113,12 +116,34 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 }
 
 type purgeBody struct {
-	Confirm string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
+	Confirm     string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
+	RetentionMs int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's own retention period holds anyway."`
 	fieldErrors
 }
 
+// retention is how long the tenant has to have been archived. What is longer than a
+// time.Duration is longer than any tenant is old.
+func (b *purgeBody) retention() time.Duration {
+	return time.Duration(min(b.RetentionMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}
+
 func (b *purgeBody) fieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{"confirm": stringField(&b.Confirm)}
+	return map[string]fieldReader{"confirm": stringField(&b.Confirm), "retentionMs": asMilliseconds(&b.RetentionMs)}
+}
+
+// maxJSONNumber is the largest whole number that every reader of JSON takes exactly.
+const maxJSONNumber = 1<<53 - 1
+
+// asMilliseconds reads a whole number that is not negative.
+func asMilliseconds(into *int64) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
+		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
+		if err != nil || n < 0 || n > maxJSONNumber || n != math.Trunc(n) {
+			return []FieldError{{field, "has to be a whole number of milliseconds; give 0 or more"}}
+		}
+		*into = int64(n)
+		return nil
+	}
 }
 
 func fieldErrorOf(field string, err error) []FieldError {

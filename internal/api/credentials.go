@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -83,24 +84,12 @@ func (b ByCredential) ids() (tenantID, credentialID uuid.UUID, err error) {
 	return tenantID, credentialID, err
 }
 
-type credentialView struct {
-	ID         uuid.UUID `json:"id" format:"uuid"`
-	TenantID   uuid.UUID `json:"tenantId" format:"uuid"`
-	Username   string    `json:"username" example:"healthcare_login_x2l5q7c3m4n6p8r1t9v0w2y4z6"`
-	Password   string    `json:"password" doc:"In this answer and nowhere else."`
-	Host       string    `json:"host" doc:"As the server reaches the database; callers elsewhere may need another name."`
-	Port       int       `json:"port" minimum:"1" maximum:"65535"`
-	Database   string    `json:"database"`
-	SchemaName string    `json:"schemaName" doc:"On the login's search_path."`
-	ExpiresAt  time.Time `json:"expiresAt"`
-}
-
 type createdOutput[T any] struct {
 	Status int
 	Body   T
 }
 
-func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[credentialView], error) {
+func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[dto.Credential], error) {
 	id, err := in.tenantID()
 	if err == nil {
 		err = in.Body.problem()
@@ -112,10 +101,7 @@ func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return &createdOutput[credentialView]{http.StatusCreated, credentialView{
-		ID: c.ID, TenantID: c.TenantID, Username: c.Username, Password: c.Password.Reveal(), Host: c.Host, Port: c.Port,
-		Database: c.Database, SchemaName: c.SchemaName, ExpiresAt: c.ExpiresAt.UTC(),
-	}}, nil
+	return &createdOutput[dto.Credential]{http.StatusCreated, dto.NewCredential(c)}, nil
 }
 
 type renewCredentialInput struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -27,7 +28,7 @@ type statusEvent struct {
 }
 
 func statusEventOf(t tenant.Tenant) statusEvent {
-	return statusEvent{TenantID: t.ID, Status: string(t.Status), ProvisioningError: nullIfEmpty(t.ProvisioningError)}
+	return statusEvent{TenantID: t.ID, Status: string(t.Status), ProvisioningError: dto.Text(t.ProvisioningError)}
 }
 
 func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.StreamResponse, error) {
@@ -135,7 +136,7 @@ func (s *eventStream) sendChanges(changes events.Changes) (done bool, err error)
 		s.lastStatus = changes.Tenant.Status
 	}
 	for _, e := range changes.Entries {
-		if err := s.out.send("step", e.Change, logViewOf(e)); err != nil {
+		if err := s.out.send("step", e.Change, dto.NewLogEntry(e)); err != nil {
 			return true, err
 		}
 		s.lastChange = e.Change

@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
 func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*bodyOutput[archivedView], error) {
@@ -61,7 +61,7 @@ func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*huma.StreamRespons
 	}
 	v := invitedView{
 		Status: "sent", WelcomeEmailStatus: string(out.Tenant.WelcomeEmail),
-		Message: "The welcome mail has been sent to " + out.Tenant.AdminEmail, Warnings: warningsOf(out),
+		Message: "The welcome mail has been sent to " + out.Tenant.AdminEmail, Warnings: dto.List(out.Warnings),
 	}
 	if len(out.Warnings) > 0 {
 		v.Status, v.Message = "failed", "The welcome mail could not be sent to "+out.Tenant.AdminEmail
@@ -69,19 +69,12 @@ func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*huma.StreamRespons
 	return s.jsonResponse(http.StatusOK, v, func(func(name, value string)) {}), nil
 }
 
-func warningsOf(out provisioning.Outcome) []string {
-	if out.Warnings == nil {
-		return []string{}
-	}
-	return out.Warnings
-}
-
 type purgeTenantInput struct {
 	ByID
 	Body purgeBody
 }
 
-func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOutput[certificateView], error) {
+func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOutput[dto.Certificate], error) {
 	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
@@ -89,9 +82,9 @@ func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOu
 	if err := in.Body.problem(); err != nil {
 		return nil, err
 	}
-	certificate, err := s.opts.Service.Purge(ctx, id, in.Body.Confirm, s.opts.Retention)
+	certificate, err := s.opts.Service.Purge(ctx, id, in.Body.Confirm, max(s.opts.Retention, in.Body.retention()))
 	if err != nil {
 		return nil, err
 	}
-	return newBodyOutput(certificateViewOf(certificate)), nil
+	return newBodyOutput(dto.NewCertificate(certificate)), nil
 }

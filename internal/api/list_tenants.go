@@ -1,9 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -13,18 +17,46 @@ type listTenantsInput struct {
 	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, whatever the case." example:"mary"`
 	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The live tenant of exactly this name, whatever the case, else the one archived last." example:"St. Mary's Clinic"`
 	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant of this external id, whatever its status." example:"crm-4711"`
+	View       string `query:"view" enum:"summary,full" default:"summary" doc:"Whether to show summaries, or all that there is of each tenant."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to show at most."`
 	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"Where the page before ended: its nextCursor, with the same filters."`
 }
 
+// errInvalidCursor is the answer to what is no cursor of a list.
+var errInvalidCursor = invalidRequest(FieldError{"cursor", "is none of this list; give nextCursor of the page before, with the same filters"})
+
+// listed is a tenant in the view that was asked for.
+func (in *listTenantsInput) listed(t tenant.Tenant) listedTenant {
+	if in.View == "full" {
+		return listedTenant{dto.NewTenant(t)}
+	}
+	return listedTenant{dto.NewTenantSummary(t)}
+}
+
+// listedTenant is a dto.TenantSummary or a dto.Tenant.
+type listedTenant struct{ view any }
+
+// MarshalJSON writes the view.
+func (l listedTenant) MarshalJSON() ([]byte, error) {
+	var text bytes.Buffer
+	err := jsonFormat.Marshal(&text, l.view)
+	return text.Bytes(), err
+}
+
+// Schema is how huma learns what there can be.
+func (listedTenant) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{schemaRef[dto.TenantSummary](r), schemaRef[dto.Tenant](r)}}
+}
+
 func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
-	key := cursorKey("tenants", in.Status, in.Q, in.Name, in.ExternalID)
+	key := dto.TenantList(in.Status, in.Q, in.Name, in.ExternalID)
 	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Limit: in.Limit}
 	if in.Cursor != "" {
-		var err error
-		if q.After, err = decodeTenantCursor(key, in.Cursor); err != nil {
-			return nil, err
+		after, ok := dto.OpenTenantCursor(key, in.Cursor)
+		if !ok {
+			return nil, errInvalidCursor
 		}
+		q.After = &after
 	}
 	if in.Name != "" || in.ExternalID != "" {
 		return s.findTenant(ctx, in)
@@ -33,12 +65,12 @@ func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOu
 	if err != nil {
 		return nil, err
 	}
-	out := tenantPage{Total: page.Total, Tenants: make([]tenantSummary, len(page.Tenants))}
+	out := tenantPage{Total: page.Total, Tenants: make([]listedTenant, len(page.Tenants))}
 	for i, t := range page.Tenants {
-		out.Tenants[i] = tenantSummaryOf(t)
+		out.Tenants[i] = in.listed(t)
 	}
 	if page.Next != nil {
-		out.NextCursor = encodeTenantCursor(key, *page.Next)
+		out.NextCursor = dto.TenantCursor(key, *page.Next)
 	}
 	return newBodyOutput(out), nil
 }
@@ -55,7 +87,7 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOut
 	} else {
 		t, err = s.opts.Service.FindByName(ctx, in.Name)
 	}
-	empty := newBodyOutput(tenantPage{Tenants: []tenantSummary{}})
+	empty := newBodyOutput(tenantPage{Tenants: []listedTenant{}})
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound:
 		return empty, nil
@@ -65,7 +97,7 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOut
 		in.Name != "" && tenant.NameKey(in.Name) != tenant.NameKey(t.Name):
 		return empty, nil
 	}
-	return newBodyOutput(tenantPage{Total: 1, Tenants: []tenantSummary{tenantSummaryOf(t)}}), nil
+	return newBodyOutput(tenantPage{Total: 1, Tenants: []listedTenant{in.listed(t)}}), nil
 }
 
 func matchesText(t tenant.Tenant, q string) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
 // registerOperationRoutes are the calls that are not about one tenant.
@@ -53,7 +54,7 @@ func (s *Server) getJob(ctx context.Context, in *jobInput) (*bodyOutput[jobView]
 	}
 	return newBodyOutput(jobView{
 		ID: job.ID, TenantID: job.TenantID, State: string(job.State), Attempt: job.Attempt, MaxAttempts: job.MaxAttempts,
-		Error: nullIfEmpty(job.Error), CreatedAt: job.CreatedAt.UTC(), ScheduledAt: job.ScheduledAt.UTC(), FinishedAt: nullableTime(job.FinishedAt),
+		Error: dto.Text(job.Error), CreatedAt: job.CreatedAt.UTC(), ScheduledAt: job.ScheduledAt.UTC(), FinishedAt: dto.Time(job.FinishedAt),
 	}), nil
 }
 
@@ -68,7 +69,7 @@ type auditView struct {
 	At      time.Time      `json:"at"`
 	Action  string         `json:"action" example:"tenant.archive"`
 	Outcome string         `json:"outcome" enum:"DONE,REFUSED"`
-	Caller  callerView     `json:"caller"`
+	Caller  dto.Caller     `json:"caller"`
 	Detail  map[string]any `json:"detail" nullable:"false"`
 	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the hash before it and this event."`
 }
@@ -83,10 +84,11 @@ func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutp
 	if err != nil {
 		return nil, err
 	}
-	key, after := cursorKey("audit", id.String()), int64(0)
+	key, after := dto.ListName("audit", id.String()), int64(0)
 	if in.Cursor != "" {
-		if after, err = decodeSeqCursor(key, in.Cursor); err != nil {
-			return nil, err
+		var ok bool
+		if after, ok = dto.OpenSeqCursor(key, in.Cursor); !ok {
+			return nil, errInvalidCursor
 		}
 	}
 	events, err := s.opts.Service.Events(ctx, id, after, in.Limit+1)
@@ -96,12 +98,12 @@ func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutp
 	page := auditPage{Events: []auditView{}}
 	for i, e := range events {
 		if i == in.Limit {
-			page.NextCursor = encodeSeqCursor(key, events[i-1].Seq)
+			page.NextCursor = dto.SeqCursor(key, events[i-1].Seq)
 			break
 		}
 		v := auditView{
 			Seq: e.Seq, At: e.At.UTC(), Action: string(e.Action), Outcome: string(e.Outcome),
-			Caller: callerViewOf(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
+			Caller: dto.NewCaller(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
 		}
 		if v.Detail == nil {
 			v.Detail = map[string]any{}

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
@@ -18,26 +19,11 @@ import (
 // A run inside a request: the caller waits for it, is told of each step, and
 // when he goes away the run gives the tenant back for anybody to continue.
 
-type stepEvent struct {
-	Step       string  `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
-	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
-	Attempt    int     `json:"attempt" minimum:"1"`
-	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Of a step that has ended."`
-	Message    string  `json:"message" doc:"Why it failed, or is tried again; for people."`
-}
-
-type outcomeEvent struct {
-	Tenant    tenantView `json:"tenant"`
-	Continued bool       `json:"continued" doc:"A tenant that had been begun earlier was taken further."`
-	Adopted   bool       `json:"adopted" doc:"A live tenant with the same managedBy and inputs was taken over."`
-	Warnings  []string   `json:"warnings" nullable:"false"`
-}
-
 type problemEvent struct { //nolint:errname // it is data, and an error only through what it embeds
 	Problem
 	Kind              string      `json:"kind" enum:"transient,permanent,conflict,cancelled,fenced,not found,invalid,stale,reused" doc:"What can be done about it."`
-	Tenant            *tenantView `json:"tenant,omitempty" doc:"The tenant as the run left it, if there is one."`
-	ConflictingTenant *tenantView `json:"standing,omitempty" doc:"The tenant that stands in the way, if one does. It is not the caller's."`
+	Tenant            *dto.Tenant `json:"tenant,omitempty" doc:"The tenant as the run left it, if there is one."`
+	ConflictingTenant *dto.Tenant `json:"standing,omitempty" doc:"The tenant that stands in the way, if one does. It is not the caller's."`
 }
 
 // eventBuffer is where a run's events wait for the stream. Its room is more than a run
@@ -149,32 +135,27 @@ func (s *provisionStream) run(buffer eventBuffer, result <-chan provisionResult)
 func (s *provisionStream) sendStep(e provisioning.Event) error {
 	if !s.tenantSent && e.Tenant.ID != uuid.Nil {
 		s.tenantSent = true
-		if err := s.out.send("tenant", 0, tenantViewOf(e.Tenant)); err != nil {
+		if err := s.out.send("tenant", 0, dto.NewTenant(e.Tenant)); err != nil {
 			return err
 		}
 	}
-	return s.out.send("step", 0, stepEvent{
-		Step: string(e.Step), Status: string(e.Status), Attempt: e.Attempt, Message: e.Message,
-		DurationMs: float64(e.Duration.Microseconds()) / 1000,
-	})
+	return s.out.send("step", 0, dto.NewStepEvent(e))
 }
 
 // sendResult sends the last event. A refusal is one also when it comes in a stream.
 func (s *provisionStream) sendResult(r provisionResult) {
 	if r.err == nil {
-		_ = s.out.send("outcome", 0, outcomeEvent{
-			Tenant: tenantViewOf(r.Tenant), Continued: r.Continued, Adopted: r.Adopted, Warnings: warningsOf(r.Outcome),
-		}) // A caller who is gone asks again and finds the tenant live.
+		_ = s.out.send("outcome", 0, dto.NewOutcomeEvent(r.Outcome)) // A caller who is gone asks again and finds the tenant live.
 		return
 	}
 	p := s.server.finalizeProblem(s.call, problemFrom(r.err))
 	event := problemEvent{Problem: *p, Kind: string(errs.KindOf(r.err))}
 	if r.Tenant.ID != uuid.Nil {
-		v := tenantViewOf(r.Tenant)
+		v := dto.NewTenant(r.Tenant)
 		event.Tenant = &v
 	}
 	if r.ConflictingTenant != nil {
-		v := tenantViewOf(*r.ConflictingTenant)
+		v := dto.NewTenant(*r.ConflictingTenant)
 		event.ConflictingTenant = &v
 	}
 	_ = s.out.send("problem", 0, event)

@@ -2,6 +2,8 @@ package api
 
 import (
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
 // OpenAPI 3.1 has no word of its own for streams. As tools have agreed, the
@@ -31,9 +33,9 @@ func eventStreamContent(events ...eventSchema) *huma.MediaType {
 // provisionStreamContent is the stream of a run inside a request.
 func provisionStreamContent(r huma.Registry) *huma.MediaType {
 	return eventStreamContent(
-		eventSchema{"tenant", "The tenant that the run is about, once, before its first step.", schemaRef[tenantView](r)},
-		eventSchema{"step", "A change of a step, as it happens.", schemaRef[stepEvent](r)},
-		eventSchema{"outcome", "The last event of a run that succeeded.", schemaRef[outcomeEvent](r)},
+		eventSchema{"tenant", "The tenant that the run is about, once, before its first step.", schemaRef[dto.Tenant](r)},
+		eventSchema{"step", "A change of a step, as it happens.", schemaRef[dto.StepEvent](r)},
+		eventSchema{"outcome", "The last event of a run that succeeded.", schemaRef[dto.OutcomeEvent](r)},
 		eventSchema{"problem", "The last event of a run that did not.", schemaRef[problemEvent](r)},
 	)
 }
@@ -81,7 +83,7 @@ func eventStreamResponses(r huma.Registry) map[string]*huma.Response {
 			Description: "The stream. It ends when the tenant is at rest.",
 			Content: map[string]*huma.MediaType{contentTypeEventStream: eventStreamContent(
 				eventSchema{"status", "The tenant's status: first, and whenever it changes.", schemaRef[statusEvent](r)},
-				eventSchema{"step", "A change of a step, with an id for Last-Event-ID.", schemaRef[logView](r)},
+				eventSchema{"step", "A change of a step, with an id for Last-Event-ID.", schemaRef[dto.LogEntry](r)},
 				eventSchema{"end", "The tenant is at rest; the stream ends.", schemaRef[statusEvent](r)},
 			)},
 		},

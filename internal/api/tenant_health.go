@@ -8,7 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // registerTenantHealthRoutes are the calls that look at what tenants have in the database.
@@ -35,28 +36,8 @@ type tenantHealthInput struct {
 	IDs string `query:"tenantId" required:"true" minLength:"36" maxLength:"3699" pattern:"^[0-9A-Fa-f-]{36}(,[0-9A-Fa-f-]{36})*$" patternDescription:"up to 100 UUIDs with commas between them" doc:"The tenants' ids, up to 100, with commas between them." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 }
 
-type tenantHealthView struct {
-	Tenant        tenantView `json:"tenant"`
-	DatabaseState *string    `json:"databaseState" example:"INTACT" doc:"INTACT, ALTERED or MISSING. Null unless the tenant is ACTIVE."`
-	DatabaseDrift []string   `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
-	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
-	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, ARCHIVED, MISSING or FOREIGN. Null unless the tenant is ACTIVE and the network has told."`
-	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
-	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
-	ContractDrift     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
-}
-
-func tenantHealthOf(i inspection.Inspection) tenantHealthView {
-	v := tenantHealthView{Tenant: tenantViewOf(i.Tenant), DatabaseState: nullIfEmpty(string(i.Database)), DatabaseDrift: emptyIfNil(i.DatabaseDrift)}
-	if c := i.Contract; c.State != "" {
-		ledger, liveUntil := int64(c.Ledger), int64(c.LiveUntil)
-		v.ContractState, v.ContractLedger, v.ContractLiveUntil, v.ContractDrift = nullIfEmpty(string(c.State)), &ledger, &liveUntil, nullIfEmpty(c.Mismatch)
-	}
-	return v
-}
-
 type tenantHealthPage struct {
-	Tenants []tenantHealthView `json:"inspections" nullable:"false"`
+	Tenants []dto.Inspection `json:"inspections" nullable:"false"`
 }
 
 func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*bodyOutput[tenantHealthPage], error) {
@@ -70,15 +51,15 @@ func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*
 	if err != nil {
 		return nil, err
 	}
-	out := tenantHealthPage{Tenants: make([]tenantHealthView, len(found))}
+	out := tenantHealthPage{Tenants: make([]dto.Inspection, len(found))}
 	for i, f := range found {
-		out.Tenants[i] = tenantHealthOf(f)
+		out.Tenants[i] = dto.NewInspection(f)
 	}
 	return newBodyOutput(out), nil
 }
 
 type repairedView struct {
-	Tenant        tenantView `json:"tenant"`
+	Tenant        dto.Tenant `json:"tenant"`
 	DatabaseDrift []string   `json:"faults" nullable:"false" doc:"What was not as it should be."`
 }
 
@@ -91,7 +72,7 @@ func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repair
 	if err != nil {
 		return nil, err
 	}
-	return newBodyOutput(repairedView{tenantViewOf(t), emptyIfNil(drift)}), nil
+	return newBodyOutput(repairedView{dto.NewTenant(t), dto.List(drift)}), nil
 }
 
 type reconciledContractView struct {
@@ -110,10 +91,4 @@ func (s *Server) reconcileContract(ctx context.Context, in *ByID) (*bodyOutput[r
 	return newBodyOutput(reconciledContractView{"renewed", "The contract of tenant " + id.String() + " is as it should be"}), nil
 }
 
-// emptyIfNil is a list that is written as one, also when it is empty.
-func emptyIfNil(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
-}
+var _ provisioning.Inspector = (*provisioning.Service)(nil)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -63,11 +64,11 @@ func (s *Server) jsonResponse(status int, body any, headers func(func(name, valu
 type tenantOutput struct {
 	Status int
 	ETag   string `header:"ETag" doc:"The tenant's version, for If-Match and If-None-Match." example:"\"3\""`
-	Body   tenantView
+	Body   dto.Tenant
 }
 
 func withETag(t tenant.Tenant) *tenantOutput {
-	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: tenantViewOf(t)}
+	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: dto.NewTenant(t)}
 }
 
 type getTenantInput struct {
@@ -125,7 +126,12 @@ func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tena
 	return withETag(t), nil
 }
 
-func (s *Server) getProvisioningStatus(ctx context.Context, in *ByID) (*bodyOutput[progressView], error) {
+type progressInput struct {
+	ByID
+	Attempts string `query:"attempts" enum:"newest,all" default:"newest" doc:"Whether to show the log of the newest attempt or of all."`
+}
+
+func (s *Server) getProvisioningStatus(ctx context.Context, in *progressInput) (*bodyOutput[dto.Progress], error) {
 	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
@@ -134,19 +140,16 @@ func (s *Server) getProvisioningStatus(ctx context.Context, in *ByID) (*bodyOutp
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.opts.Service.Log(ctx, id, false)
+	entries, err := s.opts.Service.Log(ctx, id, in.Attempts == "all")
 	if err != nil {
 		return nil, err
 	}
-	v := progressView{
-		TenantID: t.ID, TenantName: t.Name, OverallStatus: string(t.Status), Logs: make([]logView, len(entries)),
+	v := dto.Progress{
+		TenantID: t.ID, TenantName: t.Name, OverallStatus: string(t.Status), Logs: dto.NewLog(entries),
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
 	}
-	for i, e := range entries {
-		v.Logs[i] = logViewOf(e)
-	}
 	if t.Status.Terminal() {
-		v.CompletedAt = nullableTime(completedAt(t, entries))
+		v.CompletedAt = dto.Time(completedAt(t, entries))
 	}
 	return newBodyOutput(v), nil
 }

@@ -29,7 +29,7 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range slices.Concat(conformance, passwordConformance) {
+			for _, c := range slices.Concat(conformance, passwordConformance, promises) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					w := newTestServer(t)
@@ -441,14 +441,12 @@ var conformance = []conformanceCase{
 	}},
 }
 
-// assertSameTenant compares all that a caller sees of a tenant. The version is the API's
-// header, and nobody outside asks whether it is queued.
+// assertSameTenant compares all that there is of a tenant.
 func assertSameTenant(t *testing.T, got, want tenant.Tenant) {
 	t.Helper()
-	want.Version, want.Queued, got.Version, got.Queued = 0, false, 0, false
 	for _, at := range []*tenant.Tenant{&got, &want} {
 		at.CreatedAt, at.UpdatedAt = at.CreatedAt.UTC(), at.UpdatedAt.UTC()
-		at.ActivatedAt, at.ArchivedAt = at.ActivatedAt.UTC(), at.ArchivedAt.UTC()
+		at.ActivatedAt, at.ArchivedAt, at.PurgedAt = at.ActivatedAt.UTC(), at.ArchivedAt.UTC(), at.PurgedAt.UTC()
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -7,35 +7,36 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// OpenCredential makes a login for a tenant's schema that is good for ttl, or for
-// credentials.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
-func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
-	var v struct {
-		ID         uuid.UUID       `json:"id"`
-		TenantID   uuid.UUID       `json:"tenantId"`
-		Username   string          `json:"username"`
-		Password   tenant.Password `json:"password"`
-		SchemaName string          `json:"schemaName"`
-		Database   string          `json:"database"`
-		Host       string          `json:"host"`
-		Port       int             `json:"port"`
-		ExpiresAt  time.Time       `json:"expiresAt"`
+// OpenCredential makes a login for a tenant's schema that is good for ttl, to the
+// second, or for provisioning.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
+func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
+	const op = "open login"
+	body, err := ttlBody(op, ttl)
+	if err != nil {
+		return provisioning.Credential{}, err
 	}
-	err := c.call(ctx, request{op: "open login", method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment), body: ttlBody(ttl)}, &v)
-	return credentials.Credential(v), err
+	var v dto.Credential
+	err = c.call(ctx, request{op: op, method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment), body: body}, &v)
+	return v.Credential(), err
 }
 
 // RenewCredential has a login last for ttl from now. KindNotFound when it has ended.
 func (c *Client) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl time.Duration) (time.Time, error) {
+	const op = "renew login"
+	body, err := ttlBody(op, ttl)
+	if err != nil {
+		return time.Time{}, err
+	}
 	var v struct {
 		ExpiresAt time.Time `json:"expiresAt"`
 	}
-	err := c.call(ctx, request{
-		op: "renew login", method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment, id.String(), "renew"), body: ttlBody(ttl),
+	err = c.call(ctx, request{
+		op: op, method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment, id.String(), "renew"), body: body,
 	}, &v)
 	return v.ExpiresAt, err
 }
@@ -47,9 +48,14 @@ func (c *Client) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) er
 
 const credentialsSegment = "database-credentials"
 
-func ttlBody(ttl time.Duration) map[string]int64 {
+// ttlBody is the body of a request for a login that is good for ttl. Its rule is
+// held to here: the API's whole seconds could not tell what breaks it by a fraction.
+func ttlBody(op string, ttl time.Duration) (map[string]int64, error) {
 	if ttl == 0 {
-		return map[string]int64{}
+		return map[string]int64{}, nil
 	}
-	return map[string]int64{"ttlSeconds": int64(ttl / time.Second)}
+	if err := provisioning.CheckCredentialTTL(ttl); err != nil {
+		return nil, &errs.Error{Kind: errs.KindInvalid, Op: op, Fields: []errs.FieldError{{Field: "ttlSeconds", Message: err.Error()}}}
+	}
+	return map[string]int64{"ttlSeconds": ceil(ttl, time.Second)}, nil
 }

@@ -45,7 +45,8 @@ type tenantService interface {
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
+	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)
@@ -69,6 +70,7 @@ type testServer struct {
 	mu       sync.Mutex
 	onDeploy func(ctx context.Context) error
 	onMail   func() error
+	onRead   func() contracts.Snapshot // Where contracts stand; nil: the network does not answer.
 	deploys  int
 }
 
@@ -108,6 +110,25 @@ func (w *testServer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (
 	return contracts.Contract{ID: id}, nil
 }
 
+// ledger is the network as far as contracts are looked at.
+type ledger struct {
+	contracts.Chain
+	w *testServer
+}
+
+func (l ledger) ReadContracts(_ context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if l.w.onRead == nil {
+		return nil, errs.Errorf(errs.KindTransient, "read contracts", "the network does not answer")
+	}
+	states := make([]contracts.Snapshot, len(tenants))
+	for i := range states {
+		states[i] = l.w.onRead()
+	}
+	return states, nil
+}
+
 func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -144,6 +165,13 @@ func newTestServer(t *testing.T) *testServer {
 	}
 	service, err := app.NewServices(w.db, pipeline, app.Contracts{}, nil)
 	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := contracts.NewReconciler(w.db, ledger{w: w}, contracts.ReconcilerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if service, err = service.WithContracts(ledger{w: w}, keeper); err != nil {
 		t.Fatal(err)
 	}
 	w.service = service.WithCancelOnDisconnect()

@@ -7,55 +7,42 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Unarchive takes an archived tenant back into service.
 func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	var v tenantResponse
+	var v dto.Tenant
 	err := c.call(ctx, request{op: "restore tenant", method: http.MethodPost, path: tenantPath(id, "restore")}, &v)
-	return v.tenant(), err
+	return v.Tenant(), err
 }
 
 // Purge deletes what an archived tenant has stored, for good. confirm is its name.
-// How long it has to have been archived the server decides; the retention given
-// here is not used.
-func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, _ time.Duration) (provisioning.PurgeCertificate, error) {
-	var certificate provisioning.PurgeCertificate
+// It has to have been archived for as long as the retention says, and as the server
+// demands: KindConflict before.
+func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error) {
+	var v dto.Certificate
 	err := c.call(ctx, request{
-		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: map[string]string{"confirm": confirm},
-	}, &certificate)
-	return certificate, err
+		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond)},
+	}, &v)
+	return v.Certificate(), err
 }
 
-// Log gives the provisioning log of a tenant's newest attempt. The API shows no
-// earlier ones.
-func (c *Client) Log(ctx context.Context, id uuid.UUID, _ bool) ([]tenant.LogEntry, error) {
-	var progress struct {
-		Logs []struct {
-			ID         uuid.UUID      `json:"id"`
-			Step       string         `json:"step"`
-			Status     string         `json:"status"`
-			Result     map[string]any `json:"result"`
-			Error      *string        `json:"error"`
-			DurationMs *int64         `json:"durationMs"`
-			Attempt    int            `json:"attempt"`
-			CreatedAt  time.Time      `json:"createdAt"`
-		} `json:"logs"`
+// Log gives the provisioning log of a tenant's newest attempt, or of all, durations
+// to the millisecond. KindNotFound for an unknown id.
+func (c *Client) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
+	var progress dto.Progress
+	r := request{op: "read provisioning log", method: http.MethodGet, path: tenantPath(id, "provisioning-status")}
+	if all {
+		r.query = map[string]string{"attempts": "all"}
 	}
-	if err := c.call(ctx, request{op: "read provisioning log", method: http.MethodGet, path: tenantPath(id, "provisioning-status")}, &progress); err != nil {
+	if err := c.call(ctx, r, &progress); err != nil {
 		return nil, err
 	}
 	entries := make([]tenant.LogEntry, len(progress.Logs))
 	for i, l := range progress.Logs {
-		entries[i] = tenant.LogEntry{
-			ID: l.ID, TenantID: id, Attempt: l.Attempt, CreatedAt: l.CreatedAt,
-			StepRecord: tenant.StepRecord{
-				Step: tenant.Step(l.Step), Status: tenant.StepStatus(l.Status), Result: l.Result, Error: deref(l.Error),
-				Duration: time.Duration(deref(l.DurationMs)) * time.Millisecond,
-			},
-		}
+		entries[i] = l.LogEntry(id)
 	}
 	return entries, nil
 }

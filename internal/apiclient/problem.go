@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -24,9 +25,9 @@ type problem struct {
 	RequestID string       `json:"requestId"`
 	Errors    []fieldError `json:"errors"`
 	// Of a problem that ends a stream:
-	Kind              errs.Kind       `json:"kind"`
-	Tenant            *tenantResponse `json:"tenant"`
-	ConflictingTenant *tenantResponse `json:"standing"`
+	Kind              errs.Kind   `json:"kind"`
+	Tenant            *dto.Tenant `json:"tenant"`
+	ConflictingTenant *dto.Tenant `json:"standing"`
 }
 
 type fieldError struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -75,22 +76,6 @@ func (c *Client) cancellationError(ctx context.Context, err error) error {
 	return errs.Wrap(reason, errs.KindCancelled, "provision tenant", "stopped on request; the tenant keeps its progress")
 }
 
-// stepEvent is what the stream tells of each step.
-type stepEvent struct {
-	Step       tenant.Step       `json:"step"`
-	Status     tenant.StepStatus `json:"status"`
-	Attempt    int               `json:"attempt"`
-	DurationMs float64           `json:"durationMs"`
-	Message    string            `json:"message"`
-}
-
-type outcomeEvent struct {
-	Tenant    tenantResponse `json:"tenant"`
-	Continued bool           `json:"continued"`
-	Adopted   bool           `json:"adopted"`
-	Warnings  []string       `json:"warnings"`
-}
-
 // readEvents asks for a run once and reads its stream to the end.
 func (c *Client) readEvents(ctx context.Context, r request) (provisioning.Outcome, error) {
 	r.header = map[string]string{"Accept": "text/event-stream"}
@@ -128,26 +113,23 @@ func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *
 	}
 	switch e.name {
 	case "tenant":
-		var v tenantResponse
+		var v dto.Tenant
 		if err := json.Unmarshal(e.data, &v); err != nil {
 			return true, decodeError(err)
 		}
-		out.Tenant = v.tenant()
+		out.Tenant = v.Tenant()
 	case "step":
-		var s stepEvent
+		var s dto.StepEvent
 		if err := json.Unmarshal(e.data, &s); err != nil {
 			return true, decodeError(err)
 		}
-		c.options.Observer(ctx, provisioning.Event{
-			Tenant: out.Tenant, Attempt: s.Attempt, Step: s.Step, Status: s.Status, Message: s.Message,
-			Duration: time.Duration(s.DurationMs * float64(time.Millisecond)),
-		})
+		c.options.Observer(ctx, s.Event(out.Tenant))
 	case "outcome":
-		var o outcomeEvent
+		var o dto.OutcomeEvent
 		if err := json.Unmarshal(e.data, &o); err != nil {
 			return true, decodeError(err)
 		}
-		*out = provisioning.Outcome{Tenant: o.Tenant.tenant(), Continued: o.Continued, Adopted: o.Adopted, Warnings: o.Warnings}
+		*out = o.Outcome()
 		return true, nil
 	case "problem":
 		var p problem
@@ -155,10 +137,10 @@ func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *
 			return true, decodeError(err)
 		}
 		if p.Tenant != nil {
-			out.Tenant = p.Tenant.tenant()
+			out.Tenant = p.Tenant.Tenant()
 		}
 		if p.ConflictingTenant != nil {
-			conflicting := p.ConflictingTenant.tenant()
+			conflicting := p.ConflictingTenant.Tenant()
 			out.ConflictingTenant, out.Tenant = &conflicting, tenant.Tenant{}
 		}
 		if p.Kind == errs.KindCancelled && ctx.Err() == nil { // Not by us: the server stops.

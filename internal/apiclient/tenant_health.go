@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -25,15 +25,7 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Ins
 		parts[i] = id.String()
 	}
 	var page struct {
-		Inspections []struct {
-			Tenant            tenantResponse `json:"tenant"`
-			DatabaseState     *string        `json:"databaseState"`
-			DatabaseFaults    []string       `json:"databaseFaults"`
-			ContractState     *string        `json:"contractState"`
-			ContractLedger    uint32         `json:"contractLedger"`
-			ContractLiveUntil uint32         `json:"contractLiveUntil"`
-			ContractFault     *string        `json:"contractFault"`
-		} `json:"inspections"`
+		Inspections []dto.Inspection `json:"inspections"`
 	}
 	err := c.call(ctx, request{
 		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "inspections"}, query: map[string]string{"tenantId": strings.Join(parts, ",")},
@@ -49,13 +41,7 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Ins
 	}
 	found := make([]inspection.Inspection, len(page.Inspections))
 	for i, v := range page.Inspections {
-		found[i] = inspection.Inspection{Tenant: v.Tenant.tenant(), Database: inspection.DatabaseState(deref(v.DatabaseState)), DatabaseDrift: v.DatabaseFaults}
-		if state := deref(v.ContractState); state != "" {
-			found[i].Contract = contracts.Snapshot{
-				TenantID: v.Tenant.ID, ContractID: deref(v.Tenant.SorobanContractID), State: contracts.State(state),
-				Ledger: v.ContractLedger, LiveUntil: v.ContractLiveUntil, Mismatch: deref(v.ContractFault),
-			}
-		}
+		found[i] = v.Inspection()
 	}
 	return found, nil
 }
@@ -70,9 +56,9 @@ func (c *Client) ReconcileContract(ctx context.Context, id uuid.UUID) error {
 // inspection.Store.
 func (c *Client) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	var v struct {
-		Tenant tenantResponse `json:"tenant"`
-		Faults []string       `json:"faults"`
+		Tenant dto.Tenant `json:"tenant"`
+		Faults []string   `json:"faults"`
 	}
 	err := c.call(ctx, request{op: "repair tenant", method: http.MethodPost, path: tenantPath(id, "repair")}, &v)
-	return v.Tenant.tenant(), v.Faults, err
+	return v.Tenant.Tenant(), v.Faults, err
 }

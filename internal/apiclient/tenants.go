@@ -7,54 +7,56 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Get reads a tenant. KindNotFound for an unknown id.
 func (c *Client) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	var v tenantResponse
+	var v dto.Tenant
 	err := c.call(ctx, request{op: "read tenant", method: http.MethodGet, path: tenantPath(id)}, &v)
-	return v.tenant(), err
+	return v.Tenant(), err
 }
 
 // FindByName finds the live tenant of that name, else the one archived last.
 func (c *Client) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
-	return c.findOne(ctx, "name", name, "there is no tenant named "+name)
+	name = tenant.NormalizeName(name)
+	return c.findOne(ctx, "name", name, "there is no tenant named "+name, tenant.CheckName)
 }
 
 // FindByExternalID finds the tenant of that key, whatever its status.
 func (c *Client) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
-	return c.findOne(ctx, "externalId", externalID, "there is no tenant with the external id "+externalID)
+	return c.findOne(ctx, "externalId", externalID, "there is no tenant with the external id "+externalID, tenant.CheckExternalID)
 }
 
-func (c *Client) findOne(ctx context.Context, field, value, notFound string) (tenant.Tenant, error) {
+// findOne asks for the tenant that a value means. The API refuses what breaks the rule
+// for such values; no tenant has one.
+func (c *Client) findOne(ctx context.Context, field, value, notFound string, rule func(string) error) (tenant.Tenant, error) {
 	const op = "find tenant"
-	var page struct {
-		Tenants []struct {
-			ID uuid.UUID `json:"id"`
-		} `json:"tenants"`
+	var found tenantPage
+	if rule(value) == nil {
+		r := request{op: op, method: http.MethodGet, path: tenantsPath, query: map[string]string{field: value, "view": "full"}}
+		if err := c.call(ctx, r, &found); err != nil {
+			return tenant.Tenant{}, err
+		}
 	}
-	err := c.call(ctx, request{op: op, method: http.MethodGet, path: tenantsPath, query: map[string]string{field: value}}, &page)
-	if err != nil {
-		return tenant.Tenant{}, err
-	}
-	if len(page.Tenants) == 0 {
+	if len(found.Tenants) == 0 {
 		return tenant.Tenant{}, errs.Errorf(errs.KindNotFound, op, "%s", notFound)
 	}
-	return c.Get(ctx, page.Tenants[0].ID)
+	return found.Tenants[0].Tenant(), nil
 }
 
-// Update changes a tenant in place, but for its external id. With a version that
+// Update changes a tenant in place. With a version that
 // is not 0, only that version is changed, and another one is KindStale.
 func (c *Client) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	r := request{op: "update tenant", method: http.MethodPatch, path: tenantPath(id), body: newUpdateRequest(in)}
 	if version != 0 {
 		r.header = map[string]string{"If-Match": fmt.Sprintf(`"%d"`, version)}
 	}
-	var v tenantResponse
+	var v dto.Tenant
 	err := c.call(ctx, r, &v)
-	return v.tenant(), err
+	return v.Tenant(), err
 }
 
 // Archive takes a tenant out of service; one that never went live is rolled back.

@@ -2,7 +2,10 @@ package provider
 
 import (
 	"context"
+	"math"
+	"slices"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -13,6 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -55,58 +59,106 @@ func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, str
 		return
 	}
 	stream.Results = func(push func(list.ListResult) bool) {
-		ctx, cancel := withTimeout(ctx, "read", readTimeout)
-		defer cancel()
-		count := int64(0)
-		err := l.eachTenant(ctx, model, func(t tenant.Tenant) bool {
-			count++
-			return push(l.listResult(ctx, req, t)) && count < req.Limit
-		})
-		if err != nil {
-			// A result must come with it: the framework drops diagnostics without one.
-			var failure diag.Diagnostics
-			diagnostic{operation: "list"}.add(ctx, &failure, err)
-			push(list.ListResult{Diagnostics: failure})
+		left := req.Limit
+		if left <= 0 {
+			left = math.MaxInt64
+		}
+		query := tenant.ListQuery{
+			Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Limit: tenant.MaxPage,
+		}
+		for {
+			results, next := l.page(ctx, req, query, left)
+			for _, r := range results {
+				left--
+				if !push(r) || left == 0 {
+					return
+				}
+			}
+			if next == nil {
+				return
+			}
+			query.After = next
 		}
 	}
 }
 
-// eachTenant gives the tenants, whole where they are to be shown whole.
-func (l *tenantListResource) eachTenant(ctx context.Context, m tenantListModel, yield func(tenant.Tenant) bool) error {
+// page reads a page of the list, its first tenants up to a limit, under a time limit
+// of its own. An error is the last of the results.
+func (l *tenantListResource) page(ctx context.Context, req list.ListRequest, query tenant.ListQuery, most int64) ([]list.ListResult, *tenant.Position) {
+	ctx, cancel := withTimeout(ctx, "read", readTimeout)
+	defer cancel()
+	page, found, err := l.read(ctx, query, most, req.IncludeResource)
+	if err != nil {
+		// A result must come with it: the framework drops diagnostics without one.
+		var failed diag.Diagnostics
+		diagnostic{operation: "list"}.add(ctx, &failed, err)
+		return []list.ListResult{{Diagnostics: failed}}, nil
+	}
+	looks := make([]*contractRead, len(found))
+	if req.IncludeResource {
+		looks = l.beginLooks(ctx, found)
+	}
+	results := make([]list.ListResult, 0, len(found))
+	for i := range found {
+		if found[i].Tenant.Status != tenant.StatusArchived { // It may be since the list was read.
+			results = append(results, l.listResult(ctx, req, found[i], looks[i]))
+		}
+	}
+	return results, page.Next
+}
+
+// read reads a page and, where tenants are to be shown whole, inspects them all in
+// one query. Without that, the inspections have the tenants alone.
+func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, most int64, whole bool) (tenant.Page, []provisioning.Inspection, error) {
 	service, err := l.open(ctx)
 	if err != nil {
-		return err
+		return tenant.Page{}, nil, err
 	}
-	query := tenant.ListQuery{Status: tenant.Status(m.Status.ValueString()), Text: m.Search.ValueString()}
-	for t, err := range service.All(ctx, query) {
-		if err != nil {
-			return err
-		}
-		if t.Status == tenant.StatusArchived {
-			continue
-		}
-		if !yield(t) {
-			return nil
+	page, err := service.List(ctx, query)
+	if err != nil {
+		return page, nil, err
+	}
+	page.Tenants = slices.DeleteFunc(page.Tenants, func(t tenant.Tenant) bool { return t.Status == tenant.StatusArchived })
+	page.Tenants = page.Tenants[:min(int64(len(page.Tenants)), most)]
+	found, ids := make([]provisioning.Inspection, len(page.Tenants)), make([]uuid.UUID, len(page.Tenants))
+	at := make(map[uuid.UUID]int, len(page.Tenants))
+	for i, t := range page.Tenants {
+		found[i].Tenant, ids[i], at[t.ID] = t, t.ID, i
+	}
+	if !whole || len(ids) == 0 {
+		return page, found, nil
+	}
+	inspected, err := service.Inspect(ctx, ids)
+	for _, one := range inspected { // They come in no order.
+		if i, listed := at[one.Tenant.ID]; listed {
+			found[i] = one
 		}
 	}
-	return nil
+	return page, found, err
+}
+
+// beginLooks looks at the contracts of tenants that an inspection told nothing of.
+// Looks that are under way together share a call; nil where there is none.
+func (l *tenantListResource) beginLooks(ctx context.Context, found []provisioning.Inspection) []*contractRead {
+	looks := make([]*contractRead, len(found))
+	for i, one := range found {
+		if one.Contract.State == "" {
+			looks[i] = l.startContractRead(ctx, one.Tenant.ID, one.Tenant.ContractID)
+		}
+	}
+	return looks
 }
 
 // listResult is one tenant of the list, as a refresh would show it.
-func (l *tenantListResource) listResult(ctx context.Context, req list.ListRequest, t tenant.Tenant) list.ListResult {
+func (l *tenantListResource) listResult(ctx context.Context, req list.ListRequest, found provisioning.Inspection, look *contractRead) list.ListResult {
 	r := req.NewListResult(ctx)
-	r.DisplayName = t.Name
-	r.Diagnostics.Append(r.Identity.Set(ctx, identityModel{ID: types.StringValue(t.ID.String())})...)
+	r.DisplayName = found.Tenant.Name
+	r.Diagnostics.Append(r.Identity.Set(ctx, identityModel{ID: types.StringValue(found.Tenant.ID.String())})...)
 	if !req.IncludeResource {
 		return r
 	}
-	found, err := l.inspect(ctx, t.ID)
-	if err != nil {
-		diagnostic{operation: "list", name: t.Name}.add(ctx, &r.Diagnostics, err)
-		return r
-	}
 	model := nullModel()
-	l.setFoundContractState(ctx, &model, found)
+	l.setFoundContractState(ctx, &model, found, look)
 	setFoundDatabaseState(ctx, &model, found)
 	r.Diagnostics.Append(model.fill(ctx, found.Tenant)...)
 	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)

@@ -18,7 +18,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/jackc/pgx/v5"
-	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -46,11 +45,7 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newCountingProxy(t, database)
-	p := startProvider(t, map[string]string{
-		"DATABASE_URL": w.url, "MAIL_HOST": "127.0.0.1", "MAIL_FROM": "a@b.example", "APP_URL": "https://app.platform.example",
-		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_NETWORK_PASSPHRASE": "none",
-		"SOROBAN_CONTRACT_DEPLOYER_SECRET": keypair.MustRandom().Seed(),
-	})
+	p := startProvider(t, databaseSettings(w.url))
 
 	var reading sync.WaitGroup
 	reading.Go(func() { p.read(ids[0]) })
@@ -111,7 +106,9 @@ func startProvider(t *testing.T, environment map[string]string) *startedProvider
 	if _, err := p.backend.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p.backend.local.NetworkUnavailable() // There is no network, and nothing waits for it.
+	if care := p.backend.contractChecker(); care != nil {
+		care.breaker.Trip() // There is no network, and nobody waits for it.
+	}
 	return p
 }
 

@@ -30,11 +30,21 @@ var (
 func NewServer(version string, source config.Source) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
 		p := newProvider(version, source)
-		s := &server{ProviderServer: providerserver.NewProtocol6(p)(), names: p.names}
-		s.ListResourceServer, _ = s.ProviderServer.(tfprotov6.ListResourceServer)
-		s.ActionServer, _ = s.ProviderServer.(tfprotov6.ActionServer)
-		return s
+		return newServer(providerserver.NewProtocol6(p)(), p.names)
 	}
+}
+
+// newServer wraps the framework's server. Lists and actions are optional interfaces of
+// it; without one, its calls answer with an error.
+func newServer(framework tfprotov6.ProviderServer, names *nameRegistry) *server {
+	s := &server{ProviderServer: framework, ListResourceServer: noLists{}, ActionServer: noActions{}, names: names}
+	if lists, ok := framework.(tfprotov6.ListResourceServer); ok {
+		s.ListResourceServer = lists
+	}
+	if actions, ok := framework.(tfprotov6.ActionServer); ok {
+		s.ActionServer = actions
+	}
+	return s
 }
 
 // ConfigureProvider begins another walk through the configuration.

@@ -1,0 +1,64 @@
+package dto
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Caller is who did something.
+type Caller struct {
+	Kind      string  `json:"kind" enum:"apikey,oidc,anonymous,terraform,command,process"`
+	ID        *string `json:"id" doc:"A key's prefix, a token's subject."`
+	Name      *string `json:"name"`
+	Address   *string `json:"address"`
+	RequestID *string `json:"requestId"`
+}
+
+// NewCaller is the form of a caller in JSON.
+func NewCaller(c audit.Caller) Caller {
+	return Caller{Kind: string(c.Kind), ID: Text(c.ID), Name: Text(c.Name), Address: Text(c.Address), RequestID: Text(c.RequestID)}
+}
+
+// Caller gives the caller back.
+func (v Caller) Caller() audit.Caller {
+	return audit.Caller{
+		Kind: audit.CallerKind(v.Kind), ID: value(v.ID), Name: value(v.Name), Address: value(v.Address), RequestID: value(v.RequestID),
+	}
+}
+
+// Certificate is the proof that a tenant's data were deleted.
+type Certificate struct {
+	TenantID          uuid.UUID        `json:"tenantId" format:"uuid"`
+	Name              string           `json:"name"`
+	SchemaName        string           `json:"schemaName"`
+	SorobanContractID *string          `json:"sorobanContractId"`
+	ArchivedAt        time.Time        `json:"archivedAt"`
+	PurgedAt          time.Time        `json:"purgedAt"`
+	Rows              map[string]int64 `json:"rows" nullable:"false" doc:"Rows deleted, by table."`
+	AuditHead         *string          `json:"auditHead" doc:"The last hash of the tenant's own audit log, hex."`
+	By                Caller           `json:"by" doc:"Who wanted it."`
+}
+
+// NewCertificate is the form of a certificate in JSON.
+func NewCertificate(c tenant.PurgeCertificate) Certificate {
+	v := Certificate{
+		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: Text(c.ContractID),
+		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: Text(c.AuditHead), By: NewCaller(c.By),
+	}
+	if v.Rows == nil {
+		v.Rows = map[string]int64{}
+	}
+	return v
+}
+
+// Certificate gives the certificate back.
+func (v Certificate) Certificate() tenant.PurgeCertificate {
+	return tenant.PurgeCertificate{
+		TenantID: v.TenantID, Name: v.Name, SchemaName: v.SchemaName, ContractID: value(v.SorobanContractID),
+		ArchivedAt: v.ArchivedAt, PurgedAt: v.PurgedAt, Rows: v.Rows, AuditHead: value(v.AuditHead), By: v.By.Caller(),
+	}
+}

@@ -1,0 +1,89 @@
+package dto
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// A cursor is a position and a checksum over it and the list that it belongs to.
+// It hides nothing: the checksum keeps cursors that were cut, changed or taken
+// from another list from giving a page that nobody asked for.
+
+const (
+	cursorVersion  = 1
+	cursorChecksum = 8
+	positionSize   = 8 + 16
+)
+
+var cursorEncoding = base64.RawURLEncoding.Strict()
+
+// ListName names a list for its cursors: what it is of, and what narrows it down.
+func ListName(parts ...string) string { return strings.Join(parts, "\x00") }
+
+// TenantList names the list of tenants that these filters let through.
+func TenantList(status, text, name, externalID string) string {
+	return ListName("tenants", status, text, name, externalID)
+}
+
+// TenantCursor is the cursor of the page that begins after a tenant.
+func TenantCursor(list string, after tenant.Position) string {
+	position := binary.BigEndian.AppendUint64(nil, uint64(after.CreatedAt.UnixMicro())) //nolint:gosec // only turned back
+	return sealCursor(list, append(position, after.ID[:]...))
+}
+
+// OpenTenantCursor gives back the position of a cursor; ok is false for what is no
+// cursor of this list.
+func OpenTenantCursor(list, cursor string) (after tenant.Position, ok bool) {
+	position, ok := openCursor(list, cursor, positionSize)
+	if !ok {
+		return after, false
+	}
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC() //nolint:gosec // checked below
+	if year := at.Year(); year < 2000 || year > 9999 {                   // Nobody's secret goes into the checksum, so anybody can make one.
+		return after, false
+	}
+	return tenant.Position{CreatedAt: at, ID: uuid.UUID(position[8:])}, true
+}
+
+// SeqCursor is the cursor of the page that begins after a number.
+func SeqCursor(list string, after int64) string {
+	return sealCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only turned back
+}
+
+// OpenSeqCursor gives back the number of a cursor; ok is false for what is no cursor
+// of this list.
+func OpenSeqCursor(list, cursor string) (after int64, ok bool) {
+	position, ok := openCursor(list, cursor, 8)
+	if !ok {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(position)), true //nolint:gosec // was made from one
+}
+
+func sealCursor(list string, position []byte) string {
+	sealed := append([]byte{cursorVersion}, position...)
+	return cursorEncoding.EncodeToString(append(sealed, checksum(list, sealed)...))
+}
+
+// openCursor gives back a position of that many bytes.
+func openCursor(list, cursor string, size int) ([]byte, bool) {
+	sealed, err := cursorEncoding.DecodeString(cursor)
+	end := 1 + size
+	if err != nil || len(sealed) != end+cursorChecksum || sealed[0] != cursorVersion || !bytes.Equal(sealed[end:], checksum(list, sealed[:end])) {
+		return nil, false
+	}
+	return sealed[1:end], true
+}
+
+func checksum(list string, sealed []byte) []byte {
+	sum := sha256.Sum256(append([]byte("healthcare tenant-api cursor\x00"+list+"\x00"), sealed...))
+	return sum[:cursorChecksum]
+}

@@ -1,0 +1,67 @@
+package dto
+
+import (
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Inspection is a tenant with what the database and the ledger have of it.
+type Inspection struct {
+	Tenant         Tenant   `json:"tenant"`
+	DatabaseState  *string  `json:"databaseState" example:"INTACT" doc:"INTACT, ALTERED or MISSING. Null unless the tenant is ACTIVE."`
+	DatabaseFaults []string `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
+	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
+	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, ARCHIVED, MISSING or FOREIGN. Null unless the tenant is ACTIVE and the network has told."`
+	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
+	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
+	ContractFault     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
+
+	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With ARCHIVED: the code is archived, and perhaps the contract."`
+	ContractWasmHash     *string `json:"contractWasmHash" doc:"SHA-256 of its code, hex."`
+	ContractOutdated     *bool   `json:"contractOutdated" doc:"Its code is an earlier release's."`
+	ContractSaysArchived *bool   `json:"contractSaysArchived" doc:"What it says of its tenant."`
+	ContractAnchorSeq    *int64  `json:"contractAnchorSeq" minimum:"1" doc:"The number of the newest event of the tenant's audit log that it keeps; null if there is none."`
+	ContractAnchorRoot   *string `json:"contractAnchorRoot" pattern:"^[0-9a-f]{64}$" doc:"That event's hash."`
+	ContractAnchorLedger *int64  `json:"contractAnchorLedger" minimum:"0" doc:"The ledger in which it was anchored."`
+}
+
+// NewInspection is the form of an inspection in JSON.
+func NewInspection(i provisioning.Inspection) Inspection {
+	v := Inspection{Tenant: NewTenant(i.Tenant), DatabaseState: Text(i.Database), DatabaseFaults: List(i.DatabaseDrift)}
+	if c := i.Contract; c.State != "" {
+		ledger, until := int64(c.Ledger), int64(c.LiveUntil)
+		v.ContractState, v.ContractLedger, v.ContractLiveUntil, v.ContractFault = Text(c.State), &ledger, &until, Text(c.Mismatch)
+		v.ContractCodeArchived, v.ContractWasmHash, v.ContractOutdated = &c.CodeArchived, Text(c.WasmHash), &c.Outdated
+		v.ContractSaysArchived = &c.TenantArchived
+		if anchor := NewAnchor(c.Anchor); anchor != nil {
+			v.ContractAnchorSeq, v.ContractAnchorRoot, v.ContractAnchorLedger = &anchor.Seq, &anchor.Root, &anchor.Ledger
+		}
+	}
+	return v
+}
+
+// Inspection gives the inspection back.
+func (v Inspection) Inspection() provisioning.Inspection {
+	i := provisioning.Inspection{Tenant: v.Tenant.Tenant(), Database: provisioning.DatabaseState(value(v.DatabaseState))}
+	if len(v.DatabaseFaults) > 0 {
+		i.DatabaseDrift = v.DatabaseFaults
+	}
+	if life := value(v.ContractState); life != "" {
+		i.Contract = contracts.Snapshot{
+			TenantID: i.Tenant.ID, ContractID: i.Tenant.ContractID, State: contracts.State(life),
+			Ledger: ledger(v.ContractLedger), LiveUntil: ledger(v.ContractLiveUntil), Mismatch: value(v.ContractFault),
+			CodeArchived: value(v.ContractCodeArchived), WasmHash: value(v.ContractWasmHash), Outdated: value(v.ContractOutdated),
+			TenantArchived: value(v.ContractSaysArchived),
+			Anchor:         Anchor{Seq: value(v.ContractAnchorSeq), Root: value(v.ContractAnchorRoot), Ledger: value(v.ContractAnchorLedger)}.Anchor(),
+		}
+	}
+	return i
+}
+
+// ledger is the number of a ledger, 0 for what is none.
+func ledger(n *int64) uint32 {
+	if n == nil || *n < 0 || *n > 1<<32-1 {
+		return 0
+	}
+	return uint32(*n)
+}

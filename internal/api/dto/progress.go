@@ -1,0 +1,114 @@
+package dto
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// LogEntry is a row of a tenant's provisioning log.
+type LogEntry struct {
+	ID         uuid.UUID      `json:"id" format:"uuid"`
+	Step       string         `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
+	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
+	Result     map[string]any `json:"result" nullable:"true" doc:"What came of the step."`
+	Error      *string        `json:"error" doc:"Why it failed, or is tried again; for people."`
+	DurationMs *int64         `json:"durationMs" minimum:"0" doc:"Null until the step has ended."`
+	Attempt    int            `json:"attempt" minimum:"1"`
+	CreatedAt  time.Time      `json:"createdAt"`
+	Change     int64          `json:"change" minimum:"0" doc:"Grows, within a tenant, with each change of a row: the id of its event, for Last-Event-ID."`
+}
+
+// NewLogEntry is the form of a row in JSON.
+func NewLogEntry(e tenant.LogEntry) LogEntry {
+	v := LogEntry{
+		ID: e.ID, Step: string(e.Step), Status: string(e.Status), Result: e.Result, Error: Text(e.Error),
+		Attempt: e.Attempt, CreatedAt: e.CreatedAt.UTC(), Change: e.Change,
+	}
+	if e.Status != tenant.StepPending && e.Status != tenant.StepInProgress {
+		ms := Milliseconds(e.Duration)
+		v.DurationMs = &ms
+	}
+	return v
+}
+
+// NewLog is the form of a log in JSON.
+func NewLog(entries []tenant.LogEntry) []LogEntry {
+	all := make([]LogEntry, len(entries))
+	for i, e := range entries {
+		all[i] = NewLogEntry(e)
+	}
+	return all
+}
+
+// LogEntry gives the row of a tenant back, its duration to the millisecond.
+func (v LogEntry) LogEntry(tenantID uuid.UUID) tenant.LogEntry {
+	return tenant.LogEntry{
+		ID: v.ID, TenantID: tenantID, Attempt: v.Attempt, CreatedAt: v.CreatedAt, Change: v.Change,
+		StepRecord: tenant.StepRecord{
+			Step: tenant.Step(v.Step), Status: tenant.StepStatus(v.Status), Result: v.Result, Error: value(v.Error),
+			Duration: time.Duration(value(v.DurationMs)) * time.Millisecond,
+		},
+	}
+}
+
+// Progress is how far a tenant's provisioning is.
+type Progress struct {
+	TenantID      uuid.UUID  `json:"tenantId" format:"uuid"`
+	TenantName    string     `json:"tenantName"`
+	OverallStatus string     `json:"overallStatus" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	Logs          []LogEntry `json:"logs" nullable:"false" doc:"The newest attempt, or all, in the order of attempts and steps."`
+	CreatedAt     time.Time  `json:"createdAt"`
+	UpdatedAt     time.Time  `json:"updatedAt"`
+	CompletedAt   *time.Time `json:"completedAt" doc:"When the attempt ended; null while it runs."`
+}
+
+// StepEvent is a change of a step, as the stream of a run tells it.
+type StepEvent struct {
+	Step       string  `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
+	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
+	Attempt    int     `json:"attempt" minimum:"1"`
+	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Of a step that has ended."`
+	Message    string  `json:"message" doc:"Why it failed, or is tried again; for people."`
+}
+
+// NewStepEvent is the form of an event in JSON.
+func NewStepEvent(e provisioning.Event) StepEvent {
+	return StepEvent{
+		Step: string(e.Step), Status: string(e.Status), Attempt: e.Attempt, Message: e.Message,
+		DurationMs: float64(e.Duration.Microseconds()) / 1000,
+	}
+}
+
+// Event gives the event of a tenant back.
+func (v StepEvent) Event(t tenant.Tenant) provisioning.Event {
+	return provisioning.Event{
+		Tenant: t, Attempt: v.Attempt, Step: tenant.Step(v.Step), Status: tenant.StepStatus(v.Status), Message: v.Message,
+		Duration: time.Duration(v.DurationMs * float64(time.Millisecond)),
+	}
+}
+
+// OutcomeEvent is the last event of a run that succeeded.
+type OutcomeEvent struct {
+	Tenant    Tenant   `json:"tenant"`
+	Continued bool     `json:"continued" doc:"A tenant that had been begun earlier was taken further."`
+	Adopted   bool     `json:"adopted" doc:"A live tenant with the same managedBy and inputs was taken over."`
+	Warnings  []string `json:"warnings" nullable:"false"`
+}
+
+// NewOutcomeEvent is the form of an outcome in JSON.
+func NewOutcomeEvent(o provisioning.Outcome) OutcomeEvent {
+	return OutcomeEvent{Tenant: NewTenant(o.Tenant), Continued: o.Continued, Adopted: o.Adopted, Warnings: List(o.Warnings)}
+}
+
+// Outcome gives the outcome back.
+func (v OutcomeEvent) Outcome() provisioning.Outcome {
+	o := provisioning.Outcome{Tenant: v.Tenant.Tenant(), Continued: v.Continued, Adopted: v.Adopted}
+	if len(v.Warnings) > 0 {
+		o.Warnings = v.Warnings
+	}
+	return o
+}

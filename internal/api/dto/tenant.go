@@ -1,0 +1,85 @@
+package dto
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// TenantSummary is a tenant in a list.
+type TenantSummary struct {
+	ID         uuid.UUID `json:"id" format:"uuid" doc:"Identifies the tenant for good."`
+	Name       string    `json:"name" example:"St. Mary's Clinic"`
+	Status     string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	AdminEmail string    `json:"adminEmail" example:"ada@st-marys.example"`
+	CreatedAt  time.Time `json:"createdAt"`
+}
+
+// NewTenantSummary is the summary of a tenant.
+func NewTenantSummary(t tenant.Tenant) TenantSummary {
+	return TenantSummary{ID: t.ID, Name: t.Name, Status: string(t.Status), AdminEmail: t.AdminEmail, CreatedAt: t.CreatedAt.UTC()}
+}
+
+// Tenant is a tenant.
+type Tenant struct {
+	ID                 uuid.UUID         `json:"id" format:"uuid" doc:"Identifies the tenant for good."`
+	Name               string            `json:"name" example:"St. Mary's Clinic"`
+	SchemaName         string            `json:"schemaName" doc:"The PostgreSQL schema with the tenant's data." example:"st_mary_s_clinic_1767225600000"`
+	DatabaseRole       string            `json:"databaseRole" doc:"The PostgreSQL role that reaches this schema and nothing else."`
+	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	AdminEmail         string            `json:"adminEmail" example:"ada@st-marys.example"`
+	AdminFirstName     string            `json:"adminFirstName" example:"Ada"`
+	AdminLastName      string            `json:"adminLastName" example:"Lovelace"`
+	SorobanContractID  *string           `json:"sorobanContractId" doc:"The tenant's contract on the Stellar network; null until it is deployed and verified."`
+	ProvisioningError  *string           `json:"provisioningError" doc:"Why the last attempt failed, for people."`
+	ExternalID         *string           `json:"externalId" doc:"The caller's own key."`
+	ManagedBy          *string           `json:"managedBy" doc:"Who manages the tenant."`
+	Metadata           map[string]string `json:"metadata" nullable:"false"`
+	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED"`
+	Attempt            int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
+	Version            int64             `json:"version" minimum:"1" doc:"Grows with each change; the ETag."`
+	CreatedAt          time.Time         `json:"createdAt"`
+	UpdatedAt          time.Time         `json:"updatedAt"`
+	ActivatedAt        *time.Time        `json:"activatedAt" doc:"When it first went live."`
+	ArchivedAt         *time.Time        `json:"archivedAt"`
+	PurgedAt           *time.Time        `json:"purgedAt" doc:"When its schema and role were dropped."`
+	Queued             bool              `json:"queued" doc:"A job is to provision it, or does."`
+}
+
+// NewTenant is the form of a tenant in JSON.
+func NewTenant(t tenant.Tenant) Tenant {
+	v := Tenant{
+		ID: t.ID, Name: t.Name, SchemaName: t.SchemaName, DatabaseRole: t.DatabaseRole, Status: string(t.Status),
+		AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName, AdminLastName: t.AdminLastName,
+		SorobanContractID: Text(t.ContractID), ProvisioningError: Text(t.ProvisioningError),
+		ExternalID: Text(t.ExternalID), ManagedBy: Text(t.ManagedBy), Metadata: t.Metadata,
+		WelcomeEmailStatus: string(t.WelcomeEmail), Attempt: t.Attempt, Version: t.Version,
+		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
+		ActivatedAt: Time(t.ActivatedAt), ArchivedAt: Time(t.ArchivedAt), PurgedAt: Time(t.PurgedAt),
+		Queued: t.Queued,
+	}
+	if v.Metadata == nil {
+		v.Metadata = map[string]string{}
+	}
+	return v
+}
+
+// Tenant gives the tenant back.
+func (v Tenant) Tenant() tenant.Tenant {
+	t := tenant.Tenant{
+		ID: v.ID, Name: v.Name, SchemaName: v.SchemaName, DatabaseRole: v.DatabaseRole, Status: tenant.Status(v.Status),
+		AdminEmail: v.AdminEmail, AdminFirstName: v.AdminFirstName, AdminLastName: v.AdminLastName,
+		ContractID: value(v.SorobanContractID), ProvisioningError: value(v.ProvisioningError),
+		ExternalID: value(v.ExternalID), ManagedBy: value(v.ManagedBy),
+		WelcomeEmail: tenant.WelcomeEmailStatus(v.WelcomeEmailStatus), Attempt: v.Attempt, Version: v.Version,
+		CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+		ActivatedAt: utc(v.ActivatedAt), ArchivedAt: utc(v.ArchivedAt), PurgedAt: utc(v.PurgedAt),
+		Queued: v.Queued,
+	}
+	if len(v.Metadata) > 0 {
+		t.Metadata = v.Metadata
+	}
+	return t
+}

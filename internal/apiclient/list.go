@@ -1,0 +1,74 @@
+package apiclient
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"strconv"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// tenantPage is a page of the list, in its full view.
+type tenantPage struct {
+	Total      int64        `json:"total"`
+	Tenants    []dto.Tenant `json:"tenants"`
+	NextCursor string       `json:"nextCursor"`
+}
+
+// List gives a page of tenants, newest first. KindInvalid for a query that cannot be.
+func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
+	query := map[string]string{"view": "full"}
+	set := func(name, value string) {
+		if value != "" {
+			query[name] = value
+		}
+	}
+	set("status", string(q.Status))
+	set("q", q.Text)
+	if q.Limit != 0 {
+		set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.After != nil {
+		set("cursor", dto.TenantCursor(dto.TenantList(string(q.Status), q.Text, "", ""), *q.After))
+	}
+	var found tenantPage
+	if err := c.call(ctx, request{op: "list tenants", method: http.MethodGet, path: tenantsPath, query: query}, &found); err != nil {
+		return tenant.Page{}, err
+	}
+	page := tenant.Page{Total: found.Total, Tenants: make([]tenant.Tenant, len(found.Tenants))}
+	for i, t := range found.Tenants {
+		page.Tenants[i] = t.Tenant()
+	}
+	if n := len(page.Tenants); n > 0 && found.NextCursor != "" {
+		page.Next = &tenant.Position{CreatedAt: page.Tenants[n-1].CreatedAt, ID: page.Tenants[n-1].ID}
+	}
+	return page, nil
+}
+
+// All goes through all tenants of a query, newest first, page by page; q.Limit is
+// the size of a page. An error ends it.
+func (c *Client) All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error] {
+	if q.Limit == 0 {
+		q.Limit = tenant.MaxPage
+	}
+	return func(yield func(tenant.Tenant, error) bool) {
+		for {
+			page, err := c.List(ctx, q)
+			if err != nil {
+				yield(tenant.Tenant{}, err)
+				return
+			}
+			for _, t := range page.Tenants {
+				if !yield(t, nil) {
+					return
+				}
+			}
+			if page.Next == nil {
+				return
+			}
+			q.After = page.Next
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package apiclient
+
+import (
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// createRequest is what a caller says about a tenant, as the API reads it.
+type createRequest struct {
+	Name           string            `json:"name"`
+	AdminEmail     string            `json:"adminEmail"`
+	AdminFirstName string            `json:"adminFirstName"`
+	AdminLastName  string            `json:"adminLastName"`
+	AdminPassword  string            `json:"adminPassword,omitempty"`
+	ExternalID     string            `json:"externalId,omitempty"`
+	ManagedBy      string            `json:"managedBy,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+}
+
+func newCreateRequest(in tenant.Inputs) createRequest {
+	return createRequest{
+		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
+		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
+	}
+}
+
+// updateRequest is an update of everything that can be changed.
+type updateRequest struct {
+	Name           string            `json:"name"`
+	AdminEmail     string            `json:"adminEmail"`
+	AdminFirstName string            `json:"adminFirstName"`
+	AdminLastName  string            `json:"adminLastName"`
+	AdminPassword  string            `json:"adminPassword,omitempty"`
+	ExternalID     string            `json:"externalId"` // An empty one takes it away.
+	ManagedBy      string            `json:"managedBy"`
+	Metadata       map[string]string `json:"metadata"` // Never null: an empty one empties it.
+}
+
+func newUpdateRequest(in tenant.Inputs) updateRequest {
+	c := updateRequest{
+		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
+		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
+	}
+	if c.Metadata == nil {
+		c.Metadata = map[string]string{}
+	}
+	return c
+}
+
+// purge asks for an archived tenant's data to be deleted.
+type purge struct {
+	Confirm     string `json:"confirm"`
+	RetentionMs int64  `json:"retentionMs"`
+}
+
+// ceil is a duration in units, rounded up: what is to last so long lasts no shorter.
+func ceil(d, unit time.Duration) int64 {
+	n := int64(d / unit)
+	if d%unit > 0 {
+		n++
+	}
+	return max(n, 0)
+}

@@ -1,0 +1,226 @@
+package provider
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/list"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/jackc/pgx/v5"
+	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// TestList_FewQueries counts what a list of whole tenants costs in both modes.
+func TestList_FewQueries(t *testing.T) {
+	t.Parallel()
+	const tenants, pages = 1000, 10
+	database := pgtest.Database(t)
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at)
+		SELECT gen_random_uuid(), 'Clinic ' || n, 'clinic ' || n, 'clinic_' || n, 'ACTIVE', 'a@b.example', 'A', 'B', repeat('C', 56), now() FROM generate_series(1, $1) n`, tenants); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("Database", func(t *testing.T) {
+		t.Parallel()
+		w := newCountingProxy(t, database)
+		close(w.release)
+		p := startProvider(t, databaseSettings(w.url))
+		var looks atomic.Int64
+		care := p.backend.contractChecker()
+		care.breaker = provisioning.CircuitBreaker{}
+		care.batcher.fetch = func(_ context.Context, all []tenant.Tenant) ([]contracts.Snapshot, error) {
+			looks.Add(1)
+			states := make([]contracts.Snapshot, len(all))
+			for i := range states {
+				states[i].State = contracts.StateLive
+			}
+			return states, nil
+		}
+		p.list(1, 1, "")
+		before := w.snapshot().statements
+		looks.Store(0)
+		p.list(tenants, tenants, "LIVE")
+		// A page is one statement, its total another, and what the database has of it a third.
+		if n := w.snapshot().statements - before; n > 3*pages {
+			t.Errorf("%d statements", n)
+		}
+		if n := looks.Load(); n > 2*pages { // The first of a page goes out alone.
+			t.Errorf("%d looks at contracts", n)
+		}
+	})
+	t.Run("API", func(t *testing.T) {
+		t.Parallel()
+		url, token, requests := serveTenants(t, database)
+		p := startProvider(t, map[string]string{"TENANT_API_URL": url, "TENANT_API_TOKEN": token})
+		p.list(1, 1, "")
+		requests.Store(0)
+		p.list(tenants, tenants, "")
+		if n := requests.Load(); n > 2*pages {
+			t.Errorf("%d requests", n)
+		}
+		requests.Store(0)
+		p.list(150, 150, "")
+		if n := requests.Load(); n != 4 {
+			t.Errorf("%d requests for two pages", n)
+		}
+	})
+	t.Run("ATimeLimitIsThatOfAPage", func(t *testing.T) {
+		t.Parallel()
+		p := startProvider(t, databaseSettings(database))
+		counted := &pagedTenants{tenantService: p.backend.service, t: t}
+		p.backend.service = counted
+		p.list(250, 250, "")
+		if counted.lists != 3 || counted.inspections != 3 {
+			t.Errorf("%d pages, %d inspections", counted.lists, counted.inspections)
+		}
+	})
+}
+
+// pagedTenants checks that each page is read under a time limit of its own.
+type pagedTenants struct {
+	tenantService
+	t                  *testing.T
+	lists, inspections int
+	page               context.Context
+}
+
+func (p *pagedTenants) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
+	p.lists++
+	if p.page != nil && p.page.Err() == nil {
+		p.t.Error("the time limit of the page before still runs")
+	}
+	if _, limited := ctx.Deadline(); !limited || q.Limit != tenant.MaxPage {
+		p.t.Errorf("%+v, limited: %t", q, limited)
+	}
+	p.page = ctx
+	return p.tenantService.List(ctx, q)
+}
+
+func (p *pagedTenants) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+	p.inspections++
+	if deadline, limited := ctx.Deadline(); !limited || len(ids) > provisioning.MaxInspect {
+		p.t.Errorf("%d ids until %v", len(ids), deadline)
+	}
+	return p.tenantService.Inspect(ctx, ids)
+}
+
+// ListResources shows the framework the lists of the provider inside.
+func (p *startedProvider) ListResources(ctx context.Context) []func() list.ListResource {
+	lists, ok := p.Provider.(provider.ProviderWithListResources)
+	if !ok {
+		p.t.Fatal("the provider has no lists")
+	}
+	return lists.ListResources(ctx)
+}
+
+func databaseSettings(url string) map[string]string {
+	return map[string]string{
+		"DATABASE_URL": url, "MAIL_HOST": "127.0.0.1", "MAIL_FROM": "a@b.example", "APP_URL": "https://app.platform.example",
+		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_NETWORK_PASSPHRASE": "none",
+		"SOROBAN_CONTRACT_DEPLOYER_SECRET": keypair.MustRandom().Seed(),
+	}
+}
+
+// list lists whole tenants, and checks how many there are and where their contracts stand.
+func (p *startedProvider) list(limit int64, want int, contracts string) {
+	p.t.Helper()
+	lists, ok := p.server.(tfprotov6.ProviderServerWithListResource) //nolint:staticcheck // it has no other name yet
+	if !ok {
+		p.t.Fatal("the server knows no lists")
+	}
+	schemas, err := p.server.GetProviderSchema(p.t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	stream, err := lists.ListResource(p.t.Context(), &tfprotov6.ListResourceRequest{
+		TypeName: "healthcare_tenant", Config: object(p.t, schemas.ListResourceSchemas["healthcare_tenant"], nil), Limit: limit, IncludeResource: true,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for r := range stream.Results {
+		if len(r.Diagnostics) > 0 {
+			p.t.Fatalf("%+v", r.Diagnostics[0])
+		}
+		whole, err := r.Resource.Unmarshal(p.schema.ValueType())
+		var (
+			fields         map[string]tftypes.Value
+			id, name, life string
+		)
+		if err != nil || whole.As(&fields) != nil || fields["id"].As(&id) != nil || fields["name"].As(&name) != nil || name != r.DisplayName {
+			p.t.Fatalf("%v, %v", whole, err)
+		}
+		if contracts != "" && (fields["soroban_contract_state"].As(&life) != nil || life != contracts) {
+			p.t.Fatalf("%s: the contract is %s", name, life)
+		}
+		seen[id] = true
+	}
+	if len(seen) != want {
+		p.t.Errorf("%d tenants", len(seen))
+	}
+}
+
+// serveTenants is a tenant-api for a database. It counts its requests.
+func serveTenants(t *testing.T, database string) (url, token string, requests *atomic.Int64) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	db, err := postgres.Open(ctx, postgres.Options{URL: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	jobs, err := queue.Open(ctx, queue.Options{URL: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(jobs.Close)
+	pipeline, err := provisioning.NewPipeline(db, struct{ provisioning.ContractDeployer }{}, struct{ provisioning.Mailer }{}, provisioning.PipelineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := provisioning.NewService(db, pipeline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: postgres.NewNotifier(db), Keys: db.APIKeys(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(handler.Close)
+	key, secret, err := access.NewKey("list", []access.Scope{access.ScopeRead}, 0, time.Now())
+	if err == nil {
+		err = db.APIKeys().Create(ctx, key)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests = &atomic.Int64{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, secret.Reveal(), requests
+}

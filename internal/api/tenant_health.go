@@ -9,7 +9,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // registerTenantHealthRoutes are the calls that look at what tenants have in the database.
@@ -90,5 +89,3 @@ func (s *Server) reconcileContract(ctx context.Context, in *ByID) (*bodyOutput[r
 	}
 	return newBodyOutput(reconciledContractView{"renewed", "The contract of tenant " + id.String() + " is as it should be"}), nil
 }
-
-var _ provisioning.Inspector = (*provisioning.Service)(nil)

@@ -8,17 +8,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // OpenCredential makes a login for a tenant's schema that is good for ttl, to the
-// second, or for provisioning.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
-func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (provisioning.Credential, error) {
+// second, or for credentials.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
+func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
 	const op = "open login"
 	body, err := ttlBody(op, ttl)
 	if err != nil {
-		return provisioning.Credential{}, err
+		return credentials.Credential{}, err
 	}
 	var v dto.Credential
 	err = c.call(ctx, request{op: op, method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment), body: body}, &v)
@@ -54,7 +54,7 @@ func ttlBody(op string, ttl time.Duration) (map[string]int64, error) {
 	if ttl == 0 {
 		return map[string]int64{}, nil
 	}
-	if err := provisioning.CheckCredentialTTL(ttl); err != nil {
+	if err := credentials.CheckCredentialTTL(ttl); err != nil {
 		return nil, &errs.Error{Kind: errs.KindInvalid, Op: op, Fields: []errs.FieldError{{Field: "ttlSeconds", Message: err.Error()}}}
 	}
 	return map[string]int64{"ttlSeconds": ceil(ttl, time.Second)}, nil

@@ -45,7 +45,7 @@ type tenantService interface {
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)

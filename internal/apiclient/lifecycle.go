@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -21,7 +22,7 @@ func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, er
 // Purge deletes what an archived tenant has stored, for good. confirm is its name.
 // It has to have been archived for as long as the retention says, and as the server
 // demands: KindConflict before.
-func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error) {
+func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	var v dto.Certificate
 	err := c.call(ctx, request{
 		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond)},

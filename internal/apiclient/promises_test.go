@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -151,11 +152,11 @@ var promises = []conformanceCase{
 		if !strings.Contains(errs.SafeMessage(err), "its data are kept until") {
 			t.Error(err)
 		}
-		first, err := all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		first, err := all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := all.Purge(t.Context(), id, out.Tenant.Name, tenant.DefaultRetention)
+		again, err := all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
 		if err != nil || again.By != first.By || !again.PurgedAt.Equal(first.PurgedAt) || !again.ArchivedAt.Equal(first.ArchivedAt) || !reflect.DeepEqual(again.Rows, first.Rows) {
 			t.Errorf("%+v, then %+v, %v", first, again, err)
 		}

@@ -15,35 +15,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantService is what resources do with tenants: provisioning.Service in this process,
-// or apiclient.Client through a running tenant-api. Both keep the same promises.
-type tenantService interface {
-	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
-	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
-	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
-	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
-	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (tenant.PurgeCertificate, error)
-	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
-	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
-	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
-	Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error)
-	ReconcileContract(ctx context.Context, id uuid.UUID) error
-	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
-	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (provisioning.Credential, error)
-	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
-	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
-}
-
-var (
-	_ tenantService = (*provisioning.Service)(nil)
-	_ tenantService = (*apiclient.Client)(nil)
-)
-
 // backend gives resources their tenants. It connects to nothing before a resource
 // asks, and then once for all of them.
 type backend struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -94,14 +94,10 @@ func (l *tenantListResource) page(ctx context.Context, req list.ListRequest, que
 		diagnostic{operation: "list"}.add(ctx, &failed, err)
 		return []list.ListResult{{Diagnostics: failed}}, nil
 	}
-	looks := make([]*contractRead, len(found))
-	if req.IncludeResource {
-		looks = l.beginLooks(ctx, found)
-	}
 	results := make([]list.ListResult, 0, len(found))
 	for i := range found {
 		if found[i].Tenant.Status != tenant.StatusArchived { // It may be since the list was read.
-			results = append(results, l.listResult(ctx, req, found[i], looks[i]))
+			results = append(results, l.listResult(ctx, req, found[i]))
 		}
 	}
 	return results, page.Next
@@ -109,7 +105,7 @@ func (l *tenantListResource) page(ctx context.Context, req list.ListRequest, que
 
 // read reads a page and, where tenants are to be shown whole, inspects them all in
 // one query. Without that, the inspections have the tenants alone.
-func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, most int64, whole bool) (tenant.Page, []provisioning.Inspection, error) {
+func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, most int64, whole bool) (tenant.Page, []inspection.Inspection, error) {
 	service, err := l.open(ctx)
 	if err != nil {
 		return tenant.Page{}, nil, err
@@ -120,7 +116,7 @@ func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, m
 	}
 	page.Tenants = slices.DeleteFunc(page.Tenants, func(t tenant.Tenant) bool { return t.Status == tenant.StatusArchived })
 	page.Tenants = page.Tenants[:min(int64(len(page.Tenants)), most)]
-	found, ids := make([]provisioning.Inspection, len(page.Tenants)), make([]uuid.UUID, len(page.Tenants))
+	found, ids := make([]inspection.Inspection, len(page.Tenants)), make([]uuid.UUID, len(page.Tenants))
 	at := make(map[uuid.UUID]int, len(page.Tenants))
 	for i, t := range page.Tenants {
 		found[i].Tenant, ids[i], at[t.ID] = t, t.ID, i
@@ -137,20 +133,8 @@ func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, m
 	return page, found, err
 }
 
-// beginLooks looks at the contracts of tenants that an inspection told nothing of.
-// Looks that are under way together share a call; nil where there is none.
-func (l *tenantListResource) beginLooks(ctx context.Context, found []provisioning.Inspection) []*contractRead {
-	looks := make([]*contractRead, len(found))
-	for i, one := range found {
-		if one.Contract.State == "" {
-			looks[i] = l.startContractRead(ctx, one.Tenant.ID, one.Tenant.ContractID)
-		}
-	}
-	return looks
-}
-
 // listResult is one tenant of the list, as a refresh would show it.
-func (l *tenantListResource) listResult(ctx context.Context, req list.ListRequest, found provisioning.Inspection, look *contractRead) list.ListResult {
+func (l *tenantListResource) listResult(ctx context.Context, req list.ListRequest, found inspection.Inspection) list.ListResult {
 	r := req.NewListResult(ctx)
 	r.DisplayName = found.Tenant.Name
 	r.Diagnostics.Append(r.Identity.Set(ctx, identityModel{ID: types.StringValue(found.Tenant.ID.String())})...)
@@ -158,7 +142,7 @@ func (l *tenantListResource) listResult(ctx context.Context, req list.ListReques
 		return r
 	}
 	model := nullModel()
-	l.setFoundContractState(ctx, &model, found, look)
+	l.setFoundContractState(ctx, &model, found)
 	setFoundDatabaseState(ctx, &model, found)
 	r.Diagnostics.Append(model.fill(ctx, found.Tenant)...)
 	r.Diagnostics.Append(r.Resource.Set(ctx, &model)...)

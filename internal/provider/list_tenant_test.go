@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,8 +20,10 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
@@ -46,27 +49,24 @@ func TestList_FewQueries(t *testing.T) {
 		w := newCountingProxy(t, database)
 		close(w.release)
 		p := startProvider(t, databaseSettings(w.url))
-		var looks atomic.Int64
-		care := p.backend.contractChecker()
-		care.breaker = provisioning.CircuitBreaker{}
-		care.batcher.fetch = func(_ context.Context, all []tenant.Tenant) ([]contracts.Snapshot, error) {
-			looks.Add(1)
-			states := make([]contracts.Snapshot, len(all))
-			for i := range states {
-				states[i].State = contracts.StateLive
-			}
-			return states, nil
+		reader := &countingReader{}
+		inspections, err := inspection.New(inspection.Options{
+			Store: p.backend.local.DB, Tenants: p.backend.local.DB, Contracts: reader, Reconciler: p.backend.local.Contracts,
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
+		p.backend.local.Services.Inspection = inspections
 		p.list(1, 1, "")
 		before := w.snapshot().statements
-		looks.Store(0)
+		reader.reads.Store(0)
 		p.list(tenants, tenants, "LIVE")
 		// A page is one statement, its total another, and what the database has of it a third.
 		if n := w.snapshot().statements - before; n > 3*pages {
 			t.Errorf("%d statements", n)
 		}
-		if n := looks.Load(); n > 2*pages { // The first of a page goes out alone.
-			t.Errorf("%d looks at contracts", n)
+		if n := reader.reads.Load(); n > pages {
+			t.Errorf("%d reads of contracts", n)
 		}
 	})
 	t.Run("API", func(t *testing.T) {
@@ -97,6 +97,20 @@ func TestList_FewQueries(t *testing.T) {
 	})
 }
 
+// countingReader has a live contract for each tenant and counts reads.
+type countingReader struct{ reads atomic.Int64 }
+
+func (r *countingReader) ReadContracts(_ context.Context, all []tenant.Tenant) ([]contracts.Snapshot, error) {
+	r.reads.Add(1)
+	states := make([]contracts.Snapshot, len(all))
+	for i, t := range all {
+		states[i] = contracts.Snapshot{TenantID: t.ID, ContractID: t.ContractID, State: contracts.StateLive}
+	}
+	return states, nil
+}
+
+func (r *countingReader) ContractID(uuid.UUID) (string, error) { return strings.Repeat("C", 56), nil }
+
 // pagedTenants checks that each page is read under a time limit of its own.
 type pagedTenants struct {
 	tenantService
@@ -117,9 +131,9 @@ func (p *pagedTenants) List(ctx context.Context, q tenant.ListQuery) (tenant.Pag
 	return p.tenantService.List(ctx, q)
 }
 
-func (p *pagedTenants) Inspect(ctx context.Context, ids []uuid.UUID) ([]provisioning.Inspection, error) {
+func (p *pagedTenants) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	p.inspections++
-	if deadline, limited := ctx.Deadline(); !limited || len(ids) > provisioning.MaxInspect {
+	if deadline, limited := ctx.Deadline(); !limited || len(ids) > inspection.MaxInspect {
 		p.t.Errorf("%d ids until %v", len(ids), deadline)
 	}
 	return p.tenantService.Inspect(ctx, ids)
@@ -200,7 +214,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := provisioning.NewService(db, pipeline)
+	service, err := app.NewServices(db, pipeline, app.Contracts{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

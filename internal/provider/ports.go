@@ -37,6 +37,7 @@ type tenantLookup interface {
 	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
 	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
+	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
 }

@@ -106,8 +106,8 @@ func startProvider(t *testing.T, environment map[string]string) *startedProvider
 	if _, err := p.backend.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if care := p.backend.contractChecker(); care != nil {
-		care.breaker.Trip() // There is no network, and nobody waits for it.
+	if local := p.backend.local; local != nil {
+		local.NetworkUnavailable() // There is no network, and nothing waits for it.
 	}
 	return p
 }

@@ -247,9 +247,14 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 // Log gives the provisioning log of a tenant's newest attempt, or of all.
 // KindNotFound for an unknown id.
 func (s *Service) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
-	entries, err := s.registry.Log(ctx, id, all)
+	entries, err := s.tenants.Log(ctx, id, all)
 	if err == nil && len(entries) == 0 { // Each tenant has a row from its first moment on.
-		_, err = s.registry.Get(ctx, id)
+		_, err = s.tenants.Get(ctx, id)
 	}
 	return entries, err
+}
+
+// All iterates over all tenants of a query. See tenant.All.
+func (s *Service) All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error] {
+	return tenant.All(ctx, s, q)
 }

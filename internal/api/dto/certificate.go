@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // Caller is who did something.
@@ -44,7 +44,7 @@ type Certificate struct {
 }
 
 // NewCertificate is the form of a certificate in JSON.
-func NewCertificate(c tenant.PurgeCertificate) Certificate {
+func NewCertificate(c provisioning.PurgeCertificate) Certificate {
 	v := Certificate{
 		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: Text(c.ContractID),
 		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: Text(c.AuditHead), By: NewCaller(c.By),
@@ -56,8 +56,8 @@ func NewCertificate(c tenant.PurgeCertificate) Certificate {
 }
 
 // Certificate gives the certificate back.
-func (v Certificate) Certificate() tenant.PurgeCertificate {
-	return tenant.PurgeCertificate{
+func (v Certificate) Certificate() provisioning.PurgeCertificate {
+	return provisioning.PurgeCertificate{
 		TenantID: v.TenantID, Name: v.Name, SchemaName: v.SchemaName, ContractID: value(v.SorobanContractID),
 		ArchivedAt: v.ArchivedAt, PurgedAt: v.PurgedAt, Rows: v.Rows, AuditHead: value(v.AuditHead), By: v.By.Caller(),
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -24,7 +24,7 @@ type Credential struct {
 }
 
 // NewCredential is the form of a login in JSON.
-func NewCredential(c provisioning.Credential) Credential {
+func NewCredential(c credentials.Credential) Credential {
 	return Credential{
 		ID: c.ID, TenantID: c.TenantID, Username: c.Username, Password: c.Password.Reveal(), Host: c.Host, Port: c.Port,
 		Database: c.Database, SchemaName: c.SchemaName, ExpiresAt: c.ExpiresAt.UTC(),
@@ -32,8 +32,8 @@ func NewCredential(c provisioning.Credential) Credential {
 }
 
 // Credential gives the login back.
-func (v Credential) Credential() provisioning.Credential {
-	return provisioning.Credential{
+func (v Credential) Credential() credentials.Credential {
+	return credentials.Credential{
 		ID: v.ID, TenantID: v.TenantID, Username: v.Username, Password: tenant.Password(v.Password), Host: v.Host, Port: v.Port,
 		Database: v.Database, SchemaName: v.SchemaName, ExpiresAt: v.ExpiresAt,
 	}

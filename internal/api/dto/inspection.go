@@ -2,7 +2,7 @@ package dto
 
 import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
 // Inspection is a tenant with what the database and the ledger have of it.
@@ -26,7 +26,7 @@ type Inspection struct {
 }
 
 // NewInspection is the form of an inspection in JSON.
-func NewInspection(i provisioning.Inspection) Inspection {
+func NewInspection(i inspection.Inspection) Inspection {
 	v := Inspection{Tenant: NewTenant(i.Tenant), DatabaseState: Text(i.Database), DatabaseFaults: List(i.DatabaseDrift)}
 	if c := i.Contract; c.State != "" {
 		ledger, until := int64(c.Ledger), int64(c.LiveUntil)
@@ -41,8 +41,8 @@ func NewInspection(i provisioning.Inspection) Inspection {
 }
 
 // Inspection gives the inspection back.
-func (v Inspection) Inspection() provisioning.Inspection {
-	i := provisioning.Inspection{Tenant: v.Tenant.Tenant(), Database: provisioning.DatabaseState(value(v.DatabaseState))}
+func (v Inspection) Inspection() inspection.Inspection {
+	i := inspection.Inspection{Tenant: v.Tenant.Tenant(), Database: inspection.DatabaseState(value(v.DatabaseState))}
 	if len(v.DatabaseFaults) > 0 {
 		i.DatabaseDrift = v.DatabaseFaults
 	}

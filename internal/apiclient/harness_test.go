@@ -163,15 +163,12 @@ func newTestServer(t *testing.T) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := app.NewServices(w.db, pipeline, app.Contracts{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	keeper, err := contracts.NewReconciler(w.db, ledger{w: w}, contracts.ReconcilerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if service, err = service.WithContracts(ledger{w: w}, keeper); err != nil {
+	service, err := app.NewServices(w.db, pipeline, app.Contracts{Reader: ledger{w: w}, Reconciler: keeper}, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.service = service.WithCancelOnDisconnect()

@@ -61,8 +61,9 @@ func TestList_FewQueries(t *testing.T) {
 		before := w.snapshot().statements
 		looks.Store(0)
 		p.list(tenants, tenants, "LIVE")
-		// A page is one statement, its total another, and what the database has of it a third.
-		if n := w.snapshot().statements - before; n > 3*pages {
+		// A page is one statement, its total another, and what the database has of it a
+		// third. The pool tests a connection that was idle for a second with one more.
+		if n := w.snapshot().statements - before; n > 5*pages {
 			t.Errorf("%d statements", n)
 		}
 		if n := looks.Load(); n > 2*pages { // The first of a page goes out alone.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
 func (a *cli) apikey() *cobra.Command {
@@ -79,23 +80,11 @@ func (a *cli) apikeyList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := make([][]string, 0, len(all))
-			views := make([]map[string]any, 0, len(all))
-			for _, k := range all {
-				scopes := make([]string, len(k.Scopes))
-				for i, s := range k.Scopes {
-					scopes[i] = string(s)
-				}
-				state := "active"
-				switch {
-				case !k.RevokedAt.IsZero():
-					state = "revoked"
-				case !k.ExpiresAt.IsZero() && time.Now().After(k.ExpiresAt):
-					state = "expired"
-				}
-				rows = append(rows, []string{k.Prefix, k.Name, state, strings.Join(scopes, " "), formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.LastUsedAt)})
-				views = append(views, map[string]any{"id": k.ID, "prefix": k.Prefix, "name": k.Name, "state": state, "scopes": scopes,
-					"createdAt": k.CreatedAt, "expiresAt": nullableTime(k.ExpiresAt), "revokedAt": nullableTime(k.RevokedAt), "lastUsedAt": nullableTime(k.LastUsedAt)})
+			rows, views := make([][]string, len(all)), make([]dto.Key, len(all))
+			for i, k := range all {
+				v := dto.NewKey(k, time.Now())
+				views[i] = v
+				rows[i] = []string{k.Prefix, k.Name, v.State, strings.Join(v.Scopes, " "), formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.LastUsedAt)}
 			}
 			if jsonOutput {
 				return printJSON(views)
@@ -107,14 +96,7 @@ func (a *cli) apikeyList() *cobra.Command {
 	return cmd
 }
 
-func nullableTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func (a *cli) apikeyRevoke() *cobra.Command {
+func (a *app) apikeyRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: exactlyOneArg("the prefix, the name or the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
@@ -85,15 +86,11 @@ the deployer's: there is nothing to keep.`,
 
 func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error {
 	if jsonOutput {
-		views := make([]map[string]any, len(all))
+		list := dto.ChannelList{Deployer: c.deployer.Address(), Wanted: c.settings.Channels, Channels: make([]dto.Channel, len(all))}
 		for i, ch := range all {
-			views[i] = map[string]any{
-				"index": ch.Index, "wanted": ch.Index < c.settings.Channels, "address": ch.Address, "state": ch.State(), "outOfUse": ch.DisabledReason, "balanceStroops": ch.Balance,
-				"sequence": strconv.FormatInt(ch.Sequence, 10), "open": ch.Open, "carried": ch.Submitted,
-				"leasedUntil": nullableTime(ch.LeasedUntil), "setAsideUntil": nullableTime(ch.QuarantinedUntil), "checkedAt": nullableTime(ch.CheckedAt),
-			}
+			list.Channels[i] = dto.NewChannel(ch, c.settings.Channels)
 		}
-		return printJSON(map[string]any{"deployer": c.deployer.Address(), "wanted": c.settings.Channels, "channels": views})
+		return printJSON(list)
 	}
 	if len(all) == 0 {
 		c.printNoChannels()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -40,7 +41,7 @@ not the tenant's. "contracts renew" looks at all of them now.`,
 				return err
 			}
 			var rows [][]string
-			views := []map[string]any{}
+			views := []dto.Contract{}
 			for after := uuid.Nil; ; {
 				page, err := db.ListContracts(cmd.Context(), after, contractPageSize)
 				if err != nil {
@@ -54,7 +55,7 @@ not the tenant's. "contracts renew" looks at all of them now.`,
 					if failed && item.Record.LastError == "" {
 						continue
 					}
-					rows, views = append(rows, contractRow(item)), append(views, contractView(item))
+					rows, views = append(rows, contractRow(item)), append(views, dto.NewContract(item))
 				}
 			}
 			if jsonOutput {
@@ -99,20 +100,7 @@ func orDash(s string) string {
 	return s
 }
 
-func contractView(item contracts.WorkItem) map[string]any {
-	rec := item.Record
-	view := map[string]any{
-		"tenantId": item.Tenant.ID, "tenantName": item.Tenant.Name, "contractId": item.Tenant.ContractID, "life": rec.State, "liveUntilLedger": rec.LiveUntil,
-		"ledger": rec.Ledger, "wasmHash": rec.WasmHash, "saysArchived": rec.TenantArchived, "checkedAt": nullableTime(rec.CheckedAt), "dueAt": nullableTime(rec.DueAt),
-		"undone": rec.LastError, "tries": rec.ConsecutiveFailures, "upgradeTo": rec.UpgradeTo, "anchor": nil,
-	}
-	if rec.Anchor.Seq > 0 {
-		view["anchor"] = map[string]any{"seq": rec.Anchor.Seq, "root": fmt.Sprintf("%x", rec.Anchor.Root), "ledger": rec.Anchor.Ledger}
-	}
-	return view
-}
-
-func (a *cli) contractsShow() *cobra.Command {
+func (a *app) contractsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant's contract as the ledger has it now, and what it has cost", Args: exactlyOneArg("a tenant's id, or name:NAME"),
@@ -135,13 +123,7 @@ func (a *cli) contractsShow() *cobra.Command {
 				return err
 			}
 			if jsonOutput {
-				view := contractView(contracts.WorkItem{Tenant: t, Record: contracts.Record{Snapshot: snapshots[0]}})
-				for _, field := range []string{"checkedAt", "dueAt", "undone", "tries", "upgradeTo"} {
-					delete(view, field) // What the registry knows, and "contracts list" tells.
-				}
-				view["fault"], view["outdated"] = snapshots[0].Mismatch, snapshots[0].Outdated
-				view["costStroops"], view["transactions"] = stroops, transactions
-				return printJSON(view)
+				return printJSON(dto.NewContractNow(t, snapshots[0], stroops, transactions))
 			}
 			return printContract(t, snapshots[0], stroops, transactions)
 		},

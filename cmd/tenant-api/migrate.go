@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
 func (a *cli) migrate() *cobra.Command {
@@ -33,8 +35,9 @@ see tenant-api tenants migrate.`,
 	}
 }
 
-func (a *cli) migrateStatus() *cobra.Command {
-	return &cobra.Command{
+func (a *app) migrateStatus() *cobra.Command {
+	var printed bool
+	cmd := &cobra.Command{
 		Use: "status", Short: "Tell which versions the tables are at", Args: noArgs,
 		Long: fmt.Sprintf("Tells which versions the tables are at. The exit code is %d when something is not at this\nprogram's version.", exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,29 +50,41 @@ func (a *cli) migrateStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := [][]string{versionRow("registry", v.registry, v.registryNewest), versionRow("queue", v.queue, v.queueNewest)}
-			pending := 0
+			status := dto.MigrationStatus{Registry: dto.Version{Version: v.registry, Newest: v.registryNewest}, Queue: dto.Version{Version: v.queue, Newest: v.queueNewest}}
 			if v.registry == v.registryNewest {
 				tenantVersions, err := t.db.TenantVersions(cmd.Context())
 				if err != nil {
 					return err
 				}
-				pending = tenantVersions.Pending
-				state := "up to date"
-				if pending > 0 {
-					state = fmt.Sprintf("%d to migrate: tenant-api tenants migrate", pending)
-				}
-				rows = append(rows, []string{"tenant schemas", "", strconv.Itoa(tenantVersions.Version), state})
+				status.TenantSchemas = &dto.FleetVersion{Newest: tenantVersions.Version, Pending: tenantVersions.Pending}
 			}
-			if err := printTable([]string{"TABLES", "VERSION", "NEWEST", "STATE"}, rows); err != nil {
+			show := printStatus
+			if printed {
+				show = func(s dto.MigrationStatus) error { return printJSON(s) }
+			}
+			if err := show(status); err != nil {
 				return err
 			}
-			if !v.upToDate() || pending > 0 {
+			if !v.upToDate() || status.TenantSchemas != nil && status.TenantSchemas.Pending > 0 {
 				return exitError{exitFindings}
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	return cmd
+}
+
+func printStatus(s dto.MigrationStatus) error {
+	rows := [][]string{versionRow("registry", s.Registry.Version, s.Registry.Newest), versionRow("queue", s.Queue.Version, s.Queue.Newest)}
+	if fleet := s.TenantSchemas; fleet != nil {
+		state := "up to date"
+		if fleet.Pending > 0 {
+			state = fmt.Sprintf("%d to migrate: tenant-api tenants migrate", fleet.Pending)
+		}
+		rows = append(rows, []string{"tenant schemas", "", strconv.Itoa(fleet.Newest), state})
+	}
+	return printTable([]string{"TABLES", "VERSION", "NEWEST", "STATE"}, rows)
 }
 
 func versionRow(name string, version, newest int64) []string {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -48,11 +49,11 @@ func (a *cli) tenantsList() *cobra.Command {
 				return err
 			}
 			if jsonOutput {
-				views := make([]map[string]any, len(all))
+				page := dto.TenantPage{Total: total, Tenants: make([]dto.Tenant, len(all))}
 				for i, t := range all {
-					views[i] = tenantView(t)
+					page.Tenants[i] = dto.NewTenant(t)
 				}
-				return printJSON(map[string]any{"total": total, "tenants": views})
+				return printJSON(page)
 			}
 			rows := make([][]string, len(all))
 			for i, t := range all {
@@ -91,17 +92,6 @@ func listTenants(cmd *cobra.Command, db *postgres.DB, q tenant.ListQuery, limit 
 	}
 }
 
-func tenantView(t tenant.Tenant) map[string]any {
-	return map[string]any{
-		"id": t.ID, "name": t.Name, "status": t.Status, "schemaName": t.SchemaName, "databaseRole": t.DatabaseRole,
-		"adminEmail": t.AdminEmail, "adminFirstName": t.AdminFirstName, "adminLastName": t.AdminLastName,
-		"sorobanContractId": t.ContractID, "provisioningError": t.ProvisioningError, "externalId": t.ExternalID,
-		"managedBy": t.ManagedBy, "metadata": t.Metadata, "welcomeEmailStatus": t.WelcomeEmail, "attempt": t.Attempt,
-		"createdAt": t.CreatedAt, "updatedAt": t.UpdatedAt, "activatedAt": nullableTime(t.ActivatedAt),
-		"archivedAt": nullableTime(t.ArchivedAt), "purgedAt": nullableTime(t.PurgedAt),
-	}
-}
-
 // openTenant opens the registry, which the caller closes, and finds a tenant there.
 func (a *cli) openTenant(cmd *cobra.Command, arg string) (*postgres.DB, tenant.Tenant, error) {
 	db, err := a.registry(cmd.Context())
@@ -131,9 +121,7 @@ func (a *cli) tenantsShow() *cobra.Command {
 				return err
 			}
 			if jsonOutput {
-				view := tenantView(t)
-				view["log"] = entries
-				return printJSON(view)
+				return printJSON(dto.TenantWithLog{Tenant: dto.NewTenant(t), Logs: dto.NewLog(entries)})
 			}
 			return printTenant(t, entries)
 		},
@@ -207,7 +195,7 @@ that this one is meant.`,
 			if err != nil {
 				return err
 			}
-			return printJSON(certificate)
+			return printJSON(dto.NewCertificate(certificate))
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")

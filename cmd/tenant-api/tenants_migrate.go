@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
@@ -14,6 +15,7 @@ func (a *cli) tenantsMigrate() *cobra.Command {
 	var (
 		o         postgres.TenantMigrationOptions
 		tenantArg string
+		printed   bool
 	)
 	cmd := &cobra.Command{
 		Use: "migrate [--tenant TENANT]", Short: "Bring the schemas of tenants to the newest version", Args: noArgs,
@@ -48,10 +50,8 @@ places at once.`,
 			report, err := db.MigrateTenants(cmd.Context(), o)
 			progress.clear()
 			if err == nil || report.Migrated > 0 || len(report.Failed) > 0 {
-				if o.DryRun {
-					fmt.Printf("Version %d: %d tenants to migrate; nothing was changed.\n", report.Version, report.Pending)
-				} else {
-					fmt.Printf("Version %d: %d of %d tenants migrated, %d failed.\n", report.Version, report.Migrated, report.Pending, len(report.Failed))
+				if failed := printFleet(report, o.DryRun, printed); err == nil {
+					err = failed
 				}
 			}
 			return err
@@ -61,5 +61,20 @@ places at once.`,
 	cmd.Flags().IntVar(&o.Canary, "canary", postgres.DefaultCanary, "how many tenants go first, one by one; -1 for none")
 	cmd.Flags().IntVar(&o.Concurrency, "concurrency", postgres.DefaultMigrationConcurrency, "how many tenants are at it at once after that")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count and change nothing")
+	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
+}
+
+// printFleet prints what a migration did, as JSON or for people.
+func printFleet(r postgres.TenantMigrationReport, dry, printed bool) error {
+	if printed {
+		return printJSON(dto.FleetMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
+	}
+	var err error
+	if dry {
+		_, err = fmt.Printf("Version %d: %d tenants to migrate; nothing was changed.\n", r.Version, r.Pending)
+	} else {
+		_, err = fmt.Printf("Version %d: %d of %d tenants migrated, %d failed.\n", r.Version, r.Migrated, r.Pending, len(r.Failed))
+	}
+	return err
 }

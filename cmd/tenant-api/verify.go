@@ -9,13 +9,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-func (a *cli) tenantsVerify() *cobra.Command {
-	var offline, onchain bool
+func (a *app) tenantsVerify() *cobra.Command {
+	var offline, onchain, printed bool
 	cmd := &cobra.Command{
 		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, role grants and contracts", Args: cobra.MaximumNArgs(1),
 		Long: fmt.Sprintf(`Checks one tenant, or all of them and the platform: the hash chains of the audit
@@ -36,6 +37,7 @@ anchor" covers it from now on.`, exitFindings),
 				return err
 			}
 			defer v.registry.Close()
+			v.printed = printed
 			if len(args) == 1 {
 				t, err := findTenant(cmd, v.registry.DB, args[0])
 				if err != nil {
@@ -54,6 +56,7 @@ anchor" covers it from now on.`, exitFindings),
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "do not look at the ledger; the database's settings are enough then")
 	cmd.Flags().BoolVar(&onchain, "onchain", false, "look at contracts and anchors on the ledger, which is the default")
+	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
 }
 
@@ -70,7 +73,9 @@ type verifyCommand struct {
 	*verification.Verifier
 	registry                        *anchorCounter
 	offline                         bool
+	printed                         bool // As JSON, at the end.
 	tenants, findings, failedChecks int
+	report                          dto.Verification
 }
 
 // anchorCounter counts the anchors that were compared.
@@ -115,15 +120,28 @@ func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Findin
 	}
 	for _, f := range findings {
 		v.findings++
+		if v.printed {
+			v.report.Findings = append(v.report.Findings, dto.Finding{TenantID: dto.ID(id), Subject: string(f.Subject), Message: f.Message})
+			continue
+		}
 		fmt.Printf("%s: %s: %s\n", subject, f.Subject, singleLine(f.Message))
 	}
 	if err != nil {
 		v.failedChecks++
+		v.report.Unchecked = append(v.report.Unchecked, dto.Unchecked{TenantID: dto.ID(id), Error: userMessage(err)})
 		fmt.Fprintf(os.Stderr, "%s: could not be checked: %s\n", subject, userMessage(err))
 	}
 }
 
-func (v *verifyCommand) finish() error {
+func (v *verification) finish() error {
+	if v.printed {
+		r := v.report
+		r.Tenants, r.AnchorsCompared, r.Offline = v.tenants-v.failedChecks, v.registry.compared, v.offline
+		r.Findings, r.Unchecked = dto.List(r.Findings), dto.List(r.Unchecked)
+		if err := printJSON(r); err != nil {
+			return err
+		}
+	}
 	ledger := fmt.Sprintf("%d audit chains held against their anchors on the ledger", v.registry.compared)
 	if v.offline {
 		ledger = "the ledger was not looked at"

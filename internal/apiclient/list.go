@@ -10,13 +10,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantPage is a page of the list, in its full view.
-type tenantPage struct {
-	Total      int64        `json:"total"`
-	Tenants    []dto.Tenant `json:"tenants"`
-	NextCursor string       `json:"nextCursor"`
-}
-
 // List gives a page of tenants, newest first. KindInvalid for a query that cannot be.
 func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	query := map[string]string{"view": "full"}
@@ -33,7 +26,7 @@ func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, err
 	if q.After != nil {
 		set("cursor", dto.TenantCursor(dto.TenantList(string(q.Status), q.Text, "", ""), *q.After))
 	}
-	var found tenantPage
+	var found dto.TenantPage
 	if err := c.call(ctx, request{op: "list tenants", method: http.MethodGet, path: tenantsPath, query: query}, &found); err != nil {
 		return tenant.Page{}, err
 	}

@@ -34,7 +34,7 @@ func (c *Client) FindByExternalID(ctx context.Context, externalID string) (tenan
 // for such values; no tenant has one.
 func (c *Client) findOne(ctx context.Context, field, value, notFound string, rule func(string) error) (tenant.Tenant, error) {
 	const op = "find tenant"
-	var found tenantPage
+	var found dto.TenantPage
 	if rule(value) == nil {
 		r := request{op: op, method: http.MethodGet, path: tenantsPath, query: map[string]string{field: value, "view": "full"}}
 		if err := c.call(ctx, r, &found); err != nil {

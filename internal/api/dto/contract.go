@@ -2,8 +2,12 @@ package dto
 
 import (
 	"encoding/hex"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // Anchor is an event of an audit chain, as a contract keeps it.
@@ -28,4 +32,59 @@ func (v Anchor) Anchor() (a contracts.Anchor) {
 		copy(a.Root[:], root)
 	}
 	return a
+}
+
+// ContractFacts are what a look at a tenant's contract tells; null is not known.
+type ContractFacts struct {
+	TenantID          uuid.UUID `json:"tenantId"`
+	TenantName        string    `json:"tenantName"`
+	SorobanContractID *string   `json:"sorobanContractId"`
+	Life              *string   `json:"life"`
+	LiveUntilLedger   *int64    `json:"liveUntilLedger"` // 0: its time to live is over.
+	Ledger            *int64    `json:"ledger"`          // Of the look.
+	WasmHash          *string   `json:"wasmHash"`
+	SaysArchived      *bool     `json:"saysArchived"`
+	Anchor            *Anchor   `json:"anchor"` // Null: none.
+}
+
+func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
+	v := ContractFacts{TenantID: t.ID, TenantName: t.Name, SorobanContractID: Text(t.ContractID), WasmHash: Text(s.WasmHash), Anchor: NewAnchor(s.Anchor)}
+	if s.State != "" {
+		ledger, until := int64(s.Ledger), int64(s.LiveUntil)
+		v.Life, v.Ledger, v.LiveUntilLedger, v.SaysArchived = Text(s.State), &ledger, &until, &s.TenantArchived
+	}
+	return v
+}
+
+// Contract is a contract as the registry knows it.
+type Contract struct {
+	ContractFacts
+	CheckedAt *time.Time `json:"checkedAt"`
+	DueAt     *time.Time `json:"dueAt"`
+	Undone    *string    `json:"undone"`
+	Tries     int        `json:"tries"`
+	UpgradeTo *string    `json:"upgradeTo"`
+}
+
+// NewContract is the form of a contract in JSON.
+func NewContract(d contracts.WorkItem) Contract {
+	k := d.Record
+	return Contract{
+		ContractFacts: newContractFacts(d.Tenant, k.Snapshot), CheckedAt: Time(k.CheckedAt), DueAt: Time(k.DueAt),
+		Undone: Text(k.LastError), Tries: k.ConsecutiveFailures, UpgradeTo: Text(k.UpgradeTo),
+	}
+}
+
+// ContractNow is a contract as the ledger has it, and what it has cost.
+type ContractNow struct {
+	ContractFacts
+	Fault        *string `json:"fault"`
+	Outdated     bool    `json:"outdated"`
+	CostStroops  int64   `json:"costStroops"`
+	Transactions int64   `json:"transactions"`
+}
+
+// NewContractNow is the form of a look at a contract in JSON.
+func NewContractNow(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) ContractNow {
+	return ContractNow{ContractFacts: newContractFacts(t, s), Fault: Text(s.Mismatch), Outdated: s.Outdated, CostStroops: stroops, Transactions: transactions}
 }

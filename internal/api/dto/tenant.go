@@ -83,3 +83,10 @@ func (v Tenant) Tenant() tenant.Tenant {
 	}
 	return t
 }
+
+// TenantPage is a page of a list, in its full view.
+type TenantPage struct {
+	Total      int64    `json:"total"` // Tenants on all pages.
+	Tenants    []Tenant `json:"tenants"`
+	NextCursor string   `json:"nextCursor,omitempty"` // Absent on the last page.
+}

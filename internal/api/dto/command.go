@@ -1,0 +1,144 @@
+package dto
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// What the command line prints and the API has no call for.
+
+// TenantWithLog is a tenant with its provisioning log.
+type TenantWithLog struct {
+	Tenant
+	Logs []LogEntry `json:"logs"` // Of all attempts, in the order of attempts and steps.
+}
+
+// Key is an API key, without its secret.
+type Key struct {
+	ID         uuid.UUID  `json:"id"`
+	Prefix     string     `json:"prefix"`
+	Name       string     `json:"name"`
+	State      string     `json:"state"` // active, revoked or expired.
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"createdAt"`
+	ExpiresAt  *time.Time `json:"expiresAt"` // Null: never.
+	RevokedAt  *time.Time `json:"revokedAt"`
+	LastUsedAt *time.Time `json:"lastUsedAt"` // Exact to a minute.
+}
+
+// NewKey is the form of a key in JSON, as it is at a time.
+func NewKey(k access.Key, now time.Time) Key {
+	v := Key{
+		ID: k.ID, Prefix: k.Prefix, Name: k.Name, State: "active", Scopes: make([]string, len(k.Scopes)), CreatedAt: k.CreatedAt.UTC(),
+		ExpiresAt: Time(k.ExpiresAt), RevokedAt: Time(k.RevokedAt), LastUsedAt: Time(k.LastUsedAt),
+	}
+	for i, s := range k.Scopes {
+		v.Scopes[i] = string(s)
+	}
+	switch {
+	case !k.RevokedAt.IsZero():
+		v.State = "revoked"
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		v.State = "expired"
+	}
+	return v
+}
+
+// ChannelList has the channel accounts of a deployer.
+type ChannelList struct {
+	Deployer string    `json:"deployer"` // G...
+	Wanted   int       `json:"wanted"`   // How many there should be.
+	Channels []Channel `json:"channels"`
+}
+
+// Channel is a channel account.
+type Channel struct {
+	Index          int        `json:"index"`
+	Wanted         bool       `json:"wanted"`
+	Address        string     `json:"address"` // G...
+	State          string     `json:"state"`   // free, busy, set_aside or out_of_use.
+	OutOfUse       *string    `json:"outOfUse"`
+	BalanceStroops int64      `json:"balanceStroops"`
+	Sequence       *string    `json:"sequence"` // A number of 64 bits, which not every reader of JSON takes; null: not known.
+	Open           int        `json:"open"`
+	Carried        int        `json:"carried"`
+	LeasedUntil    *time.Time `json:"leasedUntil"`
+	SetAsideUntil  *time.Time `json:"setAsideUntil"`
+	CheckedAt      *time.Time `json:"checkedAt"`
+}
+
+// NewChannel is the form of a channel in JSON, where that many are wanted.
+func NewChannel(c txlog.Channel, wanted int) Channel {
+	v := Channel{
+		Index: c.Index, Wanted: c.Index < wanted, Address: c.Address, State: string(c.State()), OutOfUse: Text(c.DisabledReason),
+		BalanceStroops: c.Balance, Open: c.Open, Carried: c.Submitted,
+		LeasedUntil: Time(c.LeasedUntil), SetAsideUntil: Time(c.QuarantinedUntil), CheckedAt: Time(c.CheckedAt),
+	}
+	if c.Sequence != 0 {
+		v.Sequence = Text(strconv.FormatInt(c.Sequence, 10))
+	}
+	return v
+}
+
+// Verification is what a check of tenants found.
+type Verification struct {
+	Tenants         int         `json:"tenants"`         // That were checked.
+	AnchorsCompared int         `json:"anchorsCompared"` // Audit chains that were held against the ledger.
+	Offline         bool        `json:"offline"`         // The ledger was not looked at.
+	Findings        []Finding   `json:"findings"`
+	Unchecked       []Unchecked `json:"unchecked"`
+}
+
+// Finding is something that does not fit.
+type Finding struct {
+	TenantID *uuid.UUID `json:"tenantId"` // Null: the platform itself.
+	Subject  string     `json:"subject"`
+	Message  string     `json:"message"`
+}
+
+// Unchecked is a tenant that could not be checked.
+type Unchecked struct {
+	TenantID *uuid.UUID `json:"tenantId"` // Null: the platform itself.
+	Error    string     `json:"error"`
+}
+
+// ID is null for uuid.Nil.
+func ID(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+// MigrationStatus says which versions tables are at.
+type MigrationStatus struct {
+	Registry      Version       `json:"registry"`
+	Queue         Version       `json:"queue"`
+	TenantSchemas *FleetVersion `json:"tenantSchemas"` // Null while the registry is not at its newest version.
+}
+
+// Version is the version of some tables.
+type Version struct {
+	Version int64 `json:"version"`
+	Newest  int64 `json:"newest"` // That this program knows.
+}
+
+// FleetVersion is the version of tenants' schemas.
+type FleetVersion struct {
+	Newest  int `json:"newest"`
+	Pending int `json:"pending"` // Tenants whose schema is at an earlier one.
+}
+
+// FleetMigration is what a migration of tenants' schemas did.
+type FleetMigration struct {
+	Version  int  `json:"version"`
+	DryRun   bool `json:"dryRun"`
+	Pending  int  `json:"pending"` // Tenants whose schema was at an earlier version.
+	Migrated int  `json:"migrated"`
+	Failed   int  `json:"failed"`
+}

@@ -96,7 +96,7 @@ func (a *cli) apikeyList() *cobra.Command {
 	return cmd
 }
 
-func (a *app) apikeyRevoke() *cobra.Command {
+func (a *cli) apikeyRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: exactlyOneArg("the prefix, the name or the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -100,7 +100,7 @@ func orDash(s string) string {
 	return s
 }
 
-func (a *app) contractsShow() *cobra.Command {
+func (a *cli) contractsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant's contract as the ledger has it now, and what it has cost", Args: exactlyOneArg("a tenant's id, or name:NAME"),

@@ -35,7 +35,7 @@ see tenant-api tenants migrate.`,
 	}
 }
 
-func (a *app) migrateStatus() *cobra.Command {
+func (a *cli) migrateStatus() *cobra.Command {
 	var printed bool
 	cmd := &cobra.Command{
 		Use: "status", Short: "Tell which versions the tables are at", Args: noArgs,

@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-func (a *app) tenantsVerify() *cobra.Command {
+func (a *cli) tenantsVerify() *cobra.Command {
 	var offline, onchain, printed bool
 	cmd := &cobra.Command{
 		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, role grants and contracts", Args: cobra.MaximumNArgs(1),
@@ -133,7 +133,7 @@ func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Findin
 	}
 }
 
-func (v *verification) finish() error {
+func (v *verifyCommand) finish() error {
 	if v.printed {
 		r := v.report
 		r.Tenants, r.AnchorsCompared, r.Offline = v.tenants-v.failedChecks, v.registry.compared, v.offline

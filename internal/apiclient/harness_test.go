@@ -116,6 +116,8 @@ type ledger struct {
 	w *testServer
 }
 
+func (l ledger) ContractID(id uuid.UUID) (string, error) { return l.w.ContractID(id) }
+
 func (l ledger) ReadContracts(_ context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()

@@ -228,7 +228,7 @@ func (db *DB) checkMigrationHistory(ctx context.Context, versions []tenantSchema
 	return classify(err, op)
 }
 
-// checkAppliedVersion compares one row of the ledger with its file.
+// checkRegistryVersion compares one row of the ledger with its file.
 func checkAppliedVersion(versions []tenantSchemaVersion, version int, checksum string) error {
 	const op = "check tenant migrations"
 	switch {

@@ -3,6 +3,7 @@ module github.com/healthcare-platform/terraform-provider-healthcare
 go 1.26.0
 
 require (
+	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/creachadair/jrpc2 v1.2.0
 	github.com/danielgtaylor/huma/v2 v2.37.2

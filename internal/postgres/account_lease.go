@@ -32,7 +32,7 @@ type accountLease struct {
 	balance            int64
 	unresolved         []txlog.Transaction
 
-	queue       *waitQueue
+	queue       string             // Of those who wait for it.
 	stopRenewal context.CancelFunc // Ends the renewals.
 	renewal     sync.WaitGroup
 }
@@ -195,8 +195,8 @@ func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease
 		WHERE network_id = $1 AND address = $2 AND holder = $3`,
 		a.args(release.Sequence, release.Quarantine, release.DisabledReason)...)
 	if err != nil {
-		a.mayHoldLease(true)
+		a.noteUncertain()
 	}
-	a.queue.signal()
+	a.db.queues.signal(a.queue)
 	return classify(err, op)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,11 +45,11 @@ const lockTimeout = "5s"
 
 // DB is the registry. It is safe for concurrent use.
 type DB struct {
-	pool            *pgxpool.Pool
-	options         Options
-	queue           Queue // Nil but where UseQueue was called.
-	accountQueues   waitQueues
-	uncertainLeases sync.Map // Runs that may hold a lease which they know nothing of: tenant to epoch.
+	pool      *pgxpool.Pool
+	options   Options
+	queue     Queue // Nil but where UseQueue was called.
+	queues    waitQueues
+	uncertain uncertainLeases
 
 	attempts singleflight.Group // To bring the registry to this program's version.
 	migrated atomic.Bool

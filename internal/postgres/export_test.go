@@ -32,7 +32,7 @@ func CountCreatedTenants(t *testing.T, db *DB, n int) {
 }
 
 // DisablePolling has whoever waits for an account of this DB ask again after hours alone.
-func DisablePolling(db *DB) { db.accountQueues.pollInterval = time.Hour }
+func DisablePolling(db *DB) { db.queues.pause = time.Hour }
 
 // Trace has all statements of a DB that was not used yet told to a tracer.
 func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
@@ -67,3 +67,20 @@ func BlockHashing() (unblock func()) {
 		blockHashingMu.Unlock()
 	}
 }
+
+// WaitQueues is for how many things callers of this DB queue, or are kept a queue.
+func WaitQueues(db *DB) int {
+	db.queues.mu.Lock()
+	defer db.queues.mu.Unlock()
+	return len(db.queues.all)
+}
+
+// UncertainRuns is how many runs of this DB may hold a lease that they know nothing of.
+func UncertainRuns(db *DB) int {
+	db.uncertain.mu.Lock()
+	defer db.uncertain.mu.Unlock()
+	return len(db.uncertain.runs)
+}
+
+// SetUncertainClock sets the clock that decides when such a run is forgotten.
+func SetUncertainClock(db *DB, now func() time.Time) { db.uncertain.now = now }

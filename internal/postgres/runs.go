@@ -21,6 +21,7 @@ const ownedByRunPredicate = `id = $1 AND run_epoch = $2`
 // Renew extends the lease of a run and of the Stellar accounts it holds. Losing
 // a renewal in a crash of the server is harmless, so it does not wait for disk.
 func (db *DB) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
+	db.uncertain.renew(r.Tenant.ID, r.Epoch)
 	return db.inTx(ctx, "renew lease", func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
 			return err

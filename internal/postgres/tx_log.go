@@ -63,51 +63,51 @@ func (l txLog) Channel(ctx context.Context, networkID, deployer string, count in
 // thing only the first asks, so their number is no load on the database.
 func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*accountLease, error)) (txlog.AccountLease, error) {
 	const op = "lease Stellar account"
-	queue := l.db.accountQueues.get(key)
+	q := l.db.queues.join(key)
+	defer l.db.queues.leave(key)
 	attempt := func() (*accountLease, error) {
 		lease, err := tryLease()
 		if err != nil {
-			l.mayHoldLease(true) // The answer may be lost, and the lease not.
+			l.noteUncertain() // The answer may be lost, and the lease not.
 			return nil, classify(err, op)
 		}
 		if lease != nil {
-			lease.queue = queue
+			lease.queue = key
 			lease.startRenewal()
 		}
 		return lease, nil
 	}
-	if l.mayHoldLease(false) { // What it holds itself it must not queue for.
+	if l.mayHoldLease() { // What it holds itself it must not queue for.
 		if lease, err := attempt(); lease != nil || err != nil {
 			return lease, err
 		}
 	}
-	if err := queue.acquire(ctx); err != nil {
+	if err := q.acquire(ctx); err != nil {
 		return nil, classify(err, op)
 	}
-	defer queue.release()
+	defer q.release()
 	for {
 		if lease, err := attempt(); lease != nil || err != nil {
 			return lease, err
 		}
-		if err := queue.wait(ctx, l.db.accountQueues.pollDelay()); err != nil {
+		if err := q.wait(ctx, l.db.queues.interval()); err != nil {
 			return nil, classify(err, op)
 		}
 	}
 }
 
-// mayHoldLease notes that the run may hold a lease that it knows nothing of, because an
-// answer of the database was lost: its heartbeat renews that lease, so it would
-// never be free for those who queue before it. Or it tells, once, whether that is so.
-func (l txLog) mayHoldLease(uncertain bool) bool {
-	if l.tenantID == nil { // Such leases run out: nobody renews them.
-		return false
+// noteUncertain notes that the run may hold a lease that it knows nothing of, because an
+// answer of the database was lost. Its heartbeat renews that lease, so it would never be
+// free for those who queue before it. A lease without a run runs out: nobody renews it.
+func (j txLog) noteUncertain() {
+	if j.tenantID != nil {
+		j.db.uncertain.add(*j.tenantID, *j.epoch)
 	}
-	if uncertain {
-		l.db.uncertainLeases.Store(*l.tenantID, *l.epoch)
-		return true
-	}
-	epoch, exists := l.db.uncertainLeases.LoadAndDelete(*l.tenantID)
-	return exists && epoch == *l.epoch
+}
+
+// mayHoldLease reports, once, whether that is so.
+func (j txLog) mayHoldLease() bool {
+	return j.tenantID != nil && j.db.uncertain.take(*j.tenantID, *j.epoch)
 }
 
 // tryLeaseAccount returns nil when somebody else has the account.

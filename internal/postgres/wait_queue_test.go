@@ -97,7 +97,7 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 	b.release(held, txlog.AccountRelease{Sequence: 1000})
 	wg.Wait()
 	// Each turn is asked for once, or twice when the account was not back yet; what
-	// comes back rings the bell, so nobody has to ask in vain for long.
+	// comes back wakes the next one, so nobody has to ask in vain for long.
 	if n := queries.total.Load() - before; n > 3*waiters*rounds {
 		t.Errorf("%d turns took %d questions", waiters*rounds, n)
 	}

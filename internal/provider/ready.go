@@ -49,8 +49,8 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	b.addConfigError(ctx, diags, b.registryPath(), db)
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("deployer_secret"), ready.Account)
-	if ready.Poor != "" {
-		diags.AddAttributeWarning(path.Root("soroban").AtName("deployer_secret"), "Deployer cannot pay", ready.Poor+".")
+	if ready.InsufficientBalance != "" {
+		diags.AddAttributeWarning(path.Root("soroban").AtName("deployer_secret"), "Deployer cannot pay", ready.InsufficientBalance+".")
 	}
 	if network != nil {
 		tflog.Warn(ctx, "the Stellar network was not checked: "+errs.SafeMessage(network))

@@ -3,6 +3,7 @@ package soroban
 import (
 	"context"
 	"encoding/hex"
+	"math"
 	"regexp"
 	"time"
 
@@ -14,9 +15,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// lifetime is how long a transaction is good for, from the latest ledger. It is
+// txLifetime is how long a transaction is good for, from the latest ledger. It is
 // the longest that anybody has to wait for an account after a lost answer.
-const lifetime = 60 * time.Second
+const txLifetime = 60 * time.Second
 
 // resourceMargin is what is added to the simulated resource fee: a fifth. Prices
 // depend on the ledger's size and may rise until the transaction is applied; most of
@@ -36,59 +37,60 @@ func (e *simulationError) Error() string { return "simulation: " + e.text }
 // field of its own.
 var hostError = regexp.MustCompile(`HostError: Error\((\w+, #?\w+)\)`)
 
-// assembled is a transaction that lacks its fee and signature.
-type assembled struct {
-	act       *act
-	tx        xdr.Transaction
-	resource  int64
-	inclusion int64     // What is bid for the place in a ledger.
-	built     uint32    // The latest ledger by then,
-	at        time.Time // and this machine's time.
+// assembledTx is a transaction that lacks its fee and signature.
+type assembledTx struct {
+	spec         *txSpec
+	tx           xdr.Transaction
+	resourceFee  int64
+	inclusionFee int64     // For the place in a ledger, stroops.
+	builtLedger  uint32    // The latest ledger by then,
+	builtAt      time.Time // and this machine's time.
 }
 
 // restores reports whether the transaction brings back archived entries on the way.
-func (a assembled) restores() bool {
+func (a assembledTx) restores() bool {
 	if a.tx.Ext.SorobanData == nil { // It funds channels.
 		return false
 	}
 	ext := a.tx.Ext.SorobanData.Ext.ResourceExt
-	return a.act.purpose != txlog.PurposeRestore && ext != nil && len(ext.ArchivedSorobanEntries) > 0
+	return a.spec.purpose != txlog.PurposeRestore && ext != nil && len(ext.ArchivedSorobanEntries) > 0
 }
 
 // assemble simulates an act and takes over what that found: the footprint and
 // resources with their extension, which names what is restored on the way, and
 // the authorization. Which account carries it shows only when it is signed.
-func (d *Deployer) assemble(ctx context.Context, a *act) (assembled, error) {
-	now, err := d.rpc.now.get(ctx)
+func (d *Deployer) assemble(ctx context.Context, a *txSpec) (assembledTx, error) {
+	now, err := d.rpc.latestLedger.get(ctx)
 	if err != nil {
-		return assembled{}, err
+		return assembledTx{}, err
 	}
-	tx := d.skeleton(a, now.closeTime)
+	tx := d.draftTx(a, now.closeTime)
 	sim, err := d.rpc.simulate(ctx, xdr.TransactionEnvelope{
 		Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &xdr.TransactionV1Envelope{Tx: tx},
 	})
 	if err != nil {
-		return assembled{}, err
+		return assembledTx{}, err
 	}
 	if err := simulationFault(sim); err != nil {
-		return assembled{}, err
+		return assembledTx{}, err
 	}
 	var data xdr.SorobanTransactionData
 	if err := xdr.SafeUnmarshalBase64(sim.TransactionDataXDR, &data); err != nil {
-		return assembled{}, unusable(err, "read simulation")
+		return assembledTx{}, malformedXDR(err, "read simulation")
 	}
-	least := max(sim.MinResourceFee, int64(data.ResourceFee))
+	// Neither below nothing nor above what can be written: such a fee is above each ceiling.
+	least := min(max(sim.MinResourceFee, int64(data.ResourceFee), 0), math.MaxUint32)
 	data.ResourceFee = xdr.Int64(least + (least+resourceMargin-1)/resourceMargin)
 	tx.Ext = xdr.TransactionExt{V: 1, SorobanData: &data}
 	if err := authorize(&tx.Operations[0], sim); err != nil {
-		return assembled{}, unusable(err, "read simulation")
+		return assembledTx{}, malformedXDR(err, "read simulation")
 	}
-	return assembled{act: a, tx: tx, resource: int64(data.ResourceFee), built: now.ledger, at: d.opts.Clock.Now()}, nil
+	return assembledTx{spec: a, tx: tx, resourceFee: int64(data.ResourceFee), builtLedger: now.ledger, builtAt: d.opts.Clock.Now()}, nil
 }
 
-// skeleton is what is known before the simulation. The operation is the
-// deployer's, whoever carries the transaction.
-func (d *Deployer) skeleton(a *act, closeTime int64) xdr.Transaction {
+// draftTx is what is known before the simulation. The operation is the
+// deployer's, whichever account carries the transaction.
+func (d *Deployer) draftTx(a *txSpec, closeTime int64) xdr.Transaction {
 	source := d.account.ToMuxedAccount()
 	tx := xdr.Transaction{
 		SourceAccount: source, Fee: MinFee, SeqNum: 1, Cond: validUntil(closeTime), Operations: a.ops,
@@ -106,15 +108,6 @@ func (d *Deployer) skeleton(a *act, closeTime int64) xdr.Transaction {
 		}}}
 	}
 	return tx
-}
-
-// validUntil bounds a transaction's life. The time comes from the network, because
-// this machine's clock may be off by more than the lifetime.
-func validUntil(closeTime int64) xdr.Preconditions {
-	return xdr.Preconditions{
-		Type:       xdr.PreconditionTypePrecondTime,
-		TimeBounds: &xdr.TimeBounds{MaxTime: xdr.TimePoint(closeTime + int64(lifetime/time.Second))}, //nolint:gosec // a time of this century
-	}
 }
 
 func simulationFault(sim protocol.SimulateTransactionResponse) error {
@@ -148,37 +141,46 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 	return nil
 }
 
-// sign gives the transaction its source, number, time, fee and signatures, in the
+// buildEnvelope gives the transaction its source, number, time, fee and signatures, in the
 // form in which it is stored and sent. Its time begins now: it may have waited long
 // for an account that carries it.
-func (w *work) sign(ctx context.Context, a assembled, c *carrier) (txlog.Transaction, error) {
-	now, err := w.rpc.now.get(ctx)
+func (s *txSession) buildEnvelope(ctx context.Context, a assembledTx, c *sourceAccount) (txlog.Transaction, error) {
+	now, err := s.rpc.latestLedger.get(ctx)
 	if err != nil {
 		return txlog.Transaction{}, err
 	}
 	a.tx.Cond = validUntil(now.closeTime)
-	a.tx.SeqNum = xdr.SequenceNumber(c.last + 1)
+	a.tx.SeqNum = xdr.SequenceNumber(c.lastSequence + 1)
 	a.tx.SourceAccount = c.id.ToMuxedAccount()
-	fee := a.resource + a.inclusion
+	fee := a.resourceFee + a.inclusionFee
 	a.tx.Fee = xdr.Uint32(fee) //nolint:gosec // bid keeps it below the largest fee that can be written
 	keys := []*keypair.Full{c.key}
-	if c.channel() {
-		keys = append(keys, w.signer) // The operation is the deployer's.
+	if c.isChannelAccount() {
+		keys = append(keys, s.signer) // The operation is the deployer's.
 	}
-	hash, envelope, err := w.seal(a.tx, keys...)
+	hash, envelope, err := s.sign(a.tx, keys...)
 	if err != nil {
-		return txlog.Transaction{}, unusable(err, "sign transaction")
+		return txlog.Transaction{}, malformedXDR(err, "sign transaction")
 	}
 	return txlog.Transaction{
 		Hash: hex.EncodeToString(hash[:]), Envelope: envelope, Source: c.lease.Address(), Sequence: int64(a.tx.SeqNum),
-		Purpose: a.act.purpose, TenantID: a.act.tenant, ContractID: a.act.subject, NetworkID: w.networkID,
+		Purpose: a.spec.purpose, TenantID: a.spec.tenant, ContractID: a.spec.contractID, NetworkID: s.networkID,
 		ValidUntil:      time.Unix(int64(a.tx.Cond.TimeBounds.MaxTime), 0), //nolint:gosec // as above
-		SubmittedLedger: min(a.built, now.ledger), MaxFee: fee, AsOf: w.asOf,
+		SubmittedLedger: min(a.builtLedger, now.ledger), MaxFee: fee, AsOf: s.asOf,
 	}, nil
 }
 
-// seal signs a transaction with each of the keys.
-func (d *Deployer) seal(tx xdr.Transaction, keys ...*keypair.Full) (hash [32]byte, envelope string, err error) {
+// validUntil bounds a transaction's life. The time comes from the network, because
+// this machine's clock may be off by more than the lifetime.
+func validUntil(closeTime int64) xdr.Preconditions {
+	return xdr.Preconditions{
+		Type:       xdr.PreconditionTypePrecondTime,
+		TimeBounds: &xdr.TimeBounds{MaxTime: xdr.TimePoint(closeTime + int64(txLifetime/time.Second))}, //nolint:gosec // a time of this century
+	}
+}
+
+// sign signs a transaction with each of the keys.
+func (d *Deployer) sign(tx xdr.Transaction, keys ...*keypair.Full) (hash [32]byte, envelope string, err error) {
 	hash, err = network.HashTransaction(tx, d.opts.Passphrase)
 	if err != nil {
 		return hash, "", err

@@ -23,58 +23,37 @@ const (
 	channelReserve = 2 * baseReserve
 	channelLow     = channelReserve + 1*stroopsPerXLM // Below that one is topped up,
 	channelFull    = channelReserve + 4*stroopsPerXLM // to that.
-	// channelCarries is the highest fee that a channel is used for: a full one has it,
+	// maxChannelFee is the highest fee that a channel is used for: a full one has it,
 	// with something for an offer of more.
-	channelCarries = channelFull - channelReserve - stroopsPerXLM/2
+	maxChannelFee = channelFull - channelReserve - stroopsPerXLM/2
 )
 
 // Why channels are out of use.
 const (
-	outOfUsePoor    = "it has too little to pay a fee; it is topped up by the next look after the channels"
-	outOfUseMissing = "it does not exist on the network; it is made again by the next look after the channels"
-	outOfUseSigners = "it does not accept the signature of its own key; its signers were changed, merge or abandon it"
+	disabledLowBalance = "it has too little to pay a fee; it is topped up by the next look after the channels"
+	disabledMissing    = "it does not exist on the network; it is made again by the next look after the channels"
+	disabledSigners    = "it does not accept the signature of its own key; its signers were changed, merge or abandon it"
 )
 
-// maxFunded is how many channels one transaction makes or tops up.
-const maxFunded = 100
+// maxFundedPerTx is how many channels one transaction makes or tops up.
+const maxFundedPerTx = 100
 
 // channelDomain separates channel keys from everything else that is derived from
 // the deployer's seed. It is part of every channel's address and never changes.
 const channelDomain = "healthcare-platform/channel-account/v1"
 
-// channelKey derives the key of a channel. Whoever has the deployer's seed has
-// the channels; nothing else has to be kept.
-func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
-	if index < 0 || index >= MaxChannels {
-		return nil, brokenField(nil, "stellar_accounts.channel", strconv.Itoa(index), fmt.Sprintf("between 0 and %d", MaxChannels-1))
-	}
-	d.making.Lock()
-	defer d.making.Unlock()
-	for i := len(d.channels); i <= index; i++ {
-		mac := hmac.New(sha256.New, []byte(d.signer.Seed()))
-		mac.Write([]byte(channelDomain))
-		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(i))) //nolint:gosec // at most MaxChannels
-		key, err := keypair.FromRawSeed([32]byte(mac.Sum(nil)))
-		if err != nil {
-			return nil, errs.Wrap(err, errs.KindPermanent, "derive channel key", "the key of a channel account cannot be derived")
-		}
-		d.channels = append(d.channels, key)
-	}
-	return d.channels[index], nil
-}
-
 // ensureChannels makes the channels that are not there yet, once in a process.
 func (d *Deployer) ensureChannels(ctx context.Context, journal txlog.Log) error {
-	if d.tended.Load() {
+	if d.channelsReady.Load() {
 		return nil
 	}
 	select { // One caller at a time: the others find them made.
-	case d.tending <- struct{}{}:
-		defer func() { <-d.tending }()
+	case d.reconciling <- struct{}{}:
+		defer func() { <-d.reconciling }()
 	case <-ctx.Done():
-		return stopped(ctx, "make channel accounts", ctx.Err())
+		return contextError(ctx, "make channel accounts", ctx.Err())
 	}
-	if d.tended.Load() {
+	if d.channelsReady.Load() {
 		return nil
 	}
 	known, err := journal.Channels(ctx, d.networkID, d.Address())
@@ -96,136 +75,132 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal txlog.Log) error 
 			return err
 		}
 	}
-	d.tended.Store(true)
+	d.channelsReady.Store(true)
 	return nil
 }
 
-// ReconcileChannels looks at all channel accounts, makes those that are missing, tops
+// ReconcileChannels reads all channel accounts, makes those that are missing, tops
 // up those that run low, and takes back into use what is fit again. When all is
-// well it pays nothing and holds up nobody. KindPermanent when the deployer cannot
+// well it pays nothing and leases nothing. KindPermanent when the deployer cannot
 // pay for it, with the figures.
 func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (contracts.ChannelReport, error) {
 	if err := d.checkNetwork(ctx); err != nil {
 		return contracts.ChannelReport{}, err
 	}
-	w := &work{Deployer: d, journal: journal}
-	found, err := w.readChannels(ctx, 0)
+	s := &txSession{Deployer: d, journal: journal}
+	found, err := s.readChannels(ctx, 0)
 	if err != nil {
 		return contracts.ChannelReport{}, err
 	}
 	if found.deployer == nil {
-		return contracts.ChannelReport{}, d.noAccount()
+		return contracts.ChannelReport{}, d.accountMissing()
 	}
-	if err := w.settleRetired(ctx, found.retired); err != nil {
+	if err := s.resolveSurplus(ctx, found.surplus); err != nil {
 		return contracts.ChannelReport{DeployerBalance: int64(found.deployer.Balance)}, err
 	}
-	if len(found.made)+len(found.paid) == 0 {
+	if len(found.toCreate)+len(found.toTopUp) == 0 {
 		care := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
 		return care, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
-	var care contracts.ChannelReport
-	err = w.withOwn(ctx, func(ctx context.Context, c *carrier) (err error) {
-		care, err = w.fundChannels(ctx, c)
-		return err
-	})
-	return care, err
+	src, err := s.leaseOwnAccount(ctx)
+	if err != nil {
+		return contracts.ChannelReport{}, err
+	}
+	defer src.release(ctx)
+	return s.fundChannels(ctx, src)
 }
 
-// settleRetired finds out what became of transactions that were left on channels
-// which nobody uses any more, because fewer are set now.
-func (w *work) settleRetired(ctx context.Context, retired []txlog.Channel) error {
-	for _, channel := range retired {
+// resolveSurplus finds out what became of transactions that were left on channels
+// which are not used any more, because fewer are set now.
+func (s *txSession) resolveSurplus(ctx context.Context, surplus []txlog.Channel) error {
+	for _, channel := range surplus {
 		if channel.Open == 0 || !channel.LeasedUntil.IsZero() {
 			continue
 		}
-		lease, err := w.journal.Account(ctx, w.networkID, channel.Address)
+		lease, err := s.journal.Account(ctx, s.networkID, channel.Address)
 		if err != nil {
 			return err
 		}
-		c, err := w.carrier(ctx, lease, nil)
+		src, err := s.newSourceAccount(ctx, lease, nil)
 		if err != nil {
 			return err
 		}
-		err = c.settle(ctx)
-		c.release(ctx)
-		if err != nil {
-			return err
-		}
+		src.release(ctx)
 	}
 	return nil
 }
 
 // fundChannels does it with the deployer's account, and looks again before: who had
 // that before may have done it.
-func (w *work) fundChannels(ctx context.Context, c *carrier) (care contracts.ChannelReport, err error) {
+func (s *txSession) fundChannels(ctx context.Context, src *sourceAccount) (care contracts.ChannelReport, err error) {
 	for range maxRounds {
-		found, err := w.readChannels(ctx, c.least())
+		found, err := s.readChannels(ctx, src.minSequence())
 		if err != nil {
 			return care, err
 		}
 		if found.deployer == nil {
-			return care, w.noAccount()
+			return care, s.accountMissing()
 		}
-		c.last = int64(found.deployer.SeqNum)
+		src.lastSequence = int64(found.deployer.SeqNum)
 		care.Channels, care.DeployerBalance = found.channels, int64(found.deployer.Balance)
-		if err := w.journal.StoreChannels(ctx, w.networkID, w.Address(), found.existing()); err != nil {
+		if err := s.journal.StoreChannels(ctx, s.networkID, s.Address(), found.existing()); err != nil {
 			return care, err
 		}
-		if len(found.made)+len(found.paid) == 0 {
+		if len(found.toCreate)+len(found.toTopUp) == 0 {
 			return care, nil
 		}
-		before := w.contract.FeeCharged
-		if err := w.fund(ctx, found, c, &care); err != nil {
+		before := s.contract.FeeCharged
+		if err := s.fund(ctx, found, src, &care); err != nil {
 			return care, err
 		}
-		care.FeeCharged += w.contract.FeeCharged - before
+		care.FeeCharged += s.contract.FeeCharged - before
 	}
-	return care, w.unsettled()
+	return care, s.notSettled()
 }
 
 // fund makes and tops up as many channels as one transaction can.
-func (w *work) fund(ctx context.Context, found channelView, c *carrier, care *contracts.ChannelReport) error {
-	ops, amount, err := found.operations(w.account)
+func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAccount, care *contracts.ChannelReport) error {
+	ops, amount, err := found.operations(s.account)
 	if err != nil {
 		return err
 	}
-	a := &act{
+	spec := &txSpec{
 		purpose: txlog.PurposeFund, ops: ops,
-		what:    fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), xlm(amount)),
-		ceiling: w.opts.MaxFee, setting: "SOROBAN_MAX_FEE", spends: amount,
+		description: fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), xlm(amount)),
+		maxFee:      s.opts.MaxFee, setting: "SOROBAN_MAX_FEE", spends: amount,
 	}
 	if fee := amount + MinFee*int64(len(ops)); spendable(found.deployer) < fee {
-		return w.tooPoor(found.deployer, a.what, fee)
+		return s.insufficientBalance(found.deployer, spec.description, fee)
 	}
-	now, err := w.rpc.now.get(ctx)
+	now, err := s.rpc.latestLedger.get(ctx)
 	if err != nil {
 		return err
 	}
-	built := assembled{act: a, tx: w.skeleton(a, now.closeTime), built: now.ledger, at: w.opts.Clock.Now()}
-	if built.inclusion, err = w.bid(ctx, built, w.floor); err != nil {
+	built := assembledTx{spec: spec, tx: s.draftTx(spec, now.closeTime), builtLedger: now.ledger, builtAt: s.opts.Clock.Now()}
+	if built.inclusionFee, err = s.inclusionFee(ctx, built, s.minInclusionFee); err != nil {
 		return err
 	}
-	done, err := w.carry(ctx, built, c, found.deployer)
-	if err != nil || done == nil {
+	attempt, err := s.signAndSend(ctx, &built, src, found.deployer)
+	if err != nil || attempt == nil {
 		return err
 	}
-	if done.end.State == txlog.StateSucceeded {
-		made := min(len(found.made), len(ops))
+	if attempt.result.State == txlog.StateSucceeded {
+		made := min(len(found.toCreate), len(ops))
 		care.Created, care.ToppedUp = care.Created+made, care.ToppedUp+len(ops)-made
 	}
-	return w.react(ctx, *done)
+	return s.handleResult(ctx, attempt)
 }
 
 // channelView is what the ledger shows of the channels.
 type channelView struct {
 	deployer *xdr.AccountEntry
 	channels []txlog.Channel
-	made     []txlog.Channel // That have to be.
-	paid     []txlog.Channel // That have to be topped up.
-	retired  []txlog.Channel // That are known and not wanted any more.
+	toCreate []txlog.Channel // That have to be.
+	toTopUp  []txlog.Channel // That have to be topped up.
+	surplus  []txlog.Channel // That are known and not wanted any more.
 }
 
-// existing leaves out what is not there: nobody can lease it.
+// existing leaves out what does not exist: it cannot be leased.
 func (v channelView) existing() (all []txlog.Channel) {
 	for _, c := range v.channels {
 		if c.Sequence > 0 {
@@ -241,7 +216,7 @@ func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, am
 	add := func(body xdr.OperationBody, stroops int64) {
 		ops, amount = append(ops, xdr.Operation{SourceAccount: &source, Body: body}), amount+stroops
 	}
-	for _, c := range v.made[:min(len(v.made), maxFunded)] {
+	for _, c := range v.toCreate[:min(len(v.toCreate), maxFundedPerTx)] {
 		to, err := registryAccount("stellar_accounts.address", c.Address)
 		if err != nil {
 			return nil, 0, err
@@ -250,7 +225,7 @@ func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, am
 			Destination: to, StartingBalance: channelFull,
 		}}, channelFull)
 	}
-	for _, c := range v.paid[:min(len(v.paid), maxFunded-len(ops))] {
+	for _, c := range v.toTopUp[:min(len(v.toTopUp), maxFundedPerTx-len(ops))] {
 		to, err := registryAccount("stellar_accounts.address", c.Address)
 		if err != nil {
 			return nil, 0, err
@@ -262,25 +237,25 @@ func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, am
 	return ops, amount, nil
 }
 
-// readChannels looks at the deployer and all its channels. The view is not older
+// readChannels reads the deployer and all its channels. The view is not older
 // than what is known already.
-func (w *work) readChannels(ctx context.Context, number int64) (v channelView, err error) {
-	known, err := w.journal.Channels(ctx, w.networkID, w.Address())
+func (s *txSession) readChannels(ctx context.Context, number int64) (v channelView, err error) {
+	known, err := s.journal.Channels(ctx, s.networkID, s.Address())
 	if err != nil {
 		return v, err
 	}
-	_, err = w.untilFresh(ctx, func() (bool, error) {
+	_, err = s.waitForLedger(ctx, func() (bool, error) {
 		var ledger uint32
-		v, ledger, err = w.lookAtChannels(ctx, known)
-		return ledger >= w.seen && (v.deployer == nil || int64(v.deployer.SeqNum) >= number), err
+		v, ledger, err = s.readChannelEntries(ctx, known)
+		return ledger >= s.appliedLedger && (v.deployer == nil || int64(v.deployer.SeqNum) >= number), err
 	})
 	return v, err
 }
 
-func (w *work) lookAtChannels(ctx context.Context, known []txlog.Channel) (v channelView, ledger uint32, err error) {
-	keys := []xdr.LedgerKey{accountKey(w.account)}
-	for i := range w.opts.Channels {
-		key, err := w.channelKey(i)
+func (s *txSession) readChannelEntries(ctx context.Context, known []txlog.Channel) (v channelView, ledger uint32, err error) {
+	keys := []xdr.LedgerKey{accountKey(s.account)}
+	for i := range s.opts.Channels {
+		key, err := s.channelKey(i)
 		if err != nil {
 			return v, 0, err
 		}
@@ -292,13 +267,13 @@ func (w *work) lookAtChannels(ctx context.Context, known []txlog.Channel) (v cha
 		keys = append(keys, accountKey(id))
 	}
 	for _, k := range known {
-		if k.Index >= w.opts.Channels {
-			v.retired = append(v.retired, k)
+		if k.Index >= s.opts.Channels {
+			v.surplus = append(v.surplus, k)
 		}
 	}
 	accounts := make([]*xdr.AccountEntry, 0, len(keys))
 	for begin := 0; begin < len(keys); begin += maxKeys {
-		found, at, err := w.lookUp(ctx, w.looks, keys[begin:min(begin+maxKeys, len(keys))]...)
+		found, at, err := s.readEntries(ctx, s.reads, keys[begin:min(begin+maxKeys, len(keys))]...)
 		if err != nil {
 			return v, 0, err
 		}
@@ -315,31 +290,52 @@ func (w *work) lookAtChannels(ctx context.Context, known []txlog.Channel) (v cha
 	}
 	v.deployer = accounts[0]
 	for i, account := range accounts[1:] {
-		v.judge(&v.channels[i], account, known)
+		v.classify(&v.channels[i], account, known)
 	}
 	return v, ledger, nil
 }
 
-// judge decides what a channel needs.
-func (v *channelView) judge(c *txlog.Channel, account *xdr.AccountEntry, known []txlog.Channel) {
+// channelKey derives the key of a channel. The holder of the deployer's seed has
+// the channels; nothing else has to be kept.
+func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
+	if index < 0 || index >= MaxChannels {
+		return nil, brokenField(nil, "stellar_accounts.channel", strconv.Itoa(index), fmt.Sprintf("between 0 and %d", MaxChannels-1))
+	}
+	d.channelKeysMu.Lock()
+	defer d.channelKeysMu.Unlock()
+	for i := len(d.channelKeys); i <= index; i++ {
+		mac := hmac.New(sha256.New, []byte(d.signer.Seed()))
+		mac.Write([]byte(channelDomain))
+		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(i))) //nolint:gosec // at most MaxChannels
+		key, err := keypair.FromRawSeed([32]byte(mac.Sum(nil)))
+		if err != nil {
+			return nil, errs.Wrap(err, errs.KindPermanent, "derive channel key", "the key of a channel account cannot be derived")
+		}
+		d.channelKeys = append(d.channelKeys, key)
+	}
+	return d.channelKeys[index], nil
+}
+
+// classify decides what a channel needs.
+func (v *channelView) classify(c *txlog.Channel, account *xdr.AccountEntry, known []txlog.Channel) {
 	wasPoor := false
 	for _, k := range known {
 		if k.Address == c.Address {
-			wasPoor = k.DisabledReason == outOfUsePoor
+			wasPoor = k.DisabledReason == disabledLowBalance
 			c.LeasedUntil, c.QuarantinedUntil, c.Open, c.Submitted = k.LeasedUntil, k.QuarantinedUntil, k.Open, k.Submitted
 		}
 	}
 	switch {
 	case account == nil:
-		c.DisabledReason = outOfUseMissing
-		v.made = append(v.made, *c)
+		c.DisabledReason = disabledMissing
+		v.toCreate = append(v.toCreate, *c)
 		return
 	case account.MasterKeyWeight() == 0 || account.MasterKeyWeight() < account.ThresholdLow():
-		c.DisabledReason = outOfUseSigners
+		c.DisabledReason = disabledSigners
 	case int64(account.Balance) < channelLow, wasPoor && int64(account.Balance) < channelFull:
-		v.paid = append(v.paid, txlog.Channel{Address: c.Address, Balance: int64(account.Balance)})
+		v.toTopUp = append(v.toTopUp, txlog.Channel{Address: c.Address, Balance: int64(account.Balance)})
 		if int64(account.Balance) < channelReserve+stroopsPerXLM/10 {
-			c.DisabledReason = outOfUsePoor
+			c.DisabledReason = disabledLowBalance
 		}
 	}
 	c.Sequence, c.Balance = int64(account.SeqNum), int64(account.Balance)

@@ -22,27 +22,27 @@ import (
 
 // Deployer deploys tenant contracts from one account. It may be used concurrently.
 type Deployer struct {
-	opts      Options
-	rpc       *client
-	looks     *entryBatcher // Reads of the ledger, for all callers.
-	polls     *entryBatcher // The same, for those who wait for a transaction.
-	codes     seenCodes
-	fees      *ttlCache[protocol.GetFeeStatsResponse]
-	signer    *keypair.Full
-	channels  []*keypair.Full // Made when first used; guarded by making.
-	making    sync.Mutex
-	tending   chan struct{} // Held by the one caller that looks after the channels.
-	tended    atomic.Bool   // All channels were seen to be there.
-	account   xdr.AccountId
-	code      xdr.Hash // Of opts.Code.
-	networkID string
-	checks    sharedCall[struct{}] // Of the server's network.
-	checked   atomic.Bool          // The server was seen to serve the configured network.
+	opts           Options
+	rpc            *rpcClient
+	reads          *entryBatcher // Reads of the ledger, for all callers.
+	polls          *entryBatcher // The same, for those who wait for a transaction.
+	codes          codeCache
+	fees           *ttlCache[protocol.GetFeeStatsResponse]
+	signer         *keypair.Full
+	channelKeys    []*keypair.Full // Made when first used; guarded by making.
+	channelKeysMu  sync.Mutex
+	reconciling    chan struct{} // Held by the one caller that looks after the channels.
+	channelsReady  atomic.Bool   // All channels were seen to be there.
+	account        xdr.AccountId
+	code           xdr.Hash // Of opts.Code.
+	networkID      string
+	networkCheck   sharedCall[struct{}] // Of the server's network.
+	networkChecked atomic.Bool          // The server was seen to serve the configured network.
 }
 
 var _ provisioning.ContractDeployer = (*Deployer)(nil)
 
-// New makes a Deployer. It calls nobody; what the options say about the network
+// New makes a Deployer. It makes no call; what the options say about the network
 // is checked by the first Deploy. It returns KindInvalid for options that cannot
 // work, with the variable at fault.
 func New(o Options) (*Deployer, error) {
@@ -57,21 +57,21 @@ func New(o Options) (*Deployer, error) {
 	}
 	d := &Deployer{
 		opts: o,
-		rpc: &client{
-			url: o.RPCURL, http: o.HTTPClient, rest: rest{o.Clock, o.PollInterval, &tempo{}}, busy: make(chan struct{}, callsAtOnce),
+		rpc: &rpcClient{
+			url: o.RPCURL, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}}, slots: make(chan struct{}, maxParallelCalls),
 		},
-		signer:    signer,
-		tending:   make(chan struct{}, 1),
-		account:   account,
-		code:      sha256.Sum256(o.Code.Wasm),
-		networkID: NetworkID(o.Passphrase),
+		signer:      signer,
+		reconciling: make(chan struct{}, 1),
+		account:     account,
+		code:        sha256.Sum256(o.Code.Wasm),
+		networkID:   NetworkID(o.Passphrase),
 	}
-	d.rpc.now = newTTLCache(o.Clock, func(ctx context.Context) (moment, error) { return d.rpc.latest(ctx, d.networkID) })
-	d.looks = &entryBatcher{fetch: d.rpc.entries, slowAfter: slowCallAfter}
-	d.polls = &entryBatcher{fetch: d.rpc.poll, window: d.rpc.rest.pause, slowAfter: slowCallAfter}
+	d.rpc.latestLedger = newTTLCache(o.Clock, func(ctx context.Context) (ledgerInfo, error) { return d.rpc.fetchLatestLedger(ctx, d.networkID) })
+	d.reads = &entryBatcher{fetch: d.rpc.entries, slowAfter: slowCallAfter}
+	d.polls = &entryBatcher{fetch: d.rpc.pollEntries, window: d.rpc.pacer.waitPoll, slowAfter: slowCallAfter}
 	d.fees = newTTLCache(o.Clock, d.rpc.feeStats)
-	d.checks.slowAfter = slowCallAfter
-	d.checks.fetch = func(ctx context.Context) (struct{}, error) { return struct{}{}, d.askNetwork(ctx) }
+	d.networkCheck.slowAfter = slowCallAfter
+	d.networkCheck.fetch = func(ctx context.Context) (struct{}, error) { return struct{}{}, d.fetchNetwork(ctx) }
 	return d, nil
 }
 
@@ -98,7 +98,7 @@ func (d *Deployer) Format(f fmt.State, _ rune) {
 // LogValue is for package slog what Format is for fmt.
 func (d *Deployer) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(d)) }
 
-// ContractID tells, without a network, which address the tenant's contract has.
+// ContractID returns the address of the tenant's contract. It needs no network.
 func (d *Deployer) ContractID(tenant uuid.UUID) (string, error) {
 	t, err := d.target(tenant)
 	return t.address, err
@@ -125,16 +125,16 @@ func (d *Deployer) target(tenant uuid.UUID) (target, error) {
 }
 
 // checkNetwork refuses a server of another network: signatures would be worth
-// nothing there, and every look-up would be about other contracts.
+// nothing there, and every read would be about other contracts.
 func (d *Deployer) checkNetwork(ctx context.Context) error {
-	if d.checked.Load() {
+	if d.networkChecked.Load() {
 		return nil
 	}
-	_, err := d.checks.do(ctx, "check network")
+	_, err := d.networkCheck.do(ctx, "check network")
 	return err
 }
 
-func (d *Deployer) askNetwork(ctx context.Context) error {
+func (d *Deployer) fetchNetwork(ctx context.Context) error {
 	got, err := d.rpc.network(ctx)
 	if err != nil {
 		return err
@@ -144,6 +144,6 @@ func (d *Deployer) askNetwork(ctx context.Context) error {
 			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
 			got.Passphrase, d.opts.Passphrase)
 	}
-	d.checked.Store(true)
+	d.networkChecked.Store(true)
 	return nil
 }

@@ -3,7 +3,7 @@
 //
 // A contract's address follows from the network, the deployer's account and the
 // tenant's id (see ContractID), so the ledger itself answers what is there
-// already. Every deployment goes round one loop: look at the ledger, take the
+// already. Every deployment goes round one loop: read the ledger, take the
 // next step that is missing (restore what is archived, upload the code, create
 // the contract), see what became of it, look again. The loop ends when the
 // ledger shows the contract with the right code and the values its constructor
@@ -16,7 +16,10 @@
 // the same bytes are sent again and nothing else. So a process may stop
 // anywhere, and the next one neither deploys twice nor pays twice.
 //
-// What is not: nothing can be taken back, and a transaction that is on its way
+// What is known of a transaction is one of the states in tx_state.go. The table there
+// says what follows from each answer of the network; txTracker does it.
+//
+// What is not guaranteed: nothing can be taken back, and a transaction that is on its way
 // when ctx ends may still be applied. The next call finds out.
 //
 // One account has one transaction in flight, so deployments that share a

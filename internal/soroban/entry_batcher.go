@@ -21,8 +21,8 @@ const (
 )
 
 // entryBatcher turns the reads of many callers into few calls. Reads that come while a
-// call is in flight are collected for the next one. A call that is slow holds up nobody
-// but its own callers: the next batch is sent beside it.
+// call is in flight are collected for the next one. A slow call holds up only its own
+// callers: the next batch is sent beside it.
 type entryBatcher struct {
 	fetch func(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error)
 	// window waits while a batch is collected. Nil: a batch is sent as soon as no
@@ -61,7 +61,7 @@ func (b *entryBatcher) entries(ctx context.Context, keys []string) (map[string]p
 	case <-batch.done:
 		return batch.entries, batch.ledger, batch.err
 	case <-ctx.Done():
-		return nil, 0, stopped(ctx, "read ledger entries", ctx.Err())
+		return nil, 0, contextError(ctx, "read ledger entries", ctx.Err())
 	}
 }
 
@@ -91,7 +91,20 @@ func (b *entryBatcher) join(ctx context.Context, keys []string) *entryBatch {
 	return batch
 }
 
-// leave ends a batch that nobody waits for any more.
+// collect waits for the window of a batch.
+func (b *entryBatcher) collect(batch *entryBatch) {
+	err := b.window(batch.ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil && b.remove(batch) {
+		batch.finish(protocol.GetLedgerEntriesResponse{}, err)
+		return
+	}
+	batch.ready = true
+	b.dispatch()
+}
+
+// leave ends a batch without callers.
 func (b *entryBatcher) leave(batch *entryBatch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,19 +122,6 @@ func (b *entryBatcher) remove(batch *entryBatch) bool {
 	}
 	b.queue = slices.Delete(b.queue, i, i+1)
 	return true
-}
-
-// collect waits for the window of a batch.
-func (b *entryBatcher) collect(batch *entryBatch) {
-	err := b.window(batch.ctx)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err != nil && b.remove(batch) {
-		batch.finish(protocol.GetLedgerEntriesResponse{}, err)
-		return
-	}
-	batch.ready = true
-	b.dispatch()
 }
 
 // dispatch sends the batches whose time has come. mu is held.

@@ -45,9 +45,9 @@ const (
 	codeInvalidParams  = -32602
 )
 
-// rpcFailure classifies what went wrong with a call. A KindTransient says nothing
+// classifyCallError classifies what went wrong with a call. A KindTransient says nothing
 // about whether the server acted on it.
-func rpcFailure(ctx context.Context, method string, err error) error {
+func classifyCallError(ctx context.Context, method string, err error) error {
 	var (
 		op     = "call " + method
 		status *statusError
@@ -59,9 +59,9 @@ func rpcFailure(ctx context.Context, method string, err error) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return stopped(ctx, op, withoutURL(err))
+		return contextError(ctx, op, withoutURL(err))
 	case errors.As(err, &status):
-		return statusFailure(status, wrap)
+		return classifyStatus(status, wrap)
 	case errors.As(err, &remote):
 		switch remote.code {
 		case codeParse, codeInvalidRequest, codeNoMethod, codeInvalidParams:
@@ -75,7 +75,7 @@ func rpcFailure(ctx context.Context, method string, err error) error {
 	return wrap(errs.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
 }
 
-func statusFailure(e *statusError, wrap func(errs.Kind, string, ...any) error) error {
+func classifyStatus(e *statusError, wrap func(errs.Kind, string, ...any) error) error {
 	switch {
 	case e.code == http.StatusTooManyRequests:
 		return wrap(errs.KindTransient, "the Stellar RPC server limits requests (HTTP status 429); use one with more room in SOROBAN_RPC_URL")
@@ -96,8 +96,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// stopped is what ends a wait or a call when ctx ends.
-func stopped(ctx context.Context, op string, err error) error {
+// contextError is what ends a wait or a call when ctx ends.
+func contextError(ctx context.Context, op string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return errs.Wrap(err, errs.KindTransient, op,
 			"the time for the deployment was over before the Stellar network was done; the next run finds out what became of it")
@@ -105,9 +105,9 @@ func stopped(ctx context.Context, op string, err error) error {
 	return errs.Wrap(err, errs.KindCancelled, op, "the deployment was cancelled; the next run finds out what became of it")
 }
 
-// unusable is an encoding that failed: a defect here, or XDR of a protocol that
+// malformedXDR is an encoding that failed: a defect here, or XDR of a protocol that
 // this program is too old for.
-func unusable(err error, op string) error {
+func malformedXDR(err error, op string) error {
 	return errs.Wrap(err, errs.KindPermanent, op,
 		"the Stellar network's data cannot be understood; this program may be too old for the network's protocol")
 }

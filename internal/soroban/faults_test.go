@@ -101,7 +101,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// once makes f strike the n-th time alone.
+// attemptOnce makes f strike the n-th time alone.
 func once(n int, f func()) func() {
 	var mu sync.Mutex
 	calls := 0

@@ -54,13 +54,14 @@ func TestDeployer_HangingCall(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, method string
+		rescued      bool // The call is tried again beside the one that hangs, for its callers too.
 		call         func(ctx context.Context, d *soroban.Deployer) error
 	}{
-		{"ReadsOfOthersGoOn", entries, func(ctx context.Context, d *soroban.Deployer) error {
+		{"ReadsOfOthersGoOn", entries, false, func(ctx context.Context, d *soroban.Deployer) error {
 			_, err := d.ReadContracts(ctx, []tenant.Tenant{{ID: uuid.New()}})
 			return err
 		}},
-		{"ChecksOfTheNetworkGoOn", network, func(ctx context.Context, d *soroban.Deployer) error {
+		{"ChecksOfTheNetworkGoOn", network, true, func(ctx context.Context, d *soroban.Deployer) error {
 			_, err := d.CheckReady(ctx)
 			return err
 		}},
@@ -78,6 +79,10 @@ func TestDeployer_HangingCall(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 			defer stop()
 			b.must(c.call(ctx, d))
+			if c.rescued {
+				b.must(<-first)
+				return
+			}
 			select {
 			case err := <-first:
 				t.Fatalf("the call that hangs has returned: %v", err)
@@ -93,19 +98,17 @@ func TestDeployer_HangingCall(t *testing.T) {
 		d := b.deployer(channels(2), func(o *soroban.Options) { o.HTTPClient = &http.Client{Transport: h} })
 		b.deploy(b.deployer(), b.begin()) // Uploads the code, which only one may do at a time.
 		runs := []provisioning.Run{b.begin(), b.begin()}
-		hung, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		// Far longer than a deployment takes.
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		defer stop()
 		first := make(chan error, 1)
 		go func() {
-			_, err := d.Deploy(hung, runs[0].Tenant, b.db.Journal(runs[0]))
+			_, err := d.Deploy(ctx, runs[0].Tenant, b.db.Journal(runs[0]))
 			first <- err
 		}()
 		<-h.hangs
-		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
-		defer stop()
 		_, err := d.Deploy(ctx, runs[1].Tenant, b.db.Journal(runs[1]))
 		b.must(err)
-		cancel()
-		wantKind(t, <-first, errs.KindCancelled)
+		b.must(<-first)
 	})
 }

@@ -27,19 +27,8 @@ func NetworkID(passphrase string) string {
 	return hex.EncodeToString(id[:])
 }
 
-// Salt is what makes a tenant's contract one of its own among its deployer's.
-func Salt(tenant uuid.UUID) [32]byte { return hashOf(saltDomain, tenant) }
-
-// TenantHash is what the contract knows its tenant by. Ids are random, so the
-// ledger tells nobody which tenant it is who does not know the id already.
-func TenantHash(tenant uuid.UUID) [32]byte { return hashOf(tenantDomain, tenant) }
-
-func hashOf(domain string, tenant uuid.UUID) [32]byte {
-	return sha256.Sum256(append([]byte(domain), tenant[:]...))
-}
-
-// ContractID tells which address (C...) the contract of a tenant has on a network
-// when that account (G...) deploys it. It needs no network.
+// ContractID returns the address (C...) that a tenant's contract has on a network when
+// that account (G...) deploys it. It needs no network.
 func ContractID(passphrase, deployer string, tenant uuid.UUID) (string, error) {
 	var account xdr.AccountId
 	if err := account.SetAddress(deployer); err != nil {
@@ -118,4 +107,15 @@ func brokenField(err error, field, value, want string) error {
 
 func accountAddress(id xdr.AccountId) xdr.ScAddress {
 	return xdr.ScAddress{Type: xdr.ScAddressTypeScAddressTypeAccount, AccountId: &id}
+}
+
+// Salt is what makes a tenant's contract one of its own among its deployer's.
+func Salt(tenant uuid.UUID) [32]byte { return hashOf(saltDomain, tenant) }
+
+// TenantHash is what the contract knows its tenant by. Ids are random, so the
+// ledger shows the tenant only to those who know its id already.
+func TenantHash(tenant uuid.UUID) [32]byte { return hashOf(tenantDomain, tenant) }
+
+func hashOf(domain string, tenant uuid.UUID) [32]byte {
+	return sha256.Sum256(append([]byte(domain), tenant[:]...))
 }

@@ -92,13 +92,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// callsAtOnce is how many calls one deployer makes at a time, and keeps
+// maxParallelCalls is how many calls one deployer makes at a time, and keeps
 // connections for. Many tenants at once shall not look like an attack to a server.
-const callsAtOnce = 16
+const maxParallelCalls = 16
 
 func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // it is documented to be one
-	transport.MaxIdleConnsPerHost = callsAtOnce
+	transport.MaxIdleConnsPerHost = maxParallelCalls
 	return &http.Client{Timeout: DefaultTimeout, Transport: transport}
 }
 

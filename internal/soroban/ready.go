@@ -8,15 +8,15 @@ import (
 
 // Ready is what there is to say of a deployer before it deploys anything.
 type Ready struct {
-	Network error  // KindPermanent: the server is of another network.
-	Account error  // KindPermanent: the deployer's account does not exist.
-	Poor    string // A sentence when the account can pay for no tenant; else empty.
+	Network             error  // KindPermanent: the server is of another network.
+	Account             error  // KindPermanent: the deployer's account does not exist.
+	InsufficientBalance string // A sentence when the account can pay for no tenant; else empty.
 }
 
 // leastForTenant is about what a tenant's contract costs, in stroops.
 const leastForTenant = 1_000_000
 
-// CheckReady looks at network and account, in two calls, and pays nothing. The
+// CheckReady reads network and account, in two calls, and pays nothing. The
 // error is for a network that did not answer.
 func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	if err := d.checkNetwork(ctx); err != nil {
@@ -25,7 +25,7 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 		}
 		return Ready{}, err
 	}
-	found, _, err := d.lookUp(ctx, d.looks, accountKey(d.account))
+	found, _, err := d.readEntries(ctx, d.reads, accountKey(d.account))
 	if err != nil {
 		return Ready{}, err
 	}
@@ -34,9 +34,9 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	case err != nil:
 		return Ready{}, err
 	case account == nil:
-		return Ready{Account: d.noAccount()}, nil
+		return Ready{Account: d.accountMissing()}, nil
 	case spendable(account) < leastForTenant:
-		return Ready{Poor: "the deployer account " + d.Address() + " has " + xlm(int64(account.Balance)) + ", of which the network keeps " +
+		return Ready{InsufficientBalance: "the deployer account " + d.Address() + " has " + xlm(int64(account.Balance)) + ", of which the network keeps " +
 			xlm(reserveOf(account)) + " as a reserve: it can pay for no tenant; send it some XLM"}, nil
 	}
 	return Ready{}, nil

@@ -14,7 +14,7 @@ import (
 // maxAnswer bounds an answer; the largest are simulations, below a megabyte.
 const maxAnswer = 16 << 20
 
-// client speaks JSON-RPC with the SDK's message types, but without the SDK's
+// rpcClient speaks JSON-RPC with the SDK's message types, but without the SDK's
 // client. That one serves all callers over one connection object, which it tears
 // down under a lock after any error, theirs included; a cancelled call goes on in
 // the background; and of an HTTP error it keeps the text alone, while here
@@ -23,12 +23,12 @@ const maxAnswer = 16 << 20
 //
 // A call is made once. net/http repeats a POST by itself only when it knows that
 // nothing of it was written.
-type client struct {
-	url  string
-	http *http.Client
-	rest rest
-	now  *ttlCache[moment]
-	busy chan struct{} // Holds a place for each call under way.
+type rpcClient struct {
+	url          string
+	http         *http.Client
+	pacer        pacer
+	latestLedger *ttlCache[ledgerInfo]
+	slots        chan struct{} // Holds a place for each call under way.
 }
 
 type request struct {
@@ -46,8 +46,8 @@ type response struct {
 	} `json:"error"`
 }
 
-// call makes one call. Its errors are of the kinds that rpcFailure gives.
-func call[A any](ctx context.Context, c *client, method string, params any) (A, error) {
+// changeSpec makes one call. Its errors are of the kinds that rpcFailure gives.
+func call[A any](ctx context.Context, c *rpcClient, method string, params any) (A, error) {
 	var answer A
 	raw, err := c.post(ctx, request{Version: "2.0", ID: 1, Method: method, Params: params})
 	if err == nil {
@@ -55,7 +55,7 @@ func call[A any](ctx context.Context, c *client, method string, params any) (A, 
 	}
 	if err != nil {
 		var none A
-		return none, rpcFailure(ctx, method, err)
+		return none, classifyCallError(ctx, method, err)
 	}
 	return answer, nil
 }
@@ -77,10 +77,10 @@ func decodeAnswer(raw []byte, answer any) error {
 	return nil
 }
 
-func (c *client) post(ctx context.Context, q request) ([]byte, error) {
+func (c *rpcClient) post(ctx context.Context, q request) ([]byte, error) {
 	select {
-	case c.busy <- struct{}{}:
-		defer func() { <-c.busy }()
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

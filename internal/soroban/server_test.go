@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +18,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestDeployer_JudgesServers: what a server answers decides whether it is worth
+// TestDeployer_ClassifiesServers: what a server answers decides whether it is worth
 // asking again.
-func TestDeployer_JudgesServers(t *testing.T) {
+func TestDeployer_ClassifiesServers(t *testing.T) {
 	t.Parallel()
 	rpcError := func(code string) string {
 		return `{"jsonrpc":"2.0","id":1,"error":{"code":` + code + `,"message":"inner secrets"}}`
@@ -136,5 +137,25 @@ func wantWords(t *testing.T, message string, words ...string) {
 		if !strings.Contains(message, word) {
 			t.Errorf("%q does not say %q", message, word)
 		}
+	}
+}
+
+// TestDeployer_FeesOutOfRange: no fee that a server names makes a transaction that pays
+// more than the ceiling.
+func TestDeployer_FeesOutOfRange(t *testing.T) {
+	t.Parallel()
+	for name, fee := range map[string]string{"Huge": "9223372036854775807", "WouldOverflow": "8000000000000000000", "AboveWhatCanBeWritten": "4294967296"} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t)
+			w := &wire{after: func(method string, answer []byte) []byte {
+				if method != simulate {
+					return nil
+				}
+				return regexp.MustCompile(`"minResourceFee":"\d+"`).ReplaceAll(answer, []byte(`"minResourceFee":"`+fee+`"`))
+			}}
+			d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
+			b.refused(d, b.begin(), errs.KindPermanent, "above the ceiling of 100 XLM", "SOROBAN_MAX_UPLOAD_FEE")
+			b.wantNothingSent()
+		})
 	}
 }

@@ -39,7 +39,7 @@ func (s *sharedCall[A]) do(ctx context.Context, op string) (A, error) {
 		return r.value, r.err
 	case <-ctx.Done():
 		var none A
-		return none, stopped(ctx, op, ctx.Err())
+		return none, contextError(ctx, op, ctx.Err())
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *sharedCall[A]) join(ctx context.Context) *sharedResult[A] {
 	defer s.mu.Unlock()
 	if s.current == nil {
 		// It ends when the last caller has left, not with the first.
-		call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		call, cancel := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // leave and run call it
 		s.current = &sharedResult[A]{cancel: cancel, done: make(chan struct{})}
 		go s.run(call, s.current)
 	}
@@ -56,7 +56,7 @@ func (s *sharedCall[A]) join(ctx context.Context) *sharedResult[A] {
 	return s.current
 }
 
-// leave ends a call that nobody waits for any more.
+// leave ends a call without callers.
 func (s *sharedCall[A]) leave(r *sharedResult[A]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

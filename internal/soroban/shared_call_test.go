@@ -88,7 +88,9 @@ func TestSharedCall(t *testing.T) {
 		go func() { _, err := s.do(again, "test"); left <- err }()
 		waitFor(1)
 		cancel()
-		<-left
+		if err := <-left; errs.KindOf(err) != errs.KindCancelled {
+			t.Errorf("%v", err)
+		}
 		<-ended // Nobody waits for it any more.
 	})
 }

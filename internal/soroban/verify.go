@@ -9,10 +9,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// verify compares a contract that exists with the one that this program would
+// verifyInstance compares a contract that exists with the one that this program would
 // create. Only the deployer can have created it, so a difference means another
 // version of the program or a change made by the contract's admin.
-func (d *Deployer) verify(t target, instance *xdr.ScContractInstance) error {
+func (d *Deployer) verifyInstance(t target, instance *xdr.ScContractInstance) error {
 	differs := func(what string) error {
 		return errs.Errorf(errs.KindPermanent, "verify contract",
 			"the contract %s exists but is not the tenant's: %s; it has to be put right by its admin, this program changes nothing about it",
@@ -24,29 +24,29 @@ func (d *Deployer) verify(t target, instance *xdr.ScContractInstance) error {
 	switch hash := instance.Executable.WasmHash; {
 	case hash == nil:
 		return differs("it runs no WebAssembly")
-	case *hash != d.code && !d.outdated(instance):
+	case *hash != d.code && !d.runsPredecessor(instance):
 		return differs(fmt.Sprintf("it runs code %x instead of %x", *hash, d.code))
 	}
-	if admin, ok := valueOf(instance, "Admin").GetAddress(); !ok || !admin.Equals(accountAddress(d.account)) {
+	if admin, ok := storedValue(instance, "Admin").GetAddress(); !ok || !admin.Equals(accountAddress(d.account)) {
 		return differs("its admin is not the deployer " + d.Address())
 	}
 	tenant := TenantHash(t.tenant)
-	if hash, ok := valueOf(instance, "Tenant").GetBytes(); !ok || string(hash) != string(tenant[:]) {
+	if hash, ok := storedValue(instance, "Tenant").GetBytes(); !ok || string(hash) != string(tenant[:]) {
 		return differs("it carries the hash of another tenant")
 	}
 	return nil
 }
 
-// outdated reports whether a contract runs the code of an earlier release.
-func (d *Deployer) outdated(instance *xdr.ScContractInstance) bool {
+// runsPredecessor reports whether a contract runs the code of an earlier release.
+func (d *Deployer) runsPredecessor(instance *xdr.ScContractInstance) bool {
 	hash := instance.Executable.WasmHash
 	return hash != nil && slices.Contains(d.opts.Code.Predecessors, [32]byte(*hash))
 }
 
-// valueOf reads a value of the contract's storage. Keys are variants of a Rust
+// storedValue reads a value of the contract's storage. Keys are variants of a Rust
 // enum, which the ledger holds as a vector of one symbol. The zero ScVal is an
 // absent value: a boolean, as no value of the contract is.
-func valueOf(instance *xdr.ScContractInstance, name xdr.ScSymbol) xdr.ScVal {
+func storedValue(instance *xdr.ScContractInstance, name xdr.ScSymbol) xdr.ScVal {
 	if instance.Storage == nil {
 		return xdr.ScVal{}
 	}

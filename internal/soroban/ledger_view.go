@@ -7,54 +7,54 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// life tells where an entry of the ledger stands.
-type life int
+// entryState is the state of a ledger entry.
+type entryState int
 
 const (
-	missing life = iota
+	missing entryState = iota
 	archived
 	live
 )
 
-// view is what one look at the ledger showed of a contract.
-type view struct {
+// ledgerView is what one read of the ledger showed of a contract.
+type ledgerView struct {
 	ledger   uint32
 	account  *xdr.AccountEntry // nil: the account does not exist.
-	code     life
-	instance life
+	code     entryState
+	instance entryState
 	content  *xdr.ScContractInstance // nil while instance is missing.
 }
 
 // sequence is the number that the account used last, 0 without an account.
-func (v view) sequence() int64 {
+func (v ledgerView) sequence() int64 {
 	if v.account == nil {
 		return 0
 	}
 	return int64(v.account.SeqNum)
 }
 
-// look reads code, instance and an account in one call, so that all are of one ledger.
-func (d *Deployer) look(ctx context.Context, id xdr.ContractId, account xdr.AccountId) (view, error) {
-	entries, ledger, err := d.lookUp(ctx, d.looks, codeKey(d.code), instanceKey(id), accountKey(account))
+// readItems reads code, instance and an account in one call, so that all are of one ledger.
+func (d *Deployer) readView(ctx context.Context, id xdr.ContractId, account xdr.AccountId) (ledgerView, error) {
+	entries, ledger, err := d.readEntries(ctx, d.reads, codeKey(d.code), instanceKey(id), accountKey(account))
 	if err != nil {
-		return view{}, err
+		return ledgerView{}, err
 	}
-	v := view{ledger: ledger}
+	v := ledgerView{ledger: ledger}
 	for _, entry := range entries {
-		if err := v.take(entry); err != nil {
-			return view{}, unusable(err, "read ledger entries")
+		if err := v.add(entry); err != nil {
+			return ledgerView{}, malformedXDR(err, "read ledger entries")
 		}
 	}
 	return v, nil
 }
 
-// lookUp gives the entries in the order of their keys, the zero result for one that is not there.
-func (d *Deployer) lookUp(ctx context.Context, through *entryBatcher, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
+// readEntries gives the entries in the order of their keys, the zero result for one that is not there.
+func (d *Deployer) readEntries(ctx context.Context, through *entryBatcher, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
 	encoded := make([]string, len(keys))
 	for i, key := range keys {
 		var err error
 		if encoded[i], err = xdr.MarshalBase64(key); err != nil {
-			return nil, 0, unusable(err, "read ledger entries")
+			return nil, 0, malformedXDR(err, "read ledger entries")
 		}
 	}
 	found, ledger, err := through.entries(ctx, encoded)
@@ -75,12 +75,12 @@ func accountOf(entry protocol.LedgerEntryResult) (*xdr.AccountEntry, error) {
 	}
 	var data xdr.LedgerEntryData
 	if err := xdr.SafeUnmarshalBase64(entry.DataXDR, &data); err != nil {
-		return nil, unusable(err, "read ledger entries")
+		return nil, malformedXDR(err, "read ledger entries")
 	}
 	return data.Account, nil
 }
 
-func (v *view) take(entry protocol.LedgerEntryResult) error {
+func (v *ledgerView) add(entry protocol.LedgerEntryResult) error {
 	if entry.DataXDR == "" {
 		return nil
 	}
@@ -92,17 +92,17 @@ func (v *view) take(entry protocol.LedgerEntryResult) error {
 	case xdr.LedgerEntryTypeAccount:
 		v.account = data.Account
 	case xdr.LedgerEntryTypeContractCode:
-		v.code = lifeOf(entry, v.ledger)
+		v.code = entryStateOf(entry, v.ledger)
 	case xdr.LedgerEntryTypeContractData:
-		v.instance, v.content = lifeOf(entry, v.ledger), data.ContractData.Val.Instance
+		v.instance, v.content = entryStateOf(entry, v.ledger), data.ContractData.Val.Instance
 	}
 	return nil
 }
 
-// lifeOf tells where an entry will stand in the next ledger, which is the first
+// entryStateOf is the state of an entry in the next ledger, which is the first
 // that a transaction can be in. Archived ones are shown with a lifetime that is
 // over, or with 0.
-func lifeOf(entry protocol.LedgerEntryResult, ledger uint32) life {
+func entryStateOf(entry protocol.LedgerEntryResult, ledger uint32) entryState {
 	if entry.LiveUntilLedgerSeq != nil && *entry.LiveUntilLedgerSeq <= ledger {
 		return archived
 	}

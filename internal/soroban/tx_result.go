@@ -10,46 +10,46 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// ending is what became of a transaction.
-type ending struct {
+// txResult is what became of a transaction.
+type txResult struct {
 	txlog.Outcome
 	code   xdr.TransactionResultCode
 	op     xdr.OperationResultTr   // With txFAILED: what the operation has to say,
 	opCode xdr.OperationResultCode // or why it was not even looked at.
-	asked  int64                   // With txINSUFFICIENT_FEE: the least that would do.
+	minFee int64                   // With txINSUFFICIENT_FEE: the least that would do.
 	err    error                   // When the server refused to read it.
 }
 
-// applied is the ending of a transaction that is in a ledger.
-func applied(got protocol.GetTransactionResponse) (ending, error) {
-	end, err := readEnding(got.ResultXDR)
+// appliedResult is the result of a transaction that is in a ledger.
+func appliedResult(got protocol.GetTransactionResponse) (txResult, error) {
+	end, err := decodeResult(got.ResultXDR)
 	if err != nil {
-		return ending{}, unusable(err, "read transaction result")
+		return txResult{}, malformedXDR(err, "read transaction result")
 	}
-	end.State, end.Ledger, end.FeeCharged = txlog.StateFailed, got.Ledger, end.asked
+	end.State, end.Ledger, end.FeeCharged = txlog.StateFailed, got.Ledger, end.minFee
 	if got.Status == protocol.TransactionStatusSuccess {
 		end.State = txlog.StateSucceeded
 	}
 	return end, nil
 }
 
-// refused is the ending of a transaction that the network did not take.
-func refused(got protocol.SendTransactionResponse) (ending, error) {
-	end, err := readEnding(got.ErrorResultXDR)
+// rejectedResult is the result of a transaction that the network refused.
+func rejectedResult(got protocol.SendTransactionResponse) (txResult, error) {
+	end, err := decodeResult(got.ErrorResultXDR)
 	if err != nil {
-		return ending{}, unusable(err, "read transaction result")
+		return txResult{}, malformedXDR(err, "read transaction result")
 	}
 	end.State = txlog.StateRejected
 	return end, nil
 }
 
-func readEnding(encoded string) (ending, error) {
+func decodeResult(encoded string) (txResult, error) {
 	var result xdr.TransactionResult
 	if err := xdr.SafeUnmarshalBase64(encoded, &result); err != nil {
-		return ending{}, err
+		return txResult{}, err
 	}
-	end := ending{code: result.Result.Code, asked: int64(result.FeeCharged)}
-	if inner, ok := result.Result.GetInnerResultPair(); ok { // It was outbid; what counts is what was wrapped.
+	end := txResult{code: result.Result.Code, minFee: int64(result.FeeCharged)}
+	if inner, ok := result.Result.GetInnerResultPair(); ok { // With a fee bump what was wrapped counts.
 		end.code = inner.Result.Result.Code
 	}
 	names := []string{codeName(end.code.String(), "TransactionResultCode")}
@@ -77,9 +77,9 @@ func operationCode(r xdr.OperationResult) string {
 	}
 }
 
-// tooScarce reports whether the operation ran out of what it had declared, or
+// resourceLimitExceeded reports whether the operation ran out of what it had declared, or
 // met an archived entry: another simulation declares what is needed now.
-func (e ending) tooScarce() bool {
+func (e txResult) resourceLimitExceeded() bool {
 	if r := e.op.InvokeHostFunctionResult; r != nil {
 		switch r.Code { // The others are no matter of resources.
 		case xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded,

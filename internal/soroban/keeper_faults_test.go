@@ -20,9 +20,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// TestDeployer_Ages: a tenant's transaction never pays for the code, however old
+// TestDeployer_Expiry: a tenant's transaction never pays for the code, however old
 // that is.
-func TestDeployer_Ages(t *testing.T) {
+func TestDeployer_Expiry(t *testing.T) {
 	t.Parallel()
 	for _, days := range []uint32{31, 60, 89, 119} {
 		t.Run((time.Duration(days) * 24 * time.Hour).String(), func(t *testing.T) {
@@ -59,7 +59,7 @@ func (o *onceBroken) AnchorMismatches(ctx context.Context, states []contracts.Sn
 	return o.Store.AnchorMismatches(ctx, states)
 }
 
-func TestKeeper_Hard(t *testing.T) {
+func TestKeeper_Faults(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 
@@ -238,7 +238,7 @@ func TestKeeper_Hard(t *testing.T) {
 	})
 }
 
-func TestDeployer_ChannelsHard(t *testing.T) {
+func TestDeployer_ChannelFaults(t *testing.T) {
 	t.Parallel()
 
 	t.Run("ABidThatNoChannelHas", func(t *testing.T) {

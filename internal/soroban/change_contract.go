@@ -24,8 +24,8 @@ func (d *Deployer) ChangeContract(
 	if err := d.checkNetwork(ctx); err != nil {
 		return 0, err
 	}
-	r := &deployment{work: work{Deployer: d, journal: journal, mine: to.address}, to: to}
-	if err := r.settleOwn(ctx); err != nil {
+	r := d.newDeployTx(journal, to)
+	if err := r.resolveOpenTx(ctx); err != nil {
 		return r.contract.FeeCharged, err
 	}
 	if change.Purpose == txlog.PurposeUpgrade {
@@ -37,50 +37,91 @@ func (d *Deployer) ChangeContract(
 	return r.contract.FeeCharged, err
 }
 
-func (r *deployment) change(ctx context.Context, change contracts.Change) error {
+// ensureCode has the newest code on the ledger, alive.
+func (r *deployTx) ensureCode(ctx context.Context) error {
 	for range maxRounds {
-		if err := r.settleBusy(ctx); err != nil {
+		v, err := r.currentView(ctx, 0)
+		if err != nil || v.code == live {
 			return err
 		}
-		v, err := r.current(ctx, 0)
+		if v.account == nil {
+			return r.accountMissing()
+		}
+		if err := r.provideCode(ctx); err != nil {
+			return err
+		}
+	}
+	return r.notSettled()
+}
+
+// provideCode uploads or restores the code with the deployer's own account, and looks
+// again before: who had that before may have done it.
+func (r *deployTx) provideCode(ctx context.Context) error {
+	src, err := r.leaseOwnAccount(ctx)
+	if err != nil {
+		return err
+	}
+	defer src.release(ctx)
+	v, err := r.currentView(ctx, src.minSequence())
+	if err != nil || v.code == live || v.account == nil {
+		return err
+	}
+	src.lastSequence = v.sequence()
+	next := r.uploadSpec()
+	if v.code == archived {
+		next = r.restoreCodeSpec(r.code)
+	}
+	built, err := r.build(ctx, next)
+	if err != nil {
+		return err
+	}
+	attempt, err := r.signAndSend(ctx, built, src, v.account)
+	if err != nil {
+		return err
+	}
+	return r.handleResult(ctx, attempt)
+}
+
+// change goes round until the contract is as the change wants it.
+func (r *deployTx) change(ctx context.Context, change contracts.Change) error {
+	for range maxRounds {
+		if err := r.resolveCompetingTx(ctx); err != nil {
+			return err
+		}
+		v, err := r.currentView(ctx, 0)
 		if err != nil {
 			return err
 		}
 		switch {
 		case v.account == nil:
-			return r.noAccount()
+			return r.accountMissing()
 		case v.instance == missing:
 			return errs.Errorf(errs.KindPermanent, "change contract", "the ledger has no contract %s", r.to.address)
 		case v.instance == archived:
 			return errs.Errorf(errs.KindTransient, "change contract", "the contract %s is archived; it has to be restored first", r.to.address)
 		}
-		if err := r.verify(r.to, v.content); err != nil {
+		if err := r.verifyInstance(r.to, v.content); err != nil {
 			return err
 		}
-		if r.satisfied(v.content, change) {
+		if r.hasChange(v.content, change) {
 			return nil
 		}
-		if err := r.attempt(ctx, r.call(change)); err != nil {
+		attempt, err := r.attemptOnce(ctx, r.changeSpec(change))
+		if err != nil {
+			return err
+		}
+		if err := r.handleResult(ctx, attempt); err != nil {
 			return err
 		}
 	}
-	return r.unsettled()
+	return r.notSettled()
 }
 
-// attempt tries an act once; the next look shows what came of it.
-func (w *work) attempt(ctx context.Context, a *act) error {
-	done, err := w.once(ctx, a)
-	if err != nil || done == nil {
-		return err
-	}
-	return w.react(ctx, *done)
-}
-
-// satisfied reports whether a contract is as the change wants it.
-func (d *Deployer) satisfied(instance *xdr.ScContractInstance, change contracts.Change) bool {
+// hasChange reports whether a contract is as the change wants it.
+func (d *Deployer) hasChange(instance *xdr.ScContractInstance, change contracts.Change) bool {
 	switch change.Purpose {
 	case txlog.PurposeStatus:
-		status, ok := valueOf(instance, "Status").GetU32()
+		status, ok := storedValue(instance, "Status").GetU32()
 		return ok && (uint32(status) == contract.StatusArchived) == change.TenantArchived
 	case txlog.PurposeAnchor:
 		// A newer one is as good, and nothing older is taken by the contract.
@@ -90,10 +131,10 @@ func (d *Deployer) satisfied(instance *xdr.ScContractInstance, change contracts.
 	}
 }
 
-// call is the act that makes a change.
-func (r *deployment) call(change contracts.Change) *act {
-	a := &act{
-		purpose: change.Purpose, ceiling: r.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: r.to.tenant, subject: r.to.address,
+// changeSpec is the act that makes a change.
+func (r *deployTx) changeSpec(change contracts.Change) *txSpec {
+	a := &txSpec{
+		purpose: change.Purpose, maxFee: r.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: r.to.tenant, contractID: r.to.address,
 	}
 	var (
 		function xdr.ScSymbol
@@ -105,14 +146,14 @@ func (r *deployment) call(change contracts.Change) *act {
 		if change.TenantArchived {
 			status = xdr.Uint32(contract.StatusArchived)
 		}
-		a.what, function, args = "the change of the contract's status", "set_status", xdr.ScVec{{Type: xdr.ScValTypeScvU32, U32: &status}}
+		a.description, function, args = "the change of the contract's status", "set_status", xdr.ScVec{{Type: xdr.ScValTypeScvU32, U32: &status}}
 	case txlog.PurposeAnchor:
 		seq, root := xdr.Uint64(change.Anchor.Seq), xdr.ScBytes(change.Anchor.Root[:]) //nolint:gosec // never negative
-		a.what, function = "the anchoring of the audit chain", "anchor"
+		a.description, function = "the anchoring of the audit chain", "anchor"
 		args = xdr.ScVec{{Type: xdr.ScValTypeScvU64, U64: &seq}, {Type: xdr.ScValTypeScvBytes, Bytes: &root}}
 	default:
 		hash := xdr.ScBytes(r.code[:])
-		a.what, function, args = "the upgrade of the contract", "upgrade", xdr.ScVec{{Type: xdr.ScValTypeScvBytes, Bytes: &hash}}
+		a.description, function, args = "the upgrade of the contract", "upgrade", xdr.ScVec{{Type: xdr.ScValTypeScvBytes, Bytes: &hash}}
 	}
 	a.body = invoke(xdr.HostFunction{
 		Type: xdr.HostFunctionTypeHostFunctionTypeInvokeContract,
@@ -122,36 +163,4 @@ func (r *deployment) call(change contracts.Change) *act {
 		},
 	})
 	return a
-}
-
-// ensureCode has the newest code on the ledger, alive.
-func (r *deployment) ensureCode(ctx context.Context) error {
-	for range maxRounds {
-		v, err := r.current(ctx, 0)
-		if err != nil || v.code == live {
-			return err
-		}
-		if v.account == nil {
-			return r.noAccount()
-		}
-		if err := r.withOwn(ctx, r.provideCode); err != nil {
-			return err
-		}
-	}
-	return r.unsettled()
-}
-
-// provideCode uploads or restores the code with the deployer's own account, and looks
-// again before: who had that before may have done it.
-func (r *deployment) provideCode(ctx context.Context, c *carrier) error {
-	v, err := r.current(ctx, c.least())
-	if err != nil || v.code == live || v.account == nil {
-		return err
-	}
-	c.last = v.sequence()
-	next := r.upload()
-	if v.code == archived {
-		next = r.restoreCode(r.code)
-	}
-	return r.step(ctx, next, c, v.account)
 }

@@ -27,11 +27,11 @@ const (
 	stormAtOnce   = 40
 )
 
-// TestDeployer_Storm deploys for a thousand tenants from two processes that share
+// TestDeployer_ManyConcurrent deploys for a thousand tenants from two processes that share
 // channels, while the network misbehaves in every way and runs are killed at every
 // moment. At the end each tenant has one contract, nothing was paid twice, and no
 // channel is stuck.
-func TestDeployer_Storm(t *testing.T) {
+func TestDeployer_ManyConcurrent(t *testing.T) {
 	b := setup(t)
 	s := &storm{testBundle: b, kills: map[string]int{}, faults: map[string]int{}}
 	for i := range s.processes {

@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// refused deploys and wants a refusal that says all of these words.
+// rejectedResult deploys and wants a refusal that says all of these words.
 func (b *testBundle) refused(d *soroban.Deployer, run provisioning.Run, kind errs.Kind, words ...string) {
 	b.t.Helper()
 	_, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))

@@ -43,7 +43,7 @@ func (c crash) happen(b *testBundle, run provisioning.Run) txlog.Transaction {
 	return last
 }
 
-func TestDeployer_Settles(t *testing.T) {
+func TestDeployer_ResolvesOpenTx(t *testing.T) {
 	t.Parallel()
 	const (
 		uploading = 1

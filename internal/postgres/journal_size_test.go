@@ -1,0 +1,78 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// TestJournal_KeepsNothingInMemory: what the journal keeps for its callers in memory goes
+// when they are done, however many they were.
+func TestJournal_KeepsNothingInMemory(t *testing.T) {
+	t.Parallel()
+	t.Run("QueuesGoWithTheirCallers", func(t *testing.T) {
+		b := setup(t)
+		for i := range 50 {
+			l, err := b.SystemLog().Account(t.Context(), networkID, fmt.Sprint("G", i))
+			b.must(err)
+			ctx, cancel := context.WithCancel(t.Context())
+			waits := make(chan error)
+			go func() {
+				_, err := b.SystemLog().Account(ctx, networkID, fmt.Sprint("G", i))
+				waits <- err
+			}()
+			cancel()
+			if err := <-waits; errs.KindOf(err) != errs.KindCancelled {
+				t.Errorf("%v", err)
+			}
+			b.must(l.Release(t.Context(), txlog.AccountRelease{}))
+		}
+		if n := postgres.WaitQueues(b.DB); n != 0 {
+			t.Errorf("%d queues without a caller", n)
+		}
+	})
+	t.Run("RunsThatAreNotRenewedAreForgotten", func(t *testing.T) {
+		b := setup(t)
+		now := time.Now()
+		postgres.SetUncertainClock(b.DB, func() time.Time { return now })
+		// lose makes a run that holds a lease it does not know of.
+		lose := func(i int) provisioning.Run {
+			t.Helper()
+			r := b.claimNew(inputs(fmt.Sprint("Clinic ", i)))
+			l, err := b.Journal(r).Account(t.Context(), networkID, fmt.Sprint("G", i))
+			b.must(err)
+			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
+			if err := l.Release(t.Context(), txlog.AccountRelease{}); err == nil {
+				t.Fatal("it was given back")
+			}
+			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
+			return r
+		}
+		alive := lose(0)
+		for i := range 10 {
+			lose(i + 1)
+			if n := postgres.UncertainRuns(b.DB); n > 3 {
+				t.Fatalf("%d runs are kept in memory after %d", n, i+2)
+			}
+			now = now.Add(40 * time.Second)
+			b.must(b.Renew(t.Context(), alive, time.Hour))
+		}
+		// The one that is alive gets its own lease again, although others queue for it.
+		b.must(func() error {
+			l, err := b.Journal(alive).Account(t.Context(), networkID, "G0")
+			if err == nil {
+				err = l.Release(t.Context(), txlog.AccountRelease{})
+			}
+			return err
+		}())
+		if n := postgres.UncertainRuns(b.DB); n > 2 {
+			t.Errorf("%d runs are kept in memory", n)
+		}
+	})
+}

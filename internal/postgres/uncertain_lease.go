@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// uncertainFor is how long a run is remembered that is not renewed any more. By then
+// its leases are out: they last for seconds without a renewal.
+const uncertainFor = time.Minute
+
+// uncertainLeases are the runs that may hold a lease which they know nothing of, because
+// an answer of the database was lost. A run is kept for as long as it is renewed.
+type uncertainLeases struct {
+	now func() time.Time // Nil: time.Now.
+
+	mu   sync.Mutex
+	runs map[uuid.UUID]uncertainRun // By tenant.
+}
+
+type uncertainRun struct {
+	epoch   int64
+	expires time.Time
+}
+
+// add notes a run, and forgets those that are over.
+func (u *uncertainLeases) add(tenant uuid.UUID, epoch int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := u.clock()
+	maps.DeleteFunc(u.runs, func(_ uuid.UUID, r uncertainRun) bool { return r.expires.Before(now) })
+	if u.runs == nil {
+		u.runs = map[uuid.UUID]uncertainRun{}
+	}
+	u.runs[tenant] = uncertainRun{epoch, now.Add(uncertainFor)}
+}
+
+// renew keeps a run whose lease was renewed.
+func (u *uncertainLeases) renew(tenant uuid.UUID, epoch int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r, ok := u.runs[tenant]; ok && r.epoch == epoch {
+		u.runs[tenant] = uncertainRun{epoch, u.clock().Add(uncertainFor)}
+	}
+}
+
+// take reports whether a run may hold such a lease, and forgets it.
+func (u *uncertainLeases) take(tenant uuid.UUID, epoch int64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r, ok := u.runs[tenant]
+	delete(u.runs, tenant)
+	return ok && r.epoch == epoch
+}
+
+func (u *uncertainLeases) clock() time.Time {
+	if u.now == nil {
+		return time.Now()
+	}
+	return u.now()
+}

@@ -1,0 +1,74 @@
+package soroban
+
+import (
+	"context"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/network"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// feeBumpFactor is how much more a transaction has to offer, per operation, to
+// take the place of one in the queue (stellar-core's FEE_MULTIPLIER).
+const feeBumpFactor = 10
+
+// storeFeeBump wraps a transaction that waits too long into another one that pays more
+// for it, and stores that; it is still the same transaction and applied once at
+// most. It offers at least minFee, what the network asked for, and returns the
+// transaction with it; nil when the ceiling leaves nothing to offer.
+func (s *txSession) storeFeeBump(
+	ctx context.Context, tx txlog.Transaction, built assembledTx, src *sourceAccount, minFee int64,
+) (*txlog.Transaction, error) {
+	var env xdr.TransactionEnvelope
+	if err := xdr.SafeUnmarshalBase64(tx.Envelope, &env); err != nil {
+		return nil, malformedXDR(err, "read stored transaction")
+	}
+	if env.V1 == nil && env.FeeBump == nil {
+		return nil, malformedXDR(nil, "read stored transaction")
+	}
+	inner, ops := env.V1, int64(len(built.tx.Operations))
+	rate := (tx.MaxFee - built.resourceFee) / ops
+	if env.FeeBump != nil {
+		inner, rate = env.FeeBump.Tx.InnerTx.V1, (tx.MaxFee-built.resourceFee)/(ops+1)
+	}
+	s.fees.drop()
+	going, err := s.goingRate(ctx, built.spec)
+	if err != nil {
+		return nil, nil //nolint:nilerr // without it the transaction waits on as it is
+	}
+	// The wrapping counts as an operation of its own.
+	offer := max(rate*feeBumpFactor, going) * (ops + 1)
+	fee := min(max(built.resourceFee+offer, minFee), built.spec.maxFee)
+	if (fee-built.resourceFee)/(ops+1) <= rate || fee < minFee {
+		return nil, nil
+	}
+	envelope, err := s.signFeeBump(xdr.FeeBumpTransaction{
+		FeeSource: src.id.ToMuxedAccount(), Fee: xdr.Int64(fee),
+		InnerTx: xdr.FeeBumpTransactionInnerTx{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: inner},
+	}, src.key)
+	if err != nil {
+		return nil, malformedXDR(err, "sign transaction")
+	}
+	if err := src.lease.StoreFeeBump(ctx, tx.Hash, envelope, fee); err != nil {
+		return nil, err
+	}
+	tx.Envelope, tx.MaxFee = envelope, fee
+	return &tx, nil
+}
+
+func (d *Deployer) signFeeBump(tx xdr.FeeBumpTransaction, key *keypair.Full) (string, error) {
+	hash, err := network.HashFeeBumpTransaction(tx, d.opts.Passphrase)
+	if err != nil {
+		return "", err
+	}
+	signature, err := key.SignDecorated(hash[:])
+	if err != nil {
+		return "", err
+	}
+	return xdr.MarshalBase64(xdr.TransactionEnvelope{
+		Type:    xdr.EnvelopeTypeEnvelopeTypeTxFeeBump,
+		FeeBump: &xdr.FeeBumpTransactionEnvelope{Tx: tx, Signatures: []xdr.DecoratedSignature{signature}},
+	})
+}

@@ -1,0 +1,86 @@
+package soroban
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+)
+
+const (
+	// maxBackoffFactor is where the pauses between retries stop to grow: at eight times
+	// the poll interval.
+	maxBackoffFactor = 8
+	// jitterFactor is by what part of it a pause is longer or shorter, so that those who
+	// started together do not call together.
+	jitterFactor = 0.25
+)
+
+// pacer says how long the calls to the server are apart.
+type pacer struct {
+	clock    clock.Clock
+	interval time.Duration // The poll interval.
+	ledgers  *ledgerInterval
+}
+
+// waitPoll waits for one poll interval, or less where ledgers close faster.
+func (p pacer) waitPoll(ctx context.Context) error {
+	d := p.ledgers.pollInterval(p.interval)
+	jittered := d*3/4 + rand.N(d/2+1) //nolint:gosec // not a secret
+	return p.wait(ctx, jittered)
+}
+
+// observe takes in the latest ledger of an answer.
+func (p pacer) observe(ledger uint32) { p.ledgers.observe(ledger, p.clock.Now()) }
+
+// retryCount counts retries, and waits longer before each.
+type retryCount struct {
+	n       int
+	backoff *retryBackoff
+}
+
+func (c *retryCount) wait(ctx context.Context, p pacer) error {
+	if c.backoff == nil {
+		c.backoff = p.newBackoff()
+	}
+	return c.backoff.wait(ctx, nil)
+}
+
+// newBackoff begins a series of pauses between retries.
+func (p pacer) newBackoff() *retryBackoff {
+	return &retryBackoff{pacer: p, exponential: backoff.ExponentialBackOff{
+		InitialInterval: p.interval, MaxInterval: maxBackoffFactor * p.interval, Multiplier: 2, RandomizationFactor: jitterFactor,
+	}}
+}
+
+// retryBackoff is a series of pauses between retries, each twice as long as the one
+// before, up to maxBackoffFactor poll intervals.
+type retryBackoff struct {
+	pacer       pacer
+	exponential backoff.ExponentialBackOff
+}
+
+// wait waits for the next pause, and at least as long as the server asked for in cause,
+// the error of the last call; nil is none.
+func (b *retryBackoff) wait(ctx context.Context, cause error) error {
+	d := b.exponential.NextBackOff()
+	var status *statusError
+	if errors.As(cause, &status) {
+		d = max(d, status.after)
+	}
+	return b.pacer.wait(ctx, d)
+}
+
+// reset begins the series again.
+func (b *retryBackoff) reset() { b.exponential.Reset() }
+
+func (p pacer) wait(ctx context.Context, d time.Duration) error {
+	if err := p.clock.Sleep(ctx, d); err != nil {
+		return contextError(ctx, "wait for the Stellar network", err)
+	}
+	return nil
+}

@@ -1,0 +1,269 @@
+package soroban
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/stellar/go-stellar-sdk/protocols/stellarcore"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+const (
+	// maxFaults is how many calls in a row may fail before a transaction is left to the
+	// next run. With the pauses between them that is about twenty seconds.
+	maxFaults = 7
+	// resubmitAfter is how many ledgers an accepted transaction may wait: after that many
+	// stellar-core drops those that found no room.
+	resubmitAfter = 4
+	// bumpAfter is how many ledgers an accepted transaction waits before it offers more.
+	bumpAfter = 3
+	// queryEvery is after how many ledgers, and queryInterval after how much time, the
+	// transaction is queried although its sequence number is not used: it may have expired.
+	queryEvery    = 3
+	queryInterval = 10 * time.Second
+	// stallTimeout is how long the network may close no ledger.
+	stallTimeout = 3 * time.Minute
+)
+
+// txTracker follows one stored transaction until its fate is known. It sends the stored
+// bytes and no others; the network applies them once at most. What it does next follows
+// from the table of transitions alone.
+type txTracker struct {
+	d        *Deployer
+	tx       txlog.Transaction
+	source   xdr.AccountId  // Carries the sequence number.
+	contract xdr.ContractId // What the transaction is about; zero: no single contract.
+	// feeBump stores a fee bump that pays at least minFee stroops, and returns the
+	// transaction with it; nil when the ceiling leaves nothing to offer. Nil: not allowed.
+	feeBump func(ctx context.Context, tx txlog.Transaction, minFee int64) (*txlog.Transaction, error)
+
+	state  txState
+	result txResult // In a final state; in stateRefused what the network said.
+
+	unbumped string // In the bump states: the envelope before the newest fee bump.
+	minFee   int64  // What the network asked for when it refused a fee bump; 0: nothing.
+
+	deferred int   // Sends in a row that came to nothing.
+	faults   int   // Calls in a row without an answer,
+	cause    error // and the error of the last.
+	backoff  *retryBackoff
+
+	acceptedIn   uint32 // The latest ledger when the network accepted it.
+	latestLedger uint32 // The latest ledger of any answer.
+	queriedIn    uint32 // The latest ledger when it was queried last,
+	queriedAt    time.Time
+	stall        stallDetector
+}
+
+// newTracker follows a transaction from a state on: stateDrafted for one that was just
+// stored, stateUnknown for one that an earlier run left open.
+func (d *Deployer) newTracker(tx txlog.Transaction, state txState) (*txTracker, error) {
+	source, err := registryAccount("stellar_transactions.source", tx.Source)
+	if err != nil {
+		return nil, err
+	}
+	contract, err := registryContract("stellar_transactions.contract_id", tx.ContractID)
+	if err != nil {
+		return nil, err
+	}
+	now := d.opts.Clock.Now()
+	return &txTracker{
+		d: d, tx: tx, source: source, contract: contract, state: state,
+		backoff: d.rpc.pacer.newBackoff(), queriedAt: now, stall: stallDetector{since: now},
+	}, nil
+}
+
+// track acts and learns until the fate is known, beginning with an action. Its errors
+// leave the fate open: then the transaction stays unresolved in the journal.
+func (t *txTracker) track(ctx context.Context, action txAction) (txResult, error) {
+	for action != actStop {
+		var (
+			event txEvent
+			err   error
+		)
+		switch action {
+		case actSend:
+			event, err = t.send(ctx)
+		case actWait:
+			event, err = t.wait(ctx)
+		case actQuery:
+			event, err = t.query(ctx)
+		case actBump:
+			event, err = t.bump(ctx)
+		default:
+			event = t.due()
+		}
+		if err != nil {
+			return txResult{}, err
+		}
+		step, err := t.state.after(event)
+		if err != nil {
+			return txResult{}, err
+		}
+		t.state, action = step.next, step.action
+	}
+	return t.result, nil
+}
+
+// send offers the transaction to the network once.
+func (t *txTracker) send(ctx context.Context) (txEvent, error) {
+	got, err := t.d.rpc.send(ctx, t.tx.Envelope)
+	if err != nil {
+		return t.sendFailed(err)
+	}
+	t.answered()
+	switch got.Status {
+	case stellarcore.TXStatusPending, stellarcore.TXStatusDuplicate:
+		t.accepted(got.LatestLedger)
+		t.queriedIn = max(t.queriedIn, got.LatestLedger)
+		return sendAccepted, nil
+	case stellarcore.TXStatusError:
+		result, err := rejectedResult(got)
+		if err != nil {
+			return 0, err
+		}
+		if t.state == stateBumpDrafted || t.state == stateBumpPending {
+			t.revertFeeBump(result, got.LatestLedger)
+		} else {
+			t.result = result
+		}
+		return sendRefused, nil
+	default:
+		t.deferred++
+		return sendDeferred, nil
+	}
+}
+
+// sendFailed classifies a send without a usable answer. The server may have passed the
+// transaction on before the answer was lost.
+func (t *txTracker) sendFailed(err error) (txEvent, error) {
+	var remote *remoteError
+	if errors.As(err, &remote) && remote.code == codeInvalidParams {
+		t.result = txResult{err: err, Outcome: txlog.Outcome{
+			State: txlog.StateRejected, Detail: "not readable by the server",
+		}}
+		return sendUnreadable, nil
+	}
+	t.deferred++
+	return sendLost, t.fault(err)
+}
+
+// revertFeeBump goes back to the transaction without its newest fee bump: the network
+// accepted that once, and it may still be waiting there. When the offer was too low, the
+// next one is what was asked for; otherwise there is none.
+func (t *txTracker) revertFeeBump(refused txResult, ledger uint32) {
+	t.tx.Envelope, t.unbumped = t.unbumped, ""
+	t.accepted(ledger)
+	if refused.code == xdr.TransactionResultCodeTxInsufficientFee && refused.minFee > t.tx.MaxFee {
+		t.minFee = refused.minFee
+	} else {
+		t.feeBump = nil
+	}
+}
+
+// accepted notes that the network has the transaction, as of a ledger.
+func (t *txTracker) accepted(ledger uint32) {
+	t.acceptedIn, t.deferred = max(ledger, t.latestLedger, 1), 0
+}
+
+// due decides what an accepted transaction needs that is not applied yet.
+func (t *txTracker) due() txEvent {
+	switch {
+	case t.feeBump != nil && (t.minFee != 0 || t.latestLedger >= t.acceptedIn+bumpAfter):
+		return dueBump
+	case t.latestLedger >= t.acceptedIn+resubmitAfter:
+		return dueResubmit
+	}
+	return dueNothing
+}
+
+// bump stores a fee bump, to be sent next.
+func (t *txTracker) bump(ctx context.Context) (txEvent, error) {
+	bumped, err := t.feeBump(ctx, t.tx, t.minFee)
+	if err != nil {
+		return 0, err
+	}
+	t.minFee = 0
+	if bumped == nil {
+		t.feeBump = nil
+		return bumpImpossible, nil
+	}
+	t.unbumped, t.tx = t.tx.Envelope, *bumped
+	return bumpStored, nil
+}
+
+// wait pauses: after a failed call for longer each time, else for one poll, which reads
+// the source account. All who wait at the same time share one read. The transaction is
+// queried when its sequence number is used, and now and then.
+func (t *txTracker) wait(ctx context.Context) (txEvent, error) {
+	if t.deferred+t.faults > 0 {
+		return waitOver, t.backoff.wait(ctx, t.cause)
+	}
+	t.backoff.reset()
+	found, ledger, err := t.d.readEntries(ctx, t.d.polls, accountKey(t.source))
+	if err != nil {
+		return waitLost, t.fault(err)
+	}
+	account, err := accountOf(found[0])
+	if err != nil {
+		return 0, err
+	}
+	t.latestLedger = max(t.latestLedger, ledger)
+	used := account != nil && int64(account.SeqNum) >= t.tx.Sequence
+	if used || t.state == stateRefused || t.latestLedger >= t.queriedIn+queryEvery || t.d.opts.Clock.Now().Sub(t.queriedAt) >= queryInterval {
+		return waitOver, nil
+	}
+	return waitIdle, nil
+}
+
+// query asks for the transaction, and reads the ledger where that is no answer.
+func (t *txTracker) query(ctx context.Context) (txEvent, error) {
+	got, err := t.d.rpc.transaction(ctx, t.tx.Hash)
+	if err != nil {
+		return queryLost, t.fault(err)
+	}
+	t.answered()
+	t.latestLedger = max(t.latestLedger, got.LatestLedger)
+	t.queriedIn, t.queriedAt = t.latestLedger, t.d.opts.Clock.Now()
+	event, err := t.classify(ctx, got)
+	if err == nil && (event == queryNotFound || event == queryLost) {
+		err = t.stall.observe(got.LatestLedger, t.queriedAt)
+	}
+	return event, err
+}
+
+// answered notes that the server answers.
+func (t *txTracker) answered() { t.faults, t.cause = 0, nil }
+
+// fault counts a call that failed, and returns its error when it is one too many.
+func (t *txTracker) fault(err error) error {
+	t.faults++
+	t.cause = err
+	if t.faults > maxFaults || errs.KindOf(err) != errs.KindTransient {
+		return err
+	}
+	return nil
+}
+
+// stallDetector finds out that the network closes no ledgers.
+type stallDetector struct {
+	ledger uint32
+	since  time.Time
+}
+
+// observe takes in the latest ledger of an answer. KindTransient when it has been the
+// same for stallTimeout.
+func (s *stallDetector) observe(ledger uint32, now time.Time) error {
+	if ledger != s.ledger {
+		s.ledger, s.since = ledger, now
+	}
+	if now.Sub(s.since) < stallTimeout {
+		return nil
+	}
+	return errs.Errorf(errs.KindTransient, "wait for transaction",
+		"the network, or the server's knowledge of it, stands still at ledger %d; the next run finds out what became of the transaction", ledger)
+}

@@ -1,0 +1,105 @@
+package soroban
+
+import (
+	"github.com/google/uuid"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// spec is one step of the way: a transaction, of one operation but where it funds channels.
+type txSpec struct {
+	purpose     txlog.Purpose
+	description string // For messages: "the creation of the contract".
+	body        xdr.OperationBody
+	restore     []xdr.LedgerKey // With PurposeRestore: what to bring back.
+	extend      []xdr.LedgerKey // With PurposeExtend: what is to live longer.
+	ops         []xdr.Operation // With PurposeFund, in place of body.
+	maxFee      int64
+	setting     string // The variable that moves the ceiling.
+	tenant      uuid.UUID
+	contractID  string // The contract that it is about, C...; empty: none, or several.
+	spends      int64  // Stroops that it takes from the deployer on top of the fee.
+	shared      bool   // It is done once for all tenants, so only one caller at a time may do it.
+}
+
+// plan names the next step, or nil when the contract is there, alive and the
+// right one. What exists is compared before anything is paid for it, archived or
+// not. What is archived is brought back; it cannot be made anew.
+func (d *Deployer) plan(t target, v ledgerView) (*txSpec, error) {
+	if v.instance != missing {
+		if err := d.verifyInstance(t, v.content); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case v.instance == live && d.runsPredecessor(v.content):
+		return nil, nil // It is in order as it is; its upgrade is another matter.
+	case v.code == missing:
+		return d.uploadSpec(), nil
+	case v.code == archived || v.instance == archived:
+		return d.restoreSpec(t, v), nil
+	case v.instance == missing:
+		return d.createSpec(t), nil
+	}
+	return nil, nil
+}
+
+func (d *Deployer) uploadSpec() *txSpec {
+	wasm := d.opts.Code.Wasm
+	return &txSpec{
+		purpose: txlog.PurposeUpload, description: "the upload of the contract's code (once per network)",
+		body: invoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm}),
+
+		maxFee: d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE", shared: true,
+	}
+}
+
+func (d *Deployer) createSpec(t target) *txSpec {
+	code, tenant := d.code, TenantHash(t.tenant)
+	admin, hash := accountAddress(d.account), xdr.ScBytes(tenant[:])
+	return &txSpec{
+		purpose: txlog.PurposeCreate, description: "the creation of the contract",
+		body: invoke(xdr.HostFunction{
+			Type: xdr.HostFunctionTypeHostFunctionTypeCreateContractV2,
+			CreateContractV2: &xdr.CreateContractArgsV2{
+				ContractIdPreimage: idPreimage(d.account, t.tenant),
+				Executable:         xdr.ContractExecutable{Type: xdr.ContractExecutableTypeContractExecutableWasm, WasmHash: &code},
+				ConstructorArgs: []xdr.ScVal{
+					{Type: xdr.ScValTypeScvAddress, Address: &admin},
+					{Type: xdr.ScValTypeScvBytes, Bytes: &hash},
+				},
+			},
+		}),
+		maxFee: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: t.tenant, contractID: t.address,
+	}
+}
+
+// restoreSpec brings back the code before the instance and not with it: the
+// code is everybody's and has its own ceiling.
+func (d *Deployer) restoreSpec(t target, v ledgerView) *txSpec {
+	if v.code == archived {
+		return d.restoreCodeSpec(d.code)
+	}
+	return &txSpec{
+		purpose: txlog.PurposeRestore, description: "the restoring of the contract", restore: []xdr.LedgerKey{instanceKey(t.id)},
+		body:   xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
+		maxFee: d.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: t.tenant, contractID: t.address,
+	}
+}
+
+func (d *Deployer) restoreCodeSpec(hash xdr.Hash) *txSpec {
+	return &txSpec{
+		purpose: txlog.PurposeRestore, description: "the restoring of the contract's code (once per network)",
+		body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
+		restore: []xdr.LedgerKey{codeKey(hash)},
+		maxFee:  d.opts.MaxUploadFee, setting: "SOROBAN_MAX_UPLOAD_FEE", shared: true,
+	}
+}
+
+func invoke(f xdr.HostFunction) xdr.OperationBody {
+	return xdr.OperationBody{
+		Type:                 xdr.OperationTypeInvokeHostFunction,
+		InvokeHostFunctionOp: &xdr.InvokeHostFunctionOp{HostFunction: f},
+	}
+}

@@ -276,7 +276,7 @@ func (r *Reconciler) nextCheck() time.Duration {
 	return r.opts.CheckInterval
 }
 
-// releaseForRetry notes that nothing could be learned.
+// deferBatch notes that nothing could be learned.
 func (b *reconcileBatch) deferBatch(ctx context.Context, cause error) {
 	now := b.opts.Clock.Now()
 	records := make([]Record, len(b.items))

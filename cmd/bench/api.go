@@ -17,11 +17,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The limits that the API sets itself (absolute ones are for a machine whose
-// floor is about 180 tenants per second; ratios hold on every machine).
+// Limits of the API. The absolute ones are for a machine whose floor is about 180 tenants
+// per second; ratios are valid on every machine.
 const (
 	maxPostTime           = 5 * time.Millisecond
-	minAPIThroughputRatio = 0.60 // Of the floor's throughput at eight clients, without the chain.
+	minAPIThroughputRatio = 0.60 // At least this part of the floor's throughput, with eight clients and without Stellar.
 	minChainThroughput    = 60.0 // Tenants per second.
 	maxStartTime          = 150 * time.Millisecond
 	maxIdleMemory         = 35.0 // MB.
@@ -29,13 +29,13 @@ const (
 	maxListRatio          = 1.5
 )
 
-// measurement is one line of the result.
+// measurement is one line of the results.
 type measurement struct {
 	name, value, limit string
 	ok                 bool
 }
 
-// runAPI measures tenant-api and its floor in one run.
+// runAPI measures tenant-api and the floor in one run.
 func (b *bench) runAPI(ctx context.Context) error {
 	if err := b.buildAPI(ctx); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (b *bench) runAPI(ctx context.Context) error {
 	return runMeasurements(ctx, b.measureStartAndIdle, b.measurePosts, b.measureThroughput, b.measureChainThroughput, b.measureUsedMemory, b.measurePages)
 }
 
-// runMeasurements measures one thing after the other, and prints each as soon as it is known.
+// runMeasurements runs the measurements one by one and prints each result at once.
 func runMeasurements(ctx context.Context, measures ...func(context.Context) ([]measurement, error)) error {
 	withinLimits := true
 	for _, measure := range measures {
@@ -67,7 +67,7 @@ func runMeasurements(ctx context.Context, measures ...func(context.Context) ([]m
 	return nil
 }
 
-// measurePosts measures how long a POST takes until its 202, one at a time.
+// measurePosts measures the time of a POST until its 202, with one POST at a time.
 func (b *bench) measurePosts(ctx context.Context) ([]measurement, error) {
 	s, err := b.startServer(ctx, false)
 	if err != nil {
@@ -84,19 +84,19 @@ func (b *bench) measurePosts(ctx context.Context) ([]measurement, error) {
 		if i >= warmUp {
 			times = append(times, time.Since(began).Seconds())
 		}
-		if err := s.waitActive(ctx, i+1); err != nil { // The worker's share of the machine is not what is measured.
+		if err := s.waitActive(ctx, i+1); err != nil { // Otherwise the worker slows down the next POST.
 			return nil, err
 		}
 	}
 	got := time.Duration(median(times) * float64(time.Second))
-	return []measurement{{"POST to 202, median of 200, worker beside it", got.Round(10 * time.Microsecond).String(), "< " + maxPostTime.String(), got < maxPostTime}}, nil
+	return []measurement{{"POST to 202, median of 200, with a worker", got.Round(10 * time.Microsecond).String(), "< " + maxPostTime.String(), got < maxPostTime}}, nil
 }
 
-// measureThroughput compares eight clients that POST with the floor, round by round.
+// measureThroughput compares the floor with eight clients that POST, round by round.
 func (b *bench) measureThroughput(ctx context.Context) ([]measurement, error) {
 	var rates, floors, ratios []float64
 	for round := range b.rounds + 1 {
-		url, drop, err := b.database(ctx)
+		url, drop, err := b.floorDatabase(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -119,11 +119,11 @@ func (b *bench) measureThroughput(ctx context.Context) ([]measurement, error) {
 	got := median(ratios)
 	return []measurement{
 		{"the floor, 8 clients", fmt.Sprintf("%.0f/s", median(floors)), "", true},
-		{"POST to ACTIVE, 8 clients, without the chain", fmt.Sprintf("%.0f/s, %.2f of the floor", median(rates), got), fmt.Sprintf("> %.2f", minAPIThroughputRatio), got >= minAPIThroughputRatio},
+		{"POST to ACTIVE, 8 clients, without Stellar", fmt.Sprintf("%.0f/s, %.2f of the floor", median(rates), got), fmt.Sprintf("> %.2f", minAPIThroughputRatio), got >= minAPIThroughputRatio},
 	}, nil
 }
 
-// measureChainThroughput is throughput with real contracts on a network that closes ten ledgers a second.
+// measureChainThroughput measures throughput with real contracts, on a network that closes ten ledgers a second.
 func (b *bench) measureChainThroughput(ctx context.Context) ([]measurement, error) {
 	const tenants = 600
 	took, err := b.timeRound(ctx, true, tenants)
@@ -131,18 +131,18 @@ func (b *bench) measureChainThroughput(ctx context.Context) ([]measurement, erro
 		return nil, err
 	}
 	rate := tenants / took.Seconds()
-	return []measurement{{fmt.Sprintf("POST to ACTIVE, 8 clients, with the chain, %d channels", apiChannels),
+	return []measurement{{fmt.Sprintf("POST to ACTIVE, 8 clients, with Stellar, %d channels", apiChannels),
 		fmt.Sprintf("%.1f/s, %.2f per ledger", rate, rate/10), fmt.Sprintf("> %.0f/s", minChainThroughput), rate >= minChainThroughput}}, nil
 }
 
-// timeRound lets eight clients POST so many tenants, and waits until all are ACTIVE.
+// timeRound has eight clients POST a number of tenants and returns the time until all are ACTIVE.
 func (b *bench) timeRound(ctx context.Context, chain bool, tenants int) (time.Duration, error) {
 	s, err := b.startServer(ctx, chain)
 	if err != nil {
 		return 0, err
 	}
 	defer s.stop()
-	if err := s.post(ctx, "The first"); err != nil { // Connections, and the contract's code.
+	if err := s.post(ctx, "The first"); err != nil { // Opens connections and uploads the contract's code.
 		return 0, err
 	}
 	if err := s.waitActive(ctx, 1); err != nil {
@@ -156,7 +156,7 @@ func (b *bench) timeRound(ctx context.Context, chain bool, tenants int) (time.Du
 	return time.Since(began), err
 }
 
-// postTenants POSTs from eight clients at once.
+// postTenants POSTs a number of tenants from eight concurrent clients.
 func (s *serverProcess) postTenants(ctx context.Context, tenants int) error {
 	const clients = 8
 	var (
@@ -207,7 +207,7 @@ func (s *serverProcess) call(ctx context.Context, method, path string, body io.R
 	return json.Unmarshal(text, target)
 }
 
-// waitActive waits until so many tenants are ACTIVE, asking the registry's own counts.
+// waitActive polls the registry's counts until a number of tenants is ACTIVE.
 func (s *serverProcess) waitActive(ctx context.Context, tenants int) error {
 	for {
 		var active, failed int
@@ -228,8 +228,8 @@ func (s *serverProcess) waitActive(ctx context.Context, tenants int) error {
 	}
 }
 
-// measurePages compares pages of a list of 100,000 tenants with those of 100: two servers,
-// asked in turns, so that a machine whose speed drifts favours none.
+// measurePages compares pages of a list of 100,000 tenants with pages of a list of 100. Requests
+// to the two servers alternate, so that a change of the machine's speed affects both.
 func (b *bench) measurePages(ctx context.Context) ([]measurement, error) {
 	const few, many = 100, 100_000
 	var (
@@ -279,7 +279,7 @@ func (b *bench) measurePages(ctx context.Context) ([]measurement, error) {
 	return figures, nil
 }
 
-// insertTenants makes tenants up, as many as are missing.
+// insertTenants inserts rows until there is a number of tenants. They have no schemas.
 func insertTenants(ctx context.Context, conn *pgx.Conn, tenants int) error {
 	_, err := conn.Exec(ctx, `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
 		SELECT gen_random_uuid(), 'Filler ' || n, 'filler ' || n, 'filler_' || n, CASE WHEN n % 4 = 0 THEN 'FAILED' ELSE 'ACTIVE' END::tenant_status, 'a@b.example', 'A', 'B',
@@ -290,7 +290,7 @@ func insertTenants(ctx context.Context, conn *pgx.Conn, tenants int) error {
 	return err
 }
 
-// deepPage follows the cursors of pages until so many tenants are behind.
+// deepPage follows cursors past a number of tenants and returns the path of the next page.
 func (s *serverProcess) deepPage(ctx context.Context, behind int) (string, error) {
 	path := "/admin/tenants?limit=100"
 	for seen := 0; seen < behind; seen += 100 {

@@ -17,21 +17,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// chainRun is one measurement with real contracts.
+// chainRun configures one measurement with real contracts.
 type chainRun struct {
 	channels, tenants int
 	ledger            time.Duration
 }
 
-// The limits that the deployer sets itself, with the channels of the last run.
+// Limits of the deployer in the last run.
 const (
-	maxRPCCalls = 6.0
-	maxLedgers  = 12 // For 500 tenants on 50 channels.
+	maxRPCCalls = 6.0 // RPC calls for each tenant.
+	maxLedgers  = 12  // For 500 tenants on 50 channels.
 )
 
-// runChain provisions with real contracts: how many tenants a ledger carries, and
-// how many calls each takes. The last run's ledgers take as long as the public
-// network's; a laptop's commits would not keep up with fifty tenants a second.
+// runChain provisions with real contracts and prints how many tenants fit in a ledger and
+// how many RPC calls each takes. The last run has the ledger interval of the public
+// network: a laptop's disk cannot commit fifty tenants a second.
 func (b *bench) runChain(ctx context.Context) (withinLimits bool, err error) {
 	fmt.Printf("\n%-9s %8s %8s %8s %12s %12s %12s %14s\n", "channels", "tenants", "ledger", "ledgers", "per ledger", "per second", "RPC calls", "XLM a tenant")
 	withinLimits = true
@@ -42,7 +42,7 @@ func (b *bench) runChain(ctx context.Context) (withinLimits bool, err error) {
 		}
 		withinLimits = withinLimits && ok
 	}
-	fmt.Printf("\nledgers from the first contract to the last; RPC calls for each tenant, those that all share included\n")
+	fmt.Printf("\nledgers: from the first contract to the last; RPC calls: for each tenant, shared ones included\n")
 	fmt.Printf("limits: 500 tenants on 50 channels in at most %d ledgers, less than %.0f calls for each\n", maxLedgers, maxRPCCalls)
 	return withinLimits, nil
 }
@@ -77,7 +77,7 @@ func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := b.provision(ctx, service, -1, 1); err != nil { // The code, the channels.
+	if err := b.provision(ctx, service, -1, 1); err != nil { // Uploads the code and creates the channels.
 		return false, err
 	}
 	network.Faults().Reset()
@@ -88,7 +88,7 @@ func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
 	return reportChainRun(ctx, db, network, r, time.Since(began))
 }
 
-// provisionConcurrently provisions from so many callers.
+// provisionConcurrently provisions tenants from a number of concurrent callers.
 func (b *bench) provisionConcurrently(ctx context.Context, service *provisioning.Service, tenants, callers int) error {
 	var wg sync.WaitGroup
 	callers = min(callers, tenants)
@@ -109,7 +109,7 @@ func reportChainRun(ctx context.Context, db *postgres.DB, network *stellarnet.Ne
 		ledgers int
 		stroops float64
 	)
-	// The first tenant's contract is not part of it.
+	// LIMIT excludes the first tenant's contract, which was created before the measurement.
 	err := db.Pool().QueryRow(ctx, `SELECT max(ledger) - min(ledger) + 1, avg(fee_charged)::float8 FROM (
 			SELECT ledger, fee_charged FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' ORDER BY ledger DESC LIMIT $1) x`,
 		r.tenants).Scan(&ledgers, &stroops)

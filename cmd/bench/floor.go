@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // For the floor's SQL.
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -12,33 +13,51 @@ import (
 	"strings"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/jackc/pgx/v5"
 )
 
-// floorScript is one tenant as one transaction for pgbench: the same DDL, rows
-// and log rows as the product makes, and nothing of what makes it safe.
-func floorScript() string {
-	const schema, role = "floor_:n", "floor_:n"
-	tables, seed, constraints := postgres.BaselineScript(schema, role)
-	var b strings.Builder
-	// A number for each tenant: pgbench numbers its clients, and i counts up.
-	b.WriteString("\\set i :i + 1\n\\set n :client_id * 1000000 + :i + :base\nBEGIN;\n")
-	b.WriteString(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, checkpoint)
- VALUES (gen_random_uuid(), 'Tenant :n', 'tenant ' || :n, 'floor_' || :n, 'ACTIVE', 'ada@clinic.example', 'Ada', 'Lovelace', repeat('C', 56), now(), 'SEND_WELCOME_EMAIL');
-`)
-	b.WriteString(tables + seed + constraints)
-	b.WriteString(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES (gen_random_uuid(), 1, repeat('a', 64));
-INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES (sha256(('x' || random())::bytea), gen_random_uuid(), gen_random_uuid(), now());
-INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
- SELECT tenant, 1, step, 'COMPLETED', 1 FROM (SELECT gen_random_uuid() AS tenant) t, unnest(enum_range(NULL::provisioning_step)) AS step;
-COMMIT;
-`)
-	return b.String()
+// floorSQL is the floor. It is not made from the product's SQL, and never changes.
+//
+//go:embed testdata/floor.sql
+var floorSQL string
+
+// floorUser is the role that part "user" of floorSQL creates.
+const floorUser = "bench_floor"
+
+// floorPart returns one part of floorSQL, or nothing for an unknown name.
+func floorPart(name string) string {
+	_, text, _ := strings.Cut(floorSQL, "\n-- part: "+name+"\n")
+	text, _, _ = strings.Cut(text, "\n-- part: ")
+	return text
+}
+
+// floorDatabase creates a database with the floor's registry tables.
+func (b *bench) floorDatabase(ctx context.Context) (url string, drop func(), err error) {
+	url, drop, err = b.emptyDatabase(ctx, floorUser)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := execute(ctx, url, floorPart("registry")); err != nil {
+		drop()
+		return "", nil, fmt.Errorf("the floor's registry: %w", err)
+	}
+	return url, drop, nil
+}
+
+// execute runs statements on a connection of their own.
+func execute(ctx context.Context, url, statements string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	_, err = conn.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
 
-// floor lets pgbench make the round's tenants.
+// floor runs pgbench until it has made the round's tenants, and returns the time they took.
 func (b *bench) floor(ctx context.Context, url string, clients int) (time.Duration, error) {
 	pgbench := filepath.Join(b.server.Binaries(), "pgbench")
 	cmd := exec.CommandContext(ctx, pgbench, "--no-vacuum", "--protocol=simple", //nolint:gosec // of the server's own installation
@@ -51,7 +70,7 @@ func (b *bench) floor(ctx context.Context, url string, clients int) (time.Durati
 	}
 	found := tps.FindSubmatch(out)
 	if found == nil {
-		return 0, fmt.Errorf("pgbench names no rate: %s", out)
+		return 0, fmt.Errorf("pgbench printed no rate: %s", out)
 	}
 	rate, err := strconv.ParseFloat(string(found[1]), 64)
 	return time.Duration(float64(b.tenants) / rate * float64(time.Second)), err

@@ -1,17 +1,18 @@
 //go:build unix
 
-// Command bench compares provisioning with its floor, in one run and on one
+// Command bench compares provisioning with a floor, in one run and on one PostgreSQL
 // server whose commits wait for the disk.
 //
-// The floor is one transaction with a tenant's DDL and rows, sent by pgbench as
-// fast as the server takes it. The product is provisioning.Service with the real
-// registry, without the chain (its contract is there at once); once with a mail
-// server that takes everything, as the product is used, and once without mail,
-// which is what the floor does. Rounds of both alternate, so that a machine
-// whose speed drifts does not favour one, and ratios are what counts.
+// The floor (testdata/floor.sql) is one transaction with a tenant's DDL and rows, which
+// pgbench sends as fast as the server accepts it. It is frozen: it does not follow changes
+// of the product. The product is provisioning.Service with the real registry and a deployer
+// that returns a contract immediately. It runs without mail, as the floor does, and with a
+// mail server that accepts everything. Rounds of floor and product alternate, so that a
+// change of the machine's speed affects both. The results are ratios.
 //
-// With -api it measures tenant-api in the same way, and with -provider the Terraform
-// provider, at the CLI, against one whose Read and Create do nothing (cmd/bench/noop).
+// With -api it measures tenant-api in the same way. With -provider it compares the
+// Terraform provider with one whose Read and Create do nothing (cmd/bench/noop), using the
+// CLI.
 package main
 
 import (
@@ -28,13 +29,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "how often floor and product alternate")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds of floor and product")
 	flag.IntVar(&o.tenants, "tenants", 240, "tenants in each round; a multiple of 8")
-	flag.BoolVar(&o.api, "api", false, "measure tenant-api in place of the service")
-	flag.BoolVar(&o.provider, "provider", false, "measure the Terraform provider in place of the service")
-	flag.IntVar(&o.state, "state", 1000, "tenants in the state that the provider refreshes")
-	flag.IntVar(&o.memory, "memory", 10_000, "tenants after which tenant-api's memory is read")
-	server := flag.Bool("serve", false, "serve as tenant-api does; for this program itself")
+	flag.BoolVar(&o.api, "api", false, "measure tenant-api instead of the service")
+	flag.BoolVar(&o.provider, "provider", false, "measure the Terraform provider instead of the service")
+	flag.IntVar(&o.state, "state", 1000, "tenants in the refreshed Terraform state")
+	flag.IntVar(&o.memory, "memory", 10_000, "tenants to create before tenant-api's memory is read")
+	server := flag.Bool("serve", false, "run as the measured server; used by bench itself")
 	flag.Parse()
 	runMode := func(ctx context.Context) error { return run(ctx, o) }
 	if *server {

@@ -1,7 +1,7 @@
 //go:build !unix
 
-// Command bench needs a PostgreSQL server of its own, which package pgserver
-// starts on Unix alone; on Windows run it in WSL.
+// Command bench starts its own PostgreSQL server with package pgserver, which supports
+// Unix only. On Windows run it in WSL.
 package main
 
 import (
@@ -10,6 +10,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "bench: it runs on Unix alone; on Windows use WSL")
+	fmt.Fprintln(os.Stderr, "bench: Windows is not supported; run it in WSL")
 	os.Exit(1)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
-// startNetwork starts a Stellar network, with a deployer that has funds.
+// startNetwork starts a local Stellar network with a funded deployer account.
 func startNetwork(ctx context.Context, ledgerInterval time.Duration) (*stellarnet.Network, *keypair.Full, error) {
 	network, err := stellarnet.Start(ctx, stellarnet.Options{LedgerClose: ledgerInterval})
 	if err != nil {
@@ -21,7 +21,7 @@ func startNetwork(ctx context.Context, ledgerInterval time.Duration) (*stellarne
 	}
 	deployer, err := keypair.Random()
 	if err == nil {
-		err = network.Fund(deployer.Address(), 1_000_000*10_000_000) //nolint:contextcheck // it takes none
+		err = network.Fund(deployer.Address(), 1_000_000*10_000_000) //nolint:contextcheck // Fund takes no context
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, network.Close())
@@ -29,11 +29,11 @@ func startNetwork(ctx context.Context, ledgerInterval time.Duration) (*stellarne
 	return network, deployer, nil
 }
 
-// apiChannels is how many channels tenant-api and the provider have where they are
-// measured with the chain.
+// apiChannels is the number of channel accounts in measurements of tenant-api and the
+// provider.
 const apiChannels = 50
 
-// startChain starts the network of the servers that are measured: ten ledgers a second.
+// startChain starts the network that measured servers use: ten ledgers a second.
 func (b *bench) startChain(ctx context.Context) (stop func(), err error) {
 	network, deployer, err := startNetwork(ctx, 100*time.Millisecond)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// instantDeployer stands for a chain that takes no time: the contract is there.
+// instantDeployer is a deployer that takes no time.
 type instantDeployer struct{}
 
 func (instantDeployer) ContractID(id uuid.UUID) (string, error) {
@@ -33,13 +33,13 @@ func (c instantDeployer) Deploy(_ context.Context, t tenant.Tenant, _ txlog.Log)
 	return contracts.Contract{ID: id}, err
 }
 
-// discardMailer stands for mail that takes no time.
+// discardMailer is a mailer that sends nothing.
 type discardMailer struct{}
 
 func (discardMailer) SendWelcome(context.Context, provisioning.WelcomeMail) error { return nil }
 func (discardMailer) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
 
-// productContender gives the contender that provisions a round's tenants.
+// productContender returns the contender that provisions a round's tenants with the product.
 func (b *bench) productContender(withMail bool) func(context.Context, string, int) (time.Duration, error) {
 	return func(ctx context.Context, url string, clients int) (time.Duration, error) {
 		db, err := postgres.Open(ctx, postgres.Options{URL: url, MaxConnections: clients + 1})
@@ -68,7 +68,7 @@ func (b *bench) productContender(withMail bool) func(context.Context, string, in
 	}
 }
 
-// warmPool fills the pool: the floor's clock starts after pgbench has connected.
+// warmPool fills the pool before the measurement: pgbench's time excludes connecting, too.
 func warmPool(ctx context.Context, db *postgres.DB, connections int) error {
 	if err := db.Migrate(ctx); err != nil {
 		return err
@@ -78,7 +78,7 @@ func warmPool(ctx context.Context, db *postgres.DB, connections int) error {
 		if err != nil {
 			return err
 		}
-		defer conn.Release() // All at the end, so that each is another one.
+		defer conn.Release() // Deferred, so that each Acquire opens another connection.
 	}
 	return nil
 }

@@ -4,27 +4,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/stellar/go-stellar-sdk/clients/rpcclient"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// The limits that the provider sets itself, against one that does nothing.
+// Limits of the provider, relative to the one that does nothing.
 const (
-	maxRefreshRatio = 1.3 // Of a plan's time, with 1,000 tenants in the state.
-	maxConnections  = 8   // To the database, at -parallelism=64.
-	maxExtraLedgers = 8   // For an apply of 200 tenants at -parallelism=50.
+	maxRefreshRatio = 1.3 // At most this many times its plan's time, with 1,000 tenants in the state.
+	maxConnections  = 8   // To the database, with -parallelism=64.
+	maxExtraLedgers = 8   // More ledgers, for an apply of 200 tenants with -parallelism=50.
 )
 
 const (
@@ -33,7 +22,7 @@ const (
 	highParallelism  = "-parallelism=64"
 )
 
-// runProvider compares the provider with one that does nothing, at the same CLI.
+// runProvider compares the provider with one that does nothing, using the same CLI.
 func (b *bench) runProvider(ctx context.Context) error {
 	if err := b.buildPlugins(ctx); err != nil {
 		return err
@@ -41,11 +30,11 @@ func (b *bench) runProvider(ctx context.Context) error {
 	if err := b.buildAPI(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%d tenants in the state, %d rounds; medians, ratios pair by pair; commits wait for the disk\n\n", b.state, b.rounds)
+	fmt.Printf("%d tenants in the state, %d rounds; medians, ratios within each round; commits wait for the disk\n\n", b.state, b.rounds)
 	return runMeasurements(ctx, b.measureRefreshes, b.measureApplies)
 }
 
-// measureRefreshes compares plans of a state with many tenants.
+// measureRefreshes compares the time of plans with many tenants in the state.
 func (b *bench) measureRefreshes(ctx context.Context) ([]measurement, error) {
 	w, err := b.newPlatform(ctx, 250*time.Millisecond)
 	if err != nil {
@@ -87,8 +76,8 @@ func atMostMeasurement(what string, got, most int) measurement {
 	return measurement{what, fmt.Sprint(got), fmt.Sprintf("<= %d", most), got <= most}
 }
 
-// compare runs a command with both providers in turns, each first as often as the
-// other. Where others use the machine, the CPU's time says more than the clock's.
+// compare runs a command with both providers alternately and swaps their order each round.
+// On a machine with other load, CPU time is more reliable than wall time.
 func (w *testPlatform) compare(ctx context.Context, t *workspace, command []string) (_ measurement, err error) {
 	times := map[plugin][]float64{}
 	var ratios, cpu []float64
@@ -120,7 +109,7 @@ func (w *testPlatform) compare(ctx context.Context, t *workspace, command []stri
 	}, nil
 }
 
-// compareThroughAPI is a plan through tenant-api, for information.
+// compareThroughAPI measures a plan through tenant-api. It has no limit.
 func (w *testPlatform) compareThroughAPI(ctx context.Context, t *workspace) ([]measurement, error) {
 	s, err := w.b.startOn(ctx, w.url, w.b.binary, "serve", "--port", "0", "--rate-limit", "1000000")
 	if err != nil {
@@ -129,7 +118,7 @@ func (w *testPlatform) compareThroughAPI(ctx context.Context, t *workspace) ([]m
 	defer s.stop()
 	viaAPI := *t
 	viaAPI.env = []string{"TENANT_API_URL=" + s.url, "TENANT_API_TOKEN=" + s.key}
-	// The server looks after contracts, so that the state shows nothing of them then.
+	// Through tenant-api the state has no contract attributes: the server checks contracts.
 	if _, err := viaAPI.run(ctx, productPlugin, "apply", "-auto-approve", "-refresh-only"); err != nil {
 		return nil, err
 	}
@@ -138,7 +127,7 @@ func (w *testPlatform) compareThroughAPI(ctx context.Context, t *workspace) ([]m
 	return []measurement{f}, err
 }
 
-// measureApplies compares applies of new tenants: how many ledgers close meanwhile.
+// measureApplies compares how many ledgers close during an apply of new tenants.
 func (b *bench) measureApplies(ctx context.Context) ([]measurement, error) {
 	w, err := b.newPlatform(ctx, time.Second)
 	if err != nil {
@@ -159,9 +148,9 @@ func (b *bench) measureApplies(ctx context.Context) ([]measurement, error) {
 			return nil, err
 		}
 		peakConnections = max(peakConnections, connections)
-		if round == 0 { // The code and the channels are made in it.
+		if round == 0 { // It also uploads the code and creates the channels.
 			figures = append(figures, measurement{fmt.Sprintf("ledgers, first apply of %d tenants", appliedTenants),
-				fmt.Sprintf("%d, %d more than nothing", with, with-without), "", true})
+				fmt.Sprintf("%d, %d more than noop", with, with-without), "", true})
 			continue
 		}
 		noopLedgers, productLedgers = append(noopLedgers, float64(without)), append(productLedgers, float64(with))
@@ -175,7 +164,7 @@ func (b *bench) measureApplies(ctx context.Context) ([]measurement, error) {
 		atMostMeasurement("database connections, apply "+applyParallelism, peakConnections, maxConnections)), nil
 }
 
-// apply applies a configuration of new tenants, and counts what closes meanwhile.
+// apply applies a configuration of new tenants and counts the ledgers that close meanwhile.
 func (w *testPlatform) apply(ctx context.Context, p plugin, round int) (ledgers int, took time.Duration, connections int, err error) {
 	t, err := w.b.newWorkspace(fmt.Sprintf(`resource "healthcare_tenant" "t" {
   count            = %d
@@ -202,154 +191,4 @@ func (w *testPlatform) apply(ctx context.Context, p plugin, round int) (ledgers 
 	}
 	after, err := w.latestLedger(ctx)
 	return after - before, took, connections, err
-}
-
-// testPlatform is everything that a provider works on.
-type testPlatform struct {
-	b        *bench
-	network  *stellarnet.Network
-	seed     string
-	url      string // Of the database.
-	settings []string
-	close    func()
-}
-
-func (b *bench) newPlatform(ctx context.Context, ledgerClose time.Duration) (*testPlatform, error) {
-	network, deployer, err := startNetwork(ctx, ledgerClose)
-	if err != nil {
-		return nil, err
-	}
-	url, drop, err := b.database(ctx)
-	if err != nil {
-		_ = network.Close()
-		return nil, err
-	}
-	b.mail.Reset()
-	b.networkSettings = chainSettings(network, deployer)
-	return &testPlatform{b: b, network: network, seed: deployer.Seed(), url: url, settings: b.settings(url), close: func() {
-		drop()
-		_ = network.Close()
-	}}, nil
-}
-
-// importTenants makes tenants with their contracts, and a state that the provider itself
-// writes of them.
-func (w *testPlatform) importTenants(ctx context.Context, tenants int) (*workspace, error) {
-	if err := w.provisionTenants(ctx, tenants); err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, w.url)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	rows, err := conn.Query(ctx, `SELECT name, id::text FROM tenants`)
-	if err != nil {
-		return nil, err
-	}
-	ids := map[string]string{}
-	var name, id string
-	if _, err := pgx.ForEachRow(rows, []any{&name, &id}, func() error { ids[name] = id; return nil }); err != nil {
-		return nil, err
-	}
-	if len(ids) != tenants {
-		return nil, fmt.Errorf("%d tenants were made", len(ids))
-	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.b.newWorkspace(`locals { ids = jsondecode(file("ids.json")) }
-
-resource "healthcare_tenant" "t" {
-  for_each         = local.ids
-  name             = each.key
-  admin_email      = "ada@clinic.example"
-  admin_first_name = "Ada"
-  admin_last_name  = "Lovelace"
-}
-`, w.settings)
-	if err != nil {
-		return nil, err
-	}
-	imports := "import {\n  for_each = local.ids\n  to       = healthcare_tenant.t[each.key]\n  id       = each.value\n}\n"
-	if err := t.writeFile("ids.json", string(list)); err != nil {
-		return nil, err
-	}
-	if err := t.writeFile("import.tf", imports); err != nil {
-		return nil, err
-	}
-	if _, err := t.run(ctx, productPlugin, "apply", "-auto-approve", highParallelism); err != nil {
-		return nil, err
-	}
-	if err := t.writeFile("import.tf", ""); err != nil {
-		return nil, err
-	}
-	for _, p := range []plugin{productPlugin, noopPlugin} {
-		if _, err := t.planUnchanged(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
-}
-
-// provisionTenants makes tenants with the service itself, without the CLI.
-func (w *testPlatform) provisionTenants(ctx context.Context, tenants int) error {
-	db, err := postgres.Open(ctx, postgres.Options{URL: w.url, MaxConnections: 16})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	chain, err := soroban.New(soroban.Options{
-		Passphrase: w.network.Passphrase(), RPCURL: w.network.RPCURL(), DeployerSecret: w.seed, Channels: apiChannels,
-	})
-	if err != nil {
-		return err
-	}
-	pipeline, err := provisioning.NewPipeline(db, chain, discardMailer{}, provisioning.PipelineOptions{})
-	if err != nil {
-		return err
-	}
-	service, err := provisioning.NewService(db, pipeline)
-	if err != nil {
-		return err
-	}
-	return w.b.provisionConcurrently(ctx, service, tenants, 2*apiChannels)
-}
-
-// maxConnectionsDuring tells how many connections the provider had at most while do lasted.
-func (w *testPlatform) maxConnectionsDuring(ctx context.Context, do func() error) (most int, err error) {
-	conn, err := pgx.Connect(ctx, w.url)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	var (
-		done     atomic.Bool
-		poller   sync.WaitGroup
-		queryErr error
-	)
-	poller.Go(func() {
-		for !done.Load() && queryErr == nil {
-			var now int
-			queryErr = conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'terraform-provider-healthcare/%'`).Scan(&now)
-			most = max(most, now)
-			time.Sleep(10 * time.Millisecond) // Nothing tells when a connection comes or goes.
-		}
-	})
-	err = do()
-	done.Store(true)
-	poller.Wait()
-	if err == nil {
-		err = queryErr
-	}
-	return most, err
-}
-
-// latestLedger is the number of the last ledger that closed.
-func (w *testPlatform) latestLedger(ctx context.Context) (int, error) {
-	client := rpcclient.NewClient(w.network.RPCURL(), nil)
-	defer func() { _ = client.Close() }()
-	latest, err := client.GetLatestLedger(ctx)
-	return int(latest.Sequence), err
 }

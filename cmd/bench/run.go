@@ -5,13 +5,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
@@ -23,10 +22,10 @@ type options struct {
 	api, provider                  bool
 }
 
-// The limits that the product sets itself (DESIGN, section 10).
+// Limits of the product, relative to the floor.
 const (
-	maxTimeRatio       = 1.15 // Of the floor's time, at one client.
-	minThroughputRatio = 0.90 // Of the floor's throughput, at eight.
+	maxTimeRatio       = 1.15 // At most this many times the floor's time, with one client.
+	minThroughputRatio = 0.90 // At least this part of the floor's throughput, with eight.
 )
 
 type bench struct {
@@ -35,8 +34,8 @@ type bench struct {
 	mail            *mailcatcher.Catcher
 	dir             string
 	databases       int
-	binary          string   // tenant-api.
-	networkSettings []string // Settings of a Stellar network.
+	binary          string   // Path of tenant-api.
+	networkSettings []string // Settings for a Stellar network.
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -53,7 +52,10 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }()
-	if err := os.WriteFile(filepath.Join(b.dir, "floor.sql"), []byte(floorScript()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(b.dir, "floor.sql"), []byte(floorPart("tenant")), 0o600); err != nil {
+		return err
+	}
+	if err := b.createUsers(ctx); err != nil {
 		return err
 	}
 	if o.provider {
@@ -77,8 +79,8 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		within = within && ok
 	}
-	fmt.Printf("\nat 1 client time per tenant, at 8 tenants per second; medians over the rounds, ratios pair by pair\n")
-	fmt.Printf("limits: at most %.2f of the floor's time at 1 client, at least %.2f of its throughput at 8\n", maxTimeRatio, minThroughputRatio)
+	fmt.Printf("\n1 client: time per tenant; 8 clients: tenants per second; medians over the rounds, ratios within each round\n")
+	fmt.Printf("limits: at most %.2f of the floor's time with 1 client, at least %.2f of its throughput with 8\n", maxTimeRatio, minThroughputRatio)
 	ok, err := b.runChain(ctx)
 	if err != nil {
 		return err
@@ -89,20 +91,27 @@ func run(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// compare runs the rounds for a number of clients. A fresh database for each
-// round keeps one side from paying for what the other has made.
+// contender is one side of a comparison: run provisions a round's tenants in a database
+// that database creates.
+type contender struct {
+	database func(context.Context) (url string, drop func(), err error)
+	run      func(ctx context.Context, url string, clients int) (time.Duration, error)
+}
+
+// compare runs the rounds for a number of clients. Each run has a new database, so that
+// none is slowed down by the tenants of another.
 func (b *bench) compare(ctx context.Context, clients int) (bool, error) {
-	contenders := []func(context.Context, string, int) (time.Duration, error){b.floor, b.productContender(false), b.productContender(true)}
+	contenders := []contender{{b.floorDatabase, b.floor}, {b.database, b.productContender(false)}, {b.database, b.productContender(true)}}
 	times := make([][]float64, len(contenders))
 	ratios := make([][]float64, len(contenders))
 	for round := range b.rounds + 1 {
 		var first float64
 		for i, contender := range contenders {
-			url, drop, err := b.database(ctx)
+			url, drop, err := contender.database(ctx)
 			if err != nil {
 				return false, err
 			}
-			took, err := contender(ctx, url, clients)
+			took, err := contender.run(ctx, url, clients)
 			drop()
 			if err != nil {
 				return false, err
@@ -134,32 +143,58 @@ func (b *bench) compare(ctx context.Context, clients int) (bool, error) {
 	return plain <= maxTimeRatio, nil
 }
 
-// database makes a migrated database.
+// database creates a migrated database, as a customer has it: an ordinary user owns it.
 func (b *bench) database(ctx context.Context) (url string, drop func(), err error) {
-	b.databases++
-	name := fmt.Sprintf("bench_%d", b.databases)
-	admin := func(ctx context.Context, statement string) error {
-		conn, err := pgx.Connect(ctx, b.server.URL("postgres"))
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close(ctx) }()
-		_, err = conn.Exec(ctx, statement)
-		return err
-	}
-	if err := admin(ctx, "CREATE DATABASE "+name); err != nil {
-		return "", nil, err
-	}
-	db, err := postgres.Open(ctx, postgres.Options{URL: b.server.URL(name)})
+	url, drop, err = b.emptyDatabase(ctx, productUser)
 	if err != nil {
 		return "", nil, err
 	}
-	defer db.Close()
-	if err := db.Migrate(ctx); err != nil {
+	if err := migrate(ctx, url); err != nil {
+		drop()
 		return "", nil, err
 	}
-	// What a round leaves is dropped; a failure of that is no failure of the round.
-	return b.server.URL(name), func() { _ = admin(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)") }, nil
+	return url, drop, nil
+}
+
+func migrate(ctx context.Context, url string) error {
+	db, err := postgres.Open(ctx, postgres.Options{URL: url})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.Migrate(ctx)
+}
+
+// productUser owns the product's databases. It has the same rights as floorUser.
+const productUser = "bench_product"
+
+// createUsers creates the owners of all databases. The product's user must not be a
+// superuser, for whom PostgreSQL skips work that it does for customers.
+func (b *bench) createUsers(ctx context.Context) error {
+	statements := floorPart("user") + "\nCREATE ROLE " + productUser + " LOGIN CREATEROLE;\n"
+	for _, user := range []string{floorUser, productUser} {
+		statements += "ALTER ROLE " + user + " PASSWORD '" + b.server.Password() + "';\n"
+	}
+	return execute(ctx, b.server.URL("postgres"), statements)
+}
+
+// emptyDatabase creates a database that a user owns. The URL is for that user.
+func (b *bench) emptyDatabase(ctx context.Context, user string) (string, func(), error) {
+	b.databases++
+	name := fmt.Sprintf("bench_%d", b.databases)
+	server := b.server.URL("postgres")
+	if err := execute(ctx, server, "CREATE DATABASE "+name+" OWNER "+user); err != nil {
+		return "", nil, err
+	}
+	// A failure to drop leaves a database on a server that is removed anyway.
+	drop := func() { _ = execute(context.WithoutCancel(ctx), server, "DROP DATABASE "+name+" WITH (FORCE)") }
+	u, err := url.Parse(b.server.URL(name))
+	if err != nil {
+		drop()
+		return "", nil, err
+	}
+	u.User = url.UserPassword(user, b.server.Password())
+	return u.String(), drop, nil
 }
 
 func median(values []float64) float64 {

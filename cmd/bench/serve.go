@@ -17,8 +17,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// serve is tenant-api with HTTP and worker, made of the same parts, but for the
-// chain, which takes no time. It runs in a process of its own, as tenant-api does.
+// serve runs tenant-api's HTTP server and worker, with a deployer that takes no time. It
+// runs in a process of its own, as tenant-api does.
 func serve(ctx context.Context) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	database, err := config.ReadDatabase(config.Environment)
@@ -71,11 +71,11 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	httpServer := api.NewServer(handler)
-	go func() { _ = httpServer.Serve(listener) }() // Its end is ours.
+	go func() { _ = httpServer.Serve(listener) }() // It returns on Shutdown.
 	log.Info("serving", slog.String("url", "http://"+listener.Addr().String()))
 	<-ctx.Done()
 	shutdownCtx := context.WithoutCancel(ctx)
-	_ = httpServer.Shutdown(shutdownCtx) // Nobody waits for an answer any more.
+	_ = httpServer.Shutdown(shutdownCtx) // No request is open.
 	handler.Close()
 	return q.Stop(shutdownCtx)
 }

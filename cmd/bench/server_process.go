@@ -20,18 +20,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// serverProcess is a tenant-api in a process of its own, with a database of its own.
+// serverProcess is a tenant-api process with a database of its own.
 type serverProcess struct {
 	cmd          *exec.Cmd
 	conn         *pgx.Conn
 	client       *http.Client
 	url          string
 	key          string
-	startTime    time.Duration // Until it was ready.
+	startTime    time.Duration // From start to ready.
 	dropDatabase func()
 }
 
-// buildAPI builds the program that is measured.
+// buildAPI builds tenant-api.
 func (b *bench) buildAPI(ctx context.Context) error {
 	b.binary = filepath.Join(b.dir, "tenant-api")
 	out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "./cmd/tenant-api").CombinedOutput() //nolint:gosec // our own source
@@ -41,9 +41,8 @@ func (b *bench) buildAPI(ctx context.Context) error {
 	return nil
 }
 
-// startServer starts a server: tenant-api as it is with the chain; without it this
-// program, which then serves as tenant-api does but for a contract that is there
-// at once (see serve.go).
+// startServer starts a server with a new database: tenant-api if it uses Stellar, else this
+// program with -serve, whose deployer takes no time (see serve.go).
 func (b *bench) startServer(ctx context.Context, chain bool) (*serverProcess, error) {
 	if !chain {
 		self, err := os.Executable()
@@ -71,7 +70,7 @@ func (b *bench) startProgram(ctx context.Context, program string, args ...string
 	return s, nil
 }
 
-// startOn starts a server on a database that is there, and stays.
+// startOn starts a server with an existing database, which stop does not drop.
 func (b *bench) startOn(ctx context.Context, database, program string, args ...string) (_ *serverProcess, err error) {
 	s := &serverProcess{dropDatabase: func() {}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
 	defer func() {
@@ -115,10 +114,10 @@ func (b *bench) startOn(ctx context.Context, database, program string, args ...s
 		}
 	}
 	if s.url == "" {
-		return nil, fmt.Errorf("the server does not serve: %s", strings.Join(output, "\n"))
+		return nil, fmt.Errorf("the server did not start: %s", strings.Join(output, "\n"))
 	}
 	go func() {
-		for lines.Scan() { // Its log is not ours to keep, and a full pipe would stop it.
+		for lines.Scan() { // Discard the log: a full pipe would block the server.
 		}
 	}()
 	for {
@@ -128,13 +127,13 @@ func (b *bench) startOn(ctx context.Context, database, program string, args ...s
 		} else if time.Since(started) > time.Minute {
 			return nil, err
 		}
-		time.Sleep(time.Millisecond) // Nothing tells when a server is ready but the server.
+		time.Sleep(time.Millisecond) // Readiness can only be polled.
 	}
 	s.startTime = time.Since(started)
 	return s, nil
 }
 
-// settings are the platform of the server.
+// settings returns the environment of a server or provider.
 func (b *bench) settings(database string) []string {
 	all := []string{
 		"DATABASE_URL=" + database, "MAIL_HOST=" + b.mail.SMTPHost(), "MAIL_PORT=" + strconv.Itoa(b.mail.SMTPPort()), "MAIL_TLS=none",
@@ -143,10 +142,10 @@ func (b *bench) settings(database string) []string {
 	return append(all, b.networkSettings...)
 }
 
-// stop ends the server and drops its database.
+// stop ends the server and drops the database that spawn created.
 func (s *serverProcess) stop() {
 	if s.cmd != nil && s.cmd.Process != nil {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM) // It may be over already.
+		_ = s.cmd.Process.Signal(syscall.SIGTERM) // It may have exited already.
 		_ = s.cmd.Wait()
 	}
 	if s.conn != nil {
@@ -156,9 +155,9 @@ func (s *serverProcess) stop() {
 	s.dropDatabase()
 }
 
-// resident is the server's resident memory in MB.
+// resident returns the server's resident memory in MB.
 func (s *serverProcess) resident() (float64, error) {
-	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(s.cmd.Process.Pid)).Output() //nolint:gosec,noctx // a number, and it is short
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(s.cmd.Process.Pid)).Output() //nolint:gosec,noctx // the argument is a number; ps returns at once
 	if err != nil {
 		return 0, fmt.Errorf("ps: %w", err)
 	}
@@ -166,8 +165,8 @@ func (s *serverProcess) resident() (float64, error) {
 	return float64(kb) / 1024, err
 }
 
-// measureStartAndIdle measures tenant-api itself: its start on a migrated database, and
-// what it takes when it has nothing to do.
+// measureStartAndIdle measures tenant-api's start with a migrated database, and its memory while
+// it is idle.
 func (b *bench) measureStartAndIdle(ctx context.Context) ([]measurement, error) {
 	var starts, idles []float64
 	for range 5 {
@@ -177,7 +176,7 @@ func (b *bench) measureStartAndIdle(ctx context.Context) ([]measurement, error) 
 		}
 		starts = append(starts, s.startTime.Seconds())
 		select {
-		case <-time.After(2 * time.Second): // Its first look at everything is over.
+		case <-time.After(2 * time.Second): // The first passes of its background tasks end within this time.
 		case <-ctx.Done():
 		}
 		idle, err := s.resident()
@@ -195,7 +194,7 @@ func (b *bench) measureStartAndIdle(ctx context.Context) ([]measurement, error) 
 	}, nil
 }
 
-// measureUsedMemory measures the memory after many tenants, without the chain.
+// measureUsedMemory measures the memory after many tenants, without Stellar.
 func (b *bench) measureUsedMemory(ctx context.Context) ([]measurement, error) {
 	s, err := b.startServer(ctx, false)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// plugin is one of the two providers that are compared.
+// plugin names one of the two compared providers.
 type plugin string
 
 const (
@@ -25,7 +25,7 @@ const (
 
 const pluginName = "terraform-provider-healthcare"
 
-// findCLI finds the program; make sets HEALTHCARE_CLI.
+// findCLI returns the path of terraform or tofu. HEALTHCARE_CLI, which make sets, takes precedence.
 func findCLI() (string, error) {
 	if path := os.Getenv("HEALTHCARE_CLI"); path != "" {
 		return exec.LookPath(path)
@@ -35,10 +35,10 @@ func findCLI() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("neither terraform nor tofu is on PATH; install one, or run make bench-provider, which builds one")
+	return "", errors.New("neither terraform nor tofu is on PATH: install one, or run make bench-provider, which builds one")
 }
 
-// buildPlugins builds both providers, each with a CLI configuration that uses it.
+// buildPlugins builds both providers and writes a CLI configuration for each.
 func (b *bench) buildPlugins(ctx context.Context) error {
 	for p, source := range map[plugin]string{productPlugin: ".", noopPlugin: "./cmd/bench/noop"} {
 		dir := filepath.Join(b.dir, string(p))
@@ -57,15 +57,15 @@ func (b *bench) buildPlugins(ctx context.Context) error {
 
 func (b *bench) cliConfig(p plugin) string { return filepath.Join(b.dir, string(p)+".tfrc") }
 
-// workspace is a directory with a configuration and a state, and the CLI at work in it.
+// workspace is a directory with a configuration and a state, and the CLI that uses it.
 type workspace struct {
 	b       *bench
 	program string
 	dir     string
-	env     []string // The platform's settings.
+	env     []string // Settings of the provider.
 }
 
-// newWorkspace makes a directory with a configuration.
+// newWorkspace creates a directory with a configuration.
 func (b *bench) newWorkspace(configuration string, settings []string) (*workspace, error) {
 	program, err := findCLI()
 	if err != nil {
@@ -83,15 +83,15 @@ func (t *workspace) writeFile(name, text string) error {
 	return os.WriteFile(filepath.Join(t.dir, name), []byte(text), 0o600)
 }
 
-// runTime is what a run of the CLI took.
+// runTime is the time that a run of the CLI took.
 type runTime struct {
 	wall time.Duration
 	cpu  time.Duration // Of the CLI and of the provider.
 }
 
-// run runs a subcommand with one of the providers.
+// run runs a subcommand of the CLI with one of the providers.
 func (t *workspace) run(ctx context.Context, p plugin, args ...string) (runTime, error) {
-	cmd := exec.CommandContext(ctx, t.program, append(args, "-no-color", "-input=false")...) //nolint:gosec // the CLI that the person has
+	cmd := exec.CommandContext(ctx, t.program, append(args, "-no-color", "-input=false")...) //nolint:gosec // the installed CLI
 	cmd.Dir = t.dir
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.b.dir, "TMPDIR=" + os.Getenv("TMPDIR"),
@@ -102,14 +102,14 @@ func (t *workspace) run(ctx context.Context, p plugin, args ...string) (runTime,
 	if err != nil {
 		return runTime{}, fmt.Errorf("%s %s with the %s provider: %w: %s", filepath.Base(t.program), strings.Join(args, " "), p, err, tail(out))
 	}
-	// The CLI waits for the provider's end, so that its use is in there.
+	// The CLI waits for the provider to exit, so its CPU time includes the provider's.
 	return runTime{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
-// planUnchanged plans, and fails when there is anything to do.
+// planUnchanged runs plan and fails if the plan has changes.
 func (t *workspace) planUnchanged(ctx context.Context, p plugin, more ...string) (runTime, error) {
 	return t.run(ctx, p, append([]string{"plan", "-detailed-exitcode"}, more...)...)
 }
 
-// tail is the end of what a program has written: that of a plan can be long.
+// tail returns the end of a program's output, because that of a plan can be long.
 func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }

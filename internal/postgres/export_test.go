@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,16 @@ import (
 
 // MaxTenantsPerConnection is after how many new tenants a connection is replaced.
 const MaxTenantsPerConnection = maxTenantsPerConnection
+
+// BaselineScript returns the DDL of a new tenant's schema as one script. The names must
+// be valid without quotes.
+func BaselineScript(schema, role string) string {
+	var statements []string
+	for _, part := range []string{"schema", "tables", "constraints"} {
+		statements = append(statements, baseline.parts[part]...)
+	}
+	return strings.NewReplacer("{{schema}}", schema, "{{role}}", role).Replace(strings.Join(statements, ";\n"))
+}
 
 // Classify classifies an error of the driver.
 func Classify(err error) error { return classify(err, "test") }

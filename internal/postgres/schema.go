@@ -217,20 +217,3 @@ func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Resul
 	}
 	return answers, err
 }
-
-// BaselineScript gives what a new tenant's schema consists of as plain SQL, for
-// the benchmark's floor: tables with role and schema, the rows, and the
-// constraints with the grants. The names have to be valid without quotes.
-func BaselineScript(schema, role string) (tables, rows, constraints string) {
-	names := strings.NewReplacer("{{schema}}", schema, "{{role}}", role)
-	part := func(name string) string {
-		return names.Replace(strings.Join(baseline.parts[name], ";\n") + ";\n")
-	}
-	var values []string
-	for _, r := range provisioning.DefaultRoles() {
-		values = append(values, "('"+r.Name+"', '"+strings.ReplaceAll(r.Description, "'", "''")+"')")
-	}
-	rows = names.Replace("INSERT INTO {{schema}}.roles (name, description) VALUES " + strings.Join(values, ", ") + ";\n" +
-		"INSERT INTO {{schema}}.users (email, first_name, last_name, role_id) SELECT 'ada@clinic.example', 'Ada', 'Lovelace', id FROM {{schema}}.roles WHERE name = 'admin';\n")
-	return part("schema") + part("tables"), rows, part("constraints")
-}

@@ -1,6 +1,6 @@
-// Command noop is the provider healthcare with nothing behind it, for bench to
-// compare with: the same schemas, checks and plans, so that the CLI has the same to
-// do, a Read that gives back the state as it came, and a Create that makes it up.
+// Command noop is the healthcare provider without a database or network, for bench to
+// compare with. Schemas, validation and plans are the same, so that the CLI does the same
+// work. Read returns the state unchanged; Create fills unknown values with a constant.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	provider.SetRuntimeDefaults() // What is compared is what a read takes, not how the process was prepared.
+	provider.SetRuntimeDefaults() // The same runtime settings, so that only the reads differ.
 	noSettings := config.Source(func(string) string { return "" })
 	full, err := providerserver.NewProtocol6WithError(provider.New("noop", noSettings)())()
 	if err == nil {
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// server leaves to the provider what needs no platform.
+// server overrides the calls that would use a database or network.
 type server struct {
 	tfprotov6.ProviderServer
 }
@@ -37,12 +37,12 @@ func (s *server) ConfigureProvider(context.Context, *tfprotov6.ConfigureProvider
 	return &tfprotov6.ConfigureProviderResponse{}, nil
 }
 
-// ReadResource does not even decode what it gives back, so nothing is below it.
+// ReadResource returns the state without decoding it: no Read can be faster.
 func (s *server) ReadResource(_ context.Context, r *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	return &tfprotov6.ReadResourceResponse{NewState: r.CurrentState, NewIdentity: r.CurrentIdentity, Private: r.Private}, nil
 }
 
-// ApplyResourceChange takes what was planned, with a word for all that is unknown.
+// ApplyResourceChange returns the planned state, with word for each unknown value.
 func (s *server) ApplyResourceChange(ctx context.Context, r *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
 	schemas, err := s.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
@@ -68,7 +68,7 @@ func fillUnknown(planned *tfprotov6.DynamicValue, kind tftypes.Type) (*tfprotov6
 		if v.IsKnown() {
 			return v, nil
 		}
-		return tftypes.NewValue(v.Type(), unknownValue), nil // What is computed are strings.
+		return tftypes.NewValue(v.Type(), unknownValue), nil // All computed attributes are strings.
 	})
 	if err != nil {
 		return nil, err

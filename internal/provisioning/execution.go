@@ -35,7 +35,11 @@ func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome,
 		defer close(heartbeatDone)
 		x.heartbeat(workCtx, run, endWork)
 	}()
-	tenant, err := x.runSteps()
+	act := x.runSteps
+	if run.Rollback != RollbackNone { // An earlier run began it.
+		act = x.rollBack
+	}
+	tenant, err := act()
 	endWork(nil)
 	<-heartbeatDone
 	return Outcome{Tenant: tenant, Warnings: x.warnings}, err
@@ -63,11 +67,8 @@ func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.
 	}
 }
 
-// runSteps goes through what is left to do.
+// runSteps does the steps that are not completed yet.
 func (x *execution) runSteps() (tenant.Tenant, error) {
-	if x.run.Rollback != RollbackNone {
-		return x.rollBack()
-	}
 	done := x.run.Checkpoint.Index()
 	if done < 0 {
 		return x.run.Tenant, errs.Errorf(errs.KindPermanent, "continue tenant",
@@ -85,26 +86,32 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 		}
 		x.notify(step, tenant.StepInProgress, 0, nil)
 		started := x.opts.Clock.Now()
-		if err := x.runStep(step, started); err != nil {
+		run := x.stepFunc(step)
+		if run == nil {
+			return x.handleStepError(step, 0, errs.Errorf(errs.KindPermanent, "continue tenant",
+				"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step))
+		}
+		if err := run(started); err != nil {
 			return x.handleStepError(step, x.opts.since(started), err)
 		}
 	}
 	return x.run.Tenant, nil
 }
 
-func (x *execution) runStep(step tenant.Step, started time.Time) error {
+// stepFunc returns the function of a step that has a commit of its own, else nil: the
+// other steps are done together with the one before them.
+func (x *execution) stepFunc(step tenant.Step) func(started time.Time) error {
 	switch step {
 	case tenant.StepCreateSchema:
-		return x.prepareSchema()
+		return x.prepareSchema
 	case tenant.StepDeploySorobanContract:
-		return x.deployContract(started)
+		return x.deployContract
 	case tenant.StepStoreContractAddress:
-		return x.storeContract()
+		return x.storeContract
 	case tenant.StepSendWelcomeEmail:
-		return x.sendWelcome(started)
+		return x.sendWelcome
 	default:
-		return errs.Errorf(errs.KindPermanent, "continue tenant",
-			"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step)
+		return nil
 	}
 }
 

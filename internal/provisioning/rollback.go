@@ -1,7 +1,6 @@
 package provisioning
 
 import (
-	"context"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -19,7 +18,7 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 		_, _ = x.commitPending(ctx)
 	}
 	record := tenant.StepRecord{Step: step, Status: tenant.StepFailed, Error: errs.SafeMessage(cause), Duration: took}
-	err := x.retryWith(ctx, func() error { return x.rollbacks.BeginRollback(ctx, x.run, RollbackToFailed, record) })
+	err := x.opts.Retry.Do(ctx, x.opts.Clock, func() error { return x.rollbacks.BeginRollback(ctx, x.run, RollbackToFailed, record) }, nil)
 	if err != nil {
 		return x.run.Tenant, x.rollbackIncomplete(step, cause, err)
 	}
@@ -38,10 +37,10 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
 	var t tenant.Tenant
-	err := x.retryWith(ctx, func() (err error) {
+	err := x.opts.Retry.Do(ctx, x.opts.Clock, func() (err error) {
 		t, err = x.rollbacks.RollBack(ctx, x.run)
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return x.run.Tenant, err
 	}
@@ -53,10 +52,6 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 		x.tellAdmin(t)
 	}
 	return t, nil
-}
-
-func (x *execution) retryWith(ctx context.Context, f func() error) error {
-	return x.opts.Retry.Do(ctx, x.opts.Clock, f, nil)
 }
 
 // rollbackIncomplete says both what failed and that it is not rolled back yet.

@@ -14,7 +14,7 @@ import (
 
 // prepareSchema covers three steps, because one transaction for all of them
 // costs a third of three (DESIGN, section 2).
-func (x *execution) prepareSchema() error {
+func (x *execution) prepareSchema(time.Time) error {
 	user, err := uuid.NewV7()
 	if err != nil {
 		return errs.Wrap(err, errs.KindPermanent, "choose user id", "the system gives no random numbers")
@@ -62,7 +62,7 @@ func (x *execution) deployContract(started time.Time) error {
 }
 
 // storeContract commits the address of a contract that this run deployed.
-func (x *execution) storeContract() error {
+func (x *execution) storeContract(time.Time) error {
 	if x.pending.ContractID == "" {
 		// The run before stopped after the deployment and stored its outcome.
 		x.pending.ContractID = x.run.Tenant.ContractID
@@ -130,10 +130,10 @@ func (x *execution) sendWelcome(started time.Time) error {
 func (x *execution) activate() error {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
-	return x.retryWith(ctx, func() error {
+	return x.opts.Retry.Do(ctx, x.opts.Clock, func() error {
 		_, err := x.commitPending(ctx)
 		return err
-	})
+	}, nil)
 }
 
 // welcomeMailOutcome decides whether a tenant goes live without its welcome mail.

@@ -32,7 +32,13 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 	caller := audit.CallerOf(ctx)
 	caller.RequestID = "job " + strconv.FormatInt(job.ID, 10)
 	ctx = audit.WithCaller(ctx, caller)
-	err := w.run(ctx, job)
+	err := func() (err error) {
+		defer w.recoverPanic(ctx, job, &err)
+		_, err = w.runner.Run(ctx, job.Args.TenantID, provisioning.RunOptions{
+			Mode: provisioning.ClaimResume, Retryable: job.Attempt < job.MaxAttempts,
+		})
+		return err
+	}()
 	result := toRiverError(ctx, err, time.Now())
 	if err != nil {
 		w.log.LogAttrs(ctx, logLevel(err), "provisioning attempt ended early",
@@ -43,20 +49,14 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 	return result
 }
 
-// run keeps a panic from reaching River, which would store its text and stack
-// where people see them.
-func (w *worker) run(ctx context.Context, job *river.Job[provisionArgs]) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.log.ErrorContext(ctx, "provisioning panicked", slog.Int64("job", job.ID),
-				slog.String("tenant", job.Args.TenantID.String()), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-			err = errs.Wrap(fmt.Errorf("panic: %v", p), errs.KindTransient, "run job", "an internal error; the log has the cause")
-		}
-	}()
-	_, err = w.runner.Run(ctx, job.Args.TenantID, provisioning.RunOptions{
-		Mode: provisioning.ClaimResume, Retryable: job.Attempt < job.MaxAttempts,
-	})
-	return err
+// recoverPanic turns a panic into a transient error. River would store its text and
+// stack where people see them.
+func (w *worker) recoverPanic(ctx context.Context, job *river.Job[provisionArgs], err *error) {
+	if p := recover(); p != nil {
+		w.log.ErrorContext(ctx, "provisioning panicked", slog.Int64("job", job.ID),
+			slog.String("tenant", job.Args.TenantID.String()), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		*err = errs.Wrap(fmt.Errorf("panic: %v", p), errs.KindTransient, "run job", "an internal error; the log has the cause")
+	}
 }
 
 // logLevel is the loudness of an end: what is part of every day is for debugging.

@@ -22,7 +22,7 @@ var domain = map[string][]string{
 	"breaker":      {"clock"},
 	"audit":        {"processid"},
 	"events":       {"tenant"},
-	"contracts":    {"clock", "errs", "tenant", "txlog"},
+	"contracts":    {"clock", "errs", "retry", "tenant", "txlog"},
 	"credentials":  {"clock", "errs", "retry", "tenant"},
 	"inspection":   {"breaker", "clock", "contracts", "errs", "tenant"},
 	"verification": {"breaker", "clock", "contracts", "errs", "tenant"},

@@ -86,33 +86,25 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 		}
 		x.notify(step, tenant.StepInProgress, 0, nil)
 		started := x.opts.Clock.Now()
-		run := x.stepFunc(step)
-		if run == nil {
-			return x.handleStepError(step, 0, errs.Errorf(errs.KindPermanent, "continue tenant",
-				"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step))
+		var err error
+		switch step {
+		case tenant.StepCreateSchema:
+			err = x.prepareSchema()
+		case tenant.StepDeploySorobanContract:
+			err = x.deployContract(started)
+		case tenant.StepStoreContractAddress:
+			err = x.storeContract()
+		case tenant.StepSendWelcomeEmail:
+			err = x.sendWelcome(started)
+		default:
+			err = errs.Errorf(errs.KindPermanent, "continue tenant",
+				"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step)
 		}
-		if err := run(started); err != nil {
+		if err != nil {
 			return x.handleStepError(step, x.opts.since(started), err)
 		}
 	}
 	return x.run.Tenant, nil
-}
-
-// stepFunc returns the function of a step that has a commit of its own, else nil: the
-// other steps are done together with the one before them.
-func (x *execution) stepFunc(step tenant.Step) func(started time.Time) error {
-	switch step {
-	case tenant.StepCreateSchema:
-		return x.prepareSchema
-	case tenant.StepDeploySorobanContract:
-		return x.deployContract
-	case tenant.StepStoreContractAddress:
-		return x.storeContract
-	case tenant.StepSendWelcomeEmail:
-		return x.sendWelcome
-	default:
-		return nil
-	}
 }
 
 // retry repeats f, a part of the step, while the fault is transient.

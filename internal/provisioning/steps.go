@@ -14,7 +14,7 @@ import (
 
 // prepareSchema covers three steps, because one transaction for all of them
 // costs a third of three (DESIGN, section 2).
-func (x *execution) prepareSchema(time.Time) error {
+func (x *execution) prepareSchema() error {
 	user, err := uuid.NewV7()
 	if err != nil {
 		return errs.Wrap(err, errs.KindPermanent, "choose user id", "the system gives no random numbers")
@@ -62,7 +62,7 @@ func (x *execution) deployContract(started time.Time) error {
 }
 
 // storeContract commits the address of a contract that this run deployed.
-func (x *execution) storeContract(time.Time) error {
+func (x *execution) storeContract() error {
 	if x.pending.ContractID == "" {
 		// The run before stopped after the deployment and stored its outcome.
 		x.pending.ContractID = x.run.Tenant.ContractID

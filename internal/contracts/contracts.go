@@ -70,6 +70,13 @@ type Change struct {
 // Chain keeps contracts that exist: it reads many at once, and changes
 // them. Each change is repeated safely; what is as it should be costs nothing.
 type Chain interface {
+	Ledger
+	ChannelAccounts
+	Code
+}
+
+// Ledger reads, renews and changes contracts.
+type Ledger interface {
 	// ReadContracts tells where the tenants' contracts stand, in their order. It pays
 	// nothing. KindTransient when the network does not answer.
 	ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]Snapshot, error)
@@ -82,17 +89,25 @@ type Chain interface {
 	ChangeContract(ctx context.Context, journal txlog.Log, tenant uuid.UUID, change Change) (int64, error)
 	// Deploy makes a contract that is missing, on a network that was begun anew.
 	Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (Contract, error)
+}
+
+// ChannelAccounts reconciles the channel accounts of a deployer.
+type ChannelAccounts interface {
 	// ReconcileChannels looks after the channel accounts. See ChannelReport.
 	ReconcileChannels(ctx context.Context, journal txlog.Log) (ChannelReport, error)
+	// NetworkID and Address name the network and the deployer's account, as journals do.
+	NetworkID() string
+	Address() string
+}
+
+// Code knows the addresses and the code that contracts should have.
+type Code interface {
 	// ContractID tells, without a network, which address a tenant's contract has.
 	ContractID(tenant uuid.UUID) (string, error)
 	// CurrentCode is the code that contracts should run, SHA-256 in hex.
 	CurrentCode() string
 	// IsPredecessor reports whether that is the code of an earlier release.
 	IsPredecessor(hash string) bool
-	// NetworkID and Address name the network and the deployer's account, as journals do.
-	NetworkID() string
-	Address() string
 }
 
 // Renewal is what RenewContracts did.
@@ -140,27 +155,42 @@ type ClaimQuery struct {
 // Store is what the registry knows of contracts. All its methods may be
 // called by many processes at once: what one of them has taken, no other gets.
 type Store interface {
-	// SystemLog is the memory for transactions that no run needs.
-	SystemLog() txlog.Log
+	WorkStore
+	UpgradeStore
+	StellarStore
+}
+
+// WorkStore has the contracts that are managed, and when each is due.
+type WorkStore interface {
 	// RegisterContracts adds contracts that are not in the book yet, of these tenants or,
 	// without any, of all, and counts them.
 	RegisterContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
 	// ClaimDueContracts gives contracts of tenants that are not purged.
 	ClaimDueContracts(ctx context.Context, q ClaimQuery) ([]WorkItem, error)
-	// RecordContracts writes what is known of contracts now, and when they are due.
-	RecordContracts(ctx context.Context, records []Record) error
-	// PlanUpgrade has contracts of other code upgraded to this one, all of them or
-	// those of these tenants, and counts them.
-	PlanUpgrade(ctx context.Context, hash string, tenants []uuid.UUID) (int, error)
 	// ListContracts pages through all contracts of tenants that are not purged, by
 	// tenant id; uuid.Nil begins. Nothing is taken by it.
 	ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]WorkItem, error)
-	// PendingUpgrades counts contracts that wait for an upgrade to this code, and those of
-	// them whose last try failed.
-	PendingUpgrades(ctx context.Context, hash string) (waiting, stuck int, err error)
+	// RecordContracts writes what is known of contracts now, and when they are due.
+	RecordContracts(ctx context.Context, records []Record) error
 	// Defer has contracts looked at by others, from some time on. Nothing else about
 	// them changes.
 	Defer(ctx context.Context, tenants []uuid.UUID, until time.Time) error
+}
+
+// UpgradeStore plans upgrades.
+type UpgradeStore interface {
+	// PlanUpgrade has contracts of other code upgraded to this one, all of them or
+	// those of these tenants, and counts them.
+	PlanUpgrade(ctx context.Context, hash string, tenants []uuid.UUID) (int, error)
+	// PendingUpgrades counts contracts that wait for an upgrade to this code, and those of
+	// them whose last try failed.
+	PendingUpgrades(ctx context.Context, hash string) (waiting, stuck int, err error)
+}
+
+// StellarStore has the transaction log, anchors and the deployer's balance.
+type StellarStore interface {
+	// SystemLog is the memory for transactions that no run needs.
+	SystemLog() txlog.Log
 	// AnchorMismatches gives those of the contracts whose anchor does not fit their
 	// tenant's audit chain, and says why. Contracts without an anchor fit.
 	AnchorMismatches(ctx context.Context, contracts []Snapshot) (map[uuid.UUID]string, error)

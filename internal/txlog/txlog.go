@@ -60,6 +60,12 @@ type ContractHistory struct {
 
 // AccountLease is the exclusive use of one Stellar account's sequence numbers.
 type AccountLease interface {
+	LeasedAccount
+	Recorder
+}
+
+// LeasedAccount is what is known of a leased account.
+type LeasedAccount interface {
 	// Address is the leased account (G...).
 	Address() string
 	// Channel is the account's index among its deployer's channels, -1 for the
@@ -77,6 +83,10 @@ type AccountLease interface {
 	// Balance is what a channel had when somebody looked, less what it paid since,
 	// in stroops; 0 when unknown.
 	Balance() int64
+}
+
+// Recorder records transactions of a leased account, and returns the account.
+type Recorder interface {
 	// Store commits a signed transaction. Only after that may it be sent. KindTransient
 	// with ErrContractBusy while another transaction about the same contract is open, or
 	// when one was applied since AsOf: what was built before may not fit any more.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
@@ -266,7 +267,7 @@ func (b *reconcileBatch) record(ctx context.Context) error {
 // retryDelay is when something left undone is tried again, after so many tries before
 // this one.
 func retryDelay(failures int) time.Duration {
-	return min(minRetryDelay<<min(failures, 20), maxRetryDelay)
+	return retry.Backoff(minRetryDelay, maxRetryDelay, 0, failures+1)
 }
 
 // nextCheck is when a contract is looked at again that is in order.

@@ -1,10 +1,11 @@
 package queue
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // backoff is the pause after the first attempt that failed; it doubles with each:
@@ -20,6 +21,6 @@ func (b backoff) NextRetry(job *rivertype.JobRow) time.Time {
 }
 
 func (b backoff) delay(attempt int) time.Duration {
-	nominal := time.Duration(b) << (min(max(attempt, 1), MaxAttempts) - 1)
-	return nominal*4/5 + rand.N(nominal*2/5) //nolint:gosec // jitter, not a secret
+	base := time.Duration(b)
+	return retry.Backoff(base, base<<(MaxAttempts-1), 0.2, attempt)
 }

@@ -4,8 +4,9 @@ package retry
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -26,16 +27,29 @@ func Default() Policy {
 // Delay is the wait before try n+1, n from 1: exponential, between half and all
 // of the nominal value, so that runs that failed together do not return together.
 func (r Policy) Delay(n int) time.Duration {
-	d := r.Base
-	for i := 1; i < n && d < r.Cap; i++ {
-		d *= 2
-	}
-	d = min(d, r.Cap)
-	if d <= 0 {
+	return Backoff(r.Base*3/4, r.Cap*3/4, 1.0/3, n)
+}
+
+// Backoff is the one formula for pauses between retries: base after the first failure,
+// doubled after each, at most limit. jitter is the share of a pause, 0 to 1, by which it
+// is shorter or longer at random. 0 without a base.
+func Backoff(base, limit time.Duration, jitter float64, failures int) time.Duration {
+	if base <= 0 {
 		return 0
 	}
-	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter, not a secret
+	b := backoff.ExponentialBackOff{
+		InitialInterval: min(base, limit), MaxInterval: limit, Multiplier: 2, RandomizationFactor: jitter,
+	}
+	b.Reset()
+	pause := b.NextBackOff()
+	for range min(failures, maxDoublings) - 1 {
+		pause = b.NextBackOff()
+	}
+	return pause
 }
+
+// maxDoublings is after how many failures a pause grows no more, whatever its limit.
+const maxDoublings = 40
 
 // Do calls f until it succeeds, fails for good, or the tries are used up; the
 // last error is returned as it is. stop ends the waiting, not f.

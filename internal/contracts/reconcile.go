@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
@@ -134,28 +135,25 @@ func (b *reconcileBatch) renew(ctx context.Context) {
 
 // applyChanges has contracts say and run what they should, and reports whether any did.
 func (b *reconcileBatch) applyChanges(ctx context.Context) (changed bool) {
-	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, b.opts.MaxConcurrentChanges)
-	)
+	var group errgroup.Group
+	group.SetLimit(b.opts.MaxConcurrentChanges)
 	for i := range b.items {
 		changes := b.requiredChanges(i)
 		if len(changes) == 0 {
 			continue
 		}
 		changed = true
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		group.Go(func() error {
 			for _, c := range changes { // One after the other: a contract has one transaction at a time.
 				if err := b.apply(ctx, i, c); err != nil {
 					b.failures[i] = err
-					return
+					break
 				}
 			}
+			return nil // One contract's error stops no other.
 		})
 	}
-	wg.Wait()
+	_ = group.Wait()
 	return changed
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -229,13 +230,11 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 		failures []error
 		unsent   []uuid.UUID
 		mu       sync.Mutex // Guards errs, unsent and report.
-		wg       sync.WaitGroup
-		slots    = make(chan struct{}, r.opts.MaxConcurrentMails)
+		group    errgroup.Group
 	)
+	group.SetLimit(r.opts.MaxConcurrentMails)
 	for _, id := range due {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		group.Go(func() error {
 			out, err := r.service.Invite(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
@@ -250,9 +249,10 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 			default:
 				report.EmailsPending = append(report.EmailsPending, id)
 			}
+			return nil // One tenant's error stops no other.
 		})
 	}
-	wg.Wait()
+	_ = group.Wait()
 	if len(unsent) > 0 {
 		back, end := r.pipeline.withGrace(ctx)
 		failures = append(failures, r.orphans.PutBackMail(back, unsent))

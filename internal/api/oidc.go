@@ -45,7 +45,7 @@ func issuerUnavailable(err error) error {
 	}
 	p := problemFrom(errs.Wrap(err, errs.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
 	if errors.Is(err, errThrottled) {
-		p.withHeader("Retry-After", ceilSeconds(issuerMinInterval))
+		return p.withHeader("Retry-After", ceilSeconds(issuerMinInterval))
 	}
 	return p
 }
@@ -146,7 +146,7 @@ func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
 	token, err := verifier.Verify(context.WithValue(ctx, verifyErrorKey{}, &verifyErr), text)
 	var (
 		expiredErr *oidc.TokenExpiredError
-		noKeys     *errNoKeys
+		noKeys     *noKeysError
 	)
 	switch {
 	case errors.As(err, &expiredErr):

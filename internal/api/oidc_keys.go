@@ -27,12 +27,12 @@ type issuerKeys struct {
 	keys []jose.JSONWebKey
 }
 
-// errNoKeys is why a signature could not be checked: the keys were not to be had.
+// noKeysError is why a signature could not be checked: the keys were not to be had.
 // It says nothing about the token.
-type errNoKeys struct{ cause error }
+type noKeysError struct{ cause error }
 
-func (e *errNoKeys) Error() string { return "the issuer's keys cannot be read: " + e.cause.Error() }
-func (e *errNoKeys) Unwrap() error { return e.cause }
+func (e *noKeysError) Error() string { return "the issuer's keys cannot be read: " + e.cause.Error() }
+func (e *noKeysError) Unwrap() error { return e.cause }
 
 var errSignature = errors.New("no key of the issuer made this signature")
 
@@ -49,7 +49,7 @@ func (k *issuerKeys) VerifySignature(ctx context.Context, token string) ([]byte,
 }
 
 func (k *issuerKeys) verify(ctx context.Context, token string) ([]byte, error) {
-	signed, err := jose.ParseSigned(token, k.algorithms)
+	signed, err := jose.ParseSignedCompact(token, k.algorithms)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (k *issuerKeys) verify(ctx context.Context, token string) ([]byte, error) {
 		// The key that the token names was there, and did not make this signature.
 		return nil, errSignature
 	case err != nil:
-		return nil, &errNoKeys{err}
+		return nil, &noKeysError{err}
 	}
 	if payload, _ = verifyWith(keys, signed); payload == nil {
 		return nil, errSignature

@@ -35,7 +35,7 @@ func TenantList(status, text, name, externalID string) string {
 
 // TenantCursor is the cursor of the page that begins after a tenant.
 func TenantCursor(list string, after tenant.Position) string {
-	position := binary.BigEndian.AppendUint64(nil, uint64(after.CreatedAt.UnixMicro())) //nolint:gosec // only turned back
+	position := binary.BigEndian.AppendUint64(nil, uint64(after.CreatedAt.UnixMicro()))
 	return sealCursor(list, append(position, after.ID[:]...))
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // floorScript is one tenant as one transaction for pgbench: the same DDL, rows
@@ -30,7 +31,14 @@ func floorScript() string {
 	b.WriteString(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES (gen_random_uuid(), 1, repeat('a', 64));
 INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES (sha256(('x' || random())::bytea), gen_random_uuid(), gen_random_uuid(), now());
 INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
- SELECT tenant, 1, step, 'COMPLETED', 1 FROM (SELECT gen_random_uuid() AS tenant) t, unnest(enum_range(NULL::provisioning_step)) AS step;
+ SELECT tenant, 1, step, 'COMPLETED', 1 FROM (SELECT gen_random_uuid() AS tenant) t, unnest(ARRAY[`)
+	for i, step := range tenant.Steps() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("'" + string(step) + "'")
+	}
+	b.WriteString(`]) AS step;
 COMMIT;
 `)
 	return b.String()

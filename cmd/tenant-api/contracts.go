@@ -28,7 +28,7 @@ func (a *app) contractsList() *cobra.Command {
 		Use: "list", Short: "List contracts as they were found last", Args: noArgs,
 		Long: `Lists the contracts of all tenants that are not purged as the registry knows them,
 without asking the network. LIFE is LIVE; EXPIRING, its time to live ends within 30
-days; ARCHIVED, it can be restored; MISSING, the ledger has none; or FOREIGN, it is
+days; EXPIRED, it can be restored; MISSING, the ledger has none; or MISMATCH, it is
 not the tenant's. "contracts renew" looks at all of them now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.registry(cmd.Context())
@@ -103,7 +103,7 @@ func contractView(item contracts.WorkItem) map[string]any {
 	rec := item.Record
 	view := map[string]any{
 		"tenantId": item.Tenant.ID, "tenantName": item.Tenant.Name, "contractId": item.Tenant.ContractID, "life": rec.State, "liveUntilLedger": rec.LiveUntil,
-		"ledger": rec.Ledger, "wasmHash": rec.WasmHash, "saysArchived": rec.TenantArchived, "checkedAt": nullableTime(rec.CheckedAt), "dueAt": nullableTime(rec.DueAt),
+		"ledger": rec.Ledger, "wasmHash": rec.WasmHash, "contractStatus": rec.Status, "checkedAt": nullableTime(rec.CheckedAt), "dueAt": nullableTime(rec.DueAt),
 		"undone": rec.LastError, "tries": rec.ConsecutiveFailures, "upgradeTo": rec.UpgradeTo, "anchor": nil,
 	}
 	if rec.Anchor.Seq > 0 {
@@ -151,10 +151,6 @@ func (a *app) contractsShow() *cobra.Command {
 }
 
 func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) error {
-	status := "ACTIVE"
-	if s.TenantArchived {
-		status = "ARCHIVED"
-	}
 	rows := [][]string{{"Name", t.Name}, {"Contract", s.ContractID}, {"Life", string(s.State)}}
 	if s.Mismatch != "" {
 		rows = append(rows, []string{"Fault", s.Mismatch})
@@ -163,7 +159,7 @@ func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions 
 		rows = append(rows, []string{"Lives until ledger", fmt.Sprintf("%d, %d ledgers from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
 	}
 	if s.WasmHash != "" {
-		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Says", status})
+		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Status", string(s.Status)})
 	}
 	if s.Anchor.Seq > 0 {
 		rows = append(rows, []string{"Anchor", fmt.Sprintf("event %d, %x, in ledger %d", s.Anchor.Seq, s.Anchor.Root, s.Anchor.Ledger)})

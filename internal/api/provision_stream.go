@@ -20,7 +20,7 @@ import (
 
 type stepEvent struct {
 	Step       string  `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
-	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
+	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Attempt    int     `json:"attempt" minimum:"1"`
 	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Of a step that has ended."`
 	Message    string  `json:"message" doc:"Why it failed, or is tried again; for people."`

@@ -37,13 +37,13 @@ type tenantHealthInput struct {
 
 type tenantHealthView struct {
 	Tenant        tenantView `json:"tenant"`
-	DatabaseState *string    `json:"databaseState" example:"INTACT" doc:"INTACT, ALTERED or MISSING. Null unless the tenant is ACTIVE."`
+	DatabaseState *string    `json:"databaseState" example:"IN_SYNC" doc:"IN_SYNC, DRIFTED or MISSING. Null unless the tenant is ACTIVE."`
 	DatabaseDrift []string   `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
 	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
-	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, ARCHIVED, MISSING or FOREIGN. Null unless the tenant is ACTIVE and the network has told."`
+	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH. Null unless the tenant is ACTIVE and the network has told."`
 	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
 	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
-	ContractDrift     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
+	ContractDrift     *string `json:"contractFault" doc:"With MISMATCH: what differs from the contract that was deployed."`
 }
 
 func tenantHealthOf(i provisioning.Inspection) tenantHealthView {

@@ -15,7 +15,7 @@ import (
 type tenantSummary struct {
 	ID         uuid.UUID `json:"id" format:"uuid" doc:"Identifies the tenant for good."`
 	Name       string    `json:"name" example:"St. Mary's Clinic"`
-	Status     string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	Status     string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	AdminEmail string    `json:"adminEmail" example:"ada@st-marys.example"`
 	CreatedAt  time.Time `json:"createdAt"`
 }
@@ -35,7 +35,7 @@ type tenantView struct {
 	Name               string            `json:"name" example:"St. Mary's Clinic"`
 	SchemaName         string            `json:"schemaName" doc:"The PostgreSQL schema with the tenant's data." example:"st_mary_s_clinic_1767225600000"`
 	DatabaseRole       string            `json:"databaseRole" doc:"The PostgreSQL role that reaches this schema and nothing else."`
-	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	AdminEmail         string            `json:"adminEmail" example:"ada@st-marys.example"`
 	AdminFirstName     string            `json:"adminFirstName" example:"Ada"`
 	AdminLastName      string            `json:"adminLastName" example:"Lovelace"`
@@ -80,7 +80,7 @@ type submissionView struct {
 type logView struct {
 	ID         uuid.UUID      `json:"id" format:"uuid"`
 	Step       string         `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
-	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
+	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Result     map[string]any `json:"result" nullable:"true" doc:"What came of the step."`
 	Error      *string        `json:"error" doc:"Why it failed, or is tried again; for people."`
 	DurationMs *int64         `json:"durationMs" minimum:"0" doc:"Null until the step has ended."`
@@ -103,7 +103,7 @@ func logViewOf(e tenant.LogEntry) logView {
 type progressView struct {
 	TenantID      uuid.UUID  `json:"tenantId" format:"uuid"`
 	TenantName    string     `json:"tenantName"`
-	OverallStatus string     `json:"overallStatus" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	OverallStatus string     `json:"overallStatus" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	Logs          []logView  `json:"logs" nullable:"false" doc:"The newest attempt, in the order of the steps."`
 	CreatedAt     time.Time  `json:"createdAt"`
 	UpdatedAt     time.Time  `json:"updatedAt"`

@@ -177,8 +177,8 @@ func (b *reconcileBatch) requiredChanges(i int) (changes []Change) {
 	if item.Record.UpgradeTo == b.chain.CurrentCode() && state.Outdated {
 		changes = append(changes, Change{Purpose: txlog.PurposeUpgrade})
 	}
-	if archived := item.Tenant.Status == tenant.StatusArchived; archived != state.TenantArchived {
-		changes = append(changes, Change{Purpose: txlog.PurposeStatus, TenantArchived: archived})
+	if status := ContractStatusOf(item.Tenant.Status); status != state.Status {
+		changes = append(changes, Change{Purpose: txlog.PurposeStatus, Status: status})
 	}
 	if reason, mismatch := b.anchorMismatches[state.TenantID]; mismatch {
 		// Another anchor would hide what this one shows.
@@ -277,7 +277,7 @@ func (r *Reconciler) nextCheck() time.Duration {
 	return r.opts.CheckInterval
 }
 
-// releaseForRetry notes that nothing could be learned.
+// deferBatch notes that nothing could be learned.
 func (b *reconcileBatch) deferBatch(ctx context.Context, cause error) {
 	now := b.opts.Clock.Now()
 	records := make([]Record, len(b.items))

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 	"sync"
@@ -52,6 +53,8 @@ type DB struct {
 	accountQueues   waitQueues
 	uncertainLeases sync.Map // Runs that may hold a lease which they know nothing of: tenant to epoch.
 
+	registryFiles fs.FS // The registry's migrations.
+
 	attempts singleflight.Group // To bring the registry to this program's version.
 	migrated atomic.Bool
 	closing  context.Context // Ends with Close.
@@ -97,7 +100,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, classify(err, "open pool")
 	}
-	db := &DB{pool: pool, options: o}
+	db := &DB{pool: pool, options: o, registryFiles: registryFiles()}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }

@@ -171,7 +171,7 @@ func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
 		"stopped on request before step %s; the tenant keeps its progress", next)
 }
 
-// releaseForRetry ends the run at a transient fault, for a later run to try again.
+// deferBatch ends the run at a transient fault, for a later run to try again.
 func (x *execution) releaseForRetry(step tenant.Step, took time.Duration, cause error) (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()

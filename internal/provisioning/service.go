@@ -174,7 +174,7 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 		if err != nil {
 			return t, err
 		}
-		if t.Status == tenant.StatusActive || t.Status == tenant.StatusArchived {
+		if t.WasLive() || t.Status == tenant.StatusArchived {
 			t, err = s.registry.Archive(ctx, id)
 		} else {
 			var run Run

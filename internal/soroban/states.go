@@ -11,7 +11,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -162,8 +161,7 @@ func (d *Deployer) stateOf(to target, t tenant.Tenant, entry protocol.LedgerEntr
 	}
 	s.WasmHash = hex.EncodeToString(instance.Executable.WasmHash[:])
 	s.Outdated = d.outdated(instance)
-	status, _ := valueOf(instance, "Status").GetU32()
-	s.TenantArchived = uint32(status) == contract.StatusArchived
+	s.Status = statusOf(instance)
 	s.Anchor = anchorOf(instance)
 	s.State, s.LiveUntil = lifeSpan(entry, ledger)
 	return s, nil

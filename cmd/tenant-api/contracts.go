@@ -133,10 +133,6 @@ func (a *cli) contractsShow() *cobra.Command {
 }
 
 func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) error {
-	status := "ACTIVE"
-	if s.TenantArchived {
-		status = "ARCHIVED"
-	}
 	rows := [][]string{{"Name", t.Name}, {"Contract", s.ContractID}, {"Life", string(s.State)}}
 	if s.Mismatch != "" {
 		rows = append(rows, []string{"Fault", s.Mismatch})
@@ -145,7 +141,7 @@ func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions 
 		rows = append(rows, []string{"Lives until ledger", fmt.Sprintf("%d, %d ledgers from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
 	}
 	if s.WasmHash != "" {
-		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Says", status})
+		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Status", string(s.Status)})
 	}
 	if s.Anchor.Seq > 0 {
 		rows = append(rows, []string{"Anchor", fmt.Sprintf("event %d, %x, in ledger %d", s.Anchor.Seq, s.Anchor.Root, s.Anchor.Ledger)})

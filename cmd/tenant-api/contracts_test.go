@@ -69,7 +69,7 @@ func TestContracts(t *testing.T) {
 		w.mustRun("contracts", "renew", id).want(t, 0, id, "extended", "1 contract looked at")
 		w.mustRun("contracts", "renew").want(t, 0, "extended", "2 contracts looked at")
 		w.advanceLedgers(130 * 17_280)
-		w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
+		w.mustRun("contracts", "show", id).want(t, 0, "EXPIRED")
 		w.run("tenants", "verify", id).want(t, 3, "contract: the code of the contract", "has to be restored")
 		w.mustRun("contracts", "renew", "name:General", id).want(t, 0, "restored", "2 contracts looked at")
 		w.mustRun("contracts", "list").want(t, 0, "2 contracts")
@@ -192,7 +192,7 @@ func TestServe_ContractLifecycle(t *testing.T) {
 		}
 		p.call(method, path, nil).want(t, http.StatusOK)
 		w.waitFor("a contract that says "+status, func() bool {
-			return regexp.MustCompile(`Says +` + status).MatchString(w.mustRun("contracts", "show", id).out)
+			return regexp.MustCompile(`Status +` + status).MatchString(w.mustRun("contracts", "show", id).out)
 		})
 	}
 	w.waitFor("two transactions that set the status", func() bool {
@@ -244,7 +244,7 @@ func TestCommands_ReconcileUpdatesContracts(t *testing.T) {
 	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract looked at")
 	w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
 	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was left over.")
-	if state := contracts.State(w.text(`SELECT life FROM tenant_contracts`)); state != contracts.StateLive {
+	if state := contracts.State(w.text(`SELECT state FROM tenant_contracts`)); state != contracts.StateLive {
 		t.Errorf("the registry says that the contract is %s", state)
 	}
 }

@@ -378,7 +378,7 @@ func (w *testEnv) hasActive(n int) func() bool {
 func (w *testEnv) assertInvariants() {
 	w.t.Helper()
 	for what, query := range map[string]string{
-		"unfinished tenants":                `SELECT count(*) FROM tenants WHERE status IN ('PENDING', 'PROVISIONING') OR undo IS NOT NULL OR run_expires_at IS NOT NULL OR job_id IS NOT NULL`,
+		"unfinished tenants":                `SELECT count(*) FROM tenants WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL OR run_expires_at IS NOT NULL OR job_id IS NOT NULL`,
 		"live tenants without their schema": `SELECT count(*) FROM tenants t WHERE status = 'ACTIVE' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = t.schema_name)`,
 		"schemas of nobody": `SELECT count(*) FROM pg_namespace n WHERE nspname ~ '_[0-9]{13}$' AND NOT EXISTS
 			(SELECT FROM tenants t WHERE t.schema_name = n.nspname AND (t.status = 'ACTIVE' OR t.activated_at IS NOT NULL))`,

@@ -34,7 +34,7 @@ func (a *cli) tenantsList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q.Status = tenant.Status(strings.ToUpper(status))
 			if q.Status != "" && !q.Status.Known() {
-				return usageError{fmt.Errorf("--status is %q; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED", status)}
+				return usageError{fmt.Errorf("--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", status)}
 			}
 			if limit < 0 {
 				return usageError{fmt.Errorf("--limit is %d; give 0 for all, or more", limit)}

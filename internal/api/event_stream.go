@@ -23,7 +23,7 @@ type eventStreamInput struct {
 
 type statusEvent struct {
 	TenantID          uuid.UUID `json:"tenantId" format:"uuid"`
-	Status            string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	Status            string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	ProvisioningError *string   `json:"provisioningError"`
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 type listTenantsInput struct {
-	Status     string `query:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED" doc:"Only tenants of this status."`
+	Status     string `query:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED" doc:"Only tenants of this status."`
 	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, whatever the case." example:"mary"`
 	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The live tenant of exactly this name, whatever the case, else the one archived last." example:"St. Mary's Clinic"`
 	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant of this external id, whatever its status." example:"crm-4711"`

@@ -236,7 +236,7 @@ var promises = []conformanceCase{
 		}
 		full := contracts.Snapshot{
 			TenantID: out.Tenant.ID, ContractID: out.Tenant.ContractID, Ledger: 4_000_000_000, State: contracts.StateExpired, LiveUntil: 7,
-			CodeArchived: true, WasmHash: strings.Repeat("ab", 32), Outdated: true, TenantArchived: true,
+			CodeArchived: true, WasmHash: strings.Repeat("ab", 32), Outdated: true, Status: contracts.ContractStatusSuspended,
 			Anchor: contracts.Anchor{Seq: 3, Root: [32]byte{1, 2, 255}, Ledger: 5},
 		}
 		for _, wanted := range []contracts.Snapshot{full, {

@@ -17,7 +17,6 @@ type Action string
 // transaction of the change.
 const (
 	ActionCreate          Action = "tenant.create"   // Recorded.
-	ActionAdopt           Action = "tenant.adopt"    // Recorded before there was an audit log.
 	ActionAttempt         Action = "tenant.attempt"  // A new attempt of one that never went live.
 	ActionActivate        Action = "tenant.activate" // Live.
 	ActionFail            Action = "tenant.fail"     // The attempt is given up; its rollback begins.

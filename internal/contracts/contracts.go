@@ -20,10 +20,34 @@ type State string
 const (
 	StateLive     State = "LIVE"
 	StateExpiring State = "EXPIRING" // Its time to live ends within RenewAhead.
-	StateExpired  State = "ARCHIVED" // Its time to live is over; it can be restored.
+	StateExpired  State = "EXPIRED"  // Its time to live is over; it can be restored.
 	StateMissing  State = "MISSING"  // There is none.
-	StateMismatch State = "FOREIGN"  // There is one, and it is not the tenant's.
+	StateMismatch State = "MISMATCH" // There is one, and it is not the tenant's.
 )
+
+// ContractStatus is the tenant's status as its contract stores it. Anyone can
+// read it on the ledger.
+type ContractStatus string
+
+// The statuses of a contract.
+const (
+	ContractStatusActive    ContractStatus = "ACTIVE"    // The tenant is in service.
+	ContractStatusSuspended ContractStatus = "SUSPENDED" // It is out of service for a time.
+	ContractStatusArchived  ContractStatus = "ARCHIVED"  // It is out of service. Its data is kept.
+)
+
+// ContractStatusOf returns the status that the contract of a tenant in status s
+// stores. A new attempt of an archived tenant sets its contract to ACTIVE again.
+func ContractStatusOf(s tenant.Status) ContractStatus {
+	switch s {
+	case tenant.StatusArchived:
+		return ContractStatusArchived
+	case tenant.StatusSuspended:
+		return ContractStatusSuspended
+	default:
+		return ContractStatusActive
+	}
+}
 
 // Lifetimes are counted in ledgers, of five seconds on the public network.
 const (
@@ -40,17 +64,17 @@ const (
 
 // Snapshot is what one look at the ledger showed of a tenant's contract.
 type Snapshot struct {
-	TenantID       uuid.UUID
-	ContractID     string
-	Ledger         uint32 // Of the look.
-	State          State
-	LiveUntil      uint32 // The last ledger in which instance and code both live; 0 when one does not.
-	CodeArchived   bool   // With StateExpired: the code is archived, and perhaps the instance.
-	WasmHash       string // SHA-256 of its code, hex.
-	Outdated       bool   // Its code is an earlier release's.
-	Mismatch       string // With StateMismatch: what differs.
-	TenantArchived bool   // What it says of its tenant.
-	Anchor         Anchor // The newest; zero: none.
+	TenantID     uuid.UUID
+	ContractID   string
+	Ledger       uint32 // Of the look.
+	State        State
+	LiveUntil    uint32         // The last ledger in which instance and code both live; 0 when one does not.
+	CodeArchived bool           // With StateExpired: the code is archived, and perhaps the instance.
+	WasmHash     string         // SHA-256 of its code, hex.
+	Outdated     bool           // Its code is an earlier release's.
+	Mismatch     string         // With StateMismatch: what differs.
+	Status       ContractStatus // As the contract stores it; empty while nothing of it was read.
+	Anchor       Anchor         // The newest; zero: none.
 }
 
 // Anchor is an event of an audit chain, as a contract keeps it.
@@ -62,9 +86,9 @@ type Anchor struct {
 
 // Change is one call of a tenant's contract that changes it.
 type Change struct {
-	Purpose        txlog.Purpose // PurposeStatus, PurposeAnchor or PurposeUpgrade.
-	TenantArchived bool          // With PurposeStatus: what it is to say.
-	Anchor         Anchor        // With PurposeAnchor.
+	Purpose txlog.Purpose  // PurposeStatus, PurposeAnchor or PurposeUpgrade.
+	Status  ContractStatus // With PurposeStatus: the status to store.
+	Anchor  Anchor         // With PurposeAnchor.
 }
 
 // Chain keeps contracts that exist: it reads many at once, and changes

@@ -176,8 +176,8 @@ func (b *reconcileBatch) requiredChanges(i int) (changes []Change) {
 	if item.Record.UpgradeTo == b.chain.CurrentCode() && state.Outdated {
 		changes = append(changes, Change{Purpose: txlog.PurposeUpgrade})
 	}
-	if archived := item.Tenant.Status == tenant.StatusArchived; archived != state.TenantArchived {
-		changes = append(changes, Change{Purpose: txlog.PurposeStatus, TenantArchived: archived})
+	if status := ContractStatusOf(item.Tenant.Status); status != state.Status {
+		changes = append(changes, Change{Purpose: txlog.PurposeStatus, Status: status})
 	}
 	if reason, mismatch := b.anchorMismatches[state.TenantID]; mismatch {
 		// Another anchor would hide what this one shows.

@@ -92,7 +92,7 @@ func (a *accountLease) Balance() int64 { return a.balance }
 const leaseHeldCTE = `held AS (
 		SELECT a.* FROM stellar_accounts a
 		WHERE a.network_id = $1::text AND a.address = $2::text AND a.holder = $3::uuid AND (a.lease_tenant IS NULL OR EXISTS (
-			SELECT FROM tenants t WHERE t.id = a.lease_tenant AND t.run_epoch = a.lease_epoch AND t.undo IS NULL))
+			SELECT FROM tenants t WHERE t.id = a.lease_tenant AND t.run_epoch = a.lease_epoch AND t.rollback_target IS NULL))
 		FOR NO KEY UPDATE OF a
 	)`
 
@@ -125,7 +125,7 @@ func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction)
 		), stored AS (
 		INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
 			contract_id, network_id, valid_until, submitted_ledger, max_fee)
-		SELECT $4::text, $5::text, address, $6::bigint, $7::stellar_transaction_purpose, coalesce($8::uuid, CASE WHEN $9::text <> '' THEN lease_tenant END), nullif($9::text, ''),
+		SELECT $4::text, $5::text, address, $6::bigint, $7::text, coalesce($8::uuid, CASE WHEN $9::text <> '' THEN lease_tenant END), nullif($9::text, ''),
 		       network_id, $10::timestamptz, $11::bigint, $12::bigint FROM held, since WHERE NOT changed
 		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
 			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
@@ -189,9 +189,9 @@ func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease
 		return err
 	}
 	_, err = pool.Exec(ctx, `UPDATE stellar_accounts SET expires_at = NULL, holder = NULL, lease_tenant = NULL, lease_epoch = NULL,
-			sequence = $4::bigint, used_at = clock_timestamp(), out_of_use = nullif(left($6::text, 300), ''),
-			set_aside = CASE WHEN $5::interval > '0' THEN clock_timestamp() + $5::interval END,
-			applied = CASE WHEN $4::bigint > 0 AND $5::interval = '0' THEN least(applied, $4::bigint) ELSE applied END
+			sequence = $4::bigint, last_used_at = clock_timestamp(), disabled_reason = nullif(left($6::text, 300), ''),
+			quarantined_until = CASE WHEN $5::interval > '0' THEN clock_timestamp() + $5::interval END,
+			applied_sequence = CASE WHEN $4::bigint > 0 AND $5::interval = '0' THEN least(applied_sequence, $4::bigint) ELSE applied_sequence END
 		WHERE network_id = $1 AND address = $2 AND holder = $3`,
 		a.args(release.Sequence, release.Quarantine, release.DisabledReason)...)
 	if err != nil {

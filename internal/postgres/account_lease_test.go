@@ -55,7 +55,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		postgres.Trace(t, one.DB, &counter)
 		l := one.leaseAccount(one.SystemLog(), "GA")
 		one.release(l, txlog.AccountRelease{Sequence: 5})
-		if n := value[int](one, `SELECT count(*) FROM stellar_accounts WHERE expires_at IS NULL AND holder IS NULL AND used_at IS NOT NULL`); n != 1 {
+		if n := value[int](one, `SELECT count(*) FROM stellar_accounts WHERE expires_at IS NULL AND holder IS NULL AND last_used_at IS NOT NULL`); n != 1 {
 			t.Error("the account was not given back")
 		}
 		next := two.leaseAccount(two.SystemLog(), "GA")
@@ -92,7 +92,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		if n := value[int](one, `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED' AND envelope = 'AAAA' AND max_fee = 1000`); n != 1 {
 			t.Error("who lost the lease has changed a transaction")
 		}
-		if n := value[int](one, `SELECT count(*) FROM stellar_accounts WHERE holder IS NOT NULL AND sequence = 0 AND out_of_use IS NULL`); n != 1 ||
+		if n := value[int](one, `SELECT count(*) FROM stellar_accounts WHERE holder IS NOT NULL AND sequence = 0 AND disabled_reason IS NULL`); n != 1 ||
 			one.leaseExpiry("GA").Before(before) {
 			t.Error("who lost the lease has changed the account")
 		}

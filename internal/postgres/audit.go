@@ -89,7 +89,7 @@ func (db *DB) Events(ctx context.Context, tenantID uuid.UUID, after int64, limit
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `SELECT tenant_id, seq, at, action, outcome::text, actor, detail, hash
+	rows, err := pool.Query(ctx, `SELECT tenant_id, seq, at, action, outcome, actor, detail, hash
 		FROM audit_events WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`, tenantID, after, limit)
 	if err != nil {
 		return nil, classify(err, op)

@@ -36,7 +36,7 @@ func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 	}
 	head := `SELECT audit_head FROM tenants WHERE id = $1`
 	if tenantID == uuid.Nil {
-		head = `SELECT head FROM platform_audit WHERE $1 <> gen_random_uuid()`
+		head = `SELECT head FROM registry_audit WHERE $1 <> gen_random_uuid()`
 	}
 	if !bytes.Equal(value[[]byte](b, head, tenantID), prev) {
 		b.t.Error("the head is not the last link")

@@ -16,8 +16,8 @@ func (l txLog) Channels(ctx context.Context, networkID, deployer string) ([]txlo
 	if err != nil {
 		return nil, err
 	}
-	rows, _ := pool.Query(ctx, `SELECT channel, address, sequence, coalesce(balance, 0), coalesce(out_of_use, ''), checked_at, carried,
-			CASE WHEN expires_at > clock_timestamp() THEN expires_at END, CASE WHEN set_aside > clock_timestamp() THEN set_aside END,
+	rows, _ := pool.Query(ctx, `SELECT channel, address, sequence, coalesce(balance, 0), coalesce(disabled_reason, ''), checked_at, transactions_submitted,
+			CASE WHEN expires_at > clock_timestamp() THEN expires_at END, CASE WHEN quarantined_until > clock_timestamp() THEN quarantined_until END,
 			(SELECT count(*) FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')
 		FROM stellar_accounts a WHERE network_id = $1 AND deployer = $2 ORDER BY channel`, networkID, deployer)
 	channels, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (c txlog.Channel, err error) {
@@ -44,12 +44,12 @@ func (l txLog) StoreChannels(ctx context.Context, networkID, deployer string, ch
 	return l.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
 		for _, c := range channels {
-			batch.Queue(`INSERT INTO stellar_accounts AS a (network_id, address, deployer, channel, sequence, balance, out_of_use, checked_at)
+			batch.Queue(`INSERT INTO stellar_accounts AS a (network_id, address, deployer, channel, sequence, balance, disabled_reason, checked_at)
 				VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), clock_timestamp())
 				ON CONFLICT (network_id, address) DO UPDATE SET deployer = excluded.deployer, channel = excluded.channel,
-					balance = excluded.balance, out_of_use = excluded.out_of_use, checked_at = excluded.checked_at,
+					balance = excluded.balance, disabled_reason = excluded.disabled_reason, checked_at = excluded.checked_at,
 					sequence = CASE WHEN a.expires_at > clock_timestamp() OR a.sequence = 0 THEN a.sequence
-						WHEN a.out_of_use IS NOT NULL THEN 0 ELSE greatest(a.sequence, excluded.sequence) END`,
+						WHEN a.disabled_reason IS NOT NULL THEN 0 ELSE greatest(a.sequence, excluded.sequence) END`,
 				networkID, c.Address, deployer, c.Index, c.Sequence, c.Balance, c.DisabledReason)
 		}
 		return tx.SendBatch(ctx, batch).Close()

@@ -86,7 +86,7 @@ func TestTxLog_Channel(t *testing.T) {
 			t.Errorf("channel %d", other.Channel())
 		}
 		b.assertNoFreeChannel(b.SystemLog(), 2)
-		b.exec(`UPDATE stellar_accounts SET set_aside = now() - interval '1 millisecond' WHERE channel = 0`)
+		b.exec(`UPDATE stellar_accounts SET quarantined_until = now() - interval '1 millisecond' WHERE channel = 0`)
 		if again := b.leaseChannel(b.SystemLog(), 2); again.Channel() != 0 || len(again.Unresolved()) != 1 {
 			t.Errorf("channel %d, %+v", again.Channel(), again.Unresolved())
 		}

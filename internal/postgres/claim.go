@@ -64,7 +64,7 @@ func claimLocked(ctx context.Context, tx pgx.Tx, locked tenantRow, mode provisio
 	}
 	rows, _ := tx.Query(ctx, `WITH claimed AS (
 			UPDATE tenants SET `+setItems+` WHERE id = $1 RETURNING *
-		), logged AS (`+logCreatedSQL("claimed WHERE undo IS NULL")+`
+		), logged AS (`+logCreatedSQL("claimed WHERE rollback_target IS NULL")+`
 			ON CONFLICT DO NOTHING RETURNING *
 		), record AS (
 			SELECT duration_ms FROM logged

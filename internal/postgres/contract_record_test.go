@@ -17,7 +17,7 @@ func TestDB_RecordContracts(t *testing.T) {
 		b.registerContracts(2)
 		items := b.claimContracts(contracts.ClaimQuery{})
 		r := inspected(items[0])
-		r.State, r.TenantArchived, r.ConsecutiveFailures, r.LastError = contracts.StateExpiring, true, 3, "no money "+strings.Repeat("x", 600)
+		r.State, r.Status, r.ConsecutiveFailures, r.LastError = contracts.StateExpiring, contracts.ContractStatusSuspended, 3, "no money "+strings.Repeat("x", 600)
 		r.Anchor, r.AnchoredAt = contracts.Anchor{Seq: 2, Root: [32]byte{1, 2, 3}, Ledger: 99}, r.CheckedAt.Add(-time.Minute)
 		b.recordContracts(r)
 		got := b.contractRecord(r.TenantID)
@@ -32,7 +32,7 @@ func TestDB_RecordContracts(t *testing.T) {
 		r.Snapshot = contracts.Snapshot{TenantID: r.TenantID, State: contracts.StateMissing}
 		r.ConsecutiveFailures, r.LastError, r.AnchoredAt = 0, "", time.Time{}
 		b.recordContracts(r)
-		if got := b.contractRecord(r.TenantID); got.Anchor != (contracts.Anchor{}) || got.LastError != "" || got.LiveUntil != 0 || got.State != contracts.StateMissing {
+		if got := b.contractRecord(r.TenantID); got.Anchor != (contracts.Anchor{}) || got.LastError != "" || got.LiveUntil != 0 || got.Status != "" || got.State != contracts.StateMissing {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -92,11 +92,13 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 		t.Error("a contract that nobody adopted is due")
 	}
 	for what, change := range map[string]func(){
-		"archived": func() { _, err := b.Archive(t.Context(), id); b.must(err) },
-		"restored": func() { _, err := b.Unarchive(t.Context(), id); b.must(err) },
-		"by hand":  func() { b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) },
+		"archived":  func() { _, err := b.Archive(t.Context(), id); b.must(err) },
+		"restored":  func() { _, err := b.Unarchive(t.Context(), id); b.must(err) },
+		"suspended": func() { b.exec(`UPDATE tenants SET status = 'SUSPENDED'`) },
+		"resumed":   func() { b.exec(`UPDATE tenants SET status = 'ACTIVE'`) },
+		"by hand":   func() { b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) },
 	} {
-		b.exec(`UPDATE tenants SET status = CASE $1 WHEN 'restored' THEN 'ARCHIVED' ELSE 'ACTIVE' END::tenant_status,
+		b.exec(`UPDATE tenants SET status = CASE $1 WHEN 'restored' THEN 'ARCHIVED' WHEN 'resumed' THEN 'SUSPENDED' ELSE 'ACTIVE' END,
 			archived_at = CASE $1 WHEN 'restored' THEN now() END`, what)
 		claimDue()
 		change()

@@ -28,7 +28,7 @@ func (db *DB) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (in
 	}
 	tag, err := pool.Exec(ctx, `INSERT INTO tenant_contracts (tenant_id, contract_id)
 		SELECT t.id, t.soroban_contract_id FROM tenants t
-		WHERE `+managedContractsPredicate+` AND t.status IN ('ACTIVE', 'ARCHIVED') AND NOT EXISTS (SELECT FROM tenant_contracts c WHERE c.tenant_id = t.id)
+		WHERE `+managedContractsPredicate+` AND t.status IN ('ACTIVE', 'SUSPENDED', 'ARCHIVED') AND NOT EXISTS (SELECT FROM tenant_contracts c WHERE c.tenant_id = t.id)
 		  AND ($1::uuid[] IS NULL OR t.id = ANY($1))
 		ON CONFLICT DO NOTHING`, tenantIDs)
 	return int(tag.RowsAffected()), classify(err, op)
@@ -83,9 +83,9 @@ func (db *DB) ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]
 }
 
 // workItemColumns are read by scanWorkItem, in this order, of tenants t and tenant_contracts c.
-const workItemColumns = `t.id, t.name, t.status::text, t.soroban_contract_id, t.created_at, t.audit_seq, t.audit_head,
-	c.due_at, c.tries, coalesce(c.problem, ''), coalesce(c.upgrade_to, ''), c.checked_at, coalesce(c.ledger, 0), coalesce(c.life, ''),
-	coalesce(c.live_until, 0), coalesce(c.wasm_hash, ''), coalesce(c.says_archived, false),
+const workItemColumns = `t.id, t.name, t.status, t.soroban_contract_id, t.created_at, t.audit_seq, t.audit_head,
+	c.due_at, c.failures, coalesce(c.last_error, ''), coalesce(c.upgrade_to, ''), c.checked_at, coalesce(c.ledger, 0), coalesce(c.state, ''),
+	coalesce(c.live_until, 0), coalesce(c.wasm_hash, ''), coalesce(c.contract_status, ''),
 	coalesce(c.anchor_seq, 0), c.anchor_root, coalesce(c.anchor_ledger, 0), c.anchored_at`
 
 func scanWorkItem(r pgx.CollectableRow) (item contracts.WorkItem, err error) {
@@ -95,7 +95,7 @@ func scanWorkItem(r pgx.CollectableRow) (item contracts.WorkItem, err error) {
 		record                = &item.Record
 	)
 	err = r.Scan(&item.Tenant.ID, &item.Tenant.Name, &item.Tenant.Status, &item.Tenant.ContractID, &item.Tenant.CreatedAt, &item.Head.Seq, &head,
-		&record.DueAt, &record.ConsecutiveFailures, &record.LastError, &record.UpgradeTo, &checkedAt, &record.Ledger, &record.State, &record.LiveUntil, &record.WasmHash, &record.TenantArchived,
+		&record.DueAt, &record.ConsecutiveFailures, &record.LastError, &record.UpgradeTo, &checkedAt, &record.Ledger, &record.State, &record.LiveUntil, &record.WasmHash, &record.Status,
 		&record.Anchor.Seq, &root, &record.Anchor.Ledger, &anchoredAt)
 	copy(item.Head.Root[:], head)
 	copy(record.Anchor.Root[:], root)
@@ -121,12 +121,12 @@ func (db *DB) RecordContracts(ctx context.Context, records []contracts.Record) e
 			}
 			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at
 						WHEN upgrade_to NOT IN ($9::text, $16::text) AND $4::text = '' THEN least($2, clock_timestamp() + $15::interval) ELSE $2 END,
-					tries = $3, problem = nullif(left($4::text, 500), ''), upgrade_to = nullif(nullif(upgrade_to, $9::text), $16::text), checked_at = $5, ledger = nullif($6::bigint, 0),
-					life = nullif($7::text, ''), live_until = nullif($8::bigint, 0), wasm_hash = nullif($9::text, ''), says_archived = $10,
+					failures = $3, last_error = nullif(left($4::text, 500), ''), upgrade_to = nullif(nullif(upgrade_to, $9::text), $16::text), checked_at = $5, ledger = nullif($6::bigint, 0),
+					state = nullif($7::text, ''), live_until = nullif($8::bigint, 0), wasm_hash = nullif($9::text, ''), contract_status = nullif($10::text, ''),
 					anchor_seq = nullif($11::bigint, 0), anchor_root = $12, anchor_ledger = nullif($13::bigint, 0), anchored_at = $14
 				WHERE tenant_id = $1`,
 				r.TenantID, r.DueAt, r.ConsecutiveFailures, r.LastError, nilIfZero(r.CheckedAt), int64(r.Ledger), string(r.State), int64(r.LiveUntil), r.WasmHash,
-				r.TenantArchived, r.Anchor.Seq, root, int64(r.Anchor.Ledger), nilIfZero(r.AnchoredAt), skippedUpgradeDelay, r.SupersededUpgrade)
+				string(r.Status), r.Anchor.Seq, root, int64(r.Anchor.Ledger), nilIfZero(r.AnchoredAt), skippedUpgradeDelay, r.SupersededUpgrade)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})
@@ -163,7 +163,7 @@ func (db *DB) PlanUpgrade(ctx context.Context, hash string, tenantIDs []uuid.UUI
 
 func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenantIDs []uuid.UUID) (int, error) {
 	rows, _ := tx.Query(ctx, `SELECT c.tenant_id, c.upgrade_to IS DISTINCT FROM $2 FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
-		WHERE c.tenant_id = ANY($1) AND `+managedContractsPredicate+` AND (c.upgrade_to IS DISTINCT FROM $2 OR c.problem IS NOT NULL)
+		WHERE c.tenant_id = ANY($1) AND `+managedContractsPredicate+` AND (c.upgrade_to IS DISTINCT FROM $2 OR c.last_error IS NOT NULL)
 		ORDER BY c.tenant_id FOR UPDATE OF t, c`, tenantIDs, hash)
 	var (
 		planned []uuid.UUID
@@ -180,7 +180,7 @@ func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenantIDs []uuid.U
 	if err != nil {
 		return 0, err
 	}
-	batch.Queue(`UPDATE tenant_contracts SET upgrade_to = $2, due_at = clock_timestamp(), tries = 0, problem = NULL WHERE tenant_id = ANY($1)`, planned, hash)
+	batch.Queue(`UPDATE tenant_contracts SET upgrade_to = $2, due_at = clock_timestamp(), failures = 0, last_error = NULL WHERE tenant_id = ANY($1)`, planned, hash)
 	return len(planned), tx.SendBatch(ctx, batch).Close()
 }
 
@@ -191,7 +191,7 @@ func (db *DB) PendingUpgrades(ctx context.Context, hash string) (pending, failed
 	if err != nil {
 		return 0, 0, err
 	}
-	err = pool.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.problem IS NOT NULL) FROM tenant_contracts c
+	err = pool.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.last_error IS NOT NULL) FROM tenant_contracts c
 		JOIN tenants t ON t.id = c.tenant_id WHERE c.upgrade_to = $1 AND `+managedContractsPredicate, hash).Scan(&pending, &failed)
 	return pending, failed, classify(err, op)
 }

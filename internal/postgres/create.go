@@ -21,7 +21,10 @@ const maxCreateAttempts = 10
 // to deal with: a live one, or one that never went live and can be continued. A purged
 // tenant is final, and holds neither.
 const existingPredicate = `purged_at IS NULL AND
-	((name_key = $1::text AND (activated_at IS NULL OR status = 'ACTIVE')) OR external_id = nullif($2::text, ''))`
+	((name_key = $1::text AND (activated_at IS NULL OR status IN ('ACTIVE', 'SUSPENDED'))) OR external_id = nullif($2::text, ''))`
+
+// holdsName matches the tenants that hold their name.
+const holdsName = `status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED')`
 
 // querier is a pool or a transaction.
 type querier interface {
@@ -96,7 +99,7 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
 			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at,
 			                     admin_password_hash, audit_seq, audit_head)
-			SELECT $3::uuid, $4::text, $1::text, $5::text, $6::tenant_status, $7::text, $8::text, $9::text,
+			SELECT $3::uuid, $4::text, $1::text, $5::text, $6::text, $7::text, $8::text, $9::text,
 			       nullif($2::text, ''), $10::jsonb, nullif($11::text, ''), nullif($12::text, ''), $13::bigint,
 			       clock_timestamp() + $14::interval, nullif($15::text, ''),
 			       1, audit_hash(NULL, $3::uuid, 1, now(), $16::text, 'DONE', $17::jsonb, $18::jsonb)
@@ -126,7 +129,7 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tenantRow, found bool, err error) {
 	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+existingPredicate+`
 		ORDER BY external_id IS NOT DISTINCT FROM nullif($2::text, '') AND external_id IS NOT NULL DESC,
-		         status IN ('PENDING', 'PROVISIONING', 'ACTIVE') DESC, created_at DESC
+		         `+holdsName+` DESC, created_at DESC
 		FOR UPDATE`, tenant.NameKey(d.Name), d.ExternalID)
 	all, err := pgx.CollectRows(rows, scanRun)
 	if err != nil || len(all) == 0 {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -51,6 +52,8 @@ type DB struct {
 	queues    waitQueues
 	uncertain uncertainLeases
 
+	registryFiles fs.FS // The registry's migrations.
+
 	attempts singleflight.Group // To bring the registry to this program's version.
 	migrated atomic.Bool
 	closing  context.Context // Ends with Close.
@@ -96,7 +99,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, classify(err, "open pool")
 	}
-	db := &DB{pool: pool, options: o}
+	db := &DB{pool: pool, options: o, registryFiles: registryFiles()}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }

@@ -95,7 +95,7 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 	var field, message string
 	switch pgErr.ConstraintName {
-	case "tenants_live_name":
+	case "tenants_name_unique":
 		field, message = "name", "is the name of another live tenant; choose another one"
 	case "tenants_external_id":
 		field, message = "externalId", "belongs to another tenant; choose another one"

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,6 +42,25 @@ func CountCreatedTenants(t *testing.T, db *DB, n int) {
 	for range n {
 		countCreatedTenant(conn.Conn())
 	}
+}
+
+// AddMigration gives a DB that was not used yet one more migration of the registry,
+// as a later release has it. The name begins with its version.
+func AddMigration(t *testing.T, db *DB, name, sql string) {
+	t.Helper()
+	files := fstest.MapFS{name: {Data: []byte(sql)}}
+	names, err := fs.Glob(db.registryFiles, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(db.registryFiles, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: text}
+	}
+	db.registryFiles = files
 }
 
 // DisablePolling has whoever waits for an account of this DB ask again after hours alone.

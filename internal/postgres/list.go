@@ -7,12 +7,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // List gives a page of tenants, newest first. Its cost does not depend on how
 // deep the page is and, without a text to look for, on how many tenants there are.
 func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
+	if q.Status != "" && !q.Status.Known() {
+		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
+	}
 	const op = "list tenants"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
@@ -50,18 +54,19 @@ func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 
 // The totals of all tenants and of those of the status in parameter 1.
 const (
-	countAll    = `SELECT sum(pending + provisioning + active + failed + archived)::bigint FROM tenant_counts`
-	countStatus = `SELECT sum(CASE $1::tenant_status WHEN 'PENDING' THEN pending WHEN 'PROVISIONING' THEN provisioning
-		WHEN 'ACTIVE' THEN active WHEN 'FAILED' THEN failed WHEN 'ARCHIVED' THEN archived END)::bigint FROM tenant_counts`
+	countAll    = `SELECT sum(pending + provisioning + active + suspended + failed + archived)::bigint FROM tenant_counts`
+	countStatus = `SELECT sum(CASE $1::text WHEN 'PENDING' THEN pending WHEN 'PROVISIONING' THEN provisioning
+		WHEN 'ACTIVE' THEN active WHEN 'SUSPENDED' THEN suspended WHEN 'FAILED' THEN failed WHEN 'ARCHIVED' THEN archived END)::bigint FROM tenant_counts`
 )
 
 // partialIndexes are conditions that name the statuses of a partial index: from the
 // status alone, which is a parameter, the planner cannot tell that the index has all
 // of its rows. ACTIVE tenants are nearly all, and need none.
 var partialIndexes = map[tenant.Status]string{
-	tenant.StatusPending:      `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
-	tenant.StatusFailed:       `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
-	tenant.StatusArchived:     `status IN ('PENDING', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusSuspended:    `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusPending:      `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusFailed:       `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusArchived:     `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
 	tenant.StatusProvisioning: `status IN ('PENDING', 'PROVISIONING')`,
 }
 
@@ -70,7 +75,7 @@ var partialIndexes = map[tenant.Status]string{
 func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []any) {
 	where, countSQL = []string{"true"}, countAll
 	if q.Status != "" {
-		where, countSQL, args = []string{`status = $1::tenant_status`}, countStatus, []any{string(q.Status)}
+		where, countSQL, args = []string{`status = $1::text`}, countStatus, []any{string(q.Status)}
 		if index, ok := partialIndexes[q.Status]; ok {
 			where = append(where, index)
 		}

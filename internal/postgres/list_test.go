@@ -105,6 +105,10 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertTotals("restoring")
+	b.exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE status = 'ACTIVE'`)
+	assertTotals("suspending")
+	b.exec(`UPDATE tenants SET status = 'ACTIVE' WHERE status = 'SUSPENDED'`)
+	assertTotals("resuming")
 	tx, err := b.Pool().Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +143,7 @@ func TestDB_List_HostileStatus(t *testing.T) {
 func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
 	b.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
-		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END::tenant_status, 'a@b.example', 'A', 'B',
+		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series(1, 20000) n`)
 	b.exec(`ANALYZE tenants`)
 	traced := &batchTracer{}
@@ -161,6 +165,7 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		{tenant.ListQuery{Status: tenant.StatusFailed}, "tenants_status_page", false},
 		{tenant.ListQuery{Status: tenant.StatusFailed, After: deep}, "tenants_status_page", false},
 		{tenant.ListQuery{Status: tenant.StatusArchived}, "tenants_status_page", false},
+		{tenant.ListQuery{Status: tenant.StatusSuspended}, "tenants_status_page", false},
 		{tenant.ListQuery{Status: tenant.StatusPending}, "tenants_status_page", false},
 		{tenant.ListQuery{Status: tenant.StatusProvisioning}, "tenants_unfinished", true},
 	} {

@@ -17,6 +17,15 @@ var migrations embed.FS
 
 const migrationsTable = "healthcare_migrations"
 
+// registryFiles are the registry's migrations. The name of each begins with its version.
+func registryFiles() fs.FS {
+	dir, err := fs.Sub(migrations, "migrations/registry")
+	if err != nil {
+		panic(err) // They are embedded; only a broken build lacks them.
+	}
+	return dir
+}
+
 // Migrate brings the registry to the newest version, under a lock: of many
 // processes that start at once one does the work and the others wait for it.
 // KindPermanent when the registry is newer than this program.
@@ -80,17 +89,13 @@ func registryTooNew(current, target int64) error {
 
 func (db *DB) withGoose(f func(*goose.Provider) error) error {
 	const op = "set up registry migrations"
-	dir, err := fs.Sub(migrations, "migrations/registry")
-	if err != nil {
-		return classify(err, op)
-	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {
 		return classify(err, op)
 	}
 	conns := stdlib.OpenDBFromPool(db.pool)
 	defer func() { _ = conns.Close() }() // Gives borrowed connections back; the pool stays.
-	provider, err := goose.NewProvider(goose.DialectPostgres, conns, dir,
+	provider, err := goose.NewProvider(goose.DialectPostgres, conns, db.registryFiles,
 		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return classify(err, op)

@@ -133,7 +133,7 @@ func TestDB_ClaimDueMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	untilDue := func() time.Duration {
-		return value[time.Duration](b, `SELECT welcome_email_due - updated_at FROM tenants`).Round(time.Second)
+		return value[time.Duration](b, `SELECT welcome_email_due_at - updated_at FROM tenants`).Round(time.Second)
 	}
 	record := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Error: "busy"}
 	delays := []time.Duration{untilDue()}
@@ -152,11 +152,11 @@ func TestDB_ClaimDueMail(t *testing.T) {
 		t.Errorf("pauses %v", delays)
 	}
 	got, err := b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailPending, record)
-	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed || value[bool](b, `SELECT welcome_email_due IS NOT NULL FROM tenants`) {
+	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed || value[bool](b, `SELECT welcome_email_due_at IS NOT NULL FROM tenants`) {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}
 	if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailSent, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}); err != nil ||
-		got.WelcomeEmail != tenant.WelcomeEmailSent || value[int](b, `SELECT welcome_email_tries FROM tenants`) != 0 {
+		got.WelcomeEmail != tenant.WelcomeEmailSent || value[int](b, `SELECT welcome_email_failures FROM tenants`) != 0 {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}
 }

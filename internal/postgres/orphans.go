@@ -36,7 +36,7 @@ const maxOrphansPerPass = 10_000
 // silence. A lease that ran out says that its run is dead. Where there is none, a
 // run has given the tenant back a moment ago, or is about to claim it: then the
 // newest step tells.
-const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR undo IS NOT NULL) AND (
+const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL) AND (
 	run_expires_at < clock_timestamp() OR run_expires_at IS NULL AND updated_at < clock_timestamp() - $1::interval
 	AND (status = 'PENDING' OR NOT EXISTS (SELECT FROM provisioning_logs l
 		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at >= clock_timestamp() - $1::interval)))`
@@ -73,7 +73,7 @@ func (db *DB) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orpha
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `SELECT id, coalesce(job_id, 0), undo IS NOT NULL,
+	rows, err := pool.Query(ctx, `SELECT id, coalesce(job_id, 0), rollback_target IS NOT NULL,
 			greatest(updated_at, run_expires_at) < clock_timestamp() - $2::interval
 		FROM tenants WHERE `+orphanPredicate+` ORDER BY run_expires_at NULLS LAST, updated_at LIMIT $3`,
 		q.HeartbeatTimeout, q.AbandonAfter, maxOrphansPerPass)
@@ -137,10 +137,10 @@ func (db *DB) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limi
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due = clock_timestamp() + $1::interval
+	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due_at = clock_timestamp() + $1::interval
 		WHERE id IN (
-			SELECT id FROM tenants WHERE welcome_email_due <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
-			ORDER BY welcome_email_due LIMIT $2 FOR UPDATE SKIP LOCKED)
+			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
+			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 		RETURNING id`, claimTimeout, limit)
 	if err != nil {
 		return nil, classify(err, op)
@@ -156,8 +156,8 @@ func (db *DB) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_due = now()
-		WHERE id = ANY($1) AND welcome_email_due IS NOT NULL AND welcome_email = 'PENDING' AND status = 'ACTIVE'`, tenants)
+	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_due_at = now()
+		WHERE id = ANY($1) AND welcome_email_due_at IS NOT NULL AND welcome_email = 'PENDING' AND status = 'ACTIVE'`, tenants)
 	return classify(err, op)
 }
 

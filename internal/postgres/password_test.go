@@ -201,7 +201,7 @@ func TestDB_Password(t *testing.T) {
 	t.Run("NeverStaysWithALiveTenant", func(t *testing.T) { // Also not by the hand of a program that does not know of it.
 		b := setup(t)
 		b.activeTenant(inputs("Clinic"))
-		if _, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET admin_password_hash = 'x'`); err == nil || !strings.Contains(err.Error(), "tenants_password_handed_over") {
+		if _, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET admin_password_hash = 'x'`); err == nil || !strings.Contains(err.Error(), "tenants_password_cleared") {
 			t.Errorf("%v", err)
 		}
 	})

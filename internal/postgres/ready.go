@@ -33,7 +33,7 @@ func (db *DB) CheckReady(ctx context.Context) error {
 	if err != nil {
 		return classify(err, op)
 	}
-	switch newest := newestRegistryVersion(); {
+	switch newest := newestVersionOf(db.registryFiles); {
 	case current > newest:
 		return registryTooNew(current, newest)
 	case 0 < current && current < newest && db.options.ManualMigrate:
@@ -42,9 +42,9 @@ func (db *DB) CheckReady(ctx context.Context) error {
 	return nil
 }
 
-// newestRegistryVersion is that of the last file; their names begin with it.
-func newestRegistryVersion() (newest int64) {
-	files, err := fs.ReadDir(migrations, "migrations/registry")
+// newestVersionOf returns the highest version in the names of migration files.
+func newestVersionOf(dir fs.FS) (newest int64) {
+	files, err := fs.ReadDir(dir, ".")
 	if err != nil {
 		panic(err) // They are embedded; only a broken build lacks them.
 	}

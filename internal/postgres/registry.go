@@ -24,7 +24,7 @@ func (db *DB) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 func (db *DB) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
 	return db.queryOne(ctx, "find tenant", "there is no tenant named "+name,
 		`SELECT `+tenantColumns+` FROM tenants WHERE name_key = $1
-		 ORDER BY status IN ('PENDING', 'PROVISIONING', 'ACTIVE') DESC, archived_at DESC NULLS LAST, created_at DESC LIMIT 1`,
+		 ORDER BY `+holdsName+` DESC, archived_at DESC NULLS LAST, created_at DESC LIMIT 1`,
 		tenant.NameKey(name))
 }
 
@@ -54,7 +54,7 @@ func (db *DB) queryOne(ctx context.Context, op, notFound, query string, args ...
 	return t, classify(err, op)
 }
 
-// Archive takes an ACTIVE tenant out of service; its schema stays.
+// Archive takes an ACTIVE or SUSPENDED tenant out of service; its schema stays.
 func (db *DB) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	var (
 		t      tenant.Tenant
@@ -69,13 +69,13 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) 
 		switch t.Status {
 		case tenant.StatusArchived:
 			return nil
-		case tenant.StatusActive:
+		case tenant.StatusActive, tenant.StatusSuspended:
 		default:
 			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
 		}
 		// The new epoch keeps a late write of the run that made it live from undoing this.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
-			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due = NULL WHERE id = $1 RETURNING `+tenantColumns, id)
+			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due_at = NULL WHERE id = $1 RETURNING `+tenantColumns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
 			err = appendEvent(ctx, tx, id, audit.ActionArchive, nil)
 		}
@@ -101,10 +101,10 @@ func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseR
 		if err != nil {
 			return err
 		}
-		if s := locked.Tenant.Status; s == tenant.StatusActive || s == tenant.StatusArchived {
+		if s := locked.Tenant.Status; locked.Tenant.WasLive() || s == tenant.StatusArchived {
 			return s.TransitionError("abort tenant", "aborting")
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET undo = 'ARCHIVED', job_id = NULL, `+claimSetItems+`
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET rollback_target = 'ARCHIVED', job_id = NULL, `+claimSetItems+`
 			WHERE id = $1 RETURNING `+tenantColumns+runColumns, id, lease.Owner, lease.TTL)
 		if aborted, err = pgx.CollectExactlyOneRow(rows, scanRun); err == nil {
 			err = appendEvent(ctx, tx, id, audit.ActionAbort, map[string]any{"was": locked.Tenant.Status})
@@ -116,6 +116,7 @@ func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseR
 }
 
 // Log reads the rows of the newest attempt, or of all, in the order of attempts and steps.
+// Steps that are none of the seven come last.
 func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	const op = "read provisioning log"
 	pool, err := db.readyPool(ctx)
@@ -125,7 +126,7 @@ func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntr
 	rows, err := pool.Query(ctx, `SELECT `+logColumns+`
 		FROM provisioning_logs l
 		WHERE tenant_id = $1 AND ($2 OR attempt = (SELECT max(attempt) FROM provisioning_logs WHERE tenant_id = $1))
-		ORDER BY l.attempt, l.step`, id, all)
+		ORDER BY l.attempt, array_position($3::text[], l.step), l.step`, id, all, tenant.Steps())
 	if err != nil {
 		return nil, classify(err, op)
 	}
@@ -134,7 +135,7 @@ func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntr
 }
 
 // logColumns are read by scanLog, in this order.
-const logColumns = `id, tenant_id, attempt, created_at, change, step::text, status::text, result,
+const logColumns = `id, tenant_id, attempt, created_at, change_seq, step, status, result,
 	coalesce(error, ''), ` + logDuration
 
 func scanLog(r pgx.CollectableRow) (e tenant.LogEntry, err error) {
@@ -150,7 +151,7 @@ func (db *DB) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Ch
 	if err != nil {
 		return events.Changes{}, err
 	}
-	rows, err := db.pool.Query(ctx, `SELECT `+logColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND change > $2 ORDER BY change`, id, after)
+	rows, err := db.pool.Query(ctx, `SELECT `+logColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND change_seq > $2 ORDER BY change_seq`, id, after)
 	if err != nil {
 		return events.Changes{}, classify(err, op)
 	}

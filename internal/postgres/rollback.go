@@ -21,12 +21,12 @@ func (db *DB) BeginRollback(ctx context.Context, r provisioning.Run, target prov
 	log := newStepArrays([]tenant.StepRecord{failed})
 	event := auditArgs(ctx, audit.ActionFail, map[string]any{"step": failed.Step, "error": failed.Error, "attempt": r.Tenant.Attempt})
 	tag, err := pool.Exec(ctx, `WITH moved AS (
-			UPDATE tenants SET undo = $3::tenant_status, provisioning_error = $4, updated_at = now(), version = version + 1, `+auditSetItems(10)+`
+			UPDATE tenants SET rollback_target = $3::text, provisioning_error = $4, updated_at = now(), version = version + 1, `+auditSetItems(10)+`
 			WHERE `+ownedByRunPredicate+` AND activated_at IS NULL AND status = 'PROVISIONING'
 			RETURNING id, attempt, audit_seq, audit_head
 		), audited AS (`+auditInsertSQL("moved", 10)+`
 		), logged AS (`+logUpsertSQL+`
-			FROM moved, `+stepArraysFrom(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
+			FROM moved, `+stepArraysFrom(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
 		) SELECT id FROM moved`,
 		concat([]any{r.Tenant.ID, r.Epoch, target, failed.Error}, log.args(), event)...)
 	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
@@ -85,8 +85,8 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
 		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
 		// A step that was running is over too: whoever ran it is fenced.
-		{`UPDATE provisioning_logs SET updated_at = now(), change = nextval('provisioning_changes'),
-			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END::provisioning_step_status,
+		{`UPDATE provisioning_logs SET updated_at = now(), change_seq = nextval('provisioning_log_seq'),
+			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END,
 			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END
 		  WHERE tenant_id = $1 AND attempt = $2 AND (status = 'IN_PROGRESS'
 			OR status = 'COMPLETED' AND step IN ('CREATE_SCHEMA', 'RUN_MIGRATIONS', 'SEED_ROLES_AND_USER'))`, []any{t.ID, t.Attempt}},
@@ -96,10 +96,10 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 			return t, err
 		}
 	}
-	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = undo, undo = NULL, checkpoint = 'CREATE_TENANT_RECORD',
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = rollback_target, rollback_target = NULL, checkpoint = 'CREATE_TENANT_RECORD',
 			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
-			archived_at = CASE WHEN undo = 'ARCHIVED' THEN now() END,
-			admin_password_hash = CASE WHEN undo = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
+			archived_at = CASE WHEN rollback_target = 'ARCHIVED' THEN now() END,
+			admin_password_hash = CASE WHEN rollback_target = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantColumns, t.ID)
 	return pgx.CollectExactlyOneRow(rows, scanTenant)
 }

@@ -47,7 +47,7 @@ func (db *DB) Release(ctx context.Context, r provisioning.Run, records ...tenant
 	tag, err := pool.Exec(ctx, `WITH moved AS (
 			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunPredicate+` RETURNING id, attempt
 		), logged AS (`+logUpsertSQL+`
-			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
+			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
 		) SELECT id FROM moved`,
 		concat([]any{r.Tenant.ID, r.Epoch}, newStepArrays(records).args())...)
 	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
@@ -80,7 +80,7 @@ func (db *DB) AddInvitation(ctx context.Context, r provisioning.Run, inv invitat
 		return err
 	}
 	tag, err := pool.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
-		SELECT $3, id, admin_user_id, $4 FROM tenants WHERE `+ownedByRunPredicate+` AND undo IS NULL
+		SELECT $3, id, admin_user_id, $4 FROM tenants WHERE `+ownedByRunPredicate+` AND rollback_target IS NULL
 		ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at`,
 		r.Tenant.ID, r.Epoch, inv.Hash[:], inv.ExpiresAt)
 	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
@@ -98,25 +98,25 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 	log := newStepArrays(p.Records)
 	event := auditArgs(ctx, audit.ActionActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
 	rows, err := pool.Query(ctx, `WITH moved AS (
-			UPDATE tenants SET checkpoint = $3::provisioning_step,
+			UPDATE tenants SET checkpoint = $3::text,
 				soroban_contract_id = coalesce(nullif($4::text, ''), soroban_contract_id),
-				welcome_email = coalesce(nullif($5::text, '')::welcome_email_status, welcome_email),
+				welcome_email = coalesce(nullif($5::text, ''), welcome_email),
 				status = CASE WHEN $6::boolean THEN 'ACTIVE' ELSE status END,
 				activated_at = CASE WHEN $6::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
 				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
 				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
 				job_id = CASE WHEN $6::boolean THEN NULL ELSE job_id END,
 				admin_password_hash = CASE WHEN $6::boolean THEN NULL ELSE admin_password_hash END,
-				welcome_email_due = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+firstMailBackoff+` END,
+				welcome_email_due_at = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+firstMailBackoff+` END,
 				audit_seq = audit_seq + $6::boolean::int,
 				audit_head = CASE WHEN $6::boolean THEN
 					audit_hash(audit_head, id, audit_seq + 1, now(), $12::text, 'DONE', $13::jsonb, $14::jsonb) ELSE audit_head END,
 				updated_at = now(), version = version + 1
-			WHERE `+ownedByRunPredicate+` AND status = 'PROVISIONING' AND undo IS NULL
+			WHERE `+ownedByRunPredicate+` AND status = 'PROVISIONING' AND rollback_target IS NULL
 			RETURNING *
 		), audited AS (`+auditInsertSQL("moved WHERE $6::boolean", 12)+`
 		), logged AS (`+logUpsertSQL+`
-			FROM moved, `+stepArraysFrom(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
+			FROM moved, `+stepArraysFrom(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
 			RETURNING step, duration_ms
 		), took AS (SELECT `+durationColumns+` FROM logged
 		) SELECT `+tenantColumns+`, took.* FROM moved, took`,

@@ -91,7 +91,7 @@ func (b *schemaBatch) addPart(name string) {
 
 // recordTimestamp notes the time on the server under a number.
 func (b *schemaBatch) recordTimestamp(number string) {
-	b.add(`SELECT set_config('healthcare.mark_` + number + `', clock_timestamp()::text, true)`)
+	b.add(`SELECT set_config('healthcare.timestamp_` + number + `', clock_timestamp()::text, true)`)
 }
 
 // PrepareSchema makes role, schema, tables and rows of a tenant in one
@@ -166,19 +166,19 @@ func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.See
 		ON CONFLICT (tenant_id, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`,
 		t.ID, TenantSchemaVersion, baseline.checksum)
 	b.add(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, duration_ms)
-		SELECT $1::uuid, $2::int, step::provisioning_step, status::provisioning_step_status, result,
+		SELECT $1::uuid, $2::int, step, status, result,
 		       extract(epoch FROM ended::timestamptz - began::timestamptz) * 1000
 		FROM (VALUES
 			('CREATE_SCHEMA', 'COMPLETED', jsonb_build_object('schemaName', $3::text, 'databaseRole', $4::text),
-			 current_setting('healthcare.mark_0'), current_setting('healthcare.mark_1')),
+			 current_setting('healthcare.timestamp_0'), current_setting('healthcare.timestamp_1')),
 			('RUN_MIGRATIONS', 'COMPLETED', jsonb_build_object('version', $5::int),
-			 current_setting('healthcare.mark_1'), current_setting('healthcare.mark_2')),
+			 current_setting('healthcare.timestamp_1'), current_setting('healthcare.timestamp_2')),
 			('SEED_ROLES_AND_USER', 'COMPLETED', jsonb_build_object('adminUserId', $6::text),
-			 current_setting('healthcare.mark_2'), clock_timestamp()::text),
+			 current_setting('healthcare.timestamp_2'), clock_timestamp()::text),
 			($7::text, 'IN_PROGRESS', NULL, NULL, NULL)
 		) AS steps (step, status, result, began, ended)
-		ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
-		RETURNING step::text, (extract(epoch FROM `+logDuration+`) * 1000000)::bigint`,
+		ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
+		RETURNING step, (extract(epoch FROM `+logDuration+`) * 1000000)::bigint`,
 		t.ID, t.Attempt, t.SchemaName, t.DatabaseRole, TenantSchemaVersion, seed.AdminUser.String(), string(seed.Next))
 	b.add(`COMMIT`)
 	return b

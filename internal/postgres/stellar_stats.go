@@ -32,7 +32,7 @@ func (db *DB) StellarStats(ctx context.Context, networkID, deployer string) (con
 		if err := readTotals(ctx, tx, &stats); err != nil {
 			return err
 		}
-		rows, _ := tx.Query(ctx, `SELECT coalesce(c.life, ''), count(*), count(c.problem) FROM tenant_contracts c
+		rows, _ := tx.Query(ctx, `SELECT coalesce(c.state, ''), count(*), count(c.last_error) FROM tenant_contracts c
 			JOIN tenants t ON t.id = c.tenant_id WHERE `+managedContractsPredicate+` GROUP BY 1`)
 		var (
 			state         contracts.State
@@ -53,7 +53,7 @@ func (db *DB) StellarStats(ctx context.Context, networkID, deployer string) (con
 }
 
 func readTotals(ctx context.Context, tx pgx.Tx, stats *contracts.StellarStats) error {
-	rows, _ := tx.Query(ctx, `SELECT purpose::text, sum(transactions)::bigint, sum(stroops)::bigint FROM stellar_totals GROUP BY purpose`)
+	rows, _ := tx.Query(ctx, `SELECT purpose, sum(transactions)::bigint, sum(stroops)::bigint FROM stellar_totals GROUP BY purpose`)
 	var (
 		purpose               txlog.Purpose
 		transactions, stroops int64

@@ -46,7 +46,7 @@ func stepArraysFrom(n int) string {
 // has the tenant's id and attempt, and from stepArraysFrom. A step that ended without
 // a duration of its own took as long as this statement has been running.
 const logUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
-		SELECT moved.id, moved.attempt, new.step::provisioning_step, new.status::provisioning_step_status,
+		SELECT moved.id, moved.attempt, new.step, new.status,
 		       nullif(new.result, '')::jsonb, nullif(new.error, ''),
 		       CASE WHEN new.status = 'IN_PROGRESS' THEN NULL WHEN new.duration_ms > 0 THEN new.duration_ms
 		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
@@ -76,4 +76,4 @@ func durations(steps []string, took []time.Duration) tenant.Durations {
 }
 
 const logMergeSetItems = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),
-	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now(), change = nextval('provisioning_changes')`
+	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now(), change_seq = nextval('provisioning_log_seq')`

@@ -202,7 +202,7 @@ func (e storedSubmission) storedError() error {
 func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Idempotency) (*storedSubmission, error) {
 	const op = "look up idempotency key"
 	tag, err := tx.Exec(ctx, `INSERT INTO idempotency_keys AS k (scope, key, request_hash) VALUES ($1, $2, $3)
-		ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash, answer = NULL, created_at = now()
+		ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash, response = NULL, created_at = now()
 		WHERE k.created_at < now() - $4::interval`, idem.Scope, idem.Key, idem.Hash[:], provisioning.IdempotencyTTL)
 	if err != nil || tag.RowsAffected() == 1 {
 		return nil, err
@@ -212,7 +212,7 @@ func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Ide
 		text   []byte
 		stored storedSubmission
 	)
-	err = tx.QueryRow(ctx, `SELECT request_hash, answer FROM idempotency_keys WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key).Scan(&hash, &text)
+	err = tx.QueryRow(ctx, `SELECT request_hash, response FROM idempotency_keys WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key).Scan(&hash, &text)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows): // Cleared away at this very moment.
 		return nil, errs.Errorf(errs.KindTransient, op, "the idempotency key has just expired; repeat the request")
@@ -235,6 +235,6 @@ func saveIdempotencyRecord(ctx context.Context, tx pgx.Tx, idem provisioning.Ide
 	if conflict != nil {
 		record.Kind, record.Message, record.Fields = errs.KindOf(conflict), errs.SafeMessage(conflict), errs.FieldsOf(conflict)
 	}
-	_, err := tx.Exec(ctx, `UPDATE idempotency_keys SET answer = $3::jsonb WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key, toJSON(record))
+	_, err := tx.Exec(ctx, `UPDATE idempotency_keys SET response = $3::jsonb WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key, toJSON(record))
 	return err
 }

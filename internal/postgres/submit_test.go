@@ -265,7 +265,7 @@ func TestDB_Requeue(t *testing.T) {
 	active := b.activeTenant(inputs("Live"))
 	_, err = b.Requeue(t.Context(), active.ID)
 	wantKind(t, err, errs.KindConflict)
-	if !strings.Contains(errs.SafeMessage(err), "from there it can become ARCHIVED") {
+	if !strings.Contains(errs.SafeMessage(err), "from there it can become SUSPENDED or ARCHIVED") {
 		t.Errorf("error %v", err)
 	}
 

@@ -179,7 +179,7 @@ func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary b
 
 // hasSchemaPredicate matches tenants that have a schema and whom nobody provisions or
 // rolls back.
-const hasSchemaPredicate = `(status = 'ACTIVE' OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL) AND undo IS NULL`
+const hasSchemaPredicate = `(status IN ('ACTIVE', 'SUSPENDED') OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL) AND rollback_target IS NULL`
 
 // pendingTenants lists who is not at the version yet. The oldest come first: they
 // have the most that a migration can fail at.

@@ -11,12 +11,12 @@ import (
 
 // tenantColumns are read by scanTenant, in this order.
 const tenantColumns = `id, name, admin_email, admin_first_name, admin_last_name, coalesce(external_id, ''),
-	metadata, coalesce(managed_by, ''), status::text, schema_name, coalesce(soroban_contract_id, ''),
-	coalesce(provisioning_error, ''), welcome_email::text, attempt, version,
+	metadata, coalesce(managed_by, ''), status, schema_name, coalesce(soroban_contract_id, ''),
+	coalesce(provisioning_error, ''), welcome_email, attempt, version,
 	created_at, updated_at, activated_at, archived_at, purged_at, job_id IS NOT NULL`
 
 // runColumns follow tenantColumns where the run is read too.
-const runColumns = `, run_epoch, checkpoint::text, coalesce(undo::text, ''), admin_user_id, welcome_email_serial,
+const runColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial,
 	coalesce(run_expires_at, '-infinity') > clock_timestamp(), run_expires_at, coalesce(last_job_id, 0)`
 
 // tenantRow is a tenant with its run.

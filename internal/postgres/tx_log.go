@@ -37,7 +37,7 @@ type txLog struct {
 // leaseholderCTE is who takes a lease, as a common table expression over the parameters
 // 1 to 3: no row when the run was overtaken.
 const leaseholderCTE = `run AS (
-		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1::uuid AND run_epoch = $2::bigint AND undo IS NULL
+		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1::uuid AND run_epoch = $2::bigint AND rollback_target IS NULL
 		UNION ALL SELECT NULL, NULL, clock_timestamp() + $3::interval WHERE $1::uuid IS NULL
 	)`
 
@@ -51,7 +51,7 @@ func (l txLog) Account(ctx context.Context, networkID, address string) (txlog.Ac
 
 // usableChannelPredicate matches the channels of network $4 and deployer $5 below number $6 that have a
 // balance of $7; what nobody has looked at yet may have it.
-const usableChannelPredicate = `network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND out_of_use IS NULL
+const usableChannelPredicate = `network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND disabled_reason IS NULL
 	AND coalesce(balance, $7::bigint) >= $7::bigint`
 
 // Channel leases any channel of the deployer that is free and has enough, waiting for one.
@@ -123,7 +123,7 @@ func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (
 			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
 			WHERE a.expires_at IS NULL OR a.expires_at < clock_timestamp()
 			   OR a.lease_tenant = $1 AND a.lease_epoch = $2
-			RETURNING `+lastSequenceExpr+`, applied, `+hasOpenTxExpr, l.tenantID, l.epoch, systemLeaseTTL, networkID, address, a.holder).Scan(&a.sequence, &a.applied, &open)
+			RETURNING `+lastSequenceExpr+`, applied_sequence, `+hasOpenTxExpr, l.tenantID, l.epoch, systemLeaseTTL, networkID, address, a.holder).Scan(&a.sequence, &a.applied, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return l.checkRunCurrent(ctx, tx)
 		}
@@ -141,7 +141,7 @@ func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (
 
 // lastSequenceExpr is the sequence number that an account a used last. A tenant's next run
 // may have found out that one was applied that the account's own user never knew of.
-const lastSequenceExpr = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence, a.applied) END`
+const lastSequenceExpr = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence, a.applied_sequence) END`
 
 // hasOpenTxExpr tells whether an account a has transactions without an outcome.
 const hasOpenTxExpr = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
@@ -155,13 +155,13 @@ func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, 
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`, free AS (
 				SELECT address FROM stellar_accounts a
 				WHERE `+usableChannelPredicate+` AND (expires_at IS NULL OR expires_at < clock_timestamp() OR lease_tenant = $1 AND lease_epoch = $2)
-				  AND (set_aside IS NULL OR set_aside < clock_timestamp())
+				  AND (quarantined_until IS NULL OR quarantined_until < clock_timestamp())
 				  AND EXISTS (SELECT FROM run)
-				ORDER BY lease_tenant = $1 DESC NULLS LAST, `+hasOpenTxExpr+`, used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
+				ORDER BY lease_tenant = $1 DESC NULLS LAST, `+hasOpenTxExpr+`, last_used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
 			)
 			UPDATE stellar_accounts a SET holder = $8::uuid, `+leaseSetItems+`
 			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address
-			RETURNING a.address, a.channel, `+lastSequenceExpr+`, a.applied, coalesce(a.balance, 0), `+hasOpenTxExpr,
+			RETURNING a.address, a.channel, `+lastSequenceExpr+`, a.applied_sequence, coalesce(a.balance, 0), `+hasOpenTxExpr,
 			l.tenantID, l.epoch, systemLeaseTTL, networkID, deployer, count, minBalance, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return l.channelUnavailable(ctx, tx, networkID, deployer, count, minBalance)
@@ -199,7 +199,7 @@ func (l txLog) checkRunCurrent(ctx context.Context, tx pgx.Tx) error {
 }
 
 // transactionColumns are those of a StellarTransaction, for scanTransaction.
-const transactionColumns = `hash, envelope, source, sequence, purpose::text, tenant_id, coalesce(contract_id, ''), network_id,
+const transactionColumns = `hash, envelope, source, sequence, purpose, tenant_id, coalesce(contract_id, ''), network_id,
 	valid_until, submitted_ledger, max_fee`
 
 func scanTransaction(r pgx.CollectableRow) (t txlog.Transaction, err error) {
@@ -250,13 +250,14 @@ func (l txLog) Resolve(ctx context.Context, hash string, o txlog.Outcome) error 
 // resolveCTEs writes an outcome, from parameter 4 on, if held has a row: on the
 // transaction, off its account's balance and onto the totals. It does so once.
 const resolveCTEs = `done AS (
-		UPDATE stellar_transactions SET state = $5::stellar_transaction_state, ledger = nullif($6::bigint, 0),
+		UPDATE stellar_transactions SET state = $5::text, ledger = nullif($6::bigint, 0),
 			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = clock_timestamp()
 		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held) RETURNING *
 	), applied AS (
 		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')
 	), paid AS (
-		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, carried = a.carried + 1, applied = greatest(a.applied, x.sequence)
+		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, transactions_submitted = a.transactions_submitted + 1,
+			applied_sequence = greatest(a.applied_sequence, x.sequence)
 		FROM applied x WHERE a.network_id = x.network_id AND a.address = x.source
 	), counted AS (
 		INSERT INTO stellar_totals AS t (purpose, slot, transactions, stroops)

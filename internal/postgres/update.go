@@ -56,7 +56,7 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = $2, name_key = $3, admin_email = $4, admin_first_name = $5,
 			admin_last_name = $6, external_id = nullif($7::text, ''), metadata = $8, managed_by = nullif($9::text, ''),
-			admin_password_hash = CASE WHEN $10::text IS NULL OR status = 'ACTIVE' THEN admin_password_hash ELSE nullif($10::text, '') END,
+			admin_password_hash = CASE WHEN $10::text IS NULL OR status IN ('ACTIVE', 'SUSPENDED') THEN admin_password_hash ELSE nullif($10::text, '') END,
 			updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantColumns,
 		run.Tenant.ID, in.Name, tenant.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
@@ -65,7 +65,7 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if err == nil {
 		err = appendEvent(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))
 	}
-	if err == nil && t.Status == tenant.StatusActive && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
+	if err == nil && t.WasLive() && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
 		// Who could read mail to the old address, or has an old mail, shall not choose
 		// the password.
 		_, err = invalidateInvitations(ctx, tx, t.ID)

@@ -74,7 +74,7 @@ func (v *verifier) addDrift(subject verification.Subject, format string, args ..
 
 func (v *verifier) checkRegistry() error {
 	var head chainHead
-	if err := v.tx.QueryRow(v.ctx, `SELECT seq, head FROM platform_audit`).Scan(&head.seq, &head.hash); err != nil {
+	if err := v.tx.QueryRow(v.ctx, `SELECT seq, head FROM registry_audit`).Scan(&head.seq, &head.hash); err != nil {
 		return err
 	}
 	if err := v.checkEvents(head); err != nil {
@@ -88,7 +88,7 @@ func (v *verifier) checkTenant() error {
 		head        chainHead
 		rollingBack bool
 	)
-	err := v.tx.QueryRow(v.ctx, `SELECT audit_seq, audit_head, undo IS NOT NULL FROM tenants WHERE id = $1`, v.tenantID).Scan(&head.seq, &head.hash, &rollingBack)
+	err := v.tx.QueryRow(v.ctx, `SELECT audit_seq, audit_head, rollback_target IS NOT NULL FROM tenants WHERE id = $1`, v.tenantID).Scan(&head.seq, &head.hash, &rollingBack)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errs.Errorf(errs.KindNotFound, "verify tenant", "there is no tenant %s", v.tenantID)
 	}

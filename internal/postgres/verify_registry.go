@@ -52,9 +52,9 @@ func (v *verifier) checkOrphans() error {
 
 // expectedStatusSQL are the statuses in which the events leave a tenant at rest that decide it.
 const expectedStatusSQL = `SELECT CASE action WHEN 'tenant.activate' THEN 'ACTIVE' WHEN 'tenant.restore' THEN 'ACTIVE' WHEN 'tenant.fail' THEN 'FAILED'
-		WHEN 'tenant.adopt' THEN detail->>'status' ELSE 'ARCHIVED' END
+		ELSE 'ARCHIVED' END
 	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE'
-	  AND action IN ('tenant.activate', 'tenant.restore', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge', 'tenant.adopt')
+	  AND action IN ('tenant.activate', 'tenant.restore', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge')
 	ORDER BY seq DESC LIMIT 1`
 
 // checkStatus checks that a tenant at rest is in the status in which its last event
@@ -68,7 +68,6 @@ func (v *verifier) checkStatus(t tenant.Tenant) error {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	// One that was adopted while it was under way came to rest with an event.
 	if err == nil && expected == t.Status {
 		return nil
 	}

@@ -68,13 +68,13 @@ func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.Wel
 	}
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET updated_at = now(), version = version + 1,
-				welcome_email = CASE WHEN $2::text = 'PENDING' AND welcome_email_tries >= `+maxMailAttempts+` THEN 'FAILED' ELSE $2::text END::welcome_email_status,
-				welcome_email_due = CASE WHEN $2::text = 'PENDING' AND welcome_email_tries < `+maxMailAttempts+` THEN
-					now() + least(`+firstMailBackoff+` * 2 ^ (welcome_email_tries + 1), `+maxMailBackoff+`) END,
-				welcome_email_tries = CASE WHEN $2::text = 'PENDING' THEN welcome_email_tries + 1 ELSE 0 END
+				welcome_email = CASE WHEN $2::text = 'PENDING' AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE $2::text END,
+				welcome_email_due_at = CASE WHEN $2::text = 'PENDING' AND welcome_email_failures < `+maxMailAttempts+` THEN
+					now() + least(`+firstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
+				welcome_email_failures = CASE WHEN $2::text = 'PENDING' THEN welcome_email_failures + 1 ELSE 0 END
 			WHERE id = $1 AND status = 'ACTIVE' RETURNING *
 		), logged AS (`+logUpsertSQL+`
-			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_once DO UPDATE SET `+logMergeSetItems+`
+			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
 		) SELECT `+tenantColumns+` FROM moved`,
 		append([]any{id, status}, newStepArrays([]tenant.StepRecord{record}).args()...)...)
 	if err != nil {

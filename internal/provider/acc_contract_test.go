@@ -29,7 +29,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		happens     func(w *testEnv)
 	}{
 		{"AboutToExpire", "EXPIRING", func(w *testEnv) { w.advanceLedgers(117 * ledgersPerDay) }},
-		{"Archived", "ARCHIVED", func(w *testEnv) { w.advanceLedgers(121 * ledgersPerDay) }},
+		{"Archived", "EXPIRED", func(w *testEnv) { w.advanceLedgers(121 * ledgersPerDay) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBothModes(t, func(t *testing.T, m mode) {
@@ -108,8 +108,8 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		if r.code != 0 || strings.Contains(r.out, "Contract does not say") {
 			t.Errorf("exit code %d: %s", r.code, r.out)
 		}
-		if got := w.text(`SELECT says_archived::text FROM tenant_contracts`); got != "true" {
-			t.Errorf("says_archived is %s", got)
+		if got := w.text(`SELECT contract_status FROM tenant_contracts`); got != "ARCHIVED" {
+			t.Errorf("contract_status is %s", got)
 		}
 	})
 

@@ -363,7 +363,7 @@ func (w *testEnv) assertOneTenant() {
 	for what, query := range map[string]string{
 		"steps that never ended": `SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`,
 		"open transactions":      `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`,
-		"leases":                 `SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL OR undo IS NOT NULL`,
+		"leases":                 `SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL OR rollback_target IS NOT NULL`,
 	} {
 		if n := w.count(query); n != 0 {
 			w.t.Errorf("%d %s", n, what)

@@ -55,7 +55,7 @@ func (d *statusDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 			"steps": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The steps of the newest attempt that have begun, in their order.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 					"step":        computed("`CREATE_TENANT_RECORD`, `CREATE_SCHEMA`, `RUN_MIGRATIONS`, `SEED_ROLES_AND_USER`, `DEPLOY_SOROBAN_CONTRACT`, `STORE_CONTRACT_ADDRESS` or `SEND_WELCOME_EMAIL`."),
-					"status":      computed("`PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED` or `ROLLED_BACK`."),
+					"status":      computed("`PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `ROLLED_BACK` or `SKIPPED`."),
 					"duration_ms": schema.Float64Attribute{Computed: true, MarkdownDescription: "How long it took, in whole milliseconds; null until it has ended."},
 					"error":       computed("Why it failed, or is tried again; null when neither is so."),
 					"result":      computed("What came of it, as a JSON object; null when there is nothing to tell."),

@@ -53,7 +53,7 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 		MarkdownDescription: "Tenants, newest first. Use the data source `healthcare_tenant` for all that is known of one.",
 		Attributes: map[string]schema.Attribute{
 			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(statusNames()...)},
-				MarkdownDescription: "Only tenants of this status: `PENDING`, `PROVISIONING`, `ACTIVE`, `FAILED` or `ARCHIVED`."},
+				MarkdownDescription: "Only tenants of this status: `PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED`, `FAILED` or `ARCHIVED`."},
 			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
 			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},

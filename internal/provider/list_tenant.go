@@ -38,7 +38,7 @@ func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Tenants that can be imported, newest first: all but those that are `ARCHIVED`.",
 		Attributes: map[string]schema.Attribute{
-			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("PENDING", "PROVISIONING", "ACTIVE", "FAILED")},
+			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("PENDING", "PROVISIONING", "ACTIVE", "SUSPENDED", "FAILED")},
 				MarkdownDescription: "Only tenants of this status."},
 			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},

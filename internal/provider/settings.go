@@ -118,7 +118,7 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 	return s, c.diags
 }
 
-// apiMode decides between the two ways to work. The configuration comes before
+// usesAPI decides between the two ways to work. The configuration comes before
 // the environment: a block that only one of them has settles it.
 func (c *settingsCollector) usesAPI(m providerModel) bool {
 	var present []string

@@ -39,7 +39,7 @@ func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, er
 		broken = append(broken, errs.FieldError{Field: "limit", Message: "is out of range; give 1 to 100"})
 	}
 	if q.Status != "" && !q.Status.Known() {
-		broken = append(broken, errs.FieldError{Field: "status", Message: "is unknown; give PENDING, PROVISIONING, ACTIVE, FAILED or ARCHIVED"})
+		broken = append(broken, errs.FieldError{Field: "status", Message: "is unknown; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED"})
 	}
 	if err := tenant.CheckLength(q.Text, 0, tenant.MaxNameLength); err != nil {
 		broken = append(broken, errs.FieldError{Field: "q", Message: err.Error()})

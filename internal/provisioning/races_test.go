@@ -124,6 +124,20 @@ func draft(t *testing.T) tenant.Draft {
 	return d
 }
 
+func TestService_ArchiveKeepsASuspendedTenantsSchema(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	live := w.clinics(1)[0]
+	w.exec(`UPDATE tenants SET status = 'SUSPENDED'`)
+	got, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), live.ID)
+	if err != nil || got.Status != tenant.StatusArchived || !got.WasLive() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, live.SchemaName); n != 1 {
+		t.Error("the schema is gone")
+	}
+}
+
 // TestService_ArchiveAtEveryPoint archives a tenant at every border of a call of
 // the run that makes it.
 func TestService_ArchiveAtEveryPoint(t *testing.T) {

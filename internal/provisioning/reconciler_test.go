@@ -233,7 +233,7 @@ func TestReconciler_Mail(t *testing.T) {
 	}
 	due := func(w *world) {
 		w.t.Helper()
-		w.exec(`UPDATE tenants SET welcome_email_due = now() WHERE welcome_email_due IS NOT NULL`)
+		w.exec(`UPDATE tenants SET welcome_email_due_at = now() WHERE welcome_email_due_at IS NOT NULL`)
 	}
 	t.Run("SentWhenItIsDue", func(t *testing.T) {
 		t.Parallel()
@@ -300,7 +300,7 @@ func TestReconciler_Mail(t *testing.T) {
 		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), w.only().ID); err != nil {
 			t.Fatal(err)
 		}
-		w.exec(`UPDATE tenants SET welcome_email_due = now()`)
+		w.exec(`UPDATE tenants SET welcome_email_due_at = now()`)
 		if report := w.pass(w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})); !report.Empty() || len(w.mails) != 0 {
 			t.Errorf("%+v", report)
 		}

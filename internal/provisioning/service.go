@@ -187,7 +187,7 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 		if err != nil {
 			return t, err
 		}
-		if t.Status == tenant.StatusActive || t.Status == tenant.StatusArchived {
+		if t.WasLive() || t.Status == tenant.StatusArchived {
 			t, err = s.moves.Archive(ctx, id)
 		} else {
 			var run Run

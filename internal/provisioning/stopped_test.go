@@ -75,7 +75,7 @@ func TestReconciler_StoppedMail(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.exec(`UPDATE tenants SET welcome_email_due = now()`)
+			w.exec(`UPDATE tenants SET welcome_email_due_at = now()`)
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			sender := w.process()
@@ -93,7 +93,7 @@ func TestReconciler_StoppedMail(t *testing.T) {
 			if _, err := r.Pass(ctx); errs.KindOf(err) != errs.KindCancelled {
 				t.Errorf("%v", err)
 			}
-			if n := w.count(`SELECT count(*) FROM tenants WHERE welcome_email = 'PENDING' AND welcome_email_due <= now()`); n != 3-sent || sent == 3 {
+			if n := w.count(`SELECT count(*) FROM tenants WHERE welcome_email = 'PENDING' AND welcome_email_due_at <= now()`); n != 3-sent || sent == 3 {
 				t.Errorf("%d of %d mails are due", n, 3-sent)
 			}
 		})

@@ -135,7 +135,7 @@ func TestVerifier_All(t *testing.T) {
 		// More than a page, without provisioning them all.
 		w.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, created_at)
 			SELECT gen_random_uuid(), 'N' || i, 'n' || i, 'n_' || i, 'FAILED', 'a@b.example', 'A', 'B', now() - interval '1 day' FROM generate_series(1, 120) i`)
-		w.exec(`SELECT audit_append(id, 'tenant.adopt', 'DONE', '{}', '{"status": "FAILED"}') FROM tenants WHERE status = 'FAILED'`)
+		w.exec(`SELECT audit_append(id, 'tenant.fail', 'DONE', '{}', '{}') FROM tenants WHERE status = 'FAILED'`)
 		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1 AND tenant_id = '` + all[1].ID.String() + `'`)
 		silent := all[2].ID
 		l := &ledger{answer: func(t tenant.Tenant) error {

@@ -335,7 +335,7 @@ func (f *fixture) exec(statement string, args ...any) {
 // dump shows tables that tell what happened.
 func (f *fixture) dump() string {
 	var text string
-	err := f.db.Pool().QueryRow(context.Background(), `SELECT coalesce(string_agg(concat_ws(' ', t.status, t.undo, t.job_id, t.run_epoch, t.run_expires_at, '|',
+	err := f.db.Pool().QueryRow(context.Background(), `SELECT coalesce(string_agg(concat_ws(' ', t.status, t.rollback_target, t.job_id, t.run_epoch, t.run_expires_at, '|',
 		j.id, j.state, j.attempt, j.scheduled_at, j.errors), E'\n'), '') FROM tenants t FULL JOIN river_job j ON j.id = t.job_id
 		WHERE t.status IS DISTINCT FROM 'ACTIVE'`).Scan(&text)
 	if err != nil {

@@ -114,7 +114,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		{"LeaseOut", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
 		{"InterruptedRollback", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
-			`status = 'PROVISIONING', undo = 'FAILED', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
+			`status = 'PROVISIONING', rollback_target = 'FAILED', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
 	} {
 		t.Run(c.name+"IsRescued", func(t *testing.T) {
 			w := setup(t)

@@ -17,6 +17,9 @@ import (
 func (d *Deployer) ChangeContract(
 	ctx context.Context, journal txlog.Log, tenant uuid.UUID, change contracts.Change,
 ) (int64, error) {
+	if _, known := statusNumbers[change.Status]; change.Purpose == txlog.PurposeStatus && !known {
+		return 0, errs.Errorf(errs.KindPermanent, "change contract", "%q is not a contract status", change.Status)
+	}
 	to, err := d.target(tenant)
 	if err != nil {
 		return 0, err
@@ -121,14 +124,35 @@ func (r *deployTx) change(ctx context.Context, change contracts.Change) error {
 func (d *Deployer) hasChange(instance *xdr.ScContractInstance, change contracts.Change) bool {
 	switch change.Purpose {
 	case txlog.PurposeStatus:
-		status, ok := storedValue(instance, "Status").GetU32()
-		return ok && (uint32(status) == contract.StatusArchived) == change.TenantArchived
+		return statusOf(instance) == change.Status
 	case txlog.PurposeAnchor:
 		// A newer one is as good, and nothing older is taken by the contract.
 		return anchorOf(instance).Seq >= change.Anchor.Seq
 	default:
 		return instance.Executable.WasmHash != nil && *instance.Executable.WasmHash == d.code
 	}
+}
+
+// statusNumbers are the contract's numbers for the statuses.
+var statusNumbers = map[contracts.ContractStatus]uint32{
+	contracts.ContractStatusActive:    contract.StatusActive,
+	contracts.ContractStatusSuspended: contract.StatusSuspended,
+	contracts.ContractStatusArchived:  contract.StatusArchived,
+}
+
+// statusOf reads the status from a contract's instance. It is empty when the
+// instance has none, or a number that this program does not know.
+func statusOf(instance *xdr.ScContractInstance) contracts.ContractStatus {
+	number, ok := storedValue(instance, "Status").GetU32()
+	if !ok {
+		return ""
+	}
+	for status, n := range statusNumbers {
+		if n == uint32(number) {
+			return status
+		}
+	}
+	return ""
 }
 
 // changeSpec is the act that makes a change.
@@ -142,10 +166,7 @@ func (r *deployTx) changeSpec(change contracts.Change) *txSpec {
 	)
 	switch change.Purpose {
 	case txlog.PurposeStatus:
-		status := xdr.Uint32(contract.StatusActive)
-		if change.TenantArchived {
-			status = xdr.Uint32(contract.StatusArchived)
-		}
+		status := xdr.Uint32(statusNumbers[change.Status])
 		a.description, function, args = "the change of the contract's status", "set_status", xdr.ScVec{{Type: xdr.ScValTypeScvU32, U32: &status}}
 	case txlog.PurposeAnchor:
 		seq, root := xdr.Uint64(change.Anchor.Seq), xdr.ScBytes(change.Anchor.Root[:]) //nolint:gosec // never negative

@@ -11,7 +11,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -190,8 +189,7 @@ func (d *Deployer) stateOfContract(to target, t tenant.Tenant, entry protocol.Le
 	}
 	s.WasmHash = hex.EncodeToString(instance.Executable.WasmHash[:])
 	s.Outdated = d.runsPredecessor(instance)
-	status, _ := storedValue(instance, "Status").GetU32()
-	s.TenantArchived = uint32(status) == contract.StatusArchived
+	s.Status = statusOf(instance)
 	s.Anchor = anchorOf(instance)
 	s.State, s.LiveUntil = lifetimeOf(entry, ledger)
 	return s, nil

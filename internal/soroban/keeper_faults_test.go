@@ -214,7 +214,7 @@ func TestKeeper_Faults(t *testing.T) {
 		}}
 		_, _ = b.keeper(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // How far it got is in the book.
 		var failed int
-		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE tries > 0 OR problem IS NOT NULL`).Scan(&failed))
+		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE failures > 0 OR last_error IS NOT NULL`).Scan(&failed))
 		if failed != 0 {
 			t.Errorf("%d contracts count as failing", failed)
 		}
@@ -288,13 +288,13 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 			return nil
 		}}
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
-		_, err := d.ChangeContract(t.Context(), b.db.SystemLog(), id, contracts.Change{Purpose: txlog.PurposeStatus, TenantArchived: true})
+		_, err := d.ChangeContract(t.Context(), b.db.SystemLog(), id, contracts.Change{Purpose: txlog.PurposeStatus, Status: contracts.ContractStatusArchived})
 		wantKind(t, err, errs.KindTransient)
 		if strings.Contains(err.Error(), "does not exist") {
 			t.Error(err)
 		}
 		b.net.Faults().Reset()
-		_, err = b.deployer().ChangeContract(t.Context(), b.db.SystemLog(), id, contracts.Change{Purpose: txlog.PurposeStatus, TenantArchived: true})
+		_, err = b.deployer().ChangeContract(t.Context(), b.db.SystemLog(), id, contracts.Change{Purpose: txlog.PurposeStatus, Status: contracts.ContractStatusArchived})
 		wantKind(t, err, errs.KindPermanent)
 		if !strings.Contains(err.Error(), "send it at least") {
 			t.Error(err)
@@ -327,7 +327,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}
 		b.net.Faults().HoldQueue(false)
 		b.closeLedger()
-		b.exec(`UPDATE stellar_accounts SET set_aside = NULL`)
+		b.exec(`UPDATE stellar_accounts SET quarantined_until = NULL`)
 		_, err := b.deployer().ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
 		if got := b.count(); got["ANCHOR SUCCEEDED"] != 1 || got["ANCHOR SIGNED"] != 0 {

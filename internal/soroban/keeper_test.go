@@ -15,6 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 const day = 17_280 // Ledgers.
@@ -220,14 +221,53 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		for i, s := range b.states(d, ids) {
-			if s.TenantArchived != (i < 2) {
-				t.Errorf("contract %d says archived: %v", i, s.TenantArchived)
+			want := contracts.ContractStatusActive
+			if i < 2 {
+				want = contracts.ContractStatusArchived
+			}
+			if s.Status != want {
+				t.Errorf("the status of contract %d is %q, want %q", i, s.Status, want)
 			}
 		}
 		b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL WHERE id = $1`, ids[0]) // Restored: there is no schema here.
-		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].TenantArchived {
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].Status != contracts.ContractStatusActive {
 			t.Errorf("%+v", r)
 		}
+		b.exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, ids[2])
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[2].Status != contracts.ContractStatusSuspended {
+			t.Errorf("%+v", r)
+		}
+		b.exec(`UPDATE tenants SET status = 'ACTIVE' WHERE id = $1`, ids[2])
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[2].Status != contracts.ContractStatusActive {
+			t.Errorf("%+v", r)
+		}
+	})
+
+	t.Run("SetsEachStatus", func(t *testing.T) {
+		b := setup(t)
+		d := b.deployer()
+		ids := b.live(d, 1)
+		set := func(status contracts.ContractStatus) int64 {
+			t.Helper()
+			fee, err := d.ChangeContract(t.Context(), b.db.SystemLog(), ids[0], contracts.Change{Purpose: txlog.PurposeStatus, Status: status})
+			b.must(err)
+			if s := b.states(d, ids)[0]; s.Status != status {
+				t.Errorf("the status is %q, want %q", s.Status, status)
+			}
+			return fee
+		}
+		for _, status := range []contracts.ContractStatus{
+			contracts.ContractStatusSuspended, contracts.ContractStatusArchived, contracts.ContractStatusSuspended, contracts.ContractStatusActive,
+		} {
+			if set(status) == 0 {
+				t.Errorf("setting %s cost nothing", status)
+			}
+			if fee := set(status); fee != 0 {
+				t.Errorf("setting %s again cost %d stroops", status, fee)
+			}
+		}
+		_, err := d.ChangeContract(t.Context(), b.db.SystemLog(), ids[0], contracts.Change{Purpose: txlog.PurposeStatus, Status: "CLOSED"})
+		wantKind(t, err, errs.KindPermanent)
 	})
 
 	t.Run("TriesTheStatusAgain", func(t *testing.T) {
@@ -342,7 +382,7 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		b.wantLife(d, ids, contracts.StateLive)
-		if r := b.pass(d, never); len(r.StatusSet) != 1 || !b.states(d, ids)[0].TenantArchived {
+		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].Status != contracts.ContractStatusArchived {
 			t.Errorf("what is new says the wrong thing: %+v", r)
 		}
 	})

@@ -46,7 +46,7 @@ func TestStellar(t *testing.T) {
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
 # HELP healthcare_contracts Contracts of tenants, as they were found.
 # TYPE healthcare_contracts gauge
-healthcare_contracts{life="ARCHIVED"} 1
+healthcare_contracts{life="EXPIRED"} 1
 healthcare_contracts{life="LIVE"} 11
 # HELP healthcare_contracts_undone Contracts for which something was left undone.
 # TYPE healthcare_contracts_undone gauge

@@ -45,6 +45,6 @@ func (s *Steps) Observe(_ context.Context, e provisioning.Event) {
 		if e.Cause != nil {
 			s.retries.WithLabelValues(string(e.Step)).Inc()
 		}
-	case tenant.StepPending, tenant.StepRolledBack:
+	case tenant.StepPending, tenant.StepRolledBack, tenant.StepSkipped:
 	}
 }

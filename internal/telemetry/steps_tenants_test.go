@@ -73,6 +73,7 @@ healthcare_tenants{status="ARCHIVED"} 8
 healthcare_tenants{status="FAILED"} 6
 healthcare_tenants{status="PENDING"} 7
 healthcare_tenants{status="PROVISIONING"} 12
+healthcare_tenants{status="SUSPENDED"} 9
 `)); err != nil {
 		t.Error(err)
 	}

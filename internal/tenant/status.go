@@ -15,6 +15,7 @@ const (
 	StatusPending      Status = "PENDING"      // Recorded; no run has claimed it yet.
 	StatusProvisioning Status = "PROVISIONING" // A run is, or was, taking it through the steps.
 	StatusActive       Status = "ACTIVE"       // Live.
+	StatusSuspended    Status = "SUSPENDED"    // Live, but out of service for a time.
 	StatusFailed       Status = "FAILED"       // The last attempt ended and was rolled back.
 	StatusArchived     Status = "ARCHIVED"     // Out of service; what it stored is kept.
 )
@@ -24,13 +25,14 @@ var transitions = map[Status][]Status{
 	StatusPending:      {StatusProvisioning, StatusArchived},
 	StatusProvisioning: {StatusActive, StatusFailed, StatusArchived},
 	StatusFailed:       {StatusProvisioning, StatusArchived},
-	StatusActive:       {StatusArchived},
+	StatusActive:       {StatusSuspended, StatusArchived},
+	StatusSuspended:    {StatusActive, StatusArchived},
 	StatusArchived:     {StatusActive},
 }
 
 // Statuses lists all statuses in the order of a tenant's life.
 func Statuses() []Status {
-	return []Status{StatusPending, StatusProvisioning, StatusActive, StatusFailed, StatusArchived}
+	return []Status{StatusPending, StatusProvisioning, StatusActive, StatusSuspended, StatusFailed, StatusArchived}
 }
 
 // Known reports whether s is a status at all.
@@ -41,7 +43,7 @@ func (s Status) Terminal() bool { return s != StatusPending && s != StatusProvis
 
 // OccupiesName reports whether the tenant holds its name against others.
 func (s Status) OccupiesName() bool {
-	return s == StatusPending || s == StatusProvisioning || s == StatusActive
+	return s == StatusPending || s == StatusProvisioning || s == StatusActive || s == StatusSuspended
 }
 
 // CanBecome reports whether a tenant in status s may move to next.

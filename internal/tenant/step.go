@@ -42,6 +42,7 @@ const (
 	StepCompleted  StepStatus = "COMPLETED"
 	StepFailed     StepStatus = "FAILED"
 	StepRolledBack StepStatus = "ROLLED_BACK"
+	StepSkipped    StepStatus = "SKIPPED" // The tenant does without this step.
 )
 
 // StepRecord is the outcome of one step, as a run writes it into the log.

@@ -43,7 +43,7 @@ type ContractFacts struct {
 	LiveUntilLedger   *int64    `json:"liveUntilLedger"` // 0: its time to live is over.
 	Ledger            *int64    `json:"ledger"`          // Of the look.
 	WasmHash          *string   `json:"wasmHash"`
-	SaysArchived      *bool     `json:"saysArchived"`
+	ContractStatus    *string   `json:"contractStatus"`
 	Anchor            *Anchor   `json:"anchor"` // Null: none.
 }
 
@@ -51,7 +51,7 @@ func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
 	v := ContractFacts{TenantID: t.ID, TenantName: t.Name, SorobanContractID: Text(t.ContractID), WasmHash: Text(s.WasmHash), Anchor: NewAnchor(s.Anchor)}
 	if s.State != "" {
 		ledger, until := int64(s.Ledger), int64(s.LiveUntil)
-		v.Life, v.Ledger, v.LiveUntilLedger, v.SaysArchived = Text(s.State), &ledger, &until, &s.TenantArchived
+		v.Life, v.Ledger, v.LiveUntilLedger, v.ContractStatus = Text(s.State), &ledger, &until, Text(s.Status)
 	}
 	return v
 }

@@ -8,18 +8,18 @@ import (
 // Inspection is a tenant with what the database and the ledger have of it.
 type Inspection struct {
 	Tenant         Tenant   `json:"tenant"`
-	DatabaseState  *string  `json:"databaseState" example:"INTACT" doc:"INTACT, ALTERED or MISSING. Null unless the tenant is ACTIVE."`
+	DatabaseState  *string  `json:"databaseState" example:"IN_SYNC" doc:"IN_SYNC, DRIFTED or MISSING. Null unless the tenant is ACTIVE."`
 	DatabaseFaults []string `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
 	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
-	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, ARCHIVED, MISSING or FOREIGN. Null unless the tenant is ACTIVE and the network has told."`
+	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH. Null unless the tenant is ACTIVE and the network has told."`
 	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
 	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
-	ContractFault     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
+	ContractFault     *string `json:"contractFault" doc:"With MISMATCH: what differs from the contract that was deployed."`
 
-	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With ARCHIVED: the code is archived, and perhaps the contract."`
+	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With EXPIRED: the code is archived, and perhaps the contract."`
 	ContractWasmHash     *string `json:"contractWasmHash" doc:"SHA-256 of its code, hex."`
 	ContractOutdated     *bool   `json:"contractOutdated" doc:"Its code is an earlier release's."`
-	ContractSaysArchived *bool   `json:"contractSaysArchived" doc:"What it says of its tenant."`
+	ContractStatus       *string `json:"contractStatus" doc:"The status that the contract has: ACTIVE, SUSPENDED or ARCHIVED."`
 	ContractAnchorSeq    *int64  `json:"contractAnchorSeq" minimum:"1" doc:"The number of the newest event of the tenant's audit log that it keeps; null if there is none."`
 	ContractAnchorRoot   *string `json:"contractAnchorRoot" pattern:"^[0-9a-f]{64}$" doc:"That event's hash."`
 	ContractAnchorLedger *int64  `json:"contractAnchorLedger" minimum:"0" doc:"The ledger in which it was anchored."`
@@ -32,7 +32,7 @@ func NewInspection(i inspection.Inspection) Inspection {
 		ledger, until := int64(c.Ledger), int64(c.LiveUntil)
 		v.ContractState, v.ContractLedger, v.ContractLiveUntil, v.ContractFault = Text(c.State), &ledger, &until, Text(c.Mismatch)
 		v.ContractCodeArchived, v.ContractWasmHash, v.ContractOutdated = &c.CodeArchived, Text(c.WasmHash), &c.Outdated
-		v.ContractSaysArchived = &c.TenantArchived
+		v.ContractStatus = Text(c.Status)
 		if anchor := NewAnchor(c.Anchor); anchor != nil {
 			v.ContractAnchorSeq, v.ContractAnchorRoot, v.ContractAnchorLedger = &anchor.Seq, &anchor.Root, &anchor.Ledger
 		}
@@ -51,8 +51,8 @@ func (v Inspection) Inspection() inspection.Inspection {
 			TenantID: i.Tenant.ID, ContractID: i.Tenant.ContractID, State: contracts.State(life),
 			Ledger: ledger(v.ContractLedger), LiveUntil: ledger(v.ContractLiveUntil), Mismatch: value(v.ContractFault),
 			CodeArchived: value(v.ContractCodeArchived), WasmHash: value(v.ContractWasmHash), Outdated: value(v.ContractOutdated),
-			TenantArchived: value(v.ContractSaysArchived),
-			Anchor:         Anchor{Seq: value(v.ContractAnchorSeq), Root: value(v.ContractAnchorRoot), Ledger: value(v.ContractAnchorLedger)}.Anchor(),
+			Status: contracts.ContractStatus(value(v.ContractStatus)),
+			Anchor: Anchor{Seq: value(v.ContractAnchorSeq), Root: value(v.ContractAnchorRoot), Ledger: value(v.ContractAnchorLedger)}.Anchor(),
 		}
 	}
 	return i

@@ -13,7 +13,7 @@ import (
 type LogEntry struct {
 	ID         uuid.UUID      `json:"id" format:"uuid"`
 	Step       string         `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
-	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
+	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Result     map[string]any `json:"result" nullable:"true" doc:"What came of the step."`
 	Error      *string        `json:"error" doc:"Why it failed, or is tried again; for people."`
 	DurationMs *int64         `json:"durationMs" minimum:"0" doc:"Null until the step has ended."`
@@ -59,7 +59,7 @@ func (v LogEntry) LogEntry(tenantID uuid.UUID) tenant.LogEntry {
 type Progress struct {
 	TenantID      uuid.UUID  `json:"tenantId" format:"uuid"`
 	TenantName    string     `json:"tenantName"`
-	OverallStatus string     `json:"overallStatus" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	OverallStatus string     `json:"overallStatus" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	Logs          []LogEntry `json:"logs" nullable:"false" doc:"The newest attempt, or all, in the order of attempts and steps."`
 	CreatedAt     time.Time  `json:"createdAt"`
 	UpdatedAt     time.Time  `json:"updatedAt"`
@@ -69,7 +69,7 @@ type Progress struct {
 // StepEvent is a change of a step, as the stream of a run tells it.
 type StepEvent struct {
 	Step       string  `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
-	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK"`
+	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Attempt    int     `json:"attempt" minimum:"1"`
 	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Of a step that has ended."`
 	Message    string  `json:"message" doc:"Why it failed, or is tried again; for people."`

@@ -12,7 +12,7 @@ import (
 type TenantSummary struct {
 	ID         uuid.UUID `json:"id" format:"uuid" doc:"Identifies the tenant for good."`
 	Name       string    `json:"name" example:"St. Mary's Clinic"`
-	Status     string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	Status     string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	AdminEmail string    `json:"adminEmail" example:"ada@st-marys.example"`
 	CreatedAt  time.Time `json:"createdAt"`
 }
@@ -28,7 +28,7 @@ type Tenant struct {
 	Name               string            `json:"name" example:"St. Mary's Clinic"`
 	SchemaName         string            `json:"schemaName" doc:"The PostgreSQL schema with the tenant's data." example:"st_mary_s_clinic_1767225600000"`
 	DatabaseRole       string            `json:"databaseRole" doc:"The PostgreSQL role that reaches this schema and nothing else."`
-	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,FAILED,ARCHIVED"`
+	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	AdminEmail         string            `json:"adminEmail" example:"ada@st-marys.example"`
 	AdminFirstName     string            `json:"adminFirstName" example:"Ada"`
 	AdminLastName      string            `json:"adminLastName" example:"Lovelace"`

@@ -54,9 +54,9 @@ func readTenant(ctx context.Context, s *stack.Stack, id string) (t tenantState, 
 }
 
 func readSteps(ctx context.Context, conn *pgx.Conn, id string) ([]stepInfo, error) {
-	rows, err := conn.Query(ctx, `SELECT step::text, status::text, coalesce(duration_ms, 0) FROM public.provisioning_logs l
+	rows, err := conn.Query(ctx, `SELECT step, status, coalesce(duration_ms, 0) FROM public.provisioning_logs l
 		WHERE tenant_id = $1 AND attempt = (SELECT max(attempt) FROM public.provisioning_logs WHERE tenant_id = l.tenant_id)
-		ORDER BY l.step`, id)
+		ORDER BY array_position($2::text[], l.step), l.step`, id, tenant.Steps())
 	if err != nil {
 		return nil, err
 	}

@@ -29,10 +29,12 @@ const (
 
 // Values of the contract's status.
 const (
-	// StatusActive is a tenant that is served.
+	// StatusActive: the tenant is in service.
 	StatusActive uint32 = 0
-	// StatusArchived is a tenant that is not.
-	StatusArchived uint32 = 1
+	// StatusSuspended: the tenant is out of service for a time.
+	StatusSuspended uint32 = 1
+	// StatusArchived: the tenant is out of service. Its data is kept.
+	StatusArchived uint32 = 2
 )
 
 // Wasm returns the contract's code, the caller's own copy.

@@ -78,7 +78,7 @@ func (c cli) checkCalls(t *testing.T, n testNetwork, id string) {
 	if got := c.invoke(t, "tenant", "tenant"); got != strconv.Quote(cliTenant) {
 		t.Errorf("tenant %s", got)
 	}
-	c.invoke(t, "tenant", "set_status", "--status", "1")
+	c.invoke(t, "tenant", "set_status", "--status", "2")
 	if status, ok := n.contractInstance(t, id).values["Status"].GetU32(); !ok || uint32(status) != contract.StatusArchived {
 		t.Errorf("status %d", status)
 	}

@@ -51,7 +51,7 @@ func (f scriptResults) checkContract(t *testing.T, n testNetwork) {
 	if !slices.Contains(f.Discovery, "latest_anchor") || len(f.Discovery) < 8 {
 		t.Errorf("functions %v", f.Discovery)
 	}
-	if !strings.Contains(f.Calls.Refused, "not above the newest") {
+	if !strings.Contains(f.Calls.Refused, "not above the newest anchor") {
 		t.Errorf("an anchor out of order was refused with %q", f.Calls.Refused)
 	}
 	failed := n.transaction(t, f.Failure.Hash)

@@ -71,7 +71,7 @@ func TestHost_XDRToJSON_DecodesSimulationResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v := event.Body.V0; string(v.Topics) != `[{"symbol":"status_set"}]` ||
-		string(v.Data) != `{"map":[{"key":{"symbol":"status"},"val":{"u32":1}}]}` {
+		string(v.Data) != `{"map":[{"key":{"symbol":"status"},"val":{"u32":2}}]}` {
 		t.Errorf("event %s", got)
 	}
 }

@@ -1,72 +1,129 @@
--- The registry: what the platform knows about all tenants.
+-- The registry: the tables in schema public that hold all tenants.
+--
+-- Statuses, states and steps are text with a CHECK: a new value needs no change of
+-- a type. Steps are checked by a pattern, so that later releases can add steps.
 
 -- +goose Up
 
-CREATE TYPE tenant_status AS ENUM ('PENDING', 'PROVISIONING', 'ACTIVE', 'FAILED', 'ARCHIVED');
-CREATE TYPE provisioning_step AS ENUM (
-    'CREATE_TENANT_RECORD', 'CREATE_SCHEMA', 'RUN_MIGRATIONS', 'SEED_ROLES_AND_USER',
-    'DEPLOY_SOROBAN_CONTRACT', 'STORE_CONTRACT_ADDRESS', 'SEND_WELCOME_EMAIL');
-CREATE TYPE provisioning_step_status AS ENUM ('PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED', 'ROLLED_BACK');
-CREATE TYPE welcome_email_status AS ENUM ('PENDING', 'SENT', 'FAILED');
-CREATE TYPE stellar_transaction_purpose AS ENUM ('UPLOAD', 'CREATE', 'RESTORE', 'EXTEND');
-CREATE TYPE stellar_transaction_state AS ENUM ('SIGNED', 'SUCCEEDED', 'FAILED', 'REJECTED', 'EXPIRED');
-
 CREATE TABLE tenants (
-    id                   uuid PRIMARY KEY,
-    name                 varchar(255) NOT NULL,
-    name_key             varchar(1020) NOT NULL, -- the name without regard to case, computed by the program
-    schema_name          varchar(63) NOT NULL CONSTRAINT tenants_schema_name UNIQUE
-                         CHECK (schema_name ~ '^[a-z_][a-z0-9_]*$'),
-    status               tenant_status NOT NULL DEFAULT 'PENDING',
-    admin_email          varchar(254) NOT NULL,
-    admin_first_name     varchar(255) NOT NULL,
-    admin_last_name      varchar(255) NOT NULL,
-    soroban_contract_id  varchar(56),
-    provisioning_error   varchar(500),
-    external_id          varchar(255) CONSTRAINT tenants_external_id UNIQUE,
-    metadata             jsonb NOT NULL DEFAULT '{}',
-    managed_by           varchar(255),
-    admin_user_id        uuid, -- in the tenant's own users table
-    welcome_email        welcome_email_status NOT NULL DEFAULT 'PENDING',
-    welcome_email_serial integer NOT NULL DEFAULT 1,
-    version              bigint NOT NULL DEFAULT 1,
-    created_at           timestamptz NOT NULL DEFAULT now(),
-    updated_at           timestamptz NOT NULL DEFAULT now(),
-    activated_at         timestamptz, -- first time live, never reset
-    archived_at          timestamptz,
-    -- The run: who takes the tenant through the steps, and how far it got.
-    attempt              integer NOT NULL DEFAULT 1,
-    checkpoint           provisioning_step NOT NULL DEFAULT 'CREATE_TENANT_RECORD',
-    undo                 tenant_status CHECK (undo IN ('FAILED', 'ARCHIVED')),
-    run_owner            varchar(160),
-    run_epoch            bigint NOT NULL DEFAULT 0,
-    run_expires_at       timestamptz,
+    id                     uuid PRIMARY KEY,
+    name                   varchar(255) NOT NULL,
+    name_key               varchar(1020) NOT NULL, -- the name for comparison, without regard to case; computed by the program
+    schema_name            varchar(63) NOT NULL CONSTRAINT tenants_schema_name UNIQUE
+                           CHECK (schema_name ~ '^[a-z_][a-z0-9_]*$'),
+    status                 text NOT NULL DEFAULT 'PENDING'
+                           CHECK (status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED', 'FAILED', 'ARCHIVED')),
+    admin_email            varchar(254) NOT NULL,
+    admin_first_name       varchar(255) NOT NULL,
+    admin_last_name        varchar(255) NOT NULL,
+    admin_password_hash    varchar(255), -- argon2id; null: no password, or the tenant's own users table has it
+    soroban_contract_id    varchar(56),
+    provisioning_error     varchar(500),
+    external_id            varchar(255), -- the caller's own key
+    metadata               jsonb NOT NULL DEFAULT '{}',
+    managed_by             varchar(255),
+    admin_user_id          uuid, -- in the tenant's own users table
+    welcome_email          text NOT NULL DEFAULT 'PENDING' CHECK (welcome_email IN ('PENDING', 'SENT', 'FAILED')),
+    welcome_email_serial   integer NOT NULL DEFAULT 1,
+    welcome_email_due_at   timestamptz, -- next attempt of a PENDING mail
+    welcome_email_failures integer NOT NULL DEFAULT 0, -- failed attempts in a row
+    version                bigint NOT NULL DEFAULT 1,
+    created_at             timestamptz NOT NULL DEFAULT now(),
+    updated_at             timestamptz NOT NULL DEFAULT now(),
+    activated_at           timestamptz, -- first time ACTIVE; never reset
+    archived_at            timestamptz,
+    purged_at              timestamptz,
+    -- The current attempt, the run that holds the lease, and the job in the queue.
+    attempt                integer NOT NULL DEFAULT 1,
+    checkpoint             text NOT NULL DEFAULT 'CREATE_TENANT_RECORD' CHECK (checkpoint ~ '^[A-Z][A-Z0-9_]{2,62}$'),
+    rollback_target        text CHECK (rollback_target IN ('FAILED', 'ARCHIVED')), -- status after the rollback in progress; null: none
+    run_owner              varchar(160),
+    run_epoch              bigint NOT NULL DEFAULT 0,
+    run_expires_at         timestamptz,
+    job_id                 bigint, -- the job that must still complete the tenant
+    last_job_id            bigint, -- the newest job, also after it ended
+    -- Head of this tenant's chain in audit_events.
+    audit_seq              bigint NOT NULL DEFAULT 0,
+    audit_head             bytea,
     -- A tenant that was ever live is never rolled back.
-    CONSTRAINT tenants_undo_never_live CHECK (undo IS NULL OR activated_at IS NULL),
-    CONSTRAINT tenants_active_complete CHECK (status <> 'ACTIVE' OR (activated_at IS NOT NULL AND soroban_contract_id IS NOT NULL))
-) WITH (fillfactor = 70); -- A run updates its row a few times; there shall be room for it beside the old version.
-CREATE UNIQUE INDEX tenants_live_name ON tenants (name_key) WHERE status IN ('PENDING', 'PROVISIONING', 'ACTIVE');
+    CONSTRAINT tenants_rollback_never_live CHECK (rollback_target IS NULL OR activated_at IS NULL),
+    CONSTRAINT tenants_live_complete CHECK (status NOT IN ('ACTIVE', 'SUSPENDED')
+        OR (activated_at IS NOT NULL AND soroban_contract_id IS NOT NULL)),
+    CONSTRAINT tenants_purged_archived CHECK (purged_at IS NULL OR status = 'ARCHIVED'),
+    -- A tenant that goes live must hand its password hash to its own users table.
+    CONSTRAINT tenants_password_cleared CHECK (admin_password_hash IS NULL OR status NOT IN ('ACTIVE', 'SUSPENDED', 'ARCHIVED'))
+) WITH (fillfactor = 70); -- A run updates its row a few times; the free space keeps the new versions on the same page.
+-- The tenants that hold their name.
+CREATE UNIQUE INDEX tenants_name_unique ON tenants (name_key) WHERE status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED');
+-- The external id of a purged tenant is free for another one.
+CREATE UNIQUE INDEX tenants_external_id ON tenants (external_id) WHERE purged_at IS NULL;
+CREATE INDEX tenants_purged_external_id ON tenants (external_id, purged_at) WHERE purged_at IS NOT NULL AND external_id IS NOT NULL;
 CREATE INDEX tenants_name_key ON tenants (name_key);
 CREATE INDEX tenants_page ON tenants (created_at DESC, id DESC);
--- Not on run_expires_at: a renewal of the lease then touches no index.
-CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR undo IS NOT NULL;
+-- Pages of one status. PROVISIONING and ACTIVE are left out, so that a provisioning
+-- writes no entry here: few tenants are PROVISIONING, and nearly all are ACTIVE.
+CREATE INDEX tenants_status_page ON tenants (status, created_at DESC, id DESC) WHERE status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED');
+-- Not on run_expires_at: renewing a lease then updates no index.
+CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
+CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
 
--- No foreign key: the log of a tenant outlives its row.
+-- Position of a change in the log, where a reader of one tenant continues. Writers of
+-- one tenant lock its row, so within a tenant the numbers grow in the order of commits.
+CREATE SEQUENCE provisioning_log_seq;
+
+-- No foreign key: the log of a tenant must outlive its row.
 CREATE TABLE provisioning_logs (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     tenant_id   uuid NOT NULL,
     attempt     integer NOT NULL,
-    step        provisioning_step NOT NULL,
-    status      provisioning_step_status NOT NULL,
+    step        text NOT NULL CHECK (step ~ '^[A-Z][A-Z0-9_]{2,62}$'),
+    status      text NOT NULL CHECK (status IN ('PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED', 'ROLLED_BACK', 'SKIPPED')),
     result      jsonb,
     error       varchar(500),
     duration_ms double precision,
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT provisioning_logs_once UNIQUE (tenant_id, attempt, step)
+    change_seq  bigint NOT NULL DEFAULT nextval('provisioning_log_seq'), -- of the row's last change
+    CONSTRAINT provisioning_logs_unique UNIQUE (tenant_id, attempt, step)
 );
 
--- Which version each tenant schema is at.
+-- Number of tenants by status. Exact without counting the tenants. Each connection
+-- writes one of sixteen slots, so that connections rarely wait for each other; the
+-- total is the sum over the slots.
+CREATE TABLE tenant_counts (
+    slot         smallint PRIMARY KEY,
+    pending      bigint NOT NULL DEFAULT 0,
+    provisioning bigint NOT NULL DEFAULT 0,
+    active       bigint NOT NULL DEFAULT 0,
+    suspended    bigint NOT NULL DEFAULT 0,
+    failed       bigint NOT NULL DEFAULT 0,
+    archived     bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 10);
+INSERT INTO tenant_counts (slot) SELECT generate_series(0, 15);
+
+-- +goose StatementBegin
+-- TG_OP decides which of OLD and NEW exist; a branch that is not taken is not evaluated.
+CREATE FUNCTION tenant_count() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    old_status text := CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE OLD.status END;
+    new_status text := CASE WHEN TG_OP = 'DELETE' THEN NULL ELSE NEW.status END;
+BEGIN
+    UPDATE tenant_counts SET
+        pending      = pending      + coalesce((new_status = 'PENDING')::int, 0)      - coalesce((old_status = 'PENDING')::int, 0),
+        provisioning = provisioning + coalesce((new_status = 'PROVISIONING')::int, 0) - coalesce((old_status = 'PROVISIONING')::int, 0),
+        active       = active       + coalesce((new_status = 'ACTIVE')::int, 0)       - coalesce((old_status = 'ACTIVE')::int, 0),
+        suspended    = suspended    + coalesce((new_status = 'SUSPENDED')::int, 0)    - coalesce((old_status = 'SUSPENDED')::int, 0),
+        failed       = failed       + coalesce((new_status = 'FAILED')::int, 0)       - coalesce((old_status = 'FAILED')::int, 0),
+        archived     = archived     + coalesce((new_status = 'ARCHIVED')::int, 0)     - coalesce((old_status = 'ARCHIVED')::int, 0)
+     WHERE slot = pg_backend_pid() % 16;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER tenants_count_rows AFTER INSERT OR DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION tenant_count();
+CREATE TRIGGER tenants_count_updates AFTER UPDATE OF status ON tenants FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION tenant_count();
+
+-- The versions that were applied to each tenant schema.
 CREATE TABLE tenant_migrations (
     tenant_id  uuid NOT NULL,
     version    integer NOT NULL,
@@ -75,7 +132,7 @@ CREATE TABLE tenant_migrations (
     PRIMARY KEY (tenant_id, version)
 );
 
--- One row for each invitation; the token itself is only in the mail.
+-- One row for each invitation. The token itself is only in the mail.
 CREATE TABLE tenant_invitations (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     tenant_id  uuid NOT NULL,
@@ -86,28 +143,58 @@ CREATE TABLE tenant_invitations (
 );
 CREATE INDEX tenant_invitations_tenant ON tenant_invitations (tenant_id);
 
--- Who may use an account's sequence numbers right now.
+-- Logins for tenants' schemas that expire. The row is written in the transaction that
+-- creates the role, and deleted in the one that drops it. The tenant's audit events
+-- record the history. The password is not stored here.
+CREATE TABLE tenant_credentials (
+    id         uuid PRIMARY KEY,
+    tenant_id  uuid NOT NULL,
+    username   varchar(63) NOT NULL UNIQUE,
+    opened_at  timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    closed_at  timestamptz, -- the login has no rights any more; its role is still to be dropped
+    failures   integer NOT NULL DEFAULT 0, -- failed tries in a row to end or drop the login
+    retry_at   timestamptz                 -- not tried before; null: no try has failed
+);
+CREATE INDEX tenant_credentials_tenant ON tenant_credentials (tenant_id);
+CREATE INDEX tenant_credentials_due ON tenant_credentials (coalesce(closed_at, expires_at));
+
+-- Stellar accounts whose sequence numbers are used, and the lease of each. A channel is
+-- an account with a deployer. The holder identifies one lease: each run of a tenant and
+-- each reconciler has its own.
 CREATE TABLE stellar_accounts (
-    network_id   varchar(64) NOT NULL,
-    address      varchar(56) NOT NULL,
-    sequence     bigint NOT NULL DEFAULT 0, -- the last one used; 0: ask the network
-    lease_tenant uuid,
-    lease_epoch  bigint,
-    expires_at   timestamptz,
-    PRIMARY KEY (network_id, address)
+    network_id             varchar(64) NOT NULL,
+    address                varchar(56) NOT NULL,
+    sequence               bigint NOT NULL DEFAULT 0, -- the last one used; 0: read it from the network
+    applied_sequence       bigint NOT NULL DEFAULT 0, -- the highest one of a transaction known to be applied
+    holder                 uuid,
+    lease_tenant           uuid,
+    lease_epoch            bigint,
+    expires_at             timestamptz,
+    deployer               varchar(56),
+    channel                integer CHECK (channel >= 0),
+    quarantined_until      timestamptz,  -- not leased before: the outcome of a transaction is unknown
+    disabled_reason        varchar(300), -- why the account cannot be used; null: it can
+    balance                bigint,       -- stroops, as read last less what the account paid since
+    transactions_submitted bigint NOT NULL DEFAULT 0, -- those that were applied, with or without success
+    last_used_at           timestamptz,
+    checked_at             timestamptz,
+    PRIMARY KEY (network_id, address),
+    CONSTRAINT stellar_accounts_channel UNIQUE (network_id, deployer, channel),
+    CONSTRAINT stellar_accounts_deployer_channel CHECK ((deployer IS NULL) = (channel IS NULL))
 );
 
--- Every transaction, from before it was sent.
+-- Every transaction. The row is committed before the transaction is sent.
 CREATE TABLE stellar_transactions (
     hash             varchar(64) PRIMARY KEY,
     network_id       varchar(64) NOT NULL,
     source           varchar(56) NOT NULL,
     sequence         bigint NOT NULL,
     envelope         text NOT NULL,
-    purpose          stellar_transaction_purpose NOT NULL,
-    tenant_id        uuid NOT NULL,
+    purpose          text NOT NULL CHECK (purpose IN ('UPLOAD', 'CREATE', 'RESTORE', 'EXTEND', 'FUND', 'STATUS', 'ANCHOR', 'UPGRADE')),
+    tenant_id        uuid, -- null: for several contracts, or for all
     contract_id      varchar(56),
-    state            stellar_transaction_state NOT NULL DEFAULT 'SIGNED',
+    state            text NOT NULL DEFAULT 'SIGNED' CHECK (state IN ('SIGNED', 'SUCCEEDED', 'FAILED', 'REJECTED', 'EXPIRED')),
     valid_until      timestamptz NOT NULL,
     submitted_ledger bigint NOT NULL,
     max_fee          bigint NOT NULL,
@@ -117,47 +204,186 @@ CREATE TABLE stellar_transactions (
     created_at       timestamptz NOT NULL DEFAULT now(),
     resolved_at      timestamptz
 );
-CREATE INDEX stellar_transactions_unresolved ON stellar_transactions (network_id, source, sequence) WHERE state = 'SIGNED';
+CREATE INDEX stellar_transactions_open_by_source ON stellar_transactions (network_id, source, sequence) WHERE state = 'SIGNED';
 CREATE INDEX stellar_transactions_tenant ON stellar_transactions (tenant_id);
+CREATE INDEX stellar_transactions_contract ON stellar_transactions (contract_id) WHERE contract_id IS NOT NULL;
+-- A contract has one open transaction at most, however many channels there are.
+CREATE UNIQUE INDEX stellar_transactions_open ON stellar_transactions (network_id, contract_id)
+    WHERE state = 'SIGNED' AND contract_id IS NOT NULL;
+
+-- Number and cost of the applied transactions by purpose, in slots as in tenant_counts.
+-- Exact without a sum over the log. A row appears with the first transaction.
+CREATE TABLE stellar_totals (
+    purpose      text NOT NULL,
+    slot         smallint NOT NULL,
+    transactions bigint NOT NULL DEFAULT 0, -- applied, with or without success
+    stroops      numeric NOT NULL DEFAULT 0,
+    PRIMARY KEY (purpose, slot)
+) WITH (fillfactor = 30);
+
+-- The last known state of each contract, and when it is due for reconciliation.
+-- Reconcilers add the rows: a provisioning writes nothing here.
+CREATE TABLE tenant_contracts (
+    tenant_id       uuid PRIMARY KEY,
+    contract_id     varchar(56) NOT NULL,
+    due_at          timestamptz NOT NULL DEFAULT now(),
+    failures        integer NOT NULL DEFAULT 0, -- failed reconciliations in a row
+    last_error      varchar(500),               -- of the last reconciliation; null: it succeeded
+    upgrade_to      varchar(64),                -- hash of the code to upgrade to
+    -- What the ledger showed last.
+    checked_at      timestamptz,
+    ledger          bigint,
+    state           text CHECK (state IN ('LIVE', 'EXPIRING', 'EXPIRED', 'MISSING', 'MISMATCH')),
+    live_until      bigint, -- ledger
+    wasm_hash       varchar(64),
+    contract_status text CHECK (contract_status IN ('ACTIVE', 'SUSPENDED', 'ARCHIVED')),
+    anchor_seq      bigint, -- the anchored audit event,
+    anchor_root     bytea,  -- its hash,
+    anchor_ledger   bigint, -- and the ledger that recorded it
+    anchored_at     timestamptz
+);
+CREATE INDEX tenant_contracts_due ON tenant_contracts (due_at);
 
 -- +goose StatementBegin
--- Moves a claimed tenant's checkpoint, or refuses with SQLSTATE HT001 when the
--- run was overtaken. It notes the time, so that steps that share a transaction
--- can be told apart in the log.
-CREATE FUNCTION tenant_fence(p_id uuid, p_epoch bigint, p_from provisioning_step, p_to provisioning_step, p_user uuid)
+-- Makes the contract due when its tenant is suspended, resumed, archived or unarchived:
+-- the contract must store the new status.
+CREATE FUNCTION tenant_contract_due() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tenant_contracts (tenant_id, contract_id) VALUES (NEW.id, NEW.soroban_contract_id)
+    ON CONFLICT (tenant_id) DO UPDATE SET due_at = now(), failures = 0;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER tenants_contract_due AFTER UPDATE OF status ON tenants FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.soroban_contract_id IS NOT NULL
+        AND (OLD.status IN ('SUSPENDED', 'ARCHIVED') OR NEW.status IN ('SUSPENDED', 'ARCHIVED')))
+    EXECUTE FUNCTION tenant_contract_due();
+
+-- One event for each change and each refused request. No foreign key: events outlive
+-- the tenant's row.
+CREATE TABLE audit_events (
+    tenant_id uuid NOT NULL, -- all zeros: the registry's own chain
+    seq       bigint NOT NULL,
+    at        timestamptz NOT NULL,
+    action    varchar(64) NOT NULL,
+    outcome   text NOT NULL CHECK (outcome IN ('DONE', 'REFUSED')),
+    actor     jsonb NOT NULL,
+    detail    jsonb NOT NULL,
+    hash      bytea NOT NULL CHECK (octet_length(hash) = 32),
+    PRIMARY KEY (tenant_id, seq)
+);
+
+-- The head of the registry's own chain.
+CREATE TABLE registry_audit (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    seq      bigint NOT NULL DEFAULT 0,
+    head     bytea
+);
+INSERT INTO registry_audit DEFAULT VALUES;
+
+-- The hash of an event covers the previous hash and all of the event's values. Times
+-- are whole microseconds: PostgreSQL 13 and 14 print fractions differently.
+CREATE FUNCTION audit_hash(prev bytea, tenant uuid, seq bigint, at timestamptz, action text, outcome text, actor jsonb, detail jsonb)
+RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT sha256(coalesce(prev, ''::bytea) || convert_to(jsonb_build_array(
+        tenant, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome, actor, detail)::text, 'UTF8'))
+$$;
+
+-- +goose StatementBegin
+-- Appends an event to a tenant's chain, or to the registry's chain if p_tenant is null
+-- or unknown. The row lock on the head serializes the writers of one chain.
+CREATE FUNCTION audit_append(p_tenant uuid, p_action text, p_outcome text, p_actor jsonb, p_detail jsonb)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_at     timestamptz := clock_timestamp();
+    v_tenant uuid := p_tenant;
+    v_seq    bigint;
+    v_head   bytea;
+BEGIN
+    UPDATE tenants SET audit_seq = audit_seq + 1,
+           audit_head = audit_hash(audit_head, id, audit_seq + 1, v_at, p_action, p_outcome, p_actor, p_detail)
+     WHERE id = p_tenant RETURNING audit_seq, audit_head INTO v_seq, v_head;
+    IF NOT FOUND THEN
+        v_tenant := '00000000-0000-0000-0000-000000000000';
+        UPDATE registry_audit SET seq = seq + 1,
+               head = audit_hash(head, v_tenant, seq + 1, v_at, p_action, p_outcome, p_actor, p_detail)
+         RETURNING seq, head INTO v_seq, v_head;
+    END IF;
+    INSERT INTO audit_events (tenant_id, seq, at, action, outcome, actor, detail, hash)
+    VALUES (v_tenant, v_seq, v_at, p_action, p_outcome, p_actor, p_detail, v_head);
+END $$;
+-- +goose StatementEnd
+
+-- Keys for the API. Only the SHA-256 of a key's secret part is stored.
+CREATE TABLE api_keys (
+    id           uuid PRIMARY KEY,
+    name         varchar(100) NOT NULL,
+    prefix       varchar(16) NOT NULL CONSTRAINT api_keys_prefix UNIQUE,
+    secret_hash  bytea NOT NULL CHECK (octet_length(secret_hash) = 32),
+    scopes       text[] NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz
+);
+CREATE UNIQUE INDEX api_keys_name ON api_keys (lower(name)) WHERE revoked_at IS NULL;
+
+-- Responses to requests with an Idempotency-Key.
+CREATE TABLE idempotency_keys (
+    scope        varchar(255) NOT NULL,
+    key          varchar(255) NOT NULL,
+    request_hash bytea NOT NULL CHECK (octet_length(request_hash) = 32),
+    response     jsonb, -- null only during the transaction of the first request
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (scope, key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
+
+-- What is kept of the data of a purged tenant.
+CREATE TABLE purge_certificates (
+    tenant_id   uuid PRIMARY KEY,
+    certificate jsonb NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- +goose StatementBegin
+-- Moves the checkpoint of a claimed tenant, or fails with SQLSTATE HT001 if the run was
+-- superseded. It stores the time, so that the log can show the duration of each of the
+-- steps that share a transaction.
+CREATE FUNCTION tenant_fence(p_id uuid, p_epoch bigint, p_from text, p_to text, p_user uuid)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE tenants SET checkpoint = p_to, admin_user_id = p_user
-     WHERE id = p_id AND run_epoch = p_epoch AND checkpoint = p_from AND status = 'PROVISIONING' AND undo IS NULL;
+     WHERE id = p_id AND run_epoch = p_epoch AND checkpoint = p_from AND status = 'PROVISIONING' AND rollback_target IS NULL;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'run of tenant % with epoch % was overtaken', p_id, p_epoch USING ERRCODE = 'HT001';
+        RAISE EXCEPTION 'the run of tenant % with epoch % was superseded', p_id, p_epoch USING ERRCODE = 'HT001';
     END IF;
-    PERFORM set_config('healthcare.mark_0', clock_timestamp()::text, true);
+    PERFORM set_config('healthcare.timestamp_0', clock_timestamp()::text, true);
 END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- Hash chain of a tenant's audit_logs: each row's hash covers its content and
--- the hash before it, so no row can be changed or taken out without a trace.
+-- Hash chain of a tenant's audit_logs: each row's hash covers its content and the
+-- previous hash, so a changed or deleted row is detectable.
 CREATE FUNCTION tenant_audit_chain() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     last record;
 BEGIN
-    -- Writers of one tenant's chain take turns; those of others are not held up.
+    -- Serializes the writers of one tenant's chain, and no others.
     PERFORM pg_advisory_xact_lock(1212240976, TG_RELID::int);
     EXECUTE format('SELECT seq, hash FROM %I.audit_logs ORDER BY seq DESC LIMIT 1', TG_TABLE_SCHEMA) INTO last;
     NEW.seq := coalesce(last.seq, 0) + 1;
     NEW.prev_hash := last.hash;
     NEW.hash := sha256(coalesce(NEW.prev_hash, ''::bytea) || convert_to(jsonb_build_array(
         NEW.seq, NEW.id, NEW.user_id, NEW.action, NEW.entity_type, NEW.entity_id, NEW.changes,
-        -- Whole microseconds: the text of a fraction is not the same in PostgreSQL 13 and 14.
+        -- Whole microseconds, as in audit_hash.
         (extract(epoch FROM NEW.created_at) * 1000000)::bigint)::text, 'UTF8'));
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
 
--- Only members of healthcare_connect may connect to this database: tenant roles
--- can log in, for the sake of tools that need it, yet reach no database by themselves.
+-- Only members of healthcare_connect may connect to this database. Tenant roles can log
+-- in, because some tools need that, but they are no members and reach no database alone.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -165,7 +391,7 @@ BEGIN
         CREATE ROLE healthcare_connect NOLOGIN;
     END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL; -- Another database of this server was migrated at the same moment.
+    NULL; -- Another database of this server was migrated at the same time.
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
@@ -174,11 +400,12 @@ BEGIN
     EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO healthcare_connect', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), current_user);
-    -- Who does not own the database is only warned that nothing was revoked.
+    -- PostgreSQL only warns a user that does not own the database: nothing was revoked.
     IF has_database_privilege('public', current_database(), 'CONNECT') THEN
         RAISE EXCEPTION 'CONNECT could not be taken from PUBLIC' USING ERRCODE = '42501';
     END IF;
 END $$;
 -- +goose StatementEnd
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, provisioning_step, provisioning_step, uuid) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(),
+    audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) FROM PUBLIC;

@@ -1,13 +1,16 @@
 #![no_std]
-//! The contract that stands for one tenant on the ledger.
+//! The contract of one tenant. Each tenant has its own instance.
 //!
-//! It answers three questions to anybody: which tenant is this (as a hash), who
-//! administers it, and is it active. It also keeps the newest anchor of the
-//! tenant's audit chain, so that rewriting the chain in the database shows.
+//! It stores the tenant's hash, the admin's address, the tenant's status and the
+//! newest anchor of the tenant's audit chain. Every address can read them. The
+//! anchor makes a change of older audit events in the database detectable.
 //!
-//! Only the admin changes anything, and every change leaves an event. What goes
-//! on chain stays there for ever and is public: hashes, numbers and addresses
-//! only, never a name, a mail address or anything else about a person.
+//! Only the admin can change a value, and every change publishes an event. Data
+//! on the ledger is public and permanent. The contract therefore stores hashes,
+//! numbers and addresses only, and no personal data.
+//!
+//! Doc comments of exported items become part of the code on the ledger, which
+//! is paid for by size. They are short; further notes are ordinary comments.
 
 mod storage;
 #[cfg(test)]
@@ -17,35 +20,43 @@ use soroban_sdk::{
     contract, contracterror, contractevent, contractimpl, contracttype, Address, BytesN, Env,
 };
 
-/// What can go wrong. Clients match on the numbers: they never change, and a
-/// retired one is not given out again.
+// Clients compare the numbers: a number never changes its meaning and is never
+// used again.
+/// Errors of the contract.
 #[contracterror]
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Error {
-    /// A value that the constructor sets is absent.
+    /// A value that the constructor stores is missing.
     NotConstructed = 7200,
-    /// `anchor` was called with a sequence number that is not above the newest.
+    /// The anchor's sequence number is not above the newest anchor's.
     AnchorOutOfOrder = 7201,
 }
 
-/// Whether the tenant is served. Stored as its number.
+// Stored as its number. The registry decides which changes of status are
+// allowed. The contract accepts every status from the admin.
+/// Status of the tenant.
 #[contracttype]
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum Status {
+    /// The tenant is in service.
     Active = 0,
-    Archived = 1,
+    /// The tenant is out of service for a time.
+    Suspended = 1,
+    /// The tenant is out of service. Its data is kept.
+    Archived = 2,
 }
 
-/// The head of the audit chain as of one ledger.
+/// An event of the audit chain, recorded on the ledger.
 #[contracttype]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Anchor {
-    /// Number of the chain's newest event that `root` covers.
+    /// Number of the event in the chain.
     pub seq: u64,
+    /// Hash of the event. It covers all events before it.
     pub root: BytesN<32>,
-    /// Ledger in which it was anchored.
+    /// Ledger that recorded the anchor.
     pub ledger: u32,
 }
 
@@ -58,12 +69,14 @@ pub struct Constructed {
     pub admin: Address,
 }
 
+/// Published when the admin sets the status.
 #[contractevent]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StatusSet {
     pub status: Status,
 }
 
+/// Published when the admin appoints another admin.
 #[contractevent]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AdminSet {
@@ -73,6 +86,7 @@ pub struct AdminSet {
     pub new: Address,
 }
 
+/// Published when an anchor is recorded.
 #[contractevent]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Anchored {
@@ -81,6 +95,7 @@ pub struct Anchored {
     pub root: BytesN<32>,
 }
 
+/// Published when the code is replaced.
 #[contractevent]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Upgraded {
@@ -90,14 +105,15 @@ pub struct Upgraded {
 #[contract]
 pub struct TenantContract;
 
-// Every change is in the same order: authorize, change, event. Nothing is
-// written before the admin is known to agree, and no event tells of a change
-// that did not happen.
+// Every change has the same order: authorize, write, publish the event. Nothing
+// is written without the admin's authorization, and an event is published only
+// for a change that was written.
 #[contractimpl]
 impl TenantContract {
-    /// Binds the contract to a tenant and an admin, in the transaction that
-    /// creates it. The admin need not sign: the deployer's address is part of
-    /// the contract's id, so nobody else can occupy it with other values.
+    // It runs in the transaction that creates the contract. The admin does not
+    // sign: the contract's id is derived from the deployer's address, so only
+    // the deployer can create a contract with this id.
+    /// Stores the admin and the tenant's hash, and sets the status to `Active`.
     pub fn __constructor(env: Env, admin: Address, tenant_hash: BytesN<32>) {
         storage::construct(&env, &admin, &tenant_hash);
         Constructed {
@@ -107,19 +123,22 @@ impl TenantContract {
         .publish(&env);
     }
 
-    /// The hash that identifies the tenant. It never changes.
+    /// Returns the hash that identifies the tenant. It never changes.
     pub fn tenant(env: Env) -> Result<BytesN<32>, Error> {
         storage::tenant(&env)
     }
 
+    /// Returns the address that can change the contract.
     pub fn admin(env: Env) -> Result<Address, Error> {
         storage::admin(&env)
     }
 
+    /// Returns the tenant's status.
     pub fn status(env: Env) -> Result<Status, Error> {
         storage::status(&env)
     }
 
+    /// Sets the tenant's status.
     pub fn set_status(env: Env, status: Status) -> Result<(), Error> {
         storage::admin(&env)?.require_auth();
         storage::set_status(&env, status);
@@ -127,8 +146,8 @@ impl TenantContract {
         Ok(())
     }
 
-    /// Hands the contract over, at once and without asking the new admin: an
-    /// address that nobody holds the key of locks the contract for ever.
+    /// Replaces the admin. The new admin does not confirm: with an address whose
+    /// key is lost, the contract can never be changed again.
     pub fn set_admin(env: Env, new_admin: Address) -> Result<(), Error> {
         let old = storage::admin(&env)?;
         old.require_auth();
@@ -141,9 +160,10 @@ impl TenantContract {
         Ok(())
     }
 
-    /// Records the head of the audit chain. The sequence number only grows, so
-    /// a later anchor cannot be replaced by an older one. An archived tenant
-    /// still takes anchors: its last events are about being archived.
+    // An older anchor cannot replace a newer one. The status does not matter:
+    // the events of a suspension or an archival follow the change of status.
+    /// Records an event of the audit chain. Its number must be above the newest
+    /// anchor's.
     pub fn anchor(env: Env, seq: u64, root: BytesN<32>) -> Result<(), Error> {
         storage::admin(&env)?.require_auth();
         storage::set_anchor(&env, seq, &root)?;
@@ -151,12 +171,13 @@ impl TenantContract {
         Ok(())
     }
 
+    /// Returns the newest anchor, or nothing before the first one.
     pub fn latest_anchor(env: Env) -> Option<Anchor> {
         storage::anchor(&env)
     }
 
-    /// Replaces the contract's code from the next call on. The code must have
-    /// been uploaded; what is stored stays and has to be readable by it.
+    /// Replaces the code from the next call on. The new code must be on the
+    /// ledger, and must be able to read the stored values.
     pub fn upgrade(env: Env, new_wasm_hash: BytesN<32>) -> Result<(), Error> {
         storage::admin(&env)?.require_auth();
         storage::upgrade(&env, &new_wasm_hash);

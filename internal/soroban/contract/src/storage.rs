@@ -1,7 +1,7 @@
-//! Keys, reads and changes.
+//! Storage keys and the functions that read and write them.
 //!
-//! Everything lives in the instance: it is small, always read together, and so
-//! there is one lifetime to look after. Authorization is the caller's business.
+//! All values are in instance storage: they are small and have one time to live.
+//! These functions do not check authorization. Their callers do.
 
 use soroban_sdk::{contracttype, Address, BytesN, Env};
 
@@ -10,12 +10,12 @@ use crate::{Anchor, Error, Status};
 /// Ledgers in a day, at five seconds each.
 const DAY: u32 = 17_280;
 
-/// How long a change makes the contract live at least: what the public network
-/// gives a new entry.
+/// Time to live in ledgers that a change extends the contract to. It equals the
+/// public network's minimum for a new entry.
 pub const EXTEND_TO: u32 = 120 * DAY;
 
-/// Below this a change pays for more life. The gap keeps a tenant that changes
-/// often from paying rent in each transaction.
+/// A change extends the time to live only if less than this is left, in ledgers.
+/// A tenant that changes often therefore pays rent at most once in 30 days.
 pub const THRESHOLD: u32 = 90 * DAY;
 
 #[contracttype]
@@ -89,8 +89,8 @@ where
         .ok_or(Error::NotConstructed)
 }
 
-/// The instance alone, without the code: that is everybody's, and large, and a
-/// tenant's transaction is not the one to pay the rent for all.
+/// Extends the instance only. All tenants share the code entry, and it is large:
+/// one tenant's transaction must not pay its rent.
 fn extend(env: &Env) {
     env.deployer().extend_ttl_for_contract_instance(
         env.current_contract_address(),

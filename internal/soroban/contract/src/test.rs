@@ -5,7 +5,7 @@ use soroban_sdk::{
         storage::Instance as _, Address as _, EnvTestConfig, Events as _, Ledger as _, MockAuth,
         MockAuthInvoke,
     },
-    xdr, Address, BytesN, Env, Error as HostError, IntoVal, InvokeError, Val, Vec,
+    xdr, Address, BytesN, Env, Error as HostError, IntoVal, InvokeError, Symbol, Val, Vec,
 };
 
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
 
 const SEQUENCE: u32 = 1_000;
 
-/// The committed contract. Upgrades need code that is really there, and it
-/// shows that new code reads what older code stored.
+/// The committed contract. `upgrade` needs code that is on the ledger, and its
+/// test shows that new code reads the values that older code stored.
 const WASM: &[u8] = include_bytes!("../tenant_contract.wasm");
 
 struct Setup {
@@ -50,7 +50,7 @@ impl Setup {
         }
     }
 
-    /// Signs exactly one call, with these arguments and nothing below it.
+    /// Authorizes exactly one call with these arguments and no call below it.
     fn authorize(&self, who: &Address, fn_name: &str, args: impl IntoVal<Env, Vec<Val>>) {
         self.env.mock_auths(&[MockAuth {
             address: who,
@@ -86,7 +86,7 @@ impl Setup {
     }
 }
 
-/// What a call without the admin's signature ends in.
+/// The result of a call without the admin's authorization.
 fn not_authorized<T>() -> Result<T, Result<Error, InvokeError>> {
     Err(Err(InvokeError::Abort))
 }
@@ -104,11 +104,12 @@ fn error_numbers_are_fixed() {
 #[test]
 fn status_numbers_are_fixed() {
     assert_eq!(Status::Active as u32, 0);
-    assert_eq!(Status::Archived as u32, 1);
+    assert_eq!(Status::Suspended as u32, 1);
+    assert_eq!(Status::Archived as u32, 2);
 }
 
 #[test]
-fn constructor_sets_values_and_tells() {
+fn constructor_stores_values_and_publishes_event() {
     let s = Setup::new();
     s.assert_event(Constructed {
         tenant: s.tenant.clone(),
@@ -135,27 +136,81 @@ fn event_topics_are_fixed() {
 }
 
 #[test]
-fn admin_can_set_status() {
+fn admin_can_set_every_status() {
     let s = Setup::new();
-    s.authorize(&s.admin, "set_status", (Status::Archived,));
-    s.client.set_status(&Status::Archived);
-    s.assert_event(StatusSet {
-        status: Status::Archived,
-    });
-    assert_eq!(s.client.status(), Status::Archived);
+    for status in [Status::Archived, Status::Suspended, Status::Active] {
+        s.authorize(&s.admin, "set_status", (status,));
+        s.client.set_status(&status);
+        s.assert_event(StatusSet { status });
+        assert_eq!(s.client.status(), status);
+    }
 }
 
 #[test]
 fn non_admin_cannot_set_status() {
     let s = Setup::new();
-    s.authorize(&s.stranger, "set_status", (Status::Archived,));
-    assert_eq!(s.client.try_set_status(&Status::Archived), not_authorized());
-    assert!(s.events().events().is_empty());
+    for status in [Status::Suspended, Status::Archived] {
+        s.authorize(&s.stranger, "set_status", (status,));
+        assert_eq!(s.client.try_set_status(&status), not_authorized());
+        assert!(s.events().events().is_empty());
+        assert_eq!(s.client.status(), Status::Active);
+    }
+}
+
+#[test]
+fn admin_can_suspend_and_resume() {
+    let s = Setup::new();
+    s.authorize(&s.admin, "set_status", (Status::Suspended,));
+    s.client.set_status(&Status::Suspended);
+    s.assert_event(StatusSet {
+        status: Status::Suspended,
+    });
+    assert_eq!(s.client.status(), Status::Suspended);
+    s.authorize(&s.admin, "set_status", (Status::Active,));
+    s.client.set_status(&Status::Active);
+    s.assert_event(StatusSet {
+        status: Status::Active,
+    });
     assert_eq!(s.client.status(), Status::Active);
 }
 
 #[test]
-fn signature_for_another_argument_does_not_count() {
+fn non_admin_cannot_resume() {
+    let s = Setup::new();
+    s.authorize(&s.admin, "set_status", (Status::Suspended,));
+    s.client.set_status(&Status::Suspended);
+    s.authorize(&s.stranger, "set_status", (Status::Active,));
+    assert_eq!(s.client.try_set_status(&Status::Active), not_authorized());
+    assert!(s.events().events().is_empty());
+    assert_eq!(s.client.status(), Status::Suspended);
+}
+
+#[test]
+fn suspended_contract_records_anchors() {
+    let s = Setup::new();
+    s.authorize(&s.admin, "set_status", (Status::Suspended,));
+    s.client.set_status(&Status::Suspended);
+    let root = s.root(3);
+    s.authorize(&s.admin, "anchor", (7u64, &root));
+    s.client.anchor(&7, &root);
+    assert_eq!(s.client.latest_anchor().map(|a| a.seq), Some(7));
+}
+
+#[test]
+fn unknown_status_is_refused() {
+    let s = Setup::new();
+    s.authorize(&s.admin, "set_status", (3u32,));
+    let got = s.env.try_invoke_contract::<(), InvokeError>(
+        &s.client.address,
+        &Symbol::new(&s.env, "set_status"),
+        (3u32,).into_val(&s.env),
+    );
+    assert!(got.is_err());
+    assert_eq!(s.client.status(), Status::Active);
+}
+
+#[test]
+fn authorization_of_another_status_does_not_count() {
     let s = Setup::new();
     s.authorize(&s.admin, "set_status", (Status::Active,));
     assert_eq!(s.client.try_set_status(&Status::Archived), not_authorized());

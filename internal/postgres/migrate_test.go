@@ -1,0 +1,149 @@
+package postgres_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// laterMigration is what a later release could add to the registry.
+const laterMigration = `-- +goose Up
+ALTER TABLE tenants ADD COLUMN region text NOT NULL DEFAULT 'eu';`
+
+// later opens the registry of b as a later release does, which has another migration.
+func (b fixture) later(sql string, o postgres.Options) *postgres.DB {
+	b.t.Helper()
+	o.URL = b.Pool().Config().ConnString()
+	db, err := postgres.Open(b.t.Context(), o)
+	b.must(err)
+	b.t.Cleanup(db.Close)
+	postgres.AddMigration(b.t, db, "00002_later.sql", sql)
+	return db
+}
+
+func (b fixture) wantVersions(db *postgres.DB, current, newest int64) {
+	b.t.Helper()
+	gotCurrent, gotNewest, err := db.Versions(b.t.Context())
+	if err != nil || gotCurrent != current || gotNewest != newest {
+		b.t.Errorf("versions %d and %d, want %d and %d: %v", gotCurrent, gotNewest, current, newest, err)
+	}
+}
+
+func TestDB_Migrate_OlderRegistry(t *testing.T) {
+	t.Parallel()
+
+	t.Run("KeepsTheTenants", func(t *testing.T) {
+		b := setup(t)
+		subject := b.activeTenant(inputs("Clinic"))
+		b.wantVersions(b.DB, 1, 1)
+		db := b.later(laterMigration, postgres.Options{})
+		b.wantVersions(db, 1, 2)
+		got, err := db.Get(t.Context(), subject.ID) // The first use migrates.
+		if err != nil || got.Name != subject.Name || got.Status != tenant.StatusActive {
+			t.Errorf("%+v, %v", got, err)
+		}
+		b.wantVersions(db, 2, 2)
+		if region := value[string](b, `SELECT region FROM tenants`); region != "eu" {
+			t.Errorf("region %q", region)
+		}
+	})
+
+	t.Run("OnceForManyAtOnce", func(t *testing.T) {
+		b := setup(t)
+		var all sync.WaitGroup
+		for range 4 {
+			db := b.later(laterMigration, postgres.Options{})
+			all.Go(func() {
+				if err := db.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := value[int](b, `SELECT count(*) FROM healthcare_migrations WHERE version_id = 2`); n != 1 {
+			t.Errorf("version 2 is recorded %d times", n)
+		}
+	})
+
+	t.Run("AFailedMigrationChangesNothing", func(t *testing.T) {
+		b := setup(t)
+		db := b.later(laterMigration+"\nSELECT 1 / 0;", postgres.Options{})
+		if err := db.Migrate(t.Context()); err == nil {
+			t.Fatal("the migration failed without an error")
+		}
+		b.wantVersions(db, 1, 2)
+		if n := value[int](b, `SELECT count(*) FROM information_schema.columns WHERE table_name = 'tenants' AND column_name = 'region'`); n != 0 {
+			t.Error("the column of the failed migration is there")
+		}
+	})
+
+	t.Run("AnEarlierReleaseRefusesTheResult", func(t *testing.T) {
+		b := setup(t)
+		b.must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
+		_, err := b.Get(t.Context(), uuid.New())
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 2 and this program knows only 1") {
+			t.Error(text)
+		}
+	})
+
+	t.Run("IsRefusedWhenManual", func(t *testing.T) {
+		b := setup(t)
+		db := b.later(laterMigration, postgres.Options{ManualMigrate: true})
+		_, err := db.Get(t.Context(), uuid.New())
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 1 and this program needs 2") ||
+			!strings.Contains(text, "auto_migrate") {
+			t.Error(text)
+		}
+		b.wantVersions(db, 1, 2)
+	})
+}
+
+func TestDB_CheckReady(t *testing.T) {
+	t.Parallel()
+
+	t.Run("OlderRegistry", func(t *testing.T) {
+		b := setup(t)
+		manual := b.later(laterMigration, postgres.Options{ManualMigrate: true})
+		err := manual.CheckReady(t.Context())
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 1 and this program needs 2") {
+			t.Error(text)
+		}
+		automatic := b.later(laterMigration, postgres.Options{})
+		if err := automatic.CheckReady(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.wantVersions(automatic, 1, 2)
+	})
+
+	t.Run("NewerRegistry", func(t *testing.T) {
+		b := setup(t)
+		b.must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
+		err := b.CheckReady(t.Context())
+		wantKind(t, err, errs.KindPermanent)
+		if text := errs.SafeMessage(err); !strings.Contains(text, "version 2 and this program knows only 1") {
+			t.Error(text)
+		}
+	})
+
+	t.Run("EmptyDatabase", func(t *testing.T) {
+		t.Parallel()
+		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		if err := db.CheckReady(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

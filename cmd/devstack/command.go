@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 // groupStopTimeout is how long what the command has left running may take to end.
@@ -73,7 +73,7 @@ func (d *devstack) runInGroup(started chan<- int) (status int, err error) {
 	cmd.Env = d.stack.EnvOver(os.Environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: tty.lend(), Ctty: tty.fd}
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		return exitNotRunnable, fmt.Errorf("run %q: %w", d.flags.command[0], err)
 	}

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 // Sources of the provider, as each CLI spells it in full.
@@ -41,7 +41,7 @@ const stopTimeout = 30 * time.Second
 // a CLI configuration that uses it.
 type workspace struct {
 	dir      string
-	watchdog *guard.Watchdog
+	watchdog *watchdog.Watchdog
 }
 
 func newWorkspace(root string) (*workspace, error) {
@@ -50,7 +50,7 @@ func newWorkspace(root string) (*workspace, error) {
 		return nil, err
 	}
 	w := &workspace{dir: dir}
-	if w.watchdog, err = guard.Start(cleanupScript, dir); err != nil {
+	if w.watchdog, err = watchdog.Start(cleanupScript, dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	err = errors.Join(os.Mkdir(w.binPath(), 0o700), os.WriteFile(w.cliConfigPath(), []byte(w.cliConfig()), 0o600),
@@ -122,7 +122,7 @@ func (w *workspace) runGroup(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopTimeout
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {

@@ -5,7 +5,7 @@
 // switches to "nobody").
 //
 // Nothing is left behind. Stop removes server and directory; when the parent is
-// killed instead, a guard does (see package guard), and on Linux the kernel
-// stops the server at once. What even that misses, because guard and parent were
+// killed instead, a watchdog does (see package watchdog), and on Linux the kernel
+// stops the server at once. What even that misses, because watchdog and parent were
 // killed together, the next Start removes: a directory whose lock nobody holds.
 package pgserver

@@ -14,7 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 const (
@@ -34,7 +34,7 @@ type process struct {
 // because on Linux the kernel stops the server when that thread ends.
 func spawn(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, exited: make(chan struct{})}
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGQUIT)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGQUIT)
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -74,7 +74,7 @@ func (s *Server) startProcess(ctx context.Context) error {
 		return err
 	}
 	if err := s.watchdog.Send("%d", s.Pid()); err != nil {
-		return errors.Join(fmt.Errorf("tell the guard: %w", err), s.stopProcess(syscall.SIGQUIT))
+		return errors.Join(fmt.Errorf("write to the watchdog: %w", err), s.stopProcess(syscall.SIGQUIT))
 	}
 	if err := s.waitReady(ctx); err != nil {
 		return errors.Join(err, s.stopProcess(syscall.SIGQUIT))

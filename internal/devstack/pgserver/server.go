@@ -18,7 +18,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 // Options are the settings of a server. The zero value is a good test server.
@@ -47,7 +47,7 @@ type Server struct {
 	password string
 	account  *account // The user it runs as, nil for the current one.
 
-	watchdog *guard.Watchdog // Cleans up should this process be killed.
+	watchdog *watchdog.Watchdog // Cleans up should this process be killed.
 	log      *os.File
 	process  *process
 }
@@ -168,7 +168,7 @@ func (s *Server) initCluster(ctx context.Context) error {
 	}
 	cmd := s.command(ctx, "initdb", "--pgdata="+unfinished, "--username="+User, "--pwfile="+secret,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {

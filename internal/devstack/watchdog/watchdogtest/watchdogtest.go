@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package guardtest helps tests that watch other processes come and go.
-package guardtest
+// Package watchdogtest helps tests that wait for other processes to start and end.
+package watchdogtest
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Alive tells whether the process runs. One that has ended and that nobody has
-// reaped yet does not; where there is no /proc it cannot be told from others.
+// Alive reports whether the process runs. A zombie counts as ended; without /proc
+// it counts as alive.
 func Alive(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false
@@ -26,12 +26,12 @@ func Alive(pid int) bool {
 	return err == nil && len(line) > 0
 }
 
-// waitTimeout is how long Eventually waits: on a machine that runs many tests at
-// once, what takes milliseconds can take seconds.
+// waitTimeout is how long Eventually waits. On a machine that runs many tests at
+// once, an operation of milliseconds can take seconds.
 const waitTimeout = 2 * time.Minute
 
-// Eventually waits for what other processes do, and fails the test when it does
-// not come about. what completes the sentence "it does not come about that".
+// Eventually waits until condition is true, and fails the test on a timeout.
+// description names the condition in the failure message.
 func Eventually(t testing.TB, description string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
@@ -42,7 +42,7 @@ func Eventually(t testing.TB, description string, condition func() bool) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("it does not come about that %s", description)
+			t.Fatalf("timeout waiting until %s", description)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestDeployer_Expiry(t *testing.T) {
 			if c.FeeCharged > xlm/5 {
 				t.Errorf("a contract cost %d stroops", c.FeeCharged)
 			}
-			k := b.keeper(d, contracts.ReconcilerOptions{AnchorInterval: -1})
+			k := b.reconciler(d, contracts.ReconcilerOptions{AnchorInterval: -1})
 			r, err := k.Anchor(t.Context(), ids...)
 			b.must(err)
 			if len(r.Anchored) != 1 || before["UPLOAD SUCCEEDED"] != b.count()["UPLOAD SUCCEEDED"] {
@@ -59,7 +59,7 @@ func (o *onceBroken) AnchorMismatches(ctx context.Context, states []contracts.Sn
 	return o.Store.AnchorMismatches(ctx, states)
 }
 
-func TestKeeper_Faults(t *testing.T) {
+func TestContractReconciler_Faults(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 
@@ -72,7 +72,7 @@ func TestKeeper_Faults(t *testing.T) {
 				b := setup(t)
 				d := b.deployer()
 				id := b.live(d, 1)[0]
-				k := b.keeper(d, never)
+				k := b.reconciler(d, never)
 				_, err := k.Anchor(t.Context(), id)
 				b.must(err)
 				anchored := b.states(d, []uuid.UUID{id})[0].Anchor
@@ -96,7 +96,7 @@ func TestKeeper_Faults(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		id := b.live(d, 1)[0]
-		_, err := b.keeper(d, never).Anchor(t.Context(), id)
+		_, err := b.reconciler(d, never).Anchor(t.Context(), id)
 		b.must(err)
 		anchored := b.states(d, []uuid.UUID{id})[0].Anchor
 		b.exec(`UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`, id)
@@ -120,7 +120,7 @@ func TestKeeper_Faults(t *testing.T) {
 		d := b.deployer()
 		id := b.live(d, 1)[0]
 		b.foreign(payment(b.key.Address(), 1))
-		r, err := b.keeper(d, never).Anchor(t.Context(), id)
+		r, err := b.reconciler(d, never).Anchor(t.Context(), id)
 		b.must(err)
 		if len(r.Anchored) != 1 {
 			t.Errorf("%+v", r)
@@ -167,7 +167,7 @@ func TestKeeper_Faults(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if total, err := b.keeper(newer, never).Upgrade(ctx, contracts.UpgradeOptions{}); total != 2 || err != nil {
+		if total, err := b.reconciler(newer, never).Upgrade(ctx, contracts.UpgradeOptions{}); total != 2 || err != nil {
 			t.Errorf("%d, %v", total, err)
 		}
 		for _, s := range b.states(newer, ids) {
@@ -184,7 +184,7 @@ func TestKeeper_Faults(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				r, err := b.keeper(b.deployer(channels(3)), contracts.ReconcilerOptions{AnchorInterval: -1, MaxConcurrentChanges: 3}).Anchor(t.Context(), ids...)
+				r, err := b.reconciler(b.deployer(channels(3)), contracts.ReconcilerOptions{AnchorInterval: -1, MaxConcurrentChanges: 3}).Anchor(t.Context(), ids...)
 				if err != nil || len(r.Failed) != 0 {
 					t.Errorf("%+v, %v", r, err)
 				}
@@ -212,7 +212,7 @@ func TestKeeper_Faults(t *testing.T) {
 			}
 			return nil
 		}}
-		_, _ = b.keeper(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // How far it got is in the book.
+		_, _ = b.reconciler(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // How far it got is in the book.
 		var failed int
 		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE tries > 0 OR problem IS NOT NULL`).Scan(&failed))
 		if failed != 0 {
@@ -321,7 +321,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 			}
 			return nil
 		}}
-		_, _ = b.keeper(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), contracts.ReconcilerOptions{AnchorInterval: -1}).Anchor(ctx, id) // It is stopped.
+		_, _ = b.reconciler(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), contracts.ReconcilerOptions{AnchorInterval: -1}).Anchor(ctx, id) // It is stopped.
 		if n := b.count()["ANCHOR SIGNED"]; n != 1 {
 			t.Fatalf("%v", b.count())
 		}

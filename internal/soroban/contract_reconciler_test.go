@@ -45,7 +45,7 @@ func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	return ids
 }
 
-func (b *testBundle) keeper(d *soroban.Deployer, o contracts.ReconcilerOptions) *contracts.Reconciler {
+func (b *testBundle) reconciler(d *soroban.Deployer, o contracts.ReconcilerOptions) *contracts.Reconciler {
 	b.t.Helper()
 	k, err := contracts.NewReconciler(b.db, d, o)
 	b.must(err)
@@ -55,7 +55,7 @@ func (b *testBundle) keeper(d *soroban.Deployer, o contracts.ReconcilerOptions) 
 // pass does one pass of a keeper that is new, as each process's first is.
 func (b *testBundle) pass(d *soroban.Deployer, o contracts.ReconcilerOptions) contracts.Report {
 	b.t.Helper()
-	report, err := b.keeper(d, o).Pass(b.t.Context())
+	report, err := b.reconciler(d, o).Pass(b.t.Context())
 	b.must(err)
 	return report
 }
@@ -95,7 +95,7 @@ func (b *testBundle) due() {
 	b.exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 second'`)
 }
 
-func TestKeeper(t *testing.T) {
+func TestContractReconciler(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 	for _, carriers := range []int{0, 3} {
@@ -161,7 +161,7 @@ func TestKeeper(t *testing.T) {
 		// Those with an anchor are larger and cost more than the ceiling of one allows.
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
-		_, err := b.keeper(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
+		_, err := b.reconciler(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
 		b.must(err)
 		b.travel(95 * day)
 		b.due()
@@ -176,7 +176,7 @@ func TestKeeper(t *testing.T) {
 		d := b.deployer(channels(20))
 		b.must(b.net.Fund(b.key.Address(), 1000*xlm))
 		ids := b.liveAtOnce(d, 130)
-		keeper := b.keeper(b.deployer(channels(4)), never)
+		keeper := b.reconciler(b.deployer(channels(4)), never)
 		for _, days := range []uint32{100, 121} { // To be extended; to be restored.
 			b.travel(days * day)
 			r, err := keeper.ReconcileAll(t.Context(), nil)
@@ -238,7 +238,7 @@ func TestKeeper(t *testing.T) {
 		_, err := b.db.Archive(t.Context(), ids[0])
 		b.must(err)
 		b.must(b.net.Faults().Down())
-		if _, err := b.keeper(d, never).Pass(t.Context()); errs.KindOf(err) != errs.KindTransient {
+		if _, err := b.reconciler(d, never).Pass(t.Context()); errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
 		b.must(b.net.Faults().Up())
@@ -252,7 +252,7 @@ func TestKeeper(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 2)
-		k := b.keeper(d, never)
+		k := b.reconciler(d, never)
 		r, err := k.Anchor(t.Context(), ids[0])
 		b.must(err)
 		if len(r.Anchored) != 1 || len(r.Failed) != 0 {
@@ -284,7 +284,7 @@ func TestKeeper(t *testing.T) {
 		other := soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
 		d := b.deployer(channels(3), func(o *soroban.Options) { o.Code = other })
 		var seen []contracts.UpgradeProgress
-		total, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{
+		total, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{
 			Progress: func(p contracts.UpgradeProgress) { seen = append(seen, p) },
 		})
 		b.must(err)
@@ -299,7 +299,7 @@ func TestKeeper(t *testing.T) {
 		if n := b.count()["UPLOAD SUCCEEDED"]; n != 2 {
 			t.Errorf("%d uploads", n)
 		}
-		if total, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{}); total != 0 || err != nil {
+		if total, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{}); total != 0 || err != nil {
 			t.Errorf("again: %d, %v", total, err)
 		}
 		// An older program meets code that it does not know.
@@ -315,7 +315,7 @@ func TestKeeper(t *testing.T) {
 			o.Code = soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
 			o.MaxFee = 1000
 		})
-		_, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{})
+		_, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{})
 		wantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "no other was touched") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
 			t.Error(text)
@@ -347,7 +347,7 @@ func TestKeeper(t *testing.T) {
 		}
 	})
 
-	t.Run("ManyKeepersShareTheWork", func(t *testing.T) {
+	t.Run("ConcurrentReconcilersShareTheWork", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(3))
 		b.live(d, 8)
@@ -355,7 +355,7 @@ func TestKeeper(t *testing.T) {
 		reports := make(chan contracts.Report, 4)
 		for range 4 {
 			go func() {
-				r, err := b.keeper(b.deployer(channels(3)), never).Pass(t.Context())
+				r, err := b.reconciler(b.deployer(channels(3)), never).Pass(t.Context())
 				if err != nil {
 					t.Error(err)
 				}

@@ -17,7 +17,7 @@ import (
 type watched struct {
 	txlog.Log
 	beforeStore, afterStore func(tx txlog.Transaction)
-	afterOutbid             func()
+	afterFeeBump            func()
 	killed                  bool // The process dies without giving the account back.
 }
 
@@ -49,8 +49,8 @@ func (l watchedLease) Store(ctx context.Context, tx txlog.Transaction) error {
 
 func (l watchedLease) StoreFeeBump(ctx context.Context, hash, envelope string, maxFee int64) error {
 	err := l.AccountLease.StoreFeeBump(ctx, hash, envelope, maxFee)
-	if err == nil && l.w.afterOutbid != nil {
-		l.w.afterOutbid()
+	if err == nil && l.w.afterFeeBump != nil {
+		l.w.afterFeeBump()
 	}
 	return err
 }

@@ -81,9 +81,9 @@ func TestDeployer_Congestion(t *testing.T) {
 			b.net.Faults().HoldQueue(true) // It is taken, and not let into a ledger.
 			var first txlog.Transaction
 			_, err := d.Deploy(t.Context(), run.Tenant, watched{
-				Log:         b.db.Journal(run),
-				afterStore:  func(tx txlog.Transaction) { first = tx },
-				afterOutbid: func() { b.net.Faults().HoldQueue(false) },
+				Log:          b.db.Journal(run),
+				afterStore:   func(tx txlog.Transaction) { first = tx },
+				afterFeeBump: func() { b.net.Faults().HoldQueue(false) },
 			})
 			b.must(err)
 			env, most, paid := b.newest(run)
@@ -114,7 +114,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		run := b.begin()
 		b.net.Faults().HoldQueue(true)
 		ctx, die := context.WithCancel(t.Context())
-		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), killed: true, afterOutbid: die})
+		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), killed: true, afterFeeBump: die})
 		wantKind(t, err, errs.KindCancelled)
 		b.net.Faults().HoldQueue(false)
 		next := b.restart(run)

@@ -14,14 +14,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// How many contracts one transaction extends or restores. A restored entry is read
-// from disk and written, and the network allows fewer of those.
+// How many contracts one transaction extends or restores. Restored entries are read from
+// disk and written, and the network allows fewer of those.
 const (
 	extendAtOnce  = 100
 	restoreAtOnce = 30
 )
 
-// RenewContracts brings back what is archived, then extends what ends within
+// RenewContracts restores archived entries, then extends those that expire within
 // contracts.RenewAhead, code before contracts.
 func (d *Deployer) RenewContracts(
 	ctx context.Context, journal txlog.Log, snapshots []contracts.Snapshot,
@@ -44,7 +44,7 @@ type renewTx struct {
 type renewalItem struct {
 	state contracts.Snapshot
 	key   xdr.LedgerKey
-	life  contracts.State // Of its own entry, without its code's.
+	life  contracts.State // Of the contract's entry, without its code's.
 }
 
 func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error {
@@ -74,7 +74,7 @@ func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error
 	return errors.Join(errs...)
 }
 
-// renewCodes sees to the code that the contracts run. Each has a transaction of its own,
+// renewCodes renews the code of the contracts. Each code has a separate transaction,
 // with the ceiling for code.
 func (r *renewTx) renewCodes(ctx context.Context, contracts []contracts.Snapshot) error {
 	hashes := map[xdr.Hash]bool{}
@@ -118,7 +118,7 @@ func (r *renewTx) renewCode(ctx context.Context, hash xdr.Hash) error {
 	return nil
 }
 
-// readView reads the contracts' own entries again: what an earlier pass has done shows.
+// readView reads the contracts' entries again, with the results of earlier passes.
 func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot) ([]renewalItem, error) {
 	var all []renewalItem
 	for begin := 0; begin < len(contracts); begin += maxKeys {
@@ -146,7 +146,7 @@ func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot)
 	return all, nil
 }
 
-// readCurrent is a read that is not older than what this renewal has done.
+// readCurrent returns a read that is not older than this renewal's transactions.
 func (r *renewTx) readCurrent(ctx context.Context, keys ...xdr.LedgerKey) (found []protocol.LedgerEntryResult, ledger uint32, err error) {
 	current, err := r.waitForLedger(ctx, func() (_ bool, err error) {
 		found, ledger, err = r.readEntries(ctx, r.reads, keys...)
@@ -158,8 +158,8 @@ func (r *renewTx) readCurrent(ctx context.Context, keys ...xdr.LedgerKey) (found
 	return found, ledger, err
 }
 
-// renewBatch renews contracts in one transaction. When that is refused for good, which
-// it may be for its size or for one of them alone, each half is tried.
+// renewBatch renews contracts in one transaction. When that is rejected permanently,
+// because of its size or of one contract, each half is tried.
 func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, actOf func([]renewalItem) *txSpec) error {
 	r.unsent, r.failures, r.simulations = retryCount{}, 0, retryCount{}
 	a := actOf(batch)
@@ -204,14 +204,14 @@ func (r *renewTx) extendManySpec(batch []renewalItem) *txSpec {
 	return a
 }
 
-// bookOnTenant books an act of one contract on its tenant.
+// bookOnTenant charges a transaction of one contract to its tenant.
 func (r *renewTx) bookOnTenant(a *txSpec, batch []renewalItem) {
 	if len(batch) == 1 {
 		a.tenant = batch[0].state.TenantID
 	}
 }
 
-// maxFeeFor is for so many contracts what MaxFee is for one.
+// maxFeeFor is MaxFee for n contracts.
 func (r *renewTx) maxFeeFor(contracts int) int64 {
 	return min(r.opts.MaxFee*int64(contracts), math.MaxUint32)
 }

@@ -40,7 +40,7 @@ func TestDeployer_ClassifiesServers(t *testing.T) {
 		"EmptyAnswer":    {200, `{"jsonrpc":"2.0","id":1}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
 		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
 		"UnknownMethod":  {200, rpcError("-32601"), errs.KindPermanent, "refuses the call getNetwork", 1},
-		"ItsOwnFault":    {200, rpcError("-32603"), errs.KindTransient, "a fault of its own", 4},
+		"ItsOwnFault":    {200, rpcError("-32603"), errs.KindTransient, "reports an internal error", 4},
 		"AnotherNetwork": {200, `{"jsonrpc":"2.0","id":1,"result":{"passphrase":"q"}}`, errs.KindPermanent, `"q"`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,7 +23,7 @@ query not found    | ./send        | ./send        | ./check         | ./send   
 query expired      | expired/stop  | expired/stop  | expired/stop    | expired/stop    | expired/stop    | expired/stop
 query superseded   | -             | -             | -               | -               | -               | superseded/stop
 query effect seen  | confirmed/stop | confirmed/stop | confirmed/stop | confirmed/stop | confirmed/stop  | confirmed/stop
-query effect unmet | failed/stop   | failed/stop   | failed/stop     | failed/stop     | failed/stop     | failed/stop
+query effect missing | failed/stop   | failed/stop   | failed/stop     | failed/stop     | failed/stop     | failed/stop
 query lost         | ./send        | ./send        | ./check         | ./send          | ./check         | ./wait
 wait over          | ./query       | ./query       | ./query         | ./query         | ./query         | ./query
 wait idle          | -             | -             | ./check         | -               | ./check         | -

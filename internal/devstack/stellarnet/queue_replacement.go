@@ -43,7 +43,7 @@ func (w *queuedTx) isDuplicate(t *transaction) bool {
 func (q *txQueue) selectEvictions(t *transaction, replaced *queuedTx) ([]*queuedTx, admission) {
 	kind, capacity := t.isSoroban(), queueCapacity(q.ledgerCapacity())
 	if evictedBid, exists := q.highestEvictedBid[kind]; exists && compareBids(evictedBid, t.bid()) >= 0 {
-		return nil, insufficientFee(t, minFeeToOutbid(evictedBid, t))
+		return nil, insufficientFee(t, minFeeToReplace(evictedBid, t))
 	}
 	required, used := t.resources(), q.used
 	if replaced != nil {
@@ -64,7 +64,7 @@ func (q *txQueue) selectEvictions(t *transaction, replaced *queuedTx) ([]*queued
 			continue
 		}
 		if compareBids(w.bid(), t.bid()) >= 0 {
-			return nil, insufficientFee(t, minFeeToOutbid(w.bid(), t))
+			return nil, insufficientFee(t, minFeeToReplace(w.bid(), t))
 		}
 		used = used.minus(w.resources())
 		evictions = append(evictions, w)
@@ -101,8 +101,8 @@ func insufficientFee(t *transaction, minInclusionFee int64) admission {
 	}
 }
 
-// minFeeToOutbid is the least inclusion fee with which a transaction beats a bid.
-func minFeeToOutbid(other bid, t *transaction) int64 {
+// minFeeToReplace is the least inclusion fee with which a transaction beats a bid.
+func minFeeToReplace(other bid, t *transaction) int64 {
 	high, low := bits.Mul64(uint64(other.stroops), uint64(t.operationCount()))
 	if high >= uint64(other.operations) {
 		return math.MaxInt64

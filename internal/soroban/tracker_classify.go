@@ -114,7 +114,7 @@ func (t *txTracker) classifyByEffect(v ledgerView) txEvent {
 		t.result = txResult{Outcome: txlog.Outcome{
 			State: txlog.StateFailed, Detail: "its record is gone from the server; the ledger shows no effect of it",
 		}}
-		return queryEffectUnmet
+		return queryEffectMissing
 	}
 }
 

@@ -130,7 +130,7 @@ func TestTxState_Rules(t *testing.T) {
 		t.Parallel()
 		events := map[txAction][]txEvent{
 			actSend:  {sendAccepted, sendRefused, sendUnreadable, sendDeferred, sendLost},
-			actQuery: {querySucceeded, queryFailed, queryNotFound, queryExpired, queryEffectSeen, queryEffectUnmet, queryLost},
+			actQuery: {querySucceeded, queryFailed, queryNotFound, queryExpired, queryEffectSeen, queryEffectMissing, queryLost},
 			actWait:  {waitOver},
 			actCheck: {dueBump, dueResubmit, dueNothing},
 			actBump:  {bumpStored, bumpImpossible},

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// serveClose closes ledgers on demand: POST /control/close?ledgers=N, one where N
-// is not said. It answers {"ledger": the last one}, or {"error": why not}.
+// serveClose closes ledgers on demand: POST /control/close?ledgers=N, default 1. The
+// response is {"ledger": the last one} or {"error": the reason}.
 func (n *Network) serveClose(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)

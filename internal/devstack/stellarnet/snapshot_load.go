@@ -16,7 +16,7 @@ var (
 	errCorruptSnapshot = errors.New("it is damaged: its checksum is not that of its content; use another one")
 )
 
-// load makes a saved network this one.
+// load replaces this network's state with a saved one.
 func (n *Network) load(r io.Reader) error {
 	state, err := readSnapshot(r)
 	if err != nil {
@@ -38,7 +38,7 @@ func (n *Network) load(r io.Reader) error {
 		if last, err = n.loadLedger(last, saved); err != nil {
 			return fmt.Errorf("ledger %d of %d: %w", i+1, len(state.Ledgers), err)
 		}
-		n.ledger.appendLocked(last) // Nobody else knows the ledger yet.
+		n.ledger.appendLocked(last) // No other goroutine has the ledger yet.
 	}
 	if last == nil {
 		return errors.New("it has no ledger in it")
@@ -47,7 +47,7 @@ func (n *Network) load(r io.Reader) error {
 	return nil
 }
 
-// readSnapshot checks who wrote it, in which version, and that nothing is missing.
+// readSnapshot checks format, version and checksum.
 func readSnapshot(r io.Reader) (*savedState, error) {
 	all, err := io.ReadAll(r)
 	if err != nil {
@@ -75,8 +75,8 @@ func readSnapshot(r io.Reader) (*savedState, error) {
 	return state, nil
 }
 
-// loadEntries takes entries into an empty ledger and returns the config settings
-// among them, as XDR.
+// loadEntries adds entries to an empty ledger and returns the config settings among
+// them, as XDR.
 func (l *ledgerStore) loadEntries(entries []savedEntry) (settings [][]byte, err error) {
 	for _, e := range entries {
 		versions := make([]entryVersion, len(e.Versions))
@@ -99,7 +99,7 @@ func (l *ledgerStore) loadEntries(entries []savedEntry) (settings [][]byte, err 
 	return settings, nil
 }
 
-// checkEntry: what is read later without a doubt has to be sound.
+// checkEntry validates data that is later used without a check.
 func checkEntry(key, raw []byte) error {
 	var mustExist xdr.LedgerKey
 	if err := xdr.SafeUnmarshal(key, &mustExist); err != nil {
@@ -122,7 +122,7 @@ func checkEntry(key, raw []byte) error {
 	return nil
 }
 
-// loadLedger makes the ledger that follows last, which is nil for the oldest one.
+// loadLedger builds the ledger that follows last, which is nil for the oldest one.
 func (n *Network) loadLedger(last *closedLedger, saved savedLedger) (*closedLedger, error) {
 	if saved.Header == nil {
 		if last == nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
-// settings reads an env file as a shell does.
+// settings evaluates an env file with a shell.
 func settings(ctx context.Context, t *testing.T, path string) map[string]string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "env", "-i", "/bin/sh", "-c", `. "$1" && env`, "sh", path)
@@ -169,7 +169,7 @@ func TestEnvFile(t *testing.T) {
 		if err := os.WriteFile(file, []byte("A=1\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, stderr, status := b.run(t, "--env-file", file, "--", "true"); status != 1 || !strings.Contains(stderr, "not by devstack") {
+		if _, stderr, status := b.run(t, "--env-file", file, "--", "true"); status != 1 || !strings.Contains(stderr, "was not written by devstack") {
 			t.Errorf("status %d: %s", status, stderr)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 1 {

@@ -30,7 +30,7 @@ func start(t *testing.T, o pgserver.Options) *pgserver.Server {
 	return s
 }
 
-// sharedDir is a directory that every user can get to, unlike t.TempDir.
+// sharedDir is a directory that every user can enter, unlike t.TempDir.
 func sharedDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pgserver-test-")
@@ -48,7 +48,7 @@ func sharedDir(t *testing.T) string {
 	return dir
 }
 
-// query gives one text from the server.
+// query returns one text from the server.
 func query(ctx context.Context, t *testing.T, url, statement string) string {
 	t.Helper()
 	conn, err := pgx.Connect(ctx, url)

@@ -19,8 +19,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
-// testCredentials are those whom the tests can run a process as: the current one and, for
-// root, an ordinary one.
+// testCredentials are the users that the tests run a process as: the current one and, if
+// that is root, an ordinary one.
 func testCredentials(t *testing.T) map[string]*syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -191,7 +191,7 @@ func TestControl_Close(t *testing.T) {
 		says          string
 	}{
 		{http.MethodGet, "", http.StatusMethodNotAllowed, "use POST"},
-		{http.MethodPost, "?ledgers=0", http.StatusBadRequest, "give 1 or more"},
+		{http.MethodPost, "?ledgers=0", http.StatusBadRequest, "use 1 or more"},
 		{http.MethodPost, "?ledgers=-1", http.StatusBadRequest, "-1"},
 		{http.MethodPost, "?ledgers=many", http.StatusBadRequest, "many"},
 		{http.MethodPost, "?ledgers=2147483647", http.StatusBadRequest, "too many"},

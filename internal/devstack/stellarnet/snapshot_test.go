@@ -163,7 +163,7 @@ func TestStart_RejectsInvalidSnapshot(t *testing.T) {
 		"Cut":          {good[:len(good)-1], "", "damaged"},
 		"CutToItsName": {good[:30], "", "damaged"},
 		"Newer":        {newer, "", `version "2"`},
-		"OtherNetwork": {good, "Another Network", `it is of the network "Standalone Network ; February 2017"`},
+		"OtherNetwork": {good, "Another Network", `it belongs to the network "Standalone Network ; February 2017"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

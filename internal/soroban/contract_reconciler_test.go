@@ -19,7 +19,7 @@ import (
 
 const day = 17_280 // Ledgers.
 
-// live makes tenants that are ACTIVE as far as registry and ledger are concerned.
+// live creates tenants that are ACTIVE in the registry and on the ledger.
 func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	b.t.Helper()
 	for range n {
@@ -32,7 +32,7 @@ func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	return ids
 }
 
-// liveAtOnce is live for many.
+// liveAtOnce is live for many tenants, concurrently.
 func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	b.t.Helper()
 	b.deployAll(n, d)
@@ -52,7 +52,7 @@ func (b *testBundle) reconciler(d *soroban.Deployer, o contracts.ReconcilerOptio
 	return k
 }
 
-// pass does one pass of a keeper that is new, as each process's first is.
+// pass runs one pass of a new reconciler, like the first one of a process.
 func (b *testBundle) pass(d *soroban.Deployer, o contracts.ReconcilerOptions) contracts.Report {
 	b.t.Helper()
 	report, err := b.reconciler(d, o).Pass(b.t.Context())
@@ -82,14 +82,14 @@ func (b *testBundle) wantLife(d *soroban.Deployer, ids []uuid.UUID, life contrac
 	}
 }
 
-// travel lets ledgers pass.
+// travel closes ledgers.
 func (b *testBundle) travel(ledgers uint32) {
 	b.t.Helper()
 	_, err := b.net.CloseLedgers(b.t.Context(), ledgers)
 	b.must(err)
 }
 
-// due has all contracts looked at by the next pass.
+// due makes all contracts due for the next pass.
 func (b *testBundle) due() {
 	b.t.Helper()
 	b.exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 second'`)
@@ -99,14 +99,14 @@ func TestContractReconciler(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 	for _, carriers := range []int{0, 3} {
-		t.Run(fmt.Sprintf("KeepsThemAlive/%dChannels", carriers), func(t *testing.T) {
+		t.Run(fmt.Sprintf("ExtendsContracts/%dChannels", carriers), func(t *testing.T) {
 			b := setup(t)
 			d := b.deployer(channels(carriers))
 			ids := b.live(d, 7)
 			if r := b.pass(d, never); r.Registered != 7 || r.Checked != 7 || len(r.Failed) != 0 {
 				t.Fatalf("%+v", r)
 			}
-			// Nobody touches the contracts but the keeper.
+			// Only the reconciler changes the contracts.
 			extended := 0
 			for range 20 {
 				b.travel(10 * day)
@@ -127,7 +127,7 @@ func TestContractReconciler(t *testing.T) {
 		})
 	}
 
-	t.Run("BringsBackWhatWasArchived", func(t *testing.T) {
+	t.Run("RestoresArchivedContracts", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 5)
@@ -144,7 +144,7 @@ func TestContractReconciler(t *testing.T) {
 		}
 	})
 
-	t.Run("RestoresOneAndExtendsTheOthers", func(t *testing.T) {
+	t.Run("RestoresOneAndExtendsOthers", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 3)
@@ -157,8 +157,8 @@ func TestContractReconciler(t *testing.T) {
 		b.wantLife(d, ids, contracts.StateLive)
 	})
 
-	t.Run("ABatchThatIsTooExpensiveIsHalved", func(t *testing.T) {
-		// Those with an anchor are larger and cost more than the ceiling of one allows.
+	t.Run("HalvesTooExpensiveBatch", func(t *testing.T) {
+		// Contracts with an anchor are larger, and cost more than the ceiling for one.
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
 		_, err := b.reconciler(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
@@ -171,15 +171,15 @@ func TestContractReconciler(t *testing.T) {
 		}
 	})
 
-	t.Run("BatchesThatNoChannelCanPay", func(t *testing.T) {
+	t.Run("UsesDeployerForExpensiveBatches", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(20))
 		b.must(b.net.Fund(b.key.Address(), 1000*xlm))
 		ids := b.liveAtOnce(d, 130)
-		keeper := b.reconciler(b.deployer(channels(4)), never)
+		reconciler := b.reconciler(b.deployer(channels(4)), never)
 		for _, days := range []uint32{100, 121} { // To be extended; to be restored.
 			b.travel(days * day)
-			r, err := keeper.ReconcileAll(t.Context(), nil)
+			r, err := reconciler.ReconcileAll(t.Context(), nil)
 			b.must(err)
 			if len(r.Extended)+len(r.Restored) < len(ids) || len(r.Failed) != 0 {
 				t.Errorf("after %d days %d extended, %d restored, undone %v", days, len(r.Extended), len(r.Restored), r.Failed)
@@ -188,7 +188,7 @@ func TestContractReconciler(t *testing.T) {
 		}
 	})
 
-	t.Run("LeavesForLaterWhatItCannotPay", func(t *testing.T) {
+	t.Run("PostponesUnaffordableContracts", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 2)
 		b.travel(100 * day)
@@ -198,7 +198,7 @@ func TestContractReconciler(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		if r := b.pass(b.deployer(), never); r.Checked != 0 {
-			t.Errorf("what was left is due at once: %+v", r)
+			t.Errorf("the postponed contract is due immediately: %+v", r)
 		}
 		b.due()
 		if r := b.pass(b.deployer(), never); len(r.Extended) != 2 || len(r.Failed) != 0 {
@@ -206,7 +206,7 @@ func TestContractReconciler(t *testing.T) {
 		}
 	})
 
-	t.Run("SaysWhetherTheTenantIsServed", func(t *testing.T) {
+	t.Run("WritesTenantStatus", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		ids := b.live(d, 3)
@@ -221,16 +221,16 @@ func TestContractReconciler(t *testing.T) {
 		}
 		for i, s := range b.states(d, ids) {
 			if s.TenantArchived != (i < 2) {
-				t.Errorf("contract %d says archived: %v", i, s.TenantArchived)
+				t.Errorf("contract %d has status archived: %v", i, s.TenantArchived)
 			}
 		}
-		b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL WHERE id = $1`, ids[0]) // Restored: there is no schema here.
+		b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL WHERE id = $1`, ids[0]) // The tenant is unarchived: there is no schema in this test.
 		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].TenantArchived {
 			t.Errorf("%+v", r)
 		}
 	})
 
-	t.Run("TriesTheStatusAgain", func(t *testing.T) {
+	t.Run("RetriesStatusChange", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 1)
@@ -302,13 +302,13 @@ func TestContractReconciler(t *testing.T) {
 		if total, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{}); total != 0 || err != nil {
 			t.Errorf("again: %d, %v", total, err)
 		}
-		// An older program meets code that it does not know.
+		// An older program does not know the code.
 		if s := b.states(b.deployer(), ids[:1])[0]; s.State != contracts.StateMismatch || !strings.Contains(s.Mismatch, "it runs code") {
 			t.Errorf("%+v", s)
 		}
 	})
 
-	t.Run("ACanaryThatFailsKeepsTheRest", func(t *testing.T) {
+	t.Run("FailedCanaryStopsUpgrade", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
 		d := b.deployer(func(o *soroban.Options) {
@@ -328,7 +328,7 @@ func TestContractReconciler(t *testing.T) {
 		b.wantLife(b.deployer(), ids, contracts.StateLive)
 	})
 
-	t.Run("DeploysAnewOnANetworkThatWasBegunAnew", func(t *testing.T) {
+	t.Run("RedeploysAfterNetworkReset", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
 		b.pass(b.deployer(), never)
@@ -343,7 +343,7 @@ func TestContractReconciler(t *testing.T) {
 		}
 		b.wantLife(d, ids, contracts.StateLive)
 		if r := b.pass(d, never); len(r.StatusSet) != 1 || !b.states(d, ids)[0].TenantArchived {
-			t.Errorf("what is new says the wrong thing: %+v", r)
+			t.Errorf("the new contract has the wrong status: %+v", r)
 		}
 	})
 

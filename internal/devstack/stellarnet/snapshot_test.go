@@ -157,8 +157,8 @@ func TestStart_RejectsInvalidSnapshot(t *testing.T) {
 		passphrase string
 		says       string
 	}{
-		"Empty":        {nil, "", "no snapshot of a local Stellar network"},
-		"Foreign":      {[]byte("PGDMP\n and so on"), "", "no snapshot of a local Stellar network"},
+		"Empty":        {nil, "", "not a snapshot of a local Stellar network"},
+		"Foreign":      {[]byte("PGDMP\n and so on"), "", "not a snapshot of a local Stellar network"},
 		"Flipped":      {flipped, "", "damaged"},
 		"Cut":          {good[:len(good)-1], "", "damaged"},
 		"CutToItsName": {good[:30], "", "damaged"},

@@ -98,8 +98,8 @@ func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (co
 		return contracts.ChannelReport{DeployerBalance: int64(found.deployer.Balance)}, err
 	}
 	if len(found.toCreate)+len(found.toTopUp) == 0 {
-		care := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
-		return care, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
+		report := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
+		return report, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
 	src, err := s.leaseOwnAccount(ctx)
 	if err != nil {
@@ -131,34 +131,34 @@ func (s *txSession) resolveSurplus(ctx context.Context, surplus []txlog.Channel)
 
 // fundChannels funds channels with the deployer's account. It reads the ledger again
 // first: the previous holder of the account may have done it.
-func (s *txSession) fundChannels(ctx context.Context, src *sourceAccount) (care contracts.ChannelReport, err error) {
+func (s *txSession) fundChannels(ctx context.Context, src *sourceAccount) (report contracts.ChannelReport, err error) {
 	for range maxRounds {
 		found, err := s.readChannels(ctx, src.minSequence())
 		if err != nil {
-			return care, err
+			return report, err
 		}
 		if found.deployer == nil {
-			return care, s.accountMissing()
+			return report, s.accountMissing()
 		}
 		src.lastSequence = int64(found.deployer.SeqNum)
-		care.Channels, care.DeployerBalance = found.channels, int64(found.deployer.Balance)
+		report.Channels, report.DeployerBalance = found.channels, int64(found.deployer.Balance)
 		if err := s.journal.StoreChannels(ctx, s.networkID, s.Address(), found.existing()); err != nil {
-			return care, err
+			return report, err
 		}
 		if len(found.toCreate)+len(found.toTopUp) == 0 {
-			return care, nil
+			return report, nil
 		}
-		before := s.contract.FeeCharged
-		if err := s.fund(ctx, found, src, &care); err != nil {
-			return care, err
+		feesBefore := s.contract.FeeCharged
+		if err := s.fund(ctx, found, src, &report); err != nil {
+			return report, err
 		}
-		care.FeeCharged += s.contract.FeeCharged - before
+		report.FeeCharged += s.contract.FeeCharged - feesBefore
 	}
-	return care, s.notSettled()
+	return report, s.notSettled()
 }
 
 // fund creates and tops up as many channels as one transaction can.
-func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAccount, care *contracts.ChannelReport) error {
+func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAccount, report *contracts.ChannelReport) error {
 	ops, amount, err := found.operations(s.account)
 	if err != nil {
 		return err
@@ -184,8 +184,8 @@ func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAcco
 		return err
 	}
 	if attempt.result.State == txlog.StateSucceeded {
-		made := min(len(found.toCreate), len(ops))
-		care.Created, care.ToppedUp = care.Created+made, care.ToppedUp+len(ops)-made
+		created := min(len(found.toCreate), len(ops))
+		report.Created, report.ToppedUp = report.Created+created, report.ToppedUp+len(ops)-created
 	}
 	return s.handleResult(ctx, attempt)
 }

@@ -275,7 +275,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		b.deployAll(2, d) // The deployer's account sends them.
 	})
 
-	t.Run("ReportsUnknownDeployerBalance", func(t *testing.T) {
+	t.Run("UnreadableBalanceIsNotMissingAccount", func(t *testing.T) {
 		b := setup(t)
 		id := b.live(b.deployer(), 1)[0]
 		b.foreign(payment(keypair.Root(b.net.Passphrase()).Address(), int64(b.account().Balance)-xlm-100))
@@ -334,7 +334,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}
 	})
 
-	t.Run("ReportsUnaffordableChannels", func(t *testing.T) {
+	t.Run("DeploysWithFewerChannelsThanConfigured", func(t *testing.T) {
 		b := setupUnfunded(t)
 		b.must(b.net.Fund(b.key.Address(), 60*xlm))
 		b.deployAll(1, b.deployer(channels(2)))

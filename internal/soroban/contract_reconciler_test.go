@@ -171,7 +171,7 @@ func TestContractReconciler(t *testing.T) {
 		}
 	})
 
-	t.Run("UsesDeployerForExpensiveBatches", func(t *testing.T) {
+	t.Run("RenewsBatchesThatNoChannelCanPay", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(20))
 		b.must(b.net.Fund(b.key.Address(), 1000*xlm))
@@ -182,13 +182,13 @@ func TestContractReconciler(t *testing.T) {
 			r, err := reconciler.ReconcileAll(t.Context(), nil)
 			b.must(err)
 			if len(r.Extended)+len(r.Restored) < len(ids) || len(r.Failed) != 0 {
-				t.Errorf("after %d days %d extended, %d restored, undone %v", days, len(r.Extended), len(r.Restored), r.Failed)
+				t.Errorf("after %d days %d extended, %d restored, failed %v", days, len(r.Extended), len(r.Restored), r.Failed)
 			}
 			b.wantLife(d, ids, contracts.StateLive)
 		}
 	})
 
-	t.Run("PostponesUnaffordableContracts", func(t *testing.T) {
+	t.Run("RetriesUnaffordableContractsWhenDue", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 2)
 		b.travel(100 * day)

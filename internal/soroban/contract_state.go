@@ -55,11 +55,11 @@ func (d *Deployer) ReadContracts(ctx context.Context, tenants []tenant.Tenant) (
 	}
 	states := make([]contracts.Snapshot, 0, len(tenants))
 	for begin := 0; begin < len(tenants); begin += maxKeys {
-		some, err := d.readBatch(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
+		batch, err := d.readBatch(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
 		if err != nil {
 			return nil, err
 		}
-		states = append(states, some...)
+		states = append(states, batch...)
 	}
 	return states, nil
 }

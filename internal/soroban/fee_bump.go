@@ -34,13 +34,13 @@ func (s *txSession) storeFeeBump(
 		inner, rate = env.FeeBump.Tx.InnerTx.V1, (tx.MaxFee-built.resourceFee)/(ops+1)
 	}
 	s.fees.drop()
-	going, err := s.goingRate(ctx, built.spec)
+	currentRate, err := s.goingRate(ctx, built.spec)
 	if err != nil {
 		return nil, nil //nolint:nilerr // without it the transaction keeps waiting unchanged
 	}
 	// The fee bump counts as one more operation.
-	offer := max(rate*feeBumpFactor, going) * (ops + 1)
-	fee := min(max(built.resourceFee+offer, minFee), built.spec.maxFee)
+	bid := max(rate*feeBumpFactor, currentRate) * (ops + 1)
+	fee := min(max(built.resourceFee+bid, minFee), built.spec.maxFee)
 	if (fee-built.resourceFee)/(ops+1) <= rate || fee < minFee {
 		return nil, nil
 	}

@@ -18,7 +18,7 @@ const baseReserve = stroopsPerXLM / 2
 // the 90th percentile of recent transactions, at least minFee, and at most what the
 // ceiling allows.
 func (d *Deployer) inclusionFee(ctx context.Context, built assembledTx, minFee int64) (int64, error) {
-	going, err := d.goingRate(ctx, built.spec)
+	rate, err := d.goingRate(ctx, built.spec)
 	if err != nil {
 		return 0, err
 	}
@@ -26,12 +26,12 @@ func (d *Deployer) inclusionFee(ctx context.Context, built assembledTx, minFee i
 	minFee = max(minFee, MinFee*ops)
 	ceiling := min(built.spec.maxFee, math.MaxUint32)
 	if built.resourceFee > ceiling-minFee {
-		least := built.resourceFee + minFee
+		lowest := built.resourceFee + minFee
 		return 0, errs.Errorf(errs.KindPermanent, "choose fee",
 			"%s may cost up to %s (%d stroops), which is above the ceiling of %s; raise %s to at least %d",
-			built.spec.description, xlm(least), least, xlm(ceiling), built.spec.setting, least)
+			built.spec.description, xlm(lowest), lowest, xlm(ceiling), built.spec.setting, lowest)
 	}
-	return min(max(going*ops, minFee), ceiling-built.resourceFee), nil
+	return min(max(rate*ops, minFee), ceiling-built.resourceFee), nil
 }
 
 // goingRate is the 90th percentile of the inclusion fees of recent transactions of that

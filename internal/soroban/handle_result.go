@@ -39,16 +39,16 @@ func (s *txSession) handleResult(ctx context.Context, at *txAttempt) error {
 	}
 	if s.unsent.n++; s.unsent.n > maxUnsentTries {
 		return errs.Errorf(errs.KindTransient, "send transaction",
-			"the network did not accept the transaction for %s in %d tries; %s", at.spec.description, s.unsent.n, lastAnswer(at.result))
+			"the network did not accept the transaction for %s in %d tries; %s", at.spec.description, s.unsent.n, lastResponse(at.result))
 	}
 	return s.unsent.wait(ctx, s.rpc.pacer)
 }
 
-func lastAnswer(end txResult) string {
-	if end.Detail == "" {
+func lastResponse(result txResult) string {
+	if result.Detail == "" {
 		return "it expired each time before a ledger had room for it"
 	}
-	return "its last response is " + end.Detail
+	return "its last response is " + result.Detail
 }
 
 // txFailed handles a transaction that was applied but failed. One retry is worth its

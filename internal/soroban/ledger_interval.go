@@ -38,22 +38,22 @@ func (t *ledgerInterval) observe(ledger uint32, now time.Time) {
 }
 
 // pollInterval is the mean pause between two polls, at most the configured one.
-func (t *ledgerInterval) pollInterval(most time.Duration) time.Duration {
+func (t *ledgerInterval) pollInterval(limit time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.estimate == 0 {
-		return most
+		return limit
 	}
-	return min(most, max(t.estimate/2, minPollInterval))
+	return min(limit, max(t.estimate/2, minPollInterval))
 }
 
 // timeOf is the duration of n ledgers, at most limit, which also applies while the
 // interval is unknown.
-func (t *ledgerInterval) timeOf(n int, most time.Duration) time.Duration {
+func (t *ledgerInterval) timeOf(n int, limit time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.estimate == 0 {
-		return most
+		return limit
 	}
-	return min(most, max(time.Duration(n)*t.estimate, minPollInterval))
+	return min(limit, max(time.Duration(n)*t.estimate, minPollInterval))
 }

@@ -17,8 +17,8 @@ import (
 // How many contracts one transaction extends or restores. Restored entries are read from
 // disk and written, and the network allows fewer of those.
 const (
-	extendAtOnce  = 100
-	restoreAtOnce = 30
+	extendBatchSize  = 100
+	restoreBatchSize = 30
 )
 
 // RenewContracts restores archived entries, then extends those that expire within
@@ -42,9 +42,9 @@ type renewTx struct {
 
 // renewalItem is a contract of a batch.
 type renewalItem struct {
-	state contracts.Snapshot
-	key   xdr.LedgerKey
-	life  contracts.State // Of the contract's entry, without its code's.
+	state    contracts.Snapshot
+	key      xdr.LedgerKey
+	lifetime contracts.State // Of the contract's entry, without its code's.
 }
 
 func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error {
@@ -54,16 +54,16 @@ func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error
 		size int
 		act  func([]renewalItem) *txSpec
 	}{
-		{contracts.StateExpired, restoreAtOnce, r.restoreManySpec},
-		{contracts.StateExpiring, extendAtOnce, r.extendManySpec},
+		{contracts.StateExpired, restoreBatchSize, r.restoreManySpec},
+		{contracts.StateExpiring, extendBatchSize, r.extendManySpec},
 	} {
-		subjects, err := r.readItems(ctx, snapshots)
+		items, err := r.readItems(ctx, snapshots)
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 		var batch []renewalItem
-		for _, s := range subjects {
-			if s.life == pass.life {
+		for _, s := range items {
+			if s.lifetime == pass.life {
 				batch = append(batch, s)
 			}
 		}
@@ -118,13 +118,13 @@ func (r *renewTx) renewCode(ctx context.Context, hash xdr.Hash) error {
 	return nil
 }
 
-// readView reads the contracts' entries again, with the results of earlier passes.
+// readItems reads the contracts' entries again, with the results of earlier passes.
 func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot) ([]renewalItem, error) {
-	var all []renewalItem
+	var items []renewalItem
 	for begin := 0; begin < len(contracts); begin += maxKeys {
-		some := contracts[begin:min(begin+maxKeys, len(contracts))]
-		keys := make([]xdr.LedgerKey, len(some))
-		for i, c := range some {
+		batch := contracts[begin:min(begin+maxKeys, len(contracts))]
+		keys := make([]xdr.LedgerKey, len(batch))
+		for i, c := range batch {
 			to, err := r.target(c.TenantID)
 			if err != nil {
 				return nil, err
@@ -140,10 +140,10 @@ func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot)
 				continue
 			}
 			life, _ := lifetimeOf(entry, ledger)
-			all = append(all, renewalItem{some[i], keys[i], life})
+			items = append(items, renewalItem{batch[i], keys[i], life})
 		}
 	}
-	return all, nil
+	return items, nil
 }
 
 // readCurrent returns a read that is not older than this renewal's transactions.
@@ -160,23 +160,23 @@ func (r *renewTx) readCurrent(ctx context.Context, keys ...xdr.LedgerKey) (found
 
 // renewBatch renews contracts in one transaction. When that is rejected permanently,
 // because of its size or of one contract, each half is tried.
-func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, actOf func([]renewalItem) *txSpec) error {
+func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, specOf func([]renewalItem) *txSpec) error {
 	r.unsent, r.failures, r.simulations = retryCount{}, 0, retryCount{}
-	a := actOf(batch)
+	a := specOf(batch)
 	err := r.perform(ctx, a)
 	switch {
 	case err == nil:
-		list := &r.done.Extended
+		renewed := &r.done.Extended
 		if a.purpose == txlog.PurposeRestore {
-			list = &r.done.Restored
+			renewed = &r.done.Restored
 		}
 		for _, s := range batch {
-			*list = append(*list, s.state.TenantID)
+			*renewed = append(*renewed, s.state.TenantID)
 		}
 		return nil
 	case errs.KindOf(err) == errs.KindPermanent && len(batch) > 1:
 		half := len(batch) / 2
-		return errors.Join(r.renewBatch(ctx, batch[:half], actOf), r.renewBatch(ctx, batch[half:], actOf))
+		return errors.Join(r.renewBatch(ctx, batch[:half], specOf), r.renewBatch(ctx, batch[half:], specOf))
 	}
 	return err
 }
@@ -216,9 +216,9 @@ func (r *renewTx) maxFeeFor(contracts int) int64 {
 	return min(r.opts.MaxFee*int64(contracts), math.MaxUint32)
 }
 
-func extendSpec(what string) *txSpec {
+func extendSpec(description string) *txSpec {
 	return &txSpec{
-		purpose: txlog.PurposeExtend, description: what,
+		purpose: txlog.PurposeExtend, description: description,
 		body: xdr.OperationBody{
 			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
 		},

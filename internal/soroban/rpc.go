@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// maxAnswer limits the size of a response; the largest are simulations, below a
+// maxResponseBytes limits the size of a response; the largest are simulations, below a
 // megabyte.
-const maxAnswer = 16 << 20
+const maxResponseBytes = 16 << 20
 
 // rpcClient calls JSON-RPC with the SDK's message types, but without the SDK's client.
 // The SDK's client shares one connection object among all callers, closes it under a
@@ -99,12 +99,12 @@ func (c *rpcClient) post(ctx context.Context, q request) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxResponseBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > maxAnswer {
-		return nil, &malformedError{fmt.Errorf("the answer is larger than %d bytes", maxAnswer)}
+	if len(raw) > maxResponseBytes {
+		return nil, &malformedError{fmt.Errorf("the answer is larger than %d bytes", maxResponseBytes)}
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, &statusError{code: answer.StatusCode, after: retryAfter(answer.Header)}

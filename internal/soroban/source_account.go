@@ -182,11 +182,11 @@ func (a *sourceAccount) disableIfAtFault(result txResult) {
 // release releases the account's lease. It ignores an error, which must not hide the
 // transaction's result: the lease expires with the run's lease.
 func (a *sourceAccount) release(ctx context.Context) {
-	rest := txlog.AccountRelease{Sequence: a.lastSequence, DisabledReason: a.disabledReason}
+	update := txlog.AccountRelease{Sequence: a.lastSequence, DisabledReason: a.disabledReason}
 	if a.openTx && a.isChannelAccount() {
-		rest.Quarantine = a.session.rpc.pacer.ledgers.timeOf(2, quarantineTime)
+		update.Quarantine = a.session.rpc.pacer.ledgers.timeOf(2, quarantineTime)
 	}
-	_ = a.lease.Release(ctx, rest)
+	_ = a.lease.Release(ctx, update)
 }
 
 // isChannelAccount reports whether the account is a channel and not the deployer.

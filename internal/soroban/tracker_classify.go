@@ -16,15 +16,15 @@ func (t *txTracker) classify(ctx context.Context, got protocol.GetTransactionRes
 	if event, found, err := t.found(got); found || err != nil {
 		return event, err
 	}
-	remembered := got.OldestLedger <= t.tx.SubmittedLedger
+	inRetention := got.OldestLedger <= t.tx.SubmittedLedger
 	expired := got.LatestLedgerCloseTime > t.tx.ValidUntil.Unix()
 	switch {
-	case remembered && expired:
+	case inRetention && expired:
 		return t.expire(), nil
-	case remembered && !t.refusedForSequence():
+	case inRetention && !t.refusedForSequence():
 		return queryNotFound, nil
 	}
-	return t.classifyByLedger(ctx, got, remembered, expired)
+	return t.classifyByLedger(ctx, got, inRetention, expired)
 }
 
 // classifyByLedger decides when the transaction's record does not help: the server no
@@ -32,7 +32,7 @@ func (t *txTracker) classify(ctx context.Context, got protocol.GetTransactionRes
 // a query, or its sequence number was rejected although the transaction is unknown. The
 // account shows whether the sequence number is used; if not, the transaction was not
 // applied.
-func (t *txTracker) classifyByLedger(ctx context.Context, got protocol.GetTransactionResponse, remembered, expired bool) (txEvent, error) {
+func (t *txTracker) classifyByLedger(ctx context.Context, got protocol.GetTransactionResponse, inRetention, expired bool) (txEvent, error) {
 	v, err := t.d.readView(ctx, t.contract, t.source)
 	if err != nil {
 		return queryLost, t.fault(err)
@@ -41,7 +41,7 @@ func (t *txTracker) classifyByLedger(ctx context.Context, got protocol.GetTransa
 	switch {
 	case v.ledger < got.LatestLedger: // A server that is further behind.
 		return queryNotFound, nil
-	case used && remembered:
+	case used && inRetention:
 		return t.confirmSuperseded(ctx, v)
 	case used:
 		// The sequence number is used, so the transaction cannot be applied any more;
@@ -87,26 +87,26 @@ func (t *txTracker) found(got protocol.GetTransactionResponse) (event txEvent, f
 // record is gone. When one read is not enough, it counts as applied: its session reads
 // the ledger anyway, and repeats what is missing.
 func (t *txTracker) classifyByEffect(v ledgerView) txEvent {
-	seen := txResult{Outcome: txlog.Outcome{
+	succeeded := txResult{Outcome: txlog.Outcome{
 		State: txlog.StateSucceeded, Detail: "its record is gone from the server; the ledger shows its effect",
 	}}
-	there := v.instance
+	entry := v.instance
 	switch t.tx.Purpose {
 	case txlog.PurposeCreate:
 	case txlog.PurposeUpload:
-		there = v.code
+		entry = v.code
 	case txlog.PurposeRestore:
 		if t.tx.ContractID == "" {
-			there = v.code
+			entry = v.code
 		}
 	case txlog.PurposeExtend, txlog.PurposeFund, txlog.PurposeStatus, txlog.PurposeAnchor, txlog.PurposeUpgrade:
-		seen.Detail = "its record is gone from the server; its number is used"
-		t.result = seen
+		succeeded.Detail = "its record is gone from the server; its number is used"
+		t.result = succeeded
 		return queryEffectSeen
 	}
-	switch unmet := there == missing || there == archived && t.tx.Purpose == txlog.PurposeRestore; {
-	case !unmet:
-		t.result = seen
+	switch noEffect := entry == missing || entry == archived && t.tx.Purpose == txlog.PurposeRestore; {
+	case !noEffect:
+		t.result = succeeded
 		return queryEffectSeen
 	case t.refusedForSequence(): // Another transaction used the number; the result is the rejection.
 		return querySuperseded

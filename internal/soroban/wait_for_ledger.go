@@ -12,13 +12,13 @@ const lagTimeout = 30 * time.Second
 // servers behind one address may be at different ledgers. It returns false when the
 // server stays behind for longer than lagTimeout; the caller decides what that means.
 func (d *Deployer) waitForLedger(ctx context.Context, read func() (current bool, err error)) (bool, error) {
-	began := d.opts.Clock.Now()
+	start := d.opts.Clock.Now()
 	for {
 		current, err := read()
 		if err != nil || current {
 			return current, err
 		}
-		if d.opts.Clock.Now().Sub(began) > lagTimeout {
+		if d.opts.Clock.Now().Sub(start) > lagTimeout {
 			return false, nil
 		}
 		if err := d.rpc.pacer.waitPoll(ctx); err != nil {

@@ -26,15 +26,15 @@ func Alive(pid int) bool {
 	return err == nil && len(line) > 0
 }
 
-// waitTimeout is how long Eventually waits. On a machine that runs many tests at
+// eventuallyTimeout is how long Eventually waits. On a machine that runs many tests at
 // once, an operation of milliseconds can take seconds.
-const waitTimeout = 2 * time.Minute
+const eventuallyTimeout = 2 * time.Minute
 
 // Eventually waits until condition is true, and fails the test on a timeout.
 // description names the condition in the failure message.
 func Eventually(t testing.TB, description string, condition func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), eventuallyTimeout)
 	defer cancel()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()

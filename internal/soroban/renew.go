@@ -50,9 +50,9 @@ type renewalItem struct {
 func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error {
 	errs := []error{r.renewCodes(ctx, snapshots)}
 	for _, pass := range []struct {
-		life contracts.State
-		size int
-		act  func([]renewalItem) *txSpec
+		state contracts.State
+		size  int
+		act   func([]renewalItem) *txSpec
 	}{
 		{contracts.StateExpired, restoreBatchSize, r.restoreManySpec},
 		{contracts.StateExpiring, extendBatchSize, r.extendManySpec},
@@ -63,7 +63,7 @@ func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error
 		}
 		var batch []renewalItem
 		for _, s := range items {
-			if s.lifetime == pass.life {
+			if s.lifetime == pass.state {
 				batch = append(batch, s)
 			}
 		}

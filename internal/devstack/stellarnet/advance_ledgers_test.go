@@ -150,8 +150,8 @@ func TestNetwork_CloseLedgers(t *testing.T) {
 	})
 }
 
-// runAtLedgerTime runs a transaction that is signed for the time of the latest
-// ledger, which is ahead of the clock after a travel.
+// runAtLedgerTime runs a transaction that is signed for the time of the latest ledger,
+// which is ahead of the clock after CloseLedgers.
 func (b *fixture) runAtLedgerTime(op txnbuild.Operation, data *xdr.SorobanTransactionData) protocol.GetTransactionResponse {
 	b.t.Helper()
 	ahead := b.health().LatestLedgerCloseTime - b.clock.Now().Unix()

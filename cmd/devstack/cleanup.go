@@ -3,13 +3,13 @@
 package main
 
 import (
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
-// cleanupScript does for a killed devstack what that does itself otherwise: it
-// ends the command's process group and removes the env file $1, if that begins
-// with the mark $2.
-const cleanupScript = `file=$1 mark=$2 group=
+// cleanupScript does the cleanup of a devstack that was killed: it ends the
+// command's process group, and removes the env file $1 if its first line starts
+// with $2.
+const cleanupScript = `file=$1 header=$2 group=
 while read -r word value; do
   case $word in
     group) group=$value;;
@@ -22,24 +22,25 @@ if [ -n "$group" ]; then
   kill -s KILL -- "-$group"
 fi 2>/dev/null
 if [ -n "$file" ] && [ -f "$file" ]; then
-  case $(head -n 1 "$file") in "$mark"*) rm -f -- "$file";; esac
+  case $(head -n 1 "$file") in "$header"*) rm -f -- "$file";; esac
 fi`
 
-// cleanup is the guard of what devstack itself has outside of its process.
-type cleanup struct{ watchdog *guard.Watchdog }
+// cleanup is the watchdog for what devstack has outside of its process: the command
+// and the env file.
+type cleanup struct{ watchdog *watchdog.Watchdog }
 
 func startCleanup(file *envFile) (*cleanup, error) {
-	g, err := guard.Start(cleanupScript, file.path, file.header)
+	w, err := watchdog.Start(cleanupScript, file.path, file.header)
 	if err != nil {
 		return nil, err
 	}
-	return &cleanup{watchdog: g}, nil
+	return &cleanup{watchdog: w}, nil
 }
 
-// watchGroup has the process group ended with devstack.
+// watchGroup makes the watchdog end the process group if devstack is killed.
 func (c *cleanup) watchGroup(group int) error { return c.watchdog.Send("group %d", group) }
 
-// stop ends the cleaner; devstack has done its work.
+// stop ends the watchdog without a cleanup.
 func (c *cleanup) stop() error {
 	if err := c.watchdog.Send("end"); err != nil {
 		return err

@@ -13,15 +13,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
-// groupStopTimeout is how long what the command has left running may take to end.
+// groupStopTimeout is how long processes that the command left running may take to end.
 const groupStopTimeout = 2 * time.Second
 
-// runCommand runs the command in a process group of its own and gives its
-// status. Signals to devstack go to the whole group, as the keys of a terminal
-// do: a shell alone would not pass them on to what it runs.
+// runCommand runs the command in a separate process group and returns its exit status.
+// Signals to devstack go to the whole group, as from a terminal: a shell alone would not
+// forward them to its children.
 func (d *devstack) runCommand() int {
 	type result struct {
 		status int
@@ -37,14 +37,14 @@ func (d *devstack) runCommand() int {
 	}()
 	var (
 		group   int
-		signals <-chan os.Signal // Nil until there is somebody to get them.
+		signals <-chan os.Signal // Nil until the command has started.
 	)
 	for {
 		select {
 		case group = <-started:
 			signals = d.signals
 		case sig := <-signals:
-			_ = syscall.Kill(-group, number(sig)) // It may be over already.
+			_ = syscall.Kill(-group, number(sig)) // The group may have ended already.
 		case e := <-ended:
 			if e.err != nil {
 				d.printer.printError(e.err)
@@ -54,8 +54,9 @@ func (d *devstack) runCommand() int {
 	}
 }
 
-// gateScript becomes the command once devstack has told its cleaner about it: a
-// devstack that is killed in between would leave the command's children behind.
+// gateScript runs the command after devstack has sent the process group to its watchdog:
+// otherwise a devstack that is killed in between would leave the command's children
+// running.
 const gateScript = `read -r _ <&3 || exit 125
 exec 3<&-
 exec "$@"`
@@ -68,12 +69,12 @@ func (d *devstack) runInGroup(started chan<- int) (status int, err error) {
 	defer func() { _ = errors.Join(gate.Close(), openGate.Close()) }() // Again, on some paths.
 	tty := openControllingTTY()
 	args := append([]string{"-c", gateScript, "sh", d.program}, d.flags.command[1:]...)
-	cmd := exec.Command("/bin/sh", args...) //nolint:gosec,noctx // what the user asks for, and it is signals that end it
+	cmd := exec.Command("/bin/sh", args...) //nolint:gosec,noctx // the user chose the command, and signals end it
 	cmd.ExtraFiles = []*os.File{gate}
 	cmd.Env = d.stack.EnvOver(os.Environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: tty.lend(), Ctty: tty.fd}
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		return exitNotRunnable, fmt.Errorf("run %q: %w", d.flags.command[0], err)
 	}
@@ -82,7 +83,7 @@ func (d *devstack) runInGroup(started chan<- int) (status int, err error) {
 	if err = d.cleanup.watchGroup(group); err == nil {
 		_, err = openGate.WriteString("\n")
 	}
-	_ = openGate.Close() // Without the line the command does not begin.
+	_ = openGate.Close() // Without this line the command does not start.
 	state, waitErr := tty.waitProcess(group)
 	tty.reclaim()
 	endGroup(group)
@@ -96,14 +97,14 @@ func commandStatus(state unix.WaitStatus) int {
 	return state.ExitStatus()
 }
 
-// endGroup ends what the command has left running in its group.
+// endGroup ends the processes that the command left running in its group.
 func endGroup(group int) {
 	deadline := time.Now().Add(groupStopTimeout)
 	for sig := syscall.SIGTERM; time.Now().Before(deadline); sig = 0 {
 		if err := syscall.Kill(-group, sig); errors.Is(err, syscall.ESRCH) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond) // Nothing tells when a group that is not ours to reap has ended.
+		time.Sleep(10 * time.Millisecond) // No signal reports the end of processes that are not our children.
 	}
-	_ = syscall.Kill(-group, syscall.SIGKILL) // It may be over by now.
+	_ = syscall.Kill(-group, syscall.SIGKILL) // The group may have ended.
 }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
 func TestCommand_ReceivesSettings(t *testing.T) {
@@ -105,8 +105,8 @@ func TestCommand_ReceivesSignals(t *testing.T) {
 func TestCommand_StopsLeftoverProcesses(t *testing.T) {
 	forEachAccount(t, func(t *testing.T, b *fixture) {
 		stdout, _, status := b.run(t, "--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!")
-		if status != 0 || guardtest.Alive(number(t, stdout)) {
-			t.Errorf("status %d; what the command left runs: %v", status, guardtest.Alive(number(t, stdout)))
+		if status != 0 || watchdogtest.Alive(number(t, stdout)) {
+			t.Errorf("status %d; what the command left runs: %v", status, watchdogtest.Alive(number(t, stdout)))
 		}
 	})
 }

@@ -14,17 +14,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 )
 
-// envFileHeader begins every file that devstack writes. Others are not touched.
+// envFileHeader is the start of every file that devstack writes. Other files are not
+// changed.
 const envFileHeader = "# Settings of devstack "
 
 // envFile is the file of --env-file; without a path it does nothing.
 type envFile struct {
 	path   string
-	header string // The first line, which no other run's file has.
+	header string // The first line, unique to this run.
 }
 
-// newEnvFile checks that the file can be written. It removes the one of an
-// earlier run, so that nobody who waits for it takes that for the new one.
+// newEnvFile checks that the file can be written. It removes the file of an earlier run,
+// so that a process that waits for the file does not read the old one.
 func newEnvFile(path string) (*envFile, error) {
 	if path == "" {
 		return &envFile{}, nil
@@ -38,7 +39,7 @@ func newEnvFile(path string) (*envFile, error) {
 		return nil, fmt.Errorf("--env-file: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("--env-file: %s is no directory", filepath.Dir(path))
+		return nil, fmt.Errorf("--env-file: %s is not a directory", filepath.Dir(path))
 	}
 	old, err := os.ReadFile(path) //nolint:gosec // the user names it
 	switch {
@@ -46,7 +47,7 @@ func newEnvFile(path string) (*envFile, error) {
 	case err != nil:
 		return nil, fmt.Errorf("--env-file: %w", err)
 	case len(old) > 0 && !bytes.HasPrefix(old, []byte(envFileHeader)):
-		return nil, fmt.Errorf("--env-file: %s is there and not by devstack; remove it or name another file", path)
+		return nil, fmt.Errorf("--env-file: %s exists and was not written by devstack; remove it or name another file", path)
 	default:
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("--env-file: %w", err)
@@ -55,7 +56,7 @@ func newEnvFile(path string) (*envFile, error) {
 	return &envFile{path: path, header: envFileHeader + rand.Text()}, nil
 }
 
-// write puts the whole file into its place at once, readable by its owner alone.
+// write writes the whole file atomically, readable only by its owner.
 func (f *envFile) write(env []string) error {
 	if f.path == "" {
 		return nil
@@ -75,7 +76,7 @@ func (f *envFile) write(env []string) error {
 	return nil
 }
 
-// remove removes the file unless it is another run's by now.
+// remove removes the file unless another run has replaced it.
 func (f *envFile) remove() error {
 	if f.path == "" {
 		return nil

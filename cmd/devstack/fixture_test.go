@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// fixture is a place in which devstack runs: everything that it makes is in tmp.
+// fixture is a directory in which devstack runs: all its files are in tmp.
 type fixture struct {
 	account account
 	tmp     string
@@ -26,7 +26,7 @@ type fixture struct {
 
 func setup(t *testing.T, a account) *fixture {
 	t.Helper()
-	tmp, err := os.MkdirTemp("", "devstack-test-tmp-") // Not t.TempDir, which others cannot reach.
+	tmp, err := os.MkdirTemp("", "devstack-test-tmp-") // Not t.TempDir, which other users cannot enter.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func (b *fixture) run(t *testing.T, args ...string) (stdout, stderr string, stat
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// process is a devstack that goes on.
+// process is a running devstack.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr *bufio.Reader
@@ -81,11 +81,11 @@ func (b *fixture) start(t *testing.T, args ...string) *process {
 	if err := errors.Join(outErr, errErr, cmd.Start()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() }) // Of a test that failed half way.
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // In case the test failed before.
 	return &process{cmd: cmd, stdout: bufio.NewReader(stdout), stderr: bufio.NewReader(stderr)}
 }
 
-// readLineWith reads on to the line that has the word in it.
+// readLineWith reads until the line that contains the substring.
 func readLineWith(t *testing.T, r *bufio.Reader, substring string) string {
 	t.Helper()
 	var output strings.Builder
@@ -101,7 +101,7 @@ func readLineWith(t *testing.T, r *bufio.Reader, substring string) string {
 	}
 }
 
-// signal sends a signal and gives the status that devstack ends with.
+// signal sends a signal and returns devstack's exit status.
 func (r *process) signal(t *testing.T, sig syscall.Signal) int {
 	t.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {
@@ -125,7 +125,8 @@ func (r *process) wait(t *testing.T) int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// postgresPid is the process of the PostgreSQL server that runs in the bundle.
+// postgresPid returns the process id of the PostgreSQL server in the fixture's
+// directory.
 func (b *fixture) postgresPid(t *testing.T) int {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(b.tmp, "healthcare-pg-*", "data", "postmaster.pid"))
@@ -140,7 +141,7 @@ func (b *fixture) postgresPid(t *testing.T) int {
 	return number(t, first)
 }
 
-// tempEntries lists what is in the bundle's directory.
+// tempEntries lists the entries of the fixture's directory.
 func (b *fixture) tempEntries(t *testing.T) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(b.tmp)
@@ -162,7 +163,7 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
-// forEachAccount runs a test as every account.
+// forEachAccount runs a test as each account.
 func forEachAccount(t *testing.T, test func(t *testing.T, b *fixture)) {
 	t.Helper()
 	t.Parallel()

@@ -21,7 +21,7 @@ const usage = `Usage: devstack [flags] [-- command [args...]]
 
 Starts PostgreSQL, a local Stellar network and a mail catcher on free ports of
 this machine. With a command: runs it with the settings in its environment,
-stops everything when it ends, and exits with its status. Without one: stays
+stops everything when it ends, and exits with its status. Without one: runs
 until it is interrupted, and writes the settings to standard output, or to the
 file of --env-file.
 
@@ -30,7 +30,7 @@ Flags:
                            key in DIR, for the next start
   --env-file PATH          write the settings to PATH, as lines export NAME='value',
                            once everything is ready; removed at exit
-  --ledger-close DURATION  time from one ledger to the next (default 1s; public
+  --ledger-close DURATION  time between two ledgers (default 1s; public
                            networks take 5s to 6s)
   --help, --version
 
@@ -45,14 +45,14 @@ account with funds), FRIENDBOT_URL, the MAIL_ variables, MAIL_CATCHER_URL (open 
 in a browser; GET /messages for JSON) and APP_URL.
 
 POST $SOROBAN_RPC_URL/control/close?ledgers=N closes N ledgers of the Stellar network
-at once, millions if need be, to see what time brings about.
+at once, up to millions, to test effects of time.
 
 DEVSTACK_POSTGRES_MIRROR is the base address of a Maven repository from which
-PostgreSQL is downloaded, in place of Maven Central, when this machine has none.
+PostgreSQL is downloaded instead of Maven Central, when this machine has none.
 `
 
-// errHelpPrinted is what parse returns when it has said what was asked for.
-var errHelpPrinted = errors.New("answered")
+// errHelpPrinted is returned by parse after it has printed help or version.
+var errHelpPrinted = errors.New("help printed")
 
 type flags struct {
 	dataDir, envFile string
@@ -66,7 +66,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (flags, error) {
 		showVersion bool
 		set         = flag.NewFlagSet("devstack", flag.ContinueOnError)
 	)
-	set.SetOutput(io.Discard) // The errors are said here, in one form.
+	set.SetOutput(io.Discard) // The errors are printed here, in one format.
 	set.StringVar(&f.dataDir, "data", "", "")
 	set.StringVar(&f.envFile, "env-file", "", "")
 	set.DurationVar(&f.ledgerClose, "ledger-close", stellarnet.DefaultLedgerClose, "")
@@ -84,7 +84,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (flags, error) {
 		err = fmt.Errorf("--ledger-close is %v; give a time such as 1s", f.ledgerClose)
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "devstack: %v\nRun devstack --help for what it takes.\n", err)
+		_, _ = fmt.Fprintf(stderr, "devstack: %v\nRun devstack --help for its options.\n", err)
 	}
 	return f, err
 }

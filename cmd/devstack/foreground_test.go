@@ -18,10 +18,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
-// settings reads an env file as a shell does.
+// settings evaluates an env file with a shell.
 func settings(ctx context.Context, t *testing.T, path string) map[string]string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "env", "-i", "/bin/sh", "-c", `. "$1" && env`, "sh", path)
@@ -50,8 +50,8 @@ func TestForeground_WritesEnvFile(t *testing.T) {
 		if status := r.signal(t, syscall.SIGINT); status != 0 {
 			t.Errorf("status %d", status)
 		}
-		if remaining := b.tempEntries(t); len(remaining) != 0 || guardtest.Alive(server) {
-			t.Errorf("it left %v; the server runs: %v", remaining, guardtest.Alive(server))
+		if remaining := b.tempEntries(t); len(remaining) != 0 || watchdogtest.Alive(server) {
+			t.Errorf("it left %v; the server runs: %v", remaining, watchdogtest.Alive(server))
 		}
 	})
 }
@@ -153,10 +153,10 @@ func TestKilled_CleansUp(t *testing.T) {
 		pids := strings.Fields(readLineWith(t, r.stdout, " "))
 		server := b.postgresPid(t)
 		all := []int{number(t, pids[0]), number(t, pids[1]), server}
-		guardtest.Eventually(t, "all run", func() bool { return !slices.ContainsFunc(all, func(pid int) bool { return !guardtest.Alive(pid) }) })
+		watchdogtest.Eventually(t, "all run", func() bool { return !slices.ContainsFunc(all, func(pid int) bool { return !watchdogtest.Alive(pid) }) })
 		r.signal(t, syscall.SIGKILL)
-		guardtest.Eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(all, guardtest.Alive) })
-		guardtest.Eventually(t, "no file is left", func() bool { return len(b.tempEntries(t)) == 0 })
+		watchdogtest.Eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(all, watchdogtest.Alive) })
+		watchdogtest.Eventually(t, "no file is left", func() bool { return len(b.tempEntries(t)) == 0 })
 	})
 }
 
@@ -169,7 +169,7 @@ func TestEnvFile(t *testing.T) {
 		if err := os.WriteFile(file, []byte("A=1\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, stderr, status := b.run(t, "--env-file", file, "--", "true"); status != 1 || !strings.Contains(stderr, "not by devstack") {
+		if _, stderr, status := b.run(t, "--env-file", file, "--", "true"); status != 1 || !strings.Contains(stderr, "was not written by devstack") {
 			t.Errorf("status %d: %s", status, stderr)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 1 {

@@ -1,9 +1,9 @@
 //go:build unix
 
-// Command devstack starts what the product needs on a laptop or in a CI job in
-// place of the real services: PostgreSQL, a local Stellar network and a mail
-// catcher. With a command it runs that with the settings to use them, and ends
-// with it; without one it stays until it is interrupted. See --help.
+// Command devstack starts local replacements for the services that the product needs, on
+// a laptop or in a CI job: PostgreSQL, a Stellar network and a mail catcher. With a
+// command it runs that command with their settings and ends with it; without one it runs
+// until it is interrupted. See --help.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 )
 
-// Exit statuses besides that of the command, as shells have them.
+// Exit statuses in addition to that of the command, as in shells.
 const (
 	exitFailure     = 1
 	exitUsage       = 2
@@ -36,11 +36,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errHelpPrinted):
 		return 0
 	case err != nil:
-		return exitUsage // parse has said why.
+		return exitUsage // parse has printed the error.
 	}
 	out := newPrinter(stderr)
 	var program string
-	if len(f.command) > 0 { // A mistyped command should not have to wait for the stack.
+	if len(f.command) > 0 { // A mistyped command fails before the stack starts.
 		var status int
 		if program, status = findProgram(f.command[0], out); status != 0 {
 			return status
@@ -65,8 +65,8 @@ func findProgram(name string, out *printer) (program string, status int) {
 }
 
 // subscribeSignals subscribes to the signals that end a program or, with a command, are
-// meant for it. What was ignored from the start (nohup, background jobs of a
-// script) stays so.
+// forwarded to it. Signals that were ignored at the start (nohup, background jobs of a
+// script) stay ignored.
 func subscribeSignals(command bool) <-chan os.Signal {
 	all := []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 	if command {
@@ -129,12 +129,12 @@ func (d *devstack) run() (status int) {
 		return d.runCommand()
 	}
 	if d.flags.envFile == "" {
-		_, _ = fmt.Fprint(d.stdout, stack.Export(d.stack.Env())) // Nobody may be reading.
+		_, _ = fmt.Fprint(d.stdout, stack.Export(d.stack.Env())) // Standard error may be closed.
 	}
 	return d.waitForSignal()
 }
 
-// start starts the stack, or gives the status with which a signal ends it.
+// start starts the stack, or returns the exit status when a signal interrupts the start.
 func (d *devstack) start() (status int, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -155,7 +155,7 @@ func (d *devstack) start() (status int, err error) {
 			switch {
 			case err == nil && status == 0:
 				return 0, nil
-			case err == nil: // The signal came just too late to stop it.
+			case err == nil: // The signal came after the start.
 				return status, d.stack.Close()
 			case status != 0:
 				return status, nil
@@ -165,11 +165,11 @@ func (d *devstack) start() (status int, err error) {
 	}
 }
 
-// waitForSignal stays until a signal comes or the stack breaks.
+// waitForSignal waits until a signal arrives or the stack fails.
 func (d *devstack) waitForSignal() int {
 	select {
 	case <-d.signals:
-		// The next one ends the program the hard way; the cleaner does the rest.
+		// The next signal ends the program at once; the watchdog then cleans up.
 		signal.Reset()
 		d.printer.printf("Stopping.")
 		return 0
@@ -182,7 +182,7 @@ func (d *devstack) waitForSignal() int {
 // number is the system's number of a signal.
 func number(sig os.Signal) syscall.Signal {
 	n, ok := sig.(syscall.Signal)
-	if !ok { // On no system that this is built for.
+	if !ok { // For no platform that this is built for.
 		return syscall.SIGTERM
 	}
 	return n

@@ -1,7 +1,6 @@
 //go:build !unix
 
-// Command devstack starts what the product needs on a laptop or in a CI job in
-// place of the real services.
+// Command devstack starts local replacements for the services that the product needs.
 package main
 
 import (

@@ -14,17 +14,17 @@ import (
 	"testing"
 )
 
-// program is the built devstack, which every user can run.
+// program is the path of the built devstack, which every user can run.
 var program string
 
-// account is somebody whom the tests run devstack as.
+// account is a user that the tests run devstack as.
 type account struct {
 	name       string
 	credential *syscall.Credential // Nil: the current user.
 	cache      string              // Of the compiled Soroban host.
 }
 
-// accounts are the current user and, for root, an ordinary one.
+// accounts are the current user and, if that is root, an ordinary one.
 var accounts []account
 
 func TestMain(m *testing.M) {
@@ -73,7 +73,7 @@ func prepareAccounts(dir string) error {
 	return errors.Join(uidErr, gidErr, os.Mkdir(unprivileged.cache, 0o700), os.Chown(unprivileged.cache, int(uid), int(gid)))
 }
 
-// compileHost compiles the Soroban host once for each account, not in every test.
+// compileHost compiles the Soroban host once per account, not in every test.
 func compileHost(dir string) error {
 	for _, a := range accounts {
 		cmd := exec.Command(program, "--", "true")

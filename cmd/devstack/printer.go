@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 )
 
-// printer tells a person how it goes.
+// printer prints progress for the user.
 type printer struct {
 	mu        sync.Mutex
 	w         io.Writer
@@ -31,14 +31,15 @@ func newPrinter(w io.Writer) *printer {
 	}
 }
 
-// printf writes a line; that nobody reads is no reason to stop.
+// printf writes a line; it ignores errors, because a closed output must not stop
+// devstack.
 func (p *printer) printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, _ = fmt.Fprintf(p.w, "devstack: "+format+"\n", args...)
 }
 
-// Write passes on the lines of others.
+// Write prints the lines of other components.
 func (p *printer) Write(text []byte) (int, error) {
 	p.printf("%s", strings.TrimRight(string(text), "\n"))
 	return len(text), nil

@@ -43,8 +43,7 @@ func accountExists(t *testing.T, env map[string]string, address string) bool {
 	return len(answer.Result.Entries) == 1
 }
 
-// waitForSnapshot waits until a snapshot has taken the place of the one that was there
-// before something happened.
+// waitForSnapshot waits until a new snapshot has replaced the one from before an event.
 func waitForSnapshot(t *testing.T, path string, action func()) {
 	t.Helper()
 	before, err := os.Stat(path)
@@ -57,7 +56,7 @@ func waitForSnapshot(t *testing.T, path string, action func()) {
 		if time.Now().After(deadline) {
 			t.Fatal("the ledger was not saved")
 		}
-		time.Sleep(10 * time.Millisecond) // Nothing tells when another process has written.
+		time.Sleep(10 * time.Millisecond) // There is no signal for a write of another process.
 		if now, err = os.Stat(path); err != nil {
 			t.Fatal(err)
 		}
@@ -85,10 +84,10 @@ func TestSavedLedger_SurvivesKill(t *testing.T) {
 			}
 		}
 		waitForSnapshot(t, snapshot, func() { funded = append(funded, createFundedAccount(t, env)) })
-		// That save may have begun before the account was there. The next one has it.
+		// That save may have started before the account existed. The next one has it.
 		waitForSnapshot(t, snapshot, func() { createFundedAccount(t, env) })
 		for range 3 {
-			createFundedAccount(t, env) // So that a save is under way, maybe.
+			createFundedAccount(t, env) // So that a save may be running.
 		}
 		if err := r.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)

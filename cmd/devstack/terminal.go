@@ -12,17 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controllingTTY is the terminal that devstack has the keys of, if it has. While the
-// command runs it has them, so that Ctrl-C reaches the command once, and not a
-// second time through devstack: terraform takes two for an order to drop
-// everything.
+// controllingTTY is the terminal of which devstack is the foreground process, if any.
+// While the command runs, the command is in the foreground, so that Ctrl-C reaches it
+// once, and not a second time through devstack: terraform stops immediately on a second
+// interrupt.
 type controllingTTY struct {
 	fd           int
 	inForeground bool
 	isLent       bool
 }
 
-// openControllingTTY is that of standard input; ours tells whether there is one.
+// openControllingTTY returns the terminal of standard input, and records whether
+// devstack is its foreground process.
 func openControllingTTY() *controllingTTY {
 	t := &controllingTTY{fd: int(os.Stdin.Fd())}
 	foregroundGroup, err := t.foreground()
@@ -30,7 +31,8 @@ func openControllingTTY() *controllingTTY {
 	return t
 }
 
-// lend reports whether devstack has the keys, and lends them if so.
+// lend reports whether devstack is in the foreground, and can give the terminal to the
+// command.
 func (t *controllingTTY) lend() bool {
 	t.isLent = t.inForeground
 	return t.inForeground
@@ -44,17 +46,17 @@ func (t *controllingTTY) setForeground(group int) {
 	_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
 }
 
-// reclaim gives the keys to devstack again, which is in the background then
-// and would be stopped for asking, were it not for the ignored signal.
+// reclaim makes devstack the foreground process again. As a background process it would
+// be stopped by this call, if it did not ignore the signal.
 func (t *controllingTTY) reclaim() {
 	if t.isLent {
-		signal.Ignore(syscall.SIGTTOU) // Only now: the command would have inherited it.
+		signal.Ignore(syscall.SIGTTOU) // Not earlier: the command would have inherited it.
 		t.setForeground(unix.Getpgrp())
 	}
 }
 
-// waitProcess waits for the end of a process. When Ctrl-Z stops it, devstack stops
-// too, so that the shell that waits for devstack notices, and goes on with it.
+// waitProcess waits for the end of a process. When Ctrl-Z stops the process, devstack
+// stops too, so that its parent shell notices, and later continues both.
 func (t *controllingTTY) waitProcess(pid int) (state unix.WaitStatus, err error) {
 	options := 0
 	if t.isLent {
@@ -77,8 +79,8 @@ func (t *controllingTTY) suspendWith(group int) {
 	signal.Notify(resumed, syscall.SIGCONT)
 	defer signal.Stop(resumed)
 	t.reclaim()
-	// The whole job, as Ctrl-Z would have. The system drops the signal where
-	// nobody could resume us; then the command just goes on.
+	// Stop the whole job, as Ctrl-Z would. The system drops the signal when no shell
+	// could resume the job; then the command continues.
 	_ = unix.Kill(0, unix.SIGTSTP)
 	select {
 	case <-resumed:

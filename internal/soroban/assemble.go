@@ -15,39 +15,38 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// txLifetime is how long a transaction is good for, from the latest ledger. It is
-// the longest that anybody has to wait for an account after a lost answer.
+// txLifetime is how long a transaction is valid, from the latest ledger. It is also the
+// longest wait for an account after a lost response.
 const txLifetime = 60 * time.Second
 
-// resourceMargin is what is added to the simulated resource fee: a fifth. Prices
-// depend on the ledger's size and may rise until the transaction is applied; most of
-// what is too much comes back.
+// resourceMargin is the share added to the simulated resource fee: a fifth. Prices
+// depend on the ledger's size and may rise until the transaction is applied; most of the
+// surplus is refunded.
 const resourceMargin = 5
 
-// simulationError is what the simulation found wrong with an act.
+// simulationError is an error that the simulation reported for a transaction.
 type simulationError struct {
-	code string // As "Storage, ExistingValue"; empty when none was named.
-	text string // The whole of it, for the log.
-	err  error  // What to say when it stays so.
+	code string // For example "Storage, ExistingValue"; empty when none was named.
+	text string // The full text, for the log.
+	err  error  // For the error message when retries do not help.
 }
 
 func (e *simulationError) Error() string { return "simulation: " + e.text }
 
-// hostError finds the code in the text of a simulation's error; it is in no
-// field of its own.
+// hostError finds the code in the text of a simulation error; no separate field has it.
 var hostError = regexp.MustCompile(`HostError: Error\((\w+, #?\w+)\)`)
 
-// assembledTx is a transaction that lacks its fee and signature.
+// assembledTx is a transaction without fee and signature.
 type assembledTx struct {
 	spec         *txSpec
 	tx           xdr.Transaction
 	resourceFee  int64
-	inclusionFee int64     // For the place in a ledger, stroops.
-	builtLedger  uint32    // The latest ledger by then,
-	builtAt      time.Time // and this machine's time.
+	inclusionFee int64     // The inclusion fee, stroops.
+	builtLedger  uint32    // The latest ledger at that time,
+	builtAt      time.Time // and the local time.
 }
 
-// restores reports whether the transaction brings back archived entries on the way.
+// restores reports whether the transaction also restores archived entries.
 func (a assembledTx) restores() bool {
 	if a.tx.Ext.SorobanData == nil { // It funds channels.
 		return false
@@ -56,9 +55,9 @@ func (a assembledTx) restores() bool {
 	return a.spec.purpose != txlog.PurposeRestore && ext != nil && len(ext.ArchivedSorobanEntries) > 0
 }
 
-// assemble simulates an act and takes over what that found: the footprint and
-// resources with their extension, which names what is restored on the way, and
-// the authorization. Which account carries it shows only when it is signed.
+// assemble simulates a transaction and applies the simulation's footprint, resources
+// (which list the entries to be restored) and authorization. The source account is not
+// known until the transaction is signed.
 func (d *Deployer) assemble(ctx context.Context, a *txSpec) (assembledTx, error) {
 	now, err := d.rpc.latestLedger.get(ctx)
 	if err != nil {
@@ -78,7 +77,8 @@ func (d *Deployer) assemble(ctx context.Context, a *txSpec) (assembledTx, error)
 	if err := xdr.SafeUnmarshalBase64(sim.TransactionDataXDR, &data); err != nil {
 		return assembledTx{}, malformedXDR(err, "read simulation")
 	}
-	// Neither below nothing nor above what can be written: such a fee is above each ceiling.
+	// Never negative and never above the largest fee that fits: that one is above every
+	// ceiling.
 	least := min(max(sim.MinResourceFee, int64(data.ResourceFee), 0), math.MaxUint32)
 	data.ResourceFee = xdr.Int64(least + (least+resourceMargin-1)/resourceMargin)
 	tx.Ext = xdr.TransactionExt{V: 1, SorobanData: &data}
@@ -88,8 +88,8 @@ func (d *Deployer) assemble(ctx context.Context, a *txSpec) (assembledTx, error)
 	return assembledTx{spec: a, tx: tx, resourceFee: int64(data.ResourceFee), builtLedger: now.ledger, builtAt: d.opts.Clock.Now()}, nil
 }
 
-// draftTx is what is known before the simulation. The operation is the
-// deployer's, whichever account carries the transaction.
+// draftTx returns the transaction before the simulation. The operation's source is the
+// deployer, whichever account is the transaction's source.
 func (d *Deployer) draftTx(a *txSpec, closeTime int64) xdr.Transaction {
 	source := d.account.ToMuxedAccount()
 	tx := xdr.Transaction{
@@ -99,7 +99,7 @@ func (d *Deployer) draftTx(a *txSpec, closeTime int64) xdr.Transaction {
 		tx.Operations = []xdr.Operation{{SourceAccount: &source, Body: a.body}}
 	}
 	if f := a.body.InvokeHostFunctionOp; f != nil {
-		own := *f // Each transaction gets its own authorization.
+		own := *f // Each transaction gets a separate authorization.
 		tx.Operations[0].Body.InvokeHostFunctionOp = &own
 	}
 	if len(a.restore)+len(a.extend) > 0 {
@@ -119,8 +119,8 @@ func simulationFault(sim protocol.SimulateTransactionResponse) error {
 		return e
 	}
 	if sim.RestorePreamble != nil {
-		// It was archived since the look; the next one will show it.
-		return &simulationError{text: "something has to be restored first"}
+		// The entry was archived after the ledger was read; the next read shows it.
+		return &simulationError{text: "an archived entry has to be restored first"}
 	}
 	return nil
 }
@@ -141,9 +141,9 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 	return nil
 }
 
-// buildEnvelope gives the transaction its source, number, time, fee and signatures, in the
-// form in which it is stored and sent. Its time begins now: it may have waited long
-// for an account that carries it.
+// buildEnvelope sets the transaction's source, sequence number, validity, fee and
+// signatures, in the form in which it is stored and sent. Its validity starts now,
+// because it may have waited long for its source account.
 func (s *txSession) buildEnvelope(ctx context.Context, a assembledTx, c *sourceAccount) (txlog.Transaction, error) {
 	now, err := s.rpc.latestLedger.get(ctx)
 	if err != nil {
@@ -153,10 +153,10 @@ func (s *txSession) buildEnvelope(ctx context.Context, a assembledTx, c *sourceA
 	a.tx.SeqNum = xdr.SequenceNumber(c.lastSequence + 1)
 	a.tx.SourceAccount = c.id.ToMuxedAccount()
 	fee := a.resourceFee + a.inclusionFee
-	a.tx.Fee = xdr.Uint32(fee) //nolint:gosec // bid keeps it below the largest fee that can be written
+	a.tx.Fee = xdr.Uint32(fee) //nolint:gosec // bid keeps it below the largest fee that fits
 	keys := []*keypair.Full{c.key}
 	if c.isChannelAccount() {
-		keys = append(keys, s.signer) // The operation is the deployer's.
+		keys = append(keys, s.signer) // The operation's source is the deployer.
 	}
 	hash, envelope, err := s.sign(a.tx, keys...)
 	if err != nil {
@@ -170,8 +170,8 @@ func (s *txSession) buildEnvelope(ctx context.Context, a assembledTx, c *sourceA
 	}, nil
 }
 
-// validUntil bounds a transaction's life. The time comes from the network, because
-// this machine's clock may be off by more than the lifetime.
+// validUntil limits a transaction's validity. It uses the network's time, because the
+// local clock may be off by more than the lifetime.
 func validUntil(closeTime int64) xdr.Preconditions {
 	return xdr.Preconditions{
 		Type:       xdr.PreconditionTypePrecondTime,

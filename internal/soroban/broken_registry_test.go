@@ -11,7 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// brokenJournal is the real journal, of which the test changes what the registry gives.
+// brokenJournal is the real journal with changed values from the registry.
 type brokenJournal struct {
 	txlog.Log
 	open  []txlog.Transaction // Of the contract.
@@ -40,7 +40,7 @@ func (j brokenJournal) Channel(ctx context.Context, networkID, deployer string, 
 	return lease, err
 }
 
-// brokenLease is a lease whose account the registry describes wrongly.
+// brokenLease is a lease with a wrong account from the registry.
 type brokenLease struct {
 	txlog.AccountLease
 	address string
@@ -52,8 +52,8 @@ func (l brokenLease) Address() string                 { return l.address }
 func (l brokenLease) Channel() int                    { return l.channel }
 func (l brokenLease) Unresolved() []txlog.Transaction { return l.open }
 
-// TestDeployer_BrokenRegistry: what the registry gives is checked before it is used. What
-// cannot be is a permanent error that names the field.
+// TestDeployer_BrokenRegistry: values from the registry are checked before use. An
+// invalid one is a permanent error that names the field.
 func TestDeployer_BrokenRegistry(t *testing.T) {
 	t.Parallel()
 	short, err := strkey.Encode(strkey.VersionByteContract, []byte("four"))
@@ -96,7 +96,7 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)
 			d := b.deployer(channels(c.channels))
-			if c.channels > 0 { // The code is there, and so are the channels.
+			if c.channels > 0 { // Code and channels exist.
 				b.deploy(d, b.begin())
 			}
 			run := b.begin()
@@ -107,7 +107,8 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 	}
 }
 
-// unknownTx is a transaction that no server has heard of, and whose number is used.
+// unknownTx is a transaction that is unknown to every server, with a used sequence
+// number.
 func (b *testBundle) unknownTx(source, contractID string) txlog.Transaction {
 	return txlog.Transaction{
 		Hash: "00000000000000000000000000000000000000000000000000000000000000aa", Source: source, Sequence: b.first,

@@ -30,10 +30,10 @@ const (
 	funding = 1000 * xlm
 )
 
-// leaseTTL outlasts every test: nobody renews leases here.
+// leaseTTL outlasts every test: no test renews leases.
 const leaseTTL = 10 * time.Minute
 
-// The methods that tests strike and count.
+// The methods in which tests inject faults and which they count.
 const (
 	send     = protocol.SendTransactionMethodName
 	ask      = protocol.GetTransactionMethodName
@@ -90,7 +90,7 @@ func (b *testBundle) start(change ...func(*stellarnet.Options)) {
 	b.net, b.client = net, client
 }
 
-// reset begins the network anew under its old name, some time later.
+// reset restarts the network from genesis under its old name, some time later.
 func (b *testBundle) reset() {
 	b.t.Helper()
 	b.must(b.net.Close())
@@ -114,7 +114,7 @@ func (b *testBundle) options() soroban.Options {
 	}
 }
 
-// deployer is what a new process would make.
+// deployer is the deployer of a new process.
 func (b *testBundle) deployer(change ...func(*soroban.Options)) *soroban.Deployer {
 	b.t.Helper()
 	o := b.options()
@@ -126,7 +126,7 @@ func (b *testBundle) deployer(change ...func(*soroban.Options)) *soroban.Deploye
 	return d
 }
 
-// begin records a tenant and claims it.
+// begin creates a tenant and claims it.
 func (b *testBundle) begin() provisioning.Run {
 	b.t.Helper()
 	draft, err := tenant.NewDraft(tenant.Inputs{
@@ -139,7 +139,7 @@ func (b *testBundle) begin() provisioning.Run {
 	return *c.Run
 }
 
-// restart is what the next process does after the one that ran was killed.
+// restart claims the tenant as the next process after the last one was killed.
 func (b *testBundle) restart(run provisioning.Run) provisioning.Run {
 	b.t.Helper()
 	b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE id = $1`, run.Tenant.ID)
@@ -156,7 +156,7 @@ func (b *testBundle) exec(statement string, args ...any) {
 	}
 }
 
-// deploy deploys for a run and wants it to succeed.
+// deploy deploys for a run and expects success.
 func (b *testBundle) deploy(d *soroban.Deployer, run provisioning.Run) contracts.Contract {
 	b.t.Helper()
 	c, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
@@ -217,7 +217,8 @@ func (b *testBundle) accountOf(address string) xdr.AccountEntry {
 	return *data.Account
 }
 
-// count tells how many transactions are in a state, as "CREATE SUCCEEDED".
+// count returns how many transactions are in each state, by keys such as "CREATE
+// SUCCEEDED".
 func (b *testBundle) count() map[string]int {
 	b.t.Helper()
 	rows, err := b.db.Pool().Query(b.t.Context(), `SELECT purpose || ' ' || state, count(*) FROM stellar_transactions GROUP BY 1`)
@@ -241,10 +242,9 @@ func (b *testBundle) wantCount(want map[string]int) {
 	}
 }
 
-// wantBooksToMatch holds the journal against the ledger: each contract was
-// created once, the code uploaded once, and every stroop and sequence number
-// that the deployer used is in the journal. foreign is what others did with its
-// key: how many transactions, at what cost.
+// wantBooksToMatch compares the journal with the ledger: each contract was created once,
+// the code uploaded once, and every stroop and sequence number that the deployer used is
+// in the journal. foreign are other transactions with its key: their number and cost.
 func (b *testBundle) wantBooksToMatch(tenants, foreign int, cost int64) {
 	b.t.Helper()
 	var created, contracts, uploads, open, numbers int

@@ -30,7 +30,7 @@ func (c *rpcClient) entries(ctx context.Context, keys []string) (protocol.GetLed
 	return read[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, protocol.GetLedgerEntriesRequest{Keys: keys})
 }
 
-// pollEntries is entries for those who ask again and again.
+// pollEntries is entries for callers that poll.
 func (c *rpcClient) pollEntries(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error) {
 	got, err := call[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, protocol.GetLedgerEntriesRequest{Keys: keys})
 	if err == nil {
@@ -39,23 +39,23 @@ func (c *rpcClient) pollEntries(ctx context.Context, keys []string) (protocol.Ge
 	return got, err
 }
 
-// ledgerInfo is a ledger and when it closed.
+// ledgerInfo is a ledger and its close time.
 type ledgerInfo struct {
 	ledger    uint32
 	closeTime int64 // Unix seconds.
 }
 
-// fetchLatestLedger returns the latest ledger and when it closed. getLatestLedger would name
-// the time too, yet older servers do not, and newer ones add all of the ledger's
-// meta, megabytes on a public network. So it asks for a transaction that does
-// not exist: the answer is small and has always named ledger and time.
+// fetchLatestLedger returns the latest ledger and its close time. It does not use
+// getLatestLedger: older servers return no time, and newer ones add the ledger's meta,
+// megabytes on a public network. It queries a transaction that does not exist instead:
+// that response is small and always has ledger and time.
 func (c *rpcClient) fetchLatestLedger(ctx context.Context, networkID string) (ledgerInfo, error) {
 	got, err := read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
 		protocol.GetTransactionRequest{Hash: networkID})
 	return ledgerInfo{got.LatestLedger, got.LatestLedgerCloseTime}, err
 }
 
-// transaction and send are made once: who asks for them has a loop of its own.
+// transaction and send are called once: their callers have a retry loop.
 func (c *rpcClient) transaction(ctx context.Context, hash string) (protocol.GetTransactionResponse, error) {
 	got, err := call[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
 		protocol.GetTransactionRequest{Hash: hash})
@@ -76,19 +76,18 @@ func (c *rpcClient) send(ctx context.Context, envelope string) (protocol.SendTra
 	return got, err
 }
 
-// noteLedger takes in the latest ledger of an answer about something else, unless that
-// comes from a server that is behind.
+// noteLedger records the latest ledger of another response, unless the server is behind.
 func (c *rpcClient) noteLedger(m ledgerInfo) {
 	if known, ok := c.latestLedger.known(); m.closeTime > 0 && (!ok || m.ledger >= known.ledger) {
 		c.latestLedger.put(m)
 	}
 }
 
-// maxReadTries is how often a call is made that changes nothing. Longer outages are
-// for the pipeline, which retries the whole step.
+// maxReadTries is how often a read-only call is made. After longer outages the pipeline
+// retries the whole step.
 const maxReadTries = 4
 
-// read makes a call that changes nothing, and makes it again after a fault.
+// read makes a read-only call and retries it after a fault.
 func read[A any](ctx context.Context, c *rpcClient, method string, params any) (A, error) {
 	pause := c.pacer.newBackoff()
 	for try := 1; ; try++ {

@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// ChangeContract has a tenant's contract say, keep or run something else: look,
-// call it if it does not yet, look again. Its errors are those of Deploy.
+// ChangeContract changes the status, anchor or code of a tenant's contract: it reads the
+// ledger, calls the contract if needed, and reads again. Its errors are those of Deploy.
 func (d *Deployer) ChangeContract(
 	ctx context.Context, journal txlog.Log, tenant uuid.UUID, change contracts.Change,
 ) (int64, error) {
@@ -40,7 +40,7 @@ func (d *Deployer) ChangeContract(
 	return r.contract.FeeCharged, err
 }
 
-// ensureCode has the newest code on the ledger, alive.
+// ensureCode makes sure that the newest code is on the ledger and live.
 func (r *deployTx) ensureCode(ctx context.Context) error {
 	for range maxRounds {
 		v, err := r.currentView(ctx, 0)
@@ -57,8 +57,8 @@ func (r *deployTx) ensureCode(ctx context.Context) error {
 	return r.notSettled()
 }
 
-// provideCode uploads or restores the code with the deployer's own account, and looks
-// again before: who had that before may have done it.
+// provideCode uploads or restores the code with the deployer's account. It reads the
+// ledger again first: the previous holder of the account may have done it.
 func (r *deployTx) provideCode(ctx context.Context) error {
 	src, err := r.leaseOwnAccount(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r *deployTx) provideCode(ctx context.Context) error {
 	return r.handleResult(ctx, attempt)
 }
 
-// change goes round until the contract is as the change wants it.
+// change repeats until the contract is as requested.
 func (r *deployTx) change(ctx context.Context, change contracts.Change) error {
 	for range maxRounds {
 		if err := r.resolveCompetingTx(ctx); err != nil {
@@ -120,13 +120,13 @@ func (r *deployTx) change(ctx context.Context, change contracts.Change) error {
 	return r.notSettled()
 }
 
-// hasChange reports whether a contract is as the change wants it.
+// hasChange reports whether a contract is as the change requests.
 func (d *Deployer) hasChange(instance *xdr.ScContractInstance, change contracts.Change) bool {
 	switch change.Purpose {
 	case txlog.PurposeStatus:
 		return statusOf(instance) == change.Status
 	case txlog.PurposeAnchor:
-		// A newer one is as good, and nothing older is taken by the contract.
+		// A newer anchor is as good; the contract refuses an older one.
 		return anchorOf(instance).Seq >= change.Anchor.Seq
 	default:
 		return instance.Executable.WasmHash != nil && *instance.Executable.WasmHash == d.code

@@ -16,42 +16,41 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// What channel accounts have, in stroops. The reserve is what the network keeps of
-// an account without entries; of the rest a contract's creation takes a tenth of a
-// lumen.
+// Balances of channel accounts, in stroops. The network keeps the reserve of an account
+// without entries; creating a contract costs a tenth of a lumen of the rest.
 const (
 	channelReserve = 2 * baseReserve
-	channelLow     = channelReserve + 1*stroopsPerXLM // Below that one is topped up,
-	channelFull    = channelReserve + 4*stroopsPerXLM // to that.
-	// maxChannelFee is the highest fee that a channel is used for: a full one has it,
-	// with something for an offer of more.
+	channelLow     = channelReserve + 1*stroopsPerXLM // A channel below this is topped up,
+	channelFull    = channelReserve + 4*stroopsPerXLM // to this.
+	// maxChannelFee is the highest fee that a channel pays: a full channel has it, with
+	// a rest for a fee bump.
 	maxChannelFee = channelFull - channelReserve - stroopsPerXLM/2
 )
 
-// Why channels are out of use.
+// Why channels are disabled.
 const (
-	disabledLowBalance = "it has too little to pay a fee; it is topped up by the next look after the channels"
-	disabledMissing    = "it does not exist on the network; it is made again by the next look after the channels"
-	disabledSigners    = "it does not accept the signature of its own key; its signers were changed, merge or abandon it"
+	disabledLowBalance = "its balance is too low to pay a fee; the next reconciliation of the channels tops it up"
+	disabledMissing    = "it does not exist on the network; the next reconciliation of the channels creates it again"
+	disabledSigners    = "it does not accept the signature of its own key; its signers were changed; merge or abandon it"
 )
 
-// maxFundedPerTx is how many channels one transaction makes or tops up.
+// maxFundedPerTx is how many channels one transaction creates or tops up.
 const maxFundedPerTx = 100
 
-// channelDomain separates channel keys from everything else that is derived from
-// the deployer's seed. It is part of every channel's address and never changes.
+// channelDomain separates channel keys from everything else that is derived from the
+// deployer's seed. It is part of every channel's address and never changes.
 const channelDomain = "healthcare-platform/channel-account/v1"
 
-// ensureChannels makes the channels that are not there yet, once in a process.
+// ensureChannels creates the missing channels, once per process.
 func (d *Deployer) ensureChannels(ctx context.Context, journal txlog.Log) error {
 	if d.channelsReady.Load() {
 		return nil
 	}
-	select { // One caller at a time: the others find them made.
+	select { // One caller at a time: the others find the channels created.
 	case d.reconciling <- struct{}{}:
 		defer func() { <-d.reconciling }()
 	case <-ctx.Done():
-		return contextError(ctx, "make channel accounts", ctx.Err())
+		return contextError(ctx, "create channel accounts", ctx.Err())
 	}
 	if d.channelsReady.Load() {
 		return nil
@@ -70,7 +69,7 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal txlog.Log) error 
 		_, err := d.ReconcileChannels(ctx, journal)
 		switch {
 		case err != nil && ours > 0 && errs.KindOf(err) == errs.KindPermanent:
-			return nil // Those that are there will do, until the deployer can pay for more.
+			return nil // The existing channels are enough until the deployer can pay for more.
 		case err != nil:
 			return err
 		}
@@ -79,10 +78,10 @@ func (d *Deployer) ensureChannels(ctx context.Context, journal txlog.Log) error 
 	return nil
 }
 
-// ReconcileChannels reads all channel accounts, makes those that are missing, tops
-// up those that run low, and takes back into use what is fit again. When all is
-// well it pays nothing and leases nothing. KindPermanent when the deployer cannot
-// pay for it, with the figures.
+// ReconcileChannels reads all channel accounts, creates the missing ones, tops up those
+// with a low balance, and enables those that work again. When nothing is to be done it
+// pays nothing and leases nothing. It returns KindPermanent, with the amounts, when the
+// deployer cannot pay.
 func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (contracts.ChannelReport, error) {
 	if err := d.checkNetwork(ctx); err != nil {
 		return contracts.ChannelReport{}, err
@@ -99,8 +98,8 @@ func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (co
 		return contracts.ChannelReport{DeployerBalance: int64(found.deployer.Balance)}, err
 	}
 	if len(found.toCreate)+len(found.toTopUp) == 0 {
-		care := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
-		return care, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
+		report := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
+		return report, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
 	src, err := s.leaseOwnAccount(ctx)
 	if err != nil {
@@ -110,8 +109,8 @@ func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (co
 	return s.fundChannels(ctx, src)
 }
 
-// resolveSurplus finds out what became of transactions that were left on channels
-// which are not used any more, because fewer are set now.
+// resolveSurplus resolves open transactions of channels that are no longer used, because
+// fewer are configured now.
 func (s *txSession) resolveSurplus(ctx context.Context, surplus []txlog.Channel) error {
 	for _, channel := range surplus {
 		if channel.Open == 0 || !channel.LeasedUntil.IsZero() {
@@ -130,36 +129,36 @@ func (s *txSession) resolveSurplus(ctx context.Context, surplus []txlog.Channel)
 	return nil
 }
 
-// fundChannels does it with the deployer's account, and looks again before: who had
-// that before may have done it.
-func (s *txSession) fundChannels(ctx context.Context, src *sourceAccount) (care contracts.ChannelReport, err error) {
+// fundChannels funds channels with the deployer's account. It reads the ledger again
+// first: the previous holder of the account may have done it.
+func (s *txSession) fundChannels(ctx context.Context, src *sourceAccount) (report contracts.ChannelReport, err error) {
 	for range maxRounds {
 		found, err := s.readChannels(ctx, src.minSequence())
 		if err != nil {
-			return care, err
+			return report, err
 		}
 		if found.deployer == nil {
-			return care, s.accountMissing()
+			return report, s.accountMissing()
 		}
 		src.lastSequence = int64(found.deployer.SeqNum)
-		care.Channels, care.DeployerBalance = found.channels, int64(found.deployer.Balance)
+		report.Channels, report.DeployerBalance = found.channels, int64(found.deployer.Balance)
 		if err := s.journal.StoreChannels(ctx, s.networkID, s.Address(), found.existing()); err != nil {
-			return care, err
+			return report, err
 		}
 		if len(found.toCreate)+len(found.toTopUp) == 0 {
-			return care, nil
+			return report, nil
 		}
-		before := s.contract.FeeCharged
-		if err := s.fund(ctx, found, src, &care); err != nil {
-			return care, err
+		feesBefore := s.contract.FeeCharged
+		if err := s.fund(ctx, found, src, &report); err != nil {
+			return report, err
 		}
-		care.FeeCharged += s.contract.FeeCharged - before
+		report.FeeCharged += s.contract.FeeCharged - feesBefore
 	}
-	return care, s.notSettled()
+	return report, s.notSettled()
 }
 
-// fund makes and tops up as many channels as one transaction can.
-func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAccount, care *contracts.ChannelReport) error {
+// fund creates and tops up as many channels as one transaction can.
+func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAccount, report *contracts.ChannelReport) error {
 	ops, amount, err := found.operations(s.account)
 	if err != nil {
 		return err
@@ -185,22 +184,22 @@ func (s *txSession) fund(ctx context.Context, found channelView, src *sourceAcco
 		return err
 	}
 	if attempt.result.State == txlog.StateSucceeded {
-		made := min(len(found.toCreate), len(ops))
-		care.Created, care.ToppedUp = care.Created+made, care.ToppedUp+len(ops)-made
+		created := min(len(found.toCreate), len(ops))
+		report.Created, report.ToppedUp = report.Created+created, report.ToppedUp+len(ops)-created
 	}
 	return s.handleResult(ctx, attempt)
 }
 
-// channelView is what the ledger shows of the channels.
+// channelView is the state of the channels on the ledger.
 type channelView struct {
 	deployer *xdr.AccountEntry
 	channels []txlog.Channel
-	toCreate []txlog.Channel // That have to be.
-	toTopUp  []txlog.Channel // That have to be topped up.
-	surplus  []txlog.Channel // That are known and not wanted any more.
+	toCreate []txlog.Channel // To be created.
+	toTopUp  []txlog.Channel // To be topped up.
+	surplus  []txlog.Channel // Known, but no longer configured.
 }
 
-// existing leaves out what does not exist: it cannot be leased.
+// existing drops channels that do not exist: they cannot be leased.
 func (v channelView) existing() (all []txlog.Channel) {
 	for _, c := range v.channels {
 		if c.Sequence > 0 {
@@ -210,7 +209,8 @@ func (v channelView) existing() (all []txlog.Channel) {
 	return all
 }
 
-// operations are those of one transaction, and what they take from the deployer.
+// operations returns the operations of one transaction, and their cost to the deployer
+// in stroops.
 func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, amount int64, err error) {
 	source := deployer.ToMuxedAccount()
 	add := func(body xdr.OperationBody, stroops int64) {
@@ -237,8 +237,8 @@ func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, am
 	return ops, amount, nil
 }
 
-// readChannels reads the deployer and all its channels. The view is not older
-// than what is known already.
+// readChannels reads the deployer and all its channels. The view is not older than the
+// known ledger.
 func (s *txSession) readChannels(ctx context.Context, number int64) (v channelView, err error) {
 	known, err := s.journal.Channels(ctx, s.networkID, s.Address())
 	if err != nil {
@@ -295,8 +295,8 @@ func (s *txSession) readChannelEntries(ctx context.Context, known []txlog.Channe
 	return v, ledger, nil
 }
 
-// channelKey derives the key of a channel. The holder of the deployer's seed has
-// the channels; nothing else has to be kept.
+// channelKey derives the key of a channel from the deployer's seed, so no other secret
+// has to be stored.
 func (d *Deployer) channelKey(index int) (*keypair.Full, error) {
 	if index < 0 || index >= MaxChannels {
 		return nil, brokenField(nil, "stellar_accounts.channel", strconv.Itoa(index), fmt.Sprintf("between 0 and %d", MaxChannels-1))

@@ -21,8 +21,8 @@ func channels(n int) func(*soroban.Options) {
 	return func(o *soroban.Options) { o.Channels = n }
 }
 
-// deployAll deploys for so many tenants at once and gives the ledgers in which their
-// contracts were created, with how many in each.
+// deployAll deploys for that many tenants concurrently and returns the number of
+// contracts created in each ledger.
 func (b *testBundle) deployAll(tenants int, deployers ...*soroban.Deployer) map[uint32]int {
 	b.t.Helper()
 	runs := make([]provisioning.Run, tenants)
@@ -50,8 +50,8 @@ func (b *testBundle) deployAll(tenants int, deployers ...*soroban.Deployer) map[
 	return ledgers
 }
 
-// wantChannelBooksToMatch holds the journal against the ledger: each contract was
-// created once, and what deployer and channels paid is what the journal says, and foreign.
+// wantChannelBooksToMatch compares the journal with the ledger: each contract was
+// created once, and deployer and channels paid what the journal has, plus foreign.
 func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, foreign ...int64) {
 	b.t.Helper()
 	var created, contracts, uploads, open int
@@ -88,10 +88,10 @@ func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, f
 func TestDeployer_Channels(t *testing.T) {
 	t.Parallel()
 
-	t.Run("CarryManyInOneLedger", func(t *testing.T) {
+	t.Run("SendManyInOneLedger", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(12))
-		b.deployAll(1, d) // Uploads the code, makes the channels.
+		b.deployAll(1, d) // Uploads the code, creates the channels.
 		ledgers := b.deployAll(36, d)
 		most := 0
 		for _, n := range ledgers {
@@ -106,20 +106,20 @@ func TestDeployer_Channels(t *testing.T) {
 		}
 	})
 
-	t.Run("SharedByProcesses", func(t *testing.T) {
+	t.Run("ProcessesShareChannels", func(t *testing.T) {
 		b := setup(t)
 		var processes []*soroban.Deployer
 		for range 5 {
 			processes = append(processes, b.deployer(channels(4)))
 		}
-		b.deployAll(25, processes...) // All begin with nothing, at once.
+		b.deployAll(25, processes...) // All start at the same time, with nothing deployed.
 		b.wantChannelBooksToMatch(25, processes[0])
 		if got := b.count(); got["FUND SUCCEEDED"] != 1 || got["UPLOAD SUCCEEDED"] != 1 {
 			t.Errorf("%v", got)
 		}
 	})
 
-	t.Run("MoreOnRequest", func(t *testing.T) {
+	t.Run("AddsConfiguredChannels", func(t *testing.T) {
 		b := setup(t)
 		b.deployAll(2, b.deployer(channels(2)))
 		more := b.deployer(channels(5))
@@ -132,7 +132,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b.wantChannelBooksToMatch(4, more)
 	})
 
-	t.Run("MoreThanOneTransactionMakes", func(t *testing.T) {
+	t.Run("CreatesChannelsInSeveralTransactions", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(101))
 		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
@@ -142,14 +142,14 @@ func TestDeployer_Channels(t *testing.T) {
 		}
 	})
 
-	t.Run("TooPoorForThem", func(t *testing.T) {
+	t.Run("ReportsInsufficientBalance", func(t *testing.T) {
 		b := setupUnfunded(t)
 		b.must(b.net.Fund(b.key.Address(), 100*xlm))
 		d := b.deployer(channels(50))
 		b.refused(d, b.begin(), errs.KindPermanent, "the funding of 50 channel accounts with 250 XLM", "send it at least")
 	})
 
-	t.Run("FundingAboveTheCeiling", func(t *testing.T) {
+	t.Run("RefusesFundingAboveCeiling", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(20), func(o *soroban.Options) { o.MaxFee = 1000 })
 		_, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
@@ -159,7 +159,7 @@ func TestDeployer_Channels(t *testing.T) {
 		}
 	})
 
-	t.Run("ToppedUpWhenLow", func(t *testing.T) {
+	t.Run("TopsUpLowBalances", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -176,7 +176,7 @@ func TestDeployer_Channels(t *testing.T) {
 		}
 	})
 
-	t.Run("AnotherOneCarriesWhatAPoorOneCannot", func(t *testing.T) {
+	t.Run("ReplacesChannelWithLowBalance", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -185,7 +185,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b.wantChannelBooksToMatch(7, d, 100)
 	})
 
-	t.Run("AllPoorAreToppedUpOnTheWay", func(t *testing.T) {
+	t.Run("TopsUpDuringDeployment", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -195,7 +195,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b.wantChannelBooksToMatch(5, d, 200)
 	})
 
-	t.Run("OneWhoseKeyWasTakenAway", func(t *testing.T) {
+	t.Run("DisablesChannelWithChangedSigners", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -211,7 +211,7 @@ func TestDeployer_Channels(t *testing.T) {
 		}
 	})
 
-	t.Run("NumberTakenByAnother", func(t *testing.T) {
+	t.Run("RecoversFromForeignSequenceNumber", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(1))
 		b.deployAll(1, d)
@@ -222,7 +222,7 @@ func TestDeployer_Channels(t *testing.T) {
 		}
 	})
 
-	t.Run("SetAsideAfterAnUncertainOutcome", func(t *testing.T) {
+	t.Run("QuarantinesAfterUnknownOutcome", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -243,13 +243,14 @@ func TestDeployer_Channels(t *testing.T) {
 			t.Errorf("%+v", care)
 		}
 		b.net.Faults().HoldQueue(false)
-		// The next run of the same tenant sends the same, whichever account it gets.
+		// The next run of the same tenant sends the same transaction, whichever account
+		// it leases.
 		b.deploy(d, run)
 		b.deployAll(4, d)
 		b.wantChannelBooksToMatch(6, d)
 	})
 
-	t.Run("OfANetworkThatWasBegunAnew", func(t *testing.T) {
+	t.Run("RecreatesChannelsAfterNetworkReset", func(t *testing.T) {
 		b := setup(t)
 		b.deployAll(2, b.deployer(channels(2)))
 		b.reset()
@@ -263,11 +264,11 @@ func TestDeployer_Channels(t *testing.T) {
 	})
 }
 
-// drain takes from a channel all but so many stroops.
+// drain removes all but that many stroops from a channel.
 func (b *testBundle) drain(d *soroban.Deployer, index int, leave int64) {
 	b.t.Helper()
 	key := d.ChannelKey(b.t, index)
 	b.foreignBy(key, payment(b.key.Address(), int64(b.accountOf(key.Address()).Balance)-leave-100))
-	// The journal is told nothing, except that the number is to be asked for.
+	// The journal only learns that the sequence number must be read.
 	b.exec(fmt.Sprintf(`UPDATE stellar_accounts SET sequence = 0 WHERE channel = %d`, index))
 }

@@ -27,10 +27,9 @@ const (
 	stormAtOnce   = 40
 )
 
-// TestDeployer_ManyConcurrent deploys for a thousand tenants from two processes that share
-// channels, while the network misbehaves in every way and runs are killed at every
-// moment. At the end each tenant has one contract, nothing was paid twice, and no
-// channel is stuck.
+// TestDeployer_ManyConcurrent deploys for a thousand tenants from two processes that
+// share channels, with all network faults and with runs killed at every point. At the
+// end each tenant has one contract, nothing was paid twice, and no channel is blocked.
 func TestDeployer_ManyConcurrent(t *testing.T) {
 	b := setup(t)
 	s := &storm{testBundle: b, kills: map[string]int{}, faults: map[string]int{}}
@@ -40,7 +39,7 @@ func TestDeployer_ManyConcurrent(t *testing.T) {
 		t.Cleanup(db.Close)
 		s.processes[i] = process{db, b.deployer(channels(stormChannels))}
 	}
-	b.deployAll(1, s.processes[0].deployer) // The code and the channels are there.
+	b.deployAll(1, s.processes[0].deployer) // Code and channels exist.
 
 	weather, calm := context.WithCancel(t.Context())
 	var blowing sync.WaitGroup
@@ -80,7 +79,7 @@ type storm struct {
 	faults map[string]int // Errors of Deploy.
 }
 
-// deploy deploys for one tenant, in one process after the other, until it has a contract.
+// deploy deploys for one tenant, in consecutive processes, until it has a contract.
 func (s *storm) deploy(i int) {
 	random := rand.New(rand.NewPCG(randomSeed, uint64(i)))
 	run := s.begin()
@@ -99,8 +98,8 @@ func (s *storm) deploy(i int) {
 	s.runs = append(s.runs, run)
 }
 
-// try deploys once. One run in four dies on the way, half of those between storing
-// and sending.
+// try deploys once. One run in four is killed, half of those between storing and
+// sending.
 func (s *storm) try(p process, run *provisioning.Run, random *rand.Rand) bool {
 	ctx, die := context.WithCancel(s.t.Context())
 	defer die()
@@ -136,7 +135,7 @@ func (s *storm) killed(where string) {
 	s.kills[where]++
 }
 
-// blow lets one fault after the other strike.
+// blow injects one fault after another.
 func (s *storm) blow(ctx context.Context) {
 	random := rand.New(rand.NewPCG(randomSeed, 1))
 	f := s.net.Faults()
@@ -158,7 +157,7 @@ func (s *storm) blow(ctx context.Context) {
 			f.Lag(uint32(random.IntN(4)))
 		case 7:
 			f.ForgetHistory()
-		case 8: // What waits expires.
+		case 8: // Queued transactions expire.
 			f.HoldQueue(true)
 			_ = clock.System{}.Sleep(ctx, 30*time.Millisecond)
 			f.AdvanceClock(2 * time.Minute)
@@ -177,7 +176,7 @@ func (s *storm) blow(ctx context.Context) {
 	}
 }
 
-// wantOrder holds journal and registry against the ledger.
+// wantOrder compares journal and registry with the ledger.
 func (s *storm) wantOrder() {
 	s.t.Helper()
 	d := s.processes[0].deployer
@@ -225,10 +224,10 @@ func (s *storm) open() (n int) {
 	return n
 }
 
-// wantNothingPaidTwice: each contract was created by one transaction, none was
-// applied in vain, and what the accounts have paid is what the journal says. Where
-// the server had forgotten a transaction, the journal does not know its fee; each
-// such one accounts for at most its largest.
+// wantNothingPaidTwice: each contract was created by one transaction, no transaction was
+// applied without effect, and the accounts paid what the journal has. When the server
+// had lost a transaction, the journal does not have its fee; each of these counts with
+// at most its maximum fee.
 func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 	s.t.Helper()
 	var twice, vain, numbers, unknown int
@@ -248,13 +247,13 @@ func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 	have, used := care.DeployerBalance, int64(s.account().SeqNum)-s.first
 	for _, c := range care.Channels {
 		have += c.Balance
-		used += int64(s.accountOf(c.Address).SeqNum) & 0xffffffff // Above that is the ledger in which it was made.
+		used += int64(s.accountOf(c.Address).SeqNum) & 0xffffffff // The bits above are the ledger of its creation.
 	}
 	if used != int64(numbers) {
 		s.t.Errorf("%d sequence numbers are used, %d are in the journal", used, numbers)
 	}
 	if gap := funding - have - fees; gap < 0 || gap > unknownMost || unknown == 0 && gap != 0 {
-		s.t.Errorf("%d stroops were paid, %d are in the journal, and %d transactions of at most %d whose fee nobody knows",
+		s.t.Errorf("%d stroops were paid, %d are in the journal, and %d transactions of at most %d with an unknown fee",
 			funding-have, fees, unknown, unknownMost)
 	}
 	s.t.Logf("%d transactions applied, %d of them forgotten by the server", numbers, unknown)

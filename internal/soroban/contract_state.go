@@ -20,10 +20,10 @@ var (
 	_ verification.ContractChecker = (*Deployer)(nil)
 )
 
-// VerifyContract reads the tenant's contract back from the ledger, and pays
-// nothing. KindPermanent when it is missing, archived or another one than this
-// program would make, or not the one that the registry names; KindTransient when
-// the network does not answer. It gives the newest anchor in it.
+// VerifyContract reads the tenant's contract from the ledger, and pays nothing. It
+// returns the newest anchor in the contract. KindPermanent: the contract is missing,
+// archived, differs from what this program would create, or is not the one in the
+// registry. KindTransient: the network does not answer.
 func (d *Deployer) VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error) {
 	states, err := d.ReadContracts(ctx, []tenant.Tenant{t})
 	if err != nil {
@@ -40,25 +40,25 @@ func (d *Deployer) VerifyContract(ctx context.Context, t tenant.Tenant) (contrac
 	case s.CodeArchived:
 		return differs("the code of the contract %s is archived or missing; it has to be restored", s.ContractID)
 	case s.State == contracts.StateExpired:
-		return differs("the contract %s is archived because its time to live is over; it has to be restored", s.ContractID)
+		return differs("the contract %s is archived because its time to live has ended; it has to be restored", s.ContractID)
 	default:
 		return s.Anchor, nil
 	}
 }
 
-// ReadContracts returns the state of tenants' contracts, up to 200 in one call, and one
-// more for their code.
+// ReadContracts returns the state of tenants' contracts, up to 200 per call, plus one
+// call for their code.
 func (d *Deployer) ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
 	if err := d.checkNetwork(ctx); err != nil {
 		return nil, err
 	}
 	states := make([]contracts.Snapshot, 0, len(tenants))
 	for begin := 0; begin < len(tenants); begin += maxKeys {
-		some, err := d.readBatch(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
+		batch, err := d.readBatch(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
 		if err != nil {
 			return nil, err
 		}
-		states = append(states, some...)
+		states = append(states, batch...)
 	}
 	return states, nil
 }
@@ -97,7 +97,7 @@ func (d *Deployer) readBatch(ctx context.Context, tenants []tenant.Tenant) ([]co
 	return states, nil
 }
 
-// codeHashOf is the code of a contract that is the tenant's.
+// codeHashOf returns the code hash of a contract that is the tenant's.
 func codeHashOf(s contracts.Snapshot) (hash xdr.Hash, ok bool) {
 	raw, err := hex.DecodeString(s.WasmHash)
 	if err != nil || len(raw) != len(hash) || s.State == contracts.StateMissing || s.State == contracts.StateMismatch {
@@ -107,7 +107,7 @@ func codeHashOf(s contracts.Snapshot) (hash xdr.Hash, ok bool) {
 	return hash, true
 }
 
-// readCodes gives the entries of code, as they are in that ledger or now.
+// readCodes returns the code entries as of that ledger or a newer one.
 func (d *Deployer) readCodes(ctx context.Context, codes map[xdr.Hash]protocol.LedgerEntryResult, ledger uint32) error {
 	hashes, keys := []xdr.Hash{}, []xdr.LedgerKey{}
 	for hash := range codes {
@@ -131,10 +131,9 @@ func (d *Deployer) readCodes(ctx context.Context, codes map[xdr.Hash]protocol.Le
 	return nil
 }
 
-// codeCache are the entries of code that were read last. All contracts share a few,
-// and these are by far the largest entries: read once for a ledger, they serve every
-// look at that ledger, and none at another. Test networks are reset, so a higher
-// number need not be a newer ledger.
+// codeCache holds the code entries of the last read. All contracts share a few, and
+// these are by far the largest entries: they are read once per ledger. They are not used
+// for another ledger, not even an older one, because test networks are reset.
 type codeCache struct {
 	mu      sync.Mutex
 	entries map[xdr.Hash]cachedCode
@@ -145,7 +144,7 @@ type cachedCode struct {
 	entry  protocol.LedgerEntryResult
 }
 
-// get gives an entry as it is in a ledger.
+// get returns an entry as of a ledger.
 func (s *codeCache) get(hash xdr.Hash, ledger uint32) (protocol.LedgerEntryResult, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +158,7 @@ func (s *codeCache) put(hash xdr.Hash, ledger uint32, entry protocol.LedgerEntry
 	if s.entries == nil {
 		s.entries = map[xdr.Hash]cachedCode{}
 	}
-	maps.DeleteFunc(s.entries, func(_ xdr.Hash, c cachedCode) bool { return c.ledger != ledger }) // They are not used any more.
+	maps.DeleteFunc(s.entries, func(_ xdr.Hash, c cachedCode) bool { return c.ledger != ledger }) // Entries that are no longer used.
 	s.entries[hash] = cachedCode{ledger, entry}
 }
 
@@ -195,7 +194,7 @@ func (d *Deployer) stateOfContract(to target, t tenant.Tenant, entry protocol.Le
 	return s, nil
 }
 
-// limitByCode lets a contract live no longer than its code.
+// limitByCode ends a contract's lifetime no later than its code's.
 func limitByCode(s *contracts.Snapshot, code protocol.LedgerEntryResult) {
 	if code.DataXDR == "" {
 		s.State, s.LiveUntil, s.CodeArchived = contracts.StateExpired, 0, true
@@ -210,7 +209,7 @@ func limitByCode(s *contracts.Snapshot, code protocol.LedgerEntryResult) {
 	}
 }
 
-// lifetimeOf returns how long an entry lives on, seen from a ledger.
+// lifetimeOf returns the remaining lifetime of an entry, as of a ledger.
 func lifetimeOf(entry protocol.LedgerEntryResult, ledger uint32) (contracts.State, uint32) {
 	switch until := entry.LiveUntilLedgerSeq; {
 	case entryStateOf(entry, ledger) == archived:
@@ -224,7 +223,7 @@ func lifetimeOf(entry protocol.LedgerEntryResult, ledger uint32) (contracts.Stat
 	}
 }
 
-// anchorOf reads the contract's newest anchor; the zero Anchor when it has none.
+// anchorOf returns the contract's newest anchor; the zero Anchor when it has none.
 func anchorOf(instance *xdr.ScContractInstance) contracts.Anchor {
 	var a contracts.Anchor
 	fields, ok := storedValue(instance, "Anchor").GetMap()
@@ -236,7 +235,7 @@ func anchorOf(instance *xdr.ScContractInstance) contracts.Anchor {
 		switch name {
 		case "seq":
 			seq, _ := f.Val.GetU64()
-			a.Seq = int64(seq) //nolint:gosec // the registry's own numbers
+			a.Seq = int64(seq) //nolint:gosec // the registry's sequence numbers
 		case "root":
 			root, _ := f.Val.GetBytes()
 			copy(a.Root[:], root)

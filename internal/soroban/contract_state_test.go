@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// TestDeployer_ReadContracts_Calls: the code, which all share, is read once for each
-// ledger, and what becomes of it is seen in the next.
+// TestDeployer_ReadContracts_Calls: the code, which all contracts share, is read once
+// per ledger, and its changes are seen in the next.
 func TestDeployer_ReadContracts_Calls(t *testing.T) {
 	b := setupUnfunded(t, func(o *stellarnet.Options) { o.Manual = true })
 	b.must(b.net.Fund(b.key.Address(), funding))
@@ -38,7 +38,7 @@ func TestDeployer_ReadContracts_Calls(t *testing.T) {
 	b.travel(1)
 	looks(2)
 	looks(1)
-	// The contracts themselves live on for longer, as if somebody had extended them.
+	// The contracts live longer, as if another process had extended them.
 	b.must(b.net.Faults().ExpireEntry(codeKey()))
 	b.travel(1)
 	for _, s := range b.states(d, ids) {

@@ -8,15 +8,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// maxRounds bounds one deployment as a whole; the longest way that makes sense has half
-// as many.
+// maxRounds limits one deployment; the longest useful sequence of steps has half as
+// many.
 const maxRounds = 16
 
-// Deploy makes sure that the tenant's contract exists and is the right one: look,
-// do what is missing, verify. Its errors are KindPermanent when a person has to
-// act (fund the account, raise a ceiling, correct the network), KindTransient
-// when the network or the server is at fault, KindCancelled when ctx ended, and the
-// journal's own, KindFenced above all.
+// Deploy makes sure that the tenant's contract exists and is correct: it reads the
+// ledger, does what is missing, and verifies. Its errors are KindPermanent when an
+// operator must act (fund the account, raise a ceiling, correct the network),
+// KindTransient when the network or the server fails, KindCancelled when ctx ended, and
+// the journal's errors, mainly KindFenced.
 func (d *Deployer) Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (contracts.Contract, error) {
 	to, err := d.target(t.ID)
 	if err != nil {
@@ -43,11 +43,11 @@ func (d *Deployer) newDeployTx(journal txlog.Log, to target) *deployTx {
 	return &deployTx{txSession: txSession{Deployer: d, journal: journal, contractID: to.address}, to: to}
 }
 
-// ensureContract goes round until the ledger shows the contract, alive and verified: read
-// the ledger, take the next step that is missing, see what became of it.
+// ensureContract repeats until the ledger shows the contract, live and verified: it
+// reads the ledger, takes the next missing step, and checks the result.
 func (r *deployTx) ensureContract(ctx context.Context) error {
-	// The run before may have died between sending and knowing. What it has signed
-	// comes first, whichever account carried it.
+	// The last run may have died after sending and before knowing the result. Its signed
+	// transactions are resolved first, whichever account was their source.
 	if err := r.resolveOpenTx(ctx); err != nil {
 		return err
 	}
@@ -80,9 +80,9 @@ func (r *deployTx) ensureContract(ctx context.Context) error {
 	return r.notSettled()
 }
 
-// deployWithOwnAccount does what only one caller at a time may do, with the deployer's own
-// account, and the rest as well where there are no channels. Before that it looks
-// again: who had the account before may have done it all.
+// deployWithOwnAccount does the steps that only one caller at a time may do, with the
+// deployer's account; without channels it does the other steps too. It reads the ledger
+// again first: the previous holder of the account may have done them.
 func (r *deployTx) deployWithOwnAccount(ctx context.Context) error {
 	src, err := r.leaseOwnAccount(ctx)
 	if err != nil {
@@ -118,10 +118,10 @@ func (r *deployTx) deployWithOwnAccount(ctx context.Context) error {
 	return r.notSettled()
 }
 
-// currentView is a view that is not older than what is known already: a ledger in
-// which something was applied, and a sequence number of the deployer. On an old view
-// the contract would be missing that was created just now. What only the journal
-// knows is waited for no longer than lagTimeout: test networks are reset.
+// currentView returns a view that is not older than the known state: a ledger in which
+// something was applied, and a sequence number of the deployer. In an older view a
+// contract created just now would be missing. It waits for state that only the journal
+// has for at most lagTimeout, because test networks are reset.
 func (r *deployTx) currentView(ctx context.Context, minSequence int64) (v ledgerView, err error) {
 	current, err := r.waitForLedger(ctx, func() (_ bool, err error) {
 		v, err = r.readView(ctx, r.to.id, r.account)

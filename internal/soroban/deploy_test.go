@@ -18,7 +18,7 @@ import (
 func TestDeployer_Deploy(t *testing.T) {
 	t.Parallel()
 
-	t.Run("DeploysAndIsReadBack", func(t *testing.T) {
+	t.Run("CreatesContract", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		c := b.deploy(b.deployer(), run)
@@ -28,11 +28,11 @@ func TestDeployer_Deploy(t *testing.T) {
 		b.wantCount(map[string]int{"UPLOAD SUCCEEDED": 1, "CREATE SUCCEEDED": 1})
 		b.wantBooksToMatch(1, 0, 0)
 		if paid := funding - int64(b.account().Balance); paid != c.FeeCharged {
-			t.Errorf("the contract tells of %d stroops, the deployer paid %d", c.FeeCharged, paid)
+			t.Errorf("the contract records %d stroops, the deployer paid %d", c.FeeCharged, paid)
 		}
 	})
 
-	t.Run("SecondDeployActsNot", func(t *testing.T) {
+	t.Run("SecondDeploySendsNothing", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		first := b.deploy(b.deployer(), run)
@@ -47,7 +47,7 @@ func TestDeployer_Deploy(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("StoresWhatItSends", func(t *testing.T) {
+	t.Run("StoresSentTransaction", func(t *testing.T) {
 		b := setup(t)
 		var least int64
 		var stored []txlog.Transaction
@@ -88,7 +88,7 @@ func TestDeployer_Deploy(t *testing.T) {
 		}
 	})
 
-	t.Run("FewCallsOnTheHappyPath", func(t *testing.T) {
+	t.Run("MakesFewCalls", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		b.deploy(d, b.begin())
@@ -97,7 +97,7 @@ func TestDeployer_Deploy(t *testing.T) {
 		f := b.net.Faults()
 		t.Logf("%s %d, %s %d, %s %d, %s %d, %s %d, %s %d; fee %d", network, f.Calls(network), entries, f.Calls(entries),
 			simulate, f.Calls(simulate), feeStats, f.Calls(feeStats), send, f.Calls(send), ask, f.Calls(ask), c.FeeCharged)
-		// Most looks at entries are polls, whose number depends on the ledger's time.
+		// Most reads of entries are polls, whose number depends on the ledger time.
 		if f.Calls(network) != 0 || f.Calls(ask) > 2 || f.Calls(simulate) != 1 || f.Calls(feeStats) > 1 || f.Calls(send) != 1 {
 			t.Error("more calls than it takes")
 		}

@@ -25,26 +25,25 @@ type Deployer struct {
 	opts           Options
 	rpc            *rpcClient
 	reads          *entryBatcher // Reads of the ledger, for all callers.
-	polls          *entryBatcher // The same, for those who wait for a transaction.
+	polls          *entryBatcher // The same, for callers that wait for a transaction.
 	codes          codeCache
 	fees           *ttlCache[protocol.GetFeeStatsResponse]
 	signer         *keypair.Full
-	channelKeys    []*keypair.Full // Made when first used; guarded by making.
+	channelKeys    []*keypair.Full // Created on first use; guarded by making.
 	channelKeysMu  sync.Mutex
-	reconciling    chan struct{} // Held by the one caller that looks after the channels.
-	channelsReady  atomic.Bool   // All channels were seen to be there.
+	reconciling    chan struct{} // Held by the one caller that reconciles the channels.
+	channelsReady  atomic.Bool   // All channels are known to exist.
 	account        xdr.AccountId
 	code           xdr.Hash // Of opts.Code.
 	networkID      string
 	networkCheck   sharedCall[struct{}] // Of the server's network.
-	networkChecked atomic.Bool          // The server was seen to serve the configured network.
+	networkChecked atomic.Bool          // The server is known to serve the configured network.
 }
 
 var _ provisioning.ContractDeployer = (*Deployer)(nil)
 
-// New makes a Deployer. It makes no call; what the options say about the network
-// is checked by the first Deploy. It returns KindInvalid for options that cannot
-// work, with the variable at fault.
+// New creates a Deployer. It makes no call; the first Deploy checks the network options.
+// It returns KindInvalid for unusable options, naming the variable.
 func New(o Options) (*Deployer, error) {
 	o = o.withDefaults()
 	signer, err := o.validate()
@@ -78,24 +77,24 @@ func New(o Options) (*Deployer, error) {
 // Address is the deployer's account (G...).
 func (d *Deployer) Address() string { return d.signer.Address() }
 
-// NetworkID is the SHA-256 of the network's passphrase in hex, as journals name it.
+// NetworkID is the SHA-256 of the network's passphrase in hex, as in the journal.
 func (d *Deployer) NetworkID() string { return d.networkID }
 
 // CurrentCode is the code that contracts should run, SHA-256 in hex.
 func (d *Deployer) CurrentCode() string { return hex.EncodeToString(d.code[:]) }
 
-// IsPredecessor reports whether that is the code of an earlier release.
+// IsPredecessor reports whether hash is the code of an earlier release.
 func (d *Deployer) IsPredecessor(hash string) bool {
 	raw, err := hex.DecodeString(hash)
 	return err == nil && len(raw) == len(d.code) && slices.Contains(d.opts.Code.Predecessors, [32]byte(raw))
 }
 
-// Format shows the account alone, whatever the verb: the rest holds the seed.
+// Format prints only the account, for every verb: the other fields hold the seed.
 func (d *Deployer) Format(f fmt.State, _ rune) {
 	_, _ = f.Write([]byte("soroban.Deployer(" + d.signer.Address() + ")"))
 }
 
-// LogValue is for package slog what Format is for fmt.
+// LogValue does the same for package slog.
 func (d *Deployer) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(d)) }
 
 // ContractID returns the address of the tenant's contract. It needs no network.
@@ -108,7 +107,7 @@ func (d *Deployer) ContractID(tenant uuid.UUID) (string, error) {
 type target struct {
 	tenant  uuid.UUID
 	id      xdr.ContractId
-	address string // The id as people see it, C...
+	address string // The id in text form, C...
 }
 
 func (d *Deployer) target(tenant uuid.UUID) (target, error) {
@@ -124,8 +123,8 @@ func (d *Deployer) target(tenant uuid.UUID) (target, error) {
 	return target{tenant: tenant, id: id, address: address}, nil
 }
 
-// checkNetwork refuses a server of another network: signatures would be worth
-// nothing there, and every read would be about other contracts.
+// checkNetwork refuses a server of another network: signatures would be invalid there,
+// and every read would return other contracts.
 func (d *Deployer) checkNetwork(ctx context.Context) error {
 	if d.networkChecked.Load() {
 		return nil

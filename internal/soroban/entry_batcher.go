@@ -10,36 +10,36 @@ import (
 )
 
 const (
-	// maxKeys is how many entries one getLedgerEntries may ask for.
+	// maxKeys is how many entries one getLedgerEntries call may read.
 	maxKeys = 200
-	// maxBatchesInFlight bounds the parallel calls of one batcher. Two batchers stay well
-	// below callsAtOnce, so calls that hang leave room for all other methods.
+	// maxBatchesInFlight limits the parallel calls of one batcher. Two batchers stay
+	// well below maxParallelCalls, so calls that hang leave room for all other methods.
 	maxBatchesInFlight = 4
-	// slowCallAfter is after what time a call counts as slow: callers that come then do
-	// not wait for it any more.
+	// slowCallAfter is the time after which a call counts as slow: later callers no
+	// longer wait for it.
 	slowCallAfter = time.Second
 )
 
-// entryBatcher turns the reads of many callers into few calls. Reads that come while a
-// call is in flight are collected for the next one. A slow call holds up only its own
-// callers: the next batch is sent beside it.
+// entryBatcher combines the reads of many callers into few calls. Reads that arrive
+// while a call is in flight are collected for the next one. A slow call delays only its
+// own callers: the next batch is sent in parallel.
 type entryBatcher struct {
 	fetch func(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error)
-	// window waits while a batch is collected. Nil: a batch is sent as soon as no
-	// other call is in flight, or those that are have become slow.
+	// window waits while a batch is collected. Nil: a batch is sent as soon as no call
+	// is in flight, or all calls in flight are slow.
 	window func(ctx context.Context) error
-	// slowAfter is after what time a call counts as slow. Use slowCallAfter.
+	// slowAfter is the time after which a call counts as slow. Use slowCallAfter.
 	slowAfter time.Duration
 
 	mu       sync.Mutex
-	queue    []*entryBatch // Not sent yet, oldest first. Only the last one takes more keys.
-	inFlight int           // Calls under way,
+	queue    []*entryBatch // Not sent yet, oldest first. Only the last one accepts more keys.
+	inFlight int           // Calls in flight,
 	slow     int           // and how many of them are slow.
 }
 
-// entryBatch is one call, from its first caller to its answer.
+// entryBatch is one call, from its first caller to its response.
 type entryBatch struct {
-	ctx     context.Context //nolint:containedctx // It ends when the last caller has left, not with the first.
+	ctx     context.Context //nolint:containedctx // It ends when its last caller leaves, not its first.
 	cancel  context.CancelFunc
 	keys    map[string]bool
 	callers int
@@ -52,8 +52,8 @@ type entryBatch struct {
 	err     error
 }
 
-// entries returns what exists of some keys, by key, and the ledger that all of it is
-// of. keys are at most maxKeys. It returns at once when ctx ends.
+// entries returns the existing entries by key, and the ledger of the read. keys are at
+// most maxKeys. It returns at once when ctx ends.
 func (b *entryBatcher) entries(ctx context.Context, keys []string) (map[string]protocol.LedgerEntryResult, uint32, error) {
 	batch := b.join(ctx, keys)
 	defer b.leave(batch)
@@ -65,7 +65,7 @@ func (b *entryBatcher) entries(ctx context.Context, keys []string) (map[string]p
 	}
 }
 
-// join adds keys to the batch that is being collected, or begins one.
+// join adds keys to the batch that is being collected, or starts a new batch.
 func (b *entryBatcher) join(ctx context.Context, keys []string) *entryBatch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,7 +91,7 @@ func (b *entryBatcher) join(ctx context.Context, keys []string) *entryBatch {
 	return batch
 }
 
-// collect waits for the window of a batch.
+// collect waits for the batch's window.
 func (b *entryBatcher) collect(batch *entryBatch) {
 	err := b.window(batch.ctx)
 	b.mu.Lock()
@@ -104,7 +104,7 @@ func (b *entryBatcher) collect(batch *entryBatch) {
 	b.dispatch()
 }
 
-// leave ends a batch without callers.
+// leave cancels a batch without callers.
 func (b *entryBatcher) leave(batch *entryBatch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,7 +114,8 @@ func (b *entryBatcher) leave(batch *entryBatch) {
 	}
 }
 
-// remove takes a batch out of the queue, if it is still there. mu is held.
+// remove removes a batch from the queue, and reports whether it was there. The caller
+// holds mu.
 func (b *entryBatcher) remove(batch *entryBatch) bool {
 	i := slices.Index(b.queue, batch)
 	if i < 0 {
@@ -124,11 +125,11 @@ func (b *entryBatcher) remove(batch *entryBatch) bool {
 	return true
 }
 
-// dispatch sends the batches whose time has come. mu is held.
+// dispatch sends the batches that are ready. The caller holds mu.
 func (b *entryBatcher) dispatch() {
 	for len(b.queue) > 0 && b.queue[0].ready && b.inFlight < maxBatchesInFlight {
-		// Without a window a batch collects while another call is in flight, except
-		// when it is full, which shows by the next one behind it.
+		// Without a window a batch collects while another call is in flight, unless it
+		// is full: then another batch is queued behind it.
 		if b.window == nil && len(b.queue) == 1 && b.inFlight > b.slow {
 			return
 		}
@@ -155,7 +156,7 @@ func (b *entryBatcher) call(batch *entryBatch) {
 	b.dispatch()
 }
 
-// markSlow notes that a call has become slow, so that others need not wait for it.
+// markSlow marks a call as slow, so that other batches do not wait for it.
 func (b *entryBatcher) markSlow(batch *entryBatch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

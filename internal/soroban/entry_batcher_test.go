@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// heldServer answers each call when the test says so.
+// heldServer answers each call when the test releases it.
 type heldServer struct {
 	calls chan heldCall
 }
@@ -41,7 +41,7 @@ func (s *heldServer) fetch(ctx context.Context, keys []string) (protocol.GetLedg
 	}
 }
 
-// beginRead begins a read and returns where its error will be.
+// beginRead starts a read and returns a channel for its error.
 func beginRead(ctx context.Context, b *entryBatcher, key string) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -56,7 +56,7 @@ func beginRead(ctx context.Context, b *entryBatcher, key string) <-chan error {
 
 func TestEntryBatcher(t *testing.T) {
 	t.Parallel()
-	t.Run("SendsTheNextBatchBesideASlowCall", func(t *testing.T) {
+	t.Run("SendsNextBatchDuringSlowCall", func(t *testing.T) {
 		t.Parallel()
 		s := newHeldServer()
 		b := &entryBatcher{fetch: s.fetch, slowAfter: time.Nanosecond}
@@ -120,7 +120,7 @@ func TestEntryBatcher(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("BoundsParallelCalls", func(t *testing.T) {
+	t.Run("LimitsParallelCalls", func(t *testing.T) {
 		t.Parallel()
 		s := newHeldServer()
 		b := &entryBatcher{fetch: s.fetch, slowAfter: time.Nanosecond}
@@ -154,7 +154,7 @@ func TestEntryBatcher(t *testing.T) {
 			}
 		}
 	})
-	t.Run("ACancelledCallerReturnsAndEndsItsOwnCall", func(t *testing.T) {
+	t.Run("CancelledCallerReturns", func(t *testing.T) {
 		t.Parallel()
 		s := newHeldServer()
 		b := &entryBatcher{fetch: s.fetch, slowAfter: time.Hour}
@@ -177,7 +177,7 @@ func TestEntryBatcher(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("SendsNothingThatNobodyWaitsFor", func(t *testing.T) {
+	t.Run("SendsNoAbandonedBatch", func(t *testing.T) {
 		t.Parallel()
 		s, left := newHeldServer(), make(chan struct{})
 		b := &entryBatcher{fetch: s.fetch, slowAfter: time.Hour, window: func(ctx context.Context) error { <-ctx.Done(); <-left; return ctx.Err() }}
@@ -193,7 +193,7 @@ func TestEntryBatcher(t *testing.T) {
 	})
 }
 
-// waitFor returns when the batcher is in the state that the test wants.
+// waitFor returns when the batcher is in the expected state.
 func (b *entryBatcher) waitFor(reached func() bool) {
 	for {
 		b.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 )
 
-// ChannelKey gives the key of a channel, for tests that meddle with it.
+// ChannelKey returns the key of a channel, for tests that change the account.
 func (d *Deployer) ChannelKey(t *testing.T, index int) *keypair.Full {
 	t.Helper()
 	key, err := d.channelKey(index)

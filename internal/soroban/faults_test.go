@@ -13,12 +13,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// watched is the real journal with moments at which a test can step in.
+// watched is the real journal with hooks for tests.
 type watched struct {
 	txlog.Log
 	beforeStore, afterStore func(tx txlog.Transaction)
-	afterOutbid             func()
-	killed                  bool // The process dies without giving the account back.
+	afterFeeBump            func()
+	killed                  bool // The process dies without releasing the account.
 }
 
 func (w watched) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
@@ -49,8 +49,8 @@ func (l watchedLease) Store(ctx context.Context, tx txlog.Transaction) error {
 
 func (l watchedLease) StoreFeeBump(ctx context.Context, hash, envelope string, maxFee int64) error {
 	err := l.AccountLease.StoreFeeBump(ctx, hash, envelope, maxFee)
-	if err == nil && l.w.afterOutbid != nil {
-		l.w.afterOutbid()
+	if err == nil && l.w.afterFeeBump != nil {
+		l.w.afterFeeBump()
 	}
 	return err
 }
@@ -62,11 +62,11 @@ func (l watchedLease) Release(ctx context.Context, r txlog.AccountRelease) error
 	return l.AccountLease.Release(ctx, r)
 }
 
-// wire is the network between deployer and server, with moments at which a test
-// can step in: before a call goes out, and after its answer came.
+// wire is the network between deployer and server, with hooks for tests: before a call
+// is sent, and after its response has arrived.
 type wire struct {
 	before func(method string)
-	after  func(method string, answer []byte) []byte // What it returns arrives; nil: as it was.
+	after  func(method string, answer []byte) []byte // The response to return; nil: the original.
 }
 
 func (w *wire) client() *http.Client {
@@ -101,7 +101,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// attemptOnce makes f strike the n-th time alone.
+// attemptOnce makes f fail only the n-th time.
 func once(n int, f func()) func() {
 	var mu sync.Mutex
 	calls := 0
@@ -116,7 +116,7 @@ func once(n int, f func()) func() {
 	}
 }
 
-// on calls f for one method alone.
+// on calls f only for one method.
 func on(method string, f func()) func(string) {
 	return func(called string) {
 		if called == method {
@@ -125,7 +125,7 @@ func on(method string, f func()) func(string) {
 	}
 }
 
-// jsonAnswer is an answer that no server gave.
+// jsonAnswer is an invented response.
 func jsonAnswer(result any) (*http.Response, error) {
 	raw, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "result": result})
 	if err != nil {
@@ -134,7 +134,7 @@ func jsonAnswer(result any) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(raw))}, nil
 }
 
-// sleeper is the real clock that does something after so many pauses.
+// sleeper is the real clock that calls a hook after a number of pauses.
 type sleeper struct {
 	clock.System
 	mu   sync.Mutex
@@ -159,7 +159,7 @@ func (s *sleeper) Sleep(ctx context.Context, d time.Duration) error {
 	return s.System.Sleep(ctx, d)
 }
 
-// hurried is a clock on which patience runs out a hundred times as fast.
+// hurried is a clock on which timeouts end a hundred times earlier.
 type hurried struct {
 	clock.System
 	began time.Time
@@ -167,7 +167,7 @@ type hurried struct {
 
 func (h hurried) Now() time.Time { return h.began.Add(100 * time.Since(h.began)) }
 
-// counting is a clock whose pauses take no time and are added up.
+// counting is a clock whose pauses take no time and are summed up.
 type counting struct {
 	clock.System
 	slept time.Duration

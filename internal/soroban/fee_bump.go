@@ -10,14 +10,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// feeBumpFactor is how much more a transaction has to offer, per operation, to
-// take the place of one in the queue (stellar-core's FEE_MULTIPLIER).
+// feeBumpFactor is how many times more, per operation, a transaction must bid to replace
+// one in the queue (stellar-core's FEE_MULTIPLIER).
 const feeBumpFactor = 10
 
-// storeFeeBump wraps a transaction that waits too long into another one that pays more
-// for it, and stores that; it is still the same transaction and applied once at
-// most. It offers at least minFee, what the network asked for, and returns the
-// transaction with it; nil when the ceiling leaves nothing to offer.
+// storeFeeBump wraps a transaction that waits too long in a fee bump that pays more, and
+// stores that; the inner transaction is the same and is applied once at most. It bids at
+// least minFee, which the network asked for, and returns the transaction with the fee
+// bump; nil when the ceiling allows no higher bid.
 func (s *txSession) storeFeeBump(
 	ctx context.Context, tx txlog.Transaction, built assembledTx, src *sourceAccount, minFee int64,
 ) (*txlog.Transaction, error) {
@@ -34,13 +34,13 @@ func (s *txSession) storeFeeBump(
 		inner, rate = env.FeeBump.Tx.InnerTx.V1, (tx.MaxFee-built.resourceFee)/(ops+1)
 	}
 	s.fees.drop()
-	going, err := s.goingRate(ctx, built.spec)
+	currentRate, err := s.goingRate(ctx, built.spec)
 	if err != nil {
-		return nil, nil //nolint:nilerr // without it the transaction waits on as it is
+		return nil, nil //nolint:nilerr // without it the transaction keeps waiting unchanged
 	}
-	// The wrapping counts as an operation of its own.
-	offer := max(rate*feeBumpFactor, going) * (ops + 1)
-	fee := min(max(built.resourceFee+offer, minFee), built.spec.maxFee)
+	// The fee bump counts as one more operation.
+	bid := max(rate*feeBumpFactor, currentRate) * (ops + 1)
+	fee := min(max(built.resourceFee+bid, minFee), built.spec.maxFee)
 	if (fee-built.resourceFee)/(ops+1) <= rate || fee < minFee {
 		return nil, nil
 	}

@@ -19,7 +19,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// rivals are others who want the same few places in a ledger, and pay for them.
+// rivals are other accounts that compete for the same places in a ledger, and pay for
+// them.
 type rivals struct {
 	b      *testBundle
 	fee    int64 // Inclusion fee, stroops.
@@ -27,7 +28,7 @@ type rivals struct {
 	ending sync.WaitGroup
 }
 
-// crowd lets one contract transaction into each ledger, and so many rivals compete for it.
+// crowd allows one contract transaction per ledger, and that many rivals compete for it.
 func (b *testBundle) crowd(n int, fee int64) *rivals {
 	b.t.Helper()
 	ctx, stop := context.WithCancel(b.t.Context())
@@ -57,7 +58,7 @@ func (r *rivals) compete(ctx context.Context, key *keypair.Full) {
 			Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &xdr.TransactionV1Envelope{Tx: tx, Signatures: []xdr.DecoratedSignature{signature}},
 		})
 		b.must(err)
-		// Whether it is taken does not matter: somebody's always is.
+		// Whether it is accepted does not matter: one of the rivals always is.
 		_, err = b.client.SendTransaction(context.Background(), protocol.SendTransactionRequest{Transaction: encoded})
 		b.must(err)
 		b.closeLedger()
@@ -73,17 +74,17 @@ func (r *rivals) leave() {
 func TestDeployer_Congestion(t *testing.T) {
 	t.Parallel()
 	for name, carriers := range map[string]int{"OwnAccount": 0, "Channel": 2} {
-		t.Run("Outbids"+name, func(t *testing.T) {
+		t.Run("BumpsFee"+name, func(t *testing.T) {
 			b := setup(t)
 			d := b.deployer(channels(carriers))
 			b.deploy(d, b.begin())
 			run := b.begin()
-			b.net.Faults().HoldQueue(true) // It is taken, and not let into a ledger.
+			b.net.Faults().HoldQueue(true) // Accepted, but not included in a ledger.
 			var first txlog.Transaction
 			_, err := d.Deploy(t.Context(), run.Tenant, watched{
-				Log:         b.db.Journal(run),
-				afterStore:  func(tx txlog.Transaction) { first = tx },
-				afterOutbid: func() { b.net.Faults().HoldQueue(false) },
+				Log:          b.db.Journal(run),
+				afterStore:   func(tx txlog.Transaction) { first = tx },
+				afterFeeBump: func() { b.net.Faults().HoldQueue(false) },
 			})
 			b.must(err)
 			env, most, paid := b.newest(run)
@@ -106,15 +107,16 @@ func TestDeployer_Congestion(t *testing.T) {
 		})
 	}
 
-	t.Run("OutbidAndKilled", func(t *testing.T) {
-		// The next run sends what was stored last, and finds it under its first hash.
+	t.Run("ResolvesFeeBumpAfterKill", func(t *testing.T) {
+		// The next run sends the last stored envelope, and finds it under its first
+		// hash.
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deploy(d, b.begin())
 		run := b.begin()
 		b.net.Faults().HoldQueue(true)
 		ctx, die := context.WithCancel(t.Context())
-		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), killed: true, afterOutbid: die})
+		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), killed: true, afterFeeBump: die})
 		wantKind(t, err, errs.KindCancelled)
 		b.net.Faults().HoldQueue(false)
 		next := b.restart(run)
@@ -122,8 +124,8 @@ func TestDeployer_Congestion(t *testing.T) {
 		b.wantChannelBooksToMatch(2, d)
 	})
 
-	t.Run("TakesBackAnOfferThatIsTooLow", func(t *testing.T) {
-		// The ceiling leaves less than the tenfold that the queue wants.
+	t.Run("RevertsTooLowFeeBump", func(t *testing.T) {
+		// The ceiling allows less than the tenfold bid that the queue requires.
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		_, most, _ := b.newest(provisioning.Run{})
@@ -132,7 +134,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		sends := 0
 		w := &wire{after: func(method string, _ []byte) []byte {
 			if method == send {
-				if sends++; sends == 2 { // The offer was refused by now.
+				if sends++; sends == 2 { // The bid has been refused by now.
 					b.net.Faults().HoldQueue(false)
 				}
 			}
@@ -147,7 +149,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("InACrowd", func(t *testing.T) {
+	t.Run("DeploysUnderCongestion", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deploy(d, b.begin())
@@ -162,13 +164,13 @@ func TestDeployer_Congestion(t *testing.T) {
 		b.wantChannelBooksToMatch(2, d)
 	})
 
-	t.Run("AtMostTheCeiling", func(t *testing.T) {
+	t.Run("NeverBidsAboveCeiling", func(t *testing.T) {
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		d := b.deployer(func(o *soroban.Options) { o.MaxFee = 1_300_000 })
 		crowd := b.crowd(3, 500_000)
 		run := b.begin()
-		// It may be lucky, be refused, or wait until it expires.
+		// It may be included, be refused, or wait until it expires.
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := d.Deploy(ctx, run.Tenant, b.db.Journal(run))
@@ -181,11 +183,11 @@ func TestDeployer_Congestion(t *testing.T) {
 		if most > 1_300_000 {
 			t.Errorf("%d stroops were offered", most)
 		}
-		b.deploy(b.deployer(), run) // Without the crowd it is what it always was.
+		b.deploy(b.deployer(), run) // Without the crowd the fee is the usual one.
 	})
 }
 
-// newest reads the transaction that created a run's contract, or the newest of all.
+// newest returns the transaction that created a run's contract, or the newest of all.
 func (b *testBundle) newest(run provisioning.Run) (env xdr.TransactionEnvelope, most, paid int64) {
 	b.t.Helper()
 	var envelope string

@@ -10,16 +10,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// baseReserve is what an account must keep for each entry that it is charged
-// for, itself counting twice: half a lumen. It is for messages alone; the network
-// decides what is enough.
+// baseReserve is what an account must keep per entry, itself counting as two: half a
+// lumen. It is only for messages; the network decides what is enough.
 const baseReserve = stroopsPerXLM / 2
 
-// inclusionFee chooses the inclusion fee of a transaction, which is what transactions
-// compete by for a place in a ledger: what nine in ten of the recent ones were
-// content with, at least minFee, and at most what the ceiling leaves.
+// inclusionFee returns a transaction's inclusion fee, the bid for a place in a ledger:
+// the 90th percentile of recent transactions, at least minFee, and at most what the
+// ceiling allows.
 func (d *Deployer) inclusionFee(ctx context.Context, built assembledTx, minFee int64) (int64, error) {
-	going, err := d.goingRate(ctx, built.spec)
+	rate, err := d.goingRate(ctx, built.spec)
 	if err != nil {
 		return 0, err
 	}
@@ -27,16 +26,16 @@ func (d *Deployer) inclusionFee(ctx context.Context, built assembledTx, minFee i
 	minFee = max(minFee, MinFee*ops)
 	ceiling := min(built.spec.maxFee, math.MaxUint32)
 	if built.resourceFee > ceiling-minFee {
-		least := built.resourceFee + minFee
+		lowest := built.resourceFee + minFee
 		return 0, errs.Errorf(errs.KindPermanent, "choose fee",
 			"%s may cost up to %s (%d stroops), which is above the ceiling of %s; raise %s to at least %d",
-			built.spec.description, xlm(least), least, xlm(ceiling), built.spec.setting, least)
+			built.spec.description, xlm(lowest), lowest, xlm(ceiling), built.spec.setting, lowest)
 	}
-	return min(max(going*ops, minFee), ceiling-built.resourceFee), nil
+	return min(max(rate*ops, minFee), ceiling-built.resourceFee), nil
 }
 
-// goingRate is what nine in ten of the recent transactions of that kind paid at most for
-// an operation, in stroops.
+// goingRate is the 90th percentile of the inclusion fees of recent transactions of that
+// kind, stroops per operation.
 func (d *Deployer) goingRate(ctx context.Context, spec *txSpec) (int64, error) {
 	stats, err := d.fees.get(ctx)
 	if err != nil {
@@ -49,13 +48,13 @@ func (d *Deployer) goingRate(ctx context.Context, spec *txSpec) (int64, error) {
 	return int64(min(fees.P90, math.MaxUint32)), nil
 }
 
-// nextMinInclusionFee is the least inclusion fee after one that was too low: what the
-// network asked for, at least twice as much.
+// nextMinInclusionFee is the lowest inclusion fee after one that was too low: what the
+// network asked for, and at least twice the last one.
 func nextMinInclusionFee(tx txlog.Transaction, resource, asked int64) int64 {
 	return max(2*(tx.MaxFee-resource), asked-resource)
 }
 
-// insufficientBalance says how much the account lacks.
+// insufficientBalance returns an error that says how much the account lacks.
 func (d *Deployer) insufficientBalance(account *xdr.AccountEntry, what string, fee int64) error {
 	if account == nil {
 		return d.accountMissing()
@@ -67,11 +66,11 @@ func (d *Deployer) insufficientBalance(account *xdr.AccountEntry, what string, f
 		d.Address(), xlm(int64(account.Balance)), what, xlm(needed), xlm(fee), xlm(reserved), xlm(max(0, needed-int64(account.Balance))))
 }
 
-// spendable is what an account has beyond its reserve.
+// spendable is an account's balance above its reserve.
 func spendable(account *xdr.AccountEntry) int64 { return int64(account.Balance) - reserveOf(account) }
 
-// reserveOf is what the network keeps of an account. Entries that others sponsor
-// cost it nothing, those that it sponsors for others do.
+// reserveOf is the balance that the network reserves in an account. Entries sponsored by
+// others are not counted; those that it sponsors for others are.
 func reserveOf(account *xdr.AccountEntry) int64 {
 	counted := 2 + int64(account.NumSubEntries) + int64(account.NumSponsoring()) - int64(account.NumSponsored())
 	return counted*baseReserve + int64(account.Liabilities().Selling)

@@ -17,14 +17,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// foreign does an operation with the deployer's key, as somebody does who has
-// it too, and returns what it cost.
+// foreign runs an operation with the deployer's key, as another owner of the key would,
+// and returns its cost.
 func (b *testBundle) foreign(body xdr.OperationBody) int64 {
 	b.t.Helper()
 	return b.foreignBy(b.key, body)
 }
 
-// foreignBy does it with another key, a channel's for one.
+// foreignBy does the same with another key, for example a channel's.
 func (b *testBundle) foreignBy(key *keypair.Full, body xdr.OperationBody) int64 {
 	b.t.Helper()
 	tx := xdr.Transaction{
@@ -101,7 +101,7 @@ func (b *testBundle) closeLedger() {
 	}
 }
 
-// expire lets everything expire that is on its way.
+// expire makes all sent transactions expire.
 func (b *testBundle) expire() {
 	b.net.Faults().AdvanceClock(2 * time.Minute)
 	b.closeLedger()
@@ -123,10 +123,10 @@ func upload(wasm []byte) xdr.OperationBody {
 	return invoke(xdr.HostFunction{Type: xdr.HostFunctionTypeHostFunctionTypeUploadContractWasm, Wasm: &wasm})
 }
 
-// otherCode is the contract with a note in it: it works, under another hash.
+// otherCode is the contract with a custom section: it works, under another hash.
 func otherCode() []byte { return append(contract.Wasm(), 0, 3, 1, 'x', 'y') }
 
-// creation is the creation of a tenant's contract, with whatever code and values.
+// creation creates a tenant's contract, with any code and values.
 func (b *testBundle) creation(tenant uuid.UUID, code xdr.Hash, admin string, hash [32]byte) xdr.OperationBody {
 	deployer, owner := xdr.MustAddress(b.key.Address()), xdr.MustAddress(admin)
 	value := xdr.ScBytes(hash[:])
@@ -150,7 +150,7 @@ func (b *testBundle) creation(tenant uuid.UUID, code xdr.Hash, admin string, has
 
 func sum(wasm []byte) xdr.Hash { return sha256.Sum256(wasm) }
 
-// rightCreation is what the deployer itself would send.
+// rightCreation is the transaction that the deployer would send.
 func (b *testBundle) rightCreation(run provisioning.Run) xdr.OperationBody {
 	return b.creation(run.Tenant.ID, contract.Hash(), b.key.Address(), soroban.TenantHash(run.Tenant.ID))
 }

@@ -9,21 +9,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// How often a deployment tries again before it leaves that to the pipeline, or
-// gives up. What costs a fee each time has the smallest number.
+// How often a deployment retries before it returns the error. Retries that cost a fee
+// have the lowest limit.
 const (
 	maxUnsentTries        = 4
 	maxFailures           = 1
 	maxSimulationFailures = 3
 )
 
-// handleResult decides what the fate of a transaction means for the session: nil for
-// another round, an error for the end. Without an attempt it is another round.
+// handleResult decides what a transaction's result means for the session: nil for
+// another round, an error to stop. Without an attempt it returns nil.
 func (s *txSession) handleResult(ctx context.Context, at *txAttempt) error {
 	if at == nil {
 		return nil
 	}
-	switch at.result.State { //nolint:exhaustive // the others did nothing
+	switch at.result.State { //nolint:exhaustive // the other retries cost nothing
 	case txlog.StateSucceeded:
 		s.minInclusionFee = 0
 		return nil
@@ -39,21 +39,21 @@ func (s *txSession) handleResult(ctx context.Context, at *txAttempt) error {
 	}
 	if s.unsent.n++; s.unsent.n > maxUnsentTries {
 		return errs.Errorf(errs.KindTransient, "send transaction",
-			"the network did not take the transaction for %s in %d tries; %s", at.spec.description, s.unsent.n, lastAnswer(at.result))
+			"the network did not accept the transaction for %s in %d tries; %s", at.spec.description, s.unsent.n, lastResponse(at.result))
 	}
 	return s.unsent.wait(ctx, s.rpc.pacer)
 }
 
-func lastAnswer(end txResult) string {
-	if end.Detail == "" {
-		return "each time it expired before a ledger had room for it"
+func lastResponse(result txResult) string {
+	if result.Detail == "" {
+		return "it expired each time before a ledger had room for it"
 	}
-	return "its last answer is " + end.Detail
+	return "its last response is " + result.Detail
 }
 
-// txFailed reacts to a transaction that was applied without effect. Another one is
-// worth its fee once: it is simulated on what the ledger is now, and if another process
-// else created the contract meanwhile, the next look shows it and nothing is sent.
+// txFailed handles a transaction that was applied but failed. One retry is worth its
+// fee: it is simulated on the current ledger, and if another process created the
+// contract meanwhile, the next read shows it and nothing is sent.
 func (s *txSession) txFailed(at *txAttempt) error {
 	if s.failures++; s.failures <= maxFailures {
 		return nil
@@ -66,9 +66,9 @@ func (s *txSession) txFailed(at *txAttempt) error {
 		at.spec.description, at.result.Detail, xlm(at.result.FeeCharged), at.tx.Hash, advice)
 }
 
-// permanentError gives the error for refusals that another try would meet again. When
-// it is a channel that is at fault, another one is tried and this one is out of
-// use.
+// permanentError returns the error for rejections that a retry would meet again. When
+// the rejection is due to a channel account, that channel is disabled and another one is
+// used.
 func (s *txSession) permanentError(ctx context.Context, at *txAttempt) error {
 	end := at.result
 	refuse := func(format string, args ...any) error {
@@ -84,7 +84,7 @@ func (s *txSession) permanentError(ctx context.Context, at *txAttempt) error {
 	switch end.code {
 	case xdr.TransactionResultCodeTxInsufficientBalance:
 		account, err := s.currentAccount(ctx, at)
-		if err != nil { // Nobody knows what it lacks, and another run is refused again.
+		if err != nil { // The missing amount is not known, and another run is rejected too.
 			return err
 		}
 		return s.insufficientBalance(account, at.spec.description, at.tx.MaxFee+at.spec.spends)
@@ -95,7 +95,7 @@ func (s *txSession) permanentError(ctx context.Context, at *txAttempt) error {
 	case xdr.TransactionResultCodeTxBadSeq, xdr.TransactionResultCodeTxTooLate, xdr.TransactionResultCodeTxTooEarly,
 		xdr.TransactionResultCodeTxInsufficientFee, xdr.TransactionResultCodeTxInternalError, xdr.TransactionResultCodeTxSorobanInvalid:
 		return nil
-	case xdr.TransactionResultCodeTxSuccess: // No result at all: it expired, or the server could not read it.
+	case xdr.TransactionResultCodeTxSuccess: // No result: it expired, or the server could not read it.
 		if end.err == nil {
 			return nil
 		}
@@ -112,7 +112,7 @@ func (s *txSession) permanentError(ctx context.Context, at *txAttempt) error {
 }
 
 // currentAccount reads the account whose balance was too low, unless it was read before.
-// Nil when it is not there.
+// It returns nil when the account does not exist.
 func (s *txSession) currentAccount(ctx context.Context, at *txAttempt) (*xdr.AccountEntry, error) {
 	if at.entry != nil {
 		return at.entry, nil
@@ -124,8 +124,8 @@ func (s *txSession) currentAccount(ctx context.Context, at *txAttempt) (*xdr.Acc
 	return accountOf(found[0])
 }
 
-// simulationFailed reacts to a simulation that fails. Often the ledger has moved since the
-// look, or the server that simulates is behind the one that was asked before.
+// simulationFailed handles a failed simulation. Often the ledger has changed since the
+// read, or the simulating server is behind the one that was read from.
 func (s *txSession) simulationFailed(ctx context.Context, a *txSpec, fault *simulationError) error {
 	if s.simulations.n++; s.simulations.n <= maxSimulationFailures {
 		return s.simulations.wait(ctx, s.rpc.pacer)

@@ -19,9 +19,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// TestDeployer_SurvivesTheWire: an answer is lost, late or wrong, and still there
-// is one contract, paid for once.
-func TestDeployer_SurvivesTheWire(t *testing.T) {
+// TestDeployer_NetworkFaults: a response is lost, late or wrong, and there is still
+// one contract, paid for once.
+func TestDeployer_NetworkFaults(t *testing.T) {
 	t.Parallel()
 	for name, strike := range map[string]func(*stellarnet.Faults){
 		"SendLostBefore":       func(f *stellarnet.Faults) { f.DropBefore(send, 2) },
@@ -42,7 +42,7 @@ func TestDeployer_SurvivesTheWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
 			for range 4 {
-				b.closeLedger() // So that a server that lags knows the account.
+				b.closeLedger() // So that a lagging server has the account.
 			}
 			strike(b.net.Faults())
 			d := b.deployer(func(o *soroban.Options) { o.HTTPClient = &http.Client{Timeout: 300 * time.Millisecond} })
@@ -58,10 +58,10 @@ func TestDeployer_SurvivesTheWire(t *testing.T) {
 	}
 }
 
-func TestDeployer_Reacts(t *testing.T) {
+func TestDeployer_HandlesResults(t *testing.T) {
 	t.Parallel()
 
-	// deployWatched deploys with moments to step in and wants success.
+	// deployWatched deploys with hooks and expects success.
 	deployWatched := func(b *testBundle, w watched, change ...func(*soroban.Options)) (provisioning.Run, contracts.Contract) {
 		b.t.Helper()
 		run := b.begin()
@@ -72,7 +72,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		return run, c
 	}
 
-	t.Run("ExpiredInTheQueue", func(t *testing.T) {
+	t.Run("RetriesTransactionExpiredInQueue", func(t *testing.T) {
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		b.net.Faults().HoldQueue(true)
@@ -92,7 +92,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("TooLate", func(t *testing.T) {
+	t.Run("RetriesTooLateTransaction", func(t *testing.T) {
 		b := setup(t)
 		expire := once(1, b.expire)
 		deployWatched(b, watched{afterStore: func(txlog.Transaction) { expire() }})
@@ -103,7 +103,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("NumberTakenByAnother", func(t *testing.T) {
+	t.Run("RecoversFromForeignSequenceNumber", func(t *testing.T) {
 		b := setup(t)
 		cost := int64(0)
 		steal := once(2, func() { cost = b.foreign(payment(b.key.Address(), 1)) })
@@ -112,7 +112,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 1, cost)
 	})
 
-	t.Run("NumberTakenByAnotherAfterALostSend", func(t *testing.T) {
+	t.Run("RecoversFromForeignSequenceNumberAfterLostSend", func(t *testing.T) {
 		b := setup(t)
 		cost := int64(0)
 		lose := once(2, func() { b.net.Faults().DropBefore(send, 1) })
@@ -128,7 +128,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 1, cost)
 	})
 
-	t.Run("AnotherCreatesTheContractFirst", func(t *testing.T) {
+	t.Run("AcceptsContractCreatedByAnother", func(t *testing.T) {
 		for name, moment := range map[string]string{"BeforeSimulation": simulate, "BeforeSending": send} {
 			t.Run(name, func(t *testing.T) {
 				b := setup(t)
@@ -145,8 +145,8 @@ func TestDeployer_Reacts(t *testing.T) {
 		}
 	})
 
-	t.Run("FailsOnTheLedgerAndIsBuiltAgain", func(t *testing.T) {
-		// The code is archived and its simulated resources are too small by then.
+	t.Run("RebuildsFailedTransaction", func(t *testing.T) {
+		// By then the code is archived and the simulated resources are too small.
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		w := &wire{before: on(send, once(1, func() { b.must(b.net.Faults().ExpireEntry(codeKey())) }))}
@@ -155,8 +155,8 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("CodeIsArchivedAfterTheLook", func(t *testing.T) {
-		// The creation would bring it back on the way, at a price above its ceiling.
+	t.Run("RestoresCodeArchivedAfterRead", func(t *testing.T) {
+		// The creation would restore it too, at a price above its ceiling.
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		w := &wire{before: on(simulate, once(1, func() { b.must(b.net.Faults().ExpireEntry(codeKey())) }))}
@@ -165,10 +165,10 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("WaitsForAServerThatIsBehindTheJournal", func(t *testing.T) {
+	t.Run("WaitsForServerBehindJournal", func(t *testing.T) {
 		b := setup(t)
 		for range 8 {
-			b.closeLedger() // So that the server knows the account at least.
+			b.closeLedger() // So that the server has the account at least.
 		}
 		run, _ := deployWatched(b, watched{})
 		b.net.Faults().Reset()
@@ -181,7 +181,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("SendsAgainWhatTheNetworkForgot", func(t *testing.T) {
+	t.Run("ResubmitsDroppedTransaction", func(t *testing.T) {
 		b := setup(t)
 		forget := &refuser{status: "PENDING", code: xdr.TransactionResultCodeTxInternalError, left: 1}
 		deployWatched(b, watched{}, func(o *soroban.Options) { o.HTTPClient = forget.client() })
@@ -189,7 +189,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("GivesUpOnANetworkThatStandsStill", func(t *testing.T) {
+	t.Run("FailsWhenNetworkStalls", func(t *testing.T) {
 		b := setup(t)
 		var still []byte
 		w := &wire{after: func(method string, answer []byte) []byte {
@@ -208,7 +208,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("BidsMoreWhenTheFeeIsTooLow", func(t *testing.T) {
+	t.Run("RaisesTooLowFee", func(t *testing.T) {
 		b := setup(t)
 		var fees []int64
 		refuse := answering(xdr.TransactionResultCodeTxInsufficientFee, 5000, 2)
@@ -226,14 +226,14 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.refused(d, b.begin(), errs.KindPermanent, "the upload of the contract's code", "above the ceiling of 100 XLM", "SOROBAN_MAX_UPLOAD_FEE", "2000000000")
 	})
 
-	t.Run("GivesUpOnANetworkThatTakesNothing", func(t *testing.T) {
+	t.Run("FailsWhenNetworkAcceptsNothing", func(t *testing.T) {
 		b := setup(t)
 		refuse := answering(xdr.TransactionResultCodeTxInternalError, 0, 1000)
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = refuse.client() })
 		b.refused(d, b.begin(), errs.KindTransient, "txINTERNAL_ERROR", "in 5 tries")
 	})
 
-	t.Run("RestoresWhatIsArchived", func(t *testing.T) {
+	t.Run("RestoresArchivedContract", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		first := b.deploy(b.deployer(), run)
@@ -256,7 +256,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("WaitsForAServerThatComesBack", func(t *testing.T) {
+	t.Run("WaitsForServerToReturn", func(t *testing.T) {
 		b := setup(t)
 		clock := &sleeper{}
 		down := once(1, func() {
@@ -268,7 +268,7 @@ func TestDeployer_Reacts(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("LeavesItToTheNextRunWhenTheServerStaysAway", func(t *testing.T) {
+	t.Run("LeavesTransactionToNextRun", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		down := once(1, func() { b.must(b.net.Faults().Down()) })
@@ -314,8 +314,8 @@ func TestDeployer_Concurrent(t *testing.T) {
 	b.wantBooksToMatch(tenants, 0, 0)
 }
 
-// answering replaces the answers to the first n sends, of which the network
-// learns nothing, by a refusal.
+// answering replaces the responses to the first n sends by a rejection; the network does
+// not get these transactions.
 func answering(code xdr.TransactionResultCode, fee int64, n int) *refuser {
 	return &refuser{status: "ERROR", code: code, fee: fee, left: n}
 }

@@ -49,12 +49,12 @@ func (h *hangingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// TestDeployer_HangingCall: one call that is never answered costs its own callers alone.
+// TestDeployer_HangingCall: a call that is never answered delays only its own callers.
 func TestDeployer_HangingCall(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, method string
-		rescued      bool // The call is tried again beside the one that hangs, for its callers too.
+		rescued      bool // The call is repeated in parallel to the one that hangs, for its callers too.
 		call         func(ctx context.Context, d *soroban.Deployer) error
 	}{
 		{"ReadsOfOthersGoOn", entries, false, func(ctx context.Context, d *soroban.Deployer) error {
@@ -75,7 +75,8 @@ func TestDeployer_HangingCall(t *testing.T) {
 			first := make(chan error, 1)
 			go func() { first <- c.call(hung, d) }()
 			<-h.hangs
-			// Far longer than an answer takes; a caller that waits for the hanging call never returns.
+			// Far longer than a response takes; a caller that waits for the hanging call
+			// never returns.
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 			defer stop()
 			b.must(c.call(ctx, d))
@@ -92,11 +93,11 @@ func TestDeployer_HangingCall(t *testing.T) {
 			wantKind(t, <-first, errs.KindCancelled)
 		})
 	}
-	t.Run("DeploymentsGoOnWhileTheFeesHang", func(t *testing.T) {
+	t.Run("DeploysWhileFeeCallHangs", func(t *testing.T) {
 		b := setup(t)
 		h := &hangingTransport{method: feeStats, hangs: make(chan struct{})}
 		d := b.deployer(channels(2), func(o *soroban.Options) { o.HTTPClient = &http.Client{Transport: h} })
-		b.deploy(b.deployer(), b.begin()) // Uploads the code, which only one may do at a time.
+		b.deploy(b.deployer(), b.begin()) // Uploads the code, which only one caller may do at a time.
 		runs := []provisioning.Run{b.begin(), b.begin()}
 		// Far longer than a deployment takes.
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)

@@ -14,8 +14,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// The domains keep the two hashes of one tenant apart, and ours from everybody
-// else's. They are part of every contract's address and never change.
+// The domains keep the two hashes of one tenant apart from each other and from other
+// hashes. They are part of every contract's address and never change.
 const (
 	saltDomain   = "healthcare-platform/tenant-contract/salt/v1"
 	tenantDomain = "healthcare-platform/tenant-contract/tenant/v1"
@@ -27,8 +27,8 @@ func NetworkID(passphrase string) string {
 	return hex.EncodeToString(id[:])
 }
 
-// ContractID returns the address (C...) that a tenant's contract has on a network when
-// that account (G...) deploys it. It needs no network.
+// ContractID returns the address (C...) of a tenant's contract that is deployed by that
+// account (G...) on a network. It needs no network.
 func ContractID(passphrase, deployer string, tenant uuid.UUID) (string, error) {
 	var account xdr.AccountId
 	if err := account.SetAddress(deployer); err != nil {
@@ -66,8 +66,8 @@ func idPreimage(deployer xdr.AccountId, tenant uuid.UUID) xdr.ContractIdPreimage
 	}
 }
 
-// registryAccount reads an account address that comes from the registry. field names the
-// column, for the KindPermanent of one that is none.
+// registryAccount parses an account address from the registry. field names the column in
+// the KindPermanent error for an invalid address.
 func registryAccount(field, address string) (xdr.AccountId, error) {
 	var id xdr.AccountId
 	if err := id.SetAddress(address); err != nil {
@@ -76,7 +76,7 @@ func registryAccount(field, address string) (xdr.AccountId, error) {
 	return id, nil
 }
 
-// accountOfKey is the account of a key that this program has.
+// accountOfKey returns the account of a key of this program.
 func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
 	if err = id.SetAddress(key.Address()); err != nil {
 		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
@@ -84,8 +84,8 @@ func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
 	return id, err
 }
 
-// registryContract does the same for a contract address. Empty is the zero id, which
-// no contract has.
+// registryContract parses a contract address from the registry. An empty string is the
+// zero id, which no contract has.
 func registryContract(field, address string) (xdr.ContractId, error) {
 	var id xdr.ContractId
 	if address == "" {
@@ -99,21 +99,21 @@ func registryContract(field, address string) (xdr.ContractId, error) {
 	return id, nil
 }
 
-// brokenField is the error of a value in the registry that cannot be used.
+// brokenField is the error for an unusable value in the registry.
 func brokenField(err error, field, value, want string) error {
 	return errs.Wrap(err, errs.KindPermanent, "read registry",
-		"the registry has %s %s, which is not %s; the row was changed by something else than this program, correct it", field, value, want)
+		"the registry has %s %s, which is not %s; another program changed the row, correct it", field, value, want)
 }
 
 func accountAddress(id xdr.AccountId) xdr.ScAddress {
 	return xdr.ScAddress{Type: xdr.ScAddressTypeScAddressTypeAccount, AccountId: &id}
 }
 
-// Salt is what makes a tenant's contract one of its own among its deployer's.
+// Salt makes a tenant's contract unique among the deployer's contracts.
 func Salt(tenant uuid.UUID) [32]byte { return hashOf(saltDomain, tenant) }
 
-// TenantHash is what the contract knows its tenant by. Ids are random, so the
-// ledger shows the tenant only to those who know its id already.
+// TenantHash identifies the tenant in the contract. Ids are random, so the ledger
+// reveals a tenant only to a reader that already has its id.
 func TenantHash(tenant uuid.UUID) [32]byte { return hashOf(tenantDomain, tenant) }
 
 func hashOf(domain string, tenant uuid.UUID) [32]byte {

@@ -9,7 +9,7 @@ func TestLedgerInterval(t *testing.T) {
 	t.Parallel()
 	const most = 500 * time.Millisecond
 	start := time.Unix(1_700_000_000, 0)
-	t.Run("IsNotKnownAtFirst", func(t *testing.T) {
+	t.Run("StartsUnknown", func(t *testing.T) {
 		t.Parallel()
 		var x ledgerInterval
 		x.observe(7, start)
@@ -17,7 +17,7 @@ func TestLedgerInterval(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
-	t.Run("HalfALedgerAtMostTheSetInterval", func(t *testing.T) {
+	t.Run("HalfALedgerUpToConfiguredInterval", func(t *testing.T) {
 		t.Parallel()
 		for each, want := range map[time.Duration]time.Duration{
 			5 * time.Second: most, time.Second: most, 100 * time.Millisecond: 50 * time.Millisecond, time.Millisecond: minPollInterval,
@@ -31,7 +31,7 @@ func TestLedgerInterval(t *testing.T) {
 			}
 		}
 	})
-	t.Run("ServersThatDisagree", func(t *testing.T) {
+	t.Run("IgnoresServersBehind", func(t *testing.T) {
 		t.Parallel()
 		var x ledgerInterval
 		now := start

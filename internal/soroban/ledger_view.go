@@ -16,16 +16,16 @@ const (
 	live
 )
 
-// ledgerView is what one read of the ledger showed of a contract.
+// ledgerView is one read of a contract's ledger entries.
 type ledgerView struct {
 	ledger   uint32
 	account  *xdr.AccountEntry // nil: the account does not exist.
 	code     entryState
 	instance entryState
-	content  *xdr.ScContractInstance // nil while instance is missing.
+	content  *xdr.ScContractInstance // nil when the instance is missing.
 }
 
-// sequence is the number that the account used last, 0 without an account.
+// sequence is the account's last used sequence number, 0 without an account.
 func (v ledgerView) sequence() int64 {
 	if v.account == nil {
 		return 0
@@ -33,7 +33,7 @@ func (v ledgerView) sequence() int64 {
 	return int64(v.account.SeqNum)
 }
 
-// readItems reads code, instance and an account in one call, so that all are of one ledger.
+// readItems reads code, instance and account in one call, so all are of one ledger.
 func (d *Deployer) readView(ctx context.Context, id xdr.ContractId, account xdr.AccountId) (ledgerView, error) {
 	entries, ledger, err := d.readEntries(ctx, d.reads, codeKey(d.code), instanceKey(id), accountKey(account))
 	if err != nil {
@@ -48,7 +48,8 @@ func (d *Deployer) readView(ctx context.Context, id xdr.ContractId, account xdr.
 	return v, nil
 }
 
-// readEntries gives the entries in the order of their keys, the zero result for one that is not there.
+// readEntries returns the entries in the order of their keys; the zero result for a
+// missing one.
 func (d *Deployer) readEntries(ctx context.Context, through *entryBatcher, keys ...xdr.LedgerKey) ([]protocol.LedgerEntryResult, uint32, error) {
 	encoded := make([]string, len(keys))
 	for i, key := range keys {
@@ -68,7 +69,7 @@ func (d *Deployer) readEntries(ctx context.Context, through *entryBatcher, keys 
 	return out, ledger, nil
 }
 
-// accountOf reads an account entry; nil when it does not exist.
+// accountOf parses an account entry; nil when it does not exist.
 func accountOf(entry protocol.LedgerEntryResult) (*xdr.AccountEntry, error) {
 	if entry.DataXDR == "" {
 		return nil, nil
@@ -88,7 +89,7 @@ func (v *ledgerView) add(entry protocol.LedgerEntryResult) error {
 	if err := xdr.SafeUnmarshalBase64(entry.DataXDR, &data); err != nil {
 		return err
 	}
-	switch data.Type { // Nothing else was asked for.
+	switch data.Type { // Only this key was requested.
 	case xdr.LedgerEntryTypeAccount:
 		v.account = data.Account
 	case xdr.LedgerEntryTypeContractCode:
@@ -99,9 +100,8 @@ func (v *ledgerView) add(entry protocol.LedgerEntryResult) error {
 	return nil
 }
 
-// entryStateOf is the state of an entry in the next ledger, which is the first
-// that a transaction can be in. Archived ones are shown with a lifetime that is
-// over, or with 0.
+// entryStateOf is the state of an entry in the next ledger, the first one that a
+// transaction can be in. Archived entries have a lifetime that has ended, or 0.
 func entryStateOf(entry protocol.LedgerEntryResult, ledger uint32) entryState {
 	if entry.LiveUntilLedgerSeq != nil && *entry.LiveUntilLedgerSeq <= ledger {
 		return archived
@@ -116,8 +116,8 @@ func codeKey(hash xdr.Hash) xdr.LedgerKey {
 	}
 }
 
-// instanceKey names the entry that says which code a contract runs, and holds
-// all of the tenant contract's values.
+// instanceKey is the key of the entry that names a contract's code and holds all of the
+// tenant contract's values.
 func instanceKey(id xdr.ContractId) xdr.LedgerKey {
 	return xdr.LedgerKey{
 		Type: xdr.LedgerEntryTypeContractData,

@@ -19,46 +19,46 @@ const (
 	DefaultMaxFee = 10_000_000
 	// DefaultMaxUploadFee is the ceiling for the upload of the code: 100 XLM.
 	DefaultMaxUploadFee = 1_000_000_000
-	// DefaultPollInterval is the pause between two questions to the server.
+	// DefaultPollInterval is the pause between two polls.
 	DefaultPollInterval = 500 * time.Millisecond
 	// DefaultTimeout is how long one call to the server may take.
 	DefaultTimeout = 15 * time.Second
-	// MaxChannels is the most channel accounts of one deployer. A ledger of the public
-	// network takes fewer contract transactions than that.
+	// MaxChannels is the maximum number of channel accounts per deployer. A ledger of
+	// the public network has fewer contract transactions.
 	MaxChannels = 1000
-	// MinFee is the least that the network takes for a transaction, in stroops.
+	// MinFee is the lowest fee that the network accepts, in stroops.
 	MinFee = 100
 )
 
-// Options say where contracts are deployed, by whom, and what it may cost.
+// Options configure the network, the deploying account and the fee limits.
 type Options struct {
-	// Passphrase names the network; signatures and addresses commit to it.
+	// Passphrase identifies the network; signatures and addresses depend on it.
 	Passphrase string
-	// RPCURL is where the network's JSON-RPC is served. It can hold an access key,
-	// so it appears in no message.
+	// RPCURL is the URL of the network's JSON-RPC. It can hold an access key, so no
+	// message contains it.
 	RPCURL string `json:"-"`
 	// DeployerSecret is the seed (S...) of the account that owns the contracts.
 	DeployerSecret string `json:"-"`
-	// MaxFee is the most stroops that a tenant's transaction may cost, inclusion
-	// and resources together; at least MinFee. Default: DefaultMaxFee.
+	// MaxFee is the most that a tenant's transaction may cost, in stroops, inclusion and
+	// resources together; at least MinFee. Default: DefaultMaxFee.
 	MaxFee int64
-	// MaxUploadFee is the same for the code, which is uploaded once per network,
-	// and for bringing it back from the archive. Default: DefaultMaxUploadFee.
+	// MaxUploadFee is the same for uploading the code, once per network, and for
+	// restoring it. Default: DefaultMaxUploadFee.
 	MaxUploadFee int64
-	// Channels is how many channel accounts carry tenants' transactions, at most
-	// MaxChannels; that many can be in one ledger. 0: the deployer carries its own, one
-	// in a ledger. The channels are made, and funded by the deployer, on first use.
+	// Channels is how many channel accounts send tenants' transactions, at most
+	// MaxChannels; one ledger can have that many. 0: the deployer's account sends them,
+	// one per ledger. The deployer creates and funds the channels on first use.
 	Channels int
-	// Code is what contracts run. Default: the release that this program carries.
+	// Code is the contract's code. Default: the release in this program.
 	Code Code
-	// HTTPClient makes the calls. It should have a Timeout: a call without one can
-	// hang for as long as ctx lasts. Default: one with DefaultTimeout.
+	// HTTPClient makes the calls. It should have a Timeout: a call without one can hang
+	// until ctx ends. Default: one with DefaultTimeout.
 	HTTPClient *http.Client
-	// Clock is for the pauses alone; the network's own time decides what has
-	// expired. Default: clock.System.
+	// Clock is only for pauses; the network's time decides what has expired. Default:
+	// clock.System.
 	Clock clock.Clock
-	// PollInterval is the mean pause between two questions about a transaction.
-	// Default: DefaultPollInterval; negative is refused.
+	// PollInterval is the mean pause between two polls of a transaction. Default:
+	// DefaultPollInterval; negative is refused.
 	PollInterval time.Duration
 }
 
@@ -66,7 +66,7 @@ type Options struct {
 type Code struct {
 	Wasm []byte
 	// Predecessors are the hashes of earlier releases. A contract that runs one of them
-	// is in order, and can be upgraded.
+	// is valid and can be upgraded.
 	Predecessors [][32]byte
 }
 
@@ -92,18 +92,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// maxParallelCalls is how many calls one deployer makes at a time, and keeps
-// connections for. Many tenants at once shall not look like an attack to a server.
+// maxParallelCalls is how many calls and connections one deployer has at a time, so that
+// many concurrent tenants do not look like an attack to a server.
 const maxParallelCalls = 16
 
 func newHTTPClient() *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // it is documented to be one
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // documented to be one
 	transport.MaxIdleConnsPerHost = maxParallelCalls
 	return &http.Client{Timeout: DefaultTimeout, Transport: transport}
 }
 
-// validate names the variable first, then the rule. It never quotes a value: the
-// seed is a secret, and the address may hold one.
+// validate names the variable first, then the rule. It never quotes a value: the seed is
+// a secret, and the URL may hold one.
 func (o Options) validate() (*keypair.Full, error) {
 	invalid := func(format string, args ...any) error {
 		return errs.Errorf(errs.KindInvalid, "configure soroban", format, args...)
@@ -137,7 +137,7 @@ func (o Options) validate() (*keypair.Full, error) {
 	return signer, nil
 }
 
-// Format shows none of the values: seed and address are not for print.
+// Format prints no values: the seed and the URL must not be printed.
 func (Options) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("soroban.Options(secret)")) }
 
 // LogValue keeps the values from package slog.

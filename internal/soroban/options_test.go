@@ -43,13 +43,13 @@ func TestNew_Refuses(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			if text := fmt.Sprintf("%+v", err); strings.Contains(text, key.Seed()[:55]) || strings.Contains(text, "key:secret") {
-				t.Errorf("tells secrets: %s", text)
+				t.Errorf("contains secrets: %s", text)
 			}
 		})
 	}
 }
 
-func TestDeployer_KeepsSecrets(t *testing.T) {
+func TestDeployer_HidesSecrets(t *testing.T) {
 	t.Parallel()
 	key := keypair.MustRandom()
 	o := soroban.Options{Passphrase: "p", RPCURL: "https://rpc.example/access-key", DeployerSecret: key.Seed()}
@@ -82,7 +82,7 @@ func TestDeployer_KeepsSecrets(t *testing.T) {
 
 func TestContractID(t *testing.T) {
 	t.Parallel()
-	// Fixed for ever: contracts that exist could not be found otherwise.
+	// Fixed for ever: otherwise existing contracts could not be found.
 	const (
 		deployer = "GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"
 		want     = "CBQ7A2BFIAZU4JTIWMGV2WVDBMVCWLSBDH6Z4A2S2GTYSFPQIATKJJO6"
@@ -93,7 +93,7 @@ func TestContractID(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 
-	t.Run("DependsOnAllThree", func(t *testing.T) {
+	t.Run("DependsOnAllInputs", func(t *testing.T) {
 		t.Parallel()
 		seen := map[string]bool{got: true}
 		for _, c := range []struct {
@@ -112,13 +112,13 @@ func TestContractID(t *testing.T) {
 		}
 	})
 
-	t.Run("RefusesWhatIsNoAccount", func(t *testing.T) {
+	t.Run("RefusesInvalidAccount", func(t *testing.T) {
 		t.Parallel()
 		_, err := soroban.ContractID("p", "GABC", tenant)
 		wantKind(t, err, errs.KindInvalid)
 	})
 
-	t.Run("HashesAreApart", func(t *testing.T) {
+	t.Run("SaltAndTenantHashDiffer", func(t *testing.T) {
 		t.Parallel()
 		if soroban.Salt(tenant) == soroban.TenantHash(tenant) {
 			t.Error("salt and tenant hash are the same")

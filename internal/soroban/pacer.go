@@ -12,15 +12,14 @@ import (
 )
 
 const (
-	// maxBackoffFactor is where the pauses between retries stop to grow: at eight times
-	// the poll interval.
+	// maxBackoffFactor limits the pauses between retries to eight poll intervals.
 	maxBackoffFactor = 8
-	// jitterFactor is by what part of it a pause is longer or shorter, so that those who
-	// started together do not call together.
+	// jitterFactor is the share by which a pause is longer or shorter, so that callers
+	// that started together do not call together.
 	jitterFactor = 0.25
 )
 
-// pacer says how long the calls to the server are apart.
+// pacer computes the pauses between calls to the server.
 type pacer struct {
 	clock    clock.Clock
 	interval time.Duration // The poll interval.
@@ -34,7 +33,7 @@ func (p pacer) waitPoll(ctx context.Context) error {
 	return p.wait(ctx, jittered)
 }
 
-// observe takes in the latest ledger of an answer.
+// observe records the latest ledger of a response.
 func (p pacer) observe(ledger uint32) { p.ledgers.observe(ledger, p.clock.Now()) }
 
 // retryCount counts retries, and waits longer before each.
@@ -50,7 +49,7 @@ func (c *retryCount) wait(ctx context.Context, p pacer) error {
 	return c.backoff.wait(ctx, nil)
 }
 
-// newBackoff begins a series of pauses between retries.
+// newBackoff starts a series of pauses between retries.
 func (p pacer) newBackoff() *retryBackoff {
 	return &retryBackoff{pacer: p, exponential: backoff.ExponentialBackOff{
 		InitialInterval: p.interval, MaxInterval: maxBackoffFactor * p.interval, Multiplier: 2, RandomizationFactor: jitterFactor,
@@ -65,7 +64,7 @@ type retryBackoff struct {
 }
 
 // wait waits for the next pause, and at least as long as the server asked for in cause,
-// the error of the last call; nil is none.
+// the error of the last call; nil for none.
 func (b *retryBackoff) wait(ctx context.Context, cause error) error {
 	d := b.exponential.NextBackOff()
 	var status *statusError
@@ -75,7 +74,7 @@ func (b *retryBackoff) wait(ctx context.Context, cause error) error {
 	return b.pacer.wait(ctx, d)
 }
 
-// reset begins the series again.
+// reset starts the series again.
 func (b *retryBackoff) reset() { b.exponential.Reset() }
 
 func (p pacer) wait(ctx context.Context, d time.Duration) error {

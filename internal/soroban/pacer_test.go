@@ -9,7 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// pauses is a clock whose pauses take no time and are noted.
+// pauses is a clock whose pauses take no time and are recorded.
 type pauses struct {
 	clock.System
 	all []time.Duration
@@ -45,7 +45,7 @@ func TestRetryBackoff(t *testing.T) {
 			wantAbout(t, clock.all[i], want)
 		}
 	})
-	t.Run("BeginsAgainAfterReset", func(t *testing.T) {
+	t.Run("RestartsAfterReset", func(t *testing.T) {
 		t.Parallel()
 		clock, b := begin()
 		for range 3 {
@@ -59,7 +59,7 @@ func TestRetryBackoff(t *testing.T) {
 		}
 		wantAbout(t, clock.all[3], interval)
 	})
-	t.Run("WaitsAsLongAsTheServerAsks", func(t *testing.T) {
+	t.Run("WaitsForRetryAfter", func(t *testing.T) {
 		t.Parallel()
 		clock, b := begin()
 		cause := errs.Wrap(&statusError{code: 429, after: 9 * time.Second}, errs.KindTransient, "call", "limits requests")
@@ -67,7 +67,7 @@ func TestRetryBackoff(t *testing.T) {
 			t.Errorf("%v, %v", clock.all, err)
 		}
 	})
-	t.Run("EndsWithItsContext", func(t *testing.T) {
+	t.Run("StopsWithContext", func(t *testing.T) {
 		t.Parallel()
 		_, b := begin()
 		ctx, cancel := context.WithCancel(t.Context())

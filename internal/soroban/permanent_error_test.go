@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// rejectedResult deploys and wants a refusal that says all of these words.
+// rejectedResult deploys and expects a rejection whose message contains all these words.
 func (b *testBundle) refused(d *soroban.Deployer, run provisioning.Run, kind errs.Kind, words ...string) {
 	b.t.Helper()
 	_, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
@@ -23,11 +23,11 @@ func (b *testBundle) refused(d *soroban.Deployer, run provisioning.Run, kind err
 	b.t.Log(message)
 	for _, word := range words {
 		if !strings.Contains(message, word) {
-			b.t.Errorf("the message does not say %q", word)
+			b.t.Errorf("the message does not contain %q", word)
 		}
 	}
 	if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, b.key.Seed()) || strings.Contains(text, b.net.RPCURL()) {
-		b.t.Errorf("the error tells secrets: %s", text)
+		b.t.Errorf("the error contains secrets: %s", text)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b.wantNothingSent()
 	})
 
-	t.Run("TooLittleBalanceAndDeploysOnceFunded", func(t *testing.T) {
+	t.Run("InsufficientBalanceUntilFunded", func(t *testing.T) {
 		b := setupUnfunded(t)
 		b.must(b.net.Fund(b.key.Address(), 12_345_678))
 		b.first = int64(b.account().SeqNum)
@@ -84,7 +84,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b.wantNothingSent()
 	})
 
-	t.Run("KeyThatItsAccountDoesNotAccept", func(t *testing.T) {
+	t.Run("ChangedSigners", func(t *testing.T) {
 		b := setup(t)
 		none := xdr.Uint32(0)
 		signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
@@ -99,7 +99,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b.refused(b.deployer(), b.begin(), errs.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
 	})
 
-	t.Run("AddressOfSomethingElse", func(t *testing.T) {
+	t.Run("AddressOfOtherServer", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(func(o *soroban.Options) { o.RPCURL = b.net.FriendbotURL() })
 		_, err := d.Deploy(t.Context(), b.begin().Tenant, nil)

@@ -21,16 +21,16 @@ const (
 type chaos struct {
 	*testBundle
 	rand   *rand.Rand
-	others int   // Transactions of somebody else who has the deployer's key,
-	cost   int64 // and what they cost.
+	others int   // Transactions of another owner of the deployer's key,
+	cost   int64 // and their cost.
 }
 
-// TestDeployer_RandomFaults deploys for many tenants while everything goes
-// wrong, and holds the books against the ledger at the end.
+// TestDeployer_RandomFaults deploys for many tenants with random faults, and compares
+// journal and ledger at the end.
 func TestDeployer_RandomFaults(t *testing.T) {
 	b := setup(t)
 	for range 8 {
-		b.closeLedger() // So that a server that lags knows the account.
+		b.closeLedger() // So that a lagging server has the account.
 	}
 	c := &chaos{testBundle: b, rand: rand.New(rand.NewPCG(randomSeed, randomDeployments))}
 	failed := 0
@@ -42,13 +42,13 @@ func TestDeployer_RandomFaults(t *testing.T) {
 			}
 		}
 		b.net.Faults().Reset()
-		b.deploy(b.deployer(), run) // Another process, in peace, agrees.
+		b.deploy(b.deployer(), run) // Another process, without faults, agrees.
 	}
 	b.wantBooksToMatch(randomDeployments, c.others, c.cost)
 	t.Logf("%v; %d calls of Deploy failed, %d transactions of others", b.count(), failed, c.others)
 }
 
-// deploy tries once, in a process of its own, and reports whether it went well.
+// deploy tries once, in a separate process, and reports whether it succeeded.
 func (c *chaos) deploy(run *provisioning.Run) bool {
 	c.t.Helper()
 	c.net.Faults().Reset()
@@ -71,7 +71,7 @@ func (c *chaos) deploy(run *provisioning.Run) bool {
 	return err == nil
 }
 
-// strike chooses one fault and the moment for it.
+// strike chooses one fault and its moment.
 func (c *chaos) strike(w *watched, watch *wire, die func()) {
 	f := c.net.Faults()
 	methods := []string{send, send, send, ask, ask, simulate, entries, feeStats, network, ""}
@@ -98,13 +98,13 @@ func (c *chaos) strike(w *watched, watch *wire, die func()) {
 		watch.before = on(send, once(1, c.expire))
 	case 9:
 		watch.before = on(send, once(1, func() {
-			f.Reset()               // The other one meets no faults.
-			if f.QueueSize() == 0 { // Else the account is busy.
+			f.Reset()               // The other process meets no faults.
+			if f.QueueSize() == 0 { // Otherwise the account is busy.
 				c.others, c.cost = c.others+1, c.cost+c.foreign(payment(c.key.Address(), 1))
 			}
 		}))
 	case 10:
-		// Fails while there is no code yet, and then there is nothing to archive.
+		// Fails while there is no code yet: then there is nothing to archive.
 		_ = f.ExpireEntry(codeKey())
 	case 11:
 		f.HoldQueue(true)

@@ -6,18 +6,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Ready is what there is to say of a deployer before it deploys anything.
+// Ready is the result of a check before the first deployment.
 type Ready struct {
 	Network             error  // KindPermanent: the server is of another network.
 	Account             error  // KindPermanent: the deployer's account does not exist.
-	InsufficientBalance string // A sentence when the account can pay for no tenant; else empty.
+	InsufficientBalance string // A sentence when the balance is too low for one tenant; else empty.
 }
 
 // leastForTenant is about what a tenant's contract costs, in stroops.
 const leastForTenant = 1_000_000
 
-// CheckReady reads network and account, in two calls, and pays nothing. The
-// error is for a network that did not answer.
+// CheckReady reads network and account, in two calls, and pays nothing. It returns an
+// error when the network does not answer.
 func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	if err := d.checkNetwork(ctx); err != nil {
 		if errs.KindOf(err) == errs.KindPermanent {

@@ -14,14 +14,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// How many contracts one transaction extends or restores. A restored entry is read
-// from disk and written, and the network allows fewer of those.
+// How many contracts one transaction extends or restores. Restored entries are read from
+// disk and written, and the network allows fewer of those.
 const (
-	extendAtOnce  = 100
-	restoreAtOnce = 30
+	extendBatchSize  = 100
+	restoreBatchSize = 30
 )
 
-// RenewContracts brings back what is archived, then extends what ends within
+// RenewContracts restores archived entries, then extends those that expire within
 // contracts.RenewAhead, code before contracts.
 func (d *Deployer) RenewContracts(
 	ctx context.Context, journal txlog.Log, snapshots []contracts.Snapshot,
@@ -42,28 +42,28 @@ type renewTx struct {
 
 // renewalItem is a contract of a batch.
 type renewalItem struct {
-	state contracts.Snapshot
-	key   xdr.LedgerKey
-	life  contracts.State // Of its own entry, without its code's.
+	state    contracts.Snapshot
+	key      xdr.LedgerKey
+	lifetime contracts.State // Of the contract's entry, without its code's.
 }
 
 func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error {
 	errs := []error{r.renewCodes(ctx, snapshots)}
 	for _, pass := range []struct {
-		life contracts.State
-		size int
-		act  func([]renewalItem) *txSpec
+		state contracts.State
+		size  int
+		act   func([]renewalItem) *txSpec
 	}{
-		{contracts.StateExpired, restoreAtOnce, r.restoreManySpec},
-		{contracts.StateExpiring, extendAtOnce, r.extendManySpec},
+		{contracts.StateExpired, restoreBatchSize, r.restoreManySpec},
+		{contracts.StateExpiring, extendBatchSize, r.extendManySpec},
 	} {
-		subjects, err := r.readItems(ctx, snapshots)
+		items, err := r.readItems(ctx, snapshots)
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 		var batch []renewalItem
-		for _, s := range subjects {
-			if s.life == pass.life {
+		for _, s := range items {
+			if s.lifetime == pass.state {
 				batch = append(batch, s)
 			}
 		}
@@ -74,7 +74,7 @@ func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error
 	return errors.Join(errs...)
 }
 
-// renewCodes sees to the code that the contracts run. Each has a transaction of its own,
+// renewCodes renews the code of the contracts. Each code has a separate transaction,
 // with the ceiling for code.
 func (r *renewTx) renewCodes(ctx context.Context, contracts []contracts.Snapshot) error {
 	hashes := map[xdr.Hash]bool{}
@@ -118,13 +118,13 @@ func (r *renewTx) renewCode(ctx context.Context, hash xdr.Hash) error {
 	return nil
 }
 
-// readView reads the contracts' own entries again: what an earlier pass has done shows.
+// readItems reads the contracts' entries again, with the results of earlier passes.
 func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot) ([]renewalItem, error) {
-	var all []renewalItem
+	var items []renewalItem
 	for begin := 0; begin < len(contracts); begin += maxKeys {
-		some := contracts[begin:min(begin+maxKeys, len(contracts))]
-		keys := make([]xdr.LedgerKey, len(some))
-		for i, c := range some {
+		batch := contracts[begin:min(begin+maxKeys, len(contracts))]
+		keys := make([]xdr.LedgerKey, len(batch))
+		for i, c := range batch {
 			to, err := r.target(c.TenantID)
 			if err != nil {
 				return nil, err
@@ -140,13 +140,13 @@ func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot)
 				continue
 			}
 			life, _ := lifetimeOf(entry, ledger)
-			all = append(all, renewalItem{some[i], keys[i], life})
+			items = append(items, renewalItem{batch[i], keys[i], life})
 		}
 	}
-	return all, nil
+	return items, nil
 }
 
-// readCurrent is a read that is not older than what this renewal has done.
+// readCurrent returns a read that is not older than this renewal's transactions.
 func (r *renewTx) readCurrent(ctx context.Context, keys ...xdr.LedgerKey) (found []protocol.LedgerEntryResult, ledger uint32, err error) {
 	current, err := r.waitForLedger(ctx, func() (_ bool, err error) {
 		found, ledger, err = r.readEntries(ctx, r.reads, keys...)
@@ -158,25 +158,25 @@ func (r *renewTx) readCurrent(ctx context.Context, keys ...xdr.LedgerKey) (found
 	return found, ledger, err
 }
 
-// renewBatch renews contracts in one transaction. When that is refused for good, which
-// it may be for its size or for one of them alone, each half is tried.
-func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, actOf func([]renewalItem) *txSpec) error {
+// renewBatch renews contracts in one transaction. When that is rejected permanently,
+// because of its size or of one contract, each half is tried.
+func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, specOf func([]renewalItem) *txSpec) error {
 	r.unsent, r.failures, r.simulations = retryCount{}, 0, retryCount{}
-	a := actOf(batch)
+	a := specOf(batch)
 	err := r.perform(ctx, a)
 	switch {
 	case err == nil:
-		list := &r.done.Extended
+		renewed := &r.done.Extended
 		if a.purpose == txlog.PurposeRestore {
-			list = &r.done.Restored
+			renewed = &r.done.Restored
 		}
 		for _, s := range batch {
-			*list = append(*list, s.state.TenantID)
+			*renewed = append(*renewed, s.state.TenantID)
 		}
 		return nil
 	case errs.KindOf(err) == errs.KindPermanent && len(batch) > 1:
 		half := len(batch) / 2
-		return errors.Join(r.renewBatch(ctx, batch[:half], actOf), r.renewBatch(ctx, batch[half:], actOf))
+		return errors.Join(r.renewBatch(ctx, batch[:half], specOf), r.renewBatch(ctx, batch[half:], specOf))
 	}
 	return err
 }
@@ -204,21 +204,21 @@ func (r *renewTx) extendManySpec(batch []renewalItem) *txSpec {
 	return a
 }
 
-// bookOnTenant books an act of one contract on its tenant.
+// bookOnTenant charges a transaction of one contract to its tenant.
 func (r *renewTx) bookOnTenant(a *txSpec, batch []renewalItem) {
 	if len(batch) == 1 {
 		a.tenant = batch[0].state.TenantID
 	}
 }
 
-// maxFeeFor is for so many contracts what MaxFee is for one.
+// maxFeeFor is MaxFee for n contracts.
 func (r *renewTx) maxFeeFor(contracts int) int64 {
 	return min(r.opts.MaxFee*int64(contracts), math.MaxUint32)
 }
 
-func extendSpec(what string) *txSpec {
+func extendSpec(description string) *txSpec {
 	return &txSpec{
-		purpose: txlog.PurposeExtend, description: what,
+		purpose: txlog.PurposeExtend, description: description,
 		body: xdr.OperationBody{
 			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
 		},

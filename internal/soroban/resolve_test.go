@@ -11,14 +11,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// crash deploys for a tenant and stops at a moment of the n-th transaction.
+// crash deploys for a tenant and stops at a point of the n-th transaction.
 type crash struct {
 	n      int
-	sent   bool // After the network took it and closed a ledger, else before it is sent.
-	killed bool // The account is not given back either.
+	sent   bool // After the network accepted it and closed a ledger, otherwise before the send.
+	killed bool // The account is not released either.
 }
 
-// happen returns the transaction that was under way.
+// happen returns the transaction that was in flight.
 func (c crash) happen(b *testBundle, run provisioning.Run) txlog.Transaction {
 	b.t.Helper()
 	ctx, die := context.WithCancel(b.t.Context())
@@ -79,7 +79,7 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 		}
 	})
 
-	t.Run("ForAnotherTenant", func(t *testing.T) {
+	t.Run("OfAnotherTenant", func(t *testing.T) {
 		b := setup(t)
 		first := b.begin()
 		crash{n: creating}.happen(b, first)
@@ -91,7 +91,7 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("WhatExpiredMeanwhile", func(t *testing.T) {
+	t.Run("ExpiredTransaction", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		crash{n: creating}.happen(b, run)
@@ -101,12 +101,12 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("WhatAServerThatLagsDoesNotKnowYet", func(t *testing.T) {
+	t.Run("UnknownToLaggingServer", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		crash{n: creating, sent: true}.happen(b, run)
 		for range 6 {
-			b.closeLedger() // So that the server knows the account at least.
+			b.closeLedger() // So that the server has the account at least.
 		}
 		b.net.Faults().Lag(8)
 		if _, err := b.deployer().Deploy(t.Context(), run.Tenant, b.db.Journal(run)); err != nil {
@@ -117,7 +117,7 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("WhatTheServerForgotByTheLedger", func(t *testing.T) {
+	t.Run("ResolvesByLedgerWhenRecordIsGone", func(t *testing.T) {
 		for _, c := range []struct {
 			name  string
 			crash crash
@@ -150,13 +150,13 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 		}
 	})
 
-	t.Run("WhatANewNetworkOfTheSameNameNeverKnew", func(t *testing.T) {
+	t.Run("ForgetsTransactionsAfterNetworkReset", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		crash{n: creating}.happen(b, run)
 		b.reset()
 		b.deploy(b.deployer(func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} }), run)
-		// The number that was used last may be refused there, and is asked for anew.
+		// The last used sequence number may be rejected there, and is read again.
 		if got := b.count(); got["CREATE EXPIRED"] != 1 || got["CREATE SUCCEEDED"] != 1 || got["CREATE SIGNED"] != 0 {
 			t.Errorf("%v", got)
 		}
@@ -185,7 +185,7 @@ func TestDeployer_Fenced(t *testing.T) {
 		b.wantCount(map[string]int{})
 	})
 
-	t.Run("AfterStoringTheNextRunSendsTheSame", func(t *testing.T) {
+	t.Run("NextRunSendsStoredTransaction", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		var next provisioning.Run

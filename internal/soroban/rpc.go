@@ -11,24 +11,25 @@ import (
 	"time"
 )
 
-// maxAnswer bounds an answer; the largest are simulations, below a megabyte.
-const maxAnswer = 16 << 20
+// maxResponseBytes limits the size of a response; the largest are simulations, below a
+// megabyte.
+const maxResponseBytes = 16 << 20
 
-// rpcClient speaks JSON-RPC with the SDK's message types, but without the SDK's
-// client. That one serves all callers over one connection object, which it tears
-// down under a lock after any error, theirs included; a cancelled call goes on in
-// the background; and of an HTTP error it keeps the text alone, while here
-// the status decides between trying again and giving up. JSON-RPC over HTTP
-// is one POST, and net/http pools connections and honours ctx by itself.
+// rpcClient calls JSON-RPC with the SDK's message types, but without the SDK's client.
+// The SDK's client shares one connection object among all callers, closes it under a
+// lock after any caller's error, lets a cancelled call continue in the background, and
+// keeps only the text of an HTTP error. Here the status decides between a retry and an
+// error. JSON-RPC over HTTP is one POST, and net/http pools connections and stops when
+// ctx ends.
 //
-// A call is made once. net/http repeats a POST by itself only when it knows that
-// nothing of it was written.
+// A call is made once. net/http repeats a POST only when it knows that nothing was
+// written.
 type rpcClient struct {
 	url          string
 	http         *http.Client
 	pacer        pacer
 	latestLedger *ttlCache[ledgerInfo]
-	slots        chan struct{} // Holds a place for each call under way.
+	slots        chan struct{} // One element per call in flight.
 }
 
 type request struct {
@@ -46,7 +47,7 @@ type response struct {
 	} `json:"error"`
 }
 
-// changeSpec makes one call. Its errors are of the kinds that rpcFailure gives.
+// call makes one call. classifyCallError sets the kind of its errors.
 func call[A any](ctx context.Context, c *rpcClient, method string, params any) (A, error) {
 	var answer A
 	raw, err := c.post(ctx, request{Version: "2.0", ID: 1, Method: method, Params: params})
@@ -98,12 +99,12 @@ func (c *rpcClient) post(ctx context.Context, q request) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxResponseBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > maxAnswer {
-		return nil, &malformedError{fmt.Errorf("the answer is larger than %d bytes", maxAnswer)}
+	if len(raw) > maxResponseBytes {
+		return nil, &malformedError{fmt.Errorf("the answer is larger than %d bytes", maxResponseBytes)}
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, &statusError{code: answer.StatusCode, after: retryAfter(answer.Header)}
@@ -111,7 +112,7 @@ func (c *rpcClient) post(ctx context.Context, q request) ([]byte, error) {
 	return raw, nil
 }
 
-// retryAfter reads how long a server that limits requests wants to be left alone.
+// retryAfter returns the pause that a rate-limiting server asked for.
 func retryAfter(h http.Header) time.Duration {
 	const longest = 30 * time.Second
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))

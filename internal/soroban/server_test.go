@@ -18,8 +18,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestDeployer_ClassifiesServers: what a server answers decides whether it is worth
-// asking again.
+// TestDeployer_ClassifiesServers: the server's response decides whether a call is
+// retried.
 func TestDeployer_ClassifiesServers(t *testing.T) {
 	t.Parallel()
 	rpcError := func(code string) string {
@@ -40,7 +40,7 @@ func TestDeployer_ClassifiesServers(t *testing.T) {
 		"EmptyAnswer":    {200, `{"jsonrpc":"2.0","id":1}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
 		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
 		"UnknownMethod":  {200, rpcError("-32601"), errs.KindPermanent, "refuses the call getNetwork", 1},
-		"ItsOwnFault":    {200, rpcError("-32603"), errs.KindTransient, "a fault of its own", 4},
+		"ItsOwnFault":    {200, rpcError("-32603"), errs.KindTransient, "reports an internal error", 4},
 		"AnotherNetwork": {200, `{"jsonrpc":"2.0","id":1,"result":{"passphrase":"q"}}`, errs.KindPermanent, `"q"`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,12 +65,12 @@ func TestDeployer_ClassifiesServers(t *testing.T) {
 				t.Errorf("%q after %d calls", message, calls)
 			}
 			if strings.Contains(err.Error(), "access-key") {
-				t.Errorf("tells the key: %v", err)
+				t.Errorf("contains the key: %v", err)
 			}
 		})
 	}
 
-	t.Run("DoesWhatRetryAfterAsks", func(t *testing.T) {
+	t.Run("HonoursRetryAfter", func(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")
@@ -92,7 +92,7 @@ func TestDeployer_ClassifiesServers(t *testing.T) {
 	})
 }
 
-func TestDeployer_SimulationThatFails(t *testing.T) {
+func TestDeployer_FailedSimulation(t *testing.T) {
 	b := setup(t)
 	w := &wire{after: func(method string, _ []byte) []byte {
 		if method != simulate {
@@ -110,7 +110,7 @@ func TestDeployer_SimulationThatFails(t *testing.T) {
 	b.wantNothingSent()
 }
 
-// TestDeployer_HonoursCancellation: whichever call is under way, ctx ends it.
+// TestDeployer_HonoursCancellation: ctx ends every call.
 func TestDeployer_HonoursCancellation(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{network, entries, simulate, feeStats, send, ask} {
@@ -135,12 +135,12 @@ func wantWords(t *testing.T, message string, words ...string) {
 	t.Helper()
 	for _, word := range words {
 		if !strings.Contains(message, word) {
-			t.Errorf("%q does not say %q", message, word)
+			t.Errorf("%q does not contain %q", message, word)
 		}
 	}
 }
 
-// TestDeployer_FeesOutOfRange: no fee that a server names makes a transaction that pays
+// TestDeployer_FeesOutOfRange: whatever fee a server returns, a transaction never pays
 // more than the ceiling.
 func TestDeployer_FeesOutOfRange(t *testing.T) {
 	t.Parallel()

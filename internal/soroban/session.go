@@ -12,25 +12,25 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// simulationTTL is how long a simulation serves while its transaction waits for an
-// account to carry it. Prices hardly move in that time; the margin covers them.
+// simulationTTL is how long a simulation is used while its transaction waits for a
+// source account. Prices hardly change in that time; the margin covers them.
 const simulationTTL = time.Minute
 
-// txSession is what transactions are sent for, and what came of it so far.
+// txSession sends transactions for one task and collects their results.
 type txSession struct {
 	*Deployer
 	journal    txlog.Log
-	contractID string             // Transactions about it are the session's own; empty: none is.
-	contract   contracts.Contract // What is known of it, and the fees that were charged.
+	contractID string             // Its transactions belong to the session; empty: none do.
+	contract   contracts.Contract // The known contract, with the fees charged.
 
-	appliedLedger   uint32 // A ledger in which something was applied; older views are stale.
-	journalLedger   uint32 // The same from the journal, which may be of a network that was reset since.
-	minInclusionFee int64  // Once the network asked for more, stroops.
+	appliedLedger   uint32 // A ledger in which a transaction was applied; older views are stale.
+	journalLedger   uint32 // The same from the journal; the network may have been reset since.
+	minInclusionFee int64  // What the network asked for, stroops; 0: nothing.
 	unsent          retryCount
-	failures        int // Transactions that came to nothing and cost their fee.
+	failures        int // Transactions that failed and cost their fee.
 	simulations     retryCount
-	asOf            time.Time // When the journal was asked about the contract.
-	contractBusy    bool      // Another process has a transaction about the contract open.
+	asOf            time.Time // When the journal was read for the contract.
+	contractBusy    bool      // Another process has an open transaction for the contract.
 }
 
 // txAttempt is a transaction that was sent for a spec, and its result.
@@ -40,10 +40,10 @@ type txAttempt struct {
 	result      txResult
 	resourceFee int64
 	source      *sourceAccount
-	entry       *xdr.AccountEntry // The source account as it was read; nil: it was not.
+	entry       *xdr.AccountEntry // The source account's entry; nil: it was not read.
 }
 
-// perform sends one transaction, as often as it takes until it was applied with success.
+// perform sends one transaction, and retries until it succeeds.
 func (s *txSession) perform(ctx context.Context, spec *txSpec) error {
 	for range maxRounds {
 		attempt, err := s.attemptOnce(ctx, spec)
@@ -57,9 +57,8 @@ func (s *txSession) perform(ctx context.Context, spec *txSpec) error {
 	return s.notSettled()
 }
 
-// attemptOnce tries a spec once. The simulation comes first, so that the source account is
-// held for no longer than it takes to send and know. A nil attempt is worth another
-// round.
+// attemptOnce tries a spec once. It simulates first, so that the source account is
+// leased only while sending and tracking. A nil attempt means another round.
 func (s *txSession) attemptOnce(ctx context.Context, spec *txSpec) (*txAttempt, error) {
 	built, err := s.build(ctx, spec)
 	if err != nil || built == nil {
@@ -71,7 +70,7 @@ func (s *txSession) attemptOnce(ctx context.Context, spec *txSpec) (*txAttempt, 
 	}
 	defer src.release(ctx)
 	if s.opts.Clock.Now().Sub(built.builtAt) > simulationTTL {
-		return nil, nil // Another round, with another simulation.
+		return nil, nil // Another round, with a new simulation.
 	}
 	entry, err := src.assignSequence(ctx)
 	if err != nil {
@@ -80,8 +79,7 @@ func (s *txSession) attemptOnce(ctx context.Context, spec *txSpec) (*txAttempt, 
 	return s.signAndSend(ctx, built, src, entry)
 }
 
-// build puts a transaction together and chooses its inclusion fee. Nil is worth another
-// round.
+// build assembles a transaction and chooses its inclusion fee. Nil means another round.
 func (s *txSession) build(ctx context.Context, spec *txSpec) (*assembledTx, error) {
 	built, err := s.assemble(ctx, spec)
 	var simulation *simulationError
@@ -93,9 +91,9 @@ func (s *txSession) build(ctx context.Context, spec *txSpec) (*assembledTx, erro
 	}
 	built.inclusionFee, err = s.inclusionFee(ctx, built, s.minInclusionFee)
 	if errs.KindOf(err) == errs.KindPermanent && built.restores() {
-		// The code went to the archive after the look. To bring it back has a ceiling
-		// of its own; the next look will show it.
-		return nil, s.simulationFailed(ctx, spec, &simulationError{text: "something has to be restored first", err: err})
+		// The code was archived after the read. Restoring it has a separate ceiling; the
+		// next read shows it.
+		return nil, s.simulationFailed(ctx, spec, &simulationError{text: "an archived entry has to be restored first", err: err})
 	}
 	if err != nil {
 		return nil, err
@@ -103,9 +101,9 @@ func (s *txSession) build(ctx context.Context, spec *txSpec) (*assembledTx, erro
 	return &built, nil
 }
 
-// leaseSource leases the account that carries a transaction: a channel, or the deployer's
-// own where there are none, only one caller may do it, or it costs more than a channel
-// has.
+// leaseSource leases the transaction's source account: a channel; or the deployer's
+// account when there are no channels, only one caller may send it, or it costs more than
+// a channel has.
 func (s *txSession) leaseSource(ctx context.Context, built *assembledTx) (*sourceAccount, error) {
 	fee := built.resourceFee + built.inclusionFee
 	if built.spec.shared || s.opts.Channels == 0 || fee > maxChannelFee {
@@ -114,9 +112,8 @@ func (s *txSession) leaseSource(ctx context.Context, built *assembledTx) (*sourc
 	return s.leaseChannel(ctx, fee)
 }
 
-// signAndSend signs, stores and sends a transaction, and tracks it until its fate is
-// known. Without a transaction there is nothing to do. A nil attempt is worth another
-// round.
+// signAndSend signs, stores and sends a transaction, and tracks it to its result. With a
+// nil transaction it does nothing. A nil attempt means another round.
 func (s *txSession) signAndSend(ctx context.Context, built *assembledTx, src *sourceAccount, entry *xdr.AccountEntry) (*txAttempt, error) {
 	if built == nil {
 		return nil, nil
@@ -127,7 +124,7 @@ func (s *txSession) signAndSend(ctx context.Context, built *assembledTx, src *so
 	}
 	err = src.lease.Store(ctx, tx)
 	if errors.Is(err, txlog.ErrContractBusy) && s.contractID != "" {
-		s.contractBusy = true // Another round, once it is known what became of the other one.
+		s.contractBusy = true // Another round, once the other transaction is resolved.
 		return nil, nil
 	}
 	if err != nil {
@@ -153,8 +150,8 @@ func (s *txSession) signAndSend(ctx context.Context, built *assembledTx, src *so
 	return &txAttempt{spec: built.spec, tx: t.tx, result: result, resourceFee: built.resourceFee, source: src, entry: entry}, nil
 }
 
-// resolveCompetingTx finds out what became of the transaction of another process that
-// kept this session's own from being stored.
+// resolveCompetingTx resolves the other process's transaction that prevented this
+// session's from being stored.
 func (s *txSession) resolveCompetingTx(ctx context.Context) error {
 	if !s.contractBusy {
 		return nil
@@ -163,7 +160,7 @@ func (s *txSession) resolveCompetingTx(ctx context.Context) error {
 	return s.resolveOpenTx(ctx)
 }
 
-// resolveOpenTx finds out what became of the contract's open transactions.
+// resolveOpenTx resolves the contract's open transactions.
 func (s *txSession) resolveOpenTx(ctx context.Context) error {
 	history, err := s.journal.ContractHistory(ctx, s.networkID, s.contractID)
 	if err != nil {
@@ -184,8 +181,8 @@ func (s *txSession) resolveOpenTx(ctx context.Context) error {
 	return nil
 }
 
-// resolve finds out what became of a transaction that an earlier run left open. What
-// was stored and perhaps never sent is sent now, as long as it is valid.
+// resolve resolves a transaction that an earlier run left open. One that was stored and
+// perhaps never sent is sent now, while it is valid.
 func (s *txSession) resolve(ctx context.Context, tx txlog.Transaction) (txResult, error) {
 	t, err := s.newTracker(tx, stateUnknown)
 	if err != nil {
@@ -194,14 +191,14 @@ func (s *txSession) resolve(ctx context.Context, tx txlog.Transaction) (txResult
 	return t.track(ctx, actQuery)
 }
 
-// noteApplied remembers where something was applied: older views are stale.
+// noteApplied records the ledger of an applied transaction: older views are stale.
 func (s *txSession) noteApplied(result txResult) {
 	if result.State == txlog.StateSucceeded || result.State == txlog.StateFailed {
 		s.appliedLedger = max(s.appliedLedger, result.Ledger)
 	}
 }
 
-// recordFee adds a transaction of the session to its contract.
+// recordFee adds the fee of a session's transaction to its contract.
 func (s *txSession) recordFee(tx txlog.Transaction, result txResult) {
 	s.contract.FeeCharged += result.FeeCharged
 	if tx.Purpose == txlog.PurposeCreate && result.State == txlog.StateSucceeded {
@@ -209,7 +206,7 @@ func (s *txSession) recordFee(tx txlog.Transaction, result txResult) {
 	}
 }
 
-// lagging is the error of a server that does not catch up with what is known.
+// lagging is the error of a server that stays behind the known state.
 func (s *txSession) lagging(ledger uint32) error {
 	return errs.Errorf(errs.KindTransient, "read ledger entries",
 		"the Stellar RPC server is behind the network: it knows ledger %d, a transaction was applied in %d", ledger, s.appliedLedger)

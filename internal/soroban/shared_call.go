@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// maxSharedTries bounds the parallel tries of one shared call.
+// maxSharedTries limits the parallel attempts of one shared call.
 const maxSharedTries = 3
 
-// sharedCall lets concurrent callers share one call. While its answer is slow to come
-// the call is tried again beside it, so one that hangs does not hold up everybody; the
-// first answer counts.
+// sharedCall lets concurrent callers share one call. While the response is slow the call
+// is started again in parallel, so one that hangs does not block all callers; the first
+// response is used.
 type sharedCall[A any] struct {
 	fetch     func(ctx context.Context) (A, error)
-	slowAfter time.Duration // The time between tries. Use slowCallAfter.
+	slowAfter time.Duration // The time between attempts. Use slowCallAfter.
 
 	mu      sync.Mutex
-	current *sharedResult[A] // Nil: no call is under way.
+	current *sharedResult[A] // Nil: no call is in flight.
 }
 
 // sharedResult is what the callers of one shared call wait for.
@@ -29,8 +29,8 @@ type sharedResult[A any] struct {
 	err     error
 }
 
-// do returns the answer of the call, and returns at once when ctx ends. op names the
-// wait in errors.
+// do returns the call's response, and returns at once when ctx ends. op names the
+// operation in errors.
 func (s *sharedCall[A]) do(ctx context.Context, op string) (A, error) {
 	r := s.join(ctx)
 	defer s.leave(r)
@@ -47,7 +47,7 @@ func (s *sharedCall[A]) join(ctx context.Context) *sharedResult[A] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil {
-		// It ends when the last caller has left, not with the first.
+		// It ends when the last caller leaves, not the first.
 		call, cancel := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // leave and run call it
 		s.current = &sharedResult[A]{cancel: cancel, done: make(chan struct{})}
 		go s.run(call, s.current)
@@ -56,7 +56,7 @@ func (s *sharedCall[A]) join(ctx context.Context) *sharedResult[A] {
 	return s.current
 }
 
-// leave ends a call without callers.
+// leave cancels a call without callers.
 func (s *sharedCall[A]) leave(r *sharedResult[A]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *sharedCall[A]) leave(r *sharedResult[A]) {
 	}
 }
 
-// run tries the call until the first answer, and ends the other tries.
+// run makes attempts until the first response, and cancels the others.
 func (s *sharedCall[A]) run(ctx context.Context, r *sharedResult[A]) {
 	type answer struct {
 		value A

@@ -12,7 +12,7 @@ import (
 
 func TestSharedCall(t *testing.T) {
 	t.Parallel()
-	t.Run("TriesAgainBesideACallThatHangs", func(t *testing.T) {
+	t.Run("RetriesInParallelToHangingCall", func(t *testing.T) {
 		t.Parallel()
 		var calls atomic.Int32
 		ended := make(chan struct{})
@@ -27,9 +27,9 @@ func TestSharedCall(t *testing.T) {
 		if got, err := s.do(t.Context(), "test"); got != 5 || err != nil {
 			t.Errorf("%d, %v", got, err)
 		}
-		<-ended // The answer of another try ends the one that hangs.
+		<-ended // The other attempt's response ends the call that hangs.
 	})
-	t.Run("BoundsItsTries", func(t *testing.T) {
+	t.Run("LimitsAttempts", func(t *testing.T) {
 		t.Parallel()
 		calls, answer := make(chan struct{}, 2*maxSharedTries), make(chan struct{})
 		s := &sharedCall[int]{slowAfter: time.Nanosecond, fetch: func(context.Context) (int, error) {
@@ -47,7 +47,7 @@ func TestSharedCall(t *testing.T) {
 			t.Errorf("%v, %d tries too many", err, len(calls))
 		}
 	})
-	t.Run("CallersShareOneCallAndLeaveOneByOne", func(t *testing.T) {
+	t.Run("CallersShareOneCall", func(t *testing.T) {
 		t.Parallel()
 		answer, ended := make(chan struct{}), make(chan struct{})
 		var calls atomic.Int32
@@ -91,6 +91,6 @@ func TestSharedCall(t *testing.T) {
 		if err := <-left; errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%v", err)
 		}
-		<-ended // Nobody waits for it any more.
+		<-ended // No caller waits for it any more.
 	})
 }

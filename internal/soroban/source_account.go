@@ -11,27 +11,27 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// quarantineTime is how long a channel is left alone after a transaction whose
-// outcome is not known: a public network's ledger, in which it shows. Where ledgers
-// close faster it is two of them.
+// quarantineTime is how long a channel is not leased after a transaction with an unknown
+// outcome: one ledger of a public network, in which the outcome shows. Where ledgers
+// close faster it is two ledgers.
 const quarantineTime = 6 * time.Second
 
-// sourceAccount is a leased account that carries a transaction's sequence number, and
-// pays its fee: the deployer or a channel.
+// sourceAccount is a leased account that is a transaction's source and pays its fee: the
+// deployer or a channel.
 type sourceAccount struct {
 	session *txSession
 	lease   txlog.AccountLease
 	id      xdr.AccountId // Of the leased account.
-	key     *keypair.Full // Nil: it signs nothing, what is open on it is found out.
+	key     *keypair.Full // Nil: it signs nothing; its open transactions are resolved.
 
-	lastSequence   int64  // The sequence number used last as far as is known, 0: ask.
-	openTx         bool   // It has a transaction whose outcome is not known.
-	disabledReason string // Why the account cannot be used; empty: it can be used.
+	lastSequence   int64  // The last known sequence number; 0: read it.
+	openTx         bool   // It has a transaction with an unknown outcome.
+	disabledReason string // Why the account is disabled; empty: it is not.
 }
 
-// leaseChannel waits for any channel that can pay a fee, and has the channels
-// reconciled when there is none to wait for. When that does not help, because
-// their signers were changed for one, the deployer carries the transaction.
+// leaseChannel waits for any channel that can pay a fee, and reconciles the channels
+// when there is none to wait for. When that does not help, for example because their
+// signers were changed, the deployer's account is used.
 func (s *txSession) leaseChannel(ctx context.Context, fee int64) (*sourceAccount, error) {
 	if err := s.ensureChannels(ctx, s.journal); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (s *txSession) leaseChannel(ctx context.Context, fee int64) (*sourceAccount
 	return s.newSourceAccount(ctx, lease, key)
 }
 
-// leaseOwnAccount waits for the deployer's own account.
+// leaseOwnAccount waits for the deployer's account.
 func (s *txSession) leaseOwnAccount(ctx context.Context) (*sourceAccount, error) {
 	lease, err := s.journal.Account(ctx, s.networkID, s.Address())
 	if err != nil {
@@ -67,8 +67,8 @@ func (s *txSession) leaseOwnAccount(ctx context.Context) (*sourceAccount, error)
 	return s.newSourceAccount(ctx, lease, s.signer)
 }
 
-// newSourceAccount makes one of a lease, and finds out what became of the transactions
-// that were left on it. It releases the lease when that fails.
+// newSourceAccount creates one from a lease and resolves the account's open
+// transactions. It releases the lease when that fails.
 func (s *txSession) newSourceAccount(ctx context.Context, lease txlog.AccountLease, key *keypair.Full) (*sourceAccount, error) {
 	id, err := registryAccount("stellar_accounts.address", lease.Address())
 	if err != nil {
@@ -83,10 +83,10 @@ func (s *txSession) newSourceAccount(ctx context.Context, lease txlog.AccountLea
 	return a, nil
 }
 
-// resolveOpenTx finds out what became of the transactions that earlier users of the
-// account left open, of whichever tenant: they hold its next sequence numbers. The tenant
-// that one is for will find its contract there. What the network does not want any
-// more is waited for until it is expired, and is no fault of this session.
+// resolveOpenTx resolves transactions that earlier users of the account left open, of
+// any tenant: they hold its next sequence numbers. A transaction's tenant finds its
+// contract there later. One that the network rejects is waited for until it expires,
+// without an error for this session.
 func (a *sourceAccount) resolveOpenTx(ctx context.Context) error {
 	for _, tx := range a.lease.Unresolved() {
 		a.openTx = true
@@ -104,7 +104,7 @@ func (a *sourceAccount) resolveOpenTx(ctx context.Context) error {
 	return nil
 }
 
-// record records what became of a transaction of this account.
+// record stores the result of a transaction of this account.
 func (a *sourceAccount) record(ctx context.Context, tx txlog.Transaction, result txResult) error {
 	if err := a.lease.Resolve(ctx, tx.Hash, result.Outcome); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (a *sourceAccount) record(ctx context.Context, tx txlog.Transaction, result
 	a.openTx = false
 	a.session.noteApplied(result)
 	switch {
-	case result.code == xdr.TransactionResultCodeTxBadSeq: // Applied or not, the number is another one than was thought.
+	case result.code == xdr.TransactionResultCodeTxBadSeq: // In both cases the sequence number differs from the expected one.
 		a.lastSequence = 0
 	case result.State == txlog.StateSucceeded, result.State == txlog.StateFailed:
 		a.lastSequence = max(a.lastSequence, tx.Sequence)
@@ -120,9 +120,9 @@ func (a *sourceAccount) record(ctx context.Context, tx txlog.Transaction, result
 	return nil
 }
 
-// assignSequence makes sure that the sequence number is known, and returns the account if
-// it had to be read. A server that does not know yet what the journal knows is
-// waited for, up to lagTimeout: test networks are reset.
+// assignSequence makes sure that the sequence number is known, and returns the account
+// if it was read. It waits for a server that is behind the journal for up to lagTimeout,
+// because test networks are reset.
 func (a *sourceAccount) assignSequence(ctx context.Context) (*xdr.AccountEntry, error) {
 	if a.lastSequence > 0 {
 		return nil, nil
@@ -146,16 +146,16 @@ func (a *sourceAccount) assignSequence(ctx context.Context) (*xdr.AccountEntry, 
 	return entry, nil
 }
 
-// forgetSequence drops a sequence number ahead of the ledger's. Numbers never go back,
-// except after a testnet reset.
+// forgetSequence drops a sequence number ahead of the ledger's. Sequence numbers never
+// decrease, except after a testnet reset.
 func (a *sourceAccount) forgetSequence(ledgerSequence int64) {
 	if ledgerSequence < a.lastSequence {
 		a.lastSequence = 0
 	}
 }
 
-// minSequence is a sequence number that the account has at least: what its last user
-// knew, or what the journal knows.
+// minSequence is the lowest sequence number that the account can have: that of its last
+// user or of the journal.
 func (a *sourceAccount) minSequence() int64 {
 	if a.lastSequence > 0 {
 		return a.lastSequence
@@ -163,8 +163,8 @@ func (a *sourceAccount) minSequence() int64 {
 	return a.lease.AppliedSequence()
 }
 
-// disableIfAtFault disables a channel account whose state caused the refusal; another one
-// is tried then.
+// disableIfAtFault disables a channel account whose state caused the rejection; another
+// channel is used then.
 func (a *sourceAccount) disableIfAtFault(result txResult) {
 	if !a.isChannelAccount() || result.State != txlog.StateRejected && result.State != txlog.StateExpired {
 		return
@@ -179,15 +179,15 @@ func (a *sourceAccount) disableIfAtFault(result txResult) {
 	}
 }
 
-// release gives the account back. A failure must not hide what became of the
-// transaction; the lease ends with the run's own at the latest.
+// release releases the account's lease. It ignores an error, which must not hide the
+// transaction's result: the lease expires with the run's lease.
 func (a *sourceAccount) release(ctx context.Context) {
-	rest := txlog.AccountRelease{Sequence: a.lastSequence, DisabledReason: a.disabledReason}
+	update := txlog.AccountRelease{Sequence: a.lastSequence, DisabledReason: a.disabledReason}
 	if a.openTx && a.isChannelAccount() {
-		rest.Quarantine = a.session.rpc.pacer.ledgers.timeOf(2, quarantineTime)
+		update.Quarantine = a.session.rpc.pacer.ledgers.timeOf(2, quarantineTime)
 	}
-	_ = a.lease.Release(ctx, rest)
+	_ = a.lease.Release(ctx, update)
 }
 
-// isChannelAccount reports whether the account is not the deployer itself.
+// isChannelAccount reports whether the account is a channel and not the deployer.
 func (a *sourceAccount) isChannelAccount() bool { return a.lease.Channel() >= 0 }

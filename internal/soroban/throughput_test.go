@@ -10,8 +10,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// TestDeployer_Throughput counts ledgers and calls. A ledger closes when all that
-// can be in it waits for it, so the machine's speed has no part in the counts.
+// TestDeployer_Throughput counts ledgers and calls. A ledger closes when all
+// transactions that fit wait for it, so the counts do not depend on the machine's speed.
 func TestDeployer_Throughput(t *testing.T) {
 	t.Parallel()
 	const carriers, pollEvery = 50, 50 * time.Millisecond
@@ -32,7 +32,7 @@ func TestDeployer_Throughput(t *testing.T) {
 			for range c.processes {
 				processes = append(processes, b.deployer(channels(carriers), func(o *soroban.Options) { o.PollInterval = pollEvery }))
 			}
-			b.counted(1, 1, processes[:1]) // Uploads the code, makes the channels.
+			b.counted(1, 1, processes[:1]) // Uploads the code, creates the channels.
 			b.net.Faults().Reset()
 			began := time.Now()
 			closed := b.counted(c.tenants, carriers, processes)
@@ -43,8 +43,8 @@ func TestDeployer_Throughput(t *testing.T) {
 			for _, method := range []string{send, ask, simulate, feeStats, network} {
 				own += f.Calls(method)
 			}
-			// Reads are shared, those who wait share theirs: their number follows the time and
-			// not the tenants.
+			// Reads are shared, and so are polls: their number depends on the time and
+			// not on the tenants.
 			perTenant, reads := float64(own)/float64(c.tenants), f.Calls(entries)
 			t.Logf("%d tenants, %d processes: %d ledgers, %.1f calls for each tenant and %d shared reads", c.tenants, c.processes, closed, perTenant, reads)
 			if most := c.processes*(int(time.Since(began)/pollEvery)+4) + c.tenants; perTenant > 4 || reads > most {
@@ -55,8 +55,8 @@ func TestDeployer_Throughput(t *testing.T) {
 	}
 }
 
-// counted deploys for so many tenants and closes a ledger whenever as many
-// transactions wait as can, or nothing else is to be expected.
+// counted deploys for that many tenants and closes a ledger whenever as many
+// transactions wait as fit, or no more can come.
 func (b *testBundle) counted(tenants, carriers int, processes []*soroban.Deployer) (closed int) {
 	b.t.Helper()
 	runs := make([]provisioning.Run, tenants)
@@ -81,7 +81,7 @@ func (b *testBundle) counted(tenants, carriers int, processes []*soroban.Deploye
 		case <-time.After(2 * time.Millisecond):
 		}
 		waiting := f.QueueSize()
-		// Alone in the queue is what prepares for the rest: the upload, the channels.
+		// A single queued transaction is a preparation: the upload or the channels.
 		if waiting == 0 || waiting < min(carriers, left) {
 			continue
 		}

@@ -13,48 +13,51 @@ import (
 )
 
 const (
-	// maxFaults is how many calls in a row may fail before a transaction is left to the
-	// next run. With the pauses between them that is about twenty seconds.
+	// maxFaults is how many consecutive calls may fail before a transaction is left to
+	// the next run. With the pauses between them that takes about twenty seconds.
 	maxFaults = 7
-	// resubmitAfter is how many ledgers an accepted transaction may wait: after that many
-	// stellar-core drops those that found no room.
+	// resubmitAfter is how many ledgers an accepted transaction may wait: after that
+	// stellar-core drops it from the queue.
 	resubmitAfter = 4
-	// bumpAfter is how many ledgers an accepted transaction waits before it offers more.
+	// bumpAfter is how many ledgers an accepted transaction waits before its fee is
+	// bumped.
 	bumpAfter = 3
-	// queryEvery is after how many ledgers, and queryInterval after how much time, the
-	// transaction is queried although its sequence number is not used: it may have expired.
+	// queryEvery is the number of ledgers, and queryInterval the time, after which the
+	// transaction is queried although its sequence number is not used: it may have
+	// expired.
 	queryEvery    = 3
 	queryInterval = 10 * time.Second
-	// stallTimeout is how long the network may close no ledger.
+	// stallTimeout is how long the network may close no ledger before the wait fails.
 	stallTimeout = 3 * time.Minute
 )
 
-// txTracker follows one stored transaction until its fate is known. It sends the stored
-// bytes and no others; the network applies them once at most. What it does next follows
-// from the table of transitions alone.
+// txTracker follows one stored transaction until its result is known. It sends only the
+// stored bytes; the network applies them once at most. The table of transitions decides
+// the next action.
 type txTracker struct {
 	d        *Deployer
 	tx       txlog.Transaction
-	source   xdr.AccountId  // Carries the sequence number.
-	contract xdr.ContractId // What the transaction is about; zero: no single contract.
+	source   xdr.AccountId  // The account of the sequence number.
+	contract xdr.ContractId // The transaction's contract; zero: no single contract.
 	// feeBump stores a fee bump that pays at least minFee stroops, and returns the
-	// transaction with it; nil when the ceiling leaves nothing to offer. Nil: not allowed.
+	// transaction with it; nil when the ceiling allows no higher bid. A nil func: not
+	// allowed.
 	feeBump func(ctx context.Context, tx txlog.Transaction, minFee int64) (*txlog.Transaction, error)
 
 	state  txState
-	result txResult // In a final state; in stateRefused what the network said.
+	result txResult // In a final state; in stateRefused the rejection.
 
 	unbumped string // In the bump states: the envelope before the newest fee bump.
-	minFee   int64  // What the network asked for when it refused a fee bump; 0: nothing.
+	minFee   int64  // What the network asked for when it rejected a fee bump; 0: nothing.
 
-	deferred int   // Sends in a row that came to nothing.
-	faults   int   // Calls in a row without an answer,
-	cause    error // and the error of the last.
+	deferred int   // Consecutive sends that were not accepted.
+	faults   int   // Consecutive failed calls,
+	cause    error // and the error of the last one.
 	backoff  *retryBackoff
 
 	acceptedIn   uint32 // The latest ledger when the network accepted it.
-	latestLedger uint32 // The latest ledger of any answer.
-	queriedIn    uint32 // The latest ledger when it was queried last,
+	latestLedger uint32 // The latest ledger of any response.
+	queriedIn    uint32 // The latest ledger at the last query,
 	queriedAt    time.Time
 	stall        stallDetector
 }
@@ -77,8 +80,8 @@ func (d *Deployer) newTracker(tx txlog.Transaction, state txState) (*txTracker, 
 	}, nil
 }
 
-// track acts and learns until the fate is known, beginning with an action. Its errors
-// leave the fate open: then the transaction stays unresolved in the journal.
+// track repeats action and event until the result is known, starting with action. On
+// error the result is unknown and the transaction stays unresolved in the journal.
 func (t *txTracker) track(ctx context.Context, action txAction) (txResult, error) {
 	for action != actStop {
 		var (
@@ -109,7 +112,7 @@ func (t *txTracker) track(ctx context.Context, action txAction) (txResult, error
 	return t.result, nil
 }
 
-// send offers the transaction to the network once.
+// send sends the transaction once.
 func (t *txTracker) send(ctx context.Context) (txEvent, error) {
 	got, err := t.d.rpc.send(ctx, t.tx.Envelope)
 	if err != nil {
@@ -138,13 +141,13 @@ func (t *txTracker) send(ctx context.Context) (txEvent, error) {
 	}
 }
 
-// sendFailed classifies a send without a usable answer. The server may have passed the
-// transaction on before the answer was lost.
+// sendFailed classifies a send without a usable response. The server may have forwarded
+// the transaction before the response was lost.
 func (t *txTracker) sendFailed(err error) (txEvent, error) {
 	var remote *remoteError
 	if errors.As(err, &remote) && remote.code == codeInvalidParams {
 		t.result = txResult{err: err, Outcome: txlog.Outcome{
-			State: txlog.StateRejected, Detail: "not readable by the server",
+			State: txlog.StateRejected, Detail: "the server cannot decode it",
 		}}
 		return sendUnreadable, nil
 	}
@@ -152,9 +155,9 @@ func (t *txTracker) sendFailed(err error) (txEvent, error) {
 	return sendLost, t.fault(err)
 }
 
-// revertFeeBump goes back to the transaction without its newest fee bump: the network
-// accepted that once, and it may still be waiting there. When the offer was too low, the
-// next one is what was asked for; otherwise there is none.
+// revertFeeBump returns to the transaction without its newest fee bump: the network
+// accepted that one, and it may still be queued. When the bid was too low, the next one
+// is what the network asked for; otherwise there is none.
 func (t *txTracker) revertFeeBump(refused txResult, ledger uint32) {
 	t.tx.Envelope, t.unbumped = t.unbumped, ""
 	t.accepted(ledger)
@@ -165,12 +168,12 @@ func (t *txTracker) revertFeeBump(refused txResult, ledger uint32) {
 	}
 }
 
-// accepted notes that the network has the transaction, as of a ledger.
+// accepted records that the network has the transaction, as of a ledger.
 func (t *txTracker) accepted(ledger uint32) {
 	t.acceptedIn, t.deferred = max(ledger, t.latestLedger, 1), 0
 }
 
-// due decides what an accepted transaction needs that is not applied yet.
+// due decides what an accepted but not yet applied transaction needs.
 func (t *txTracker) due() txEvent {
 	switch {
 	case t.feeBump != nil && (t.minFee != 0 || t.latestLedger >= t.acceptedIn+bumpAfter):
@@ -181,7 +184,7 @@ func (t *txTracker) due() txEvent {
 	return dueNothing
 }
 
-// bump stores a fee bump, to be sent next.
+// bump stores a fee bump, which is sent next.
 func (t *txTracker) bump(ctx context.Context) (txEvent, error) {
 	bumped, err := t.feeBump(ctx, t.tx, t.minFee)
 	if err != nil {
@@ -196,9 +199,9 @@ func (t *txTracker) bump(ctx context.Context) (txEvent, error) {
 	return bumpStored, nil
 }
 
-// wait pauses: after a failed call for longer each time, else for one poll, which reads
-// the source account. All who wait at the same time share one read. The transaction is
-// queried when its sequence number is used, and now and then.
+// wait pauses: after a failed call with a growing delay, otherwise for one poll, which
+// reads the source account. Concurrent waits share one read. The transaction is queried
+// when its sequence number is used, and at intervals.
 func (t *txTracker) wait(ctx context.Context) (txEvent, error) {
 	if t.deferred+t.faults > 0 {
 		return waitOver, t.backoff.wait(ctx, t.cause)
@@ -220,7 +223,8 @@ func (t *txTracker) wait(ctx context.Context) (txEvent, error) {
 	return waitIdle, nil
 }
 
-// query asks for the transaction, and reads the ledger where that is no answer.
+// query queries the transaction, and reads the ledger when the response is not
+// conclusive.
 func (t *txTracker) query(ctx context.Context) (txEvent, error) {
 	got, err := t.d.rpc.transaction(ctx, t.tx.Hash)
 	if err != nil {
@@ -236,10 +240,10 @@ func (t *txTracker) query(ctx context.Context) (txEvent, error) {
 	return event, err
 }
 
-// answered notes that the server answers.
+// answered records that the server answers.
 func (t *txTracker) answered() { t.faults, t.cause = 0, nil }
 
-// fault counts a call that failed, and returns its error when it is one too many.
+// fault counts a failed call, and returns its error when there were too many.
 func (t *txTracker) fault(err error) error {
 	t.faults++
 	t.cause = err
@@ -249,14 +253,14 @@ func (t *txTracker) fault(err error) error {
 	return nil
 }
 
-// stallDetector finds out that the network closes no ledgers.
+// stallDetector detects that the network closes no ledgers.
 type stallDetector struct {
 	ledger uint32
 	since  time.Time
 }
 
-// observe takes in the latest ledger of an answer. KindTransient when it has been the
-// same for stallTimeout.
+// observe records the latest ledger of a response. It returns KindTransient when the
+// ledger has been the same for stallTimeout.
 func (s *stallDetector) observe(ledger uint32, now time.Time) error {
 	if ledger != s.ledger {
 		s.ledger, s.since = ledger, now
@@ -265,5 +269,5 @@ func (s *stallDetector) observe(ledger uint32, now time.Time) error {
 		return nil
 	}
 	return errs.Errorf(errs.KindTransient, "wait for transaction",
-		"the network, or the server's knowledge of it, stands still at ledger %d; the next run finds out what became of the transaction", ledger)
+		"the network, or the server's copy of it, stands still at ledger %d; the next run checks the transaction's result", ledger)
 }

@@ -8,18 +8,19 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
-// cacheTTL is how long an answer is used that is the same for everybody: the going
-// inclusion fee, and the latest ledger. It is a part of a public network's ledger.
+// cacheTTL is how long a response is used that is the same for all callers: the going
+// inclusion fee, and the latest ledger. It is a fraction of a public network's ledger
+// time.
 const cacheTTL = 2 * time.Second
 
-// ttlCache keeps one answer for cacheTTL, for all callers.
+// ttlCache keeps one response for cacheTTL, for all callers.
 type ttlCache[A any] struct {
 	clock clock.Clock
 	call  sharedCall[A]
 
 	mu    sync.Mutex
 	value A
-	at    time.Time // Zero: there is none.
+	at    time.Time // Zero: no value.
 }
 
 func newTTLCache[A any](clock clock.Clock, fetch func(ctx context.Context) (A, error)) *ttlCache[A] {
@@ -38,7 +39,7 @@ func newTTLCache[A any](clock clock.Clock, fetch func(ctx context.Context) (A, e
 	return c
 }
 
-// get returns the answer, and fetches it if none is recent.
+// get returns the value, and fetches it when the cached one is too old.
 func (c *ttlCache[A]) get(ctx context.Context) (A, error) {
 	if value, ok := c.known(); ok {
 		return value, nil
@@ -52,7 +53,7 @@ func (c *ttlCache[A]) known() (A, bool) {
 	return c.value, !c.at.IsZero() && c.clock.Now().Sub(c.at) < cacheTTL
 }
 
-// put takes in an answer that came along with another one.
+// put stores a value that came with another response.
 func (c *ttlCache[A]) put(value A) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,14 +10,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// txResult is what became of a transaction.
+// txResult is the result of a transaction.
 type txResult struct {
 	txlog.Outcome
 	code   xdr.TransactionResultCode
-	op     xdr.OperationResultTr   // With txFAILED: what the operation has to say,
-	opCode xdr.OperationResultCode // or why it was not even looked at.
-	minFee int64                   // With txINSUFFICIENT_FEE: the least that would do.
-	err    error                   // When the server refused to read it.
+	op     xdr.OperationResultTr   // With txFAILED: the operation's result code,
+	opCode xdr.OperationResultCode // or why it was not executed.
+	minFee int64                   // With txINSUFFICIENT_FEE: the lowest fee that is enough.
+	err    error                   // When the server could not read it.
 }
 
 // appliedResult is the result of a transaction that is in a ledger.
@@ -33,7 +33,7 @@ func appliedResult(got protocol.GetTransactionResponse) (txResult, error) {
 	return end, nil
 }
 
-// rejectedResult is the result of a transaction that the network refused.
+// rejectedResult is the result of a transaction that the network rejected.
 func rejectedResult(got protocol.SendTransactionResponse) (txResult, error) {
 	end, err := decodeResult(got.ErrorResultXDR)
 	if err != nil {
@@ -49,7 +49,7 @@ func decodeResult(encoded string) (txResult, error) {
 		return txResult{}, err
 	}
 	end := txResult{code: result.Result.Code, minFee: int64(result.FeeCharged)}
-	if inner, ok := result.Result.GetInnerResultPair(); ok { // With a fee bump what was wrapped counts.
+	if inner, ok := result.Result.GetInnerResultPair(); ok { // For a fee bump the inner result counts.
 		end.code = inner.Result.Result.Code
 	}
 	names := []string{codeName(end.code.String(), "TransactionResultCode")}
@@ -77,11 +77,11 @@ func operationCode(r xdr.OperationResult) string {
 	}
 }
 
-// resourceLimitExceeded reports whether the operation ran out of what it had declared, or
-// met an archived entry: another simulation declares what is needed now.
+// resourceLimitExceeded reports whether the operation exceeded its declared resources,
+// or met an archived entry: a new simulation declares what is needed now.
 func (e txResult) resourceLimitExceeded() bool {
 	if r := e.op.InvokeHostFunctionResult; r != nil {
-		switch r.Code { // The others are no matter of resources.
+		switch r.Code { // The other codes are not about resources.
 		case xdr.InvokeHostFunctionResultCodeInvokeHostFunctionResourceLimitExceeded,
 			xdr.InvokeHostFunctionResultCodeInvokeHostFunctionInsufficientRefundableFee,
 			xdr.InvokeHostFunctionResultCodeInvokeHostFunctionEntryArchived:
@@ -94,8 +94,8 @@ func (e txResult) resourceLimitExceeded() bool {
 	return false
 }
 
-// codeName gives a result code the name that the network's documents use:
-// txBAD_SEQ for TransactionResultCodeTxBadSeq.
+// codeName returns the name of a result code in the network's documentation: txBAD_SEQ
+// for TransactionResultCodeTxBadSeq.
 func codeName(name, kind string) string {
 	name = strings.TrimPrefix(name, kind)
 	prefix := ""

@@ -7,25 +7,26 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// spec is one step of the way: a transaction, of one operation but where it funds channels.
+// txSpec describes the transaction of one step. It has one operation; only a
+// transaction that funds channels has several.
 type txSpec struct {
 	purpose     txlog.Purpose
 	description string // For messages: "the creation of the contract".
 	body        xdr.OperationBody
-	restore     []xdr.LedgerKey // With PurposeRestore: what to bring back.
-	extend      []xdr.LedgerKey // With PurposeExtend: what is to live longer.
-	ops         []xdr.Operation // With PurposeFund, in place of body.
+	restore     []xdr.LedgerKey // With PurposeRestore: the entries to restore.
+	extend      []xdr.LedgerKey // With PurposeExtend: the entries to extend.
+	ops         []xdr.Operation // With PurposeFund, instead of body.
 	maxFee      int64
-	setting     string // The variable that moves the ceiling.
+	setting     string // The setting of the ceiling.
 	tenant      uuid.UUID
-	contractID  string // The contract that it is about, C...; empty: none, or several.
-	spends      int64  // Stroops that it takes from the deployer on top of the fee.
-	shared      bool   // It is done once for all tenants, so only one caller at a time may do it.
+	contractID  string // The contract, C...; empty: none, or several.
+	spends      int64  // Stroops that the deployer pays in addition to the fee.
+	shared      bool   // Done once for all tenants, so only one caller at a time may do it.
 }
 
-// plan names the next step, or nil when the contract is there, alive and the
-// right one. What exists is compared before anything is paid for it, archived or
-// not. What is archived is brought back; it cannot be made anew.
+// plan returns the next step, or nil when the contract exists, is live and correct.
+// It verifies an existing contract, archived or not, before anything is paid for it.
+// An archived contract is restored; it cannot be created again.
 func (d *Deployer) plan(t target, v ledgerView) (*txSpec, error) {
 	if v.instance != missing {
 		if err := d.verifyInstance(t, v.content); err != nil {
@@ -34,7 +35,7 @@ func (d *Deployer) plan(t target, v ledgerView) (*txSpec, error) {
 	}
 	switch {
 	case v.instance == live && d.runsPredecessor(v.content):
-		return nil, nil // It is in order as it is; its upgrade is another matter.
+		return nil, nil // The contract is valid; its upgrade is a separate operation.
 	case v.code == missing:
 		return d.uploadSpec(), nil
 	case v.code == archived || v.instance == archived:
@@ -75,8 +76,8 @@ func (d *Deployer) createSpec(t target) *txSpec {
 	}
 }
 
-// restoreSpec brings back the code before the instance and not with it: the
-// code is everybody's and has its own ceiling.
+// restoreSpec restores the code before the instance and not together: all contracts
+// share the code, and it has a separate ceiling.
 func (d *Deployer) restoreSpec(t target, v ledgerView) *txSpec {
 	if v.code == archived {
 		return d.restoreCodeSpec(d.code)

@@ -8,7 +8,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// wantTransitions says for each event what is right in each of the open states, as
+// wantTransitions has for each event the expected transition from each open state, as
 // "next state/action". "." stays in the state; "-" cannot happen.
 const wantTransitions = `
                      drafted         unknown         pending           bump drafted      bump pending      refused
@@ -23,7 +23,7 @@ query not found    | ./send        | ./send        | ./check         | ./send   
 query expired      | expired/stop  | expired/stop  | expired/stop    | expired/stop    | expired/stop    | expired/stop
 query superseded   | -             | -             | -               | -               | -               | superseded/stop
 query effect seen  | confirmed/stop | confirmed/stop | confirmed/stop | confirmed/stop | confirmed/stop  | confirmed/stop
-query effect unmet | failed/stop   | failed/stop   | failed/stop     | failed/stop     | failed/stop     | failed/stop
+query effect missing | failed/stop   | failed/stop   | failed/stop     | failed/stop     | failed/stop     | failed/stop
 query lost         | ./send        | ./send        | ./check         | ./send          | ./check         | ./wait
 wait over          | ./query       | ./query       | ./query         | ./query         | ./query         | ./query
 wait idle          | -             | -             | ./check         | -               | ./check         | -
@@ -74,7 +74,7 @@ func TestTxState_Transitions(t *testing.T) {
 	}
 }
 
-// TestTxState_Rules holds the table against what must be so whatever the events are.
+// TestTxState_Rules checks the rules that the table must follow for all events.
 func TestTxState_Rules(t *testing.T) {
 	t.Parallel()
 	each := func(f func(state txState, event txEvent, to transition)) {
@@ -86,7 +86,7 @@ func TestTxState_Rules(t *testing.T) {
 			}
 		}
 	}
-	t.Run("StopsInFinalStatesAlone", func(t *testing.T) {
+	t.Run("StopsOnlyInFinalStates", func(t *testing.T) {
 		t.Parallel()
 		each(func(state txState, event txEvent, to transition) {
 			if to.next.final() != (to.action == actStop) {
@@ -94,7 +94,7 @@ func TestTxState_Rules(t *testing.T) {
 			}
 		})
 	})
-	t.Run("ARefusalEndsOnlyWhatWasNeverAccepted", func(t *testing.T) {
+	t.Run("RejectionEndsOnlyUnacceptedTransactions", func(t *testing.T) {
 		t.Parallel()
 		each(func(state txState, event txEvent, to transition) {
 			if to.next == stateRejected && state != stateDrafted {
@@ -110,7 +110,7 @@ func TestTxState_Rules(t *testing.T) {
 			}
 		})
 	})
-	t.Run("SendsNothingThatWasRefused", func(t *testing.T) {
+	t.Run("SendsNoRejectedTransaction", func(t *testing.T) {
 		t.Parallel()
 		each(func(state txState, event txEvent, to transition) {
 			if to.next == stateRefused && to.action == actSend {
@@ -118,7 +118,7 @@ func TestTxState_Rules(t *testing.T) {
 			}
 		})
 	})
-	t.Run("ABumpIsForWhatWasAccepted", func(t *testing.T) {
+	t.Run("BumpsOnlyAcceptedTransactions", func(t *testing.T) {
 		t.Parallel()
 		each(func(state txState, event txEvent, to transition) {
 			if to.action == actBump && state != statePending && state != stateBumpPending {
@@ -130,7 +130,7 @@ func TestTxState_Rules(t *testing.T) {
 		t.Parallel()
 		events := map[txAction][]txEvent{
 			actSend:  {sendAccepted, sendRefused, sendUnreadable, sendDeferred, sendLost},
-			actQuery: {querySucceeded, queryFailed, queryNotFound, queryExpired, queryEffectSeen, queryEffectUnmet, queryLost},
+			actQuery: {querySucceeded, queryFailed, queryNotFound, queryExpired, queryEffectSeen, queryEffectMissing, queryLost},
 			actWait:  {waitOver},
 			actCheck: {dueBump, dueResubmit, dueNothing},
 			actBump:  {bumpStored, bumpImpossible},
@@ -142,7 +142,7 @@ func TestTxState_Rules(t *testing.T) {
 				}
 			}
 		}
-		follows(stateDrafted, actSend)  // How a new transaction begins,
+		follows(stateDrafted, actSend)  // The state of a new transaction,
 		follows(stateUnknown, actQuery) // and one that an earlier run left open.
 		each(func(_ txState, _ txEvent, to transition) { follows(to.next, to.action) })
 	})

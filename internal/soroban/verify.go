@@ -9,13 +9,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// verifyInstance compares a contract that exists with the one that this program would
-// create. Only the deployer can have created it, so a difference means another
-// version of the program or a change made by the contract's admin.
+// verifyInstance compares an existing contract with the one that this program would
+// create. Only the deployer can have created it, so a difference means another version
+// of the program or a change by the contract's admin.
 func (d *Deployer) verifyInstance(t target, instance *xdr.ScContractInstance) error {
 	differs := func(what string) error {
 		return errs.Errorf(errs.KindPermanent, "verify contract",
-			"the contract %s exists but is not the tenant's: %s; it has to be put right by its admin, this program changes nothing about it",
+			"the contract %s exists but is not the tenant's: %s; its admin has to repair it, this program does not change it",
 			t.address, what)
 	}
 	if instance == nil {
@@ -43,9 +43,9 @@ func (d *Deployer) runsPredecessor(instance *xdr.ScContractInstance) bool {
 	return hash != nil && slices.Contains(d.opts.Code.Predecessors, [32]byte(*hash))
 }
 
-// storedValue reads a value of the contract's storage. Keys are variants of a Rust
-// enum, which the ledger holds as a vector of one symbol. The zero ScVal is an
-// absent value: a boolean, as no value of the contract is.
+// storedValue reads a value of the contract's storage. Keys are variants of a Rust enum,
+// which the ledger stores as a vector of one symbol. The zero ScVal means absent: it is
+// a boolean, a type that the contract does not use.
 func storedValue(instance *xdr.ScContractInstance, name xdr.ScSymbol) xdr.ScVal {
 	if instance.Storage == nil {
 		return xdr.ScVal{}

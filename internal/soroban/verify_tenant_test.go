@@ -13,7 +13,7 @@ import (
 func TestDeployer_VerifyContract(t *testing.T) {
 	t.Parallel()
 
-	t.Run("WhatWasDeployed", func(t *testing.T) {
+	t.Run("DeployedContract", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		run.Tenant.ContractID = b.deploy(b.deployer(), run).ID
@@ -66,7 +66,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 	})
-	t.Run("AnotherThanTheRegistryNames", func(t *testing.T) {
+	t.Run("ContractDiffersFromRegistry", func(t *testing.T) {
 		b := setup(t)
 		run, other := b.begin(), b.begin()
 		b.deploy(b.deployer(), run)
@@ -87,7 +87,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		_, err = d.VerifyContract(t.Context(), run.Tenant)
 		wantKind(t, err, errs.KindPermanent)
 	})
-	t.Run("ASilentNetwork", func(t *testing.T) {
+	t.Run("UnreachableNetwork", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		run.Tenant.ContractID = b.deploy(b.deployer(), run).ID

@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// cli is the terraform or tofu program, at work on the example.
+// cli runs the terraform or tofu program in the example's directory.
 type cli struct {
 	program   string
 	workspace *workspace
 	env       []string
 }
 
-// name is what the program is called on the screen.
+// name is the program's name in the output.
 func (c *cli) name() string { return filepath.Base(c.program) }
 
-// exec runs a subcommand and gives what it wrote to standard output.
+// exec runs a subcommand and returns its standard output.
 func (c *cli) exec(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program, args...)
 	cmd.Dir, cmd.Env = c.workspace.examplePath(), c.env
@@ -50,10 +50,11 @@ func (c *cli) version(ctx context.Context) (string, error) {
 	return strings.TrimSpace(first), nil
 }
 
-// summary is what a CLI says after a change: "Apply complete! Resources: 1 added, ...".
+// summary matches the CLI's summary of a change: "Apply complete! Resources: 1 added,
+// ...".
 var summary = regexp.MustCompile(`complete! (?:Resources: )?([^\n]*?)\.?\n`)
 
-// applyChange applies or destroys.
+// applyChange runs apply or destroy.
 func (c *cli) applyChange(ctx context.Context, verb string, outcome *string) error {
 	out, err := c.exec(ctx, verb, "-auto-approve", "-input=false", "-no-color")
 	if err != nil {
@@ -65,7 +66,7 @@ func (c *cli) applyChange(ctx context.Context, verb string, outcome *string) err
 	return nil
 }
 
-// planExpectNoChanges plans, and fails when there would be anything to do.
+// planExpectNoChanges runs a plan, and fails when it has changes.
 func (c *cli) planExpectNoChanges(ctx context.Context) error {
 	out, err := c.exec(ctx, "plan", "-detailed-exitcode", "-input=false", "-no-color")
 	var exitErr *exec.ExitError
@@ -75,7 +76,7 @@ func (c *cli) planExpectNoChanges(ctx context.Context) error {
 	return err
 }
 
-// output is one of the configuration's outputs.
+// output returns one of the configuration's outputs.
 func (c *cli) output(ctx context.Context, name string) (string, error) {
 	out, err := c.exec(ctx, "output", "-json", "-no-color", name)
 	if err != nil {

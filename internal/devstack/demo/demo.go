@@ -14,18 +14,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 )
 
-// Options say how to run the demo. The zero value runs it on the module that
-// the working directory is in, and shows it to nobody.
+// Options configure the demo. The zero value runs it on the module of the working
+// directory, without output.
 type Options struct {
-	// Out is shown the demo. Default: nobody.
+	// Out gets the output. Default: none.
 	Out io.Writer
-	// Colour paints what goes to Out, and shows there what is being done.
+	// Colour enables colours and the line of the running stage.
 	Colour bool
 	// CLI is the terraform or tofu program. Default: FindCLI.
 	CLI string
 	// Root is the module's directory. Default: that of the working directory.
 	Root string
-	// LedgerClose is the time from one ledger to the next. Default: that of the stack.
+	// LedgerClose is the time between two ledgers. Default: that of the stack.
 	LedgerClose time.Duration
 }
 
@@ -38,13 +38,13 @@ type demoRun struct {
 	cli       *cli
 }
 
-// Run runs the demo. Of a stage that failed it returns a *StageError.
+// Run runs the demo. When a stage fails, it returns a *StageError.
 func Run(ctx context.Context, o Options) (err error) {
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
 	d := &demoRun{options: o, screen: newTerminalView(o.Out, o.Colour)}
-	defer func() { err = errors.Join(err, d.cleanUp()) }() //nolint:contextcheck // cleaning up heeds no context
+	defer func() { err = errors.Join(err, d.cleanUp()) }() //nolint:contextcheck // cleanup ignores the context
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}

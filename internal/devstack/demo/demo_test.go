@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/demo"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
 func TestRun(t *testing.T) {
@@ -103,8 +103,8 @@ func TestRun_CancelStopsCLI(t *testing.T) {
 	if output, err := os.ReadFile(cli + ".log"); err != nil || string(output) != "stopped\n" {
 		t.Errorf("it was interrupted %q, error %v, want once", output, err)
 	}
-	if _, err := os.Stat(dir); guardtest.Alive(pid) || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("process alive: %v; workspace: %v", guardtest.Alive(pid), err)
+	if _, err := os.Stat(dir); watchdogtest.Alive(pid) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("process alive: %v; workspace: %v", watchdogtest.Alive(pid), err)
 	}
 }
 
@@ -126,8 +126,8 @@ func TestRun_KilledDemoCleansUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	guardtest.Eventually(t, "the CLI ends", func() bool { return !guardtest.Alive(pid) })
-	guardtest.Eventually(t, "the workspace goes", func() bool {
+	watchdogtest.Eventually(t, "the CLI ends", func() bool { return !watchdogtest.Alive(pid) })
+	watchdogtest.Eventually(t, "the workspace goes", func() bool {
 		_, err := os.Stat(dir)
 		return errors.Is(err, os.ErrNotExist)
 	})
@@ -137,7 +137,7 @@ func TestRun_KilledDemoCleansUp(t *testing.T) {
 func waitForCLI(t *testing.T, cli string) (pid int, dir string) {
 	t.Helper()
 	var text []byte
-	guardtest.Eventually(t, "the CLI runs", func() (up bool) {
+	watchdogtest.Eventually(t, "the CLI runs", func() (up bool) {
 		var err error
 		text, err = os.ReadFile(cli + ".up")
 		return err == nil

@@ -19,8 +19,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// ledgerContract is what the ledger says about a contract, asked with one plain
-// getLedgerEntries and read without the deployer's code.
+// ledgerContract is a contract's state on the ledger, read with one getLedgerEntries
+// call and without the deployer's code.
 type ledgerContract struct {
 	id, code, admin, tenantHash string
 	active                      bool
@@ -104,15 +104,15 @@ func getLedgerEntries(ctx context.Context, url, key string) (result ledgerRespon
 	return result, nil
 }
 
-// read takes the contract's code and what its constructor stored.
+// read reads the contract's code and the values that its constructor stored.
 func (c *ledgerContract) read(data xdr.LedgerEntryData) error {
 	entry, ok := data.GetContractData()
 	if !ok {
-		return errors.New("the ledger entry is no contract's")
+		return errors.New("the ledger entry does not belong to a contract")
 	}
 	instance, ok := entry.Val.GetInstance()
 	if !ok || instance.Executable.WasmHash == nil || instance.Storage == nil {
-		return errors.New("the ledger entry is no instance of a WebAssembly contract")
+		return errors.New("the ledger entry is not an instance of a WebAssembly contract")
 	}
 	c.code = instance.Executable.WasmHash.HexString()
 	for _, stored := range *instance.Storage {
@@ -148,7 +148,7 @@ func (c *ledgerContract) check(deployer string) error {
 	case c.admin != deployer:
 		return fmt.Errorf("the contract's admin is %s, not the deployer %s", c.admin, deployer)
 	case len(c.tenantHash) != 64 || !c.active:
-		return errors.New("the contract does not carry the tenant's hash, or is not active")
+		return errors.New("the contract does not have the tenant's hash, or is not active")
 	}
 	return nil
 }

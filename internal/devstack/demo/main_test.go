@@ -11,7 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/demo"
 )
 
-// helperEnv makes the test binary a demo with the CLI in it.
+// helperEnv makes the test binary run a demo with the CLI in this variable.
 const helperEnv = "DEMO_TEST_HELPER"
 
 func TestMain(m *testing.M) {

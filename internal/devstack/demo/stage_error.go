@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// maxLogLines is how much of a log is shown of a failure.
+// maxLogLines is how many lines of a log are shown after a failure.
 const maxLogLines = 30
 
-// StageError is what a stage failed with.
+// StageError is the error of a failed stage.
 type StageError struct {
 	Stage string
-	Log   string // The end of what the failed program wrote; "" if there was none.
+	Log   string // The end of the failed program's output; "" if there was none.
 	Err   error
 }
 
-// Error names stage and cause; the log is not in it.
+// Error returns stage and cause, without the log.
 func (e *StageError) Error() string { return e.Stage + ": " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StageError) Unwrap() error { return e.Err }
 
-// logError is a program's failure with what it wrote.
+// logError is a program's failure with its output.
 type logError struct {
 	err error
 	log string

@@ -11,7 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 )
 
-// apply makes the tenant, and shows it from every side.
+// apply creates the tenant, and shows its state in every service.
 func (d *demoRun) apply(ctx context.Context) error {
 	outcome := new(string)
 	if err := d.screen.runStageWithOutcome(d.cli.name()+" apply", outcome, func() error { return d.cli.applyChange(ctx, "apply", outcome) }); err != nil {
@@ -50,7 +50,7 @@ func (d *demoRun) apply(ctx context.Context) error {
 	return nil
 }
 
-// planUnchanged shows that there is nothing left to do.
+// planUnchanged shows that a second plan has no changes.
 func (d *demoRun) planUnchanged(ctx context.Context) error {
 	outcome := new(string)
 	return d.screen.runStageWithOutcome(d.cli.name()+" plan, again", outcome, func() error {
@@ -59,7 +59,7 @@ func (d *demoRun) planUnchanged(ctx context.Context) error {
 	})
 }
 
-// destroy takes the tenant out of service, and shows what is kept of it.
+// destroy archives the tenant, and shows what is kept.
 func (d *demoRun) destroy(ctx context.Context) error {
 	id, err := d.cli.output(ctx, "id")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantState is what the database says about one, read with plain SQL and without
-// the provider's code.
+// tenantState is the tenant's state in the database, read with plain SQL and without the
+// provider's code.
 type tenantState struct {
 	id, name, status, schema, contract, admin string
 	steps                                     []stepInfo
@@ -88,7 +88,7 @@ func readTables(ctx context.Context, conn *pgx.Conn, schema string) ([]tableInfo
 	return tables, nil
 }
 
-// checkStatus compares with what a tenant in that status looks like.
+// checkStatus compares the state with the expected state of a tenant in that status.
 func (t tenantState) checkStatus(status string) error {
 	if t.status != status {
 		return fmt.Errorf("the tenant is %s, not %s", t.status, status)
@@ -113,7 +113,7 @@ func (t tenantState) checkStatus(status string) error {
 	return nil
 }
 
-// checkKept tells what of an earlier look is missing.
+// checkKept returns an error for what is missing compared to an earlier state.
 func (t tenantState) checkKept(before tenantState) error {
 	if t.schema != before.schema || t.contract != before.contract {
 		return fmt.Errorf("schema and contract were %s and %s, and are %s and %s", before.schema, before.contract, t.schema, t.contract)

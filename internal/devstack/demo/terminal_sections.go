@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 )
 
-// barWidth is how long the bar of the longest step is.
+// barWidth is the length of the longest step's bar, in characters.
 const barWidth = 26
 
 func (s *terminalView) printTenant(t tenantState) {
@@ -35,7 +35,7 @@ func (s *terminalView) printSteps(steps []stepInfo) {
 	}
 }
 
-// durationBar is a length in eighths of a character, visible also where it is almost nothing.
+// durationBar is a length in eighths of a character, at least one.
 func durationBar(value, total time.Duration) string {
 	eighths := 1
 	if total > 0 {
@@ -78,7 +78,7 @@ func (s *terminalView) printMail(m mailcatcher.Message) {
 	s.print("")
 }
 
-// shortInvitationLink is the link of the mail with most of its token left out.
+// shortInvitationLink is the mail's link without most of its token.
 func shortInvitationLink(text string) string {
 	const marker = "#invitation="
 	for field := range strings.FieldsSeq(text) {

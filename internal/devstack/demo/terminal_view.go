@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// pageWidth is that of the page in characters; every terminal has as many.
+// pageWidth is the width of the output in characters; every terminal has as many.
 const pageWidth = 78
 
 // The colours.
@@ -26,13 +26,13 @@ const (
 	blue   = "36"
 )
 
-// terminalView is what a person sees. Its methods may be called concurrently.
+// terminalView prints the demo's output. Its methods may be called concurrently.
 type terminalView struct {
 	mu      sync.Mutex
 	w       io.Writer
 	colour  bool
 	started time.Time
-	running []string // What is being done, shown in a line that changes.
+	running []string // The running stage, shown in a line that is updated.
 }
 
 func newTerminalView(w io.Writer, colour bool) *terminalView {
@@ -46,12 +46,12 @@ func (s *terminalView) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// print writes lines, and the one that changes below them again.
+// print writes lines, and the updated line below them again.
 func (s *terminalView) print(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clearLine()
-	_, _ = fmt.Fprintf(s.w, format+"\n", args...) // Nobody may be looking.
+	_, _ = fmt.Fprintf(s.w, format+"\n", args...) // The output may be closed.
 	s.showRunning()
 }
 
@@ -84,18 +84,18 @@ func (s *terminalView) setRunning(title string, isRunning bool) {
 	s.showRunning()
 }
 
-// Write shows a line of somebody else's.
+// Write prints a line of another component.
 func (s *terminalView) Write(text []byte) (int, error) {
 	s.print("    %s", s.paint(faint, strings.TrimRight(string(text), "\n")))
 	return len(text), nil
 }
 
-// runStage does something and shows how long it took, or that it failed.
+// runStage runs a stage and prints its duration, or that it failed.
 func (s *terminalView) runStage(title string, f func() error) error {
 	return s.runStageWithOutcome(title, new(string), f)
 }
 
-// runStageWithOutcome is a stage that finds out what came of it.
+// runStageWithOutcome runs a stage that returns a text for the output.
 func (s *terminalView) runStageWithOutcome(title string, outcome *string, f func() error) error {
 	s.setRunning(title, true)
 	started := time.Now()

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// CLIEnv names the variable with the path of the CLI to use.
+// CLIEnv is the environment variable with the path of the CLI.
 const CLIEnv = "HEALTHCARE_CLI"
 
-// FindCLI gives the program that CLIEnv names, else the terraform or tofu on PATH.
+// FindCLI returns the program in CLIEnv, otherwise the terraform or tofu on PATH.
 func FindCLI() (string, error) {
 	if configured := os.Getenv(CLIEnv); configured != "" {
 		path, err := exec.LookPath(configured)
@@ -33,11 +33,11 @@ func FindCLI() (string, error) {
 		"install one of them, or name it in %s", CLIEnv)
 }
 
-// moduleRoot is the directory of the module that the working directory is in.
+// moduleRoot is the root of the working directory's module.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
-		return "", fmt.Errorf("ask go where the module is: %w", err)
+		return "", fmt.Errorf("find the module with go: %w", err)
 	}
 	path := strings.TrimSpace(string(out))
 	if path == "" || path == os.DevNull {

@@ -13,17 +13,17 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
-// Sources of the provider, as each CLI spells it in full.
+// Full source addresses of the provider for each CLI.
 var providerAddresses = []string{
 	"registry.terraform.io/healthcare-platform/healthcare",
 	"registry.opentofu.org/healthcare-platform/healthcare",
 }
 
-// cleanupScript ends the process group that was named last, and removes $1, once
-// the demo has ended.
+// cleanupScript ends the last process group it was sent, and removes $1, once the demo
+// has ended.
 const cleanupScript = `dir=$1 group=0
 while read -r line; do group=$line; done
 if [ "$group" -gt 1 ]; then
@@ -33,15 +33,15 @@ if [ "$group" -gt 1 ]; then
 fi 2>/dev/null
 rm -rf -- "$dir"`
 
-// stopTimeout is how long a CLI may take to stop in order. The provider ends the
-// step that it is at.
+// stopTimeout is how long a CLI may take to stop after an interrupt. The provider
+// finishes its current step.
 const stopTimeout = 30 * time.Second
 
 // workspace is a temporary directory with the example, the built provider and
 // a CLI configuration that uses it.
 type workspace struct {
 	dir      string
-	watchdog *guard.Watchdog
+	watchdog *watchdog.Watchdog
 }
 
 func newWorkspace(root string) (*workspace, error) {
@@ -50,7 +50,7 @@ func newWorkspace(root string) (*workspace, error) {
 		return nil, err
 	}
 	w := &workspace{dir: dir}
-	if w.watchdog, err = guard.Start(cleanupScript, dir); err != nil {
+	if w.watchdog, err = watchdog.Start(cleanupScript, dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	err = errors.Join(os.Mkdir(w.binPath(), 0o700), os.WriteFile(w.cliConfigPath(), []byte(w.cliConfig()), 0o600),
@@ -65,7 +65,7 @@ func (w *workspace) binPath() string       { return filepath.Join(w.dir, "bin") 
 func (w *workspace) examplePath() string   { return filepath.Join(w.dir, "quickstart") }
 func (w *workspace) cliConfigPath() string { return filepath.Join(w.dir, "cli.tfrc") }
 
-// cliConfig makes a CLI take the provider from bin, without a download.
+// cliConfig makes a CLI use the provider in bin, without a download.
 func (w *workspace) cliConfig() string {
 	var b strings.Builder
 	b.WriteString("provider_installation {\n  dev_overrides {\n")
@@ -76,7 +76,8 @@ func (w *workspace) cliConfig() string {
 	return b.String()
 }
 
-// cliEnv is this process's, without what would change how a CLI behaves.
+// cliEnv is this process's environment without variables that change the CLI's
+// behaviour.
 func (w *workspace) cliEnv() []string {
 	env := []string{"TF_CLI_CONFIG_FILE=" + w.cliConfigPath(), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1"}
 	for _, setting := range os.Environ() {
@@ -87,11 +88,11 @@ func (w *workspace) cliEnv() []string {
 	return env
 }
 
-// run runs a program to its end and gives what it wrote. Of a failure the error
-// has all of it.
+// run runs a program to its end and returns its output. The error of a failure has the
+// whole output.
 func (w *workspace) run(cmd *exec.Cmd) (stdout string, err error) {
-	// Files, not pipes: those are over only when whatever the program has left
-	// running is.
+	// Files, not pipes: a pipe stays open until all processes that the program left
+	// running have ended.
 	out, err := os.CreateTemp(w.dir, "out-")
 	if err != nil {
 		return "", err
@@ -115,14 +116,14 @@ func (w *workspace) run(cmd *exec.Cmd) (stdout string, err error) {
 	return string(stdoutText), nil
 }
 
-// runGroup runs a program in a process group of its own, so that a terminal's
-// Ctrl-C does not reach it beside the cancelled context: terraform takes the
-// second interruption for an order to drop everything.
+// runGroup runs a program in a separate process group, so that a terminal's Ctrl-C does
+// not reach it in addition to the cancelled context: terraform stops immediately on a
+// second interrupt.
 func (w *workspace) runGroup(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopTimeout
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
@@ -130,7 +131,7 @@ func (w *workspace) runGroup(cmd *exec.Cmd) error {
 	}
 	sendErr := w.watchdog.Send("%d", cmd.Process.Pid)
 	err := cmd.Wait()
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // What it left running.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // The processes that it left running.
 	return errors.Join(err, sendErr, w.watchdog.Send("0"))
 }
 

@@ -16,26 +16,26 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// TLS says how the SMTP conversation is protected.
+// TLS is how the SMTP connection is encrypted.
 type TLS string
 
-// The ways to protect the conversation.
+// The encryption modes.
 const (
 	TLSNone     TLS = ""         // STARTTLS is not offered.
-	TLSStart    TLS = "starttls" // Offered, and until then nothing is taken.
+	TLSStart    TLS = "starttls" // Offered; mail is refused without it.
 	TLSImplicit TLS = "implicit" // From the first byte.
 )
 
 const (
 	// DefaultAddr is a free port on loopback.
 	DefaultAddr = "127.0.0.1:0"
-	// MaxMessageBytes is the size of the largest message that is taken.
+	// MaxMessageBytes is the maximum size of a message.
 	MaxMessageBytes = 32 << 20
-	// MaxMessages is how many messages are kept; the oldest make room.
+	// MaxMessages is how many messages are kept; older ones are dropped.
 	MaxMessages = 10_000
 )
 
-// Options say what to start. The zero value works.
+// Options configure a mail catcher. The zero value works.
 type Options struct {
 	SMTPAddr string // Default: DefaultAddr.
 	HTTPAddr string // Default: DefaultAddr.
@@ -43,7 +43,7 @@ type Options struct {
 	// CertificateHosts are the names and addresses in the generated certificate.
 	// Default: localhost, 127.0.0.1 and ::1.
 	CertificateHosts []string
-	// Username and Password, when given, are demanded before any mail is taken.
+	// Username and Password, if set, are required before any mail is accepted.
 	Username, Password string
 }
 
@@ -65,7 +65,7 @@ type Catcher struct {
 	closeErr  error
 }
 
-// Start opens both ports; mail is taken when it returns. ctx bounds the start alone.
+// Start opens both ports; mail is accepted when it returns. ctx limits only the start.
 func Start(ctx context.Context, o Options) (*Catcher, error) {
 	c := &Catcher{options: o}
 	c.store.changed = make(chan struct{})
@@ -88,7 +88,7 @@ func (c *Catcher) start(ctx context.Context) error {
 		c.roots = roots
 		config = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	default:
-		return fmt.Errorf("TLS: %q is none of %q, %q and %q", c.options.TLS, TLSNone, TLSStart, TLSImplicit)
+		return fmt.Errorf("TLS: %q is not one of %q, %q and %q", c.options.TLS, TLSNone, TLSStart, TLSImplicit)
 	}
 	if err := c.openSMTP(ctx, config); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (c *Catcher) openSMTP(ctx context.Context, config *tls.Config) error {
 	c.smtp.MaxMessageBytes = MaxMessageBytes
 	c.smtp.ReadTimeout, c.smtp.WriteTimeout = 5*time.Minute, time.Minute
 	c.smtp.AllowInsecureAuth = c.options.TLS == TLSNone
-	c.smtp.ErrorLog = log.New(io.Discard, "", 0) // Clients that hang up are part of the tests.
+	c.smtp.ErrorLog = log.New(io.Discard, "", 0) // Clients that disconnect are part of the tests.
 	listener = &holdableListener{Listener: listener, faults: &c.faults}
 	switch c.options.TLS {
 	case TLSNone:
@@ -120,24 +120,25 @@ func (c *Catcher) openSMTP(ctx context.Context, config *tls.Config) error {
 	return nil
 }
 
-// SMTPHost is the address on which mail is taken.
+// SMTPHost is the address of the SMTP server.
 func (c *Catcher) SMTPHost() string { return c.smtpAddr.IP.String() }
 
-// SMTPPort is the port on which mail is taken.
+// SMTPPort is the port of the SMTP server.
 func (c *Catcher) SMTPPort() int { return c.smtpAddr.Port }
 
-// URL is where the caught mail can be read.
+// URL is the URL of the caught mail.
 func (c *Catcher) URL() string { return "http://" + c.httpAddr.String() }
 
-// CertPool trusts the catcher's certificate; nil without TLS.
+// CertPool returns a pool with the catcher's certificate; nil without TLS.
 func (c *Catcher) CertPool() *x509.CertPool { return c.roots }
 
-// Close ends both servers and the connections to them. It may be called more than once.
+// Close stops both servers and closes their connections. It may be called more than
+// once.
 func (c *Catcher) Close() error {
 	c.closeOnce.Do(func() {
 		if c.smtp != nil {
 			c.closeErr = c.smtp.Close()
-			_ = c.listener.Close() // The server may not have had it yet.
+			_ = c.listener.Close() // The server may not have started to use it.
 		}
 		if c.http != nil {
 			c.closeErr = errors.Join(c.closeErr, c.http.Close())
@@ -158,7 +159,7 @@ func listen(ctx context.Context, addr string) (net.Listener, *net.TCPAddr, error
 	}
 	tcpAddr, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
-		return nil, nil, errors.Join(fmt.Errorf("%v is no TCP address", listener.Addr()), listener.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%v is not a TCP address", listener.Addr()), listener.Close())
 	}
 	return listener, tcpAddr, nil
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// selfSignedCertificate makes a certificate for the hosts that lives as long as the
-// process does, and the pool that trusts it.
+// selfSignedCertificate creates a certificate for the hosts, valid for the lifetime of
+// the process, and a pool that trusts it.
 func selfSignedCertificate(hosts []string) (tls.Certificate, *x509.CertPool, error) {
 	if len(hosts) == 0 {
 		hosts = []string{"localhost", "127.0.0.1", "::1"}

@@ -1,18 +1,18 @@
-// Package mailcatcher is an SMTP server that delivers nothing: it keeps what it
-// is given, for tests that want to know what was sent and for a person who wants
-// to see it. The devstack and the tests use it in place of a mail server.
+// Package mailcatcher is an SMTP server that stores mail instead of delivering it, for
+// tests that check what was sent and for people who want to read it. The devstack and
+// the tests use it instead of a mail server.
 //
-// The conversation is real: EHLO, STARTTLS or TLS from the first byte with a
-// certificate of its own, AUTH PLAIN, size limits, addresses in ASCII alone
-// (SMTPUTF8 is not offered, as with many servers). A message is kept exactly
-// when the server has taken responsibility for it, also when the answer is then
-// lost. Messages live in memory, the newest MaxMessages of them.
+// The SMTP protocol is real: EHLO, STARTTLS or TLS from the first byte with a
+// self-signed certificate, AUTH PLAIN, size limits, addresses in ASCII only (SMTPUTF8 is
+// not offered, as with many servers). A message is stored exactly when the server has
+// accepted it, even when the response is then lost. The newest MaxMessages messages are
+// kept in memory.
 //
-// Over HTTP, GET /messages gives them as JSON, DELETE /messages forgets them, and
-// / shows them; that page loads nothing from elsewhere, and neither may the mail
-// in it. Requests that name a host other than this machine are refused, so no
-// web site can read mail through a visitor's browser.
+// Over HTTP, GET /messages returns them as JSON, DELETE /messages deletes them, and /
+// shows them; that page and the mail in it cannot load anything from other hosts.
+// Requests with a Host other than this machine are refused, so no web site can read mail
+// through a user's browser.
 //
-// Faults are on demand: refusals, silence, a connection cut between acceptance
-// and answer.
+// Faults are injected on demand: rejections, no response, a connection closed between
+// acceptance and response.
 package mailcatcher

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// faults is how the catcher is to misbehave.
+// faults is the injected misbehaviour.
 type faults struct {
 	recipientQuota, contentQuota errorQuota
 
 	mu            sync.Mutex
 	drops         int
 	holds         int
-	released      chan struct{} // Closed while nobody holds.
+	released      chan struct{} // Closed while no hold is active.
 	recipientHook func()
 }
 
@@ -21,7 +21,7 @@ func (f *faults) init() {
 	close(f.released)
 }
 
-// errorQuota is a refusal that is given a number of times.
+// errorQuota is an SMTP error that is returned a number of times.
 type errorQuota struct {
 	mu        sync.Mutex
 	remaining int
@@ -47,28 +47,28 @@ func (q *errorQuota) consume() error {
 	return smtpError(q.code, q.message)
 }
 
-// RejectRecipients answers the next n recipients (RCPT TO) with code and message, such as
-// 451 for a passing and 554 for a lasting fault. A negative n refuses until the
-// next call; 0 ends it.
+// RejectRecipients rejects the next n recipients (RCPT TO) with code and message, for
+// example 451 for a transient and 554 for a permanent error. A negative n rejects until
+// the next call; 0 ends it.
 func (c *Catcher) RejectRecipients(code int, message string, n int) {
 	c.faults.recipientQuota.set(code, message, n)
 }
 
-// RejectContent is like Refuse, for the answer to the message itself (DATA).
+// RejectContent is like RejectRecipients, for the response to the message itself (DATA).
 func (c *Catcher) RejectContent(code int, message string, n int) {
 	c.faults.contentQuota.set(code, message, n)
 }
 
-// DropConnectionAfterAccept cuts the connection of the next n messages after they were
-// caught and before the client hears of it.
+// DropConnectionAfterAccept closes the connection of the next n messages after they were
+// stored and before the client gets a response.
 func (c *Catcher) DropConnectionAfterAccept(n int) {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
 	c.faults.drops = n
 }
 
-// OnNextRecipient calls hook, once, when a client has named its next recipient and
-// waits for the answer.
+// OnNextRecipient calls hook once, when a client has sent its next recipient and waits
+// for the response.
 func (c *Catcher) OnNextRecipient(hook func()) {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
@@ -96,8 +96,8 @@ func (f *faults) shouldDrop() bool {
 	return true
 }
 
-// StopResponding makes the catcher silent: it accepts connections and reads, and answers
-// nothing until release is called, once or more. Holds add up.
+// StopResponding makes the catcher unresponsive: it accepts connections and reads, but
+// sends nothing until release is called, once or more. Concurrent holds add up.
 func (c *Catcher) StopResponding() (release func()) {
 	f := &c.faults
 	f.mu.Lock()
@@ -114,7 +114,7 @@ func (f *faults) releaseHold(gate chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.released != gate || f.holds == 0 {
-		return // Reset was faster.
+		return // Reset has released it already.
 	}
 	if f.holds--; f.holds == 0 {
 		close(f.released)
@@ -139,13 +139,13 @@ func (f *faults) reset() {
 	}
 }
 
-// holdableListener is a listener whose connections Hold can silence.
+// holdableListener is a listener whose connections StopResponding can block.
 type holdableListener struct {
 	net.Listener
 	faults *faults
 }
 
-// Accept makes a connection that Hold can silence.
+// Accept returns a connection that StopResponding can block.
 func (l *holdableListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -161,7 +161,7 @@ type holdableConn struct {
 	closed chan struct{}
 }
 
-// Write waits while somebody holds.
+// Write waits while a hold is active.
 func (c *holdableConn) Write(p []byte) (int, error) {
 	select {
 	case <-c.faults.waitChannel():
@@ -171,7 +171,7 @@ func (c *holdableConn) Write(p []byte) (int, error) {
 	}
 }
 
-// Close also ends a Write that waits.
+// Close also ends a waiting Write.
 func (c *holdableConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()

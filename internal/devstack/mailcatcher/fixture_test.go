@@ -28,8 +28,8 @@ func address(c *mailcatcher.Catcher) string {
 	return net.JoinHostPort(c.SMTPHost(), strconv.Itoa(c.SMTPPort()))
 }
 
-// send sends a message with the standard library's client, which is not the
-// one that the product uses.
+// send sends a message with the standard library's client, which the product does not
+// use.
 func send(c *mailcatcher.Catcher, auth smtp.Auth, content string) error {
 	client, err := smtp.Dial(address(c))
 	if err != nil {

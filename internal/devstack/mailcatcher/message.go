@@ -7,40 +7,40 @@ import (
 	"time"
 
 	"github.com/emersion/go-message"
-	_ "github.com/emersion/go-message/charset" // Text in other encodings than UTF-8.
+	_ "github.com/emersion/go-message/charset" // Text in encodings other than UTF-8.
 	"github.com/emersion/go-message/mail"
 )
 
-// Message is one mail that was caught. Texts are decoded.
+// Message is one caught mail. Texts are decoded.
 type Message struct {
 	Number    int       `json:"number"` // Counts from 1 and is never reused.
 	Received  time.Time `json:"received"`
-	From      string    `json:"from"` // The address alone; FromName is beside it.
+	From      string    `json:"from"` // Only the address; FromName has the name.
 	FromName  string    `json:"fromName,omitempty"`
-	To        []string  `json:"to"`      // Who would get it: the recipients of the envelope.
+	To        []string  `json:"to"`      // The recipients of the envelope.
 	ToNames   []string  `json:"toNames"` // Of the To header, in its order.
 	Subject   string    `json:"subject"`
 	MessageID string    `json:"messageId"` // Without angle brackets.
 	Text      string    `json:"text"`
 	HTML      string    `json:"html"`
-	// Headers has the message's header fields as they came, undecoded, by their
+	// Headers has the message's header fields as received, not decoded, by their
 	// canonical name.
 	Headers map[string][]string `json:"headers"`
-	// Types are the media types of the message and its parts, from outside inwards.
+	// Types are the media types of the message and its parts, outer ones first.
 	Types []string `json:"types"`
-	// Attachments are the names of the files that came with it.
+	// Attachments are the file names of the attachments.
 	Attachments []string `json:"attachments,omitempty"`
-	// EnvelopeFrom is the address that a bounce would go to.
+	// EnvelopeFrom is the address for bounces.
 	EnvelopeFrom string `json:"envelopeFrom"`
-	Encrypted    bool   `json:"encrypted"`          // It came over TLS.
-	Username     string `json:"username,omitempty"` // Who had logged in.
-	// ParseError says why the message could not be read to its end; Text is then
-	// what came, as it came.
+	Encrypted    bool   `json:"encrypted"`          // Received over TLS.
+	Username     string `json:"username,omitempty"` // The user that had logged in.
+	// ParseError is why the message could not be parsed completely; Text is then the raw
+	// content.
 	ParseError string `json:"parseError,omitempty"`
-	Raw        string `json:"-"` // As it came over the wire.
+	Raw        string `json:"-"` // As received.
 }
 
-// parse reads a message; what cannot be read is kept as it is, with the reason.
+// parse parses a message; an invalid one is kept unchanged, with the reason.
 func parse(raw []byte) Message {
 	m := Message{To: []string{}, ToNames: []string{}, Headers: map[string][]string{}, Types: []string{}, Raw: string(raw)}
 	if err := m.read(raw); err != nil {
@@ -58,7 +58,7 @@ func (m *Message) read(raw []byte) error {
 		m.Headers[field.Key()] = append(m.Headers[field.Key()], field.Value())
 	}
 	header := mail.Header{Header: entity.Header}
-	// A header that cannot be decoded is shown as it is; it is in Headers too.
+	// A header that cannot be decoded is kept as received; it is in Headers too.
 	m.Subject, _ = header.Subject()
 	m.MessageID, _ = header.MessageID()
 	if from, err := header.AddressList("From"); err == nil && len(from) > 0 {
@@ -72,7 +72,7 @@ func (m *Message) read(raw []byte) error {
 	return entity.Walk(m.readPart)
 }
 
-// readPart takes one part of the message; the first text of each kind is the body.
+// readPart reads one part of the message; the first text of each kind is the body.
 func (m *Message) readPart(_ []int, e *message.Entity, err error) error {
 	if err != nil && !message.IsUnknownCharset(err) {
 		return err
@@ -85,7 +85,7 @@ func (m *Message) readPart(_ []int, e *message.Entity, err error) error {
 	if strings.HasPrefix(kind, "multipart/") {
 		return nil
 	}
-	disposition, attached, _ := e.Header.ContentDisposition() // None is fine.
+	disposition, attached, _ := e.Header.ContentDisposition() // It is optional.
 	name := attached["filename"]
 	if name == "" {
 		name = params["name"]
@@ -102,7 +102,7 @@ func (m *Message) readPart(_ []int, e *message.Entity, err error) error {
 	return err
 }
 
-// readText gives a part's text with the line ends of this machine.
+// readText returns a part's text with LF line ends.
 func readText(e *message.Entity) (string, error) {
 	body, err := io.ReadAll(e.Body)
 	return strings.ReplaceAll(string(body), "\r\n", "\n"), err

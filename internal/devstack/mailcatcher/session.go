@@ -11,7 +11,7 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// session is one client's conversation.
+// session is one client's SMTP session.
 type session struct {
 	catcher  *Catcher
 	conn     *smtp.Conn
@@ -26,7 +26,7 @@ func (c *Catcher) newSession(conn *smtp.Conn) (smtp.Session, error) {
 	return &session{catcher: c, conn: conn}, nil
 }
 
-// AuthMechanisms offers PLAIN where a login is wanted.
+// AuthMechanisms offers PLAIN when a login is required.
 func (s *session) AuthMechanisms() []string {
 	if s.catcher.options.Username == "" {
 		return nil
@@ -50,7 +50,7 @@ func equalConstantTime(a, b string) bool {
 	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
-// Mail begins a message.
+// Mail starts a message.
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	if _, encrypted := s.conn.TLSConnectionState(); s.catcher.options.TLS == TLSStart && !encrypted {
 		return smtpError(530, "Must issue a STARTTLS command first")
@@ -71,7 +71,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data takes the message.
+// Data receives the message.
 func (s *session) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
@@ -89,13 +89,13 @@ func (s *session) Data(r io.Reader) error {
 	}
 	s.catcher.store.add(m)
 	if s.catcher.faults.shouldDrop() {
-		_ = s.conn.Conn().Close() // Not the session's: that would wait for this call.
-		return fmt.Errorf("connection cut on demand")
+		_ = s.conn.Conn().Close() // Not the session's Close: that would wait for this call.
+		return fmt.Errorf("connection closed on demand")
 	}
 	return nil
 }
 
-// Reset forgets the message that was begun.
+// Reset drops the started message.
 func (s *session) Reset() { s.from, s.to = "", nil }
 
 // Logout ends the session.

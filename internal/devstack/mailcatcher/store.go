@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// messageStore is the mail that was caught, oldest first.
+// messageStore is the caught mail, oldest first.
 type messageStore struct {
 	mu         sync.Mutex
 	lastNumber int
@@ -40,14 +40,14 @@ func (s *messageStore) clear() {
 	s.messages = nil
 }
 
-// Messages gives the mail that was caught, oldest first.
+// Messages returns the caught mail, oldest first.
 func (c *Catcher) Messages() []Message {
 	messages, _ := c.store.snapshot()
 	return messages
 }
 
-// Await waits until at least n messages are there, and gives them all. Of a ctx
-// that ends before, it returns the cause and what there is.
+// Await waits until there are at least n messages, and returns all. When ctx ends
+// before, it returns the cause and the messages so far.
 func (c *Catcher) Await(ctx context.Context, n int) ([]Message, error) {
 	for {
 		messages, changed := c.store.snapshot()
@@ -57,12 +57,12 @@ func (c *Catcher) Await(ctx context.Context, n int) ([]Message, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return messages, fmt.Errorf("await %d messages, %d are there: %w", n, len(messages), context.Cause(ctx))
+			return messages, fmt.Errorf("wait for %d messages, got %d: %w", n, len(messages), context.Cause(ctx))
 		}
 	}
 }
 
-// Reset forgets all mail and ends all faults.
+// Reset deletes all mail and ends all faults.
 func (c *Catcher) Reset() {
 	c.store.clear()
 	c.faults.reset()

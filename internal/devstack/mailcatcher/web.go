@@ -20,7 +20,7 @@ var pageSource string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"join": strings.Join}).Parse(pageSource))
 
-// contentSecurityPolicy lets the page, and the mail in it, load nothing from anywhere.
+// contentSecurityPolicy prevents the page, and the mail in it, from loading anything.
 const contentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func (c *Catcher) openHTTP(ctx context.Context) error {
@@ -43,8 +43,8 @@ func (c *Catcher) openHTTP(ctx context.Context) error {
 	return nil
 }
 
-// requireLoopbackHost refuses requests under a foreign name, which a web site sends after it
-// has pointed that name at this machine.
+// requireLoopbackHost refuses requests with a foreign host name, which a web site can
+// send after it has pointed that name to this machine (DNS rebinding).
 func requireLoopbackHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -82,7 +82,7 @@ func (c *Catcher) serveDelete(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// serveClearForm is DELETE for a form.
+// serveClearForm is DELETE for an HTML form.
 func (c *Catcher) serveClearForm(w http.ResponseWriter, r *http.Request) {
 	c.store.clear()
 	http.Redirect(w, r, "/", http.StatusSeeOther)

@@ -10,13 +10,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 )
 
-// expectedResponse is what comes back, read to its end.
+// expectedResponse is a complete response.
 type expectedResponse struct {
 	status       int
-	path, policy string // Where redirects led, and the content security policy there.
+	path, policy string // The path after redirects, and its content security policy.
 }
 
-// call makes a request; change, which may be nil, spoils it.
+// call makes a request; change modifies it, and may be nil.
 func call(t *testing.T, method, url string, change func(*http.Request)) (expectedResponse, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)

@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// abandonedAge is when a directory without a lock file, which somebody may be
-// making just now, is taken for one that was never finished.
+// abandonedAge is the age after which a directory without a lock file counts as
+// abandoned. A younger one may just be in creation.
 const abandonedAge = time.Hour
 
-// removeAbandoned removes the directories under base that nobody holds any more, and
+// removeAbandoned removes the directories under base that no process has locked, and
 // stops the servers in them.
 func removeAbandoned(ctx context.Context, base string) {
 	dirs, err := filepath.Glob(filepath.Join(base, tempPrefix+"*"))
@@ -41,13 +41,13 @@ func removeAbandoned(ctx context.Context, base string) {
 		if pid := recordedPid(filepath.Join(dir, "data")); isServerOf(ctx, pid, filepath.Join(dir, "data")) {
 			_ = syscall.Kill(pid, syscall.SIGQUIT)
 		}
-		_ = os.RemoveAll(dir) // What cannot be removed now is tried again at the next start.
+		_ = os.RemoveAll(dir) // A failed removal is repeated at the next start.
 		_ = lock.Close()
 	}
 }
 
-// isOwnedByUs tells a directory that this package made for this user from one that
-// somebody else put there under such a name.
+// isOwnedByUs reports whether this package created the directory for this user. Another
+// user can create a directory with such a name.
 func isOwnedByUs(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -59,7 +59,7 @@ func isOwnedByUs(info os.FileInfo) bool {
 	return int(stat.Uid) == os.Geteuid()
 }
 
-// recordedPid is the process in postmaster.pid, 0 without one.
+// recordedPid returns the process id in postmaster.pid, 0 without one.
 func recordedPid(data string) int {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
@@ -73,8 +73,8 @@ func recordedPid(data string) int {
 	return pid
 }
 
-// isServerOf tells whether the process is the server of that data directory. The
-// number alone may long be another's.
+// isServerOf reports whether the process is the server of that data directory. The
+// process id alone may have been reused.
 func isServerOf(ctx context.Context, pid int, data string) bool {
 	if pid <= 1 {
 		return false

@@ -13,11 +13,11 @@ import (
 	"syscall"
 )
 
-// account is the user that the server runs as; nil is the current one.
+// account is the user that the server runs as; nil is the current user.
 type account struct{ uid, gid uint32 }
 
-// unprivilegedAccount is "nobody" when the current user is root, as whom PostgreSQL
-// refuses to run, and nil for anybody else.
+// unprivilegedAccount is "nobody" when the current user is root, which PostgreSQL
+// refuses; otherwise nil.
 func unprivilegedAccount() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -44,8 +44,8 @@ func (a *account) chown(path string) error {
 	return os.Chown(path, int(a.uid), int(a.gid))
 }
 
-// checkReachable tells whether the account can get to what is in a directory, which
-// nobody cannot in a home directory of root.
+// checkReachable reports whether the account can enter a directory: "nobody" cannot
+// enter a home directory of root.
 func (a *account) checkReachable(dir string) error {
 	if a == nil {
 		return nil
@@ -56,7 +56,7 @@ func (a *account) checkReachable(dir string) error {
 			return err
 		}
 		if !a.canEnter(info) {
-			return fmt.Errorf("user nobody, as whom PostgreSQL runs for root, cannot enter %q", part)
+			return fmt.Errorf("PostgreSQL runs as user nobody when started by root, and that user cannot enter %q", part)
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (a *account) canEnter(info fs.FileInfo) bool {
 	}
 }
 
-// pathAncestors lists a path and all that it is in, from the root on.
+// pathAncestors lists a path and all its parents, root first.
 func pathAncestors(path string) []string {
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		path = resolved
@@ -89,8 +89,8 @@ func pathAncestors(path string) []string {
 	return all
 }
 
-// sysProcAttr put the process into a group of its own, so that the Ctrl-C of a
-// terminal reaches the one who stops it in order, and not the server.
+// sysProcAttr puts the process into a separate process group, so that a terminal's
+// Ctrl-C does not reach the server, which this process stops.
 func (a *account) sysProcAttr() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setpgid: true}
 	if a != nil {

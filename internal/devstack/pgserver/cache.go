@@ -13,8 +13,8 @@ import (
 
 const cacheName = "terraform-provider-healthcare"
 
-// cacheDir is where downloads are kept: the user's cache or, where who cannot
-// reach that (root's home is closed to nobody), the system's.
+// cacheDir is the directory for downloads: the user's cache, or the system's when the
+// server's account cannot enter that (root's home is closed to "nobody").
 func cacheDir(runAs *account) (string, error) {
 	var candidates []string
 	if dir, err := os.UserCacheDir(); err == nil {
@@ -35,8 +35,8 @@ func cacheDir(runAs *account) (string, error) {
 	return "", fmt.Errorf("no directory for the download: %w", errors.Join(unusable...))
 }
 
-// prepareCache makes the directory, if need be. It must belong to this user and
-// be writable by nobody else, as what is in it will be run.
+// prepareCache creates the directory if needed. It must belong to this user and must not
+// be writable by others, because its content is executed.
 func prepareCache(dir string, runAs *account) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -47,9 +47,9 @@ func prepareCache(dir string, runAs *account) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%q is not ours alone", dir)
+		return fmt.Errorf("%q does not belong to this user only", dir)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // whatever the umask, "nobody" has to read it
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // whatever the umask is, "nobody" must be able to read it
 		return err
 	}
 	if err := syscall.Access(dir, 0o2); err != nil {

@@ -14,15 +14,15 @@ import (
 
 const (
 	tempPrefix = "healthcare-pg-"
-	// lockFile is locked while somebody uses the directory. Unlike a process id in
-	// a file, a lock cannot outlive its owner or be taken for another's.
+	// lockFile is locked while a process uses the directory. Unlike a process id in a
+	// file, a lock ends with its owner and cannot be mistaken for another's.
 	lockFile = "owner.lock"
 )
 
-// errDirInUse is returned for a directory that another process has.
+// errDirInUse is returned for a directory that another process has locked.
 var errDirInUse = errors.New("another process uses the directory")
 
-// prepareDir makes the server's directory and locks it.
+// prepareDir creates the server's directory and locks it.
 func (s *Server) prepareDir(ctx context.Context) (err error) {
 	if s.account, err = unprivilegedAccount(); err != nil {
 		return err
@@ -55,8 +55,8 @@ func (s *Server) persistentDir() (string, error) {
 	return dir, nil
 }
 
-// waitForPreviousServer waits while a server still runs on kept data, which is so for
-// a moment after its parent was killed.
+// waitForPreviousServer waits while a server still runs on persistent data, as for a
+// moment after its parent was killed.
 func (s *Server) waitForPreviousServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
@@ -72,8 +72,8 @@ func (s *Server) waitForPreviousServer(ctx context.Context) error {
 	return nil
 }
 
-// temporaryDir makes a directory that the server's account can reach, and
-// clears away what others left where it looks.
+// temporaryDir creates a directory that the server's account can enter, and removes
+// abandoned ones beside it.
 func (s *Server) temporaryDir(ctx context.Context) (string, error) {
 	var unreachable error
 	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
@@ -87,7 +87,7 @@ func (s *Server) temporaryDir(ctx context.Context) (string, error) {
 	return "", unreachable
 }
 
-// lockDir takes the directory, or returns errDirInUse. The file's end frees it, and
+// lockDir locks the directory, or returns errDirInUse. Closing the file unlocks it;
 // children do not inherit it.
 func lockDir(dir string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)

@@ -1,11 +1,10 @@
-// Package pgserver runs a real, private PostgreSQL server for development and
-// tests: on loopback, on a free port, with a random password, in a temporary
-// directory. The binaries are those of the machine, else ones that are
-// downloaded once and verified. The server never runs as root (as root it
-// switches to "nobody").
+// Package pgserver runs a real, private PostgreSQL server for development and tests: on
+// loopback, on a free port, with a random password, in a temporary directory. It uses
+// the machine's binaries, or downloads binaries once and verifies them. The server never
+// runs as root (as root it switches to "nobody").
 //
-// Nothing is left behind. Stop removes server and directory; when the parent is
-// killed instead, a guard does (see package guard), and on Linux the kernel
-// stops the server at once. What even that misses, because guard and parent were
-// killed together, the next Start removes: a directory whose lock nobody holds.
+// Nothing is left behind. Stop removes server and directory. When the parent is killed,
+// a watchdog does (see package watchdog), and on Linux the kernel stops the server at
+// once. If watchdog and parent were killed together, the next Start removes the
+// directory, because it is no longer locked.
 package pgserver

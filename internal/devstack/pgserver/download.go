@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// maxDownloadAttempts is how often a download is begun.
+	// maxDownloadAttempts is how often a download is attempted.
 	maxDownloadAttempts = 3
-	// maxDownload is far above the size of any of the archives.
+	// maxDownload is a limit far above the size of the archives.
 	maxDownload = 256 << 20
-	// downloadIdleTimeout is how long a server may send nothing in the middle of a download.
+	// downloadIdleTimeout is how long a server may send nothing during a download.
 	downloadIdleTimeout = 30 * time.Second
 )
 
-// nonRetryableError is one that another try would only repeat.
+// nonRetryableError is an error that a retry would repeat.
 type nonRetryableError struct{ error }
 
-// download stores the platform's archive in dir, if it has the pinned digest.
+// download stores the platform's archive in dir, if it has the pinned SHA-256.
 func (f *downloader) download(ctx context.Context, dir string) (string, error) {
 	address := f.base + f.platform.path(f.version)
 	target := filepath.Join(dir, "archive.jar")
@@ -78,8 +78,8 @@ func (f *downloader) downloadOnce(ctx context.Context, address, target string) e
 		return nonRetryableError{err}
 	}
 	hash := sha256.New()
-	// A server that falls silent ends the attempt; each byte moves that point.
-	idleTimer := time.AfterFunc(downloadIdleTimeout, func() { cancel(fmt.Errorf("nothing arrived for %v", downloadIdleTimeout)) })
+	// A server that stops sending ends the attempt; each byte resets the timer.
+	idleTimer := time.AfterFunc(downloadIdleTimeout, func() { cancel(fmt.Errorf("no data was received for %v", downloadIdleTimeout)) })
 	defer idleTimer.Stop()
 	body := &idleTimeoutReader{Reader: io.LimitReader(response.Body, maxDownload), timer: idleTimer}
 	_, err = io.Copy(io.MultiWriter(file, hash), body)
@@ -100,7 +100,7 @@ func (f *downloader) printDownloadSize(from *url.URL, size int64) {
 	f.printf("PostgreSQL %s: not found on this machine, downloading it from %s (once)", f.version, from.Host)
 }
 
-// idleTimeoutReader puts off its timer with everything that arrives.
+// idleTimeoutReader resets its timer with each read.
 type idleTimeoutReader struct {
 	io.Reader
 	timer *time.Timer

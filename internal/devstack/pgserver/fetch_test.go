@@ -24,7 +24,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// archiveEntry is one thing in an archive.
+// archiveEntry is one entry of an archive.
 type archiveEntry struct {
 	name, content, link string
 	kind                byte
@@ -35,7 +35,7 @@ func program(name string) archiveEntry {
 	return archiveEntry{name: name, content: "#!/bin/sh\necho \"postgres (PostgreSQL) 0\"\n", kind: tar.TypeReg, mode: 0o700}
 }
 
-// validEntries is what an archive needs at least.
+// validEntries are the entries that an archive must have.
 func validEntries(extra ...archiveEntry) []archiveEntry {
 	return append([]archiveEntry{
 		{name: "share/postgresql/postgres.bki", content: "x", kind: tar.TypeReg, mode: 0o600},
@@ -45,7 +45,7 @@ func validEntries(extra ...archiveEntry) []archiveEntry {
 	}, extra...)
 }
 
-// buildJar makes an archive as Maven Central has them.
+// buildJar builds an archive like those on Maven Central.
 func buildJar(t *testing.T, entries []archiveEntry) []byte {
 	t.Helper()
 	var inner, outer bytes.Buffer
@@ -104,7 +104,7 @@ func setupFetch(t *testing.T, archive []byte) *fetchFixture {
 	return b
 }
 
-// cacheEntries lists what is in the cache besides the lock.
+// cacheEntries lists the cache without the lock.
 func (b *fetchFixture) cacheEntries(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(b.cache)
@@ -157,11 +157,11 @@ func TestFetch_RejectsUnsafeArchives(t *testing.T) {
 		entries []archiveEntry
 		fault   string
 	}{
-		"ParentPath":          {validEntries(file("../../evil")), "leads out"},
-		"HiddenParentPath":    {validEntries(file("bin/../../evil")), "leads out"},
-		"AbsolutePath":        {validEntries(file("/evil")), "leads out"},
-		"AbsoluteLink":        {validEntries(link("out", "/etc")), "leads out"},
-		"ParentLink":          {validEntries(link("lib/out", "../../..")), "leads out"},
+		"ParentPath":          {validEntries(file("../../evil")), "points outside"},
+		"HiddenParentPath":    {validEntries(file("bin/../../evil")), "points outside"},
+		"AbsolutePath":        {validEntries(file("/evil")), "points outside"},
+		"AbsoluteLink":        {validEntries(link("out", "/etc")), "points outside"},
+		"ParentLink":          {validEntries(link("lib/out", "../../..")), "points outside"},
 		"WriteThroughALink":   {validEntries(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
 		"FileOverFile":        {validEntries(file("bin/postgres")), "file exists"},
 		"Device":              {validEntries(archiveEntry{name: "dev", kind: tar.TypeChar}), "neither a file"},
@@ -234,7 +234,7 @@ func TestFetch_DownloadFailures(t *testing.T) {
 			_, _ = w.Write(archive[:10])
 			_ = http.NewResponseController(w).Flush()
 			cancel()
-			<-given // A server that ended here would have sent a whole, short file.
+			<-given // A normal end here would send a complete, short file.
 		}
 		_, err := b.ensure(ctx)
 		close(given)

@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// ErrNoBinaries is returned by Find when no PostgreSQL server is installed in
-// any of the usual places.
+// ErrNoBinaries is returned by Find when no PostgreSQL server is installed in the usual
+// places.
 var ErrNoBinaries = errors.New("no PostgreSQL server binaries (initdb, postgres) were found on PATH or in the usual places")
 
-// installPatterns are where packages put the server's binaries, which many of
-// them keep out of PATH.
+// installPatterns are where packages install the server's binaries, which many of them
+// do not put on PATH.
 var installPatterns = []string{
 	"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
 	"/usr/pgsql-*/bin",                                   // Red Hat
@@ -28,8 +28,8 @@ var installPatterns = []string{
 	"/usr/local/pgsql/bin",                               // built from source
 }
 
-// Find gives the directory of the PostgreSQL binaries: that of the initdb on
-// PATH, else the newest installation. ErrNoBinaries when there is none.
+// Find returns the directory of the PostgreSQL binaries: that of the initdb on PATH,
+// otherwise the newest installation. It returns ErrNoBinaries when there is none.
 func Find() (string, error) {
 	onPath, err := exec.LookPath("initdb")
 	if err != nil {
@@ -39,7 +39,7 @@ func Find() (string, error) {
 }
 
 func find(onPath string, patterns []string) (string, error) {
-	// Resolved, because what is on PATH is often a link to one program of many.
+	// Symbolic links are resolved, because the program on PATH is often a link.
 	if path, err := filepath.EvalSymlinks(onPath); onPath != "" && err == nil && hasBinaries(filepath.Dir(path)) {
 		return filepath.Dir(path), nil
 	}

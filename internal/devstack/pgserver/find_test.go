@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fakeInstallation makes an empty program of each name in dir.
+// fakeInstallation creates an empty program for each name in dir.
 func fakeInstallation(t *testing.T, dir string, programs ...string) string {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -35,7 +35,7 @@ func TestFind(t *testing.T) {
 	}
 	fakeInstallation(t, filepath.Join(base, "lib/postgresql/9.6/bin"), "initdb", "postgres")
 	fakeInstallation(t, filepath.Join(base, "lib/postgresql/15/bin"), "initdb", "postgres")
-	fakeInstallation(t, filepath.Join(base, "lib/postgresql/18/bin"), "initdb") // The client package alone.
+	fakeInstallation(t, filepath.Join(base, "lib/postgresql/18/bin"), "initdb") // Only the client package.
 	homebrew := fakeInstallation(t, filepath.Join(base, "opt/postgresql@17/bin"), "initdb", "postgres")
 	onPath := fakeInstallation(t, filepath.Join(base, "elsewhere"), "initdb", "postgres")
 	links := fakeInstallation(t, filepath.Join(base, "links"))
@@ -60,7 +60,7 @@ func TestFind(t *testing.T) {
 
 func TestAccount_CheckReachable(t *testing.T) {
 	t.Parallel()
-	base := t.TempDir() // Closed to all but its owner, somewhere above.
+	base := t.TempDir() // Some parent directory is closed to other users.
 	somebody := &account{uid: 64_321, gid: 64_321}
 	if err := somebody.checkReachable(base); err == nil {
 		t.Errorf("another user can enter %q, it seems", base)

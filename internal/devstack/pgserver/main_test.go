@@ -14,8 +14,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 )
 
-// helperEnv makes the test binary a program that starts a server with the
-// options in it, says what it started, and waits for the end of its input.
+// helperEnv makes the test binary start a server with the options in this variable,
+// report it, and wait for the end of its input.
 const helperEnv = "PGSERVER_TEST_HELPER"
 
 func TestMain(m *testing.M) {
@@ -57,7 +57,7 @@ func copyHelper() (dir string, err error) {
 	return dir, os.WriteFile(helperProgram, content, 0o755)
 }
 
-// helperReport is what the helper says about its server.
+// helperReport is the helper's report about its server.
 type helperReport struct {
 	Pid      int
 	Dir, URL string

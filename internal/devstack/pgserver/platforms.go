@@ -7,17 +7,16 @@ import (
 	"runtime"
 )
 
-// The binaries that are downloaded: those of the zonky project, built for
-// embedding, from Maven Central. When the version changes, so do all digests:
-// they are SHA-256 of the jar files and are pinned here, so whoever serves the
-// download cannot change it.
+// The downloaded binaries: builds of the zonky project for embedding, from Maven
+// Central. When the version changes, all digests change: they are the SHA-256 of the jar
+// files. They are pinned here, so the download server cannot change the content.
 const (
 	fetchVersion = "18.6.0"
 	mavenCentral = "https://repo1.maven.org/maven2"
 	mirrorEnv    = "DEVSTACK_POSTGRES_MIRROR"
 )
 
-// platform is a download for one operating system and processor.
+// platform is the download for one operating system and processor.
 type platform struct {
 	name   string
 	sha256 string
@@ -39,7 +38,7 @@ func currentPlatform() (platform, error) {
 	return p, nil
 }
 
-// path is where a Maven repository has the platform's jar file.
+// path is the path of the platform's jar file in a Maven repository.
 func (p platform) path(version string) string {
 	artifact := "embedded-postgres-binaries-" + p.name
 	return fmt.Sprintf("/io/zonky/test/postgres/%s/%s/%s-%s.jar", artifact, version, artifact, version)

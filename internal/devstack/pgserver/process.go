@@ -14,27 +14,27 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 const (
-	// startTimeout is generous: a cold disk under load takes a while.
+	// startTimeout is long: a cold disk under load is slow.
 	startTimeout = 60 * time.Second
-	// stopTimeout is how long a server may take to leave its data clean.
+	// stopTimeout is how long a server may take for a clean shutdown.
 	stopTimeout = 20 * time.Second
 )
 
-// process is one life of the server.
+// process is one run of the server.
 type process struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
 
-// spawn starts the command on a thread that lasts as long as the process does,
-// because on Linux the kernel stops the server when that thread ends.
+// spawn starts the command on a thread that lives as long as the process, because on
+// Linux the kernel stops the server when that thread ends.
 func spawn(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, exited: make(chan struct{})}
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGQUIT)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGQUIT)
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -42,7 +42,7 @@ func spawn(cmd *exec.Cmd) (*process, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // Its ProcessState says how it ended.
+			_ = cmd.Wait() // Its ProcessState has the exit status.
 		}
 		close(p.exited)
 	}()
@@ -54,7 +54,7 @@ func spawn(cmd *exec.Cmd) (*process, error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// signal is for a process that may be over already.
+// signal sends a signal; the process may have ended already.
 func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
 
 func (s *Server) startProcess(ctx context.Context) error {
@@ -66,7 +66,7 @@ func (s *Server) startProcess(ctx context.Context) error {
 	for _, setting := range s.options.Settings {
 		args = append(args, "-c", setting)
 	}
-	// Not the caller's context: it may end long before the server shall.
+	// Not the caller's context: it may end long before the server must.
 	cmd := s.command(context.WithoutCancel(ctx), "postgres", args...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	var err error
@@ -74,7 +74,7 @@ func (s *Server) startProcess(ctx context.Context) error {
 		return err
 	}
 	if err := s.watchdog.Send("%d", s.Pid()); err != nil {
-		return errors.Join(fmt.Errorf("tell the guard: %w", err), s.stopProcess(syscall.SIGQUIT))
+		return errors.Join(fmt.Errorf("write to the watchdog: %w", err), s.stopProcess(syscall.SIGQUIT))
 	}
 	if err := s.waitReady(ctx); err != nil {
 		return errors.Join(err, s.stopProcess(syscall.SIGQUIT))
@@ -92,7 +92,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-s.process.exited:
-			return fmt.Errorf("postgres ended at its start (%v): %s", s.process.cmd.ProcessState, s.logTail())
+			return fmt.Errorf("postgres ended during its start (%v): %s", s.process.cmd.ProcessState, s.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("postgres did not answer: %w: %w: %s", context.Cause(ctx), err, s.logTail())
 		case <-time.After(10 * time.Millisecond):
@@ -100,7 +100,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 	}
 }
 
-// stopProcess ends the server, with more force when sig does not do it in time.
+// stopProcess stops the server with sig, and with a stronger signal after a timeout.
 func (s *Server) stopProcess(sig syscall.Signal) error {
 	if s.process == nil {
 		return nil
@@ -116,8 +116,8 @@ func (s *Server) stopProcess(sig syscall.Signal) error {
 	return fmt.Errorf("postgres (process %d) does not end", s.Pid())
 }
 
-// Restart stops the server at once, as a crash would, and starts it again on
-// the same port. For fault tests.
+// Restart kills the server, as in a crash, and starts it again on the same port. For
+// fault tests.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Crash(); err != nil {
 		return err
@@ -125,8 +125,8 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.Resume(ctx)
 }
 
-// Crash stops the server without any goodbye; the data stays.
+// Crash kills the server without a clean shutdown; the data stays.
 func (s *Server) Crash() error { return s.stopProcess(syscall.SIGQUIT) }
 
-// Resume starts a crashed server again on its port.
+// Resume starts a crashed server again on the same port.
 func (s *Server) Resume(ctx context.Context) error { return s.startProcess(ctx) }

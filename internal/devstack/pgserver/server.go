@@ -18,23 +18,23 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 // Options are the settings of a server. The zero value is a good test server.
 type Options struct {
-	// Dir keeps the data there, beyond the server's end. Default: a temporary
+	// Dir is a directory for the data that is kept after Stop. Default: a temporary
 	// directory that is removed.
 	Dir string
-	// Binaries is the directory of initdb and postgres. Default: what Find gives,
-	// else what Fetch downloads.
+	// Binaries is the directory of initdb and postgres. Default: the result of Find,
+	// otherwise of Fetch.
 	Binaries string
-	// Durable makes commits wait for the disk. Default: they do not, because the
-	// data is thrown away.
+	// Durable makes commits wait for the disk. Default: they do not, because the data is
+	// temporary.
 	Durable bool
-	// Settings are further lines of postgresql.conf, as "name=value".
+	// Settings are more lines of postgresql.conf, as "name=value".
 	Settings []string
-	// Progress is told about what takes long, which is a download. Default: os.Stderr.
+	// Progress gets messages about slow steps, such as a download. Default: os.Stderr.
 	Progress io.Writer
 }
 
@@ -42,12 +42,12 @@ type Options struct {
 type Server struct {
 	options  Options
 	dir      string
-	lock     *os.File // Held for as long as dir is ours.
+	lock     *os.File // Open while this process holds the lock on dir.
 	port     int
 	password string
-	account  *account // The user it runs as, nil for the current one.
+	account  *account // The user it runs as; nil: the current one.
 
-	watchdog *guard.Watchdog // Cleans up should this process be killed.
+	watchdog *watchdog.Watchdog // Cleans up if this process is killed.
 	log      *os.File
 	process  *process
 }
@@ -55,8 +55,8 @@ type Server struct {
 // User is the server's superuser.
 const User = "healthcare"
 
-// Start makes a data directory, if there is none yet, starts the server and
-// waits until it answers.
+// Start creates a data directory if there is none, starts the server and waits until it
+// answers.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Progress == nil {
 		o.Progress = os.Stderr
@@ -102,7 +102,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if s.log, err = os.Create(filepath.Join(s.dir, "server.log")); err != nil {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
-	for range 3 { // The free port can be taken by somebody else before the server has it.
+	for range 3 { // Another process can take the free port before the server does.
 		if s.port, err = freePort(ctx); err != nil {
 			return fmt.Errorf("find a free port: %w", err)
 		}
@@ -128,8 +128,8 @@ func (s *Server) Port() int { return s.port }
 // Password is the superuser's password.
 func (s *Server) Password() string { return s.password }
 
-// Binaries is the directory of psql, pgbench and the server's other programs.
-// Downloaded ones have the server alone.
+// Binaries is the directory of psql, pgbench and the server's other programs. Downloaded
+// binaries are only the server.
 func (s *Server) Binaries() string { return s.options.Binaries }
 
 // Dir is the directory of data and log.
@@ -138,19 +138,19 @@ func (s *Server) Dir() string { return s.dir }
 // Pid is the server's process.
 func (s *Server) Pid() int { return s.process.pid() }
 
-// Done is closed when the server ends, wanted or not.
+// Done is closed when the server ends, stopped or not.
 func (s *Server) Done() <-chan struct{} { return s.process.exited }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// initCluster runs initdb unless the directory has a cluster already. It becomes
-// "data" only when it is whole.
+// initCluster runs initdb unless the directory has a cluster already. It renames the
+// result to "data" only when it is complete.
 func (s *Server) initCluster(ctx context.Context) error {
 	secret := filepath.Join(s.dir, "password")
 	if _, err := os.Stat(s.data()); err == nil {
 		stored, err := os.ReadFile(secret)
 		if err != nil {
-			return fmt.Errorf("%q has data that this program did not make: %w", s.dir, err)
+			return fmt.Errorf("%q has data that this program did not create: %w", s.dir, err)
 		}
 		s.password = string(stored)
 		return nil
@@ -164,11 +164,11 @@ func (s *Server) initCluster(ctx context.Context) error {
 	}
 	unfinished := s.data() + ".new"
 	if err := os.RemoveAll(unfinished); err != nil {
-		return fmt.Errorf("remove what an interrupted initdb left: %w", err)
+		return fmt.Errorf("remove the files of an interrupted initdb: %w", err)
 	}
 	cmd := s.command(ctx, "initdb", "--pgdata="+unfinished, "--username="+User, "--pwfile="+secret,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-	guard.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
+	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -177,8 +177,8 @@ func (s *Server) initCluster(ctx context.Context) error {
 	return os.Rename(unfinished, s.data())
 }
 
-// command prepares one of PostgreSQL's programs, as the unprivileged user and
-// with an environment that PG* variables of the caller cannot upset.
+// command prepares one of PostgreSQL's programs, as the unprivileged user and without
+// the caller's PG* variables.
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...)
 	cmd.Dir = s.dir
@@ -187,8 +187,8 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// Stop ends the server and removes its directory, unless that is the caller's:
-// then the server takes the time to leave its data clean.
+// Stop stops the server and removes its directory. If the directory is Options.Dir, it
+// is kept, and the server shuts down cleanly.
 func (s *Server) Stop() error {
 	if s.options.Dir == "" {
 		return errors.Join(s.stopProcess(syscall.SIGQUIT), s.cleanUp())
@@ -196,7 +196,7 @@ func (s *Server) Stop() error {
 	return errors.Join(s.stopProcess(syscall.SIGINT), s.cleanUp())
 }
 
-// cleanUp gives up the directory, whatever is in it by now.
+// cleanUp unlocks the directory, and removes a temporary one with all its content.
 func (s *Server) cleanUp() error {
 	var errs []error
 	if s.log != nil {

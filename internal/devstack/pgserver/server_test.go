@@ -12,8 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
 func start(t *testing.T, o pgserver.Options) *pgserver.Server {
@@ -30,7 +30,7 @@ func start(t *testing.T, o pgserver.Options) *pgserver.Server {
 	return s
 }
 
-// sharedDir is a directory that every user can get to, unlike t.TempDir.
+// sharedDir is a directory that every user can enter, unlike t.TempDir.
 func sharedDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pgserver-test-")
@@ -48,7 +48,7 @@ func sharedDir(t *testing.T) string {
 	return dir
 }
 
-// query gives one text from the server.
+// query returns one text from the server.
 func query(ctx context.Context, t *testing.T, url, statement string) string {
 	t.Helper()
 	conn, err := pgx.Connect(ctx, url)
@@ -99,8 +99,8 @@ func TestServer_StopRemovesEverything(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if guardtest.Alive(s.Pid()) || exists(s.Dir()) {
-		t.Errorf("process %d alive: %v, directory %s there: %v", s.Pid(), guardtest.Alive(s.Pid()), s.Dir(), exists(s.Dir()))
+	if watchdogtest.Alive(s.Pid()) || exists(s.Dir()) {
+		t.Errorf("process %d alive: %v, directory %s there: %v", s.Pid(), watchdogtest.Alive(s.Pid()), s.Dir(), exists(s.Dir()))
 	}
 	select {
 	case <-s.Done():

@@ -17,11 +17,11 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// maxUnpacked bounds what an archive can fill the disk with.
+// maxUnpacked limits the disk space of an archive's content.
 const maxUnpacked = 1 << 30
 
-// unpack takes the one .txz file out of a jar and its files to dir. Nothing is
-// written outside of dir, wherever names and links point.
+// unpack extracts the files of the .txz file in a jar to dir. It writes nothing outside
+// of dir, whatever names and links the archive has.
 func unpack(jar, dir string) error {
 	outer, err := zip.OpenReader(jar)
 	if err != nil {
@@ -48,7 +48,7 @@ func unpackTar(compressed io.Reader, dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	// Root refuses every path that leaves dir, through links too.
+	// Root refuses every path outside of dir, also through links.
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func unpackTar(compressed io.Reader, dir string) error {
 	for {
 		entry, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			return root.Chmod(".", 0o755) // Whatever the umask: "nobody" has to read it.
+			return root.Chmod(".", 0o755) // Whatever the umask is, "nobody" must be able to read it.
 		}
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func unpackTar(compressed io.Reader, dir string) error {
 func extractEntry(root *os.Root, entry *tar.Header, content io.Reader) error {
 	name := path.Clean(entry.Name)
 	if !filepath.IsLocal(name) {
-		return fmt.Errorf("the name leads out of the directory")
+		return fmt.Errorf("the name points outside of the directory")
 	}
 	if err := extractDir(root, path.Dir(name)); err != nil {
 		return err
@@ -84,7 +84,7 @@ func extractEntry(root *os.Root, entry *tar.Header, content io.Reader) error {
 		return extractFile(root, name, entry.FileInfo().Mode().Perm()&0o100 != 0, content)
 	case tar.TypeSymlink:
 		if path.IsAbs(entry.Linkname) || !filepath.IsLocal(path.Join(path.Dir(name), entry.Linkname)) { //nolint:gosec // this is the check
-			return fmt.Errorf("the link to %q leads out of the directory", entry.Linkname)
+			return fmt.Errorf("the link to %q points outside of the directory", entry.Linkname)
 		}
 		return root.Symlink(entry.Linkname, name)
 	default:

@@ -3,15 +3,15 @@
 package pgserver
 
 import (
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
-// watchdogScript waits for the end of its input, whose lines are the process ids of
-// the servers that were started. It stops the last of them, if it is (still) the
-// server of data directory $1, and removes the directory $2, if there is one to
-// remove. An initdb that still writes there makes the removal take more than one
-// go. In such a directory it also stops the server in postmaster.pid, which the
-// parent may not have come to name; elsewhere that can be a successor's.
+// watchdogScript reads its input to the end; the lines are the process ids of the
+// servers that were started. It stops the last of them, if that still serves data
+// directory $1, and removes directory $2 unless $2 is empty. The removal is repeated,
+// because an initdb may still write there. If $2 is set it also stops the server in
+// postmaster.pid: the parent may have been killed before it sent that process id. In
+// a directory that stays, the file may name another parent's server.
 const watchdogScript = `data=$1 dir=$2 last=
 while read -r line; do last=$line; done
 serves() {
@@ -35,11 +35,11 @@ while [ -n "$dir" ] && [ -e "$dir" ] && [ $n -lt 100 ]; do
 done
 exit 0`
 
-// startWatchdog starts the guard of the server's directory.
-func (s *Server) startWatchdog() (*guard.Watchdog, error) {
+// startWatchdog starts the watchdog of the server's directory.
+func (s *Server) startWatchdog() (*watchdog.Watchdog, error) {
 	temporary := ""
 	if s.options.Dir == "" {
 		temporary = s.dir
 	}
-	return guard.Start(watchdogScript, s.data(), temporary)
+	return watchdog.Start(watchdogScript, s.data(), temporary)
 }

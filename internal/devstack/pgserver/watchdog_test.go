@@ -15,12 +15,12 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/guard/guardtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
 )
 
-// testCredentials are those whom the tests can run a process as: the current one and, for
-// root, an ordinary one.
+// testCredentials are the users that the tests run a process as: the current one and, if
+// that is root, an ordinary one.
 func testCredentials(t *testing.T) map[string]*syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -74,15 +74,15 @@ func TestServer_StopsWhenParentIsKilled(t *testing.T) {
 		t.Run(name+"TemporaryDirectoryIsRemoved", func(t *testing.T) {
 			t.Parallel()
 			cmd, _, r := startHelper(t, credential, pgserver.Options{})
-			if !guardtest.Alive(r.Pid) || !exists(r.Dir) {
+			if !watchdogtest.Alive(r.Pid) || !exists(r.Dir) {
 				t.Fatalf("no server to begin with: %+v", r)
 			}
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
-			guardtest.Eventually(t, "the server ends", func() bool { return !guardtest.Alive(r.Pid) })
-			guardtest.Eventually(t, "the directory goes", func() bool { return !exists(r.Dir) })
+			watchdogtest.Eventually(t, "the server ends", func() bool { return !watchdogtest.Alive(r.Pid) })
+			watchdogtest.Eventually(t, "the directory goes", func() bool { return !exists(r.Dir) })
 		})
 	}
 	t.Run("KeptDirectoryStaysAndWorksAgain", func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestServer_StopsWhenParentIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		guardtest.Eventually(t, "the server ends", func() bool { return !guardtest.Alive(r.Pid) })
+		watchdogtest.Eventually(t, "the server ends", func() bool { return !watchdogtest.Alive(r.Pid) })
 		restarted := start(t, pgserver.Options{Dir: dir})
 		if got := query(t.Context(), t, restarted.URL("postgres"), "SELECT 'up'"); got != "up" {
 			t.Errorf("answer %q", got)
@@ -113,8 +113,8 @@ func TestServer_StopsWhenParentExits(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			if guardtest.Alive(r.Pid) || exists(r.Dir) {
-				t.Errorf("process alive: %v, directory there: %v", guardtest.Alive(r.Pid), exists(r.Dir))
+			if watchdogtest.Alive(r.Pid) || exists(r.Dir) {
+				t.Errorf("process alive: %v, directory there: %v", watchdogtest.Alive(r.Pid), exists(r.Dir))
 			}
 		})
 	}

@@ -12,17 +12,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 )
 
-// The variables that only a stack has.
+// The variables that only a stack sets.
 const (
 	FriendbotURL   = "FRIENDBOT_URL"    // Funds accounts: GET ?addr=G...
 	MailCatcherURL = "MAIL_CATCHER_URL" // The caught mail, see package mailcatcher.
 )
 
-// removedVariables are variables that would make the product use a stack in a way that
-// it does not offer, such as a login for mail.
+// removedVariables are variables that do not work with a stack, such as a login for
+// mail.
 var removedVariables = []string{config.MailUser, config.MailPassword}
 
-// Env gives the settings with which the product uses the stack, as NAME=value.
+// Env returns the product's settings for this stack, as NAME=value.
 func (s *Stack) Env() []string {
 	return []string{
 		config.DatabaseURL + "=" + s.Postgres.URL(Database),
@@ -46,8 +46,8 @@ func (s *Stack) Env() []string {
 	}
 }
 
-// EnvOver gives an environment in which the stack's settings replace others of the
-// same name, and in which nothing is left that does not fit the stack.
+// EnvOver returns an environment in which the stack's settings replace others of the
+// same name, without the removedVariables.
 func (s *Stack) EnvOver(environment []string) []string {
 	env := s.Env()
 	replaced := slices.Clone(removedVariables)
@@ -62,7 +62,7 @@ func (s *Stack) EnvOver(environment []string) []string {
 	return append(remaining, env...)
 }
 
-// Export writes settings as lines for a POSIX shell: export NAME='value'.
+// Export formats settings as lines for a POSIX shell: export NAME='value'.
 func Export(env []string) string {
 	var b strings.Builder
 	for _, setting := range env {

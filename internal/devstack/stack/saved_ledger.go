@@ -19,35 +19,35 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
-// What a DataDir keeps of the Stellar network, beside PostgreSQL's own.
+// The files of the Stellar network in a DataDir.
 const (
 	snapshotFile = "ledger.snapshot"
 	deployerFile = "deployer.key"
 )
 
 const (
-	// saveCheckInterval is how often a change of the ledger is looked for. It bounds what a
+	// saveCheckInterval is how often the ledger is checked for changes. It limits what a
 	// killed stack loses.
 	saveCheckInterval = 250 * time.Millisecond
 	// maxSaveInterval is how often the ledger is saved when only time passes.
 	maxSaveInterval = time.Minute
-	// saveCostFactor is how much longer than a save takes the next one waits, so that a
-	// big ledger is not saved all the time.
+	// saveCostFactor is how many times longer than a save the pause after it is, so that
+	// a big ledger is not saved all the time.
 	saveCostFactor = 10
 )
 
-// snapshotSaver keeps the ledger in a directory, so that it still fits the registry
-// after a restart.
+// snapshotSaver saves the ledger in a directory, so that it matches the registry after a
+// restart.
 type snapshotSaver struct {
 	dir      string
 	network  *stellarnet.Network
-	errorLog io.Writer // Of saves that fail.
+	errorLog io.Writer // Of failed saves.
 	stop     context.CancelFunc
 	stopped  sync.WaitGroup
 }
 
-// readLedger returns what an earlier stack left: the snapshot, nil where there is
-// none, and the deployer, drawn where there is none.
+// readLedger reads the files of an earlier stack: the snapshot, or nil if there is none,
+// and the deployer, or a new random one.
 func readLedger(dir string) (snapshot []byte, deployer *keypair.Full, err error) {
 	snapshot, err = os.ReadFile(filepath.Join(dir, snapshotFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -58,22 +58,22 @@ func readLedger(dir string) (snapshot []byte, deployer *keypair.Full, err error)
 	switch {
 	case err == nil:
 		if deployer, err = keypair.ParseFull(string(bytes.TrimSpace(seed))); err != nil {
-			return nil, nil, fmt.Errorf("%s holds no secret key of an account: %w", path, err)
+			return nil, nil, fmt.Errorf("%s has no secret key of an account: %w", path, err)
 		}
 		return snapshot, deployer, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, nil, err
 	case snapshot != nil:
-		return nil, nil, fmt.Errorf("%s is missing: bring it back, or remove %s to begin a new ledger", path, snapshotFile)
+		return nil, nil, fmt.Errorf("%s is missing: restore it, or remove %s to start a new ledger", path, snapshotFile)
 	}
 	if deployer, err = keypair.Random(); err != nil {
-		return nil, nil, fmt.Errorf("draw the deployer's key: %w", err)
+		return nil, nil, fmt.Errorf("generate the deployer's key: %w", err)
 	}
 	return nil, deployer, nil
 }
 
-// startSnapshotSaver saves the deployer and the ledger at once, and the ledger from then on
-// whenever it has changed. The directory has to be ours alone by now.
+// startSnapshotSaver saves the deployer and the ledger immediately, and then the ledger
+// whenever it has changed. The caller must hold the lock on the directory.
 func startSnapshotSaver(ctx context.Context, dir string, s *Stack, errorLog io.Writer) (*snapshotSaver, error) {
 	if errorLog == nil {
 		errorLog = os.Stderr
@@ -84,7 +84,7 @@ func startSnapshotSaver(ctx context.Context, dir string, s *Stack, errorLog io.W
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("keep the deployer's key: %w", err)
+		return nil, fmt.Errorf("save the deployer's key: %w", err)
 	}
 	if err := k.save(ctx); err != nil {
 		return nil, err
@@ -111,13 +111,13 @@ func (k *snapshotSaver) run(ctx context.Context, savedLedger uint32) {
 		}
 		started := time.Now()
 		if err := k.save(ctx); err != nil && ctx.Err() == nil {
-			_, _ = fmt.Fprintln(k.errorLog, err) // Nobody may be reading.
+			_, _ = fmt.Fprintln(k.errorLog, err) // The output may be closed.
 		}
 		savedLedger, lastSave, minInterval = changed, time.Now(), saveCostFactor*time.Since(started)
 	}
 }
 
-// close saves once more what has come since; the network has stopped by then.
+// close saves the last changes; the network has stopped by then.
 func (k *snapshotSaver) close() error {
 	k.stop()
 	k.stopped.Wait()
@@ -127,20 +127,20 @@ func (k *snapshotSaver) close() error {
 func (k *snapshotSaver) save(ctx context.Context) error {
 	path := filepath.Join(k.dir, snapshotFile)
 	if err := replaceFile(path, func(f *os.File) error { return k.network.Save(ctx, f) }); err != nil {
-		return fmt.Errorf("keep the ledger: %w", err)
+		return fmt.Errorf("save the ledger: %w", err)
 	}
 	return nil
 }
 
-// replaceFile writes a file that only its owner can read, whole or not at all. A
-// file of another process is out of the question: the directory is locked.
+// replaceFile writes a file that only its owner can read, completely or not at all. No
+// other process writes it: the directory is locked.
 func replaceFile(path string, write func(*os.File) error) (err error) {
 	temporary := path + ".new"
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	if err = f.Chmod(0o600); err == nil { // One that a killed stack left may have another mode.
+	if err = f.Chmod(0o600); err == nil { // The file of a killed stack may have another mode.
 		err = write(f)
 	}
 	if err == nil {
@@ -155,7 +155,7 @@ func replaceFile(path string, write func(*os.File) error) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-// syncDir makes a rename last beyond a loss of power.
+// syncDir makes a rename durable across a power failure.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 )
 
-// persistentDir is a directory that the database server's account can reach, also where
+// persistentDir is a directory that the database server's account can enter, even when
 // the tests run as root.
 func persistentDir(t *testing.T) string {
 	t.Helper()
@@ -81,7 +81,7 @@ func TestStart_ResumesSavedLedger(t *testing.T) {
 	if after := latestLedger(t, second); after <= before {
 		t.Errorf("ledger %d after %d", after, before)
 	}
-	// Whoever comes too late must not overwrite what the other one keeps.
+	// The stack that starts second must not overwrite the first one's files.
 	if _, err := stack.Start(t.Context(), stack.Options{DataDir: dir}); err == nil {
 		t.Error("two stacks share a directory")
 	}
@@ -95,10 +95,10 @@ func TestStart_RejectsInvalidSavedLedger(t *testing.T) {
 	}{
 		"Damaged": {
 			map[string]string{"ledger.snapshot": "stellarnet snapshot 1\nabc", "deployer.key": keypair.MustRandom().Seed()},
-			[]string{"damaged", "ledger.snapshot", "a new ledger begins"},
+			[]string{"damaged", "ledger.snapshot", "starts a new ledger"},
 		},
 		"WithoutItsKey": {map[string]string{"ledger.snapshot": "x"}, []string{"deployer.key is missing"}},
-		"NoKey":         {map[string]string{"deployer.key": "SECRET"}, []string{"deployer.key holds no secret key"}},
+		"NoKey":         {map[string]string{"deployer.key": "SECRET"}, []string{"deployer.key has no secret key"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,51 +21,52 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// Options say what to start. The zero value works.
+// Options configure a stack. The zero value works.
 type Options struct {
-	// LedgerClose is the time from one ledger to the next. Default:
+	// LedgerClose is the time between two ledgers. Default:
 	// stellarnet.DefaultLedgerClose.
 	LedgerClose time.Duration
-	// Host runs contracts. It stays the caller's to close. Default: one of the
-	// stack's own.
+	// Host runs contracts. The caller closes it. Default: one that the stack starts and
+	// closes.
 	Host host.Host
-	// DataDir keeps PostgreSQL's data, the ledger and the deployer's key. Default: a
+	// DataDir stores PostgreSQL's data, the ledger and the deployer's key. Default: a
 	// temporary directory, and a new ledger.
 	DataDir string
-	// OnStarted is told of each part that is up, and how long it took. It may be
-	// called from several goroutines at once.
+	// OnStarted is called for each started component, with the duration of its
+	// start. It may be called from several goroutines at once.
 	OnStarted func(Component)
-	// Progress is told about what takes long, which is a download. Default: os.Stderr.
+	// Progress gets messages about slow steps, such as a download. Default: os.Stderr.
 	Progress io.Writer
 }
 
-// Component is one part of the stack that is up.
+// Component is one started part of the stack.
 type Component struct {
 	Name, Address string
 	Duration      time.Duration
 }
 
-// Stack is everything, running.
+// Stack is a running stack.
 type Stack struct {
 	Postgres    *pgserver.Server
 	Stellar     *stellarnet.Network
 	MailCatcher *mailcatcher.Catcher
-	// Deployer is the account that owns tenant contracts. It begins with Funds.
+	// Deployer is the account that owns tenant contracts. Its initial balance is
+	// DeployerFunds.
 	Deployer *keypair.Full
 
 	saver *snapshotSaver // Nil without a DataDir.
 }
 
 const (
-	// Database is the registry database, which is there and empty.
+	// Database is the registry database, which exists and is empty.
 	Database = "healthcare"
-	// DeployerFunds is what the deployer has, in stroops: 100,000 XLM. Putting the
-	// contract's code on the ledger takes about 30 of them.
+	// DeployerFunds is the deployer's initial balance in stroops: 100,000 XLM. Uploading
+	// the contract's code costs about 30 of them.
 	DeployerFunds = 100_000 * 10_000_000
 )
 
-// Start starts the parts in parallel; all are ready when it returns. ctx bounds
-// the start alone.
+// Start starts the parts in parallel; all are ready when it returns. ctx limits only the
+// start.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.LedgerClose < 0 {
 		return nil, fmt.Errorf("start development stack: LedgerClose: %v is negative", o.LedgerClose)
@@ -84,12 +85,12 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		})
 	}
 	err := parts.Wait()
-	// Only now is it certain that the directory is nobody else's.
+	// Only now is the directory known to be used by no other process.
 	if err == nil && o.DataDir != "" {
 		s.saver, err = startSnapshotSaver(ctx, o.DataDir, s, o.Progress)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("start development stack: %w", errors.Join(err, s.Close())) //nolint:contextcheck // cleaning up heeds no context
+		return nil, fmt.Errorf("start development stack: %w", errors.Join(err, s.Close())) //nolint:contextcheck // cleanup ignores the context
 	}
 	return s, nil
 }
@@ -106,7 +107,7 @@ func (s *Stack) startPostgres(ctx context.Context, o Options) (Component, error)
 	return Component{Name: "PostgreSQL", Address: fmt.Sprintf("127.0.0.1:%d", server.Port())}, nil
 }
 
-// createDatabase makes the registry database unless kept data has it.
+// createDatabase creates the registry database unless persistent data has it.
 func createDatabase(ctx context.Context, url string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *Stack) startStellar(ctx context.Context, o Options) (Component, error) 
 	}
 	network, err := stellarnet.Start(ctx, options)
 	if err != nil && snapshot != nil {
-		return Component{}, fmt.Errorf("%w (from %s; without that file a new ledger begins, which knows no contract of the registry's)",
+		return Component{}, fmt.Errorf("%w (from %s; removing that file starts a new ledger, without the registry's contracts)",
 			err, filepath.Join(o.DataDir, snapshotFile))
 	}
 	if err != nil {
@@ -162,7 +163,7 @@ func (s *Stack) startMail(ctx context.Context, _ Options) (Component, error) {
 	return Component{Name: "Mail catcher", Address: catcher.URL()}, nil
 }
 
-// Close stops all parts, and removes what they stored but for a DataDir.
+// Close stops all parts, and removes their data except in a DataDir.
 func (s *Stack) Close() error {
 	var parts errgroup.Group
 	var errs [3]error

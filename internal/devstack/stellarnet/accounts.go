@@ -4,7 +4,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// loadAccount returns a copy of an account that may be changed, or nil.
+// loadAccount returns a modifiable copy of an account, or nil.
 func loadAccount(v stateReader, id xdr.AccountId) *xdr.AccountEntry {
 	r, ok := v.get(accountKey(id))
 	if !ok {
@@ -20,9 +20,9 @@ func (d *stateDelta) putAccount(acc *xdr.AccountEntry) {
 	}
 }
 
-// newAccount is an account as CreateAccount makes it: its sequence numbers
-// start at the ledger's number shifted left by 32 bits, so that those of an
-// earlier account of the same name can never be replayed.
+// newAccount is an account as CreateAccount creates it: its sequence numbers start at
+// the ledger's number shifted left by 32 bits, so that transactions of an earlier
+// account with the same address can never be replayed.
 func newAccount(id xdr.AccountId, balance int64, seq uint32) *xdr.AccountEntry {
 	return &xdr.AccountEntry{
 		AccountId:  id,
@@ -40,13 +40,13 @@ func minBalance(acc *xdr.AccountEntry) int64 {
 	return units * baseReserve
 }
 
-// spendableBalance is what an account can spend without touching its reserve.
+// spendableBalance is an account's balance above its reserve.
 func spendableBalance(acc *xdr.AccountEntry) int64 {
 	return int64(acc.Balance) - minBalance(acc) - int64(acc.Liabilities().Selling)
 }
 
-// setSequence raises an account's sequence number and notes when that was,
-// which minSeqAge and minSeqLedgerGap ask for.
+// setSequence raises an account's sequence number and records the time and ledger, for
+// minSeqAge and minSeqLedgerGap.
 func setSequence(acc *xdr.AccountEntry, seqNum int64, seq uint32, closeTime uint64) {
 	acc.SeqNum = xdr.SequenceNumber(seqNum)
 	if acc.Ext.V1 == nil {

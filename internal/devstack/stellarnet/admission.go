@@ -10,15 +10,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// ledgerConditions is the ledger that a transaction is checked for.
+// ledgerConditions is the ledger that a transaction is checked against.
 type ledgerConditions struct {
 	seq            uint32 // The ledger it would be applied in.
-	closeTime      uint64 // Of that ledger; at admission, of the one before.
-	closeTimeSlack uint64 // What closeTime may still gain before the transaction is applied.
-	feeCharged     bool   // The fee has been taken already.
+	closeTime      uint64 // Of that ledger; at admission, of the previous one.
+	closeTimeSlack uint64 // How much closeTime may grow until the transaction is applied.
+	feeCharged     bool   // The fee has been charged already.
 }
 
-// checkResult is the result of a check: txSUCCESS, or the first rule that is broken.
+// checkResult is the result of a check: txSUCCESS, or the first broken rule.
 type checkResult struct {
 	result      xdr.TransactionResult
 	diagnostics []xdr.DiagnosticEvent
@@ -29,8 +29,8 @@ func (v checkResult) succeeded() bool {
 	return code == xdr.TransactionResultCodeTxSuccess || code == xdr.TransactionResultCodeTxFeeBumpInnerSuccess
 }
 
-// checker walks one transaction through the rules in the order of stellar-core,
-// so that one that breaks several is refused for the same reason.
+// checker checks a transaction against the rules in the order of stellar-core, so that
+// one that breaks several rules is refused for the same reason.
 type checker struct {
 	*transaction
 	state       stateReader
@@ -42,8 +42,8 @@ type checker struct {
 	outcome     checkResult
 }
 
-// check applies the rules of stellar-core's checkValid to a transaction. An
-// error is the host's, not the transaction's.
+// check applies the rules of stellar-core's checkValid to a transaction. An error means
+// that the host failed, not that the transaction is invalid.
 func (n *Network) check(ctx context.Context, state stateReader, t *transaction, cond ledgerConditions) (checkResult, error) {
 	switch {
 	case t.inner == nil:
@@ -55,8 +55,8 @@ func (n *Network) check(ctx context.Context, state stateReader, t *transaction, 
 	}
 }
 
-// checkTransaction checks anything but a fee bump. Where somebody else pays, the fees
-// are none of its business.
+// checkTransaction checks everything except a fee bump. When another account pays, the
+// fees are not checked here.
 func (n *Network) checkTransaction(
 	ctx context.Context, state stateReader, t *transaction, cond ledgerConditions, paidFor bool,
 ) (checkResult, error) {
@@ -64,7 +64,7 @@ func (n *Network) checkTransaction(
 		transaction: t, state: state, cond: cond, limits: n.limits, signatures: newSignatureCheck(t), feeBumped: paidFor,
 	}
 	c.outcome.result = initialResult(t)
-	if t.envelope.Type != xdr.EnvelopeTypeEnvelopeTypeTx { // The envelopes of before protocol 13.
+	if t.envelope.Type != xdr.EnvelopeTypeEnvelopeTypeTx { // Envelopes from before protocol 13.
 		c.reject(xdr.TransactionResultCodeTxNotSupported)
 		return c.outcome, nil
 	}
@@ -94,7 +94,7 @@ func (c *checker) reject(code xdr.TransactionResultCode) bool {
 	return false
 }
 
-// hasValidFee comes before everything else: the other rules compute with it.
+// hasValidFee runs before all other rules: they compute with the fee.
 func (t *transaction) hasValidFee() bool {
 	const maxResourceFee = 1 << 50
 	if t.inner != nil && t.fullFee() < 0 {
@@ -127,8 +127,8 @@ func (c *checker) checkShape() bool {
 	return true
 }
 
-// checkBounds looks at time and ledger bounds. Before the ledger closes its time
-// is not known; what will probably have expired by then is refused.
+// checkBounds checks time and ledger bounds. The close time of an open ledger is not
+// known; a transaction that will probably have expired by then is refused.
 func (c *checker) checkBounds() bool {
 	if tb := c.envelope.TimeBounds(); tb != nil {
 		if uint64(tb.MinTime) > c.cond.closeTime {
@@ -173,8 +173,7 @@ func (c *checker) checkSource() bool {
 	return true
 }
 
-// isBadSequence asks for the very next number, unless the transaction itself
-// allows a gap.
+// isBadSequence requires the next sequence number, unless the transaction allows a gap.
 func (c *checker) isBadSequence(current int64) bool {
 	seqNum := c.seqNum()
 	if seqNum == startingSequence(c.cond.seq) || current == math.MaxInt64 {

@@ -8,17 +8,17 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// rejection is a verdict of a code alone, with the fee that it names, in stroops.
+// rejection is a result that has only a code, with its fee in stroops.
 func rejection(code xdr.TransactionResultCode, fee int64) checkResult {
 	return checkResult{result: xdr.TransactionResult{
 		FeeCharged: xdr.Int64(fee), Result: xdr.TransactionResultResult{Code: code},
 	}}
 }
 
-// malformedResult is the verdict on an envelope with whose fee nothing can be computed.
+// malformedResult is the result for an envelope whose fee cannot be computed.
 func malformedResult() checkResult { return rejection(xdr.TransactionResultCodeTxMalformed, 0) }
 
-// checkFeeBump checks a fee bump: first that it pays, then what it pays for.
+// checkFeeBump checks a fee bump: first the payment, then the inner transaction.
 func (n *Network) checkFeeBump(ctx context.Context, state stateReader, t *transaction, cond ledgerConditions) (checkResult, error) {
 	if !t.hasValidFee() || !t.inner.hasValidFee() {
 		return malformedResult(), nil
@@ -35,14 +35,14 @@ func (n *Network) checkFeeBump(ctx context.Context, state stateReader, t *transa
 	return v, nil
 }
 
-// checkPayer looks at the outer transaction: its fee, then the account that pays
-// it. The fee that it returns goes into the refusal; it is the one that would do
-// where the bid was too low.
+// checkPayer checks the outer transaction: its fee, then the account that pays it. The
+// returned fee goes into the rejection; when the bid was too low it is the fee that is
+// enough.
 func checkPayer(state stateReader, t *transaction, charged xdr.Int64) (xdr.TransactionResultCode, xdr.Int64) {
 	if t.inclusionFee() < t.baseFeeTotal() {
 		return xdr.TransactionResultCodeTxInsufficientFee, charged
 	}
-	// A contract transaction may bid less than nothing and leave all to the bump.
+	// A contract transaction may bid a negative amount; the fee bump must then pay all.
 	if inner := t.inner; inner.inclusionFee() >= 0 && compareBids(t.bid(), inner.bid()) < 0 {
 		return xdr.TransactionResultCodeTxInsufficientFee, xdr.Int64(minFeeToMatch(inner.inclusionFee(), t, inner))
 	}
@@ -61,8 +61,8 @@ func checkPayer(state stateReader, t *transaction, charged xdr.Int64) (xdr.Trans
 	return xdr.TransactionResultCodeTxSuccess, charged
 }
 
-// minFeeToMatch is the least fee with which a bids as much for each operation as the
-// given one is for b, rounded up.
+// minFeeToMatch is the lowest fee with which a bids as much per operation as the given
+// fee does for b, rounded up.
 func minFeeToMatch(fee int64, a, b *transaction) int64 {
 	high, low := bits.Mul64(uint64(fee), uint64(a.operationCount()))
 	low, carry := bits.Add64(low, uint64(b.operationCount()-1), 0)

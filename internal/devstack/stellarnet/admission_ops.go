@@ -6,8 +6,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// checkOperation looks at what can be said of an operation before it runs: who
-// signed for it, whether this network knows it, and its own fields.
+// checkOperation checks what can be checked before an operation runs: its signatures,
+// whether this network supports it, and its fields.
 func (c *checker) checkOperation(op xdr.Operation) (xdr.OperationResult, bool) {
 	if !isSupported(op) {
 		return opFailure(xdr.OperationResultCodeOpNotSupported), true
@@ -37,7 +37,7 @@ func isSupported(op xdr.Operation) bool {
 	}
 }
 
-// threshold is the weight that an operation needs of its source's signers.
+// threshold is the weight of signers that an operation of its source needs.
 func threshold(op xdr.Operation, acc *xdr.AccountEntry) byte {
 	switch op.Body.Type {
 	case xdr.OperationTypeBumpSequence,

@@ -4,8 +4,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// checkSoroban compares the declared resources with the network's limits and
-// the declared fee with what these resources cost.
+// checkSoroban compares the declared resources with the network's limits, and the
+// declared fee with their price.
 func (c *checker) checkSoroban() bool {
 	if !c.isSoroban() {
 		return true
@@ -63,8 +63,8 @@ func (c *checker) checkResources(data *xdr.SorobanTransactionData) bool {
 	return true
 }
 
-// diskReads counts the entries that have to come from disk: classic ones, and
-// archived ones. Live contract entries are in memory.
+// diskReads counts the entries that are read from disk: classic and archived ones. Live
+// contract entries are in memory.
 func diskReads(t *transaction) int {
 	data := t.soroban()
 	footprint := data.Resources.Footprint
@@ -192,7 +192,8 @@ func (c *checker) checkRestore() (xdr.OperationResult, bool) {
 	return xdr.OperationResult{}, false
 }
 
-// addDiagnostic adds a diagnostic event, as stellar-core does for Soroban refusals.
+// addDiagnostic adds a diagnostic event, as stellar-core does for rejected Soroban
+// transactions.
 func (c *checker) addDiagnostic(errorType xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...uint64) bool {
 	values := make([]xdr.ScVal, len(args))
 	for i, arg := range args {

@@ -10,23 +10,22 @@ import (
 )
 
 const (
-	// lastLedger is the highest number that a ledger can have: cursors have 31 bits.
+	// lastLedger is the highest possible ledger number: cursors have 31 bits.
 	lastLedger = math.MaxInt32
 	// maxClockAdvance is how far the network's clock may be ahead.
 	maxClockAdvance = 100 * 365 * 24 * time.Hour
 )
 
-// CloseLedgers lets the time of n ledgers pass at once and returns the sequence
-// number of the last of them. It is for what only time brings about: lifetimes
-// that end, transactions that expire, a retention window that moves on. It may be
-// called beside the timer and with Options.Manual, and n may be in the millions.
+// CloseLedgers advances time by n ledgers at once and returns the sequence number of the
+// last one. Use it for effects that only time has: lifetimes that end, transactions that
+// expire, a retention window that moves. It works together with the timer and with
+// Options.Manual, and n may be in the millions.
 //
-// Each ledger is Options.LedgerClose later than the one before, and the network's
-// clock stays ahead by all of them, as if AdvanceClock had been called. Clients
-// that sign for a time of their own clock will be too late; take the time from
-// the latest ledger. What waits in the queue gets into these ledgers, or is
-// dropped from them, as in any others. Of ledgers in which nothing happens only
-// those are made that the retention window still shows afterwards.
+// Each ledger is Options.LedgerClose later than the one before, and the network's clock
+// is then ahead by the sum, as after AdvanceClock. Clients that sign with the time of
+// their own clock are then too late; take the time from the latest ledger. Queued
+// transactions get into these ledgers or are dropped, as usual. Of the empty ledgers
+// only those are built that the retention window still has at the end.
 func (n *Network) CloseLedgers(ctx context.Context, count uint32) (uint32, error) {
 	n.closeMu.Lock()
 	defer n.closeMu.Unlock()
@@ -50,16 +49,16 @@ func (n *Network) CloseLedgers(ctx context.Context, count uint32) (uint32, error
 	return seq, nil
 }
 
-// maxClosableLedgers is how many can be closed at once.
+// maxClosableLedgers is how many ledgers can be closed at once.
 func (n *Network) maxClosableLedgers() uint32 {
 	byNumber := int64(lastLedger) - int64(n.ledger.latest().seq())
 	byTime := int64(maxClockAdvance-time.Duration(n.clockOffset.Load())) / int64(n.opts.LedgerClose)
 	return uint32(max(0, min(byNumber, byTime)))
 }
 
-// closeEmptyLedgers closes ledgers that hold nothing. Those that leave the retention window
-// again at once are passed over: the next one names a ledger before it that
-// nobody can ask for.
+// closeEmptyLedgers closes empty ledgers. Those that would leave the retention window
+// immediately are skipped: then the next ledger refers to a predecessor that no client
+// can query.
 func (n *Network) closeEmptyLedgers(count uint32) {
 	last := n.ledger.latest()
 	if skipped := int64(count) - int64(n.opts.Retention); skipped > 0 {
@@ -80,7 +79,7 @@ func (n *Network) closeEmptyLedgers(count uint32) {
 	n.queue.ledgerClosed(last.seq(), nil, nil, false)
 }
 
-// buildEmptyLedger is the ledger after last in which nothing happens.
+// buildEmptyLedger builds the empty ledger after last.
 func (n *Network) buildEmptyLedger(last *closedLedger, closeTime uint64) *closedLedger {
 	env := applyContext{seq: last.seq() + 1, closeTime: closeTime, prices: minimumPrices}
 	return n.buildLedger(last, env, newStateDelta(nil, env.seq), nil)

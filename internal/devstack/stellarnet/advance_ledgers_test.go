@@ -150,8 +150,8 @@ func TestNetwork_CloseLedgers(t *testing.T) {
 	})
 }
 
-// runAtLedgerTime runs a transaction that is signed for the time of the latest
-// ledger, which is ahead of the clock after a travel.
+// runAtLedgerTime runs a transaction that is signed for the time of the latest ledger,
+// which is ahead of the clock after CloseLedgers.
 func (b *fixture) runAtLedgerTime(op txnbuild.Operation, data *xdr.SorobanTransactionData) protocol.GetTransactionResponse {
 	b.t.Helper()
 	ahead := b.health().LatestLedgerCloseTime - b.clock.Now().Unix()
@@ -191,7 +191,7 @@ func TestControl_Close(t *testing.T) {
 		says          string
 	}{
 		{http.MethodGet, "", http.StatusMethodNotAllowed, "use POST"},
-		{http.MethodPost, "?ledgers=0", http.StatusBadRequest, "give 1 or more"},
+		{http.MethodPost, "?ledgers=0", http.StatusBadRequest, "use 1 or more"},
 		{http.MethodPost, "?ledgers=-1", http.StatusBadRequest, "-1"},
 		{http.MethodPost, "?ledgers=many", http.StatusBadRequest, "many"},
 		{http.MethodPost, "?ledgers=2147483647", http.StatusBadRequest, "too many"},

@@ -8,19 +8,19 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// appliedTx is a transaction that made it into a ledger, and what became of it.
+// appliedTx is a transaction that is in a ledger, with its result.
 type appliedTx struct {
 	tx        *transaction
 	order     int32  // Position in the ledger, from 1.
-	seq       uint32 // The ledger, and when it closed.
+	seq       uint32 // The ledger, and its close time.
 	closeTime int64
 	result    xdr.TransactionResult
 	meta      xdr.TransactionMeta
 
-	feeChanges    xdr.LedgerEntryChanges // Taking the fee, before all transactions.
+	feeChanges    xdr.LedgerEntryChanges // Charging the fee, before all transactions.
 	seqChanges    xdr.LedgerEntryChanges // Using the sequence number.
 	operations    []xdr.OperationMetaV2  // Empty when the transaction failed.
-	refundChanges xdr.LedgerEntryChanges // Giving some of the fee back, after all transactions.
+	refundChanges xdr.LedgerEntryChanges // Refunding a part of the fee, after all transactions.
 	events        []xdr.TransactionEvent
 	diagnostics   []xdr.DiagnosticEvent
 	returnValue   *xdr.ScVal
@@ -31,9 +31,9 @@ func (a *appliedTx) successful() bool {
 	return a.result.Result.Code == xdr.TransactionResultCodeTxSuccess
 }
 
-// apply runs a transaction whose fee has been taken. It is checked once more:
-// one before it in the same ledger may have changed what it builds on. Then it
-// fails, but its fee is gone and, past the sequence check, its number too.
+// apply runs a transaction whose fee has been charged. It is checked again, because an
+// earlier one in the same ledger may have changed its accounts. If the check fails, the
+// fee is lost and, after the sequence check, the sequence number is used.
 func (n *Network) apply(ctx context.Context, env applyContext, d *stateDelta, a *appliedTx) error {
 	charged := a.result.FeeCharged
 	v, err := n.check(ctx, d, a.tx, ledgerConditions{seq: env.seq, closeTime: env.closeTime, feeCharged: true})
@@ -69,8 +69,8 @@ func (n *Network) consumeSequence(env applyContext, d *stateDelta, t *transactio
 	return changes
 }
 
-// feeSourceChanges shows who pays for a fee bump, as stellar-core does where it looks
-// for signers to be used once. Nothing has changed.
+// feeSourceChanges lists the unchanged fee source of a fee bump, as stellar-core does
+// when it checks for one-time signers.
 func feeSourceChanges(d *stateDelta, t *transaction) xdr.LedgerEntryChanges {
 	if t.inner == nil {
 		return nil
@@ -79,8 +79,8 @@ func feeSourceChanges(d *stateDelta, t *transaction) xdr.LedgerEntryChanges {
 	return xdr.LedgerEntryChanges{previousChange(r.entry()), updatedChange(r.entry())}
 }
 
-// applyOperations runs all of them even when one fails, so that the result has
-// something to say about each, and keeps the changes of all or of none.
+// applyOperations runs all operations even when one fails, so that each has a result,
+// and keeps the changes of all or of none.
 func (n *Network) applyOperations(ctx context.Context, env applyContext, d *stateDelta, a *appliedTx) error {
 	tx := newStateDelta(d, env.seq)
 	metas := make([]xdr.OperationMetaV2, 0, len(a.tx.operations()))
@@ -111,8 +111,7 @@ func (n *Network) applyOperations(ctx context.Context, env applyContext, d *stat
 	return nil
 }
 
-// opRun is one operation at work. It leaves its result, its events and, in
-// state, its changes.
+// opRun runs one operation and holds its result, its events and, in state, its changes.
 type opRun struct {
 	network *Network
 	env     applyContext
@@ -153,7 +152,7 @@ func (o *opRun) apply(ctx context.Context) (bool, error) {
 	}
 }
 
-// seed is this operation's randomness.
+// seed is the random seed of this operation.
 func (o *opRun) seed() [32]byte {
 	return sha256.Sum256(append(append(o.env.seed[:], o.tx.tx.hash[:]...), byte(o.index)))
 }

@@ -39,8 +39,8 @@ func (o *opRun) applyPayment(op *xdr.PaymentOp) bool {
 	if loadAccount(o.state, to) == nil {
 		return fail(xdr.PaymentResultCodePaymentNoDestination)
 	}
-	// The destination is credited first, as in stellar-core: so a payment to
-	// oneself needs no more than it moves.
+	// The destination is credited first, as in stellar-core, so a payment to the source
+	// itself needs only the amount.
 	destination := loadAccount(o.state, to)
 	if int64(destination.Balance) > math.MaxInt64-int64(op.Amount) {
 		return fail(xdr.PaymentResultCodePaymentLineFull)
@@ -127,7 +127,7 @@ func setSigner(acc *xdr.AccountEntry, signer xdr.Signer) xdr.SetOptionsResultCod
 	return xdr.SetOptionsResultCodeSetOptionsSuccess
 }
 
-// resizeSponsors keeps one sponsor slot per signer; nobody sponsors here.
+// resizeSponsors keeps one sponsor slot per signer; there are no sponsors here.
 func resizeSponsors(acc *xdr.AccountEntry) {
 	if acc.Ext.V1 != nil && acc.Ext.V1.Ext.V2 != nil {
 		acc.Ext.V1.Ext.V2.SignerSponsoringIDs = make([]xdr.SponsorshipDescriptor, len(acc.Signers))

@@ -9,9 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// extendTTL lengthens the lives of the read-only footprint. Entries that are
-// missing, archived, or live longer anyway are passed over: what was not needed
-// is refunded.
+// extendTTL extends the lifetimes of the read-only footprint. It skips entries that are
+// missing, archived, or live longer already; unused fees are refunded.
 func (o *opRun) extendTTL(ctx context.Context, extendTo uint32) (bool, error) {
 	liveUntil := o.env.seq + extendTo
 	var changes []host.RentChange
@@ -40,8 +39,8 @@ func (o *opRun) extendTTL(ctx context.Context, extendTo uint32) (bool, error) {
 	return true, nil
 }
 
-// restoreFootprint brings the archived entries of the read-write footprint back,
-// for the shortest life that a persistent entry can have.
+// restoreFootprint restores the archived entries of the read-write footprint, with the
+// shortest lifetime of a persistent entry.
 func (o *opRun) restoreFootprint(ctx context.Context) (bool, error) {
 	resources := o.tx.tx.soroban().Resources
 	liveUntil := o.env.seq + o.network.limits.minPersistentTTL - 1

@@ -11,8 +11,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// invoke runs a host function the way validators do: on exactly the entries of
-// the footprint, within the declared resources.
+// invoke runs a host function as validators do: with only the entries of the footprint,
+// within the declared resources.
 func (o *opRun) invoke(ctx context.Context, op *xdr.InvokeHostFunctionOp) (bool, error) {
 	data := o.tx.tx.soroban()
 	entries, ok := o.readFootprint(data)
@@ -51,8 +51,8 @@ func (o *opRun) failInvoke(code xdr.InvokeHostFunctionResultCode) bool {
 	return false
 }
 
-// readFootprint collects the entries of the footprint, read-only ones first. An
-// archived entry stops the operation unless it is marked for restoring.
+// readFootprint collects the entries of the footprint, read-only ones first. An archived
+// entry fails the operation unless it is marked for restoring.
 func (o *opRun) readFootprint(data *xdr.SorobanTransactionData) ([]host.EntryWithTTL, bool) {
 	var entries []host.EntryWithTTL
 	diskBytes := 0
@@ -114,7 +114,7 @@ func (o *opRun) readEntry(key xdr.LedgerKey, restore bool, diskBytes *int) (host
 	return item, true
 }
 
-// finishInvoke writes back what the host changed, if it was declared and paid for.
+// finishInvoke writes the host's changes back, if they were declared and paid for.
 func (o *opRun) finishInvoke(
 	ctx context.Context, data *xdr.SorobanTransactionData, out host.InvokeResult,
 ) (bool, error) {
@@ -153,7 +153,7 @@ func (o *opRun) finishInvoke(
 	return true, nil
 }
 
-// writeBack returns the bytes that count as written; TTLs do not.
+// writeBack returns the number of bytes that count as written; TTLs do not count.
 func (o *opRun) writeBack(changes []host.EntryChange) (int, error) {
 	written := 0
 	for _, change := range changes {
@@ -179,7 +179,7 @@ func (o *opRun) writeBack(changes []host.EntryChange) (int, error) {
 	return written, nil
 }
 
-// consumeFee books rent and events on the refundable part of the fee.
+// consumeFee charges rent and events to the refundable part of the fee.
 func (o *opRun) consumeFee(ctx context.Context, rent int64, eventsBytes uint32) (bool, error) {
 	var events int64
 	if eventsBytes > 0 {

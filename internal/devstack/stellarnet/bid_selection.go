@@ -6,11 +6,10 @@ import (
 	"slices"
 )
 
-// basePrices is what each kind of transaction pays for its place in a ledger, in
-// stroops for each operation.
+// basePrices is the price per operation of each kind of transaction, in stroops.
 type basePrices struct{ classic, soroban int64 }
 
-// minimumPrices are those of a ledger that has room for all.
+// minimumPrices are the prices of a ledger with room for all.
 var minimumPrices = basePrices{classic: baseFee, soroban: baseFee}
 
 // forTransaction is the price for one operation of this transaction.
@@ -21,9 +20,9 @@ func (p basePrices) forTransaction(t *transaction) int64 {
 	return p.classic
 }
 
-// selectByBid fills a ledger with the best bids. Where a kind of transaction does not
-// find room for all, everybody of that kind pays what the lowest bid that got in
-// offers; what finds no room is left out.
+// selectByBid fills a ledger with the best bids. When there is no room for all
+// transactions of a kind, all included ones of that kind pay the lowest included bid;
+// the others are left out.
 func selectByBid(candidates []*transaction, remaining resources) (selected []*transaction, prices basePrices) {
 	slices.SortStableFunc(candidates, func(a, b *transaction) int { return compareBids(b.bid(), a.bid()) })
 	var classic, soroban laneResult
@@ -44,10 +43,10 @@ func selectByBid(candidates []*transaction, remaining resources) (selected []*tr
 	return selected, basePrices{classic: classic.price(), soroban: soroban.price()}
 }
 
-// laneResult is one kind of transaction in an auction.
+// laneResult is the selection for one kind of transaction.
 type laneResult struct {
 	full      bool
-	lowestBid int64 // Of the bids that got in.
+	lowestBid int64 // Of the included bids.
 }
 
 func (l laneResult) price() int64 {
@@ -57,7 +56,7 @@ func (l laneResult) price() int64 {
 	return baseFee
 }
 
-// bid is an offer for a place: so many stroops for so many operations.
+// bid is a bid for a place: stroops for a number of operations.
 type bid struct {
 	stroops    int64
 	operations int64

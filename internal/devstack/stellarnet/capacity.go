@@ -1,8 +1,8 @@
 package stellarnet
 
-// resources is what transactions take of a ledger, or what a ledger has of it.
-// Classic transactions are counted in operations alone, contract transactions in
-// everything else, so neither kind takes room from the other.
+// resources is the use or the capacity of a ledger. Classic transactions count only in
+// operations, contract transactions in all other resources, so neither kind takes room
+// from the other.
 type resources struct {
 	operations               uint64
 	txs, instructions, bytes uint64
@@ -10,11 +10,11 @@ type resources struct {
 	writeBytes, writeEntries uint64
 }
 
-// maxClassicOperations is what a ledger has for classic transactions.
+// maxClassicOperations is a ledger's capacity for classic transactions.
 const maxClassicOperations = 1000
 
-// capacity is what one ledger has, contract transactions limited to that many
-// where most is not 0.
+// capacity is the capacity of one ledger; a limit other than 0 limits the number of
+// contract transactions.
 func (l *limits) capacity(maxTxs uint64) resources {
 	total := resources{
 		operations:   maxClassicOperations,
@@ -32,7 +32,7 @@ func (l *limits) capacity(maxTxs uint64) resources {
 	return total
 }
 
-// resources is what a transaction declares that it takes.
+// resources returns the resources that a transaction declares.
 func (t *transaction) resources() resources {
 	if !t.isSoroban() {
 		return resources{operations: uint64(t.operationCount())}
@@ -58,7 +58,7 @@ func (r resources) plus(o resources) resources {
 	}
 }
 
-// minus takes away what was added before.
+// minus subtracts resources that were added before.
 func (r resources) minus(o resources) resources {
 	return resources{
 		r.operations - o.operations,

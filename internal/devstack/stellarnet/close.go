@@ -8,22 +8,23 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// CloseLedger closes a ledger now, with everything in it that waits and is still
-// valid, and returns its sequence number. It may be called beside the timer.
+// CloseLedger closes a ledger now, with all queued transactions that are still valid,
+// and returns its sequence number. It works together with the timer.
 func (n *Network) CloseLedger(ctx context.Context) (uint32, error) {
 	n.closeMu.Lock()
 	defer n.closeMu.Unlock()
 	return n.closeWithQueue(ctx)
 }
 
-// closeWithQueue closes the next ledger with what the queue has.
+// closeWithQueue closes the next ledger with the queued transactions.
 func (n *Network) closeWithQueue(ctx context.Context) (uint32, error) {
 	txs, onHold := n.queue.candidates()
 	seq, _, err := n.closeLedger(ctx, ledgerInput{txs: txs, onHold: onHold, queueEligible: true})
 	return seq, err
 }
 
-// closeWithTransaction closes a ledger that holds this one transaction. The queue waits on.
+// closeWithTransaction closes a ledger with only this transaction. Queued ones keep
+// waiting.
 func (n *Network) closeWithTransaction(ctx context.Context, t *transaction) (*appliedTx, error) {
 	n.closeMu.Lock()
 	defer n.closeMu.Unlock()
@@ -37,8 +38,8 @@ func (n *Network) closeWithTransaction(ctx context.Context, t *transaction) (*ap
 	return done[0], nil
 }
 
-// closeLedger runs without any lock but closing: readers see the ledger before
-// until all of the new one is committed.
+// closeLedger holds only the lock closing: readers see the previous ledger until the new
+// one is committed completely.
 func (n *Network) closeLedger(ctx context.Context, b ledgerInput) (uint32, []*appliedTx, error) {
 	last := n.ledger.latest()
 	env := applyContext{
@@ -69,13 +70,13 @@ func (n *Network) closeLedger(ctx context.Context, b ledgerInput) (uint32, []*ap
 	return env.seq, done, nil
 }
 
-// closeTimeAfter is when a ledger closes that closes now: time never runs back.
+// closeTimeAfter is the close time of a ledger that closes now: time never decreases.
 func (n *Network) closeTimeAfter(last *closedLedger) uint64 {
 	return uint64(max(n.now().Unix(), last.closeTime()))
 }
 
-// filterValid tells what is still valid from what has become invalid while it waited,
-// and is dropped for good.
+// filterValid separates the valid transactions from those that became invalid while they
+// waited, which are dropped.
 func (n *Network) filterValid(
 	ctx context.Context, state stateReader, env applyContext, txs []*transaction,
 ) (valid, dropped []*transaction, err error) {
@@ -96,11 +97,11 @@ func (n *Network) filterValid(
 	return valid, dropped, nil
 }
 
-// ledgerCapacity is what the next ledger has.
+// ledgerCapacity is the capacity of the next ledger.
 func (n *Network) ledgerCapacity() resources { return n.limits.capacity(n.faults.capacity()) }
 
-// applyAll charges every fee first, then applies, then gives back what was not
-// used, as the protocol does since version 23.
+// applyAll charges all fees first, then applies the transactions, then refunds unused
+// fees, as the protocol does since version 23.
 func (n *Network) applyAll(ctx context.Context, env applyContext, d *stateDelta, txs []*transaction) ([]*appliedTx, error) {
 	done := make([]*appliedTx, len(txs))
 	for i, t := range txs {
@@ -112,8 +113,8 @@ func (n *Network) applyAll(ctx context.Context, env applyContext, d *stateDelta,
 			return nil, fmt.Errorf("apply transaction %x: %w", a.tx.hash, err)
 		}
 		if err != nil {
-			// The host broke, not the transaction. It is the transaction that pays,
-			// as on the public network: a ledger that never closes helps nobody.
+			// The host failed, not the transaction. The transaction fails nevertheless,
+			// as on the public network: otherwise no ledger would close any more.
 			n.log.Error("transaction could not be applied", "hash", a.tx.hash.HexString(), "error", err)
 			a.result.Result = xdr.TransactionResultResult{Code: xdr.TransactionResultCodeTxInternalError}
 			a.fees.forfeitRefundable()
@@ -127,7 +128,7 @@ func (n *Network) applyAll(ctx context.Context, env applyContext, d *stateDelta,
 	return done, nil
 }
 
-// closePeriodically is the network's heartbeat.
+// closePeriodically closes ledgers on a timer.
 func (n *Network) closePeriodically(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -143,17 +144,17 @@ func (n *Network) closePeriodically(ctx context.Context, interval time.Duration)
 	}
 }
 
-// applyContext is the ledger in the making.
+// applyContext is the ledger that is being applied.
 type applyContext struct {
 	seq       uint32
 	closeTime uint64
-	seed      xdr.Hash // Randomness for contracts: differs by ledger, known to all.
+	seed      xdr.Hash // Random seed for contracts: differs per ledger, public.
 	prices    basePrices
 }
 
-// ledgerInput is what a ledger is made of.
+// ledgerInput is the input of a new ledger.
 type ledgerInput struct {
 	txs           []*transaction
-	onHold        bool // Nothing of it may get in; what has expired is dropped all the same.
-	queueEligible bool // The queue could put its transactions into it.
+	onHold        bool // No queued transaction may get in; expired ones are dropped all the same.
+	queueEligible bool // The queue was allowed to fill it.
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// Many clients deploy at once, each through its own account, while ledgers close
-// on the timer and the root account funds others.
+// Many clients deploy concurrently, each with its own account, while ledgers close on
+// the timer and the root account funds others.
 func TestNetwork_ConcurrentClients(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 6, 4
@@ -96,7 +96,7 @@ func TestNetwork_CloseLedger(t *testing.T) {
 			channel := keypair.MustRandom()
 			b.must(b.net.Fund(channel.Address(), 100*xlm))
 			s := b.assemble(tx{source: channel, ops: []txnbuild.Operation{call}}, nil)
-			// Two of these fill what a ledger may compute.
+			// Two of these use the whole compute limit of a ledger.
 			s.env.V1.Tx.Ext.SorobanData.Resources.Instructions = 400_000_000
 			s.env.V1.Tx.Ext.SorobanData.ResourceFee += 2 * xlm
 			s.env.V1.Tx.Fee += 2 * xlm
@@ -138,7 +138,7 @@ func TestNetwork_CloseLedger(t *testing.T) {
 	})
 }
 
-// failingHost simulates and prices, but fails to run anything.
+// failingHost simulates and prices, but fails every invocation.
 type failingHost struct{ host.Host }
 
 func (failingHost) Invoke(context.Context, host.LookupFunc, host.InvokeRequest) (host.InvokeResult, error) {

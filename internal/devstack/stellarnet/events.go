@@ -4,8 +4,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// nativeEvent is an event of the contract that stands for XLM, which the network
-// emits for classic operations and for fees as well.
+// nativeEvent is an event of the XLM contract, which the network also emits for classic
+// operations and fees.
 func (n *Network) nativeEvent(data xdr.ScVal, topics ...xdr.ScVal) xdr.ContractEvent {
 	id := n.nativeContract
 	return xdr.ContractEvent{
@@ -20,7 +20,7 @@ func (n *Network) transferEvent(from, to xdr.AccountId, amount int64) xdr.Contra
 		symbolVal("transfer"), accountVal(from), accountVal(to), stringVal("native"))
 }
 
-// feeEvent tells of a fee taken, or, with a negative amount, given back.
+// feeEvent reports a charged fee or, with a negative amount, a refund.
 func (n *Network) feeEvent(stage xdr.TransactionEventStage, from xdr.AccountId, amount int64) xdr.TransactionEvent {
 	return xdr.TransactionEvent{
 		Stage: stage,
@@ -28,7 +28,7 @@ func (n *Network) feeEvent(stage xdr.TransactionEventStage, from xdr.AccountId, 
 	}
 }
 
-// diagnosticError is an error as stellar-core reports it beside the result code.
+// diagnosticError is an error as stellar-core reports it in addition to the result code.
 func diagnosticError(errorType xdr.ScErrorType, code xdr.ScErrorCode, message string, args ...xdr.ScVal) xdr.DiagnosticEvent {
 	data := stringVal(message)
 	if len(args) > 0 {

@@ -12,12 +12,12 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// FriendbotMethod is the name under which faults and Calls know the friendbot.
+// FriendbotMethod is the method name of the friendbot in faults and Calls.
 const FriendbotMethod = "friendbot"
 
-// Faults makes a network misbehave on demand, for tests. Faults of the RPC are
-// counted: n is how many calls of a method they strike, in the order in which
-// they were set; an empty method strikes any. The zero count is no fault.
+// Faults makes a network misbehave on demand, for tests. Faults of the RPC are counted:
+// n is how many calls of a method fail, in the order in which the faults were set; an
+// empty method means any. A zero count is no fault.
 type Faults struct {
 	network *Network
 
@@ -31,79 +31,78 @@ type Faults struct {
 
 func newFaults(n *Network) *Faults { return &Faults{network: n, calls: map[string]int{}} }
 
-// DropBefore cuts the connection of the next n calls before the server looks at
-// them: nothing is accepted, and the client cannot know.
+// DropBefore closes the connection of the next n calls before the server reads them:
+// nothing is accepted, and the client cannot know.
 func (f *Faults) DropBefore(method string, n int) {
 	f.add(&rpcFault{method: method, remaining: n, kind: dropBefore})
 }
 
-// DropAfter cuts the connection of the next n calls once they are done: a sent
+// DropAfter closes the connection of the next n calls after they are done: a sent
 // transaction is accepted, and the client cannot know.
 func (f *Faults) DropAfter(method string, n int) {
 	f.add(&rpcFault{method: method, remaining: n, kind: dropAfter})
 }
 
-// Fail answers the next n calls with an HTTP status and without a look at them.
+// Fail answers the next n calls with an HTTP status without handling them.
 func (f *Faults) Fail(method string, status, n int) {
 	f.add(&rpcFault{method: method, remaining: n, kind: failBefore, status: status})
 }
 
-// FailAfter answers the next n calls with an HTTP status once they are done, as
-// a gateway does that lost patience: a sent transaction is accepted.
+// FailAfter answers the next n calls with an HTTP status after they are done, like a
+// gateway after a timeout: a sent transaction is accepted.
 func (f *Faults) FailAfter(method string, status, n int) {
 	f.add(&rpcFault{method: method, remaining: n, kind: failAfter, status: status})
 }
 
-// Delay holds the next n calls for that long, or until the client hangs up.
+// Delay delays the next n calls by that time, or until the client disconnects.
 func (f *Faults) Delay(method string, d time.Duration, n int) {
 	f.add(&rpcFault{method: method, remaining: n, kind: delay, delay: d})
 }
 
-// TryAgainLater answers the next n well-formed sendTransaction calls so, and
-// accepts nothing.
+// TryAgainLater answers the next n well-formed sendTransaction calls with that status,
+// and accepts nothing.
 func (f *Faults) TryAgainLater(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tryAgainLater = n
 }
 
-// Capacity lets at most n contract transactions into each ledger, those with the
-// best inclusion fees, and twice as many into the queue. All in a ledger that had
-// no room for others pay what the lowest of them bid. 0 is what the network's
-// settings say.
+// Capacity allows at most n contract transactions in each ledger, those with the best
+// inclusion fees, and twice as many in the queue. In a ledger without room for all,
+// every transaction pays the lowest included bid. 0 restores the network's settings.
 func (f *Faults) Capacity(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.maxContractTxs = uint64(max(0, n))
 }
 
-// HoldQueue keeps accepted transactions out of the ledgers that close. Those
-// that expire meanwhile are dropped; the others are applied after a release,
-// because ledgers while they are held do not count as having left them out.
+// HoldQueue keeps accepted transactions out of the ledgers that close. Those that expire
+// meanwhile are dropped; the others are applied after the release, because ledgers
+// closed meanwhile do not count as having left them out.
 func (f *Faults) HoldQueue(hold bool) { f.network.queue.setHold(hold) }
 
-// QueueSize is the number of accepted transactions that wait for a ledger.
+// QueueSize is the number of queued transactions.
 func (f *Faults) QueueSize() int { return f.network.queue.size() }
 
-// AdvanceClock moves the network's clock: later ledgers close that much later.
-// With HoldQueue it expires transactions without waiting for their maxTime. To
-// clients whose clock does not move along, their later ones may be too late.
+// AdvanceClock moves the network's clock forward: later ledgers close that much later.
+// With HoldQueue it expires transactions without waiting for their maxTime. Later
+// transactions of clients with an unchanged clock may be too late.
 func (f *Faults) AdvanceClock(d time.Duration) { f.network.clockOffset.Add(int64(d)) }
 
-// Lag makes the RPC that many ledgers older than the network, as far as it still
-// remembers (256 ledgers at most). Sent transactions are accepted all the same.
+// Lag makes the RPC that many ledgers older than the network, limited by its history
+// (256 ledgers at most). Sent transactions are accepted all the same.
 func (f *Faults) Lag(ledgers uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lagLedgers = min(ledgers, maxVersions-1)
 }
 
-// ForgetHistory empties the retention window down to the latest ledger, as an
-// RPC has it that was restarted. Transactions before now are NOT_FOUND.
+// ForgetHistory reduces the retention window to the latest ledger, as after a restart of
+// an RPC. Earlier transactions are NOT_FOUND.
 func (f *Faults) ForgetHistory() { f.network.ledger.dropHistory() }
 
-// ExpireContract archives a contract's instance (C...): its TTL is over. The
-// code lives on; see ExpireEntry.
+// ExpireContract archives a contract's instance (C...): its TTL has ended. The code
+// stays live; see ExpireEntry.
 func (f *Faults) ExpireContract(contract string) error {
 	raw, err := strkey.Decode(strkey.VersionByteContract, contract)
 	if err != nil {
@@ -115,8 +114,8 @@ func (f *Faults) ExpireContract(contract string) error {
 	return nil
 }
 
-// ExpireEntry ends the life of one contract data or code entry: a persistent one
-// is archived, a temporary one is gone.
+// ExpireEntry ends the lifetime of one contract data or code entry: a persistent one is
+// archived, a temporary one is deleted.
 func (f *Faults) ExpireEntry(key xdr.LedgerKey) error {
 	if !hasTTL(key) {
 		return fmt.Errorf("entries of type %s have no TTL", key.Type)
@@ -130,21 +129,21 @@ func (f *Faults) ExpireEntry(key xdr.LedgerKey) error {
 	return nil
 }
 
-// Down refuses connections and cuts those that exist. The network goes on.
+// Down refuses connections and closes existing ones. The network keeps running.
 func (f *Faults) Down() error { return f.network.server.shutdown() }
 
-// Up ends Down on the same port, or fails if somebody has taken it.
+// Up ends Down on the same port, or fails if another process uses it.
 func (f *Faults) Up() error { return f.network.server.open(f.network.server.addr) }
 
-// Calls counts the HTTP calls of a method so far, faulty ones included.
+// Calls returns the number of HTTP calls of a method so far, failed ones included.
 func (f *Faults) Calls(method string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[method]
 }
 
-// Reset forgets all faults that have not struck yet, ends HoldQueue, Capacity and
-// Lag, and starts the counts anew. What faults have done already stays done.
+// Reset removes all pending faults, ends HoldQueue, Capacity and Lag, and resets the
+// counts. Effects of earlier faults stay.
 func (f *Faults) Reset() {
 	f.mu.Lock()
 	f.rpcFaults, f.tryAgainLater, f.lagLedgers, f.maxContractTxs = nil, 0, 0, 0
@@ -184,8 +183,7 @@ func (f *Faults) currentLag() uint32 {
 	return f.lagLedgers
 }
 
-// consume counts a call and returns the faults that strike it: any delay, and the
-// first of the others.
+// consume counts a call and returns its faults: any delay, and the first of the others.
 func (f *Faults) consume(methods []string) (wait time.Duration, struck *rpcFault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -19,7 +19,7 @@ const (
 	delay
 )
 
-// rpcFault strikes so many calls of one method.
+// rpcFault affects a number of calls of one method.
 type rpcFault struct {
 	method    string
 	remaining int
@@ -28,7 +28,7 @@ type rpcFault struct {
 	delay     time.Duration
 }
 
-// middleware lets faults strike before and after a handler.
+// middleware injects faults before and after a handler.
 func (f *Faults) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -54,12 +54,12 @@ func (f *rpcFault) inject(w http.ResponseWriter, r *http.Request, next http.Hand
 		next.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	if f.kind == dropBefore || f.kind == dropAfter {
-		panic(http.ErrAbortHandler) // net/http cuts the connection without a word.
+		panic(http.ErrAbortHandler) // net/http closes the connection without a response.
 	}
 	http.Error(w, http.StatusText(f.status), f.status)
 }
 
-// methodsOf names what a request calls; a batch may name several.
+// methodsOf returns the methods that a request calls; a batch may have several.
 func methodsOf(r *http.Request, body []byte) []string {
 	if r.URL.Path == friendbotPath {
 		return []string{FriendbotMethod}
@@ -73,7 +73,7 @@ func methodsOf(r *http.Request, body []byte) []string {
 	}
 	var batch []call
 	if json.Unmarshal(body, &batch) != nil {
-		return nil // The RPC will say what is wrong with it.
+		return nil // The RPC will report the error.
 	}
 	names := make([]string, len(batch))
 	for i := range batch {

@@ -16,10 +16,10 @@ import (
 func TestFaults_SendCalls(t *testing.T) {
 	t.Parallel()
 	send := protocol.SendTransactionMethodName
-	// gone means: the client got no answer that it could use.
+	// gone reports that the client got no usable response.
 	for name, c := range map[string]struct {
 		fault func(*stellarnet.Faults)
-		then  string // What a second send says.
+		then  string // The result of a second send.
 	}{
 		"DropBefore": {func(f *stellarnet.Faults) { f.DropBefore(send, 1) }, "PENDING"},
 		"DropAfter":  {func(f *stellarnet.Faults) { f.DropAfter(send, 1) }, "DUPLICATE"},
@@ -147,7 +147,7 @@ func TestFaults_ReadCalls(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		b.net.Faults().Delay(protocol.GetHealthMethodName, time.Minute, 1)
-		// Not by the SDK's client: that one leaves the call hanging in the background.
+		// Not with the SDK's client: it leaves the call hanging in the background.
 		shortTimeoutClient := &http.Client{Timeout: 20 * time.Millisecond}
 		body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"getHealth"}`)
 		if response, err := shortTimeoutClient.Post(b.net.RPCURL(), "application/json", body); err == nil {
@@ -167,7 +167,7 @@ func TestFaults_ReadCalls(t *testing.T) {
 		if _, err := b.client.GetHealth(b.ctx); err == nil {
 			t.Fatal("an RPC that is down answers")
 		}
-		b.closeLedger() // The network itself goes on.
+		b.closeLedger() // The network keeps running.
 		b.must(b.net.Faults().Up())
 		if b.net.RPCURL() != url {
 			t.Fatalf("moved from %s to %s", url, b.net.RPCURL())

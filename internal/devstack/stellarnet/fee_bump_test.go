@@ -13,7 +13,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// bump wraps a transaction for a fee in stroops that another account pays.
+// bump wraps a transaction in a fee bump that another account pays, for a fee in
+// stroops.
 func (b *fixture) bump(inner xdr.TransactionEnvelope, fee int64, payer *keypair.Full, signers ...*keypair.Full) xdr.TransactionEnvelope {
 	b.t.Helper()
 	id := xdr.MustAddress(payer.Address())
@@ -66,7 +67,7 @@ func TestFeeBump_AppliesInnerTransaction(t *testing.T) {
 		if source.Balance != before.Balance-2*xlm || source.SeqNum != before.SeqNum+1 {
 			t.Errorf("source from %d/%d to %d/%d", before.Balance, before.SeqNum, source.Balance, source.SeqNum)
 		}
-		// The base fee for two operations: the payment, and the bump itself.
+		// The base fee for two operations: the payment and the fee bump.
 		if paying.Balance != 1002*xlm-200 {
 			t.Errorf("the payer has %d", paying.Balance)
 		}
@@ -124,7 +125,7 @@ func TestFeeBump_ChargesOuterAccountForContract(t *testing.T) {
 	s := b.assemble(tx{ops: []txnbuild.Operation{
 		b.call(id, "set_status", xdr.ScVal{Type: xdr.ScValTypeScvU32, U32: &status}),
 	}}, nil)
-	// The inner transaction bids nothing at all for its place: the bump does.
+	// The inner transaction bids nothing for its place; the fee bump does.
 	resourceFee := int64(s.env.V1.Tx.Ext.SorobanData.ResourceFee)
 	s.env.V1.Tx.Fee = 0
 	before := b.accountEntry(payer.Address()).Balance
@@ -191,7 +192,7 @@ func TestFeeBump_ReplacesQueuedTransaction(t *testing.T) {
 	waiting := b.build(tx{fee: 200, ops: pay})
 	b.wantStatus(b.send(waiting), "PENDING")
 
-	// Ten times 200 for each of two operations.
+	// Ten times 200 for each of the two operations.
 	low := b.bump(waiting.ToXDR(), 3999, payer)
 	got := b.sendEnvelope(low)
 	if b.resultCode(got) != xdr.TransactionResultCodeTxInsufficientFee || b.result(got.ErrorResultXDR).FeeCharged != 4000 {

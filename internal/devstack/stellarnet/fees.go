@@ -9,17 +9,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// sorobanFees follows a contract transaction's resource fee: what is spent in
-// any case, what may still be spent on rent and events, and what was.
+// sorobanFees tracks a contract transaction's resource fee: what is spent in any case,
+// what may still be spent on rent and events, and what was.
 type sorobanFees struct {
-	priced         bool // Whether the transaction came so far that anything was priced.
+	priced         bool // Whether the transaction got as far as pricing.
 	declared       int64
 	nonRefundable  int64
 	refundableUsed int64 // Consumed: rent and events.
 	rentUsed       int64 // Part of refundable.
 }
 
-// consume books rent and events, or reports that they exceed what was declared.
+// consume charges rent and events, or reports that they exceed the declared fee.
 func (f *sorobanFees) consume(rent, events int64) bool {
 	f.rentUsed += rent
 	f.refundableUsed += rent + events
@@ -31,8 +31,8 @@ func (f *sorobanFees) forfeitRefundable() { f.refundableUsed, f.rentUsed = 0, 0 
 
 func (f *sorobanFees) refund() int64 { return f.declared - f.nonRefundable - f.refundableUsed }
 
-// chargeFee takes the whole fee from the account that pays it: the ledger's price
-// for a place, at most what is bid, and the declared resource fee.
+// chargeFee charges the whole fee to the account that pays it: the ledger's price for a
+// place, at most the bid, and the declared resource fee.
 func (n *Network) chargeFee(d *stateDelta, t *transaction, order int32, prices basePrices) *appliedTx {
 	a := &appliedTx{tx: t, order: order, result: initialResult(t.innermostTx())}
 	a.fees.declared = t.resourceFeeBid()
@@ -51,7 +51,7 @@ func (n *Network) chargeFee(d *stateDelta, t *transaction, order int32, prices b
 	return a
 }
 
-// refund gives back what a contract transaction did not use.
+// refund refunds the unused part of a contract transaction's fee.
 func (n *Network) refund(d *stateDelta, a *appliedTx) {
 	a.refundChanges = xdr.LedgerEntryChanges{}
 	amount := a.fees.refund()
@@ -83,7 +83,7 @@ func (n *Network) priceResources(ctx context.Context, env applyContext, d *state
 	return nil
 }
 
-// resourceFee asks the host what a transaction's declared resources cost, with
+// resourceFee queries the host for the price of a transaction's declared resources, with
 // that many bytes of events and return value.
 func (n *Network) resourceFee(
 	ctx context.Context, state stateReader, t *transaction, cond ledgerConditions, eventsBytes uint32,
@@ -101,7 +101,7 @@ func (n *Network) resourceFee(
 	})
 }
 
-// hostLedger describes a ledger in the making to the host.
+// hostLedger describes the ledger that is being applied to the host.
 func (n *Network) hostLedger(seq uint32, closeTime uint64) host.Ledger {
 	return host.Ledger{
 		ProtocolVersion: protocolVersion,
@@ -112,8 +112,8 @@ func (n *Network) hostLedger(seq uint32, closeTime uint64) host.Ledger {
 	}
 }
 
-// lookup lets the host read a state as of ledger seq. Archived entries are found
-// with the lifetime that has passed; temporary ones that expired are gone.
+// lookup lets the host read a state as of ledger seq. Archived entries are found with
+// their ended lifetime; expired temporary ones are not found.
 func (n *Network) lookup(state stateReader, seq uint32) host.LookupFunc {
 	return func(raw []byte) ([]byte, *uint32, error) {
 		r, ok := state.get(string(raw))

@@ -18,7 +18,7 @@ import (
 
 const xlm = 10_000_000
 
-// manualClock is a time that passes only when a test says so.
+// manualClock is a clock that only the test advances.
 type manualClock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -36,8 +36,8 @@ func (c *manualClock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// fixture is a network whose ledgers and time move by hand, a client of it,
-// and an account with money.
+// fixture is a network whose ledgers and time the test controls, a client of it, and a
+// funded account.
 type fixture struct {
 	t       *testing.T
 	ctx     context.Context
@@ -54,7 +54,7 @@ func setup(t *testing.T, options ...func(*stellarnet.Options)) *fixture {
 	return b
 }
 
-// setupUnfunded leaves the account without money.
+// setupUnfunded does not fund the account.
 func setupUnfunded(t *testing.T, options ...func(*stellarnet.Options)) *fixture {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -77,7 +77,7 @@ func setupUnfunded(t *testing.T, options ...func(*stellarnet.Options)) *fixture 
 	return b
 }
 
-// withT is the same bundle for a subtest: what fails there fails it.
+// withT is the same fixture for a subtest, which then fails instead of the parent.
 func (b *fixture) withT(t *testing.T) *fixture {
 	c := *b
 	c.t = t
@@ -130,9 +130,9 @@ func (b *fixture) decode(entry protocol.LedgerEntryResult) (data xdr.LedgerEntry
 	return data
 }
 
-// tx is what a test wants of a transaction; the zero value takes the usual.
+// tx is a transaction of a test; zero fields get defaults.
 type tx struct {
-	source  *keypair.Full // default: the bundle's account
+	source  *keypair.Full // default: the fixture's account
 	seq     int64         // default: the next
 	fee     int64         // per operation; default: the minimum
 	maxTime time.Duration // from now; default: a minute
@@ -197,7 +197,7 @@ func (b *fixture) getTransaction(built *txnbuild.Transaction) protocol.GetTransa
 	return got
 }
 
-// sendAndApply sends a transaction, closes a ledger and returns what became of it.
+// sendAndApply sends a transaction, closes a ledger and returns the result.
 func (b *fixture) sendAndApply(built *txnbuild.Transaction) protocol.GetTransactionResponse {
 	b.t.Helper()
 	b.wantStatus(b.send(built), "PENDING")
@@ -216,7 +216,7 @@ func (b *fixture) wantStatus(got protocol.SendTransactionResponse, want string) 
 	}
 }
 
-// resultCode is the reason of a refusal.
+// resultCode is the result code of a rejection.
 func (b *fixture) resultCode(got protocol.SendTransactionResponse) xdr.TransactionResultCode {
 	b.t.Helper()
 	if got.ErrorResultXDR == "" {

@@ -6,10 +6,10 @@ import (
 	"net/http"
 )
 
-// friendbotGrant is what the public friendbots give.
+// friendbotGrant is the amount that public friendbots pay.
 const friendbotGrant = 10_000 * stroopsPerXLM
 
-// problem is an error in the form that Horizon and friendbot have.
+// problem is an error in the format of Horizon and friendbot.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -17,8 +17,8 @@ type problem struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// grantResponse is what clients read of friendbot's answer: the JavaScript SDK
-// finds the new account in the meta, others look the hash up.
+// grantResponse has the fields of friendbot's response that clients use: the JavaScript
+// SDK finds the new account in the meta, others query the hash.
 type grantResponse struct {
 	Successful bool   `json:"successful"`
 	ID         string `json:"id"`
@@ -29,8 +29,8 @@ type grantResponse struct {
 	ResultMeta string `json:"result_meta_xdr"`
 }
 
-// serveFriendbot creates an account, in a ledger that closes at once. It takes
-// GET and POST, as both kinds of client are about.
+// serveFriendbot creates an account, in a ledger that closes immediately. It accepts GET
+// and POST, because clients use either.
 func (n *Network) serveFriendbot(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		writeProblem(w, http.StatusMethodNotAllowed, "method_not_allowed", "Method Not Allowed", "use GET or POST")
@@ -66,6 +66,6 @@ func writeProblem(w http.ResponseWriter, status int, kind, title, detail string)
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// The connection is all that can fail here, and then nobody is listening.
+	// Only the connection can fail here, and then no client reads the response.
 	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // see above
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// errAlreadyFunded is what friendbot says to an account that exists.
+// errAlreadyFunded is friendbot's error for an account that exists.
 var errAlreadyFunded = errors.New("account already funded to starting balance")
 
 var errInvalidAddress = errors.New("not a valid account id")
 
-// Fund gives an account that many stroops, and creates it if need be. The root
-// account pays, in a ledger of its own that is closed before Fund returns.
+// Fund pays that many stroops to an account, and creates it if needed. The root account
+// pays, in a separate ledger that is closed before Fund returns.
 func (n *Network) Fund(address string, stroops int64) error {
 	if _, err := n.fund(context.Background(), address, stroops, false); err != nil {
 		return fmt.Errorf("fund %q: %w", address, err)
@@ -28,7 +28,7 @@ func (n *Network) fund(ctx context.Context, address string, stroops int64, onlyN
 	if !strkey.IsValidEd25519PublicKey(address) {
 		return nil, errInvalidAddress
 	}
-	n.fundMu.Lock() // The root account's sequence number is used once at a time.
+	n.fundMu.Lock() // One payment of the root account at a time, because of its sequence number.
 	defer n.fundMu.Unlock()
 	state := n.ledger.viewAt(n.ledger.latest().seq())
 	target := xdr.MustAddress(address)

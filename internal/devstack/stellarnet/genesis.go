@@ -6,8 +6,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// genesis makes ledger 1: the network's settings, and the root account with all
-// lumens there will ever be.
+// genesis creates ledger 1: the network's settings, and the root account with all
+// lumens.
 func (n *Network) genesis(settings [][]byte) error {
 	entries, err := n.installSettings(settings)
 	if err != nil {
@@ -36,7 +36,7 @@ func (n *Network) genesis(settings [][]byte) error {
 	return nil
 }
 
-// installSettings makes config settings those of the network and returns their entries.
+// installSettings replaces the network's config settings and returns their entries.
 func (n *Network) installSettings(settings [][]byte) ([]xdr.LedgerEntry, error) {
 	limits, entries, err := readSettings(settings)
 	if err != nil {

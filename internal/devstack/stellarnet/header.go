@@ -6,7 +6,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// buildLedger gives a finished ledger its transaction set and header.
+// buildLedger adds the transaction set and the header to a finished ledger.
 func (n *Network) buildLedger(last *closedLedger, env applyContext, d *stateDelta, done []*appliedTx) *closedLedger {
 	txSet := transactionSet(last.header.Hash, done, env.prices)
 	results := xdr.TransactionResultSet{Results: make([]xdr.TransactionResultPair, len(done))}
@@ -34,8 +34,8 @@ func newClosedLedger(header xdr.LedgerHeader, done []*appliedTx, prices basePric
 	}
 }
 
-// stateHash stands in for the hash of the bucket list: it differs whenever the
-// state does, but is no Merkle root of it.
+// stateHash replaces the hash of the bucket list: it differs whenever the state does,
+// but is not its Merkle root.
 func stateHash(previous xdr.Hash, d *stateDelta) xdr.Hash {
 	if len(d.changeOrder) == 0 {
 		return previous
@@ -49,8 +49,8 @@ func stateHash(previous xdr.Hash, d *stateDelta) xdr.Hash {
 	return xdr.Hash(sum.Sum(nil))
 }
 
-// transactionSet has the two phases of the protocol: classic transactions, and
-// contract transactions in stages of which this network needs only one.
+// transactionSet has the protocol's two phases: classic transactions, and contract
+// transactions in stages, of which this network needs only one.
 func transactionSet(previous xdr.Hash, done []*appliedTx, prices basePrices) xdr.GeneralizedTransactionSet {
 	var classic, soroban []xdr.TransactionEnvelope
 	for _, a := range done {
@@ -81,7 +81,7 @@ func transactionSet(previous xdr.Hash, done []*appliedTx, prices basePrices) xdr
 	}}
 }
 
-// closeMeta is the ledger as stellar-core streams it to those who follow.
+// closeMeta is the ledger as stellar-core streams it to its clients.
 func (n *Network) closeMeta(c *closedLedger) xdr.LedgerCloseMeta {
 	processing := make([]xdr.TransactionResultMetaV1, len(c.txs))
 	for i, a := range c.txs {

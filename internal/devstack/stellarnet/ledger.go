@@ -7,11 +7,11 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// maxVersions is how many ledgers back the state can still be read: as far as
-// the RPC can be made to lag, and longer than any simulation runs.
+// maxVersions is for how many ledgers old state stays readable: the maximum lag of the
+// RPC, and longer than any simulation.
 const maxVersions = 256
 
-// entryVersion is what an entry was from ledger seq on.
+// entryVersion is an entry's value from ledger seq on.
 type entryVersion struct {
 	seq uint32
 	entryState
@@ -27,9 +27,9 @@ type closedLedger struct {
 func (c *closedLedger) seq() uint32      { return uint32(c.header.Header.LedgerSeq) }
 func (c *closedLedger) closeTime() int64 { return int64(c.header.Header.ScpValue.CloseTime) }
 
-// ledgerStore is the network's memory: the entries with their recent versions, and
-// the closed ledgers with their transactions. Its lock is held for single reads
-// and for the commit of a ledger, never while a contract runs.
+// ledgerStore holds the entries with their recent versions, and the closed ledgers with
+// their transactions. Its lock is held for single reads and for the commit of a ledger,
+// never while a contract runs.
 type ledgerStore struct {
 	mu                sync.RWMutex
 	entries           map[string][]entryVersion
@@ -43,8 +43,8 @@ func newLedgerStore(retention uint32) *ledgerStore {
 	return &ledgerStore{entries: map[string][]entryVersion{}, txsByHash: map[xdr.Hash]*appliedTx{}, retention: retention}
 }
 
-// ledgerView is the state after one ledger; it stays what it is while later
-// ledgers close.
+// ledgerView is the state after one ledger; it does not change while later ledgers
+// close.
 type ledgerView struct {
 	ledger *ledgerStore
 	seq    uint32
@@ -69,8 +69,7 @@ func (l *ledgerStore) latest() *closedLedger {
 	return l.closedLedgers[len(l.closedLedgers)-1]
 }
 
-// window is the retention window as a reader sees it who lags by that many
-// ledgers.
+// window is the retention window for a reader that lags by that many ledgers.
 func (l *ledgerStore) window(lagLedgers uint32) (oldest, latest *closedLedger) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -103,7 +102,7 @@ func (l *ledgerStore) closedBetween(first, last uint32) []*closedLedger {
 	return append([]*closedLedger(nil), l.closedLedgers[begin:max(begin, end)]...)
 }
 
-// commit makes a closed ledger and its changes visible, all at once.
+// commit makes a closed ledger and its changes visible in one step.
 func (l *ledgerStore) commit(c *closedLedger, d *stateDelta) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +112,7 @@ func (l *ledgerStore) commit(c *closedLedger, d *stateDelta) {
 	l.appendLocked(c)
 }
 
-// commitEmpty does so for ledgers in which nothing happened.
+// commitEmpty does the same for empty ledgers.
 func (l *ledgerStore) commitEmpty(empty []*closedLedger) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,21 +128,21 @@ func (l *ledgerStore) appendLocked(c *closedLedger) {
 			l.txsByHash[hash] = tx
 		}
 	}
-	// Ledgers that were skipped count as well: it is numbers that are kept.
+	// Skipped ledgers count too: the window is in ledger numbers.
 	for c.seq()-l.closedLedgers[0].seq() >= l.retention {
 		l.dropOldest()
 	}
 }
 
-// lastChange is the latest ledger that changed anything but the time.
+// lastChange is the latest ledger that changed more than the time.
 func (l *ledgerStore) lastChange() uint32 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.lastChangedLedger
 }
 
-// modifyEntry changes entries in the latest ledger, outside any transaction. Only
-// faults do that.
+// modifyEntry changes entries in the latest ledger, outside any transaction. Only faults
+// use it.
 func (l *ledgerStore) modifyEntry(key string, change func(entryState, uint32) entryState) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +155,7 @@ func (l *ledgerStore) modifyEntry(key string, change func(entryState, uint32) en
 	return true
 }
 
-// dropHistory drops all ledgers but the latest, as an RPC does that starts anew.
+// dropHistory drops all ledgers but the latest, as an RPC does after a restart.
 func (l *ledgerStore) dropHistory() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,7 +165,7 @@ func (l *ledgerStore) dropHistory() {
 	l.dropTransactions(l.closedLedgers[0])
 }
 
-// appendVersion appends a version and prunes those that no reader can ask for.
+// appendVersion appends a version and drops those that no reader can request.
 func (l *ledgerStore) appendVersion(key string, v entryVersion) {
 	vs := l.entries[key]
 	if n := len(vs); n > 0 && vs[n-1].seq == v.seq {

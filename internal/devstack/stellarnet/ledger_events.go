@@ -6,9 +6,9 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// events lists a ledger's events in the order of their names, which is that in
-// which they happened: fees taken, then the operations, then fees
-// given back. Nothing here emits events right after one transaction.
+// events lists a ledger's events in the order of their ids, which is the order in which
+// they happened: charged fees, then the operations, then refunds. This network emits no
+// events right after a single transaction.
 func (c *closedLedger) events() []ledgerEvent {
 	var before, during, after []ledgerEvent
 	for _, a := range c.txs {

@@ -8,9 +8,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// marshal encodes a value that this package built or decoded itself. Such a
-// value always has an encoding, so a failure is a bug here and not a condition
-// that a caller could handle.
+// marshal encodes a value that this package built or decoded. Such a value always has an
+// encoding, so a failure is a bug here and not an error that a caller could handle.
 func marshal(v encoding.BinaryMarshaler) []byte {
 	raw, err := v.MarshalBinary()
 	if err != nil {
@@ -26,7 +25,7 @@ func unmarshal(raw []byte, v any) {
 	}
 }
 
-// keyOf is the form in which the ledger indexes an entry: its LedgerKey's XDR.
+// keyOf is an entry's key in the ledger's index: its LedgerKey's XDR.
 func keyOf(key xdr.LedgerKey) string { return string(marshal(key)) }
 
 func accountKey(id xdr.AccountId) string {
@@ -36,8 +35,7 @@ func accountKey(id xdr.AccountId) string {
 	})
 }
 
-// instanceKey names the entry that holds a contract's executable and instance
-// storage.
+// instanceKey is the key of the entry with a contract's executable and instance storage.
 func instanceKey(contract xdr.ContractId) xdr.LedgerKey {
 	return xdr.LedgerKey{
 		Type: xdr.LedgerEntryTypeContractData,
@@ -49,18 +47,17 @@ func instanceKey(contract xdr.ContractId) xdr.LedgerKey {
 	}
 }
 
-// hasTTL reports whether entries of this kind live only for a time.
+// hasTTL reports whether entries of this kind have a limited lifetime.
 func hasTTL(key xdr.LedgerKey) bool {
 	return key.Type == xdr.LedgerEntryTypeContractData || key.Type == xdr.LedgerEntryTypeContractCode
 }
 
-// isPersistent reports whether an entry of this kind is archived, not lost,
-// when its time is over.
+// isPersistent reports whether an expired entry of this kind is archived, not deleted.
 func isPersistent(key xdr.LedgerKey) bool {
 	return key.Type == xdr.LedgerEntryTypeContractCode ||
 		key.Type == xdr.LedgerEntryTypeContractData &&
 			key.ContractData.Durability == xdr.ContractDataDurabilityPersistent
 }
 
-// ttlHash is the name under which the protocol files an entry's TTL.
+// ttlHash is the key hash of an entry's TTL in the protocol.
 func ttlHash(key string) xdr.Hash { return sha256.Sum256([]byte(key)) }

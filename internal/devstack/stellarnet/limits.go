@@ -8,14 +8,14 @@ import (
 
 const (
 	protocolVersion = 28
-	baseFee         = 100       // Stroops an operation.
+	baseFee         = 100       // Stroops per operation.
 	baseReserve     = 5_000_000 // Stroops: 0.5 XLM.
 	stroopsPerXLM   = 10_000_000
 	totalCoins      = 100_000_000_000 * stroopsPerXLM
 )
 
-// limits is what the network's config settings say about size and number. Prices
-// are the host's business and stay in the settings.
+// limits are the sizes and counts in the network's config settings. Prices are used only
+// by the host and stay in the settings.
 type limits struct {
 	txInstructions, txDiskReadBytes, txWriteBytes          uint64
 	txFootprintEntries, txDiskReadEntries, txWriteEntries  uint64
@@ -30,8 +30,7 @@ type limits struct {
 	writeFee1KB                                            int64
 }
 
-// readSettings decodes config settings into the limits and the entries that
-// belong into the ledger.
+// readSettings decodes config settings into the limits and their ledger entries.
 func readSettings(raw [][]byte) (*limits, []xdr.LedgerEntry, error) {
 	l := &limits{clusters: 1}
 	entries := make([]xdr.LedgerEntry, len(raw))

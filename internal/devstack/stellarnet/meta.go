@@ -4,8 +4,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// buildMeta puts together what happened, in the form that the protocol has had
-// since version 23. Fees are not in it: they are charged and refunded apart.
+// buildMeta assembles the transaction meta in the protocol's format since version 23. It
+// does not have the fees: they are charged and refunded separately.
 func (a *appliedTx) buildMeta() xdr.TransactionMeta {
 	v4 := &xdr.TransactionMetaV4{
 		TxChangesBefore:  nonNilChanges(a.seqChanges),

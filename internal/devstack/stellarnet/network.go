@@ -18,42 +18,42 @@ import (
 )
 
 const (
-	// DefaultPassphrase is that of stellar-core's standalone networks.
+	// DefaultPassphrase is the passphrase of stellar-core's standalone networks.
 	DefaultPassphrase = "Standalone Network ; February 2017"
-	// DefaultLedgerClose is the time from one ledger to the next.
+	// DefaultLedgerClose is the time between two ledgers.
 	DefaultLedgerClose = time.Second
-	// DefaultRetention is how many ledgers the RPC remembers: a day of the public
-	// network, and what stellar-rpc itself keeps.
+	// DefaultRetention is how many ledgers the RPC keeps: a day of the public network,
+	// the default of stellar-rpc.
 	DefaultRetention = 17280
 	// DefaultAddr is a free port on loopback.
 	DefaultAddr = "127.0.0.1:0"
 )
 
-// Options say what network to start. The zero value works.
+// Options configure a network. The zero value works.
 type Options struct {
-	// Passphrase names the network and goes into every signature. Default:
+	// Passphrase identifies the network and is part of every signature. Default:
 	// DefaultPassphrase.
 	Passphrase string
-	// LedgerClose is the time from one ledger to the next. Default:
-	// DefaultLedgerClose; negative is refused.
+	// LedgerClose is the time between two ledgers. Default: DefaultLedgerClose; negative
+	// is refused.
 	LedgerClose time.Duration
-	// Manual turns the timer off: ledgers close by CloseLedger, Fund and the
-	// friendbot alone. LedgerClose then only says what the network promises.
+	// Manual turns the timer off: only CloseLedger, Fund and the friendbot close
+	// ledgers. LedgerClose is then only what the network reports.
 	Manual bool
-	// Host runs contracts. It stays the caller's to close. Default: one that is
-	// started and closed with the network, which costs a second or so.
+	// Host runs contracts. The caller closes it. Default: one that is started and closed
+	// with the network, which takes about a second.
 	Host host.Host
-	// Retention is the number of ledgers that getTransaction and the like know.
+	// Retention is the number of ledgers that getTransaction and similar methods read.
 	// Default: DefaultRetention.
 	Retention uint32
-	// Snapshot is what Save wrote of an earlier network of the same Passphrase, to
-	// go on from. Start reads it to its end. Default: a new ledger.
+	// Snapshot is the output of Save of an earlier network with the same Passphrase,
+	// which this network continues. Start reads it to its end. Default: a new ledger.
 	Snapshot io.Reader
-	// Addr is where to listen. Default: DefaultAddr.
+	// Addr is the listen address. Default: DefaultAddr.
 	Addr string
 	// Now is the clock for close times. Default: time.Now.
 	Now func() time.Time
-	// Logger gets what is worth telling. Default: nothing is logged.
+	// Logger gets warnings and errors. Default: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -107,9 +107,8 @@ type Network struct {
 	closeErr   error
 }
 
-// Start starts a network. It is ready when Start returns, and one ledger has
-// closed: the second, or the next after those of a snapshot. ctx bounds the start
-// alone.
+// Start starts a network. When Start returns it is ready and one ledger has closed: the
+// second, or the next after those of a snapshot. ctx limits only the start.
 func Start(ctx context.Context, opts Options) (*Network, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -157,7 +156,7 @@ func (n *Network) start(ctx context.Context) error {
 	return nil
 }
 
-// loadFirstLedger puts the first ledger into memory, new or as it was saved.
+// loadFirstLedger loads the first ledger into memory, a new or a saved one.
 func (n *Network) loadFirstLedger() error {
 	if n.opts.Snapshot == nil {
 		return n.genesis(host.DefaultConfigSettings())
@@ -168,16 +167,16 @@ func (n *Network) loadFirstLedger() error {
 	return nil
 }
 
-// RPCURL is where the JSON-RPC of stellar-rpc is spoken.
+// RPCURL is the URL of the JSON-RPC.
 func (n *Network) RPCURL() string { return "http://" + n.server.addr }
 
-// FriendbotURL is where accounts are funded, with ?addr=G... added.
+// FriendbotURL is the URL that funds accounts, with ?addr=G... added.
 func (n *Network) FriendbotURL() string { return n.RPCURL() + friendbotPath }
 
-// Passphrase is the network's name, which signatures commit to.
+// Passphrase is the network's passphrase, which signatures depend on.
 func (n *Network) Passphrase() string { return n.opts.Passphrase }
 
-// Faults makes the network misbehave.
+// Faults returns the fault injection of the network.
 func (n *Network) Faults() *Faults { return n.faults }
 
 // Close stops the network and frees its port. It may be called more than once.
@@ -186,7 +185,7 @@ func (n *Network) Close() error {
 		n.stop()
 		err := n.server.close()
 		n.background.Wait()
-		n.closeMu.Lock() // A CloseLedger under way still needs the host.
+		n.closeMu.Lock() // A running CloseLedger still needs the host.
 		defer n.closeMu.Unlock()
 		n.closeErr = errors.Join(err, n.closeHost())
 	})
@@ -200,5 +199,5 @@ func (n *Network) closeHost() error {
 	return n.host.Close(context.Background())
 }
 
-// now is the network's time: the clock's, plus what a fault has added.
+// now is the network's time: the clock's, plus what AdvanceClock and CloseLedgers added.
 func (n *Network) now() time.Time { return n.opts.Now().Add(time.Duration(n.clockOffset.Load())) }

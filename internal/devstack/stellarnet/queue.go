@@ -9,27 +9,29 @@ import (
 )
 
 const (
-	// banDurationLedgers is how long a transaction that was dropped is not accepted again.
+	// banDurationLedgers is how many ledgers a dropped transaction is not accepted
+	// again.
 	banDurationLedgers = 10
-	// maxLedgersWaited is how many ledgers may leave a transaction out before it is dropped.
+	// maxLedgersWaited is how many ledgers may leave out a transaction before it is
+	// dropped.
 	maxLedgersWaited = 4
-	// queueCapacityLedgers is how many ledgers' worth of transactions may wait.
+	// queueCapacityLedgers is the queue's capacity, in ledgers.
 	queueCapacityLedgers = 2
 )
 
-// txQueue holds what waits for the next ledger: one transaction per source
-// account, as in stellar-core.
+// txQueue holds the transactions that wait for the next ledger: one per source account,
+// as in stellar-core.
 type txQueue struct {
 	mu                sync.Mutex
 	ledgerCapacity    func() resources // Of one ledger.
 	bySource          map[string]*queuedTx
 	order             []*queuedTx
 	used              resources
-	feesByPayer       map[payer]int64     // What the transactions bid that an account pays for.
+	feesByPayer       map[payer]int64     // The sum of the bids that an account pays for.
 	banned            map[xdr.Hash]uint32 // Full hash to the last ledger of the ban.
-	seq               uint32              // The ledger that closed last.
+	seq               uint32              // The last closed ledger.
 	onHold            bool
-	highestEvictedBid map[bool]bid // By kind, contract or classic: the best that had to go since the last ledger.
+	highestEvictedBid map[bool]bid // By kind, contract or classic: the best bid evicted since the last ledger.
 }
 
 // payer is an account that pays for transactions of one kind.
@@ -43,7 +45,7 @@ func payerOf(t *transaction) payer { return payer{accountKey(t.feeSource()), t.i
 // queuedTx is a transaction in the queue.
 type queuedTx struct {
 	*transaction
-	ledgersWaited int // Ledgers that left it out.
+	ledgersWaited int // How many ledgers left it out.
 }
 
 func newTxQueue(ledgerCapacity func() resources) *txQueue {
@@ -53,9 +55,8 @@ func newTxQueue(ledgerCapacity func() resources) *txQueue {
 	}
 }
 
-// admission is what the queue itself has to say to a newcomer: a status, and for
-// an ERROR the verdict. Without a status the newcomer may come in, in the place
-// of some that leave.
+// admission is the queue's decision about a new transaction: a status, and for an ERROR
+// the result. Without a status it is admitted, in place of the evicted ones.
 type admission struct {
 	status      string
 	checkResult checkResult
@@ -63,7 +64,7 @@ type admission struct {
 	evictions   []*queuedTx
 }
 
-// admission looks, and bans who bids too little for a full queue.
+// admission decides, and bans a transaction whose bid is too low for a full queue.
 func (q *txQueue) admission(t *transaction) admission {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -89,23 +90,23 @@ func (q *txQueue) admissionLocked(t *transaction) admission {
 	return s
 }
 
-// isInOtherQueue reports whether the account has to do with a waiting transaction
-// of the other kind, as its source or as the one that pays: stellar-core has a
-// queue for each kind, and lets an account into one of them.
+// isInOtherQueue reports whether the account is the source or fee source of a waiting
+// transaction of the other kind: stellar-core has a queue for each kind, and an account
+// can be in only one of them.
 func (q *txQueue) isInOtherQueue(t *transaction) bool {
 	source := accountKey(t.source())
 	w := q.bySource[source]
 	return q.feesByPayer[payer{source, !t.isSoroban()}] > 0 || w != nil && w.isSoroban() != t.isSoroban()
 }
 
-// statusPending is what add says to a newcomer that is in the queue now.
+// statusPending is the status of a transaction that add has put in the queue.
 const statusPending = stellarcore.TXStatusPending
 
-// add looks again before it adds: two sends may have been checked at once. It
-// gives no status when a ledger has closed meanwhile, which current tells: then
-// all has to be checked anew. A ledger that closes only now finds the queue
-// locked, and its own transactions still in it. balance is what the account that
-// pays can spend, in stroops.
+// add checks again before it adds: two sends may have been checked at the same time. It
+// returns no status when current reports that a ledger has closed meanwhile: then
+// everything must be checked again. A ledger that closes now waits for the queue's lock,
+// and its own transactions are still in the queue. balance is what the paying account
+// can spend, in stroops.
 func (q *txQueue) add(t *transaction, balance int64, isCurrent func() bool) admission {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -135,8 +136,7 @@ func (q *txQueue) add(t *transaction, balance int64, isCurrent func() bool) admi
 	return admission{status: statusPending}
 }
 
-// candidates lists what waits, in the order of arrival. Nothing leaves the queue
-// by this.
+// candidates lists the queued transactions in the order of arrival. It removes none.
 func (q *txQueue) candidates() (txs []*transaction, onHold bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -147,9 +147,9 @@ func (q *txQueue) candidates() (txs []*transaction, onHold bool) {
 	return txs, q.onHold
 }
 
-// ledgerClosed brings the queue to ledger seq: it takes out what was applied, and takes
-// out and bans what no longer can be or, where that ledger was open to the queue,
-// was left out too often.
+// ledgerClosed updates the queue to ledger seq: it removes applied transactions, and
+// removes and bans those that became invalid or, when the queue was allowed to fill the
+// ledger, were left out too often.
 func (q *txQueue) ledgerClosed(seq uint32, done, dropped []*transaction, eligible bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -208,8 +208,7 @@ func (q *txQueue) setHold(hold bool) {
 	q.onHold = hold
 }
 
-// isIdle reports whether ledgers could close without changing anything here but
-// the time.
+// isIdle reports whether closing ledgers would change only the time here.
 func (q *txQueue) isIdle() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// feeBumpMultiplier is how much more for each operation a fee bump has to bid to
-// take the place of the transaction that waits.
+// feeBumpMultiplier is how many times more per operation a fee bump must bid to replace
+// the waiting transaction.
 const feeBumpMultiplier = 10
 
-// checkReplacement is what a waiting transaction has to say to another of its account.
-// Only a fee bump with the same sequence number and a much better bid may take
-// its place; then it says nothing.
+// checkReplacement decides about another transaction of the same account. Only a fee
+// bump with the same sequence number and a high enough bid may replace the waiting one;
+// then it returns no status.
 func (w *queuedTx) checkReplacement(t *transaction) admission {
 	switch {
 	case w.isDuplicate(t):
@@ -32,18 +32,18 @@ func (w *queuedTx) checkReplacement(t *transaction) admission {
 	return insufficientFee(t, minFee)
 }
 
-// isDuplicate also recognises the transaction that a waiting fee bump carries.
+// isDuplicate also recognises the inner transaction of a waiting fee bump.
 func (w *queuedTx) isDuplicate(t *transaction) bool {
 	return w.envelopeHash == t.envelopeHash || w.inner != nil && w.inner.envelopeHash == t.envelopeHash
 }
 
-// selectEvictions names those with the lowest bids that have to leave a full queue, or
-// refuses the newcomer, whose bid has to beat theirs, and those of all that left
-// since the last ledger.
+// selectEvictions selects the transactions with the lowest bids to be evicted from a
+// full queue, or refuses the new one, whose bid must be above theirs and above those of
+// all evicted since the last ledger.
 func (q *txQueue) selectEvictions(t *transaction, replaced *queuedTx) ([]*queuedTx, admission) {
 	kind, capacity := t.isSoroban(), queueCapacity(q.ledgerCapacity())
 	if evictedBid, exists := q.highestEvictedBid[kind]; exists && compareBids(evictedBid, t.bid()) >= 0 {
-		return nil, insufficientFee(t, minFeeToOutbid(evictedBid, t))
+		return nil, insufficientFee(t, minFeeToReplace(evictedBid, t))
 	}
 	required, used := t.resources(), q.used
 	if replaced != nil {
@@ -52,7 +52,7 @@ func (q *txQueue) selectEvictions(t *transaction, replaced *queuedTx) ([]*queued
 	switch {
 	case required.plus(used).fitsInto(capacity):
 		return nil, admission{}
-	case !required.fitsInto(capacity): // More than a transaction may ask for, as the rules will say.
+	case !required.fitsInto(capacity): // More than the limit of one transaction; the rules refuse it later.
 		return nil, admission{}
 	}
 	var evictions []*queuedTx
@@ -64,7 +64,7 @@ func (q *txQueue) selectEvictions(t *transaction, replaced *queuedTx) ([]*queued
 			continue
 		}
 		if compareBids(w.bid(), t.bid()) >= 0 {
-			return nil, insufficientFee(t, minFeeToOutbid(w.bid(), t))
+			return nil, insufficientFee(t, minFeeToReplace(w.bid(), t))
 		}
 		used = used.minus(w.resources())
 		evictions = append(evictions, w)
@@ -72,8 +72,8 @@ func (q *txQueue) selectEvictions(t *transaction, replaced *queuedTx) ([]*queued
 	return evictions, admission{}
 }
 
-// lowestBids lists one kind of transaction with the lowest bid first, and of equal
-// ones the latest.
+// lowestBids sorts one kind of transaction by bid, lowest first, and among equal bids
+// the latest first.
 func (q *txQueue) lowestBids(soroban bool) []*queuedTx {
 	var out []*queuedTx
 	for _, w := range slices.Backward(q.order) {
@@ -93,7 +93,7 @@ func queueCapacity(ledger resources) resources {
 	return capacity
 }
 
-// insufficientFee refuses a bid and names the fee that would do, resources included.
+// insufficientFee refuses a bid and returns the fee that is enough, resources included.
 func insufficientFee(t *transaction, minInclusionFee int64) admission {
 	return admission{
 		status:      stellarcore.TXStatusError,
@@ -101,8 +101,8 @@ func insufficientFee(t *transaction, minInclusionFee int64) admission {
 	}
 }
 
-// minFeeToOutbid is the least inclusion fee with which a transaction beats a bid.
-func minFeeToOutbid(other bid, t *transaction) int64 {
+// minFeeToReplace is the lowest inclusion fee that is above a bid.
+func minFeeToReplace(other bid, t *transaction) int64 {
 	high, low := bits.Mul64(uint64(other.stroops), uint64(t.operationCount()))
 	if high >= uint64(other.operations) {
 		return math.MaxInt64

@@ -6,8 +6,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// rentChange describes a longer life to the host. An entry that was archived
-// (from 0) pays for all of its size, like a new one.
+// rentChange describes an extended lifetime to the host. An archived entry (from 0) pays
+// for its full size, like a new one.
 func (n *Network) rentChange(key xdr.LedgerKey, r entryState, oldLiveUntil, newLiveUntil uint32) host.RentChange {
 	size := n.rentSize(r)
 	change := host.RentChange{
@@ -24,8 +24,8 @@ func (n *Network) rentChange(key xdr.LedgerKey, r entryState, oldLiveUntil, newL
 	return change
 }
 
-// rentSize is what an entry pays rent for: its XDR, and for code the memory that
-// validators keep the parsed module in.
+// rentSize is the size that an entry pays rent for: its XDR, and for code the memory of
+// the parsed module in validators.
 func (n *Network) rentSize(r entryState) uint32 {
 	size := uint32(len(r.xdr))
 	if code, ok := r.entry().Data.GetContractCode(); ok {
@@ -34,8 +34,8 @@ func (n *Network) rentSize(r entryState) uint32 {
 	return size
 }
 
-// moduleMemory prices a parsed module by the network's cost model: a constant
-// and, scaled by 128, a linear part for each kind of thing in it.
+// moduleMemory computes a parsed module's memory by the network's cost model: a constant
+// and, scaled by 128, a linear part for each kind of item in it.
 func (l *limits) moduleMemory(code xdr.ContractCodeEntry) uint32 {
 	cost := func(kind xdr.ContractCostType, count uint64) uint64 {
 		if int(kind) >= len(l.memoryCosts) {

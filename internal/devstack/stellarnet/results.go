@@ -4,8 +4,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// initialResult is the result of a transaction about which nothing bad is known
-// yet. Its fee is what stellar-core names at admission: base fee and resource fee.
+// initialResult is the result of a transaction before the first failed check. Its fee is
+// what stellar-core returns at admission: base fee and resource fee.
 func initialResult(t *transaction) xdr.TransactionResult {
 	ops := t.operations()
 	results := make([]xdr.OperationResult, len(ops))
@@ -78,8 +78,8 @@ func bumpSequenceResult(code xdr.BumpSequenceResultCode) xdr.OperationResult {
 	})
 }
 
-// invokeResult is a failed invocation; invokeSuccess carries the hash of what
-// came out of a good one.
+// invokeResult is a failed invocation; invokeSuccess has the hash of a successful one's
+// return value and events.
 func invokeResult(code xdr.InvokeHostFunctionResultCode) xdr.OperationResult {
 	return opInner(xdr.OperationResultTr{
 		Type:                     xdr.OperationTypeInvokeHostFunction,

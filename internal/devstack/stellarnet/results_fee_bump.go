@@ -4,8 +4,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// bumpResult wraps what became of the transaction inside a fee bump. The fee is
-// the outer transaction's; the inner one has paid nothing since protocol 25.
+// bumpResult wraps the inner transaction's result. The fee is the outer transaction's;
+// the inner one pays nothing since protocol 25.
 func bumpResult(t *transaction, inner xdr.TransactionResultResult, feeCharged xdr.Int64) xdr.TransactionResult {
 	code := xdr.TransactionResultCodeTxFeeBumpInnerFailed
 	if inner.Code == xdr.TransactionResultCodeTxSuccess {
@@ -25,7 +25,7 @@ func bumpResult(t *transaction, inner xdr.TransactionResultResult, feeCharged xd
 	}
 }
 
-// ledgerResult is the result as the ledger records it. While a transaction is applied
+// ledgerResult is the result as the ledger records it. While a transaction is applied,
 // result is that of the innermost one.
 func (a *appliedTx) ledgerResult() xdr.TransactionResult {
 	if a.tx.inner == nil {

@@ -45,9 +45,8 @@ func (n *Network) getLedgerEntries(
 	return protocol.GetLedgerEntriesResponse{Entries: entries, LatestLedger: latest.seq()}, f.err
 }
 
-// entryResult leaves out temporary entries that have expired: they are gone.
-// Archived ones are shown with a lifetime of 0: stellar-core does not say when
-// their time was over.
+// entryResult leaves out expired temporary entries: they are deleted. Archived ones have
+// a lifetime of 0: stellar-core does not report when it ended.
 func entryResult(f *xdrFormat, state ledgerView, key xdr.LedgerKey) (protocol.LedgerEntryResult, bool) {
 	name := keyOf(key)
 	r, ok := state.get(name)

@@ -10,7 +10,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// eventScanLimit is how many ledgers one getEvents looks at.
+// eventScanLimit is how many ledgers one getEvents call scans.
 const eventScanLimit = 10000
 
 func (n *Network) getEvents(ctx context.Context, q protocol.GetEventsRequest) (protocol.GetEventsResponse, error) {
@@ -46,8 +46,8 @@ func (n *Network) getEvents(ctx context.Context, q protocol.GetEventsRequest) (p
 	return out, f.err
 }
 
-// eventsPage reads where a page begins, before which ledger it ends at the
-// latest, and how long it may be.
+// eventsPage parses where a page starts, the ledger before which it ends, and its
+// maximum length.
 func eventsPage(q protocol.GetEventsRequest, latest uint32) (start protocol.Cursor, end uint32, limit uint) {
 	start, limit = protocol.Cursor{Ledger: q.StartLedger}, defaultEvents
 	if q.Pagination != nil {
@@ -66,8 +66,8 @@ func eventsPage(q protocol.GetEventsRequest, latest uint32) (start protocol.Curs
 	return start, end, limit
 }
 
-// eventsCursor is the last event of a full page, or else the end of what was
-// looked at.
+// eventsCursor is the last event of a full page, otherwise the end of the scanned
+// ledgers.
 func eventsCursor(found []protocol.EventInfo, end uint32, limit uint) string {
 	if uint(len(found)) == limit {
 		return found[len(found)-1].ID
@@ -77,14 +77,14 @@ func eventsCursor(found []protocol.EventInfo, end uint32, limit uint) string {
 	return cursor.String()
 }
 
-// ledgerEvent is one event and where in its ledger it stands.
+// ledgerEvent is one event and its position in its ledger.
 type ledgerEvent struct {
 	cursor protocol.Cursor
 	event  xdr.DiagnosticEvent
 	tx     *appliedTx
 }
 
-// info is the event as the RPC shows it.
+// info is the event in the RPC's format.
 func (e ledgerEvent) info(f *xdrFormat) protocol.EventInfo {
 	body := e.event.Event.Body.MustV0()
 	out := protocol.EventInfo{

@@ -7,7 +7,7 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 )
 
-// The windows that stellar-rpc looks back on.
+// The windows of stellar-rpc's fee statistics.
 const (
 	classicFeeWindow = 10
 	sorobanFeeWindow = 50
@@ -22,9 +22,9 @@ func (n *Network) getFeeStats(context.Context, protocol.GetFeeStatsRequest) (pro
 	}, nil
 }
 
-// distribution is over the inclusion fees that were charged, per operation: in
-// stellar-rpc the operation that a fee bump counts as is not one. All of it is
-// zero when nothing happened.
+// distribution is the distribution of the charged inclusion fees per operation. As in
+// stellar-rpc, a fee bump does not count as one more operation. All fields are zero when
+// there were no transactions.
 func distribution(ledgers []*closedLedger, soroban bool) protocol.FeeDistribution {
 	var fees []uint64
 	for _, c := range ledgers {

@@ -12,15 +12,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// xdrFormat is how one answer shows XDR: in base64, or as the JSON that the Rust
-// types make of it. It keeps its first error, so that one check at the end does.
+// xdrFormat is the format of XDR in one response: base64, or the JSON of the Rust types.
+// It keeps its first error, so that one check at the end is enough.
 type xdrFormat struct {
 	ctx  context.Context
 	host host.Host // Nil for base64.
 	err  error
 }
 
-// newXDRFormat reads xdrFormat.
+// newXDRFormat parses xdrFormat.
 func (n *Network) newXDRFormat(ctx context.Context, name string) (*xdrFormat, error) {
 	if err := protocol.IsValidFormat(name); err != nil {
 		return nil, invalidParams("%s", err)
@@ -31,7 +31,7 @@ func (n *Network) newXDRFormat(ctx context.Context, name string) (*xdrFormat, er
 	return &xdrFormat{ctx: ctx}, nil
 }
 
-// encodeRaw shows one value of a type of stellar-xdr; one of the two results is empty.
+// encodeRaw encodes one value of a stellar-xdr type; one of the two results is empty.
 func (f *xdrFormat) encodeRaw(typeName string, raw []byte) (string, json.RawMessage) {
 	if f.host == nil {
 		return base64.StdEncoding.EncodeToString(raw), nil
@@ -71,7 +71,7 @@ func encodeValues[T encoding.BinaryMarshaler](f *xdrFormat, items []T) ([]string
 	return f.encodeRawList(typeName(zero), raw)
 }
 
-// typeName is what stellar-xdr calls a type; the Go types have the same names.
+// typeName is the stellar-xdr name of a type; the Go types have the same names.
 func typeName(v any) string {
 	name := fmt.Sprintf("%T", v)
 	return name[len("xdr."):]

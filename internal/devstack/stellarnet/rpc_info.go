@@ -8,7 +8,7 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 )
 
-// unhealthyAfter is how old the latest ledger may be before the RPC calls itself
+// unhealthyAfter is the age of the latest ledger after which the RPC reports that it is
 // unhealthy.
 const unhealthyAfter = 30 * time.Second
 
@@ -48,8 +48,8 @@ func (n *Network) getVersionInfo(
 	}, nil
 }
 
-// buildSetting is what this program knows about its build, "unknown" in tests and
-// wherever it was built outside of a repository.
+// buildSetting is a value from this program's build information; "unknown" in tests and
+// in builds outside of a repository.
 func buildSetting(key string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
@@ -75,7 +75,7 @@ func (n *Network) getLatestLedger(
 	}, nil
 }
 
-// window is what the RPC has ingested so far: all, unless a fault makes it lag.
+// window is what the RPC has ingested so far: everything, unless a fault makes it lag.
 func (n *Network) window() (oldest, latest *closedLedger) {
 	return n.ledger.window(n.faults.currentLag())
 }

@@ -9,7 +9,7 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 )
 
-// The limits of pages that stellar-rpc has where nobody configures others.
+// The default page limits of stellar-rpc.
 const (
 	maxLedgers, defaultLedgers           = 200, 50
 	maxTransactions, defaultTransactions = 200, 50
@@ -48,9 +48,9 @@ func (n *Network) getLedgers(
 	return out, f.err
 }
 
-// ledgersPage reads where a page begins and how long it may be. A cursor is the
-// number of the ledger before it; one of the latest ledger is refused, as there
-// is nothing after that yet.
+// ledgersPage parses where a page starts and its maximum length. A cursor is the number
+// of the previous ledger; a cursor at the latest ledger is refused, because no ledger
+// follows it yet.
 func ledgersPage(q protocol.GetLedgersRequest, window protocol.LedgerSeqRange) (first, limit uint32, err error) {
 	first, limit = q.StartLedger, defaultLedgers
 	if q.Pagination == nil {

@@ -50,8 +50,8 @@ func (n *Network) sendTransaction(
 	return out, f.err
 }
 
-// submit offers a transaction to the queue: the queue is asked first, then the
-// rules, as in stellar-core.
+// submit checks a transaction against the queue first, then against the rules, as
+// stellar-core does.
 func (n *Network) submit(ctx context.Context, t *transaction) (string, checkResult, error) {
 	if !t.hasConsistentFees() {
 		return stellarcore.TXStatusError, malformedResult(), nil
@@ -76,7 +76,8 @@ func (n *Network) submit(ctx context.Context, t *transaction) (string, checkResu
 	}
 }
 
-// admissionConditions: what would expire within two ledgers from now is too late.
+// admissionConditions: a transaction that would expire within the next two ledgers is
+// too late.
 func (n *Network) admissionConditions(latest *closedLedger) ledgerConditions {
 	const ledgersAhead = 2
 	slack := ledgersAhead*int64(n.opts.LedgerClose/time.Second) + max(0, n.now().Unix()-latest.closeTime())

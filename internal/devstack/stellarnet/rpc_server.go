@@ -19,15 +19,15 @@ import (
 const (
 	friendbotPath = "/friendbot"
 	controlPath   = "/control/close"
-	maxBody       = 512 * 1024 // What stellar-rpc accepts.
+	maxBody       = 512 * 1024 // The limit of stellar-rpc.
 )
 
-// server is the network's one listener: the RPC at /, friendbot and control beside it.
+// server is the network's only listener: the RPC at /, friendbot and control beside it.
 // It can go down and come back on the same port.
 type server struct {
 	n       *Network
 	jsonrpc jhttp.Bridge
-	addr    string // Fixed by the first open.
+	addr    string // Set by the first open.
 
 	mu      sync.Mutex
 	http    *http.Server // nil while down.
@@ -40,7 +40,7 @@ func newServer(n *Network) *server {
 	})}
 }
 
-// methods are those of stellar-rpc, by way of the JSON-RPC library that it uses.
+// methods are those of stellar-rpc, served by the same JSON-RPC library.
 func (n *Network) methods() handler.Map {
 	return handler.Map{
 		protocol.GetHealthMethodName:           rpcMethod(n.getHealth),
@@ -58,7 +58,7 @@ func (n *Network) methods() handler.Map {
 	}
 }
 
-// rpcMethod takes its parameters by name only, as stellar-rpc does.
+// rpcMethod accepts parameters only by name, as stellar-rpc does.
 func rpcMethod[Q, A any](fn func(context.Context, Q) (A, error)) jrpc2.Handler {
 	info, err := handler.Check(fn)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *server) open(addr string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.n.faults.middleware(s.jsonrpc))
 	mux.Handle(friendbotPath, s.n.faults.middleware(http.HandlerFunc(s.n.serveFriendbot)))
-	mux.HandleFunc(controlPath, s.n.serveClose) // No fault strikes it: it is not of the network that is tested.
+	mux.HandleFunc(controlPath, s.n.serveClose) // Faults do not apply: it is not part of the network under test.
 	web := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -102,7 +102,7 @@ func (s *server) open(addr string) error {
 	return nil
 }
 
-// shutdown refuses connections and cuts those there are.
+// shutdown refuses connections and closes the existing ones.
 func (s *server) shutdown() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,26 +12,25 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// simulateTransaction runs on a snapshot, so ledgers close while it works. What
-// is wrong with the transaction is in the answer; only what is wrong with the
-// call is an RPC error.
+// simulateTransaction runs on a snapshot, so ledgers close while it works. An invalid
+// transaction is an error in the response; only an invalid call is an RPC error.
 func (n *Network) simulateTransaction(
 	ctx context.Context, q protocol.SimulateTransactionRequest,
 ) (protocol.SimulateTransactionResponse, error) {
 	f, err := n.newXDRFormat(ctx, q.Format)
-	if err != nil { // Said otherwise than in other methods, as by stellar-rpc.
-		return protocol.SimulateTransactionResponse{Error: protocol.IsValidFormat(q.Format).Error()}, nil //nolint:nilerr // the answer carries it
+	if err != nil { // Worded differently than in other methods, as in stellar-rpc.
+		return protocol.SimulateTransactionResponse{Error: protocol.IsValidFormat(q.Format).Error()}, nil //nolint:nilerr // the response has it
 	}
 	env, err := decodeEnvelope(q.Transaction)
 	if err != nil {
-		return protocol.SimulateTransactionResponse{Error: "Could not unmarshal transaction"}, nil //nolint:nilerr // the answer carries it
+		return protocol.SimulateTransactionResponse{Error: "Could not unmarshal transaction"}, nil //nolint:nilerr // the response has it
 	}
 	if len(env.Operations()) != 1 {
 		return protocol.SimulateTransactionResponse{Error: "Transaction contains more than one operation"}, nil
 	}
 	_, latest := n.window()
-	// As if in the next ledger, else what the latest one did would count only from
-	// the one after that.
+	// Simulate for the next ledger; otherwise the changes of the latest one would only
+	// count from the one after that.
 	sim := simulation{
 		n:      n,
 		lookup: n.lookup(n.ledger.viewAt(latest.seq()), latest.seq()+1),
@@ -39,7 +38,7 @@ func (n *Network) simulateTransaction(
 	}
 	result, err := sim.run(ctx, env, q)
 	if err != nil {
-		return protocol.SimulateTransactionResponse{Error: err.Error(), LatestLedger: latest.seq()}, nil //nolint:nilerr // the answer carries it
+		return protocol.SimulateTransactionResponse{Error: err.Error(), LatestLedger: latest.seq()}, nil //nolint:nilerr // the response has it
 	}
 	out := simulationResponse(f, result)
 	out.LatestLedger = latest.seq()
@@ -74,7 +73,7 @@ func (s simulation) run(
 			PRNGSeed:     s.n.ledger.latest().header.Hash,
 
 			AllowNonRootAuth: q.AuthMode == protocol.AuthModeRecordAllowNonroot,
-			AddressV2:        q.UseUpgradedAuth, //nolint:staticcheck // deprecated for clients, and still sent by them
+			AddressV2:        q.UseUpgradedAuth, //nolint:staticcheck // deprecated for clients, and still used by them
 		}
 		return s.n.host.Simulate(ctx, s.lookup, request)
 	case xdr.OperationTypeExtendFootprintTtl:
@@ -104,14 +103,13 @@ func (s simulation) footprint(keys []xdr.LedgerKey) host.FootprintRequest {
 
 func footprintOf(env xdr.TransactionEnvelope) (xdr.LedgerFootprint, error) {
 	if env.V1 == nil || env.V1.Tx.Ext.SorobanData == nil {
-		return xdr.LedgerFootprint{}, fmt.Errorf("To perform a SimulateTransaction for ExtendFootprintTtl or " + //nolint:staticcheck // stellar-rpc's words.
+		return xdr.LedgerFootprint{}, fmt.Errorf("To perform a SimulateTransaction for ExtendFootprintTtl or " + //nolint:staticcheck // The text of stellar-rpc.
 			"RestoreFootprint operations, SorobanTransactionData must be provided")
 	}
 	return env.V1.Tx.Ext.SorobanData.Resources.Footprint, nil
 }
 
-// authOf decides between checking the given authorization and recording what
-// would be needed (nil).
+// authOf returns the authorization to be checked, or nil to record the needed one.
 func authOf(op xdr.Operation, mode string) ([][]byte, error) {
 	switch mode {
 	case "", protocol.AuthModeEnforce, protocol.AuthModeRecord, protocol.AuthModeRecordAllowNonroot:

@@ -25,8 +25,8 @@ func (n *Network) getTransaction(
 	if _, err := hex.Decode(hash[:], []byte(q.Hash)); err != nil {
 		return zero, invalidParams("incorrect hash: %s", err)
 	}
-	// The transaction first: the window may move on meanwhile, and must not then
-	// claim to have looked in a ledger that it had not.
+	// Read the transaction first: the window may move meanwhile, and the response must
+	// not name a window that was not searched.
 	a, found := n.ledger.transaction(hash)
 	oldest, latest := n.window()
 	out := protocol.GetTransactionResponse{
@@ -41,12 +41,12 @@ func (n *Network) getTransaction(
 		return out, nil
 	}
 	out.TransactionDetails = a.details(f)
-	out.TransactionHash = q.Hash // Of a fee bump, either one.
+	out.TransactionHash = q.Hash // Either hash of a fee bump.
 	out.LedgerCloseTime = a.closeTime
 	return out, f.err
 }
 
-// details is the transaction as the RPC shows it, in every method that does.
+// details is the transaction in the format of all RPC methods.
 func (a *appliedTx) details(f *xdrFormat) protocol.TransactionDetails {
 	out := protocol.TransactionDetails{
 		Status:           protocol.TransactionStatusFailed,

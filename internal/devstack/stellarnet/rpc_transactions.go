@@ -45,8 +45,8 @@ func (n *Network) getTransactions(
 	}, f.err
 }
 
-// transactionsPage reads where a page begins: right after the cursor, which is
-// the TOID of a transaction, or with the first transaction of a ledger.
+// transactionsPage parses where a page starts: after the cursor, which is the TOID of a
+// transaction, or with the first transaction of a ledger.
 func transactionsPage(q protocol.GetTransactionsRequest) (start toid.ID, limit int, err error) {
 	start = *toid.New(int32(q.StartLedger), 1, 1)
 	limit = defaultTransactions
@@ -70,7 +70,7 @@ func transactionsPage(q protocol.GetTransactionsRequest) (start toid.ID, limit i
 	return start, limit, nil
 }
 
-// transactionPage gathers transactions ledger by ledger.
+// transactionPage collects transactions ledger by ledger.
 type transactionPage struct {
 	format *xdrFormat
 	start  toid.ID
@@ -79,10 +79,10 @@ type transactionPage struct {
 	cursor toid.ID
 }
 
-// add takes what it can of a ledger, and reports whether the page is full. The
-// cursor stands at the last transaction that was taken of the last ledger that was
-// looked at, which is none, number 0, where it had no more: a client that polls on
-// at the latest ledger gets that one's transactions again, as of stellar-rpc.
+// add adds as many transactions of a ledger as fit, and reports whether the page is
+// full. The cursor is the last added transaction of the last scanned ledger, or 0 when
+// that had no more: as in stellar-rpc, a client that polls at the latest ledger gets
+// that ledger's transactions again.
 func (p *transactionPage) add(c *closedLedger) (full bool) {
 	p.cursor = *toid.New(int32(c.seq()), 0, 1)
 	for _, a := range c.txs {

@@ -6,8 +6,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// signatureCheck counts the weight of a transaction's signatures for one
-// account after the other, and notes which signatures served at all.
+// signatureCheck sums the weight of a transaction's signatures per account, and records
+// which signatures were used.
 type signatureCheck struct {
 	hash       xdr.Hash
 	signatures []xdr.DecoratedSignature
@@ -19,14 +19,14 @@ func newSignatureCheck(t *transaction) *signatureCheck {
 	return &signatureCheck{hash: t.hash, signatures: sigs, used: make([]bool, len(sigs))}
 }
 
-// newBumpSignatureCheck is for those who pay for a fee bump.
+// newBumpSignatureCheck is for the fee source of a fee bump.
 func newBumpSignatureCheck(t *transaction) *signatureCheck {
 	sigs := t.envelope.FeeBumpSignatures()
 	return &signatureCheck{hash: t.hash, signatures: sigs, used: make([]bool, len(sigs))}
 }
 
 // reachesThreshold reports whether an account's signers reach the threshold. A threshold
-// of 0 still asks for one valid signature.
+// of 0 still needs one valid signature.
 func (c *signatureCheck) reachesThreshold(acc *xdr.AccountEntry, threshold byte) bool {
 	signers := make([]xdr.Signer, 0, len(acc.Signers)+1)
 	if weight := acc.MasterKeyWeight(); weight > 0 {
@@ -35,13 +35,13 @@ func (c *signatureCheck) reachesThreshold(acc *xdr.AccountEntry, threshold byte)
 	return c.reachesWeight(append(signers, acc.Signers...), int(threshold))
 }
 
-// signedByFutureAccount checks an operation of an account that an earlier operation of the
-// same transaction is to create: its own key has to have signed.
+// signedByFutureAccount checks an operation of an account that an earlier operation of
+// the same transaction creates: the account's key must have signed.
 func (c *signatureCheck) signedByFutureAccount(id xdr.AccountId) bool {
 	return c.reachesWeight([]xdr.Signer{masterSigner(id, 1)}, 0)
 }
 
-// hasExtraSigners checks the signers that the preconditions ask for: all of them.
+// hasExtraSigners checks that all signers in the preconditions have signed.
 func (c *signatureCheck) hasExtraSigners(keys []xdr.SignerKey) bool {
 	if len(keys) == 0 {
 		return true
@@ -80,7 +80,7 @@ func (c *signatureCheck) reachesWeight(signers []xdr.Signer, required int) bool 
 	return false
 }
 
-// verify knows Ed25519 signers alone; see the package comment.
+// verify supports only Ed25519 signers; see the package comment.
 func (c *signatureCheck) verify(sig xdr.DecoratedSignature, key xdr.SignerKey) bool {
 	if key.Type != xdr.SignerKeyTypeSignerKeyTypeEd25519 || len(sig.Signature) != ed25519.SignatureSize {
 		return false

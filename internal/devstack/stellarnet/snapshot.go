@@ -11,15 +11,15 @@ import (
 	"slices"
 )
 
-// A snapshot is one line that names the format and its version, the state as gob
-// encodes it, and the SHA-256 of both.
+// A snapshot is one line with the format and its version, the gob-encoded state, and the
+// SHA-256 of both.
 const (
 	snapshotName    = "stellarnet snapshot "
 	snapshotVersion = 1
 )
 
-// savedState is a network without its queue: what only waits is lost, as it is
-// when a validator stops.
+// savedState is a network without its queue: queued transactions are lost, as when a
+// validator stops.
 type savedState struct {
 	Passphrase string
 	Shift      int64 // Of the clock, in nanoseconds.
@@ -38,8 +38,8 @@ type savedVersion struct {
 	Raw                      []byte // LedgerEntry XDR; nil when deleted.
 }
 
-// savedLedger has no header where nothing happened: it is what follows from the
-// ledger before, and there are many of these.
+// savedLedger has no header when it is empty: the header follows from the previous
+// ledger, and there are many empty ledgers.
 type savedLedger struct {
 	Header                     []byte // LedgerHeaderHistoryEntry XDR.
 	CloseTime                  int64
@@ -47,22 +47,21 @@ type savedLedger struct {
 	Transactions               []savedTransaction
 }
 
-// savedTransaction is XDR throughout; what the RPC shows besides is in the meta.
+// savedTransaction is XDR only; the other fields in the RPC come from the meta.
 type savedTransaction struct {
 	Envelope, Result, Meta    []byte
 	FeeChanges, RefundChanges []byte
 	NonRefundable, Refundable int64
 }
 
-// LastChange is the sequence number of the last ledger that changed an entry, by
-// a transaction or a fault. Who keeps snapshots learns from it whether a new one
-// is due.
+// LastChange is the sequence number of the last ledger that changed an entry, by a
+// transaction or a fault. It shows whether a new snapshot is needed.
 func (n *Network) LastChange() uint32 { return n.ledger.lastChange() }
 
 // Save writes the whole network to w, for Options.Snapshot: entries with their
-// lifetimes, ledgers and transactions of the retention window, and the clock. What
-// waits in the queue is not in it. The network goes on meanwhile; ctx ends a Save
-// that takes too long. It may be called after Close.
+// lifetimes, ledgers and transactions of the retention window, and the clock, without
+// the queue. The network keeps running; ctx ends a Save that takes too long. It may be
+// called after Close.
 func (n *Network) Save(ctx context.Context, w io.Writer) error {
 	state, err := n.savedState(ctx)
 	if err != nil {
@@ -113,8 +112,8 @@ func (a *appliedTx) saved() savedTransaction {
 	}
 }
 
-// contents is the ledger at one moment. Entries are in the order of their keys, so
-// that equal states make equal snapshots.
+// contents is the ledger at one moment. Entries are sorted by key, so that equal states
+// have equal snapshots.
 func (l *ledgerStore) contents() (entries []savedEntry, closed []*closedLedger) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

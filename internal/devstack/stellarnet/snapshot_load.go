@@ -12,18 +12,18 @@ import (
 )
 
 var (
-	errOtherNetwork    = errors.New("it is no snapshot of a local Stellar network")
-	errCorruptSnapshot = errors.New("it is damaged: its checksum is not that of its content; use another one")
+	errOtherNetwork    = errors.New("it is not a snapshot of a local Stellar network")
+	errCorruptSnapshot = errors.New("it is damaged: its checksum does not match its content; use another one")
 )
 
-// load makes a saved network this one.
+// load replaces this network's state with a saved one.
 func (n *Network) load(r io.Reader) error {
 	state, err := readSnapshot(r)
 	if err != nil {
 		return err
 	}
 	if state.Passphrase != n.opts.Passphrase {
-		return fmt.Errorf("it is of the network %q, and this is to be %q: set Passphrase to that", state.Passphrase, n.opts.Passphrase)
+		return fmt.Errorf("it belongs to the network %q, and this one is %q: set Passphrase to that", state.Passphrase, n.opts.Passphrase)
 	}
 	n.clockOffset.Store(state.Shift)
 	settings, err := n.ledger.loadEntries(state.Entries)
@@ -38,16 +38,16 @@ func (n *Network) load(r io.Reader) error {
 		if last, err = n.loadLedger(last, saved); err != nil {
 			return fmt.Errorf("ledger %d of %d: %w", i+1, len(state.Ledgers), err)
 		}
-		n.ledger.appendLocked(last) // Nobody else knows the ledger yet.
+		n.ledger.appendLocked(last) // No other goroutine has the ledger yet.
 	}
 	if last == nil {
-		return errors.New("it has no ledger in it")
+		return errors.New("it has no ledger")
 	}
 	n.ledger.lastChangedLedger = last.seq()
 	return nil
 }
 
-// readSnapshot checks who wrote it, in which version, and that nothing is missing.
+// readSnapshot checks format, version and checksum.
 func readSnapshot(r io.Reader) (*savedState, error) {
 	all, err := io.ReadAll(r)
 	if err != nil {
@@ -59,7 +59,7 @@ func readSnapshot(r io.Reader) (*savedState, error) {
 	case !found || !named:
 		return nil, errOtherNetwork
 	case string(version) != fmt.Sprint(snapshotVersion):
-		return nil, fmt.Errorf("it has version %q of the format, and this program knows version %d: use the program that wrote it, or begin anew",
+		return nil, fmt.Errorf("it has format version %q, and this program reads version %d: use the program that wrote it, or start with a new ledger",
 			version, snapshotVersion)
 	case len(all) < len(line)+1+sha256.Size:
 		return nil, errCorruptSnapshot
@@ -75,8 +75,8 @@ func readSnapshot(r io.Reader) (*savedState, error) {
 	return state, nil
 }
 
-// loadEntries takes entries into an empty ledger and returns the config settings
-// among them, as XDR.
+// loadEntries adds entries to an empty ledger and returns the config settings among
+// them, as XDR.
 func (l *ledgerStore) loadEntries(entries []savedEntry) (settings [][]byte, err error) {
 	for _, e := range entries {
 		versions := make([]entryVersion, len(e.Versions))
@@ -99,7 +99,7 @@ func (l *ledgerStore) loadEntries(entries []savedEntry) (settings [][]byte, err 
 	return settings, nil
 }
 
-// checkEntry: what is read later without a doubt has to be sound.
+// checkEntry validates data that is later used without a check.
 func checkEntry(key, raw []byte) error {
 	var mustExist xdr.LedgerKey
 	if err := xdr.SafeUnmarshal(key, &mustExist); err != nil {
@@ -114,19 +114,19 @@ func checkEntry(key, raw []byte) error {
 	}
 	found, err := entry.LedgerKey()
 	if err != nil {
-		return fmt.Errorf("name a %s entry: %w", mustExist.Type, err)
+		return fmt.Errorf("derive the key of a %s entry: %w", mustExist.Type, err)
 	}
 	if keyOf(found) != string(key) {
-		return fmt.Errorf("a %s entry is filed under another's key", mustExist.Type)
+		return fmt.Errorf("a %s entry is stored under a different key", mustExist.Type)
 	}
 	return nil
 }
 
-// loadLedger makes the ledger that follows last, which is nil for the oldest one.
+// loadLedger builds the ledger that follows last, which is nil for the oldest one.
 func (n *Network) loadLedger(last *closedLedger, saved savedLedger) (*closedLedger, error) {
 	if saved.Header == nil {
 		if last == nil {
-			return nil, errors.New("the oldest one has no header")
+			return nil, errors.New("the oldest ledger has no header")
 		}
 		return n.buildEmptyLedger(last, uint64(saved.CloseTime)), nil
 	}
@@ -168,7 +168,7 @@ func (n *Network) loadTransaction(s savedTransaction) (*appliedTx, error) {
 	}
 	meta, ok := a.meta.GetV4()
 	if !ok {
-		return nil, fmt.Errorf("its meta has version %d, and this network knows 4", a.meta.V)
+		return nil, fmt.Errorf("its meta has version %d, and this network reads version 4", a.meta.V)
 	}
 	tx, err := newTransaction(env, n.opts.Passphrase)
 	if err != nil {

@@ -157,13 +157,13 @@ func TestStart_RejectsInvalidSnapshot(t *testing.T) {
 		passphrase string
 		says       string
 	}{
-		"Empty":        {nil, "", "no snapshot of a local Stellar network"},
-		"Foreign":      {[]byte("PGDMP\n and so on"), "", "no snapshot of a local Stellar network"},
+		"Empty":        {nil, "", "not a snapshot of a local Stellar network"},
+		"Foreign":      {[]byte("PGDMP\n and so on"), "", "not a snapshot of a local Stellar network"},
 		"Flipped":      {flipped, "", "damaged"},
 		"Cut":          {good[:len(good)-1], "", "damaged"},
 		"CutToItsName": {good[:30], "", "damaged"},
 		"Newer":        {newer, "", `version "2"`},
-		"OtherNetwork": {good, "Another Network", `it is of the network "Standalone Network ; February 2017"`},
+		"OtherNetwork": {good, "Another Network", `it belongs to the network "Standalone Network ; February 2017"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,16 +6,16 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// entryState is one ledger entry and its lifetime. The protocol keeps a TTL as an
-// entry of its own; here it travels with the entry it belongs to, and only the
-// meta shows the two apart.
+// entryState is one ledger entry and its lifetime. The protocol stores a TTL as a
+// separate entry; here it is part of the entry, and only the meta has the two
+// separately.
 type entryState struct {
 	xdr       []byte // LedgerEntry XDR; nil when deleted.
 	liveUntil uint32 // 0 for entries without a TTL.
-	ttlSetAt  uint32 // The ledger in which liveUntil took its value.
+	ttlSetAt  uint32 // The ledger in which liveUntil was set.
 }
 
-// expired reports whether the entry is past its lifetime in ledger seq.
+// expired reports whether the entry's lifetime has ended in ledger seq.
 func (r entryState) expired(seq uint32) bool { return r.liveUntil != 0 && r.liveUntil < seq }
 
 func (r entryState) entry() (le xdr.LedgerEntry) {
@@ -23,8 +23,8 @@ func (r entryState) entry() (le xdr.LedgerEntry) {
 	return le
 }
 
-// stateReader is a state of the ledger that can be read. Expired entries are found:
-// who reads decides whether they count.
+// stateReader reads a state of the ledger. It also returns expired entries; the caller
+// decides whether they count.
 type stateReader interface {
 	get(key string) (entryState, bool)
 }
@@ -57,7 +57,7 @@ func (d *stateDelta) set(key string, r entryState) {
 	d.changed[key] = r
 }
 
-// put stores an entry; a liveUntil of 0 keeps the lifetime that it has.
+// put stores an entry; a liveUntil of 0 keeps the entry's lifetime.
 func (d *stateDelta) put(le xdr.LedgerEntry, liveUntil uint32) error {
 	key, err := le.LedgerKey()
 	if err != nil {
@@ -74,7 +74,7 @@ func (d *stateDelta) put(le xdr.LedgerEntry, liveUntil uint32) error {
 	return nil
 }
 
-// extend moves the end of an entry's life and leaves the entry as it is.
+// extend changes the end of an entry's lifetime and not the entry.
 func (d *stateDelta) extend(key string, liveUntil uint32) {
 	if r, ok := d.get(key); ok {
 		r.liveUntil, r.ttlSetAt = liveUntil, d.seq
@@ -82,7 +82,7 @@ func (d *stateDelta) extend(key string, liveUntil uint32) {
 	}
 }
 
-// restore brings an archived entry back to life.
+// restore restores an archived entry.
 func (d *stateDelta) restore(key string, liveUntil uint32) {
 	d.extend(key, liveUntil)
 	d.restored[key] = true
@@ -90,7 +90,7 @@ func (d *stateDelta) restore(key string, liveUntil uint32) {
 
 func (d *stateDelta) remove(key string) { d.set(key, entryState{}) }
 
-// mergeInto hands the changes to the delta below.
+// mergeInto applies the changes to the parent delta.
 func (d *stateDelta) mergeInto(parent *stateDelta) {
 	for _, key := range d.changeOrder {
 		parent.set(key, d.changed[key])
@@ -100,7 +100,7 @@ func (d *stateDelta) mergeInto(parent *stateDelta) {
 	}
 }
 
-// changes lists what happened, as transaction meta shows it.
+// changes lists the changes in the format of the transaction meta.
 func (d *stateDelta) changes() xdr.LedgerEntryChanges {
 	out := xdr.LedgerEntryChanges{}
 	for _, key := range d.changeOrder {

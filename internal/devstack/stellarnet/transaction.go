@@ -8,15 +8,15 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// transaction is a signed envelope with what is asked of it again and again. A
-// fee bump answers for the transaction inside it, but for what it changes: hash,
-// fee, who pays it, and one operation more that it counts as.
+// transaction is a signed envelope with often used values. A fee bump returns the values
+// of its inner transaction, except for hash, fee, fee source, and the number of
+// operations, which is one higher.
 type transaction struct {
 	envelope     xdr.TransactionEnvelope
-	hash         xdr.Hash     // Of the contents: what is signed, and the transaction's name.
-	envelopeHash xdr.Hash     // Of the envelope, signatures included: what makes a duplicate.
+	hash         xdr.Hash     // Of the contents: the signed hash and the transaction's id.
+	envelopeHash xdr.Hash     // Of the envelope, signatures included: identifies duplicates.
 	size         uint32       // Of the envelope's XDR.
-	inner        *transaction // What a fee bump carries; nil for others.
+	inner        *transaction // The inner transaction of a fee bump; nil for others.
 }
 
 var errInvalidHash = errors.New("invalid_hash")
@@ -42,7 +42,7 @@ func newTransaction(env xdr.TransactionEnvelope, passphrase string) (*transactio
 	return t, nil
 }
 
-// hashes are the hashes under which the transaction is found.
+// hashes are the hashes that find the transaction.
 func (t *transaction) hashes() []xdr.Hash {
 	if t.inner != nil {
 		return []xdr.Hash{t.hash, t.inner.hash}
@@ -50,7 +50,7 @@ func (t *transaction) hashes() []xdr.Hash {
 	return []xdr.Hash{t.hash}
 }
 
-// innermostTx is the transaction that does something.
+// innermostTx is the transaction that has the operations.
 func (t *transaction) innermostTx() *transaction {
 	if t.inner != nil {
 		return t.inner
@@ -70,7 +70,7 @@ func (t *transaction) fullFee() int64 {
 	return int64(t.envelope.Fee())
 }
 
-// operationCount is what fees are counted by.
+// operationCount is the number of operations that fees are computed with.
 func (t *transaction) operationCount() int64 {
 	count := int64(len(t.operations()))
 	if t.inner != nil {
@@ -79,7 +79,7 @@ func (t *transaction) operationCount() int64 {
 	return max(1, count)
 }
 
-// opSource is the account on whose behalf an operation runs.
+// opSource is the source account of an operation.
 func (t *transaction) opSource(op xdr.Operation) xdr.AccountId {
 	if op.SourceAccount != nil {
 		return op.SourceAccount.ToAccountId()
@@ -92,7 +92,7 @@ func (t *transaction) isSoroban() bool {
 	return len(ops) > 0 && isSorobanOp(ops[0])
 }
 
-// soroban is the footprint, resources and resource fee, nil when there are none.
+// soroban returns footprint, resources and resource fee; nil when there are none.
 func (t *transaction) soroban() *xdr.SorobanTransactionData {
 	env := t.innermostTx().envelope
 	if env.V1 == nil {
@@ -109,18 +109,18 @@ func (t *transaction) resourceFeeBid() int64 {
 	return 0
 }
 
-// pricedSize is what the resource fee counts as the transaction's size: a fee
-// bump around it is free.
+// pricedSize is the transaction's size in the resource fee: the envelope of a fee bump
+// is free.
 func (t *transaction) pricedSize() uint32 { return t.innermostTx().size }
 
-// hasConsistentFees reports whether the queue can compute with the transaction at all:
-// contract transactions have resources, others none, and no fee is negative.
+// hasConsistentFees reports whether the queue can compute the transaction's fee:
+// contract transactions have resources, others have none, and no fee is negative.
 func (t *transaction) hasConsistentFees() bool {
 	return t.isSoroban() == (t.soroban() != nil) && t.hasValidFee() && t.innermostTx().hasValidFee() &&
 		t.inclusionFee() >= 0
 }
 
-// archivedIndices names the read-write entries that are to be restored on the way.
+// archivedIndices lists the read-write entries that are restored by the transaction.
 func archivedIndices(data *xdr.SorobanTransactionData) []uint32 {
 	if data.Ext.ResourceExt == nil {
 		return nil
@@ -132,10 +132,10 @@ func archivedIndices(data *xdr.SorobanTransactionData) []uint32 {
 	return out
 }
 
-// inclusionFee is what is bid for a place in the ledger.
+// inclusionFee is the bid for a place in the ledger.
 func (t *transaction) inclusionFee() int64 { return t.fullFee() - t.resourceFeeBid() }
 
-// baseFeeTotal is the least inclusion fee that is accepted.
+// baseFeeTotal is the lowest accepted inclusion fee.
 func (t *transaction) baseFeeTotal() int64 { return baseFee * t.operationCount() }
 
 func isSorobanOp(op xdr.Operation) bool {

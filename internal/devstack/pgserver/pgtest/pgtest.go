@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package pgtest gives tests databases of a real PostgreSQL server: one server
-// for each test binary, one database for each test, copied from a template.
+// Package pgtest provides tests with databases of a real PostgreSQL server: one server
+// per test binary, one database per test, copied from a template.
 package pgtest
 
 import (
@@ -25,8 +25,8 @@ var (
 
 const template = "test_template"
 
-// Main runs a package's tests with a server. prepare, which may be nil, fills
-// the template from which each test's database is copied. Use it in TestMain:
+// Main runs a package's tests with a server. prepare, which may be nil, sets up the
+// template from which each test's database is copied. Use it in TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, migrate)) }
 func Main(m *testing.M, migrate func(ctx context.Context, url string) error) int {
@@ -54,15 +54,15 @@ func Main(m *testing.M, migrate func(ctx context.Context, url string) error) int
 // Server is the test binary's server.
 func Server() *pgserver.Server { return server }
 
-// Database makes a database for the test and gives its URL. It is dropped when
-// the test ends, with whoever is still connected.
+// Database creates a database for the test and returns its URL. It is dropped when the
+// test ends, even with open connections.
 func Database(t testing.TB) string {
 	t.Helper()
 	return createDatabase(t, template)
 }
 
-// EmptyDatabase is like Database, without what prepare did. Grants on a database are not
-// copied with it, so tests about those begin here.
+// EmptyDatabase is like Database, without the changes of prepare. Grants on a database
+// are not copied with it, so tests of grants start here.
 func EmptyDatabase(t testing.TB) string {
 	t.Helper()
 	return createDatabase(t, "template1")

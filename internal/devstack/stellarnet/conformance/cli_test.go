@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// cli is the official command-line tool with a home folder of its own.
+// cli is the official command-line tool with a separate home folder.
 type cli struct {
 	program string
 	env     []string
 }
 
-// newCLI takes the program that tools/stellar-cli.sh has built.
+// newCLI uses the program that tools/stellar-cli.sh has built.
 func newCLI(t *testing.T) cli {
 	t.Helper()
 	program := os.Getenv("STELLAR_CLI")
@@ -42,7 +42,7 @@ func (c cli) runWithError(t *testing.T, args ...string) (stdout, stderr string, 
 	return strings.TrimSpace(out.String()), complaints.String(), err
 }
 
-// mustRun wants success.
+// mustRun expects success.
 func (c cli) mustRun(t *testing.T, args ...string) string {
 	t.Helper()
 	stdout, stderr, err := c.runWithError(t, args...)
@@ -52,7 +52,7 @@ func (c cli) mustRun(t *testing.T, args ...string) string {
 	return stdout
 }
 
-// readInstance are the arguments of a command that a key signs.
+// readInstance returns the arguments of a command that a key signs.
 func readInstance(args ...string) []string {
 	return append(args, "--network", "local", "--source-account", "admin")
 }
@@ -63,7 +63,7 @@ func (c cli) invoke(t *testing.T, id string, call ...string) string {
 	return c.mustRun(t, append(append(readInstance("contract", "invoke", "--id", id), "--"), call...)...)
 }
 
-// events are what "events" prints as JSON, one on each line.
+// events are the JSON lines that "events" prints.
 func (c cli) events(t *testing.T, args ...string) []cliEvent {
 	t.Helper()
 	out := c.mustRun(t, append([]string{"events", "--network", "local", "--start-ledger", "2", "--output", "json"}, args...)...)

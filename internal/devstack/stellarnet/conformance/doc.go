@@ -1,10 +1,9 @@
-// Package conformance holds the local Stellar network to the clients that people
-// use: the official JavaScript SDK and the official Rust CLI, unmodified. Each
-// funds an account, deploys the tenant contract, calls it, reads events, extends
-// its lifetime and restores it, and what it reports is compared with what the
-// network holds.
+// Package conformance tests the local Stellar network with widely used clients: the
+// official JavaScript SDK and the official Rust CLI, unmodified. Each funds an account,
+// deploys the tenant contract, calls it, reads events, extends its lifetime and restores
+// it, and its results are compared with the network's state.
 //
-// It has tests only. The JavaScript one needs npm and, where Node.js is older
-// than the SDK wants, fetches one from the npm registry; both stay in the user's
-// cache folder. The CLI one takes a long build and runs by make conformance-cli.
+// It has only tests. The JavaScript test needs npm and, when Node.js is too old for the
+// SDK, downloads one from the npm registry; both are stored in the user's cache folder.
+// The CLI takes long to build and is tested by make conformance-cli.
 package conformance

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// scriptResults is what js/run.js reports, step by step.
+// scriptResults are the results of js/run.js, by step.
 type scriptResults struct {
 	Network struct {
 		Status, FriendbotURL, Passphrase string

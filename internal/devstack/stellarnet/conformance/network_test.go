@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// testNetwork is a running network and a client of our own, to look at what others did.
+// testNetwork is a running network and a separate client that reads its state.
 type testNetwork struct {
 	*stellarnet.Network
 	client *rpcclient.Client
@@ -39,7 +39,7 @@ func start(t *testing.T) testNetwork {
 	return testNetwork{Network: n, client: client}
 }
 
-// writeWasm puts the tenant contract where a tool can read it.
+// writeWasm writes the tenant contract to a file for a tool.
 func writeWasm(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "tenant_contract.wasm")
@@ -49,12 +49,12 @@ func writeWasm(t *testing.T) string {
 	return file
 }
 
-// instance is what the ledger holds of a contract (C...).
+// instance is a contract's (C...) instance on the ledger.
 type instance struct {
 	values    map[string]xdr.ScVal // By the name of the key.
 	wasmHash  xdr.Hash
 	liveUntil uint32
-	ledger    uint32 // In which it was looked at.
+	ledger    uint32 // The ledger of the read.
 }
 
 func (n testNetwork) contractInstance(t *testing.T, address string) instance {
@@ -113,7 +113,7 @@ func (in instance) anchored(t *testing.T) uint64 {
 	return 0
 }
 
-// transaction is one that has been applied.
+// transaction returns an applied transaction.
 func (n testNetwork) transaction(t *testing.T, hash string) protocol.GetTransactionResponse {
 	t.Helper()
 	got, err := n.client.GetTransaction(t.Context(), protocol.GetTransactionRequest{Hash: hash})
@@ -123,7 +123,7 @@ func (n testNetwork) transaction(t *testing.T, hash string) protocol.GetTransact
 	return got
 }
 
-// events are all that the contract has emitted.
+// events are all events of the contract.
 func (n testNetwork) events(t *testing.T, address string, from uint32) []protocol.EventInfo {
 	t.Helper()
 	got, err := n.client.GetEvents(t.Context(), protocol.GetEventsRequest{

@@ -14,15 +14,15 @@ import (
 	"testing"
 )
 
-// The oldest Node.js that the SDK's package.json takes, in its "engines".
+// The oldest Node.js that the SDK's package.json accepts, in its "engines".
 const nodeMajor, nodeMinor = 22, 12
 
-// node is a Node.js that the SDK runs on, and the SDK in a folder beside which
+// node is a Node.js that can run the SDK, and the folder with the SDK, next to which
 // scripts find it.
 type node struct{ program, modules string }
 
-// installSDK returns the SDK as package-lock.json pins it. It is downloaded once
-// into the user's cache folder, whose name is the lock file's hash.
+// installSDK returns the SDK as pinned in package-lock.json. It is downloaded once into
+// the user's cache folder; the folder's name is the lock file's hash.
 func installSDK(t *testing.T) node {
 	t.Helper()
 	npm, err := exec.LookPath("npm")
@@ -46,7 +46,7 @@ func installSDK(t *testing.T) node {
 	return node{program: program, modules: modules}
 }
 
-// skipUnlessCI skips on a person's machine. CI has to run everything.
+// skipUnlessCI skips the test on a developer's machine. CI has to run everything.
 func skipUnlessCI(t *testing.T, reason string) {
 	t.Helper()
 	if ci := os.Getenv("CI"); ci != "" && ci != "false" {
@@ -77,8 +77,9 @@ func nodeArch() string {
 	return runtime.GOARCH
 }
 
-// installModules returns a node_modules folder. It is made under another name and moved
-// into place whole, so that neither a crash nor a neighbour leaves half of one.
+// installModules returns a node_modules folder. It is created under another name and
+// renamed when complete, so that neither a crash nor a concurrent run leaves an
+// incomplete one.
 func installModules(ctx context.Context, npm string, withNode bool) (string, error) {
 	dir, err := cacheDir(withNode)
 	if err != nil {
@@ -121,7 +122,7 @@ func cacheDir(withNode bool) (string, error) {
 	return filepath.Join(base, "terraform-provider-healthcare", "npm", name), nil
 }
 
-// npmCI installs what the lock file says, and no other. No package's own scripts run.
+// npmCI installs only what the lock file has. Install scripts of packages do not run.
 func npmCI(ctx context.Context, npm, dir string, withNode bool) error {
 	for _, file := range []string{"package.json", "package-lock.json"} {
 		content, err := os.ReadFile(filepath.Join("js", file))
@@ -144,7 +145,7 @@ func npmCI(ctx context.Context, npm, dir string, withNode bool) error {
 	return nil
 }
 
-// scripts is a folder with the scripts and the modules that they import.
+// scripts returns a folder with the scripts and the modules that they import.
 func (n node) scripts(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

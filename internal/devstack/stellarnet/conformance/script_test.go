@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// scriptLine is one line of a script: a step with what it found, or something that it
-// asks for and waits until it is done.
+// scriptLine is one line of a script's output: a step with its result, or a request that
+// the script waits for.
 type scriptLine struct {
 	Step     string          `json:"step"`
 	Result   json.RawMessage `json:"found"`
@@ -20,7 +20,7 @@ type scriptLine struct {
 	Argument string          `json:"about"`
 }
 
-// runScript runs a script to its end and returns what it found, by step.
+// runScript runs a script to its end and returns its results, by step.
 func runScript(t *testing.T, cmd *exec.Cmd, handle func(ask, about string) error) map[string]json.RawMessage {
 	t.Helper()
 	in, err := cmd.StdinPipe()
@@ -53,7 +53,7 @@ func readScript(out io.Reader, in io.WriteCloser, handle func(ask, about string)
 	for lines.Scan() {
 		var s scriptLine
 		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
-			// The script is told, and what it then says is its own error.
+			// The script gets the error, and then reports it.
 			return found, fmt.Errorf("the script says %q: %w", lines.Text(), errors.Join(err, in.Close()))
 		}
 		if s.Request == "" {

@@ -18,10 +18,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// The corpus is what this file generates; conformance.sh writes it, and has the
-// same crate answer it natively. So two things can be shown without Rust: that
-// the requests are those that were answered, and that the WebAssembly answers
-// each of them with the same bytes.
+// This file generates the corpus; conformance.sh writes it and runs it natively in the
+// same crate. So the tests show two things without Rust: that the requests are the
+// recorded ones, and that the WebAssembly returns the same bytes for each.
 const (
 	corpusFile = "testdata/corpus.bin.gz"
 	nativeFile = "testdata/native.bin.gz"
@@ -51,7 +50,7 @@ func TestWasm_MatchesNativeAnswers(t *testing.T) {
 	}
 }
 
-// What the corpus is for: successes and every way of failing, natively.
+// The corpus must have successes and every kind of failure, natively.
 func TestCorpus_CoversSuccessAndFailure(t *testing.T) {
 	t.Parallel()
 	cases, native := committedCases(t)
@@ -83,7 +82,7 @@ func TestCorpus_CoversSuccessAndFailure(t *testing.T) {
 	}
 }
 
-// One byte of each answer is spoiled in turn: first, last and one in between.
+// One byte of each response is changed in turn: first, last and one in between.
 func TestCorpus_DetectsSingleByteChange(t *testing.T) {
 	t.Parallel()
 	cases, native := committedCases(t)
@@ -130,7 +129,7 @@ func TestCorpus_MatchesSources(t *testing.T) {
 	}
 }
 
-// generateCorpus makes every request of the corpus, and runs them.
+// generateCorpus builds every request of the corpus, and runs them.
 func generateCorpus(t *testing.T) []host.RecordedCall {
 	t.Helper()
 	recorder := host.NewRecorder(t, sharedHost(t))
@@ -157,7 +156,7 @@ func generateCorpus(t *testing.T) []host.RecordedCall {
 	return recorder.Cases
 }
 
-// compareAnswers tells where two answers part, and what they say.
+// compareAnswers reports where two responses differ, and their content.
 func compareAnswers(c host.RecordedCall, got, native []byte) error {
 	if bytes.Equal(got, native) {
 		return nil

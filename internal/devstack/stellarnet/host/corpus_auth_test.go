@@ -7,7 +7,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// signatures are about what a signed authorization is good for.
+// signatures are requests with valid and invalid signed authorizations.
 func (w *scenario) signatures() {
 	fn := w.call("set_status", u32Val(contract.StatusArchived))
 	w.label("to be signed")
@@ -49,7 +49,7 @@ func (w *scenario) replayed(fn xdr.HostFunction) {
 	}
 }
 
-// otherRecordings records with each choice that a request has.
+// otherRecordings records with each option of a request.
 func (w *scenario) otherRecordings(fn xdr.HostFunction) {
 	for _, nonRoot := range []bool{false, true} {
 		for _, v2 := range []bool{false, true} {
@@ -95,8 +95,8 @@ func sourceCredentials(e *xdr.SorobanAuthorizationEntry) {
 	e.Credentials = xdr.SorobanCredentials{Type: xdr.SorobanCredentialsTypeSorobanCredentialsSourceAccount}
 }
 
-// corruptResources changes what an invocation declares, and hands in the entries
-// of the footprint as it is then.
+// corruptResources changes the declared resources of an invocation, and passes the
+// entries of the changed footprint.
 func (w *scenario) corruptResources(change func(*xdr.SorobanResources)) func(*host.InvokeRequest) {
 	return func(r *host.InvokeRequest) {
 		var resources xdr.SorobanResources
@@ -107,7 +107,7 @@ func (w *scenario) corruptResources(change func(*xdr.SorobanResources)) func(*ho
 	}
 }
 
-// refresh hands in the footprint's entries as the ledger has them now.
+// refresh passes the footprint's entries as they are on the ledger now.
 func (w *scenario) refresh(r *host.InvokeRequest) {
 	var data xdr.SorobanTransactionData
 	decode(w.t, r.Resources, &data.Resources)

@@ -7,8 +7,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// everyFunction calls each function of the contract as its admin, as an admin
-// who signs for a stranger's transaction, and as nobody in particular.
+// everyFunction calls each function of the contract as its admin, as an admin who signs
+// for another account's transaction, and as another account.
 func (w *scenario) everyFunction() {
 	hash := w.hash()
 	for _, c := range []struct {
@@ -43,7 +43,7 @@ func (w *scenario) randomAccount(id xdr.AccountId) string {
 	return "a stranger"
 }
 
-// badCalls are refused by host or contract, each for a reason of its own.
+// badCalls are refused by host or contract, each for a different reason.
 func (w *scenario) badCalls() {
 	hash := w.hash()
 	other := w.deployed
@@ -76,7 +76,7 @@ func (w *scenario) badCalls() {
 	}
 }
 
-// forgedSignatures takes invocations that would succeed and spoils one thing in each.
+// forgedSignatures takes invocations that would succeed and changes one thing in each.
 func (w *scenario) forgedSignatures() {
 	fn := w.call("set_status", u32Val(w.rng.Uint32N(2)))
 	for name, spoil := range sorted(map[string]func(*host.InvokeRequest){

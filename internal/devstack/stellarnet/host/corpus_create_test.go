@@ -6,7 +6,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// uploads are of code that is fine, known already, broken, or too large.
+// uploads are uploads of code that is valid, uploaded already, invalid, or too large.
 func (w *scenario) uploads() {
 	code := contract.Wasm()
 	empty := []byte("\x00asm\x01\x00\x00\x00")
@@ -27,7 +27,7 @@ func (w *scenario) uploads() {
 	}
 }
 
-// creations are of contracts with a constructor, right and wrong.
+// creations create contracts with a constructor, valid and invalid.
 func (w *scenario) creations() {
 	hash := xdr.Hash(w.hash())
 	for name, change := range sorted(map[string]func(*xdr.CreateContractArgsV2){
@@ -111,7 +111,7 @@ func (w *scenario) assets(asset xdr.Asset) {
 	}
 }
 
-// trustline gives the stranger a trustline.
+// trustline creates a trustline for the second account.
 func (w *scenario) trustline(asset xdr.Asset) {
 	w.put(w.t, xdr.LedgerEntry{Data: xdr.LedgerEntryData{
 		Type: xdr.LedgerEntryTypeTrustline,

@@ -37,7 +37,7 @@ func newScenario(t testing.TB, recorder *host.Recorder, seed uint64) *scenario {
 	return w
 }
 
-// label says what the calls that follow are about.
+// label sets the name of the following calls.
 func (w *scenario) label(format string, args ...any) { w.recorder.Label = fmt.Sprintf(format, args...) }
 
 func (w *scenario) hash() (h [32]byte) {
@@ -47,10 +47,11 @@ func (w *scenario) hash() (h [32]byte) {
 	return h
 }
 
-// advanceLedgers lets some ledgers close.
+// advanceLedgers closes some ledgers.
 func (w *scenario) advanceLedgers(ledgers uint32) { w.sequence += ledgers }
 
-// simulateRecording simulates with randomness of its own, from which nonces come.
+// simulateRecording simulates with a separate random seed, from which nonces are
+// derived.
 func (w *scenario) simulateRecording(fn xdr.HostFunction, source xdr.AccountId) host.SimulateResult {
 	w.t.Helper()
 	sim, err := w.host.Simulate(w.t.Context(), w.lookup, host.SimulateRequest{
@@ -62,7 +63,7 @@ func (w *scenario) simulateRecording(fn xdr.HostFunction, source xdr.AccountId) 
 	return sim
 }
 
-// simulateForInvoke simulates; a refusal is a case like another, and ends here.
+// simulateForInvoke simulates; a rejection is recorded like any case, and ends here.
 func (w *scenario) simulateForInvoke(fn xdr.HostFunction, source xdr.AccountId) (host.InvokeRequest, bool) {
 	sim := w.simulateRecording(fn, source)
 	if sim.Error != "" {
@@ -83,14 +84,14 @@ func (w *scenario) simulateAndInvoke(fn xdr.HostFunction, source xdr.AccountId) 
 	}
 }
 
-// invokeWithoutApply invokes and applies nothing. A refusal is a case like another.
+// invokeWithoutApply invokes and applies nothing. A rejection is recorded like any case.
 func (w *scenario) invokeWithoutApply(r host.InvokeRequest) {
 	w.t.Helper()
 	_, _ = w.host.Invoke(w.t.Context(), w.lookup, r)
 }
 
-// sign answers an address's recorded authorization with the admin's signature,
-// good up to the ledger given. Other kinds need none.
+// sign signs an address's recorded authorization as the admin, valid up to the given
+// ledger. Other kinds need no signature.
 func (w *scenario) sign(auth []byte, until uint32) []byte {
 	var entry xdr.SorobanAuthorizationEntry
 	decode(w.t, auth, &entry)

@@ -8,7 +8,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// footprintRequests simulates both footprint operations on keys of every state.
+// footprintRequests simulates both footprint operations on keys in every state.
 func (w *scenario) footprintRequests() {
 	missing := encode(w.t, xdr.LedgerKey{Type: xdr.LedgerEntryTypeContractCode, ContractCode: &xdr.LedgerKeyContractCode{Hash: w.hash()}})
 	account := encode(w.t, xdr.LedgerKey{Type: xdr.LedgerEntryTypeAccount, Account: &xdr.LedgerKeyAccount{AccountId: w.admin}})
@@ -32,8 +32,8 @@ func (w *scenario) footprintRequests() {
 	}
 }
 
-// archived runs calls on a contract whose life is over, with its restoration
-// and without, and in the last ledger before.
+// archived runs calls on a contract whose lifetime has ended, with and without its
+// restoration, and in the last ledger before.
 func (w *scenario) archived() {
 	fn := w.call("set_status", u32Val(1))
 	_, liveUntil, err := w.lookup(w.keys(w.t)[0])
@@ -67,7 +67,7 @@ func (w *scenario) archived() {
 	w.simulateAndInvoke(fn, w.admin)
 }
 
-// fees asks both formulas with numbers from small to absurd.
+// fees computes both fee formulas with numbers from small to far too large.
 func (w *scenario) fees() {
 	w.label("footprint for fees")
 	r, ok := w.simulateForInvoke(w.call("set_status", u32Val(0)), w.admin)
@@ -107,5 +107,5 @@ func (w *scenario) rentChanges() []host.RentChange {
 	return changes
 }
 
-// magnitude is as likely to have two digits as nine.
+// magnitude has two digits as often as nine.
 func (w *scenario) magnitude() uint32 { return w.rng.Uint32() >> (2 + w.rng.IntN(30)) }

@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// documents shows XDR of many types as JSON.
+// documents converts XDR of many types to JSON.
 func (w *scenario) documents() {
 	for range 40 {
 		w.label("value as JSON")
@@ -42,12 +42,12 @@ func (w *scenario) documents() {
 	w.document("ScValue", nil)
 }
 
-// document ignores refusals: they are recorded like answers.
+// document ignores rejections: they are recorded like results.
 func (w *scenario) document(typeName string, value []byte) {
 	_, _ = w.host.XDRToJSON(w.t.Context(), typeName, value)
 }
 
-// randomValue is of any kind that a contract may pass around.
+// randomValue returns a value of any kind that a contract can get.
 func (w *scenario) randomValue(depth int) xdr.ScVal {
 	hash, n := w.hash(), w.rng.Uint64()>>w.rng.UintN(64)
 	text := []string{"", "tenant", "Zürich", "a\"b\\c\n\x00\x7f\xff", "\u2028"}[w.rng.IntN(5)]
@@ -86,7 +86,7 @@ func (w *scenario) frames() {
 			"a header":        good.Request[:52],
 		}) {
 			w.label("%s", name)
-			// What is refused is recorded all the same.
+			// Rejections are recorded too.
 			_ = w.recorder.CallRaw(w.t.Context(), w.lookup, export, request)
 		}
 	}

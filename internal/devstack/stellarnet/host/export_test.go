@@ -6,18 +6,18 @@ import (
 	"testing"
 )
 
-// Recorder is a Host that keeps what crossed the boundary in each call. An error of
-// its methods is the host's refusal, and recorded; others end the test.
+// Recorder is a Host that records the bytes of each call. A host's rejection is an error
+// of its methods, and recorded; other errors end the test.
 type Recorder struct {
 	hostCalls
 	t     testing.TB
 	host  *pool
 	Cases []RecordedCall
-	// Label is given to the cases of the calls that follow, with a number.
+	// Label is the name of the following cases; each gets a number too.
 	Label string
 }
 
-// RecordedCall is one call: the request, the entries that were looked up, and the answer.
+// RecordedCall is one call: the request, the looked-up entries, and the response.
 type RecordedCall struct {
 	Name, Export string
 	Request      []byte
@@ -25,10 +25,10 @@ type RecordedCall struct {
 	Answer       []byte
 }
 
-// LookedUpEntry is the answer to one look-up.
+// LookedUpEntry is the result of one look-up.
 type LookedUpEntry struct {
 	Key string
-	// Frame is what crosses the boundary; empty where there is no entry.
+	// Frame is the bytes of one message; empty when there is no entry.
 	Frame string
 }
 
@@ -77,13 +77,13 @@ func entryOf(key, entry []byte, liveUntil *uint32) LookedUpEntry {
 	return LookedUpEntry{Key: string(key), Frame: string(e.b)}
 }
 
-// CallRaw makes a call of any bytes.
+// CallRaw makes a call with arbitrary bytes.
 func (t *Recorder) CallRaw(ctx context.Context, lookup LookupFunc, export string, request []byte) error {
 	_, err := t.call(ctx, lookup, export, request)
 	return err
 }
 
-// ReplayCall runs a case on the entries that were looked up when it was recorded.
+// ReplayCall runs a case with the entries that were looked up when it was recorded.
 func ReplayCall(t testing.TB, h Host, c RecordedCall) ([]byte, error) {
 	t.Helper()
 	entries := make(map[string]string, len(c.Entries))
@@ -109,7 +109,7 @@ func ReplayCall(t testing.TB, h Host, c RecordedCall) ([]byte, error) {
 	}, c.Export, c.Request)
 }
 
-// FormatAnswer decodes an answer for people, field by field.
+// FormatAnswer decodes a response into readable text, field by field.
 func FormatAnswer(export string, answer []byte) string {
 	d, err := answerBody(answer)
 	if err != nil {
@@ -181,7 +181,7 @@ func DecodeCorpus(b []byte) ([]RecordedCall, error) {
 	return cases, d.finish()
 }
 
-// DecodeAnswers reads what the native run wrote.
+// DecodeAnswers reads the output of the native run.
 func DecodeAnswers(b []byte) ([][]byte, error) {
 	d := &decoder{b: b}
 	answers := d.list()

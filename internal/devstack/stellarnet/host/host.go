@@ -6,9 +6,9 @@
 // may do, what it costs and which ledger entries it touches is therefore decided
 // by the same code as on the public network.
 //
-// Everything crosses the boundary as XDR bytes. The host keeps no ledger: it
-// asks for entries through a LookupFunc while it records, and is handed them
-// while it enforces. It draws no randomness and reads no clock of its own.
+// All data is passed as XDR bytes. The host stores no ledger: it reads entries through a
+// LookupFunc while it records, and gets them in the request while it enforces. It uses
+// no randomness and no clock except those in the request.
 package host
 
 import (
@@ -16,11 +16,10 @@ import (
 	"encoding/json"
 )
 
-// LookupFunc returns the ledger entry stored under a LedgerKey. Both key and
-// entry are XDR. liveUntil is the ledger sequence up to which the entry lives,
-// nil for entries without a TTL (accounts, config settings). A missing entry is
-// (nil, nil, nil). ConfigSetting keys are asked for as well: they carry the
-// network's costs and limits.
+// LookupFunc returns the ledger entry of a LedgerKey. Both key and entry are XDR.
+// liveUntil is the last ledger of the entry's lifetime, nil for entries without a TTL
+// (accounts, config settings). A missing entry is (nil, nil, nil). ConfigSetting keys
+// are looked up too: they have the network's costs and limits.
 type LookupFunc func(key []byte) (entry []byte, liveUntil *uint32, err error)
 
 // Ledger is the state of the ledger in which an invocation runs.
@@ -40,16 +39,16 @@ type SimulateRequest struct {
 	Auth         [][]byte // SorobanAuthorizationEntry XDR each; nil records authorization instead.
 	PRNGSeed     [32]byte
 
-	// AllowNonRootAuth records authorizations also where a contract asks for
-	// them below the call that the address signs, stellar-rpc's record_allow_nonroot.
+	// AllowNonRootAuth also records authorizations that a contract requires below the
+	// call that the address signs: stellar-rpc's record_allow_nonroot.
 	AllowNonRootAuth bool
 	// AddressV2 records the newer form of address credentials.
 	AddressV2 bool
 }
 
-// SimulateResult is what the simulation learned. When the contract or the host
-// refuses, Error says why, in the words of stellar-rpc with its log of events, and
-// the rest, but for DiagnosticEvents, is empty.
+// SimulateResult is the result of a simulation. When the contract or the host refuses,
+// Error has the reason, in the words of stellar-rpc with its event log, and all other
+// fields except DiagnosticEvents are empty.
 type SimulateResult struct {
 	Error            string
 	Result           []byte   // ScVal XDR, the return value.
@@ -74,16 +73,16 @@ type Change struct {
 	Key, Before, After []byte // LedgerKey, LedgerEntry, LedgerEntry XDR.
 }
 
-// EntryWithTTL is one ledger entry that is handed to an enforced invocation.
-// Entry is nil where the footprint names a key that does not exist.
+// EntryWithTTL is one ledger entry for an enforced invocation. Entry is nil when the key
+// of the footprint does not exist.
 type EntryWithTTL struct {
 	Key       []byte // LedgerKey XDR.
 	Entry     []byte // LedgerEntry XDR.
 	LiveUntil *uint32
 }
 
-// InvokeRequest is one InvokeHostFunctionOp to run in enforcing mode, the way
-// validators apply it.
+// InvokeRequest is one InvokeHostFunctionOp to run in enforcing mode, as validators
+// apply it.
 type InvokeRequest struct {
 	Ledger            Ledger
 	HostFunction      []byte   // HostFunction XDR.
@@ -109,7 +108,7 @@ type InvokeResult struct {
 	RentFee          int64  // Stroops.
 }
 
-// EntryChange is what an invocation left of one readWrite (or TTL-bumped) key.
+// EntryChange is the result of an invocation for one readWrite (or TTL-bumped) key.
 type EntryChange struct {
 	Key          []byte // LedgerKey XDR.
 	ReadOnly     bool
@@ -123,10 +122,10 @@ type EntryChange struct {
 type FootprintRequest struct {
 	Ledger   Ledger
 	Keys     [][]byte // LedgerKey XDR each.
-	ExtendTo uint32   // Ledgers from now; used by SimulateExtendTTL alone.
+	ExtendTo uint32   // Ledgers from now; used only by SimulateExtendTTL.
 }
 
-// ResourceFeeRequest asks what a Soroban transaction costs before and after it ran.
+// ResourceFeeRequest computes what a Soroban transaction costs before and after it ran.
 type ResourceFeeRequest struct {
 	Ledger           Ledger
 	Resources        []byte // SorobanResources XDR.
@@ -147,8 +146,8 @@ type RentChange struct {
 	OldLiveUntil, NewLiveUntil uint32
 }
 
-// Host is the contract of this package towards package stellarnet. All methods
-// may be called concurrently; lookup is called on the caller's goroutine.
+// Host is the interface that package stellarnet uses. All methods may be called
+// concurrently; lookup is called on the caller's goroutine.
 type Host interface {
 	Simulate(ctx context.Context, lookup LookupFunc, r SimulateRequest) (SimulateResult, error)
 	Invoke(ctx context.Context, lookup LookupFunc, r InvokeRequest) (InvokeResult, error)

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 )
 
-// caller takes one request over the boundary and returns its answer's content.
+// caller sends one request to the host and returns the content of its response.
 type caller interface {
 	call(ctx context.Context, lookup LookupFunc, export string, request []byte) (*decoder, error)
 }
 
-// hostCalls is a Host, but for Close, on top of the one thing that crosses.
+// hostCalls implements Host, except for Close, with a caller.
 type hostCalls struct{ caller caller }
 
 func callExport[A any](ctx context.Context, c hostCalls, lookup LookupFunc, export string, request []byte, read func(*decoder) A) (A, error) {

@@ -64,7 +64,7 @@ func TestHost_Invoke(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		fn := d.call("set_status", u32Val(contract.StatusArchived))
-		// Recording answers that the admin has to sign, which nobody does.
+		// The recording says that the admin has to sign, which no account does.
 		r := d.request(t, fn, d.otherAccount, d.simulate(t, fn, d.otherAccount))
 		r.Auth = nil
 		res := d.invoke(t, r)

@@ -20,7 +20,7 @@ import (
 
 const day = 17_280 // Ledgers.
 
-// live makes tenants that are ACTIVE as far as registry and ledger are concerned.
+// live creates tenants that are ACTIVE in the registry and on the ledger.
 func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	b.t.Helper()
 	for range n {
@@ -33,7 +33,7 @@ func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	return ids
 }
 
-// liveAtOnce is live for many.
+// liveAtOnce is live for many tenants, concurrently.
 func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	b.t.Helper()
 	b.deployAll(n, d)
@@ -46,17 +46,17 @@ func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	return ids
 }
 
-func (b *testBundle) keeper(d *soroban.Deployer, o contracts.ReconcilerOptions) *contracts.Reconciler {
+func (b *testBundle) reconciler(d *soroban.Deployer, o contracts.ReconcilerOptions) *contracts.Reconciler {
 	b.t.Helper()
 	k, err := contracts.NewReconciler(b.db, d, o)
 	b.must(err)
 	return k
 }
 
-// pass does one pass of a keeper that is new, as each process's first is.
+// pass runs one pass of a new reconciler, like the first one of a process.
 func (b *testBundle) pass(d *soroban.Deployer, o contracts.ReconcilerOptions) contracts.Report {
 	b.t.Helper()
-	report, err := b.keeper(d, o).Pass(b.t.Context())
+	report, err := b.reconciler(d, o).Pass(b.t.Context())
 	b.must(err)
 	return report
 }
@@ -83,31 +83,31 @@ func (b *testBundle) wantLife(d *soroban.Deployer, ids []uuid.UUID, life contrac
 	}
 }
 
-// travel lets ledgers pass.
+// travel closes ledgers.
 func (b *testBundle) travel(ledgers uint32) {
 	b.t.Helper()
 	_, err := b.net.CloseLedgers(b.t.Context(), ledgers)
 	b.must(err)
 }
 
-// due has all contracts looked at by the next pass.
+// due makes all contracts due for the next pass.
 func (b *testBundle) due() {
 	b.t.Helper()
 	b.exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 second'`)
 }
 
-func TestKeeper(t *testing.T) {
+func TestContractReconciler(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 	for _, carriers := range []int{0, 3} {
-		t.Run(fmt.Sprintf("KeepsThemAlive/%dChannels", carriers), func(t *testing.T) {
+		t.Run(fmt.Sprintf("ExtendsContracts/%dChannels", carriers), func(t *testing.T) {
 			b := setup(t)
 			d := b.deployer(channels(carriers))
 			ids := b.live(d, 7)
 			if r := b.pass(d, never); r.Registered != 7 || r.Checked != 7 || len(r.Failed) != 0 {
 				t.Fatalf("%+v", r)
 			}
-			// Nobody touches the contracts but the keeper.
+			// Only the reconciler changes the contracts.
 			extended := 0
 			for range 20 {
 				b.travel(10 * day)
@@ -128,7 +128,7 @@ func TestKeeper(t *testing.T) {
 		})
 	}
 
-	t.Run("BringsBackWhatWasArchived", func(t *testing.T) {
+	t.Run("RestoresArchivedContracts", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 5)
@@ -145,7 +145,7 @@ func TestKeeper(t *testing.T) {
 		}
 	})
 
-	t.Run("RestoresOneAndExtendsTheOthers", func(t *testing.T) {
+	t.Run("RestoresOneAndExtendsOthers", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 3)
@@ -158,11 +158,11 @@ func TestKeeper(t *testing.T) {
 		b.wantLife(d, ids, contracts.StateLive)
 	})
 
-	t.Run("ABatchThatIsTooExpensiveIsHalved", func(t *testing.T) {
-		// Those with an anchor are larger and cost more than the ceiling of one allows.
+	t.Run("HalvesTooExpensiveBatch", func(t *testing.T) {
+		// Contracts with an anchor are larger, and cost more than the ceiling for one.
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
-		_, err := b.keeper(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
+		_, err := b.reconciler(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
 		b.must(err)
 		b.travel(95 * day)
 		b.due()
@@ -172,24 +172,24 @@ func TestKeeper(t *testing.T) {
 		}
 	})
 
-	t.Run("BatchesThatNoChannelCanPay", func(t *testing.T) {
+	t.Run("RenewsBatchesThatNoChannelCanPay", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(20))
 		b.must(b.net.Fund(b.key.Address(), 1000*xlm))
 		ids := b.liveAtOnce(d, 130)
-		keeper := b.keeper(b.deployer(channels(4)), never)
+		reconciler := b.reconciler(b.deployer(channels(4)), never)
 		for _, days := range []uint32{100, 121} { // To be extended; to be restored.
 			b.travel(days * day)
-			r, err := keeper.ReconcileAll(t.Context(), nil)
+			r, err := reconciler.ReconcileAll(t.Context(), nil)
 			b.must(err)
 			if len(r.Extended)+len(r.Restored) < len(ids) || len(r.Failed) != 0 {
-				t.Errorf("after %d days %d extended, %d restored, undone %v", days, len(r.Extended), len(r.Restored), r.Failed)
+				t.Errorf("after %d days %d extended, %d restored, failed %v", days, len(r.Extended), len(r.Restored), r.Failed)
 			}
 			b.wantLife(d, ids, contracts.StateLive)
 		}
 	})
 
-	t.Run("LeavesForLaterWhatItCannotPay", func(t *testing.T) {
+	t.Run("RetriesUnaffordableContractsWhenDue", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 2)
 		b.travel(100 * day)
@@ -199,7 +199,7 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		if r := b.pass(b.deployer(), never); r.Checked != 0 {
-			t.Errorf("what was left is due at once: %+v", r)
+			t.Errorf("the postponed contract is due immediately: %+v", r)
 		}
 		b.due()
 		if r := b.pass(b.deployer(), never); len(r.Extended) != 2 || len(r.Failed) != 0 {
@@ -207,7 +207,7 @@ func TestKeeper(t *testing.T) {
 		}
 	})
 
-	t.Run("SaysWhetherTheTenantIsServed", func(t *testing.T) {
+	t.Run("WritesTenantStatus", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		ids := b.live(d, 3)
@@ -270,7 +270,7 @@ func TestKeeper(t *testing.T) {
 		wantKind(t, err, errs.KindPermanent)
 	})
 
-	t.Run("TriesTheStatusAgain", func(t *testing.T) {
+	t.Run("RetriesStatusChange", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 1)
@@ -278,7 +278,7 @@ func TestKeeper(t *testing.T) {
 		_, err := b.db.Archive(t.Context(), ids[0])
 		b.must(err)
 		b.must(b.net.Faults().Down())
-		if _, err := b.keeper(d, never).Pass(t.Context()); errs.KindOf(err) != errs.KindTransient {
+		if _, err := b.reconciler(d, never).Pass(t.Context()); errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
 		b.must(b.net.Faults().Up())
@@ -292,7 +292,7 @@ func TestKeeper(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 2)
-		k := b.keeper(d, never)
+		k := b.reconciler(d, never)
 		r, err := k.Anchor(t.Context(), ids[0])
 		b.must(err)
 		if len(r.Anchored) != 1 || len(r.Failed) != 0 {
@@ -324,7 +324,7 @@ func TestKeeper(t *testing.T) {
 		other := soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
 		d := b.deployer(channels(3), func(o *soroban.Options) { o.Code = other })
 		var seen []contracts.UpgradeProgress
-		total, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{
+		total, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{
 			Progress: func(p contracts.UpgradeProgress) { seen = append(seen, p) },
 		})
 		b.must(err)
@@ -339,23 +339,23 @@ func TestKeeper(t *testing.T) {
 		if n := b.count()["UPLOAD SUCCEEDED"]; n != 2 {
 			t.Errorf("%d uploads", n)
 		}
-		if total, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{}); total != 0 || err != nil {
+		if total, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{}); total != 0 || err != nil {
 			t.Errorf("again: %d, %v", total, err)
 		}
-		// An older program meets code that it does not know.
+		// An older program does not know the code.
 		if s := b.states(b.deployer(), ids[:1])[0]; s.State != contracts.StateMismatch || !strings.Contains(s.Mismatch, "it runs code") {
 			t.Errorf("%+v", s)
 		}
 	})
 
-	t.Run("ACanaryThatFailsKeepsTheRest", func(t *testing.T) {
+	t.Run("FailedCanaryStopsUpgrade", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
 		d := b.deployer(func(o *soroban.Options) {
 			o.Code = soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
 			o.MaxFee = 1000
 		})
-		_, err := b.keeper(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{})
+		_, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{})
 		wantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "no other was touched") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
 			t.Error(text)
@@ -368,7 +368,7 @@ func TestKeeper(t *testing.T) {
 		b.wantLife(b.deployer(), ids, contracts.StateLive)
 	})
 
-	t.Run("DeploysAnewOnANetworkThatWasBegunAnew", func(t *testing.T) {
+	t.Run("RedeploysAfterNetworkReset", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 3)
 		b.pass(b.deployer(), never)
@@ -387,7 +387,7 @@ func TestKeeper(t *testing.T) {
 		}
 	})
 
-	t.Run("ManyKeepersShareTheWork", func(t *testing.T) {
+	t.Run("ConcurrentReconcilersShareTheWork", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(3))
 		b.live(d, 8)
@@ -395,7 +395,7 @@ func TestKeeper(t *testing.T) {
 		reports := make(chan contracts.Report, 4)
 		for range 4 {
 			go func() {
-				r, err := b.keeper(b.deployer(channels(3)), never).Pass(t.Context())
+				r, err := b.reconciler(b.deployer(channels(3)), never).Pass(t.Context())
 				if err != nil {
 					t.Error(err)
 				}

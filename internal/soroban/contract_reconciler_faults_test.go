@@ -20,8 +20,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// TestDeployer_Expiry: a tenant's transaction never pays for the code, however old
-// that is.
+// TestDeployer_Expiry: a tenant's transaction never pays for the code, whatever the
+// code's remaining lifetime.
 func TestDeployer_Expiry(t *testing.T) {
 	t.Parallel()
 	for _, days := range []uint32{31, 60, 89, 119} {
@@ -35,7 +35,7 @@ func TestDeployer_Expiry(t *testing.T) {
 			if c.FeeCharged > xlm/5 {
 				t.Errorf("a contract cost %d stroops", c.FeeCharged)
 			}
-			k := b.keeper(d, contracts.ReconcilerOptions{AnchorInterval: -1})
+			k := b.reconciler(d, contracts.ReconcilerOptions{AnchorInterval: -1})
 			r, err := k.Anchor(t.Context(), ids...)
 			b.must(err)
 			if len(r.Anchored) != 1 || before["UPLOAD SUCCEEDED"] != b.count()["UPLOAD SUCCEEDED"] {
@@ -45,8 +45,7 @@ func TestDeployer_Expiry(t *testing.T) {
 	}
 }
 
-// onceBroken is a registry that can say once which audit chains are broken, and
-// fails from then on.
+// onceBroken is a registry that compares the audit chains once, and then fails.
 type onceBroken struct {
 	contracts.Store
 	asked int
@@ -59,11 +58,11 @@ func (o *onceBroken) AnchorMismatches(ctx context.Context, states []contracts.Sn
 	return o.Store.AnchorMismatches(ctx, states)
 }
 
-func TestKeeper_Faults(t *testing.T) {
+func TestContractReconciler_Faults(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 
-	t.Run("AnchorsNothingOverARewrittenChain", func(t *testing.T) {
+	t.Run("KeepsAnchorOfRewrittenChain", func(t *testing.T) {
 		for name, rewrite := range map[string]string{
 			"Changed": `UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`,
 			"Cut":     `DELETE FROM audit_events WHERE tenant_id = $1 AND seq >= 1`,
@@ -72,7 +71,7 @@ func TestKeeper_Faults(t *testing.T) {
 				b := setup(t)
 				d := b.deployer()
 				id := b.live(d, 1)[0]
-				k := b.keeper(d, never)
+				k := b.reconciler(d, never)
 				_, err := k.Anchor(t.Context(), id)
 				b.must(err)
 				anchored := b.states(d, []uuid.UUID{id})[0].Anchor
@@ -92,17 +91,17 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("AnchorsNothingOverARewrittenChainWhenTheRegistryFails", func(t *testing.T) {
+	t.Run("KeepsAnchorWhenRegistryFails", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		id := b.live(d, 1)[0]
-		_, err := b.keeper(d, never).Anchor(t.Context(), id)
+		_, err := b.reconciler(d, never).Anchor(t.Context(), id)
 		b.must(err)
 		anchored := b.states(d, []uuid.UUID{id})[0].Anchor
 		b.exec(`UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`, id)
 		b.exec(`SELECT audit_append($1, 'tenant.update', 'DONE', '{}', '{}')`, id)
 		b.travel(100 * day)
-		book := &onceBroken{Store: b.db} // It knows of the chain before the contract is extended, not after.
+		book := &onceBroken{Store: b.db} // The chain is compared before the contract is extended, not after.
 		k, err := contracts.NewReconciler(book, d, never)
 		b.must(err)
 		r, err := k.Anchor(t.Context(), id)
@@ -115,12 +114,12 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("GoesOnAfterTheDeployersKeyWasUsedElsewhere", func(t *testing.T) {
+	t.Run("RecoversFromForeignUseOfDeployerKey", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		id := b.live(d, 1)[0]
 		b.foreign(payment(b.key.Address(), 1))
-		r, err := b.keeper(d, never).Anchor(t.Context(), id)
+		r, err := b.reconciler(d, never).Anchor(t.Context(), id)
 		b.must(err)
 		if len(r.Anchored) != 1 {
 			t.Errorf("%+v", r)
@@ -133,11 +132,11 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("OnANetworkThatWasBegunAnewAndHasTheCode", func(t *testing.T) {
+	t.Run("RedeploysAfterNetworkResetWithCode", func(t *testing.T) {
 		b := setup(t)
 		b.deployAll(2, b.deployer(channels(2)))
 		b.reset()
-		other := b.deployer(func(o *soroban.Options) { // Somebody else uploads the same code first.
+		other := b.deployer(func(o *soroban.Options) { // Another account uploads the same code first.
 			key := keypair.MustRandom()
 			b.must(b.net.Fund(key.Address(), funding))
 			o.DeployerSecret = key.Seed()
@@ -151,7 +150,7 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("UpgradesBesideAnOlderPlan", func(t *testing.T) {
+	t.Run("UpgradesDespiteOlderPlan", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 2)
 		second := append(contract.Wasm(), 0, 3, 1, 'v', '2')
@@ -167,7 +166,7 @@ func TestKeeper_Faults(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if total, err := b.keeper(newer, never).Upgrade(ctx, contracts.UpgradeOptions{}); total != 2 || err != nil {
+		if total, err := b.reconciler(newer, never).Upgrade(ctx, contracts.UpgradeOptions{}); total != 2 || err != nil {
 			t.Errorf("%d, %v", total, err)
 		}
 		for _, s := range b.states(newer, ids) {
@@ -177,14 +176,14 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("TwoAtOnceAreNoFailure", func(t *testing.T) {
+	t.Run("ConcurrentPassesDoNotFail", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(3))
 		ids := b.live(d, 3)
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				r, err := b.keeper(b.deployer(channels(3)), contracts.ReconcilerOptions{AnchorInterval: -1, MaxConcurrentChanges: 3}).Anchor(t.Context(), ids...)
+				r, err := b.reconciler(b.deployer(channels(3)), contracts.ReconcilerOptions{AnchorInterval: -1, MaxConcurrentChanges: 3}).Anchor(t.Context(), ids...)
 				if err != nil || len(r.Failed) != 0 {
 					t.Errorf("%+v, %v", r, err)
 				}
@@ -196,7 +195,7 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("AStopIsNoFailure", func(t *testing.T) {
+	t.Run("CancellationCountsNoFailure", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		ids := b.live(d, 4)
@@ -212,7 +211,7 @@ func TestKeeper_Faults(t *testing.T) {
 			}
 			return nil
 		}}
-		_, _ = b.keeper(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // How far it got is in the book.
+		_, _ = b.reconciler(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // The registry has what it completed.
 		var failed int
 		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE failures > 0 OR last_error IS NOT NULL`).Scan(&failed))
 		if failed != 0 {
@@ -223,7 +222,7 @@ func TestKeeper_Faults(t *testing.T) {
 		}
 	})
 
-	t.Run("LeavesOthersContractsAlone", func(t *testing.T) {
+	t.Run("SkipsContractsOfOtherDeployers", func(t *testing.T) {
 		b := setup(t)
 		b.live(b.deployer(), 2)
 		stranger := keypair.MustRandom()
@@ -241,7 +240,7 @@ func TestKeeper_Faults(t *testing.T) {
 func TestDeployer_ChannelFaults(t *testing.T) {
 	t.Parallel()
 
-	t.Run("ABidThatNoChannelHas", func(t *testing.T) {
+	t.Run("UsesDeployerForHighBid", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -264,7 +263,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}
 	})
 
-	t.Run("AllKeysTakenAway", func(t *testing.T) {
+	t.Run("UsesDeployerWhenAllChannelsAreDisabled", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
@@ -273,14 +272,14 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 			signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
 			b.foreignBy(d.ChannelKey(t, i), xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
 		}
-		b.deployAll(2, d) // The deployer carries them itself.
+		b.deployAll(2, d) // The deployer's account sends them.
 	})
 
-	t.Run("APoorDeployerOfWhichNobodyKnowsHowPoor", func(t *testing.T) {
+	t.Run("UnreadableBalanceIsNotMissingAccount", func(t *testing.T) {
 		b := setup(t)
 		id := b.live(b.deployer(), 1)[0]
 		b.foreign(payment(keypair.Root(b.net.Passphrase()).Address(), int64(b.account().Balance)-xlm-100))
-		b.exec(`UPDATE stellar_accounts SET sequence = $1`, int64(b.account().SeqNum)) // So that its number is not asked for.
+		b.exec(`UPDATE stellar_accounts SET sequence = $1`, int64(b.account().SeqNum)) // So that its sequence number is not read.
 		w := &wire{after: func(method string, _ []byte) []byte {
 			if method == send {
 				b.net.Faults().Fail(entries, http.StatusServiceUnavailable, 1000)
@@ -301,7 +300,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}
 	})
 
-	t.Run("APoorDeployerIsTold", func(t *testing.T) {
+	t.Run("ReportsLowDeployerBalance", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		b.deploy(d, b.begin())
@@ -309,7 +308,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		b.refused(b.deployer(), b.begin(), errs.KindPermanent, b.key.Address(), "send it at least", "reserve of 1 XLM")
 	})
 
-	t.Run("WhatIsLeftOnOnesThatAreRetired", func(t *testing.T) {
+	t.Run("ResolvesTransactionsOfSurplusChannels", func(t *testing.T) {
 		b := setup(t)
 		many := b.deployer(channels(4))
 		id := b.live(many, 1)[0]
@@ -321,7 +320,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 			}
 			return nil
 		}}
-		_, _ = b.keeper(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), contracts.ReconcilerOptions{AnchorInterval: -1}).Anchor(ctx, id) // It is stopped.
+		_, _ = b.reconciler(b.deployer(channels(4), func(o *soroban.Options) { o.HTTPClient = w.client() }), contracts.ReconcilerOptions{AnchorInterval: -1}).Anchor(ctx, id) // It is stopped.
 		if n := b.count()["ANCHOR SIGNED"]; n != 1 {
 			t.Fatalf("%v", b.count())
 		}
@@ -335,7 +334,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}
 	})
 
-	t.Run("MoreThanTheDeployerCanPayFor", func(t *testing.T) {
+	t.Run("DeploysWithFewerChannelsThanConfigured", func(t *testing.T) {
 		b := setupUnfunded(t)
 		b.must(b.net.Fund(b.key.Address(), 60*xlm))
 		b.deployAll(1, b.deployer(channels(2)))
@@ -343,7 +342,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 	})
 }
 
-// huge makes places in a ledger as dear as ten lumens.
+// huge makes a place in a ledger cost ten lumens.
 func huge(answer []byte) []byte {
 	var whole map[string]any
 	if err := json.Unmarshal(answer, &whole); err != nil {

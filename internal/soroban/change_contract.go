@@ -155,7 +155,7 @@ func statusOf(instance *xdr.ScContractInstance) contracts.ContractStatus {
 	return ""
 }
 
-// changeSpec is the act that makes a change.
+// changeSpec is the transaction that makes a change.
 func (r *deployTx) changeSpec(change contracts.Change) *txSpec {
 	a := &txSpec{
 		purpose: change.Purpose, maxFee: r.opts.MaxFee, setting: "SOROBAN_MAX_FEE", tenant: r.to.tenant, contractID: r.to.address,

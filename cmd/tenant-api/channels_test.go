@@ -67,7 +67,7 @@ func TestChannels(t *testing.T) {
 	w.exec(`UPDATE stellar_accounts SET out_of_use = 'its key was taken away' WHERE channel = 0`)
 	w.exec(`UPDATE stellar_accounts SET set_aside = '2099-01-01 12:34:56+00' WHERE channel = 1`)
 	w.exec(`UPDATE stellar_accounts SET expires_at = '2099-01-01 01:02:03+00' WHERE channel = 2`)
-	w.mustRun("channels").want(t, 0, "out_of_use: its key was taken away", "set_aside until 12:34:56", "busy until 01:02:03", "2 of 3 channels can be used")
+	w.mustRun("channels").want(t, 0, "disabled: its key was taken away", "quarantined until 12:34:56", "in_use until 01:02:03", "2 of 3 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET expires_at = NULL, set_aside = NULL`)
 	w.mustRun("channels", "tend").want(t, 0, "3 of 3 channels can be used") // The ledger says that it is fit.
 }

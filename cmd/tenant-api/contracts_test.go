@@ -69,7 +69,7 @@ func TestContracts(t *testing.T) {
 		w.mustRun("contracts", "renew", id).want(t, 0, id, "extended", "1 contract looked at")
 		w.mustRun("contracts", "renew").want(t, 0, "extended", "2 contracts looked at")
 		w.advanceLedgers(130 * 17_280)
-		w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
+		w.mustRun("contracts", "show", id).want(t, 0, "EXPIRED")
 		w.run("tenants", "verify", id).want(t, 3, "contract: the code of the contract", "has to be restored")
 		w.mustRun("contracts", "renew", "name:General", id).want(t, 0, "restored", "2 contracts looked at")
 		w.mustRun("contracts", "list").want(t, 0, "2 contracts")
@@ -208,8 +208,8 @@ func TestServe_ContractLifecycle(t *testing.T) {
 	for _, line := range []string{
 		`healthcare_stellar_transactions_total{purpose="CREATE"} 1`, `healthcare_stellar_fee_stroops_total{purpose="CREATE"} `,
 		`healthcare_stellar_deployer_balance_stroops 9.9`, `healthcare_stellar_deployer_low_balance_stroops 1e+13`,
-		`healthcare_stellar_channels{state="out_of_use"} 0`, `healthcare_stellar_channel_lowest_balance_stroops 4.`,
-		`healthcare_contracts_undone 0`, `healthcare_tenant_fee_stroops_count 1`,
+		`healthcare_stellar_channels{state="disabled"} 0`, `healthcare_stellar_channel_lowest_balance_stroops 4.`,
+		`healthcare_contracts_reconcile_errors 0`, `healthcare_tenant_fee_stroops_count 1`,
 	} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("missing %q in the metrics", line)

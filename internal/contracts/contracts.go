@@ -13,84 +13,84 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// State tells where a contract stands on the ledger.
+// State is the on-chain state of a contract.
 type State string
 
-// The lives of a contract.
+// The on-chain states of a contract.
 const (
 	StateLive     State = "LIVE"
 	StateExpiring State = "EXPIRING" // Its time to live ends within RenewAhead.
-	StateExpired  State = "EXPIRED"  // Its time to live is over; it can be restored.
-	StateMissing  State = "MISSING"  // There is none.
-	StateMismatch State = "MISMATCH" // There is one, and it is not the tenant's.
+	StateExpired  State = "EXPIRED"  // Its time to live has ended; it can be restored.
+	StateMissing  State = "MISSING"  // It does not exist.
+	StateMismatch State = "MISMATCH" // Its code or owner is not the deployed one.
 )
 
 // Lifetimes are counted in ledgers, of five seconds on the public network.
 const (
 	ledgersPerDay = 17_280
-	// RenewAhead is how many ledgers before its end a contract's life is extended.
+	// RenewAhead is how many ledgers before its end a contract is extended.
 	RenewAhead = 30 * ledgersPerDay
-	// ExpiresSoon is how many ledgers before its end somebody should act who has nobody
-	// looking after contracts. Test networks give a new contract a week.
+	// ExpiresSoon is how many ledgers before its end a contract needs action where no
+	// reconciler runs. Test networks give a new contract a week.
 	ExpiresSoon = 5 * ledgersPerDay
-	// ExtendTo is for how many ledgers from now it is extended: what the public network
-	// gives a new contract.
+	// ExtendTo is how many ledgers from now an extended contract lives: as long as a new
+	// one on the public network.
 	ExtendTo = 120 * ledgersPerDay
 )
 
-// Snapshot is what one look at the ledger showed of a tenant's contract.
+// Snapshot is a tenant's contract as read from the ledger.
 type Snapshot struct {
 	TenantID       uuid.UUID
 	ContractID     string
-	Ledger         uint32 // Of the look.
+	Ledger         uint32 // The ledger that was read.
 	State          State
-	LiveUntil      uint32 // The last ledger in which instance and code both live; 0 when one does not.
-	CodeArchived   bool   // With StateExpired: the code is archived, and perhaps the instance.
+	LiveUntil      uint32 // The last ledger in which instance and code both live; 0 when one is expired.
+	CodeArchived   bool   // With StateExpired: the code is expired, and perhaps the instance.
 	WasmHash       string // SHA-256 of its code, hex.
 	Outdated       bool   // Its code is an earlier release's.
 	Mismatch       string // With StateMismatch: what differs.
-	TenantArchived bool   // What it says of its tenant.
-	Anchor         Anchor // The newest; zero: none.
+	TenantArchived bool   // The status of the tenant in the contract.
+	Anchor         Anchor // The newest anchor; zero: none.
 }
 
-// Anchor is an event of an audit chain, as a contract keeps it.
+// Anchor is the head of an audit chain, as stored in a contract.
 type Anchor struct {
-	Seq    int64    // The event's number in its tenant's chain.
-	Root   [32]byte // Its hash, which covers all before it.
-	Ledger uint32   // In which it was anchored; 0 while it is not.
+	Seq    int64    // The event's number in the tenant's chain.
+	Root   [32]byte // Its hash, which covers all earlier events.
+	Ledger uint32   // The ledger in which it was anchored; 0: not anchored.
 }
 
-// Change is one call of a tenant's contract that changes it.
+// Change is one change of a tenant's contract.
 type Change struct {
 	Purpose        txlog.Purpose // PurposeStatus, PurposeAnchor or PurposeUpgrade.
-	TenantArchived bool          // With PurposeStatus: what it is to say.
+	TenantArchived bool          // With PurposeStatus: the new status.
 	Anchor         Anchor        // With PurposeAnchor.
 }
 
-// Chain keeps contracts that exist: it reads many at once, and changes
-// them. Each change is repeated safely; what is as it should be costs nothing.
+// Chain reads and changes contracts on the ledger. Each change is safe to repeat; a change
+// that is not needed costs nothing.
 type Chain interface {
-	// ReadContracts tells where the tenants' contracts stand, in their order. It pays
-	// nothing. KindTransient when the network does not answer.
+	// ReadContracts returns snapshots of the tenants' contracts, in the order of the
+	// tenants. It costs no fee. KindTransient when the network does not answer.
 	ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]Snapshot, error)
-	// RenewContracts restores those of the contracts that are archived and extends the
-	// life of those that are EXPIRING, their code's with them, many in a transaction.
-	// What was done is told also with an error, which joins all that went wrong.
+	// RenewContracts restores EXPIRED contracts and extends EXPIRING ones, with their
+	// code, many in one transaction. The Renewal is complete also when there is an error;
+	// the error joins all errors.
 	RenewContracts(ctx context.Context, journal txlog.Log, contracts []Snapshot) (Renewal, error)
-	// ChangeContract makes one change of one contract and gives its fee in stroops.
-	// KindPermanent when the contract refuses it.
+	// ChangeContract makes one change of one contract and returns the fee in stroops.
+	// KindPermanent when the contract rejects it.
 	ChangeContract(ctx context.Context, journal txlog.Log, tenant uuid.UUID, change Change) (int64, error)
-	// Deploy makes a contract that is missing, on a network that was begun anew.
+	// Deploy deploys a missing contract, after a network reset.
 	Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (Contract, error)
-	// ReconcileChannels looks after the channel accounts. See ChannelReport.
+	// ReconcileChannels creates, funds and enables channel accounts. See ChannelReport.
 	ReconcileChannels(ctx context.Context, journal txlog.Log) (ChannelReport, error)
-	// ContractID tells, without a network, which address a tenant's contract has.
+	// ContractID computes, without a network, the address of a tenant's contract.
 	ContractID(tenant uuid.UUID) (string, error)
 	// CurrentCode is the code that contracts should run, SHA-256 in hex.
 	CurrentCode() string
-	// IsPredecessor reports whether that is the code of an earlier release.
+	// IsPredecessor reports whether hash is the code of an earlier release.
 	IsPredecessor(hash string) bool
-	// NetworkID and Address name the network and the deployer's account, as journals do.
+	// NetworkID and Address are the network and the deployer's account, as in txlog.Log.
 	NetworkID() string
 	Address() string
 }
@@ -98,13 +98,13 @@ type Chain interface {
 // Renewal is what RenewContracts did.
 type Renewal struct {
 	Restored, Extended []uuid.UUID // Tenants.
-	Codes              int         // Codes that were restored or extended.
-	FeeCharged         int64       // Stroops, for all of it.
+	Codes              int         // Code entries that were restored or extended.
+	FeeCharged         int64       // Stroops, in total.
 }
 
-// ChannelReport is what a look after the channels found and did.
+// ChannelReport is what ReconcileChannels found and did.
 type ChannelReport struct {
-	Channels          []txlog.Channel // As they are now; none when none are set.
+	Channels          []txlog.Channel // As they are now; empty when none are configured.
 	Created, ToppedUp int
 	FeeCharged        int64 // Stroops.
 	DeployerBalance   int64 // The deployer's own balance, in stroops.
@@ -114,15 +114,15 @@ type ChannelReport struct {
 type Record struct {
 	Snapshot
 	CheckedAt           time.Time // When the state was read; zero: never.
-	AnchoredAt          time.Time // When the anchor was seen first.
-	DueAt               time.Time // When it is looked at again.
-	ConsecutiveFailures int       // Looks in a row that left something undone.
-	LastError           string    // What was left undone, and why; empty: nothing.
-	UpgradeTo           string    // Hash of the code that it is to run; empty: no other.
-	SupersededUpgrade   string    // A plan to upgrade that is void: a later release's code is wanted, or runs.
+	AnchoredAt          time.Time // When the anchor was first read.
+	DueAt               time.Time // When it is reconciled next.
+	ConsecutiveFailures int       // Consecutive failed reconciliations.
+	LastError           string    // Why the last reconciliation failed; empty: it did not.
+	UpgradeTo           string    // Hash of the code to upgrade to; empty: no upgrade is planned.
+	SupersededUpgrade   string    // A planned upgrade to an earlier release's code, to be removed.
 }
 
-// WorkItem is a contract that has to be looked at.
+// WorkItem is a contract to reconcile.
 type WorkItem struct {
 	Tenant tenant.Tenant
 	Record Record
@@ -131,38 +131,37 @@ type WorkItem struct {
 
 // ClaimQuery chooses contracts.
 type ClaimQuery struct {
-	Tenants        []uuid.UUID   // Those alone, due or not; empty: those that are due.
-	PendingUpgrade string        // Of those that are due, the ones that are to run this code; empty: all.
-	ClaimFor       time.Duration // For that long nobody else gets them as due.
+	Tenants        []uuid.UUID   // Only these, due or not; empty: those that are due.
+	PendingUpgrade string        // Of the due ones, only those with an upgrade to this code; empty: all.
+	ClaimFor       time.Duration // For this long they are not due for other processes.
 	Limit          int
 }
 
-// Store is what the registry knows of contracts. All its methods may be
-// called by many processes at once: what one of them has taken, no other gets.
+// Store keeps records of contracts in the registry. Many processes may call its methods at
+// once: what one of them has claimed is not returned to another.
 type Store interface {
-	// SystemLog is the memory for transactions that no run needs.
+	// SystemLog returns the transaction log for transactions outside of runs.
 	SystemLog() txlog.Log
-	// RegisterContracts adds contracts that are not in the book yet, of these tenants or,
-	// without any, of all, and counts them.
+	// RegisterContracts adds records of contracts that have none, of these tenants or,
+	// without arguments, of all, and counts them.
 	RegisterContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
-	// ClaimDueContracts gives contracts of tenants that are not purged.
+	// ClaimDueContracts claims contracts of tenants that are not purged.
 	ClaimDueContracts(ctx context.Context, q ClaimQuery) ([]WorkItem, error)
-	// RecordContracts writes what is known of contracts now, and when they are due.
+	// RecordContracts writes the new state of contracts, and when they are due.
 	RecordContracts(ctx context.Context, records []Record) error
-	// PlanUpgrade has contracts of other code upgraded to this one, all of them or
+	// PlanUpgrade plans the upgrade of contracts that run other code, all of them or
 	// those of these tenants, and counts them.
 	PlanUpgrade(ctx context.Context, hash string, tenants []uuid.UUID) (int, error)
 	// ListContracts pages through all contracts of tenants that are not purged, by
-	// tenant id; uuid.Nil begins. Nothing is taken by it.
+	// tenant id, starting with uuid.Nil. It claims nothing.
 	ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]WorkItem, error)
 	// PendingUpgrades counts contracts that wait for an upgrade to this code, and those of
-	// them whose last try failed.
+	// them whose last attempt failed.
 	PendingUpgrades(ctx context.Context, hash string) (waiting, stuck int, err error)
-	// Defer has contracts looked at by others, from some time on. Nothing else about
-	// them changes.
+	// Defer sets when contracts are due next and changes nothing else.
 	Defer(ctx context.Context, tenants []uuid.UUID, until time.Time) error
-	// AnchorMismatches gives those of the contracts whose anchor does not fit their
-	// tenant's audit chain, and says why. Contracts without an anchor fit.
+	// AnchorMismatches returns the reasons for those contracts whose anchor does not match
+	// their tenant's audit chain, by tenant. Contracts without an anchor match.
 	AnchorMismatches(ctx context.Context, contracts []Snapshot) (map[uuid.UUID]string, error)
 	// RecordDeployerBalance writes the deployer's balance, in stroops.
 	RecordDeployerBalance(ctx context.Context, networkID, address string, balance int64) error
@@ -174,11 +173,11 @@ type Contract struct {
 	WasmHash        string // SHA-256, hex.
 	Network         string // Passphrase.
 	TransactionHash string // Hex; empty when it existed already.
-	Ledger          uint32 // In which it was created; 0 when it existed already.
+	Ledger          uint32 // The ledger that created it; 0 when it existed already.
 	FeeCharged      int64  // Stroops, over all transactions of this call.
 }
 
-// LogFields is what the provisioning log keeps of a deployment.
+// LogFields returns the fields of a deployment for the provisioning log.
 func (c Contract) LogFields() map[string]any {
 	m := map[string]any{"contractId": c.ID, "wasmHash": c.WasmHash}
 	if c.TransactionHash != "" {
@@ -189,21 +188,21 @@ func (c Contract) LogFields() map[string]any {
 	return m
 }
 
-// StellarStats are what the registry knows of the network's side, for operations.
+// StellarStats are statistics of the registry about Stellar, for monitoring.
 type StellarStats struct {
-	DeployerBalance int64 // The deployer's balance when it was looked at, stroops; 0: unknown.
+	DeployerBalance int64 // The deployer's balance as last read, in stroops; 0: unknown.
 	Channels        []txlog.Channel
 	Transactions    map[txlog.Purpose]int64 // Applied so far, with or without success.
-	Stroops         map[txlog.Purpose]int64 // What they cost.
-	Contracts       map[State]int64         // As they were when they were looked at last.
-	Failed          int64                   // Contracts for which something was left undone.
+	Stroops         map[txlog.Purpose]int64 // Their fees.
+	Contracts       map[State]int64         // By state as last read.
+	Failed          int64                   // Contracts whose last reconciliation failed.
 	Spend           SpendHistogram
 }
 
-// SpendHistogram tells how much tenants have cost, each over all its transactions.
+// SpendHistogram counts tenants by the total fees of their transactions.
 type SpendHistogram struct {
 	Bounds           []float64 // Upper bounds in stroops, rising.
-	CumulativeCounts []uint64  // Tenants up to each bound, those of lower ones included.
+	CumulativeCounts []uint64  // Tenants up to each bound, cumulative.
 	Tenants          uint64
 	Stroops          float64
 }

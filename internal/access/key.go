@@ -34,9 +34,9 @@ type Key struct {
 	LastUsedAt time.Time // Exact to a minute.
 }
 
-// NewKey draws a key that is good for ttl, or until it is revoked for 0, and the
-// token that shows it. The token is not stored: whoever wants it has to keep it
-// now. KindInvalid for a name, a scope or a ttl that cannot be.
+// NewKey makes a key that is valid for ttl, or until it is revoked for 0, and its token.
+// The token is not stored: the caller must keep it. KindInvalid for an invalid name, scope
+// or ttl.
 func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key, config.Secret, error) {
 	name = tenant.NormalizeName(name)
 	invalid := func(field, message string) (Key, config.Secret, error) {

@@ -37,11 +37,11 @@ const MaxInspect = 100
 
 // Store inspects and repairs tenants in the database.
 type Store interface {
-	// Inspect reads tenants, all in one query, in no order. Ids that nobody has are left out.
+	// Inspect reads tenants, all in one query, in no order, and omits unknown ids.
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error)
-	// Repair gives an ACTIVE tenant's role back what it should be able to do, and
-	// takes what it should not, and tells what that was. KindPermanent, and nothing is
-	// changed, when something is left that nobody but a person can put right.
+	// Repair grants missing privileges to an ACTIVE tenant's role, revokes excess ones and
+	// returns the drift it found. KindPermanent, without a change, when there is drift that
+	// only a person can repair.
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
 }
 

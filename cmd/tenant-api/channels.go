@@ -21,8 +21,8 @@ func (a *cli) channels() *cobra.Command {
 		Use: "channels", Short: "List the channel accounts, which carry tenants' transactions", Args: cobra.ArbitraryArgs,
 		Long: `Lists the channel accounts of the deployer as the registry knows them, without
 asking the network. Each carries one transaction in a ledger, so that many
-tenants can be deployed in one. STATE is free, busy, set_aside (for a few seconds,
-until it shows what became of a transaction) or out_of_use, with the reason. OPEN
+tenants can be deployed in one. STATE is free, in_use, quarantined (for a few seconds,
+until it shows what became of a transaction) or disabled, with the reason. OPEN
 counts transactions whose outcome nobody knows yet, CARRIED those that were applied.
 How many there should be is SOROBAN_CHANNELS, or --channels.`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -29,7 +29,7 @@ func (a *cli) contractsList() *cobra.Command {
 		Use: "list", Short: "List contracts as they were found last", Args: noArgs,
 		Long: `Lists the contracts of all tenants that are not purged as the registry knows them,
 without asking the network. LIFE is LIVE; EXPIRING, its time to live ends within 30
-days; ARCHIVED, it can be restored; MISSING, the ledger has none; or FOREIGN, it is
+days; EXPIRED, it can be restored; MISSING, the ledger has none; or MISMATCH, it is
 not the tenant's. "contracts renew" looks at all of them now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.registry(cmd.Context())

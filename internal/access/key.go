@@ -34,9 +34,9 @@ type Key struct {
 	LastUsedAt time.Time // Exact to a minute.
 }
 
-// NewKey draws a key that is good for ttl, or until it is revoked for 0, and the
-// token that shows it. The token is not stored: whoever wants it has to keep it
-// now. KindInvalid for a name, a scope or a ttl that cannot be.
+// NewKey makes a key that is valid for ttl, or until it is revoked for 0, and its token.
+// The token is not stored: the caller must keep it. KindInvalid for an invalid name, scope
+// or ttl.
 func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key, config.Secret, error) {
 	name = tenant.NormalizeName(name)
 	invalid := func(field, message string) (Key, config.Secret, error) {
@@ -49,7 +49,7 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return invalid("name", "has a control character; remove it")
 	case ttl < 0:
-		return invalid("expires", "is in the past; give the time that the key shall be good for, such as 720h")
+		return invalid("expires", "is in the past; give the time that the key is to be valid for, such as 720h")
 	}
 	if err := validateScopes(scopes); err != nil {
 		return Key{}, "", err

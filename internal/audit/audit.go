@@ -19,14 +19,14 @@ const (
 	ActionCreate          Action = "tenant.create"   // Recorded.
 	ActionAttempt         Action = "tenant.attempt"  // A new attempt of one that never went live.
 	ActionActivate        Action = "tenant.activate" // Live.
-	ActionFail            Action = "tenant.fail"     // The attempt is given up; its rollback begins.
-	ActionAbort           Action = "tenant.abort"    // To be rolled back and archived, at somebody's wish.
+	ActionFail            Action = "tenant.fail"     // The attempt failed; its rollback begins.
+	ActionAbort           Action = "tenant.abort"    // To be rolled back and archived, by request.
 	ActionUpdate          Action = "tenant.update"
 	ActionArchive         Action = "tenant.archive"
-	ActionUnarchive       Action = "tenant.restore"
+	ActionUnarchive       Action = "tenant.unarchive"
 	ActionPurge           Action = "tenant.purge"
 	ActionInvite          Action = "tenant.invite"    // Another welcome mail is to go out.
-	ActionRepair          Action = "tenant.repair"    // Its database role is as it should be again.
+	ActionRepair          Action = "tenant.repair"    // The privileges of its database role were restored.
 	ActionUpgradeContract Action = "contract.upgrade" // The contract is to run other code.
 
 	ActionOpenCredential  Action = "credential.open"  //nolint:gosec // No secret: a login for the tenant's schema was made.
@@ -43,9 +43,9 @@ const (
 	OutcomeRefused Outcome = "REFUSED" // Nothing was changed.
 )
 
-// Event is one link of a hash chain: who wanted what, when, from where, and
-// whether it was done. Each tenant has a chain; what concerns none is in the
-// platform's, whose TenantID is uuid.Nil.
+// Event is one link of a hash chain: who did what, when, from where, and
+// whether it was done. Each tenant has a chain; events without a tenant are in the
+// registry chain, whose TenantID is uuid.Nil.
 type Event struct {
 	TenantID uuid.UUID
 	Seq      int64 // From 1, without gaps.
@@ -59,11 +59,10 @@ type Event struct {
 
 // Log is the registry's audit log.
 type Log interface {
-	// Record appends events that are no change of the registry, which are
-	// refusals. An event of a tenant that does not exist goes into the platform's
-	// chain. Seq, At and Hash are set by the registry.
+	// Record appends refusals, which change nothing else. An event of an unknown tenant
+	// is appended to the registry chain. The registry sets Seq, At and Hash.
 	Record(ctx context.Context, events ...Event) error
-	// Events gives at most limit events of a tenant with a Seq above after, in
-	// order. uuid.Nil is the platform.
+	// Events returns at most limit events of a tenant with a Seq above after, in
+	// order. uuid.Nil is the registry chain.
 	Events(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]Event, error)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/processid"
 )
 
-// CallerKind says how somebody was recognised.
+// CallerKind says how a caller was authenticated.
 type CallerKind string
 
 // The kinds of callers.
@@ -14,12 +14,12 @@ const (
 	CallerAPIKey    CallerKind = "apikey"    // By an API key.
 	CallerToken     CallerKind = "oidc"      // By a token of the configured issuer.
 	CallerAnonymous CallerKind = "anonymous" // Not at all.
-	CallerTerraform CallerKind = "terraform" // Whoever runs the provider with the database's credentials.
-	CallerCommand   CallerKind = "command"   // Whoever runs the command line with them.
-	CallerProcess   CallerKind = "process"   // Nobody: a worker or the reconciler by itself.
+	CallerTerraform CallerKind = "terraform" // By running the provider with database credentials.
+	CallerCommand   CallerKind = "command"   // By running the command line with database credentials.
+	CallerProcess   CallerKind = "process"   // Without a caller: a worker or the reconciler.
 )
 
-// Caller is who wants something, and from where; the audit log keeps it.
+// Caller is who does something, and from where; the audit log stores it.
 type Caller struct {
 	Kind      CallerKind `json:"kind"`
 	ID        string     `json:"id,omitempty"`        // A key's prefix, a token's subject.
@@ -30,13 +30,12 @@ type Caller struct {
 
 type callerKey struct{}
 
-// WithCaller gives a context in whose name everything happens that is done with it.
+// WithCaller returns a context that carries the caller.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerOf tells in whose name a context acts: this process's own unless
-// WithCaller said otherwise.
+// CallerOf returns the caller of a context; without one, this process.
 func CallerOf(ctx context.Context) Caller {
 	if c, ok := ctx.Value(callerKey{}).(Caller); ok {
 		return c

@@ -11,7 +11,7 @@ type Secret string
 
 const redacted = "(secret)"
 
-// Reveal gives the value to whoever has to use it.
+// Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }
 
 // String hides the value.

@@ -13,10 +13,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// State tells where a contract stands on the ledger.
+// State is the on-chain state of a contract.
 type State string
 
-// The lives of a contract.
+// The on-chain states of a contract.
 const (
 	StateLive     State = "LIVE"
 	StateExpiring State = "EXPIRING" // Its time to live ends within RenewAhead.
@@ -52,17 +52,17 @@ func ContractStatusOf(s tenant.Status) ContractStatus {
 // Lifetimes are counted in ledgers, of five seconds on the public network.
 const (
 	ledgersPerDay = 17_280
-	// RenewAhead is how many ledgers before its end a contract's life is extended.
+	// RenewAhead is how many ledgers before its end a contract is extended.
 	RenewAhead = 30 * ledgersPerDay
-	// ExpiresSoon is how many ledgers before its end somebody should act who has nobody
-	// looking after contracts. Test networks give a new contract a week.
+	// ExpiresSoon is how many ledgers before its end a contract needs action where no
+	// reconciler runs. Test networks give a new contract a week.
 	ExpiresSoon = 5 * ledgersPerDay
-	// ExtendTo is for how many ledgers from now it is extended: what the public network
-	// gives a new contract.
+	// ExtendTo is how many ledgers from now an extended contract lives: as long as a new
+	// one on the public network.
 	ExtendTo = 120 * ledgersPerDay
 )
 
-// Snapshot is what one look at the ledger showed of a tenant's contract.
+// Snapshot is a tenant's contract as read from the ledger.
 type Snapshot struct {
 	TenantID     uuid.UUID
 	ContractID   string
@@ -77,22 +77,22 @@ type Snapshot struct {
 	Anchor       Anchor         // The newest; zero: none.
 }
 
-// Anchor is an event of an audit chain, as a contract keeps it.
+// Anchor is the head of an audit chain, as stored in a contract.
 type Anchor struct {
-	Seq    int64    // The event's number in its tenant's chain.
-	Root   [32]byte // Its hash, which covers all before it.
-	Ledger uint32   // In which it was anchored; 0 while it is not.
+	Seq    int64    // The event's number in the tenant's chain.
+	Root   [32]byte // Its hash, which covers all earlier events.
+	Ledger uint32   // The ledger in which it was anchored; 0: not anchored.
 }
 
-// Change is one call of a tenant's contract that changes it.
+// Change is one change of a tenant's contract.
 type Change struct {
 	Purpose txlog.Purpose  // PurposeStatus, PurposeAnchor or PurposeUpgrade.
 	Status  ContractStatus // With PurposeStatus: the status to store.
 	Anchor  Anchor         // With PurposeAnchor.
 }
 
-// Chain keeps contracts that exist: it reads many at once, and changes
-// them. Each change is repeated safely; what is as it should be costs nothing.
+// Chain reads and changes contracts on the ledger. Each change is safe to repeat; a change
+// that is not needed costs nothing.
 type Chain interface {
 	Ledger
 	ChannelAccounts
@@ -104,14 +104,14 @@ type Ledger interface {
 	// ReadContracts tells where the tenants' contracts stand, in their order. It pays
 	// nothing. KindTransient when the network does not answer.
 	ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]Snapshot, error)
-	// RenewContracts restores those of the contracts that are archived and extends the
-	// life of those that are EXPIRING, their code's with them, many in a transaction.
-	// What was done is told also with an error, which joins all that went wrong.
+	// RenewContracts restores EXPIRED contracts and extends EXPIRING ones, with their
+	// code, many in one transaction. The Renewal is complete also when there is an error;
+	// the error joins all errors.
 	RenewContracts(ctx context.Context, journal txlog.Log, contracts []Snapshot) (Renewal, error)
-	// ChangeContract makes one change of one contract and gives its fee in stroops.
-	// KindPermanent when the contract refuses it.
+	// ChangeContract makes one change of one contract and returns the fee in stroops.
+	// KindPermanent when the contract rejects it.
 	ChangeContract(ctx context.Context, journal txlog.Log, tenant uuid.UUID, change Change) (int64, error)
-	// Deploy makes a contract that is missing, on a network that was begun anew.
+	// Deploy deploys a missing contract, after a network reset.
 	Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (Contract, error)
 }
 
@@ -130,20 +130,20 @@ type Code interface {
 	ContractID(tenant uuid.UUID) (string, error)
 	// CurrentCode is the code that contracts should run, SHA-256 in hex.
 	CurrentCode() string
-	// IsPredecessor reports whether that is the code of an earlier release.
+	// IsPredecessor reports whether hash is the code of an earlier release.
 	IsPredecessor(hash string) bool
 }
 
 // Renewal is what RenewContracts did.
 type Renewal struct {
 	Restored, Extended []uuid.UUID // Tenants.
-	Codes              int         // Codes that were restored or extended.
-	FeeCharged         int64       // Stroops, for all of it.
+	Codes              int         // Code entries that were restored or extended.
+	FeeCharged         int64       // Stroops, in total.
 }
 
-// ChannelReport is what a look after the channels found and did.
+// ChannelReport is what ReconcileChannels found and did.
 type ChannelReport struct {
-	Channels          []txlog.Channel // As they are now; none when none are set.
+	Channels          []txlog.Channel // As they are now; empty when none are configured.
 	Created, ToppedUp int
 	FeeCharged        int64 // Stroops.
 	DeployerBalance   int64 // The deployer's own balance, in stroops.
@@ -153,15 +153,15 @@ type ChannelReport struct {
 type Record struct {
 	Snapshot
 	CheckedAt           time.Time // When the state was read; zero: never.
-	AnchoredAt          time.Time // When the anchor was seen first.
-	DueAt               time.Time // When it is looked at again.
-	ConsecutiveFailures int       // Looks in a row that left something undone.
-	LastError           string    // What was left undone, and why; empty: nothing.
-	UpgradeTo           string    // Hash of the code that it is to run; empty: no other.
-	SupersededUpgrade   string    // A plan to upgrade that is void: a later release's code is wanted, or runs.
+	AnchoredAt          time.Time // When the anchor was first read.
+	DueAt               time.Time // When it is reconciled next.
+	ConsecutiveFailures int       // Consecutive failed reconciliations.
+	LastError           string    // Why the last reconciliation failed; empty: it did not.
+	UpgradeTo           string    // Hash of the code to upgrade to; empty: no upgrade is planned.
+	SupersededUpgrade   string    // A planned upgrade to an earlier release's code, to be removed.
 }
 
-// WorkItem is a contract that has to be looked at.
+// WorkItem is a contract to reconcile.
 type WorkItem struct {
 	Tenant tenant.Tenant
 	Record Record
@@ -170,14 +170,14 @@ type WorkItem struct {
 
 // ClaimQuery chooses contracts.
 type ClaimQuery struct {
-	Tenants        []uuid.UUID   // Those alone, due or not; empty: those that are due.
-	PendingUpgrade string        // Of those that are due, the ones that are to run this code; empty: all.
-	ClaimFor       time.Duration // For that long nobody else gets them as due.
+	Tenants        []uuid.UUID   // Only these, due or not; empty: those that are due.
+	PendingUpgrade string        // Of the due ones, only those with an upgrade to this code; empty: all.
+	ClaimFor       time.Duration // For this long they are not due for other processes.
 	Limit          int
 }
 
-// Store is what the registry knows of contracts. All its methods may be
-// called by many processes at once: what one of them has taken, no other gets.
+// Store keeps records of contracts in the registry. Many processes may call its methods at
+// once: what one of them has claimed is not returned to another.
 type Store interface {
 	WorkStore
 	UpgradeStore
@@ -189,10 +189,10 @@ type WorkStore interface {
 	// RegisterContracts adds contracts that are not in the book yet, of these tenants or,
 	// without any, of all, and counts them.
 	RegisterContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
-	// ClaimDueContracts gives contracts of tenants that are not purged.
+	// ClaimDueContracts claims contracts of tenants that are not purged.
 	ClaimDueContracts(ctx context.Context, q ClaimQuery) ([]WorkItem, error)
 	// ListContracts pages through all contracts of tenants that are not purged, by
-	// tenant id; uuid.Nil begins. Nothing is taken by it.
+	// tenant id, starting with uuid.Nil. It claims nothing.
 	ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]WorkItem, error)
 	// RecordContracts writes what is known of contracts now, and when they are due.
 	RecordContracts(ctx context.Context, records []Record) error
@@ -228,11 +228,11 @@ type Contract struct {
 	WasmHash        string // SHA-256, hex.
 	Network         string // Passphrase.
 	TransactionHash string // Hex; empty when it existed already.
-	Ledger          uint32 // In which it was created; 0 when it existed already.
+	Ledger          uint32 // The ledger that created it; 0 when it existed already.
 	FeeCharged      int64  // Stroops, over all transactions of this call.
 }
 
-// LogFields is what the provisioning log keeps of a deployment.
+// LogFields returns the fields of a deployment for the provisioning log.
 func (c Contract) LogFields() map[string]any {
 	m := map[string]any{"contractId": c.ID, "wasmHash": c.WasmHash}
 	if c.TransactionHash != "" {
@@ -243,21 +243,21 @@ func (c Contract) LogFields() map[string]any {
 	return m
 }
 
-// StellarStats are what the registry knows of the network's side, for operations.
+// StellarStats are statistics of the registry about Stellar, for monitoring.
 type StellarStats struct {
-	DeployerBalance int64 // The deployer's balance when it was looked at, stroops; 0: unknown.
+	DeployerBalance int64 // The deployer's balance as last read, in stroops; 0: unknown.
 	Channels        []txlog.Channel
 	Transactions    map[txlog.Purpose]int64 // Applied so far, with or without success.
-	Stroops         map[txlog.Purpose]int64 // What they cost.
-	Contracts       map[State]int64         // As they were when they were looked at last.
-	Failed          int64                   // Contracts for which something was left undone.
+	Stroops         map[txlog.Purpose]int64 // Their fees.
+	Contracts       map[State]int64         // By state as last read.
+	Failed          int64                   // Contracts whose last reconciliation failed.
 	Spend           SpendHistogram
 }
 
-// SpendHistogram tells how much tenants have cost, each over all its transactions.
+// SpendHistogram counts tenants by the total fees of their transactions.
 type SpendHistogram struct {
 	Bounds           []float64 // Upper bounds in stroops, rising.
-	CumulativeCounts []uint64  // Tenants up to each bound, those of lower ones included.
+	CumulativeCounts []uint64  // Tenants up to each bound, cumulative.
 	Tenants          uint64
 	Stroops          float64
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// reconcileOptions says what is to be done beside what is out of order.
+// reconcileOptions selects optional actions besides repairs.
 type reconcileOptions struct {
-	scheduled bool // Anchor what the schedule says.
+	scheduled bool // Anchor when the schedule says so.
 	anchorAll bool // Anchor all.
-	named     bool // Somebody asked for these very tenants.
+	named     bool // The caller named these tenants.
 }
 
-// foreignRetryDelay is how long contracts of another deployer, or another network, are left
-// to whoever looks after those.
+// foreignRetryDelay is how long contracts of another deployer or network are deferred, so
+// that the reconcilers of that deployer can claim them.
 const foreignRetryDelay = time.Minute
 
-// ownedContracts gives back what is not this keeper's to look after, as it was.
+// ownedContracts returns the contracts of this deployer and defers the others unchanged.
 func (r *Reconciler) ownedContracts(ctx context.Context, items []WorkItem) (own []WorkItem, err error) {
 	var foreign []uuid.UUID
 	for _, d := range items {
@@ -43,27 +43,27 @@ func (r *Reconciler) ownedContracts(ctx context.Context, items []WorkItem) (own 
 	if len(foreign) == 0 {
 		return own, nil
 	}
-	// Also after a stop: they were taken, and others wait for them.
+	// Also after a stop: they are claimed, and other processes wait for them.
 	return own, r.store.Defer(context.WithoutCancel(ctx), foreign, r.opts.Clock.Now().Add(foreignRetryDelay))
 }
 
-// reconcileBatch is one look at some contracts and what follows from it.
+// reconcileBatch is one reconciliation of a batch of contracts.
 type reconcileBatch struct {
 	*Reconciler
 	reconcileOptions
 	items            []WorkItem
 	states           []Snapshot
-	failures         []error              // By duty: why something was left undone.
-	redeployed       []bool               // By duty: deployed anew, and to be looked at again.
-	anchorMismatches map[uuid.UUID]string // Tenants whose audit chain is not what was anchored, and why.
+	failures         []error              // By item: why it failed.
+	redeployed       []bool               // By item: redeployed, and due again at once.
+	anchorMismatches map[uuid.UUID]string // By tenant: why its audit chain does not match the anchor.
 
 	mu     sync.Mutex
-	report *Report // Guarded by mu while changes are under way.
+	report *Report // Guarded by mu while changes run.
 }
 
-// reconcile does for contracts what they need: first those that ended live again,
-// then each says and runs what it should. What is left undone is recorded, with
-// the time of the next try, and is no error; an error means that nothing is known.
+// reconcile restores and extends contracts, then updates status, code and anchors. The
+// failure of one contract is recorded with the time of the next attempt and is not an
+// error; an error means that the contracts could not be read or recorded.
 func (r *Reconciler) reconcile(ctx context.Context, items []WorkItem, report *Report, o reconcileOptions) error {
 	if !o.named {
 		var err error
@@ -82,14 +82,14 @@ func (r *Reconciler) reconcile(ctx context.Context, items []WorkItem, report *Re
 	report.Checked += len(items)
 	b.renew(ctx)
 	changed := b.applyChanges(ctx)
-	if changed { // What the book keeps is what the ledger shows: if not now, then after the next look.
+	if changed { // Record the state after the changes; if the read fails, the next reconciliation does.
 		_ = b.read(ctx)
 	}
 	return b.record(ctx)
 }
 
-// read looks at the contracts. When it cannot, what was read before stands, the
-// broken chains too: on one of them nothing may be anchored.
+// read reads the contracts and checks their anchors. On an error it keeps the previous
+// results, also the mismatches: nothing may be anchored for these tenants.
 func (b *reconcileBatch) read(ctx context.Context) error {
 	tenants := make([]tenant.Tenant, len(b.items))
 	for i, d := range b.items {
@@ -107,7 +107,7 @@ func (b *reconcileBatch) read(ctx context.Context) error {
 	return nil
 }
 
-// renew brings back what is archived and extends what ends soon.
+// renew restores expired contracts and extends expiring ones.
 func (b *reconcileBatch) renew(ctx context.Context) {
 	var expiring []Snapshot
 	for _, s := range b.states {
@@ -122,7 +122,7 @@ func (b *reconcileBatch) renew(ctx context.Context) {
 	b.report.Restored = append(b.report.Restored, renewal.Restored...)
 	b.report.Extended = append(b.report.Extended, renewal.Extended...)
 	b.report.FeeCharged += renewal.FeeCharged
-	// Those that were not reached say so in the next look.
+	// The new read shows which contracts were not renewed.
 	if readErr := b.read(ctx); readErr != nil {
 		err = errors.Join(err, readErr)
 	}
@@ -133,7 +133,7 @@ func (b *reconcileBatch) renew(ctx context.Context) {
 	}
 }
 
-// applyChanges has contracts say and run what they should, and reports whether any did.
+// applyChanges makes the required changes and reports whether there were any.
 func (b *reconcileBatch) applyChanges(ctx context.Context) (changed bool) {
 	var group errgroup.Group
 	group.SetLimit(b.opts.MaxConcurrentChanges)
@@ -157,18 +157,18 @@ func (b *reconcileBatch) applyChanges(ctx context.Context) (changed bool) {
 	return changed
 }
 
-// requiredChanges are the changes that a contract needs.
+// requiredChanges returns the changes that a contract needs.
 func (b *reconcileBatch) requiredChanges(i int) (changes []Change) {
 	item, state := b.items[i], b.states[i]
 	switch state.State {
 	case StateMismatch:
-		b.failures[i] = errs.Errorf(errs.KindPermanent, "look after contract", "%s", state.Mismatch)
+		b.failures[i] = errs.Errorf(errs.KindPermanent, "reconcile contract", "%s", state.Mismatch)
 		return nil
 	case StateMissing:
 		return []Change{{Purpose: txlog.PurposeCreate}}
 	case StateExpired:
 		if b.failures[i] == nil {
-			b.failures[i] = errs.Errorf(errs.KindTransient, "look after contract", "the contract %s is archived and was not restored", state.ContractID)
+			b.failures[i] = errs.Errorf(errs.KindTransient, "reconcile contract", "the contract %s is expired and was not restored", state.ContractID)
 		}
 		return nil
 	case StateLive, StateExpiring:
@@ -180,16 +180,16 @@ func (b *reconcileBatch) requiredChanges(i int) (changes []Change) {
 		changes = append(changes, Change{Purpose: txlog.PurposeStatus, Status: status})
 	}
 	if reason, mismatch := b.anchorMismatches[state.TenantID]; mismatch {
-		// Another anchor would hide what this one shows.
-		b.failures[i] = errs.Errorf(errs.KindPermanent, "look after contract", "%s; tenant-api tenants verify has the findings, and nothing is anchored until the chain fits again", reason)
+		// A new anchor would hide the mismatch.
+		b.failures[i] = errs.Errorf(errs.KindPermanent, "reconcile contract", "%s; tenant-api tenants verify has the findings, and nothing is anchored until the chain matches again", reason)
 	} else if item.Head.Seq > state.Anchor.Seq && (b.anchorAll || b.scheduled && b.anchorDue(item, state)) {
 		changes = append(changes, Change{Purpose: txlog.PurposeAnchor, Anchor: item.Head})
 	}
 	return changes
 }
 
-// anchorDue reports whether the schedule wants an anchor now. The first one comes
-// when the tenant has been there for as long as two are apart.
+// anchorDue reports whether an anchor is due by the schedule. The first one is due one
+// interval after the tenant was created.
 func (b *reconcileBatch) anchorDue(item WorkItem, state Snapshot) bool {
 	if b.opts.AnchorInterval < 0 {
 		return false
@@ -228,7 +228,7 @@ func (b *reconcileBatch) apply(ctx context.Context, i int, change Change) error 
 	return nil
 }
 
-// record writes what is known now, and when each contract is due.
+// record writes the state of the contracts, and when each is due.
 func (b *reconcileBatch) record(ctx context.Context) error {
 	now := b.opts.Clock.Now()
 	records := make([]Record, len(b.items))
@@ -241,12 +241,12 @@ func (b *reconcileBatch) record(ctx context.Context) error {
 			rec.SupersededUpgrade = item.Record.UpgradeTo
 		}
 		switch {
-		case errs.KindOf(b.failures[i]) == errs.KindCancelled: // Somebody else goes on where this one was stopped.
+		case errs.KindOf(b.failures[i]) == errs.KindCancelled: // Due at once, so that another process continues.
 			rec.ConsecutiveFailures, rec.LastError, rec.DueAt = item.Record.ConsecutiveFailures, item.Record.LastError, now
 		case b.failures[i] != nil:
 			rec.ConsecutiveFailures, rec.LastError = item.Record.ConsecutiveFailures+1, errs.SafeMessage(b.failures[i])
 			rec.DueAt = now.Add(retryDelay(item.Record.ConsecutiveFailures))
-			if b.states[i].State == StateMismatch { // Perhaps a newer release's, which others look after.
+			if b.states[i].State == StateMismatch { // Perhaps the code of a newer release, whose processes reconcile it.
 				rec.DueAt = now.Add(foreignRetryDelay)
 			}
 			b.report.Failed[item.Tenant.ID] = rec.LastError
@@ -258,17 +258,16 @@ func (b *reconcileBatch) record(ctx context.Context) error {
 		}
 		records[i] = rec
 	}
-	// Also after a stop: what was learned and done is not to be done again.
+	// Also after a stop, so that no change is repeated.
 	return b.store.RecordContracts(context.WithoutCancel(ctx), records)
 }
 
-// retryDelay is when something left undone is tried again, after so many tries before
-// this one.
+// retryDelay is the pause before the next attempt, after that many earlier failures.
 func retryDelay(failures int) time.Duration {
 	return retry.Backoff(minRetryDelay, maxRetryDelay, 0, failures+1)
 }
 
-// nextCheck is when a contract is looked at again that is in order.
+// nextCheck is the time until a contract without failures is reconciled again.
 func (r *Reconciler) nextCheck() time.Duration {
 	if r.opts.AnchorInterval > 0 {
 		return min(r.opts.CheckInterval, r.opts.AnchorInterval)
@@ -276,7 +275,7 @@ func (r *Reconciler) nextCheck() time.Duration {
 	return r.opts.CheckInterval
 }
 
-// deferBatch notes that nothing could be learned.
+// deferBatch records that the contracts could not be read.
 func (b *reconcileBatch) deferBatch(ctx context.Context, cause error) {
 	now := b.opts.Clock.Now()
 	records := make([]Record, len(b.items))
@@ -289,6 +288,6 @@ func (b *reconcileBatch) deferBatch(ctx context.Context, cause error) {
 		records[i].ConsecutiveFailures, records[i].LastError = d.Record.ConsecutiveFailures+1, errs.SafeMessage(cause)
 		records[i].DueAt = now.Add(retryDelay(d.Record.ConsecutiveFailures))
 	}
-	// Without this they are due again when the time is over for which they were taken.
+	// If this fails, they are due again when their claim expires.
 	_ = b.store.RecordContracts(context.WithoutCancel(ctx), records)
 }

@@ -14,24 +14,24 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
-// ReconcilerOptions are the settings of a Keeper. Zero values give the defaults.
+// ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {
 	// AnchorInterval is how often the head of a tenant's audit chain is anchored in its
-	// contract, if it has changed. Negative: on demand alone. Default: a day.
+	// contract, if it has changed. Negative: only on demand. Default: a day.
 	AnchorInterval time.Duration
-	// CheckInterval is how often a contract is looked at where nothing is due. Default: a day.
+	// CheckInterval is how often a contract is read when nothing is due. Default: a day.
 	CheckInterval time.Duration
-	// ChannelInterval is how often one process looks after the channels. Default: a minute.
+	// ChannelInterval is how often one process reconciles the channel accounts. Default: a minute.
 	ChannelInterval time.Duration
-	// RegisterInterval is how often one process looks for contracts that are new. Default: an hour.
+	// RegisterInterval is how often one process registers new contracts. Default: an hour.
 	RegisterInterval time.Duration
-	// Batch is the most contracts that are taken on at once. Default 190: they are
-	// read with their code in one call.
+	// Batch is the most contracts that are claimed at once. Default 190: one call reads
+	// them with their code.
 	Batch int
-	// MaxConcurrentChanges is the most changes under way at once. Each takes an account for a
-	// ledger, so it should leave some for tenants that wait. Default 1.
+	// MaxConcurrentChanges is the most changes at the same time. Each uses an account for
+	// one ledger, so some accounts should stay free for new tenants. Default 1.
 	MaxConcurrentChanges int
-	// Clock is for the pauses between looks. Default: System.
+	// Clock reads the time and sleeps. Default: clock.System.
 	Clock clock.Clock
 }
 
@@ -57,21 +57,21 @@ func (o ReconcilerOptions) withDefaults() ReconcilerOptions {
 	return o
 }
 
-// How long a contract is put off.
+// How long a contract is deferred.
 const (
-	claimTimeout  = 10 * time.Minute // While somebody is at it.
-	minRetryDelay = 30 * time.Second // After something was left undone, doubling,
-	maxRetryDelay = 6 * time.Hour    // to that.
+	claimTimeout  = 10 * time.Minute // While a process reconciles it.
+	minRetryDelay = 30 * time.Second // After the first failure; doubles with each.
+	maxRetryDelay = 6 * time.Hour
 )
 
-// takeGrace is how long contracts may be waited for after a stop: they are taken by
-// then, perhaps, and have to be given back.
+// takeGrace is how long a claim may take after a stop: it may be committed already, and
+// then the contracts must be released.
 const takeGrace = 10 * time.Second
 
-// Reconciler looks after contracts that exist: it keeps them alive, has them say
-// whether their tenant is served, anchors audit chains, and upgrades code. What
-// it cannot do now it does later; it holds up nobody. It keeps nothing in memory
-// that matters, and any number of keepers may work side by side.
+// Reconciler manages deployed contracts: it extends and restores them, updates the status
+// of their tenant, anchors audit chains and upgrades code. A failed contract is retried
+// later and does not delay others. All state is in the registry, so many reconcilers may
+// run at once.
 type Reconciler struct {
 	store Store
 	chain Chain
@@ -81,34 +81,34 @@ type Reconciler struct {
 	channelsDueAt, registerDueAt time.Time // Guarded by mu.
 }
 
-// NewReconciler wires a keeper; both parts are needed.
+// NewReconciler makes a reconciler. KindInvalid when a part is nil.
 func NewReconciler(store Store, chain Chain, o ReconcilerOptions) (*Reconciler, error) {
 	if store == nil || chain == nil {
-		return nil, errs.Errorf(errs.KindInvalid, "set up keeper", "ContractBook or ContractKeeper is missing")
+		return nil, errs.Errorf(errs.KindInvalid, "set up contract reconciler", "Store or Chain is missing")
 	}
 	return &Reconciler{store: store, chain: chain, opts: o.withDefaults()}, nil
 }
 
-// Report is what a keeper did.
+// Report lists what a reconciliation did.
 type Report struct {
-	Registered                    int         // Contracts that were new to the book.
-	Checked                       int         // Contracts that were looked at.
-	Restored, Extended            []uuid.UUID // Tenants whose contract lives longer.
+	Registered                    int         // Contracts that were registered.
+	Checked                       int         // Contracts that were read.
+	Restored, Extended            []uuid.UUID // Tenants.
 	StatusSet, Anchored, Upgraded []uuid.UUID
-	Redeployed                    []uuid.UUID          // Their contracts were missing: the network was begun anew.
-	Failed                        map[uuid.UUID]string // What was left undone, and why, for people.
+	Redeployed                    []uuid.UUID          // Tenants whose contract was missing after a network reset.
+	Failed                        map[uuid.UUID]string // By tenant: why it failed, for people.
 	Channels                      ChannelReport
-	FeeCharged                    int64 // Stroops, for all of it.
+	FeeCharged                    int64 // Stroops, in total.
 }
 
-// Empty reports whether nothing was done, or should have been.
+// Empty reports whether nothing was done and nothing failed.
 func (r Report) Empty() bool {
 	return r.Registered+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Redeployed)+len(r.Failed)+
 		r.Channels.Created+r.Channels.ToppedUp == 0
 }
 
-// Pass does everything that is due once, as far as a batch goes. The report says
-// what was done also when there is an error.
+// Pass does once what is due, at most one batch. The report is complete also when there is
+// an error.
 func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	report := Report{Failed: map[uuid.UUID]string{}}
 	errs := []error{r.reconcileChannels(ctx, &report), r.registerContracts(ctx, &report)}
@@ -119,17 +119,17 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	return report, errors.Join(append(errs, err)...)
 }
 
-// ReconcileTenants looks at some tenants' contracts now, and does for them what is due.
+// ReconcileTenants reconciles the contracts of these tenants now.
 func (r *Reconciler) ReconcileTenants(ctx context.Context, tenants ...uuid.UUID) (Report, error) {
 	return r.reconcileTenants(ctx, tenants, reconcileOptions{scheduled: true, named: true})
 }
 
-// ReconcileOne does for one tenant's contract what is due. KindPermanent with the reason
-// when something is left undone.
+// ReconcileOne reconciles one tenant's contract now. KindPermanent with the reason when
+// that failed.
 func (r *Reconciler) ReconcileOne(ctx context.Context, tenant uuid.UUID) error {
 	report, err := r.ReconcileTenants(ctx, tenant)
-	if problem, left := report.Failed[tenant]; err == nil && left {
-		return errs.Errorf(errs.KindPermanent, "look after contract", "%s", problem)
+	if reason, failed := report.Failed[tenant]; err == nil && failed {
+		return errs.Errorf(errs.KindPermanent, "reconcile contract", "%s", reason)
 	}
 	return err
 }
@@ -139,18 +139,18 @@ func (r *Reconciler) Anchor(ctx context.Context, tenants ...uuid.UUID) (Report, 
 	return r.reconcileTenants(ctx, tenants, reconcileOptions{anchorAll: true, named: true})
 }
 
-// ReconcileAll looks at every contract now, and does for them what is due. tell, which may be
-// nil, is told after each batch how many were looked at.
-func (r *Reconciler) ReconcileAll(ctx context.Context, progress func(looked int)) (Report, error) {
+// ReconcileAll reconciles every contract now. progress, which may be nil, is called after
+// each batch with the number of contracts read so far.
+func (r *Reconciler) ReconcileAll(ctx context.Context, progress func(checked int)) (Report, error) {
 	return r.reconcileAll(ctx, reconcileOptions{scheduled: true}, progress)
 }
 
-// AnchorAll anchors the audit chains of all tenants now. tell as with All.
-func (r *Reconciler) AnchorAll(ctx context.Context, progress func(looked int)) (Report, error) {
+// AnchorAll anchors the audit chains of all tenants now. progress as in ReconcileAll.
+func (r *Reconciler) AnchorAll(ctx context.Context, progress func(checked int)) (Report, error) {
 	return r.reconcileAll(ctx, reconcileOptions{anchorAll: true}, progress)
 }
 
-func (r *Reconciler) reconcileAll(ctx context.Context, o reconcileOptions, progress func(looked int)) (Report, error) {
+func (r *Reconciler) reconcileAll(ctx context.Context, o reconcileOptions, progress func(checked int)) (Report, error) {
 	report := Report{Failed: map[uuid.UUID]string{}}
 	err := r.reconcileChannels(ctx, &report)
 	if err == nil {
@@ -192,16 +192,16 @@ func (r *Reconciler) reconcileTenants(ctx context.Context, tenants []uuid.UUID, 
 	return report, err
 }
 
-// take claims contracts for this keeper.
-func (r *Reconciler) take(ctx context.Context, q ClaimQuery) (duties []WorkItem, err error) {
+// take claims contracts for this process.
+func (r *Reconciler) take(ctx context.Context, q ClaimQuery) (items []WorkItem, err error) {
 	err = retry.Detached(ctx, r.opts.Clock, takeGrace, func(ctx context.Context) error {
-		duties, err = r.store.ClaimDueContracts(ctx, q)
+		items, err = r.store.ClaimDueContracts(ctx, q)
 		return err
 	})
-	return duties, err
+	return items, err
 }
 
-// reconcileChannels looks after the channels, now and then.
+// reconcileChannels reconciles the channel accounts, once in ChannelInterval.
 func (r *Reconciler) reconcileChannels(ctx context.Context, report *Report) error {
 	if !r.due(&r.channelsDueAt, r.opts.ChannelInterval) {
 		return nil
@@ -209,17 +209,17 @@ func (r *Reconciler) reconcileChannels(ctx context.Context, report *Report) erro
 	channels, err := r.chain.ReconcileChannels(ctx, r.store.SystemLog())
 	report.Channels, report.FeeCharged = channels, report.FeeCharged+channels.FeeCharged
 	if err != nil {
-		err = fmt.Errorf("look after the channels: %w", err)
+		err = fmt.Errorf("reconcile channels: %w", err)
 	}
-	if channels.DeployerBalance == 0 { // Nobody could say.
+	if channels.DeployerBalance == 0 { // It could not be read.
 		return err
 	}
-	// A balance is worth the most when it was too little for what was to be done.
+	// Also after an error, whose cause may be a low balance.
 	return errors.Join(err, r.store.RecordDeployerBalance(ctx, r.chain.NetworkID(), r.chain.Address(), channels.DeployerBalance))
 }
 
-// registerContracts finds contracts that are new, now and then: none of them needs anything for
-// days.
+// registerContracts registers new contracts, once in RegisterInterval: a new contract needs
+// nothing for days.
 func (r *Reconciler) registerContracts(ctx context.Context, report *Report) (err error) {
 	if !r.due(&r.registerDueAt, r.opts.RegisterInterval) {
 		return nil
@@ -228,7 +228,7 @@ func (r *Reconciler) registerContracts(ctx context.Context, report *Report) (err
 	return err
 }
 
-// due reports whether it is time, and sets the next one.
+// due reports whether the time at has come, and if so sets the next one.
 func (r *Reconciler) due(at *time.Time, interval time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,23 +10,22 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// UpgradeProgress is how far an upgrade of all contracts is.
+// UpgradeProgress is the progress of an upgrade of all contracts.
 type UpgradeProgress struct{ Done, Total int }
 
-// UpgradeOptions say how all contracts are upgraded.
+// UpgradeOptions are the settings of an upgrade of all contracts.
 type UpgradeOptions struct {
-	Canary   int                   // How many go first, one by one. 0: the default, one; negative: none.
-	Progress func(UpgradeProgress) // Is told how far it is. May be nil.
+	Canary   int                   // How many are upgraded first, one by one. 0: the default, one; negative: none.
+	Progress func(UpgradeProgress) // Called as the upgrade proceeds. May be nil.
 }
 
-// upgradePollInterval is how often the progress of other processes is looked at.
+// upgradePollInterval is how often the progress of other processes is read.
 const upgradePollInterval = 500 * time.Millisecond
 
-// Upgrade brings every contract that runs an earlier release's code to the newest.
-// Canaries go first; when one of them fails, no other contract is touched. After
-// them all keepers work on it, this one too, and it goes on without this one when
-// ctx ends. It gives how many had to be upgraded. KindPermanent when contracts
-// were left that cannot be.
+// Upgrade upgrades every contract that runs an earlier release's code. Canaries are
+// upgraded first; when one of them fails, no other contract is changed. Then all
+// reconcilers work on the rest, and continue after ctx ends. It returns how many contracts
+// were outdated. KindPermanent when some could not be upgraded.
 func (r *Reconciler) Upgrade(ctx context.Context, o UpgradeOptions) (total int, err error) {
 	const op = "upgrade contracts"
 	if _, err := r.store.RegisterContracts(ctx); err != nil {
@@ -65,8 +64,8 @@ func (r *Reconciler) Upgrade(ctx context.Context, o UpgradeOptions) (total int, 
 	return len(outdated), r.finishUpgrade(ctx, outdated, progress)
 }
 
-// outdatedTenants lists the tenants whose contracts run an earlier release's code, by a
-// look at all of them.
+// outdatedTenants reads all contracts and lists the tenants whose contract runs an earlier
+// release's code.
 func (r *Reconciler) outdatedTenants(ctx context.Context) (ids []uuid.UUID, err error) {
 	var after uuid.UUID
 	for {
@@ -91,7 +90,7 @@ func (r *Reconciler) outdatedTenants(ctx context.Context) (ids []uuid.UUID, err 
 	}
 }
 
-// finishUpgrade works on planned upgrades until none is left that can be done.
+// finishUpgrade reconciles planned upgrades until none is left that can succeed.
 func (r *Reconciler) finishUpgrade(ctx context.Context, tenants []uuid.UUID, progress func(int)) error {
 	report := Report{Failed: map[uuid.UUID]string{}}
 	for {
@@ -111,13 +110,13 @@ func (r *Reconciler) finishUpgrade(ctx context.Context, tenants []uuid.UUID, pro
 		case waiting == 0:
 			return nil
 		case failed == waiting:
-			return errs.Errorf(errs.KindPermanent, "upgrade contracts", "%d contracts could not be upgraded and are tried again later; the list of contracts has the reasons", failed)
+			return errs.Errorf(errs.KindPermanent, "upgrade contracts", "%d contracts could not be upgraded and are retried later; the list of contracts has the reasons", failed)
 		}
 		if len(items) > 0 {
 			continue
 		}
 		if err := r.opts.Clock.Sleep(ctx, upgradePollInterval); err != nil {
-			return errs.Wrap(err, errs.KindCancelled, "upgrade contracts", "stopped on request; %d contracts are left, and the workers go on with them", waiting)
+			return errs.Wrap(err, errs.KindCancelled, "upgrade contracts", "stopped on request; the workers continue with the remaining %d contracts", waiting)
 		}
 	}
 }

@@ -28,10 +28,10 @@ type Credential struct {
 	ID         uuid.UUID
 	TenantID   uuid.UUID
 	Username   string
-	Password   tenant.Password // Known to whoever opened it alone; the database has a verifier.
+	Password   tenant.Password // Returned only once; the database stores a verifier.
 	SchemaName string          // On the login's search_path.
 	Database   string
-	Host       string // As whoever opened it reaches the database.
+	Host       string // The address at which the opening process reaches the database.
 	Port       int
 	ExpiresAt  time.Time // By the database's clock.
 }

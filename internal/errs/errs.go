@@ -20,10 +20,10 @@ type Kind string
 // The kinds of errors.
 const (
 	KindTransient Kind = "transient" // Worth trying again: connection, timeout, overload.
-	KindPermanent Kind = "permanent" // Trying again changes nothing until somebody acts.
-	KindConflict  Kind = "conflict"  // The tenant's state, or another tenant, stands in the way.
+	KindPermanent Kind = "permanent" // A retry fails again until a person acts.
+	KindConflict  Kind = "conflict"  // The tenant's state, or another tenant, does not allow it.
 	KindCancelled Kind = "cancelled" // The caller asked to stop; the tenant can be resumed.
-	KindFenced    Kind = "fenced"    // Another run took the tenant over; this one must touch nothing.
+	KindFenced    Kind = "fenced"    // A newer run superseded this one, which must change nothing.
 	KindNotFound  Kind = "not found" // No such tenant.
 	KindInvalid   Kind = "invalid"   // The input breaks a rule; Fields says which.
 	KindStale     Kind = "stale"     // The caller's version of the tenant is not the stored one any more.
@@ -37,7 +37,7 @@ type FieldError struct {
 	Message string
 }
 
-// Error is the one error type that crosses this package's borders.
+// Error is the error type that all packages return to each other.
 type Error struct {
 	Kind    Kind
 	Op      string       // What was tried, for the log: "create schema".
@@ -118,6 +118,7 @@ func FieldsOf(err error) []FieldError {
 	return nil
 }
 
+// LeaseOf returns the lease of the run that holds the tenant, nil when the error has none.
 func LeaseOf(err error) *LeaseInfo {
 	var e *Error
 	if errors.As(err, &e) {
@@ -142,7 +143,7 @@ func SafeMessage(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "the operation was cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "the operation took longer than it may"
+		return "the operation timed out"
 	default:
 		return "an internal error; the log has the cause"
 	}
@@ -159,6 +160,7 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
+// Truncate shortens s to at most limit characters; the last one is then an ellipsis.
 func Truncate(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s

@@ -8,15 +8,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Changes is what happened to a tenant since a point of its log.
+// Changes is what changed in a tenant's log after a position.
 type Changes struct {
 	Tenant  tenant.Tenant     // As it is now.
 	Entries []tenant.LogEntry // Rows of the log that changed since, in the order of their last change.
 }
 
-// ChangeNotifier tells when to look for changes of a tenant again. It may tell too
-// often and, when the connection to the registry is lost, too late; so whoever
-// watches looks by himself now and then, too.
+// ChangeNotifier notifies of changes of a tenant. Notifications may be repeated and, when
+// the connection to the registry is lost, may be missed, so callers must poll as well.
 type ChangeNotifier interface {
 	// Watch gives a channel that receives a value after each change of the tenant,
 	// and a function that ends it.

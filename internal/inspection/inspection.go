@@ -35,19 +35,19 @@ type Inspection struct {
 // MaxInspect is how many tenants can be inspected at once.
 const MaxInspect = 100
 
-// Store looks at tenants and puts right what can be.
+// Store inspects and repairs tenants in the database.
 type Store interface {
-	// Inspect reads tenants, all in one query, in no order. Ids that nobody has are left out.
+	// Inspect reads tenants, all in one query, in no order, and omits unknown ids.
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error)
-	// Repair gives an ACTIVE tenant's role back what it should be able to do, and
-	// takes what it should not, and tells what that was. KindPermanent, and nothing is
-	// changed, when something is left that nobody but a person can put right.
+	// Repair grants missing privileges to an ACTIVE tenant's role, revokes excess ones and
+	// returns the drift it found. KindPermanent, without a change, when there is drift that
+	// only a person can repair.
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
 }
 
-// Inspect reads tenants, with what the database has of them and, where this service
-// looks after contracts, what the ledger has, all at once and in no order; ids that
-// nobody has are left out. KindInvalid for more than MaxInspect.
+// Inspect reads tenants with their state in the database and, if contract management is
+// configured, on the ledger, in no order. It omits unknown ids. KindInvalid for more than
+// MaxInspect ids.
 func (s *Service) Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error) {
 	if len(ids) > MaxInspect {
 		return nil, &errs.Error{Kind: errs.KindInvalid, Op: "inspect tenants", Fields: []errs.FieldError{{
@@ -65,7 +65,7 @@ func (s *Service) Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, e
 	return found, nil
 }
 
-// Repair puts a tenant's database role right. See Inspector.
+// Repair restores the privileges of a tenant's database role. See Store.
 func (s *Service) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	return s.store.Repair(ctx, id)
 }

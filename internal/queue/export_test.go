@@ -13,7 +13,7 @@ func (q *Queue) RetryImmediately() { q.retryBackoff = backoff(time.Millisecond) 
 // RetryQuickly makes that pause as long as a small fault lasts.
 func (q *Queue) RetryQuickly() { q.retryBackoff = backoff(300 * time.Millisecond) }
 
-// ToRiverError says what River shall do with a job after an attempt.
+// ToRiverError translates the outcome of an attempt for River.
 var ToRiverError = toRiverError
 
 // RetryDelay is the pause after an attempt that failed.

@@ -70,7 +70,7 @@ func (q *Queue) riverConfig() *river.Config {
 
 		FetchCooldown: fetchCooldown, FetchPollInterval: q.pollInterval,
 		JobTimeout: q.opts.JobTimeout, JobStuckThreshold: shutdownGrace,
-		// Past the last words of the attempt: what is rescued then is dead.
+		// After the cleanup of the attempt: what is rescued then is dead.
 		RescueStuckJobsAfter: q.opts.JobTimeout + 2*shutdownGrace,
 		RetryPolicy:          q.retryBackoff,
 	}
@@ -82,7 +82,7 @@ func (q *Queue) reconcile(ctx context.Context, s *session) {
 	for {
 		s.reconcilePasses.Go(func() {
 			if err := q.opts.Reconcile(ctx); err != nil && ctx.Err() == nil {
-				q.log.WarnContext(ctx, "a pass of the reconciler failed", slog.Any("error", err))
+				q.log.WarnContext(ctx, "reconcile pass failed", slog.Any("error", err))
 			}
 		})
 		interval := q.opts.ReconcileEvery
@@ -94,9 +94,8 @@ func (q *Queue) reconcile(ctx context.Context, s *session) {
 }
 
 // Stop ends the work and leaves nothing half done: no job begins any more, the
-// step that each job is at ends, and the rest of it is given back for another
-// worker to take at once. When ctx ends first it returns ctx's error and the work
-// goes on ending; Stop can be called again.
+// current step of each job ends, and the job is released for another worker. When ctx ends
+// first it returns ctx's error while the work is still ending; Stop can be called again.
 func (q *Queue) Stop(ctx context.Context) error {
 	const op = "stop worker"
 	if err := q.change(ctx); err != nil {
@@ -123,10 +122,10 @@ func (q *Queue) Stop(ctx context.Context) error {
 	return nil
 }
 
-// notifyReleased tells other workers about what was given back; they would find it
+// notifyReleased notifies other workers of released jobs; without it they would find them
 // with their next poll.
 func (q *Queue) notifyReleased(ctx context.Context) {
 	if err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return notifyWorkers(ctx, tx) }); err != nil {
-		q.log.DebugContext(ctx, "other workers were not told about jobs that were given back", slog.Any("error", err))
+		q.log.DebugContext(ctx, "could not notify other workers of released jobs", slog.Any("error", err))
 	}
 }

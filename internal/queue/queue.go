@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// The name of the one queue, and how River looks after it. A job is noticed
+// The name of the one queue, and its River settings. A job is noticed
 // through a notification; the poll is for one that got lost, and for retries that
 // fall due. The cooldown is what a burst of notifications waits for.
 const (

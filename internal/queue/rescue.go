@@ -60,8 +60,8 @@ func (q *Queue) RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uu
 		if !timedOut {
 			return job, nil
 		}
-		// River shall not rescue it later; and should its worker only have slept, it
-		// stops when it hears of this.
+		// River must not rescue it later. If its worker was only paused, the
+		// cancellation stops it.
 		if _, err := q.inserter.JobCancelTx(ctx, tx, job); err != nil {
 			return 0, fmt.Errorf("cancel job %d: %w", job, err)
 		}

@@ -69,8 +69,8 @@ func logLevel(err error) slog.Level {
 	}
 }
 
-// toRiverError says what River shall do with a job after an attempt. Only what an
-// error says to people gets into River's table.
+// toRiverError translates the outcome of an attempt for River. Only the safe message of an
+// error is stored in River's table.
 func toRiverError(ctx context.Context, err error, now time.Time) error {
 	var e *errs.Error
 	errors.As(err, &e)
@@ -79,7 +79,7 @@ func toRiverError(ctx context.Context, err error, now time.Time) error {
 	case err == nil:
 		return nil
 	case kind == errs.KindConflict && e.Lease != nil:
-		// Somebody has the tenant, perhaps a worker that died. That is no failed attempt.
+		// Another run holds the tenant, perhaps a dead one. That is no failed attempt.
 		return snooze(e.Lease.Until.Sub(now))
 	case kind == errs.KindConflict:
 		return nil // At rest by now; there is nothing left to do.

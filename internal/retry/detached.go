@@ -8,11 +8,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Detached calls claim, which takes something that others then do not get for a
-// while, with a context that a stop of the caller does not end at once. A caller that
-// is stopped between the commit of the claim and its answer gets the answer all the
-// same, and then gives back what it has: a claim that nobody knows of would keep
-// others away for as long as it lasts.
+// Detached calls claim, which takes a lease, with a context that ends grace after ctx
+// does. So a caller that is stopped between the commit of the claim and its response still
+// receives the response and can release the lease. Otherwise the lease would block others
+// until it expires.
 func Detached(ctx context.Context, clock clock.Clock, grace time.Duration, claim func(context.Context) error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return errs.Wrap(cause, errs.KindCancelled, "claim", "stopped on request before anything was claimed")

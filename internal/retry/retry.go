@@ -12,7 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Policy says how often a transient fault is met with another try.
+// Policy says how often and when an operation is retried after a transient error.
 type Policy struct {
 	Attempts int           // Tries in all; at least 1.
 	Base     time.Duration // Pause before the second try; it doubles each time.

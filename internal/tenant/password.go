@@ -20,7 +20,7 @@ type Password string
 
 const hiddenPassword = "[password]"
 
-// Reveal gives the password to whoever has to hash it or send it on.
+// Reveal returns the password, for hashing or sending.
 func (p Password) Reveal() string { return string(p) }
 
 // String hides the password.

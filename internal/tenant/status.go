@@ -7,7 +7,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Status is where a tenant is in its life.
+// Status is the status of a tenant.
 type Status string
 
 // The statuses.

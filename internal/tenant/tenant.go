@@ -40,7 +40,7 @@ type Tenant struct {
 	ArchivedAt  time.Time
 	PurgedAt    time.Time // When schema and role of an archived one were dropped.
 
-	// Queued says that a worker of the queue owes this tenant an end.
+	// Queued is set while a job of the queue is to complete this tenant.
 	Queued bool
 }
 
@@ -48,7 +48,7 @@ type Tenant struct {
 // adopted by a Create and never loses its schema to a rollback.
 func (t Tenant) WasLive() bool { return !t.ActivatedAt.IsZero() }
 
-// Inputs gives back what the tenant was asked for with, but for the password.
+// Inputs returns the inputs of the tenant, without the password.
 func (t Tenant) Inputs() Inputs {
 	return Inputs{
 		Name: t.Name, AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName,
@@ -56,7 +56,7 @@ func (t Tenant) Inputs() Inputs {
 	}
 }
 
-// Inputs is what a caller says about a tenant.
+// Inputs are the fields of a tenant that a caller sets.
 type Inputs struct {
 	Name           string
 	AdminEmail     string
@@ -68,12 +68,12 @@ type Inputs struct {
 
 	// AdminPassword is optional, too. To a new tenant, none means that the invitation
 	// lets the admin choose one; to an update, that the password stays. It is in no
-	// encoding of the inputs, lest a hash of them could be used to guess it.
+	// encoding of the inputs, so that a hash of them cannot be used to guess it.
 	AdminPassword Password `json:"-"`
 }
 
 // Equal reports whether two inputs ask for the same tenant. Passwords are not
-// compared: nobody can tell from what is stored whether one is another.
+// compared, because only a hash is stored.
 func (in Inputs) Equal(other Inputs) bool {
 	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
 		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&

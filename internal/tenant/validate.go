@@ -136,6 +136,8 @@ func isInvisible(r rune) bool {
 	return r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' || r == '\u200B' || r == '\u2060' || r == '\uFEFF' || r == '\u00AD'
 }
 
+// CheckLength returns an error when s is not valid UTF-8 or has fewer than least or more
+// than most characters.
 func CheckLength(s string, least, most int) error {
 	if !utf8.ValidString(s) {
 		return fmt.Errorf("is not valid UTF-8")

@@ -12,46 +12,42 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrContractBusy is in the error of a Store that was refused because another
-// transaction about the same contract is open: somebody else is at it. What became
-// of that one is found out first.
-var ErrContractBusy = errors.New("somebody else has a transaction about the contract on its way")
+// ErrContractBusy is wrapped in the error of Store when another transaction about the same
+// contract is open. The outcome of that one must be resolved first.
+var ErrContractBusy = errors.New("another transaction about the contract is open")
 
-// Log remembers Stellar transactions from before they are sent, so that a
-// process can die at any point and the next one finds out what became of them.
-// A tenant's journal is bound to one run: its writes return KindFenced once that
-// run was overtaken, and then nothing may be sent.
+// Log stores Stellar transactions before they are submitted, so that a process can die at
+// any point and the next one can resolve them. A tenant's log is bound to one run: its
+// writes return KindFenced once that run was superseded, and then nothing may be submitted.
 //
 // networkID is the SHA-256 of the network's passphrase in hex: one address has
 // different sequence numbers on different networks.
 type Log interface {
-	// Account leases the account whose sequence numbers the caller is about to
-	// use, waiting for whoever has it (an account can have one transaction in
-	// flight). The lease is renewed for as long as the holder lives and ends with
-	// Release, or by itself when the process dies.
+	// Account leases the account whose sequence numbers the caller is about to use, and
+	// waits while another process holds it (an account can have one transaction in
+	// flight). The lease is renewed until Release, and expires when the process dies.
 	Account(ctx context.Context, networkID, address string) (AccountLease, error)
 	// Channel leases any of a deployer's channel accounts whose index is below
-	// count and that has a balance of so many stroops as far as is known, waiting until
-	// one is free. Among the free ones those come first that nobody has left a
-	// transaction on. KindNotFound when there is none to wait for: they have to be made,
-	// funded or looked after.
+	// count and whose recorded balance is at least least stroops, and waits until one is
+	// free. It prefers accounts without an open transaction. KindNotFound when there is
+	// none to wait for: the accounts must be created, funded or enabled.
 	Channel(ctx context.Context, networkID, deployer string, count int, least int64) (AccountLease, error)
-	// ContractHistory gives what is known of a contract's transactions, whichever account
-	// carried them.
+	// ContractHistory returns what is recorded of a contract's transactions, of all source
+	// accounts.
 	ContractHistory(ctx context.Context, networkID, contractID string) (ContractHistory, error)
-	// Resolve records what became of a transaction that About has shown. A
-	// transaction that is resolved already stays as it is.
+	// Resolve records the outcome of a transaction of ContractHistory. A transaction that
+	// is resolved already is not changed.
 	Resolve(ctx context.Context, hash string, outcome Outcome) error
 	// Channels lists the deployer's channel accounts by index, also those above
 	// the number that is set now.
 	Channels(ctx context.Context, networkID, deployer string) ([]Channel, error)
-	// StoreChannels writes what the ledger says of channel accounts: new ones are
-	// added; of known ones balance and fitness change, and the sequence number where
-	// nobody has the account.
+	// StoreChannels writes the state of channel accounts as read from the ledger. It adds
+	// new ones; of known ones it updates balance and DisabledReason, and the sequence
+	// number unless the account is leased.
 	StoreChannels(ctx context.Context, networkID, deployer string, channels []Channel) error
 }
 
-// ContractHistory is what the journal knows of one contract.
+// ContractHistory is what the transaction log has about one contract.
 type ContractHistory struct {
 	Open   []Transaction // Without a recorded outcome, oldest first.
 	Ledger uint32        // The newest in which one was applied; 0: none was. Older views are stale.
@@ -72,16 +68,16 @@ type LeasedAccount interface {
 	// deployer itself.
 	Channel() int
 	// Unresolved gives the transactions of this account, of any tenant, whose
-	// outcome nobody has recorded, oldest first. They come before anything new.
+	// outcome is not recorded, oldest first. Resolve them before a new transaction.
 	Unresolved() []Transaction
 	// Sequence is the last sequence number known to be used, 0 when unknown.
 	Sequence() int64
 	// AppliedSequence is the highest sequence number of a transaction of the account that is
-	// known to be applied. A server that knows a lower one is behind, or its network was
-	// begun anew.
+	// known to be applied. A server that returns a lower one lags, or its network was
+	// reset.
 	AppliedSequence() int64
-	// Balance is what a channel had when somebody looked, less what it paid since,
-	// in stroops; 0 when unknown.
+	// Balance is the channel's balance as last read, less the fees since, in stroops; 0
+	// when unknown.
 	Balance() int64
 }
 
@@ -92,19 +88,19 @@ type Recorder interface {
 	// when one was applied since AsOf: what was built before may not fit any more.
 	Store(ctx context.Context, tx Transaction) error
 	// StoreFeeBump replaces an open transaction's envelope by one that wraps the same
-	// transaction at a higher fee. Only after that may it be sent.
+	// transaction at a higher fee. It must be called before the submission.
 	StoreFeeBump(ctx context.Context, hash, envelope string, maxFee int64) error
-	// Resolve records what became of a transaction.
+	// Resolve records the outcome of a transaction.
 	Resolve(ctx context.Context, hash string, outcome Outcome) error
-	// Release gives the account back. It works also after ctx was cancelled.
+	// Release ends the lease. It works also after ctx was cancelled.
 	Release(ctx context.Context, r AccountRelease) error
 }
 
-// AccountRelease says in what state an account is given back.
+// AccountRelease is the state of a released account.
 type AccountRelease struct {
-	Sequence       int64         // The last one used, 0 when the next user has to ask the network.
-	Quarantine     time.Duration // Not to be used for that long: what became of a transaction is not known.
-	DisabledReason string        // Why nobody can use it until it was looked after; empty: it is fit.
+	Sequence       int64         // The last one used; 0: the next holder must read it from the network.
+	Quarantine     time.Duration // Not to be used for this long: the outcome of a transaction is unknown.
+	DisabledReason string        // Why it cannot be used until it is repaired; empty: it can be used.
 }
 
 // Channel is a channel account: it carries the sequence number, and pays the fee,
@@ -112,12 +108,12 @@ type AccountRelease struct {
 type Channel struct {
 	Index            int
 	Address          string // G...
-	Sequence         int64  // The last one used; 0: ask the network.
+	Sequence         int64  // The last one used; 0: read it from the network.
 	Balance          int64  // Stroops.
-	DisabledReason   string // Why nobody can use it; empty: it is fit.
+	DisabledReason   string // Why it cannot be used; empty: it can be used.
 	CheckedAt        time.Time
-	LeasedUntil      time.Time // Zero: nobody has it.
-	QuarantinedUntil time.Time // Until when; zero: it is not.
+	LeasedUntil      time.Time // Zero: it is not leased.
+	QuarantinedUntil time.Time // Zero: it is not quarantined.
 	Open             int       // Transactions without an outcome.
 	Submitted        int       // Transactions that it carried so far.
 }
@@ -128,17 +124,17 @@ type ChannelState string
 // The states of a channel.
 const (
 	ChannelFree        ChannelState = "free"
-	ChannelInUse       ChannelState = "busy"
-	ChannelQuarantined ChannelState = "set_aside"  // Until it shows what became of a transaction.
-	ChannelDisabled    ChannelState = "out_of_use" // Until somebody has looked after it.
+	ChannelInUse       ChannelState = "in_use"
+	ChannelQuarantined ChannelState = "quarantined" // Until the outcome of its last transaction is known.
+	ChannelDisabled    ChannelState = "disabled"    // Until it was repaired or funded.
 )
 
-// ChannelStates are all of them.
+// ChannelStates lists all states of a channel.
 func ChannelStates() []ChannelState {
 	return []ChannelState{ChannelFree, ChannelInUse, ChannelQuarantined, ChannelDisabled}
 }
 
-// State tells whether the channel can be used.
+// State returns the state of the channel.
 func (c Channel) State() ChannelState {
 	switch {
 	case c.DisabledReason != "":
@@ -154,7 +150,7 @@ func (c Channel) State() ChannelState {
 // Transaction is a signed transaction as it is stored before it is sent.
 type Transaction struct {
 	Hash            string // Hex, 64 digits: the transaction's identity on the network.
-	Envelope        string // TransactionEnvelope XDR, base64; the newest, when it was outbid.
+	Envelope        string // TransactionEnvelope XDR, base64; the newest after fee bumps.
 	Source          string // G... of the account that carries the sequence number.
 	Sequence        int64
 	Purpose         Purpose
@@ -182,20 +178,20 @@ const (
 	PurposeUpgrade Purpose = "UPGRADE" // Other code for a tenant's contract.
 )
 
-// Outcome is what became of a transaction.
+// Outcome is the outcome of a transaction.
 type Outcome struct {
 	State      State
 	Ledger     uint32 // Where it was applied.
 	FeeCharged int64  // Stroops.
-	Detail     string // The result code, as txBAD_SEQ.
+	Detail     string // The result code, such as txBAD_SEQ.
 }
 
-// State is the end of a transaction's way.
+// State is the state of a transaction.
 type State string
 
-// The ends of a transaction's way.
+// The states of a transaction.
 const (
-	StateSigned    State = "SIGNED"    // Stored; sent or not, nobody knows yet.
+	StateSigned    State = "SIGNED"    // Stored, perhaps submitted; the outcome is unknown.
 	StateSucceeded State = "SUCCEEDED" // Applied with success.
 	StateFailed    State = "FAILED"    // Applied, fee charged, no effect.
 	StateRejected  State = "REJECTED"  // Refused before it was queued; no fee.

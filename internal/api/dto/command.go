@@ -61,7 +61,7 @@ type Channel struct {
 	Index          int        `json:"index"`
 	Wanted         bool       `json:"wanted"`
 	Address        string     `json:"address"` // G...
-	State          string     `json:"state"`   // free, busy, set_aside or out_of_use.
+	State          string     `json:"state"`   // free, in_use, quarantined or disabled.
 	OutOfUse       *string    `json:"outOfUse"`
 	BalanceStroops int64      `json:"balanceStroops"`
 	Sequence       *string    `json:"sequence"` // A number of 64 bits, which not every reader of JSON takes; null: not known.

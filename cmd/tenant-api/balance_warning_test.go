@@ -21,16 +21,16 @@ func (c *fakeClock) Sleep(context.Context, time.Duration) error { return nil }
 func TestBalanceWarner(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	clock := &fakeClock{now: time.Unix(0, 0)} // The zero time is a time like any other.
+	clock := &fakeClock{now: time.Unix(0, 0)} // Unix time 0 is valid.
 	warner := &balanceWarner{log: slog.New(slog.NewTextHandler(&log, nil)), threshold: 1_000_000_000, clock: clock}
-	const lowBalance, disabled = "runs low", "out of use"
+	const lowBalance, disabled = "runs low", "are disabled"
 	check := func(name string, report contracts.ChannelReport, texts ...string) {
 		t.Helper()
 		log.Reset()
 		warner.check(t.Context(), "GDEPLOYER", report)
 		for _, w := range texts {
 			if !strings.Contains(log.String(), w) {
-				t.Errorf("%s: no word of %q in %q", name, w, log.String())
+				t.Errorf("%s: %q is missing in %q", name, w, log.String())
 			}
 		}
 		if n := strings.Count(log.String(), "level=WARN"); len(texts) == 0 && n > 0 || n > 2 {

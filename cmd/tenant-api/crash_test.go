@@ -103,8 +103,8 @@ func TestServe_SurvivesRepeatedKills(t *testing.T) {
 	w.assertInvariants()
 }
 
-// TestServe_StopsGracefully: what is under way is given back and taken on at
-// once, and no attempt is used up by it.
+// TestServe_StopsGracefully: a running tenant is released and continued at once, and the
+// stop does not count as an attempt.
 func TestServe_StopsGracefully(t *testing.T) {
 	w := setup(t)
 	w.net.Faults().HoldQueue(true)

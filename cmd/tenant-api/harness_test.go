@@ -192,7 +192,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-var servingLine = regexp.MustCompile(`msg=(?:serving url=(\S+)|working )`)
+var servingLine = regexp.MustCompile(`msg=(?:serving url=(\S+)|"worker started")`)
 
 // start runs "serve" or "worker" until the test ends.
 func (w *testEnv) start(token string, args ...string) *process {

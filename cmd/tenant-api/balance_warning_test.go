@@ -45,11 +45,11 @@ func TestBalanceWarner(t *testing.T) {
 	check("still low", contracts.ChannelReport{DeployerBalance: 1})
 	check("another thing", broken, disabled, "GBROKEN")
 	if strings.Contains(log.String(), "GFIT") {
-		t.Errorf("a fit channel is warned of: %s", log.String())
+		t.Errorf("a warning names a working channel: %s", log.String())
 	}
 	clock.now = clock.now.Add(time.Minute)
 	check("low for an hour", contracts.ChannelReport{DeployerBalance: 1}, lowBalance)
-	check("out of use for a minute", broken)
+	check("disabled for a minute", broken)
 	clock.now = clock.now.Add(time.Hour)
 	broken.DeployerBalance = 7
 	check("both", broken, lowBalance, disabled)

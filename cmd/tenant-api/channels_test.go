@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// channelList is what "channels --json" prints.
+// channelList is the output of "channels --json".
 type channelList struct {
 	Deployer string
 	Wanted   int
@@ -148,6 +148,6 @@ func TestServe_Channels_ManyProcesses(t *testing.T) {
 		t.Errorf("%d uploads", n)
 	}
 	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'FUND' AND state = 'SUCCEEDED'`); n != 1 {
-		t.Errorf("%d transactions made the channels: %s", n, fmt.Sprint(w.channels()))
+		t.Errorf("%d transactions created the channels: %s", n, fmt.Sprint(w.channels()))
 	}
 }

@@ -82,7 +82,7 @@ func TestJSON(t *testing.T) {
 	same := func(what string, got, want any) {
 		t.Helper()
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: the command prints %v\nand the API answers %v", what, got, want)
+			t.Errorf("%s: the command prints %v\nand the API returns %v", what, got, want)
 		}
 	}
 	tenant := ask("/admin/tenants/" + id)

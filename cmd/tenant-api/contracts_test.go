@@ -208,8 +208,8 @@ func TestServe_ContractLifecycle(t *testing.T) {
 	for _, line := range []string{
 		`healthcare_stellar_transactions_total{purpose="CREATE"} 1`, `healthcare_stellar_fee_stroops_total{purpose="CREATE"} `,
 		`healthcare_stellar_deployer_balance_stroops 9.9`, `healthcare_stellar_deployer_low_balance_stroops 1e+13`,
-		`healthcare_stellar_channels{state="out_of_use"} 0`, `healthcare_stellar_channel_lowest_balance_stroops 4.`,
-		`healthcare_contracts_undone 0`, `healthcare_tenant_fee_stroops_count 1`,
+		`healthcare_stellar_channels{state="disabled"} 0`, `healthcare_stellar_channel_lowest_balance_stroops 4.`,
+		`healthcare_contracts_reconcile_errors 0`, `healthcare_tenant_fee_stroops_count 1`,
 	} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("missing %q in the metrics", line)

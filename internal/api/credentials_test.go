@@ -66,7 +66,7 @@ func TestServer_TenantHealth(t *testing.T) {
 	id := as[string](b.createActive(clinic())["id"])
 	got := b.do(http.MethodGet, "/admin/inspections?tenantId="+uuid.NewString()+","+id, nil).want(http.StatusOK)
 	found := as[[]any](got.json["inspections"])
-	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "INTACT" {
+	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "IN_SYNC" {
 		t.Errorf("%s", got.text)
 	}
 	b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)

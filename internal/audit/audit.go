@@ -18,13 +18,13 @@ type Action string
 const (
 	ActionCreate          Action = "tenant.create"   // Recorded.
 	ActionAdopt           Action = "tenant.adopt"    // Recorded before there was an audit log.
-	ActionAttempt         Action = "tenant.attempt"  // A new attempt of one that never went live.
+	ActionAttempt         Action = "tenant.retry"    // A new attempt of one that never went live.
 	ActionActivate        Action = "tenant.activate" // Live.
 	ActionFail            Action = "tenant.fail"     // The attempt is given up; its rollback begins.
 	ActionAbort           Action = "tenant.abort"    // To be rolled back and archived, at somebody's wish.
 	ActionUpdate          Action = "tenant.update"
 	ActionArchive         Action = "tenant.archive"
-	ActionUnarchive       Action = "tenant.restore"
+	ActionUnarchive       Action = "tenant.unarchive"
 	ActionPurge           Action = "tenant.purge"
 	ActionInvite          Action = "tenant.invite"    // Another welcome mail is to go out.
 	ActionRepair          Action = "tenant.repair"    // Its database role is as it should be again.

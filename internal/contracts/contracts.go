@@ -20,9 +20,9 @@ type State string
 const (
 	StateLive     State = "LIVE"
 	StateExpiring State = "EXPIRING" // Its time to live ends within RenewAhead.
-	StateExpired  State = "ARCHIVED" // Its time to live is over; it can be restored.
+	StateExpired  State = "EXPIRED"  // Its time to live is over; it can be restored.
 	StateMissing  State = "MISSING"  // There is none.
-	StateMismatch State = "FOREIGN"  // There is one, and it is not the tenant's.
+	StateMismatch State = "MISMATCH" // There is one, and it is not the tenant's.
 )
 
 // Lifetimes are counted in ledgers, of five seconds on the public network.

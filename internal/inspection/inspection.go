@@ -18,8 +18,8 @@ type DatabaseState string
 
 // The states of what a tenant has in the database.
 const (
-	DatabaseInSync  DatabaseState = "INTACT"  // As it was made.
-	DatabaseDrifted DatabaseState = "ALTERED" // Its role is gone, or may do more or less than it should. Repair sees to it.
+	DatabaseInSync  DatabaseState = "IN_SYNC" // As it was made.
+	DatabaseDrifted DatabaseState = "DRIFTED" // Its role is gone, or may do more or less than it should. Repair sees to it.
 	DatabaseMissing DatabaseState = "MISSING" // Its schema, or a table of it, is gone. Only a backup brings that back.
 )
 

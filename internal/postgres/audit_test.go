@@ -96,7 +96,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		events := b.verifiedChain(id)
-		if got, want := actions(events), "create fail attempt activate update invite archive restore archive purge"; got != want {
+		if got, want := actions(events), "create fail retry activate update invite archive unarchive archive purge"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 		for _, e := range events {
@@ -126,7 +126,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		}
 		in := inputs("clinic")
 		b.claimNew(in)
-		if got, want := actions(b.verifiedChain(run.Tenant.ID)), "create abort attempt update"; got != want {
+		if got, want := actions(b.verifiedChain(run.Tenant.ID)), "create abort retry update"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 	})

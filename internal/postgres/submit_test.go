@@ -289,7 +289,7 @@ func TestDB_Requeue(t *testing.T) {
 	if err != nil || s.Tenant.Attempt != 2 || s.Tenant.Status != tenant.StatusProvisioning || s.JobID == "" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if n := value[int](b, `SELECT count(*) FROM audit_events WHERE tenant_id = $1 AND action = 'tenant.attempt'`, failed.Tenant.ID); n != 1 {
+	if n := value[int](b, `SELECT count(*) FROM audit_events WHERE tenant_id = $1 AND action = 'tenant.retry'`, failed.Tenant.ID); n != 1 {
 		t.Errorf("%d events", n)
 	}
 

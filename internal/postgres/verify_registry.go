@@ -51,10 +51,10 @@ func (v *verifier) checkOrphans() error {
 }
 
 // expectedStatusSQL are the statuses in which the events leave a tenant at rest that decide it.
-const expectedStatusSQL = `SELECT CASE action WHEN 'tenant.activate' THEN 'ACTIVE' WHEN 'tenant.restore' THEN 'ACTIVE' WHEN 'tenant.fail' THEN 'FAILED'
+const expectedStatusSQL = `SELECT CASE action WHEN 'tenant.activate' THEN 'ACTIVE' WHEN 'tenant.unarchive' THEN 'ACTIVE' WHEN 'tenant.fail' THEN 'FAILED'
 		WHEN 'tenant.adopt' THEN detail->>'status' ELSE 'ARCHIVED' END
 	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE'
-	  AND action IN ('tenant.activate', 'tenant.restore', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge', 'tenant.adopt')
+	  AND action IN ('tenant.activate', 'tenant.unarchive', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge', 'tenant.adopt')
 	ORDER BY seq DESC LIMIT 1`
 
 // checkStatus checks that a tenant at rest is in the status in which its last event

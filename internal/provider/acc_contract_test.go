@@ -29,7 +29,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		happens     func(w *testEnv)
 	}{
 		{"AboutToExpire", "EXPIRING", func(w *testEnv) { w.advanceLedgers(117 * ledgersPerDay) }},
-		{"Archived", "ARCHIVED", func(w *testEnv) { w.advanceLedgers(121 * ledgersPerDay) }},
+		{"Expired", "EXPIRED", func(w *testEnv) { w.advanceLedgers(121 * ledgersPerDay) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBothModes(t, func(t *testing.T, m mode) {

@@ -25,14 +25,14 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 					w.exec(statement)
 				}
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
-				for _, words := range []string{`database_state = "ALTERED" -> "INTACT"`, names.Replace(c.words), "Somebody changed it outside Terraform", "0 to add, 1 to change, 0 to destroy"} {
+				for _, words := range []string{`database_state = "DRIFTED" -> "IN_SYNC"`, names.Replace(c.words), "Somebody changed it outside Terraform", "0 to add, 1 to change, 0 to destroy"} {
 					if r.code != 2 || !strings.Contains(collapseSpace(r.out), words) {
 						t.Errorf("exit code %d, want %q in: %s", r.code, words, collapseSpace(r.out))
 					}
 				}
 				w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
 				w.assertNoChanges()
-				if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "INTACT" || after["updated_at"] != before["updated_at"] {
+				if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "IN_SYNC" || after["updated_at"] != before["updated_at"] {
 					t.Errorf("%v", after)
 				}
 				w.assertOneTenant()
@@ -48,7 +48,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			w.exec(fmt.Sprintf(`ALTER TABLE %s.users OWNER TO %s`, s["schema_name"], s["database_role"]))
 			owns := fmt.Sprintf("the role %s owns table %s.users", s["database_role"], s["schema_name"])
 			w.apply().wantText(t, "Could not put right the database role of tenant", owns, "take it away by hand", "its role stays as it is")
-			if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "ALTERED" || after["tainted"] == true {
+			if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "DRIFTED" || after["tainted"] == true {
 				t.Errorf("%v", after)
 			}
 			w.exec(fmt.Sprintf(`ALTER TABLE %s.users OWNER TO CURRENT_USER`, s["schema_name"]))
@@ -82,7 +82,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			w.write("main.tf", header+strings.Replace(clinic, "St. Mary's Clinic", "St. Mary's Hospital", 1))
 			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
 			w.assertNoChanges()
-			if got := w.text(`SELECT name FROM tenants`); got != "St. Mary's Hospital" || w.state("healthcare_tenant.clinic")["database_state"] != "INTACT" {
+			if got := w.text(`SELECT name FROM tenants`); got != "St. Mary's Hospital" || w.state("healthcare_tenant.clinic")["database_state"] != "IN_SYNC" {
 				t.Errorf("%s, %v", got, w.state("healthcare_tenant.clinic"))
 			}
 		})

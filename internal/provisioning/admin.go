@@ -11,10 +11,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// The part of a Service that only administrators need.
+// This file has the methods of Service for administrators.
 
-// Submit records a tenant and leaves its provisioning to a worker. KindInvalid
-// for broken rules; else see Registry.Submit.
+// Submit records a tenant and queues its provisioning for a worker. KindInvalid
+// for broken rules; other errors as of CreationStore.Submit.
 func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotency) (Submission, error) {
 	draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
 	if err != nil {
@@ -23,13 +23,14 @@ func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotenc
 	return s.creations.Submit(ctx, draft, idem)
 }
 
-// SubmitRetry leaves another attempt of a tenant that never went live to a worker. See
-// Registry.Requeue.
+// SubmitRetry queues another attempt for a tenant that never went live. See
+// CreationStore.Requeue.
 func (s *Service) SubmitRetry(ctx context.Context, id uuid.UUID) (Submission, error) {
 	return s.creations.Requeue(ctx, id)
 }
 
-// List gives a page of tenants. KindInvalid for a limit or status that does not exist.
+// List returns a page of tenants. KindInvalid for a limit out of range or an unknown
+// status.
 func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	var broken []errs.FieldError
 	if q.Limit == 0 {
@@ -50,16 +51,16 @@ func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, er
 	return s.tenants.List(ctx, q)
 }
 
-// Patch is a change of some of a tenant's inputs; nil leaves one as it is.
+// Patch changes some of a tenant's inputs; nil keeps a field.
 type Patch struct {
 	Name           *string
 	AdminEmail     *string
 	AdminFirstName *string
 	AdminLastName  *string
 	ExternalID     *string
-	Metadata       *map[string]string // Takes the place of the whole map.
+	Metadata       *map[string]string // Replaces the whole map.
 	ManagedBy      *string
-	AdminPassword  tenant.Password // Empty leaves it as it is.
+	AdminPassword  tenant.Password // Empty keeps the password.
 }
 
 func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
@@ -81,12 +82,12 @@ func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
 	return in
 }
 
-// maxPatchAttempts bounds how often Patch looks again after others changed the tenant.
+// maxPatchAttempts bounds how often Patch retries after concurrent changes.
 const maxPatchAttempts = 5
 
-// Patch changes some of a tenant's inputs. With a version that is not 0, only
-// that version is changed, and another one is KindStale; else the newest is. It
-// returns what Update returns.
+// Patch changes some of a tenant's inputs. With version 0 it changes the newest version;
+// otherwise it returns KindStale unless the stored version is that one. Other errors as of
+// Update.
 func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int64) (tenant.Tenant, error) {
 	for try := 1; ; try++ {
 		t, err := s.tenants.Get(ctx, id)
@@ -104,13 +105,13 @@ func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int6
 	}
 }
 
-// Unarchive takes an archived tenant back into service. See Registry.Restore.
+// Unarchive brings an archived tenant back into service. See MoveStore.Unarchive.
 func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	return s.moves.Unarchive(ctx, id)
 }
 
-// Purge deletes what an archived tenant has stored, for good. confirm has to be
-// its name; KindInvalid when it is not. See Registry.Purge for the rest.
+// Purge permanently deletes the data of an archived tenant. confirm must be its name,
+// otherwise KindInvalid. See MoveStore.Purge.
 func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
 	t, err := s.tenants.Get(ctx, id)
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, reten
 	return s.moves.Purge(ctx, id, retention)
 }
 
-// Changes gives what happened to a tenant since a point of its log.
+// Changes returns what changed in a tenant's log after a position.
 func (s *Service) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	return s.tenants.Changes(ctx, id, after)
 }

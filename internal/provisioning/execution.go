@@ -22,9 +22,9 @@ type execution struct {
 	warnings   []string
 }
 
-// errLeaseLost is the cause of work's end when the lease could not be renewed.
+// errLeaseLost is the cancel cause of workCtx when the lease could not be renewed.
 var errLeaseLost = errs.Errorf(errs.KindFenced, "renew lease",
-	"the registry could not be reached for longer than the lease lasts; another run may have the tenant now")
+	"the registry was unreachable for longer than the lease lasts; another run may hold the tenant now")
 
 func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
 	workCtx, endWork := p.withGrace(ctx)
@@ -41,8 +41,8 @@ func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome,
 	return Outcome{Tenant: tenant, Warnings: x.warnings}, err
 }
 
-// heartbeat renews the lease until work ends. A refusal ends work at once; mere
-// silence of the registry does as soon as the lease has run out.
+// heartbeat renews the lease until workCtx ends. When the registry refuses the renewal it
+// cancels workCtx at once; when the registry does not answer, before the lease expires.
 func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.CancelCauseFunc) {
 	clock, renewedAt := x.opts.Clock, x.opts.Clock.Now()
 	for clock.Sleep(workCtx, x.opts.Heartbeat) == nil {
@@ -56,14 +56,14 @@ func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.
 		case errs.KindOf(err) == errs.KindFenced:
 			endWork(err)
 			return
-		case clock.Now().Sub(renewedAt) >= x.opts.LeaseTTL-x.opts.Heartbeat: // The next try would come too late.
+		case clock.Now().Sub(renewedAt) >= x.opts.LeaseTTL-x.opts.Heartbeat: // The next heartbeat would be too late.
 			endWork(errLeaseLost)
 			return
 		}
 	}
 }
 
-// runSteps goes through what is left to do.
+// runSteps runs the remaining steps, or finishes the rollback.
 func (x *execution) runSteps() (tenant.Tenant, error) {
 	if x.run.Rollback != RollbackNone {
 		return x.rollBack()
@@ -71,14 +71,14 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 	done := x.run.Checkpoint.Index()
 	if done < 0 {
 		return x.run.Tenant, errs.Errorf(errs.KindPermanent, "continue tenant",
-			"the registry names a step %q that this version does not know; use the version that wrote it, or a newer one", x.run.Checkpoint)
+			"the registry has a step %q that this version does not know; use the version that wrote it, or a newer one", x.run.Checkpoint)
 	}
-	if done == 0 { // The record was made together with the claim.
+	if done == 0 { // The record was committed together with the claim.
 		x.notify(tenant.StepCreateTenantRecord, tenant.StepCompleted, x.run.Recorded, nil)
 	}
-	for _, step := range tenant.AllSteps[done+1:] {
+	for _, step := range tenant.Steps()[done+1:] {
 		if step.Index() <= x.run.Checkpoint.Index() {
-			continue // Done together with the one before.
+			continue // Completed together with the step before it.
 		}
 		if x.callerCtx.Err() != nil {
 			return x.release(step)
@@ -104,11 +104,11 @@ func (x *execution) runStep(step tenant.Step, started time.Time) error {
 		return x.sendWelcome(started)
 	default:
 		return errs.Errorf(errs.KindPermanent, "continue tenant",
-			"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step)
+			"the registry has %s as the next step, which is never run alone; the registry was changed by hand", step)
 	}
 }
 
-// retry repeats f, a part of the step, while the fault is transient.
+// retry calls f, a part of the step, again after transient errors.
 func (x *execution) retry(step tenant.Step, f func() error) error {
 	return x.opts.Retry.Do(x.callerCtx, x.opts.Clock, func() error {
 		if cause := context.Cause(x.workCtx); cause != nil {
@@ -116,11 +116,11 @@ func (x *execution) retry(step tenant.Step, f func() error) error {
 		}
 		err := f()
 		if cause := context.Cause(x.workCtx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
-			return cause // The reason why work ended says more than that it ended.
+			return cause // The cause is more specific than context.Canceled.
 		}
 		return err
 	}, func(try int, err error) {
-		x.notify(step, tenant.StepInProgress, 0, errs.Wrap(err, errs.KindTransient, "", "try %d of %d failed and is repeated: %s",
+		x.notify(step, tenant.StepInProgress, 0, errs.Wrap(err, errs.KindTransient, "", "try %d of %d failed and is retried: %s",
 			try, x.opts.Retry.Attempts, errs.SafeMessage(err)))
 	})
 }
@@ -133,7 +133,7 @@ func (x *execution) notify(step tenant.Step, status tenant.StepStatus, took time
 	x.opts.Observer(x.callerCtx, e)
 }
 
-// handleStepError decides what a failed step means for the tenant.
+// handleStepError stops, releases, retries later or rolls back, by the kind of the error.
 func (x *execution) handleStepError(step tenant.Step, took time.Duration, err error) (tenant.Tenant, error) {
 	switch kind := errs.KindOf(err); {
 	case kind == errs.KindFenced:
@@ -147,7 +147,7 @@ func (x *execution) handleStepError(step tenant.Step, took time.Duration, err er
 	return x.failAttempt(step, took, err)
 }
 
-// release ends the run between two steps, at the caller's wish.
+// release ends the run before the step next, because the caller stopped it.
 func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
@@ -159,9 +159,9 @@ func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
 	case errs.KindOf(err) == errs.KindFenced:
 		return x.run.Tenant, err
 	case x.run.Tenant.Status == tenant.StatusActive:
-		return x.run.Tenant, nil // The last commit was what remained.
+		return x.run.Tenant, nil // The last commit had been buffered.
 	}
-	// A release that fails is no loss: the lease runs out by itself.
+	// A failed release does no harm: the lease expires.
 	reason := context.Cause(x.callerCtx)
 	if errors.Is(reason, context.DeadlineExceeded) {
 		return x.run.Tenant, errs.Wrap(reason, errs.KindCancelled, "provision tenant",
@@ -171,7 +171,7 @@ func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
 		"stopped on request before step %s; the tenant keeps its progress", next)
 }
 
-// deferBatch ends the run at a transient fault, for a later run to try again.
+// releaseForRetry ends the run after a transient error; a later run retries the step.
 func (x *execution) releaseForRetry(step tenant.Step, took time.Duration, cause error) (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
@@ -183,17 +183,18 @@ func (x *execution) releaseForRetry(step tenant.Step, took time.Duration, cause 
 	if errs.KindOf(err) == errs.KindFenced {
 		return x.run.Tenant, err
 	}
-	// A release that fails is no loss: the lease runs out by itself.
+	// A failed release does no harm: the lease expires.
 	return x.run.Tenant, errs.Wrap(cause, errs.KindTransient, "provision tenant",
-		"step %s failed and is tried again later: %s", step, errs.SafeMessage(cause))
+		"step %s failed and is retried later: %s", step, errs.SafeMessage(cause))
 }
 
-// cleanupContext is a context for the last words of a run whose own has ended.
+// cleanupContext returns a context for commits and releases after workCtx has ended. It
+// ends after StepGrace.
 func (x *execution) cleanupContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(x.workCtx), x.opts.StepGrace)
 }
 
-// commitPending commits what is buffered, and gives what the steps in it took.
+// commitPending commits the buffered progress and returns the durations of its steps.
 func (x *execution) commitPending(ctx context.Context) (tenant.Durations, error) {
 	if x.pending.Checkpoint == "" {
 		return nil, nil
@@ -207,8 +208,8 @@ func (x *execution) commitPending(ctx context.Context) (tenant.Durations, error)
 	return took, nil
 }
 
-// since is how long a step has been running, as exactly as the log has it: in
-// microseconds, and at least one, as the log takes zero for not measured.
+// since returns the time since started in the precision of the provisioning log:
+// microseconds, and at least one because 0 means not measured.
 func (o PipelineOptions) since(started time.Time) time.Duration {
 	return max(o.Clock.Now().Sub(started).Truncate(time.Microsecond), time.Microsecond)
 }

@@ -10,53 +10,53 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Submission is a tenant whose provisioning a worker is going to do.
+// Submission is a tenant that is queued for a worker.
 type Submission struct {
 	Tenant    tenant.Tenant
 	JobID     string
-	Continued bool // It was begun earlier and never went live.
-	Replayed  bool // The same request came before; this is its answer.
+	Continued bool // The tenant existed and never went live.
+	Replayed  bool // A repeated request: this is the response to the first one.
 }
 
-// Idempotency makes the repetition of a request answer as the first did, for
-// IdempotencyTTL, also when both arrive at once.
+// Idempotency identifies a request. A repetition within IdempotencyTTL returns the
+// response to the first one, also when both arrive at once.
 type Idempotency struct {
-	Scope string            // Whose key it is; keys of others are other keys.
+	Scope string            // The caller: equal keys of different callers are different keys.
 	Key   string            // Chosen by the caller, 1 to 255 characters.
 	Hash  [sha256.Size]byte // Of the request's content.
 }
 
-// IdempotencyTTL is how long a request is remembered.
+// IdempotencyTTL is how long an idempotency key is kept.
 const IdempotencyTTL = 24 * time.Hour
 
-// JobState is how far a job is.
+// JobState is the state of a job.
 type JobState string
 
 // The states of a job.
 const (
-	JobQueued    JobState = "queued"    // No worker has begun it yet.
-	JobRunning   JobState = "running"   // A worker is at it.
+	JobQueued    JobState = "queued"    // No worker has started it yet.
+	JobRunning   JobState = "running"   // A worker is running it.
 	JobRetrying  JobState = "retrying"  // An attempt failed; the next is due later.
 	JobCompleted JobState = "completed" // The tenant is ACTIVE.
-	JobFailed    JobState = "failed"    // The tenant is FAILED, or was given up.
+	JobFailed    JobState = "failed"    // The tenant is FAILED, or its provisioning was aborted.
 )
 
-// Job is the work that a submission began.
+// Job is the queued work of provisioning one tenant.
 type Job struct {
 	ID          string
 	TenantID    uuid.UUID
 	State       JobState
-	Attempt     int // Attempts begun.
+	Attempt     int // Attempts started.
 	MaxAttempts int
-	Error       string // Of the last attempt that failed; for people.
+	Error       string // Of the last failed attempt; for people.
 	CreatedAt   time.Time
 	ScheduledAt time.Time // When the next attempt is due.
 	FinishedAt  time.Time
 }
 
-// Jobs is what an entrance needs of the queue.
+// Jobs reads jobs.
 type Jobs interface {
-	// Job returns KindNotFound for an unknown id, and for a job that ended so long
-	// ago that the queue has forgotten it.
+	// Job returns KindNotFound for an unknown id, and for a job that ended and was
+	// deleted from the queue since.
 	Job(ctx context.Context, id string) (Job, error)
 }

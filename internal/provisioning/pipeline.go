@@ -18,12 +18,12 @@ type MailFailurePolicy string
 
 // The policies for a welcome mail that fails.
 const (
-	MailFailureWarn MailFailurePolicy = "warn" // The tenant goes live; the mail can be sent again.
+	MailFailureWarn MailFailurePolicy = "warn" // The tenant goes live; the mail is sent later.
 	MailFailureFail MailFailurePolicy = "fail" // The attempt is rolled back.
 )
 
-// Lease lengths (DESIGN, section 2): a dead run is taken over 10 s after its
-// last sign of life at the latest.
+// Defaults of the lease (DESIGN, section 2): another run can claim the tenant at most 10 s
+// after the last heartbeat of a dead run.
 const (
 	DefaultLeaseTTL  = 10 * time.Second
 	DefaultHeartbeat = 3 * time.Second
@@ -34,15 +34,15 @@ type PipelineOptions struct {
 	Owner       string            // Names this process in leases. Default: host, process id and a random part.
 	LeaseTTL    time.Duration     // Default DefaultLeaseTTL.
 	Heartbeat   time.Duration     // Default DefaultHeartbeat; must be under half of LeaseTTL.
-	StepGrace   time.Duration     // How long a running step may go on after a stop was asked for. Default 30 s.
-	Retry       retry.Policy      // Default Default.
+	StepGrace   time.Duration     // How long a running step may continue after a stop was requested. Default 30 s.
+	Retry       retry.Policy      // Default retry.Default().
 	MailFailure MailFailurePolicy // Default MailFailureWarn.
-	Clock       clock.Clock       // Default System.
-	Observer    Observer          // Default: nobody watches.
+	Clock       clock.Clock       // Default clock.System.
+	Observer    Observer          // Default: none.
 }
 
-// Pipeline takes tenants through the seven steps. It keeps nothing between
-// calls and may be used by many goroutines.
+// Pipeline runs the seven steps of tenants. It keeps no state between calls and may be
+// used concurrently.
 type Pipeline struct {
 	leases    LeaseStore
 	steps     StepStore
@@ -52,7 +52,8 @@ type Pipeline struct {
 	opts      PipelineOptions
 }
 
-// NewPipeline wires a pipeline. All three ports are needed.
+// NewPipeline makes a pipeline. KindInvalid when a port is nil or the options contradict
+// each other.
 func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts PipelineOptions) (*Pipeline, error) {
 	const op = "set up pipeline"
 	switch {
@@ -97,16 +98,16 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 	return o
 }
 
-// Outcome is what a run leaves.
+// Outcome is the result of a run.
 type Outcome struct {
 	Tenant            tenant.Tenant
-	Continued         bool           // A tenant that had been begun earlier was taken further.
-	ConflictingTenant *tenant.Tenant // With KindConflict: the tenant that stands in the way. It is not the caller's.
-	Adopted           bool           // A live tenant with the same managed_by and inputs was taken over.
-	Warnings          []string       // Things that a person should know and that are no failure.
+	Continued         bool           // The tenant existed and never went live; the run continued it.
+	ConflictingTenant *tenant.Tenant // With KindConflict: the existing tenant. It is not the caller's.
+	Adopted           bool           // A live tenant with the same managed_by and inputs was adopted.
+	Warnings          []string       // For people: problems that did not fail the run.
 }
 
-// Lease is the claim that this pipeline makes.
+// Lease returns the lease that this pipeline requests for each claim.
 func (p *Pipeline) Lease() LeaseRequest {
 	return LeaseRequest{Owner: p.opts.Owner, TTL: p.opts.LeaseTTL}
 }
@@ -114,20 +115,20 @@ func (p *Pipeline) Lease() LeaseRequest {
 // RunOptions say what a run may do.
 type RunOptions struct {
 	Mode ClaimMode
-	// Retryable says that a transient fault does not end the attempt, because the
-	// caller runs the tenant again later: it keeps its progress and PROVISIONING.
+	// Retryable keeps the attempt open after a transient error, because the caller runs
+	// the tenant again later: it stays PROVISIONING and keeps its progress.
 	Retryable bool
-	// CancelOnDisconnect says that a tenant goes live only while the caller waits for it. One
-	// whose caller has gone, perhaps for good, is given back before the last commit:
-	// the caller's next try then continues it, and does not meet a live tenant that
-	// it knows nothing of.
+	// CancelOnDisconnect activates a tenant only while the caller is connected. If the
+	// caller has disconnected, the run releases the tenant before the last commit. The
+	// caller's next request then continues the tenant, instead of a conflict with a live
+	// tenant of which the caller has no record.
 	CancelOnDisconnect bool
 }
 
-// Run claims the tenant and takes it as far as it goes: to ACTIVE, or back to
-// FAILED. It can return every kind: KindConflict when another run holds the
-// tenant, KindCancelled when ctx ended first (the tenant keeps its progress, and
-// Run continues it), KindFenced when this run was overtaken.
+// Run claims the tenant and runs the remaining steps, until it is ACTIVE or was rolled
+// back to FAILED. It can return every kind: KindConflict when another run holds the
+// tenant, KindCancelled when ctx ended first (the tenant keeps its progress, and the next
+// Run continues), KindFenced when a newer run superseded this one.
 func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, o RunOptions) (Outcome, error) {
 	run, err := p.claim(ctx, id, o.Mode)
 	if err != nil {
@@ -136,7 +137,7 @@ func (p *Pipeline) Run(ctx context.Context, id uuid.UUID, o RunOptions) (Outcome
 	return p.Continue(ctx, run, o)
 }
 
-// claim takes the tenant.
+// claim takes the lease of the tenant.
 func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run Run, err error) {
 	err = p.detached(ctx, func(ctx context.Context) error {
 		run, err = p.leases.Claim(ctx, id, mode, p.Lease())
@@ -145,25 +146,27 @@ func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run
 	return run, err
 }
 
-// detached calls claim, which leases a tenant. See the function of that name.
+// detached calls claim, which takes a lease, with a context that outlives ctx. See
+// retry.Detached.
 func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) error) error {
 	return retry.Detached(ctx, p.opts.Clock, p.opts.StepGrace, claim)
 }
 
-// withGrace gives a context that ends StepGrace after ctx does, or with the function.
+// withGrace returns a context that ends StepGrace after ctx does, or when the returned
+// function is called.
 func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	return retry.WithGrace(ctx, p.opts.Clock, p.opts.StepGrace)
 }
 
-// Continue is Run for a tenant that is claimed already.
+// Continue is Run for a tenant that the caller has claimed.
 func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
 	interrupted := run.Rollback
 	out, err := p.execute(ctx, run, o)
 	if interrupted == RollbackNone || o.Mode != ClaimRetry || err != nil {
 		return out, err
 	}
-	// A rollback that a dead process had begun is finished now; the caller asked
-	// for an attempt after that.
+	// The rollback of an earlier run is finished now; start the attempt that the caller
+	// requested.
 	run, err = p.claim(ctx, run.Tenant.ID, ClaimRetry)
 	if err != nil {
 		return out, err
@@ -171,8 +174,9 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 	return p.execute(ctx, run, o)
 }
 
-// FailTenant rolls back an unfinished tenant that nobody runs, and makes it FAILED; one
-// whose abort was interrupted becomes ARCHIVED. It refuses with KindConflict a tenant that is held by a run or at rest.
+// FailTenant rolls back an unfinished tenant without a run and makes it FAILED; a tenant
+// whose abort was interrupted becomes ARCHIVED. KindConflict when a run holds the tenant or
+// its status is terminal.
 func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error) {
 	run, err := p.claim(ctx, id, ClaimResume)
 	if err != nil {
@@ -180,11 +184,11 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 	}
 	if run.Rollback == RollbackNone {
 		next := tenant.StepSendWelcomeEmail
-		if i := run.Checkpoint.Index(); i >= 0 && i+1 < len(tenant.AllSteps) {
-			next = tenant.AllSteps[i+1]
+		if i, steps := run.Checkpoint.Index(), tenant.Steps(); i >= 0 && i+1 < len(steps) {
+			next = steps[i+1]
 		}
 		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
-		// Also after a stop: the tenant is held by now, and its rollback is short.
+		// Also after a stop: the tenant is claimed, and its rollback is short.
 		work, end := p.withGrace(ctx)
 		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.rollbacks.BeginRollback(work, run, RollbackToFailed, record) }, nil)
 		end(nil)
@@ -197,7 +201,7 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 	return out.Tenant, err
 }
 
-// abort finishes the rollback of a tenant that Registry.Abort has claimed.
+// abort finishes the rollback of a tenant that MoveStore.Abort has claimed.
 func (p *Pipeline) abort(ctx context.Context, run Run) (tenant.Tenant, error) {
 	out, err := p.execute(ctx, run, RunOptions{})
 	return out.Tenant, err

@@ -58,7 +58,7 @@ func TestPipeline_MoreRuns(t *testing.T) {
 	}
 	for range 2 {
 		out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{Retryable: true})
-		if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusProvisioning || !strings.Contains(errs.SafeMessage(err), "is tried again later: the network is busy") {
+		if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusProvisioning || !strings.Contains(errs.SafeMessage(err), "is retried later: the network is busy") {
 			t.Fatalf("%s, %v", out.Tenant.Status, err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenants t JOIN provisioning_logs l ON l.tenant_id = t.id

@@ -13,24 +13,24 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// CreationStore records new tenants. Every method of the stores can also return
+// CreationStore records new tenants. Every method of every store can also return
 // KindTransient when the registry does not answer.
 type CreationStore interface {
-	// Create records and claims the draft, or finds the tenant that stands where it
-	// would go. Record, first log row and claim commit together. See Creation for
-	// the outcomes. KindConflict when a run holds the tenant of that name (then
-	// Error.Lease is set) or the queue owes it an end. When name and external id
-	// belong to two different tenants that is KindConflict. A tenant that is continued
-	// has the draft's password from then on, or none if the draft has none.
+	// Create records and claims the draft, or returns the existing tenant with its name or
+	// external id. Record, first log row and claim commit together. See Creation for
+	// the outcomes. KindConflict when a run holds the existing tenant (then Error.Lease is
+	// set), when it is queued, or when name and external id belong to two different
+	// tenants. A continued tenant gets the draft's password, or none if the draft has
+	// none.
 	Create(ctx context.Context, d tenant.Draft, lease LeaseRequest) (Creation, error)
 	// Submit records the draft and queues its provisioning, in one transaction. A
-	// tenant of that name or external id that ended without ever being live is
-	// queued again, as the draft wants it. With idem, the same request gives the
-	// same answer again, refusals included. KindConflict when the name or the
-	// external id is taken; KindReused when idem came with another request before.
+	// FAILED or ARCHIVED tenant of that name or external id that was never live is
+	// queued again with the draft's inputs. With idem, a repeated request returns the
+	// first response again, conflicts included. KindConflict when the name or the
+	// external id is taken; KindReused when the key of idem belongs to another request.
 	Submit(ctx context.Context, d tenant.Draft, idem *Idempotency) (Submission, error)
 	// Requeue queues a tenant that is FAILED, ARCHIVED without ever being live, or
-	// unfinished and nobody's work. KindConflict for every other one.
+	// unfinished without a job and without a lease. KindConflict for every other one.
 	Requeue(ctx context.Context, id uuid.UUID) (Submission, error)
 }
 
@@ -41,52 +41,53 @@ type TenantStore interface {
 	// FindByName finds the live tenant of that name, ignoring case, else the one
 	// archived last. KindNotFound when there is neither.
 	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
-	// FindByExternalID finds the tenant that has the key, else the one that had it and
-	// was purged last. KindNotFound for an unknown key.
+	// FindByExternalID finds the tenant that has the external id, else the last purged
+	// one that had it. KindNotFound for an unknown id.
 	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
-	// List gives a page of tenants.
+	// List returns a page of tenants.
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
-	// Log gives the rows of the newest attempt, or of all, in order.
+	// Log returns the log rows of the newest attempt, or of all, in order.
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
-	// Changes gives what changed in a tenant's log since a point of it, 0 for all.
+	// Changes returns what changed in a tenant's log after a position; 0: all of it.
 	Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error)
 }
 
 // MoveStore changes tenants and moves them between statuses.
 type MoveStore interface {
-	// Update changes what a caller may change, also of the admin user in the
-	// tenant's schema. With a password, a live tenant's open invitations end: each
-	// would let somebody choose another one. KindConflict for a name or e-mail that
-	// is taken, KindStale when version is not 0 and not the stored one.
+	// Update changes the inputs of a tenant, also those of the admin user in the tenant's
+	// schema. With a password it invalidates a live tenant's open invitations, which would
+	// allow to replace it. KindConflict for a name or e-mail that is taken, KindStale when
+	// version is neither 0 nor the stored one.
 	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
-	// Archive takes an ACTIVE tenant out of service; of an ARCHIVED one it changes
-	// nothing. Any other status is KindConflict: it wants Abort.
+	// Archive takes an ACTIVE tenant out of service and does not change an ARCHIVED one.
+	// KindConflict for any other status: use Abort.
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	// Abort claims a tenant that is not live, over the head of whoever runs it, and
-	// notes that it is to be rolled back and archived. The run that is returned
-	// has Undo set. KindConflict when the tenant is ACTIVE or ARCHIVED by now.
+	// Abort claims a tenant that is not live, even while a run holds it (that run is
+	// fenced), and records that it is to be rolled back and archived. The returned run
+	// has Rollback set. KindConflict when the tenant is ACTIVE or ARCHIVED.
 	Abort(ctx context.Context, id uuid.UUID, lease LeaseRequest) (Run, error)
-	// Unarchive takes an ARCHIVED tenant that was live back into service; of an ACTIVE
-	// one it changes nothing. KindConflict when its name is taken meanwhile, when
-	// it was purged or never live.
+	// Unarchive brings an ARCHIVED tenant that was live back into service and does not
+	// change an ACTIVE one. KindConflict when another tenant has its name, when it was
+	// purged or was never live.
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
-	// the retention, and keeps a certificate; of a purged one it gives that again.
+	// the retention, and keeps a certificate; for a purged one it returns that certificate.
 	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
 }
 
 // InvitationStore invites the administrators of live tenants.
 type InvitationStore interface {
-	// CreateInvitation gives the admin of an ACTIVE tenant another invitation, and the
-	// serial of the welcome mail that is to carry it.
+	// CreateInvitation stores another invitation for the admin of an ACTIVE tenant. It
+	// returns the tenant and the serial of the welcome mail to send.
 	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error)
-	// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
+	// RecordWelcome records the outcome of an ACTIVE tenant's welcome mail.
 	RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error)
 }
 
-// Creation is the outcome of Registry.Create. Either Run is set: the tenant is
-// claimed for the caller, newly recorded or, with Continued, one of that name (or
-// external id) that never went live. Or Tenant is one that went live before.
+// Creation is the outcome of CreationStore.Create. Either Run is set: the tenant is
+// claimed for the caller, newly recorded or, with Continued, an existing one of that name
+// or external id that never went live. Or Run is nil: Tenant is an existing one that was
+// live.
 type Creation struct {
 	Tenant    tenant.Tenant
 	Run       *Run
@@ -95,8 +96,8 @@ type Creation struct {
 
 // LeaseRequest says who claims a tenant and for how long.
 type LeaseRequest struct {
-	Owner string        // Host, process and a random part; shown to others.
-	TTL   time.Duration // After that much silence another run may take over.
+	Owner string        // Host, process and a random part.
+	TTL   time.Duration // Without a heartbeat for this long, another run may claim the tenant.
 }
 
 // ClaimMode says what a claim may do besides continuing work in progress.
@@ -106,35 +107,35 @@ type ClaimMode int
 const (
 	// ClaimResume continues PENDING and PROVISIONING tenants.
 	ClaimResume ClaimMode = iota
-	// ClaimRetry also begins a new attempt for FAILED ones and for ARCHIVED ones
-	// that never were live.
+	// ClaimRetry also starts a new attempt of FAILED tenants, and of ARCHIVED ones that
+	// were never live.
 	ClaimRetry
 )
 
 // Run is a claimed tenant. Epoch is the fence: every write carries it, and the
-// registry refuses (KindFenced) what carries an old one.
+// registry refuses writes with an older epoch (KindFenced).
 type Run struct {
 	Tenant     tenant.Tenant
 	Owner      string
 	Epoch      int64
-	Checkpoint tenant.Step // The last step that is completed.
+	Checkpoint tenant.Step // The last completed step.
 	Rollback   Rollback    // Not empty: a rollback has begun and must be finished first.
 	AdminUser  uuid.UUID
-	MailSerial int           // Which welcome mail this is; part of its Message-ID.
-	Recorded   time.Duration // What CREATE_TENANT_RECORD of this attempt took, as the log has it.
+	MailSerial int           // Number of the welcome mail; part of its Message-ID.
+	Recorded   time.Duration // Duration of CREATE_TENANT_RECORD of this attempt, as logged.
 }
 
-// Rollback says how a rollback ends.
+// Rollback is the status that a tenant gets when its rollback has finished.
 type Rollback string
 
-// The ways in which a rollback ends.
+// The targets of a rollback.
 const (
 	RollbackNone       Rollback = ""
 	RollbackToFailed   Rollback = "FAILED"   // The attempt failed: the tenant becomes FAILED.
-	RollbackToArchived Rollback = "ARCHIVED" // Somebody gave up the tenant: it becomes ARCHIVED.
+	RollbackToArchived Rollback = "ARCHIVED" // The tenant was aborted: it becomes ARCHIVED.
 )
 
-// Runs is all that a Pipeline needs of the registry. Methods that take a Run return
+// Runs are the methods of the registry that a Pipeline calls. Methods that take a Run return
 // KindFenced when its epoch is no longer the tenant's.
 type Runs interface {
 	LeaseStore
@@ -144,38 +145,37 @@ type Runs interface {
 
 // LeaseStore claims tenants for runs.
 type LeaseStore interface {
-	// Claim takes the tenant. KindNotFound; KindConflict when it is leased
-	// (Error.Lease is set), or in a status in which the mode permits no run.
+	// Claim takes the lease of the tenant. KindNotFound for an unknown id; KindConflict when
+	// another run has the lease (Error.Lease is set), or the mode does not permit a run in
+	// the tenant's status.
 	Claim(ctx context.Context, id uuid.UUID, mode ClaimMode, lease LeaseRequest) (Run, error)
 	// Renew extends the lease of the run and of the Stellar accounts it holds.
 	Renew(ctx context.Context, r Run, ttl time.Duration) error
-	// Release gives the tenant back unfinished, for anyone to continue. records say
-	// why, when it was a fault.
+	// Release ends the lease of an unfinished tenant, so that any run can continue it.
+	// records hold the error, if that was the reason.
 	Release(ctx context.Context, r Run, records ...tenant.StepRecord) error
 }
 
-// StepStore does the database steps and records all of them.
+// StepStore runs the database steps and records all steps.
 type StepStore interface {
-	// PrepareSchema is the one seam for CREATE_SCHEMA, RUN_MIGRATIONS and
-	// SEED_ROLES_AND_USER: it gives the tenant a schema at the newest version, with
-	// its role, its rows and the admin's invitation, in one transaction with
-	// checkpoint and log. The admin, with or without a password, is the one that the
-	// registry names at that moment. Repeated with the same seed after a lost answer it is success.
-	// It returns what each of the three steps took, as the log has it.
+	// PrepareSchema runs CREATE_SCHEMA, RUN_MIGRATIONS and SEED_ROLES_AND_USER: it creates
+	// the tenant's schema at the newest version, with its role, its rows and the admin's
+	// invitation, in one transaction with checkpoint and log. The admin's data are those in
+	// the registry at that moment. Repeating it with the same seed, after a lost response,
+	// succeeds. It returns the logged duration of each of the three steps.
 	PrepareSchema(ctx context.Context, r Run, seed Seed) (tenant.Durations, error)
-	// AddInvitation adds an invitation to the tenant's admin, beside earlier ones.
+	// AddInvitation adds an invitation for the tenant's admin and keeps earlier ones valid.
 	AddInvitation(ctx context.Context, r Run, inv invitation.Invitation) error
-	// Journal remembers the Stellar transactions of this run.
+	// Journal returns the transaction log of this run.
 	Journal(r Run) txlog.Log
-	// Advance writes checkpoint, log rows and what the steps learned. It returns what
-	// the steps of the records took, as the log has it: one without a duration of its
-	// own took as long as this write.
+	// Advance writes checkpoint, log rows and results of steps. It returns the logged
+	// durations of these steps; a record without a duration gets that of this write.
 	Advance(ctx context.Context, r Run, p Progress) (tenant.Tenant, tenant.Durations, error)
 }
 
 // RollbackStore rolls attempts back.
 type RollbackStore interface {
-	// BeginRollback notes, before anything is undone, that this run rolls back and why.
+	// BeginRollback records, before anything is dropped, that this run rolls back and why.
 	BeginRollback(ctx context.Context, r Run, undo Rollback, failed tenant.StepRecord) error
 	// RollBack drops schema and role, marks the completed database steps ROLLED_BACK,
 	// ends the attempt and releases the tenant, in one transaction. It refuses
@@ -183,15 +183,15 @@ type RollbackStore interface {
 	RollBack(ctx context.Context, r Run) (tenant.Tenant, error)
 }
 
-// Seed is what SEED_ROLES_AND_USER puts into a new schema.
+// Seed is what SEED_ROLES_AND_USER inserts into a new schema.
 type Seed struct {
 	AdminUser  uuid.UUID
 	Roles      []Role
 	Invitation invitation.Invitation
-	Next       tenant.Step // The step after; its log row starts as IN_PROGRESS in the same commit.
+	Next       tenant.Step // The next step; its log row becomes IN_PROGRESS in the same commit.
 }
 
-// Role is one of the roles that each tenant starts with.
+// Role is an application role in a tenant's schema.
 type Role struct {
 	Name, Description string
 }
@@ -205,30 +205,30 @@ func DefaultRoles() []Role {
 	}
 }
 
-// Progress is what one commit of a run tells the registry. Zero values leave
-// the tenant's field as it is.
+// Progress is what one commit of a run writes to the registry. Zero values keep the
+// tenant's field.
 type Progress struct {
 	Checkpoint   tenant.Step
 	Records      []tenant.StepRecord
 	ContractID   string
 	WelcomeEmail tenant.WelcomeEmailStatus
-	Activate     bool // The run is over: ACTIVE, lease given back.
+	Activate     bool // Ends the run: the tenant becomes ACTIVE and its lease is released.
 }
 
-// Mailer sends what the pipeline has to say to a tenant's admin.
+// Mailer sends mail to the admin of a tenant.
 type Mailer interface {
-	// SendWelcome sends the welcome mail. KindTransient for a 4xx answer or a lost
-	// connection, KindPermanent for a refusal. The Message-ID is a function of
-	// tenant and serial, so a repetition can be recognised.
+	// SendWelcome sends the welcome mail. KindTransient for a 4xx reply or a lost
+	// connection, KindPermanent for a 5xx reply. The Message-ID depends on tenant and
+	// serial only, so mail systems can recognise a repetition.
 	SendWelcome(ctx context.Context, m WelcomeMail) error
-	// SendFailure tells the admin that the onboarding did not succeed.
+	// SendFailure sends the mail that the set-up did not succeed.
 	SendFailure(ctx context.Context, m FailureMail) error
 }
 
 // WelcomeMail is the content of the mail that ends a provisioning.
 type WelcomeMail struct {
 	Tenant     tenant.Tenant
-	Invitation string // The secret part of the link; nowhere else in the clear.
+	Invitation string // The secret part of the link; stored nowhere in the clear.
 	ExpiresAt  time.Time
 	Serial     int
 }
@@ -238,13 +238,13 @@ type FailureMail struct {
 	Tenant tenant.Tenant
 }
 
-// ContractDeployer gives a tenant its contract.
+// ContractDeployer deploys the contract of a tenant.
 type ContractDeployer interface {
-	// Deploy makes sure that the tenant's contract exists and is the right one:
-	// look, deploy what is missing, verify. It writes each transaction into the
-	// journal before it sends it. It honours ctx at every wait; what was sent by
-	// then is in the journal and is resolved by the next call.
+	// Deploy makes sure that the tenant's contract exists and is the right one: it reads
+	// the ledger, deploys what is missing and verifies the result. It stores each
+	// transaction in the log before it submits it. It stops when ctx ends; the next call
+	// resolves the transactions that were submitted by then.
 	Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (contracts.Contract, error)
-	// ContractID tells, without a network, which address the tenant's contract has.
+	// ContractID computes, without a network, the address of the tenant's contract.
 	ContractID(tenant uuid.UUID) (string, error)
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// DefaultRetention is how long an archived tenant's data are kept at least.
+// DefaultRetention is the minimum time between archiving a tenant and purging it.
 const DefaultRetention = 30 * 24 * time.Hour
 
-// PurgeCertificate is what stays of a purged tenant's data: the proof that they
-// were deleted, and of what they were.
+// PurgeCertificate records that the data of a tenant were deleted, and how much data
+// there was. The registry keeps it.
 type PurgeCertificate struct {
 	TenantID   uuid.UUID        `json:"tenantId"`
 	Name       string           `json:"name"`

@@ -14,66 +14,64 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// OrphanStore finds what nobody works on although somebody should. All its methods
-// may be called by many processes at once: what one of them has taken, no other
-// gets.
+// OrphanStore finds orphans, due mail and expired rows. Many processes may call its methods
+// at once: what one of them has claimed is not returned to another.
 type OrphanStore interface {
-	// FindOrphans looks through tenants that are neither at rest nor held by a run.
-	// One whose job is lost gets another one; the rest it tells.
+	// FindOrphans finds unfinished tenants that no run holds. It queues a new job for those
+	// whose job is lost and returns the others for the caller to finish.
 	FindOrphans(ctx context.Context, q OrphanQuery) (Orphans, error)
-	// ClaimDueMail gives ACTIVE tenants whose welcome mail is due, and puts them off: for
-	// that long nobody else gets them.
+	// ClaimDueMail returns ACTIVE tenants whose welcome mail is due, and postpones them:
+	// for that long no other process gets them.
 	ClaimDueMail(ctx context.Context, putOff time.Duration, limit int) ([]uuid.UUID, error)
-	// PutBackMail makes welcome mails due again that ClaimDueMail gave and nobody sent.
+	// PutBackMail makes claimed welcome mails that were not sent due again.
 	PutBackMail(ctx context.Context, tenants []uuid.UUID) error
-	// PurgeExpired deletes invitations that were never used and expired that long ago, and
-	// idempotency keys of that age; at most limit of each.
+	// PurgeExpired deletes unused invitations that expired that long ago, and idempotency
+	// keys of that age; at most limit of each.
 	PurgeExpired(ctx context.Context, invitations, keys time.Duration, limit int) (PurgedRows, error)
-	// DropExpiredLogins drops all logins that have ended, a batch at a time.
+	// DropExpiredLogins drops all expired logins, a batch at a time, and counts them.
 	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
 }
 
-// OrphanQuery says which tenants are left over.
+// OrphanQuery says when a tenant is an orphan.
 type OrphanQuery struct {
-	HeartbeatTimeout time.Duration // Without a sign of life for that long, a worker is dead.
-	AbandonAfter     time.Duration // Without one for that long, nobody in the foreground comes back.
-	Limit            int           // The most tenants of each sort.
+	HeartbeatTimeout time.Duration // Without a heartbeat for this long, a worker is dead.
+	AbandonAfter     time.Duration // Without one for this long, a run in the foreground is not continued.
+	Limit            int           // The most tenants of each group.
 }
 
-// Orphans are tenants that were left over, by what becomes of them.
+// Orphans are unfinished tenants without a run, grouped by what is done with them.
 type Orphans struct {
-	Requeued    []uuid.UUID // Have another job by now.
-	Exhausted   []uuid.UUID // The attempts of their job are used up.
-	Interrupted []uuid.UUID // A rollback in the foreground was not finished.
-	Abandoned   []uuid.UUID // A run in the foreground was not finished.
+	Requeued    []uuid.UUID // Were queued again.
+	Exhausted   []uuid.UUID // Their job has no attempts left.
+	Interrupted []uuid.UUID // A rollback was interrupted.
+	Abandoned   []uuid.UUID // A run in the foreground was interrupted.
 }
 
 // PurgedRows counts what was deleted.
 type PurgedRows struct{ Invitations, Keys int64 }
 
-// ReconcilerOptions are the settings of a Reconciler. Zero values give the defaults.
+// ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {
-	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL and a second.
+	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL plus one second.
 	AbandonAfter       time.Duration         // See OrphanQuery. Default DefaultAbandonAfter.
-	Batch              int                   // The most of anything that one pass takes on. Default 50.
+	Batch              int                   // The most items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
-	Contracts          *contracts.Reconciler // Looks after contracts. Nil: nobody here does.
-	PurgeInterval      time.Duration         // How long a process sweeps no more after it found nothing to sweep. Default an hour.
+	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
+	PurgeInterval      time.Duration         // Pause after a purge that found nothing. Default an hour.
 }
 
-// DefaultAbandonAfter is how long Terraform has to come back to a tenant.
+// DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
 const DefaultAbandonAfter = time.Hour
 
-// How long things stay.
+// Times to keep rows and claims.
 const (
-	invitationRetention = 7 * 24 * time.Hour // After they expired.
-	mailClaimTimeout    = 10 * time.Minute   // Longer than sending one can take.
+	invitationRetention = 7 * 24 * time.Hour // After an invitation expired.
+	mailClaimTimeout    = 10 * time.Minute   // Longer than sending one mail can take.
 )
 
-// Reconciler finishes what dead processes left: tenants, mails, old rows. It
-// keeps nothing in memory that matters, and any number of them may work side by
-// side. Its passes may overlap: a part that the pass before is still at is left
-// out of the next.
+// Reconciler finishes what dead processes left unfinished: tenants and mails; it also
+// deletes expired rows and logins. All state is in the registry, so many reconcilers may
+// run at once. Passes may overlap: a pass skips a part that an earlier pass still runs.
 type Reconciler struct {
 	orphans  OrphanStore
 	service  *Service
@@ -82,13 +80,13 @@ type Reconciler struct {
 
 	finishMu, mailMu, purgeMu, loginMu, contractMu sync.Mutex
 
-	purgeDueAt time.Time // Guarded by sweeping.
+	purgeDueAt time.Time // Guarded by purgeMu.
 }
 
-// NewReconciler wires a reconciler; all parts are needed.
+// NewReconciler makes a reconciler. KindInvalid when a part is nil.
 func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (*Reconciler, error) {
 	if orphans == nil || service == nil {
-		return nil, errs.Errorf(errs.KindInvalid, "set up reconciler", "Leftovers or Service is missing")
+		return nil, errs.Errorf(errs.KindInvalid, "set up reconciler", "OrphanStore or Service is missing")
 	}
 	set := func(d *time.Duration, value time.Duration) {
 		if *d == 0 {
@@ -107,15 +105,15 @@ func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (
 	return &Reconciler{orphans: orphans, service: service, pipeline: service.pipeline, opts: o}, nil
 }
 
-// Report is what one pass did.
+// Report lists what one pass did.
 type Report struct {
-	Requeued      []uuid.UUID // Tenants that a worker takes on again.
+	Requeued      []uuid.UUID // Tenants that were queued again.
 	RolledBack    []uuid.UUID // Tenants whose interrupted rollback was finished.
 	Failed        []uuid.UUID // Tenants whose attempt was ended; they are FAILED.
-	EmailsSent    []uuid.UUID // Tenants whose welcome mail went out.
-	EmailsPending []uuid.UUID // Tenants whose welcome mail was tried again without success.
+	EmailsSent    []uuid.UUID // Tenants whose welcome mail was sent.
+	EmailsPending []uuid.UUID // Tenants whose welcome mail failed again.
 	PurgedRows
-	Credentials int64 // Logins that were dropped because they had ended.
+	Credentials int64 // Expired logins that were dropped.
 	Contracts   contracts.Report
 }
 
@@ -125,12 +123,12 @@ func (r Report) Empty() bool {
 		r.Credentials == 0 && r.Contracts.Empty()
 }
 
-// Pass does everything that is due once, as far as a batch goes. The report says
-// what was done also when there is an error, which joins all that went wrong.
+// Pass does once what is due, at most a batch of each kind. The report is complete also
+// when there is an error; the error joins all errors of the pass.
 func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	var report Report
-	// What waits for others comes last: a mail server that does not answer may hold it
-	// up for minutes, and a ledger takes seconds.
+	// Slow parts come last: an unresponsive mail server can take minutes, and a ledger
+	// takes seconds.
 	err := errors.Join(
 		tryRun(&r.finishMu, func() error { return r.finishOrphans(ctx, &report) }),
 		tryRun(&r.purgeMu, func() error { return r.purgeExpired(ctx, &report) }),
@@ -144,7 +142,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	return report, err
 }
 
-// reconcileContracts looks after contracts.
+// reconcileContracts runs a pass of the contract reconciler, if there is one.
 func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (err error) {
 	if r.opts.Contracts == nil {
 		return nil
@@ -161,7 +159,7 @@ func tryRun(mu *sync.Mutex, f func() error) error {
 	return f()
 }
 
-// finishOrphans sees to the tenants that nobody runs.
+// finishOrphans requeues, resumes or fails orphans.
 func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 	found, err := r.orphans.FindOrphans(ctx, OrphanQuery{
 		HeartbeatTimeout: r.opts.HeartbeatTimeout, AbandonAfter: r.opts.AbandonAfter, Limit: r.opts.Batch,
@@ -188,13 +186,13 @@ func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 			return err
 		}
 	}
-	each(found.Exhausted, &report.Failed, failTenant("every attempt was used up and none came to an end; look into the log for the reason, then retry the tenant"))
+	each(found.Exhausted, &report.Failed, failTenant("all attempts were interrupted; the log has the reasons, then retry the tenant"))
 	each(found.Abandoned, &report.Failed, failTenant(fmt.Sprintf(
-		"the run was interrupted and nobody came back to it for %v; create the tenant again to continue it", r.opts.AbandonAfter)))
+		"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter)))
 	return errors.Join(errs...)
 }
 
-// superseded reports whether somebody else has taken care of the tenant meanwhile.
+// superseded reports whether another process handles the tenant already.
 func superseded(err error) bool {
 	kind := errs.KindOf(err)
 	return kind == errs.KindConflict || kind == errs.KindFenced || kind == errs.KindNotFound
@@ -213,9 +211,9 @@ func (r *Reconciler) purgeExpired(ctx context.Context, report *Report) error {
 	return err
 }
 
-// sendDueMail sends welcome mails that are due. What becomes of each is noted on its
-// tenant, with the time of the next try. After a stop, those that were not sent are
-// put back for others.
+// sendDueMail sends the welcome mails that are due. The registry records each outcome and
+// the time of the next attempt. After a stop, unsent mails are released for other
+// processes.
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 	var due []uuid.UUID
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
@@ -228,7 +226,7 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 	var (
 		failures []error
 		unsent   []uuid.UUID
-		mu       sync.Mutex // Guards errs, unsent and report.
+		mu       sync.Mutex // Guards failures, unsent and report.
 		wg       sync.WaitGroup
 		slots    = make(chan struct{}, r.opts.MaxConcurrentMails)
 	)

@@ -8,14 +8,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// failAttempt ends the attempt: intent and undo. When the registry does not answer, the
-// tenant stays as it is and its lease runs out; the next run then finishes or goes on.
+// failAttempt ends the attempt: it records the rollback, then rolls back. When the
+// registry does not answer, the tenant keeps its state until the lease expires; the next
+// run then finishes the rollback, or continues if none was recorded.
 func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause error) (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
 	if !x.pending.Activate {
-		// A contract that is there stays there, so the log shall say so. Whether this
-		// commit succeeds decides nothing: the next attempt looks for the contract.
+		// The contract stays after a rollback, so record it. An error here does no harm:
+		// the next attempt reads the ledger for the contract.
 		_, _ = x.commitPending(ctx)
 	}
 	record := tenant.StepRecord{Step: step, Status: tenant.StepFailed, Error: errs.SafeMessage(cause), Duration: took}
@@ -31,9 +32,9 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 	return tenant, errs.Wrap(cause, errs.KindOf(cause), "provision tenant", "step %s failed: %s", step, errs.SafeMessage(cause))
 }
 
-// rollBack rolls back what this or an earlier run began to roll back. The process that
-// finishes a rollback also sends the failure mail: of a tenant that was given up on
-// purpose, and is ARCHIVED, there is none.
+// rollBack finishes the rollback that this or an earlier run began. The run that finishes
+// it also sends the failure mail. For an aborted tenant, which becomes ARCHIVED, no mail is
+// sent.
 func (x *execution) rollBack() (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
@@ -50,7 +51,7 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 		x.notify(step, tenant.StepRolledBack, 0, nil)
 	}
 	if t.Status == tenant.StatusFailed {
-		x.tellAdmin(t)
+		x.sendFailureMail(t)
 	}
 	return t, nil
 }
@@ -59,25 +60,26 @@ func (x *execution) retryWith(ctx context.Context, f func() error) error {
 	return x.opts.Retry.Do(ctx, x.opts.Clock, f, nil)
 }
 
-// rollbackIncomplete says both what failed and that it is not rolled back yet.
+// rollbackIncomplete returns an error with the cause of the failure and the error of the
+// rollback.
 func (x *execution) rollbackIncomplete(step tenant.Step, cause, undoing error) error {
 	if errs.KindOf(undoing) == errs.KindFenced {
 		return undoing
 	}
 	return errs.Wrap(cause, errs.KindOf(cause), "provision tenant",
-		"step %s failed: %s. The rollback could not be finished either: %s. It is taken up by the next run",
+		"step %s failed: %s. The rollback could not be finished either: %s. The next run continues it",
 		step, errs.Truncate(errs.SafeMessage(cause), errs.MaxErrorLength/2), errs.Truncate(errs.SafeMessage(undoing), errs.MaxErrorLength/4))
 }
 
-// tellAdmin sends the failure mail. A mail that fails changes nothing about the
-// tenant, so it is reported to the observer and no more.
-func (x *execution) tellAdmin(t tenant.Tenant) {
+// sendFailureMail sends the failure mail. An error changes nothing about the tenant, so it
+// is only reported to the observer.
+func (x *execution) sendFailureMail(t tenant.Tenant) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
 	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: t}); err != nil {
 		x.opts.Observer(ctx, Event{
 			Tenant: t, Attempt: t.Attempt, Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Cause: err,
-			Message: "the admin could not be told about the failure: " + errs.SafeMessage(err),
+			Message: "the failure mail could not be sent: " + errs.SafeMessage(err),
 		})
 	}
 }

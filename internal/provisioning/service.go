@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Service creates tenants and moves them between statuses. Every entrance
-// (Terraform, REST, command line) calls it.
+// Service creates tenants and moves them between statuses. The provider, the REST API and
+// the command line call it.
 type Service struct {
 	creations   CreationStore
 	tenants     TenantStore
@@ -24,7 +24,7 @@ type Service struct {
 	cancelOnDisconnect bool
 }
 
-// Store is all that a Service needs of the registry.
+// Store are the methods of the registry that a Service calls.
 type Store interface {
 	CreationStore
 	TenantStore
@@ -32,7 +32,7 @@ type Store interface {
 	InvitationStore
 }
 
-// NewService makes a service; both parts are needed.
+// NewService makes a service. KindInvalid when a part is nil.
 func NewService(store Store, pipeline *Pipeline) (*Service, error) {
 	if store == nil || pipeline == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up service", "Store or Pipeline is missing")
@@ -40,23 +40,22 @@ func NewService(store Store, pipeline *Pipeline) (*Service, error) {
 	return &Service{creations: store, tenants: store, moves: store, invitations: store, pipeline: pipeline}, nil
 }
 
-// WithCancelOnDisconnect gives a service of the same parts for callers that may vanish, such as
-// those on the other end of a connection. See RunOptions.
+// WithCancelOnDisconnect returns the same service for callers that may disconnect, such as
+// HTTP clients. See RunOptions.
 func (s *Service) WithCancelOnDisconnect() *Service {
-	attended := *s
-	attended.cancelOnDisconnect = true
-	return &attended
+	c := *s
+	c.cancelOnDisconnect = true
+	return &c
 }
 
 func (s *Service) runOptions() RunOptions {
 	return RunOptions{Mode: ClaimRetry, CancelOnDisconnect: s.cancelOnDisconnect}
 }
 
-// Provision records a tenant and takes it live, in the foreground. It is safe to
-// repeat: a tenant of that name (or external id) that never went live and is
-// nobody's running work is continued under its id. Besides what Pipeline.Run
-// returns: KindInvalid for broken rules; KindConflict, with Outcome.Standing
-// set, for a tenant that went live before.
+// Provision records a tenant and runs its steps in the foreground. It is safe to repeat:
+// it continues a tenant of that name or external id that never went live and that no run
+// holds. Besides the errors of Pipeline.Run: KindInvalid for broken rules; KindConflict,
+// with Outcome.ConflictingTenant set, for a tenant that was live.
 func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, error) {
 	var creation Creation
 	err := s.withLeaseRetry(ctx, func(ctx context.Context) error {
@@ -77,8 +76,8 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 	return out, err
 }
 
-// Retry continues a tenant that was left PENDING, PROVISIONING or FAILED. It
-// returns what Pipeline.Run returns.
+// Retry continues a PENDING or PROVISIONING tenant, or starts a new attempt of a FAILED
+// one. It returns the errors of Pipeline.Run.
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	var run Run
 	err := s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
@@ -91,14 +90,13 @@ func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	return s.pipeline.Continue(ctx, run, s.runOptions())
 }
 
-// leasePollInterval is how often a busy tenant is looked at.
+// leasePollInterval is the pause between two attempts to claim a leased tenant.
 const leasePollInterval = 250 * time.Millisecond
 
-// withLeaseRetry calls claim until the tenant's holder is gone. A holder that shows a
-// sign of life (its lease moves on) is alive, and then waiting longer would only
-// hide that two callers want the same tenant. One that is dead is gone after
-// what is left of its lease. So is a claim of one's own whose answer was lost:
-// transient faults are repeated, and meet it as a holder.
+// withLeaseRetry calls claim until the lease of a dead holder has expired. When the lease
+// is renewed, the holder is alive and the conflict is returned: waiting would only hide
+// that two callers use the same tenant. A claim that was committed but whose response was
+// lost looks like a dead holder too, because transient errors are retried.
 func (s *Service) withLeaseRetry(ctx context.Context, claim func(context.Context) error) error {
 	var first *errs.LeaseInfo
 	for {
@@ -119,8 +117,8 @@ func (s *Service) withLeaseRetry(ctx context.Context, claim func(context.Context
 	}
 }
 
-// takeOverExisting decides about a tenant that went live before. One that is taken over
-// gets the password that came with the inputs: its own may be another.
+// takeOverExisting adopts a tenant that was live, or returns the conflict. An adopted
+// tenant gets the password of the inputs, which may differ from its own.
 func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tenant.Inputs) (Outcome, error) {
 	in, err := in.Normalize()
 	if err != nil {
@@ -137,8 +135,8 @@ func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tena
 	return Outcome{ConflictingTenant: &t}, ErrTenantExists(t, in.ExternalID)
 }
 
-// ErrTenantExists is the KindConflict of a tenant that stands where another one was
-// wanted: under the wanted external id if it has that, else under its name.
+// ErrTenantExists returns the KindConflict of an existing tenant that has the requested
+// external id or name. It names the external id if both have it, else the name.
 func ErrTenantExists(t tenant.Tenant, wantedExternalID string) *errs.Error {
 	field, words, value := "name", "name", t.Name
 	if wantedExternalID != "" && wantedExternalID == t.ExternalID {
@@ -161,12 +159,13 @@ func (s *Service) FindByName(ctx context.Context, name string) (tenant.Tenant, e
 	return s.tenants.FindByName(ctx, tenant.NormalizeName(name))
 }
 
-// FindByExternalID finds the tenant of that key, whatever its status.
+// FindByExternalID finds the tenant of that external id, in any status.
 func (s *Service) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
 	return s.tenants.FindByExternalID(ctx, externalID)
 }
 
-// Update changes a tenant in place. KindInvalid, KindNotFound, KindConflict.
+// Update changes the inputs of a tenant. KindInvalid for broken rules; other errors as of
+// MoveStore.Update.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	in, err := in.Normalize()
 	if err != nil {
@@ -175,12 +174,12 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, ve
 	return s.moves.Update(ctx, id, in, version)
 }
 
-// maxArchiveAttempts bounds how often Archive looks again.
+// maxArchiveAttempts bounds how often Archive retries after concurrent changes.
 const maxArchiveAttempts = 3
 
 // Archive takes a tenant out of service. A live one keeps its schema and its
-// rows; one that never went live is rolled back first, whoever is running it.
-// Repeating it is success.
+// rows; one that never went live is rolled back first, even while a run holds it.
+// Repeating it succeeds.
 func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	for try := 1; ; try++ {
 		t, err := s.tenants.Get(ctx, id)
@@ -199,17 +198,17 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 				t, err = s.pipeline.abort(ctx, run)
 			}
 		}
-		// Somebody else changed the tenant between look and act, or is aborting it
-		// too: look again.
+		// Another process changed the tenant after it was read, or is aborting it too:
+		// read it again.
 		if kind := errs.KindOf(err); kind != errs.KindConflict && kind != errs.KindFenced || try == maxArchiveAttempts || ctx.Err() != nil {
 			return t, err
 		}
 	}
 }
 
-// Invite sends an ACTIVE tenant's admin another invitation. The mail has
-// the Message-ID of the one that failed. What the mail server refuses comes back
-// as a warning of the outcome, and is noted on the tenant.
+// Invite sends another invitation to the admin of an ACTIVE tenant. After a failed mail
+// the new one has the same Message-ID. An error of the mail server is a warning in the
+// outcome, and is recorded on the tenant.
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
@@ -234,7 +233,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 		Tenant: t, Attempt: t.Attempt, Step: record.Step, Status: record.Status,
 		Duration: record.Duration, Message: record.Error, Cause: sent,
 	})
-	// Also after a stop, or else the mail would be sent once more next time.
+	// Also after a stop: otherwise the mail would be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
 	defer cancel()
 	err = p.opts.Retry.Do(ctx, p.opts.Clock, func() (err error) {
@@ -244,11 +243,11 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	return out, err
 }
 
-// Log gives the provisioning log of a tenant's newest attempt, or of all.
+// Log returns the provisioning log of a tenant's newest attempt, or of all.
 // KindNotFound for an unknown id.
 func (s *Service) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	entries, err := s.tenants.Log(ctx, id, all)
-	if err == nil && len(entries) == 0 { // Each tenant has a row from its first moment on.
+	if err == nil && len(entries) == 0 { // Every tenant has at least one row.
 		_, err = s.tenants.Get(ctx, id)
 	}
 	return entries, err

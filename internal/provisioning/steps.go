@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// prepareSchema covers three steps, because one transaction for all of them
-// costs a third of three (DESIGN, section 2).
+// prepareSchema runs three steps in one transaction, which takes a third of the time of
+// three transactions (DESIGN, section 2).
 func (x *execution) prepareSchema() error {
 	user, err := uuid.NewV7()
 	if err != nil {
@@ -36,7 +36,7 @@ func (x *execution) prepareSchema() error {
 	return nil
 }
 
-// deployContract covers the deployment and, buffered, the storing of what came of it.
+// deployContract deploys the contract and buffers the result for the next commit.
 func (x *execution) deployContract(started time.Time) error {
 	var contract contracts.Contract
 	err := x.retry(tenant.StepDeploySorobanContract, func() (err error) {
@@ -51,8 +51,8 @@ func (x *execution) deployContract(started time.Time) error {
 	x.pending.ContractID = contract.ID
 	x.notify(tenant.StepDeploySorobanContract, tenant.StepCompleted, took, nil)
 	if contract.TransactionHash == "" {
-		// The contract was there before. Nothing would be lost if this process
-		// died now, so its address waits for the next commit.
+		// The contract existed already. A crash now would lose nothing, so its address is
+		// stored with the next commit.
 		took = x.opts.since(x.opts.Clock.Now())
 		x.addPending(tenant.StepStoreContractAddress, nil, took)
 		x.notify(tenant.StepStoreContractAddress, tenant.StepCompleted, took, nil)
@@ -64,13 +64,13 @@ func (x *execution) deployContract(started time.Time) error {
 // storeContract commits the address of a contract that this run deployed.
 func (x *execution) storeContract() error {
 	if x.pending.ContractID == "" {
-		// The run before stopped after the deployment and stored its outcome.
+		// The previous run deployed the contract, stored the result and stopped.
 		x.pending.ContractID = x.run.Tenant.ContractID
 	}
 	if x.pending.ContractID == "" {
 		return errs.Errorf(errs.KindPermanent, "store contract address", "the address is not known; the registry was changed by hand")
 	}
-	x.addPending(tenant.StepStoreContractAddress, nil, 0) // It takes as long as the write does.
+	x.addPending(tenant.StepStoreContractAddress, nil, 0) // 0: the registry records the duration of the write.
 	x.pending.Records = append(x.pending.Records, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepInProgress})
 	var took tenant.Durations
 	err := x.retry(tenant.StepStoreContractAddress, func() (err error) {
@@ -84,7 +84,7 @@ func (x *execution) storeContract() error {
 	return nil
 }
 
-// sendWelcome sends the mail and, with its outcome, makes the tenant live.
+// sendWelcome sends the welcome mail, then commits its outcome and activates the tenant.
 func (x *execution) sendWelcome(started time.Time) error {
 	if x.invitation.Token() == "" {
 		invitation := invitation.NewInvitation(x.opts.Clock.Now())
@@ -124,9 +124,9 @@ func (x *execution) sendWelcome(started time.Time) error {
 	return nil
 }
 
-// activate makes the tenant live. It does not depend on the lease: the commit
-// gives that back, so the next renewal is refused and ends work, perhaps before
-// the commit's answer is here. The registry fences this write by itself.
+// activate makes the tenant live. It uses a context that does not end with the lease: the
+// commit releases the lease, so the next heartbeat is refused and cancels workCtx, perhaps
+// before the commit has returned. The registry fences this write by the epoch.
 func (x *execution) activate() error {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
@@ -136,7 +136,8 @@ func (x *execution) activate() error {
 	})
 }
 
-// welcomeMailOutcome decides whether a tenant goes live without its welcome mail.
+// welcomeMailOutcome returns the status of the welcome mail, or an error when the tenant
+// must not go live without the mail.
 func (x *execution) welcomeMailOutcome(sent error) (tenant.WelcomeEmailStatus, error) {
 	switch kind := errs.KindOf(sent); {
 	case sent == nil:

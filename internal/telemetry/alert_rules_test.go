@@ -24,7 +24,7 @@ const (
 
 var (
 	metricPattern = regexp.MustCompile(`\bhealthcare_[a-z_]+`)
-	labelPattern  = regexp.MustCompile(`\b(state|life|step|status)=~?"([^"]+)"`)
+	labelPattern  = regexp.MustCompile(`\b(state|step|status)=~?"([^"]+)"`)
 	notInAnchor   = regexp.MustCompile(`[^a-z0-9 -]`)
 )
 
@@ -37,8 +37,8 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// TestAlertRules holds the alerts against what there is: each has a section in the
-// guide, each section an alert, and each names metrics and labels that exist.
+// TestAlertRules checks that each alert has a section in the guide, that each section has
+// an alert, and that alerts use only metrics and label values that exist.
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
 	sections := map[string]bool{}
@@ -56,7 +56,7 @@ func TestAlertRules(t *testing.T) {
 		name, body, _ := strings.Cut(alert, "\n")
 		for _, field := range []string{"expr: ", "for: ", "severity: ", "summary: ", "runbook_url: https://"} {
 			if strings.Count(body, field) != 1 {
-				t.Errorf("%s: not one %q", name, field)
+				t.Errorf("%s: want exactly one %q", name, field)
 			}
 		}
 		_, anchor, _ := strings.Cut(body, "stellar-alerts.md#")
@@ -80,12 +80,12 @@ func TestAlertRules(t *testing.T) {
 	}
 	for section, used := range sections {
 		if !used {
-			t.Errorf("no alert leads to the section %q", section)
+			t.Errorf("no alert links to the section %q", section)
 		}
 	}
 }
 
-// exposedMetrics are the metrics that a platform tells where everything occurs.
+// exposedMetrics are the names of all metrics, with a value for each label.
 func exposedMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	r := prometheus.NewRegistry()

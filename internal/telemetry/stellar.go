@@ -12,38 +12,38 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// statsMaxAge is how long one reading of the registry serves: it goes through the
-// whole transaction log.
+// statsMaxAge is how long statistics are cached: reading them scans the whole
+// transaction log.
 const statsMaxAge = time.Minute
 
-// Stellar tells what contracts cost and what is left to pay for more:
+// Stellar exports the cost of contracts and the balances that pay for them:
 //
 //	healthcare_stellar_transactions_total{purpose}       applied, with or without success
 //	healthcare_stellar_fee_stroops_total{purpose}        what they cost
-//	healthcare_tenant_fee_stroops                        histogram of tenants by what each has cost
-//	healthcare_stellar_deployer_balance_stroops          as of the last look
-//	healthcare_stellar_deployer_low_balance_stroops      below that somebody should act
-//	healthcare_stellar_channels{state}                   free, busy, set_aside, out_of_use
-//	healthcare_stellar_channel_lowest_balance_stroops    of the channels in use
-//	healthcare_contracts{life}                           as of the last look at each
-//	healthcare_contracts_undone                          something was left undone for them
+//	healthcare_tenant_fee_stroops                        histogram of tenants by their total fees
+//	healthcare_stellar_deployer_balance_stroops          as last read
+//	healthcare_stellar_deployer_low_balance_stroops      the account needs funding below this
+//	healthcare_stellar_channels{state}                   free, in_use, quarantined, disabled
+//	healthcare_stellar_channel_lowest_balance_stroops    of the channels that are not disabled
+//	healthcare_contracts{state}                          as of the last check of each
+//	healthcare_contracts_reconcile_errors                whose last reconciliation failed
 //
-// What is not known is left out, and no zero is made up for it.
+// Unknown values are omitted, not exported as zero.
 type Stellar struct {
 	read            func(context.Context) (contracts.StellarStats, error)
 	lowBalanceLimit int64
 
 	reads singleflight.Group
 
-	mu       sync.Mutex // Guards what follows; it is not held while the registry is read.
+	mu       sync.Mutex // Guards the two fields below; not held while the registry is read.
 	cached   contracts.StellarStats
 	cachedAt time.Time
 
 	transactions, fees, spend, deployer, lowBalance, channels, lowestChannelBalance, contracts, reconcileErrors *prometheus.Desc
 }
 
-// NewStellar makes the metrics and registers them. read is the registry's; low is
-// the balance, in stroops, below which the deployer needs more.
+// NewStellar creates the metrics and registers them. read returns the registry's
+// statistics; low is the balance, in stroops, below which the deployer needs funding.
 func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (contracts.StellarStats, error)) *Stellar {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("healthcare_"+name, help, labels, nil)
@@ -51,14 +51,14 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 	s := &Stellar{
 		read: read, lowBalanceLimit: low,
 		transactions:         desc("stellar_transactions_total", "Stellar transactions that were applied.", "purpose"),
-		fees:                 desc("stellar_fee_stroops_total", "What Stellar transactions have cost.", "purpose"),
-		spend:                desc("tenant_fee_stroops", "Tenants by what the transactions of each have cost."),
+		fees:                 desc("stellar_fee_stroops_total", "Fees charged for Stellar transactions.", "purpose"),
+		spend:                desc("tenant_fee_stroops", "Tenants by the total fees of their transactions."),
 		deployer:             desc("stellar_deployer_balance_stroops", "Balance of the deployer account."),
 		lowBalance:           desc("stellar_deployer_low_balance_stroops", "Balance below which the deployer account needs more."),
 		channels:             desc("stellar_channels", "Channel accounts.", "state"),
-		lowestChannelBalance: desc("stellar_channel_lowest_balance_stroops", "Lowest balance of the channel accounts in use."),
-		contracts:            desc("contracts", "Contracts of tenants, as they were found.", "life"),
-		reconcileErrors:      desc("contracts_undone", "Contracts for which something was left undone."),
+		lowestChannelBalance: desc("stellar_channel_lowest_balance_stroops", "Lowest balance of the channel accounts that are not disabled."),
+		contracts:            desc("contracts", "Tenant contracts by on-chain state.", "state"),
+		reconcileErrors:      desc("contracts_reconcile_errors", "Contracts whose last reconciliation failed."),
 	}
 	r.MustRegister(s)
 	return s
@@ -120,8 +120,8 @@ func (s *Stellar) collectChannels(channels []txlog.Channel, gauge func(*promethe
 	}
 }
 
-// stats reads the registry when the last reading is too old. Scrapes that come
-// meanwhile share the reading: with the registry down none waits for those before it.
+// stats returns the statistics, read again when the cached ones are too old. Concurrent
+// scrapes share one read, so with the registry down none waits for a queue of reads.
 func (s *Stellar) stats() (contracts.StellarStats, bool) {
 	if known, fresh := s.recent(); fresh {
 		return known, true
@@ -143,7 +143,7 @@ func (s *Stellar) stats() (contracts.StellarStats, bool) {
 	return s.recent()
 }
 
-// recent gives the last reading, and whether it is fresh.
+// recent returns the cached statistics and whether they are fresh.
 func (s *Stellar) recent() (contracts.StellarStats, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// newStellarRegistry registers the metrics of a registry that gives these figures.
+// newStellarRegistry registers the metrics of a registry with these statistics.
 func newStellarRegistry(stats contracts.StellarStats, err error) (*prometheus.Registry, *int) {
 	r, reads := prometheus.NewRegistry(), 0
 	telemetry.NewStellar(r, 1_000_000_000, func(context.Context) (contracts.StellarStats, error) {
@@ -44,29 +44,29 @@ func TestStellar(t *testing.T) {
 		Spend:        contracts.SpendHistogram{Bounds: []float64{1e5, 1e6}, CumulativeCounts: []uint64{2, 11}, Tenants: 12, Stroops: 13_000_000},
 	}, nil)
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP healthcare_contracts Contracts of tenants, as they were found.
+# HELP healthcare_contracts Tenant contracts by on-chain state.
 # TYPE healthcare_contracts gauge
-healthcare_contracts{life="ARCHIVED"} 1
-healthcare_contracts{life="LIVE"} 11
-# HELP healthcare_contracts_undone Contracts for which something was left undone.
-# TYPE healthcare_contracts_undone gauge
-healthcare_contracts_undone 1
-# HELP healthcare_stellar_channel_lowest_balance_stroops Lowest balance of the channel accounts in use.
+healthcare_contracts{state="EXPIRED"} 1
+healthcare_contracts{state="LIVE"} 11
+# HELP healthcare_contracts_reconcile_errors Contracts whose last reconciliation failed.
+# TYPE healthcare_contracts_reconcile_errors gauge
+healthcare_contracts_reconcile_errors 1
+# HELP healthcare_stellar_channel_lowest_balance_stroops Lowest balance of the channel accounts that are not disabled.
 # TYPE healthcare_stellar_channel_lowest_balance_stroops gauge
 healthcare_stellar_channel_lowest_balance_stroops 3e+07
 # HELP healthcare_stellar_channels Channel accounts.
 # TYPE healthcare_stellar_channels gauge
-healthcare_stellar_channels{state="busy"} 1
+healthcare_stellar_channels{state="disabled"} 1
 healthcare_stellar_channels{state="free"} 2
-healthcare_stellar_channels{state="out_of_use"} 1
-healthcare_stellar_channels{state="set_aside"} 1
+healthcare_stellar_channels{state="in_use"} 1
+healthcare_stellar_channels{state="quarantined"} 1
 # HELP healthcare_stellar_deployer_balance_stroops Balance of the deployer account.
 # TYPE healthcare_stellar_deployer_balance_stroops gauge
 healthcare_stellar_deployer_balance_stroops 9.9e+11
 # HELP healthcare_stellar_deployer_low_balance_stroops Balance below which the deployer account needs more.
 # TYPE healthcare_stellar_deployer_low_balance_stroops gauge
 healthcare_stellar_deployer_low_balance_stroops 1e+09
-# HELP healthcare_stellar_fee_stroops_total What Stellar transactions have cost.
+# HELP healthcare_stellar_fee_stroops_total Fees charged for Stellar transactions.
 # TYPE healthcare_stellar_fee_stroops_total counter
 healthcare_stellar_fee_stroops_total{purpose="CREATE"} 1.2e+07
 healthcare_stellar_fee_stroops_total{purpose="EXTEND"} 40
@@ -74,7 +74,7 @@ healthcare_stellar_fee_stroops_total{purpose="EXTEND"} 40
 # TYPE healthcare_stellar_transactions_total counter
 healthcare_stellar_transactions_total{purpose="CREATE"} 12
 healthcare_stellar_transactions_total{purpose="EXTEND"} 2
-# HELP healthcare_tenant_fee_stroops Tenants by what the transactions of each have cost.
+# HELP healthcare_tenant_fee_stroops Tenants by the total fees of their transactions.
 # TYPE healthcare_tenant_fee_stroops histogram
 healthcare_tenant_fee_stroops_bucket{le="100000"} 2
 healthcare_tenant_fee_stroops_bucket{le="1e+06"} 11
@@ -85,15 +85,15 @@ healthcare_tenant_fee_stroops_count 12
 		t.Error(err)
 	}
 	if testutil.CollectAndCount(r); *reads != 1 { // Reading them goes through the whole log.
-		t.Errorf("the registry was asked %d times within a minute", *reads)
+		t.Errorf("the registry was read %d times within a minute", *reads)
 	}
 }
 
-// TestStellar_OmitsUnknownValues: no zero is made up, which an alert would take for a
-// deployer without a lumen.
+// TestStellar_OmitsUnknownValues: unknown values are omitted. A zero would raise the alert
+// for an empty deployer account.
 func TestStellar_OmitsUnknownValues(t *testing.T) {
 	t.Parallel()
-	t.Run("Down", func(t *testing.T) {
+	t.Run("RegistryDown", func(t *testing.T) {
 		t.Parallel()
 		r, reads := newStellarRegistry(contracts.StellarStats{}, errors.New("down"))
 		for range 2 {
@@ -102,7 +102,7 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 			}
 		}
 		if *reads != 2 {
-			t.Errorf("asked %d times: an answer that was none was kept", *reads)
+			t.Errorf("%d reads: a failed read was cached", *reads)
 		}
 	})
 	t.Run("OmitsUnknownValues", func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 		for _, f := range families {
 			names = append(names, strings.TrimPrefix(f.GetName(), "healthcare_"))
 		}
-		if got := strings.Join(names, " "); got != "contracts_undone stellar_deployer_low_balance_stroops tenant_fee_stroops" {
+		if got := strings.Join(names, " "); got != "contracts_reconcile_errors stellar_deployer_low_balance_stroops tenant_fee_stroops" {
 			t.Errorf("metrics %s", got)
 		}
 	})
@@ -132,8 +132,8 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 	})
 }
 
-// TestStellar_Shared: scrapes that come at once share one reading, and each waits for
-// no longer than that takes.
+// TestStellar_Shared: concurrent scrapes share one read, and each waits no longer than
+// that read takes.
 func TestStellar_Shared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestStellar_Shared(t *testing.T) {
 		}
 		scrapes.Wait()
 		if n := reads.Load(); n != 1 {
-			t.Errorf("%d readings", n)
+			t.Errorf("%d reads", n)
 		}
 	})
 }

@@ -15,10 +15,10 @@ type Steps struct {
 	retries   *prometheus.CounterVec
 }
 
-// NewSteps makes the metrics and registers them:
+// NewSteps creates the metrics and registers them:
 //
 //	healthcare_step_duration_seconds{step, status}  steps that ended
-//	healthcare_step_retries_total{step}             tries that failed and were repeated
+//	healthcare_step_retries_total{step}             failed and repeated attempts of a step
 func NewSteps(r prometheus.Registerer) *Steps {
 	s := &Steps{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -26,15 +26,15 @@ func NewSteps(r prometheus.Registerer) *Steps {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"step", "status"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "healthcare_step_retries_total", Help: "Tries of provisioning steps that failed and were repeated.",
+			Name: "healthcare_step_retries_total", Help: "Failed and repeated step attempts.",
 		}, []string{"step"}),
 	}
 	r.MustRegister(s.durations, s.retries)
 	return s
 }
 
-// Observe is a pipeline's observer. An event without a duration is of no step that
-// ended, such as a failure mail that could not be sent after a rollback.
+// Observe is an observer for pipelines. It ignores events without a duration: no step
+// ended, for example when a failure mail could not be sent after a rollback.
 func (s *Steps) Observe(_ context.Context, e provisioning.Event) {
 	switch e.Status {
 	case tenant.StepCompleted, tenant.StepFailed:

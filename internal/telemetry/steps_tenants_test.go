@@ -25,12 +25,12 @@ func TestSteps(t *testing.T) {
 		{Step: tenant.StepCreateSchema, Status: tenant.StepCompleted, Duration: 30 * time.Millisecond},
 		{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Duration: 2 * time.Second, Cause: errors.New("no funds")},
 		{Step: tenant.StepCreateSchema, Status: tenant.StepRolledBack},
-		{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Cause: errors.New("no failure mail")}, // Of no step.
+		{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Cause: errors.New("no failure mail")}, // No step ended.
 	} {
 		s.Observe(t.Context(), e)
 	}
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP healthcare_step_retries_total Tries of provisioning steps that failed and were repeated.
+# HELP healthcare_step_retries_total Failed and repeated step attempts.
 # TYPE healthcare_step_retries_total counter
 healthcare_step_retries_total{step="CREATE_SCHEMA"} 1
 `), "healthcare_step_retries_total"); err != nil {

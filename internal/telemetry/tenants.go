@@ -12,17 +12,17 @@ import (
 // scrapeTimeout is how long a scrape waits for the registry.
 const scrapeTimeout = 2 * time.Second
 
-// Tenants counts tenants by status whenever Prometheus asks:
+// Tenants counts tenants by status at each scrape:
 //
 //	healthcare_tenants{status}
 //
-// A registry that does not answer leaves the metric out, and does not make up a zero.
+// When the registry does not answer, the metric is omitted.
 type Tenants struct {
 	list  func(context.Context, tenant.ListQuery) (tenant.Page, error)
 	count *prometheus.Desc
 }
 
-// NewTenants makes the metric and registers it. list is the registry's.
+// NewTenants creates the metric and registers it. list is TenantStore.List.
 func NewTenants(r prometheus.Registerer, list func(context.Context, tenant.ListQuery) (tenant.Page, error)) *Tenants {
 	t := &Tenants{list: list, count: prometheus.NewDesc("healthcare_tenants", "Tenants in the registry.", []string{"status"}, nil)}
 	r.MustRegister(t)

@@ -21,16 +21,17 @@ const (
 	StepSendWelcomeEmail      Step = "SEND_WELCOME_EMAIL"
 )
 
-var AllSteps = []Step{
+// steps are the seven steps in order.
+var steps = []Step{
 	StepCreateTenantRecord, StepCreateSchema, StepRunMigrations, StepSeedRolesAndUser,
 	StepDeploySorobanContract, StepStoreContractAddress, StepSendWelcomeEmail,
 }
 
 // Steps lists the seven steps in order.
-func Steps() []Step { return slices.Clone(AllSteps) }
+func Steps() []Step { return slices.Clone(steps) }
 
 // Index is the step's place, 0 to 6; -1 for a name that is no step.
-func (s Step) Index() int { return slices.Index(AllSteps, s) }
+func (s Step) Index() int { return slices.Index(steps, s) }
 
 // StepStatus is how far one step of one attempt got.
 type StepStatus string

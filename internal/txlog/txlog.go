@@ -118,9 +118,9 @@ type ChannelState string
 // The states of a channel.
 const (
 	ChannelFree        ChannelState = "free"
-	ChannelInUse       ChannelState = "busy"
-	ChannelQuarantined ChannelState = "set_aside"  // Until it shows what became of a transaction.
-	ChannelDisabled    ChannelState = "out_of_use" // Until somebody has looked after it.
+	ChannelInUse       ChannelState = "in_use"
+	ChannelQuarantined ChannelState = "quarantined" // Until the outcome of its last transaction is known.
+	ChannelDisabled    ChannelState = "disabled"    // Until it was repaired or funded.
 )
 
 // ChannelStates are all of them.

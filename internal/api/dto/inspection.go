@@ -8,15 +8,15 @@ import (
 // Inspection is a tenant with what the database and the ledger have of it.
 type Inspection struct {
 	Tenant         Tenant   `json:"tenant"`
-	DatabaseState  *string  `json:"databaseState" example:"INTACT" doc:"INTACT, ALTERED or MISSING. Null unless the tenant is ACTIVE."`
+	DatabaseState  *string  `json:"databaseState" example:"IN_SYNC" doc:"IN_SYNC, DRIFTED or MISSING. Null unless the tenant is ACTIVE."`
 	DatabaseFaults []string `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
 	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
-	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, ARCHIVED, MISSING or FOREIGN. Null unless the tenant is ACTIVE and the network has told."`
+	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH. Null unless the tenant is ACTIVE and the network has told."`
 	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
 	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
-	ContractFault     *string `json:"contractFault" doc:"With FOREIGN: what differs from the contract that was deployed."`
+	ContractFault     *string `json:"contractFault" doc:"With MISMATCH: what differs from the contract that was deployed."`
 
-	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With ARCHIVED: the code is archived, and perhaps the contract."`
+	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With EXPIRED: the code is archived, and perhaps the contract."`
 	ContractWasmHash     *string `json:"contractWasmHash" doc:"SHA-256 of its code, hex."`
 	ContractOutdated     *bool   `json:"contractOutdated" doc:"Its code is an earlier release's."`
 	ContractSaysArchived *bool   `json:"contractSaysArchived" doc:"What it says of its tenant."`

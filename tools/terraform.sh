@@ -27,7 +27,7 @@ trap 'exit 1' INT TERM HUP
 cd "$work" # Outside any module; settings of the go command's environment still count.
 go mod download -json "$module@v$version" >download.json || {
 	cat download.json >&2
-	echo "the module $module@v$version cannot be had: look at GOPROXY and the network" >&2
+	echo "the module $module@v$version cannot be downloaded: check GOPROXY and the network" >&2
 	exit 1
 }
 source=$(sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p' download.json)

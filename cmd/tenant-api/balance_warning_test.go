@@ -38,7 +38,7 @@ func TestBalanceWarner(t *testing.T) {
 		}
 	}
 	broken := contracts.ChannelReport{DeployerBalance: 5_000_000_000, Channels: []txlog.Channel{{Address: "GBROKEN", DisabledReason: "x"}, {Address: "GFIT"}}}
-	check("nobody looked", contracts.ChannelReport{})
+	check("no report", contracts.ChannelReport{})
 	check("enough", contracts.ChannelReport{DeployerBalance: 1_000_000_000})
 	check("low", contracts.ChannelReport{DeployerBalance: 999_999_999}, lowBalance, "GDEPLOYER", "99.9999999 XLM", "low_balance=\"100 XLM\"")
 	clock.now = clock.now.Add(59 * time.Minute)

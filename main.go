@@ -1,5 +1,5 @@
 // Command terraform-provider-healthcare is the Terraform provider "healthcare".
-// Terraform starts it; it is of no use by itself.
+// Terraform starts it; it does nothing when started by hand.
 package main
 
 import (
@@ -22,8 +22,8 @@ func main() {
 	flag.Parse()
 
 	// A supervisor that stops a whole process group sends SIGTERM to the provider
-	// too. Terraform then asks for the stop in its own way, which lets a running
-	// step end; dying here would leave it half way.
+	// too. Terraform then stops the provider by RPC, so that a running step ends;
+	// exiting on the signal would interrupt the step.
 	signal.Ignore(syscall.SIGTERM)
 	if !*debug {
 		provider.SetRuntimeDefaults()

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs tenant-api in the foreground with everything that it needs, for "make dev".
-# It is started by devstack, which has put the settings into the environment, and
-# stops everything when this ends.
+# Runs tenant-api in the foreground, for "make dev". devstack starts it with the
+# settings in the environment, and stops all services when this script ends.
 set -euo pipefail
 api=$1
 
@@ -20,8 +19,8 @@ show() {
 	done
 	cat >&2 <<END
 
-tenant-api is ready. Its documentation: http://127.0.0.1:$APP_PORT/docs
-The mail that it sends: $MAIL_CATCHER_URL/
+tenant-api is ready. Documentation: http://127.0.0.1:$APP_PORT/docs
+Mail that it sends: $MAIL_CATCHER_URL/
 
 Onboard a clinic:
 
@@ -29,7 +28,7 @@ Onboard a clinic:
     -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
     -d '{"name":"St. Mary'\\''s Clinic","adminEmail":"ada@st-marys.example","adminFirstName":"Ada","adminLastName":"Lovelace"}'
 
-See what became of it:
+Show its status:
 
   curl -sS http://127.0.0.1:$APP_PORT/admin/tenants -H 'Authorization: Bearer $key'
 

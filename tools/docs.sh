@@ -1,6 +1,6 @@
 #!/bin/bash
-# Writes docs/ from the provider's own schema, templates/ and examples/. No CLI is
-# asked for the schema: which one is installed must not change a page.
+# Writes docs/ from the provider's own schema, templates/ and examples/. The schema
+# comes from no CLI, so that the installed version does not change a page.
 set -eu -o pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the provider's acceptance tests with the newest Terraform and the newest
-# OpenTofu, beside the CLI that "make test" uses. What is left out are crashes and
-# faults of servers, which are the same for every CLI and take the most time.
+# OpenTofu, beside the CLI that "make test" uses. It skips crashes and
+# server faults, which are the same for every CLI and take the most time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset TF_CLI_CONFIG_FILE

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what goreleaser made, in the folder that is the argument, where goreleaser does
-# not: file names are those that the Terraform Registry wants, every file has a checksum,
+# Checks the release files in a folder, the argument, for rules that goreleaser does not
+# check: file names are those that the Terraform Registry expects, every file has a checksum,
 # every archive a bill of materials, and a CLI installs and starts the provider from its
 # zip. For the programs of another platform than this one it checks names alone.
 set -euo pipefail

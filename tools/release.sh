@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs goreleaser in the current folder, which is a clone of the repository. It needs
-# no network but for modules that are not there yet, and publishes nothing. The
+# the network only for missing modules, and publishes nothing. The
 # checksums are signed when GPG_FINGERPRINT names a key.
 set -eu
 skip=publish
@@ -10,7 +10,7 @@ if [ -z "$(git remote)" ]; then # Then goreleaser does not look for the commit e
 		GIT_CONFIG_VALUE_0=https://github.com/healthcare-platform/terraform-provider-healthcare
 fi
 goreleaser release --clean --skip="$skip" "$@"
-# Goreleaser has the manifest's checksum, but puts the file nowhere but on a server.
+# Goreleaser has the manifest's checksum, but only uploads the file.
 for sums in dist/*_SHA256SUMS; do
 	cp terraform-registry-manifest.json "${sums%SHA256SUMS}manifest.json"
 done

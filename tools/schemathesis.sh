@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Holds a running tenant-api against its OpenAPI document with schemathesis, a
-# property-based client: for "make schemathesis". It starts the server under
-# devstack and leaves nothing behind.
+# Tests a running tenant-api against its OpenAPI document with schemathesis, a
+# property-based client: for "make schemathesis". It starts the server under devstack
+# and removes everything afterwards.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of the official Stellar CLI, built once from crates.io into the
 # user's cache folder, which takes about ten minutes and needs Rust 1.93 or newer
-# and a C compiler. STELLAR_CLI names one that is there already.
+# and a C compiler. STELLAR_CLI is the path of an existing one.
 set -eu
 version=28.1.0
 if [ -n "${STELLAR_CLI:-}" ]; then

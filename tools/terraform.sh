@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints the path of the newest Terraform CLI that can be had as a Go module, for
-# tests of what older ones lack. It is built once for this user, into the cache
-# folder, and nothing but modules comes from the network. With --cached nothing is
-# built: it fails when the CLI is not there. TERRAFORM_VERSION asks for another one.
+# Prints the path of the newest Terraform CLI that is available as a Go module, for
+# tests of features that older ones lack. It is built once for this user, into the
+# cache folder, and only modules come from the network. With --cached nothing is
+# built: it fails when the CLI is missing. TERRAFORM_VERSION selects another version.
 set -eu
 version=${TERRAFORM_VERSION:-1.15.0}
 module=github.com/hashicorp/terraform
@@ -27,14 +27,14 @@ trap 'exit 1' INT TERM HUP
 cd "$work" # Outside any module; settings of the go command's environment still count.
 go mod download -json "$module@v$version" >download.json || {
 	cat download.json >&2
-	echo "the module $module@v$version cannot be had: look at GOPROXY and the network" >&2
+	echo "the module $module@v$version cannot be downloaded: check GOPROXY and the network" >&2
 	exit 1
 }
 source=$(sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p' download.json)
 
-# A released module cannot have the replacements in its go.mod, which point to parts
-# of the repository that it lacks: most backends. So a copy is built that does not
-# need them. All else is fixed by its own go.sum, and that by the checksum database.
+# A released module cannot use the replacements in its go.mod, which point to parts of
+# the repository that it lacks: most backends. So this builds a copy that does not need
+# them. Its go.sum fixes everything else, and the checksum database fixes the go.sum.
 cp -R "$source" src
 chmod -R u+w src
 cp "$backends" src/internal/backend/init/init.go

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of an OpenTofu CLI that is built once for this user, into the cache
 # folder, from the version in tools/tofu. With --cached nothing is built: it fails when
-# the CLI is not there.
+# the CLI is missing.
 set -eu
 source=$(cd "$(dirname "$0")/tofu" && pwd)
 key=$(cat "$0" "$source/go.mod" | cksum | cut -d ' ' -f 1)

@@ -250,7 +250,7 @@ func (b *bench) measurePages(ctx context.Context) ([]measurement, error) {
 		}
 		servers[i] = s
 	}
-	var figures []measurement
+	var results []measurement
 	for _, page := range []struct {
 		what  string
 		paths [2]string
@@ -273,10 +273,10 @@ func (b *bench) measurePages(ctx context.Context) ([]measurement, error) {
 			}
 		}
 		ratio := median(times[1]) / median(times[0])
-		figures = append(figures, measurement{"list, " + page.what + ", 100,000 tenants to 100",
+		results = append(results, measurement{"list, " + page.what + ", 100,000 tenants to 100",
 			fmt.Sprintf("%.2f ms, ratio %.2f", 1000*median(times[1]), ratio), fmt.Sprintf("< %.1f", maxListRatio), ratio < maxListRatio})
 	}
-	return figures, nil
+	return results, nil
 }
 
 // insertTenants inserts rows until there is a number of tenants. They have no schemas.

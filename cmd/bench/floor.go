@@ -44,7 +44,7 @@ func (b *bench) floorDatabase(ctx context.Context) (url string, drop func(), err
 	return url, drop, nil
 }
 
-// execute runs statements on a connection of their own.
+// execute runs statements on a separate connection.
 func execute(ctx context.Context, url, statements string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

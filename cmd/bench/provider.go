@@ -45,7 +45,7 @@ func (b *bench) measureRefreshes(ctx context.Context) ([]measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	var figures []measurement
+	var results []measurement
 	for _, command := range []struct {
 		args  []string
 		limit bool
@@ -61,15 +61,15 @@ func (b *bench) measureRefreshes(ctx context.Context) ([]measurement, error) {
 		if !command.limit {
 			f.limit, f.ok = "", true
 		}
-		figures = append(figures, f)
+		results = append(results, f)
 	}
 	connections, err := w.maxConnectionsDuring(ctx, func() error { _, err := t.planUnchanged(ctx, productPlugin, highParallelism); return err })
 	if err != nil {
 		return nil, err
 	}
-	figures = append(figures, atMostMeasurement("database connections, plan "+highParallelism, connections, maxConnections))
+	results = append(results, atMostMeasurement("database connections, plan "+highParallelism, connections, maxConnections))
 	throughAPI, err := w.compareThroughAPI(ctx, t)
-	return append(figures, throughAPI...), err
+	return append(results, throughAPI...), err
 }
 
 func atMostMeasurement(what string, got, most int) measurement {
@@ -134,7 +134,7 @@ func (b *bench) measureApplies(ctx context.Context) ([]measurement, error) {
 		return nil, err
 	}
 	defer w.close()
-	var figures []measurement
+	var results []measurement
 	var noopLedgers, productLedgers, extraLedgers []float64
 	var took []float64
 	peakConnections := 0
@@ -149,7 +149,7 @@ func (b *bench) measureApplies(ctx context.Context) ([]measurement, error) {
 		}
 		peakConnections = max(peakConnections, connections)
 		if round == 0 { // It also uploads the code and creates the channels.
-			figures = append(figures, measurement{fmt.Sprintf("ledgers, first apply of %d tenants", appliedTenants),
+			results = append(results, measurement{fmt.Sprintf("ledgers, first apply of %d tenants", appliedTenants),
 				fmt.Sprintf("%d, %d more than noop", with, with-without), "", true})
 			continue
 		}
@@ -157,7 +157,7 @@ func (b *bench) measureApplies(ctx context.Context) ([]measurement, error) {
 		extraLedgers, took = append(extraLedgers, float64(with-without)), append(took, seconds.Seconds())
 	}
 	got := int(median(extraLedgers))
-	return append(figures,
+	return append(results,
 		measurement{fmt.Sprintf("ledgers, apply of %d tenants %s, %d channels", appliedTenants, applyParallelism, apiChannels),
 			fmt.Sprintf("%.0f in %.1f s, %d more than %.0f", median(productLedgers), median(took), got, median(noopLedgers)),
 			fmt.Sprintf("<= %d more", maxExtraLedgers), got <= maxExtraLedgers},

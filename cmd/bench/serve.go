@@ -18,7 +18,7 @@ import (
 )
 
 // serve runs tenant-api's HTTP server and worker, with a deployer that takes no time. It
-// runs in a process of its own, as tenant-api does.
+// runs in a separate process, as tenant-api does.
 func serve(ctx context.Context) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	database, err := config.ReadDatabase(config.Environment)

@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// serverProcess is a tenant-api process with a database of its own.
+// serverProcess is a tenant-api process with its own database.
 type serverProcess struct {
 	cmd          *exec.Cmd
 	conn         *pgx.Conn

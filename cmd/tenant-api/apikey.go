@@ -25,11 +25,11 @@ func (a *cli) apikeyCreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it, once", Args: noArgs,
 		Long: `Creates an API key and prints it on standard output, once: the registry keeps
-only its SHA-256. What else there is to say goes to standard error, so that
-KEY=$(tenant-api apikey create ...) has the key and nothing else.
+only its SHA-256. Everything else goes to standard error, so that
+KEY=$(tenant-api apikey create ...) has the key alone.
 
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
-deletes archived tenants' data for good; tenants:credentials, which opens database
+deletes archived tenants' data permanently; tenants:credentials, which opens database
 logins that reach a tenant's records; admin, which is all of them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("expires") && expires <= 0 {
@@ -55,14 +55,14 @@ logins that reach a tenant's records; admin, which is all of them.`,
 			if !key.ExpiresAt.IsZero() {
 				validity = "until " + formatTime(key.ExpiresAt)
 			}
-			fmt.Fprintf(os.Stderr, "API key %q (%s), good for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), validity)
+			fmt.Fprintf(os.Stderr, "API key %q (%s), valid for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), validity)
 			_, err = fmt.Fprintln(os.Stdout, token.Reveal())
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "what the key is called in logs; unique among keys in use")
+	cmd.Flags().StringVar(&name, "name", "", "name of the key in logs; unique among keys in use")
 	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "tenants:read, tenants:write, tenants:purge, tenants:credentials or admin; repeat it for several")
-	cmd.Flags().DurationVar(&expires, "expires", 0, "how long the key is good for, such as 720h (default: until it is revoked)")
+	cmd.Flags().DurationVar(&expires, "expires", 0, "how long the key is valid, such as 720h (default: until it is revoked)")
 	return cmd
 }
 
@@ -98,7 +98,7 @@ func (a *cli) apikeyList() *cobra.Command {
 
 func (a *cli) apikeyRevoke() *cobra.Command {
 	return &cobra.Command{
-		Use: "revoke PREFIX", Short: "Take an API key back, at once and for good", Args: exactlyOneArg("the prefix, the name or the id of a key"),
+		Use: "revoke PREFIX", Short: "Revoke an API key at once and permanently", Args: exactlyOneArg("the prefix, the name or the id of a key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			keys, closeStore, err := a.openKeys(cmd)
 			if err != nil {

@@ -11,21 +11,22 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// warnInterval is how long a warning is not repeated.
+// warnInterval is the pause before a warning is repeated.
 const warnInterval = time.Hour
 
-// balanceWarner warns before accounts run dry, of each thing once in warnInterval.
+// balanceWarner logs a low balance and disabled channel accounts, each at most once per
+// warnInterval.
 type balanceWarner struct {
 	log       *slog.Logger
 	threshold int64 // Stroops.
 	clock     clock.Clock
 
 	mu                       sync.Mutex // Passes of the reconciler may overlap.
-	lowBalanceAt, disabledAt time.Time  // When it was said last.
+	lowBalanceAt, disabledAt time.Time  // Of the last warning.
 }
 
-// check judges what a look after the channels found; one that was not made says
-// nothing.
+// check logs warnings about a channel report. An empty report, from a pass that did not
+// reconcile channels, causes none.
 func (w *balanceWarner) check(ctx context.Context, deployer string, report contracts.ChannelReport) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,7 +41,7 @@ func (w *balanceWarner) check(ctx context.Context, deployer string, report contr
 			slog.String("balance", xlm(report.DeployerBalance)), slog.String("low_balance", xlm(w.threshold)))
 	}
 	if len(disabled) > 0 && w.due(&w.disabledAt) {
-		w.log.WarnContext(ctx, "channel accounts are out of use: tenant-api channels says why", slog.Any("accounts", disabled))
+		w.log.WarnContext(ctx, "channel accounts are disabled: tenant-api channels shows the reasons", slog.Any("accounts", disabled))
 	}
 }
 

@@ -21,16 +21,16 @@ func (c *fakeClock) Sleep(context.Context, time.Duration) error { return nil }
 func TestBalanceWarner(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	clock := &fakeClock{now: time.Unix(0, 0)} // The zero time is a time like any other.
+	clock := &fakeClock{now: time.Unix(0, 0)} // Unix time 0 is valid.
 	warner := &balanceWarner{log: slog.New(slog.NewTextHandler(&log, nil)), threshold: 1_000_000_000, clock: clock}
-	const lowBalance, disabled = "runs low", "out of use"
+	const lowBalance, disabled = "runs low", "are disabled"
 	check := func(name string, report contracts.ChannelReport, texts ...string) {
 		t.Helper()
 		log.Reset()
 		warner.check(t.Context(), "GDEPLOYER", report)
 		for _, w := range texts {
 			if !strings.Contains(log.String(), w) {
-				t.Errorf("%s: no word of %q in %q", name, w, log.String())
+				t.Errorf("%s: %q is missing in %q", name, w, log.String())
 			}
 		}
 		if n := strings.Count(log.String(), "level=WARN"); len(texts) == 0 && n > 0 || n > 2 {
@@ -38,18 +38,18 @@ func TestBalanceWarner(t *testing.T) {
 		}
 	}
 	broken := contracts.ChannelReport{DeployerBalance: 5_000_000_000, Channels: []txlog.Channel{{Address: "GBROKEN", DisabledReason: "x"}, {Address: "GFIT"}}}
-	check("nobody looked", contracts.ChannelReport{})
+	check("no report", contracts.ChannelReport{})
 	check("enough", contracts.ChannelReport{DeployerBalance: 1_000_000_000})
 	check("low", contracts.ChannelReport{DeployerBalance: 999_999_999}, lowBalance, "GDEPLOYER", "99.9999999 XLM", "low_balance=\"100 XLM\"")
 	clock.now = clock.now.Add(59 * time.Minute)
 	check("still low", contracts.ChannelReport{DeployerBalance: 1})
 	check("another thing", broken, disabled, "GBROKEN")
 	if strings.Contains(log.String(), "GFIT") {
-		t.Errorf("a fit channel is warned of: %s", log.String())
+		t.Errorf("a warning names a working channel: %s", log.String())
 	}
 	clock.now = clock.now.Add(time.Minute)
 	check("low for an hour", contracts.ChannelReport{DeployerBalance: 1}, lowBalance)
-	check("out of use for a minute", broken)
+	check("disabled for a minute", broken)
 	clock.now = clock.now.Add(time.Hour)
 	broken.DeployerBalance = 7
 	check("both", broken, lowBalance, disabled)

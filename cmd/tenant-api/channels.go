@@ -18,13 +18,13 @@ var channelFlag = settingFlag{"channels", config.SorobanChannels, "how many chan
 func (a *cli) channels() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "channels", Short: "List the channel accounts, which carry tenants' transactions", Args: cobra.ArbitraryArgs,
+		Use: "channels", Short: "List the channel accounts, which submit tenants' transactions", Args: cobra.ArbitraryArgs,
 		Long: `Lists the channel accounts of the deployer as the registry knows them, without
-asking the network. Each carries one transaction in a ledger, so that many
-tenants can be deployed in one. STATE is free, in_use, quarantined (for a few seconds,
-until it shows what became of a transaction) or disabled, with the reason. OPEN
-counts transactions whose outcome nobody knows yet, CARRIED those that were applied.
-How many there should be is SOROBAN_CHANNELS, or --channels.`,
+querying the network. Each submits one transaction per ledger, so that many tenants
+can be deployed in one ledger. STATE is free, in_use, quarantined (for a few seconds,
+until the outcome of a transaction is known) or disabled, with the reason. OPEN TXS
+counts transactions whose outcome is not known yet, SUBMITTED those that were applied.
+SOROBAN_CHANNELS or --channels sets how many there should be.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return requireSubcommand(cmd, args)
@@ -49,11 +49,11 @@ How many there should be is SOROBAN_CHANNELS, or --channels.`,
 
 func (a *cli) channelsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "tend", Short: "Look at the channel accounts on the network, make and top up what is needed", Args: noArgs,
+		Use: "reconcile", Short: "Read the channel accounts from the network, create and top up those that need it", Args: noArgs,
 		Long: `Does once what every worker does every minute: channel accounts that are missing
-are made, each with 5 XLM of the deployer's, those with less than 2 XLM are topped
-up to 5, and those that are fit again are taken back into use. Keys are derived from
-the deployer's: there is nothing to keep.`,
+are created, each with 5 XLM from the deployer, those with less than 2 XLM are topped
+up to 5, and disabled ones that work again are enabled. Keys are derived from the
+deployer's key: there is nothing to store.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
@@ -75,7 +75,7 @@ the deployer's: there is nothing to keep.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%d made, %d topped up, %s paid in fees; the deployer %s has %s\n",
+			fmt.Fprintf(os.Stderr, "%d created, %d topped up, %s paid in fees; the deployer %s has %s\n",
 				report.Created, report.ToppedUp, xlm(report.FeeCharged), c.deployer.Address(), xlm(report.DeployerBalance))
 			return nil
 		},
@@ -105,14 +105,14 @@ func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error 
 			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Submitted), strconv.Itoa(ch.Open), formatTime(ch.CheckedAt), c.channelState(ch),
 		}
 	}
-	if err := printTable([]string{"CHANNEL", "ADDRESS", "BALANCE", "CARRIED", "OPEN", "CHECKED", "STATE"}, rows); err != nil {
+	if err := printTable([]string{"CHANNEL", "ADDRESS", "BALANCE", "SUBMITTED", "OPEN TXS", "CHECKED", "STATE"}, rows); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "%d of %d channels can be used\n", usable, c.settings.Channels)
 	return nil
 }
 
-// channelState says whether a channel can be used, and until when or why it cannot.
+// channelState describes whether a channel can be used, and until when or why it cannot.
 func (c *stellarDeps) channelState(ch txlog.Channel) string {
 	state := string(ch.State())
 	switch ch.State() {
@@ -125,16 +125,16 @@ func (c *stellarDeps) channelState(ch txlog.Channel) string {
 	case txlog.ChannelFree:
 	}
 	if ch.Index >= c.settings.Channels {
-		state += "; not wanted any more"
+		state += "; surplus"
 	}
 	return state
 }
 
-// printNoChannels says why there are no channels.
+// printNoChannels prints why there are no channels.
 func (c *stellarDeps) printNoChannels() {
 	if c.settings.Channels == 0 {
-		fmt.Fprintln(os.Stderr, "There are no channel accounts: SOROBAN_CHANNELS is 0, and the deployer carries the transactions itself, one in a ledger.")
+		fmt.Fprintln(os.Stderr, "There are no channel accounts: SOROBAN_CHANNELS is 0, and the deployer submits the transactions itself, one per ledger.")
 		return
 	}
-	fmt.Fprintf(os.Stderr, "No channel accounts are known yet. tenant-api channels tend makes %d, and so does the first deployment.\n", c.settings.Channels)
+	fmt.Fprintf(os.Stderr, "No channel accounts are known yet. tenant-api channels reconcile creates %d, and so does the first deployment.\n", c.settings.Channels)
 }

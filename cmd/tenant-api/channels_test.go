@@ -10,18 +10,22 @@ import (
 	"testing"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// channelList is what "channels --json" prints.
+// channelList is the output of "channels --json".
 type channelList struct {
 	Deployer string
 	Wanted   int
 	Channels []struct {
-		Index, Carried, Open int
-		Wanted               bool
-		Address, State       string
-		OutOfUse             string
-		BalanceStroops       int64
+		Index                 int
+		Wanted                bool
+		Address, State        string
+		DisabledReason        string
+		BalanceStroops        int64
+		OpenTransactions      int
+		TransactionsSubmitted int
 	}
 }
 
@@ -37,51 +41,51 @@ func (w *testEnv) channels(args ...string) (list channelList) {
 func TestChannels(t *testing.T) {
 	w := setup(t)
 	w.mustRun("channels").want(t, 0, "There are no channel accounts: SOROBAN_CHANNELS is 0")
-	w.mustRun("channels", "tend").want(t, 0, "There are no channel accounts", "0 made, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
+	w.mustRun("channels", "reconcile").want(t, 0, "There are no channel accounts", "0 created, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
 	w.run("channels", "--channels", "1001").want(t, 2, `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`)
-	w.run("channels", "tent").want(t, 2, `tenant-api channels has no command "tent"`, `did you mean "tend"?`)
-	w.run("channels", "tend", "now").want(t, 2, `takes no argument "now"`)
+	w.run("channels", "reconcil").want(t, 2, `tenant-api channels has no command "reconcil"`, `did you mean "reconcile"?`)
+	w.run("channels", "reconcile", "now").want(t, 2, `takes no argument "now"`)
 
 	w.env["SOROBAN_CHANNELS"] = "3"
-	w.mustRun("channels").want(t, 0, "No channel accounts are known yet. tenant-api channels tend makes 3")
+	w.mustRun("channels").want(t, 0, "No channel accounts are known yet. tenant-api channels reconcile creates 3")
 	if got := w.channels(); got.Wanted != 3 || got.Channels == nil || len(got.Channels) != 0 || !strings.HasPrefix(got.Deployer, "G") {
 		t.Errorf("%+v", got)
 	}
-	w.mustRun("channels", "tend").want(t, 0, "CHANNEL", "STATE", "5 XLM", "free", "3 of 3 channels can be used", "3 made, 0 topped up", "has 99984.99997 XLM")
-	w.mustRun("channels", "tend").want(t, 0, "3 of 3 channels can be used", "0 made, 0 topped up, 0 XLM paid in fees")
+	w.mustRun("channels", "reconcile").want(t, 0, "CHANNEL", "SUBMITTED", "OPEN TXS", "STATE", "5 XLM", "free", "3 of 3 channels can be used", "3 created, 0 topped up", "has 99984.99997 XLM")
+	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used", "0 created, 0 topped up, 0 XLM paid in fees")
 
 	got := w.channels()
 	if len(got.Channels) != 3 {
 		t.Fatalf("%+v", got)
 	}
 	for i, c := range got.Channels {
-		if c.Index != i || c.State != "free" || c.BalanceStroops != 50_000_000 || !c.Wanted || c.Open != 0 || len(c.Address) != 56 {
+		if c.Index != i || c.State != "free" || c.BalanceStroops != 50_000_000 || !c.Wanted || c.OpenTransactions != 0 || len(c.Address) != 56 {
 			t.Errorf("%+v", c)
 		}
 	}
-	// Fewer are wanted: the others stay, and are told apart.
+	// Fewer are wanted: the others stay and are marked.
 	if fewer := w.channels("--channels", "1"); len(fewer.Channels) != 3 || fewer.Wanted != 1 || !fewer.Channels[0].Wanted || fewer.Channels[1].Wanted {
 		t.Errorf("%+v", fewer)
 	}
-	w.mustRun("channels", "--channels", "1").want(t, 0, "free; not wanted any more", "1 of 1 channels can be used")
+	w.mustRun("channels", "--channels", "1").want(t, 0, "free; surplus", "1 of 1 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET disabled_reason = 'its key was taken away' WHERE channel = 0`)
 	w.exec(`UPDATE stellar_accounts SET quarantined_until = '2099-01-01 12:34:56+00' WHERE channel = 1`)
 	w.exec(`UPDATE stellar_accounts SET expires_at = '2099-01-01 01:02:03+00' WHERE channel = 2`)
-	w.mustRun("channels").want(t, 0, "out_of_use: its key was taken away", "set_aside until 12:34:56", "busy until 01:02:03", "2 of 3 channels can be used")
+	w.mustRun("channels").want(t, 0, string(txlog.ChannelDisabled)+": its key was taken away", string(txlog.ChannelQuarantined)+" until 12:34:56", string(txlog.ChannelInUse)+" until 01:02:03", "2 of 3 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET expires_at = NULL, quarantined_until = NULL`)
-	w.mustRun("channels", "tend").want(t, 0, "3 of 3 channels can be used") // The ledger says that it is fit.
+	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used") // On the ledger it works.
 }
 
 func TestChannels_InsufficientBalance(t *testing.T) {
 	w := setup(t)
 	poor := keypair.MustRandom()
 	w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"], w.env["SOROBAN_CHANNELS"] = poor.Seed(), "50"
-	w.run("channels", "tend").want(t, 1, "the deployer account "+poor.Address()+" does not exist on this network; fund it")
+	w.run("channels", "reconcile").want(t, 1, "the deployer account "+poor.Address()+" does not exist on this network; fund it")
 	if err := w.net.Fund(poor.Address(), 100*10_000_000); err != nil {
 		t.Fatal(err)
 	}
-	w.run("channels", "tend").want(t, 1, "has 100 XLM, but the funding of 50 channel accounts with 250 XLM needs", "send it at least")
-	w.mustRun("channels", "tend", "--channels", "10").want(t, 0, "10 made", "10 of 10 channels can be used")
+	w.run("channels", "reconcile").want(t, 1, "has 100 XLM, but the funding of 50 channel accounts with 250 XLM needs", "send it at least")
+	w.mustRun("channels", "reconcile", "--channels", "10").want(t, 0, "10 created", "10 of 10 channels can be used")
 }
 
 // TestServe_Channels_OneLedger: as many tenants as there are channels get into one ledger.
@@ -92,7 +96,7 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(t, http.StatusAccepted)
 	w.waitFor("the first tenant", w.hasActive(1)) // Code and channels are there.
 	if log := p.log.String(); !strings.Contains(log, "workers=12 channels=12") {
-		t.Errorf("it does not say how many it works on: %s", log)
+		t.Errorf("the log lacks the number of workers and channels: %s", log)
 	}
 
 	w.net.Faults().HoldQueue(true)
@@ -102,7 +106,7 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	}
 	w.waitFor("a transaction of each channel", func() bool { return w.net.Faults().QueueSize() == 12 })
 	if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE state = 'SIGNED'`); n != 12 {
-		t.Errorf("%d channels carry the 12 transactions", n)
+		t.Errorf("%d channels submitted the 12 transactions", n)
 	}
 	w.net.Faults().HoldQueue(false)
 	w.waitFor("all tenants", w.hasActive(25))
@@ -113,15 +117,15 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	if code := p.terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	carried := 0
+	submitted := 0
 	for _, c := range w.channels().Channels {
-		carried += c.Carried
-		if c.State != "free" || c.Open != 0 || c.Carried == 0 {
+		submitted += c.TransactionsSubmitted
+		if c.State != "free" || c.OpenTransactions != 0 || c.TransactionsSubmitted == 0 {
 			t.Errorf("%+v", c)
 		}
 	}
-	if want := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE'`); carried != want {
-		t.Errorf("channels carried %d transactions of %d", carried, want)
+	if want := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE'`); submitted != want {
+		t.Errorf("channels submitted %d transactions of %d", submitted, want)
 	}
 }
 
@@ -144,6 +148,6 @@ func TestServe_Channels_ManyProcesses(t *testing.T) {
 		t.Errorf("%d uploads", n)
 	}
 	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'FUND' AND state = 'SUCCEEDED'`); n != 1 {
-		t.Errorf("%d transactions made the channels: %s", n, fmt.Sprint(w.channels()))
+		t.Errorf("%d transactions created the channels: %s", n, fmt.Sprint(w.channels()))
 	}
 }

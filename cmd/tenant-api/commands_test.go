@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 )
 
-// want looks for sentences in what a command said.
+// want checks the exit code and that the output contains these texts.
 func (r result) want(t *testing.T, code int, texts ...string) {
 	t.Helper()
 	if r.code != code {
@@ -95,7 +95,7 @@ func TestCommands_Keys(t *testing.T) {
 
 	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
 	w.exec(`UPDATE api_keys SET scopes = '{admin}'`)
-	w.run("tenants", "verify", "--offline").want(t, 3, "platform: API key: the API key", "has other scopes than it was created with")
+	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes than it was created with")
 }
 
 func TestServe_RefusesPublicAddressWithoutKeys(t *testing.T) {
@@ -152,7 +152,7 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.run("tenants", "list", "--status", "lost").want(t, 2, `--status is "lost"`)
 	w.mustRun("tenants", "show", "name:st. mary's clinic").want(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED")
 	w.mustRun("tenants", "show", id, "--json").want(t, 0, `"status": "ACTIVE"`)
-	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was left over.")
+	w.mustRun("tenants", "reconcile").want(t, 0, "No orphaned objects found.")
 
 	events := p.call(http.MethodGet, "/admin/tenants/"+id+"/events", nil).want(t, http.StatusOK)
 	for _, line := range []string{"event: status", "event: step", `"SEND_WELCOME_EMAIL"`, "event: end"} {
@@ -165,21 +165,21 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
 	w.exec(`DO $$ BEGIN EXECUTE (SELECT format('REVOKE SELECT ON %I.users FROM %I', schema_name, schema_name || '_' || right(id::text, 8)) FROM tenants); END $$`)
 	w.run("tenants", "verify", id, "--offline").want(t, 3, "on its table users instead of")
-	w.mustRun("tenants", "repair", id).want(t, 0, "put right: the role", "on its table users instead of")
-	w.mustRun("tenants", "repair", id).want(t, 0, "there was nothing to put right")
+	w.mustRun("tenants", "repair", id).want(t, 0, "repaired: the role", "on its table users instead of")
+	w.mustRun("tenants", "repair", id).want(t, 0, "nothing to repair")
 	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
 	w.mustRun("tenants", "migrate").want(t, 0, "0 of 0 tenants migrated")
-	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "somebody else"}' WHERE tenant_id = $1 AND seq = 1`, id)
+	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = $1 AND seq = 1`, id)
 	w.run("tenants", "verify", "--offline").want(t, 3, "tenant "+id+": audit events:", "1 findings")
 
 	w.run("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 1, "archive it first")
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
 	p.call(http.MethodPost, "/admin/tenants/"+id+"/restore", nil).want(t, http.StatusOK)
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
-	w.run("tenants", "purge", id, "--confirm", "St Marys").want(t, 2, "nothing was deleted")
+	w.run("tenants", "purge", id, "--confirm", "St Marys").want(t, 2, "confirm is not the tenant's name")
 	w.mustRun("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 0, `"users": 1`)
 	if n := w.count(`SELECT count(*) FROM audit_events WHERE action = 'tenant.purge' AND actor->>'kind' = 'command'`); n != 1 {
-		t.Error("the audit log does not say who purged")
+		t.Error("the audit log does not name the command that purged")
 	}
 
 	_, address, _ := strings.Cut(p.log.String(), `msg="serving metrics" url=`)

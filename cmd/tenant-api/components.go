@@ -14,7 +14,30 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// registry opens the registry alone, for commands that need no more.
+// services opens the services of the registry, for commands that need neither ledger nor
+// mail. The caller closes them.
+func (a *cli) services(ctx context.Context) (*registryServices, error) {
+	db, err := a.registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	services, err := app.NewRegistryServices(db)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &registryServices{Services: services, db: db}, nil
+}
+
+// registryServices are services and the registry that they use.
+type registryServices struct {
+	*app.Services
+	db *postgres.DB
+}
+
+func (s *registryServices) close() { s.db.Close() }
+
+// registry opens the registry alone, for commands that no service has a method for.
 func (a *cli) registry(ctx context.Context) (*postgres.DB, error) {
 	database, err := config.ReadDatabase(a.source)
 	if err != nil {
@@ -23,7 +46,7 @@ func (a *cli) registry(ctx context.Context) (*postgres.DB, error) {
 	return app.OpenRegistry(ctx, programName, database, false)
 }
 
-// programName is how the program calls itself towards PostgreSQL.
+// programName is the application_name of its database connections.
 const programName = "tenant-api"
 
 // components is everything that provisioning needs, with the queue and notifications.
@@ -52,15 +75,15 @@ func (a *cli) readSettings() (settings, error) {
 	return s, errors.Join(errs[:]...)
 }
 
-// componentOptions are what the commands differ in.
+// componentOptions are the options that differ between commands.
 type componentOptions struct {
 	log           *slog.Logger
 	manualMigrate bool
-	workers       int                     // Of the queue; 0: this process does not work.
-	observers     []provisioning.Observer // Beside the log's and the feed's.
+	workers       int                     // Of the queue; 0: this process runs no jobs.
+	observers     []provisioning.Observer // Beside those of the log and the notifier.
 }
 
-// newComponents connects nothing yet; the parts do so when they are used.
+// newComponents does not connect; the parts connect when they are used.
 func newComponents(ctx context.Context, s settings, o componentOptions) (*components, error) {
 	p := &components{settings: s, log: o.log}
 	// The notifier needs the registry, and the pipeline of the app needs the notifier.
@@ -105,7 +128,7 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 	return nil
 }
 
-// logger writes to standard error: standard output belongs to what was asked for.
+// logger logs to standard error: standard output is for results.
 func (a *cli) logger() (*slog.Logger, error) {
 	l, err := config.ReadLog(a.source)
 	if err != nil {
@@ -118,7 +141,7 @@ func (a *cli) logger() (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
 }
 
-// logObserver logs a run as it goes.
+// logObserver logs the events of a run.
 func logObserver(log *slog.Logger) provisioning.Observer {
 	return func(ctx context.Context, e provisioning.Event) {
 		level := slog.LevelInfo
@@ -127,14 +150,14 @@ func logObserver(log *slog.Logger) provisioning.Observer {
 			slog.String("status", string(e.Status)), slog.Int("attempt", e.Attempt),
 		}
 		if e.Duration > 0 {
-			attrs = append(attrs, slog.Duration("took", e.Duration))
+			attrs = append(attrs, slog.Duration("duration", e.Duration))
 		}
 		if e.Message != "" {
 			level = slog.LevelWarn
 			attrs = append(attrs, slog.String("message", e.Message))
 		}
 		if e.Cause != nil {
-			log.LogAttrs(ctx, slog.LevelDebug, "cause of what follows", slog.String("tenant_id", e.Tenant.ID.String()), slog.String("error", e.Cause.Error()))
+			log.LogAttrs(ctx, slog.LevelDebug, "cause of the next message", slog.String("tenant_id", e.Tenant.ID.String()), slog.String("error", e.Cause.Error()))
 		}
 		log.LogAttrs(ctx, level, "provisioning step", attrs...)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *cli) contracts() *cobra.Command {
-	return commandGroup("contracts", "Look at tenants' contracts and look after them",
+	return commandGroup("contracts", "List, reconcile, anchor and upgrade tenants' contracts",
 		a.contractsList(), a.contractsShow(), a.contractsReconcile(), a.contractsAnchor(), a.contractsUpgrade())
 }
 
@@ -26,11 +26,12 @@ const contractPageSize = 500
 func (a *cli) contractsList() *cobra.Command {
 	var failed, jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List contracts as they were found last", Args: noArgs,
+		Use: "list", Short: "List contracts as the registry last recorded them", Args: noArgs,
 		Long: `Lists the contracts of all tenants that are not purged as the registry knows them,
-without asking the network. LIFE is LIVE; EXPIRING, its time to live ends within 30
-days; EXPIRED, it can be restored; MISSING, the ledger has none; or MISMATCH, it is
-not the tenant's. "contracts renew" looks at all of them now.`,
+without querying the network. STATE is LIVE; EXPIRING, its time to live ends within
+30 days; EXPIRED, it can be restored; MISSING, the ledger has none; or MISMATCH, it is
+not the tenant's contract. ERROR is why its last reconciliation failed. "contracts
+reconcile" reads all of them now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.registry(cmd.Context())
 			if err != nil {
@@ -61,14 +62,14 @@ not the tenant's. "contracts renew" looks at all of them now.`,
 			if jsonOutput {
 				return printJSON(views)
 			}
-			if err := printTable([]string{"TENANT", "NAME", "CONTRACT", "LIFE", "UNTIL", "ANCHORED", "LOOKED AT", "UNDONE"}, rows); err != nil {
+			if err := printTable([]string{"TENANT", "NAME", "CONTRACT", "STATE", "LIVE UNTIL", "ANCHORED EVENT", "LAST CHECKED", "ERROR"}, rows); err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%s; UNTIL and ANCHORED are a ledger and the number of an audit event\n", pluralize(len(rows), "contract"))
+			fmt.Fprintf(os.Stderr, "%s; LIVE UNTIL is a ledger, ANCHORED EVENT the number of an audit event\n", pluralize(len(rows), "contract"))
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&failed, "undone", false, "only those for which something was left undone")
+	cmd.Flags().BoolVar(&failed, "failed", false, "only those whose last reconciliation failed")
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
@@ -77,7 +78,7 @@ func contractRow(item contracts.WorkItem) []string {
 	rec := item.Record
 	lastError := rec.LastError
 	if lastError == "" && rec.UpgradeTo != "" {
-		lastError = "waits for its upgrade"
+		lastError = "upgrade pending"
 	}
 	return []string{
 		item.Tenant.ID.String(), item.Tenant.Name, item.Tenant.ContractID, orDash(string(rec.State)),
@@ -85,7 +86,7 @@ func contractRow(item contracts.WorkItem) []string {
 	}
 }
 
-// dashIfZero writes a number of which zero means that there is none.
+// dashIfZero formats a number; zero means that there is none.
 func dashIfZero(n int64) string {
 	if n == 0 {
 		return "-"
@@ -103,14 +104,14 @@ func orDash(s string) string {
 func (a *cli) contractsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "show TENANT", Short: "Show a tenant's contract as the ledger has it now, and what it has cost", Args: exactlyOneArg("a tenant's id, or name:NAME"),
+		Use: "show TENANT", Short: "Show a tenant's contract as it is on the ledger now, and its cost", Args: exactlyOneArg("a tenant's id, or name:NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			t, err := findTenant(cmd, c.db, args[0])
+			t, err := findTenant(cmd, c.services, args[0])
 			if err != nil {
 				return err
 			}
@@ -133,20 +134,20 @@ func (a *cli) contractsShow() *cobra.Command {
 }
 
 func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) error {
-	rows := [][]string{{"Name", t.Name}, {"Contract", s.ContractID}, {"Life", string(s.State)}}
+	rows := [][]string{{"Name", t.Name}, {"Contract", s.ContractID}, {"State", string(s.State)}}
 	if s.Mismatch != "" {
-		rows = append(rows, []string{"Fault", s.Mismatch})
+		rows = append(rows, []string{"Drift", s.Mismatch})
 	}
 	if s.LiveUntil > 0 {
-		rows = append(rows, []string{"Lives until ledger", fmt.Sprintf("%d, %d ledgers from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
+		rows = append(rows, []string{"Live until ledger", fmt.Sprintf("%d, %d ledgers from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
 	}
 	if s.WasmHash != "" {
-		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Status", string(s.Status)})
+		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Status on chain", string(s.Status)})
 	}
 	if s.Anchor.Seq > 0 {
 		rows = append(rows, []string{"Anchor", fmt.Sprintf("event %d, %x, in ledger %d", s.Anchor.Seq, s.Anchor.Root, s.Anchor.Ledger)})
 	}
-	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s of its own", xlm(stroops), pluralize(int(transactions), "transaction"))})
+	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s", xlm(stroops), pluralize(int(transactions), "transaction"))})
 	return printTable([]string{"Tenant", t.ID.String()}, rows)
 }
 
@@ -159,12 +160,11 @@ func releaseText(s contracts.Snapshot) string {
 
 func (a *cli) contractsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "renew [TENANT...]", Short: "Look at contracts now, restore and extend those that need it", Args: cobra.ArbitraryArgs,
-		Long: `Looks at the contracts of some tenants, or of all, and does for them what is due:
-archived ones are restored, those whose time to live ends within 30 days (518,400
-ledgers) are extended, many in a transaction; those of archived tenants say so.
-Workers do the same in the background. The exit code is 1 when something was left
-undone.`,
+		Use: "reconcile [TENANT...]", Short: "Read contracts now, restore and extend those that need it", Args: cobra.ArbitraryArgs,
+		Long: `Reads the contracts of some tenants, or of all, and reconciles them: expired ones are
+restored, those whose time to live ends within 30 days (518,400 ledgers) are extended,
+many in a transaction, and the status in a contract is set to its tenant's. Workers do
+the same in the background. The exit code is 1 when a contract failed.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
@@ -183,11 +183,11 @@ func (a *cli) contractsAnchor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "anchor TENANT... | --all", Short: "Anchor the heads of audit chains in the tenants' contracts", Args: cobra.ArbitraryArgs,
 		Long: `Writes number and hash of the newest audit event of some tenants, or of all, into
-their contracts, unless they are there already. From then on "tenants verify"
-notices when the chain up to there is rewritten, whoever owns the database.`,
+their contracts, unless they are there already. From then on "tenants verify" detects
+a rewrite of the chain up to that event, even one by the owner of the database.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return usageError{errors.New("name tenants, or give --all")}
+				return usageError{errors.New("give tenants, or --all")}
 			}
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
@@ -205,11 +205,11 @@ notices when the chain up to there is rewritten, whoever owns the database.`,
 func (a *cli) contractsUpgrade() *cobra.Command {
 	var canary int
 	cmd := &cobra.Command{
-		Use: "upgrade", Short: "Bring contracts of earlier releases to this release's code", Args: noArgs,
-		Long: `Brings every contract that runs an earlier release's code to the code that this
-program carries. Canaries go first, one by one, and when one of them fails no other
-is touched. Then this command and all workers do the rest; it can be interrupted,
-and the workers go on.`,
+		Use: "upgrade", Short: "Upgrade contracts of earlier releases to this release's code", Args: noArgs,
+		Long: `Upgrades every contract that runs an earlier release's code to the code in this
+program. Canaries go first, one by one, and when one of them fails no other contract
+is changed. Then this command and all workers upgrade the rest; when the command is
+interrupted, the workers continue.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if canary < -1 || canary == 0 {
 				return usageError{errors.New("--canary is -1 for none, or 1 or more")}
@@ -235,7 +235,7 @@ and the workers go on.`,
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&canary, "canary", 1, "how many contracts go first, one by one; -1 for none")
+	cmd.Flags().IntVar(&canary, "canary", 1, "how many contracts are upgraded first, one by one; -1 for none")
 	a.bindSettings(cmd, channelFlag, settingFlag{"max-fee", config.SorobanMaxFee, "the most stroops that a contract's transaction may cost"})
 	return cmd
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// printContractReport tells what a keeper did. A contract for which something was left undone
-// makes the command fail.
+// printContractReport prints what the contract reconciler did. A failed contract makes the
+// command fail.
 func printContractReport(r contracts.Report) error {
 	if rows := contractReportRows(r); len(rows) > 0 {
 		if err := printTable([]string{"TENANT", "DONE"}, rows); err != nil {
@@ -24,15 +24,15 @@ func printContractReport(r contracts.Report) error {
 		}
 	}
 	if c := r.Channels; c.Created+c.ToppedUp > 0 {
-		fmt.Printf("%s made, %d topped up.\n", pluralize(c.Created, "channel account"), c.ToppedUp)
+		fmt.Printf("%s created, %d topped up.\n", pluralize(c.Created, "channel account"), c.ToppedUp)
 	}
 	if r.Checked == 0 && r.FeeCharged == 0 {
-		fmt.Println("There was no contract to look at.")
+		fmt.Println("No contracts to reconcile.")
 	} else {
-		fmt.Printf("%s looked at, %d of them with something left undone, %s paid in fees.\n", pluralize(r.Checked, "contract"), len(r.Failed), xlm(r.FeeCharged))
+		fmt.Printf("%s checked, %d failed, %s paid in fees.\n", pluralize(r.Checked, "contract"), len(r.Failed), xlm(r.FeeCharged))
 	}
 	if len(r.Failed) > 0 {
-		fmt.Fprintln(os.Stderr, "What was left undone is tried again by the workers; tenant-api contracts list --undone shows it.")
+		fmt.Fprintln(os.Stderr, "Workers retry failed contracts; tenant-api contracts list --failed shows them.")
 		return exitError{exitFailed}
 	}
 	return nil
@@ -45,20 +45,20 @@ func contractReportRows(r contracts.Report) (rows [][]string) {
 	}{
 		{"restored", r.Restored}, {"extended", r.Extended}, {"status set", r.StatusSet},
 		{"audit chain anchored", r.Anchored}, {"upgraded", r.Upgraded},
-		{"deployed anew, on a network that was begun anew", r.Redeployed},
+		{"redeployed after a network reset", r.Redeployed},
 	} {
 		for _, id := range action.ids {
 			rows = append(rows, []string{id.String(), action.what})
 		}
 	}
 	for id, reason := range r.Failed {
-		rows = append(rows, []string{id.String(), "LEFT UNDONE: " + reason})
+		rows = append(rows, []string{id.String(), "FAILED: " + reason})
 	}
 	slices.SortStableFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	return rows
 }
 
-// pluralize writes a number of things.
+// pluralize formats a number with its noun.
 func pluralize(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -66,7 +66,7 @@ func pluralize(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// reconcileContracts has a keeper look at the named tenants' contracts, or at all.
+// reconcileContracts reconciles the named tenants' contracts, or all.
 func (c *stellarDeps) reconcileContracts(
 	cmd *cobra.Command, names []string,
 	some func(context.Context, ...uuid.UUID) (contracts.Report, error),
@@ -81,7 +81,7 @@ func (c *stellarDeps) reconcileContracts(
 		report, err = all(cmd.Context(), func(checked int) {
 			if time.Since(printedAt) >= lineInterval {
 				printedAt = time.Now()
-				fmt.Fprintf(os.Stderr, "%s looked at\n", pluralize(checked, "contract"))
+				fmt.Fprintf(os.Stderr, "%s checked\n", pluralize(checked, "contract"))
 			}
 		})
 	} else {
@@ -94,25 +94,25 @@ func (c *stellarDeps) reconcileContracts(
 	if err != nil && report.Empty() {
 		return err
 	}
-	// An error is told after what was done before it.
+	// Print what was done before the error.
 	if reportErr := printContractReport(report); err == nil {
 		err = reportErr
 	}
 	return err
 }
 
-// findContracts finds the tenants whose contracts are to be looked at.
+// findContracts returns the ids of the tenants whose contracts are to be reconciled.
 func (c *stellarDeps) findContracts(cmd *cobra.Command, names []string) (ids []uuid.UUID, err error) {
 	for _, name := range names {
-		t, err := findTenant(cmd, c.db, name)
+		t, err := findTenant(cmd, c.services, name)
 		switch {
 		case err != nil:
 			return nil, err
 		case !t.PurgedAt.IsZero():
-			return nil, errs.Errorf(errs.KindConflict, "find contract", "the tenant %s is purged, and nobody looks after its contract any more", t.Name)
+			return nil, errs.Errorf(errs.KindConflict, "find contract", "the tenant %s is purged; its contract is no longer managed", t.Name)
 		case t.ContractID == "":
 			return nil, errs.Errorf(errs.KindConflict, "find contract",
-				"the tenant %s has no contract to look after: it is %s and was never live", t.Name, t.Status)
+				"the tenant %s has no contract to reconcile: it is %s and was never live", t.Name, t.Status)
 		}
 		ids = append(ids, t.ID)
 	}

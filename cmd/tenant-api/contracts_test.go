@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 )
 
-// createTenants provisions tenants of these names and gives their ids. Nobody works
+// createTenants provisions tenants of these names and returns their ids. No worker runs
 // afterwards.
 func (w *testEnv) createTenants(names ...string) (ids []string) {
 	w.t.Helper()
@@ -39,39 +39,39 @@ func (w *testEnv) advanceLedgers(ledgers uint32) {
 
 func TestContracts(t *testing.T) {
 	w := setup(t)
-	w.mustRun("contracts").want(t, 0, "list", "show", "renew", "anchor", "upgrade")
+	w.mustRun("contracts").want(t, 0, "list", "show", "reconcile", "anchor", "upgrade")
 	w.mustRun("contracts", "list").want(t, 0, "TENANT", "0 contracts")
-	w.mustRun("contracts", "renew").want(t, 0, "There was no contract to look at.")
-	w.mustRun("contracts", "anchor", "--all").want(t, 0, "There was no contract to look at.")
+	w.mustRun("contracts", "reconcile").want(t, 0, "No contracts to reconcile.")
+	w.mustRun("contracts", "anchor", "--all").want(t, 0, "No contracts to reconcile.")
 	w.mustRun("contracts", "upgrade").want(t, 0, "There is nothing to upgrade")
-	w.run("contracts", "anchor").want(t, 2, "name tenants, or give --all")
-	w.run("contracts", "anchor", "--all", "name:St. Mary").want(t, 2, "name tenants, or give --all")
+	w.run("contracts", "anchor").want(t, 2, "give tenants, or --all")
+	w.run("contracts", "anchor", "--all", "name:St. Mary").want(t, 2, "give tenants, or --all")
 	w.run("contracts", "show").want(t, 2, "takes one argument")
 	w.run("contracts", "show", "name:Nobody").want(t, 1, "there is no tenant named Nobody")
-	w.run("contracts", "renew", "nobody").want(t, 2, `"nobody" is neither a tenant's id nor name:NAME`)
+	w.run("contracts", "reconcile", "nobody").want(t, 2, `"nobody" is neither a tenant's id nor name:NAME`)
 	w.run("contracts", "upgrade", "--canary", "0").want(t, 2, "--canary is -1 for none, or 1 or more")
 
 	id := w.createTenants("St. Mary", "General")[0]
 	w.mustRun("contracts", "list").want(t, 0, id, "St. Mary", "General", "2 contracts")
-	w.mustRun("contracts", "renew").want(t, 0, "2 contracts looked at, 0 of them with something left undone, 0 XLM paid in fees.")
-	w.mustRun("contracts", "list").want(t, 0, "LIVE", " UTC")
-	w.mustRun("contracts", "list", "--undone").want(t, 0, "0 contracts")
+	w.mustRun("contracts", "reconcile").want(t, 0, "2 contracts checked, 0 failed, 0 XLM paid in fees.")
+	w.mustRun("contracts", "list").want(t, 0, "STATE", "LIVE UNTIL", "ANCHORED EVENT", "LAST CHECKED", "ERROR", "LIVE", " UTC")
+	w.mustRun("contracts", "list", "--failed").want(t, 0, "0 contracts")
 	w.mustRun("contracts", "upgrade").want(t, 0, "There is nothing to upgrade: every contract runs this release's code, ")
 	show := w.mustRun("contracts", "show", "name:st. mary")
-	show.want(t, 0, id, "LIVE", "ledgers from now", ", of this release", "ACTIVE", "Cost so far", "in 1 transaction of its own")
+	show.want(t, 0, id, "LIVE", "ledgers from now", ", of this release", "ACTIVE", "Cost so far", "in 1 transaction")
 	if strings.Contains(show.out, "Anchor") {
-		t.Errorf("an anchor that nobody made: %s", show.out)
+		t.Errorf("an anchor that was never made: %s", show.out)
 	}
 
 	t.Run("Reconcile", func(t *testing.T) {
 		w.advanceLedgers(100 * 17_280)
 		w.mustRun("contracts", "show", id).want(t, 0, "EXPIRING")
-		w.mustRun("contracts", "renew", id).want(t, 0, id, "extended", "1 contract looked at")
-		w.mustRun("contracts", "renew").want(t, 0, "extended", "2 contracts looked at")
+		w.mustRun("contracts", "reconcile", id).want(t, 0, id, "extended", "1 contract checked")
+		w.mustRun("contracts", "reconcile").want(t, 0, "extended", "2 contracts checked")
 		w.advanceLedgers(130 * 17_280)
-		w.mustRun("contracts", "show", id).want(t, 0, "EXPIRED")
+		w.mustRun("contracts", "show", id).want(t, 0, string(contracts.StateExpired))
 		w.run("tenants", "verify", id).want(t, 3, "contract: the code of the contract", "has to be restored")
-		w.mustRun("contracts", "renew", "name:General", id).want(t, 0, "restored", "2 contracts looked at")
+		w.mustRun("contracts", "reconcile", "name:General", id).want(t, 0, "restored", "2 contracts checked")
 		w.mustRun("contracts", "list").want(t, 0, "2 contracts")
 		w.mustRun("tenants", "verify").want(t, 0, "2 tenants checked, 0 findings")
 	})
@@ -79,18 +79,18 @@ func TestContracts(t *testing.T) {
 	t.Run("ReportsFailedContracts", func(t *testing.T) {
 		w.advanceLedgers(100 * 17_280)
 		w.env["SOROBAN_MAX_FEE"], w.env["SOROBAN_MAX_UPLOAD_FEE"] = "100", "100"
-		w.run("contracts", "renew").want(t, 1, "LEFT UNDONE", "raise SOROBAN_MAX_", "2 contracts looked at, 2 of them with something left undone", "contracts list --undone")
-		w.mustRun("contracts", "list", "--undone").want(t, 0, "EXPIRING", "raise SOROBAN_MAX_", "2 contracts")
+		w.run("contracts", "reconcile").want(t, 1, "FAILED: ", "raise SOROBAN_MAX_", "2 contracts checked, 2 failed", "contracts list --failed")
+		w.mustRun("contracts", "list", "--failed").want(t, 0, "EXPIRING", "raise SOROBAN_MAX_", "2 contracts")
 		delete(w.env, "SOROBAN_MAX_FEE")
 		delete(w.env, "SOROBAN_MAX_UPLOAD_FEE")
-		w.mustRun("contracts", "renew").want(t, 0, "extended")
-		w.mustRun("contracts", "list", "--undone").want(t, 0, "0 contracts")
+		w.mustRun("contracts", "reconcile").want(t, 0, "extended")
+		w.mustRun("contracts", "list", "--failed").want(t, 0, "0 contracts")
 	})
 
 	t.Run("NetworkDown", func(t *testing.T) {
 		w.env["SOROBAN_RPC_URL"] = "http://127.0.0.1:1"
 		defer func() { w.env["SOROBAN_RPC_URL"] = w.net.RPCURL() }()
-		w.run("contracts", "renew").want(t, 1, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
+		w.run("contracts", "reconcile").want(t, 1, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
 		w.run("contracts", "show", id).want(t, 1, "does not answer")
 		w.mustRun("contracts", "list").want(t, 0, "2 contracts")
 		w.run("tenants", "verify", "--onchain").want(t, 1, "could not be checked: the Stellar RPC server does not answer")
@@ -98,16 +98,16 @@ func TestContracts(t *testing.T) {
 
 	t.Run("RejectsTenantsWithoutContract", func(t *testing.T) {
 		w.exec(`UPDATE tenants SET soroban_contract_id = NULL, status = 'FAILED' WHERE id = $1`, id)
-		w.run("contracts", "renew", id).want(t, 1, "the tenant St. Mary has no contract to look after: it is FAILED and was never live")
+		w.run("contracts", "reconcile", id).want(t, 1, "the tenant St. Mary has no contract to reconcile: it is FAILED and was never live")
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), purged_at = now() WHERE name = 'General'`)
-		w.run("contracts", "anchor", "name:General").want(t, 1, "the tenant General is purged, and nobody looks after its contract any more")
+		w.run("contracts", "anchor", "name:General").want(t, 1, "the tenant General is purged; its contract is no longer managed")
 	})
 }
 
 func TestContracts_JSON(t *testing.T) {
 	w := setup(t)
 	id := w.createTenants("St. Mary")[0]
-	w.mustRun("contracts", "anchor", id).want(t, 0, id, "audit chain anchored", "1 contract looked at")
+	w.mustRun("contracts", "anchor", id).want(t, 0, id, "audit chain anchored", "1 contract checked")
 	var list []map[string]any
 	if text := w.mustRun("contracts", "list", "--json").out; json.Unmarshal([]byte(text), &list) != nil || len(list) != 1 {
 		t.Fatal(text)
@@ -119,7 +119,7 @@ func TestContracts_JSON(t *testing.T) {
 	for _, view := range []map[string]any{list[0], one} {
 		anchor, _ := view["anchor"].(map[string]any)
 		root, _ := anchor["root"].(string)
-		if view["tenantId"] != id || view["life"] != "LIVE" || anchor["seq"] != 2.0 || len(root) != 64 || view["liveUntilLedger"] == 0.0 {
+		if view["tenantId"] != id || view["state"] != "LIVE" || view["contractStatus"] != "ACTIVE" || anchor["seq"] != 2.0 || len(root) != 64 || view["liveUntilLedger"] == 0.0 {
 			t.Errorf("%v", view)
 		}
 	}
@@ -129,14 +129,14 @@ func TestContracts_JSON(t *testing.T) {
 	}
 }
 
-// rewriteChainSQL changes an audit event and computes all that follows anew, with the
+// rewriteChainSQL changes an audit event and recomputes every hash after it with the
 // database's own functions.
 const rewriteChainSQL = `DO $$
 DECLARE
 	e audit_events;
 	h bytea;
 BEGIN
-	UPDATE audit_events SET actor = '{"kind": "apikey", "name": "somebody else"}' WHERE tenant_id = 'TENANT' AND seq = 1;
+	UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = 'TENANT' AND seq = 1;
 	FOR e IN SELECT * FROM audit_events WHERE tenant_id = 'TENANT' ORDER BY seq LOOP
 		h := audit_hash(h, e.tenant_id, e.seq, e.at, e.action, e.outcome::text, e.actor, e.detail);
 		UPDATE audit_events SET hash = h WHERE tenant_id = e.tenant_id AND seq = e.seq;
@@ -144,41 +144,41 @@ BEGIN
 	UPDATE tenants SET audit_head = h WHERE id = 'TENANT';
 END $$`
 
-// TestTenantsVerify_Anchors: a chain that was rewritten so that it fits again is
-// found by its anchor, and by nothing else.
+// TestTenantsVerify_Anchors: a chain that was rewritten consistently is found by its
+// anchor alone.
 func TestTenantsVerify_Anchors(t *testing.T) {
 	w := setup(t)
 	ids := w.createTenants("St. Mary", "General")
 	w.run("tenants", "verify", "--onchain", "--offline").want(t, 2, "--onchain and --offline exclude each other")
-	w.mustRun("tenants", "verify", "--onchain").want(t, 0, "2 tenants checked, 0 findings", "0 audit chains held against their anchors on the ledger")
+	w.mustRun("tenants", "verify", "--onchain").want(t, 0, "2 tenants checked, 0 findings", "0 audit chains compared with their anchors on the ledger")
 	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, ids[0], "audit chain anchored")
-	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, "1 contract looked at, 0 of them with something left undone, 0 XLM paid") // It is there.
+	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, "1 contract checked, 0 failed, 0 XLM paid") // Already anchored.
 	w.mustRun("contracts", "show", ids[0]).want(t, 0, "Anchor", "event 2, ")
 	for name := range w.env {
 		if strings.HasPrefix(name, "MAIL_") || name == "APP_URL" { // A check sends no mail.
 			delete(w.env, name)
 		}
 	}
-	w.mustRun("tenants", "verify").want(t, 0, "2 tenants checked, 0 findings", "1 audit chains held against their anchors on the ledger")
-	w.mustRun("tenants", "verify", ids[1], "--onchain").want(t, 0, "0 audit chains held")
+	w.mustRun("tenants", "verify").want(t, 0, "2 tenants checked, 0 findings", "1 audit chains compared with their anchors on the ledger")
+	w.mustRun("tenants", "verify", ids[1], "--onchain").want(t, 0, "0 audit chains compared")
 
 	for _, id := range ids {
 		w.exec(strings.ReplaceAll(rewriteChainSQL, "TENANT", id))
 	}
-	w.mustRun("tenants", "verify", "--offline").want(t, 0, "2 tenants checked, 0 findings", "the ledger was not looked at")
+	w.mustRun("tenants", "verify", "--offline").want(t, 0, "2 tenants checked, 0 findings", "the ledger was not read")
 	r := w.run("tenants", "verify", "--onchain")
-	r.want(t, 3, "tenant "+ids[0]+": audit events: row 2 has another hash than the contract anchored in ledger", "1 findings", "1 audit chains held")
+	r.want(t, 3, "tenant "+ids[0]+": audit events: row 2 has another hash than the contract anchored in ledger", "1 findings", "1 audit chains compared")
 	if strings.Contains(r.out, ids[1]) {
-		t.Errorf("a finding about a chain that is anchored nowhere: %s", r.out)
+		t.Errorf("a finding about a chain without an anchor: %s", r.out)
 	}
-	// Nothing is anchored over what was rewritten: it would hide what the anchor shows.
-	w.run("contracts", "anchor", "--all").want(t, 1, ids[1], "2 contracts looked at, 1 of them with something left undone",
+	// A rewritten chain is not anchored again: that would hide the rewrite.
+	w.run("contracts", "anchor", "--all").want(t, 1, ids[1], "2 contracts checked, 1 failed",
 		"the audit chain differs from what the contract anchored: event 2 was changed")
 	w.run("tenants", "verify", ids[0]).want(t, 3, "row 2 has another hash")
 }
 
-// TestServe_ContractLifecycle: a worker has contracts say what their tenants are, and
-// tells operators what they have to know.
+// TestServe_ContractLifecycle: a worker sets the status of contracts, logs warnings and
+// exports metrics.
 func TestServe_ContractLifecycle(t *testing.T) {
 	w := setup(t)
 	w.env["METRICS_ADDR"], w.env["SOROBAN_CHANNELS"], w.env["SOROBAN_LOW_BALANCE"] = "127.0.0.1:0", "2", "10000000000000"
@@ -191,8 +191,8 @@ func TestServe_ContractLifecycle(t *testing.T) {
 			method, path = http.MethodPost, path+"/restore"
 		}
 		p.call(method, path, nil).want(t, http.StatusOK)
-		w.waitFor("a contract that says "+status, func() bool {
-			return regexp.MustCompile(`Status +` + status).MatchString(w.mustRun("contracts", "show", id).out)
+		w.waitFor("a contract with status "+status, func() bool {
+			return regexp.MustCompile(`Status on chain +` + status).MatchString(w.mustRun("contracts", "show", id).out)
 		})
 	}
 	w.waitFor("two transactions that set the status", func() bool {
@@ -200,8 +200,8 @@ func TestServe_ContractLifecycle(t *testing.T) {
 	})
 	w.waitFor("a warning", func() bool { return strings.Contains(p.log.String(), "the deployer account runs low") })
 	if log := p.log.String(); strings.Count(log, "the deployer account runs low") != 1 || !strings.Contains(log, `low_balance="1000000 XLM"`) ||
-		!strings.Contains(log, "account="+w.deployer) || !strings.Contains(log, "looked after contracts") {
-		t.Error("the log does not tell what it should, once")
+		!strings.Contains(log, "account="+w.deployer) || !strings.Contains(log, "contracts reconciled") {
+		t.Error("the log lacks a message, or repeats the warning")
 	}
 
 	metrics := w.metrics(p)
@@ -220,7 +220,7 @@ func TestServe_ContractLifecycle(t *testing.T) {
 	}
 }
 
-// metrics reads what a server tells Prometheus.
+// metrics reads the metrics of a server.
 func (w *testEnv) metrics(p *process) string {
 	w.t.Helper()
 	_, address, _ := strings.Cut(p.log.String(), `msg="serving metrics" url=`)
@@ -241,11 +241,11 @@ func TestCommands_ReconcileUpdatesContracts(t *testing.T) {
 	w.env["SOROBAN_CHANNELS"] = "2"
 	id := w.createTenants("St. Mary")[0]
 	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, id)
-	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract looked at")
+	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract checked")
 	w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
-	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was left over.")
+	w.mustRun("tenants", "reconcile").want(t, 0, "No orphaned objects found.")
 	if state := contracts.State(w.text(`SELECT state FROM tenant_contracts`)); state != contracts.StateLive {
-		t.Errorf("the registry says that the contract is %s", state)
+		t.Errorf("the contract is %s in the registry", state)
 	}
 }
 

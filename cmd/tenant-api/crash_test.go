@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
-// accepted collects the tenants whose POST got its 202.
+// accepted collects the tenants whose POST returned 202.
 type accepted struct {
 	mu  sync.Mutex
 	ids map[string]string // By name.
@@ -48,8 +48,8 @@ func (p *process) postTenants(tenants int, onSent func(i int)) *accepted {
 	return a
 }
 
-// TestServe_SurvivesKillDuringPOSTs: every POST that got its 202 ends ACTIVE after a
-// restart, and none that did not is half there.
+// TestServe_SurvivesKillDuringPOSTs: every tenant whose POST returned 202 ends ACTIVE after a
+// restart, and no other one is left incomplete.
 func TestServe_SurvivesKillDuringPOSTs(t *testing.T) {
 	w := setup(t)
 	first := w.start(w.createKey("tenants:write"), "serve")
@@ -61,10 +61,10 @@ func TestServe_SurvivesKillDuringPOSTs(t *testing.T) {
 		}
 	})
 	if len(got.ids) == 0 || len(got.ids) == 100 {
-		t.Fatalf("%d of 100 were accepted: the kill came at no interesting time", len(got.ids))
+		t.Fatalf("%d of 100 were accepted: the kill came too early or too late", len(got.ids))
 	}
 	w.start("", "worker")
-	w.waitFor("the end of everything", func() bool {
+	w.waitFor("all jobs to end", func() bool {
 		return w.count(`SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`) == 0
 	})
 	for name, id := range got.ids {
@@ -76,7 +76,7 @@ func TestServe_SurvivesKillDuringPOSTs(t *testing.T) {
 }
 
 // TestServe_SurvivesRepeatedKills: two servers on one registry, one of which is
-// killed and replaced while all of them work.
+// killed and replaced while both run jobs.
 func TestServe_SurvivesRepeatedKills(t *testing.T) {
 	w := setup(t)
 	token := w.createKey("tenants:write")
@@ -95,7 +95,7 @@ func TestServe_SurvivesRepeatedKills(t *testing.T) {
 	}
 	all.Wait()
 	w.start("", "worker")
-	w.start("", "worker") // Two workers never run one tenant in effect.
+	w.start("", "worker") // Two workers must not both run one tenant.
 	w.waitFor("all tenants", w.hasActive(60))
 	if len(got.ids) != 60 {
 		t.Errorf("%d were accepted", len(got.ids))
@@ -103,8 +103,8 @@ func TestServe_SurvivesRepeatedKills(t *testing.T) {
 	w.assertInvariants()
 }
 
-// TestServe_StopsGracefully: what is under way is given back and taken on at
-// once, and no attempt is used up by it.
+// TestServe_StopsGracefully: a running tenant is released and continued at once, and the
+// stop does not count as an attempt.
 func TestServe_StopsGracefully(t *testing.T) {
 	w := setup(t)
 	w.net.Faults().HoldQueue(true)
@@ -140,10 +140,10 @@ func TestServe_DeleteAbortsProvisioning(t *testing.T) {
 		return w.count(`SELECT count(*) FROM river_job WHERE finalized_at IS NULL`) == 0
 	})
 	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED' AND activated_at IS NULL`); n != 1 {
-		t.Error("it came back")
+		t.Error("the aborted tenant is live")
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '^clinic_[0-9]+$'`); n != 0 {
-		t.Error("its schema is left")
+		t.Error("its schema still exists")
 	}
 	job := p.call(http.MethodGet, "/jobs/"+created.str("jobId"), nil).want(t, http.StatusOK)
 	if job.str("state") != "failed" {
@@ -151,7 +151,7 @@ func TestServe_DeleteAbortsProvisioning(t *testing.T) {
 	}
 }
 
-// TestServe_SurvivesDatabaseRestart: no job is lost, and readiness says what is the matter.
+// TestServe_SurvivesDatabaseRestart: no job is lost, and readiness names the failed check.
 func TestServe_SurvivesDatabaseRestart(t *testing.T) {
 	t.Parallel()
 	ctx := context.WithoutCancel(t.Context())
@@ -171,24 +171,24 @@ func TestServe_SurvivesDatabaseRestart(t *testing.T) {
 	)
 	ready := func() int { return p.call(http.MethodGet, "/readyz", nil).status }
 	all.Go(func() {
-		got = p.postTenants(80, func(int) { time.Sleep(20 * time.Millisecond) }) // Some before, some meanwhile, some after.
+		got = p.postTenants(80, func(int) { time.Sleep(20 * time.Millisecond) }) // Before, during and after the restart.
 	})
 	w.waitFor("some tenants", func() bool { return w.count(`SELECT count(*) FROM tenants`) > 10 })
 	if err := server.Crash(); err != nil {
 		t.Fatal(err)
 	}
-	w.waitFor("readiness to go", func() bool { return ready() == http.StatusServiceUnavailable })
+	w.waitFor("503 from readiness", func() bool { return ready() == http.StatusServiceUnavailable })
 	if body := p.call(http.MethodGet, "/readyz", nil); body.status == http.StatusServiceUnavailable && body.str("status") != "unavailable" {
-		t.Errorf("readiness says %s", body.text)
+		t.Errorf("readiness returns %s", body.text)
 	}
 	p.call(http.MethodGet, "/livez", nil).want(t, http.StatusOK)
 	if err := server.Resume(ctx); err != nil {
 		t.Fatal(err)
 	}
-	w.waitFor("readiness to come back", func() bool { return ready() == http.StatusOK })
+	w.waitFor("200 from readiness", func() bool { return ready() == http.StatusOK })
 	all.Wait()
 	w.connect()
-	w.waitFor("the end of everything", func() bool {
+	w.waitFor("all jobs to end", func() bool {
 		return w.count(`SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`) == 0
 	})
 	for name, id := range got.ids {

@@ -32,7 +32,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
-// These tests run the program as a process of its own, against a real PostgreSQL,
+// These tests run the program as a separate process, against a real PostgreSQL,
 // SMTP server and Soroban host.
 
 var (
@@ -64,7 +64,7 @@ func runTests(m *testing.M) int {
 	return pgtest.Main(m, postgrestest.Migrate)
 }
 
-// testEnv is the platform that a test's processes share.
+// testEnv is the environment that a test's processes share.
 type testEnv struct {
 	t    *testing.T
 	pg   *pgx.Conn
@@ -131,7 +131,7 @@ func (w *testEnv) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// result is what a command left.
+// result is the output and exit code of a command.
 type result struct {
 	out, err string
 	code     int
@@ -192,7 +192,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-var servingLine = regexp.MustCompile(`msg=(?:serving url=(\S+)|working )`)
+var servingLine = regexp.MustCompile(`msg=(?:serving url=(\S+)|"worker started")`)
 
 // start runs "serve" or "worker" until the test ends.
 func (w *testEnv) start(token string, args ...string) *process {
@@ -209,7 +209,7 @@ func (w *testEnv) start(token string, args ...string) *process {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
-		_ = p.Process.Kill() // It may be over already.
+		_ = p.Process.Kill() // It may have exited already.
 		<-p.ended
 		if w.t.Failed() {
 			w.t.Logf("log of %v:\n%s", args, p.log.String())
@@ -220,7 +220,7 @@ func (w *testEnv) start(token string, args ...string) *process {
 		defer close(p.ended)
 		lines := bufio.NewScanner(pipe)
 		for lines.Scan() {
-			_, _ = fmt.Fprintln(&p.log, lines.Text()) // A buffer takes everything.
+			_, _ = fmt.Fprintln(&p.log, lines.Text()) // Writes to a buffer do not fail.
 			if found := servingLine.FindStringSubmatch(lines.Text()); found != nil {
 				select {
 				case started <- found[1]:
@@ -228,19 +228,19 @@ func (w *testEnv) start(token string, args ...string) *process {
 				}
 			}
 		}
-		_ = p.Wait() // How it ended is in the process state.
+		_ = p.Wait() // The process state has the exit code.
 	}()
 	select {
 	case p.url = <-started:
 	case <-p.ended:
-		w.t.Fatalf("it ended: %s", p.log.String())
+		w.t.Fatalf("the server exited: %s", p.log.String())
 	case <-time.After(time.Minute):
-		w.t.Fatalf("it does not serve: %s", p.log.String())
+		w.t.Fatalf("the server does not serve: %s", p.log.String())
 	}
 	return p
 }
 
-// answer is what the API said.
+// answer is a response of the API.
 type answer struct {
 	status int
 	header http.Header
@@ -248,7 +248,7 @@ type answer struct {
 	text   string
 }
 
-// do sends a request; an error means that no answer came.
+// do sends a request; an error means that no response came.
 func (p *process) do(method, path string, body any, headers ...string) (answer, error) {
 	var reader io.Reader
 	switch b := body.(type) {
@@ -300,7 +300,7 @@ func (p *process) call(method, path string, body any, headers ...string) answer 
 	return a
 }
 
-// want fails the test when the status is another one.
+// want fails the test when the status differs.
 func (a answer) want(t *testing.T, status int) answer {
 	t.Helper()
 	if a.status != status {
@@ -318,7 +318,7 @@ func clinic(name string) map[string]any {
 	return map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"}
 }
 
-// terminate ends a process as an init system does, and gives its exit code.
+// terminate sends SIGTERM and returns the exit code.
 func (p *process) terminate() int {
 	p.t.Helper()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
@@ -327,12 +327,12 @@ func (p *process) terminate() int {
 	select {
 	case <-p.ended:
 	case <-time.After(90 * time.Second):
-		p.t.Fatalf("it does not end: %s", p.log.String())
+		p.t.Fatalf("the server does not exit: %s", p.log.String())
 	}
 	return p.ProcessState.ExitCode()
 }
 
-// kill ends a process without a warning.
+// kill sends SIGKILL.
 func (p *process) kill() {
 	p.t.Helper()
 	if err := p.Process.Kill(); err != nil {
@@ -364,8 +364,8 @@ func (w *testEnv) waitFor(name string, condition func() bool) {
 	for !condition() {
 		select {
 		case <-deadline:
-			w.t.Fatalf("%s did not come about", name)
-		case <-time.After(10 * time.Millisecond): // Between two looks.
+			w.t.Fatalf("timeout while waiting for %s", name)
+		case <-time.After(10 * time.Millisecond): // Poll interval.
 		}
 	}
 }
@@ -374,13 +374,13 @@ func (w *testEnv) hasActive(n int) func() bool {
 	return func() bool { return w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`) == n }
 }
 
-// assertInvariants hold for a world in which nothing is under way any more.
+// assertInvariants checks the invariants that hold when no job runs.
 func (w *testEnv) assertInvariants() {
 	w.t.Helper()
 	for what, query := range map[string]string{
 		"unfinished tenants":                `SELECT count(*) FROM tenants WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL OR run_expires_at IS NOT NULL OR job_id IS NOT NULL`,
 		"live tenants without their schema": `SELECT count(*) FROM tenants t WHERE status = 'ACTIVE' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = t.schema_name)`,
-		"schemas of nobody": `SELECT count(*) FROM pg_namespace n WHERE nspname ~ '_[0-9]{13}$' AND NOT EXISTS
+		"schemas without a tenant": `SELECT count(*) FROM pg_namespace n WHERE nspname ~ '_[0-9]{13}$' AND NOT EXISTS
 			(SELECT FROM tenants t WHERE t.schema_name = n.nspname AND (t.status = 'ACTIVE' OR t.activated_at IS NOT NULL))`,
 		"tenants with two contracts": `SELECT count(*) FROM (SELECT tenant_id FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' GROUP BY tenant_id HAVING count(*) > 1) x`,
 		"steps that never ended":     `SELECT count(*) FROM provisioning_logs WHERE status IN ('PENDING', 'IN_PROGRESS')`,

@@ -30,8 +30,8 @@ func (a *cli) openapi() *cobra.Command {
 
 func (a *cli) healthcheck() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "healthcheck", Short: "Ask the server on this machine whether it is ready", Args: noArgs,
-		Long: "Asks the server on this machine whether it is ready, for containers and init systems. The exit\ncode is 0 when it is.",
+		Use: "healthcheck", Short: "Check whether the server on this machine is ready", Args: noArgs,
+		Long: "Checks whether the server on this machine is ready, for containers and init systems. The exit\ncode is 0 when it is.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.ReadAPI(a.source)
 			if err != nil {

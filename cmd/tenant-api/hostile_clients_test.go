@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// resident is a process's resident memory in MB.
+// resident returns a process's resident memory in MB.
 func (p *process) resident() float64 {
 	p.t.Helper()
 	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(p.Process.Pid)).Output()
@@ -30,7 +30,7 @@ func (p *process) resident() float64 {
 	return float64(kb) / 1024
 }
 
-// raiseFileLimit lets this process have so many open files, as far as the system permits.
+// raiseFileLimit raises the limit of open files of this process, if the system permits it.
 func raiseFileLimit(t *testing.T, n uint64) int {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -44,8 +44,8 @@ func raiseFileLimit(t *testing.T, n uint64) int {
 	return int(limit.Cur)
 }
 
-// TestServe_EvictsIdleConnections: ten thousand connections that send nothing shut
-// nobody out, and do not make the server grow.
+// TestServe_EvictsIdleConnections: ten thousand connections that send nothing do
+// not block other clients or use much memory.
 func TestServe_EvictsIdleConnections(t *testing.T) {
 	w := setup(t)
 	p := w.start(w.createKey("tenants:read"), "serve", "--worker=false")
@@ -72,7 +72,7 @@ func TestServe_EvictsIdleConnections(t *testing.T) {
 	}
 }
 
-// TestServe_TimesOutSlowClients: a request that never ends ends all the same.
+// TestServe_TimesOutSlowClients: a request that is never completed is closed.
 func TestServe_TimesOutSlowClients(t *testing.T) {
 	w := setup(t)
 	p := w.start(w.createKey("tenants:write"), "serve", "--worker=false")
@@ -100,13 +100,13 @@ func TestServe_TimesOutSlowClients(t *testing.T) {
 				t.Fatalf("the connection was not closed: %v", err)
 			}
 			if line, _, _ := strings.Cut(string(answer), "\r\n"); line != "" && !strings.Contains(line, " 408 ") && !strings.Contains(line, " 400 ") {
-				t.Errorf("it said %q", line)
+				t.Errorf("the response is %q", line)
 			}
 		})
 	}
 }
 
-// TestServe_RejectsMalformedHTTP: what is no HTTP, or hardly, gets a refusal and no more.
+// TestServe_RejectsMalformedHTTP: malformed HTTP is refused and has no other effect.
 func TestServe_RejectsMalformedHTTP(t *testing.T) {
 	w := setup(t)
 	p := w.start(w.createKey("tenants:write"), "serve", "--worker=false")
@@ -126,7 +126,7 @@ func TestServe_RejectsMalformedHTTP(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = conn.Close() }()
-			go func() { _, _ = io.WriteString(conn, c.send) }() // It may be refused before it is sent.
+			go func() { _, _ = io.WriteString(conn, c.send) }() // The server may refuse before everything is sent.
 			if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
@@ -138,11 +138,11 @@ func TestServe_RejectsMalformedHTTP(t *testing.T) {
 	}
 	p.call(http.MethodGet, "/readyz", nil).want(t, http.StatusOK)
 	if strings.Contains(p.log.String(), "panic") {
-		t.Error("it panicked")
+		t.Error("the server panicked")
 	}
 }
 
-// TestServe_RejectsOversizedBodies in pieces and at once.
+// TestServe_RejectsOversizedBodies: with a length and chunked.
 func TestServe_RejectsOversizedBodies(t *testing.T) {
 	w := setup(t)
 	p := w.start(w.createKey("tenants:write"), "serve", "--worker=false")

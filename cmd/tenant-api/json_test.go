@@ -31,18 +31,18 @@ var (
 	someTime  = regexp.MustCompile(`^\d{4}-\d\d-\d\d[T ]`)
 )
 
-// oneForm checks what all JSON of the product has in common.
+// oneForm checks the rules for all JSON of the product.
 func oneForm(t *testing.T, where string, v any) {
 	t.Helper()
 	switch v := v.(type) {
 	case map[string]any:
 		for name, value := range v {
-			// The keys of these are somebody's own.
+			// The keys of these are not ours.
 			if !camelCase.MatchString(name) && !strings.HasSuffix(where, ".metadata") && !strings.HasSuffix(where, ".rows") {
 				t.Errorf("%s: the name %q", where, name)
 			}
 			if strings.Contains(strings.ToLower(name), "duration") && !strings.HasSuffix(name, "Ms") {
-				t.Errorf("%s: the unit of %q is not said", where, name)
+				t.Errorf("%s: %q has no unit", where, name)
 			}
 			oneForm(t, where+"."+name, value)
 		}
@@ -60,7 +60,7 @@ func oneForm(t *testing.T, where string, v any) {
 	}
 }
 
-// TestJSON holds what commands print to what the API answers.
+// TestJSON compares what commands print with what the API returns.
 func TestJSON(t *testing.T) {
 	w := setup(t)
 	w.env["PURGE_RETENTION"], w.env["SOROBAN_CHANNELS"] = "0s", "1"
@@ -82,7 +82,7 @@ func TestJSON(t *testing.T) {
 	same := func(what string, got, want any) {
 		t.Helper()
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: the command prints %v\nand the API answers %v", what, got, want)
+			t.Errorf("%s: the command prints %v\nand the API returns %v", what, got, want)
 		}
 	}
 	tenant := ask("/admin/tenants/" + id)
@@ -95,7 +95,7 @@ func TestJSON(t *testing.T) {
 
 	contract, _ := w.printed(0, "contracts", "show", id, "--json").(map[string]any)
 	listed, _ := w.printed(0, "contracts", "list", "--json").([]any)
-	if len(listed) != 1 || contract["sorobanContractId"] != tenant["sorobanContractId"] || contract["life"] != "LIVE" {
+	if len(listed) != 1 || contract["sorobanContractId"] != tenant["sorobanContractId"] || contract["state"] != "LIVE" {
 		t.Errorf("%v, %v", contract, listed)
 	}
 	for _, args := range [][]string{
@@ -107,7 +107,7 @@ func TestJSON(t *testing.T) {
 	if findings, ok := checked["findings"].([]any); !ok || len(findings) != 0 || checked["tenants"] != 1.0 {
 		t.Errorf("%v", checked)
 	}
-	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "somebody else"}' WHERE tenant_id = $1 AND seq = 1`, id)
+	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = $1 AND seq = 1`, id)
 	checked, _ = w.printed(3, "tenants", "verify", "--offline", "--json").(map[string]any)
 	findings, _ := checked["findings"].([]any)
 	if first, _ := findings[0].(map[string]any); len(findings) != 1 || first["tenantId"] != id || first["subject"] != "audit events" {

@@ -1,9 +1,8 @@
-// Command tenant-api is the companion REST API of the provider: the same
-// provisioning over HTTP, for administrators and other systems, from one binary
-// and one PostgreSQL. Run "tenant-api help" for what it can do.
+// Command tenant-api is the REST API beside the provider: the same provisioning over
+// HTTP, for administrators and other systems, from one binary and one PostgreSQL. Run
+// "tenant-api help" for its commands.
 //
-// This package has flags, wiring and shutdown; what the commands do is done in
-// internal/.
+// This package has flags, printing and shutdown; the rules are in internal/.
 package main
 
 import (
@@ -24,16 +23,16 @@ import (
 // version is set by the release build.
 var version = ""
 
-// apiVersion is that of the API, which its OpenAPI document names: it changes with
-// the calls, and not with each build.
+// apiVersion is the version of the API in its OpenAPI document. It changes with the
+// operations, not with each build.
 const apiVersion = "1.0.0"
 
 // The exit codes.
 const (
 	exitOK       = 0
-	exitFailed   = 1 // What was asked for did not succeed.
-	exitUsage    = 2 // The command line or the settings cannot be understood.
-	exitFindings = 3 // A check has found something.
+	exitFailed   = 1 // The command failed.
+	exitUsage    = 2 // The command line or a setting is invalid.
+	exitFindings = 3 // A check has findings.
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -41,8 +40,8 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// A second signal ends the process at once: nothing is lost by that, it only
-	// takes others a few seconds to find out.
+	// A second signal ends the process at once. Nothing is lost: other processes continue
+	// its work when its leases expire, after a few seconds.
 	context.AfterFunc(ctx, stop)
 
 	host, err := os.Hostname()
@@ -55,7 +54,7 @@ func run(args []string) int {
 	return exitStatus(root.ExecuteContext(ctx))
 }
 
-// exitError is an error that has been told to the user already.
+// exitError is an error that was already printed.
 type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
@@ -65,7 +64,7 @@ type usageError struct{ error }
 
 func (m usageError) Unwrap() error { return m.error }
 
-// exitStatus tells the user what went wrong and gives the exit code for it.
+// exitStatus prints the error and returns its exit code.
 func exitStatus(err error) int {
 	var (
 		exitErr     exitError
@@ -88,7 +87,7 @@ func exitStatus(err error) int {
 		}
 		return exitUsage
 	case errors.As(err, &usageErr):
-		fmt.Fprintf(os.Stderr, "tenant-api: %v\nRun tenant-api help for what it can do.\n", err)
+		fmt.Fprintf(os.Stderr, "tenant-api: %v\nRun tenant-api help for its commands.\n", err)
 		return exitUsage
 	}
 	fmt.Fprintln(os.Stderr, "tenant-api:", userMessage(err))
@@ -98,8 +97,8 @@ func exitStatus(err error) int {
 	return exitFailed
 }
 
-// userMessage is what a person is shown of an error: the words that were written for
-// people, or the whole of an error that is none of ours, such as a port in use.
+// userMessage returns the safe message of our errors, and the whole text of any other error,
+// such as a port in use.
 func userMessage(err error) string {
 	var domainErr *errs.Error
 	if errors.As(err, &domainErr) {

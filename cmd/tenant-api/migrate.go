@@ -11,15 +11,15 @@ import (
 )
 
 func (a *cli) migrate() *cobra.Command {
-	return commandGroup("migrate", "Bring the registry's tables up to date, or tell whether they are", a.migrateUp(), a.migrateStatus())
+	return commandGroup("migrate", "Migrate the registry's tables, or show their versions", a.migrateUp(), a.migrateStatus())
 }
 
 func (a *cli) migrateUp() *cobra.Command {
 	return &cobra.Command{
-		Use: "up", Short: "Bring the registry's and the queue's tables to this program's version", Args: noArgs,
-		Long: `Brings the tables in schema public to this program's version, under a lock, so
-that it can run at once in many places. The schemas of tenants are another matter:
-see tenant-api tenants migrate.`,
+		Use: "up", Short: "Migrate the registry's and the queue's tables to this program's version", Args: noArgs,
+		Long: `Migrates the tables in schema public to this program's version, under a lock, so that
+several may run at once. It does not migrate the schemas of tenants; tenant-api
+tenants migrate does.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := a.openSchema(cmd.Context())
 			if err != nil {
@@ -38,8 +38,8 @@ see tenant-api tenants migrate.`,
 func (a *cli) migrateStatus() *cobra.Command {
 	var printed bool
 	cmd := &cobra.Command{
-		Use: "status", Short: "Tell which versions the tables are at", Args: noArgs,
-		Long: fmt.Sprintf("Tells which versions the tables are at. The exit code is %d when something is not at this\nprogram's version.", exitFindings),
+		Use: "status", Short: "Show the versions of the tables", Args: noArgs,
+		Long: fmt.Sprintf("Shows the versions of the tables. The exit code is %d when one differs from this program's\nversion.", exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := a.openSchema(cmd.Context())
 			if err != nil {
@@ -58,11 +58,11 @@ func (a *cli) migrateStatus() *cobra.Command {
 				}
 				status.TenantSchemas = &dto.FleetVersion{Newest: tenantVersions.Version, Pending: tenantVersions.Pending}
 			}
-			show := printStatus
+			output := printStatus
 			if printed {
-				show = func(s dto.MigrationStatus) error { return printJSON(s) }
+				output = func(s dto.MigrationStatus) error { return printJSON(s) }
 			}
-			if err := show(status); err != nil {
+			if err := output(status); err != nil {
 				return err
 			}
 			if !v.upToDate() || status.TenantSchemas != nil && status.TenantSchemas.Pending > 0 {

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// stdout is where cobra prints: its own default for Println is standard error.
+// stdout is where cobra prints; its default for Println is standard error.
 type stdout struct{}
 
 func (stdout) Write(p []byte) (int, error) { return os.Stdout.Write(p) }
@@ -29,7 +29,7 @@ func printTable(header []string, rows [][]string) error {
 	return w.Flush()
 }
 
-// singleLine keeps a cell in its line: names come from outside.
+// singleLine replaces control characters: names come from callers.
 func singleLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/term"
 )
 
-// progressBar is a progress bar on a terminal; elsewhere it is a line now and then.
+// progressBar is a progress bar on a terminal, and elsewhere one line per lineInterval.
 type progressBar struct {
-	unit     string // Of which there are so many: tenants, contracts.
+	unit     string // tenants or contracts.
 	terminal bool
 	drawnAt  time.Time
 	drawn    bool
@@ -21,7 +21,7 @@ func newProgressBar(unit string) *progressBar {
 	return &progressBar{unit: unit, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
 }
 
-// lineInterval keeps a log from being filled with progress.
+// lineInterval is the minimum pause between two progress lines.
 const lineInterval = 10 * time.Second
 
 func (b *progressBar) update(done, total int) {
@@ -42,7 +42,7 @@ func (b *progressBar) update(done, total int) {
 	fmt.Fprintf(os.Stderr, "\r[%s%s] %d of %d %s", strings.Repeat("#", filled), strings.Repeat(" ", width-filled), done, total, b.unit)
 }
 
-// clear takes the bar away, for a line of its own.
+// clear removes the bar before another line is printed.
 func (b *progressBar) clear() {
 	if b.drawn {
 		fmt.Fprint(os.Stderr, "\r"+strings.Repeat(" ", 80)+"\r")

@@ -9,11 +9,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
-// app is what all commands share: where the settings come from.
-// cli holds what every command needs.
+// cli is what all commands share: the source of the settings.
 type cli struct{ source config.Source }
 
-// settingFlag binds a flag to a setting: it comes before the variable.
+// settingFlag is a flag that overrides the environment variable of a setting.
 type settingFlag struct{ name, variable, usage string }
 
 var logFlags = []settingFlag{
@@ -28,15 +27,15 @@ func newRoot(environment config.Source) *cobra.Command {
 		Short: "Onboard healthcare organisations over HTTP",
 		Long: `tenant-api onboards healthcare organisations onto the platform: registry record,
 PostgreSQL schema, roles and first administrator, Soroban contract, welcome mail.
-It serves the REST API, works on its queue, and looks after the registry and the
-contracts on the Stellar network.
+It serves the REST API, runs its jobs, and manages the registry and the contracts on
+the Stellar network.
 
 Settings come from flags, else from environment variables, else from defaults.
-Secrets come from variables alone, so that no process list shows them:
+Secrets come from environment variables alone, so that no process list shows them:
 DATABASE_URL (or DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME, DB_SSLMODE),
 SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, SOROBAN_CHANNELS,
 MAIL_HOST, MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
-devstack -- tenant-api serve   starts everything that these name on this machine.`,
+devstack -- tenant-api serve   starts local services for all of these settings.`,
 		Version:           buildVersion(),
 		Args:              cobra.ArbitraryArgs,
 		RunE:              requireSubcommand,
@@ -49,7 +48,7 @@ devstack -- tenant-api serve   starts everything that these name on this machine
 	root.AddCommand(
 		a.serve(), a.worker(), a.migrate(), a.apikey(), a.tenants(), a.channels(), a.contracts(), a.openapi(), a.healthcheck(),
 		&cobra.Command{
-			Use: "version", Short: "Tell the version", Args: noArgs,
+			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(cmd *cobra.Command, _ []string) { cmd.Println(versionLine()) },
 		},
 	)
@@ -57,7 +56,7 @@ devstack -- tenant-api serve   starts everything that these name on this machine
 	return root
 }
 
-// bindSettings adds the flags of settings to a command.
+// bindSettings adds flags for settings to a command.
 func (a *cli) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 	for _, f := range flags {
 		cmd.Flags().String(f.name, "", fmt.Sprintf("%s (%s)", f.usage, f.variable))
@@ -77,7 +76,7 @@ func (a *cli) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 	}
 }
 
-// noArgs refuses arguments, in the form of our other errors.
+// noArgs refuses arguments with a usageError that names the command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
@@ -85,7 +84,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// exactlyOneArg demands one argument.
+// exactlyOneArg requires one argument.
 func exactlyOneArg(usage string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
@@ -95,7 +94,7 @@ func exactlyOneArg(usage string) cobra.PositionalArgs {
 	}
 }
 
-// commandGroup is a command that only has others below it.
+// commandGroup makes a command that only has subcommands.
 func commandGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{
 		Use: use, Short: short,
@@ -105,7 +104,8 @@ func commandGroup(use, short string, commands ...*cobra.Command) *cobra.Command 
 	return g
 }
 
-// requireSubcommand is what a command does that only has others below it.
+// requireSubcommand runs a command that only has subcommands: it prints help, or refuses an
+// unknown subcommand.
 func requireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()

@@ -10,13 +10,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// publicSchema are both parts of schema public: the registry's and the queue's.
+// publicSchema has both parts of schema public: the registry's and the queue's tables.
 type publicSchema struct {
 	db    *postgres.DB
 	queue *queue.Queue
 }
 
-// openSchema opens them for who looks at versions alone.
+// openSchema opens both without a migration, for commands about versions.
 func (a *cli) openSchema(ctx context.Context) (t publicSchema, err error) {
 	database, err := config.ReadDatabase(a.source)
 	if err != nil {
@@ -44,7 +44,7 @@ func (t publicSchema) migrate(ctx context.Context) error {
 	return t.queue.Migrate(ctx)
 }
 
-// schemaVersions are where both are, and where this program wants them.
+// schemaVersions are the current versions of both, and the ones that this program needs.
 type schemaVersions struct{ registry, registryNewest, queue, queueNewest int64 }
 
 func (v schemaVersions) upToDate() bool {
@@ -60,7 +60,7 @@ func (t publicSchema) versions(ctx context.Context) (v schemaVersions, err error
 	return v, err
 }
 
-// checkVersions refuses a database that somebody has to migrate first.
+// checkVersions returns KindPermanent for a database that must be migrated first.
 func (t publicSchema) checkVersions(ctx context.Context) error {
 	v, err := t.versions(ctx)
 	if err != nil || v.upToDate() {

@@ -24,11 +24,11 @@ var serveFlags = []settingFlag{
 	{"workers", config.WorkerCount, "tenants provisioned at once (default 8, or as many as there are channels)"},
 	channelFlag,
 	{"rate-limit", config.RateLimit, "requests per minute and key (default 100)"},
-	{"retention", config.PurgeRetention, "how long an archived tenant is kept before it can be purged (default 720h)"},
+	{"retention", config.PurgeRetention, "how long a tenant must have been archived before it can be purged (default 720h)"},
 }
 
-// shutdownTimeout is how long a server takes at most to end: running steps have a
-// grace of their own, and then there are last words to commit.
+// shutdownTimeout is the maximum duration of a shutdown: the grace period of running steps,
+// and then their cleanup.
 const shutdownTimeout = 45 * time.Second
 
 // server is a running tenant-api: HTTP, worker, or both.
@@ -44,11 +44,11 @@ type server struct {
 func (a *cli) serve() *cobra.Command {
 	var worker, migrate bool
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the REST API, and work on its queue", Args: noArgs,
-		Long: `Serves the REST API and, unless --worker=false, provisions what is in the queue.
-Any number of servers and workers may share one registry. On SIGTERM or Ctrl-C the
-server takes no more requests, running steps end, what is left of them is given
-back for another worker, and then it exits; a second signal ends it at once.
+		Use: "serve", Short: "Serve the REST API and run its jobs", Args: noArgs,
+		Long: `Serves the REST API and, unless --worker=false, runs the jobs in its queue. Any number
+of servers and workers may share one registry. On SIGTERM or Ctrl-C the server accepts
+no more requests, finishes running steps, releases unfinished tenants for another
+worker, and exits; a second signal ends it at once.
 
 Off loopback it serves only if an API key exists or AUTH_OIDC_ISSUER is set.
 It speaks plain HTTP: put a proxy with TLS in front of it.`,
@@ -56,7 +56,7 @@ It speaks plain HTTP: put a proxy with TLS in front of it.`,
 			return a.runServer(cmd.Context(), &server{http: true, worker: worker, migrateFirst: migrate})
 		},
 	}
-	cmd.Flags().BoolVar(&worker, "worker", true, "provision what is in the queue, too")
+	cmd.Flags().BoolVar(&worker, "worker", true, "also run the jobs in the queue")
 	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
 	a.bindSettings(cmd, append(serveFlags, logFlags...)...)
 	return cmd
@@ -65,7 +65,7 @@ It speaks plain HTTP: put a proxy with TLS in front of it.`,
 func (a *cli) worker() *cobra.Command {
 	var migrate bool
 	cmd := &cobra.Command{
-		Use: "worker", Short: "Provision what is in the queue, without HTTP", Args: noArgs,
+		Use: "worker", Short: "Run the jobs in the queue, without HTTP", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runServer(cmd.Context(), &server{worker: true, migrateFirst: migrate})
 		},
@@ -88,7 +88,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	if err := errors.Join(err, apiErr); err != nil {
 		return err
 	}
-	// Whatever the server does by itself it does in its own name.
+	// The server's own actions are audited under its own name.
 	ctx = audit.WithCaller(ctx, audit.CallerOf(context.Background()))
 	s.metrics = prometheus.NewRegistry()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -21,7 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
-// run serves until ctx ends, or a part of the server cannot go on.
+// run serves until ctx ends or a part of the server fails.
 func (s *server) run(ctx context.Context) error {
 	prepare := s.checkVersions
 	if s.migrateFirst {
@@ -50,17 +50,17 @@ func (s *server) run(ctx context.Context) error {
 		}
 	}
 	if s.worker {
-		// What runs ends through Stop, in its own time, and not with ctx.
+		// Running jobs end through Stop, with their own timeout, and not with ctx.
 		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
 			return errors.Join(err, stopHTTP(ctx))
 		}
-		s.log.InfoContext(ctx, "working", slog.Int("workers", s.api.WorkersFor(s.settings.soroban.Channels)), slog.Int("channels", s.settings.soroban.Channels))
+		s.log.InfoContext(ctx, "worker started", slog.Int("workers", s.api.WorkersFor(s.settings.soroban.Channels)), slog.Int("channels", s.settings.soroban.Channels))
 	}
 	<-ctx.Done()
 	return s.shutdown(context.WithoutCancel(ctx), context.Cause(ctx), stopHTTP)
 }
 
-// shutdown ends HTTP and worker side by side: both have steps that have to end.
+// shutdown stops HTTP and worker at the same time: both may have running steps.
 func (s *server) shutdown(ctx context.Context, cause error, stopHTTP func(context.Context) error) error {
 	s.log.InfoContext(ctx, "stopping: running steps end first; a second signal ends the program at once")
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
@@ -75,13 +75,13 @@ func (s *server) shutdown(ctx context.Context, cause error, stopHTTP func(contex
 	}
 	wg.Wait()
 	s.log.InfoContext(ctx, "stopped")
-	if errors.Is(cause, context.Canceled) { // By a signal, which is no fault.
+	if errors.Is(cause, context.Canceled) { // By a signal, which is no error.
 		cause = nil
 	}
 	return errors.Join(append(errs[:], cause)...)
 }
 
-// serveHTTP begins to serve the API and returns how that is ended.
+// serveHTTP starts to serve the API and returns the function that stops it.
 func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.Context) error, error) {
 	if err := s.refuseUnprotected(ctx); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 	return func(ctx context.Context) error {
 		err := httpServer.Shutdown(ctx)
 		if err != nil {
-			err = fmt.Errorf("requests did not end in time: %w", errors.Join(err, httpServer.Close()))
+			err = fmt.Errorf("requests did not end within the timeout: %w", errors.Join(err, httpServer.Close()))
 		}
 		handler.Close()
 		return err
@@ -126,8 +126,8 @@ func (s *server) apiOptions() api.Options {
 	return o
 }
 
-// refuseUnprotected keeps a server that nobody can have a key for from being
-// reachable by others.
+// refuseUnprotected refuses to serve on a public address while no caller can
+// authenticate.
 func (s *server) refuseUnprotected(ctx context.Context) error {
 	if config.Loopback(s.api.Host) || s.api.OIDCIssuer != "" {
 		return nil
@@ -152,7 +152,7 @@ func hasUsableKey(keys []access.Key, now time.Time) bool {
 	return false
 }
 
-// serveMetrics serves Prometheus on an address of its own, if there is one.
+// serveMetrics serves Prometheus metrics on a separate address, if one is set.
 func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	if s.api.MetricsAddr == "" {
 		return func() {}, nil
@@ -177,22 +177,22 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	return func() { _ = httpServer.Close() }, nil
 }
 
-// logPass logs what a pass of the reconciler found.
+// logPass logs what a pass of the reconciler did.
 func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	if r.Empty() {
 		return
 	}
 	if c := r.Contracts; !c.Empty() {
-		log.InfoContext(ctx, "looked after contracts", slog.Int("looked", c.Checked), slog.Int("adopted", c.Registered), slog.Int("restored", len(c.Restored)),
+		log.InfoContext(ctx, "contracts reconciled", slog.Int("checked", c.Checked), slog.Int("registered", c.Registered), slog.Int("restored", len(c.Restored)),
 			slog.Int("extended", len(c.Extended)), slog.Int("status_set", len(c.StatusSet)), slog.Int("anchored", len(c.Anchored)), slog.Int("upgraded", len(c.Upgraded)),
-			slog.Int("channels_made", c.Channels.Created), slog.Int("channels_topped_up", c.Channels.ToppedUp), slog.Int64("fee_stroops", c.FeeCharged))
+			slog.Int("channels_created", c.Channels.Created), slog.Int("channels_topped_up", c.Channels.ToppedUp), slog.Int64("fee_stroops", c.FeeCharged))
 		for id, reason := range c.Failed {
-			log.WarnContext(ctx, "left undone for a contract, to be tried again", slog.String("tenant_id", id.String()), slog.String("reason", reason))
+			log.WarnContext(ctx, "contract reconciliation failed; it will be retried", slog.String("tenant_id", id.String()), slog.String("reason", reason))
 		}
 	}
 	if r.Contracts = (contracts.Report{}); r.Empty() {
 		return
 	}
-	log.InfoContext(ctx, "finished what others left", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("given_up", r.Failed),
-		slog.Int("mailed", len(r.EmailsSent)), slog.Int("unmailed", len(r.EmailsPending)), slog.Int64("invitations", r.Invitations), slog.Int64("keys", r.Keys))
+	log.InfoContext(ctx, "orphans finished", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("failed", r.Failed),
+		slog.Int("emails_sent", len(r.EmailsSent)), slog.Int("emails_pending", len(r.EmailsPending)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys))
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// stellarDeps is what commands need that look after the network's side and send no mail.
+// stellarDeps are the dependencies of commands for the Stellar network. They send no mail.
 type stellarDeps struct {
 	db         *postgres.DB
+	services   *app.Services
 	deployer   *soroban.Deployer
 	reconciler *contracts.Reconciler
 	settings   config.Soroban
@@ -33,6 +34,10 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	if c.db, err = app.OpenRegistry(ctx, programName, database, false); err != nil {
 		return nil, err
 	}
+	if c.services, err = app.NewRegistryServices(c.db); err != nil {
+		c.db.Close()
+		return nil, err
+	}
 	if c.reconciler, err = app.NewContractReconciler(c.db, c.deployer, settings); err != nil {
 		c.db.Close()
 		return nil, err
@@ -40,7 +45,7 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	return c, nil
 }
 
-// xlm writes stroops as people count them.
+// xlm formats stroops as lumens.
 func xlm(stroops int64) string {
 	return strconv.FormatFloat(float64(stroops)/10_000_000, 'f', -1, 64) + " XLM"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -10,15 +11,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "Look at tenants and look after them",
+	return commandGroup("tenants", "List, check, repair, migrate and purge tenants",
 		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
@@ -39,12 +40,12 @@ func (a *cli) tenantsList() *cobra.Command {
 			if limit < 0 {
 				return usageError{fmt.Errorf("--limit is %d; give 0 for all, or more", limit)}
 			}
-			db, err := a.registry(cmd.Context())
+			s, err := a.services(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			all, total, err := listTenants(cmd, db, q, limit)
+			defer s.close()
+			all, total, err := listTenants(cmd, s.Services, q, limit)
 			if err != nil {
 				return err
 			}
@@ -66,21 +67,21 @@ func (a *cli) tenantsList() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&status, "status", "", "only tenants of this status")
+	cmd.Flags().StringVar(&status, "status", "", "only tenants with this status")
 	cmd.Flags().StringVar(&q.Text, "search", "", "only tenants with this text in the name or the admin's address")
-	cmd.Flags().IntVar(&limit, "limit", 100, "the most to list; 0 for all")
+	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number to list; 0 for all")
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-// listTenants follows the pages to the end, or to a limit.
-func listTenants(cmd *cobra.Command, db *postgres.DB, q tenant.ListQuery, limit int) (list []tenant.Tenant, total int64, err error) {
+// listTenants reads all pages, or as many as the limit needs.
+func listTenants(cmd *cobra.Command, s *app.Services, q tenant.ListQuery, limit int) (list []tenant.Tenant, total int64, err error) {
 	for {
 		q.Limit = tenant.MaxPage
 		if limit > 0 {
 			q.Limit = min(q.Limit, limit-len(list))
 		}
-		page, err := db.List(cmd.Context(), q)
+		page, err := s.List(cmd.Context(), q)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -92,18 +93,18 @@ func listTenants(cmd *cobra.Command, db *postgres.DB, q tenant.ListQuery, limit 
 	}
 }
 
-// openTenant opens the registry, which the caller closes, and finds a tenant there.
-func (a *cli) openTenant(cmd *cobra.Command, arg string) (*postgres.DB, tenant.Tenant, error) {
-	db, err := a.registry(cmd.Context())
+// openTenant opens the services, which the caller closes, and reads a tenant.
+func (a *cli) openTenant(cmd *cobra.Command, arg string) (*registryServices, tenant.Tenant, error) {
+	s, err := a.services(cmd.Context())
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
-	t, err := findTenant(cmd, db, arg)
+	t, err := findTenant(cmd, s.Services, arg)
 	if err != nil {
-		db.Close()
+		s.close()
 		return nil, t, err
 	}
-	return db, t, nil
+	return s, t, nil
 }
 
 func (a *cli) tenantsShow() *cobra.Command {
@@ -111,12 +112,12 @@ func (a *cli) tenantsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: exactlyOneArg("a tenant's id, or name:NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, t, err := a.openTenant(cmd, args[0])
+			s, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			entries, err := db.Log(cmd.Context(), t.ID, true)
+			defer s.close()
+			entries, err := s.Log(cmd.Context(), t.ID, true)
 			if err != nil {
 				return err
 			}
@@ -149,49 +150,46 @@ func printTenant(t tenant.Tenant, entries []tenant.LogEntry) error {
 	fmt.Println()
 	rows = rows[:0]
 	for _, e := range entries {
-		took := ""
+		duration := ""
 		if e.Duration > 0 {
-			took = fmt.Sprintf("%.1f ms", float64(e.Duration.Microseconds())/1000)
+			duration = fmt.Sprintf("%.1f ms", float64(e.Duration.Microseconds())/1000)
 		}
-		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), took, e.Error})
+		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), duration, e.Error})
 	}
-	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "TOOK", "ERROR"}, rows)
+	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
 }
 
 // findTenant reads the tenant that an argument names.
-func findTenant(cmd *cobra.Command, db *postgres.DB, arg string) (tenant.Tenant, error) {
+func findTenant(cmd *cobra.Command, s *app.Services, arg string) (tenant.Tenant, error) {
 	if name, ok := strings.CutPrefix(arg, "name:"); ok {
-		return db.FindByName(cmd.Context(), name)
+		return s.FindByName(cmd.Context(), name)
 	}
 	id, err := uuid.Parse(arg)
 	if err != nil {
 		return tenant.Tenant{}, usageError{fmt.Errorf("%q is neither a tenant's id nor name:NAME", arg)}
 	}
-	return db.Get(cmd.Context(), id)
+	return s.Get(cmd.Context(), id)
 }
 
 func (a *cli) tenantsPurge() *cobra.Command {
 	var confirm string
 	cmd := &cobra.Command{
-		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data, for good", Args: exactlyOneArg("a tenant's id"),
+		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: exactlyOneArg("a tenant's id"),
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
 the retention period. The registry keeps its row, its log and a certificate, which
-is printed. This cannot be undone; --confirm repeats the tenant's name to show
-that this one is meant.`,
+is printed. This cannot be undone; --confirm repeats the tenant's name, so that no
+other tenant is deleted by mistake.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := config.ReadAPI(a.source)
 			if err != nil {
 				return err
 			}
-			db, t, err := a.openTenant(cmd, args[0])
+			s, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			if tenant.NormalizeName(confirm) != t.Name {
-				return usageError{fmt.Errorf("--confirm is %q and the tenant's name is %q; nothing was deleted", confirm, t.Name)}
-			}
-			certificate, err := db.Purge(cmd.Context(), t.ID, api.Retention)
+			defer s.close()
+			certificate, err := s.Purge(cmd.Context(), t.ID, confirm, api.Retention)
 			if err != nil {
 				return err
 			}
@@ -199,17 +197,17 @@ that this one is meant.`,
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
-	a.bindSettings(cmd, settingFlag{"retention", config.PurgeRetention, "how long a tenant has to have been archived (default 720h)"})
+	a.bindSettings(cmd, settingFlag{"retention", config.PurgeRetention, "how long a tenant must have been archived (default 720h)"})
 	return cmd
 }
 
 func (a *cli) tenantsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reconcile", Short: "Finish what dead processes left, once", Args: noArgs,
+		Use: "reconcile", Short: "Finish orphaned tenants, due mail and due contracts, once", Args: noArgs,
 		Long: `Does once what every worker does every few seconds: tenants whose worker died get
-another job, interrupted rollbacks are finished, what nobody came back to is rolled
-back, due welcome mails are sent, what has expired is deleted, and contracts that
-are due are looked after.`,
+another job, interrupted rollbacks are finished, abandoned tenants are rolled back,
+due welcome mails are sent, expired rows are deleted, and due contracts are
+reconciled.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.readSettings()
 			if err != nil {
@@ -232,7 +230,7 @@ are due are looked after.`,
 				return err
 			}
 			report, err := reconciler.Pass(cmd.Context())
-			// An error is told after what was done before it.
+			// Print what was done before the error.
 			if reportErr := printReport(report); err == nil {
 				err = reportErr
 			}
@@ -243,10 +241,11 @@ are due are looked after.`,
 	return cmd
 }
 
+// printReport prints what a pass of the reconciler did.
 func printReport(r provisioning.Report) error {
-	r.Contracts.Registered = 0 // That they are known now is no concern of people's.
+	r.Contracts.Registered = 0 // Not of interest to users.
 	if r.Empty() {
-		_, err := fmt.Println("Nothing was left over.")
+		_, err := fmt.Println("No orphaned objects found.")
 		return err
 	}
 	var contractErr error
@@ -261,16 +260,34 @@ func printReport(r provisioning.Report) error {
 		what string
 		ids  []uuid.UUID
 	}{
-		{"queued again", r.Requeued}, {"rollback finished", r.RolledBack}, {"given up, FAILED", r.Failed},
-		{"welcome mail sent", r.EmailsSent}, {"welcome mail not accepted", r.EmailsPending},
+		{"requeued", r.Requeued}, {"rollback finished", r.RolledBack}, {"marked FAILED", r.Failed},
+		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending},
 	} {
 		for _, id := range action.ids {
 			rows = append(rows, []string{id.String(), action.what})
 		}
 	}
-	rows = append(rows, []string{strconv.FormatInt(r.Invitations, 10), "expired invitations deleted"}, []string{strconv.FormatInt(r.Keys, 10), "idempotency keys deleted"})
-	if err := printTable([]string{"TENANT OR NUMBER", "DONE"}, rows); err != nil {
-		return err
+	if len(rows) > 0 {
+		if err := printTable([]string{"TENANT", "DONE"}, rows); err != nil {
+			return err
+		}
 	}
-	return contractErr
+	return errors.Join(printDeletedRows(r), contractErr)
+}
+
+// printDeletedRows prints how many expired rows were deleted, if any.
+func printDeletedRows(r provisioning.Report) error {
+	var rows [][]string
+	for _, deleted := range []struct {
+		count int64
+		what  string
+	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}} {
+		if deleted.count > 0 {
+			rows = append(rows, []string{strconv.FormatInt(deleted.count, 10), deleted.what})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return printTable([]string{"COUNT", "DONE"}, rows)
 }

@@ -20,20 +20,20 @@ func (a *cli) tenantsMigrate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "migrate [--tenant TENANT]", Short: "Bring the schemas of tenants to the newest version", Args: noArgs,
 		Long: `Brings the schemas of all tenants that have one to the newest version, each in a
-transaction of its own: canaries first, one by one, and when one of them fails no
-other is touched. It can be interrupted and repeated at any time, and run in many
-places at once.`,
+separate transaction: canaries first, one by one, and when one of them fails no other
+schema is changed. It can be interrupted and repeated at any time, and several can run
+at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Canary < -1 || o.Concurrency < 0 {
 				return usageError{errors.New("--canary is -1 for none, or more; --concurrency is 1 or more")}
 			}
-			db, err := a.registry(cmd.Context())
+			s, err := a.services(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer db.Close()
+			defer s.close()
 			if tenantArg != "" {
-				t, err := findTenant(cmd, db, tenantArg)
+				t, err := findTenant(cmd, s.Services, tenantArg)
 				if err != nil {
 					return err
 				}
@@ -47,7 +47,7 @@ places at once.`,
 				}
 				progress.update(p.Done, p.Total)
 			}
-			report, err := db.MigrateTenants(cmd.Context(), o)
+			report, err := s.db.MigrateTenants(cmd.Context(), o)
 			progress.clear()
 			if err == nil || report.Migrated > 0 || len(report.Failed) > 0 {
 				if failed := printFleet(report, o.DryRun, printed); err == nil {
@@ -58,14 +58,14 @@ places at once.`,
 		},
 	}
 	cmd.Flags().StringVar(&tenantArg, "tenant", "", "only this tenant: an id, or name:NAME")
-	cmd.Flags().IntVar(&o.Canary, "canary", postgres.DefaultCanary, "how many tenants go first, one by one; -1 for none")
-	cmd.Flags().IntVar(&o.Concurrency, "concurrency", postgres.DefaultMigrationConcurrency, "how many tenants are at it at once after that")
-	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count and change nothing")
+	cmd.Flags().IntVar(&o.Canary, "canary", postgres.DefaultCanary, "how many tenants are migrated first, one by one; -1 for none")
+	cmd.Flags().IntVar(&o.Concurrency, "concurrency", postgres.DefaultMigrationConcurrency, "how many tenants are migrated at once after that")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count only; change nothing")
 	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
 }
 
-// printFleet prints what a migration did, as JSON or for people.
+// printFleet prints what a migration did, as JSON or as text.
 func printFleet(r postgres.TenantMigrationReport, dry, printed bool) error {
 	if printed {
 		return printJSON(dto.FleetMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
@@ -19,18 +20,17 @@ func (a *cli) tenantsVerify() *cobra.Command {
 	var offline, onchain, printed bool
 	cmd := &cobra.Command{
 		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, role grants and contracts", Args: cobra.MaximumNArgs(1),
-		Long: fmt.Sprintf(`Checks one tenant, or all of them and the platform: the hash chains of the audit
-log and of the tenant's own audit_logs, the version of its schema, what its role
-may do, and its contract on the ledger. Each finding names the first row that does
-not fit. The exit code is %d when there are findings.
+		Long: fmt.Sprintf(`Checks one tenant, or all of them and the registry: the hash chains of the audit log
+and of the tenant's own audit_logs, the version of its schema, the privileges of its
+role, and its contract on the ledger. Each finding names the first row that does not
+match. The exit code is %d when there are findings.
 
-Where an audit chain is anchored in its contract, the chain is held against that:
-whoever owns the database can rewrite a chain so that it fits again, and cannot
-rewrite the ledger. What came after the newest anchor is not covered; "contracts
-anchor" covers it from now on.`, exitFindings),
+An audit chain that is anchored in its contract is compared with the anchor: the owner
+of the database can rewrite a chain consistently, but not the ledger. Events after the
+newest anchor are not covered; "contracts anchor" anchors them.`, exitFindings),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if offline && onchain {
-				return usageError{errors.New("--onchain and --offline exclude each other: one demands the look at the ledger that the other leaves out")}
+				return usageError{errors.New("--onchain and --offline exclude each other")}
 			}
 			v, err := a.newVerification(cmd.Context(), offline)
 			if err != nil {
@@ -39,7 +39,7 @@ anchor" covers it from now on.`, exitFindings),
 			defer v.registry.Close()
 			v.printed = printed
 			if len(args) == 1 {
-				t, err := findTenant(cmd, v.registry.DB, args[0])
+				t, err := findTenant(cmd, v.services, args[0])
 				if err != nil {
 					return err
 				}
@@ -48,19 +48,19 @@ anchor" covers it from now on.`, exitFindings),
 				return v.finish()
 			}
 			err = v.All(cmd.Context(), v.addFindings)
-			if err != nil && v.failedChecks == 0 { // It was told of no tenant: the list cannot be read.
+			if err != nil && v.failedChecks == 0 { // No tenant was reported: the list cannot be read.
 				return err
 			}
 			return errors.Join(v.finish(), reportedError(err))
 		},
 	}
-	cmd.Flags().BoolVar(&offline, "offline", false, "do not look at the ledger; the database's settings are enough then")
-	cmd.Flags().BoolVar(&onchain, "onchain", false, "look at contracts and anchors on the ledger, which is the default")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not read the ledger; only the database's settings are needed then")
+	cmd.Flags().BoolVar(&onchain, "onchain", false, "read contracts and anchors from the ledger (the default)")
 	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
 }
 
-// reportedError keeps a join of errors, each of which was told, from being told again.
+// reportedError keeps errors that were already printed from being printed again.
 func reportedError(err error) error {
 	if err == nil {
 		return nil
@@ -68,10 +68,11 @@ func reportedError(err error) error {
 	return exitError{exitFailed}
 }
 
-// verifyCommand is what "verify" checks with, and what it tells.
+// verifyCommand is the state of "tenants verify".
 type verifyCommand struct {
 	*verification.Verifier
 	registry                        *anchorCounter
+	services                        *app.Services
 	offline                         bool
 	printed                         bool // As JSON, at the end.
 	tenants, findings, failedChecks int
@@ -90,23 +91,23 @@ func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, an
 	return a.DB.VerifyAnchor(ctx, tenantID, anchor)
 }
 
-// newVerification wires what checks tenants; without the ledger it needs no more than the
-// database's settings, and never those of mail.
+// newVerification makes the verifier. Offline it needs the database's settings alone, and
+// never those of mail.
 func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand, error) {
 	v := &verifyCommand{offline: offline}
 	var contractVerifier verification.ContractChecker
 	if offline {
-		db, err := a.registry(ctx)
+		s, err := a.services(ctx)
 		if err != nil {
 			return nil, err
 		}
-		v.registry = &anchorCounter{DB: db}
+		v.registry, v.services = &anchorCounter{DB: s.db}, s.Services
 	} else {
 		c, err := a.openStellar(ctx)
 		if err != nil {
 			return nil, err
 		}
-		v.registry, contractVerifier = &anchorCounter{DB: c.db}, c.deployer
+		v.registry, v.services, contractVerifier = &anchorCounter{DB: c.db}, c.services, c.deployer
 	}
 	var err error
 	v.Verifier, err = verification.New(v.registry.DB, v.registry, contractVerifier, nil)
@@ -114,7 +115,7 @@ func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand
 }
 
 func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Finding, err error) {
-	subject := "platform"
+	subject := "registry"
 	if id != uuid.Nil {
 		subject, v.tenants = "tenant "+id.String(), v.tenants+1
 	}
@@ -142,9 +143,9 @@ func (v *verifyCommand) finish() error {
 			return err
 		}
 	}
-	ledger := fmt.Sprintf("%d audit chains held against their anchors on the ledger", v.registry.compared)
+	ledger := fmt.Sprintf("%d audit chains compared with their anchors on the ledger", v.registry.compared)
 	if v.offline {
-		ledger = "the ledger was not looked at"
+		ledger = "the ledger was not read"
 	}
 	fmt.Fprintf(os.Stderr, "%d tenants checked, %d findings, %d that could not be checked; %s\n", v.tenants-v.failedChecks, v.findings, v.failedChecks, ledger)
 	switch {
@@ -158,26 +159,26 @@ func (v *verifyCommand) finish() error {
 
 func (a *cli) tenantsRepair() *cobra.Command {
 	return &cobra.Command{
-		Use: "repair TENANT", Short: "Put a tenant's database role right", Args: exactlyOneArg("a tenant's id, or name:NAME"),
-		Long: `Gives a live tenant's database role what it should be able to do, and takes what
-it should not: what "tenants verify" finds about the role. Nothing is changed when
-something is left that only a person can put right, such as a table that the role
+		Use: "repair TENANT", Short: "Repair the privileges of a tenant's database role", Args: exactlyOneArg("a tenant's id, or name:NAME"),
+		Long: `Grants an active tenant's database role the privileges that it lacks, and revokes those
+that it must not have: what "tenants verify" finds about the role. Nothing is changed
+when something remains that only a person can repair, such as a table that the role
 owns.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, t, err := a.openTenant(cmd, args[0])
+			s, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			defer db.Close()
-			_, repaired, err := db.Repair(cmd.Context(), t.ID)
+			defer s.close()
+			_, repaired, err := s.Repair(cmd.Context(), t.ID)
 			if err != nil {
 				return err
 			}
 			for _, drift := range repaired {
-				fmt.Println("put right: " + drift)
+				fmt.Println("repaired: " + drift)
 			}
 			if len(repaired) == 0 {
-				fmt.Fprintln(os.Stderr, "there was nothing to put right")
+				fmt.Fprintln(os.Stderr, "nothing to repair")
 			}
 			return nil
 		},

@@ -82,7 +82,8 @@ func CheckText(words []Word, file string, content []byte) []Finding {
 }
 
 // CheckGo finds retired prose in the comments and string literals of a Go file,
-// and retired words in its identifiers.
+// and retired words in its identifiers. Field names in literals of another package's
+// type are not checked: ours are found where they are declared, and a library's stay.
 func CheckGo(words []Word, file string, content []byte) ([]Finding, error) {
 	fset := token.NewFileSet()
 	tree, err := parser.ParseFile(fset, file, content, parser.ParseComments|parser.SkipObjectResolution)
@@ -99,8 +100,17 @@ func CheckGo(words []Word, file string, content []byte) ([]Finding, error) {
 		}
 		found = append(found, prose(words, file, first, text.String())...)
 	}
+	foreign := map[ast.Expr]bool{} // Field names of other packages.
 	ast.Inspect(tree, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.CompositeLit:
+			if _, ok := n.Type.(*ast.SelectorExpr); ok {
+				for _, e := range n.Elts {
+					if field, ok := e.(*ast.KeyValueExpr); ok {
+						foreign[field.Key] = true
+					}
+				}
+			}
 		case *ast.ImportSpec:
 			return false
 		case *ast.BasicLit:
@@ -108,6 +118,9 @@ func CheckGo(words []Word, file string, content []byte) ([]Finding, error) {
 				found = append(found, prose(words, file, line(n.Pos()), n.Value)...)
 			}
 		case *ast.Ident:
+			if foreign[n] {
+				return true
+			}
 			parts := split(n.Name)
 			for _, w := range words {
 				if w.Kind == Ident && slices.Contains(parts, w.Text) {

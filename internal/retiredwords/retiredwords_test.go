@@ -107,6 +107,16 @@ func TestCheckGo(t *testing.T) {
 	}
 }
 
+func TestCheckGo_SkipsFieldsOfOtherPackages(t *testing.T) {
+	t.Parallel()
+	words := parse(t, "ident\tsilence\ttimeout\n")
+	src := "package p\n\nvar (\n\t_ = cobra.Command{SilenceErrors: true}\n\t_ = options{SilenceErrors: silence}\n\t_ = cobra.Command{Run: silence}\n)\n"
+	found, err := retiredwords.CheckGo(words, "p.go", []byte(src))
+	if err != nil || len(found) != 3 || found[0].Line != 5 || found[1].Line != 5 || found[2].Line != 6 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
 func TestCheckText_FindsPhrasesInAnyCaseAndNoPartsOfWords(t *testing.T) {
 	t.Parallel()
 	words := parse(t, "prose\tanew\tagain\n")

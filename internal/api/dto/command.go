@@ -62,22 +62,22 @@ type Channel struct {
 	Wanted         bool       `json:"wanted"`
 	Address        string     `json:"address"` // G...
 	State          string     `json:"state"`   // free, in_use, quarantined or disabled.
-	OutOfUse       *string    `json:"outOfUse"`
+	DisabledReason *string    `json:"disabledReason"`
 	BalanceStroops int64      `json:"balanceStroops"`
-	Sequence       *string    `json:"sequence"` // A number of 64 bits, which not every reader of JSON takes; null: not known.
-	Open           int        `json:"open"`
-	Carried        int        `json:"carried"`
+	Sequence       *string    `json:"sequence"` // A number of 64 bits, which not every JSON reader supports; null: unknown.
+	Open           int        `json:"openTransactions"`
+	Submitted      int        `json:"transactionsSubmitted"`
 	LeasedUntil    *time.Time `json:"leasedUntil"`
-	SetAsideUntil  *time.Time `json:"setAsideUntil"`
+	Quarantined    *time.Time `json:"quarantinedUntil"`
 	CheckedAt      *time.Time `json:"checkedAt"`
 }
 
 // NewChannel is the form of a channel in JSON, where that many are wanted.
 func NewChannel(c txlog.Channel, wanted int) Channel {
 	v := Channel{
-		Index: c.Index, Wanted: c.Index < wanted, Address: c.Address, State: string(c.State()), OutOfUse: Text(c.DisabledReason),
-		BalanceStroops: c.Balance, Open: c.Open, Carried: c.Submitted,
-		LeasedUntil: Time(c.LeasedUntil), SetAsideUntil: Time(c.QuarantinedUntil), CheckedAt: Time(c.CheckedAt),
+		Index: c.Index, Wanted: c.Index < wanted, Address: c.Address, State: string(c.State()), DisabledReason: Text(c.DisabledReason),
+		BalanceStroops: c.Balance, Open: c.Open, Submitted: c.Submitted,
+		LeasedUntil: Time(c.LeasedUntil), Quarantined: Time(c.QuarantinedUntil), CheckedAt: Time(c.CheckedAt),
 	}
 	if c.Sequence != 0 {
 		v.Sequence = Text(strconv.FormatInt(c.Sequence, 10))
@@ -96,14 +96,14 @@ type Verification struct {
 
 // Finding is something that does not fit.
 type Finding struct {
-	TenantID *uuid.UUID `json:"tenantId"` // Null: the platform itself.
+	TenantID *uuid.UUID `json:"tenantId"` // Null: the registry itself.
 	Subject  string     `json:"subject"`
 	Message  string     `json:"message"`
 }
 
 // Unchecked is a tenant that could not be checked.
 type Unchecked struct {
-	TenantID *uuid.UUID `json:"tenantId"` // Null: the platform itself.
+	TenantID *uuid.UUID `json:"tenantId"` // Null: the registry itself.
 	Error    string     `json:"error"`
 }
 

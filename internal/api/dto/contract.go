@@ -25,7 +25,7 @@ func NewAnchor(a contracts.Anchor) *Anchor {
 	return &Anchor{Seq: a.Seq, Root: hex.EncodeToString(a.Root[:]), Ledger: int64(a.Ledger)}
 }
 
-// Anchor gives the anchor back.
+// Anchor returns the domain value.
 func (v Anchor) Anchor() (a contracts.Anchor) {
 	a.Seq, a.Ledger = v.Seq, ledger(&v.Ledger)
 	if root, err := hex.DecodeString(v.Root); err == nil {
@@ -34,24 +34,24 @@ func (v Anchor) Anchor() (a contracts.Anchor) {
 	return a
 }
 
-// ContractFacts are what a look at a tenant's contract tells; null is not known.
+// ContractFacts are what was read of a tenant's contract; null: unknown.
 type ContractFacts struct {
 	TenantID          uuid.UUID `json:"tenantId"`
 	TenantName        string    `json:"tenantName"`
 	SorobanContractID *string   `json:"sorobanContractId"`
-	Life              *string   `json:"life"`
-	LiveUntilLedger   *int64    `json:"liveUntilLedger"` // 0: its time to live is over.
-	Ledger            *int64    `json:"ledger"`          // Of the look.
+	State             *string   `json:"state"`
+	LiveUntilLedger   *int64    `json:"liveUntilLedger"` // 0: expired.
+	Ledger            *int64    `json:"ledger"`          // In which it was read.
 	WasmHash          *string   `json:"wasmHash"`
-	ContractStatus    *string   `json:"contractStatus"`
-	Anchor            *Anchor   `json:"anchor"` // Null: none.
+	ContractStatus    *string   `json:"contractStatus"` // The tenant status that the contract stores: ACTIVE, SUSPENDED or ARCHIVED.
+	Anchor            *Anchor   `json:"anchor"`         // Null: none.
 }
 
 func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
 	v := ContractFacts{TenantID: t.ID, TenantName: t.Name, SorobanContractID: Text(t.ContractID), WasmHash: Text(s.WasmHash), Anchor: NewAnchor(s.Anchor)}
 	if s.State != "" {
 		ledger, until := int64(s.Ledger), int64(s.LiveUntil)
-		v.Life, v.Ledger, v.LiveUntilLedger, v.ContractStatus = Text(s.State), &ledger, &until, Text(s.Status)
+		v.State, v.Ledger, v.LiveUntilLedger, v.ContractStatus = Text(s.State), &ledger, &until, Text(s.Status)
 	}
 	return v
 }
@@ -60,9 +60,9 @@ func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
 type Contract struct {
 	ContractFacts
 	CheckedAt *time.Time `json:"checkedAt"`
-	DueAt     *time.Time `json:"dueAt"`
-	Undone    *string    `json:"undone"`
-	Tries     int        `json:"tries"`
+	NextCheck *time.Time `json:"nextCheckAt"`
+	LastError *string    `json:"lastError"`
+	Failures  int        `json:"failures"` // Consecutive failed reconciliations.
 	UpgradeTo *string    `json:"upgradeTo"`
 }
 
@@ -70,21 +70,21 @@ type Contract struct {
 func NewContract(d contracts.WorkItem) Contract {
 	k := d.Record
 	return Contract{
-		ContractFacts: newContractFacts(d.Tenant, k.Snapshot), CheckedAt: Time(k.CheckedAt), DueAt: Time(k.DueAt),
-		Undone: Text(k.LastError), Tries: k.ConsecutiveFailures, UpgradeTo: Text(k.UpgradeTo),
+		ContractFacts: newContractFacts(d.Tenant, k.Snapshot), CheckedAt: Time(k.CheckedAt), NextCheck: Time(k.DueAt),
+		LastError: Text(k.LastError), Failures: k.ConsecutiveFailures, UpgradeTo: Text(k.UpgradeTo),
 	}
 }
 
 // ContractNow is a contract as the ledger has it, and what it has cost.
 type ContractNow struct {
 	ContractFacts
-	Fault        *string `json:"fault"`
+	Drift        *string `json:"contractDrift"`
 	Outdated     bool    `json:"outdated"`
 	CostStroops  int64   `json:"costStroops"`
 	Transactions int64   `json:"transactions"`
 }
 
-// NewContractNow is the form of a look at a contract in JSON.
+// NewContractNow is the JSON form of a contract that was just read.
 func NewContractNow(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) ContractNow {
-	return ContractNow{ContractFacts: newContractFacts(t, s), Fault: Text(s.Mismatch), Outdated: s.Outdated, CostStroops: stroops, Transactions: transactions}
+	return ContractNow{ContractFacts: newContractFacts(t, s), Drift: Text(s.Mismatch), Outdated: s.Outdated, CostStroops: stroops, Transactions: transactions}
 }

@@ -69,12 +69,12 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 			w.mustApply()
 			w.upgradeContract(fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]))
 			r := w.run("plan", "-no-color")
-			for _, words := range []string{"Contract is not the tenant's", "it runs code", "Nothing was changed"} {
+			for _, words := range []string{"Contract mismatch", "it runs code", "Nothing was changed"} {
 				if r.code == 0 || !strings.Contains(collapseSpace(r.out), words) {
 					t.Errorf("exit code %d, want %q in:\n%s", r.code, words, r.out)
 				}
 			}
-			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract does not say yet") {
+			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract status not updated") {
 				t.Errorf("exit code %d: %s", r.code, r.out)
 			}
 		})
@@ -92,7 +92,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 				t.Errorf("it is %q", got)
 			}
 			r := w.run("destroy", "-auto-approve", "-no-color")
-			if r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract does not say yet that the tenant is archived") {
+			if r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract status not updated") {
 				t.Errorf("exit code %d: %s", r.code, r.out)
 			}
 			if got := w.text(`SELECT status::text FROM tenants`); got != "ARCHIVED" {

@@ -82,19 +82,19 @@ func TestAccNewest_Invoke(t *testing.T) {
 		schema := w.text(`SELECT schema_name FROM tenants`)
 
 		w.mail.Reset()
-		w.mustInvoke("healthcare_tenant_resend_welcome_email", tenant).wantText(t, "the welcome mail went to ada@st-marys.example")
+		w.mustInvoke("healthcare_tenant_invite", tenant).wantText(t, "the welcome mail went to ada@st-marys.example")
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails", n)
 		}
-		w.invoke("healthcare_tenant_resume", tenant).wantText(t, "Could not resume tenant", "ACTIVE")
-		w.invoke("healthcare_tenant_restore", "tenant_id=what").wantText(t, "is no UUID")
+		w.invoke("healthcare_tenant_retry", tenant).wantText(t, "Could not retry tenant", "ACTIVE")
+		w.invoke("healthcare_tenant_unarchive", "tenant_id=what").wantText(t, "is no UUID")
 
 		w.write("main.tf", header+clinic)
 		w.assertNoChanges() // An action leaves nothing in the state.
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Fatal(r.out)
 		}
-		w.mustInvoke("healthcare_tenant_restore", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
+		w.mustInvoke("healthcare_tenant_unarchive", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
 		if status := w.text(`SELECT status::text FROM tenants`); status != "ACTIVE" {
 			t.Error(status)
 		}
@@ -121,7 +121,7 @@ func TestAccNewest_RetryReportsSteps(t *testing.T) {
 			t.Fatal(r.out)
 		}
 		delete(w.env, "SOROBAN_MAX_FEE")
-		w.mustInvoke("healthcare_tenant_resume", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
+		w.mustInvoke("healthcare_tenant_retry", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
 			wantText(t, "step CREATE_SCHEMA is COMPLETED", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`)
 		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 1 {
 			t.Errorf("%d live tenants", n)
@@ -137,11 +137,11 @@ func TestAccNewest_Trigger(t *testing.T) {
   lifecycle {
     action_trigger {
       events  = [after_update]
-      actions = [action.healthcare_tenant_resend_welcome_email.again]
+      actions = [action.healthcare_tenant_invite.again]
     }
   }
 }
-action "healthcare_tenant_resend_welcome_email" "again" {
+action "healthcare_tenant_invite" "again" {
   config { tenant_id = healthcare_tenant.clinic.id }
 }
 `, 1)

@@ -176,7 +176,7 @@ func TestAccTenant_PasswordOfRetriedTenant(t *testing.T) {
 			w.run("untaint", "healthcare_tenant.clinic")
 			w.write("main.tf", header+withPassword(t, "2"))
 			w.env["TF_VAR_admin_password"] = another
-			w.apply().wantText(t, "Could not continue tenant")
+			w.apply().wantText(t, "Could not retry tenant")
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "FAILED" || s["admin_password_wo"] != nil {
 				t.Errorf("state %v", s)
 			}

@@ -106,13 +106,13 @@ func TestAccActions(t *testing.T) {
 		tenant := map[string]any{"tenant_id": id}
 
 		w.mail.Reset()
-		if progress, message := p.invoke("healthcare_tenant_resend_welcome_email", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "the welcome mail went to ada@st-marys.example") {
+		if progress, message := p.invoke("healthcare_tenant_invite", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "the welcome mail went to ada@st-marys.example") {
 			t.Errorf("%q, %s", progress, message)
 		}
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails", n)
 		}
-		if _, message := p.invoke("healthcare_tenant_resume", tenant); !strings.Contains(message, "Could not resume tenant") || !strings.Contains(message, "ACTIVE") {
+		if _, message := p.invoke("healthcare_tenant_retry", tenant); !strings.Contains(message, "Could not retry tenant") || !strings.Contains(message, "ACTIVE") {
 			t.Errorf("%s", message)
 		}
 		if _, message := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"}); !strings.Contains(message, "archive it first") {
@@ -121,7 +121,7 @@ func TestAccActions(t *testing.T) {
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Fatal(r.out)
 		}
-		if progress, message := p.invoke("healthcare_tenant_restore", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "is ACTIVE again") {
+		if progress, message := p.invoke("healthcare_tenant_unarchive", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "is ACTIVE again") {
 			t.Errorf("%q, %s", progress, message)
 		}
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
@@ -132,7 +132,7 @@ func TestAccActions(t *testing.T) {
 		if message != "" || !strings.Contains(strings.Join(progress, "\n"), "its role are dropped") {
 			t.Errorf("%q, %s", progress, message)
 		}
-		if _, message := p.invoke("healthcare_tenant_restore", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is no UUID") {
+		if _, message := p.invoke("healthcare_tenant_unarchive", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is no UUID") {
 			t.Errorf("%s", message)
 		}
 	})
@@ -147,7 +147,7 @@ func TestAccActions_RetryReportsSteps(t *testing.T) {
 		}
 		id := w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)
 		delete(w.env, "SOROBAN_MAX_FEE")
-		progress, message := w.protocol().invoke("healthcare_tenant_resume", map[string]any{"tenant_id": id})
+		progress, message := w.protocol().invoke("healthcare_tenant_retry", map[string]any{"tenant_id": id})
 		all := strings.Join(progress, "\n")
 		for _, words := range []string{"step CREATE_SCHEMA is COMPLETED", "step DEPLOY_SOROBAN_CONTRACT is IN_PROGRESS", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`} {
 			if message != "" || !strings.Contains(all, words) {

@@ -19,9 +19,9 @@ import (
 // tenantAction is something that is done to one tenant, at somebody's wish.
 type tenantAction struct {
 	baseResource
-	typeSuffix      string // Behind the provider's: "tenant_resume".
+	typeSuffix      string // Behind the provider's: "tenant_retry".
 	description     string
-	operation       string // For diagnostics: "resume".
+	operation       string // For diagnostics: "retry".
 	extraAttributes map[string]schema.Attribute
 	run             func(ctx context.Context, call actionCall) error
 }

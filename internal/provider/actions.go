@@ -12,7 +12,7 @@ import (
 
 func newRetryAction() action.Action {
 	return &tenantAction{
-		typeSuffix: "tenant_resume", operation: "resume",
+		typeSuffix: "tenant_retry", operation: "retry",
 		description: "Continues the provisioning of a tenant that is `PENDING`, `PROVISIONING` and nobody's work, or `FAILED`, and waits until it is `ACTIVE`.",
 		run: func(ctx context.Context, c actionCall) error {
 			out, err := c.service.Retry(ctx, c.id)
@@ -28,7 +28,7 @@ func newRetryAction() action.Action {
 
 func newInviteAction() action.Action {
 	return &tenantAction{
-		typeSuffix: "tenant_resend_welcome_email", operation: "send the welcome mail of",
+		typeSuffix: "tenant_invite", operation: "invite the administrator of",
 		description: "Sends the administrator of an `ACTIVE` tenant the welcome mail again, with another invitation. Earlier invitations end.",
 		run: func(ctx context.Context, c actionCall) error {
 			out, err := c.service.Invite(ctx, c.id)
@@ -46,7 +46,7 @@ func newInviteAction() action.Action {
 
 func newUnarchiveAction() action.Action {
 	return &tenantAction{
-		typeSuffix: "tenant_restore", operation: "restore",
+		typeSuffix: "tenant_unarchive", operation: "unarchive",
 		description: "Takes an archived tenant, which was live, back into service with its schema and data. Import it afterwards to manage it.",
 		run: func(ctx context.Context, c actionCall) error {
 			t, err := c.service.Unarchive(ctx, c.id)

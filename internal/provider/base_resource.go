@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// diagnostics are what the framework gives back of a conversion.
+// diagnostics is what the framework returns for a conversion.
 type diagnostics = diag.Diagnostics
 
 // baseResource is what data sources, lists, actions and ephemeral resources have of
@@ -29,9 +29,9 @@ func (c *baseResource) setBackend(data any, diags *diag.Diagnostics) {
 	c.backend = b
 }
 
-// unexpectedProviderData is for a framework that gives an object what is not this provider's.
+// unexpectedProviderData reports data of the framework that is not this provider's backend.
 func unexpectedProviderData(data any, diags *diag.Diagnostics) {
-	diags.AddError("Provider is wired wrongly", fmt.Sprintf("The provider's data are a %T. This is a defect of the provider; report it.", data))
+	diags.AddError("Unexpected provider data type", fmt.Sprintf("The provider's data has the type %T. This is a defect of the provider; report it.", data))
 }
 
 // nullableTime is null for what has not happened.

@@ -69,7 +69,7 @@ func (r *tenantResource) applyContractPlan(ctx context.Context, planned, current
 	}
 	err := r.reconcileContract(ctx, t.ID)
 	if err != nil {
-		diagnostic{operation: "renew the contract of", name: t.Name, state: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
+		diagnostic{operation: "reconcile the contract of", name: t.Name, state: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
 	}
 	return err == nil
 }
@@ -81,7 +81,7 @@ func (r *tenantResource) planContract(ctx context.Context, state tenantModel, di
 	case contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing:
 		return true
 	case contracts.StateMismatch:
-		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract is not the tenant's",
+		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract mismatch",
 			"The contract of tenant \""+state.Name.ValueString()+"\" ("+state.ID.ValueString()+") differs from the one that was deployed for it: "+r.contractDrift(ctx, state)+".\n\n"+
 				"Nothing was changed, and this provider changes nothing about such a contract. If a newer release of the platform upgraded it, use that release here. "+
 				"Otherwise find out who holds the deployer's key. To archive the tenant all the same, use terraform destroy -refresh=false.")
@@ -113,7 +113,7 @@ func (r *tenantResource) setContractArchived(ctx context.Context, t tenant.Tenan
 	if err == nil {
 		return
 	}
-	diags.AddWarning("Contract does not say yet that the tenant is archived",
+	diags.AddWarning("Contract status not updated",
 		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+errs.SafeMessage(err)+".\n\n"+
 			"If the reason is not in the contract itself, a worker of tenant-api tells it later. Without a worker, run tenant-api contracts renew "+t.ID.String()+".")
 }

@@ -79,9 +79,9 @@ func (r *tenantResource) applyDatabasePlan(ctx context.Context, planned, current
 		_, repaired, err = service.Repair(ctx, t.ID)
 	}
 	if err != nil {
-		diagnostic{operation: "put right the database role of", name: t.Name, state: "The tenant is live and in the state; its role stays as it is."}.add(ctx, diags, err)
+		diagnostic{operation: "repair the database role of", name: t.Name, state: "The tenant is live and in the state; its role stays as it is."}.add(ctx, diags, err)
 		return false
 	}
-	tflog.Info(ctx, "put the tenant's database role right", map[string]any{"tenant_id": t.ID.String(), "faults": strings.Join(repaired, "; ")})
+	tflog.Info(ctx, "repaired the role of the tenant", map[string]any{"tenant_id": t.ID.String(), "database_drift": strings.Join(repaired, "; ")})
 	return true
 }

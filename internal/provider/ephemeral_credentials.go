@@ -71,7 +71,7 @@ func loadLoginState(ctx context.Context, stored privateState, diags *diag.Diagno
 		return l, false
 	}
 	if err := json.Unmarshal(text, &l); err != nil {
-		diags.AddError("Login is not known any more", "Terraform did not give back what this provider remembered of the login, which ends by itself. This is a defect; report it.")
+		diags.AddError("Login state is lost", "Terraform did not return the state that this provider stored for the login. The login expires at its time limit. This is a defect; report it.")
 		return l, false
 	}
 	return l, true
@@ -170,7 +170,7 @@ func renewAt(l loginState) time.Time { return time.Now().Add(time.Until(l.Expire
 
 func loginRemedy(err error) string {
 	if errs.KindOf(err) == errs.KindConflict {
-		return "A login is for a tenant that is ACTIVE. Take it there first, with terraform apply or the actions tenant_resume and tenant_restore."
+		return "A login is for a tenant that is ACTIVE. Take it there first, with terraform apply or the actions tenant_retry and tenant_unarchive."
 	}
 	return ""
 }

@@ -133,7 +133,7 @@ func (r *tenantResource) planArchive(state tenantModel, diags *diag.Diagnostics)
 // error, because it can be meant, and because what an apply has left behind that was
 // to replace a tenant (a deposed object) looks the same.
 func warnRecreated(name string, diags *diag.Diagnostics) {
-	diags.AddAttributeWarning(path.Root("name"), "Tenant is archived and made anew", fmt.Sprintf("Tenant %q: this plan archives it, and makes another one of that name, which is empty.\n\n"+
+	diags.AddAttributeWarning(path.Root("name"), "Tenant is archived and recreated", fmt.Sprintf("Tenant %q: this plan archives it, and makes another one of that name, which is empty.\n\n"+
 		"If its resource only got another address in the configuration, do not apply this: add a moved block, and the tenant stays as it is. "+
 		"If it is meant, archive it in an apply of its own: done at once, the new one is refused while the old one is live.", name))
 }

@@ -11,7 +11,7 @@ import (
 func unsupported(what string) []*tfprotov6.Diagnostic {
 	return []*tfprotov6.Diagnostic{{
 		Severity: tfprotov6.DiagnosticSeverityError,
-		Summary:  "Provider is wired wrongly",
+		Summary:  "Unexpected provider data type",
 		Detail:   "The plugin framework in this build of the provider does not serve " + what + ". Nothing was changed. This is a defect of the provider; report it.",
 	}}
 }

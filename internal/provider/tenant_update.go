@@ -85,7 +85,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 	addWarnings(&resp.Diagnostics, out)
-	addRunDiagnostics(ctx, &resp.Diagnostics, "continue", t, err)
+	addRunDiagnostics(ctx, &resp.Diagnostics, "retry", t, err)
 }
 
 // repairDrift puts right what drifted, as far as that was planned, and puts into the model

@@ -114,6 +114,6 @@ func (r *tenantResource) setContractArchived(ctx context.Context, t tenant.Tenan
 		return
 	}
 	diags.AddWarning("Contract status not updated",
-		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+errs.SafeMessage(err)+".\n\n"+
-			"If the reason is not in the contract itself, a worker of tenant-api tells it later. Without a worker, run tenant-api contracts renew "+t.ID.String()+".")
+		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. The status in its contract "+t.ContractID+" was not updated: "+errs.SafeMessage(err)+".\n\n"+
+			"If the reason is not in the contract itself, a worker of tenant-api updates it later. Without a worker, run tenant-api contracts reconcile "+t.ID.String()+".")
 }

@@ -16,8 +16,8 @@ import (
 
 const ledgersPerDay = 17_280 // Ledgers.
 
-// TestAccTenant_ContractDrift: what happens to a contract shows in the plan, and an
-// apply puts it right in place, or says why not.
+// TestAccTenant_ContractDrift: a plan shows drift of a contract, and an apply repairs it
+// in place, or reports why it cannot.
 func TestAccTenant_ContractDrift(t *testing.T) {
 	t.Parallel()
 	contractState := func(w *testEnv) string {
@@ -127,7 +127,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 	})
 }
 
-// advanceLedgers lets ledgers pass.
+// advanceLedgers closes ledgers on the local network.
 func (w *testEnv) advanceLedgers(ledgers uint32) {
 	w.t.Helper()
 	if _, err := w.net.CloseLedgers(w.t.Context(), ledgers); err != nil {
@@ -135,7 +135,7 @@ func (w *testEnv) advanceLedgers(ledgers uint32) {
 	}
 }
 
-// upgradeContract does to a contract what a newer release would.
+// upgradeContract upgrades a contract as a newer release would.
 func (w *testEnv) upgradeContract(tenantID string) {
 	w.t.Helper()
 	db, err := postgres.Open(w.t.Context(), postgres.Options{URL: w.env["DATABASE_URL"]})
@@ -155,7 +155,7 @@ func (w *testEnv) upgradeContract(tenantID string) {
 	}
 }
 
-// collapseSpace joins what a terminal's width or an alignment has taken apart.
+// collapseSpace replaces line breaks and alignment with single spaces.
 func collapseSpace(s string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(s, "│", " ")), " ")
 }

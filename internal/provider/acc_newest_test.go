@@ -9,13 +9,14 @@ import (
 	"testing"
 )
 
-// newestEnv names the CLI that knows actions and lists: Terraform 1.14 or newer.
+// newestEnv is the variable with the CLI that supports actions and lists: Terraform 1.14
+// or newer.
 // "none" is for a machine on which it cannot be built.
 const newestEnv = "HEALTHCARE_CLI_NEWEST"
 
 // setupNewest is setup with the newest CLI. The oldest one under test gets the
 // same requests through the protocol (see protocol), but not in Terraform's order,
-// and not by way of Terraform's own rules for what a provider answers.
+// and without Terraform's own checks of a provider's responses.
 func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
 	path := newestCLI(t)
@@ -24,7 +25,7 @@ func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	return w
 }
 
-// newestCLI is the path of the newest CLI; without one there is no test.
+// newestCLI returns the path of the newest CLI; without one the test ends.
 func newestCLI(t *testing.T) string {
 	t.Helper()
 	override := os.Getenv(newestEnv)
@@ -87,7 +88,7 @@ func TestAccNewest_Invoke(t *testing.T) {
 			t.Errorf("%d mails", n)
 		}
 		w.invoke("healthcare_tenant_retry", tenant).wantText(t, "Could not retry tenant", "ACTIVE")
-		w.invoke("healthcare_tenant_unarchive", "tenant_id=what").wantText(t, "is no UUID")
+		w.invoke("healthcare_tenant_unarchive", "tenant_id=what").wantText(t, "is not a UUID")
 
 		w.write("main.tf", header+clinic)
 		w.assertNoChanges() // An action leaves nothing in the state.
@@ -129,8 +130,8 @@ func TestAccNewest_RetryReportsSteps(t *testing.T) {
 	})
 }
 
-// TestAccNewest_Trigger: an action that a resource's change sets off sees the
-// tenant as it is after the change.
+// TestAccNewest_Trigger: an action that a resource's change triggers reads the
+// tenant after the change.
 func TestAccNewest_Trigger(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		triggered := strings.Replace(clinic, "\n}\n", `
@@ -161,7 +162,8 @@ action "healthcare_tenant_invite" "again" {
 	})
 }
 
-// TestAccNewest_Query: what terraform query writes can be applied, and changes nothing.
+// TestAccNewest_Query: the configuration that terraform query generates can be
+// applied, and changes nothing.
 func TestAccNewest_Query(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		three := strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 3\n  name = \"Clinic ${count.index}\"", 1)
@@ -202,7 +204,7 @@ func TestAccNewest_Query(t *testing.T) {
 	})
 }
 
-// TestAccNewest_QueryErrors: what is wrong with a list reaches the person.
+// TestAccNewest_QueryErrors: errors of a list are shown to the user.
 func TestAccNewest_QueryErrors(t *testing.T) {
 	w := setupNewest(t, databaseMode, "")
 	for configuration, words := range map[string]string{

@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// protocol is the provider as a CLI talks to it, for what the oldest CLI under
-// test does not know yet.
+// protocol calls the provider like a CLI, for features that the oldest CLI under test
+// does not support.
 type protocol struct {
 	w      *testEnv
 	server tfprotov6.ProviderServer
@@ -39,7 +39,7 @@ func (w *testEnv) protocol() *protocol {
 	return p
 }
 
-// object makes a configuration of some values; the rest is null.
+// object builds a configuration from some values; the others are null.
 func (p *protocol) object(schema *tfprotov6.Schema, values map[string]any) *tfprotov6.DynamicValue {
 	p.w.t.Helper()
 	kind, ok := schema.ValueType().(tftypes.Object)
@@ -64,7 +64,7 @@ func (p *protocol) assertNoErrors(diags []*tfprotov6.Diagnostic) {
 	}
 }
 
-// invoke invokes an action and gives what was told on the way, and what was wrong.
+// invoke invokes an action and returns its progress messages and its error.
 func (p *protocol) invoke(name string, values map[string]any) (progress []string, message string) {
 	p.w.t.Helper()
 	actions, ok := p.server.(tfprotov6.ProviderServerWithActions) //nolint:staticcheck // it has no other name yet
@@ -132,7 +132,7 @@ func TestAccActions(t *testing.T) {
 		if message != "" || !strings.Contains(strings.Join(progress, "\n"), "its role are dropped") {
 			t.Errorf("%q, %s", progress, message)
 		}
-		if _, message := p.invoke("healthcare_tenant_unarchive", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is no UUID") {
+		if _, message := p.invoke("healthcare_tenant_unarchive", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is not a UUID") {
 			t.Errorf("%s", message)
 		}
 	})

@@ -66,7 +66,7 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 		t.Errorf("%d statements for %d reads", n, tenants)
 	}
 
-	// Without batching each read is a query.
+	// Imports are not batched; they wait for a connection of the pool.
 	for _, id := range ids[:64] {
 		reading.Go(func() { p.importTenant(id) })
 	}

@@ -58,7 +58,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
-			w.advanceLedgers(100 * ledgersPerDay) // Whoever runs all the time would extend it by now.
+			w.advanceLedgers(100 * ledgersPerDay) // A running worker would have extended it by now.
 			w.assertNoChanges()
 		})
 	})

@@ -109,7 +109,7 @@ func TestAccData_Errors(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, "")
 		for _, c := range []struct{ configuration, words string }{
-			{`data "healthcare_tenant" "x" { name = "Nobody here" }`, `there is no tenant named Nobody here`},
+			{`data "healthcare_tenant" "x" { name = "No Such Clinic" }`, `there is no tenant named No Such Clinic`},
 			{`data "healthcare_tenant" "x" { id = "what" }`, "The id is not a UUID; give the tenant's id"},
 			{`data "healthcare_tenant" "x" {}`, "Exactly one of these attributes must be configured: [id,name,external_id]"},
 			{`data "healthcare_tenant" "x" {

@@ -132,7 +132,7 @@ func TestAccTenant_InterruptLeavesUntainted(t *testing.T) {
 				if s == nil || s["tainted"] == true || s["status"] != "PROVISIONING" {
 					t.Fatalf("state %v", s)
 				}
-				w.waitFor("the lease to be given back", func() bool { // A server does that after its client has gone.
+				w.waitFor("the lease to be released", func() bool { // A server releases it after its client has disconnected.
 					return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
 				})
 				r := w.run("plan", "-no-color", "-detailed-exitcode")

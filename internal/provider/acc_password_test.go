@@ -203,7 +203,7 @@ func TestAccTenant_PasswordOfRetriedTenant(t *testing.T) {
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "PROVISIONING" || s["admin_password_wo"] != nil || s["admin_password_wo_version"] != 1.0 {
 				t.Errorf("state %v", s)
 			}
-			w.waitFor("the lease to be given back", func() bool { // A server does that after its client has gone.
+			w.waitFor("the lease to be released", func() bool { // A server releases it after its client has disconnected.
 				return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
 			})
 			w.env["TF_VAR_admin_password"] = another // Of the configuration that the tenant goes live with.

@@ -1,10 +1,10 @@
-// Command providerschema writes what the provider says of itself, as "terraform
-// providers schema -json" would, for the generator of docs/.
+// Command providerschema writes the provider's schema, as "terraform providers
+// schema -json" would, for the generator of docs/.
 //
-// It asks the provider through the plugin protocol, in this process. So the answer
-// does not depend on the CLI that happens to be installed: one that is older than
-// actions and list resources leaves them out, and their pages with them. A test
-// compares it with the answers of real CLIs.
+// It calls the provider through the plugin protocol, in this process, so the result
+// does not depend on the installed CLI: a CLI without support for actions and list
+// resources would omit them, and their pages. A test compares the result with the
+// output of real CLIs.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// shortName is the one under which the generator looks for the provider.
+// shortName is the provider name that the generator expects.
 const shortName = "healthcare"
 
 func main() {
@@ -40,7 +40,7 @@ func writeSchemas() error {
 	return encoder.Encode(map[string]any{"format_version": "1.0", "provider_schemas": map[string]any{shortName: all}})
 }
 
-// readSchemas asks the provider for everything that it offers.
+// readSchemas reads all schemas of the provider.
 func readSchemas(ctx context.Context) (*schemas, error) {
 	server, err := providerserver.NewProtocol6WithError(provider.New("docs", config.Environment)())()
 	if err != nil {

@@ -13,9 +13,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// TestReadSchemas_MatchesCLIs holds the program against real CLIs: each thing that
-// one of them says of the provider is said here in the same words. Only the newest
-// has all of them.
+// TestReadSchemas_MatchesCLIs compares the program with real CLIs: each schema in their
+// output is the same here. Only the newest CLI has all of them.
 func TestReadSchemas_MatchesCLIs(t *testing.T) {
 	ours := toMap(t, mustReadSchemas(t))
 	for _, kind := range []string{"provider", "resource_schemas", "data_source_schemas", "functions", "resource_identity_schemas", "action_schemas", "list_resource_schemas"} {
@@ -55,7 +54,7 @@ func mustReadSchemas(t *testing.T) *schemas {
 	return all
 }
 
-// schemaFromCLI gives what a CLI says of the provider, by kind of thing.
+// schemaFromCLI returns a CLI's schema of the provider, by kind.
 func schemaFromCLI(t *testing.T, cli string) map[string]any {
 	t.Helper()
 	dir := t.TempDir()

@@ -21,8 +21,8 @@ func TestAccAPI_Settings(t *testing.T) {
 			api      = { url = "` + url + `" }
 			database = { url = "postgres://h/d" }
 			app_url  = "https://app.example"
-		}`, []string{"database, app_url is set, too", "Remove api, or the rest"}},
-		// The CLI quotes the line that a diagnostic is about, so the token is not on it.
+		}`, []string{"database, app_url is set, too", "Remove api, or the other settings"}},
+		// The CLI prints the source line of a diagnostic, so the token must not be on it.
 		"WrongToken": {`variable "token" {
 			sensitive = true
 			default   = "hck_aaaaaaaaaaaa.` + strings.Repeat("A", 43) + `"
@@ -54,7 +54,7 @@ provider "healthcare" { api = { url = terraform_data.server.output } }
 	w.assertNoChanges()
 	w.assertOneTenant()
 
-	// The environment alone chooses the way; a block of the configuration comes before it.
+	// The environment selects the mode only if no block of the configuration does.
 	w.env["TENANT_API_URL"] = url
 	w.run("state", "rm", "terraform_data.server")
 	w.write("main.tf", header+clinic)
@@ -63,8 +63,8 @@ provider "healthcare" { api = { url = terraform_data.server.output } }
 	w.run("plan", "-no-color").wantText(t, "SOROBAN_NETWORK is not set")
 }
 
-// TestAccAPI_ServerKilled: the apply goes on with the server that takes
-// the dead one's place.
+// TestAccAPI_ServerKilled: the apply continues with the server that
+// replaces the killed one.
 func TestAccAPI_ServerKilled(t *testing.T) {
 	w := setup(t, apiMode, clinic)
 	w.net.Faults().HoldQueue(true)

@@ -16,8 +16,8 @@ import (
 
 const ledgersPerDay = 17_280 // Ledgers.
 
-// TestAccTenant_ContractDrift: what happens to a contract shows in the plan, and an
-// apply puts it right in place, or says why not.
+// TestAccTenant_ContractDrift: a plan shows drift of a contract, and an apply repairs it
+// in place, or reports why it cannot.
 func TestAccTenant_ContractDrift(t *testing.T) {
 	t.Parallel()
 	contractState := func(w *testEnv) string {
@@ -58,7 +58,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mustApply()
-			w.advanceLedgers(100 * ledgersPerDay) // Whoever runs all the time would extend it by now.
+			w.advanceLedgers(100 * ledgersPerDay) // A running worker would have extended it by now.
 			w.assertNoChanges()
 		})
 	})
@@ -69,12 +69,12 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 			w.mustApply()
 			w.upgradeContract(fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]))
 			r := w.run("plan", "-no-color")
-			for _, words := range []string{"Contract is not the tenant's", "it runs code", "Nothing was changed"} {
+			for _, words := range []string{"Contract mismatch", "it runs code", "Nothing was changed"} {
 				if r.code == 0 || !strings.Contains(collapseSpace(r.out), words) {
 					t.Errorf("exit code %d, want %q in:\n%s", r.code, words, r.out)
 				}
 			}
-			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract does not say yet") {
+			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract status not updated") {
 				t.Errorf("exit code %d: %s", r.code, r.out)
 			}
 		})
@@ -92,7 +92,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 				t.Errorf("it is %q", got)
 			}
 			r := w.run("destroy", "-auto-approve", "-no-color")
-			if r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract does not say yet that the tenant is archived") {
+			if r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract status not updated") {
 				t.Errorf("exit code %d: %s", r.code, r.out)
 			}
 			if got := w.text(`SELECT status::text FROM tenants`); got != "ARCHIVED" {
@@ -127,7 +127,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 	})
 }
 
-// advanceLedgers lets ledgers pass.
+// advanceLedgers closes ledgers on the local network.
 func (w *testEnv) advanceLedgers(ledgers uint32) {
 	w.t.Helper()
 	if _, err := w.net.CloseLedgers(w.t.Context(), ledgers); err != nil {
@@ -135,7 +135,7 @@ func (w *testEnv) advanceLedgers(ledgers uint32) {
 	}
 }
 
-// upgradeContract does to a contract what a newer release would.
+// upgradeContract upgrades a contract as a newer release would.
 func (w *testEnv) upgradeContract(tenantID string) {
 	w.t.Helper()
 	db, err := postgres.Open(w.t.Context(), postgres.Options{URL: w.env["DATABASE_URL"]})
@@ -155,7 +155,7 @@ func (w *testEnv) upgradeContract(tenantID string) {
 	}
 }
 
-// collapseSpace joins what a terminal's width or an alignment has taken apart.
+// collapseSpace replaces line breaks and alignment with single spaces.
 func collapseSpace(s string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(s, "│", " ")), " ")
 }

@@ -18,11 +18,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// applicationEnv is what a configuration's program does with a login: this test's
-// own binary, run by a provisioner.
+// applicationEnv makes this test's binary act as an application that uses a login; a
+// provisioner starts it.
 const applicationEnv = "HEALTHCARE_ACC_LOGIN"
 
-// runApplication writes what the login sees into a file, for the test.
+// runApplication writes what the login can read into a file, for the test.
 func runApplication() int {
 	err := func() error {
 		var login struct{ Username, Password, Host, Port, Database, File string }
@@ -120,7 +120,7 @@ func TestAccCredentials(t *testing.T) {
 	})
 }
 
-// assertNotStored looks for a secret in everything that a run leaves behind.
+// assertNotStored searches for a secret in all files and output of a run.
 func (w *testEnv) assertNotStored(secret string) {
 	w.t.Helper()
 	if strings.Contains(w.serverLog.String(), secret) {
@@ -147,8 +147,8 @@ func TestAccCredentials_Errors(t *testing.T) {
 		for _, c := range []struct{ id, ttl, words string }{
 			{id, "1h", "opening a login for its schema is not possible while the tenant is ARCHIVED"},
 			{"01a2032d-a32c-7643-bc92-bd01bfc32875", "1h", "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
-			{"what", "1h", "tenant_id is no UUID"},
-			{id, "soon", "ttl is no length of time"},
+			{"what", "1h", "tenant_id is not a UUID"},
+			{id, "soon", "ttl is not a duration"},
 			{id, "10s", "a login is good for a minute at least and 24 hours at most"},
 		} {
 			w.write("main.tf", header+`ephemeral "healthcare_tenant_database_credentials" "app" {
@@ -165,8 +165,8 @@ func TestAccCredentials_Errors(t *testing.T) {
 	})
 }
 
-// TestAccCredentials_Expiry opens, renews and closes as a CLI does whose run takes
-// longer than a test may.
+// TestAccCredentials_Expiry opens, renews and closes a login like a CLI with a long
+// run.
 func TestAccCredentials_Expiry(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		const name = "healthcare_tenant_database_credentials"
@@ -218,9 +218,9 @@ func TestAccCredentials_Expiry(t *testing.T) {
 }
 
 // TestAccCredentials_ExpireAfterKill kills the provider while a login is open: the
-// login ends by itself, and whoever comes next drops it.
+// login expires, and the next run drops it.
 func TestAccCredentials_ExpireAfterKill(t *testing.T) {
-	// A CLI that is killed may not have stored its state; managed_by finds the tenant again.
+	// A killed CLI may not have stored its state; with managed_by the tenant is adopted.
 	managed := `provider "healthcare" { managed_by = "ci" }` + clinic
 	w := setup(t, databaseMode, managed+strings.Replace(applicationPath(t), "RUN", "1", 1))
 	w.write("main.tf", strings.Replace(w.read("main.tf"), `command = "`, `command = "sleep 60; `, 1))

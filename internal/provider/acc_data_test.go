@@ -109,8 +109,8 @@ func TestAccData_Errors(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, "")
 		for _, c := range []struct{ configuration, words string }{
-			{`data "healthcare_tenant" "x" { name = "Nobody here" }`, `there is no tenant named Nobody here`},
-			{`data "healthcare_tenant" "x" { id = "what" }`, "The id is no UUID; give the tenant's id"},
+			{`data "healthcare_tenant" "x" { name = "No Such Clinic" }`, `there is no tenant named No Such Clinic`},
+			{`data "healthcare_tenant" "x" { id = "what" }`, "The id is not a UUID; give the tenant's id"},
 			{`data "healthcare_tenant" "x" {}`, "Exactly one of these attributes must be configured: [id,name,external_id]"},
 			{`data "healthcare_tenant" "x" {
   name        = "A name"
@@ -147,7 +147,7 @@ output "testnet" { value = provider::healthcare::contract_id("testnet", "DEPLOYE
 		{`slug("ab")`, "name has 2 characters; at least 3 are needed"},
 		{`contract_id("", "G", "x")`, "network is empty"},
 		{`contract_id("testnet", "GABC", "01a2032d-a32c-7643-bc92-bd01bfc32875")`, "is no account address"},
-		{`contract_id("testnet", "` + w.deployer() + `", "x")`, "tenant_id is no UUID"},
+		{`contract_id("testnet", "` + w.deployer() + `", "x")`, "tenant_id is not a UUID"},
 	} {
 		w.write("main.tf", header+`output "x" { value = provider::healthcare::`+c.call+` }`)
 		if r := w.run("plan", "-no-color"); r.code == 0 || !strings.Contains(collapseSpace(r.out), c.words) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAccTenant_DatabaseDrift: what happens to a tenant's role shows in the plan, and
-// an apply puts it right in place, or says why not.
+// TestAccTenant_DatabaseDrift: a plan shows drift of a tenant's role, and an apply
+// repairs it in place, or reports why it cannot.
 func TestAccTenant_DatabaseDrift(t *testing.T) {
 	for _, c := range []struct{ name, statement, words string }{
 		{"MissingPrivilege", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, "on its table users instead of DELETE, INSERT, SELECT, UPDATE"},
@@ -25,7 +25,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 					w.exec(statement)
 				}
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
-				for _, words := range []string{`database_state = "DRIFTED" -> "IN_SYNC"`, names.Replace(c.words), "Somebody changed it outside Terraform", "0 to add, 1 to change, 0 to destroy"} {
+				for _, words := range []string{`database_state = "DRIFTED" -> "IN_SYNC"`, names.Replace(c.words), "It was changed outside Terraform", "0 to add, 1 to change, 0 to destroy"} {
 					if r.code != 2 || !strings.Contains(collapseSpace(r.out), words) {
 						t.Errorf("exit code %d, want %q in: %s", r.code, words, collapseSpace(r.out))
 					}
@@ -47,7 +47,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			s := w.state("healthcare_tenant.clinic")
 			w.exec(fmt.Sprintf(`ALTER TABLE %s.users OWNER TO %s`, s["schema_name"], s["database_role"]))
 			owns := fmt.Sprintf("the role %s owns table %s.users", s["database_role"], s["schema_name"])
-			w.apply().wantText(t, "Could not put right the database role of tenant", owns, "take it away by hand", "its role stays as it is")
+			w.apply().wantText(t, "Could not repair the database role of tenant", owns, "take it away by hand", "its role stays as it is")
 			if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "DRIFTED" || after["tainted"] == true {
 				t.Errorf("%v", after)
 			}
@@ -63,7 +63,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			w.mustApply()
 			schema := fmt.Sprint(w.state("healthcare_tenant.clinic")["schema_name"])
 			w.exec(`ALTER SCHEMA ` + schema + ` RENAME TO elsewhere`)
-			w.run("plan", "-no-color").wantText(t, "Schema is missing", "the schema "+schema+" is not there", "Bring the schema back from a backup")
+			w.run("plan", "-no-color").wantText(t, "Schema is missing", "the schema "+schema+" is not there", "Restore the schema with its tables from a backup")
 			w.exec(`ALTER SCHEMA elsewhere RENAME TO ` + schema)
 			w.assertNoChanges()
 			w.exec(`DROP SCHEMA ` + schema + ` CASCADE`)
@@ -89,7 +89,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 	})
 }
 
-// TestAccTenant_Drift: what others do to a tenant shows in the plan.
+// TestAccTenant_Drift: a plan shows changes that were made outside Terraform.
 func TestAccTenant_Drift(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, clinic)

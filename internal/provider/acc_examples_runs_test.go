@@ -30,7 +30,7 @@ func runQuickstart(t *testing.T, w *testEnv) {
 	w.destroyAll()
 }
 
-// names of settings, each of which has to be one that the programs read.
+// names of settings, each of which must be one that the programs read.
 func known(t *testing.T, names [][]string) {
 	t.Helper()
 	var sources strings.Builder
@@ -65,7 +65,7 @@ func runProvider(t *testing.T, w *testEnv) {
 	w.remove("main.tf")
 	w.copyExample("provider/provider.tf", "provider.tf")
 	w.write("tenant.tf", clinic)
-	// Of what the example names, this world has no more than the database.
+	// Of the services in the example, only the database exists here.
 	w.write("provider_override.tf", fmt.Sprintf(`provider "healthcare" {
   soroban = {
     network            = "local"
@@ -122,7 +122,7 @@ func runPassword(_ *testing.T, w *testEnv) {
 
 const exampleID = "0198c5a4-7b1e-7c3a-9f52-3d1c8a7e4b60"
 
-// createForgotten makes the clinic, takes it out of the state, and gives its id.
+// createForgotten creates the clinic, removes it from the state, and returns its id.
 func (w *testEnv) createForgotten() string {
 	w.t.Helper()
 	w.write("main.tf", header+clinic)
@@ -219,7 +219,7 @@ func runCI(t *testing.T, w *testEnv) {
 	w.installMirror()
 	w.copyExample("guides/tenant-per-environment-in-ci/main.tf", "main.tf")
 	w.copyExample("guides/tenant-per-environment-in-ci/ci.sh", "ci.sh")
-	// As a developer does once, who then commits the lock file.
+	// A developer does this once and commits the lock file.
 	w.env["TF_VAR_environment"] = "staging"
 	r := w.shell("-c", "terraform init -no-color -backend=false")
 	if strings.Contains(r.out, `There is no backend type named "pg"`) {
@@ -260,8 +260,8 @@ func runCI(t *testing.T, w *testEnv) {
 	}
 }
 
-// installMirror has the CLI install the provider from a mirror, so that init, lock files
-// and version constraints count as they do with a registry.
+// installMirror makes the CLI install the provider from a mirror, so that init, lock files
+// and version constraints work as with a registry.
 func (w *testEnv) installMirror() {
 	w.t.Helper()
 	mirror := filepath.Join(w.dir, "mirror")
@@ -365,7 +365,7 @@ func runAPIMode(t *testing.T, w *testEnv) {
 		r.wantText(t, "terraform-operations", "tenants:credentials")
 	}
 
-	// A key that may only read is enough for a plan.
+	// A read-only key is enough for a plan.
 	create := w.apiCommand(w.server.settings, "apikey", "create", "--name", "plans", "--scope", "tenants:read")
 	reader, err := create.Output()
 	if err != nil {

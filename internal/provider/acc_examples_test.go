@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// exampleRun runs files of examples/ as a person would who follows the documentation.
+// exampleRun runs files of examples/ as the documentation describes.
 type exampleRun struct {
 	files []string // Below examples/.
 	modes []mode
@@ -23,7 +23,7 @@ type exampleRun struct {
 
 var bothModes = []mode{databaseMode, apiMode}
 
-// exampleRuns has every file of examples/ in just one of its runs.
+// exampleRuns lists every file of examples/ in exactly one run.
 var exampleRuns = map[string]exampleRun{
 	"Quickstart": {files: []string{"quickstart/main.tf", "guides/quickstart/look.sh"}, modes: bothModes, run: runQuickstart},
 	"Environment": {files: []string{"guides/quickstart/environment.sh"}, modes: []mode{databaseMode}, run: runEnvironment,
@@ -43,11 +43,11 @@ var exampleRuns = map[string]exampleRun{
 	"Functions": {files: []string{"functions/contract_id/function.tf", "functions/slug/function.tf"}, modes: []mode{databaseMode}, run: runFunctions},
 	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: bothModes, run: runEphemeral},
 
-	"ActionResume":  {files: []string{"actions/healthcare_tenant_resume/action.tf"}, coveredBy: "TestAccNewest_RetryReportsSteps"},
-	"ActionResend":  {files: []string{"actions/healthcare_tenant_resend_welcome_email/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
-	"ActionRestore": {files: []string{"actions/healthcare_tenant_restore/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
-	"ActionPurge":   {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
-	"List":          {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, coveredBy: "TestAccNewest_Query"},
+	"ActionRetry":     {files: []string{"actions/healthcare_tenant_retry/action.tf"}, coveredBy: "TestAccNewest_RetryReportsSteps"},
+	"ActionInvite":    {files: []string{"actions/healthcare_tenant_invite/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
+	"ActionUnarchive": {files: []string{"actions/healthcare_tenant_unarchive/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
+	"ActionPurge":     {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
+	"List":            {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, coveredBy: "TestAccNewest_Query"},
 
 	"CI": {files: []string{"guides/tenant-per-environment-in-ci/main.tf", "guides/tenant-per-environment-in-ci/ci.sh"}, modes: bothModes, run: runCI},
 	"Workflow": {files: []string{"guides/tenant-per-environment-in-ci/github-actions.yml"}, modes: []mode{databaseMode}, run: runWorkflow,
@@ -81,7 +81,7 @@ func TestAccExamples(t *testing.T) {
 	}
 }
 
-// TestExamples_EachIsRun: a file of examples/ that nobody runs fails, and so does a
+// TestExamples_EachIsRun: a file of examples/ without a run fails, and so does a
 // run without its file.
 func TestExamples_EachIsRun(t *testing.T) {
 	runs := map[string]int{}
@@ -121,7 +121,7 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 }
 
-// functionSource is the text of a function of these tests.
+// functionSource returns the source of a test function.
 func functionSource(t *testing.T, name string) string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
@@ -159,7 +159,7 @@ func (w *testEnv) installTools() {
 	w.path = bin + ":"
 }
 
-// copyExample copies an example into the working directory; words of it can be replaced.
+// copyExample copies an example into the working directory and replaces words in it.
 func (w *testEnv) copyExample(file, target string, replacements ...string) {
 	w.t.Helper()
 	w.write(target, strings.NewReplacer(replacements...).Replace(example(w.t, file)))
@@ -174,8 +174,8 @@ func (w *testEnv) remove(names ...string) {
 	}
 }
 
-// shell runs commands of the documentation, with the platform's settings besides
-// those of the CLI, and somebody who says yes.
+// shell runs commands of the documentation, with the platform's settings and
+// those of the CLI; it answers yes to prompts.
 func (w *testEnv) shell(args ...string) result {
 	w.t.Helper()
 	cmd := w.program("sh", args...)
@@ -195,7 +195,7 @@ func (w *testEnv) mustShell(args ...string) result {
 	return r
 }
 
-// destroyAll takes down what is there.
+// destroyAll destroys everything in the state.
 func (w *testEnv) destroyAll() {
 	w.t.Helper()
 	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {

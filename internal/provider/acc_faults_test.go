@@ -11,15 +11,15 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 )
 
-// stepBarrier stops a run in one step: arrange makes the world wait there, reached
-// tells that the run has come to it, release lets the world go on.
+// stepBarrier stops a run in one step: arrange makes the step wait, reached reports that
+// the run is in the step, release lets it continue.
 type stepBarrier struct {
 	step    string
 	block   func(w *testEnv) (release func())
 	reached func(w *testEnv) bool
 }
 
-// stepBarriers are the seven steps, each with something real that keeps it waiting.
+// stepBarriers are the seven steps, each with a real lock or service that blocks it.
 var stepBarriers = []stepBarrier{
 	{"CREATE_TENANT_RECORD", lockTable("tenants"), isWaitingForLock},
 	{"CREATE_SCHEMA", blockDDL("CREATE SCHEMA"), isWaitingForLock},
@@ -35,15 +35,15 @@ var stepBarriers = []stepBarrier{
 	}},
 }
 
-// lockTable keeps writers of a table waiting.
+// lockTable blocks writers of a table.
 func lockTable(table string) func(w *testEnv) func() {
 	return func(w *testEnv) func() { return w.holdLock("LOCK TABLE " + table + " IN EXCLUSIVE MODE") }
 }
 
-// barrierLockSQL is the advisory lock that stands in the way of what blockDDL and blockLogRow stop.
+// barrierLockSQL is the advisory lock that blockDDL and blockLogRow wait for.
 const barrierLockSQL = "SELECT pg_advisory_xact_lock(4711)"
 
-// blockDDL keeps a kind of DDL statement waiting, by an event trigger.
+// blockDDL blocks one kind of DDL statement with an event trigger.
 func blockDDL(tag string) func(w *testEnv) func() {
 	return func(w *testEnv) func() {
 		w.exec(`CREATE FUNCTION public.wait_there() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); END $$`)
@@ -52,7 +52,7 @@ func blockDDL(tag string) func(w *testEnv) func() {
 	}
 }
 
-// blockLogRow keeps the log row of a step waiting.
+// blockLogRow blocks the log row of a step.
 func blockLogRow(step string) func(w *testEnv) func() {
 	return func(w *testEnv) func() {
 		w.exec(`CREATE FUNCTION public.wait_there() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$`)
@@ -61,7 +61,7 @@ func blockLogRow(step string) func(w *testEnv) func() {
 	}
 }
 
-// holdLock holds a lock in a transaction of its own until it is released.
+// holdLock holds a lock in a separate transaction until it is released.
 func (w *testEnv) holdLock(statement string) func() {
 	w.t.Helper()
 	ctx := context.WithoutCancel(w.t.Context())
@@ -119,7 +119,7 @@ func TestAccTenant_InterruptLeavesUntainted(t *testing.T) {
 				w.net.Faults().HoldQueue(true)
 				b := w.start("apply", "-auto-approve", "-no-color")
 				w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-				// To the whole group, as a terminal and most supervisors do it.
+				// To the whole process group, like a terminal and most supervisors.
 				if err := syscall.Kill(-b.Process.Pid, signal); err != nil {
 					t.Fatal(err)
 				}
@@ -132,7 +132,7 @@ func TestAccTenant_InterruptLeavesUntainted(t *testing.T) {
 				if s == nil || s["tainted"] == true || s["status"] != "PROVISIONING" {
 					t.Fatalf("state %v", s)
 				}
-				w.waitFor("the lease to be given back", func() bool { // A server does that after its client has gone.
+				w.waitFor("the lease to be released", func() bool { // A server releases it after its client has disconnected.
 					return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
 				})
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
@@ -167,7 +167,7 @@ func TestAccTenant_ConcurrentApplies(t *testing.T) {
 	})
 }
 
-// skipChecks leaves out the look at the start, for faults that come after it.
+// skipChecks disables the check at the start, for errors that come after it.
 func (w *testEnv) skipChecks() {
 	w.t.Helper()
 	w.write("main.tf", w.read("main.tf")+"\nprovider \"healthcare\" { skip_checks = true }\n")
@@ -176,7 +176,7 @@ func (w *testEnv) skipChecks() {
 func TestAccTenant_Faults(t *testing.T) {
 	t.Parallel()
 
-	// assertRolledBack holds after an attempt that was rolled back.
+	// assertRolledBack checks that an attempt was rolled back.
 	assertRolledBack := func(w *testEnv, status string) {
 		w.t.Helper()
 		if got := w.text(`SELECT status::text FROM tenants`); got != status {
@@ -336,7 +336,7 @@ func TestAccTenant_Faults(t *testing.T) {
 			b := w.start("apply", "-auto-approve", "-no-color")
 			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
-			w.finish(b).wantText(t, "another run has taken this tenant over", "it is not in this state")
+			w.finish(b).wantText(t, "another run has taken this tenant over", "is not in this state")
 			w.net.Faults().HoldQueue(false)
 			if s := w.state("healthcare_tenant.clinic"); s != nil {
 				t.Errorf("state %v", s)
@@ -405,7 +405,7 @@ func TestAccTenant_Faults(t *testing.T) {
 			two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
 			w := setup(t, m, two)
 			w.mustApply()
-			// Each has the name of the other, until one is renamed.
+			// Each name is in use until one tenant is renamed.
 			w.write("main.tf", header+strings.NewReplacer("Other Clinic", "St. Mary's Clinic", "St. Mary's Clinic", "OTHER CLINIC").Replace(two))
 			w.apply().wantText(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
 		})

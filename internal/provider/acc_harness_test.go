@@ -27,8 +27,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// These tests drive the real CLI, which runs the provider as a process of its
-// own, against a real PostgreSQL, SMTP server and Soroban host.
+// These tests run the real CLI, which starts the provider as a separate
+// process, against a real PostgreSQL, SMTP server and Soroban host.
 
 var (
 	cli        string // terraform or tofu.
@@ -60,8 +60,8 @@ func runTests(m *testing.M) int {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	// What the build below reads is not seen by go test's cache of results. This
-	// look at what they are made of is.
+	// The test cache does not know the files that the build below reads. Reading their
+	// metadata here makes it depend on them.
 	for _, sources := range []string{"../../main.go", "../../cmd/tenant-api/*.go", "../*/*.go", "../postgres/migrations/*/*.sql"} {
 		if err := readSources(sources); err != nil {
 			return fail(err)
@@ -93,7 +93,7 @@ func readSources(pattern string) error {
 	return err
 }
 
-// findCLI never skips: without a CLI there is nothing that these tests show.
+// findCLI fails instead of skipping: without a CLI these tests prove nothing.
 func findCLI() (string, error) {
 	if path := os.Getenv("HEALTHCARE_CLI"); path != "" {
 		return exec.LookPath(path)
@@ -106,7 +106,7 @@ func findCLI() (string, error) {
 	return "", errors.New("neither terraform nor tofu is on PATH; install one, or run make test, which builds one")
 }
 
-// testEnv is everything that one test's Terraform talks to.
+// testEnv has all services of one test's Terraform.
 type testEnv struct {
 	t    *testing.T
 	cli  string
@@ -124,7 +124,7 @@ type testEnv struct {
 	serverLog safeBuffer // Of all of them.
 }
 
-// setup gives a test a database, a network and a mail server of its own, and a
+// setup gives a test its own database, network and mail server, and a
 // working directory with the given configuration.
 func setup(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
@@ -162,7 +162,7 @@ func newTestEnv(t *testing.T, m mode, configuration string, ledgerClose time.Dur
 		"MAIL_HOST":                        w.mail.SMTPHost(), "MAIL_PORT": strconv.Itoa(w.mail.SMTPPort()), "MAIL_TLS": "none",
 		"MAIL_FROM": "Platform <no-reply@platform.example>", "APP_URL": "https://app.platform.example",
 	}
-	// A binary of its own, so that a test can tell its provider's processes from
+	// A separate binary, so that a test can distinguish its provider's processes from
 	// those of the other tests.
 	pluginPath := filepath.Join(w.dir, "plugin", "terraform-provider-healthcare")
 	if err := errors.Join(os.Mkdir(filepath.Dir(pluginPath), 0o755), os.Link(binary, pluginPath)); err != nil {
@@ -198,7 +198,7 @@ resource "healthcare_tenant" "clinic" {
 }
 `
 
-// read gives a file of the working directory.
+// read returns a file of the working directory.
 func (w *testEnv) read(name string) string {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.dir, name))
@@ -218,7 +218,7 @@ func (w *testEnv) write(name, text string) {
 	}
 }
 
-// result is what a run of the CLI left on the screen.
+// result is the output and exit code of a run of the CLI.
 type result struct {
 	out  string
 	code int
@@ -259,8 +259,8 @@ func (w *testEnv) runCommand(cmd *exec.Cmd) result {
 	return result{plainText(string(out)), cmd.ProcessState.ExitCode()}
 }
 
-// plainText takes the frame away that the CLI draws around a diagnostic, and its
-// line breaks, so that a sentence can be looked for.
+// plainText removes the frame and the line breaks that the CLI adds to a diagnostic, so
+// that sentences can be searched.
 func plainText(out string) string {
 	return strings.Join(strings.Fields(strings.NewReplacer("│", " ", "╷", " ", "╵", " ").Replace(out)), " ")
 }
@@ -279,7 +279,7 @@ func (w *testEnv) mustApply(more ...string) result {
 	return r
 }
 
-// assertNoChanges fails the test when a plan has anything to do.
+// assertNoChanges fails the test when a plan has changes.
 func (w *testEnv) assertNoChanges() {
 	w.t.Helper()
 	if r := w.run("plan", "-detailed-exitcode", "-no-color"); r.code != 0 {
@@ -287,7 +287,7 @@ func (w *testEnv) assertNoChanges() {
 	}
 }
 
-// state gives the attributes of a resource in the state, nil when it is not there.
+// state returns the attributes of a resource in the state, nil if it is not there.
 func (w *testEnv) state(address string) map[string]any {
 	w.t.Helper()
 	out, err := w.command("show", "-json").Output()
@@ -344,7 +344,7 @@ func (w *testEnv) exec(statement string, args ...any) {
 	}
 }
 
-// assertOneTenant holds for a world in which one tenant was wanted, whatever happened.
+// assertOneTenant checks that there is exactly one complete tenant, whatever happened.
 func (w *testEnv) assertOneTenant() {
 	w.t.Helper()
 	for what, query := range map[string]string{
@@ -382,7 +382,7 @@ func (w *testEnv) assertOneTenant() {
 	}
 }
 
-// background is a run of the CLI that a test does something to.
+// background is a run of the CLI in the background, which a test disturbs.
 type background struct {
 	*exec.Cmd
 	out  *safeBuffer
@@ -435,7 +435,7 @@ func (w *testEnv) finish(b *background) result {
 	return result{plainText(b.out.String()), b.ProcessState.ExitCode()}
 }
 
-// waitWhileRunning waits for a condition of the world outside; the run ending first is a failure.
+// waitWhileRunning waits for a condition; it fails if the run ends first.
 func (w *testEnv) waitWhileRunning(b *background, what string, condition func() bool) {
 	w.t.Helper()
 	deadline := time.After(time.Minute)
@@ -450,7 +450,7 @@ func (w *testEnv) waitWhileRunning(b *background, what string, condition func() 
 	}
 }
 
-// waitFor waits for what happens outside the CLI.
+// waitFor waits for a condition outside the CLI.
 func (w *testEnv) waitFor(what string, condition func() bool) {
 	w.t.Helper()
 	deadline := time.After(time.Minute)
@@ -463,13 +463,13 @@ func (w *testEnv) waitFor(what string, condition func() bool) {
 	}
 }
 
-// killProvider kills the provider's process, and nothing else, without a warning.
+// killProvider sends SIGKILL to the provider's process only.
 func (w *testEnv) killProvider() {
 	w.t.Helper()
 	w.signalProvider(syscall.SIGKILL)
 }
 
-// signalProvider signals the one process that is this world's provider.
+// signalProvider signals this test's provider process.
 func (w *testEnv) signalProvider(signal syscall.Signal) {
 	w.t.Helper()
 	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
@@ -496,7 +496,7 @@ func (w *testEnv) signalProvider(signal syscall.Signal) {
 	}
 }
 
-// wantText looks for sentences in what the CLI said.
+// wantText fails the test unless the CLI's output contains each text.
 func (r result) wantText(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, s := range texts {

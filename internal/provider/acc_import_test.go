@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAccTenant_ImportGeneratesConfiguration: what the CLI writes for an imported
-// tenant is valid, says what the tenant is, and changes nothing.
+// TestAccTenant_ImportGeneratesConfiguration: the configuration that the CLI generates for
+// an imported tenant is valid, describes the tenant, and changes nothing.
 func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, strings.Replace(clinic, "\n}\n", `

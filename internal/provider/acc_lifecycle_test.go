@@ -110,7 +110,7 @@ func TestAccTenant_Import(t *testing.T) {
 		w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
 		w.run("import", "-no-color", "healthcare_tenant.clinic", "what").wantText(t, `"what" is neither a tenant's UUID nor name:NAME`)
 
-		// A live tenant is never taken over by accident.
+		// A live tenant is never adopted by accident.
 		w.apply().wantText(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
 		if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
 			t.Errorf("%d tenants", n)
@@ -139,7 +139,7 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 		w := setup(t, m, protected)
 		w.mustApply()
 		w.run("plan", "-destroy", "-no-color").wantText(t, "Tenant is protected", "set deletion_protection = false")
-		// A mark set by hand is not seen in the plan.
+		// A manual taint does not show in the plan.
 		w.run("taint", "healthcare_tenant.clinic")
 		w.apply().wantText(t, "Tenant is protected", "neither archived nor replaced")
 		if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
@@ -154,7 +154,7 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 		w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
 		w.mustApply()
 		w.assertNoChanges()
-		w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").wantText(t, "an external_id stays with the archived tenant, so give another one")
+		w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").wantText(t, "an external_id stays with the archived tenant, so choose another one")
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Errorf("destroy: %s", r.out)
 		}
@@ -174,7 +174,7 @@ func TestAccTenant_ArchivedOutsideLeavesState(t *testing.T) {
 		}
 		r.wantText(t, "1 to add, 0 to change, 0 to destroy")
 
-		// One whose row is gone: nothing to read, nothing to archive.
+		// Without its row there is nothing to read and nothing to archive.
 		w.exec(`DELETE FROM tenants`)
 		if r := w.run("destroy", "-refresh=false", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Errorf("destroy: %s", r.out)
@@ -210,7 +210,7 @@ resource "healthcare_tenant" "t" {
 		if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
 			t.Errorf("%d uploads", n)
 		}
-		// The same 255 letters a second time are the same name.
+		// The same 255 letters are the same name.
 		w.write("again.tf", fmt.Sprintf(`
 resource "healthcare_tenant" "again" {
   name             = %q
@@ -280,8 +280,8 @@ func TestAccProvider_Settings(t *testing.T) {
 		"Invalid provider configuration: database", "DATABASE_URL is not set",
 		"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
 		"Invalid provider configuration: mail", "MAIL_HOST is not set")
-	// Secrets come from variables: the newest CLI quotes the line that a diagnostic
-	// is about, with whatever is written there.
+	// Secrets come from variables: the newest CLI prints the source line of a
+	// diagnostic.
 	w.env["TF_VAR_url"], w.env["TF_VAR_seed"] = "mysql://u:s3cret@h/d", "not-a-seed"
 	w.write("main.tf", header+`
 variable "url" {}
@@ -319,7 +319,7 @@ provider "healthcare" { database = { url = terraform_data.database.output } }
 	w.mustApply()
 	w.assertOneTenant()
 	w.assertNoChanges()
-	// The database is about to be replaced: what the state says is all that is known.
+	// The database will be replaced, so only the state is known.
 	r := w.run("plan", "-no-color", "-replace=terraform_data.database")
 	if r.code != 0 {
 		t.Errorf("plan: %s", r.out)

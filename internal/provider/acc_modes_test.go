@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// mode is how the provider works on tenants.
+// mode is database mode or API mode.
 type mode string
 
-// The modes. One suite holds the provider to the same behaviour in both.
+// The modes. The same tests run in both.
 const (
 	databaseMode mode = "Database" // All in the provider's own process.
 	apiMode      mode = "API"      // Through a tenant-api, which is a process of its own.
@@ -46,8 +46,8 @@ type apiServer struct {
 	done     chan struct{}
 }
 
-// isServerSetting tells settings of the platform, which tenant-api gets in API mode,
-// from those of the CLI.
+// isServerSetting reports whether a setting belongs to the platform; in API mode tenant-api
+// gets those, and the CLI the others.
 func isServerSetting(variable string) bool {
 	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_"} {
 		if strings.HasPrefix(variable, prefix) {
@@ -57,7 +57,7 @@ func isServerSetting(variable string) bool {
 	return false
 }
 
-// environment is what the CLI gets of the world's settings.
+// environment returns the settings that the CLI gets.
 func (w *testEnv) environment() map[string]string {
 	w.t.Helper()
 	if w.mode != apiMode {
@@ -76,7 +76,7 @@ func (w *testEnv) environment() map[string]string {
 	return cliSettings
 }
 
-// serve runs tenant-api with these settings, in place of one that has others.
+// serve starts tenant-api with these settings and stops one with other settings.
 func (w *testEnv) serve(settings map[string]string) {
 	w.t.Helper()
 	if w.server != nil && maps.Equal(w.server.settings, settings) {
@@ -145,7 +145,7 @@ func (w *testEnv) apiCommand(settings map[string]string, args ...string) *exec.C
 
 var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
 
-// read keeps the log, and finds the address in it.
+// read stores the log and finds the address in it.
 func (s *apiServer) read(from io.Reader, url chan<- string) {
 	defer close(s.done)
 	lines := bufio.NewScanner(from)
@@ -158,7 +158,7 @@ func (s *apiServer) read(from io.Reader, url chan<- string) {
 	_ = s.cmd.Wait() // How it ended is in the process state.
 }
 
-// restart kills the server without a warning and starts another one in its place.
+// restart kills the server and starts a new one on the same port.
 func (w *testEnv) restart() {
 	w.t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(w.server.url, "http://"), ":")
@@ -169,7 +169,7 @@ func (w *testEnv) restart() {
 	w.listen(w.server.settings, port)
 }
 
-// stop ends the server as an init system would.
+// stop ends the server with SIGTERM.
 func (s *apiServer) stop(t *testing.T) {
 	t.Helper()
 	select {

@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// tenantConfig is a resource of some address, with a name and further lines.
+// tenantConfig returns a resource with an address, a name and further lines.
 func tenantConfig(address, name string, lines ...string) string {
 	return strings.NewReplacer(`"clinic"`, fmt.Sprintf("%q", address), `"St. Mary's Clinic"`, fmt.Sprintf("%q", name)).Replace(clinicWith(strings.Join(lines, "\n")))
 }
 
-// TestAccTenant_NameClashes: a name that is taken, or wanted twice, is told at plan,
-// and nothing else is.
+// TestAccTenant_NameClashes: a plan reports a name that is in use or duplicate,
+// and nothing else.
 func TestAccTenant_NameClashes(t *testing.T) {
 	plan := func(w *testEnv, more ...string) result {
 		return w.run(append([]string{"plan", "-no-color"}, more...)...)
@@ -36,7 +36,7 @@ func TestAccTenant_NameClashes(t *testing.T) {
 			w := setup(t, m, tenantConfig("one", "St. Mary's Clinic")+tenantConfig("two", " ST. MARY'S  clinic"))
 			passes(t, plan(w)) // Two blanks in the middle are another name.
 			w.write("main.tf", header+tenantConfig("one", "St. Mary's Clinic")+tenantConfig("two", " ST. MARY'S clinic "))
-			refused(t, plan(w), "Name is used twice", "another healthcare_tenant of this configuration is to have this name, too", "name = ")
+			refused(t, plan(w), "Name is used twice", "another healthcare_tenant of this configuration has this name, too", "name = ")
 			w.write("main.tf", header+tenantConfig("one", "St. Mary's Clinic"))
 			w.mustApply()
 			w.write("main.tf", header+tenantConfig("one", "St. Mary's Clinic")+tenantConfig("two", "St. Mary's Clinic"))
@@ -60,14 +60,14 @@ func TestAccTenant_NameClashes(t *testing.T) {
 			passes(t, r)
 			w.write("main.tf", header+tenantConfig("two", "taken"))
 			refused(t, plan(w), "Could not rename tenant", "a tenant with this name exists already: Taken", "Choose another name")
-			// One that was archived has no name any more.
+			// An archived tenant does not occupy its name.
 			w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'Taken'`)
 			w.mustApply()
 			w.assertNoChanges()
 		})
 	})
 
-	// What looks like a clash, and is none.
+	// These cases look like a clash but are not.
 	t.Run("Replacement", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, tenantConfig("one", "Clinic", `  external_id = "a"`))
@@ -89,8 +89,8 @@ func TestAccTenant_NameClashes(t *testing.T) {
 		w.mustApply()
 		w.write("main.tf", header+tenantConfig("two", "Clinic"))
 		r := plan(w)
-		r.wantText(t, "Warning: Tenant is archived and made anew", "add a moved block, and the tenant stays as it is", "1 to add, 0 to change, 1 to destroy")
-		if n := strings.Count(r.out, "Tenant is archived and made anew"); n != 1 {
+		r.wantText(t, "Warning: Tenant is archived and recreated", "add a moved block, and the tenant stays as it is", "1 to add, 0 to change, 1 to destroy")
+		if n := strings.Count(r.out, "Tenant is archived and recreated"); n != 1 {
 			t.Errorf("it is said %d times: %s", n, r.out)
 		}
 		w.write("main.tf", header+tenantConfig("two", "Clinic")+"moved {\n  from = healthcare_tenant.one\n  to   = healthcare_tenant.two\n}\n")

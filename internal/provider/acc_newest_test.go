@@ -9,13 +9,14 @@ import (
 	"testing"
 )
 
-// newestEnv names the CLI that knows actions and lists: Terraform 1.14 or newer.
+// newestEnv is the variable with the CLI that supports actions and lists: Terraform 1.14
+// or newer.
 // "none" is for a machine on which it cannot be built.
 const newestEnv = "HEALTHCARE_CLI_NEWEST"
 
 // setupNewest is setup with the newest CLI. The oldest one under test gets the
 // same requests through the protocol (see protocol), but not in Terraform's order,
-// and not by way of Terraform's own rules for what a provider answers.
+// and without Terraform's own checks of a provider's responses.
 func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
 	path := newestCLI(t)
@@ -24,7 +25,7 @@ func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	return w
 }
 
-// newestCLI is the path of the newest CLI; without one there is no test.
+// newestCLI returns the path of the newest CLI; without one the test ends.
 func newestCLI(t *testing.T) string {
 	t.Helper()
 	override := os.Getenv(newestEnv)
@@ -82,19 +83,19 @@ func TestAccNewest_Invoke(t *testing.T) {
 		schema := w.text(`SELECT schema_name FROM tenants`)
 
 		w.mail.Reset()
-		w.mustInvoke("healthcare_tenant_resend_welcome_email", tenant).wantText(t, "the welcome mail went to ada@st-marys.example")
+		w.mustInvoke("healthcare_tenant_invite", tenant).wantText(t, "the welcome mail went to ada@st-marys.example")
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails", n)
 		}
-		w.invoke("healthcare_tenant_resume", tenant).wantText(t, "Could not resume tenant", "ACTIVE")
-		w.invoke("healthcare_tenant_restore", "tenant_id=what").wantText(t, "is no UUID")
+		w.invoke("healthcare_tenant_retry", tenant).wantText(t, "Could not retry tenant", "ACTIVE")
+		w.invoke("healthcare_tenant_unarchive", "tenant_id=what").wantText(t, "is not a UUID")
 
 		w.write("main.tf", header+clinic)
 		w.assertNoChanges() // An action leaves nothing in the state.
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Fatal(r.out)
 		}
-		w.mustInvoke("healthcare_tenant_restore", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
+		w.mustInvoke("healthcare_tenant_unarchive", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
 		if status := w.text(`SELECT status::text FROM tenants`); status != "ACTIVE" {
 			t.Error(status)
 		}
@@ -121,7 +122,7 @@ func TestAccNewest_RetryReportsSteps(t *testing.T) {
 			t.Fatal(r.out)
 		}
 		delete(w.env, "SOROBAN_MAX_FEE")
-		w.mustInvoke("healthcare_tenant_resume", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
+		w.mustInvoke("healthcare_tenant_retry", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
 			wantText(t, "step CREATE_SCHEMA is COMPLETED", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`)
 		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 1 {
 			t.Errorf("%d live tenants", n)
@@ -129,19 +130,19 @@ func TestAccNewest_RetryReportsSteps(t *testing.T) {
 	})
 }
 
-// TestAccNewest_Trigger: an action that a resource's change sets off sees the
-// tenant as it is after the change.
+// TestAccNewest_Trigger: an action that a resource's change triggers reads the
+// tenant after the change.
 func TestAccNewest_Trigger(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		triggered := strings.Replace(clinic, "\n}\n", `
   lifecycle {
     action_trigger {
       events  = [after_update]
-      actions = [action.healthcare_tenant_resend_welcome_email.again]
+      actions = [action.healthcare_tenant_invite.again]
     }
   }
 }
-action "healthcare_tenant_resend_welcome_email" "again" {
+action "healthcare_tenant_invite" "again" {
   config { tenant_id = healthcare_tenant.clinic.id }
 }
 `, 1)
@@ -161,7 +162,8 @@ action "healthcare_tenant_resend_welcome_email" "again" {
 	})
 }
 
-// TestAccNewest_Query: what terraform query writes can be applied, and changes nothing.
+// TestAccNewest_Query: the configuration that terraform query generates can be
+// applied, and changes nothing.
 func TestAccNewest_Query(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		three := strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 3\n  name = \"Clinic ${count.index}\"", 1)
@@ -202,7 +204,7 @@ func TestAccNewest_Query(t *testing.T) {
 	})
 }
 
-// TestAccNewest_QueryErrors: what is wrong with a list reaches the person.
+// TestAccNewest_QueryErrors: errors of a list are shown to the user.
 func TestAccNewest_QueryErrors(t *testing.T) {
 	w := setupNewest(t, databaseMode, "")
 	for configuration, words := range map[string]string{

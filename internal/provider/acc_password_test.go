@@ -17,14 +17,14 @@ const (
 	another  = "Tr0ub4dor&3 is another one"
 )
 
-// withPassword is the documentation's example, with another version.
+// withPassword returns the documentation's example with another password version.
 func withPassword(t *testing.T, version string) string {
 	t.Helper()
 	return strings.Replace(example(t, "resources/healthcare_tenant/password.tf"), "admin_password_wo_version = 1 ", "admin_password_wo_version = "+version+" ", 1)
 }
 
 // assertPassword fails the test unless the admin of the one live tenant has this
-// password, "" for none, and the registry has no trace of it. It gives the hash.
+// password, "" for none, and the registry does not contain it. It returns the hash.
 func (w *testEnv) assertPassword(password string) string {
 	w.t.Helper()
 	if stored := w.text(`SELECT coalesce(admin_password_hash, '') FROM tenants WHERE status = 'ACTIVE'`); stored != "" {
@@ -37,7 +37,7 @@ func (w *testEnv) assertPassword(password string) string {
 	return hash
 }
 
-// registryText gives every row of the registry, the queue's included, as text.
+// registryText returns every row of the registry, with the queue's, as text.
 func (w *testEnv) registryText() string {
 	w.t.Helper()
 	names := strings.Fields(w.text(`SELECT string_agg(quote_ident(tablename), ' ') FROM pg_tables WHERE schemaname = 'public'`))
@@ -48,7 +48,7 @@ func (w *testEnv) registryText() string {
 	return text.String()
 }
 
-// planContents gives what is in a saved plan.
+// planContents returns the content of a saved plan.
 func (w *testEnv) planContents(plan string) string {
 	w.t.Helper()
 	archive, err := zip.OpenReader(filepath.Join(w.dir, plan))
@@ -91,7 +91,7 @@ func TestAccTenant_Password(t *testing.T) {
 		}
 		said += must("plan", "-detailed-exitcode")
 
-		// Another password under the same version is not looked at.
+		// A changed password with the same version is ignored.
 		w.env["TF_VAR_admin_password"] = another
 		said += must("plan", "-detailed-exitcode") + must("apply", "-auto-approve")
 		if w.assertPassword(password) != first {
@@ -176,7 +176,7 @@ func TestAccTenant_PasswordOfRetriedTenant(t *testing.T) {
 			w.run("untaint", "healthcare_tenant.clinic")
 			w.write("main.tf", header+withPassword(t, "2"))
 			w.env["TF_VAR_admin_password"] = another
-			w.apply().wantText(t, "Could not continue tenant")
+			w.apply().wantText(t, "Could not retry tenant")
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "FAILED" || s["admin_password_wo"] != nil {
 				t.Errorf("state %v", s)
 			}
@@ -203,7 +203,7 @@ func TestAccTenant_PasswordOfRetriedTenant(t *testing.T) {
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "PROVISIONING" || s["admin_password_wo"] != nil || s["admin_password_wo_version"] != 1.0 {
 				t.Errorf("state %v", s)
 			}
-			w.waitFor("the lease to be given back", func() bool { // A server does that after its client has gone.
+			w.waitFor("the lease to be released", func() bool { // A server releases it after its client has disconnected.
 				return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
 			})
 			w.env["TF_VAR_admin_password"] = another // Of the configuration that the tenant goes live with.
@@ -260,7 +260,7 @@ func TestAccTenant_PasswordAfterImport(t *testing.T) {
 		w.assertPassword(another)
 		w.assertNoChanges()
 
-		// A tenant that is taken over has the password of the configuration, too.
+		// An adopted tenant gets the password of the configuration, too.
 		w.run("state", "rm", "healthcare_tenant.clinic")
 		w.env["TF_VAR_admin_password"] = password
 		w.mustApply().wantText(t, "1 added, 0 changed, 0 destroyed")
@@ -281,7 +281,7 @@ func TestAccTenant_PasswordRules(t *testing.T) {
 		`"correct horse\n"`:           "The admin_password_wo has a line break or another control character; remove it.",
 		`"is ADA@st-marys.example !"`: "The admin_password_wo has the admin's e-mail address in it; choose one that is harder to guess.",
 	} {
-		// Through a local: the newest CLI quotes the line that a diagnostic is about.
+		// Through a local: the newest CLI prints the source line of a diagnostic.
 		w.write("main.tf", header+"locals { secret = sensitive("+value+") }\n"+clinicWith("  admin_password_wo = local.secret\n  admin_password_wo_version = 1"))
 		r := w.run("plan", "-no-color")
 		r.wantText(t, "Invalid admin_password_wo", message)
@@ -302,7 +302,7 @@ func TestAccTenant_PasswordRules(t *testing.T) {
 		}
 	}
 
-	// One that is not known yet is waited for, and then held to the rule.
+	// An unknown password is checked once it is known.
 	later := func(value string) string {
 		return header + "resource \"terraform_data\" \"secret\" { input = " + value + " }\n" +
 			clinicWith("  admin_password_wo = terraform_data.secret.output\n  admin_password_wo_version = 1")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// clinicWith gives the smallest configuration further lines.
+// clinicWith returns the smallest configuration with further lines.
 func clinicWith(lines string) string {
 	return strings.Replace(clinic, "  admin_email ", lines+"\n  admin_email ", 1)
 }
@@ -84,7 +84,7 @@ func TestAccTenant_Replacement(t *testing.T) {
 
 		// The name is taken until the old tenant is archived.
 		w.write("main.tf", header+clinicWith("  external_id = \"crm-2\"\n  lifecycle { create_before_destroy = true }"))
-		w.apply().wantText(t, "a tenant with this name exists already", "take create_before_destroy out")
+		w.apply().wantText(t, "a tenant with this name exists already", "remove create_before_destroy")
 		if s := w.state("healthcare_tenant.clinic"); s["id"] != first || s["tainted"] == true {
 			t.Errorf("state %v", s)
 		}
@@ -94,7 +94,7 @@ func TestAccTenant_Replacement(t *testing.T) {
 		if second == first || w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED' AND id::text = $1`, first) != 1 {
 			t.Error("the first tenant was not archived")
 		}
-		// A blank more in the name is no other name, and no endless difference.
+		// An extra space does not change the name, and causes no permanent difference.
 		w.write("main.tf", header+strings.Replace(clinicWith(`  external_id = "crm-2"`), `Clinic"`, `Clinic "`, 1))
 		w.mustApply()
 		w.assertNoChanges()

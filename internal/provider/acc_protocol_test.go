@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 )
 
-// protocol is the provider as a CLI talks to it, for what the oldest CLI under
-// test does not know yet.
+// protocol calls the provider like a CLI, for features that the oldest CLI under test
+// does not support.
 type protocol struct {
 	w      *testEnv
 	server tfprotov6.ProviderServer
@@ -39,7 +39,7 @@ func (w *testEnv) protocol() *protocol {
 	return p
 }
 
-// object makes a configuration of some values; the rest is null.
+// object builds a configuration from some values; the others are null.
 func (p *protocol) object(schema *tfprotov6.Schema, values map[string]any) *tfprotov6.DynamicValue {
 	p.w.t.Helper()
 	kind, ok := schema.ValueType().(tftypes.Object)
@@ -64,7 +64,7 @@ func (p *protocol) assertNoErrors(diags []*tfprotov6.Diagnostic) {
 	}
 }
 
-// invoke invokes an action and gives what was told on the way, and what was wrong.
+// invoke invokes an action and returns its progress messages and its error.
 func (p *protocol) invoke(name string, values map[string]any) (progress []string, message string) {
 	p.w.t.Helper()
 	actions, ok := p.server.(tfprotov6.ProviderServerWithActions) //nolint:staticcheck // it has no other name yet
@@ -106,13 +106,13 @@ func TestAccActions(t *testing.T) {
 		tenant := map[string]any{"tenant_id": id}
 
 		w.mail.Reset()
-		if progress, message := p.invoke("healthcare_tenant_resend_welcome_email", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "the welcome mail went to ada@st-marys.example") {
+		if progress, message := p.invoke("healthcare_tenant_invite", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "the welcome mail went to ada@st-marys.example") {
 			t.Errorf("%q, %s", progress, message)
 		}
 		if n := len(w.mail.Messages()); n != 1 {
 			t.Errorf("%d mails", n)
 		}
-		if _, message := p.invoke("healthcare_tenant_resume", tenant); !strings.Contains(message, "Could not resume tenant") || !strings.Contains(message, "ACTIVE") {
+		if _, message := p.invoke("healthcare_tenant_retry", tenant); !strings.Contains(message, "Could not retry tenant") || !strings.Contains(message, "ACTIVE") {
 			t.Errorf("%s", message)
 		}
 		if _, message := p.invoke("healthcare_tenant_purge", map[string]any{"tenant_id": id, "confirm": "St. Mary's Clinic"}); !strings.Contains(message, "archive it first") {
@@ -121,7 +121,7 @@ func TestAccActions(t *testing.T) {
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 			t.Fatal(r.out)
 		}
-		if progress, message := p.invoke("healthcare_tenant_restore", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "is ACTIVE again") {
+		if progress, message := p.invoke("healthcare_tenant_unarchive", tenant); message != "" || !strings.Contains(strings.Join(progress, "\n"), "is ACTIVE again") {
 			t.Errorf("%q, %s", progress, message)
 		}
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
@@ -132,7 +132,7 @@ func TestAccActions(t *testing.T) {
 		if message != "" || !strings.Contains(strings.Join(progress, "\n"), "its role are dropped") {
 			t.Errorf("%q, %s", progress, message)
 		}
-		if _, message := p.invoke("healthcare_tenant_restore", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is no UUID") {
+		if _, message := p.invoke("healthcare_tenant_unarchive", map[string]any{"tenant_id": "what"}); !strings.Contains(message, "is not a UUID") {
 			t.Errorf("%s", message)
 		}
 	})
@@ -147,7 +147,7 @@ func TestAccActions_RetryReportsSteps(t *testing.T) {
 		}
 		id := w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)
 		delete(w.env, "SOROBAN_MAX_FEE")
-		progress, message := w.protocol().invoke("healthcare_tenant_resume", map[string]any{"tenant_id": id})
+		progress, message := w.protocol().invoke("healthcare_tenant_retry", map[string]any{"tenant_id": id})
 		all := strings.Join(progress, "\n")
 		for _, words := range []string{"step CREATE_SCHEMA is COMPLETED", "step DEPLOY_SOROBAN_CONTRACT is IN_PROGRESS", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`} {
 			if message != "" || !strings.Contains(all, words) {

@@ -11,12 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// psqlEnv makes this test's binary what the documentation's examples use psql for,
-// which a machine need not have. Its value is the file for what was seen.
+// psqlEnv makes this test's binary replace psql in the documentation's examples, since a
+// machine may not have psql. Its value is the file for the results.
 const psqlEnv = "HEALTHCARE_ACC_PSQL"
 
-// installPsql puts a stand-in for psql first into PATH, and gives the name of the file that
-// it writes.
+// installPsql puts a replacement of psql first in PATH, and returns the name of the file
+// that it writes.
 func (w *testEnv) installPsql() (output string) {
 	w.t.Helper()
 	self, err := os.Executable()
@@ -33,7 +33,7 @@ func (w *testEnv) installPsql() (output string) {
 	return output
 }
 
-// runPsql runs the one command that it is given, with a login that must be a tenant's.
+// runPsql runs the given command with a login, which must be a tenant's.
 func runPsql() int {
 	err := func() error {
 		for _, name := range []string{"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"} {

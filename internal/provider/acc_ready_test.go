@@ -7,7 +7,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 )
 
-// severalTenants tenants, each of which would have its own error.
+// severalTenants has several tenants, each of which would have its own error.
 const severalTenants = `
 resource "healthcare_tenant" "clinic" {
   count            = 10
@@ -18,8 +18,8 @@ resource "healthcare_tenant" "clinic" {
 }
 `
 
-// TestAccProvider_InvalidConfiguration: what is wrong with a configuration is said once, on
-// the attribute, before anything is planned.
+// TestAccProvider_InvalidConfiguration: an error in the configuration is reported once,
+// on the attribute, before anything is planned.
 func TestAccProvider_InvalidConfiguration(t *testing.T) {
 	t.Parallel()
 	stranger := keypair.MustRandom()

@@ -14,10 +14,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 )
 
-// TestAccTenant_SecretsAreNeitherPrintedNorStored goes through a life with a failure, a
-// crash, a password, a login and a refused mail in it, with every log at its most
-// talkative, and looks for each secret that was used in all that was printed or
-// written.
+// TestAccTenant_SecretsAreNeitherPrintedNorStored runs a tenant's lifecycle with a failure, a
+// crash, a password, a login and a refused mail, with all logs at TRACE, and searches all
+// output and files for each secret that was used.
 func TestAccTenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		const mailPassword = "smtp-pass/word+&=1234"
@@ -42,7 +41,7 @@ func TestAccTenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 		}
 		configuration := header + withPassword(t, "1") + applicationPath(t)
 
-		// A failure, and a mail that is refused for now.
+		// A failed step, and a mail that is refused temporarily.
 		w.write("main.tf", strings.Replace(configuration, "RUN", "1", 1))
 		w.env["SOROBAN_MAX_FEE"] = "100"
 		run(1, "apply", "-auto-approve")
@@ -109,8 +108,8 @@ func TestAccTenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 	})
 }
 
-// collectFiles adds what is in the working directory, the provider and this test's own
-// settings excepted.
+// collectFiles adds the files of the working directory, except the provider and this
+// test's settings.
 func (w *testEnv) collectFiles(contents map[string]string) {
 	w.t.Helper()
 	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {

@@ -20,8 +20,8 @@ import (
 
 const stateFiles = "testdata/states"
 
-// TestAccTenant_UpgradesReleasedStates: what a release has written into a state is read by
-// this one, with the same tenant and without changes.
+// TestAccTenant_UpgradesReleasedStates: this release reads the states that earlier
+// releases wrote, with the same tenant and without changes.
 func TestAccTenant_UpgradesReleasedStates(t *testing.T) {
 	files, err := filepath.Glob(stateFiles + "/*.json")
 	if err != nil || len(files) == 0 {
@@ -59,7 +59,7 @@ func TestAccTenant_UpgradesReleasedStates(t *testing.T) {
 	})
 }
 
-// writeInstance puts another instance into the state, in place of the one there.
+// writeInstance replaces the instance in the state.
 func (w *testEnv) writeInstance(instance string) {
 	w.t.Helper()
 	var state map[string]any
@@ -76,7 +76,7 @@ func (w *testEnv) writeInstance(instance string) {
 	w.write("terraform.tfstate", string(text))
 }
 
-// TestStateFiles_CoverEachVersion: no release is without its file.
+// TestStateFiles_CoverEachVersion: each schema version has a state file.
 func TestStateFiles_CoverEachVersion(t *testing.T) {
 	changes, err := os.ReadFile("../../CHANGELOG.md")
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// tenantAction is something that is done to one tenant, at somebody's wish.
+// tenantAction is a Terraform action on one tenant.
 type tenantAction struct {
 	baseResource
-	typeSuffix      string // Behind the provider's: "tenant_resume".
+	typeSuffix      string // After the provider's name: "tenant_retry".
 	description     string
-	operation       string // For diagnostics: "resume".
+	operation       string // For diagnostics: "retry".
 	extraAttributes map[string]schema.Attribute
 	run             func(ctx context.Context, call actionCall) error
 }
@@ -32,7 +32,7 @@ type actionCall struct {
 	service  tenantService
 	id       uuid.UUID
 	confirm  string
-	progress func(format string, args ...any) // Progress, for people.
+	progress func(format string, args ...any) // Shows progress in the CLI.
 	diags    *diag.Diagnostics
 }
 
@@ -77,7 +77,7 @@ func (a *tenantAction) Invoke(ctx context.Context, req action.InvokeRequest, res
 func (a *tenantAction) invoke(ctx context.Context, tenantID, confirm string, progress func(string, ...any), diags *diag.Diagnostics) error {
 	id, err := uuid.Parse(tenantID)
 	if err != nil {
-		return errs.Errorf(errs.KindInvalid, a.operation+" tenant", "tenant_id is no UUID")
+		return errs.Errorf(errs.KindInvalid, a.operation+" tenant", "tenant_id is not a UUID")
 	}
 	service, err := a.open(ctx)
 	if err != nil {
@@ -86,24 +86,24 @@ func (a *tenantAction) invoke(ctx context.Context, tenantID, confirm string, pro
 	return a.run(ctx, actionCall{backend: a.backend, service: service, id: id, confirm: confirm, progress: progress, diags: diags})
 }
 
-// actionRemedy says what to do after an action that was refused.
+// actionRemedy returns what the user can do after an action failed.
 func actionRemedy(err error) string {
 	switch errs.KindOf(err) {
 	case errs.KindConflict, errs.KindNotFound, errs.KindInvalid:
-		return "Look at the tenant with the data source healthcare_tenant, and correct the action."
+		return "Read the tenant with the data source healthcare_tenant, and correct the action."
 	default:
-		return "Once the cause is gone, invoke the action again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
+		return "Once the cause is gone, invoke the action again. TF_LOG_PROVIDER=DEBUG shows the cause in detail."
 	}
 }
 
 type progressKey struct{}
 
-// withProgress has the steps of a run told while it goes on.
+// withProgress returns a context with which reportStep sends the steps of a run to progress.
 func withProgress(ctx context.Context, progress func(format string, args ...any)) context.Context {
 	return context.WithValue(ctx, progressKey{}, progress)
 }
 
-// reportStep tells a step to whoever waits for progress.
+// reportStep sends a step to the progress function of the context, if there is one.
 func reportStep(ctx context.Context, e provisioning.Event) {
 	progress, ok := ctx.Value(progressKey{}).(func(string, ...any))
 	if !ok {

@@ -12,8 +12,8 @@ import (
 
 func newRetryAction() action.Action {
 	return &tenantAction{
-		typeSuffix: "tenant_resume", operation: "resume",
-		description: "Continues the provisioning of a tenant that is `PENDING`, `PROVISIONING` and nobody's work, or `FAILED`, and waits until it is `ACTIVE`.",
+		typeSuffix: "tenant_retry", operation: "retry",
+		description: "Continues the provisioning of a tenant that is `PENDING`, `FAILED`, or `PROVISIONING` without a running process, and waits until it is `ACTIVE`.",
 		run: func(ctx context.Context, c actionCall) error {
 			out, err := c.service.Retry(ctx, c.id)
 			if err != nil {
@@ -28,14 +28,14 @@ func newRetryAction() action.Action {
 
 func newInviteAction() action.Action {
 	return &tenantAction{
-		typeSuffix: "tenant_resend_welcome_email", operation: "send the welcome mail of",
-		description: "Sends the administrator of an `ACTIVE` tenant the welcome mail again, with another invitation. Earlier invitations end.",
+		typeSuffix: "tenant_invite", operation: "invite the administrator of",
+		description: "Sends the administrator of an `ACTIVE` tenant the welcome mail again, with a new invitation. Earlier invitations become invalid.",
 		run: func(ctx context.Context, c actionCall) error {
 			out, err := c.service.Invite(ctx, c.id)
 			switch {
 			case err != nil:
 				return err
-			case len(out.Warnings) > 0: // Nothing else was asked for, so this is a failure.
+			case len(out.Warnings) > 0: // The mail is all that this action does, so a warning is an error here.
 				return errs.Wrap(errors.New(out.Warnings[0]), errs.KindTransient, "send welcome mail", "%s", out.Warnings[0])
 			}
 			c.progress("the welcome mail went to %s", out.Tenant.AdminEmail)
@@ -46,8 +46,8 @@ func newInviteAction() action.Action {
 
 func newUnarchiveAction() action.Action {
 	return &tenantAction{
-		typeSuffix: "tenant_restore", operation: "restore",
-		description: "Takes an archived tenant, which was live, back into service with its schema and data. Import it afterwards to manage it.",
+		typeSuffix: "tenant_unarchive", operation: "unarchive",
+		description: "Takes an archived tenant that was live back into service, with its schema and data. Import it afterwards to manage it.",
 		run: func(ctx context.Context, c actionCall) error {
 			t, err := c.service.Unarchive(ctx, c.id)
 			if err != nil {
@@ -65,7 +65,7 @@ func newPurgeAction() action.Action {
 		description: "Drops schema and database role of an archived tenant **for good**, once the retention period (`PURGE_RETENTION`, 720h; in `api` mode the server's) is over. " +
 			"The registry row, its log and a certificate stay.",
 		extraAttributes: map[string]schema.Attribute{
-			"confirm": schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's name, typed out: it shows that this tenant is meant."},
+			"confirm": schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's exact name, as a protection against purging another tenant."},
 		},
 		run: func(ctx context.Context, c actionCall) error {
 			certificate, err := c.service.Purge(ctx, c.id, c.confirm, c.settings.retention)

@@ -16,9 +16,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// The password is write-only: it is in the configuration that comes with an apply,
-// and neither in a plan nor in the state. The version beside it is in both, and
-// tells that there is another password to set.
+// The password is write-only: an apply has it in the configuration, and neither a plan
+// nor the state contains it. The version attribute is in both: a changed version means
+// that the password must be set again.
 var passwordPath = path.Root("admin_password_wo")
 
 func passwordAttribute() schema.StringAttribute {
@@ -26,8 +26,8 @@ func passwordAttribute() schema.StringAttribute {
 		Optional: true, WriteOnly: true, Sensitive: true,
 		Validators: []validator.String{passwordValidator{}, stringvalidator.AlsoRequires(path.MatchRoot("admin_password_wo_version"))},
 		MarkdownDescription: "Password of the administrator, 12 to 256 characters, without the administrator's address in it. " +
-			"It is in no state and in no plan, and an argon2id hash is all that is stored of it. " +
-			"It is set when the tenant is created, and again when `admin_password_wo_version` changes, which ends invitations that nobody has accepted. " +
+			"Neither state nor plan contains it; only its argon2id hash is stored. " +
+			"It is set when the tenant is created, and again when `admin_password_wo_version` changes, which makes open invitations invalid. " +
 			"Without it, the invitation in the welcome mail lets the administrator choose a password.",
 	}
 }
@@ -36,13 +36,13 @@ func passwordVersionAttribute() schema.Int64Attribute {
 	return schema.Int64Attribute{
 		Optional:   true,
 		Validators: []validator.Int64{int64validator.AlsoRequires(path.MatchRoot("admin_password_wo"))},
-		MarkdownDescription: "Any number. Another one sets `admin_password_wo` again, in place. " +
-			"Taking both out of the configuration leaves the tenant as it is. After an import it is not known, so the next apply sets the password.",
+		MarkdownDescription: "Any number. A changed number sets `admin_password_wo` again, in place. " +
+			"Removing both from the configuration changes nothing on the tenant. After an import the number is not known, so the next apply sets the password.",
 	}
 }
 
 // passwordFromConfig reads the password from the configuration of an apply, "" if there is
-// none, and keeps it out of everything that is logged with the context.
+// none. The returned context masks the password in logs.
 func passwordFromConfig(ctx context.Context, config tfsdk.Config) (context.Context, tenant.Password, diag.Diagnostics) {
 	var value types.String
 	diags := config.GetAttribute(ctx, passwordPath, &value)
@@ -53,8 +53,8 @@ func passwordFromConfig(ctx context.Context, config tfsdk.Config) (context.Conte
 	return tflog.MaskLogStrings(ctx, password), tenant.Password(password), diags
 }
 
-// passwordValidator is the rule of package provisioning, held against the address as
-// far as that is known.
+// passwordValidator applies the password rule of package tenant. The rule also compares
+// the password with the administrator's address, once that is known.
 type passwordValidator struct{}
 
 func (passwordValidator) Description(context.Context) string             { return "follows the rule for passwords" }

@@ -15,13 +15,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// backend gives resources their tenants. It connects to nothing before a resource
-// asks, and then once for all of them.
+// backend opens the tenant service that all resources share. It connects when the first
+// resource needs the service, and then once for all of them.
 type backend struct {
 	settings settings
 	version  string
 	names    *nameRegistry
-	secrets  []string // Of the settings; reading them out of an address takes a while.
+	secrets  []string // Of the settings; computed once, because parsing a URL for secrets is slow.
 
 	mu           sync.Mutex
 	service      tenantService
@@ -42,7 +42,7 @@ func (b *backend) unknownConfigError() error {
 // isConfigKnown reports whether the provider's configuration is complete.
 func (b *backend) isConfigKnown() bool { return len(b.settings.unknownAttributes) == 0 }
 
-// open gives the tenants.
+// open returns the tenant service and connects on the first call.
 func (b *backend) open(ctx context.Context) (tenantService, error) {
 	if !b.isConfigKnown() {
 		return nil, b.unknownConfigError()
@@ -68,7 +68,7 @@ func (b *backend) open(ctx context.Context) (tenantService, error) {
 	return service, nil
 }
 
-// newAPIClient prepares to work through a running tenant-api.
+// newAPIClient returns a client of a running tenant-api.
 func (b *backend) newAPIClient() (tenantService, error) {
 	return apiclient.New(apiclient.Options{
 		URL: b.settings.api.URL, Token: b.settings.api.Token.Reveal(),
@@ -76,11 +76,11 @@ func (b *backend) newAPIClient() (tenantService, error) {
 	})
 }
 
-// newLocalService prepares to do everything in this process.
+// newLocalService returns a service that does all work in this process.
 func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	s := b.settings
-	s.soroban.AnchorInterval = 0                                    // Anchors are for processes that run all the time.
-	local, err := app.Open(context.WithoutCancel(ctx), app.Options{ // The pool outlives the call that happened to be the first.
+	s.soroban.AnchorInterval = 0                                    // Only workers write anchors: they run all the time.
+	local, err := app.Open(context.WithoutCancel(ctx), app.Options{ // The pool must outlive the call that opens it.
 		Name: "terraform-provider-healthcare/" + b.version, Database: s.database, ManualMigrate: !s.autoMigrate,
 		Soroban: s.soroban, Mail: s.mail, Observers: []provisioning.Observer{logEvent},
 	})
@@ -91,7 +91,7 @@ func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	return local.Services, nil
 }
 
-// logEvent writes a run's story into Terraform's log.
+// logEvent writes the events of a run to Terraform's log.
 func logEvent(ctx context.Context, e provisioning.Event) {
 	reportStep(ctx, e)
 	fields := map[string]any{
@@ -105,7 +105,7 @@ func logEvent(ctx context.Context, e provisioning.Event) {
 		fields["message"] = e.Message
 	}
 	if e.Cause != nil {
-		tflog.Debug(ctx, "cause of what follows", map[string]any{"tenant_id": e.Tenant.ID.String(), "error": e.Cause.Error()})
+		tflog.Debug(ctx, "cause of the next message", map[string]any{"tenant_id": e.Tenant.ID.String(), "error": e.Cause.Error()})
 	}
 	switch {
 	case e.Status == tenant.StepFailed, e.Status == tenant.StepInProgress && e.Message != "":
@@ -115,8 +115,8 @@ func logEvent(ctx context.Context, e provisioning.Event) {
 	}
 }
 
-// withLogMask keeps the configuration's secrets out of everything that is logged with
-// the context, and says to the audit log who acts.
+// withLogMask returns a context that masks the configuration's secrets in logs and
+// carries the caller for the audit log.
 func (b *backend) withLogMask(ctx context.Context) context.Context {
 	caller := audit.CallerOf(ctx)
 	caller.Kind, caller.ID = audit.CallerTerraform, b.settings.managedBy

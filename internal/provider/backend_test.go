@@ -15,8 +15,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestBackend_WithLogMask: whatever a library puts into an error, the log does not
-// show the configuration's secrets, and a diagnostic nothing of the error at all.
+// TestBackend_WithLogMask: if a library puts secrets of the configuration into an
+// error, the log masks them, and a diagnostic contains nothing of the error.
 func TestBackend_WithLogMask(t *testing.T) {
 	t.Parallel()
 	seed := "S" + strings.Repeat("A", 55)

@@ -9,14 +9,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// diagnostics are what the framework gives back of a conversion.
+// diagnostics is what the framework returns for a conversion.
 type diagnostics = diag.Diagnostics
 
-// baseResource is what data sources, lists, actions and ephemeral resources have of
-// the provider.
+// baseResource is embedded in data sources, lists, actions and ephemeral resources. It
+// holds the backend of the provider.
 type baseResource struct{ *backend }
 
-// setBackend takes over the backend. Before the provider is configured there is none.
+// setBackend stores the backend. data is nil before the provider is configured.
 func (c *baseResource) setBackend(data any, diags *diag.Diagnostics) {
 	if data == nil {
 		return
@@ -29,12 +29,12 @@ func (c *baseResource) setBackend(data any, diags *diag.Diagnostics) {
 	c.backend = b
 }
 
-// unexpectedProviderData is for a framework that gives an object what is not this provider's.
+// unexpectedProviderData reports data of the framework that is not this provider's backend.
 func unexpectedProviderData(data any, diags *diag.Diagnostics) {
-	diags.AddError("Provider is wired wrongly", fmt.Sprintf("The provider's data are a %T. This is a defect of the provider; report it.", data))
+	diags.AddError("Unexpected provider data type", fmt.Sprintf("The provider's data has the type %T. This is a defect of the provider; report it.", data))
 }
 
-// nullableTime is null for what has not happened.
+// nullableTime returns null for the zero time.
 func nullableTime(t time.Time) types.String {
 	if t.IsZero() {
 		return types.StringNull()
@@ -44,7 +44,7 @@ func nullableTime(t time.Time) types.String {
 
 func checkUUID(s string) error {
 	if _, err := uuid.Parse(s); err != nil {
-		return fmt.Errorf("is no UUID; give the tenant's id")
+		return fmt.Errorf("is not a UUID; give the tenant's id")
 	}
 	return nil
 }

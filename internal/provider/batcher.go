@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// batchWindow is how long questions are gathered while others are being asked. Terraform
-// asks about ten resources at once, or more: this costs it nothing as long as it has
-// others to go on with, and makes a few questions of many.
+// batchWindow is how long requests are collected after a fetch, before the next one.
+// Terraform reads ten or more resources in parallel: the wait delays no read while others
+// run, and combines many reads into a few queries.
 const batchWindow = 5 * time.Millisecond
 
-// batcher gathers what is asked at the same time into few questions. A question that
-// comes when nobody asks goes out at once; those that come meanwhile, and for a moment
-// after, go together in the next one.
+// batcher combines concurrent requests into few fetches. With no fetch in flight a request
+// is sent immediately; requests that arrive during a fetch, and within batchWindow after
+// it, share the next one.
 type batcher[Q, A any] struct {
-	maxBatch int // In one question.
-	fetch    func(ctx context.Context, about []Q) ([]A, error)
+	maxBatch int                                              // Keys in one fetch.
+	fetch    func(ctx context.Context, keys []Q) ([]A, error) // The answers are in the order of keys.
 
 	mu      sync.Mutex
 	pending []*batchRequest[Q, A]
@@ -25,19 +25,19 @@ type batcher[Q, A any] struct {
 
 type batchRequest[Q, A any] struct {
 	key   Q
-	done  chan struct{} // Closed once the rest is there.
+	done  chan struct{} // Closed once value and err are set.
 	value A
 	err   error
 }
 
-// get asks about one. The answers of ask are in the order of its questions.
+// get returns the value of one key. It ends early, with the context's error, when ctx ends.
 func (b *batcher[Q, A]) get(ctx context.Context, key Q) (A, error) {
 	req := &batchRequest[Q, A]{key: key, done: make(chan struct{})}
 	b.mu.Lock()
 	b.pending = append(b.pending, req)
 	if !b.running {
 		b.running = true
-		// It asks for others too, who are not to suffer when this caller stops.
+		// The fetch also serves other callers, so it must not end with this caller's context.
 		go b.run(context.WithoutCancel(ctx))
 	}
 	b.mu.Unlock()
@@ -50,7 +50,7 @@ func (b *batcher[Q, A]) get(ctx context.Context, key Q) (A, error) {
 	}
 }
 
-// run asks until nobody waits.
+// run fetches batches until no request is pending.
 func (b *batcher[Q, A]) run(ctx context.Context) {
 	for {
 		b.mu.Lock()
@@ -65,7 +65,7 @@ func (b *batcher[Q, A]) run(ctx context.Context) {
 		}
 		b.fetchBatch(ctx, batch)
 		if remaining == 0 {
-			time.Sleep(batchWindow) // See there.
+			time.Sleep(batchWindow)
 		}
 	}
 }

@@ -16,12 +16,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// archiveStatusTimeout is how long an archiving waits until the contract says so: some
-// ledgers.
+// archiveStatusTimeout is how long Delete waits for the status update of the contract,
+// which takes one or two ledgers.
 const archiveStatusTimeout = 20 * time.Second
 
-// contractStateValue is what the state says of a contract. One that is looked after is extended
-// long before its end; here that is drift only when it is near.
+// contractStateValue returns the contract state to store. EXPIRING counts as LIVE until
+// contracts.ExpiresSoon ledgers are left: workers extend contracts long before their end,
+// so a plan reports drift only when the end is near.
 func contractStateValue(snapshot contracts.Snapshot) types.String {
 	state := snapshot.State
 	if state == contracts.StateExpiring && snapshot.LiveUntil-snapshot.Ledger > contracts.ExpiresSoon {
@@ -30,8 +31,8 @@ func contractStateValue(snapshot contracts.Snapshot) types.String {
 	return types.StringValue(string(state))
 }
 
-// setFoundContractState sets where the contract stands. When the network did not answer,
-// the model keeps what it had.
+// setFoundContractState sets the contract state that an inspection found. When the
+// network did not answer, the model keeps its value.
 func (b *backend) setFoundContractState(ctx context.Context, m *tenantModel, found inspection.Inspection) {
 	t := found.Tenant
 	if found.ContractError != "" {
@@ -45,7 +46,7 @@ func (b *backend) setFoundContractState(ctx context.Context, m *tenantModel, fou
 	}
 }
 
-// setVerifiedContractState puts into the model what a run has just verified.
+// setVerifiedContractState sets the contract state after a run, which has verified it.
 func (r *tenantResource) setVerifiedContractState(m *tenantModel, t tenant.Tenant) {
 	m.SorobanContractState = types.StringNull()
 	if t.Status == tenant.StatusActive {
@@ -53,7 +54,8 @@ func (r *tenantResource) setVerifiedContractState(m *tenantModel, t tenant.Tenan
 	}
 }
 
-// reconcileContract does what is due for a tenant's contract, here or at the server.
+// reconcileContract extends, restores, deploys or updates a tenant's contract, in this
+// process or through tenant-api.
 func (r *tenantResource) reconcileContract(ctx context.Context, id uuid.UUID) error {
 	service, err := r.open(ctx)
 	if err != nil {
@@ -62,35 +64,35 @@ func (r *tenantResource) reconcileContract(ctx context.Context, id uuid.UUID) er
 	return service.ReconcileContract(ctx, id)
 }
 
-// applyContractPlan does what is due for the contract, if that was planned.
+// applyContractPlan reconciles the contract if that was planned. It reports success.
 func (r *tenantResource) applyContractPlan(ctx context.Context, planned, current types.String, t tenant.Tenant, diags *diag.Diagnostics) bool {
 	if planned.ValueString() != string(contracts.StateLive) || planned.Equal(current) || current.IsNull() {
 		return true
 	}
 	err := r.reconcileContract(ctx, t.ID)
 	if err != nil {
-		diagnostic{operation: "renew the contract of", name: t.Name, state: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
+		diagnostic{operation: "reconcile the contract of", name: t.Name, state: "The tenant is live and in the state; its contract stays as it is."}.add(ctx, diags, err)
 	}
 	return err == nil
 }
 
-// planContract plans what is to be done for a contract, and refuses where nothing
-// can be done. It reports whether something is planned.
+// planContract reports whether the contract must be reconciled. A contract that does not
+// match is an error: this provider changes nothing about it.
 func (r *tenantResource) planContract(ctx context.Context, state tenantModel, diags *diag.Diagnostics) bool {
 	switch contracts.State(state.SorobanContractState.ValueString()) {
 	case contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing:
 		return true
 	case contracts.StateMismatch:
-		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract is not the tenant's",
+		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract mismatch",
 			"The contract of tenant \""+state.Name.ValueString()+"\" ("+state.ID.ValueString()+") differs from the one that was deployed for it: "+r.contractDrift(ctx, state)+".\n\n"+
 				"Nothing was changed, and this provider changes nothing about such a contract. If a newer release of the platform upgraded it, use that release here. "+
-				"Otherwise find out who holds the deployer's key. To archive the tenant all the same, use terraform destroy -refresh=false.")
+				"Otherwise find out who has the deployer's key. To archive the tenant in spite of this, use terraform destroy -refresh=false.")
 	case contracts.StateLive:
 	}
 	return false
 }
 
-// contractDrift says how a contract differs from the one that was deployed.
+// contractDrift returns how a contract differs from the one that was deployed.
 func (r *tenantResource) contractDrift(ctx context.Context, state tenantModel) string {
 	if id, err := state.tenantID(); err == nil {
 		if found, err := r.inspect(ctx, id); err == nil && found.Contract.Mismatch != "" {
@@ -100,8 +102,8 @@ func (r *tenantResource) contractDrift(ctx context.Context, state tenantModel) s
 	return "tenant-api contracts show " + state.ID.ValueString() + " has the details"
 }
 
-// setContractArchived sets the status of an archived tenant's contract. It is tried once
-// here: archiving does not depend on it, and a worker does it later. In API mode the
+// setContractArchived updates the status in an archived tenant's contract. It makes one
+// attempt: archiving does not depend on it, and a worker retries later. In API mode the
 // server does it.
 func (r *tenantResource) setContractArchived(ctx context.Context, t tenant.Tenant, diags *diag.Diagnostics) {
 	if r.settings.api != nil || t.ContractID == "" {
@@ -113,7 +115,7 @@ func (r *tenantResource) setContractArchived(ctx context.Context, t tenant.Tenan
 	if err == nil {
 		return
 	}
-	diags.AddWarning("Contract does not say yet that the tenant is archived",
-		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. Its contract "+t.ContractID+" was not told: "+errs.SafeMessage(err)+".\n\n"+
-			"If the reason is not in the contract itself, a worker of tenant-api tells it later. Without a worker, run tenant-api contracts renew "+t.ID.String()+".")
+	diags.AddWarning("Contract status not updated",
+		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. The status in its contract "+t.ContractID+" was not updated: "+errs.SafeMessage(err)+".\n\n"+
+			"If the reason is not in the contract itself, a worker of tenant-api updates it later. Without a worker, run tenant-api contracts reconcile "+t.ID.String()+".")
 }

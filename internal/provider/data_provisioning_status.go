@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// statusDataSource reads how far a tenant's provisioning is.
+// statusDataSource reads the progress of a tenant's provisioning.
 type statusDataSource struct{ baseResource }
 
 func newStatusDataSource() datasource.DataSource { return &statusDataSource{} }
@@ -45,20 +45,20 @@ func (d *statusDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "How far the provisioning of a tenant is: the seven steps of its newest attempt.",
+		MarkdownDescription: "Progress of a tenant's provisioning: the seven steps of its newest attempt.",
 		Attributes: map[string]schema.Attribute{
 			"tenant_id":   schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"tenant_id", checkUUID}}, MarkdownDescription: "The tenant's `id`."},
 			"tenant_name": computed("Name of the tenant."),
 			"status":      computed("Status of the tenant."),
 			"attempt":     schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the newest attempt, from 1."},
-			"error":       computed("Why the last attempt failed; null when it did not."),
-			"steps": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The steps of the newest attempt that have begun, in their order.",
+			"error":       computed("Why the last attempt failed; null if it did not fail."),
+			"steps": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The steps of the newest attempt that have started, in their order.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 					"step":        computed("`CREATE_TENANT_RECORD`, `CREATE_SCHEMA`, `RUN_MIGRATIONS`, `SEED_ROLES_AND_USER`, `DEPLOY_SOROBAN_CONTRACT`, `STORE_CONTRACT_ADDRESS` or `SEND_WELCOME_EMAIL`."),
 					"status":      computed("`PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `ROLLED_BACK` or `SKIPPED`."),
-					"duration_ms": schema.Float64Attribute{Computed: true, MarkdownDescription: "How long it took, in whole milliseconds; null until it has ended."},
-					"error":       computed("Why it failed, or is tried again; null when neither is so."),
-					"result":      computed("What came of it, as a JSON object; null when there is nothing to tell."),
+					"duration_ms": schema.Float64Attribute{Computed: true, MarkdownDescription: "Duration of the step in whole milliseconds; null until it has ended."},
+					"error":       computed("Why the step failed or is retried; null otherwise."),
+					"result":      computed("Result of the step as a JSON object; null if there is none."),
 				}}},
 		},
 	}
@@ -87,7 +87,7 @@ func (d *statusDataSource) Read(ctx context.Context, req datasource.ReadRequest,
 func (d *statusDataSource) read(ctx context.Context, m *statusDataModel) error {
 	id, err := uuid.Parse(m.TenantID.ValueString())
 	if err != nil {
-		return errs.Errorf(errs.KindInvalid, "read provisioning status", "tenant_id is no UUID")
+		return errs.Errorf(errs.KindInvalid, "read provisioning status", "tenant_id is not a UUID")
 	}
 	service, err := d.open(ctx)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantDataSource reads one tenant, of whatever status.
+// tenantDataSource reads one tenant of any status.
 type tenantDataSource struct{ baseResource }
 
 func newTenantDataSource() datasource.DataSource { return &tenantDataSource{} }
@@ -54,8 +54,8 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 		return schema.StringAttribute{Optional: true, Computed: true, Validators: rules, MarkdownDescription: text}
 	}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "One tenant, of whatever status, found by its `id`, its `name` or its `external_id`. " +
-			"Among tenants of the same name the live one is found, else the one that was archived last.",
+		MarkdownDescription: "One tenant of any status, found by its `id`, its `name` or its `external_id`. " +
+			"Among tenants of the same name the live one is returned, otherwise the one that was archived last.",
 		Attributes: map[string]schema.Attribute{
 			"id":                   key("UUID of the tenant.", fieldValidator{"id", checkUUID}),
 			"name":                 key("Name, without regard to case.", fieldValidator{"name", tenant.CheckName}),
@@ -63,18 +63,18 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 			"admin_email":          computed("Address of the first administrator."),
 			"admin_first_name":     computed("First name of the administrator."),
 			"admin_last_name":      computed("Last name of the administrator."),
-			"metadata":             schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Further facts about the tenant."},
-			"managed_by":           computed("Who manages the tenant, as the provider's `managed_by` said."),
+			"metadata":             schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Additional data about the tenant."},
+			"managed_by":           computed("Who manages the tenant: the `managed_by` of the provider that created it."),
 			"schema_name":          computed("PostgreSQL schema with the tenant's data."),
-			"database_role":        computed("PostgreSQL role that can reach this schema and nothing else."),
+			"database_role":        computed("PostgreSQL role with access to this schema only."),
 			"status":               computed("`PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED`, `FAILED` or `ARCHIVED`."),
-			"provisioning_error":   computed("Why the last attempt failed; null when it did not."),
+			"provisioning_error":   computed("Why the last attempt failed; null if it did not fail."),
 			"soroban_contract_id":  computed("Address (`C...`) of the tenant's contract; null until it is verified."),
 			"welcome_email_status": computed("`SENT`, `PENDING` or `FAILED`."),
 			"created_at":           computed("When the tenant was recorded (RFC 3339, UTC)."),
-			"updated_at":           computed("When the tenant changed last."),
+			"updated_at":           computed("When the tenant last changed."),
 			"activated_at":         computed("When the tenant first went live; null before."),
-			"archived_at":          computed("When the tenant was archived; null while it is not."),
+			"archived_at":          computed("When the tenant was archived; null otherwise."),
 		},
 	}
 }
@@ -119,12 +119,12 @@ func (d *tenantDataSource) find(ctx context.Context, m tenantDataModel) (tenant.
 	}
 	id, err := uuid.Parse(m.ID.ValueString())
 	if err != nil {
-		return tenant.Tenant{}, errs.Errorf(errs.KindInvalid, "read tenant", "the id is no UUID")
+		return tenant.Tenant{}, errs.Errorf(errs.KindInvalid, "read tenant", "the id is not a UUID")
 	}
 	return service.Get(ctx, id)
 }
 
-// lookupKey is what the tenant is looked for by, for messages.
+// lookupKey returns the key that the tenant is searched by, for messages.
 func (m tenantDataModel) lookupKey() string {
 	for _, v := range []types.String{m.Name, m.ExternalID, m.ID} {
 		if v.ValueString() != "" {
@@ -134,7 +134,7 @@ func (m tenantDataModel) lookupKey() string {
 	return ""
 }
 
-// notFoundRemedy says what to do where there is no such tenant.
+// notFoundRemedy returns what the user can do when the tenant does not exist.
 func notFoundRemedy(err error) string {
 	if errs.KindOf(err) == errs.KindNotFound {
 		return "Correct the key, or create the tenant first: a data source reads what exists when it is refreshed."

@@ -33,7 +33,7 @@ type tenantSummary struct {
 	CreatedAt  types.String `tfsdk:"created_at"`
 }
 
-// statusNames are all statuses, for validators.
+// statusNames returns all statuses, for validators.
 func statusNames() (names []string) {
 	for _, s := range tenant.Statuses() {
 		names = append(names, string(s))
@@ -50,14 +50,14 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Tenants, newest first. Use the data source `healthcare_tenant` for all that is known of one.",
+		MarkdownDescription: "Tenants, newest first. Use the data source `healthcare_tenant` for all attributes of one tenant.",
 		Attributes: map[string]schema.Attribute{
 			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(statusNames()...)},
 				MarkdownDescription: "Only tenants of this status: `PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED`, `FAILED` or `ARCHIVED`."},
 			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
 			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
-				MarkdownDescription: "The most tenants to read. Default: all."},
+				MarkdownDescription: "Maximum number of tenants to read. Default: all."},
 			"tenants": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The tenants.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 					"id":          computed("UUID of the tenant."),

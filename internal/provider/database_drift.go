@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// inspect reads a tenant, together with all that are read at the moment.
+// inspect reads a tenant, in one query with all other reads of the moment.
 func (b *backend) inspect(ctx context.Context, id uuid.UUID) (inspection.Inspection, error) {
 	if _, err := b.open(ctx); err != nil {
 		return inspection.Inspection{}, err
@@ -22,7 +22,8 @@ func (b *backend) inspect(ctx context.Context, id uuid.UUID) (inspection.Inspect
 	return b.tenantReader.inspect(ctx, id)
 }
 
-// setCreatedDatabaseState puts into the model what a run has just made.
+// setCreatedDatabaseState sets the database state after a run, which has just created
+// schema and role.
 func setCreatedDatabaseState(m *tenantModel, t tenant.Tenant) {
 	m.DatabaseState = types.StringNull()
 	if t.Status == tenant.StatusActive {
@@ -30,33 +31,33 @@ func setCreatedDatabaseState(m *tenantModel, t tenant.Tenant) {
 	}
 }
 
-// setFoundDatabaseState puts into the model what an inspection found.
+// setFoundDatabaseState sets the database state that an inspection found.
 func setFoundDatabaseState(ctx context.Context, m *tenantModel, i inspection.Inspection) {
 	m.DatabaseState = nullableString(string(i.Database))
 	for _, drift := range i.DatabaseDrift {
-		tflog.Warn(ctx, "what the tenant has in the database is not as it was made: "+drift, map[string]any{"tenant_id": i.Tenant.ID.String()})
+		tflog.Warn(ctx, "the tenant's database objects have drifted: "+drift, map[string]any{"tenant_id": i.Tenant.ID.String()})
 	}
 }
 
-// planDatabase plans to put a tenant's role right, and refuses where nobody but a
-// person can help. It reports whether something is planned.
+// planDatabase reports whether the tenant's role must be repaired. A missing schema is an
+// error: only a backup can restore its data.
 func (r *tenantResource) planDatabase(ctx context.Context, state tenantModel, diags *diag.Diagnostics) bool {
 	prefix := "Tenant \"" + state.Name.ValueString() + "\" (" + state.ID.ValueString() + "): "
 	switch inspection.DatabaseState(state.DatabaseState.ValueString()) {
 	case inspection.DatabaseDrifted:
 		diags.AddAttributeWarning(path.Root("database_role"), "Database role was changed",
-			prefix+r.databaseDrift(ctx, state)+".\n\nSomebody changed it outside Terraform. Applying this plan gives the role back what it should be able to do, and takes the rest.")
+			prefix+r.databaseDrift(ctx, state)+".\n\nIt was changed outside Terraform. Applying this plan grants the missing privileges and revokes the extra ones.")
 		return true
 	case inspection.DatabaseMissing:
 		diags.AddAttributeError(path.Root("schema_name"), "Schema is missing",
-			prefix+r.databaseDrift(ctx, state)+".\n\nNothing was changed, and this provider makes no empty schema where records were. Bring the schema back from a backup, with its tables, and plan again: "+
-				"the next apply gives the role its grants. To give the tenant up, archive it: terraform destroy -refresh=false.")
+			prefix+r.databaseDrift(ctx, state)+".\n\nNothing was changed, and this provider never creates an empty schema in place of one with records. Restore the schema with its tables from a backup, and plan again: "+
+				"the next apply grants the role its privileges. If there is no backup, archive the tenant: terraform destroy -refresh=false.")
 	case inspection.DatabaseInSync:
 	}
 	return false
 }
 
-// databaseDrift says what is wrong.
+// databaseDrift returns what differs in the database.
 func (r *tenantResource) databaseDrift(ctx context.Context, state tenantModel) string {
 	id, err := state.tenantID()
 	if err == nil {
@@ -68,7 +69,7 @@ func (r *tenantResource) databaseDrift(ctx context.Context, state tenantModel) s
 	return "tenant-api tenants verify " + state.ID.ValueString() + " has the details"
 }
 
-// applyDatabasePlan puts the tenant's role right, if that was planned.
+// applyDatabasePlan repairs the tenant's role if that was planned. It reports success.
 func (r *tenantResource) applyDatabasePlan(ctx context.Context, planned, current types.String, t tenant.Tenant, diags *diag.Diagnostics) bool {
 	if planned.ValueString() != string(inspection.DatabaseInSync) || planned.Equal(current) || current.IsNull() {
 		return true
@@ -79,9 +80,9 @@ func (r *tenantResource) applyDatabasePlan(ctx context.Context, planned, current
 		_, repaired, err = service.Repair(ctx, t.ID)
 	}
 	if err != nil {
-		diagnostic{operation: "put right the database role of", name: t.Name, state: "The tenant is live and in the state; its role stays as it is."}.add(ctx, diags, err)
+		diagnostic{operation: "repair the database role of", name: t.Name, state: "The tenant is live and in the state; its role stays as it is."}.add(ctx, diags, err)
 		return false
 	}
-	tflog.Info(ctx, "put the tenant's database role right", map[string]any{"tenant_id": t.ID.String(), "faults": strings.Join(repaired, "; ")})
+	tflog.Info(ctx, "repaired the role of the tenant", map[string]any{"tenant_id": t.ID.String(), "database_drift": strings.Join(repaired, "; ")})
 	return true
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// attributePaths are the places of the core's fields in the resource.
+// attributePaths maps the field names of errors to attributes of the resource.
 var attributePaths = map[string]path.Path{
 	"name": path.Root("name"), "adminEmail": path.Root("admin_email"),
 	"adminFirstName": path.Root("admin_first_name"), "adminLastName": path.Root("admin_last_name"),
@@ -21,8 +21,8 @@ var attributePaths = map[string]path.Path{
 	"externalId":    path.Root("external_id"), "metadata": path.Root("metadata"),
 }
 
-// diagnostic is one diagnostic in the making: what was tried, on which tenant, what
-// is true now, what to do next.
+// diagnostic holds the parts of one diagnostic: the operation, the tenant, the state
+// after the error, and what to do next.
 type diagnostic struct {
 	operation string // "create", as in "Could not create tenant".
 	name      string // Of the tenant.
@@ -30,12 +30,12 @@ type diagnostic struct {
 	remedy    string // What to do; empty: what the error's kind suggests.
 }
 
-// add turns an error into a diagnostic, on the attribute at fault if there is
-// one, and writes what people are not shown of it into the log.
+// add appends an error as a diagnostic, on the attribute that caused it if there is one.
+// It logs the full error, because the diagnostic has only its safe message.
 func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error) {
 	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": d.name, "error": err.Error()})
 	summary, prefix := "Could not "+d.operation+" tenant", fmt.Sprintf("Tenant %q: ", d.name)
-	if d.name == "" { // It is about no single one.
+	if d.name == "" { // It is about all tenants.
 		summary, prefix = summary+"s", ""
 	}
 	var timeout timeoutError
@@ -65,13 +65,13 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 	diags.AddError(summary, detail)
 }
 
-// remedyFor is the one table from kinds of errors to what a person can do.
+// remedyFor returns what the user can do about an error of a kind.
 func remedyFor(kind errs.Kind) string {
 	switch kind {
 	case errs.KindTransient:
-		return "Once the cause is gone, run terraform apply again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
+		return "Once the cause is gone, run terraform apply again. TF_LOG_PROVIDER=DEBUG shows the cause in detail."
 	case errs.KindConflict:
-		return "Look at the tenant's present state with terraform plan, and apply again."
+		return "Run terraform plan to see the tenant's current state, and apply again."
 	case errs.KindCancelled:
 		return "Run terraform apply again to continue."
 	case errs.KindFenced:
@@ -81,15 +81,15 @@ func remedyFor(kind errs.Kind) string {
 	case errs.KindInvalid:
 		return "Correct the configuration and apply again."
 	default:
-		return "Correct the cause and run terraform apply again. TF_LOG_PROVIDER=DEBUG shows what lies behind it."
+		return "Correct the cause and run terraform apply again. TF_LOG_PROVIDER=DEBUG shows the cause in detail."
 	}
 }
 
-// addWarnings says that the tenant is live and its welcome mail is not sent.
+// addWarnings adds a warning for a live tenant whose welcome mail was not sent.
 func addWarnings(diags *diag.Diagnostics, out provisioning.Outcome) {
 	for _, warning := range out.Warnings {
 		diags.AddAttributeWarning(path.Root("welcome_email_status"), "Welcome mail not sent",
-			fmt.Sprintf("Tenant %q is live, but its administrator %s got no invitation: %s.\n\n"+
+			fmt.Sprintf("Tenant %q is live, but its administrator %s received no invitation: %s.\n\n"+
 				"Correct the cause and run terraform apply again: it sends the mail again and changes nothing else.",
 				out.Tenant.Name, out.Tenant.AdminEmail, warning))
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// credentialsResource is a login for a tenant's schema that is there while a run lasts.
+// credentialsResource is a login for a tenant's schema that exists during one run.
 type credentialsResource struct{ baseResource }
 
 var (
@@ -41,8 +41,8 @@ type credentialsModel struct {
 	ExpiresAt  types.String `tfsdk:"expires_at"`
 }
 
-// loginState is what renewing and closing have to know. Terraform keeps it for the
-// time of the run, and nowhere.
+// loginState is what Renew and Close need. Terraform keeps it in memory for the run and
+// stores it nowhere.
 type loginState struct {
 	Tenant, ID uuid.UUID
 	TTL        time.Duration
@@ -54,12 +54,12 @@ const loginStateKey = "login"
 func (l loginState) marshal() []byte {
 	text, err := json.Marshal(l)
 	if err != nil {
-		panic(err) // It has nothing that could not be written.
+		panic(err) // Every field can be encoded.
 	}
 	return text
 }
 
-// privateState is what Terraform has kept for the provider.
+// privateState reads the private data that Terraform keeps for the provider.
 type privateState interface {
 	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
 }
@@ -71,7 +71,7 @@ func loadLoginState(ctx context.Context, stored privateState, diags *diag.Diagno
 		return l, false
 	}
 	if err := json.Unmarshal(text, &l); err != nil {
-		diags.AddError("Login is not known any more", "Terraform did not give back what this provider remembered of the login, which ends by itself. This is a defect; report it.")
+		diags.AddError("Login state is lost", "Terraform did not return the state that this provider stored for the login. The login expires at its time limit. This is a defect; report it.")
 		return l, false
 	}
 	return l, true
@@ -86,22 +86,22 @@ func (c *credentialsResource) Schema(_ context.Context, _ ephemeral.SchemaReques
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "A PostgreSQL login for one tenant's schema, made when Terraform needs it and dropped, with its sessions, when Terraform is done with it. " +
-			"It is a member of the tenant's role: it may do what that may, and reaches nothing else. It is in no state and no plan. " +
-			"Terraform renews it while a run lasts; after a crash it ends by itself, once `ttl` is over.\n\n" +
+		MarkdownDescription: "A PostgreSQL login for one tenant's schema. It is created when Terraform needs it and dropped, with its sessions, when Terraform no longer needs it. " +
+			"It is a member of the tenant's role: it has that role's privileges and no others. Neither state nor plan contains it. " +
+			"Terraform renews it during a run; after a crash it expires when `ttl` is over.\n\n" +
 			"In `api` mode the token needs the scope `tenants:credentials`.",
 		Attributes: map[string]schema.Attribute{
 			"tenant_id": schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"tenant_id", checkUUID}},
-				MarkdownDescription: "The tenant's `id`. It has to be `ACTIVE`."},
+				MarkdownDescription: "The tenant's `id`. The tenant must be `ACTIVE`."},
 			"ttl": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"ttl", checkTTL}},
-				MarkdownDescription: "For how long the login is good, and after half of which it is renewed: `1m` to `24h`. Default `1h`."},
+				MarkdownDescription: "Time until the login expires, `1m` to `24h`; it is renewed after half of it. Default `1h`."},
 			"username":    computed("Name of the login."),
 			"password":    schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "Password of the login."},
-			"host":        computed("Host of the database, as this provider reaches it; in `api` mode as the server does."),
+			"host":        computed("Host of the database, as this provider connects to it; in `api` mode, as the server does."),
 			"port":        schema.Int64Attribute{Computed: true, MarkdownDescription: "Port of the database."},
 			"database":    computed("Name of the database."),
 			"schema_name": computed("The tenant's schema, which is the login's `search_path`."),
-			"expires_at":  computed("When the login ends unless it is renewed (RFC 3339, UTC)."),
+			"expires_at":  computed("When the login expires unless it is renewed (RFC 3339, UTC)."),
 		},
 	}
 }
@@ -113,15 +113,15 @@ func (c *credentialsResource) Configure(_ context.Context, req ephemeral.Configu
 func checkTTL(text string) error {
 	ttl, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("is no length of time; give one such as 90m")
+		return fmt.Errorf("is not a duration; give one such as 90m")
 	}
 	if ttl != ttl.Truncate(time.Second) {
-		return fmt.Errorf("is no whole number of seconds; give one such as 90m")
+		return fmt.Errorf("is not a whole number of seconds; give one such as 90m")
 	}
 	return credentials.CheckCredentialTTL(ttl)
 }
 
-// Open makes the login.
+// Open creates the login.
 func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	ctx = c.withLogMask(ctx)
 	var model credentialsModel
@@ -133,7 +133,7 @@ func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenReques
 	defer cancel()
 	login, err := c.createLogin(ctx, model)
 	if err != nil {
-		diagnostic{operation: "open a login for", name: model.TenantID.ValueString(), state: "No login was left.", remedy: loginRemedy(err)}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "open a login for", name: model.TenantID.ValueString(), state: "No login remains.", remedy: loginRemedy(err)}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	tflog.Info(ctx, "opened a login for the tenant's schema", map[string]any{
@@ -150,7 +150,7 @@ func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenReques
 func (c *credentialsResource) createLogin(ctx context.Context, m credentialsModel) (credentials.Credential, error) {
 	id, err := uuid.Parse(m.TenantID.ValueString())
 	if err != nil {
-		return credentials.Credential{}, errs.Errorf(errs.KindInvalid, "open login", "tenant_id is no UUID")
+		return credentials.Credential{}, errs.Errorf(errs.KindInvalid, "open login", "tenant_id is not a UUID")
 	}
 	service, err := c.open(ctx)
 	if err != nil {
@@ -159,23 +159,23 @@ func (c *credentialsResource) createLogin(ctx context.Context, m credentialsMode
 	return service.OpenCredential(ctx, id, ttlFrom(m))
 }
 
-// ttlFrom is the validated time; 0 stands for the default.
+// ttlFrom returns the configured time to live, already validated; 0 means the default.
 func ttlFrom(m credentialsModel) time.Duration {
 	ttl, _ := time.ParseDuration(m.TTL.ValueString())
 	return ttl
 }
 
-// renewAt is in the middle of what is left, so that a slow renewal is still in time.
+// renewAt returns the middle of the remaining time, so that a slow renewal is still in time.
 func renewAt(l loginState) time.Time { return time.Now().Add(time.Until(l.ExpiresAt) / 2) }
 
 func loginRemedy(err error) string {
 	if errs.KindOf(err) == errs.KindConflict {
-		return "A login is for a tenant that is ACTIVE. Take it there first, with terraform apply or the actions tenant_resume and tenant_restore."
+		return "A login needs a tenant that is ACTIVE. Run terraform apply, or the action healthcare_tenant_retry or healthcare_tenant_unarchive, first."
 	}
 	return ""
 }
 
-// Renew has the login last longer.
+// Renew extends the login.
 func (c *credentialsResource) Renew(ctx context.Context, req ephemeral.RenewRequest, resp *ephemeral.RenewResponse) {
 	ctx, cancel := withTimeout(c.withLogMask(ctx), "read", readTimeout)
 	defer cancel()
@@ -189,8 +189,8 @@ func (c *credentialsResource) Renew(ctx context.Context, req ephemeral.RenewRequ
 	}
 	if err != nil {
 		diagnostic{operation: "renew the login of", name: state.Tenant.String(),
-			state:  "The login ends by itself at " + state.ExpiresAt.UTC().Format(time.RFC3339) + ".",
-			remedy: "Run Terraform again; it opens another login."}.add(ctx, &resp.Diagnostics, err)
+			state:  "The login expires at " + state.ExpiresAt.UTC().Format(time.RFC3339) + ".",
+			remedy: "Run Terraform again; it opens a new login."}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	tflog.Debug(ctx, "renewed a login", map[string]any{"tenant_id": state.Tenant.String(), "expires_at": state.ExpiresAt.UTC().Format(time.RFC3339)})
@@ -198,7 +198,7 @@ func (c *credentialsResource) Renew(ctx context.Context, req ephemeral.RenewRequ
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, loginStateKey, state.marshal())...)
 }
 
-// Close drops the login. It is tried also when the run was interrupted.
+// Close drops the login, also when the run was interrupted.
 func (c *credentialsResource) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
 	ctx, cancel := withTimeout(context.WithoutCancel(c.withLogMask(ctx)), "delete", readTimeout)
 	defer cancel()
@@ -212,7 +212,7 @@ func (c *credentialsResource) Close(ctx context.Context, req ephemeral.CloseRequ
 	}
 	if err != nil {
 		tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_id": state.Tenant.String(), "error": err.Error()})
-		resp.Diagnostics.AddWarning("Login was not closed", fmt.Sprintf("Tenant %s: %s.\n\nThe login ends by itself at %s at the latest; nothing has to be done.",
+		resp.Diagnostics.AddWarning("Login was not closed", fmt.Sprintf("Tenant %s: %s.\n\nThe login expires at %s at the latest; nothing has to be done.",
 			state.Tenant, errs.SafeMessage(err), state.ExpiresAt.UTC().Format(time.RFC3339)))
 		return
 	}

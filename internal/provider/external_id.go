@@ -9,10 +9,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// checkExternalIDAvailable tells at plan that Create would be refused. Replacing a
-// tenant archives it first, and the refusal would come too late for it. own is the
-// id of the tenant that is planned. A registry that cannot be asked now is no
-// finding: apply will say what there is to say.
+// checkExternalIDAvailable reports at plan that Create would be refused. A replacement
+// archives the old tenant first, so an error at apply would come too late for it. ownID
+// is the id of the planned tenant. An unreachable registry is no error here: apply
+// reports it.
 func (r *tenantResource) checkExternalIDAvailable(ctx context.Context, plan tenantModel, ownID string, diags *diag.Diagnostics) {
 	if r.backend == nil || !r.isConfigKnown() || plan.ExternalID.IsUnknown() || plan.ExternalID.ValueString() == "" {
 		return
@@ -28,12 +28,12 @@ func (r *tenantResource) checkExternalIDAvailable(ctx context.Context, plan tena
 		return
 	}
 	if t.Status == tenant.StatusActive && r.settings.managedBy != "" && t.ManagedBy == r.settings.managedBy {
-		return // Create may take it over.
+		return // Create may adopt it.
 	}
 	d := r.conflictDiagnostic(plan, provisioning.Outcome{ConflictingTenant: &t})
 	if ownID == "" && t.Status == tenant.StatusActive {
 		d.remedy += " If this plan is to replace it (-replace, or a tainted resource): an external_id stays with the archived tenant, " +
-			"so give another one, or keep the tenant with terraform untaint ADDRESS."
+			"so choose another one, or keep the tenant with terraform untaint ADDRESS."
 	}
 	d.add(ctx, diags, provisioning.ErrTenantExists(t, plan.ExternalID.ValueString()))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// contractIDFunction tells which address a tenant's contract has.
+// contractIDFunction computes the address of a tenant's contract.
 type contractIDFunction struct{}
 
 func newContractIDFunction() function.Function { return contractIDFunction{} }
@@ -23,8 +23,8 @@ func (contractIDFunction) Metadata(_ context.Context, _ function.MetadataRequest
 func (contractIDFunction) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
 	resp.Definition = function.Definition{
 		Summary: "Address of a tenant's contract",
-		MarkdownDescription: "Computes the address (`C...`) that the contract of a tenant has, without asking a network: it follows from the network, " +
-			"the deployer's account and the tenant's id. Whether the contract is there, the resource tells.",
+		MarkdownDescription: "Computes the address (`C...`) of a tenant's contract without a network call: it follows from the network, " +
+			"the deployer's account and the tenant's id. The resource `healthcare_tenant` shows whether the contract exists.",
 		Parameters: []function.Parameter{
 			function.StringParameter{Name: "network", MarkdownDescription: "`testnet`, `public`, `futurenet` or `local`, or the passphrase of another network."},
 			function.StringParameter{Name: "deployer", MarkdownDescription: "Address (`G...`) of the account that deploys contracts. Not its secret key."},
@@ -46,10 +46,10 @@ func (contractIDFunction) Run(ctx context.Context, req function.RunRequest, resp
 	}
 	id, err := uuid.Parse(tenantID)
 	if err != nil {
-		resp.Error = function.NewArgumentFuncError(2, "tenant_id is no UUID; give the tenant's id")
+		resp.Error = function.NewArgumentFuncError(2, "tenant_id is not a UUID; give the tenant's id")
 		return
 	}
-	if len(deployer) == 56 && deployer[0] == 'S' { // Never to be quoted.
+	if len(deployer) == 56 && deployer[0] == 'S' { // Never repeat it in a message.
 		resp.Error = function.NewArgumentFuncError(1, "deployer is a secret key; give the account's address, which begins with G")
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// slugFunction tells how a tenant's schema name will begin.
+// slugFunction computes the prefix of a tenant's schema name.
 type slugFunction struct{}
 
 func newSlugFunction() function.Function { return slugFunction{} }
@@ -20,7 +20,7 @@ func (slugFunction) Metadata(_ context.Context, _ function.MetadataRequest, resp
 func (slugFunction) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
 	resp.Definition = function.Definition{
 		Summary: "Readable part of a tenant's schema name",
-		MarkdownDescription: "Derives from a tenant's name what its PostgreSQL schema name begins with: lower case ASCII letters, digits and underscores, " +
+		MarkdownDescription: "Derives the prefix of a tenant's PostgreSQL schema name from the tenant's name: lower case ASCII letters, digits and underscores, " +
 			"at most 40 bytes. The schema name itself is chosen once, when the tenant is created, and ends in `_` and a number.",
 		Parameters: []function.Parameter{function.StringParameter{
 			Name: "name", MarkdownDescription: "Name of the organisation, as `healthcare_tenant` takes it.",

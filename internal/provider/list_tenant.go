@@ -36,7 +36,7 @@ func (l *tenantListResource) Metadata(_ context.Context, req resource.MetadataRe
 
 func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Tenants that can be imported, newest first: all but those that are `ARCHIVED`.",
+		MarkdownDescription: "Tenants that can be imported, newest first: all that are not `ARCHIVED`.",
 		Attributes: map[string]schema.Attribute{
 			"status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("PENDING", "PROVISIONING", "ACTIVE", "SUSPENDED", "FAILED")},
 				MarkdownDescription: "Only tenants of this status."},
@@ -82,30 +82,30 @@ func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, str
 	}
 }
 
-// page reads a page of the list, its first tenants up to a limit, under a time limit
-// of its own. An error is the last of the results.
-func (l *tenantListResource) page(ctx context.Context, req list.ListRequest, query tenant.ListQuery, most int64) ([]list.ListResult, *tenant.Position) {
+// page reads one page of the list, at most limit tenants of it. Each page has its own
+// timeout. An error is returned as the only result.
+func (l *tenantListResource) page(ctx context.Context, req list.ListRequest, query tenant.ListQuery, limit int64) ([]list.ListResult, *tenant.Position) {
 	ctx, cancel := withTimeout(ctx, "read", readTimeout)
 	defer cancel()
-	page, found, err := l.read(ctx, query, most, req.IncludeResource)
+	page, found, err := l.read(ctx, query, limit, req.IncludeResource)
 	if err != nil {
-		// A result must come with it: the framework drops diagnostics without one.
+		// Diagnostics need a result: the framework drops them otherwise.
 		var failed diag.Diagnostics
 		diagnostic{operation: "list"}.add(ctx, &failed, err)
 		return []list.ListResult{{Diagnostics: failed}}, nil
 	}
 	results := make([]list.ListResult, 0, len(found))
 	for i := range found {
-		if found[i].Tenant.Status != tenant.StatusArchived { // It may be since the list was read.
+		if found[i].Tenant.Status != tenant.StatusArchived { // It may have been archived after the list was read.
 			results = append(results, l.listResult(ctx, req, found[i]))
 		}
 	}
 	return results, page.Next
 }
 
-// read reads a page and, where tenants are to be shown whole, inspects them all in
-// one query. Without that, the inspections have the tenants alone.
-func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, most int64, whole bool) (tenant.Page, []inspection.Inspection, error) {
+// read reads a page and, with full, inspects its tenants in one call. Without full, the
+// inspections contain only the tenants.
+func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, limit int64, full bool) (tenant.Page, []inspection.Inspection, error) {
 	service, err := l.open(ctx)
 	if err != nil {
 		return tenant.Page{}, nil, err
@@ -115,17 +115,17 @@ func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, m
 		return page, nil, err
 	}
 	page.Tenants = slices.DeleteFunc(page.Tenants, func(t tenant.Tenant) bool { return t.Status == tenant.StatusArchived })
-	page.Tenants = page.Tenants[:min(int64(len(page.Tenants)), most)]
+	page.Tenants = page.Tenants[:min(int64(len(page.Tenants)), limit)]
 	found, ids := make([]inspection.Inspection, len(page.Tenants)), make([]uuid.UUID, len(page.Tenants))
 	at := make(map[uuid.UUID]int, len(page.Tenants))
 	for i, t := range page.Tenants {
 		found[i].Tenant, ids[i], at[t.ID] = t, t.ID, i
 	}
-	if !whole || len(ids) == 0 {
+	if !full || len(ids) == 0 {
 		return page, found, nil
 	}
 	inspected, err := service.Inspect(ctx, ids)
-	for _, one := range inspected { // They come in no order.
+	for _, one := range inspected { // Inspect returns them in no particular order.
 		if i, listed := at[one.Tenant.ID]; listed {
 			found[i] = one
 		}
@@ -133,7 +133,7 @@ func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, m
 	return page, found, err
 }
 
-// listResult is one tenant of the list, as a refresh would show it.
+// listResult converts one tenant to a list result; its resource equals that of a refresh.
 func (l *tenantListResource) listResult(ctx context.Context, req list.ListRequest, found inspection.Inspection) list.ListResult {
 	r := req.NewListResult(ctx)
 	r.DisplayName = found.Tenant.Name
@@ -149,7 +149,7 @@ func (l *tenantListResource) listResult(ctx context.Context, req list.ListReques
 	return r
 }
 
-// nullModel is a model of which the configuration says nothing.
+// nullModel returns a model with every configurable attribute null.
 func nullModel() tenantModel {
 	return tenantModel{
 		Metadata: types.MapNull(types.StringType),

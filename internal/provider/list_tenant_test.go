@@ -30,7 +30,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestList_FewQueries counts what a list of whole tenants costs in both modes.
+// TestList_FewQueries counts the queries of a full list in both modes.
 func TestList_FewQueries(t *testing.T) {
 	t.Parallel()
 	const tenants, pages = 1000, 10
@@ -61,8 +61,8 @@ func TestList_FewQueries(t *testing.T) {
 		before := w.snapshot().statements
 		reader.reads.Store(0)
 		p.list(tenants, tenants, "LIVE")
-		// A page is one statement, its total another, and what the database has of it a
-		// third. The pool tests a connection that was idle for a second with one more.
+		// One statement reads the page, one counts the total, one reads the roles and
+		// schemas. The pool tests a connection that was idle for a second with one more.
 		if n := w.snapshot().statements - before; n > 5*pages {
 			t.Errorf("%d statements", n)
 		}
@@ -86,7 +86,7 @@ func TestList_FewQueries(t *testing.T) {
 			t.Errorf("%d requests for two pages", n)
 		}
 	})
-	t.Run("ATimeLimitIsThatOfAPage", func(t *testing.T) {
+	t.Run("TimeoutIsPerPage", func(t *testing.T) {
 		t.Parallel()
 		p := startProvider(t, databaseSettings(database))
 		counted := &pagedTenants{tenantService: p.backend.service, t: t}
@@ -98,7 +98,7 @@ func TestList_FewQueries(t *testing.T) {
 	})
 }
 
-// countingReader has a live contract for each tenant and counts reads.
+// countingReader returns a live contract for each tenant and counts reads.
 type countingReader struct{ reads atomic.Int64 }
 
 func (r *countingReader) ReadContracts(_ context.Context, all []tenant.Tenant) ([]contracts.Snapshot, error) {
@@ -112,7 +112,7 @@ func (r *countingReader) ReadContracts(_ context.Context, all []tenant.Tenant) (
 
 func (r *countingReader) ContractID(uuid.UUID) (string, error) { return strings.Repeat("C", 56), nil }
 
-// pagedTenants checks that each page is read under a time limit of its own.
+// pagedTenants checks that each page is read with its own timeout.
 type pagedTenants struct {
 	tenantService
 	t                  *testing.T
@@ -140,7 +140,7 @@ func (p *pagedTenants) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspecti
 	return p.tenantService.Inspect(ctx, ids)
 }
 
-// ListResources shows the framework the lists of the provider inside.
+// ListResources returns the lists of the wrapped provider.
 func (p *startedProvider) ListResources(ctx context.Context) []func() list.ListResource {
 	lists, ok := p.Provider.(provider.ProviderWithListResources)
 	if !ok {
@@ -157,7 +157,7 @@ func databaseSettings(url string) map[string]string {
 	}
 }
 
-// list lists whole tenants, and checks how many there are and where their contracts stand.
+// list lists full tenants, and checks their number and their contract states.
 func (p *startedProvider) list(limit int64, want int, contracts string) {
 	p.t.Helper()
 	lists, ok := p.server.(tfprotov6.ProviderServerWithListResource) //nolint:staticcheck // it has no other name yet
@@ -197,7 +197,7 @@ func (p *startedProvider) list(limit int64, want int, contracts string) {
 	}
 }
 
-// serveTenants is a tenant-api for a database. It counts its requests.
+// serveTenants serves tenant-api for a database and counts requests.
 func serveTenants(t *testing.T, database string) (url, token string, requests *atomic.Int64) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())

@@ -13,8 +13,8 @@ import (
 )
 
 // nameType is a string that is stored trimmed and in Unicode's composed form.
-// Two spellings of one name are equal, so a blank at the end of a line of HCL is
-// no difference between configuration and state.
+// Two spellings of one name are equal, so a trailing space in HCL is no difference
+// between configuration and state.
 type nameType struct{ basetypes.StringType }
 
 var _ basetypes.StringTypable = nameType{}

@@ -15,8 +15,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// tenantService is all that resources do with tenants: app.Services in this process, or
-// apiclient.Client through a running tenant-api. Both keep the same promises.
+// tenantService has all operations on tenants that resources need. app.Services works in
+// this process, apiclient.Client through a running tenant-api; both behave the same.
 type tenantService interface {
 	tenantProvisioner
 	tenantLookup
@@ -25,14 +25,14 @@ type tenantService interface {
 	credentialService
 }
 
-// tenantProvisioner takes tenants through the pipeline.
+// tenantProvisioner runs the provisioning pipeline.
 type tenantProvisioner interface {
 	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
 	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 }
 
-// tenantLookup finds tenants and reads tenants and their logs.
+// tenantLookup reads tenants and their provisioning logs.
 type tenantLookup interface {
 	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
@@ -50,14 +50,14 @@ type tenantMover interface {
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 }
 
-// tenantInspector reads the state of tenants in database and ledger, and repairs it.
+// tenantInspector reads the state of tenants in database and ledger, and repairs drift.
 type tenantInspector interface {
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)
 	ReconcileContract(ctx context.Context, id uuid.UUID) error
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
 }
 
-// credentialService opens and closes logins.
+// credentialService opens, renews and closes logins.
 type credentialService interface {
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (credentials.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)

@@ -19,7 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
-// Address is the provider's place in the Terraform Registry.
+// Address is the provider's source address in the Terraform Registry.
 const Address = "registry.terraform.io/healthcare-platform/healthcare"
 
 type healthcareProvider struct {
@@ -28,8 +28,8 @@ type healthcareProvider struct {
 	names   *nameRegistry
 }
 
-// New makes providers of a version. Settings that the configuration leaves out
-// come from source, which is config.Environment but in tests.
+// New returns a constructor of providers of a version. Settings that the configuration leaves out
+// come from source, which is config.Environment except in tests.
 func New(version string, source config.Source) func() provider.Provider {
 	return func() provider.Provider { return newProvider(version, source) }
 }
@@ -88,15 +88,15 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 		MarkdownDescription: "Onboards healthcare organisations onto a multi-tenant platform: registry record, PostgreSQL schema, " +
 			"roles and first administrator, Soroban contract on Stellar, and the welcome mail, as one resource.\n\n" +
 			"Every setting can also come from an environment variable, so that secrets stay out of the configuration. " +
-			"A value here comes before the variable.",
+			"A value here takes precedence over the variable.",
 		Attributes: map[string]schema.Attribute{
 			"api": schema.SingleNestedAttribute{
 				Optional: true,
-				MarkdownDescription: "Work through a running `tenant-api`, which then has all the other settings, in place of `database`, `soroban`, `mail` and `app_url`. " +
+				MarkdownDescription: "Work through a running `tenant-api`, which has all other settings, instead of `database`, `soroban`, `mail` and `app_url`. " +
 					"Resources behave the same. The variables of this block count only if none of those four is in the configuration.",
 				Attributes: map[string]schema.Attribute{
-					"url":   schema.StringAttribute{Optional: true, MarkdownDescription: "Base address of the server, `https://tenants.platform.example`; `http` on loopback alone. Also `TENANT_API_URL`."},
-					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), and `tenants:purge` and `tenants:credentials` for what needs them, or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
+					"url":   schema.StringAttribute{Optional: true, MarkdownDescription: "Base address of the server, `https://tenants.platform.example`; `http` only on loopback. Also `TENANT_API_URL`."},
+					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), also `tenants:purge` and `tenants:credentials` where needed, or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
 				},
 			},
 			"database": schema.SingleNestedAttribute{
@@ -105,24 +105,24 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 				Attributes: map[string]schema.Attribute{
 					"url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string, " +
 						"`postgres://user:password@host:5432/name?sslmode=require`. Also `DATABASE_URL`, or `DB_HOST`, `DB_PORT`, `DB_USERNAME`, `DB_PASSWORD`, `DB_NAME` and `DB_SSLMODE`. " +
-						"The user has to own the database and to have `CREATEROLE`."},
+						"The user must own the database and have `CREATEROLE`."},
 					"max_connections": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1000)},
-						MarkdownDescription: "The most connections to keep open. Default 8. Also `DB_MAX_CONNECTIONS`."},
+						MarkdownDescription: "Maximum number of open connections. Default 8. Also `DB_MAX_CONNECTIONS`."},
 					"auto_migrate": schema.BoolAttribute{Optional: true,
-						MarkdownDescription: "Whether to bring the registry's own tables to the version that this provider needs, on first use and under a lock. Default `true`."},
+						MarkdownDescription: "Whether to migrate the registry's tables to the version that this provider needs, on first use and under a lock. Default `true`."},
 				},
 			},
 			"soroban": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "The Stellar network on which tenant contracts live.",
+				MarkdownDescription: "The Stellar network on which tenant contracts are deployed.",
 				Attributes: map[string]schema.Attribute{
 					"network":            schema.StringAttribute{Optional: true, MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet`, `local`, or any name together with `network_passphrase`. Also `SOROBAN_NETWORK`."},
 					"network_passphrase": schema.StringAttribute{Optional: true, MarkdownDescription: "Passphrase of the network. A server that reports another one is refused. Also `SOROBAN_NETWORK_PASSPHRASE`."},
 					"rpc_url":            schema.StringAttribute{Optional: true, MarkdownDescription: "JSON-RPC server. `public` has no default. Also `SOROBAN_RPC_URL`."},
 					"deployer_secret":    schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret key (`S...`) of the funded account that deploys and administers tenant contracts. Also `SOROBAN_CONTRACT_DEPLOYER_SECRET`."},
-					"max_fee":            schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "The most stroops that a tenant's transaction may cost, resources and inclusion together. Default 10000000 (1 XLM). Also `SOROBAN_MAX_FEE`."},
-					"max_upload_fee":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "The most stroops that uploading the contract's code may cost, which happens once per network. Default 1000000000 (100 XLM). Also `SOROBAN_MAX_UPLOAD_FEE`."},
-					"channels":           schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(0, config.MaxChannels)}, MarkdownDescription: "How many channel accounts carry tenants' transactions: that many tenants can be deployed in one ledger, where a deployer on its own carries one. They are made on first use, at 5 XLM each from the deployer, which also tops them up. All processes with the same deployer share them. Default 0. Also `SOROBAN_CHANNELS`."},
+					"max_fee":            schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "Maximum cost of a tenant's transaction in stroops, resource fee and inclusion fee together. Default 10000000 (1 XLM). Also `SOROBAN_MAX_FEE`."},
+					"max_upload_fee":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "Maximum cost of uploading the contract's code in stroops; once per network. Default 1000000000 (100 XLM). Also `SOROBAN_MAX_UPLOAD_FEE`."},
+					"channels":           schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(0, config.MaxChannels)}, MarkdownDescription: "Number of channel accounts for tenants' transactions: so many tenants can be deployed in one ledger; without channel accounts it is one. They are created on first use with 5 XLM each from the deployer, which also tops them up. All processes with the same deployer share them. Default 0. Also `SOROBAN_CHANNELS`."},
 				},
 			},
 			"mail": schema.SingleNestedAttribute{
@@ -135,21 +135,21 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 					"password": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Password. Also `MAIL_PASSWORD`."},
 					"from":     schema.StringAttribute{Optional: true, MarkdownDescription: "Sender, `Platform <no-reply@platform.example>`. Also `MAIL_FROM`."},
 					"tls": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(config.TLSMandatory, config.TLSOpportunistic, config.TLSNone)},
-						MarkdownDescription: "`mandatory` (default), `opportunistic`, or `none` (on loopback alone). Also `MAIL_TLS`."},
+						MarkdownDescription: "`mandatory` (default), `opportunistic`, or `none` (only on loopback). Also `MAIL_TLS`."},
 					"failure_policy": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("warn", "fail")},
-						MarkdownDescription: "What to do when the welcome mail is refused: `warn` (default; the tenant goes live and the next apply sends the mail again) or `fail` (roll back). Also `MAIL_FAILURE_POLICY`."},
+						MarkdownDescription: "What to do when the welcome mail is refused: `warn` (default; the tenant becomes active and the next apply sends the mail again) or `fail` (roll back). Also `MAIL_FAILURE_POLICY`."},
 				},
 			},
 			"app_url": schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
 			"skip_checks": schema.BoolAttribute{Optional: true,
-				MarkdownDescription: "Do not look at the start whether this configuration can work: whether the registry is of a version that this provider knows, " +
-					"the Stellar server of the configured network, the deployer's account there, the token accepted. Default `false`: what cannot work is one error then, in place of one for each resource. " +
-					"Set it to archive tenants with what is left of a configuration."},
+				MarkdownDescription: "Do not check at the start whether this configuration works: whether the registry has a version that this provider knows, " +
+					"whether the Stellar server is on the configured network, whether the deployer's account exists there, and whether the token is accepted. Default `false`: a configuration that does not work is then one error, instead of one for each resource. " +
+					"Set it to `true` to archive tenants with an incomplete configuration."},
 			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Names who manages the tenants of this configuration, such as a repository or a workspace. It is stored on each tenant. " +
-					"Create takes over a live tenant (instead of refusing it) if that carries the same `managed_by` and the very same inputs: " +
-					"set it where the state can get lost between an apply and its upload. " +
-					"Do not combine it with `create_before_destroy`, which would take the tenant over and then archive it."},
+					"Create adopts a live tenant (instead of an error) if that tenant has the same `managed_by` and exactly the same inputs: " +
+					"set it where the state can be lost between an apply and its upload. " +
+					"Do not combine it with `create_before_destroy`, which would adopt the tenant and then archive it."},
 		},
 	}
 }
@@ -177,7 +177,7 @@ func (p *healthcareProvider) Resources(context.Context) []func() resource.Resour
 	return []func() resource.Resource{newTenantResource}
 }
 
-// Functions are those that need no configuration.
+// Functions returns the provider functions; they need no configuration.
 func (p *healthcareProvider) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{newSlugFunction, newContractIDFunction}
 }
@@ -186,17 +186,17 @@ func (p *healthcareProvider) DataSources(context.Context) []func() datasource.Da
 	return []func() datasource.DataSource{newTenantDataSource, newTenantsDataSource, newStatusDataSource}
 }
 
-// Actions are what is done to a tenant at somebody's wish.
+// Actions returns the actions on tenants.
 func (p *healthcareProvider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{newRetryAction, newInviteAction, newUnarchiveAction, newPurgeAction}
 }
 
-// EphemeralResources are what is there while a run lasts.
+// EphemeralResources returns the resources that exist during one run.
 func (p *healthcareProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{newCredentialsResource}
 }
 
-// ListResources are for terraform query.
+// ListResources returns the lists for terraform query.
 func (p *healthcareProvider) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{newTenantListResource}
 }

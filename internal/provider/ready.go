@@ -15,12 +15,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-// readyTimeout is how long a start waits for others before it goes on without
-// having looked.
+// readyTimeout is how long the check at the start waits for database and network. After
+// it, the run goes on without the check.
 const readyTimeout = 3 * time.Second
 
-// checkReady finds configurations that cannot work, once, before every resource
-// would. What does not answer just now is no finding: the database, or the network,
+// checkReady reports a configuration that does not work once, instead of once for each
+// resource. A service that does not answer is not an error: the database, or the network,
 // may be part of the same apply.
 func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	if !b.isConfigKnown() || b.settings.skipChecks {
@@ -58,7 +58,7 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	}
 }
 
-// registryPath is where a registry of another version is put right.
+// registryPath returns the attribute to change when the registry has another version.
 func (b *backend) registryPath() path.Path {
 	if !b.settings.autoMigrate {
 		return path.Root("database").AtName("auto_migrate")
@@ -75,17 +75,17 @@ func (b *backend) checkServer(ctx context.Context, diags *diag.Diagnostics, clie
 	b.addConfigError(ctx, diags, at, err)
 }
 
-// addConfigError makes the one diagnostic of a fault that would be every resource's.
+// addConfigError adds one diagnostic for an error that would occur for every resource.
 func (b *backend) addConfigError(ctx context.Context, diags *diag.Diagnostics, at path.Path, err error) {
 	if err == nil {
 		return
 	}
-	tflog.Debug(ctx, "the provider's configuration was tried", map[string]any{"error": err.Error()})
+	tflog.Debug(ctx, "the check of the provider's configuration failed", map[string]any{"error": err.Error()})
 	switch errs.KindOf(err) {
 	case errs.KindPermanent, errs.KindInvalid:
 		diags.AddAttributeError(at, "Provider configuration cannot work", fmt.Sprintf("With this configuration, or these variables: %s.\n\nNothing was changed. "+
-			"Correct it and run Terraform again. To work without this look at the start, set skip_checks = true.", errs.SafeMessage(err)))
+			"Correct it and run Terraform again. To skip this check, set skip_checks = true.", errs.SafeMessage(err)))
 	default:
-		tflog.Warn(ctx, "not looked at: "+errs.SafeMessage(err))
+		tflog.Warn(ctx, "not checked: "+errs.SafeMessage(err))
 	}
 }

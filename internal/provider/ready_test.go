@@ -9,8 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// TestBackend_AddConfigError: newer CLIs show the line of the attribute that is named
-// here, older ones the block's.
+// TestBackend_AddConfigError: newer CLIs show the source line of the attribute that
+// is named here, older ones that of the block.
 func TestBackend_AddConfigError(t *testing.T) {
 	t.Parallel()
 	for kind, wantErrors := range map[errs.Kind]int{

@@ -23,7 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
-// TestRefresh_BatchesQueries counts on the wire what a refresh asks of the database.
+// TestRefresh_BatchesQueries counts the database messages of a refresh.
 func TestRefresh_BatchesQueries(t *testing.T) {
 	t.Parallel()
 	const tenants = 500
@@ -61,12 +61,12 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 	}
 	close(w.release)
 	reading.Wait()
-	// That one, the rest by the hundred, and no statement beside them.
+	// One query for the first tenant, one per hundred for the others, and no more.
 	if n := w.snapshot().statements - before.statements; n != 6 {
 		t.Errorf("%d statements for %d reads", n, tenants)
 	}
 
-	// What is not gathered takes its turn.
+	// Imports are not batched; they wait for a connection of the pool.
 	for _, id := range ids[:64] {
 		reading.Go(func() { p.importTenant(id) })
 	}
@@ -76,7 +76,7 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 	}
 }
 
-// startedProvider is a provider that is configured, and what is behind it.
+// startedProvider is a configured provider and its backend.
 type startedProvider struct {
 	provider.Provider
 	t       *testing.T
@@ -112,13 +112,13 @@ func startProvider(t *testing.T, environment map[string]string) *startedProvider
 	return p
 }
 
-// Configure looks over the provider's shoulder.
+// Configure records the backend of the wrapped provider.
 func (p *startedProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
 	p.Provider.Configure(ctx, req, resp)
 	p.backend, _ = resp.ResourceData.(*backend)
 }
 
-// object makes a value of some attributes; the rest is null.
+// object builds a value from some attributes; the others are null.
 func object(t *testing.T, schema *tfprotov6.Schema, values map[string]any) *tfprotov6.DynamicValue {
 	kind, ok := schema.ValueType().(tftypes.Object)
 	if !ok {
@@ -158,7 +158,7 @@ func (p *startedProvider) importTenant(id string) {
 	}
 }
 
-// countingProxy stands between a program and its database, and counts.
+// countingProxy forwards connections to a database and counts messages.
 type countingProxy struct {
 	url, server string
 	blocked     chan struct{} // Closed when the first inspection has come.
@@ -247,7 +247,7 @@ func (w *countingProxy) serve(client net.Conn) {
 	}
 }
 
-// readMessage reads one message of PostgreSQL's protocol. The first has no letter.
+// readMessage reads one message of PostgreSQL's protocol. The first has no type byte.
 func readMessage(from io.Reader, startup bool) (kind byte, message []byte, err error) {
 	var read bytes.Buffer
 	headSize := int64(5)

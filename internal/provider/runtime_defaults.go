@@ -5,20 +5,20 @@ import (
 	"runtime/debug"
 )
 
-// SetRuntimeDefaults prepares the process that a CLI has started. It is no matter of a provider
-// that is served inside another program, or to a debugger.
+// SetRuntimeDefaults sets defaults for logs and garbage collection of the plugin process.
+// Call it only in a process that a CLI started, not in tests or under a debugger.
 func SetRuntimeDefaults() {
-	disableUnusedLogs(os.Getenv, func(name, value string) { _ = os.Setenv(name, value) }) // At worst nobody reads what is logged.
+	disableUnusedLogs(os.Getenv, func(name, value string) { _ = os.Setenv(name, value) }) // On an error there are only more log lines.
 	if os.Getenv("GOGC") == "" {
-		// A plan of a thousand tenants makes garbage all the time over a heap of some
-		// megabytes: by default a fourth of the process's time goes into collecting it.
+		// A plan of a thousand tenants allocates much on a heap of a few megabytes: with
+		// the default, garbage collection takes a quarter of the CPU time.
 		debug.SetGCPercent(400)
 	}
 }
 
-// disableUnusedLogs turns off the logs that the CLI would throw away. The SDK writes every line
-// down to TRACE, because the CLI sifts by the very same variables; for each resource
-// that is a good part of what process and CLI have to do.
+// disableUnusedLogs turns off logs that the CLI would discard. Without TF_LOG the SDK still
+// writes every line down to TRACE and the CLI filters them, which costs a large part of
+// the CPU time of both processes.
 func disableUnusedLogs(getenv func(string) string, setenv func(name, value string)) {
 	if getenv("TF_LOG") != "" || getenv("TF_LOG_PROVIDER") != "" {
 		return

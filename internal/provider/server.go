@@ -10,10 +10,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
-// server is the framework's server, which also notes which tenants are in the state.
-// Terraform hands each resource's state over before it does anything with it, also
-// in an apply and without a refresh; but of a state of the present version the
-// framework tells its resources nothing.
+// server wraps the framework's server and records which tenants are in the state.
+// Terraform sends each resource's state to UpgradeResourceState first, also in an apply
+// and without a refresh; the framework does not pass a state of the current version on
+// to its resources.
 type server struct {
 	tfprotov6.ProviderServer
 	tfprotov6.ListResourceServer
@@ -26,7 +26,7 @@ var (
 	_ tfprotov6.ProviderServerWithActions      = (*server)(nil) //nolint:staticcheck // it has no other name yet
 )
 
-// NewServer makes what main serves to the CLI: a provider of a version, as New does.
+// NewServer returns a constructor of the protocol server that main serves to the CLI.
 func NewServer(version string, source config.Source) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
 		p := newProvider(version, source)
@@ -35,7 +35,7 @@ func NewServer(version string, source config.Source) func() tfprotov6.ProviderSe
 }
 
 // newServer wraps the framework's server. Lists and actions are optional interfaces of
-// it; without one, its calls answer with an error.
+// it; calls of one that is missing return an error.
 func newServer(framework tfprotov6.ProviderServer, names *nameRegistry) *server {
 	s := &server{ProviderServer: framework, ListResourceServer: noLists{}, ActionServer: noActions{}, names: names}
 	if lists, ok := framework.(tfprotov6.ListResourceServer); ok {
@@ -47,13 +47,13 @@ func newServer(framework tfprotov6.ProviderServer, names *nameRegistry) *server 
 	return s
 }
 
-// ConfigureProvider begins another walk through the configuration.
+// ConfigureProvider starts a new plan or apply, so recorded names are cleared.
 func (s *server) ConfigureProvider(ctx context.Context, req *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
 	s.names.reset()
 	return s.ProviderServer.ConfigureProvider(ctx, req)
 }
 
-// UpgradeResourceState notes the tenant whose state it is.
+// UpgradeResourceState records the tenant whose state Terraform sends.
 func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
 	var state struct {
 		ID string `json:"id"`

@@ -7,16 +7,16 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// unsupported is the error of a call that the framework's server does not know.
+// unsupported returns the diagnostic of a call that the framework's server does not implement.
 func unsupported(what string) []*tfprotov6.Diagnostic {
 	return []*tfprotov6.Diagnostic{{
 		Severity: tfprotov6.DiagnosticSeverityError,
-		Summary:  "Provider is wired wrongly",
+		Summary:  "Unexpected provider data type",
 		Detail:   "The plugin framework in this build of the provider does not serve " + what + ". Nothing was changed. This is a defect of the provider; report it.",
 	}}
 }
 
-// noLists takes the place of a server of lists.
+// noLists is used when the framework's server has no list resources.
 type noLists struct{}
 
 // ValidateListResourceConfig is part of tfprotov6.ListResourceServer.
@@ -31,7 +31,7 @@ func (noLists) ListResource(context.Context, *tfprotov6.ListResourceRequest) (*t
 	}, nil
 }
 
-// noActions takes the place of a server of actions.
+// noActions is used when the framework's server has no actions.
 type noActions struct{}
 
 // ValidateActionConfig is part of tfprotov6.ActionServer.

@@ -7,8 +7,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// TestServer_WithoutOptionalInterfaces serves through a server of the framework that
-// knows neither lists nor actions, as releases of it have been.
+// TestServer_WithoutOptionalInterfaces wraps a server of the framework without lists and
+// actions, like older releases of it.
 func TestServer_WithoutOptionalInterfaces(t *testing.T) {
 	t.Parallel()
 	own := newProvider("test", func(string) string { return "" })

@@ -24,12 +24,12 @@ type settings struct {
 	mail              config.Mail
 	managedBy         string
 	retention         time.Duration     // How long an archived tenant is kept before it can be purged.
-	api               *config.TenantAPI // Not nil: everything goes through this server, and the groups above are empty.
-	skipChecks        bool              // Nobody looks at the start whether all this can work.
+	api               *config.TenantAPI // Set in API mode; the groups above are then empty.
+	skipChecks        bool              // Skips checkReady.
 	unknownAttributes []string          // Attributes whose values Terraform does not know yet.
 }
 
-// secrets are the values that no log may show.
+// secrets returns the values that must not appear in logs.
 func (s settings) secrets() []string {
 	var all []string
 	for _, secret := range []config.Secret{s.database.URL, s.soroban.DeployerSecret, s.mail.Password} {
@@ -46,7 +46,7 @@ func (s settings) secrets() []string {
 	return append(all, postgres.Secrets(s.database.URL.Reveal())...)
 }
 
-// settingsCollector takes values over from attributes to the variables of their names.
+// settingsCollector collects attribute values under the names of their variables.
 type settingsCollector struct {
 	source  config.Source
 	values  map[string]string
@@ -94,8 +94,8 @@ func (c *settingsCollector) block(ctx context.Context, name string, object types
 	return len(c.unknown) == before
 }
 
-// readSettings checks what is known. While an attribute is unknown, its group is
-// waited for and not judged: a default in its place would reach the wrong system.
+// readSettings validates the known settings. A group with an unknown attribute is not
+// read: a default in place of the attribute could select the wrong system.
 func readSettings(ctx context.Context, m providerModel, source config.Source) (settings, diag.Diagnostics) {
 	s := settings{autoMigrate: true, managedBy: m.ManagedBy.ValueString()}
 	c := &settingsCollector{source: source, values: map[string]string{}, paths: map[string]path.Path{}}
@@ -118,8 +118,8 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 	return s, c.diags
 }
 
-// usesAPI decides between the two ways to work. The configuration comes before
-// the environment: a block that only one of them has settles it.
+// usesAPI reports whether the provider works through tenant-api. The configuration takes
+// precedence: the environment decides only if neither kind of block is configured.
 func (c *settingsCollector) usesAPI(m providerModel) bool {
 	var present []string
 	for _, block := range []struct {
@@ -135,8 +135,8 @@ func (c *settingsCollector) usesAPI(m providerModel) bool {
 	}
 	if len(present) > 0 {
 		c.diags.AddAttributeError(path.Root("api"), "Invalid provider configuration: api",
-			fmt.Sprintf("With api, tenant-api has the settings of database, network and mail, and this provider needs none of them. "+
-				"But %s is set, too.\n\nNothing was changed. Remove api, or the rest.", strings.Join(present, ", ")))
+			fmt.Sprintf("With api, the settings of database, network and mail belong to tenant-api, and this provider needs none of them. "+
+				"But %s is set, too.\n\nNothing was changed. Remove api, or the other settings.", strings.Join(present, ", ")))
 	}
 	return true
 }
@@ -179,7 +179,7 @@ func (c *settingsCollector) soroban(ctx context.Context, m providerModel, s *set
 	readGroup(c, "soroban", known, &s.soroban, config.ReadSoroban)
 }
 
-// mail reads app_url too: the links in the mails begin with it.
+// mail also reads app_url, the base of the links in mails.
 func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settings) {
 	var model mailModel
 	known := c.block(ctx, "mail", m.Mail, &model, func(at path.Path) {
@@ -195,7 +195,7 @@ func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settin
 	readGroup(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)
 }
 
-// readGroup judges a group once all of it is known.
+// readGroup parses a group once all of it is known.
 func readGroup[T any](c *settingsCollector, group string, known bool, target *T, parse func(config.Source) (T, error)) {
 	if !known {
 		return
@@ -205,8 +205,8 @@ func readGroup[T any](c *settingsCollector, group string, known bool, target *T,
 	c.addDiagnostic(group, err)
 }
 
-// addDiagnostic makes one diagnostic of all that is wrong in a group, on the attribute
-// when there is just one.
+// addDiagnostic adds one diagnostic with all errors of a group, on the attribute if there
+// is only one error.
 func (c *settingsCollector) addDiagnostic(group string, err error) {
 	if err == nil {
 		return

@@ -43,7 +43,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	started := time.Now()
 	tflog.Info(ctx, "creating the tenant", map[string]any{"tenant_name": plan.Name.ValueString()})
 	out, err := service.Provision(createCtx, inputs)
-	if out.Tenant.ID == uuid.Nil { // There is no tenant of ours, and so no state.
+	if out.Tenant.ID == uuid.Nil { // No tenant was created, so there is no state to save.
 		r.conflictDiagnostic(plan, out).add(createCtx, &resp.Diagnostics, err)
 		return
 	}
@@ -56,7 +56,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
 	switch {
 	case out.Adopted:
-		tflog.Info(ctx, "took over the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
+		tflog.Info(ctx, "adopted the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
 	case err == nil:
 		tflog.Info(ctx, "the tenant is live", map[string]any{"tenant_id": out.Tenant.ID.String(), "tenant_name": out.Tenant.Name,
 			"schema_name": out.Tenant.SchemaName, "soroban_contract_id": out.Tenant.ContractID, "duration_ms": time.Since(started).Milliseconds()})
@@ -65,15 +65,16 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	addRunDiagnostics(ctx, &resp.Diagnostics, "create", out.Tenant, err)
 }
 
-// conflictDiagnostic says what stands in the way of a tenant that was not even recorded.
+// conflictDiagnostic returns the diagnostic for a tenant that was not created because of
+// another one.
 func (r *tenantResource) conflictDiagnostic(plan tenantModel, out provisioning.Outcome) diagnostic {
 	d := diagnostic{operation: "create", name: plan.Name.ValueString()}
 	if t := out.ConflictingTenant; t != nil {
-		d.state = fmt.Sprintf("That tenant is %s since %s and was not touched: a tenant that has been live is never taken over by accident.",
+		d.state = fmt.Sprintf("That tenant is %s since %s and was not touched: a tenant that was live is never adopted by accident.",
 			t.Status, t.UpdatedAt.UTC().Format("2006-01-02 15:04 MST"))
-		d.remedy = fmt.Sprintf("If it is the one that you mean, import it: terraform import ADDRESS %s, where ADDRESS is the resource's, "+
-			"such as healthcare_tenant.example. If its resource was only renamed in the configuration, add a moved block. "+
-			"If this apply was to replace it, take create_before_destroy out: the two cannot share a name. "+
+		d.remedy = fmt.Sprintf("If it is the intended tenant, import it: terraform import ADDRESS %s, where ADDRESS is the resource's, "+
+			"such as healthcare_tenant.example. If only its resource was renamed in the configuration, add a moved block. "+
+			"If this apply was to replace it, remove create_before_destroy: the two cannot share a name. "+
 			"Otherwise choose another name or external_id.", t.ID)
 		if t.Status == tenant.StatusArchived {
 			d.remedy = "An external_id stays with an archived tenant. Choose another one."
@@ -82,12 +83,13 @@ func (r *tenantResource) conflictDiagnostic(plan tenantModel, out provisioning.O
 	return d
 }
 
-// supersededDiagnostic leaves the tenant out of the state: an error would taint it there,
-// and the next apply would then abort, or archive, what is the other run's now.
+// supersededDiagnostic returns the diagnostic for a tenant that another run claimed. The
+// tenant is not saved in the state: the error would taint it, and the next apply would
+// abort or archive a tenant that the other run works on.
 func supersededDiagnostic(t tenant.Tenant) diagnostic {
 	return diagnostic{
 		operation: "create", name: t.Name,
-		state: fmt.Sprintf("The tenant (%s) is the other run's now, if there is one, and it is not in this state.", t.ID),
+		state: fmt.Sprintf("The tenant (%s) belongs to the other run now, if it still runs, and is not in this state.", t.ID),
 		remedy: "Wait for the other run to end. Then run terraform apply again, which continues the tenant if it is not live, " +
 			"or import it: terraform import ADDRESS " + t.ID.String(),
 	}
@@ -105,11 +107,11 @@ func addRunDiagnostics(ctx context.Context, diags *diag.Diagnostics, operation s
 	default:
 		state := fmt.Sprintf("The tenant is %s and in the state.", t.Status)
 		if t.Status == tenant.StatusFailed {
-			state = "Its schema and database role were removed again; what may be on the ledger already is found and used by the next attempt. " +
+			state = "Its schema and database role were removed again; a contract that may be on the ledger already is found and used by the next attempt. " +
 				"The tenant is FAILED and in the state under the id " + t.ID.String() + "."
 		} else if operation == "create" {
 			state = fmt.Sprintf("The tenant is %s and in the state, where Terraform marks it as tainted: the next apply rolls it back "+
-				"and begins again with the same id, schema name and contract.", t.Status)
+				"and starts again with the same id, schema name and contract.", t.Status)
 		}
 		diagnostic{operation: operation, name: t.Name, state: state}.add(ctx, diags, err)
 	}
@@ -123,7 +125,7 @@ func saveState(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State,
 	saveIdentity(ctx, diags, identity, t.ID.String())
 }
 
-// saveIdentity stores a tenant's identity, for CLIs that know of such a thing.
+// saveIdentity stores a tenant's identity, if the CLI supports identities.
 func saveIdentity(ctx context.Context, diags *diag.Diagnostics, identity *tfsdk.ResourceIdentity, id string) {
 	if identity != nil {
 		diags.Append(identity.Set(ctx, identityModel{ID: types.StringValue(id)})...)

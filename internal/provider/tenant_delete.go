@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Delete archives a live tenant, whose schema stays, and aborts one that is not.
+// Delete archives a tenant that was live, and keeps its schema. It aborts one that was not.
 func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	ctx = r.withLogMask(ctx)
 	var state tenantModel
@@ -27,10 +27,10 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	ctx, cancel := withTimeout(ctx, "delete", timeout)
 	defer cancel()
 	d := diagnostic{operation: "archive", name: state.Name.ValueString(), state: "The tenant stays in the state.",
-		remedy: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows what lies behind it."}
+		remedy: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows the cause in detail."}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "archive tenant", "the id in the state is no UUID"))
+		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "archive tenant", "the id in the state is not a UUID"))
 		return
 	}
 	service, err := r.open(ctx)
@@ -40,7 +40,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 	t, err := service.Archive(ctx, id)
 	switch {
-	case errs.KindOf(err) == errs.KindNotFound: // Gone is what was asked for.
+	case errs.KindOf(err) == errs.KindNotFound: // It is gone already.
 	case err != nil:
 		d.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
@@ -51,13 +51,13 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 }
 
-// checkDeletionProtection guards what a tenant that is live holds. One that never went
-// live holds nothing, and its first apply has to be able to begin again.
+// checkDeletionProtection reports an error for a protected tenant. A tenant that is not
+// active is not protected: a failed create must be able to start again.
 func (r *tenantResource) checkDeletionProtection(state tenantModel, diags *diag.Diagnostics) {
 	if !state.DeletionProtection.ValueBool() || state.Status.ValueString() != string(tenant.StatusActive) {
 		return
 	}
 	diags.AddAttributeError(path.Root("deletion_protection"), "Tenant is protected",
 		fmt.Sprintf("Tenant %q (%s) has deletion_protection = true, so it is neither archived nor replaced. Nothing was changed.\n\n"+
-			"To go on, set deletion_protection = false, apply that, and then repeat this.", state.Name.ValueString(), state.ID.ValueString()))
+			"To proceed, set deletion_protection = false, apply that, and then repeat this.", state.Name.ValueString(), state.ID.ValueString()))
 }

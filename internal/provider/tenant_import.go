@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// ImportState takes the id, name:NAME, or the identity.
+// ImportState imports a tenant by id, name:NAME or identity.
 func (r *tenantResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	ctx = r.withLogMask(ctx)
 	importID := req.ID

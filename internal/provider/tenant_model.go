@@ -41,9 +41,9 @@ type identityModel struct {
 	ID types.String `tfsdk:"id"`
 }
 
-// inputs are what the configuration asks for, but for the password.
+// inputs returns the configured inputs without the password.
 func (m tenantModel) inputs(managedBy string) tenant.Inputs {
-	metadata, _ := knownMap(m.Metadata) // In a plan that is applied everything is known.
+	metadata, _ := knownMap(m.Metadata) // At apply all values are known.
 	return tenant.Inputs{
 		Name: m.Name.ValueString(), AdminEmail: m.AdminEmail.ValueString(),
 		AdminFirstName: m.AdminFirstName.ValueString(), AdminLastName: m.AdminLastName.ValueString(),
@@ -54,18 +54,18 @@ func (m tenantModel) inputs(managedBy string) tenant.Inputs {
 // tenantID reads the id of a tenant that is in the state.
 func (m tenantModel) tenantID() (uuid.UUID, error) { return uuid.Parse(m.ID.ValueString()) }
 
-// fill takes over everything that the registry knows. What the configuration
-// says in another way (no map and an empty one) stays as it is said there.
+// fill copies the registry's values into the model. A null map and an empty one mean the
+// same, so the model keeps the configured form.
 func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostics {
 	m.ID = types.StringValue(t.ID.String())
 	m.Name, m.AdminEmail = newNameValue(t.Name), types.StringValue(t.AdminEmail)
 	m.AdminFirstName, m.AdminLastName = newNameValue(t.AdminFirstName), newNameValue(t.AdminLastName)
-	m.AdminPassword = types.StringNull() // Whatever there was: Terraform rejects a state that has one.
+	m.AdminPassword = types.StringNull() // Terraform rejects a state with a write-only value.
 	m.ExternalID = nullableString(t.ExternalID)
 	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
 	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))
 	m.SorobanContractID = nullableString(t.ContractID)
-	if m.SorobanContractState.IsUnknown() { // Nobody has looked: it is not known.
+	if m.SorobanContractState.IsUnknown() { // It was not read.
 		m.SorobanContractState = types.StringNull()
 	}
 	if m.DatabaseState.IsUnknown() {

@@ -11,8 +11,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Read shares one query of the registry, and one read of contracts, with all reads that
-// come at the same time. A tenant that is gone or archived leaves the state.
+// Read shares one registry query and one ledger read with all concurrent reads. It removes
+// a tenant that is gone or archived from the state.
 func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	ctx = r.withLogMask(ctx)
 	var state tenantModel
@@ -22,12 +22,12 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// Before anything else: the framework refuses every read without an identity,
-	// also that of a tenant which is gone.
+	// First of all: the framework rejects every read without an identity, also that of
+	// a tenant that is gone.
 	saveIdentity(ctx, &resp.Diagnostics, resp.Identity, state.ID.ValueString())
 	if !r.isConfigKnown() {
-		// The database is part of this plan's own changes. What the state says is
-		// all that can be known now.
+		// The database is created by the same plan, so the tenant cannot be read yet and
+		// the state is kept.
 		tflog.Warn(ctx, "the provider's configuration is not known yet, so the tenant was not read", map[string]any{"tenant_id": state.ID.ValueString()})
 		return
 	}
@@ -36,7 +36,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	d := diagnostic{operation: "read", name: state.Name.ValueString()}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "read tenant", "the id in the state is no UUID"))
+		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "read tenant", "the id in the state is not a UUID"))
 		return
 	}
 	if _, err := r.open(ctx); err != nil {
@@ -58,7 +58,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		r.setFoundContractState(ctx, &state, found)
 		setFoundDatabaseState(ctx, &state, found)
 		resp.Diagnostics.Append(state.fill(ctx, t)...)
-		if !reflect.DeepEqual(before, state) { // The response has what the request had.
+		if !reflect.DeepEqual(before, state) { // By default the response has the state of the request.
 			resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 		}
 	}

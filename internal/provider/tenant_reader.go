@@ -9,7 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
-// tenantReader gathers reads of tenants into few queries.
+// tenantReader combines concurrent reads of tenants into few inspections.
 type tenantReader struct {
 	batcher[uuid.UUID, *inspection.Inspection]
 }

@@ -70,7 +70,7 @@ func TestTenantReader(t *testing.T) {
 		if n := calls.Load(); n != 6 { // One, and then 499 by the hundred.
 			t.Errorf("%d calls", n)
 		}
-		// Nobody is asked for when nobody waits, and the next one is.
+		// No fetch runs without pending reads; the next read starts one.
 		found, err := r.inspect(t.Context(), tenantIDs[1])
 		if err != nil || found.Tenant.ID != tenantIDs[1] || calls.Load() != 7 {
 			t.Errorf("%v, %v, %d calls", found, err, calls.Load())

@@ -69,13 +69,13 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 		MarkdownDescription: "A healthcare organisation on the platform.\n\n" +
 			"Create runs the whole onboarding: registry record, PostgreSQL schema with its own database role, tables, roles and first " +
 			"administrator, a Soroban contract on Stellar, and the welcome mail with an invitation. It returns when the tenant is `ACTIVE`, " +
-			"and it is safe to repeat: a tenant that was begun and never went live is continued. " +
+			"and it is safe to repeat: it continues a tenant that never became active. " +
 			"Delete archives the tenant; **its schema and data stay**, and its name becomes free.",
 		Attributes: map[string]schema.Attribute{
 			"name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"name", tenant.CheckName}},
 				MarkdownDescription: "Name of the organisation, 3 to 255 characters, unique among live tenants without regard to case. Can be changed in place."},
 			"admin_email": schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"admin_email", tenant.CheckEmail}},
-				MarkdownDescription: "Address of the first administrator, who is invited by mail to choose a password. Can be changed in place."},
+				MarkdownDescription: "Address of the first administrator, who receives an invitation by mail to choose a password. Can be changed in place."},
 			"admin_first_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"admin_first_name", tenant.CheckPersonName}},
 				MarkdownDescription: "First name of the administrator."},
 			"admin_last_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"admin_last_name", tenant.CheckPersonName}},
@@ -84,7 +84,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
 				MarkdownDescription: "Your own key for the tenant, unique over all tenants, archived ones too. A new value replaces the tenant."},
 			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{metadataValidator{}},
-				MarkdownDescription: "Further facts about the tenant: at most 64 keys of 63 and values of 1024 characters. No secrets, no patients' data."},
+				MarkdownDescription: "Additional data about the tenant: at most 64 keys of 63 and values of 1024 characters. No secrets, no patients' data."},
 			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
 			"admin_password_wo":         passwordAttribute(),
@@ -93,20 +93,20 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 
 			"id":                     schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "UUID (version 7)."},
 			"schema_name":            schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "PostgreSQL schema with the tenant's data. Chosen once."},
-			"database_role":          schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "PostgreSQL role that can reach this schema and nothing else."},
+			"database_role":          schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "PostgreSQL role with access to this schema only."},
 			"created_at":             schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "When the tenant was recorded (RFC 3339, UTC)."},
 			"soroban_contract_id":    schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
-			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "Where the contract stands on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `EXPIRED` (its time to live is over), `MISSING` (the network was begun anew) or `MISMATCH` (it is not the one that was deployed). The next apply extends, restores or deploys it; a `MISMATCH` one is an error at plan. Null while the network did not answer. In `api` mode the server tells, and does it."},
-			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "Whether the tenant has in the database what it was given: `IN_SYNC`, `DRIFTED` (its role is gone, or may do more or less than it should; the next apply puts it right) or `MISSING` (its schema or a table is gone; an error at plan, because only a backup brings that back). Null while the tenant is not live."},
-			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply takes anything but `ACTIVE` further."},
+			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "State of the contract on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `EXPIRED` (its time to live is over), `MISSING` (the network was reset) or `MISMATCH` (it is not the contract that was deployed). The next apply extends, restores or deploys it; a `MISMATCH` one is an error at plan. Null if the network did not answer. In `api` mode the server reads and reconciles it."},
+			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "State of the tenant's schema and role in the database: `IN_SYNC`, `DRIFTED` (its role is missing, or its privileges were changed; the next apply repairs it) or `MISSING` (its schema or a table is missing; an error at plan, because only a backup can restore it). Null while the tenant is not live."},
+			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply continues a tenant that is not `ACTIVE`."},
 			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING` or `FAILED`. The next apply sends the mail again unless it is `SENT`."},
-			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant changed last (RFC 3339, UTC)."},
+			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant last changed (RFC 3339, UTC)."},
 		},
 	}
 }
 
 // ModifyPlan plans an in-place update for a tenant that is not live yet or whose
-// welcome mail was not sent, and refuses at plan what apply would refuse.
+// welcome mail was not sent, and reports at plan the errors that apply would return.
 func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.State.Raw.IsNull() {
 		var plan tenantModel

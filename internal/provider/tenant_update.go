@@ -14,8 +14,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Update changes a tenant in place. It also continues one that is not live yet,
-// and sends a welcome mail that was not accepted again.
+// Update changes a tenant in place. It also continues a tenant that is not live yet, and
+// sends the welcome mail again if the mail server refused it before.
 func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	ctx = r.withLogMask(ctx)
 	var plan, state tenantModel
@@ -33,7 +33,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	d := diagnostic{operation: "update", name: state.Name.ValueString(), state: "The tenant stays as the state shows it."}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "update tenant", "the id in the state is no UUID"))
+		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "update tenant", "the id in the state is not a UUID"))
 		return
 	}
 	service, err := r.open(ctx)
@@ -42,15 +42,15 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	inputs := plan.inputs(r.settings.managedBy)
-	// One that is not live yet gets it in any case: the apply that was to set it may
-	// have ended before it did, or with another one.
+	// A tenant that is not live yet always gets the configured password: the apply that
+	// should have set it may have ended early, or had another one.
 	if active := state.Status.ValueString() == string(tenant.StatusActive); !active || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
 		inputs.AdminPassword = password
 	}
 	t, err := service.Update(ctx, id, inputs, 0)
 	if err != nil {
 		if errs.KindOf(err) == errs.KindConflict && len(errs.FieldsOf(err)) > 0 {
-			d.remedy = "Choose another value. If two tenants are to exchange names, give one of them a third name first, in an apply of its own."
+			d.remedy = "Choose another value. To swap the names of two tenants, give one of them a third name first, in a separate apply."
 		}
 		d.add(ctx, &resp.Diagnostics, err)
 		return
@@ -85,11 +85,12 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
 	addWarnings(&resp.Diagnostics, out)
-	addRunDiagnostics(ctx, &resp.Diagnostics, "continue", t, err)
+	addRunDiagnostics(ctx, &resp.Diagnostics, "retry", t, err)
 }
 
-// repairDrift puts right what drifted, as far as that was planned, and puts into the model
-// what is so after it: what was planned, or what is found where that is not known.
+// repairDrift repairs planned drift of role and contract, and sets both states in the
+// model: the planned values, or, if those are unknown, the values that it reads. It
+// reports success.
 func (r *tenantResource) repairDrift(ctx context.Context, m *tenantModel, planned tenantModel, t tenant.Tenant, diags *diag.Diagnostics) bool {
 	if !r.applyDatabasePlan(ctx, planned.DatabaseState, m.DatabaseState, t, diags) {
 		return false
@@ -104,7 +105,7 @@ func (r *tenantResource) repairDrift(ctx context.Context, m *tenantModel, planne
 	}
 	found, err := r.inspect(ctx, t.ID)
 	if err != nil {
-		found = inspection.Inspection{Tenant: t} // The next refresh tells.
+		found = inspection.Inspection{Tenant: t} // The next refresh reads it.
 	}
 	if m.DatabaseState.IsUnknown() {
 		setFoundDatabaseState(ctx, m, found)
@@ -115,7 +116,7 @@ func (r *tenantResource) repairDrift(ctx context.Context, m *tenantModel, planne
 	return true
 }
 
-// known is a value, or another one while it is not known.
+// known returns value, or fallback while value is unknown.
 func known(value, fallback types.String) types.String {
 	if value.IsUnknown() {
 		return fallback

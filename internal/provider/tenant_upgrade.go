@@ -7,9 +7,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// tenantSchemaVersion is the version of what the state holds of a tenant. A release that
-// gives an attribute another meaning or type raises it and adds an upgrader from each
-// version before; one that only adds attributes need not.
+// tenantSchemaVersion is the version of the resource's state schema. A release that
+// changes the meaning or type of an attribute raises it and adds an upgrader from each
+// earlier version; a release that only adds attributes does not.
 //
 //	0  before the first release
 //	1  0.1.0
@@ -24,8 +24,8 @@ func (r *tenantResource) UpgradeState(context.Context) map[int64]resource.StateU
 	}
 }
 
-// upgradeUnchanged is for versions whose attributes mean what they mean now. One that is
-// not there yet is null, until the tenant is read; one that is no more is left out.
+// upgradeUnchanged upgrades from versions whose attributes have the same meaning as now.
+// A new attribute is null until the tenant is read; a removed one is dropped.
 func (r *tenantResource) upgradeUnchanged(ctx context.Context, req resource.UpgradeStateRequest, resp *resource.UpgradeStateResponse) {
 	var current resource.SchemaResponse
 	r.Schema(ctx, resource.SchemaRequest{}, &current)
@@ -40,6 +40,6 @@ func (r *tenantResource) upgradeUnchanged(ctx context.Context, req resource.Upgr
 			return
 		}
 	}
-	resp.Diagnostics.AddError("State cannot be read", "The state of a healthcare_tenant was written by an earlier version of this provider and cannot be understood: "+err.Error()+
-		".\n\nNothing was changed. Take the resource out of the state and import it again: terraform state rm ADDRESS, and terraform import ADDRESS ID.")
+	resp.Diagnostics.AddError("State cannot be read", "The state of a healthcare_tenant was written by an earlier version of this provider and cannot be decoded: "+err.Error()+
+		".\n\nNothing was changed. Remove the resource from the state and import it again: terraform state rm ADDRESS, and terraform import ADDRESS ID.")
 }

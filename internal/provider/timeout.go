@@ -9,8 +9,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
-// timeoutError is why an operation ended whose time was up. Without it, the end of
-// the time would look like the fault of whatever was waited for.
+// timeoutError is the cause of a context that reached the operation's timeout. Without
+// it, a timeout would look like an error of the called service.
 type timeoutError struct {
 	operation string // As in the timeouts attribute: "create".
 	limit     time.Duration
@@ -20,17 +20,17 @@ func (e timeoutError) Error() string {
 	return fmt.Sprintf("the time allowed by timeouts.%s (%v) ran out", e.operation, e.limit)
 }
 
-// Unwrap makes it what it is to everybody who does not know the type.
+// Unwrap makes errors.Is(err, context.DeadlineExceeded) true.
 func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// withTimeout bounds an operation.
+// withTimeout limits the duration of an operation.
 func withTimeout(ctx context.Context, operation string, timeout time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, timeout, timeoutError{operation, timeout})
 }
 
-// timeoutFor reads one of the time limits; of is the method of given that reads it. The
-// library writes a line into the log for each that is not there, so it is not asked
-// where none is.
+// timeoutFor returns a configured timeout or the fallback; read is the method of configured
+// that reads it. The library logs a line for each missing timeout, so it is called only if
+// the block exists.
 func timeoutFor(ctx context.Context, configured timeouts.Value, read func(context.Context, time.Duration) (time.Duration, diag.Diagnostics), fallback time.Duration) (time.Duration, diag.Diagnostics) {
 	if configured.IsNull() || configured.IsUnknown() {
 		return fallback, nil

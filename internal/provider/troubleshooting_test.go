@@ -17,9 +17,9 @@ import (
 
 const troubleshooting = "../../templates/guides/troubleshooting.md.tmpl"
 
-// TestTroubleshooting_HasEachDiagnostic holds the guide to the code: each summary that
-// the provider can give has a heading, each heading is one, and what it quotes of a
-// message is in the code.
+// TestTroubleshooting_HasEachDiagnostic compares the guide with the code: each summary
+// of a diagnostic has a heading, each heading is a summary, and each quoted message is in
+// the code.
 func TestTroubleshooting_HasEachDiagnostic(t *testing.T) {
 	text, err := os.ReadFile(troubleshooting)
 	if err != nil {
@@ -64,8 +64,8 @@ func TestTroubleshooting_HasEachDiagnostic(t *testing.T) {
 	}
 }
 
-// summariesOf gives the summaries of all diagnostics that the sources in a folder can
-// give. A form that it does not know fails the test.
+// summariesOf returns the summaries of all diagnostics in the sources of a folder. A form
+// that it does not know fails the test.
 func summariesOf(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	s := &summaryCollector{t: t, files: token.NewFileSet(), all: map[string]bool{}, words: map[string][]string{}}
@@ -75,7 +75,7 @@ func summariesOf(t *testing.T, folder string) map[string]bool {
 	return s.all
 }
 
-// parseFiles parses the sources in and below a folder, tests excepted.
+// parseFiles parses the sources in and below a folder, except tests.
 func parseFiles(t *testing.T, files *token.FileSet, folder string, visit func(*ast.File)) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -97,10 +97,10 @@ type summaryCollector struct {
 	t     *testing.T
 	files *token.FileSet
 	all   map[string]bool
-	words map[string][]string // What a variable in a summary can be, by its spelling.
+	words map[string][]string // The values of a variable in a summary, by its name.
 }
 
-// collectWords collects what the variables in summaries stand for.
+// collectWords collects the values of the variables in summaries.
 func (s *summaryCollector) collectWords(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.CallExpr:
@@ -134,7 +134,7 @@ func (s *summaryCollector) addWord(variable string, value ast.Expr) {
 // collectSummaries collects the summaries.
 func (s *summaryCollector) collectSummaries(n ast.Node) bool {
 	switch n := n.(type) {
-	case *ast.FuncDecl: // It makes its summary of what a report is given, and is looked at there.
+	case *ast.FuncDecl: // Its summaries come from the diagnostic literals, which are collected below.
 		return n.Name.Name != "add" || n.Recv == nil || exprName(n.Recv.List[0].Type) != "diagnostic"
 	case *ast.CallExpr:
 		method, ok := n.Fun.(*ast.SelectorExpr)
@@ -183,13 +183,13 @@ func (s *summaryCollector) add(prefix string, value ast.Expr, suffix string) {
 
 func (s *summaryCollector) reportUnknown(value ast.Expr) {
 	if value == nil {
-		s.t.Error("a report does not say what was tried")
+		s.t.Error("a diagnostic has no operation")
 		return
 	}
 	s.t.Errorf("%s: this test cannot tell what the summary is", s.files.Position(value.Pos()))
 }
 
-// stringLiteral gives the text of a string literal.
+// stringLiteral returns the text of a string literal.
 func stringLiteral(value ast.Expr) (string, bool) {
 	text, ok := value.(*ast.BasicLit)
 	if !ok || text.Kind != token.STRING {
@@ -199,7 +199,7 @@ func stringLiteral(value ast.Expr) (string, bool) {
 	return plain, err == nil
 }
 
-// exprName gives a name, or one behind another.
+// exprName returns the name in an expression, with its selectors.
 func exprName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:
@@ -214,7 +214,7 @@ func exprName(e ast.Expr) string {
 	return ""
 }
 
-// literalField gives the value of a composite literal's field, nil where there is none.
+// literalField returns the value of a composite literal's field, nil if it is not set.
 func literalField(of *ast.CompositeLit, name string) ast.Expr {
 	for _, element := range of.Elts {
 		if pair, ok := element.(*ast.KeyValueExpr); ok && exprName(pair.Key) == name {
@@ -224,7 +224,7 @@ func literalField(of *ast.CompositeLit, name string) ast.Expr {
 	return nil
 }
 
-// allStringLiterals gives all that the sources below a folder can say, in the order of the sources.
+// allStringLiterals returns all string literals below a folder, joined in source order.
 func allStringLiterals(t *testing.T, folder string) string {
 	t.Helper()
 	var joined strings.Builder

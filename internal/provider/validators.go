@@ -10,8 +10,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// fieldValidator is a rule of package provisioning for one field, as a validator: what is
-// refused at apply is refused at plan, with the same words.
+// fieldValidator applies a rule of package tenant to one attribute, so that plan rejects
+// with the same message what apply would reject.
 type fieldValidator struct {
 	field string
 	check func(string) error
@@ -29,7 +29,7 @@ func (r fieldValidator) ValidateString(_ context.Context, req validator.StringRe
 	}
 }
 
-// metadataValidator checks the map as soon as all of it is known.
+// metadataValidator checks the map once all of it is known.
 type metadataValidator struct{}
 
 func (metadataValidator) Description(context.Context) string {
@@ -45,7 +45,7 @@ func (metadataValidator) ValidateMap(ctx context.Context, req validator.MapReque
 	for key, element := range req.ConfigValue.Elements() {
 		if element.IsNull() {
 			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(key), "Invalid metadata",
-				fmt.Sprintf("The metadata has no value under key %q; give one, or leave the key out.", key))
+				fmt.Sprintf("The metadata has no value under key %q; give one, or remove the key.", key))
 			return
 		}
 	}
@@ -54,7 +54,7 @@ func (metadataValidator) ValidateMap(ctx context.Context, req validator.MapReque
 	}
 }
 
-// knownMap gives a map's elements, and whether all of them are known.
+// knownMap returns a map's elements, and whether all of them are known.
 func knownMap(m types.Map) (map[string]string, bool) {
 	if m.IsUnknown() {
 		return nil, false

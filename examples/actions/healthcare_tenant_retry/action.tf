@@ -3,7 +3,7 @@ variable "tenant_id" {
   description = "UUID of the tenant."
 }
 
-action "healthcare_tenant_resume" "clinic" {
+action "healthcare_tenant_retry" "clinic" {
   config {
     tenant_id = var.tenant_id
   }

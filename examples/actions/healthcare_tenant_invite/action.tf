@@ -3,7 +3,7 @@ variable "tenant_id" {
   description = "UUID of the tenant."
 }
 
-action "healthcare_tenant_resend_welcome_email" "clinic" {
+action "healthcare_tenant_invite" "clinic" {
   config {
     tenant_id = var.tenant_id
   }

@@ -46,7 +46,7 @@ func authenticatedCalls() map[string]access.Scope {
 		"POST /admin/tenants": access.ScopeWrite, "GET /admin/tenants": access.ScopeRead, "GET /admin/tenants/" + id: access.ScopeRead,
 		"PATCH /admin/tenants/" + id: access.ScopeWrite, "DELETE /admin/tenants/" + id: access.ScopeWrite,
 		"GET /admin/tenants/" + id + "/provisioning-status": access.ScopeRead, "GET /admin/tenants/" + id + "/events": access.ScopeRead,
-		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite,
+		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite, "POST /admin/tenants/provision": access.ScopeWrite, "POST /admin/tenants/" + id + "/provision": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/restore": access.ScopeWrite, "POST /admin/tenants/" + id + "/resend-welcome-email": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "GET /jobs/1": access.ScopeRead,
 		"GET /admin/inspections": access.ScopeRead, "POST /admin/tenants/" + id + "/repair": access.ScopeWrite,
@@ -294,7 +294,7 @@ func TestServer_Audit(t *testing.T) {
 		b.do(http.MethodPost, path+"/purge", "x", "Content-Type", "text/plain").want(http.StatusUnsupportedMediaType)
 		b.do(http.MethodPost, path+"/purge", `{"confirm":"`+strings.Repeat("x", 70000)+`"}`).want(http.StatusRequestEntityTooLarge)
 		b.do(http.MethodGet, path, nil, "If-None-Match", "odd").want(http.StatusBadRequest) // No change.
-		b.provision(path+"/retry", nil)
+		b.provision(path+"/provision", nil)
 		var statuses []string
 		for _, e := range b.auditRefusals(id) {
 			text, _ := json.Marshal(e.Detail["status"])

@@ -23,7 +23,7 @@ type endpoint struct {
 	scope                access.Scope // Empty: for everybody.
 	mutating             bool         // So its refusals are recorded.
 	timeout              time.Duration
-	streaming            streaming
+	streaming            bool                                          // The answer is a stream of events, never JSON.
 	contentTypes         []string                                      // Content types of the body; none: it has no body.
 	status               int                                           // When all goes well. Default 200.
 	errorStatuses        []int                                         // Besides those that every call of its sort has.
@@ -31,15 +31,6 @@ type endpoint struct {
 	body                 func(huma.Registry) *huma.Schema
 	example              any
 }
-
-// streaming says whether a call answers with events.
-type streaming int
-
-const (
-	streamNever streaming = iota
-	streamOnAccept
-	streamAlways
-)
 
 // registerEndpoint registers a call with huma.
 func registerEndpoint[I, O any](s *Server, e *endpoint, handler func(context.Context, *I) (*O, error)) {
@@ -54,7 +45,6 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	r, w := humago.Unwrap(ctx)
 	c := requestContextFrom(r.Context())
 	c.endpoint = e
-	c.streamed = e.streaming == streamAlways || e.streaming == streamOnAccept && c.acceptsEvents
 	c.tenantID, _ = parseID(r.PathValue("id"))
 	if e.scope != "" {
 		if p := s.authorize(r, c); p != nil {
@@ -73,7 +63,7 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	workCtx := audit.WithCaller(r.Context(), c.caller)
-	if !c.streamed {
+	if !e.streaming {
 		timeout := max(e.timeout, s.timeouts.work)
 		var cancel context.CancelFunc
 		workCtx, cancel = context.WithTimeout(workCtx, timeout)

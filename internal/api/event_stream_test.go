@@ -108,7 +108,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error {
 			return errs.Errorf(errs.KindPermanent, "deploy", "fund the account")
 		})
-		failed := b.provision("/admin/tenants", clinic())
+		failed := b.provision("/admin/tenants/provision", clinic())
 		id := as[string](as[map[string]any](failed[len(failed)-1].json["tenant"])["id"])
 		all := b.openEventStream(id, "").readAll()
 		last := all[len(all)-1]

@@ -55,7 +55,7 @@ const apiDescription = `Provisions healthcare tenants: each one gets a PostgreSQ
 
 Every call under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
 
-A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers at once; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. With ` + "`Accept: text/event-stream`" + ` it runs inside the request instead, as long as the connection lasts.`
+A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers immediately; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. ` + "`POST /admin/tenants/provision`" + ` runs it inside the request instead, as long as the connection is open.`
 
 func (s *Server) humaConfig() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)

@@ -51,7 +51,32 @@ type provisionResult struct {
 	err error
 }
 
-// streamProvision answers with the stream of a run.
+type provisionTenantInput struct{ Body createBody }
+
+// provisionTenant creates a tenant and provisions it inside the request.
+func (s *Server) provisionTenant(_ context.Context, in *provisionTenantInput) (*huma.StreamResponse, error) {
+	inputs, err := in.Body.inputs()
+	if err != nil {
+		return nil, err
+	}
+	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
+}
+
+// provisionExistingTenant continues the provisioning of a tenant inside the request.
+// An unknown tenant is a 404, not an event of the stream.
+func (s *Server) provisionExistingTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.opts.Service.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Retry(ctx, id) })
+}
+
+// streamProvision returns the event stream of a run. 503 when the server already runs as
+// many of them as it may.
 func (s *Server) streamProvision(provision func(context.Context) (provisioning.Outcome, error)) (*huma.StreamResponse, error) {
 	select {
 	case s.provisionSlots <- struct{}{}:
@@ -70,15 +95,6 @@ func (s *Server) streamProvision(provision func(context.Context) (provisioning.O
 		ps := provisionStream{server: s, call: c, out: newSSEWriter(hctx), stop: cancel}
 		ps.run(buffer, result)
 	}}, nil
-}
-
-// streamProvisionOf answers with the stream of a run of a tenant. One that does not exist is
-// refused before there is a stream.
-func (s *Server) streamProvisionOf(ctx context.Context, id uuid.UUID, provision func(context.Context, uuid.UUID) (provisioning.Outcome, error)) (*huma.StreamResponse, error) {
-	if _, err := s.opts.Service.Get(ctx, id); err != nil {
-		return nil, err
-	}
-	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return provision(ctx, id) })
 }
 
 // startProvision starts the work. A panic in it is its own, and ends it like an error.

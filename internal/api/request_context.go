@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,9 +21,6 @@ type requestContext struct {
 	caller        audit.Caller // Anonymous until admitted.
 	authenticated bool         // The caller was admitted.
 	tenantID      uuid.UUID    // The one that the path names, if that is an id.
-
-	acceptsEvents bool // In its Accept header.
-	streamed      bool // It gets events, and not a document.
 }
 
 type requestContextKey struct{}
@@ -44,8 +40,7 @@ func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*req
 	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now()}
 	c.response = newResponseWriter(w, s.timeouts.write)
 	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: host, RequestID: c.id}
-	c.acceptsEvents = acceptsEventStream(r.Header.Values("Accept"))
-	// huma's own reading of Accept can be made to panic, and there is one format.
+	// Each operation has one content type. huma's parser of Accept panics on some values.
 	r.Header.Set("Accept", "application/json")
 
 	h := w.Header()
@@ -68,30 +63,4 @@ func requestID(r *http.Request) string {
 		return header
 	}
 	return uuid.Must(uuid.NewV7()).String()
-}
-
-// acceptsEventStream reports whether a caller asks for a stream of events. Whoever
-// accepts everything gets a document.
-func acceptsEventStream(accept []string) bool {
-	for _, line := range accept {
-		for item := range strings.SplitSeq(line, ",") {
-			mediaType, params, _ := strings.Cut(item, ";")
-			if strings.EqualFold(strings.TrimSpace(mediaType), contentTypeEventStream) && !isQZero(params) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isQZero reports whether the parameters of a media type refuse it: q=0.
-func isQZero(params string) bool {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(p, "=")
-		if strings.EqualFold(strings.TrimSpace(name), "q") {
-			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			return err == nil && q <= 0
-		}
-	}
-	return false
 }

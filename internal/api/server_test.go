@@ -373,7 +373,7 @@ func TestNewServer(t *testing.T) {
 		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error { close(deploying); <-finish; return nil })
 		stream := b.openEventStream(id, "")
 		stream.next()
-		run := b.openStream(b.request(http.MethodPost, "/admin/tenants", clinicNamed("Hospital"), "Accept", "text/event-stream"))
+		run := b.openStream(b.request(http.MethodPost, "/admin/tenants/provision", clinicNamed("Hospital")))
 		<-deploying
 		slow, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,27 +19,33 @@ import (
 // Provision records a tenant and takes it live, in the foreground. It is safe to
 // repeat and returns what provisioning.Service.Provision returns.
 func (c *Client) Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "create tenant", method: http.MethodPost, path: tenantsPath, body: newCreateRequest(in)}, true)
+	return c.provision(ctx, request{op: "create tenant", method: http.MethodPost, path: append(slices.Clone(tenantsPath), "provision"), body: newCreateRequest(in)})
 }
 
 // Retry continues a tenant that was left PENDING, PROVISIONING or FAILED.
 func (c *Client) Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "retry")}, true)
+	return c.provision(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "provision")})
 }
 
 // Invite sends an ACTIVE tenant's admin another invitation.
 func (c *Client) Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")}, false)
+	var v struct {
+		Warnings []string `json:"warnings"`
+	}
+	if err := c.call(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")}, &v); err != nil {
+		return provisioning.Outcome{}, err
+	}
+	t, err := c.Get(ctx, id)
+	return provisioning.Outcome{Tenant: t, Warnings: v.Warnings}, err
 }
 
 // errStreamTruncated is a stream that ended before the run's outcome was known.
 var errStreamTruncated = errors.New("the connection to tenant-api broke before the outcome arrived")
 
 // provision follows a run to its end. A stream that breaks leaves the outcome unknown:
-// the server stops the run, unless that was about to end. So the tenant is asked
-// for: one that is live by now is the outcome, any other is continued. A run that
-// is no provisioning is asked for again as it was.
-func (c *Client) provision(ctx context.Context, r request, resumable bool) (provisioning.Outcome, error) {
+// the server stops the run unless it was about to end. So the tenant is read: an ACTIVE
+// one is the outcome, any other is continued.
+func (c *Client) provision(ctx context.Context, r request) (provisioning.Outcome, error) {
 	var out provisioning.Outcome
 	retryable := func(err error) bool {
 		// An attempt that has FAILED is over, and had its own tries.
@@ -55,8 +62,8 @@ func (c *Client) provision(ctx context.Context, r request, resumable bool) (prov
 				out.Tenant, err = t, nil
 			}
 		}
-		if errors.Is(err, errStreamTruncated) && out.Tenant.ID != uuid.Nil && resumable {
-			r = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "retry")}
+		if errors.Is(err, errStreamTruncated) && out.Tenant.ID != uuid.Nil {
+			r = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "provision")}
 		}
 		return err
 	})

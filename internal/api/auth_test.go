@@ -303,7 +303,7 @@ func TestServer_Audit(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 		}
-		want := "update-tenant 400, update-tenant 412, retry-tenant 409, purge-tenant 415, purge-tenant 413, retry-tenant 409"
+		want := "update-tenant 400, update-tenant 412, retry-tenant 409, purge-tenant 415, purge-tenant 413, provision-existing-tenant 409"
 		if got := strings.Join(statuses, ", "); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}

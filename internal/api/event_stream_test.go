@@ -125,7 +125,7 @@ func TestServer_StreamEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal("the stream ended without one")
 			}
-			if line == ": alive\n" {
+			if line == ": keep-alive\n" {
 				break
 			}
 		}

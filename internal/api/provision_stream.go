@@ -23,7 +23,7 @@ type problemEvent struct { //nolint:errname // it is data, and an error only thr
 	Problem
 	Kind              string      `json:"kind" enum:"transient,permanent,conflict,cancelled,fenced,not found,invalid,stale,reused" doc:"What can be done about it."`
 	Tenant            *dto.Tenant `json:"tenant,omitempty" doc:"The tenant as the run left it, if there is one."`
-	ConflictingTenant *dto.Tenant `json:"standing,omitempty" doc:"The tenant that stands in the way, if one does. It is not the caller's."`
+	ConflictingTenant *dto.Tenant `json:"conflictingTenant,omitempty" doc:"The tenant that stands in the way, if one does. It is not the caller's."`
 }
 
 // eventBuffer is where a run's events wait for the stream. Its room is more than a run

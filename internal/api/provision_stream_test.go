@@ -81,7 +81,7 @@ func TestServer_StreamProvision(t *testing.T) {
 		events := b.provision("/admin/tenants/provision", clinic())
 		last := events[len(events)-1]
 		if last.name != "problem" || last.json["kind"] != "permanent" || last.json["status"] != 500.0 || !strings.Contains(as[string](last.json["detail"]), "fund the account") ||
-			as[map[string]any](last.json["tenant"])["status"] != "FAILED" || last.json["standing"] != nil || last.json["requestId"] == "" {
+			as[map[string]any](last.json["tenant"])["status"] != "FAILED" || last.json["conflictingTenant"] != nil || last.json["requestId"] == "" {
 			t.Errorf("%s", last.data)
 		}
 		if !strings.Contains(last.data, `"title":"Internal Server Error"`) || !strings.Contains(eventNames(events), "step step") {
@@ -93,7 +93,7 @@ func TestServer_StreamProvision(t *testing.T) {
 		id := b.createActive(clinic())["id"]
 		events := b.provision("/admin/tenants/provision", clinic())
 		last := events[len(events)-1]
-		if len(events) != 1 || last.name != "problem" || last.json["kind"] != "conflict" || last.json["status"] != 409.0 || as[map[string]any](last.json["standing"])["id"] != id || last.json["tenant"] != nil ||
+		if len(events) != 1 || last.name != "problem" || last.json["kind"] != "conflict" || last.json["status"] != 409.0 || as[map[string]any](last.json["conflictingTenant"])["id"] != id || last.json["tenant"] != nil ||
 			as[map[string]any](as[[]any](last.json["errors"])[0])["field"] != "name" {
 			t.Errorf("%s: %s", eventNames(events), last.data)
 		}
@@ -170,7 +170,7 @@ func TestServer_StreamProvision(t *testing.T) {
 			if err != nil {
 				t.Fatal("the stream ended without one")
 			}
-			if line == ": alive\n" {
+			if line == ": keep-alive\n" {
 				break
 			}
 		}

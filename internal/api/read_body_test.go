@@ -111,7 +111,7 @@ func TestServer_RequestBodies(t *testing.T) {
 		b.do(http.MethodGet, "/admin/tenants", "not read").want(http.StatusOK)
 		id := as[string](b.createActive(clinic())["id"])
 		b.do(http.MethodDelete, "/admin/tenants/"+id, "{}").want(http.StatusOK)
-		b.do(http.MethodPost, "/admin/tenants/"+id+"/restore", map[string]any{}).want(http.StatusOK)
+		b.do(http.MethodPost, "/admin/tenants/"+id+"/unarchive", map[string]any{}).want(http.StatusOK)
 	})
 	t.Run("TimesOutSlowBody", func(t *testing.T) {
 		b := setupWith(t, serverOptions{timeouts: api.Timeouts{Read: 50 * time.Millisecond}})

@@ -275,7 +275,7 @@ func TestServer_Metrics(t *testing.T) {
 			t.Errorf("%q is not in\n%s", line, got)
 		}
 	}
-	if strings.Contains(got, "follow-tenant") {
+	if strings.Contains(got, "stream-tenant-events") {
 		t.Errorf("a stream is measured like a request:\n%s", got)
 	}
 	b.handler.Drain()

@@ -44,7 +44,7 @@ func (s *sseWriter) send(name string, id int64, data any) error {
 
 // keepAlive sends a sign of life.
 func (s *sseWriter) keepAlive() error {
-	s.buf.WriteString(": alive\n\n")
+	s.buf.WriteString(": keep-alive\n\n")
 	return s.flush()
 }
 

@@ -53,8 +53,8 @@ func queuedResponses(r huma.Registry) map[string]*huma.Response {
 	}
 	queued.Links = map[string]*huma.Link{"get-job": {OperationID: "get-job", Parameters: map[string]any{"jobId": "$response.body#/jobId"}}}
 	for _, operation := range []string{
-		"get-tenant", "update-tenant", "archive-tenant", "get-provisioning-status", "follow-tenant", "list-audit-events",
-		"retry-tenant", "provision-existing-tenant", "restore-tenant", "resend-welcome-email", "purge-tenant",
+		"get-tenant", "update-tenant", "archive-tenant", "get-provisioning-status", "stream-tenant-events", "list-audit-events",
+		"retry-tenant", "provision-existing-tenant", "unarchive-tenant", "invite-admin", "purge-tenant",
 	} {
 		queued.Links[operation] = &huma.Link{OperationID: operation, Parameters: map[string]any{"id": "$response.body#/tenantId"}}
 	}

@@ -14,7 +14,7 @@ import (
 // registerTenantHealthRoutes are the calls that look at what tenants have in the database.
 func (s *Server) registerTenantHealthRoutes() {
 	registerEndpoint(s, &endpoint{
-		id: "inspect-tenants", method: http.MethodGet, path: "/admin/inspections", tag: "tenants",
+		id: "list-tenants-health", method: http.MethodGet, path: "/admin/tenants/health", tag: "tenants",
 		summary:     "Look at many tenants and what they have in the database",
 		description: "All in one query, in no order; ids that nobody has are left out. For a live tenant it tells whether schema and role are as they were made, and where its contract stands on the ledger.",
 		scope:       access.ScopeRead,
@@ -25,7 +25,7 @@ func (s *Server) registerTenantHealthRoutes() {
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.repairTenant)
 	registerEndpoint(s, &endpoint{
-		id: "renew-contract", method: http.MethodPost, path: tenantPath + "/renew-contract", tag: "tenants",
+		id: "reconcile-contract", method: http.MethodPost, path: tenantPath + "/contract/reconcile", tag: "tenants",
 		summary: "Do for a tenant's contract what is due", description: "Workers do it by themselves, in time. This waits until it is done: extended, restored, or deployed again on a network that was begun anew.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout,
 	}, s.reconcileContract)
@@ -36,7 +36,7 @@ type tenantHealthInput struct {
 }
 
 type tenantHealthPage struct {
-	Tenants []dto.Inspection `json:"inspections" nullable:"false"`
+	Tenants []dto.TenantHealth `json:"tenants" nullable:"false"`
 }
 
 func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*bodyOutput[tenantHealthPage], error) {
@@ -50,16 +50,16 @@ func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*
 	if err != nil {
 		return nil, err
 	}
-	out := tenantHealthPage{Tenants: make([]dto.Inspection, len(found))}
+	out := tenantHealthPage{Tenants: make([]dto.TenantHealth, len(found))}
 	for i, f := range found {
-		out.Tenants[i] = dto.NewInspection(f)
+		out.Tenants[i] = dto.NewTenantHealth(f)
 	}
 	return newBodyOutput(out), nil
 }
 
 type repairedView struct {
 	Tenant        dto.Tenant `json:"tenant"`
-	DatabaseDrift []string   `json:"faults" nullable:"false" doc:"What was not as it should be."`
+	DatabaseDrift []string   `json:"databaseDrift" nullable:"false" doc:"What was not as it should be."`
 }
 
 func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repairedView], error) {
@@ -75,7 +75,7 @@ func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repair
 }
 
 type reconciledContractView struct {
-	Status  string `json:"status" enum:"renewed"`
+	Status  string `json:"status" enum:"reconciled"`
 	Message string `json:"message"`
 }
 
@@ -87,5 +87,5 @@ func (s *Server) reconcileContract(ctx context.Context, in *ByID) (*bodyOutput[r
 	if err := s.opts.Service.ReconcileContract(ctx, id); err != nil {
 		return nil, err
 	}
-	return newBodyOutput(reconciledContractView{"renewed", "The contract of tenant " + id.String() + " is as it should be"}), nil
+	return newBodyOutput(reconciledContractView{"reconciled", "The contract of tenant " + id.String() + " has been reconciled"}), nil
 }

@@ -61,7 +61,7 @@ func (s *Server) registerTenantRoutes() {
 		summary: "Show how far the provisioning is", scope: access.ScopeRead,
 	}, s.getProvisioningStatus)
 	registerEndpoint(s, &endpoint{
-		id: "follow-tenant", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
+		id: "stream-tenant-events", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
 		summary: "Follow the provisioning",
 		description: "Server-sent events: the tenant's status first, then each change of a step as it happens. Last-Event-ID continues where an earlier connection broke. " +
 			"When the tenant is at rest the stream says so and ends; if there is nothing new by then the answer is 204, and an EventSource stops.",
@@ -82,18 +82,23 @@ func (s *Server) registerLifecycleRoutes() {
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
 	}, s.archiveTenant)
 	registerEndpoint(s, &endpoint{
+		id: "archive-tenant-by-post", method: http.MethodPost, path: tenantPath + "/archive", tag: "tenants",
+		summary: "Archive a tenant (POST)", description: "The same as archive-tenant, for clients that do not send DELETE.",
+		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
+	}, s.archiveTenant)
+	registerEndpoint(s, &endpoint{
 		id: "retry-tenant", method: http.MethodPost, path: tenantPath + "/retry", tag: "tenants",
 		summary: "Retry the provisioning of a tenant", description: "Queues another attempt for a FAILED tenant, or the remaining steps of a tenant that no worker runs. POST /admin/tenants/{id}/provision runs it inside the request instead.",
 		scope: access.ScopeWrite, mutating: true, status: http.StatusAccepted, errorStatuses: []int{http.StatusConflict},
 		responses: queuedResponses,
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
-		id: "restore-tenant", method: http.MethodPost, path: tenantPath + "/restore", tag: "tenants",
+		id: "unarchive-tenant", method: http.MethodPost, path: tenantPath + "/unarchive", tag: "tenants",
 		summary: "Restore an archived tenant", description: "Takes a tenant that was live back into service. Repeating it is success.",
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.unarchiveTenant)
 	registerEndpoint(s, &endpoint{
-		id: "resend-welcome-email", method: http.MethodPost, path: tenantPath + "/resend-welcome-email", tag: "tenants",
+		id: "invite-admin", method: http.MethodPost, path: tenantPath + "/invite", tag: "tenants",
 		summary: "Invite the admin again", description: "Sends the welcome mail once more, with a new invitation.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
 	}, s.inviteAdmin)

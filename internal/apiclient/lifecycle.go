@@ -15,7 +15,7 @@ import (
 // Unarchive takes an archived tenant back into service.
 func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	var v dto.Tenant
-	err := c.call(ctx, request{op: "restore tenant", method: http.MethodPost, path: tenantPath(id, "restore")}, &v)
+	err := c.call(ctx, request{op: "unarchive tenant", method: http.MethodPost, path: tenantPath(id, "unarchive")}, &v)
 	return v.Tenant(), err
 }
 

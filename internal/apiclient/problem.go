@@ -27,7 +27,7 @@ type problem struct {
 	// Of a problem that ends a stream:
 	Kind              errs.Kind   `json:"kind"`
 	Tenant            *dto.Tenant `json:"tenant"`
-	ConflictingTenant *dto.Tenant `json:"standing"`
+	ConflictingTenant *dto.Tenant `json:"conflictingTenant"`
 }
 
 type fieldError struct {

@@ -24,7 +24,7 @@ func (c *Client) Provision(ctx context.Context, in tenant.Inputs) (provisioning.
 
 // Retry continues a tenant that was left PENDING, PROVISIONING or FAILED.
 func (c *Client) Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "provision")})
+	return c.provision(ctx, request{op: "retry tenant", method: http.MethodPost, path: tenantPath(id, "provision")})
 }
 
 // Invite sends an ACTIVE tenant's admin another invitation.
@@ -32,7 +32,7 @@ func (c *Client) Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome
 	var v struct {
 		Warnings []string `json:"warnings"`
 	}
-	if err := c.call(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")}, &v); err != nil {
+	if err := c.call(ctx, request{op: "invite administrator", method: http.MethodPost, path: tenantPath(id, "invite")}, &v); err != nil {
 		return provisioning.Outcome{}, err
 	}
 	t, err := c.Get(ctx, id)

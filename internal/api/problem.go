@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -30,19 +31,6 @@ type Problem struct { //nolint:errname // the name that the RFC gives it
 type FieldError struct {
 	Field   string `json:"field" doc:"The field, parameter or header; body for the body as a whole." example:"adminEmail"`
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
-}
-
-// statusByKind is the one table from kinds of errors to answers.
-var statusByKind = map[errs.Kind]int{
-	errs.KindInvalid:   http.StatusBadRequest,
-	errs.KindNotFound:  http.StatusNotFound,
-	errs.KindConflict:  http.StatusConflict,
-	errs.KindFenced:    http.StatusConflict,
-	errs.KindStale:     http.StatusPreconditionFailed,
-	errs.KindReused:    http.StatusUnprocessableEntity,
-	errs.KindTransient: http.StatusServiceUnavailable,
-	errs.KindCancelled: http.StatusServiceUnavailable,
-	errs.KindPermanent: http.StatusInternalServerError,
 }
 
 // retryAfterSeconds is what callers wait before they ask again, in seconds.
@@ -71,11 +59,7 @@ func problemFrom(err error) *Problem {
 	for _, f := range errs.FieldsOf(err) {
 		fieldErrs = append(fieldErrs, FieldError{f.Field, f.Message})
 	}
-	status, known := statusByKind[kind]
-	if !known {
-		status = http.StatusInternalServerError
-	}
-	p = newProblem(status, errs.SafeMessage(err), fieldErrs...)
+	p = newProblem(problem.Status(kind), errs.SafeMessage(err), fieldErrs...)
 	p.kind, p.cause = kind, err
 	return p
 }
@@ -107,7 +91,7 @@ func (p *Problem) Unwrap() error { return p.cause }
 func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is how huma learns the content type.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+func (p *Problem) ContentType(string) string { return problem.ContentType }
 
 // huma makes its errors through these two, which are the same for all its
 // servers in a process. So the errors that handlers return, and its own, become

@@ -223,8 +223,13 @@ func TestServer_StreamProvision(t *testing.T) {
 		b.createActive(clinicNamed("Hospital"))
 	})
 	t.Run("StopsOnDrain", func(t *testing.T) {
-		b := setup(t)
-		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error { b.handler.Drain(); return nil })
+		caller := make(chan context.Context, 1)
+		b := setupWith(t, serverOptions{wrapService: func(s api.Service) api.Service { return contextCapture{s, caller} }})
+		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error {
+			b.handler.Drain()
+			<-(<-caller).Done() // The drain cancels the run asynchronously.
+			return nil
+		})
 		stream := b.openStream(b.request(http.MethodPost, "/admin/tenants/provision", clinic()))
 		events := stream.readAll()
 		last := events[len(events)-1]

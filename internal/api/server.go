@@ -90,7 +90,9 @@ func (s *Server) buildRoutes() {
 	s.registerLifecycleRoutes()
 	s.registerCredentialRoutes()
 	s.registerTenantHealthRoutes()
-	s.registerOperationRoutes()
+	s.registerAuditRoutes()
+	s.registerJobRoutes()
+	s.registerHealthRoutes()
 	s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
 	s.mux.HandleFunc("GET /docs", s.serveDocs)
 }

@@ -67,11 +67,6 @@ func (s *Server) registerTenantRoutes() {
 			"When the tenant is at rest the stream says so and ends; if there is nothing new by then the answer is 204, and an EventSource stops.",
 		scope: access.ScopeRead, streaming: true, responses: eventStreamResponses,
 	}, s.streamEvents)
-	registerEndpoint(s, &endpoint{
-		id: "list-audit-events", method: http.MethodGet, path: tenantPath + "/audit", tag: "tenants",
-		summary: "Show who did what", description: "Every change of the tenant and every refusal, oldest first. Each event's hash covers the one before it.",
-		scope: access.ScopeRead,
-	}, s.listAuditEvents)
 }
 
 // registerLifecycleRoutes are the calls that move a tenant from one status to another.

@@ -14,11 +14,12 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// problem is the API's word for an error (RFC 9457).
-type problem struct {
+// problemDocument is the API's word for an error (RFC 9457).
+type problemDocument struct {
 	Title     string       `json:"title"`
 	Status    int          `json:"status"`
 	Detail    string       `json:"detail"`
@@ -33,20 +34,6 @@ type problem struct {
 type fieldError struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
-}
-
-// kindByStatus are the statuses that stand for a kind of error; a status that is not here
-// is permanent.
-var kindByStatus = map[int]errs.Kind{
-	http.StatusBadRequest:          errs.KindInvalid,
-	http.StatusNotFound:            errs.KindNotFound,
-	http.StatusConflict:            errs.KindConflict,
-	http.StatusPreconditionFailed:  errs.KindStale,
-	http.StatusUnprocessableEntity: errs.KindReused,
-	http.StatusTooManyRequests:     errs.KindTransient,
-	http.StatusBadGateway:          errs.KindTransient,
-	http.StatusServiceUnavailable:  errs.KindTransient,
-	http.StatusGatewayTimeout:      errs.KindTransient,
 }
 
 // responseError is an answer that is no success. after is how long the server wants
@@ -69,15 +56,15 @@ func errorFromResponse(op string, response *http.Response) error {
 	r := &responseError{status: response.StatusCode, retryAfter: retryAfter(response)}
 	// What cannot be parsed is not ours.
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	var p problem
+	var p problemDocument
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblemSize))
-	if err == nil && mediaType == "application/problem+json" {
+	if err == nil && mediaType == problem.ContentType {
 		err = json.Unmarshal(body, &p)
 	} else {
 		err = errors.Join(err, fmt.Errorf("%s with content type %q", response.Status, mediaType))
 	}
 	switch {
-	case err != nil && kindByStatus[response.StatusCode] == errs.KindTransient:
+	case err != nil && problem.Kind(response.StatusCode) == errs.KindTransient:
 		r.err = errs.Wrap(err, errs.KindTransient, op, "the server in front of tenant-api answered %d; tenant-api may be starting or stopping", response.StatusCode)
 	case err != nil:
 		r.err = errs.Wrap(err, errs.KindPermanent, op, "what answers at the given address is not tenant-api (status %d); check the URL", response.StatusCode)
@@ -95,13 +82,10 @@ func errorFromResponse(op string, response *http.Response) error {
 }
 
 // asError gives back the error that the server had.
-func (p problem) asError(op string) *errs.Error {
+func (p problemDocument) asError(op string) *errs.Error {
 	e := &errs.Error{Kind: p.Kind, Op: op, Message: p.Detail}
 	if e.Kind == "" {
-		e.Kind = kindByStatus[p.Status]
-	}
-	if e.Kind == "" {
-		e.Kind = errs.KindPermanent
+		e.Kind = problem.Kind(p.Status)
 	}
 	for _, f := range p.Errors {
 		e.Fields = append(e.Fields, errs.FieldError{Field: f.Field, Message: f.Message})

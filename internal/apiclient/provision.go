@@ -139,7 +139,7 @@ func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *
 		*out = o.Outcome()
 		return true, nil
 	case "problem":
-		var p problem
+		var p problemDocument
 		if err := json.Unmarshal(e.data, &p); err != nil {
 			return true, decodeError(err)
 		}

@@ -65,7 +65,7 @@ func TestServer_RequestBodies(t *testing.T) {
 	t.Run("ErrorsNameProblemAndRemedy", func(t *testing.T) {
 		b := setup(t)
 		got := b.do(http.MethodPost, "/admin/tenants", `{"name":7,"adminEmail":"x","adminFirstName":"A","adminLastName":"L","phone":"1"}`).wantFieldErrors("name", "phone", "adminEmail")
-		for _, words := range []string{"name has to be a string, not a number", "phone is no field of this request; remove it", "adminEmail needs exactly one @"} {
+		for _, words := range []string{"name has to be a string, not a number", "phone is not a field of this request; remove it", "adminEmail needs exactly one @"} {
 			if !strings.Contains(got.str("detail"), words) {
 				t.Errorf("%q is not in %q", words, got.str("detail"))
 			}

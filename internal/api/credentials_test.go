@@ -74,7 +74,7 @@ func TestServer_TenantHealth(t *testing.T) {
 		t.Errorf("%s", got.text)
 	}
 	b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
-	b.do(http.MethodPost, "/admin/tenants/"+id+"/contract/reconcile", nil).want(http.StatusInternalServerError) // This server looks after none.
+	b.do(http.MethodPost, "/admin/tenants/"+id+"/contract/reconcile", nil).want(http.StatusInternalServerError) // This server has no reconciler.
 	if got := b.do(http.MethodGet, "/admin/tenants/health", nil).want(http.StatusBadRequest); !strings.Contains(got.text, "tenantId is missing") {
 		t.Errorf("%s", got.text)
 	}

@@ -23,10 +23,10 @@ func (b *testServer) openEventStream(id, lastEventID string) *eventReader {
 	return b.openStream(b.request(http.MethodGet, "/admin/tenants/"+id+"/events", nil, "Last-Event-ID", lastEventID))
 }
 
-// silentNotifier is a watcher that never hears of a change.
-type silentNotifier struct{}
+// noopNotifier never reports a change.
+type noopNotifier struct{}
 
-func (silentNotifier) Watch(uuid.UUID) (<-chan struct{}, func()) { return nil, func() {} }
+func (noopNotifier) Watch(uuid.UUID) (<-chan struct{}, func()) { return nil, func() {} }
 
 func TestServer_StreamEvents(t *testing.T) {
 	t.Parallel()
@@ -185,7 +185,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		}
 	})
 	t.Run("DropsClientThatDoesNotRead", func(t *testing.T) {
-		// Signs of life fill what the network holds, faster than steps would.
+		// Keep-alives fill the network buffers faster than steps.
 		b := setupWith(t, serverOptions{timeouts: api.Timeouts{EventKeepAlive: time.Microsecond, Write: 20 * time.Millisecond}})
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))

@@ -183,7 +183,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys(), logger, b.clock
 	if o.noNotifications {
-		o.Notifier = silentNotifier{}
+		o.Notifier = noopNotifier{}
 	}
 	if o.wrapService != nil {
 		o.Service = o.wrapService(service)

@@ -202,7 +202,7 @@ func TestServer_StreamProvision(t *testing.T) {
 		b.waitFor("it runs", func() bool { return b.handler.ActiveProvisionStreams() == 1 })
 		b.waitFor("it is given up", func() bool { return b.handler.ActiveProvisionStreams() == 0 })
 		if n := b.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING' AND run_expires_at IS NULL`); n != 1 {
-			t.Error("the tenant was not given back")
+			t.Error("the tenant was not released")
 		}
 	})
 	t.Run("LimitsConcurrentStreams", func(t *testing.T) {

@@ -12,21 +12,20 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// requestContext is one request on its way through the server.
+// requestContext is the state of one request.
 type requestContext struct {
 	id            string
 	startedAt     time.Time
 	response      *responseWriter
-	endpoint      *endpoint    // Nil: there is no such call.
-	caller        audit.Caller // Anonymous until admitted.
-	authenticated bool         // The caller was admitted.
-	tenantID      uuid.UUID    // The one that the path names, if that is an id.
+	endpoint      *endpoint    // Nil: unknown route.
+	caller        audit.Caller // Anonymous until authenticated.
+	authenticated bool         // The caller has a valid key or token.
+	tenantID      uuid.UUID    // From the path; zero if it is not a UUID.
 }
 
 type requestContextKey struct{}
 
-// requestContextFrom is the call that a context belongs to. Every context of this package's
-// handlers does.
+// requestContextFrom returns the request of a handler's context.
 func requestContextFrom(ctx context.Context) *requestContext {
 	c, _ := ctx.Value(requestContextKey{}).(*requestContext)
 	return c
@@ -50,10 +49,10 @@ func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*req
 	return c, r.WithContext(context.WithValue(r.Context(), requestContextKey{}, c))
 }
 
-// maxRequestIDLength is the longest name that a caller can give a request.
+// maxRequestIDLength is the maximum length of a client-supplied request id.
 const maxRequestIDLength = 64
 
-// requestID is the caller's own name for the request, if it can stand in a log.
+// requestID returns the client's request id if it is safe for a log, else a new one.
 func requestID(r *http.Request) string {
 	header := r.Header.Get("X-Request-Id")
 	invalid := strings.ContainsFunc(header, func(c rune) bool {

@@ -174,7 +174,7 @@ func TestServe_Lifecycle(t *testing.T) {
 
 	w.run("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 1, "archive it first")
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
-	p.call(http.MethodPost, "/admin/tenants/"+id+"/restore", nil).want(t, http.StatusOK)
+	p.call(http.MethodPost, "/admin/tenants/"+id+"/unarchive", nil).want(t, http.StatusOK)
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
 	w.run("tenants", "purge", id, "--confirm", "St Marys").want(t, 2, "confirm is not the tenant's name")
 	w.mustRun("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 0, `"users": 1`)

@@ -188,7 +188,7 @@ func TestServe_ContractLifecycle(t *testing.T) {
 	for _, status := range []string{"ARCHIVED", "ACTIVE"} {
 		method, path := http.MethodDelete, "/admin/tenants/"+id
 		if status == "ACTIVE" {
-			method, path = http.MethodPost, path+"/restore"
+			method, path = http.MethodPost, path+"/unarchive"
 		}
 		p.call(method, path, nil).want(t, http.StatusOK)
 		w.waitFor("a contract with status "+status, func() bool {

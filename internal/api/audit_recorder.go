@@ -18,8 +18,8 @@ const (
 	auditTimeout   = 2 * time.Second
 )
 
-// auditRecorder writes refusals into the audit log. Those that come at the same time
-// share a commit: the chain is one row, and its writers take turns.
+// auditRecorder writes rejections to the audit log. Concurrent ones share a commit, because
+// the head of the chain is one row and its writers are serialized.
 type auditRecorder struct {
 	write   func(context.Context, ...audit.Event) error
 	logger  *slog.Logger
@@ -40,8 +40,8 @@ func newAuditRecorder(write func(context.Context, ...audit.Event) error, logger 
 	return r
 }
 
-// record returns when the event is committed, or when that takes too long: a
-// registry that does not answer shall not hide who was refused, so the log says it.
+// record returns when the event is committed or after auditTimeout. An event that cannot be
+// committed is written to the program's log instead.
 func (r *auditRecorder) record(e audit.Event) {
 	entry := auditEntry{e, make(chan struct{})}
 	timer := time.NewTimer(auditTimeout)
@@ -52,17 +52,17 @@ func (r *auditRecorder) record(e audit.Event) {
 		r.logDropped("the audit log is too far behind", nil, entry)
 		return
 	case <-r.done:
-		r.logDropped("the server has ended", nil, entry)
+		r.logDropped("the server has stopped", nil, entry)
 		return
 	}
 	select {
 	case <-entry.written:
-	case <-timer.C: // It is on its way, and commit says so if it does not arrive.
+	case <-timer.C: // It is queued; commit logs it if the write fails.
 	case <-r.done:
 		select {
 		case <-entry.written:
 		default:
-			r.logDropped("the server has ended", nil, entry)
+			r.logDropped("the server has stopped", nil, entry)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func (r *auditRecorder) run() {
 	}
 }
 
-// collect takes what waits, too.
+// collect adds the events that are already queued.
 func (r *auditRecorder) collect(first auditEntry) []auditEntry {
 	batch := []auditEntry{first}
 	for len(batch) < maxAuditBatch {
@@ -97,8 +97,7 @@ func (r *auditRecorder) collect(first auditEntry) []auditEntry {
 }
 
 func (r *auditRecorder) commit(batch []auditEntry) {
-	// In an order that is the same in every process, so that two of them wait for
-	// each other's rows and do not lock each other out.
+	// Sorted, so that all processes lock rows in the same order and cannot deadlock.
 	slices.SortStableFunc(batch, func(a, b auditEntry) int { return bytes.Compare(a.event.TenantID[:], b.event.TenantID[:]) })
 	events := make([]audit.Event, len(batch))
 	for i, e := range batch {
@@ -118,15 +117,15 @@ func (r *auditRecorder) commit(batch []auditEntry) {
 	}
 }
 
-// logDropped leaves in the log of the program what the audit log does not have.
+// logDropped logs events that could not be written to the audit log.
 func (r *auditRecorder) logDropped(reason string, err error, entries ...auditEntry) {
 	for _, e := range entries {
-		r.logger.Error("refusal is not in the audit log", slog.String("because", reason), slog.Any("error", err), slog.String("action", string(e.event.Action)),
-			slog.String("tenant", e.event.TenantID.String()), slog.Any("caller", e.event.Caller), slog.Any("detail", e.event.Detail))
+		r.logger.Error("refusal not recorded in the audit log", slog.String("reason", reason), slog.Any("error", err), slog.String("action", string(e.event.Action)),
+			slog.String("tenant_id", e.event.TenantID.String()), slog.Any("caller", e.event.Caller), slog.Any("detail", e.event.Detail))
 	}
 }
 
-// close writes what waits and ends the recorder.
+// close writes the queued events and stops the recorder.
 func (r *auditRecorder) close() {
 	r.cancel()
 	<-r.done

@@ -9,8 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// auditRefusal records a refusal: of a caller, whatever was asked for, and of a change.
-// Changes themselves are recorded by the registry.
+// auditRefusal records a rejected caller, for every operation, and a rejected change.
+// The registry records the changes themselves.
 func (s *Server) auditRefusal(c *requestContext, p *Problem) {
 	callerRefused := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusTooManyRequests
 	if c.endpoint == nil || p.skipAudit || p.Status >= http.StatusInternalServerError || !callerRefused && !c.endpoint.mutating {
@@ -20,7 +20,7 @@ func (s *Server) auditRefusal(c *requestContext, p *Problem) {
 	maps.Copy(detail, p.auditDetail)
 	tenantID := c.tenantID
 	if !c.authenticated {
-		tenantID = uuid.Nil // Nobody in particular writes into a tenant's log.
+		tenantID = uuid.Nil // An unauthenticated caller must not write to a tenant's audit log.
 	}
 	s.recorder.record(audit.Event{
 		TenantID: tenantID, Action: audit.Action("request." + c.endpoint.id), Outcome: audit.OutcomeRefused,

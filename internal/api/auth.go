@@ -15,16 +15,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// identity is somebody who was recognised.
+// identity is an authenticated caller.
 type identity struct {
 	caller audit.Caller
 	scopes []access.Scope
 	key    access.Key // Zero for a token of the issuer.
 }
 
-// authorize recognises the caller and decides whether it may make this call now. A
-// refusal costs an event of the audit log, as long as the address is within its
-// limit of refusals.
+// authorize authenticates the caller and checks its scope and rate limit. A rejection is
+// recorded in the audit log while the address is within its limit of rejections.
 func (s *Server) authorize(r *http.Request, c *requestContext) *Problem {
 	id, err := s.identifyFrom(r.Context(), c.caller.Address, bearerToken(r.Header))
 	var authErr *access.AuthError
@@ -50,13 +49,12 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *Problem {
 	return nil
 }
 
-// identifyFrom identifies the bearer of a token and bounds what refusals cost the
-// registry. Missing and malformed tokens never reach it. A well-formed one may be
-// that of a key, so it is looked up, until the address has used up its limit of
-// refusals. From then on a token is held against a copy of all keys first, which is
-// read at most once in access.SnapshotAge, and only one that is good there is looked
-// up. So a flood of invented tokens costs one statement in that time, and a holder of
-// a key behind the same address (a NAT, a proxy) is admitted as before.
+// identifyFrom authenticates a token and limits the database load of rejections. Missing and
+// malformed tokens cost no query. A well-formed token is queried until its address has used
+// up its limit of rejections. After that, it is first compared with a snapshot of all keys,
+// which is read at most once per access.SnapshotAge, and only a match is queried. So a flood
+// of random tokens costs one statement in that time, and a valid key behind the same address
+// (NAT, proxy) still works.
 func (s *Server) identifyFrom(ctx context.Context, address, token string) (identity, error) {
 	if s.isAPIKey(token) && s.authFailureLimiter.exhausted(addressPrefix(address)) {
 		if _, err := access.Verify(ctx, s.snapshot, token, s.opts.Clock.Now()); err != nil {
@@ -66,8 +64,8 @@ func (s *Server) identifyFrom(ctx context.Context, address, token string) (ident
 	return s.authenticate(ctx, token)
 }
 
-// isAPIKey reports whether a token is to be one of the registry's keys, and not one
-// of the issuer's.
+// isAPIKey reports whether a token is checked as an API key, and not as a token of the
+// issuer.
 func (s *Server) isAPIKey(token string) bool {
 	return s.issuer == nil || token == "" || strings.HasPrefix(token, access.TokenPrefix)
 }
@@ -86,8 +84,8 @@ func (s *Server) authenticate(ctx context.Context, token string) (identity, erro
 	}, nil
 }
 
-// bearerToken is the token that came with a request; what is no bearer token is
-// given as it is, and is nobody's.
+// bearerToken returns the token of a request. A header with another scheme is returned
+// unchanged and matches no key.
 func bearerToken(h http.Header) string {
 	header := strings.Join(h.Values("Authorization"), ", ")
 	scheme, token, _ := strings.Cut(header, " ")
@@ -97,8 +95,8 @@ func bearerToken(h http.Header) string {
 	return header
 }
 
-// rejectUnauthenticated refuses somebody who was not recognised. After too many of those from
-// one address the answer says so; somebody with a key is still admitted there.
+// rejectUnauthenticated returns the problem for an unauthenticated caller: 429 after too many
+// of them from one address. Valid keys are still accepted from that address.
 func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthError) *Problem {
 	if decision := s.authFailureLimiter.take(addressPrefix(c.caller.Address)); !decision.allowed {
 		return decision.problem("too many requests from this address came without a valid key; wait as long as Retry-After says")
@@ -115,8 +113,8 @@ func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthEr
 	return p
 }
 
-// addressPrefix is what shares a limit: an IPv4 address, or the /64 of an IPv6 one,
-// within which anybody has all the addresses he wants.
+// addressPrefix is the key of a limit: an IPv4 address, or the /64 of an IPv6 address,
+// because one client usually has a whole /64.
 func addressPrefix(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {
@@ -129,8 +127,7 @@ func addressPrefix(address string) string {
 	return prefix.String()
 }
 
-// recordKeyUse notes the use of a key. That it could not be noted is no reason to
-// refuse its holder.
+// recordKeyUse records the use of a key. A failure is only logged; the request continues.
 func (s *Server) recordKeyUse(ctx context.Context, key access.Key) {
 	if key.ID == uuid.Nil || s.opts.Clock.Now().Sub(key.LastUsedAt) < time.Minute {
 		return

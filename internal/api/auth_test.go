@@ -44,13 +44,13 @@ func authenticatedCalls() map[string]access.Scope {
 	id := uuid.NewString()
 	return map[string]access.Scope{
 		"POST /admin/tenants": access.ScopeWrite, "GET /admin/tenants": access.ScopeRead, "GET /admin/tenants/" + id: access.ScopeRead,
-		"PATCH /admin/tenants/" + id: access.ScopeWrite, "DELETE /admin/tenants/" + id: access.ScopeWrite,
+		"PATCH /admin/tenants/" + id: access.ScopeWrite, "DELETE /admin/tenants/" + id: access.ScopeWrite, "POST /admin/tenants/" + id + "/archive": access.ScopeWrite,
 		"GET /admin/tenants/" + id + "/provisioning-status": access.ScopeRead, "GET /admin/tenants/" + id + "/events": access.ScopeRead,
-		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite,
-		"POST /admin/tenants/" + id + "/restore": access.ScopeWrite, "POST /admin/tenants/" + id + "/resend-welcome-email": access.ScopeWrite,
+		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite, "POST /admin/tenants/provision": access.ScopeWrite, "POST /admin/tenants/" + id + "/provision": access.ScopeWrite,
+		"POST /admin/tenants/" + id + "/unarchive": access.ScopeWrite, "POST /admin/tenants/" + id + "/invite": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "GET /jobs/1": access.ScopeRead,
-		"GET /admin/inspections": access.ScopeRead, "POST /admin/tenants/" + id + "/repair": access.ScopeWrite,
-		"POST /admin/tenants/" + id + "/renew-contract":                        access.ScopeWrite,
+		"GET /admin/tenants/health": access.ScopeRead, "POST /admin/tenants/" + id + "/repair": access.ScopeWrite,
+		"POST /admin/tenants/" + id + "/contract/reconcile":                    access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/database-credentials":                  access.ScopeCredentials,
 		"POST /admin/tenants/" + id + "/database-credentials/" + id + "/renew": access.ScopeCredentials,
 		"DELETE /admin/tenants/" + id + "/database-credentials/" + id:          access.ScopeCredentials,
@@ -254,13 +254,13 @@ func TestServer_RateLimit(t *testing.T) {
 			b.do(http.MethodGet, "/admin/tenants", nil)
 		}
 		log := b.auditRefusals(uuid.Nil)
-		if len(log) != 1 || log[0].Detail["status"] != 429.0 || log[0].Detail["notRecordedBefore"] != nil || log[0].Caller.Name != "admin" {
+		if len(log) != 1 || log[0].Detail["status"] != 429.0 || log[0].Detail["suppressedBefore"] != nil || log[0].Caller.Name != "admin" {
 			t.Fatalf("%+v", log)
 		}
 		b.clock.advance(time.Minute)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusTooManyRequests)
-		if log = b.auditRefusals(uuid.Nil); len(log) != 2 || log[1].Detail["notRecordedBefore"] != 4.0 {
+		if log = b.auditRefusals(uuid.Nil); len(log) != 2 || log[1].Detail["suppressedBefore"] != 4.0 {
 			t.Errorf("%+v", log)
 		}
 	})
@@ -294,7 +294,7 @@ func TestServer_Audit(t *testing.T) {
 		b.do(http.MethodPost, path+"/purge", "x", "Content-Type", "text/plain").want(http.StatusUnsupportedMediaType)
 		b.do(http.MethodPost, path+"/purge", `{"confirm":"`+strings.Repeat("x", 70000)+`"}`).want(http.StatusRequestEntityTooLarge)
 		b.do(http.MethodGet, path, nil, "If-None-Match", "odd").want(http.StatusBadRequest) // No change.
-		b.provision(path+"/retry", nil)
+		b.provision(path+"/provision", nil)
 		var statuses []string
 		for _, e := range b.auditRefusals(id) {
 			text, _ := json.Marshal(e.Detail["status"])
@@ -303,7 +303,7 @@ func TestServer_Audit(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 		}
-		want := "update-tenant 400, update-tenant 412, retry-tenant 409, purge-tenant 415, purge-tenant 413, retry-tenant 409"
+		want := "update-tenant 400, update-tenant 412, retry-tenant 409, purge-tenant 415, purge-tenant 413, provision-existing-tenant 409"
 		if got := strings.Join(statuses, ", "); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -357,7 +357,7 @@ func TestServer_Audit(t *testing.T) {
 			return service
 		}})
 		b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "").want(http.StatusUnauthorized)
-		if !strings.Contains(b.log.String(), "refusal is not in the audit log") || !strings.Contains(b.log.String(), "request.list-tenants") {
+		if !strings.Contains(b.log.String(), "refusal not recorded in the audit log") || !strings.Contains(b.log.String(), "request.list-tenants") {
 			t.Error("nothing says so")
 		}
 		if n := service.records.Load(); n != 2 {

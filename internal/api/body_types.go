@@ -11,8 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// What callers send. The tags are for the OpenAPI document; the rules themselves
-// are package provisioning's.
+// Request bodies. The tags are for the OpenAPI document; package tenant has the rules.
 
 type createBody struct {
 	Name           string            `json:"name" doc:"The organisation's name, unique among live tenants whatever its case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
@@ -39,20 +38,20 @@ func (b *createBody) fieldReaders() map[string]fieldReader {
 	}
 }
 
-// inputs is what the body asks for.
+// inputs converts the body.
 func (b *createBody) inputs() (tenant.Inputs, error) {
 	in, err := tenant.Inputs{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
 	}.Normalize()
 	fieldErrs := b.merge(fieldErrorsOf(err))
-	if b.AdminPassword != nil { // To the inputs an empty one is none.
+	if b.AdminPassword != nil { // Inputs treat an empty password as none.
 		fieldErrs = fieldErrs.merge(fieldErrorOf("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail)))
 	}
 	return in, fieldErrs.problem()
 }
 
-// passwordFrom is a password that may not have been sent.
+// passwordFrom converts an optional password.
 func passwordFrom(password *string) tenant.Password {
 	if password == nil {
 		return ""
@@ -89,8 +88,8 @@ func (b *patchBody) fieldReaders() map[string]fieldReader {
 	}
 }
 
-// patch is the change that the body asks for. The rules are looked at here
-// already, so that all that is wrong is told at once.
+// patch converts the body. It already checks the rules, so that one response reports all
+// errors.
 func (b *patchBody) patch() (provisioning.Patch, error) {
 	fieldErrs := b.fieldErrors
 	validate := func(field string, value *string, rule func(string) error, optional bool) {
@@ -102,7 +101,7 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	validate("adminEmail", b.AdminEmail, func(s string) error { return tenant.CheckEmail(strings.TrimSpace(s)) }, false)
 	validate("adminFirstName", b.AdminFirstName, tenant.CheckPersonName, false)
 	validate("adminLastName", b.AdminLastName, tenant.CheckPersonName, false)
-	// Against the address that is stored, if it stays, Normalize holds it.
+	// If the address does not change, Normalize checks the stored one.
 	validate("adminPassword", b.AdminPassword, func(s string) error { return tenant.CheckPassword(s, "") }, false)
 	validate("externalId", b.ExternalID, tenant.CheckExternalID, true)
 	validate("managedBy", b.ManagedBy, tenant.CheckManagedBy, true)
@@ -121,8 +120,8 @@ type purgeBody struct {
 	fieldErrors
 }
 
-// retention is how long the tenant has to have been archived. What is longer than a
-// time.Duration is longer than any tenant is old.
+// retention is the requested minimum time since archiving, capped at the longest
+// time.Duration.
 func (b *purgeBody) retention() time.Duration {
 	return time.Duration(min(b.RetentionMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
@@ -131,13 +130,13 @@ func (b *purgeBody) fieldReaders() map[string]fieldReader {
 	return map[string]fieldReader{"confirm": stringField(&b.Confirm), "retentionMs": asMilliseconds(&b.RetentionMs)}
 }
 
-// maxJSONNumber is the largest whole number that every reader of JSON takes exactly.
+// maxJSONNumber is the largest integer that all JSON parsers read exactly.
 const maxJSONNumber = 1<<53 - 1
 
-// asMilliseconds reads a whole number that is not negative.
+// asMilliseconds reads a non-negative integer.
 func asMilliseconds(into *int64) fieldReader {
 	return func(field string, raw json.RawMessage) []FieldError {
-		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
+		n, err := strconv.ParseFloat(string(raw), 64) // 60.0 is an integer in JSON.
 		if err != nil || n < 0 || n > maxJSONNumber || n != math.Trunc(n) {
 			return []FieldError{{field, "has to be a whole number of milliseconds; give 0 or more"}}
 		}

@@ -8,17 +8,16 @@ import (
 	"sync"
 )
 
-// connLimiter bounds how many connections there are, so that those who send nothing
-// neither use up the memory nor shut others out: at the limit, the connection
-// that has waited longest for its caller to say something makes room for the next.
-// Only when all of them are at work is nobody let in until one has done.
+// connLimiter limits the number of connections, so that idle ones neither exhaust memory
+// nor block other clients: at the limit, the connection that has been idle longest is
+// closed for the next one. When all connections have a request, a new one waits.
 type connLimiter struct {
 	limit int
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	conns   map[net.Conn]*trackedConn
-	idle    *list.List // Of net.Conn: those without a request, the longest waiting in front.
+	idle    *list.List // Of net.Conn: those without a request, longest idle first.
 }
 
 // trackedConn is one connection. Its place is nil while it has a request.
@@ -35,8 +34,8 @@ func newConnLimiter(limit int) *connLimiter {
 	return l
 }
 
-// connContext lets a connection in. It is called where connections are accepted, so
-// whoever has to wait does so there.
+// connContext admits a connection. http.Server calls it in its accept loop, so a connection
+// over the limit blocks that loop.
 func (l *connLimiter) connContext(ctx context.Context, conn net.Conn) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,7 +48,7 @@ func (l *connLimiter) connContext(ctx context.Context, conn net.Conn) context.Co
 	return context.WithValue(ctx, trackedConnKey{}, tracked)
 }
 
-// evictIdle closes the connection that has waited longest.
+// evictIdle closes the connection that has been idle longest.
 func (l *connLimiter) evictIdle() bool {
 	front := l.idle.Front()
 	if front == nil {
@@ -58,7 +57,7 @@ func (l *connLimiter) evictIdle() bool {
 	conn, ok := front.Value.(net.Conn)
 	if ok {
 		l.remove(conn)
-		_ = conn.Close() // Its reader ends, and with it the rest.
+		_ = conn.Close() // Its reader fails and http.Server cleans up.
 	}
 	return ok
 }
@@ -75,7 +74,7 @@ func (l *connLimiter) remove(conn net.Conn) {
 	l.changed.Broadcast()
 }
 
-// connStateChanged is told of what becomes of connections.
+// connStateChanged is the ConnState hook of http.Server.
 func (l *connLimiter) connStateChanged(conn net.Conn, state http.ConnState) {
 	if state != http.StateClosed && state != http.StateHijacked {
 		return
@@ -85,8 +84,8 @@ func (l *connLimiter) connStateChanged(conn net.Conn, state http.ConnState) {
 	l.remove(conn)
 }
 
-// middleware marks connections that have a request. One whose head has not arrived
-// whole has none yet.
+// middleware marks the connections that have a request. A connection without complete
+// request headers counts as idle.
 func (l *connLimiter) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if tracked, ok := r.Context().Value(trackedConnKey{}).(*trackedConn); ok {

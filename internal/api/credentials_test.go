@@ -64,24 +64,24 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 func TestServer_TenantHealth(t *testing.T) {
 	b := setup(t)
 	id := as[string](b.createActive(clinic())["id"])
-	got := b.do(http.MethodGet, "/admin/inspections?tenantId="+uuid.NewString()+","+id, nil).want(http.StatusOK)
-	found := as[[]any](got.json["inspections"])
+	got := b.do(http.MethodGet, "/admin/tenants/health?tenantId="+uuid.NewString()+","+id, nil).want(http.StatusOK)
+	found := as[[]any](got.json["tenants"])
 	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "IN_SYNC" {
 		t.Errorf("%s", got.text)
 	}
 	b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-	if got := b.do(http.MethodGet, "/admin/inspections?tenantId="+id, nil).want(http.StatusOK); as[map[string]any](as[[]any](got.json["inspections"])[0])["databaseState"] != nil {
+	if got := b.do(http.MethodGet, "/admin/tenants/health?tenantId="+id, nil).want(http.StatusOK); as[map[string]any](as[[]any](got.json["tenants"])[0])["databaseState"] != nil {
 		t.Errorf("%s", got.text)
 	}
 	b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
-	b.do(http.MethodPost, "/admin/tenants/"+id+"/renew-contract", nil).want(http.StatusInternalServerError) // This server looks after none.
-	if got := b.do(http.MethodGet, "/admin/inspections", nil).want(http.StatusBadRequest); !strings.Contains(got.text, "tenantId is missing") {
+	b.do(http.MethodPost, "/admin/tenants/"+id+"/contract/reconcile", nil).want(http.StatusInternalServerError) // This server has no reconciler.
+	if got := b.do(http.MethodGet, "/admin/tenants/health", nil).want(http.StatusBadRequest); !strings.Contains(got.text, "tenantId is missing") {
 		t.Errorf("%s", got.text)
 	}
 	for _, ids := range []string{"", "x", id + ",", strings.Repeat(id+",", 100) + id} {
-		b.do(http.MethodGet, "/admin/inspections?tenantId="+ids, nil).want(http.StatusBadRequest)
+		b.do(http.MethodGet, "/admin/tenants/health?tenantId="+ids, nil).want(http.StatusBadRequest)
 	}
-	if got := b.do(http.MethodPost, "/admin/tenants/"+id+"/repair", nil).want(http.StatusOK); len(as[[]any](got.json["faults"])) != 0 {
+	if got := b.do(http.MethodPost, "/admin/tenants/"+id+"/repair", nil).want(http.StatusOK); len(as[[]any](got.json["databaseDrift"])) != 0 {
 		t.Errorf("%s", got.text)
 	}
 }

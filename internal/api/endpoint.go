@@ -15,46 +15,36 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// endpoint is one call of the API: what it is, who may use it, and how it can end.
+// endpoint is one operation of the API: its route, scope, body and responses.
 type endpoint struct {
 	id, method, path     string
 	tag                  string
 	summary, description string
-	scope                access.Scope // Empty: for everybody.
-	mutating             bool         // So its refusals are recorded.
+	scope                access.Scope // Empty: public.
+	mutating             bool         // Its rejections are audited.
 	timeout              time.Duration
-	streaming            streaming
-	contentTypes         []string                                      // Content types of the body; none: it has no body.
-	status               int                                           // When all goes well. Default 200.
-	errorStatuses        []int                                         // Besides those that every call of its sort has.
-	responses            func(huma.Registry) map[string]*huma.Response // Besides those that follow from types.
+	streaming            bool                                          // The answer is a stream of events, never JSON.
+	contentTypes         []string                                      // Content types of the request body; empty: no body.
+	status               int                                           // Success status. Default 200.
+	errorStatuses        []int                                         // In addition to the common ones.
+	responses            func(huma.Registry) map[string]*huma.Response // In addition to those from the types.
 	body                 func(huma.Registry) *huma.Schema
 	example              any
 }
 
-// streaming says whether a call answers with events.
-type streaming int
-
-const (
-	streamNever streaming = iota
-	streamOnAccept
-	streamAlways
-)
-
-// registerEndpoint registers a call with huma.
+// registerEndpoint registers an operation with huma.
 func registerEndpoint[I, O any](s *Server, e *endpoint, handler func(context.Context, *I) (*O, error)) {
 	op := e.operation(s.api)
 	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) { s.preHandle(e, ctx, next) }}
 	huma.Register(s.api, op, handler)
 }
 
-// preHandle stands before every call. It looks at who asks first, and at what is
-// asked only after that.
+// preHandle runs before every handler. It authorizes the caller first and validates the
+// request after that.
 func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	c := requestContextFrom(r.Context())
 	c.endpoint = e
-	c.streamed = e.streaming == streamAlways || e.streaming == streamOnAccept && c.acceptsEvents
 	c.tenantID, _ = parseID(r.PathValue("id"))
 	if e.scope != "" {
 		if p := s.authorize(r, c); p != nil {
@@ -73,7 +63,7 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	workCtx := audit.WithCaller(r.Context(), c.caller)
-	if !c.streamed {
+	if !e.streaming {
 		timeout := max(e.timeout, s.timeouts.work)
 		var cancel context.CancelFunc
 		workCtx, cancel = context.WithTimeout(workCtx, timeout)
@@ -82,13 +72,13 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	next(humago.NewContext(ctx.Operation(), r.WithContext(workCtx), w))
 }
 
-// ByID is the parameter of every call about one tenant. huma reads embedded
-// structs only when their names are exported.
+// ByID is the path parameter of operations on one tenant. It is exported because huma reads
+// only exported embedded structs.
 type ByID struct {
 	ID string `path:"id" format:"uuid" doc:"The tenant's id." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 }
 
-// tenantID is the id; one that is none is that of no tenant.
+// tenantID parses the id. KindNotFound for an invalid UUID.
 func (b ByID) tenantID() (uuid.UUID, error) {
 	id, ok := parseID(b.ID)
 	if !ok {
@@ -97,7 +87,7 @@ func (b ByID) tenantID() (uuid.UUID, error) {
 	return id, nil
 }
 
-// parseID takes the one form of a UUID that this API writes.
+// parseID accepts only the form of a UUID that this API writes.
 func parseID(text string) (uuid.UUID, bool) {
 	if len(text) != 36 {
 		return uuid.Nil, false
@@ -106,7 +96,7 @@ func parseID(text string) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-// bodyOutput is an answer with nothing but a body.
+// bodyOutput is a response with only a body.
 type bodyOutput[T any] struct{ Body T }
 
 func newBodyOutput[T any](body T) *bodyOutput[T] { return &bodyOutput[T]{body} }

@@ -18,7 +18,7 @@ import (
 
 type eventStreamInput struct {
 	ByID
-	LastEventID int64 `header:"Last-Event-ID" minimum:"0" doc:"The id of the last event that arrived: only what happened since is sent."`
+	LastEventID int64 `header:"Last-Event-ID" minimum:"0" doc:"The id of the last event received: only later events are sent."`
 }
 
 type statusEvent struct {
@@ -36,7 +36,7 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 	if err != nil {
 		return nil, err
 	}
-	// Before the first look, so that nothing between the two goes unnoticed.
+	// Before the first read, so that no change between the two is missed.
 	notify, stop := s.opts.Notifier.Watch(id)
 	initial, err := s.readChanges(ctx, id, in.LastEventID)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 	case s.eventStreamSlots <- struct{}{}:
 	default:
 		stop()
-		return nil, newProblem(http.StatusServiceUnavailable, "too many follow events at the moment; try again, or ask for the provisioning status now and then")
+		return nil, newProblem(http.StatusServiceUnavailable, "too many event streams are open; retry, or poll the provisioning status")
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { stop(); <-s.eventStreamSlots }()
@@ -64,19 +64,19 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 	}}, nil
 }
 
-// readChanges looks once, and not for ever.
+// readChanges reads the changes once, with a timeout.
 func (s *Server) readChanges(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeouts.work)
 	defer cancel()
 	return s.opts.Service.Changes(ctx, id, after)
 }
 
-// eventStream tells one caller what happens to one tenant.
+// eventStream sends the events of one tenant to one client.
 type eventStream struct {
 	server     *Server
 	id         uuid.UUID
 	lastChange int64  // The last change that was sent.
-	token      string // What the caller was admitted with.
+	token      string // The caller's Authorization header.
 	lastStatus tenant.Status
 	out        *sseWriter
 }
@@ -109,7 +109,7 @@ func (s *eventStream) run(ctx context.Context, current events.Changes, notify <-
 		switch errs.KindOf(err) {
 		case "":
 			current = next
-		case errs.KindTransient: // The caller is better off with a stream that waits than without one.
+		case errs.KindTransient: // Keep the stream open until the database answers again.
 			current.Entries = nil
 		default:
 			return
@@ -117,8 +117,8 @@ func (s *eventStream) run(ctx context.Context, current events.Changes, notify <-
 	}
 }
 
-// stillAuthorized looks again whether the caller's key is good: a stream may last longer
-// than it. Whoever cannot be looked up just now stays.
+// stillAuthorized reports whether the caller's key is still valid: a stream can outlive its
+// key. It returns true while the key cannot be checked.
 func (s *eventStream) stillAuthorized(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.server.timeouts.work)
 	defer cancel()
@@ -127,7 +127,7 @@ func (s *eventStream) stillAuthorized(ctx context.Context) bool {
 	return !errors.As(err, &authErr)
 }
 
-// sendChanges sends what is new; done is true when nothing more is to come.
+// sendChanges sends the new events; done is true when no more can follow.
 func (s *eventStream) sendChanges(changes events.Changes) (done bool, err error) {
 	if s.lastStatus == "" {
 		if err := s.out.send("status", 0, statusEventOf(changes.Tenant)); err != nil {

@@ -23,10 +23,10 @@ func (b *testServer) openEventStream(id, lastEventID string) *eventReader {
 	return b.openStream(b.request(http.MethodGet, "/admin/tenants/"+id+"/events", nil, "Last-Event-ID", lastEventID))
 }
 
-// silentNotifier is a watcher that never hears of a change.
-type silentNotifier struct{}
+// noopNotifier never reports a change.
+type noopNotifier struct{}
 
-func (silentNotifier) Watch(uuid.UUID) (<-chan struct{}, func()) { return nil, func() {} }
+func (noopNotifier) Watch(uuid.UUID) (<-chan struct{}, func()) { return nil, func() {} }
 
 func TestServer_StreamEvents(t *testing.T) {
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error {
 			return errs.Errorf(errs.KindPermanent, "deploy", "fund the account")
 		})
-		failed := b.provision("/admin/tenants", clinic())
+		failed := b.provision("/admin/tenants/provision", clinic())
 		id := as[string](as[map[string]any](failed[len(failed)-1].json["tenant"])["id"])
 		all := b.openEventStream(id, "").readAll()
 		last := all[len(all)-1]
@@ -125,7 +125,7 @@ func TestServer_StreamEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal("the stream ended without one")
 			}
-			if line == ": alive\n" {
+			if line == ": keep-alive\n" {
 				break
 			}
 		}
@@ -185,7 +185,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		}
 	})
 	t.Run("DropsClientThatDoesNotRead", func(t *testing.T) {
-		// Signs of life fill what the network holds, faster than steps would.
+		// Keep-alives fill the network buffers faster than steps.
 		b := setupWith(t, serverOptions{timeouts: api.Timeouts{EventKeepAlive: time.Microsecond, Write: 20 * time.Millisecond}})
 		id := b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId")
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))

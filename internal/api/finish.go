@@ -10,21 +10,20 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// writeProblem answers with a problem.
+// writeProblem writes a problem as the response.
 func (s *Server) writeProblem(c *requestContext, p *Problem) {
 	p = s.finalizeProblem(c, p)
 	body, err := json.Marshal(p)
-	if err != nil { // A problem has strings and a number.
+	if err != nil { // Cannot happen: it has only strings and a number.
 		panic(err)
 	}
 	c.response.Header().Set("Content-Type", p.ContentType(""))
 	c.response.WriteHeader(p.Status)
-	_, _ = c.response.Write(body) // A caller who is gone misses nothing.
+	_, _ = c.response.Write(body) // The client may be gone.
 }
 
-// finalizeProblem does what has to be done before a problem is sent, whichever way: it is
-// recorded, logged if it is the server's own fault, and gets its headers. What it
-// returns is this request's own: many can meet the same problem at once.
+// finalizeProblem audits a problem, logs it if its status is 5xx, and sets its headers. It
+// returns a copy for this request, because several requests can share a problem value.
 func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
 	copied := *shared
 	p := &copied
@@ -38,7 +37,7 @@ func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
 	return p
 }
 
-// transformResponse is where huma shows what it is about to send.
+// transformResponse finalizes the problems that huma is about to write.
 func (s *Server) transformResponse(ctx huma.Context, _ string, v any) (any, error) {
 	if p, ok := v.(*Problem); ok {
 		return s.finalizeProblem(requestContextFrom(ctx.Context()), p), nil
@@ -46,8 +45,8 @@ func (s *Server) transformResponse(ctx huma.Context, _ string, v any) (any, erro
 	return v, nil
 }
 
-// finishRequest is the last thing that happens to a request. A panic becomes a problem that
-// says nothing of it, or a broken connection when the answer has begun.
+// finishRequest logs and measures a request. It turns a panic into a problem without details,
+// or aborts the connection when the response has started.
 func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	panicValue := recover()
 	responseStarted := c.response.status != 0

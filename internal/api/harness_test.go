@@ -183,7 +183,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys(), logger, b.clock
 	if o.noNotifications {
-		o.Notifier = silentNotifier{}
+		o.Notifier = noopNotifier{}
 	}
 	if o.wrapService != nil {
 		o.Service = o.wrapService(service)
@@ -362,7 +362,7 @@ func clinicNamed(name string) map[string]any {
 // createActive makes an ACTIVE tenant.
 func (b *testServer) createActive(body map[string]any) map[string]any {
 	b.t.Helper()
-	events := b.provision("/admin/tenants", body)
+	events := b.provision("/admin/tenants/provision", body)
 	last := events[len(events)-1]
 	if last.name != "outcome" {
 		b.t.Fatalf("the run ended with %s: %s", last.name, last.data)
@@ -450,7 +450,7 @@ func (e *eventReader) readAll() []event {
 // provision has a run inside the request, to its end.
 func (b *testServer) provision(path string, body any, headers ...string) []event {
 	b.t.Helper()
-	return b.openStream(b.request(http.MethodPost, path, body, append([]string{"Accept", "text/event-stream"}, headers...)...)).readAll()
+	return b.openStream(b.request(http.MethodPost, path, body, headers...)).readAll()
 }
 
 // waitFor waits for a condition.

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// What a connection may cost before it has said anything of use.
+// Limits of a connection before its first request.
 const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 16 << 10
 )
 
-// NewServer puts around the API what it needs in a network: limits of time, size
-// and number for connections. Its Shutdown drains the API first. The time for
-// answers is the API's own to keep, because its streams have none.
+// NewServer wraps the API in an http.Server with limits for the time, size and number of
+// connections. Its Shutdown drains the API first. It sets no WriteTimeout, because streams
+// have no limit; the API sets write deadlines itself.
 func NewServer(s *Server) *http.Server {
 	limiter := newConnLimiter(s.opts.MaxConnections)
 	server := &http.Server{
 		Handler:           limiter.middleware(s),
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       s.timeouts.read, // It ends with the body, so streams are as long as they like.
+		ReadTimeout:       s.timeouts.read, // Ends with the request body, so it does not limit streams.
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       limiter.connContext,
 		ConnState:         limiter.connStateChanged,
-		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug), // Callers' faults.
-		// OPTIONS * is no call of this API, and answered like the others.
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug), // Errors of clients.
+		// OPTIONS * is not an operation; the API returns a problem for it.
 		DisableGeneralOptionsHandler: true,
 	}
 	server.RegisterOnShutdown(s.Drain)

@@ -15,12 +15,8 @@ const maxIdempotencyScopeLength = 255
 // newIdempotency is what an Idempotency-Key means for this caller and request, nil
 // without one.
 func newIdempotency(c *requestContext, key string, in tenant.Inputs) (*provisioning.Idempotency, error) {
-	const header = "Idempotency-Key"
-	switch {
-	case key == "":
+	if key == "" {
 		return nil, nil //nolint:nilnil // documented
-	case c.streamed:
-		return nil, invalidRequest(FieldError{header, "has no meaning together with Accept: text/event-stream; leave it out, the call continues a tenant of the same name anyway"})
 	}
 	// Without the password, which is in no encoding: a fast hash of it would be kept
 	// for a day, and could be tried against word lists. So a request that differs in the

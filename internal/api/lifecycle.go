@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -37,9 +36,6 @@ func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamRespons
 	if err != nil {
 		return nil, err
 	}
-	if requestContextFrom(ctx).streamed {
-		return s.streamProvisionOf(ctx, id, s.opts.Service.Retry)
-	}
 	submission, err := s.opts.Service.SubmitRetry(ctx, id)
 	if err != nil {
 		return nil, err
@@ -47,13 +43,10 @@ func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamRespons
 	return s.queuedResponse(submission, "Another attempt for "+submission.Tenant.Name+" has been queued"), nil
 }
 
-func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*bodyOutput[invitedView], error) {
 	id, err := in.tenantID()
 	if err != nil {
 		return nil, err
-	}
-	if requestContextFrom(ctx).streamed {
-		return s.streamProvisionOf(ctx, id, s.opts.Service.Invite)
 	}
 	out, err := s.opts.Service.Invite(ctx, id)
 	if err != nil {
@@ -66,7 +59,7 @@ func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*huma.StreamRespons
 	if len(out.Warnings) > 0 {
 		v.Status, v.Message = "failed", "The welcome mail could not be sent to "+out.Tenant.AdminEmail
 	}
-	return s.jsonResponse(http.StatusOK, v, func(func(name, value string)) {}), nil
+	return newBodyOutput(v), nil
 }
 
 type purgeTenantInput struct {

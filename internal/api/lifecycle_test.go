@@ -19,8 +19,10 @@ func TestServer_ArchiveTenant(t *testing.T) {
 	t.Run("IsIdempotent", func(t *testing.T) {
 		b := setup(t)
 		id := as[string](b.createActive(clinic())["id"])
-		for range 2 {
-			got := b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+		for _, call := range [][2]string{
+			{http.MethodDelete, "/admin/tenants/" + id}, {http.MethodDelete, "/admin/tenants/" + id}, {http.MethodPost, "/admin/tenants/" + id + "/archive"},
+		} {
+			got := b.do(call[0], call[1], nil).want(http.StatusOK)
 			if got.str("status") != "archived" || got.str("message") != "Tenant "+id+" has been archived" || len(got.json) != 2 {
 				t.Errorf("%s", got.text)
 			}
@@ -32,6 +34,17 @@ func TestServer_ArchiveTenant(t *testing.T) {
 			t.Error("the schema is gone")
 		}
 		b.do(http.MethodDelete, "/admin/tenants/"+uuid.NewString(), nil).want(http.StatusNotFound)
+	})
+	t.Run("ArchivesByPost", func(t *testing.T) {
+		b := setup(t)
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		if got := b.do(http.MethodPost, path+"/archive", nil).want(http.StatusOK); got.str("status") != "archived" || len(got.json) != 2 {
+			t.Errorf("%s", got.text)
+		}
+		if got := b.do(http.MethodGet, path, nil); got.str("status") != "ARCHIVED" {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/archive", nil).want(http.StatusNotFound)
 	})
 	t.Run("AbortsRunningProvisioning", func(t *testing.T) {
 		b := setupWith(t, serverOptions{worker: true})
@@ -58,14 +71,14 @@ func TestServer_UnarchiveTenant(t *testing.T) {
 	b := setup(t)
 	path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
 	b.do(http.MethodDelete, path, nil).want(http.StatusOK)
-	got := b.do(http.MethodPost, path+"/restore", nil).want(http.StatusOK)
+	got := b.do(http.MethodPost, path+"/unarchive", nil).want(http.StatusOK)
 	if got.str("status") != "ACTIVE" || got.json["archivedAt"] != nil || got.header.Get("ETag") != b.do(http.MethodGet, path, nil).header.Get("ETag") {
 		t.Errorf("%s, %v", got.text, got.header)
 	}
 	b.do(http.MethodDelete, path, nil).want(http.StatusOK)
 	b.createActive(clinic())
-	b.do(http.MethodPost, path+"/restore", nil).want(http.StatusConflict)
-	b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/restore", nil).want(http.StatusNotFound)
+	b.do(http.MethodPost, path+"/unarchive", nil).want(http.StatusConflict)
+	b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/unarchive", nil).want(http.StatusNotFound)
 }
 
 func TestServer_RetryTenant(t *testing.T) {
@@ -75,7 +88,7 @@ func TestServer_RetryTenant(t *testing.T) {
 		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error {
 			return errs.Errorf(errs.KindPermanent, "deploy", "no")
 		})
-		events := b.provision("/admin/tenants", clinic())
+		events := b.provision("/admin/tenants/provision", clinic())
 		id := as[string](as[map[string]any](events[len(events)-1].json["tenant"])["id"])
 		got := b.do(http.MethodPost, "/admin/tenants/"+id+"/retry", nil).want(http.StatusAccepted)
 		if got.str("message") != "Another attempt for Clinic has been queued" || got.str("tenantId") != id || got.str("status") != "queued" || got.header.Get("Location") != "/admin/tenants/"+id {
@@ -93,7 +106,7 @@ func TestServer_RetryTenant(t *testing.T) {
 		}
 		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/retry", nil).want(http.StatusNotFound)
 		b.do(http.MethodPost, "/admin/tenants/x/retry", nil).want(http.StatusNotFound)
-		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/retry", nil, "Accept", "text/event-stream").want(http.StatusNotFound)
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/provision", nil).want(http.StatusNotFound)
 	})
 }
 
@@ -101,7 +114,7 @@ func TestServer_InviteAdmin(t *testing.T) {
 	t.Parallel()
 	t.Run("SendsAnotherMail", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/resend-welcome-email"
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/invite"
 		got := b.do(http.MethodPost, path, nil).want(http.StatusOK)
 		if got.str("status") != "sent" || got.str("welcomeEmailStatus") != "SENT" || !strings.Contains(got.str("message"), "ada@clinic.example") || len(as[[]any](got.json["warnings"])) != 0 {
 			t.Errorf("%s", got.text)
@@ -112,27 +125,22 @@ func TestServer_InviteAdmin(t *testing.T) {
 	})
 	t.Run("ReportsDeliveryFailure", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/resend-welcome-email"
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/invite"
 		b.mail.RejectRecipients(554, "5.7.1 no", -1)
 		got := b.do(http.MethodPost, path, nil).want(http.StatusOK)
 		if got.str("status") != "failed" || got.str("welcomeEmailStatus") != "FAILED" || len(as[[]any](got.json["warnings"])) != 1 {
 			t.Errorf("%s", got.text)
 		}
 	})
-	t.Run("Streams", func(t *testing.T) {
+	t.Run("RejectsUnknownTenant", func(t *testing.T) {
 		b := setup(t)
-		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/resend-welcome-email"
-		events := b.provision(path, nil)
-		if last := events[len(events)-1]; last.name != "outcome" || as[map[string]any](last.json["tenant"])["welcomeEmailStatus"] != "SENT" || len(b.mail.Messages()) != 2 {
-			t.Errorf("%+v", events)
-		}
-		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/resend-welcome-email", nil, "Accept", "text/event-stream").want(http.StatusNotFound)
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/invite", nil).want(http.StatusNotFound)
 	})
 	t.Run("RejectsInactiveTenant", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
 		b.do(http.MethodDelete, path, nil).want(http.StatusOK)
-		b.do(http.MethodPost, path+"/resend-welcome-email", nil).want(http.StatusConflict)
+		b.do(http.MethodPost, path+"/invite", nil).want(http.StatusConflict)
 	})
 }
 

@@ -32,7 +32,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 
 // observe counts a request that has been answered.
 func (m *metrics) observe(c *requestContext, duration time.Duration) {
-	if m.requestDuration == nil || c.streamed {
+	if m.requestDuration == nil || c.endpoint != nil && c.endpoint.streaming {
 		return
 	}
 	operation := "none"

@@ -15,8 +15,7 @@ import (
 
 const contentTypeEventStream = "text/event-stream"
 
-// OpenAPI is the document that describes the API, as indented JSON that is the
-// same each time. It needs no server.
+// OpenAPI returns the document of the API as indented JSON. The output is deterministic.
 func OpenAPI(version string) ([]byte, error) {
 	s := &Server{opts: Options{Version: version}.withDefaults()}
 	s.buildRoutes()
@@ -37,12 +36,11 @@ func (s *Server) marshalOpenAPI() ([]byte, error) {
 	return bytes.TrimSpace(text.Bytes()), err
 }
 
-// serveOpenAPI writes the document down when somebody asks for it: most servers
-// are never asked.
+// serveOpenAPI builds the document on the first request: most servers never serve it.
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	s.openapiOnce.Do(func() {
 		text, err := s.marshalOpenAPI()
-		if err != nil { // Types that cannot be written would have failed every test.
+		if err != nil { // Every test would fail on types that cannot be marshaled.
 			panic(err)
 		}
 		s.openapi = text
@@ -51,11 +49,11 @@ func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(s.openapi)
 }
 
-const apiDescription = `Provisions healthcare tenants: each one gets a PostgreSQL schema and role of its own, a contract on the Stellar network and an admin who is invited by mail.
+const apiDescription = `Provisions healthcare tenants: each one gets its own PostgreSQL schema and role, a contract on the Stellar network and an administrator who is invited by e-mail.
 
-Every call under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
+Every operation under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
 
-A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers at once; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. With ` + "`Accept: text/event-stream`" + ` it runs inside the request instead, as long as the connection lasts.`
+A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers immediately; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. ` + "`POST /admin/tenants/provision`" + ` runs it inside the request instead, as long as the connection is open.`
 
 func (s *Server) humaConfig() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
@@ -77,7 +75,7 @@ func (s *Server) humaConfig() huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "tenants", Description: "Tenants and their provisioning."},
 				{Name: "jobs", Description: "Queued work."},
-				{Name: "health", Description: "For those who keep the server running."},
+				{Name: "health", Description: "Health of the server."},
 			},
 		},
 		Formats:       map[string]huma.Format{"application/json": jsonFormat, "application/problem+json": jsonFormat},
@@ -86,7 +84,7 @@ func (s *Server) humaConfig() huma.Config {
 	}
 }
 
-// schemaName is a type's name without what only Go code needs of it.
+// schemaName is a type's name without its Go suffix.
 func schemaName(t reflect.Type, hint string) string {
 	name := strings.TrimSuffix(strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "View"), "Body")
 	if name == "Create" || name == "Patch" || name == "Purge" {
@@ -95,7 +93,7 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// commonErrorStatuses are the refusals that every call can end with.
+// commonErrorStatuses are the errors that every operation can return.
 var commonErrorStatuses = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInternalServerError}
 
 // operation is the endpoint as huma and the OpenAPI document know it.
@@ -103,10 +101,10 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 	op := huma.Operation{
 		OperationID: e.id, Method: e.method, Path: e.path, Tags: []string{e.tag}, Summary: e.summary, Description: e.description,
 		DefaultStatus: e.status, Responses: map[string]*huma.Response{},
-		// Both are looked at here, in words of our own.
+		// This package validates both, with its own messages.
 		SkipValidateParams: true, SkipValidateBody: true,
-		// The body is read by then. huma's own limit of five seconds would stay on the
-		// connection, and end the context of whatever takes longer than that.
+		// The body is already read. huma's default of five seconds would stay set on the
+		// connection and cancel longer requests.
 		BodyReadTimeout: -1,
 	}
 	errorStatuses := append(slices.Clone(commonErrorStatuses), e.errorStatuses...)
@@ -150,23 +148,23 @@ func problemResponse(api huma.API, status int) *huma.Response {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		r.Headers["Retry-After"] = &huma.Param{Description: "Seconds to wait.", Schema: &huma.Schema{Type: huma.TypeInteger}}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		r.Headers["WWW-Authenticate"] = &huma.Param{Description: "What would be accepted.", Schema: stringSchema}
+		r.Headers["WWW-Authenticate"] = &huma.Param{Description: "The accepted scheme and scope.", Schema: stringSchema}
 	}
 	return r
 }
 
 var statusDescriptions = map[int]string{
-	http.StatusBadRequest:            "The request breaks a rule; errors has one entry for each field at fault.",
+	http.StatusBadRequest:            "The request breaks a rule; errors has one entry per invalid field.",
 	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
-	http.StatusForbidden:             "The key does not have the scope that this call needs.",
-	http.StatusNotFound:              "There is no such tenant or job. An id that is no UUID is that of no tenant.",
+	http.StatusForbidden:             "The key does not have the required scope.",
+	http.StatusNotFound:              "There is no such tenant or job, or the id is not a UUID.",
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
-	http.StatusConflict:              "The tenant's status, or another tenant, stands in the way; the detail says which moves are possible.",
-	http.StatusPreconditionFailed:    "The tenant is not at the version of If-Match any more.",
-	http.StatusRequestEntityTooLarge: "The body is larger than the server takes.",
-	http.StatusUnsupportedMediaType:  "The body is not said to be JSON in UTF-8.",
-	http.StatusUnprocessableEntity:   "The Idempotency-Key came with another request before.",
+	http.StatusConflict:              "The tenant's status, or another tenant, conflicts with the request; the detail lists the allowed operations.",
+	http.StatusPreconditionFailed:    "The tenant's version differs from If-Match.",
+	http.StatusRequestEntityTooLarge: "The body exceeds the size limit.",
+	http.StatusUnsupportedMediaType:  "The Content-Type is not JSON in UTF-8.",
+	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for a different request.",
 	http.StatusTooManyRequests:       "Too many requests with this key, or without a key from this address.",
-	http.StatusInternalServerError:   "The server's own fault; its log has the cause.",
-	http.StatusServiceUnavailable:    "A part of the platform does not answer, or is busy; worth trying again.",
+	http.StatusInternalServerError:   "An internal error; the server's log has the cause.",
+	http.StatusServiceUnavailable:    "A dependency does not answer, or the server is busy; retry.",
 }

@@ -60,8 +60,12 @@ func child(node any, names ...string) any {
 	return node
 }
 
-// operation finds the call that a request is, "" if there is none.
+// operation returns the operation of a request and its path template, "" if there is none.
+// A literal path has precedence over a template, as in the server.
 func (c *openAPISpec) operation(method, path string) (template string, operation map[string]any) {
+	if op, found := child(c.document, "paths", path, strings.ToLower(method)).(map[string]any); found {
+		return path, op
+	}
 	segments := strings.Split(path, "/")
 	for template, item := range as[map[string]any](c.document["paths"]) {
 		pattern := strings.Split(template, "/")

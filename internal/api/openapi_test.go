@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -79,6 +80,33 @@ func TestOpenAPI(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+	t.Run("HasOneContentTypePerOperation", func(t *testing.T) {
+		t.Parallel()
+		streams := map[string]bool{}
+		for path, item := range as[map[string]any](document["paths"]) {
+			for method, op := range as[map[string]any](item) {
+				contentTypes := map[string]bool{}
+				for status, r := range as[map[string]any](child(op, "responses")) {
+					content, _ := child(r, "content").(map[string]any)
+					for contentType := range content {
+						if strings.HasPrefix(status, "2") {
+							contentTypes[contentType] = true
+						}
+					}
+				}
+				if len(contentTypes) != 1 {
+					t.Errorf("%s %s declares %v for success", method, path, contentTypes)
+				}
+				if contentTypes["text/event-stream"] {
+					streams[as[string](child(op, "operationId"))] = true
+				}
+			}
+		}
+		want := map[string]bool{"provision-tenant": true, "provision-existing-tenant": true, "stream-tenant-events": true}
+		if !maps.Equal(streams, want) {
+			t.Errorf("operations with an event stream: %v", streams)
 		}
 	})
 	t.Run("LeaksNoInternals", func(t *testing.T) {

@@ -30,42 +30,42 @@ const NoRetention time.Duration = -1
 
 // Options are the settings of a Server.
 type Options struct {
-	Service  Service               // Needed.
-	Jobs     provisioning.Jobs     // Needed.
-	Notifier events.ChangeNotifier // Needed.
-	Keys     access.Store          // Needed.
-	OIDC     OIDC                  // Tokens of an issuer, beside keys. Default: none are accepted.
+	Service  Service               // Required.
+	Jobs     provisioning.Jobs     // Required.
+	Notifier events.ChangeNotifier // Required.
+	Keys     access.Store          // Required.
+	OIDC     OIDC                  // Tokens of an issuer, in addition to keys. Default: not accepted.
 
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
-	AuthFailureLimit    int   // Refused callers per minute and address. 0: DefaultAuthFailureLimit.
-	MaxBody             int64 // Of a request, in bytes. 0: DefaultMaxBody.
-	MaxProvisionStreams int   // Provisionings that run inside requests at once. 0: DefaultMaxProvisionStreams.
-	MaxEventStreams     int   // Followers of events at once. 0: DefaultMaxEventStreams.
-	// MaxConnections is how many there are at once. 0: DefaultMaxConnections. It has to
-	// leave room beside runs and watchers.
+	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.
+	MaxBody             int64 // Size of a request body, in bytes. 0: DefaultMaxBody.
+	MaxProvisionStreams int   // Concurrent provisionings inside requests. 0: DefaultMaxProvisionStreams.
+	MaxEventStreams     int   // Concurrent event streams. 0: DefaultMaxEventStreams.
+	// MaxConnections limits concurrent connections. 0: DefaultMaxConnections. It must exceed
+	// MaxProvisionStreams plus MaxEventStreams.
 	MaxConnections int
 
-	// Retention is how long an archived tenant is kept at least; NoRetention: not at
-	// all. 0: provisioning.DefaultRetention.
+	// Retention is the minimum time between archiving and purging a tenant. NoRetention:
+	// none. 0: provisioning.DefaultRetention.
 	Retention time.Duration
-	Version   string                // Of the program, for the OpenAPI document. Default "dev".
+	Version   string                // Program version, for the OpenAPI document. Default "dev".
 	Logger    *slog.Logger          // Default slog.Default().
-	Checks    []Check               // What has to work for the server to be ready. Default: nothing.
-	Metrics   prometheus.Registerer // Nil: nothing is measured.
+	Checks    []Check               // Readiness checks. Default: none.
+	Metrics   prometheus.Registerer // Nil: no metrics.
 	Clock     clock.Clock           // Default clock.System.
 }
 
-// OIDC says whose tokens are accepted. Issuer and Audience go together: without
-// an audience, tokens that were made for others would do.
+// OIDC configures the issuer whose tokens are accepted. Issuer requires Audience: without
+// it, tokens for other services would be accepted.
 type OIDC struct {
 	Issuer   string
 	Audience string
 	Client   *http.Client // Fetches the issuer's keys. Default: one with a timeout.
 }
 
-// Check is a part that the server cannot do without.
+// Check is a readiness check of one dependency.
 type Check struct {
-	Name string // Shown to everybody.
+	Name string // Public: shown by GET /readyz.
 	Run  func(ctx context.Context) error
 }
 

@@ -7,10 +7,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Problem is an error as callers see it (RFC 9457).
+// Problem is an error response (RFC 9457).
 type Problem struct { //nolint:errname // the name that the RFC gives it
 	Type      string       `json:"type" doc:"Always about:blank: the status says what sort of problem it is." example:"about:blank"`
 	Title     string       `json:"title" doc:"The status in words." example:"Bad Request"`
@@ -20,32 +21,19 @@ type Problem struct { //nolint:errname // the name that the RFC gives it
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
 
 	kind        errs.Kind
-	cause       error // For the log alone.
+	cause       error // Only logged.
 	header      http.Header
-	skipAudit   bool // Not for the audit log, which has events like it already.
+	skipAudit   bool // An earlier audit event covers it.
 	auditDetail map[string]any
 }
 
-// FieldError is what is wrong with one field.
+// FieldError is the error of one field.
 type FieldError struct {
 	Field   string `json:"field" doc:"The field, parameter or header; body for the body as a whole." example:"adminEmail"`
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
 }
 
-// statusByKind is the one table from kinds of errors to answers.
-var statusByKind = map[errs.Kind]int{
-	errs.KindInvalid:   http.StatusBadRequest,
-	errs.KindNotFound:  http.StatusNotFound,
-	errs.KindConflict:  http.StatusConflict,
-	errs.KindFenced:    http.StatusConflict,
-	errs.KindStale:     http.StatusPreconditionFailed,
-	errs.KindReused:    http.StatusUnprocessableEntity,
-	errs.KindTransient: http.StatusServiceUnavailable,
-	errs.KindCancelled: http.StatusServiceUnavailable,
-	errs.KindPermanent: http.StatusInternalServerError,
-}
-
-// retryAfterSeconds is what callers wait before they ask again, in seconds.
+// retryAfterSeconds is the Retry-After of a 503, in seconds.
 const retryAfterSeconds = "2"
 
 func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
@@ -59,8 +47,8 @@ func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
 	return p
 }
 
-// problemFrom turns any error into an answer. What was not written for people does
-// not get into it.
+// problemFrom converts any error into a problem. It contains only messages that are safe to
+// show.
 func problemFrom(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -71,16 +59,12 @@ func problemFrom(err error) *Problem {
 	for _, f := range errs.FieldsOf(err) {
 		fieldErrs = append(fieldErrs, FieldError{f.Field, f.Message})
 	}
-	status, known := statusByKind[kind]
-	if !known {
-		status = http.StatusInternalServerError
-	}
-	p = newProblem(status, errs.SafeMessage(err), fieldErrs...)
+	p = newProblem(problem.Status(kind), errs.SafeMessage(err), fieldErrs...)
 	p.kind, p.cause = kind, err
 	return p
 }
 
-// invalidRequest is the problem of a request that breaks rules.
+// invalidRequest is the 400 for invalid fields.
 func invalidRequest(fieldErrs ...FieldError) *Problem {
 	messages := make([]string, len(fieldErrs))
 	for i, f := range fieldErrs {
@@ -100,18 +84,17 @@ func (p *Problem) withHeader(name, value string) *Problem {
 // Error is for logs.
 func (p *Problem) Error() string { return p.Detail }
 
-// Unwrap gives the cause, which is for logs and for code, and never for callers.
+// Unwrap returns the cause, which is never sent to a caller.
 func (p *Problem) Unwrap() error { return p.cause }
 
 // GetStatus is how huma learns the status.
 func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is how huma learns the content type.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+func (p *Problem) ContentType(string) string { return problem.ContentType }
 
-// huma makes its errors through these two, which are the same for all its
-// servers in a process. So the errors that handlers return, and its own, become
-// problems in the same way.
+// huma creates all its errors through these two global variables. Errors of handlers and of
+// huma itself become problems in the same way.
 func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return problemFromHuma(status, message, errs)
@@ -121,8 +104,8 @@ func init() {
 	}
 }
 
-// problemFromHuma makes a problem of an error of huma's. One of a handler's comes as the
-// cause of a 500.
+// problemFromHuma converts an error of huma. A handler's error arrives as the cause of a
+// 500.
 func problemFromHuma(status int, message string, errs []error) *Problem {
 	if status >= http.StatusInternalServerError {
 		return problemFrom(errors.Join(errs...))

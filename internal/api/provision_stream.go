@@ -16,26 +16,26 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// A run inside a request: the caller waits for it, is told of each step, and
-// when he goes away the run gives the tenant back for anybody to continue.
+// A run inside a request: the response reports each step. When the client disconnects, the
+// run releases the tenant, and any other run can continue it.
 
 type problemEvent struct { //nolint:errname // it is data, and an error only through what it embeds
 	Problem
-	Kind              string      `json:"kind" enum:"transient,permanent,conflict,cancelled,fenced,not found,invalid,stale,reused" doc:"What can be done about it."`
-	Tenant            *dto.Tenant `json:"tenant,omitempty" doc:"The tenant as the run left it, if there is one."`
-	ConflictingTenant *dto.Tenant `json:"standing,omitempty" doc:"The tenant that stands in the way, if one does. It is not the caller's."`
+	Kind              string      `json:"kind" enum:"transient,permanent,conflict,cancelled,fenced,not found,invalid,stale,reused" doc:"The kind of error; it decides what the client can do."`
+	Tenant            *dto.Tenant `json:"tenant,omitempty" doc:"The tenant after the run, if there is one."`
+	ConflictingTenant *dto.Tenant `json:"conflictingTenant,omitempty" doc:"The tenant that the request conflicts with, if there is one. It does not belong to the caller."`
 }
 
-// eventBuffer is where a run's events wait for the stream. Its room is more than a run
-// can have in a moment; what does not fit is not sent, for a run waits for nobody.
+// eventBuffer queues the events of a run for the stream. Its capacity exceeds what a run
+// produces in a burst. Events that do not fit are dropped, so that a run never blocks.
 type eventBuffer chan provisioning.Event
 
 const eventBufferSize = 256
 
 type eventBufferKey struct{}
 
-// Observe tells the caller who waits for a run what it does; it is to be (part
-// of) the pipeline's observer. A run that is nobody's request is none of its concern.
+// Observe sends the events of a run to the response stream of its request. It is, or is
+// called by, the observer of the pipeline. It ignores runs outside a request.
 func Observe(ctx context.Context, e provisioning.Event) {
 	if f, ok := ctx.Value(eventBufferKey{}).(eventBuffer); ok {
 		select {
@@ -51,12 +51,37 @@ type provisionResult struct {
 	err error
 }
 
-// streamProvision answers with the stream of a run.
+type provisionTenantInput struct{ Body createBody }
+
+// provisionTenant creates a tenant and provisions it inside the request.
+func (s *Server) provisionTenant(_ context.Context, in *provisionTenantInput) (*huma.StreamResponse, error) {
+	inputs, err := in.Body.inputs()
+	if err != nil {
+		return nil, err
+	}
+	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
+}
+
+// provisionExistingTenant continues the provisioning of a tenant inside the request.
+// An unknown tenant is a 404, not an event of the stream.
+func (s *Server) provisionExistingTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	id, err := in.tenantID()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.opts.Service.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Retry(ctx, id) })
+}
+
+// streamProvision returns the event stream of a run. 503 when the server already runs as
+// many of them as it may.
 func (s *Server) streamProvision(provision func(context.Context) (provisioning.Outcome, error)) (*huma.StreamResponse, error) {
 	select {
 	case s.provisionSlots <- struct{}{}:
 	default:
-		return nil, newProblem(http.StatusServiceUnavailable, "this server is provisioning as many tenants inside requests as it may; try again, or leave the work to the queue")
+		return nil, newProblem(http.StatusServiceUnavailable, "this server already provisions its maximum number of tenants inside requests; retry, or queue the tenant with POST /admin/tenants")
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		defer func() { <-s.provisionSlots }()
@@ -72,16 +97,7 @@ func (s *Server) streamProvision(provision func(context.Context) (provisioning.O
 	}}, nil
 }
 
-// streamProvisionOf answers with the stream of a run of a tenant. One that does not exist is
-// refused before there is a stream.
-func (s *Server) streamProvisionOf(ctx context.Context, id uuid.UUID, provision func(context.Context, uuid.UUID) (provisioning.Outcome, error)) (*huma.StreamResponse, error) {
-	if _, err := s.opts.Service.Get(ctx, id); err != nil {
-		return nil, err
-	}
-	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return provision(ctx, id) })
-}
-
-// startProvision starts the work. A panic in it is its own, and ends it like an error.
+// startProvision starts the run. A panic in the run is logged and becomes its error.
 func (s *Server) startProvision(ctx context.Context, provision func(context.Context) (provisioning.Outcome, error)) <-chan provisionResult {
 	result := make(chan provisionResult, 1)
 	go func() {
@@ -98,17 +114,17 @@ func (s *Server) startProvision(ctx context.Context, provision func(context.Cont
 	return result
 }
 
-// provisionStream is a run that somebody waits for.
+// provisionStream writes the events of one run to its request.
 type provisionStream struct {
 	server     *Server
 	call       *requestContext
 	out        *sseWriter
-	stop       context.CancelFunc // Stops the run; nobody reads any more.
-	tenantSent bool               // The caller knows which tenant it is.
+	stop       context.CancelFunc // Stops the run when the client is gone.
+	tenantSent bool               // The tenant event was sent.
 }
 
-// run passes on what the run says until it has ended. It stays with a run whose
-// caller has gone: the run still has to give its tenant back.
+// run forwards the events of a run until it has ended. It also waits for a run whose client
+// is gone, because the run still has to release its tenant.
 func (s *provisionStream) run(buffer eventBuffer, result <-chan provisionResult) {
 	keepAlive := time.NewTicker(s.server.timeouts.provisionKeepAlive)
 	defer keepAlive.Stop()
@@ -142,10 +158,10 @@ func (s *provisionStream) sendStep(e provisioning.Event) error {
 	return s.out.send("step", 0, dto.NewStepEvent(e))
 }
 
-// sendResult sends the last event. A refusal is one also when it comes in a stream.
+// sendResult sends the last event. A problem in a stream is audited like any other rejection.
 func (s *provisionStream) sendResult(r provisionResult) {
 	if r.err == nil {
-		_ = s.out.send("outcome", 0, dto.NewOutcomeEvent(r.Outcome)) // A caller who is gone asks again and finds the tenant live.
+		_ = s.out.send("outcome", 0, dto.NewOutcomeEvent(r.Outcome)) // A client that is gone repeats the request and adopts the tenant.
 		return
 	}
 	p := s.server.finalizeProblem(s.call, problemFrom(r.err))

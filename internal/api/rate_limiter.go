@@ -113,7 +113,7 @@ func (d rateDecision) problem(detail string) *Problem {
 	p := newProblem(http.StatusTooManyRequests, detail).withHeader("Retry-After", ceilSeconds(d.retryAfter))
 	p.skipAudit = !d.report
 	if d.suppressed > 0 {
-		p.auditDetail = map[string]any{"notRecordedBefore": d.suppressed}
+		p.auditDetail = map[string]any{"suppressedBefore": d.suppressed}
 	}
 	return p
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// readBody reads the whole body, also of a call that wants none: what stays
-// unread holds up the connection.
+// readBody reads the whole body, even for operations without one: an unread body blocks
+// the connection.
 func (s *Server) readBody(c *requestContext, r *http.Request) ([]byte, *Problem) {
 	e := c.endpoint
 	if len(e.contentTypes) > 0 {
@@ -41,7 +41,7 @@ func (s *Server) readBody(c *requestContext, r *http.Request) ([]byte, *Problem)
 	return body, nil
 }
 
-// checkContentType refuses a body that is not said to be JSON.
+// checkContentType rejects a body whose Content-Type is not JSON.
 func checkContentType(h http.Header, accepted []string) *Problem {
 	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset := params["charset"]
@@ -52,6 +52,6 @@ func checkContentType(h http.Header, accepted []string) *Problem {
 	if h.Get("Content-Encoding") != "" && !strings.EqualFold(h.Get("Content-Encoding"), "identity") {
 		return newProblem(http.StatusUnsupportedMediaType, "the body is compressed; send it as it is").withHeader("Accept-Encoding", "identity")
 	}
-	h.Set("Content-Type", "application/json") // The one name by which huma knows it.
+	h.Set("Content-Type", "application/json") // The only name that huma knows.
 	return nil
 }

@@ -65,7 +65,7 @@ func TestServer_RequestBodies(t *testing.T) {
 	t.Run("ErrorsNameProblemAndRemedy", func(t *testing.T) {
 		b := setup(t)
 		got := b.do(http.MethodPost, "/admin/tenants", `{"name":7,"adminEmail":"x","adminFirstName":"A","adminLastName":"L","phone":"1"}`).wantFieldErrors("name", "phone", "adminEmail")
-		for _, words := range []string{"name has to be a string, not a number", "phone is no field of this request; remove it", "adminEmail needs exactly one @"} {
+		for _, words := range []string{"name has to be a string, not a number", "phone is not a field of this request; remove it", "adminEmail needs exactly one @"} {
 			if !strings.Contains(got.str("detail"), words) {
 				t.Errorf("%q is not in %q", words, got.str("detail"))
 			}
@@ -111,7 +111,7 @@ func TestServer_RequestBodies(t *testing.T) {
 		b.do(http.MethodGet, "/admin/tenants", "not read").want(http.StatusOK)
 		id := as[string](b.createActive(clinic())["id"])
 		b.do(http.MethodDelete, "/admin/tenants/"+id, "{}").want(http.StatusOK)
-		b.do(http.MethodPost, "/admin/tenants/"+id+"/restore", map[string]any{}).want(http.StatusOK)
+		b.do(http.MethodPost, "/admin/tenants/"+id+"/unarchive", map[string]any{}).want(http.StatusOK)
 	})
 	t.Run("TimesOutSlowBody", func(t *testing.T) {
 		b := setupWith(t, serverOptions{timeouts: api.Timeouts{Read: 50 * time.Millisecond}})

@@ -6,8 +6,7 @@ import (
 	"log/slog"
 )
 
-// runCheck asks one part whether it works. One that does not listen to the context
-// is not waited for.
+// runCheck runs one check. It does not wait for a check that ignores its context.
 func (s *Server) runCheck(ctx context.Context, check Check) checkView {
 	result := make(chan error, 1)
 	go func() {

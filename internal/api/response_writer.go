@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// responseWriter watches what is written to a caller, and gives up one that does not read.
+// responseWriter records the status of a response and sets deadlines for its writes.
 type responseWriter struct {
 	http.ResponseWriter
 	controller   *http.ResponseController
-	writeTimeout time.Duration // For the caller to take in what is written.
+	writeTimeout time.Duration // For the client to read what is written.
 	status       int
 }
 
@@ -17,8 +17,8 @@ func newResponseWriter(w http.ResponseWriter, writeTimeout time.Duration) *respo
 	return &responseWriter{ResponseWriter: w, controller: http.NewResponseController(w), writeTimeout: writeTimeout}
 }
 
-// WriteHeader begins the answer. From now on there is a time by which it has to
-// be taken in; the connection's next answer gets a new one.
+// WriteHeader starts the response and its write deadline. The next response on the
+// connection gets a new deadline.
 func (w *responseWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
@@ -34,10 +34,10 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController find the connection.
+// Unwrap is for http.ResponseController.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// extendWriteDeadline gives the caller his time to take in what is written next.
+// extendWriteDeadline restarts the write timeout.
 func (w *responseWriter) extendWriteDeadline() {
-	_ = w.controller.SetWriteDeadline(time.Now().Add(w.writeTimeout)) // Only a recorder of tests has no connection.
+	_ = w.controller.SetWriteDeadline(time.Now().Add(w.writeTimeout)) // Fails only for a test recorder.
 }

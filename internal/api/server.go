@@ -14,30 +14,30 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Server is the API as an http.Handler. See NewServer for what has to stand
-// around it in a network.
+// Server is the API as an http.Handler. NewServer wraps it in an http.Server with the
+// limits that a network needs.
 type Server struct {
 	opts               Options
 	timeouts           timeouts
 	mux                *http.ServeMux
 	api                huma.API
-	issuer             *issuer // Nil: keys alone.
+	issuer             *issuer // Nil: only API keys.
 	callerLimiter      *rateLimiter
 	authFailureLimiter *rateLimiter // By address.
 	snapshot           *access.Snapshot
 	recorder           *auditRecorder
 	metrics            *metrics
-	provisionSlots     chan struct{} // A place for each run inside a request.
+	provisionSlots     chan struct{} // One slot per run inside a request.
 	eventStreamSlots   chan struct{}
 
 	drainCtx context.Context
 	drain    context.CancelFunc
 
-	openapiOnce sync.Once // Of openapi.
+	openapiOnce sync.Once // Guards openapi.
 	openapi     []byte
 }
 
-// New wires a server. KindInvalid when the options cannot work. Close ends it.
+// New creates a server. KindInvalid for invalid options. Close stops it.
 func New(o Options) (*Server, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -65,15 +65,15 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// timeouts is how long the server waits for what.
+// timeouts are the intervals and limits of the server.
 type timeouts struct {
-	pollInterval       time.Duration // For changes that nobody told of.
-	eventKeepAlive     time.Duration // Between two signs of life of events.
-	provisionKeepAlive time.Duration // Between two signs of life of a run.
-	read               time.Duration // For a request to arrive whole.
-	write              time.Duration // For an answer, or an event, to be taken in.
-	work               time.Duration // For ordinary calls; a database that hangs is not waited for.
-	check              time.Duration // For a part to say that it works.
+	pollInterval       time.Duration // For changes without a notification.
+	eventKeepAlive     time.Duration // Between two keep-alives of an event stream.
+	provisionKeepAlive time.Duration // Between two keep-alives of a run.
+	read               time.Duration // To receive a request.
+	write              time.Duration // To write a response or an event.
+	work               time.Duration // For ordinary requests, including their queries.
+	check              time.Duration // For a readiness check.
 }
 
 var defaultTimeouts = timeouts{
@@ -81,8 +81,8 @@ var defaultTimeouts = timeouts{
 	read: 10 * time.Second, write: 10 * time.Second, work: 15 * time.Second, check: 2 * time.Second,
 }
 
-// buildRoutes makes the routes. It needs nothing of the server but its version, so the
-// OpenAPI document can be had without the rest.
+// buildRoutes registers the routes. It reads only the version, so that OpenAPI works
+// without a complete server.
 func (s *Server) buildRoutes() {
 	s.mux = http.NewServeMux()
 	s.api = huma.NewAPI(s.humaConfig(), humago.NewAdapter(s.mux, ""))
@@ -90,12 +90,14 @@ func (s *Server) buildRoutes() {
 	s.registerLifecycleRoutes()
 	s.registerCredentialRoutes()
 	s.registerTenantHealthRoutes()
-	s.registerOperationRoutes()
+	s.registerAuditRoutes()
+	s.registerJobRoutes()
+	s.registerHealthRoutes()
 	s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
 	s.mux.HandleFunc("GET /docs", s.serveDocs)
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, r := s.newRequestContext(w, r)
 	defer s.finishRequest(c, r)
@@ -106,11 +108,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(c.response, r)
 }
 
-// rejectUnknownRoute refuses what the mux would answer in words of its own, or with a
-// redirection to a path that it likes better.
+// rejectUnknownRoute returns a problem where the mux would answer with plain text or
+// redirect to a cleaned path.
 func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
 	if path.Clean(r.URL.Path) != r.URL.Path {
-		return newProblem(http.StatusNotFound, "there is no such call; GET /openapi.json describes those that there are")
+		return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
 	}
 	handler, pattern := s.mux.Handler(r)
 	if pattern != "" {
@@ -119,13 +121,13 @@ func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
 	muxResponse := discardWriter{header: http.Header{}}
 	handler.ServeHTTP(&muxResponse, r)
 	if muxResponse.status == http.StatusMethodNotAllowed {
-		return newProblem(http.StatusMethodNotAllowed, "this path has no such method; the Allow header names those that it has").
+		return newProblem(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
 			withHeader("Allow", muxResponse.header.Get("Allow"))
 	}
-	return newProblem(http.StatusNotFound, "there is no such call; GET /openapi.json describes those that there are")
+	return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
 }
 
-// discardWriter takes an answer's head and throws its body away.
+// discardWriter keeps the status and headers of a response and discards the body.
 type discardWriter struct {
 	header http.Header
 	status int
@@ -135,13 +137,13 @@ func (d *discardWriter) Header() http.Header         { return d.header }
 func (d *discardWriter) WriteHeader(status int)      { d.status = status }
 func (d *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-// Drain ends what would not end by itself: followers of events are let go, and
-// each run inside a request gives its tenant back and says so. The server is no
-// longer ready from then on. NewServer calls it at shutdown.
+// Drain ends all streams: event streams close, and each run inside a request releases its
+// tenant and reports that. The server is not ready afterwards. NewServer calls Drain at
+// shutdown.
 func (s *Server) Drain() { s.drain() }
 
-// Close drains, and returns when everything that was to be recorded is. No
-// request may come any more.
+// Close drains the server and returns when all queued audit events are written. No request
+// may arrive afterwards.
 func (s *Server) Close() {
 	s.drain()
 	s.recorder.close()

@@ -62,7 +62,7 @@ func (hangingService) Get(ctx context.Context, _ uuid.UUID) (tenant.Tenant, erro
 func TestNew(t *testing.T) {
 	b := setup(t)
 	good := func() api.Options {
-		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: silentNotifier{}, Keys: b.db.APIKeys()}
+		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: noopNotifier{}, Keys: b.db.APIKeys()}
 	}
 	for name, mutate := range map[string]func(*api.Options){
 		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Watcher": func(o *api.Options) { o.Notifier = nil },
@@ -275,7 +275,7 @@ func TestServer_Metrics(t *testing.T) {
 			t.Errorf("%q is not in\n%s", line, got)
 		}
 	}
-	if strings.Contains(got, "follow-tenant") {
+	if strings.Contains(got, "stream-tenant-events") {
 		t.Errorf("a stream is measured like a request:\n%s", got)
 	}
 	b.handler.Drain()
@@ -373,7 +373,7 @@ func TestNewServer(t *testing.T) {
 		b.deployer.setDeploy(func(context.Context, tenant.Tenant) error { close(deploying); <-finish; return nil })
 		stream := b.openEventStream(id, "")
 		stream.next()
-		run := b.openStream(b.request(http.MethodPost, "/admin/tenants", clinicNamed("Hospital"), "Accept", "text/event-stream"))
+		run := b.openStream(b.request(http.MethodPost, "/admin/tenants/provision", clinicNamed("Hospital")))
 		<-deploying
 		slow, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 		if err != nil {

@@ -9,25 +9,24 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// sseWriter writes server-sent events (the HTML standard, section 9.2) to one
-// caller. A caller who does not take an event in within the patience of an
-// answer is given up.
+// sseWriter writes server-sent events (HTML standard, section 9.2) to one client. A client
+// that does not read an event within the write timeout is disconnected.
 type sseWriter struct {
 	response *responseWriter
 	buf      strings.Builder
 }
 
-// newSSEWriter begins the answer.
+// newSSEWriter writes the response headers.
 func newSSEWriter(ctx huma.Context) *sseWriter {
 	s := &sseWriter{response: requestContextFrom(ctx.Context()).response}
 	h := s.response.Header()
 	h.Set("Content-Type", contentTypeEventStream)
-	h.Set("X-Accel-Buffering", "no") // A proxy in between shall pass events on as they come.
+	h.Set("X-Accel-Buffering", "no") // A proxy must forward events immediately.
 	s.response.WriteHeader(http.StatusOK)
 	return s
 }
 
-// send sends one; id 0 is none. An error means that the caller is gone.
+// send writes one event, without an id for id 0. An error means that the client is gone.
 func (s *sseWriter) send(name string, id int64, data any) error {
 	encoded, err := json.Marshal(data)
 	if err != nil {
@@ -42,9 +41,9 @@ func (s *sseWriter) send(name string, id int64, data any) error {
 	return s.flush()
 }
 
-// keepAlive sends a sign of life.
+// keepAlive sends a comment that keeps the connection open.
 func (s *sseWriter) keepAlive() error {
-	s.buf.WriteString(": alive\n\n")
+	s.buf.WriteString(": keep-alive\n\n")
 	return s.flush()
 }
 

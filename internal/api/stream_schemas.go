@@ -44,7 +44,7 @@ func jsonResponseSchema(description string, schema *huma.Schema) *huma.Response 
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }
 
-func queuedOrStreamResponses(r huma.Registry) map[string]*huma.Response {
+func queuedResponses(r huma.Registry) map[string]*huma.Response {
 	stringSchema := &huma.Schema{Type: huma.TypeString}
 	queued := jsonResponseSchema("Queued.", schemaRef[submissionView](r))
 	queued.Headers = map[string]*huma.Param{
@@ -53,24 +53,19 @@ func queuedOrStreamResponses(r huma.Registry) map[string]*huma.Response {
 	}
 	queued.Links = map[string]*huma.Link{"get-job": {OperationID: "get-job", Parameters: map[string]any{"jobId": "$response.body#/jobId"}}}
 	for _, operation := range []string{
-		"get-tenant", "update-tenant", "archive-tenant", "get-provisioning-status", "follow-tenant", "list-audit-events",
-		"retry-tenant", "restore-tenant", "resend-welcome-email", "purge-tenant",
+		"get-tenant", "update-tenant", "archive-tenant", "get-provisioning-status", "stream-tenant-events", "list-audit-events",
+		"retry-tenant", "provision-existing-tenant", "unarchive-tenant", "invite-admin", "purge-tenant",
 	} {
 		queued.Links[operation] = &huma.Link{OperationID: operation, Parameters: map[string]any{"id": "$response.body#/tenantId"}}
 	}
-	return map[string]*huma.Response{
-		"202": queued,
-		"200": {
-			Description: "With Accept: text/event-stream: the stream of the run.",
-			Content:     map[string]*huma.MediaType{contentTypeEventStream: provisionStreamContent(r)},
-		},
-	}
+	return map[string]*huma.Response{"202": queued}
 }
 
-func invitedOrStreamResponses(r huma.Registry) map[string]*huma.Response {
-	response := jsonResponseSchema("What became of the mail; with Accept: text/event-stream, the stream of a run.", schemaRef[invitedView](r))
-	response.Content[contentTypeEventStream] = provisionStreamContent(r)
-	return map[string]*huma.Response{"200": response}
+func provisionStreamResponses(r huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {
+		Description: "The event stream of the provisioning.",
+		Content:     map[string]*huma.MediaType{contentTypeEventStream: provisionStreamContent(r)},
+	}}
 }
 
 func notModifiedResponses(huma.Registry) map[string]*huma.Response {

@@ -15,26 +15,26 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// bodyField is the field of a fault that is no field's.
+// bodyField is the field name of an error that concerns the whole body.
 const bodyField = "body"
 
-// strictBody is a body that reads its own fields, and keeps what is wrong with
-// them: so that all faults can be told at once, whoever finds them.
+// strictBody is a body that decodes its own fields and collects their errors, so that one
+// response can report all of them.
 type strictBody interface {
 	fieldReaders() map[string]fieldReader
 	setErrors(faults []FieldError)
 }
 
-// fieldReader takes in the value of a field that is there.
+// fieldReader decodes the value of a field that is present.
 type fieldReader func(field string, raw json.RawMessage) []FieldError
 
-// fieldErrors is the part of a document that remembers.
+// fieldErrors collects the errors of a document.
 type fieldErrors []FieldError
 
 func (f *fieldErrors) setErrors(errors []FieldError) { *f = errors }
 
-// merge adds faults, one for each field: the first one says what to look at first.
-// A fault of the whole body leaves nothing to be said of its fields.
+// merge adds errors, one per field: the first one is kept. After an error of the whole
+// body, errors of fields are dropped.
 func (f fieldErrors) merge(added []FieldError) fieldErrors {
 	all := slices.Clone(f)
 	for _, e := range added {
@@ -47,7 +47,7 @@ func (f fieldErrors) merge(added []FieldError) fieldErrors {
 	return all
 }
 
-// problem is the refusal for these faults, nil if there are none.
+// problem returns the 400 for these errors, nil if there are none.
 func (f fieldErrors) problem() error {
 	if len(f) == 0 {
 		return nil
@@ -64,7 +64,7 @@ var jsonFormat = huma.Format{
 		if err := encoder.Encode(v); err != nil {
 			return err
 		}
-		_, _ = w.Write(text.Bytes()) // A caller who is gone misses nothing.
+		_, _ = w.Write(text.Bytes()) // The client may be gone.
 		return nil
 	},
 	Unmarshal: func(data []byte, v any) error {
@@ -77,8 +77,8 @@ var jsonFormat = huma.Format{
 	},
 }
 
-// readObject reads a JSON object, strictly: one value, each field once, and none
-// that is not known.
+// readObject reads one JSON object. It rejects further values, repeated fields and unknown
+// fields.
 func readObject(data []byte, readers map[string]fieldReader) []FieldError {
 	var (
 		value     json.RawMessage
@@ -100,14 +100,14 @@ func readObject(data []byte, readers map[string]fieldReader) []FieldError {
 	return eachField(data, func(name string, raw json.RawMessage) []FieldError {
 		read, known := readers[name]
 		if !known {
-			return []FieldError{{quoteName(name), "is no field of this request; remove it"}}
+			return []FieldError{{quoteName(name), "is not a field of this request; remove it"}}
 		}
 		return read(name, raw)
 	})
 }
 
-// eachField calls f for each field of a well-formed object, in order, and
-// refuses the second of one name.
+// eachField calls f for each field of a well-formed object, in order, and rejects repeated
+// names.
 func eachField(object []byte, f func(name string, raw json.RawMessage) []FieldError) []FieldError {
 	var (
 		fieldErrs []FieldError
@@ -135,13 +135,13 @@ func eachField(object []byte, f func(name string, raw json.RawMessage) []FieldEr
 		}
 		seen[key] = true
 	}
-	if err != nil { // It was well-formed a moment ago.
+	if err != nil { // Cannot happen: it was parsed before.
 		return []FieldError{{bodyField, "is not well-formed JSON"}}
 	}
 	return fieldErrs
 }
 
-// jsonType names the sort of a JSON value, for people.
+// jsonType returns the type of a JSON value for messages.
 func jsonType(raw []byte) string {
 	switch trimmed := bytes.TrimLeft(raw, " \t\r\n"); {
 	case len(trimmed) == 0:
@@ -170,7 +170,7 @@ func stringField(target *string) fieldReader {
 	}
 }
 
-// optionalStringField is stringField for a field that can be left as it is.
+// optionalStringField is stringField for a field of a patch.
 func optionalStringField(target **string) fieldReader {
 	return func(field string, raw json.RawMessage) []FieldError {
 		*target = new(string)
@@ -194,7 +194,7 @@ func stringMapField(target *map[string]string) fieldReader {
 	}
 }
 
-// nullable makes null mean what empty does.
+// nullable treats null like the empty value.
 func nullable(onNull func(), read fieldReader) fieldReader {
 	return func(field string, raw json.RawMessage) []FieldError {
 		if jsonType(raw) == "null" {
@@ -205,8 +205,8 @@ func nullable(onNull func(), read fieldReader) fieldReader {
 	}
 }
 
-// hasLoneSurrogate reports whether an escape stands for half a character. The
-// decoder would put a question mark in its place and say nothing.
+// hasLoneSurrogate reports whether an escape is an unpaired surrogate. encoding/json would
+// replace it with U+FFFD without an error.
 func hasLoneSurrogate(data []byte) bool {
 	for i := 0; i < len(data); i++ {
 		if data[i] != '\\' {

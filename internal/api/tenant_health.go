@@ -11,38 +11,38 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
-// registerTenantHealthRoutes are the calls that look at what tenants have in the database.
+// registerTenantHealthRoutes registers the operations that check and repair tenants.
 func (s *Server) registerTenantHealthRoutes() {
 	registerEndpoint(s, &endpoint{
-		id: "inspect-tenants", method: http.MethodGet, path: "/admin/inspections", tag: "tenants",
-		summary:     "Look at many tenants and what they have in the database",
-		description: "All in one query, in no order; ids that nobody has are left out. For a live tenant it tells whether schema and role are as they were made, and where its contract stands on the ledger.",
+		id: "list-tenants-health", method: http.MethodGet, path: "/admin/tenants/health", tag: "tenants",
+		summary:     "Check the schemas, roles and contracts of tenants",
+		description: "In no particular order; unknown ids are left out. For an ACTIVE tenant the answer has the drift of its schema and role and the state of its contract on the ledger.",
 		scope:       access.ScopeRead,
 	}, s.listTenantHealth)
 	registerEndpoint(s, &endpoint{
 		id: "repair-tenant", method: http.MethodPost, path: tenantPath + "/repair", tag: "tenants",
-		summary: "Put a tenant's database role right", description: "Gives it what it should be able to do and takes what it should not. Nothing is changed when something is left that only a person can put right.",
+		summary: "Repair the database role of a tenant", description: "Grants missing privileges and revokes extra ones. Nothing is changed when drift would remain that needs an operator.",
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.repairTenant)
 	registerEndpoint(s, &endpoint{
-		id: "renew-contract", method: http.MethodPost, path: tenantPath + "/renew-contract", tag: "tenants",
-		summary: "Do for a tenant's contract what is due", description: "Workers do it by themselves, in time. This waits until it is done: extended, restored, or deployed again on a network that was begun anew.",
+		id: "reconcile-contract", method: http.MethodPost, path: tenantPath + "/contract/reconcile", tag: "tenants",
+		summary: "Reconcile the contract of a tenant", description: "Extends or restores the contract, or deploys it again on a network that was reset, and answers when that is done. Workers do the same periodically.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout,
 	}, s.reconcileContract)
 }
 
 type tenantHealthInput struct {
-	IDs string `query:"tenantId" required:"true" minLength:"36" maxLength:"3699" pattern:"^[0-9A-Fa-f-]{36}(,[0-9A-Fa-f-]{36})*$" patternDescription:"up to 100 UUIDs with commas between them" doc:"The tenants' ids, up to 100, with commas between them." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
+	IDs string `query:"tenantId" required:"true" minLength:"36" maxLength:"3699" pattern:"^[0-9A-Fa-f-]{36}(,[0-9A-Fa-f-]{36})*$" patternDescription:"up to 100 UUIDs, separated by commas" doc:"Up to 100 tenant ids, separated by commas." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 }
 
 type tenantHealthPage struct {
-	Tenants []dto.Inspection `json:"inspections" nullable:"false"`
+	Tenants []dto.TenantHealth `json:"tenants" nullable:"false"`
 }
 
 func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*bodyOutput[tenantHealthPage], error) {
 	var ids []uuid.UUID
 	for part := range strings.SplitSeq(in.IDs, ",") {
-		if id, valid := parseID(part); valid { // One that is none is that of no tenant.
+		if id, valid := parseID(part); valid { // An invalid UUID is not the id of any tenant.
 			ids = append(ids, id)
 		}
 	}
@@ -50,16 +50,16 @@ func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*
 	if err != nil {
 		return nil, err
 	}
-	out := tenantHealthPage{Tenants: make([]dto.Inspection, len(found))}
+	out := tenantHealthPage{Tenants: make([]dto.TenantHealth, len(found))}
 	for i, f := range found {
-		out.Tenants[i] = dto.NewInspection(f)
+		out.Tenants[i] = dto.NewTenantHealth(f)
 	}
 	return newBodyOutput(out), nil
 }
 
 type repairedView struct {
 	Tenant        dto.Tenant `json:"tenant"`
-	DatabaseDrift []string   `json:"faults" nullable:"false" doc:"What was not as it should be."`
+	DatabaseDrift []string   `json:"databaseDrift" nullable:"false" doc:"The drift that was repaired."`
 }
 
 func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repairedView], error) {
@@ -75,7 +75,7 @@ func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repair
 }
 
 type reconciledContractView struct {
-	Status  string `json:"status" enum:"renewed"`
+	Status  string `json:"status" enum:"reconciled"`
 	Message string `json:"message"`
 }
 
@@ -87,5 +87,5 @@ func (s *Server) reconcileContract(ctx context.Context, in *ByID) (*bodyOutput[r
 	if err := s.opts.Service.ReconcileContract(ctx, id); err != nil {
 		return nil, err
 	}
-	return newBodyOutput(reconciledContractView{"renewed", "The contract of tenant " + id.String() + " is as it should be"}), nil
+	return newBodyOutput(reconciledContractView{"reconciled", "The contract of tenant " + id.String() + " has been reconciled"}), nil
 }

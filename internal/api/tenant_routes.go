@@ -20,12 +20,26 @@ func (s *Server) registerTenantRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "create-tenant", method: http.MethodPost, path: "/admin/tenants", tag: "tenants",
 		summary: "Create a tenant",
-		description: "Records the tenant and queues its provisioning, in one transaction. A tenant of that name or external id that ended without ever being live is begun again under its id.\n\n" +
-			"With Accept: text/event-stream the provisioning runs inside the request: the answer is 200 and a stream of events. When the connection ends, so does the run, after the step it is at; the same call continues it.",
-		scope: access.ScopeWrite, mutating: true, streaming: streamOnAccept, contentTypes: jsonOnly, body: schemaRef[createBody], example: createExample,
+		description: "Records the tenant and queues its provisioning, in one transaction. A tenant with this name or external id that failed before it was ever ACTIVE is provisioned again under its id.\n\n" +
+			"POST /admin/tenants/provision runs the provisioning inside the request instead.",
+		scope: access.ScopeWrite, mutating: true, contentTypes: jsonOnly, body: schemaRef[createBody], example: createExample,
 		status: http.StatusAccepted, errorStatuses: []int{http.StatusConflict, http.StatusUnprocessableEntity},
-		responses: queuedOrStreamResponses,
+		responses: queuedResponses,
 	}, s.createTenant)
+	registerEndpoint(s, &endpoint{
+		id: "provision-tenant", method: http.MethodPost, path: "/admin/tenants/provision", tag: "tenants",
+		summary: "Create a tenant and provision it inside the request",
+		description: "Records the tenant as create-tenant does, provisions it and answers with server-sent events: each step as it happens, the outcome or a problem last. " +
+			"When the connection closes, the run stops after the current step; the same request continues it. A tenant that the same managedBy already provisioned is adopted.",
+		scope: access.ScopeWrite, mutating: true, streaming: true, contentTypes: jsonOnly, body: schemaRef[createBody], example: createExample,
+		responses: provisionStreamResponses,
+	}, s.provisionTenant)
+	registerEndpoint(s, &endpoint{
+		id: "provision-existing-tenant", method: http.MethodPost, path: tenantPath + "/provision", tag: "tenants",
+		summary:     "Continue a provisioning inside the request",
+		description: "Provisions a tenant that is PENDING, PROVISIONING or FAILED, with the event stream of provision-tenant. retry-tenant queues the same work.",
+		scope:       access.ScopeWrite, mutating: true, streaming: true, responses: provisionStreamResponses,
+	}, s.provisionExistingTenant)
 	registerEndpoint(s, &endpoint{
 		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants",
 		summary:     "List tenants",
@@ -47,17 +61,12 @@ func (s *Server) registerTenantRoutes() {
 		summary: "Show how far the provisioning is", scope: access.ScopeRead,
 	}, s.getProvisioningStatus)
 	registerEndpoint(s, &endpoint{
-		id: "follow-tenant", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
+		id: "stream-tenant-events", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
 		summary: "Follow the provisioning",
 		description: "Server-sent events: the tenant's status first, then each change of a step as it happens. Last-Event-ID continues where an earlier connection broke. " +
 			"When the tenant is at rest the stream says so and ends; if there is nothing new by then the answer is 204, and an EventSource stops.",
-		scope: access.ScopeRead, streaming: streamAlways, responses: eventStreamResponses,
+		scope: access.ScopeRead, streaming: true, responses: eventStreamResponses,
 	}, s.streamEvents)
-	registerEndpoint(s, &endpoint{
-		id: "list-audit-events", method: http.MethodGet, path: tenantPath + "/audit", tag: "tenants",
-		summary: "Show who did what", description: "Every change of the tenant and every refusal, oldest first. Each event's hash covers the one before it.",
-		scope: access.ScopeRead,
-	}, s.listAuditEvents)
 }
 
 // registerLifecycleRoutes are the calls that move a tenant from one status to another.
@@ -68,21 +77,25 @@ func (s *Server) registerLifecycleRoutes() {
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
 	}, s.archiveTenant)
 	registerEndpoint(s, &endpoint{
+		id: "archive-tenant-by-post", method: http.MethodPost, path: tenantPath + "/archive", tag: "tenants",
+		summary: "Archive a tenant (POST)", description: "The same as archive-tenant, for clients that do not send DELETE.",
+		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
+	}, s.archiveTenant)
+	registerEndpoint(s, &endpoint{
 		id: "retry-tenant", method: http.MethodPost, path: tenantPath + "/retry", tag: "tenants",
-		summary: "Try again", description: "Queues another attempt of a failed tenant, or the rest of one that nobody works on. With Accept: text/event-stream the attempt runs inside the request, as for creating.",
-		scope: access.ScopeWrite, mutating: true, streaming: streamOnAccept, status: http.StatusAccepted, errorStatuses: []int{http.StatusConflict},
-		responses: queuedOrStreamResponses,
+		summary: "Retry the provisioning of a tenant", description: "Queues another attempt for a FAILED tenant, or the remaining steps of a tenant that no worker runs. POST /admin/tenants/{id}/provision runs it inside the request instead.",
+		scope: access.ScopeWrite, mutating: true, status: http.StatusAccepted, errorStatuses: []int{http.StatusConflict},
+		responses: queuedResponses,
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
-		id: "restore-tenant", method: http.MethodPost, path: tenantPath + "/restore", tag: "tenants",
+		id: "unarchive-tenant", method: http.MethodPost, path: tenantPath + "/unarchive", tag: "tenants",
 		summary: "Restore an archived tenant", description: "Takes a tenant that was live back into service. Repeating it is success.",
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.unarchiveTenant)
 	registerEndpoint(s, &endpoint{
-		id: "resend-welcome-email", method: http.MethodPost, path: tenantPath + "/resend-welcome-email", tag: "tenants",
-		summary: "Invite the admin again", description: "Sends the welcome mail once more, with a new invitation. With Accept: text/event-stream the answer is the stream of a run.",
-		scope: access.ScopeWrite, mutating: true, streaming: streamOnAccept, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
-		responses: invitedOrStreamResponses,
+		id: "invite-admin", method: http.MethodPost, path: tenantPath + "/invite", tag: "tenants",
+		summary: "Invite the admin again", description: "Sends the welcome mail once more, with a new invitation.",
+		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
 	}, s.inviteAdmin)
 	registerEndpoint(s, &endpoint{
 		id: "purge-tenant", method: http.MethodPost, path: tenantPath + "/purge", tag: "tenants",

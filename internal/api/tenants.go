@@ -14,7 +14,7 @@ import (
 )
 
 type createTenantInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Makes the repetition of this request answer as the first did, for 24 hours. Not together with Accept: text/event-stream, where the same name or external id does that."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Makes the repetition of this request answer as the first did, for 24 hours."`
 	Body           createBody
 }
 
@@ -23,13 +23,9 @@ func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma
 	if err != nil {
 		return nil, err
 	}
-	c := requestContextFrom(ctx)
-	idempotency, err := newIdempotency(c, in.IdempotencyKey, inputs)
+	idempotency, err := newIdempotency(requestContextFrom(ctx), in.IdempotencyKey, inputs)
 	if err != nil {
 		return nil, err
-	}
-	if c.streamed {
-		return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
 	}
 	submission, err := s.opts.Service.Submit(ctx, inputs, idempotency)
 	if err != nil {
@@ -49,7 +45,7 @@ func (s *Server) queuedResponse(sub provisioning.Submission, message string) *hu
 	})
 }
 
-// jsonResponse is an answer that is written by hand, because the call can also stream.
+// jsonResponse is a JSON response whose headers or status huma cannot derive from a type.
 func (s *Server) jsonResponse(status int, body any, headers func(func(name, value string))) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		headers(ctx.SetHeader)

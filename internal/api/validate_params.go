@@ -16,9 +16,9 @@ const (
 	repeated = "is there more than once; give it once"
 )
 
-// validateParams looks at path, query and headers: what is said with them has to be
-// text, known, said once, and what the OpenAPI document permits. huma finds both
-// in the one spelling that it reads right.
+// validateParams checks path, query and headers: values must be UTF-8, query parameters must
+// be known, and each value must occur once and match its schema. It normalises headers and
+// query for huma.
 func validateParams(r *http.Request, op *huma.Operation) *Problem {
 	if !utf8.ValidString(r.URL.Path) {
 		return invalidRequest(FieldError{"path", notUTF8})
@@ -58,8 +58,7 @@ func validateParams(r *http.Request, op *huma.Operation) *Problem {
 	return nil
 }
 
-// headerValues gives a header's values. Those that are lists can be spread over many
-// lines; they come as one.
+// headerValues returns the values of a header. Lists that span several lines are joined.
 func headerValues(h http.Header, name string) []string {
 	values := h.Values(name)
 	if len(values) > 1 && strings.HasPrefix(name, "If-") {
@@ -69,7 +68,7 @@ func headerValues(h http.Header, name string) []string {
 	return values
 }
 
-// validateParam says what is wrong with a parameter, "" if nothing is.
+// validateParam returns the error of a parameter, "" if it is valid.
 func validateParam(p *huma.Param, values []string) string {
 	switch {
 	case len(values) == 0 && p.Required:
@@ -86,13 +85,13 @@ func validateParam(p *huma.Param, values []string) string {
 	return schemaViolation(p.Schema, values[0])
 }
 
-// maxFieldErrors bounds an answer: a request can have thousands of unknown fields.
+// maxFieldErrors limits a response: a request can have thousands of unknown fields.
 const maxFieldErrors = 50
 
-// maxQuotedName is how much is shown of a name that somebody else chose.
+// maxQuotedName is the maximum length of a client-supplied name in a message, in characters.
 const maxQuotedName = 64
 
-// quoteName is such a name as it can stand in an answer.
+// quoteName makes a client-supplied name safe for a message.
 func quoteName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

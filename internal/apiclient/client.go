@@ -20,15 +20,15 @@ type Options struct {
 	Token string // API key, or a token of the issuer that the server trusts.
 	// UserAgent names the program in the server's log. Default "healthcare-apiclient".
 	UserAgent string
-	// HTTPClient sends the requests. Default: one with sane limits and no overall
-	// timeout, because a provisioning takes as long as it takes; contexts end calls.
+	// HTTPClient sends the requests. Default: one with connection timeouts and no overall
+	// timeout, because a provisioning has no fixed duration; contexts end requests.
 	HTTPClient *http.Client
-	Observer   provisioning.Observer // Told of each step. Default: nobody watches.
-	Retry      retry.Policy          // For what is safe to repeat. Default retry.Default.
+	Observer   provisioning.Observer // Called for each step. Default: none.
+	Retry      retry.Policy          // For requests that are safe to repeat. Default retry.Default.
 	Clock      clock.Clock           // Default clock.System.
 }
 
-// Client is a tenant-api, seen from outside. It may be used by many goroutines.
+// Client calls a tenant-api. It is safe for concurrent use.
 type Client struct {
 	baseURL     *url.URL
 	options     Options
@@ -36,11 +36,11 @@ type Client struct {
 	idleTimeout time.Duration
 }
 
-// streamIdleTimeout is how long a stream may say nothing before it counts as lost. The
-// server gives a sign of life every three seconds.
+// streamIdleTimeout is how long a stream may be without data before the client closes it. The
+// server sends a keep-alive every three seconds.
 const streamIdleTimeout = 15 * time.Second
 
-// New reads the settings. It connects to nothing. KindInvalid when they cannot be used.
+// New checks the options. It opens no connection. KindInvalid for invalid options.
 func New(o Options) (*Client, error) {
 	const op = "set up API client"
 	base, err := url.Parse(strings.TrimRight(o.URL, "/"))
@@ -66,7 +66,7 @@ func New(o Options) (*Client, error) {
 	if c.httpClient == nil {
 		c.httpClient = &http.Client{Transport: newTransport()}
 	}
-	// A token goes to the server that was named and to no other one.
+	// No redirects: the token is only sent to the configured server.
 	c.httpClient = &http.Client{Transport: c.httpClient.Transport, Timeout: c.httpClient.Timeout, Jar: c.httpClient.Jar,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil

@@ -1,14 +1,12 @@
-// Package apiclient works on tenants through a running tenant-api. Its Client has
-// the methods that provisioning.Service has for the Terraform provider, returns
-// the same kinds of errors with the same words, and keeps the same promises, so
-// that the provider has one code path for both.
+// Package apiclient manages tenants through a running tenant-api. Its Client has the
+// methods of the services that the Terraform provider uses, with the same error kinds and
+// messages and the same guarantees, so that the provider has one code path for both.
 //
-// A provisioning runs inside the request that asked for it, as long as somebody
-// waits for the answer: when the caller stops, or dies, the server gives the
-// tenant back after the step that is running, and the next call continues it.
-// That is what the provider does when it works on the database by itself.
+// A provisioning runs inside its request: when the connection closes, the server releases
+// the tenant after the current step, and the next request continues it. The provider does
+// the same when it uses the database directly.
 //
-// What is safe to repeat is repeated: reads, and changes that say how things
-// shall be in the end. A lost answer to a provisioning is resolved by asking for
-// the same tenant again, never by making another.
+// The client retries requests that are safe to repeat: reads, and changes that describe
+// the final state. When the response to a provisioning is lost, the client requests the
+// same tenant again. It never creates a second one.
 package apiclient

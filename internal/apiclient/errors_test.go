@@ -286,8 +286,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestClient_Inspect_OlderServer: what the server does not know is no tenant that
-// is gone. Whoever took it for one would forget all tenants.
+// TestClient_Inspect_OlderServer: a 404 of an older server must not be read as missing
+// tenants, or the provider would remove all tenants from its state.
 func TestClient_Inspect_OlderServer(t *testing.T) {
 	t.Parallel()
 	client, _ := newTestClient(t, func(w http.ResponseWriter, _ *http.Request) { problem(w, 404, `{"title":"Not Found"}`) })

@@ -165,11 +165,11 @@ func newTestServer(t *testing.T) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keeper, err := contracts.NewReconciler(w.db, ledger{w: w}, contracts.ReconcilerOptions{})
+	reconciler, err := contracts.NewReconciler(w.db, ledger{w: w}, contracts.ReconcilerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := app.NewServices(w.db, pipeline, app.Contracts{Reader: ledger{w: w}, Reconciler: keeper}, nil)
+	service, err := app.NewServices(w.db, pipeline, app.Contracts{Reader: ledger{w: w}, Reconciler: reconciler}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,16 +12,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Unarchive takes an archived tenant back into service.
+// Unarchive makes an archived tenant ACTIVE again.
 func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	var v dto.Tenant
-	err := c.call(ctx, request{op: "restore tenant", method: http.MethodPost, path: tenantPath(id, "restore")}, &v)
+	err := c.call(ctx, request{op: "unarchive tenant", method: http.MethodPost, path: tenantPath(id, "unarchive")}, &v)
 	return v.Tenant(), err
 }
 
-// Purge deletes what an archived tenant has stored, for good. confirm is its name.
-// It has to have been archived for as long as the retention says, and as the server
-// demands: KindConflict before.
+// Purge deletes the data of an archived tenant permanently. confirm is its name.
+// KindConflict before the retention has passed; the server can require a longer one.
 func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	var v dto.Certificate
 	err := c.call(ctx, request{
@@ -30,8 +29,8 @@ func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retent
 	return v.Certificate(), err
 }
 
-// Log gives the provisioning log of a tenant's newest attempt, or of all, durations
-// to the millisecond. KindNotFound for an unknown id.
+// Log returns the provisioning log of a tenant's newest attempt, or of all attempts, with
+// durations in milliseconds. KindNotFound for an unknown id.
 func (c *Client) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	var progress dto.Progress
 	r := request{op: "read provisioning log", method: http.MethodGet, path: tenantPath(id, "provisioning-status")}

@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// List gives a page of tenants, newest first. KindInvalid for a query that cannot be.
+// List returns a page of tenants, newest first. KindInvalid for an invalid query.
 func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	query := map[string]string{"view": "full"}
 	set := func(name, value string) {
@@ -40,8 +40,8 @@ func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, err
 	return page, nil
 }
 
-// All goes through all tenants of a query, newest first, page by page; q.Limit is
-// the size of a page. An error ends it.
+// All iterates over all tenants of a query, newest first; q.Limit is the page size. It
+// stops at the first error.
 func (c *Client) All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error] {
 	if q.Limit == 0 {
 		q.Limit = tenant.MaxPage

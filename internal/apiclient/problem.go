@@ -14,20 +14,21 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// problem is the API's word for an error (RFC 9457).
-type problem struct {
+// problemDocument is an error of the API (RFC 9457).
+type problemDocument struct {
 	Title     string       `json:"title"`
 	Status    int          `json:"status"`
 	Detail    string       `json:"detail"`
 	RequestID string       `json:"requestId"`
 	Errors    []fieldError `json:"errors"`
-	// Of a problem that ends a stream:
+	// Only in a problem that ends a stream:
 	Kind              errs.Kind   `json:"kind"`
 	Tenant            *dto.Tenant `json:"tenant"`
-	ConflictingTenant *dto.Tenant `json:"standing"`
+	ConflictingTenant *dto.Tenant `json:"conflictingTenant"`
 }
 
 type fieldError struct {
@@ -35,22 +36,8 @@ type fieldError struct {
 	Message string `json:"message"`
 }
 
-// kindByStatus are the statuses that stand for a kind of error; a status that is not here
-// is permanent.
-var kindByStatus = map[int]errs.Kind{
-	http.StatusBadRequest:          errs.KindInvalid,
-	http.StatusNotFound:            errs.KindNotFound,
-	http.StatusConflict:            errs.KindConflict,
-	http.StatusPreconditionFailed:  errs.KindStale,
-	http.StatusUnprocessableEntity: errs.KindReused,
-	http.StatusTooManyRequests:     errs.KindTransient,
-	http.StatusBadGateway:          errs.KindTransient,
-	http.StatusServiceUnavailable:  errs.KindTransient,
-	http.StatusGatewayTimeout:      errs.KindTransient,
-}
-
-// responseError is an answer that is no success. after is how long the server wants
-// not to be asked again.
+// responseError is a response without a success status. retryAfter is how long the server
+// asks the client to wait.
 type responseError struct {
 	err        *errs.Error
 	status     int
@@ -61,23 +48,23 @@ func (r *responseError) Error() string { return r.err.Error() }
 
 func (r *responseError) Unwrap() error { return r.err }
 
-// maxProblemSize is more than any problem of ours has.
+// maxProblemSize exceeds every problem of this API, in bytes.
 const maxProblemSize = 1 << 20
 
-// errorFromResponse reads an answer that is no success.
+// errorFromResponse reads the error of a response without a success status.
 func errorFromResponse(op string, response *http.Response) error {
 	r := &responseError{status: response.StatusCode, retryAfter: retryAfter(response)}
-	// What cannot be parsed is not ours.
+	// A response that cannot be parsed is not from tenant-api.
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	var p problem
+	var p problemDocument
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblemSize))
-	if err == nil && mediaType == "application/problem+json" {
+	if err == nil && mediaType == problem.ContentType {
 		err = json.Unmarshal(body, &p)
 	} else {
 		err = errors.Join(err, fmt.Errorf("%s with content type %q", response.Status, mediaType))
 	}
 	switch {
-	case err != nil && kindByStatus[response.StatusCode] == errs.KindTransient:
+	case err != nil && problem.Kind(response.StatusCode) == errs.KindTransient:
 		r.err = errs.Wrap(err, errs.KindTransient, op, "the server in front of tenant-api answered %d; tenant-api may be starting or stopping", response.StatusCode)
 	case err != nil:
 		r.err = errs.Wrap(err, errs.KindPermanent, op, "what answers at the given address is not tenant-api (status %d); check the URL", response.StatusCode)
@@ -94,20 +81,17 @@ func errorFromResponse(op string, response *http.Response) error {
 	return r
 }
 
-// asError gives back the error that the server had.
-func (p problem) asError(op string) *errs.Error {
+// asError restores the error of the server.
+func (p problemDocument) asError(op string) *errs.Error {
 	e := &errs.Error{Kind: p.Kind, Op: op, Message: p.Detail}
 	if e.Kind == "" {
-		e.Kind = kindByStatus[p.Status]
-	}
-	if e.Kind == "" {
-		e.Kind = errs.KindPermanent
+		e.Kind = problem.Kind(p.Status)
 	}
 	for _, f := range p.Errors {
 		e.Fields = append(e.Fields, errs.FieldError{Field: f.Field, Message: f.Message})
 	}
 	if e.Kind == errs.KindInvalid && len(e.Fields) > 0 || e.Message == "" && len(e.Fields) > 0 {
-		e.Message = "" // The fields say it all, in the words of the rules.
+		e.Message = "" // The field errors have the complete text.
 	} else if e.Message == "" {
 		e.Message = p.Title
 	}
@@ -125,7 +109,7 @@ func retryAfter(response *http.Response) time.Duration {
 	return min(time.Duration(seconds)*time.Second, time.Minute)
 }
 
-// transportError classifies a request that got no answer.
+// transportError classifies a request without a response.
 func transportError(ctx context.Context, op string, err error) error {
 	var (
 		certErr      *tls.CertificateVerificationError

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,30 +16,36 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Provision records a tenant and takes it live, in the foreground. It is safe to
+// Provision records a tenant and provisions it in the foreground. It is safe to
 // repeat and returns what provisioning.Service.Provision returns.
 func (c *Client) Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "create tenant", method: http.MethodPost, path: tenantsPath, body: newCreateRequest(in)}, true)
+	return c.provision(ctx, request{op: "create tenant", method: http.MethodPost, path: append(slices.Clone(tenantsPath), "provision"), body: newCreateRequest(in)})
 }
 
 // Retry continues a tenant that was left PENDING, PROVISIONING or FAILED.
 func (c *Client) Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "continue tenant", method: http.MethodPost, path: tenantPath(id, "retry")}, true)
+	return c.provision(ctx, request{op: "retry tenant", method: http.MethodPost, path: tenantPath(id, "provision")})
 }
 
-// Invite sends an ACTIVE tenant's admin another invitation.
+// Invite sends another invitation to the administrator of an ACTIVE tenant.
 func (c *Client) Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
-	return c.provision(ctx, request{op: "send welcome mail", method: http.MethodPost, path: tenantPath(id, "resend-welcome-email")}, false)
+	var v struct {
+		Warnings []string `json:"warnings"`
+	}
+	if err := c.call(ctx, request{op: "invite administrator", method: http.MethodPost, path: tenantPath(id, "invite")}, &v); err != nil {
+		return provisioning.Outcome{}, err
+	}
+	t, err := c.Get(ctx, id)
+	return provisioning.Outcome{Tenant: t, Warnings: v.Warnings}, err
 }
 
-// errStreamTruncated is a stream that ended before the run's outcome was known.
+// errStreamTruncated means that a stream ended before its outcome event.
 var errStreamTruncated = errors.New("the connection to tenant-api broke before the outcome arrived")
 
-// provision follows a run to its end. A stream that breaks leaves the outcome unknown:
-// the server stops the run, unless that was about to end. So the tenant is asked
-// for: one that is live by now is the outcome, any other is continued. A run that
-// is no provisioning is asked for again as it was.
-func (c *Client) provision(ctx context.Context, r request, resumable bool) (provisioning.Outcome, error) {
+// provision reads a run to its end. A stream that breaks leaves the outcome unknown:
+// the server stops the run unless it was about to end. So the tenant is read: an ACTIVE
+// one is the outcome, any other is continued.
+func (c *Client) provision(ctx context.Context, r request) (provisioning.Outcome, error) {
 	var out provisioning.Outcome
 	retryable := func(err error) bool {
 		// An attempt that has FAILED is over, and had its own tries.
@@ -55,16 +62,15 @@ func (c *Client) provision(ctx context.Context, r request, resumable bool) (prov
 				out.Tenant, err = t, nil
 			}
 		}
-		if errors.Is(err, errStreamTruncated) && out.Tenant.ID != uuid.Nil && resumable {
-			r = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "retry")}
+		if errors.Is(err, errStreamTruncated) && out.Tenant.ID != uuid.Nil {
+			r = request{op: r.op, method: http.MethodPost, path: tenantPath(out.Tenant.ID, "provision")}
 		}
 		return err
 	})
 	return out, c.cancellationError(ctx, err)
 }
 
-// cancellationError says of a run that ended because its caller stopped what the pipeline
-// says of it.
+// cancellationError returns for a cancelled run the error that the pipeline returns.
 func (c *Client) cancellationError(ctx context.Context, err error) error {
 	if kind := errs.KindOf(err); ctx.Err() == nil || kind != errs.KindCancelled && kind != errs.KindTransient {
 		return err
@@ -76,7 +82,7 @@ func (c *Client) cancellationError(ctx context.Context, err error) error {
 	return errs.Wrap(reason, errs.KindCancelled, "provision tenant", "stopped on request; the tenant keeps its progress")
 }
 
-// readEvents asks for a run once and reads its stream to the end.
+// readEvents starts a run once and reads its stream to the end.
 func (c *Client) readEvents(ctx context.Context, r request) (provisioning.Outcome, error) {
 	r.header = map[string]string{"Accept": "text/event-stream"}
 	streamCtx, cancel := context.WithCancelCause(ctx)
@@ -106,7 +112,7 @@ func (c *Client) readEvents(ctx context.Context, r request) (provisioning.Outcom
 	}
 }
 
-// applyEvent takes in one event; done is true for the last one.
+// applyEvent applies one event to out; done is true for the last one.
 func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *provisioning.Outcome) (done bool, err error) {
 	decodeError := func(err error) error {
 		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api is of another version than this program: its answer cannot be read")
@@ -132,7 +138,7 @@ func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *
 		*out = o.Outcome()
 		return true, nil
 	case "problem":
-		var p problem
+		var p problemDocument
 		if err := json.Unmarshal(e.data, &p); err != nil {
 			return true, decodeError(err)
 		}
@@ -143,10 +149,10 @@ func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *
 			conflicting := p.ConflictingTenant.Tenant()
 			out.ConflictingTenant, out.Tenant = &conflicting, tenant.Tenant{}
 		}
-		if p.Kind == errs.KindCancelled && ctx.Err() == nil { // Not by us: the server stops.
+		if p.Kind == errs.KindCancelled && ctx.Err() == nil { // Not cancelled by the caller: the server is stopping.
 			return true, errs.Wrap(errStreamTruncated, errs.KindTransient, op, "tenant-api is stopping; the tenant keeps its progress")
 		}
 		return true, p.asError(op)
 	}
-	return false, nil // Kinds of events that came later are not for us.
+	return false, nil // Ignore events that a newer server adds.
 }

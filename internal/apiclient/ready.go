@@ -9,7 +9,7 @@ import (
 // CheckReady asks the server for next to nothing. KindPermanent when it does not
 // take the token, or is no tenant-api; KindTransient when it does not answer.
 func (c *Client) CheckReady(ctx context.Context) error {
-	response, err := c.send(ctx, request{op: "look at tenant-api", method: http.MethodGet, path: tenantsPath, query: map[string]string{"limit": "1"}})
+	response, err := c.send(ctx, request{op: "check tenant-api", method: http.MethodGet, path: tenantsPath, query: map[string]string{"limit": "1"}})
 	if err != nil {
 		return err
 	}

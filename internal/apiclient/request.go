@@ -21,11 +21,11 @@ type request struct {
 	body   any
 }
 
-// maxResponseSize is more than any answer of ours has.
+// maxResponseSize exceeds every response of this API, in bytes.
 const maxResponseSize = 16 << 20
 
-// call sends a request that is safe to repeat, and repeats it while the fault is
-// transient. into may be nil.
+// call sends a request that is safe to repeat, retries it on transient errors and decodes
+// the response into target, which may be nil.
 func (c *Client) call(ctx context.Context, r request, target any) error {
 	return c.withRetry(ctx, transient, func() error {
 		response, err := c.send(ctx, r)
@@ -49,8 +49,8 @@ func (c *Client) call(ctx context.Context, r request, target any) error {
 
 func transient(err error) bool { return errs.KindOf(err) == errs.KindTransient }
 
-// withRetry calls f until it succeeds or fails with an error that is not worth
-// another try, waiting as long as the server wants.
+// withRetry calls f until it succeeds or returns an error that is not retryable, and waits
+// as long as Retry-After says.
 func (c *Client) withRetry(ctx context.Context, retryable func(error) bool, f func() error) error {
 	policy := c.options.Retry
 	for attempt := 1; ; attempt++ {
@@ -61,7 +61,7 @@ func (c *Client) withRetry(ctx context.Context, retryable func(error) bool, f fu
 		var r *responseError
 		delay := policy.Delay(attempt)
 		if errors.As(err, &r) && r.status == http.StatusTooManyRequests && r.retryAfter > 0 {
-			// Being told to wait is no failure: the server is there and answers.
+			// A rate limit does not count as a failed attempt: the server answers.
 			attempt--
 			delay = max(delay, r.retryAfter)
 		}
@@ -74,7 +74,7 @@ func (c *Client) withRetry(ctx context.Context, retryable func(error) bool, f fu
 	}
 }
 
-// send makes one attempt. The answer is a success, and its body is the caller's to close.
+// send makes one attempt and returns a success response. The caller closes its body.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	if r.body != nil {

@@ -12,7 +12,7 @@ type serverEvent struct {
 	data []byte
 }
 
-// maxEventSize is more than any event of ours has.
+// maxEventSize exceeds every event of this API, in bytes.
 const maxEventSize = 1 << 20
 
 // eventReader reads server-sent events (the HTML standard, section 9.2).
@@ -27,8 +27,8 @@ func newEventReader(r io.Reader, onLine func()) *eventReader {
 	return &eventReader{lines: lines, onLine: onLine}
 }
 
-// next gives the next event that has data; io.ErrUnexpectedEOF when the stream
-// ends, because a stream that is told to the end is not read to its end.
+// next returns the next event that has data. It returns io.ErrUnexpectedEOF at the end of
+// the stream, because the caller stops reading after the last event.
 func (s *eventReader) next() (serverEvent, error) {
 	var (
 		e    serverEvent

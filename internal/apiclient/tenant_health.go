@@ -13,8 +13,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Inspect reads tenants, with what the database has of them, all in one call and in
-// no order; ids that nobody has are left out. KindInvalid for more than
+// Inspect reads tenants with the state of their schemas and contracts in one request, in no
+// particular order; unknown ids are left out. KindInvalid for more than
 // inspection.MaxInspect.
 func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	if len(ids) == 0 {
@@ -25,40 +25,40 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Ins
 		parts[i] = id.String()
 	}
 	var page struct {
-		Inspections []dto.Inspection `json:"inspections"`
+		Tenants []dto.TenantHealth `json:"tenants"`
 	}
 	err := c.call(ctx, request{
-		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "inspections"}, query: map[string]string{"tenantId": strings.Join(parts, ",")},
+		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "tenants", "health"}, query: map[string]string{"tenantId": strings.Join(parts, ",")},
 	}, &page)
 	if errs.KindOf(err) == errs.KindNotFound {
-		// A tenant that is gone is left out of the answer. So it is the call that is not
-		// there, and nobody must take that for tenants that are gone.
+		// Unknown tenants are left out of the answer, so a 404 means that the server does not
+		// have this operation. It must not be read as missing tenants.
 		return nil, errs.Wrap(err, errs.KindPermanent, "inspect tenants",
-			"tenant-api at this address does not know GET /admin/inspections; it is older than this program: bring both to the same release")
+			"tenant-api at this address does not know GET /admin/tenants/health; it is older than this program: bring both to the same release")
 	}
 	if err != nil {
 		return nil, err
 	}
-	found := make([]inspection.Inspection, len(page.Inspections))
-	for i, v := range page.Inspections {
+	found := make([]inspection.Inspection, len(page.Tenants))
+	for i, v := range page.Tenants {
 		found[i] = v.Inspection()
 	}
 	return found, nil
 }
 
-// ReconcileContract does for a tenant's contract what is due, and waits for it. See
-// provisioning.Service.
+// ReconcileContract extends, restores or redeploys a tenant's contract where that is due,
+// and waits for the result.
 func (c *Client) ReconcileContract(ctx context.Context, id uuid.UUID) error {
-	return c.call(ctx, request{op: "look after contract", method: http.MethodPost, path: tenantPath(id, "renew-contract")}, nil)
+	return c.call(ctx, request{op: "reconcile contract", method: http.MethodPost, path: tenantPath(id, "contract", "reconcile")}, nil)
 }
 
-// Repair puts a tenant's database role right, and tells what was not. See
+// Repair repairs a tenant's database role and returns the drift that it found. See
 // inspection.Store.
 func (c *Client) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	var v struct {
-		Tenant dto.Tenant `json:"tenant"`
-		Faults []string   `json:"faults"`
+		Tenant        dto.Tenant `json:"tenant"`
+		DatabaseDrift []string   `json:"databaseDrift"`
 	}
 	err := c.call(ctx, request{op: "repair tenant", method: http.MethodPost, path: tenantPath(id, "repair")}, &v)
-	return v.Tenant.Tenant(), v.Faults, err
+	return v.Tenant.Tenant(), v.DatabaseDrift, err
 }

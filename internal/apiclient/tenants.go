@@ -19,19 +19,19 @@ func (c *Client) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	return v.Tenant(), err
 }
 
-// FindByName finds the live tenant of that name, else the one archived last.
+// FindByName returns the tenant of that name that is not archived, else the one archived last.
 func (c *Client) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
 	name = tenant.NormalizeName(name)
 	return c.findOne(ctx, "name", name, "there is no tenant named "+name, tenant.CheckName)
 }
 
-// FindByExternalID finds the tenant of that key, whatever its status.
+// FindByExternalID returns the tenant with that external id, in any status.
 func (c *Client) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
 	return c.findOne(ctx, "externalId", externalID, "there is no tenant with the external id "+externalID, tenant.CheckExternalID)
 }
 
-// findOne asks for the tenant that a value means. The API refuses what breaks the rule
-// for such values; no tenant has one.
+// findOne queries the tenant with a field value. A value that breaks the rule of the field is
+// not sent: the API rejects it, and no tenant can have it.
 func (c *Client) findOne(ctx context.Context, field, value, notFound string, rule func(string) error) (tenant.Tenant, error) {
 	const op = "find tenant"
 	var found dto.TenantPage
@@ -47,8 +47,8 @@ func (c *Client) findOne(ctx context.Context, field, value, notFound string, rul
 	return found.Tenants[0].Tenant(), nil
 }
 
-// Update changes a tenant in place. With a version that
-// is not 0, only that version is changed, and another one is KindStale.
+// Update changes a tenant in place. A version other than 0 has to be the current one:
+// KindStale otherwise.
 func (c *Client) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	r := request{op: "update tenant", method: http.MethodPatch, path: tenantPath(id), body: newUpdateRequest(in)}
 	if version != 0 {
@@ -59,7 +59,7 @@ func (c *Client) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, ver
 	return v.Tenant(), err
 }
 
-// Archive takes a tenant out of service; one that never went live is rolled back.
+// Archive archives a tenant; one that was never ACTIVE is rolled back.
 func (c *Client) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	if err := c.call(ctx, request{op: "archive tenant", method: http.MethodDelete, path: tenantPath(id)}, nil); err != nil {
 		return tenant.Tenant{}, err

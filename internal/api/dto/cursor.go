@@ -39,15 +39,15 @@ func TenantCursor(list string, after tenant.Position) string {
 	return sealCursor(list, append(position, after.ID[:]...))
 }
 
-// OpenTenantCursor gives back the position of a cursor; ok is false for what is no
-// cursor of this list.
+// OpenTenantCursor returns the position of a cursor; ok is false for a value that is
+// not a cursor of this list.
 func OpenTenantCursor(list, cursor string) (after tenant.Position, ok bool) {
 	position, ok := openCursor(list, cursor, positionSize)
 	if !ok {
 		return after, false
 	}
 	at := time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC() //nolint:gosec // checked below
-	if year := at.Year(); year < 2000 || year > 9999 {                   // Nobody's secret goes into the checksum, so anybody can make one.
+	if year := at.Year(); year < 2000 || year > 9999 {                   // The checksum has no secret, so a client can forge a cursor.
 		return after, false
 	}
 	return tenant.Position{CreatedAt: at, ID: uuid.UUID(position[8:])}, true
@@ -58,8 +58,8 @@ func SeqCursor(list string, after int64) string {
 	return sealCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only turned back
 }
 
-// OpenSeqCursor gives back the number of a cursor; ok is false for what is no cursor
-// of this list.
+// OpenSeqCursor returns the number of a cursor; ok is false for a value that is not a
+// cursor of this list.
 func OpenSeqCursor(list, cursor string) (after int64, ok bool) {
 	position, ok := openCursor(list, cursor, 8)
 	if !ok {
@@ -73,7 +73,7 @@ func sealCursor(list string, position []byte) string {
 	return cursorEncoding.EncodeToString(append(sealed, checksum(list, sealed)...))
 }
 
-// openCursor gives back a position of that many bytes.
+// openCursor decodes a position of size bytes.
 func openCursor(list, cursor string, size int) ([]byte, bool) {
 	sealed, err := cursorEncoding.DecodeString(cursor)
 	end := 1 + size

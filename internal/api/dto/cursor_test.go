@@ -9,8 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestOpenTenantCursor: the checksum is no secret, so whoever can read this file
-// can make cursors of positions that no list has.
+// TestOpenTenantCursor: the checksum has no secret, so a client can
+// forge cursors with impossible positions.
 func TestOpenTenantCursor(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{-290_000, 0, 1999, 10_000, 290_000} {

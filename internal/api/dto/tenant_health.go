@@ -5,16 +5,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
-// Inspection is a tenant with what the database and the ledger have of it.
-type Inspection struct {
-	Tenant         Tenant   `json:"tenant"`
-	DatabaseState  *string  `json:"databaseState" example:"IN_SYNC" doc:"IN_SYNC, DRIFTED or MISSING. Null unless the tenant is ACTIVE."`
-	DatabaseFaults []string `json:"databaseFaults" nullable:"false" doc:"What is not as it was made."`
+// TenantHealth is a tenant with the state of its schema and of its contract.
+type TenantHealth struct {
+	Tenant        Tenant   `json:"tenant"`
+	DatabaseState *string  `json:"databaseState" example:"IN_SYNC" doc:"IN_SYNC, DRIFTED or MISSING. Null unless the tenant is ACTIVE."`
+	DatabaseDrift []string `json:"databaseDrift" nullable:"false" doc:"Differences between the tenant's schema and role and what was provisioned."`
 	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
 	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH. Null unless the tenant is ACTIVE and the network has told."`
-	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger in which that was so."`
+	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger at which contractState was read."`
 	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
-	ContractFault     *string `json:"contractFault" doc:"With MISMATCH: what differs from the contract that was deployed."`
+	ContractDrift     *string `json:"contractDrift" doc:"With MISMATCH: what differs from the contract that was deployed."`
 
 	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With EXPIRED: the code is archived, and perhaps the contract."`
 	ContractWasmHash     *string `json:"contractWasmHash" doc:"SHA-256 of its code, hex."`
@@ -25,12 +25,12 @@ type Inspection struct {
 	ContractAnchorLedger *int64  `json:"contractAnchorLedger" minimum:"0" doc:"The ledger in which it was anchored."`
 }
 
-// NewInspection is the form of an inspection in JSON.
-func NewInspection(i inspection.Inspection) Inspection {
-	v := Inspection{Tenant: NewTenant(i.Tenant), DatabaseState: Text(i.Database), DatabaseFaults: List(i.DatabaseDrift)}
+// NewTenantHealth is the JSON form of an inspection.
+func NewTenantHealth(i inspection.Inspection) TenantHealth {
+	v := TenantHealth{Tenant: NewTenant(i.Tenant), DatabaseState: Text(i.Database), DatabaseDrift: List(i.DatabaseDrift)}
 	if c := i.Contract; c.State != "" {
 		ledger, until := int64(c.Ledger), int64(c.LiveUntil)
-		v.ContractState, v.ContractLedger, v.ContractLiveUntil, v.ContractFault = Text(c.State), &ledger, &until, Text(c.Mismatch)
+		v.ContractState, v.ContractLedger, v.ContractLiveUntil, v.ContractDrift = Text(c.State), &ledger, &until, Text(c.Mismatch)
 		v.ContractCodeArchived, v.ContractWasmHash, v.ContractOutdated = &c.CodeArchived, Text(c.WasmHash), &c.Outdated
 		v.ContractStatus = Text(c.Status)
 		if anchor := NewAnchor(c.Anchor); anchor != nil {
@@ -40,16 +40,16 @@ func NewInspection(i inspection.Inspection) Inspection {
 	return v
 }
 
-// Inspection gives the inspection back.
-func (v Inspection) Inspection() inspection.Inspection {
+// Inspection is the inspection that v was made from.
+func (v TenantHealth) Inspection() inspection.Inspection {
 	i := inspection.Inspection{Tenant: v.Tenant.Tenant(), Database: inspection.DatabaseState(value(v.DatabaseState))}
-	if len(v.DatabaseFaults) > 0 {
-		i.DatabaseDrift = v.DatabaseFaults
+	if len(v.DatabaseDrift) > 0 {
+		i.DatabaseDrift = v.DatabaseDrift
 	}
 	if life := value(v.ContractState); life != "" {
 		i.Contract = contracts.Snapshot{
 			TenantID: i.Tenant.ID, ContractID: i.Tenant.ContractID, State: contracts.State(life),
-			Ledger: ledger(v.ContractLedger), LiveUntil: ledger(v.ContractLiveUntil), Mismatch: value(v.ContractFault),
+			Ledger: ledger(v.ContractLedger), LiveUntil: ledger(v.ContractLiveUntil), Mismatch: value(v.ContractDrift),
 			CodeArchived: value(v.ContractCodeArchived), WasmHash: value(v.ContractWasmHash), Outdated: value(v.ContractOutdated),
 			Status: contracts.ContractStatus(value(v.ContractStatus)),
 			Anchor: Anchor{Seq: value(v.ContractAnchorSeq), Root: value(v.ContractAnchorRoot), Ledger: value(v.ContractAnchorLedger)}.Anchor(),

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// registerHealthRoutes registers the operations that report the health of the server.
+func (s *Server) registerHealthRoutes() {
+	registerEndpoint(s, &endpoint{id: "get-health", method: http.MethodGet, path: "/health", tag: "health", summary: "Report that the server runs"}, s.getHealth)
+	registerEndpoint(s, &endpoint{
+		id: "get-livez", method: http.MethodGet, path: "/livez", tag: "health", summary: "Report that the server runs, at the path that Kubernetes uses",
+	}, s.getHealth)
+	registerEndpoint(s, &endpoint{
+		id: "get-readyz", method: http.MethodGet, path: "/readyz", tag: "health",
+		summary: "Report whether the server can process requests", description: "503 names the checks that fail.", responses: readinessResponses,
+	}, s.getReadiness)
+}
+
+type healthView struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+func (s *Server) getHealth(context.Context, *struct{}) (*bodyOutput[healthView], error) {
+	return newBodyOutput(healthView{"ok"}), nil
+}
+
+type checkView struct {
+	Name   string `json:"name" example:"database"`
+	Status string `json:"status" enum:"ok,unavailable"`
+}
+
+type notReadyView struct {
+	Status string      `json:"status" enum:"unavailable"`
+	Checks []checkView `json:"checks" nullable:"false"`
+}
+
+func readinessResponses(r huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{
+		"200": {Description: "Ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[healthView](r)}}},
+		"503": {Description: "Not ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[notReadyView](r)}}},
+	}
+}
+
+// getReadiness runs all checks concurrently. The error of a check is only logged.
+func (s *Server) getReadiness(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeouts.check)
+	defer cancel()
+	var wg sync.WaitGroup
+	draining := Check{"server", func(context.Context) error { return s.drainCtx.Err() }}
+	checks := append([]Check{draining}, s.opts.Checks...)
+	results := make([]checkView, len(checks))
+	for i, check := range checks {
+		wg.Go(func() { results[i] = s.runCheck(ctx, check) })
+	}
+	wg.Wait()
+	ready := !slices.ContainsFunc(results, func(c checkView) bool { return c.Status != "ok" })
+	noHeaders := func(func(name, value string)) {}
+	if ready {
+		return s.jsonResponse(http.StatusOK, healthView{"ok"}, noHeaders), nil
+	}
+	return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{"unavailable", results}, noHeaders), nil
+}

@@ -133,6 +133,6 @@ func (s *Server) recordKeyUse(ctx context.Context, key access.Key) {
 		return
 	}
 	if err := s.opts.Keys.RecordUse(ctx, key.ID); err != nil && ctx.Err() == nil {
-		s.opts.Logger.Warn("use of API key is not noted", slog.String("prefix", key.Prefix), slog.Any("error", err))
+		s.opts.Logger.Warn("last use of the API key not recorded", slog.String("prefix", key.Prefix), slog.Any("error", err))
 	}
 }

@@ -30,7 +30,7 @@ func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
 	p.RequestID = c.id
 	maps.Copy(c.response.Header(), p.header)
 	if p.Status >= http.StatusInternalServerError {
-		s.opts.Logger.Error("request failed", slog.String("requestId", c.id), slog.Int("status", p.Status),
+		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
 			slog.String("detail", p.Detail), slog.Any("error", p.cause))
 	}
 	s.auditRefusal(c, p)
@@ -51,7 +51,7 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	panicValue := recover()
 	responseStarted := c.response.status != 0
 	if panicValue != nil {
-		s.opts.Logger.Error("request panicked", slog.String("requestId", c.id), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
+		s.opts.Logger.Error("request panicked", slog.String("request_id", c.id), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
 		if !responseStarted {
 			s.writeProblem(c, newProblem(http.StatusInternalServerError, "an internal error; the log has the cause"))
 		}
@@ -63,8 +63,8 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	duration := s.opts.Clock.Now().Sub(c.startedAt)
 	s.metrics.observe(c, duration)
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),
-		slog.Int("status", c.response.status), slog.Duration("took", duration), slog.String("requestId", c.id),
-		slog.String("caller", string(c.caller.Kind)), slog.String("callerId", c.caller.ID), slog.String("address", c.caller.Address))
+		slog.Int("status", c.response.status), slog.Duration("duration", duration), slog.String("request_id", c.id),
+		slog.String("caller", string(c.caller.Kind)), slog.String("caller_id", c.caller.ID), slog.String("address", c.caller.Address))
 	if panicValue != nil && responseStarted {
 		panic(http.ErrAbortHandler)
 	}

@@ -119,7 +119,7 @@ func (o Options) validate() error {
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
 		return fail("a limit is negative; leave it out for the default")
 	case o.MaxConnections <= o.MaxProvisionStreams+o.MaxEventStreams:
-		return fail("MaxConnections is %d, which MaxRuns (%d) and MaxWatchers (%d) could use up; give more", o.MaxConnections, o.MaxProvisionStreams, o.MaxEventStreams)
+		return fail("MaxConnections is %d, which MaxProvisionStreams (%d) and MaxEventStreams (%d) can use up; raise it", o.MaxConnections, o.MaxProvisionStreams, o.MaxEventStreams)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (s *Server) runCheck(ctx context.Context, check Check) checkView {
 		err = ctx.Err()
 	}
 	if err != nil {
-		s.opts.Logger.Warn("part is not ready", slog.String("part", check.Name), slog.Any("error", err))
+		s.opts.Logger.Warn("readiness check failed", slog.String("check", check.Name), slog.Any("error", err))
 		return checkView{check.Name, "unavailable"}
 	}
 	return checkView{check.Name, "ok"}

@@ -8,7 +8,7 @@ import (
 )
 
 // AuthError is why a token was not accepted.
-type AuthError struct { //nolint:errname // what it is comes before how it is returned
+type AuthError struct {
 	Reason string // For the audit log, in a word or two.
 	Prefix string // The key that was named, if the token had the form of one.
 	Detail string // For the caller: it tells nobody without a secret which keys exist.

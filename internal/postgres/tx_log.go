@@ -99,15 +99,15 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 // noteUncertain notes that the run may hold a lease that it knows nothing of, because an
 // answer of the database was lost. Its heartbeat renews that lease, so it would never be
 // free for those who queue before it. A lease without a run runs out: nobody renews it.
-func (j txLog) noteUncertain() {
-	if j.tenantID != nil {
-		j.db.uncertain.add(*j.tenantID, *j.epoch)
+func (l txLog) noteUncertain() {
+	if l.tenantID != nil {
+		l.db.uncertain.add(*l.tenantID, *l.epoch)
 	}
 }
 
 // mayHoldLease reports, once, whether that is so.
-func (j txLog) mayHoldLease() bool {
-	return j.tenantID != nil && j.db.uncertain.take(*j.tenantID, *j.epoch)
+func (l txLog) mayHoldLease() bool {
+	return l.tenantID != nil && l.db.uncertain.take(*l.tenantID, *l.epoch)
 }
 
 // tryLeaseAccount returns nil when somebody else has the account.

@@ -56,7 +56,7 @@ func TestList_FewQueries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.backend.local.Services.Inspection = inspections
+		p.backend.local.Inspection = inspections
 		p.list(1, 1, "")
 		before := w.snapshot().statements
 		reader.reads.Store(0)

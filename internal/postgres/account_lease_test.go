@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// leaseExpiry is when the lease of an account ends.
+// leaseExpiry returns the end of an account's lease.
 func (b fixture) leaseExpiry(address string) time.Time {
 	b.t.Helper()
 	return value[time.Time](b, `SELECT coalesce(expires_at, '-infinity') FROM stellar_accounts WHERE address = $1`, address)
@@ -38,13 +38,13 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 	t.Run("RenewsItself", func(t *testing.T) {
 		b := setup(t)
 		b.leaseAccount(b.SystemLog(), "GA")
-		for range 2 { // Once may have been the last time.
+		for range 2 { // The first increase may come from the last renewal.
 			before := b.leaseExpiry("GA")
 			for !b.leaseExpiry("GA").After(before) {
 				if value[bool](b, `SELECT expires_at < clock_timestamp() FROM stellar_accounts`) {
 					t.Fatal("the lease ended although its holder lives")
 				}
-				time.Sleep(50 * time.Millisecond) // Between two looks.
+				time.Sleep(50 * time.Millisecond) // Poll interval.
 			}
 		}
 	})
@@ -56,18 +56,18 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		l := one.leaseAccount(one.SystemLog(), "GA")
 		one.release(l, txlog.AccountRelease{Sequence: 5})
 		if n := value[int](one, `SELECT count(*) FROM stellar_accounts WHERE expires_at IS NULL AND holder IS NULL AND last_used_at IS NOT NULL`); n != 1 {
-			t.Error("the account was not given back")
+			t.Error("the account was not released")
 		}
 		next := two.leaseAccount(two.SystemLog(), "GA")
 		if next.Sequence() != 5 || next.Channel() != -1 || next.Address() != "GA" {
 			t.Errorf("%s, channel %d, sequence %d", next.Address(), next.Channel(), next.Sequence())
 		}
-		one.release(l, txlog.AccountRelease{Sequence: 99}) // A second time it is nothing.
+		one.release(l, txlog.AccountRelease{Sequence: 99}) // A second release does nothing.
 		before := two.leaseExpiry("GA")
-		for !two.leaseExpiry("GA").After(before) { // Until the next one's renewal: a beat.
+		for !two.leaseExpiry("GA").After(before) { // Wait for the heartbeat of the new lease.
 			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(time.Second) // The one before would have been due earlier.
+		time.Sleep(time.Second) // The old lease would have been renewed by now.
 		if n := counter.renewals.Load(); n != 0 {
 			t.Errorf("the lease was renewed %d times after its release", n)
 		}
@@ -78,7 +78,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		one, two := twoProcesses(t)
 		old := one.leaseAccount(one.SystemLog(), "GA")
 		one.must(old.Store(t.Context(), signedTx(old, "aa", 1, txlog.PurposeExtend)))
-		one.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`) // As if it had slept.
+		one.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`) // As after a suspended process.
 		next := two.leaseAccount(two.SystemLog(), "GA")
 		if unresolved := next.Unresolved(); len(unresolved) != 1 || unresolved[0].Hash != "aa" || unresolved[0].Purpose != txlog.PurposeExtend {
 			t.Errorf("%+v", unresolved)
@@ -121,13 +121,13 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 	})
 }
 
-// TestAccountLease_StartsAtAppliedSequence: a lease begins where the ledger is known to be, whoever
-// found that out.
+// TestAccountLease_StartsAtAppliedSequence: a lease starts at the highest sequence known to
+// be applied, from any source.
 func TestAccountLease_StartsAtAppliedSequence(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		rest              txlog.AccountRelease // How the one before gave it back, after 1005 was applied without it.
-		sequence, applied int64                // As the next one has them.
+		rest              txlog.AccountRelease // Release of the previous lease; 1005 was applied by another process.
+		sequence, applied int64                // Values of the next lease.
 	}{
 		"FoundOutByAnother":       {txlog.AccountRelease{Sequence: 1003, Quarantine: time.Millisecond}, 1005, 1005},
 		"ToBeAskedFor":            {txlog.AccountRelease{Sequence: 0}, 0, 1005},
@@ -175,6 +175,6 @@ func TestAccountLease_StoreFeeBump(t *testing.T) {
 		t.Errorf("%+v", unresolved)
 	}
 	b.must(l.Resolve(t.Context(), "aa", succeeded(500)))
-	// What has ended cannot be outbid any more; the caller is told as if it had lost it.
+	// A resolved transaction takes no fee bump; the caller gets the error of a lost lease.
 	wantKind(t, l.StoreFeeBump(t.Context(), "aa", "CCCC", 9000), errs.KindFenced)
 }

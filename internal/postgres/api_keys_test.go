@@ -29,7 +29,7 @@ func (b fixture) createKey(name string, ttl time.Duration) access.Key {
 	return key
 }
 
-// registryEvents is what the platform's audit log says about keys.
+// registryEvents returns the key events of the platform's audit log.
 func (b fixture) registryEvents() []audit.Event {
 	b.t.Helper()
 	events, err := b.Events(b.t.Context(), uuid.Nil, 0, 100)
@@ -56,7 +56,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 			t.Errorf("a new key was used or revoked: %+v", got)
 		}
 	})
-	t.Run("WritesAnEvent", func(t *testing.T) {
+	t.Run("WritesAuditEvent", func(t *testing.T) {
 		b := setup(t)
 		ctx := audit.WithCaller(t.Context(), audit.Caller{Kind: audit.CallerCommand, Name: "ops"})
 		key := b.newKey("ci", time.Hour)
@@ -69,7 +69,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 			t.Errorf("%+v", log)
 		}
 	})
-	t.Run("RefusesANameInUseAndWritesNothing", func(t *testing.T) {
+	t.Run("RejectsNameInUseAndWritesNothing", func(t *testing.T) {
 		b := setup(t)
 		b.createKey("ci", 0)
 		err := b.APIKeys().Create(t.Context(), b.newKey("CI", 0))
@@ -132,7 +132,7 @@ func TestAPIKeyStore_Revoke(t *testing.T) {
 			}
 		}
 	})
-	t.Run("WritesOneEventHoweverOftenItIsRepeated", func(t *testing.T) {
+	t.Run("RepeatedRevokeWritesOneEvent", func(t *testing.T) {
 		b := setup(t)
 		key := b.createKey("ci", 0)
 		first, err := b.APIKeys().Revoke(t.Context(), key.Prefix)
@@ -148,7 +148,7 @@ func TestAPIKeyStore_Revoke(t *testing.T) {
 			t.Errorf("%+v", log)
 		}
 	})
-	t.Run("RefusesUnknownAndRevokedNames", func(t *testing.T) {
+	t.Run("RejectsUnknownAndRevokedNames", func(t *testing.T) {
 		b := setup(t)
 		b.createKey("ci", 0)
 		if _, err := b.APIKeys().Revoke(t.Context(), "ci"); err != nil {

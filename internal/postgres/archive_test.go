@@ -35,7 +35,7 @@ func TestDB_Unarchive(t *testing.T) {
 			t.Errorf("the second time: %+v, %v", again, err)
 		}
 	})
-	t.Run("RefusesATakenName", func(t *testing.T) {
+	t.Run("RejectsNameInUse", func(t *testing.T) {
 		b := setup(t)
 		archived := b.archivedTenant(inputs("Clinic"))
 		b.activeTenant(inputs("clinic"))
@@ -45,7 +45,7 @@ func TestDB_Unarchive(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("RefusesWhatNeverWasLive", func(t *testing.T) {
+	t.Run("RejectsNeverLiveTenant", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		_, err := b.Unarchive(t.Context(), run.Tenant.ID)
@@ -74,13 +74,13 @@ func TestDB_Unarchive(t *testing.T) {
 
 func TestDB_Purge(t *testing.T) {
 	t.Parallel()
-	t.Run("DeletesAndCertifies", func(t *testing.T) {
+	t.Run("DeletesDataAndReturnsCertificate", func(t *testing.T) {
 		b := setup(t)
 		archived := b.archivedTenant(inputs("Clinic"))
 		other := b.activeTenant(inputs("Other"))
 		b.exec(`INSERT INTO ` + archived.SchemaName + `.audit_logs (action, entity_type) VALUES ('x', 'y'), ('x', 'z')`)
 		head := value[string](b, `SELECT encode(hash, 'hex') FROM `+archived.SchemaName+`.audit_logs ORDER BY seq DESC LIMIT 1`)
-		b.exec(`GRANT SELECT ON tenant_counts TO ` + pgx.Identifier{archived.DatabaseRole}.Sanitize()) // Something that would keep the role.
+		b.exec(`GRANT SELECT ON tenant_counts TO ` + pgx.Identifier{archived.DatabaseRole}.Sanitize()) // A dependency that blocks DROP ROLE.
 
 		c, err := b.Purge(t.Context(), archived.ID, 0)
 		if err != nil {
@@ -122,7 +122,7 @@ func TestDB_Purge(t *testing.T) {
 			t.Error("the purged tenant came back")
 		}
 	})
-	t.Run("KeepsForTheRetention", func(t *testing.T) {
+	t.Run("RejectsPurgeDuringRetention", func(t *testing.T) {
 		b := setup(t)
 		archived := b.archivedTenant(inputs("Clinic"))
 		_, err := b.Purge(t.Context(), archived.ID, time.Hour)
@@ -135,7 +135,7 @@ func TestDB_Purge(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("RefusesALiveOne", func(t *testing.T) {
+	t.Run("RejectsLiveTenant", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		_, err := b.Purge(t.Context(), active.ID, 0)
@@ -165,7 +165,7 @@ func TestDB_Purge(t *testing.T) {
 		if _, err := b.RollBack(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`CREATE SCHEMA ` + run.Tenant.SchemaName) // Somebody else's.
+		b.exec(`CREATE SCHEMA ` + run.Tenant.SchemaName) // Created by another program.
 		c, err := b.Purge(t.Context(), run.Tenant.ID, 0)
 		if err != nil || len(c.Rows) != 0 || value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, run.Tenant.SchemaName) != 1 {
 			t.Errorf("%+v, %v", c, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// verifiedChain reads a chain and checks each link with a computation of its own.
+// verifiedChain reads a chain and checks each link with an independent computation.
 func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 	b.t.Helper()
 	events, err := b.Events(b.t.Context(), tenantID, 0, 1000)
@@ -54,7 +54,7 @@ func actions(events []audit.Event) string {
 
 func TestDB_AuditEvents(t *testing.T) {
 	t.Parallel()
-	t.Run("EveryChangeIsAnEvent", func(t *testing.T) {
+	t.Run("EveryChangeWritesOneEvent", func(t *testing.T) {
 		b := setup(t)
 		caller := audit.Caller{Kind: audit.CallerAPIKey, ID: "hck_abc", Name: "ci", Address: "192.0.2.1", RequestID: "r1"}
 		ctx := audit.WithCaller(t.Context(), caller)
@@ -130,7 +130,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			t.Errorf("events %s, want %s", got, want)
 		}
 	})
-	t.Run("RecordsRefusalsInRightChain", func(t *testing.T) {
+	t.Run("RecordsRejectionsInTenantChain", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		refusedEvent := func(tenant uuid.UUID) audit.Event {
@@ -151,7 +151,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			t.Errorf("a refusal changed the tenant: %+v, %v", got, err)
 		}
 	})
-	t.Run("ManyAtOnceAreOneChain", func(t *testing.T) {
+	t.Run("ConcurrentEventsFormOneChain", func(t *testing.T) {
 		b := setup(t)
 		one, two := b.activeTenant(inputs("One")), b.activeTenant(inputs("Two"))
 		var all sync.WaitGroup
@@ -159,7 +159,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			all.Go(func() {
 				for j := range 5 {
 					events := []audit.Event{{TenantID: one.ID}, {TenantID: uuid.Nil}, {TenantID: two.ID}, {TenantID: uuid.New()}}
-					if (i+j)%2 == 0 { // In another order: they wait for each other and must not do so for ever.
+					if (i+j)%2 == 0 { // In the other order: concurrent writers must not deadlock.
 						events[0], events[2] = events[2], events[0]
 					}
 					for k := range events {

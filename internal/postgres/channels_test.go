@@ -57,7 +57,7 @@ func TestTxLog_Channel(t *testing.T) {
 			leases = append(leases, b.leaseChannel(b.SystemLog(), 3))
 		}
 		b.must(leases[0].Store(t.Context(), signedTx(leases[0], "aa", 1001, txlog.PurposeCreate)))
-		for _, l := range leases { // The one with the open transaction is unused for the longest time.
+		for _, l := range leases { // The channel with the open transaction is the least recently used.
 			b.release(l, txlog.AccountRelease{Sequence: 1000})
 		}
 		var order []int
@@ -91,7 +91,7 @@ func TestTxLog_Channel(t *testing.T) {
 			t.Errorf("channel %d, %+v", again.Channel(), again.Unresolved())
 		}
 		if !b.channels()[0].QuarantinedUntil.IsZero() {
-			t.Error("it is still said to be set aside")
+			t.Error("the channel is still quarantined")
 		}
 	})
 
@@ -109,7 +109,7 @@ func TestTxLog_Channel(t *testing.T) {
 		}
 	})
 
-	t.Run("OnlyBelowTheCount", func(t *testing.T) {
+	t.Run("LeasesOnlyChannelsBelowCount", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(5)
 		for range 2 {
@@ -123,7 +123,7 @@ func TestTxLog_Channel(t *testing.T) {
 		}
 	})
 
-	t.Run("NotFoundWhereNoneIsInUse", func(t *testing.T) {
+	t.Run("ReturnsNotFoundWithoutEnabledChannels", func(t *testing.T) {
 		b := setup(t)
 		_, err := b.SystemLog().Channel(t.Context(), networkID, deployerAddress, 3, 0)
 		wantKind(t, err, errs.KindNotFound)
@@ -137,7 +137,7 @@ func TestTxLog_Channel(t *testing.T) {
 		wantKind(t, err, errs.KindNotFound)
 	})
 
-	t.Run("NotOfAnOvertakenRun", func(t *testing.T) {
+	t.Run("RejectsSupersededRun", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
 		run := b.claimNew(inputs("Clinic"))
@@ -166,12 +166,12 @@ func TestTxLog_Channel(t *testing.T) {
 		}
 		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
 		b.must(err)
-		wantKind(t, <-ended, errs.KindFenced) // Although the channel is as busy as before.
+		wantKind(t, <-ended, errs.KindFenced) // The channel is still busy.
 		b.must(leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeExtend)))
 	})
 }
 
-// assertNoFreeChannel makes sure that no channel is to be had.
+// assertNoFreeChannel fails the test if a channel can be leased.
 func (b fixture) assertNoFreeChannel(log txlog.Log, count int) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 300*time.Millisecond)
@@ -188,7 +188,7 @@ func (b fixture) assertNoFreeChannel(log txlog.Log, count int) {
 func TestTxLog_StoreChannels(t *testing.T) {
 	t.Parallel()
 
-	t.Run("SequenceNeverDecreases", func(t *testing.T) { // Who looks may be behind who uses.
+	t.Run("SequenceNeverDecreases", func(t *testing.T) { // A balance read may lag behind the leaseholder.
 		b := setup(t)
 		b.addChannels(1)
 		for _, c := range []struct{ seen, want int64 }{{1005, 1005}, {1001, 1005}} {
@@ -227,7 +227,7 @@ func TestTxLog_StoreChannels(t *testing.T) {
 		}
 	})
 
-	t.Run("EnablesChannelAgain", func(t *testing.T) { // Perhaps made anew, with lower numbers: to be asked for.
+	t.Run("EnablesChannelAgain", func(t *testing.T) { // A recreated account may have a lower sequence; it is read from the network.
 		b := setup(t)
 		b.addChannels(1)
 		b.release(b.leaseChannel(b.SystemLog(), 1), txlog.AccountRelease{Sequence: 5000, DisabledReason: "gone"})

@@ -11,9 +11,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 )
 
-// silentServer accepts connections and never answers. accepted receives a value for
-// each of them.
-func silentServer(t *testing.T) (url string, accepted <-chan struct{}) {
+// unresponsiveServer accepts connections and never answers. accepted receives one
+// value for each connection.
+func unresponsiveServer(t *testing.T) (url string, accepted <-chan struct{}) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,10 +39,10 @@ func silentServer(t *testing.T) (url string, accepted <-chan struct{}) {
 func TestDB_FirstUse(t *testing.T) {
 	t.Parallel()
 
-	// open gives a DB and the outcome of a first use that waits for the server.
+	// open returns a DB and the result of a first use that waits for the server.
 	open := func(t *testing.T) (*postgres.DB, <-chan error) {
 		t.Helper()
-		url, accepted := silentServer(t)
+		url, accepted := unresponsiveServer(t)
 		db, err := postgres.Open(t.Context(), postgres.Options{URL: url})
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestDB_FirstUse(t *testing.T) {
 		})
 	}
 
-	t.Run("EndsWithClose", func(t *testing.T) {
+	t.Run("CloseEndsIt", func(t *testing.T) {
 		t.Parallel()
 		db, first := open(t)
 		db.Close()

@@ -12,7 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// contractHistory gives what is known of the contract that signed names for a hash.
+// contractHistory returns the history of the contract that signed derives from a hash.
 func (b fixture) contractHistory(hash string) txlog.ContractHistory {
 	b.t.Helper()
 	history, err := b.SystemLog().ContractHistory(b.t.Context(), networkID, "C"+hash)
@@ -59,7 +59,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		}
 	})
 
-	t.Run("ResolvedByOtherRun", func(t *testing.T) { // The account is somebody else's by then.
+	t.Run("ResolvedByOtherRun", func(t *testing.T) { // Another run holds the account by then.
 		b := setup(t)
 		b.addChannels(1)
 		run := b.claimNew(inputs("Clinic"))
@@ -72,7 +72,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Submitted != 1 {
 			t.Errorf("%+v", got)
 		}
-		// What is resolved stays as it is, and nothing is paid twice.
+		// A resolved transaction does not change, and its fee is counted once.
 		b.must(b.Journal(run).Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
 		b.must(l.Resolve(t.Context(), "aa", succeeded(999)))
 		b.must(b.SystemLog().Resolve(t.Context(), "unheard of", succeeded(999)))
@@ -110,7 +110,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		}
 	})
 
-	t.Run("NotByARunThatWasOvertaken", func(t *testing.T) {
+	t.Run("RejectsSupersededRun", func(t *testing.T) {
 		b := setup(t)
 		l := b.leaseAccount(b.SystemLog(), "GA")
 		b.must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeCreate)))
@@ -124,15 +124,15 @@ func TestTxLog_ContractHistory(t *testing.T) {
 	})
 }
 
-// TestAccountLease_Store_RefusesSecondOpenTxOfContract: two channels can carry two tenants, but not
-// one contract twice.
+// TestAccountLease_Store_RefusesSecondOpenTxOfContract: two channels can submit for two
+// tenants, but not for one contract.
 func TestAccountLease_Store_RefusesSecondOpenTxOfContract(t *testing.T) {
 	b := setup(t)
 	b.addChannels(2)
 	one, two := b.leaseChannel(b.SystemLog(), 2), b.leaseChannel(b.SystemLog(), 2)
 	first := signedTx(one, "aa", 1001, txlog.PurposeCreate)
 	b.must(one.Store(t.Context(), first))
-	b.must(one.Store(t.Context(), first)) // Again, after a lost answer.
+	b.must(one.Store(t.Context(), first)) // Repeated after a lost response.
 
 	second := signedTx(two, "bb", 1001, txlog.PurposeStatus)
 	second.ContractID = first.ContractID
@@ -141,7 +141,7 @@ func TestAccountLease_Store_RefusesSecondOpenTxOfContract(t *testing.T) {
 	if n := value[int](b, `SELECT count(*) FROM stellar_transactions`); n != 1 {
 		t.Errorf("%d transactions are stored", n)
 	}
-	otherNetworkTx := second // On another network there is another contract of that name.
+	otherNetworkTx := second // The same address on another network is another contract.
 	otherNetworkLease, err := b.SystemLog().Account(t.Context(), "cd", "GA")
 	b.must(err)
 	defer b.release(otherNetworkLease, txlog.AccountRelease{})
@@ -150,13 +150,13 @@ func TestAccountLease_Store_RefusesSecondOpenTxOfContract(t *testing.T) {
 	b.must(two.Store(t.Context(), signedTx(two, "dd", 1001, txlog.PurposeCreate))) // Another contract.
 	withoutContract := signedTx(one, "ee", 1002, txlog.PurposeExtend)
 	withoutContract.ContractID = ""
-	b.must(one.Store(t.Context(), withoutContract)) // About several.
+	b.must(one.Store(t.Context(), withoutContract)) // Belongs to no single contract.
 	withoutContract.Hash, withoutContract.Sequence = "ff", 1003
 	b.must(one.Store(t.Context(), withoutContract))
 
 	b.must(one.Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
 	b.must(two.Store(t.Context(), second))
-	// One that was refused is open again when it is built again; not while another is.
+	// A rejected transaction is reopened by a rebuild, unless another one is open.
 	b.must(two.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateRejected, Detail: "txBAD_SEQ"}))
 	third := signedTx(one, "gg", 1004, txlog.PurposeStatus)
 	third.ContractID = first.ContractID

@@ -49,7 +49,7 @@ func TestDB_RecordContracts(t *testing.T) {
 		}
 	})
 
-	// A look that began before the plan knows nothing of it, and does not undo it.
+	// An inspection that began before the plan must not remove it.
 	t.Run("KeepsPlannedUpgrade", func(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(1)
@@ -74,8 +74,8 @@ func TestDB_RecordContracts(t *testing.T) {
 	})
 }
 
-// TestTenants_StatusChangeMakesContractDue: whoever archives or restores a tenant, its contract is
-// looked at next, and only then.
+// TestTenants_StatusChangeMakesContractDue: after a tenant is archived or
+// restored, by any path, its contract is due; otherwise it is not.
 func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 	b := setup(t)
 	id := b.activeTenant(inputs("Clinic")).ID
@@ -83,7 +83,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 		got := b.claimContracts(contracts.ClaimQuery{})
 		if len(got) == 1 {
 			r := inspected(got[0])
-			r.ConsecutiveFailures, r.LastError = 4, "left undone"
+			r.ConsecutiveFailures, r.LastError = 4, "failed"
 			b.recordContracts(r)
 		}
 		return len(got) == 1
@@ -116,7 +116,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 	if claimDue() {
 		t.Error("it is due after a change that its contract does not show")
 	}
-	// A tenant that never had a contract has none to look at.
+	// A tenant without a contract has nothing to reconcile.
 	failed := b.claimNew(inputs("Failed"))
 	failTenant(b, failed)
 	b.exec(`UPDATE tenants SET status = 'ARCHIVED' WHERE id = $1`, failed.Tenant.ID)

@@ -12,7 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 )
 
-// upgradeEvents counts the audit events of planned upgrades to a code.
+// upgradeEvents counts the audit events of upgrades planned to a Wasm hash.
 func (b fixture) upgradeEvents(hash string) int {
 	b.t.Helper()
 	return value[int](b, `SELECT count(*) FROM audit_events WHERE action = 'contract.upgrade' AND detail->>'wasmHash' = $1`, hash)
@@ -45,7 +45,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		if events := b.verifiedChain(all[1]); events[len(events)-1].Action == audit.ActionUpgradeContract {
 			t.Error("the other one has an event")
 		}
-		// A plan that is there already is no event.
+		// Repeating a plan writes no event.
 		if n, err := b.PlanUpgrade(ctx, newWasmHash, all); n != 1 || err != nil || b.upgradeEvents(newWasmHash) != 3 {
 			t.Errorf("%d planned, %d events, %v", n, b.upgradeEvents(newWasmHash), err)
 		}
@@ -76,7 +76,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		if n, err := one.PlanUpgrade(t.Context(), newWasmHash, all[:3]); n != 3 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
-		first := tenantIDs(two.claimContracts(contracts.ClaimQuery{Limit: 1})) // What is due.
+		first := tenantIDs(two.claimContracts(contracts.ClaimQuery{Limit: 1})) // The planned upgrade.
 		remaining := tenantIDs(one.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}))
 		if got := append(first, remaining...); len(remaining) != 2 || !slices.Contains(got, all[0]) || !slices.Contains(got, all[1]) || !slices.Contains(got, all[2]) {
 			t.Errorf("%v and %v of %v", first, remaining, all)
@@ -89,7 +89,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		}
 	})
 
-	// A worker of the earlier release finds the contract in order and does nothing.
+	// A worker of the earlier release finds no drift and does nothing.
 	t.Run("OlderReleaseDefersUpgrade", func(t *testing.T) {
 		b := setup(t)
 		id := b.registerContracts(1)[0]
@@ -118,7 +118,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		if got := b.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}); len(got) != 0 {
 			t.Errorf("%v", tenantIDs(got))
 		}
-		// Whoever plans it again has changed something: it is tried at once.
+		// A repeated plan makes the contract due immediately.
 		if n, err := b.PlanUpgrade(t.Context(), newWasmHash, all[1:]); n != 1 || err != nil || b.upgradeEvents(newWasmHash) != 2 {
 			t.Errorf("%d planned, %d events, %v", n, b.upgradeEvents(newWasmHash), err)
 		}
@@ -130,7 +130,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		}
 	})
 
-	t.Run("PlansInBatches", func(t *testing.T) { // Which would hold up all their tenants.
+	t.Run("PlansInBatches", func(t *testing.T) { // One batch would lock all tenants.
 		b := setup(t)
 		id := b.registerContracts(1)[0]
 		many := make([]uuid.UUID, 1200)

@@ -15,7 +15,7 @@ import (
 
 const newWasmHash = "c0de"
 
-// registerContracts makes tenants that are live and in the book, each due.
+// registerContracts creates live tenants with registered contracts, all due.
 func (b fixture) registerContracts(n int) (ids []uuid.UUID) {
 	b.t.Helper()
 	for i := range n {
@@ -45,7 +45,7 @@ func (b fixture) recordContracts(records ...contracts.Record) {
 	b.must(b.RecordContracts(b.t.Context(), records))
 }
 
-// contractRecord is what the book has of a tenant's contract.
+// contractRecord is the stored row of a tenant's contract.
 func (b fixture) contractRecord(id uuid.UUID) contracts.Record {
 	b.t.Helper()
 	var after uuid.UUID
@@ -71,7 +71,7 @@ func tenantIDs(items []contracts.WorkItem) []uuid.UUID {
 	return all
 }
 
-// inspected is a record of a contract that is in order and due in an hour.
+// inspected returns a record without drift that is due in an hour.
 func inspected(item contracts.WorkItem) contracts.Record {
 	r := item.Record
 	r.Ledger, r.State, r.LiveUntil, r.WasmHash = 100, contracts.StateLive, 2_000_000, "01d"
@@ -90,7 +90,7 @@ func TestDB_RegisterContracts(t *testing.T) {
 	b.must(b.PrepareSchema(t.Context(), running, b.seed()))
 	b.exec(`UPDATE tenants SET soroban_contract_id = $2 WHERE id = $1`, running.Tenant.ID, contractID)
 	one, two := b.activeTenant(inputs("One")).ID, b.activeTenant(inputs("Two")).ID
-	if n, err := b.RegisterContracts(t.Context(), two); n != 1 || err != nil { // The named alone.
+	if n, err := b.RegisterContracts(t.Context(), two); n != 1 || err != nil { // Only the named tenants.
 		t.Errorf("%d adopted, %v", n, err)
 	}
 	if n, err := b.RegisterContracts(t.Context()); n != 1 || err != nil {
@@ -154,7 +154,7 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 		}
 	})
 
-	t.Run("SkipsLockedContracts", func(t *testing.T) { // And does not wait for it.
+	t.Run("SkipsLockedContracts", func(t *testing.T) { // It does not wait for the lock.
 		b := setup(t)
 		all := b.registerContracts(3)
 		tx, err := b.Pool().Begin(t.Context())
@@ -204,7 +204,7 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 		}
 	})
 
-	t.Run("NoneOfPurgedTenants", func(t *testing.T) {
+	t.Run("SkipsPurgedTenants", func(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(2)
 		_, err := b.Archive(t.Context(), all[0])

@@ -12,7 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// expired opens a login whose time is over. Others that were opened before end earlier.
+// expired opens a login that has expired. Logins opened before it expired earlier.
 func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
 	b.t.Helper()
 	c, err := b.OpenCredential(b.t.Context(), tenant.ID, time.Hour)
@@ -22,8 +22,8 @@ func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
 	return c
 }
 
-// undroppable gives a login something in another database, from where its drop
-// cannot take it.
+// undroppable makes a login own an object in another database, which DROP OWNED
+// does not reach.
 func (b fixture) undroppable(c credentials.Credential) {
 	b.t.Helper()
 	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.t))
@@ -36,7 +36,7 @@ func (b fixture) undroppable(c credentials.Credential) {
 func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 	t.Parallel()
 
-	t.Run("StarvesNoOther", func(t *testing.T) {
+	t.Run("DoesNotBlockOtherLogins", func(t *testing.T) {
 		b := setup(t)
 		live := b.activeTenant(inputs("Clinic"))
 		var stuck, others []credentials.Credential
@@ -67,7 +67,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 		}
 	})
 
-	t.Run("IsTriedAgainLater", func(t *testing.T) {
+	t.Run("RetriesLater", func(t *testing.T) {
 		b := setup(t)
 		stuck := b.expired(b.activeTenant(inputs("Clinic")))
 		b.undroppable(stuck)
@@ -97,7 +97,7 @@ func TestDB_Archive_Failed(t *testing.T) {
 	b := setup(t)
 	live := b.activeTenant(inputs("Clinic"))
 	c, conn := b.openCredential(live.ID)
-	// Everything of the archive goes through but its commit.
+	// Every statement of the archive succeeds; the commit fails.
 	b.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$`)
 	b.exec(`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE OF status ON tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
 	_, err := b.Archive(t.Context(), live.ID)

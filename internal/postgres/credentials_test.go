@@ -19,7 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// connectAs logs in as whoever has the credential would.
+// connectAs logs in with a credential.
 func connectAs(t *testing.T, c credentials.Credential) (*pgx.Conn, error) {
 	t.Helper()
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.Username, c.Password.Reveal()), Host: c.Host + ":" + strconv.Itoa(c.Port), Path: "/" + c.Database}
@@ -51,12 +51,12 @@ func (b fixture) loginCount(c credentials.Credential) int {
 func TestDB_OpenCredential(t *testing.T) {
 	t.Parallel()
 
-	t.Run("LogsInAndReachesItsSchemaAlone", func(t *testing.T) {
+	t.Run("LoginReachesOnlyItsSchema", func(t *testing.T) {
 		b := setup(t)
 		own, other := b.activeTenant(inputs("Mine")), b.activeTenant(inputs("Other"))
 		c, conn := b.openCredential(own.ID)
 		for statement, allowed := range map[string]bool{
-			`SELECT count(*) FROM users`: true, // Of its own schema, by search_path.
+			`SELECT count(*) FROM users`: true, // The tenant's own schema, through search_path.
 			`INSERT INTO ` + own.SchemaName + `.audit_logs (action, entity_type) VALUES ('login', 'user')`: true,
 			`DELETE FROM audit_logs`:                              false,
 			`SELECT count(*) FROM ` + other.SchemaName + `.users`: false,
@@ -85,7 +85,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		}
 	})
 
-	t.Run("OnlyForALiveTenant", func(t *testing.T) {
+	t.Run("RejectsTenantThatIsNotLive", func(t *testing.T) {
 		b := setup(t)
 		archived := b.archivedTenant(inputs("Clinic"))
 		_, err := b.OpenCredential(t.Context(), archived.ID, time.Hour)
@@ -116,7 +116,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`ALTER DATABASE ` + pgx.Identifier{otherDatabase.Database}.Sanitize() + ` OWNER TO ` + undroppable.Username) // What this database cannot take from it.
+		b.exec(`ALTER DATABASE ` + pgx.Identifier{otherDatabase.Database}.Sanitize() + ` OWNER TO ` + undroppable.Username) // Ownership that DROP OWNED in this database does not remove.
 		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		next, _ := b.openCredential(active.ID)
 		if b.loginCount(next) != 1 || b.loginCount(undroppable) != 1 {
@@ -125,7 +125,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		if _, err := connectAs(t, undroppable); err == nil {
 			t.Error("the ended one still logs in")
 		}
-		b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`) // As it is a minute later.
+		b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`) // As a minute later.
 		if _, err := b.DropExpiredLogins(t.Context(), 10); err == nil {
 			t.Error("nobody is told")
 		}
@@ -154,7 +154,7 @@ func TestDB_OpenCredential(t *testing.T) {
 func TestDB_CloseCredential(t *testing.T) {
 	t.Parallel()
 
-	t.Run("EndsSessionsAndLeavesNothing", func(t *testing.T) {
+	t.Run("EndsSessionsAndDropsLogin", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		c, conn := b.openCredential(active.ID)
@@ -198,7 +198,7 @@ func TestDB_CloseCredential(t *testing.T) {
 		}
 	})
 
-	t.Run("OfARoleThatSomebodyDropped", func(t *testing.T) {
+	t.Run("IgnoresDroppedRole", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		c, err := b.OpenCredential(t.Context(), active.ID, time.Hour)
@@ -257,7 +257,7 @@ func TestDB_DropExpiredLogins(t *testing.T) {
 	if n, err := b.DropExpiredLogins(t.Context(), 10); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	// As it is after the time is over: the session goes on, which VALID UNTIL does not end.
+	// As after expiry: VALID UNTIL does not end an open session.
 	b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 	two, err := postgres.Open(t.Context(), postgres.Options{URL: b.Pool().Config().ConnString()})
 	if err != nil {
@@ -290,7 +290,7 @@ func TestDB_Verify_ReportsUnknownLogins(t *testing.T) {
 	b.exec(`DROP ROLE ` + c.Username)
 }
 
-// TestDB_Credentials_Concurrent opens and closes many logins at once, of the same tenants.
+// TestDB_Credentials_Concurrent opens and closes many logins of the same tenants concurrently.
 func TestDB_Credentials_Concurrent(t *testing.T) {
 	b := setup(t)
 	tenants := []tenant.Tenant{b.activeTenant(inputs("One")), b.activeTenant(inputs("Two")), b.activeTenant(inputs("Three"))}

@@ -24,7 +24,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// openAs is a registry of a database, opened by another user.
+// openAs opens the registry of a database as another user.
 func openAs(t *testing.T, connection, user string, modify func(u *url.URL)) fixture {
 	t.Helper()
 	u, err := url.Parse(connection)
@@ -43,13 +43,13 @@ func openAs(t *testing.T, connection, user string, modify func(u *url.URL)) fixt
 	return fixture{db, t}
 }
 
-// createLoginRole makes a login that lasts as long as the server, and gives it databases.
+// createLoginRole creates a login for the lifetime of the server, with databases that it owns.
 func createLoginRole(t *testing.T, options string, databases ...string) string {
 	t.Helper()
 	name := "r" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	statements := []string{
 		"CREATE ROLE " + name + " LOGIN PASSWORD 's3cret' " + options,
-		"ALTER ROLE " + name + " SET search_path = elsewhere", // Which a registry does not mind.
+		"ALTER ROLE " + name + " SET search_path = elsewhere", // The registry must not depend on it.
 	}
 	for _, connection := range databases {
 		u, err := url.Parse(connection)
@@ -71,9 +71,9 @@ func createLoginRole(t *testing.T, options string, databases ...string) string {
 	return name
 }
 
-// TestDB_WorksWithoutSuperuser works as a user who is no superuser: it owns the database
-// and has CREATEROLE, as the documentation asks for. A second registry on the
-// same server belongs to somebody else.
+// TestDB_WorksWithoutSuperuser works as a role that is not a superuser: it owns the
+// database and has CREATEROLE, as the documentation requires. A second registry on
+// the same server has another owner.
 func TestDB_WorksWithoutSuperuser(t *testing.T) {
 	t.Parallel()
 	for range 2 {
@@ -154,8 +154,8 @@ func TestClassify_SQLStates(t *testing.T) {
 	wantKind(t, postgres.Classify(nil), "")
 }
 
-// TestDB_KeepsForeignSchemaAndRole: what stands where the tenant's schema would go
-// was not made by this registry, or by one that was restored from an older backup.
+// TestDB_KeepsForeignSchemaAndRole: an existing schema or role with the tenant's
+// name was created by another program, or the registry was restored from an older backup.
 func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
 	t.Parallel()
 	for kind, statement := range map[string]string{"schema": `CREATE SCHEMA %[1]s`, "role": `CREATE ROLE %[2]s`} {
@@ -222,7 +222,7 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		failed := tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "no"}
-		for range 2 { // Its answer may be lost, too.
+		for range 2 { // The response of the rollback may be lost, too.
 			if err := b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, failed); err != nil {
 				t.Fatal(err)
 			}
@@ -235,7 +235,7 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 		wantKind(t, err, errs.KindFenced)
 	})
 
-	t.Run("TakesTheAdminThatTheRegistryNames", func(t *testing.T) {
+	t.Run("UsesAdminOfRegistry", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		in := inputs("Clinic")
@@ -263,7 +263,7 @@ func TestDB_Create_ContinuesRollbackWithNewInputs(t *testing.T) {
 	if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("dead", -time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	b.exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Half undone by hand.
+	b.exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Partly removed by hand.
 	in := inputs("Clinic")
 	in.AdminEmail = "grace@clinic.example"
 	c, err := b.Create(t.Context(), b.draft(in), leaseRequest("x", time.Minute))
@@ -290,8 +290,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestDB_ReplacesConnectionAfterManyTenants holds DESIGN, section 3: a connection that has made
-// many tenants makes the next one slower, so it is replaced.
+// TestDB_ReplacesConnectionAfterManyTenants checks DESIGN, section 3: each tenant
+// created on a connection slows the next one, so the connection is replaced.
 func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	t.Parallel()
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t), MaxConnections: 1})
@@ -302,7 +302,7 @@ func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	b := fixture{db, t}
 	b.activeTenant(inputs("Clinic"))
 	pid := value[int](b, `SELECT pg_backend_pid()`)
-	postgres.CountCreatedTenants(t, db, postgres.MaxTenantsPerConnection-3) // One is made, and two follow.
+	postgres.CountCreatedTenants(t, db, postgres.MaxTenantsPerConnection-3) // The test creates three more.
 	b.activeTenant(inputs("Last but one"))
 	if got := value[int](b, `SELECT pg_backend_pid()`); got != pid {
 		t.Error("the connection was replaced too early")

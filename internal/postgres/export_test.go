@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// MaxTenantsPerConnection is after how many new tenants a connection is replaced.
+// MaxTenantsPerConnection is the number of new tenants after which a connection is replaced.
 const MaxTenantsPerConnection = maxTenantsPerConnection
 
 // BaselineScript returns the DDL of a new tenant's schema as one script. The names must
@@ -28,10 +28,10 @@ func BaselineScript(schema, role string) string {
 	return strings.NewReplacer("{{schema}}", schema, "{{role}}", role).Replace(strings.Join(statements, ";\n"))
 }
 
-// Classify classifies an error of the driver.
+// Classify classifies a driver error.
 func Classify(err error) error { return classify(err, "test") }
 
-// CountCreatedTenants counts n tenants for a connection of the pool, as if it had made them.
+// CountCreatedTenants adds n to the number of tenants that a pool connection has created.
 func CountCreatedTenants(t *testing.T, db *DB, n int) {
 	t.Helper()
 	conn, err := db.pool.Acquire(t.Context())
@@ -44,8 +44,8 @@ func CountCreatedTenants(t *testing.T, db *DB, n int) {
 	}
 }
 
-// AddMigration gives a DB that was not used yet one more migration of the registry,
-// as a later release has it. The name begins with its version.
+// AddMigration adds one migration to the registry of an unused DB, as a later
+// release does. The name begins with its version.
 func AddMigration(t *testing.T, db *DB, name, sql string) {
 	t.Helper()
 	files := fstest.MapFS{name: {Data: []byte(sql)}}
@@ -63,10 +63,10 @@ func AddMigration(t *testing.T, db *DB, name, sql string) {
 	db.registryFiles = files
 }
 
-// DisablePolling has whoever waits for an account of this DB ask again after hours alone.
+// DisablePolling makes callers that wait for an account of this DB poll only hourly.
 func DisablePolling(db *DB) { db.queues.pause = time.Hour }
 
-// Trace has all statements of a DB that was not used yet told to a tracer.
+// Trace sends all statements of an unused DB to a tracer.
 func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
 	t.Helper()
 	config := db.pool.Config()
@@ -79,14 +79,14 @@ func Trace(t *testing.T, db *DB, tracer pgx.QueryTracer) {
 	db.pool = pool
 }
 
-// HashPassword gives what is stored of a password.
+// HashPassword returns the stored hash of a password.
 func HashPassword(ctx context.Context, p tenant.Password) (string, error) {
 	return hashPassword(ctx, p)
 }
 
 var blockHashingMu sync.Mutex
 
-// BlockHashing keeps all of this process from hashing until free is called.
+// BlockHashing blocks all hashing in this process until free is called.
 func BlockHashing() (unblock func()) {
 	blockHashingMu.Lock()
 	for range maxConcurrentHashes {
@@ -100,19 +100,19 @@ func BlockHashing() (unblock func()) {
 	}
 }
 
-// WaitQueues is for how many things callers of this DB queue, or are kept a queue.
+// WaitQueues is the number of wait queues of this DB.
 func WaitQueues(db *DB) int {
 	db.queues.mu.Lock()
 	defer db.queues.mu.Unlock()
 	return len(db.queues.all)
 }
 
-// UncertainRuns is how many runs of this DB may hold a lease that they know nothing of.
+// UncertainRuns is the number of runs of this DB that may hold an unknown lease.
 func UncertainRuns(db *DB) int {
 	db.uncertain.mu.Lock()
 	defer db.uncertain.mu.Unlock()
 	return len(db.uncertain.runs)
 }
 
-// SetUncertainClock sets the clock that decides when such a run is forgotten.
+// SetUncertainClock sets the clock that decides when such a run is removed.
 func SetUncertainClock(db *DB, now func() time.Time) { db.uncertain.now = now }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m, postgrestest.Migrate))
 }
 
-// fixture is a registry of its own and what most tests begin with.
+// fixture is a separate registry with the helpers that most tests use.
 type fixture struct {
 	*postgres.DB
 	t *testing.T
@@ -79,19 +79,19 @@ func (b fixture) seed() provisioning.Seed {
 	}
 }
 
-// PrepareSchema is the registry's, for tests that do not look at durations.
+// PrepareSchema calls the registry's method with zero durations.
 func (b fixture) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) error {
 	_, err := b.DB.PrepareSchema(ctx, r, seed)
 	return err
 }
 
-// Advance is the registry's, for tests that do not look at durations.
+// Advance calls the registry's method with zero durations.
 func (b fixture) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, error) {
 	t, _, err := b.DB.Advance(ctx, r, p)
 	return t, err
 }
 
-// activeTenant takes a tenant to ACTIVE without the steps outside the database.
+// activeTenant brings a tenant to ACTIVE without the steps outside the database.
 func (b fixture) activeTenant(in tenant.Inputs) tenant.Tenant {
 	b.t.Helper()
 	run := b.claimNew(in)
@@ -141,5 +141,5 @@ func wantKind(t *testing.T, err error, kind errs.Kind) {
 	}
 }
 
-// contractID has the shape of an address; what it names plays no part here.
+// contractID has the form of an address; no contract exists under it.
 var contractID = "C" + strings.Repeat("A", 55)

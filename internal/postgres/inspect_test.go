@@ -21,7 +21,7 @@ func (b fixture) inspect(id uuid.UUID) inspection.Inspection {
 
 func TestDB_Inspect(t *testing.T) {
 	t.Parallel()
-	t.Run("ReadsManyAtOnce", func(t *testing.T) {
+	t.Run("ReadsManyTenants", func(t *testing.T) {
 		b := setup(t)
 		first, second := b.activeTenant(inputs("One")), b.activeTenant(inputs("Two"))
 		archived, running := b.archivedTenant(inputs("Archived")), b.claimNew(inputs("Running")).Tenant
@@ -40,7 +40,7 @@ func TestDB_Inspect(t *testing.T) {
 			}
 		}
 	})
-	t.Run("SeesAMissingSchema", func(t *testing.T) {
+	t.Run("ReportsMissingSchema", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		b.exec(`DROP SCHEMA ` + active.SchemaName + ` CASCADE`)
@@ -53,7 +53,7 @@ func TestDB_Inspect(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("SeesAMissingTable", func(t *testing.T) {
+	t.Run("ReportsMissingTable", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		b.exec(`DROP TABLE ` + active.SchemaName + `.audit_logs`)
@@ -65,7 +65,7 @@ func TestDB_Inspect(t *testing.T) {
 
 func TestDB_Repair(t *testing.T) {
 	t.Parallel()
-	// {{...}} are names of the tenant's.
+	// {{...}} are names of the tenant.
 	for _, c := range []struct{ name, statement, left string }{
 		{"RoleDropped", `DROP OWNED BY {{role}}; DROP ROLE {{role}}`, ""},
 		{"Attributes", `ALTER ROLE {{role}} SUPERUSER CREATEDB BYPASSRLS`, ""},
@@ -111,7 +111,7 @@ func TestDB_Repair(t *testing.T) {
 			}
 		})
 	}
-	t.Run("OnlyALiveTenant", func(t *testing.T) {
+	t.Run("RejectsTenantThatIsNotLive", func(t *testing.T) {
 		b := setup(t)
 		_, _, err := b.Repair(t.Context(), b.archivedTenant(inputs("Clinic")).ID)
 		wantKind(t, err, errs.KindConflict)

@@ -12,11 +12,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// TestJournal_KeepsNothingInMemory: what the journal keeps for its callers in memory goes
-// when they are done, however many they were.
+// TestJournal_KeepsNothingInMemory: the journal frees the memory of its callers when
+// they are done.
 func TestJournal_KeepsNothingInMemory(t *testing.T) {
 	t.Parallel()
-	t.Run("QueuesGoWithTheirCallers", func(t *testing.T) {
+	t.Run("RemovesQueuesWithoutCallers", func(t *testing.T) {
 		b := setup(t)
 		for i := range 50 {
 			l, err := b.SystemLog().Account(t.Context(), networkID, fmt.Sprint("G", i))
@@ -37,11 +37,11 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 			t.Errorf("%d queues without a caller", n)
 		}
 	})
-	t.Run("RunsThatAreNotRenewedAreForgotten", func(t *testing.T) {
+	t.Run("RemovesRunsWithoutRenewal", func(t *testing.T) {
 		b := setup(t)
 		now := time.Now()
 		postgres.SetUncertainClock(b.DB, func() time.Time { return now })
-		// lose makes a run that holds a lease it does not know of.
+		// lose creates a run that holds a lease without knowing it.
 		lose := func(i int) provisioning.Run {
 			t.Helper()
 			r := b.claimNew(inputs(fmt.Sprint("Clinic ", i)))
@@ -49,7 +49,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 			b.must(err)
 			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := l.Release(t.Context(), txlog.AccountRelease{}); err == nil {
-				t.Fatal("it was given back")
+				t.Fatal("it was released")
 			}
 			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
 			return r
@@ -63,7 +63,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 			now = now.Add(40 * time.Second)
 			b.must(b.Renew(t.Context(), alive, time.Hour))
 		}
-		// The one that is alive gets its own lease again, although others queue for it.
+		// The live run reacquires its own lease while others wait for it.
 		b.must(func() error {
 			l, err := b.Journal(alive).Account(t.Context(), networkID, "G0")
 			if err == nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// TestTxLog_RunReacquiresLeaseAfterLostRelease: a run whose lease could not be given back keeps it alive
-// with its heartbeat. It must get it again, although others queue before it; else
-// all would wait for each other for ever.
+// TestTxLog_RunReacquiresLeaseAfterLostRelease: a run that could not release its
+// lease still renews it. The run must reacquire it before the other waiters;
+// otherwise they deadlock.
 func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 	t.Parallel()
 	for name, leaseAccount := range map[string]func(ctx context.Context, j txlog.Log) (txlog.AccountLease, error){
@@ -41,7 +41,7 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 				}
 				waiting <- err
 			}()
-			time.Sleep(200 * time.Millisecond) // Until it queues.
+			time.Sleep(200 * time.Millisecond) // Until the run waits in the queue.
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			again, err := leaseAccount(ctx, b.Journal(first))

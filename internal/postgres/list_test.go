@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// listNames reads all pages of a query.
+// listNames reads all pages of a query and returns the names.
 func (b fixture) listNames(q tenant.ListQuery) (names []string, total int64) {
 	b.t.Helper()
 	for {
@@ -46,7 +46,7 @@ func TestDB_List(t *testing.T) {
 	special := inputs(`100%_Søn\Clinic`)
 	special.AdminEmail = "Grace@Other.example"
 	b.activeTenant(special)
-	b.exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the id decides, and no tenant comes twice.
+	b.exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the ID decides the order, and no tenant appears twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
 		names, total := b.listNames(tenant.ListQuery{Limit: limit})
@@ -77,8 +77,8 @@ func TestDB_List(t *testing.T) {
 	}
 }
 
-// TestDB_List_TotalsStayExact: the totals are kept and not counted, so they have to be
-// right after every move.
+// TestDB_List_TotalsStayExact: the totals are stored and not counted, so they must be
+// correct after every transition.
 func TestDB_List_TotalsStayExact(t *testing.T) {
 	b := setup(t)
 	assertTotals := func(after string) {
@@ -124,7 +124,7 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 	assertTotals("a deletion")
 }
 
-// TestDB_List_HostileStatus: a status is a value of the statement and no part of it.
+// TestDB_List_HostileStatus: a status is a parameter of the statement, not SQL text.
 func TestDB_List_HostileStatus(t *testing.T) {
 	b := setup(t)
 	b.activeTenant(inputs("Clinic"))
@@ -138,8 +138,8 @@ func TestDB_List_HostileStatus(t *testing.T) {
 	}
 }
 
-// TestDB_List_UsesIndex: a page costs the same at any depth and size, which is a
-// matter of how it is read.
+// TestDB_List_UsesIndex: a page costs the same at any depth and table size, because
+// the plan reads it from an index.
 func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
 	b.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
@@ -157,7 +157,7 @@ func TestDB_List_UsesIndex(t *testing.T) {
 	for _, c := range []struct {
 		query  tenant.ListQuery
 		index  string
-		sorted bool // Few enough rows to be sorted.
+		sorted bool // The plan may sort; there are few rows.
 	}{
 		{tenant.ListQuery{}, "tenants_page", false},
 		{tenant.ListQuery{After: deep}, "tenants_page", false},
@@ -180,7 +180,7 @@ func TestDB_List_UsesIndex(t *testing.T) {
 	}
 }
 
-// batchTracer keeps the last statement of the last batch.
+// batchTracer records the last statement of the last batch.
 type batchTracer struct{ last pgx.TraceBatchQueryData }
 
 func (*batchTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -199,8 +199,8 @@ func (t *batchTracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.T
 
 func (*batchTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// genericPlan is how a statement is read whatever its parameters are, as in the
-// connections of a DB.
+// genericPlan returns the plan of a statement for any parameters, as the
+// connections of a DB use it.
 func (b fixture) genericPlan(statement string, args []any) string {
 	b.t.Helper()
 	conn, err := b.Pool().Acquire(b.t.Context())

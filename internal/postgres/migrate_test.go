@@ -17,7 +17,7 @@ import (
 const laterMigration = `-- +goose Up
 ALTER TABLE tenants ADD COLUMN region text NOT NULL DEFAULT 'eu';`
 
-// later opens the registry of b as a later release does, which has another migration.
+// later opens the registry of b as a later release with one more migration.
 func (b fixture) later(sql string, o postgres.Options) *postgres.DB {
 	b.t.Helper()
 	o.URL = b.Pool().Config().ConnString()
@@ -39,7 +39,7 @@ func (b fixture) wantVersions(db *postgres.DB, current, newest int64) {
 func TestDB_Migrate_OlderRegistry(t *testing.T) {
 	t.Parallel()
 
-	t.Run("KeepsTheTenants", func(t *testing.T) {
+	t.Run("KeepsTenants", func(t *testing.T) {
 		b := setup(t)
 		subject := b.activeTenant(inputs("Clinic"))
 		b.wantVersions(b.DB, 1, 1)
@@ -55,7 +55,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		}
 	})
 
-	t.Run("OnceForManyAtOnce", func(t *testing.T) {
+	t.Run("ConcurrentUsersMigrateOnce", func(t *testing.T) {
 		b := setup(t)
 		var all sync.WaitGroup
 		for range 4 {
@@ -72,7 +72,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		}
 	})
 
-	t.Run("AFailedMigrationChangesNothing", func(t *testing.T) {
+	t.Run("FailedMigrationChangesNothing", func(t *testing.T) {
 		b := setup(t)
 		db := b.later(laterMigration+"\nSELECT 1 / 0;", postgres.Options{})
 		if err := db.Migrate(t.Context()); err == nil {
@@ -84,7 +84,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		}
 	})
 
-	t.Run("AnEarlierReleaseRefusesTheResult", func(t *testing.T) {
+	t.Run("EarlierReleaseRejectsResult", func(t *testing.T) {
 		b := setup(t)
 		b.must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
 		_, err := b.Get(t.Context(), uuid.New())
@@ -94,7 +94,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		}
 	})
 
-	t.Run("IsRefusedWhenManual", func(t *testing.T) {
+	t.Run("RejectsPendingMigrationWhenManual", func(t *testing.T) {
 		b := setup(t)
 		db := b.later(laterMigration, postgres.Options{ManualMigrate: true})
 		_, err := db.Get(t.Context(), uuid.New())

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// notifier runs one as long as the test, and waits until it listens.
+// notifier runs a notifier for the duration of the test and waits until it listens.
 func (b fixture) notifier() *postgres.Notifier {
 	b.t.Helper()
 	notifier := postgres.NewNotifier(b.DB)
@@ -57,7 +57,7 @@ func TestNotifier(t *testing.T) {
 		default:
 		}
 	})
-	t.Run("SurvivesALostConnection", func(t *testing.T) {
+	t.Run("SurvivesLostConnection", func(t *testing.T) {
 		b := setup(t)
 		f := b.notifier()
 		tenantID := uuid.New()
@@ -107,7 +107,7 @@ func TestDB_Changes(t *testing.T) {
 	if _, err := b.Advance(t.Context(), run, activation()); err != nil {
 		t.Fatal(err)
 	}
-	third, err := b.Changes(t.Context(), run.Tenant.ID, last.Change) // The row that changed again comes again.
+	third, err := b.Changes(t.Context(), run.Tenant.ID, last.Change) // A row that changed again is returned again.
 	if err != nil || len(third.Entries) != 3 || third.Entries[0].Step != last.Step || third.Entries[0].Status != tenant.StepCompleted ||
 		third.Tenant.Status != tenant.StatusActive {
 		t.Errorf("%+v, %v", third, err)
@@ -119,8 +119,8 @@ func TestDB_Changes(t *testing.T) {
 	wantKind(t, err, errs.KindNotFound)
 }
 
-// TestDB_ClaimDueMail: a mail that is worth trying again is due later and later, and at
-// last given up.
+// TestDB_ClaimDueMail: the retry delay of a mail grows with each attempt until
+// the mail fails.
 func TestDB_ClaimDueMail(t *testing.T) {
 	b := setup(t)
 	run := b.claimNew(inputs("Clinic"))

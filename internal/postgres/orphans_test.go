@@ -13,8 +13,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// The reconciler's own tests are in packages provisioning and queue; these are
-// about what a pass takes on and what it leaves.
+// The reconciler's own tests are in packages provisioning and queue; these check
+// which tenants a pass selects.
 
 func (b fixture) useQueue() {
 	b.t.Helper()
@@ -68,7 +68,7 @@ func TestDB_FindOrphans(t *testing.T) {
 			}
 			for _, id := range orphans.Exhausted {
 				exhausted[id]++
-				b.exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL WHERE id = $1`, id) // As the reconciler does.
+				b.exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL WHERE id = $1`, id) // As the reconciler does it.
 			}
 		}
 		if len(requeued) != perKind || len(exhausted) != perKind {
@@ -87,7 +87,7 @@ func TestDB_FindOrphans(t *testing.T) {
 			set       string
 			abandoned int
 		}{
-			{`updated_at = now() - interval '2 hours'`, 0}, // It is held.
+			{`updated_at = now() - interval '2 hours'`, 0}, // Its lease is held.
 			{`run_expires_at = now() - interval '59 minutes'`, 0},
 			{`run_expires_at = now() - interval '61 minutes'`, 1},
 			{`run_expires_at = NULL`, 1},

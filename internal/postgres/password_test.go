@@ -26,13 +26,13 @@ func withPassword(name string, p tenant.Password) tenant.Inputs {
 	return in
 }
 
-// registryHash is the hash in the registry, "" if there is none.
+// registryHash returns the hash in the registry, "" if there is none.
 func (b fixture) registryHash() string {
 	b.t.Helper()
 	return value[string](b, `SELECT coalesce(admin_password_hash, '') FROM tenants`)
 }
 
-// adminHash is the hash in the tenant's own users table.
+// adminHash returns the hash in the tenant's users table.
 func (b fixture) adminHash(t tenant.Tenant) string {
 	b.t.Helper()
 	return value[string](b, `SELECT coalesce(password_hash, '') FROM `+t.SchemaName+`.users`)
@@ -50,8 +50,8 @@ func (b fixture) openInvitations() int {
 	return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE used_at IS NULL`)
 }
 
-// assertNoLeak looks for the password and each hash in everything that the registry holds
-// besides the columns that are for it.
+// assertNoLeak searches the registry, except the password columns, for the password
+// and each hash.
 func (b fixture) assertNoLeak() {
 	b.t.Helper()
 	for _, table := range []string{"audit_events", "provisioning_logs", "idempotency_keys"} {
@@ -90,7 +90,7 @@ func TestHashPassword(t *testing.T) {
 		}
 	})
 
-	t.Run("LimitsConcurrentHashes", func(t *testing.T) { // Not parallel: others would take turns with these.
+	t.Run("LimitsConcurrentHashes", func(t *testing.T) { // Not parallel: hashing is limited per process.
 		unblock := postgres.BlockHashing()
 		if _, err := withExpiredContext(t, func(ctx context.Context) (string, error) { return postgres.HashPassword(ctx, password) }); errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
@@ -112,7 +112,7 @@ func TestHashPassword(t *testing.T) {
 	})
 }
 
-// withExpiredContext calls f with a context whose time is over soon.
+// withExpiredContext calls f with a context that soon expires.
 func withExpiredContext(t *testing.T, f func(context.Context) (string, error)) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -164,7 +164,7 @@ func TestDB_Password(t *testing.T) {
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
 	})
 
-	t.Run("SurvivesAFailedAttempt", func(t *testing.T) {
+	t.Run("SurvivesFailedAttempt", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(withPassword("Clinic", password))
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
@@ -182,7 +182,7 @@ func TestDB_Password(t *testing.T) {
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
 	})
 
-	t.Run("EndsWithAnAbort", func(t *testing.T) {
+	t.Run("IsRemovedByAbort", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(withPassword("Clinic", password))
 		run, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("admin", time.Minute))
@@ -198,7 +198,7 @@ func TestDB_Password(t *testing.T) {
 		b.assertNoLeak()
 	})
 
-	t.Run("NeverStaysWithALiveTenant", func(t *testing.T) { // Also not by the hand of a program that does not know of it.
+	t.Run("IsRemovedFromLiveTenant", func(t *testing.T) { // Also after an update by a program that does not know the column.
 		b := setup(t)
 		b.activeTenant(inputs("Clinic"))
 		if _, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET admin_password_hash = 'x'`); err == nil || !strings.Contains(err.Error(), "tenants_password_cleared") {
@@ -265,7 +265,7 @@ func TestDB_Password_ContinuedCreate(t *testing.T) {
 		b.assertHash("kept", b.registryHash(), password)
 	})
 
-	t.Run("ReturnsBlockingTenantImmediately", func(t *testing.T) { // Without a hash, whose turn may come late.
+	t.Run("ReturnsBlockingTenantImmediately", func(t *testing.T) { // Without hashing, which may have to wait.
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		active := b.activeTenant(inputs("Live"))
@@ -338,7 +338,7 @@ func TestDB_Password_Update(t *testing.T) {
 		if b.registryHash() != "" || b.openInvitations() != 0 {
 			t.Errorf("registry %q, %d invitations", b.registryHash(), b.openInvitations())
 		}
-		// The next welcome mail is another one: no mail server takes it for the first.
+		// The next welcome mail has another message ID: mail servers must not drop it as a duplicate.
 		if n := value[int](b, `SELECT welcome_email_serial FROM tenants`); n != 2 {
 			t.Errorf("serial %d", n)
 		}
@@ -376,7 +376,7 @@ func TestDB_Password_Update(t *testing.T) {
 		}
 	})
 
-	t.Run("BeforeAndAfterTheSchemaIsThere", func(t *testing.T) {
+	t.Run("BeforeAndAfterSchemaExists", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		update := func(p tenant.Password) {
@@ -404,7 +404,7 @@ func TestDB_Password_Update(t *testing.T) {
 		}
 	})
 
-	t.Run("OfAFailedTenant", func(t *testing.T) {
+	t.Run("ChangesFailedTenant", func(t *testing.T) {
 		b := setup(t)
 		failed := failTenant(b, b.claimNew(inputs("Clinic")))
 		if _, err := b.Update(t.Context(), failed.ID, withPassword("Clinic", password), 0); err != nil {
@@ -413,7 +413,7 @@ func TestDB_Password_Update(t *testing.T) {
 		b.assertHash("kept", b.registryHash(), password)
 	})
 
-	t.Run("NotOfAnArchivedOne", func(t *testing.T) {
+	t.Run("RejectsArchivedTenant", func(t *testing.T) {
 		b := setup(t)
 		created := b.archivedTenant(withPassword("Clinic", password))
 		_, err := b.Update(t.Context(), created.ID, withPassword("Clinic", otherPassword), 0)

@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// aborted makes a tenant that was archived before it ever was live.
+// aborted returns a tenant that was archived before it was live.
 func (b fixture) aborted(in tenant.Inputs) tenant.Tenant {
 	b.t.Helper()
 	run, err := b.Abort(b.t.Context(), b.claimNew(in).Tenant.ID, leaseRequest("test", time.Minute))
@@ -28,7 +28,7 @@ func (b fixture) aborted(in tenant.Inputs) tenant.Tenant {
 	return t
 }
 
-// numbered is a queue that gives jobs numbers and works on none.
+// numbered is a queue that assigns job IDs and runs no job.
 type numbered struct{ last int64 }
 
 func (q *numbered) Enqueue(context.Context, pgx.Tx, uuid.UUID) (int64, error) {
@@ -36,8 +36,8 @@ func (q *numbered) Enqueue(context.Context, pgx.Tx, uuid.UUID) (int64, error) {
 	return q.last, nil
 }
 
-// TestDB_Purge_FreesNames: a purged tenant holds neither its name nor its external
-// id, whether it ever was live or not, and never comes back.
+// TestDB_Purge_FreesNames: a purged tenant, live before or not, holds neither its
+// name nor its external ID, and cannot be restored.
 func TestDB_Purge_FreesNames(t *testing.T) {
 	t.Parallel()
 	in := inputs("Clinic")
@@ -97,7 +97,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 	})
 }
 
-// TestDB_Requeue_Aborted: ARCHIVED and never live is a tenant that can be tried again.
+// TestDB_Requeue_Aborted: an ARCHIVED tenant that was never live can be retried.
 func TestDB_Requeue_Aborted(t *testing.T) {
 	b := setup(t)
 	b.UseQueue(&numbered{})

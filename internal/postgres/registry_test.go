@@ -57,7 +57,7 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("ContinuesFailedAndAbortedOnesWithANewAttempt", func(t *testing.T) {
+	t.Run("ContinuesFailedAndAbortedTenantsInNewAttempt", func(t *testing.T) {
 		for _, target := range []provisioning.Rollback{provisioning.RollbackToFailed, provisioning.RollbackToArchived} {
 			b := setupNested(t)
 			first := b.claimNew(inputs("Clinic"))
@@ -84,7 +84,7 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("NeverAdoptsALiveTenant", func(t *testing.T) {
+	t.Run("NeverAdoptsLiveTenant", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		c, err := b.Create(t.Context(), b.draft(inputs("clinic")), leaseRequest("other", time.Minute))
@@ -93,14 +93,14 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("FindsTheLiveOneOfSeveral", func(t *testing.T) {
+	t.Run("FindsLiveTenantAmongSeveral", func(t *testing.T) {
 		b := setup(t)
 		first := b.claimNew(inputs("Clinic"))
 		failTenant(b, first)
 		second := b.claimNew(inputs("Other"))
 		failTenant(b, second)
 		if _, err := b.Update(t.Context(), second.Tenant.ID, inputs("Clinic"), 0); err != nil {
-			t.Fatal(err) // A tenant that failed holds its name against nobody.
+			t.Fatal(err) // A failed tenant does not hold its name.
 		}
 		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
 		if err != nil {
@@ -121,7 +121,7 @@ func TestDB_Create(t *testing.T) {
 			t.Errorf("%+v, %v", found, err)
 		}
 		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict) // The name is taken now.
+		wantKind(t, err, errs.KindConflict) // The name is in use now.
 	})
 
 	t.Run("ArchivedNameIsFree", func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("SameExternalIDIsTheSameTenant", func(t *testing.T) {
+	t.Run("SameExternalIDReturnsSameTenant", func(t *testing.T) {
 		b := setup(t)
 		in := inputs("Clinic")
 		in.ExternalID = "crm-1"
@@ -158,7 +158,7 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("RefusesNameAndExternalIDOfDifferentTenants", func(t *testing.T) {
+	t.Run("RejectsNameAndExternalIDOfDifferentTenants", func(t *testing.T) {
 		b := setup(t)
 		one := inputs("One")
 		one.ExternalID = "crm-1"
@@ -169,7 +169,7 @@ func TestDB_Create(t *testing.T) {
 		wantKind(t, err, errs.KindConflict)
 	})
 
-	t.Run("OneOfManyAtOnceGetsTheName", func(t *testing.T) {
+	t.Run("OneConcurrentCreateGetsName", func(t *testing.T) {
 		b := setup(t)
 		var wg sync.WaitGroup
 		claimed := make(chan uuid.UUID, 16)
@@ -190,7 +190,7 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("SchemaNameClashPicksAnotherNumber", func(t *testing.T) {
+	t.Run("SchemaNameConflictPicksAnotherNumber", func(t *testing.T) {
 		b := setup(t)
 		first := b.claimNew(inputs("St Mary"))
 		d := b.draft(inputs("st. mary"))
@@ -201,7 +201,7 @@ func TestDB_Create(t *testing.T) {
 		}
 	})
 
-	t.Run("HostileNamesAreOnlyNames", func(t *testing.T) {
+	t.Run("HostileNamesAreStoredAsText", func(t *testing.T) {
 		b := setup(t)
 		for _, name := range []string{`x'); DROP SCHEMA public CASCADE;--`, `"; DROP TABLE tenants; --`, "PG Clinic", "3M Health", "协和医院", strings.Repeat("a", 255), strings.Repeat("b", 255)} {
 			created := b.activeTenant(inputs(name))
@@ -215,7 +215,7 @@ func TestDB_Create(t *testing.T) {
 	})
 }
 
-// setupNested is setup for use inside a loop of one subtest.
+// setupNested is setup for a loop inside one subtest.
 func setupNested(t *testing.T) fixture {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
@@ -242,7 +242,7 @@ func TestDB_Update(t *testing.T) {
 		}
 	})
 
-	t.Run("WithoutADifferenceChangesNothing", func(t *testing.T) {
+	t.Run("SameInputsChangeNothing", func(t *testing.T) {
 		b := setup(t)
 		created := b.activeTenant(inputs("Clinic"))
 		got, err := b.Update(t.Context(), created.ID, inputs("Clinic"), 0)
@@ -251,7 +251,7 @@ func TestDB_Update(t *testing.T) {
 		}
 	})
 
-	t.Run("RefusesANameThatIsTaken", func(t *testing.T) {
+	t.Run("RejectsNameInUse", func(t *testing.T) {
 		b := setup(t)
 		b.activeTenant(inputs("One"))
 		two := b.activeTenant(inputs("Two"))
@@ -262,14 +262,14 @@ func TestDB_Update(t *testing.T) {
 		}
 	})
 
-	t.Run("RefusesAnOldVersion", func(t *testing.T) {
+	t.Run("RejectsOldVersion", func(t *testing.T) {
 		b := setup(t)
 		created := b.activeTenant(inputs("One"))
 		_, err := b.Update(t.Context(), created.ID, inputs("Two"), created.Version-1)
 		wantKind(t, err, errs.KindStale)
 	})
 
-	t.Run("RefusesAnArchivedTenant", func(t *testing.T) {
+	t.Run("RejectsArchivedTenant", func(t *testing.T) {
 		b := setup(t)
 		created := b.activeTenant(inputs("One"))
 		if _, err := b.Archive(t.Context(), created.ID); err != nil {
@@ -301,7 +301,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 	wantConflict(running.Tenant.ID)
 	active := b.activeTenant(inputs("Clinic"))
 	_, serial, err := b.CreateInvitation(t.Context(), active.ID, inv)
-	if err != nil || serial != 2 { // Another mail in place of the one that arrived.
+	if err != nil || serial != 2 { // A second mail replaces the delivered one.
 		t.Errorf("serial %d, %v", serial, err)
 	}
 	invitationCount := func() int {
@@ -340,7 +340,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 func TestDB_Archive(t *testing.T) {
 	b := setup(t)
 	created := b.activeTenant(inputs("Clinic"))
-	for range 2 { // Again is the same.
+	for range 2 { // A repeat has the same result.
 		got, err := b.Archive(t.Context(), created.ID)
 		if err != nil || got.Status != tenant.StatusArchived || got.ArchivedAt.IsZero() {
 			t.Fatalf("%+v, %v", got, err)
@@ -372,7 +372,7 @@ func TestDB_Archive(t *testing.T) {
 func TestDB_Migrate(t *testing.T) {
 	t.Parallel()
 
-	t.Run("OnceForManyAtOnce", func(t *testing.T) {
+	t.Run("ConcurrentUsersMigrateOnce", func(t *testing.T) {
 		t.Parallel()
 		url := pgtest.EmptyDatabase(t)
 		var wg sync.WaitGroup
@@ -392,7 +392,7 @@ func TestDB_Migrate(t *testing.T) {
 		wg.Wait()
 	})
 
-	t.Run("RefusesANewerRegistry", func(t *testing.T) {
+	t.Run("RejectsNewerRegistry", func(t *testing.T) {
 		b := setup(t)
 		b.exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (999, true)`)
 		_, err := b.Get(t.Context(), uuid.New())
@@ -402,7 +402,7 @@ func TestDB_Migrate(t *testing.T) {
 		}
 	})
 
-	t.Run("RefusesAnUnmigratedRegistryWhenManual", func(t *testing.T) {
+	t.Run("RejectsUnmigratedRegistryWhenManual", func(t *testing.T) {
 		t.Parallel()
 		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
 		if err != nil {

@@ -17,14 +17,14 @@ import (
 func TestDB_Claim(t *testing.T) {
 	t.Parallel()
 
-	t.Run("OneAtATime", func(t *testing.T) {
+	t.Run("AllowsOneRun", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, leaseRequest("other", time.Minute))
 		wantKind(t, err, errs.KindConflict)
 	})
 
-	t.Run("TakesOverAfterTheLease", func(t *testing.T) {
+	t.Run("TakesOverAfterLeaseExpiry", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
@@ -42,7 +42,7 @@ func TestDB_Claim(t *testing.T) {
 		wantKind(t, err, errs.KindFenced)
 	})
 
-	t.Run("ResumeDoesNotBeginAnewAttempt", func(t *testing.T) {
+	t.Run("ResumeDoesNotStartNewAttempt", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		failTenant(b, run)
@@ -69,7 +69,7 @@ func TestDB_Claim(t *testing.T) {
 		if err != nil || failed.Status != tenant.StatusFailed || failed.ProvisioningError != "no room" {
 			t.Fatalf("%+v, %v", failed, err)
 		}
-		// One that is given up after it failed, by a process that dies.
+		// A process fails the tenant after an error and then dies.
 		if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("dead", -time.Second)); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestDB_Claim(t *testing.T) {
 		wantKind(t, func() error { _, err := b.RollBack(t.Context(), run); return err }(), errs.KindFenced)
 	})
 
-	t.Run("RefusesLiveTenant", func(t *testing.T) {
+	t.Run("RejectsLiveTenant", func(t *testing.T) {
 		b := setup(t)
 		active := b.activeTenant(inputs("Clinic"))
 		_, err := b.Claim(t.Context(), active.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
@@ -98,7 +98,7 @@ func TestDB_Claim(t *testing.T) {
 	})
 }
 
-// failTenant ends a run's attempt with a rollback.
+// failTenant ends the attempt of a run with a rollback.
 func failTenant(b fixture, run provisioning.Run) tenant.Tenant {
 	b.t.Helper()
 	record := tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "the deployer has no funds", Duration: time.Second}
@@ -146,7 +146,7 @@ func TestDB_RollBack(t *testing.T) {
 		}
 	})
 
-	t.Run("NeverTouchesATenantThatWasLive", func(t *testing.T) {
+	t.Run("NeverChangesTenantThatWasLive", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
@@ -184,7 +184,7 @@ func TestDB_RollBack(t *testing.T) {
 func TestDB_Advance(t *testing.T) {
 	t.Parallel()
 
-	t.Run("RepeatedAfterALostAnswer", func(t *testing.T) {
+	t.Run("RepeatsAfterLostResponse", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
@@ -266,7 +266,7 @@ func TestTxLog_Account(t *testing.T) {
 		}
 	})
 
-	t.Run("OneUserAtATime", func(t *testing.T) {
+	t.Run("AllowsOneLeaseholder", func(t *testing.T) {
 		b := setup(t)
 		first, second := b.claimNew(inputs("One")), b.claimNew(inputs("Two"))
 		a, err := b.Journal(first).Account(t.Context(), network, address)
@@ -326,7 +326,7 @@ func TestTxLog_Account(t *testing.T) {
 		}
 	})
 
-	t.Run("NothingIsStoredByARunThatWasOvertaken", func(t *testing.T) {
+	t.Run("SupersededRunStoresNothing", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		a, err := b.Journal(run).Account(t.Context(), network, address)
@@ -341,14 +341,14 @@ func TestTxLog_Account(t *testing.T) {
 		wantKind(t, err, errs.KindFenced)
 	})
 
-	t.Run("TakenOverAfterItsLease", func(t *testing.T) {
+	t.Run("TakesOverAfterLeaseExpiry", func(t *testing.T) {
 		b := setup(t)
 		expired, next := b.claimNew(inputs("One")), b.claimNew(inputs("Two"))
 		old, err := b.Journal(expired).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // Less than the lease.
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // Shorter than the lease.
 		defer cancel()
 		if _, err := b.Journal(expired).Account(ctx, network, address); err != nil {
 			t.Errorf("the holder asks again: %v", err)
@@ -362,7 +362,7 @@ func TestTxLog_Account(t *testing.T) {
 		if err := old.Release(t.Context(), txlog.AccountRelease{Sequence: 99}); err != nil {
 			t.Error(err)
 		}
-		// A renewal by the run that had it before is none for the one that has it now.
+		// A renewal by the previous run does not extend the lease of the current run.
 		before := value[time.Time](b, `SELECT expires_at FROM stellar_accounts`)
 		if err := b.Renew(t.Context(), expired, time.Hour); err != nil {
 			t.Fatal(err)
@@ -380,7 +380,7 @@ func TestTxLog_Account(t *testing.T) {
 		}
 	})
 
-	t.Run("RenewedWithTheRun", func(t *testing.T) {
+	t.Run("IsRenewedWithRun", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		if _, err := b.Journal(run).Account(t.Context(), network, address); err != nil {

@@ -19,7 +19,7 @@ import (
 func TestDB_PrepareSchema(t *testing.T) {
 	t.Parallel()
 
-	t.Run("MakesRolesAdminAndInvitation", func(t *testing.T) {
+	t.Run("CreatesRolesAdminAndInvitation", func(t *testing.T) {
 		b := setup(t)
 		run, seed := b.claimNew(inputs("St. Mary's")), b.seed()
 		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
@@ -41,7 +41,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		}
 	})
 
-	t.Run("LogsEachStepWithItsOwnDuration", func(t *testing.T) {
+	t.Run("LogsDurationOfEachStep", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
@@ -67,7 +67,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		}
 	})
 
-	t.Run("TenantRoleReachesItsSchemaAndNothingElse", func(t *testing.T) {
+	t.Run("TenantRoleReachesOnlyItsSchema", func(t *testing.T) {
 		b := setup(t)
 		own, other := b.activeTenant(inputs("Mine")), b.activeTenant(inputs("Other"))
 		role := pgx.Identifier{own.DatabaseRole}.Sanitize()
@@ -115,7 +115,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		}
 	})
 
-	t.Run("RefusesARunThatWasOvertaken", func(t *testing.T) {
+	t.Run("RejectsSupersededRun", func(t *testing.T) {
 		b := setup(t)
 		old := b.claimNew(inputs("Clinic"))
 		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
@@ -124,7 +124,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		}
 		wantKind(t, b.PrepareSchema(t.Context(), old, b.seed()), errs.KindFenced)
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, old.Tenant.SchemaName); n != 0 {
-			t.Error("the overtaken run made a schema")
+			t.Error("the superseded run created a schema")
 		}
 	})
 
@@ -142,7 +142,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		}
 	})
 
-	t.Run("ManyAtOnce", func(t *testing.T) {
+	t.Run("AllowsConcurrentCalls", func(t *testing.T) {
 		b := setup(t)
 		var wg sync.WaitGroup
 		for i := range 24 {
@@ -173,7 +173,7 @@ func TestTenantSchema_ChainsAuditLog(t *testing.T) {
 		WHERE prev_hash IS DISTINCT FROM before`); n != 0 {
 		t.Errorf("%d rows do not follow the one before", n)
 	}
-	// As a verifier computes it, from integers and text alone.
+	// As a verifier computes it, only from integers and text.
 	if n := value[int](b, `SELECT count(*) FROM `+s+`.audit_logs WHERE hash <> sha256(coalesce(prev_hash, '') || convert_to(jsonb_build_array(
 		seq, id, user_id, action, entity_type, entity_id, changes, round(extract(epoch FROM created_at) * 1000000)::bigint)::text, 'UTF8'))`); n != 0 {
 		t.Errorf("%d hashes do not cover their rows", n)

@@ -13,13 +13,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// The network and the deployer of these tests; what they name plays no part here.
+// The network and the deployer of these tests; neither exists.
 const (
 	networkID       = "ab"
 	deployerAddress = "GDEPLOYER"
 )
 
-// twoProcesses is one database as two processes have it.
+// twoProcesses opens one database twice, as two processes do.
 func twoProcesses(t *testing.T) (one, two fixture) {
 	t.Helper()
 	t.Parallel()
@@ -35,7 +35,7 @@ func twoProcesses(t *testing.T) (one, two fixture) {
 	return open(), open()
 }
 
-// openConnections opens connections, so that what comes then at once is at once.
+// openConnections opens connections in advance, so that later concurrent calls start together.
 func (b fixture) openConnections(connections int) {
 	b.t.Helper()
 	var wg sync.WaitGroup
@@ -61,7 +61,7 @@ func notifyChannel(index int) txlog.Channel {
 	return txlog.Channel{Index: index, Address: fmt.Sprintf("GCHANNEL%d", index), Sequence: 1000, Balance: 50_000_000}
 }
 
-// addChannels makes n channels known.
+// addChannels registers n channels.
 func (b fixture) addChannels(n int) {
 	b.t.Helper()
 	channels := make([]txlog.Channel, n)
@@ -83,7 +83,7 @@ func (b fixture) channels() []txlog.Channel {
 	return all
 }
 
-// leaseChannel leases a channel and gives it back at the end, if the test did not.
+// leaseChannel leases a channel and releases it at the end of the test if needed.
 func (b fixture) leaseChannel(log txlog.Log, count int) txlog.AccountLease {
 	b.t.Helper()
 	l, err := log.Channel(b.t.Context(), networkID, deployerAddress, count, 0)
@@ -107,7 +107,7 @@ func (b fixture) release(l txlog.AccountLease, r txlog.AccountRelease) {
 	}
 }
 
-// signedTx is a transaction that an account is about to send.
+// signedTx returns a transaction that an account is about to submit.
 func signedTx(l txlog.AccountLease, hash string, seq int64, purpose txlog.Purpose) txlog.Transaction {
 	return txlog.Transaction{
 		Hash: hash, Envelope: "AAAA", Source: l.Address(), Sequence: seq, Purpose: purpose, ContractID: "C" + hash, NetworkID: networkID,
@@ -115,7 +115,7 @@ func signedTx(l txlog.AccountLease, hash string, seq int64, purpose txlog.Purpos
 	}
 }
 
-// succeeded is the outcome of a transaction that cost so much.
+// succeeded returns the result of an applied transaction with the given fee.
 func succeeded(fee int64) txlog.Outcome {
 	return txlog.Outcome{State: txlog.StateSucceeded, Ledger: 10, FeeCharged: fee}
 }

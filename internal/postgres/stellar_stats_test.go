@@ -48,7 +48,7 @@ func TestDB_StellarStats(t *testing.T) {
 		if c := f.Channels[0]; c.Balance != 50_000_000-1370 || c.Submitted != 3 || c.Open != 0 {
 			t.Errorf("%+v", c)
 		}
-		if stroops, n, err := b.TenantSpend(t.Context(), tenantID); stroops != 1300 || n != 2 || err != nil { // What is nobody's is not the tenant's.
+		if stroops, n, err := b.TenantSpend(t.Context(), tenantID); stroops != 1300 || n != 2 || err != nil { // A transaction without a tenant does not count for one.
 			t.Errorf("%d stroops in %d transactions, %v", stroops, n, err)
 		}
 		if stroops, n, err := b.TenantSpend(t.Context(), uuid.New()); stroops != 0 || n != 0 || err != nil {
@@ -56,7 +56,7 @@ func TestDB_StellarStats(t *testing.T) {
 		}
 	})
 
-	// The first tenant of a network does not pay for what all of them use.
+	// A transaction that serves all tenants does not count for the first tenant.
 	t.Run("SharedUploadHasNoTenant", func(t *testing.T) {
 		b := setup(t)
 		run := b.claimNew(inputs("Clinic"))
@@ -65,7 +65,7 @@ func TestDB_StellarStats(t *testing.T) {
 		upload.ContractID = ""
 		b.must(l.Store(t.Context(), upload))
 		b.must(l.Resolve(t.Context(), "aa", succeeded(300_000_000)))
-		b.must(l.Store(t.Context(), signedTx(l, "bb", 2, txlog.PurposeCreate))) // The run's own contract.
+		b.must(l.Store(t.Context(), signedTx(l, "bb", 2, txlog.PurposeCreate))) // The contract of the run's tenant.
 		b.must(l.Resolve(t.Context(), "bb", succeeded(700)))
 		if stroops, n, err := b.TenantSpend(t.Context(), run.Tenant.ID); stroops != 700 || n != 1 || err != nil {
 			t.Errorf("%d stroops in %d transactions, %v", stroops, n, err)
@@ -75,7 +75,7 @@ func TestDB_StellarStats(t *testing.T) {
 		}
 	})
 
-	// Whoever finds out first counts it, and nobody after.
+	// The first process that resolves a transaction counts it; later ones do not.
 	t.Run("CountsOnce", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
@@ -149,7 +149,7 @@ func TestDB_StellarStats(t *testing.T) {
 	t.Run("SpendHistogram", func(t *testing.T) {
 		b := setup(t)
 		l := b.leaseAccount(b.SystemLog(), deployerAddress)
-		// The bounds are 1e5, 5e5, 1e6, ...; a tenant's transactions are added up.
+		// The bounds are 1e5, 5e5, 1e6, ...; a tenant's transactions are summed.
 		for i, fees := range [][]int64{{100_000}, {100_001}, {400_000, 100_000}, {999_999}, {2_000_000_000}, {0}} {
 			tenantID := uuid.New()
 			for j, fee := range fees {

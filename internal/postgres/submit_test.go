@@ -19,7 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// setupQueue gives a registry with the real queue beside it, on which nobody works.
+// setupQueue returns a registry with the real queue and no workers.
 func setupQueue(t *testing.T) fixture {
 	t.Helper()
 	t.Parallel()
@@ -73,7 +73,7 @@ func TestDB_Submit(t *testing.T) {
 			t.Errorf("job %s, want %s", got, s.JobID)
 		}
 	})
-	t.Run("LeavesNothingWhenTheQueueFails", func(t *testing.T) {
+	t.Run("WritesNothingIfQueueFails", func(t *testing.T) {
 		b := setupQueue(t)
 		b.exec(`ALTER TABLE river_job RENAME TO river_job_gone`)
 		if _, err := b.submit(inputs("Clinic"), idempotencyKey("k", "a")); err == nil {
@@ -83,7 +83,7 @@ func TestDB_Submit(t *testing.T) {
 			t.Errorf("%d rows are left", n)
 		}
 	})
-	t.Run("RefusesALiveName", func(t *testing.T) {
+	t.Run("RejectsNameOfLiveTenant", func(t *testing.T) {
 		b := setupQueue(t)
 		b.mustSubmit(inputs("Clinic"), nil)
 		_, err := b.submit(inputs("CLINIC"), nil)
@@ -108,7 +108,7 @@ func TestDB_Submit(t *testing.T) {
 			t.Errorf("%+v, %v", run, err)
 		}
 	})
-	t.Run("SameExternalIDIsTheFirst", func(t *testing.T) {
+	t.Run("SameExternalIDReturnsFirstTenant", func(t *testing.T) {
 		b := setupQueue(t)
 		in := inputs("Clinic")
 		in.ExternalID = "crm-1"
@@ -121,7 +121,7 @@ func TestDB_Submit(t *testing.T) {
 		_, err := b.submit(in, nil)
 		wantKind(t, err, errs.KindConflict)
 	})
-	t.Run("QueuedTenantRefusesOthers", func(t *testing.T) {
+	t.Run("QueuedTenantRejectsOtherCallers", func(t *testing.T) {
 		b := setupQueue(t)
 		s := b.mustSubmit(inputs("Clinic"), nil)
 		_, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("terraform", time.Minute))
@@ -134,7 +134,7 @@ func TestDB_Submit(t *testing.T) {
 		_, err = b.Requeue(t.Context(), s.Tenant.ID)
 		wantKind(t, err, errs.KindConflict)
 	})
-	t.Run("ClearsJobWhenTerminal", func(t *testing.T) { // When the tenant rests, the queue owes it nothing.
+	t.Run("ClearsJobWhenTerminal", func(t *testing.T) { // A tenant in a final state has no job.
 		b := setupQueue(t)
 		s := b.mustSubmit(inputs("Clinic"), nil)
 		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, leaseRequest("worker", time.Minute))
@@ -154,7 +154,7 @@ func TestDB_Submit(t *testing.T) {
 			t.Errorf("%+v, %v", aborted, err)
 		}
 	})
-	t.Run("OneOfManyAtOnceGetsTheName", func(t *testing.T) {
+	t.Run("OneConcurrentSubmitGetsName", func(t *testing.T) {
 		b := setupQueue(t)
 		var (
 			wg        sync.WaitGroup
@@ -182,7 +182,7 @@ func TestDB_Submit(t *testing.T) {
 
 func TestDB_Submit_Idempotency(t *testing.T) {
 	t.Parallel()
-	t.Run("SameRequestSameAnswer", func(t *testing.T) {
+	t.Run("SameRequestGetsSameResponse", func(t *testing.T) {
 		b := setupQueue(t)
 		first := b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
 		again := b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
@@ -195,7 +195,7 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 		first := b.mustSubmit(inputs("Clinic"), nil)
 		_, conflict := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
 		wantKind(t, conflict, errs.KindConflict)
-		if _, err := b.Abort(t.Context(), first.Tenant.ID, leaseRequest("x", time.Minute)); err != nil { // The name would be free now.
+		if _, err := b.Abort(t.Context(), first.Tenant.ID, leaseRequest("x", time.Minute)); err != nil { // The name is free now.
 			t.Fatal(err)
 		}
 		_, again := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
@@ -204,7 +204,7 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 			t.Errorf("%v, first %v", again, conflict)
 		}
 	})
-	t.Run("OtherRequestIsRefused", func(t *testing.T) {
+	t.Run("RejectsOtherRequest", func(t *testing.T) {
 		b := setupQueue(t)
 		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
 		_, err := b.submit(inputs("Other"), idempotencyKey("k", "b"))
@@ -219,10 +219,10 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 		other := idempotencyKey("k", "b")
 		other.Scope = "apikey:other"
 		if s := b.mustSubmit(inputs("Other"), other); s.Replayed {
-			t.Error("somebody else's answer was given")
+			t.Error("the response of another caller was returned")
 		}
 	})
-	t.Run("ExpiresAfterADay", func(t *testing.T) {
+	t.Run("ExpiresAfterOneDay", func(t *testing.T) {
 		b := setupQueue(t)
 		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
 		b.exec(`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`)
@@ -278,7 +278,7 @@ func TestDB_Requeue(t *testing.T) {
 	if got := value[string](b, `SELECT error FROM provisioning_logs WHERE tenant_id = $1 AND step = 'CREATE_SCHEMA' AND status = 'IN_PROGRESS'`, leased.Tenant.ID); got != "no disk" {
 		t.Errorf("error %q", got)
 	}
-	s, err := b.Requeue(t.Context(), leased.Tenant.ID) // Nobody's now.
+	s, err := b.Requeue(t.Context(), leased.Tenant.ID) // It has no lease now.
 	if err != nil || !s.Continued || s.Tenant.Attempt != 1 || !s.Tenant.Queued || s.JobID == "" {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// suspended makes a tenant that was live and is SUSPENDED.
+// suspended returns a tenant that was live and is SUSPENDED.
 func (b fixture) suspended(in tenant.Inputs) tenant.Tenant {
 	b.t.Helper()
 	t := b.activeTenant(in)
@@ -30,7 +30,7 @@ func (b fixture) suspended(in tenant.Inputs) tenant.Tenant {
 func TestDB_SuspendedTenant(t *testing.T) {
 	t.Parallel()
 
-	t.Run("HoldsItsName", func(t *testing.T) {
+	t.Run("HoldsName", func(t *testing.T) {
 		b := setup(t)
 		archived := b.activeTenant(inputs("Clinic"))
 		_, err := b.Archive(t.Context(), archived.ID)
@@ -61,7 +61,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 		wantKind(t, err, errs.KindConflict)
 	})
 
-	t.Run("IsArchivedWithItsSchema", func(t *testing.T) {
+	t.Run("IsArchivedWithSchema", func(t *testing.T) {
 		b := setup(t)
 		suspended := b.suspended(inputs("Clinic"))
 		got, err := b.Archive(t.Context(), suspended.ID)
@@ -73,7 +73,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 		}
 	})
 
-	t.Run("GetsAPasswordInItsOwnTableOnly", func(t *testing.T) {
+	t.Run("StoresPasswordOnlyInTenantTable", func(t *testing.T) {
 		b := setup(t)
 		suspended := b.suspended(inputs("Clinic"))
 		in := inputs("Clinic")
@@ -92,7 +92,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 		}
 	})
 
-	t.Run("KeepsItsContractAndSchemaVersionInView", func(t *testing.T) {
+	t.Run("KeepsContractAndSchemaVersionManaged", func(t *testing.T) {
 		b := setup(t)
 		id := b.suspended(inputs("Clinic")).ID
 		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{})); !slices.Equal(got, []uuid.UUID{id}) {
@@ -118,7 +118,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 	})
 }
 
-// TestDB_Log_OwnSteps: steps of later releases fit into the log, after the seven.
+// TestDB_Log_OwnSteps: the log accepts steps of later releases after the first seven.
 func TestDB_Log_OwnSteps(t *testing.T) {
 	b := setup(t)
 	id := b.activeTenant(inputs("Clinic")).ID

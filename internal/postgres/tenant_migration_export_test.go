@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-// MigrateTenantsFrom is MigrateTenants with other files.
+// MigrateTenantsFrom is MigrateTenants with the given files.
 func MigrateTenantsFrom(ctx context.Context, db *DB, dir fs.FS, o TenantMigrationOptions) (TenantMigrationReport, error) {
 	versions, err := parseVersions(dir)
 	if err != nil {
@@ -14,7 +14,7 @@ func MigrateTenantsFrom(ctx context.Context, db *DB, dir fs.FS, o TenantMigratio
 	return db.migrateTenants(ctx, versions, o)
 }
 
-// TenantMigrationFiles are the files of this program.
+// TenantMigrationFiles returns the embedded migration files.
 func TenantMigrationFiles() fs.FS {
 	dir, err := fs.Sub(migrations, "migrations/tenant")
 	if err != nil {
@@ -23,7 +23,7 @@ func TenantMigrationFiles() fs.FS {
 	return dir
 }
 
-// ParseVersions reads the files of a directory and gives their checksums.
+// ParseVersions reads the files of a directory and returns their checksums.
 func ParseVersions(dir fs.FS) (checksums []string, err error) {
 	versions, err := parseVersions(dir)
 	for _, v := range versions {
@@ -32,8 +32,8 @@ func ParseVersions(dir fs.FS) (checksums []string, err error) {
 	return checksums, err
 }
 
-// NewestBaselines are the baselines that the newest file knows.
+// NewestBaselines returns the baselines that the newest file lists.
 func NewestBaselines() []string { return tenantSchemaVersions[len(tenantSchemaVersions)-1].baselines }
 
-// BaselineChecksum is the baseline's own.
+// BaselineChecksum returns the checksum of the baseline.
 func BaselineChecksum() string { return baseline.checksum }

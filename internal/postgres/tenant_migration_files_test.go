@@ -50,7 +50,7 @@ func TestTenantMigrationFiles(t *testing.T) {
 		b.exec(`DROP SCHEMA replayed CASCADE`)
 		b.exec(`DROP ROLE made_role, replayed_role`)
 	})
-	t.Run("TheNewestFileKnowsTheBaseline", func(t *testing.T) {
+	t.Run("NewestFileListsBaseline", func(t *testing.T) {
 		t.Parallel()
 		if !slices.Contains(postgres.NewestBaselines(), postgres.BaselineChecksum()) {
 			t.Errorf("the baseline has changed: bring the change in a new file of migrations/tenant and add to that the line\n-- baseline: %s", postgres.BaselineChecksum())
@@ -95,7 +95,7 @@ func TestTenantMigrationFiles(t *testing.T) {
 	}
 }
 
-// execScript runs many statements at once.
+// execScript runs a script of several statements.
 func (b fixture) execScript(text string) {
 	b.t.Helper()
 	if _, err := b.Pool().Exec(b.t.Context(), text, pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -103,8 +103,8 @@ func (b fixture) execScript(text string) {
 	}
 }
 
-// catalog is all that the database knows about a schema and its role, one fact
-// a line, without the names of the two.
+// catalog returns the catalog entries of a schema and its role, one per line,
+// without their names.
 func (b fixture) catalog(schema, role string) map[string]bool {
 	b.t.Helper()
 	rows, err := b.Pool().Query(b.t.Context(), `

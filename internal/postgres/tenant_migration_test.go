@@ -20,7 +20,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// migrationFiles are this program's first version and what comes after it.
+// migrationFiles is the first version of this program plus later files.
 func migrationFiles(t *testing.T, scripts ...string) fs.FS {
 	t.Helper()
 	first, err := fs.ReadFile(postgres.TenantMigrationFiles(), "00001_initial.sql")
@@ -46,7 +46,7 @@ END $$;
 GRANT SELECT ON {{schema}}.notes TO {{role}};`
 )
 
-// activeTenants makes live ones.
+// activeTenants creates live tenants.
 func (b fixture) activeTenants(n int) []tenant.Tenant {
 	b.t.Helper()
 	var created []tenant.Tenant
@@ -79,7 +79,7 @@ func (b fixture) hasColumn(t tenant.Tenant, table, column string) bool {
 func TestDB_MigrateTenants(t *testing.T) {
 	t.Parallel()
 
-	t.Run("BringsAllToTheNewestVersion", func(t *testing.T) {
+	t.Run("MigratesAllToNewestVersion", func(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(5)
 		dir := migrationFiles(t, addPhone, addNotes)
@@ -138,7 +138,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		if report.Migrated != 4 || len(report.Failed) != 1 || report.Failed[0].TenantID != all[2].ID {
 			t.Errorf("%+v", report)
 		}
-		// It is as it was before, and not half way.
+		// The tenant is unchanged, not partly migrated.
 		if got := b.appliedVersions(all[2]); !slices.Equal(got, []int{1}) || b.hasColumn(all[2], "notes", "body") {
 			t.Errorf("the failed one is at %v", got)
 		}
@@ -147,7 +147,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Errorf("%+v", again)
 		}
 	})
-	t.Run("OnlyThoseThatHaveASchema", func(t *testing.T) {
+	t.Run("SkipsTenantsWithoutSchema", func(t *testing.T) {
 		b := setup(t)
 		archived, purged := b.activeTenant(inputs("Archived")), b.activeTenant(inputs("Purged"))
 		running := b.claimNew(inputs("Running"))
@@ -179,7 +179,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		unknown := uuid.New()
 		_, err := postgres.MigrateTenantsFrom(t.Context(), b.DB, migrationFiles(t, addPhone), postgres.TenantMigrationOptions{TenantID: &unknown})
 		wantKind(t, err, errs.KindNotFound)
-		// The one that was being made is taken along when it is live.
+		// A tenant that was being provisioned is migrated once it is live.
 		if _, err := b.Advance(t.Context(), running, activation()); err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +201,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 	})
-	t.Run("RefusesAChangedFile", func(t *testing.T) {
+	t.Run("RejectsChangedFile", func(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(2)
 		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{TenantID: &all[0].ID})
@@ -214,7 +214,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Error("it went on all the same")
 		}
 	})
-	t.Run("RefusesANewerTenant", func(t *testing.T) {
+	t.Run("RejectsNewerTenant", func(t *testing.T) {
 		b := setup(t)
 		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{})
 		b.activeTenants(1)
@@ -225,7 +225,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 	})
-	t.Run("RefusesATenantWithoutALedger", func(t *testing.T) {
+	t.Run("RejectsTenantWithoutMigrationTable", func(t *testing.T) {
 		b := setup(t)
 		b.activeTenants(1)
 		b.exec(`DELETE FROM tenant_migrations`)
@@ -250,7 +250,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		go func() {
 			done <- b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{Canary: -1, Concurrency: 2})
 		}()
-		// Until the other one waits for the table, which it does for a second at a time.
+		// Until the other transaction waits for the table lock; each wait lasts one second.
 		deadline := time.Now().Add(time.Minute)
 		for value[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE%'`) == 0 {
 			if time.Now().After(deadline) {

@@ -10,8 +10,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// rewriteChainSQL has the chain of a tenant computed anew by the database's own functions,
-// as somebody would do it who owns the database: nothing in there shows it.
+// rewriteChainSQL recomputes the chain of a tenant with the database's own functions, as
+// an attacker who owns the database can: the database itself shows no trace.
 const rewriteChainSQL = `DO $$
 DECLARE
 	e audit_events;
@@ -29,8 +29,8 @@ func TestDB_VerifyAnchor(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		anchor int64  // The event that is anchored.
-		attack string // What is done to the database then.
-		words  string // What is found; empty: nothing.
+		attack string // SQL that is run after the anchor is taken.
+		words  string // Expected finding; empty for none.
 	}{
 		{"TheHead", 5, ``, ""},
 		{"AnEarlierEvent", 2, ``, ""},

@@ -12,7 +12,7 @@ import (
 func TestDB_Verify_RegistryChecks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		platform bool // The finding is the platform's, and not the tenant's.
+		platform bool // The finding belongs to the platform, not to the tenant.
 		tamper   func(b fixture, t tenant.Tenant)
 		message  string
 	}{

@@ -31,7 +31,7 @@ func (b fixture) verify(id uuid.UUID) []verification.Finding {
 	return drift
 }
 
-// tenantWithHistory is a live tenant with some history, of itself and of its people.
+// tenantWithHistory returns a live tenant with audit events in the registry and in its schema.
 func (b fixture) tenantWithHistory(name string) tenant.Tenant {
 	b.t.Helper()
 	t := b.activeTenant(inputs(name))
@@ -100,7 +100,7 @@ func TestDB_Verify(t *testing.T) {
 		}
 	})
 
-	// {{...}} are names of the tenant's; what is found has to have all the words.
+	// {{...}} are names of the tenant; the finding must contain all the words.
 	for _, c := range []struct {
 		name, statement string
 		subject         verification.Subject
@@ -177,7 +177,7 @@ func TestDB_Verify(t *testing.T) {
 			t.Errorf("%+v", drift)
 		}
 	})
-	t.Run("ReportsLeftoversOfPurgedTenant", func(t *testing.T) {
+	t.Run("ReportsOrphansOfPurgedTenant", func(t *testing.T) {
 		b := setup(t)
 		target := b.activeTenant(inputs("Clinic"))
 		if _, err := b.Archive(t.Context(), target.ID); err != nil {
@@ -196,7 +196,7 @@ func TestDB_Verify(t *testing.T) {
 			t.Errorf("%+v", drift)
 		}
 	})
-	// A tenant that was migrated by files, and not by the baseline, is as it should be.
+	// A tenant that was migrated by files, not created from the baseline, has no drift.
 	t.Run("AnOlderVersion", func(t *testing.T) {
 		b := setup(t)
 		target := b.activeTenant(inputs("Clinic"))

@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// queryCounter counts how often a channel was asked for, and how many asked at once.
+// queryCounter counts the channel queries, and how many ran concurrently.
 type queryCounter struct {
 	total, current, max atomic.Int64
 }
@@ -39,8 +39,8 @@ func (a *queryCounter) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.Tra
 	}
 }
 
-// TestTxLog_Channel_ServesManyWaitersFairly: a hundred that wait ask no more often than one, and
-// each gets its turn.
+// TestTxLog_Channel_ServesManyWaitersFairly: a hundred waiters send no more
+// queries than one, and each is served.
 func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 	t.Parallel()
 	const waiters, rounds = 100, 3
@@ -86,18 +86,18 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 			}
 		})
 	}
-	for queries.total.Load()-before < 12 { // All wait, and see it busy.
+	for queries.total.Load()-before < 12 { // All wait for the busy channel.
 		time.Sleep(10 * time.Millisecond)
 	}
-	// Nobody asks again within half the pause: the number of waiters plays no part.
+	// No query within half the pause, for any number of waiters.
 	if n, maxQueries := queries.total.Load()-before, int64(time.Since(started)/(50*time.Millisecond))+2; n > maxQueries {
 		t.Errorf("%d waiters asked %d times in %v", waiters, n, time.Since(started))
 	}
 	before = queries.total.Load()
 	b.release(held, txlog.AccountRelease{Sequence: 1000})
 	wg.Wait()
-	// Each turn is asked for once, or twice when the account was not back yet; what
-	// comes back wakes the next one, so nobody has to ask in vain for long.
+	// Each waiter sends one query, or two if the account was not released yet; a
+	// release wakes the next waiter.
 	if n := queries.total.Load() - before; n > 3*waiters*rounds {
 		t.Errorf("%d turns took %d questions", waiters*rounds, n)
 	}
@@ -109,8 +109,8 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 	}
 }
 
-// TestTxLog_Channel_WakesOnRelease: what this process gives back nobody here has to
-// ask for.
+// TestTxLog_Channel_WakesOnRelease: a release in this process wakes the next waiter
+// of this process without a poll.
 func TestTxLog_Channel_WakesOnRelease(t *testing.T) {
 	b := setup(t)
 	postgres.DisablePolling(b.DB)
@@ -135,15 +135,15 @@ func TestTxLog_Channel_WakesOnRelease(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(time.Minute):
-		t.Fatal("what was given back nobody heard of")
+		t.Fatal("the release woke no waiter")
 	}
 	if got := b.channels()[0].Sequence; got != 1000+waiters {
 		t.Errorf("sequence %d", got)
 	}
 }
 
-// TestTxLog_Channel_ExcludesOtherProcesses: what one process has leased the other has not,
-// and both come to an end.
+// TestTxLog_Channel_ExcludesOtherProcesses: a channel is leased by one process
+// at a time, and both processes finish.
 func TestTxLog_Channel_ExcludesOtherProcesses(t *testing.T) {
 	one, two := twoProcesses(t)
 	const channels, usersPerProcess, rounds = 3, 10, 5
@@ -170,7 +170,7 @@ func TestTxLog_Channel_ExcludesOtherProcesses(t *testing.T) {
 				leased[l.Channel()] = true
 				leases[l.Channel()]++
 				mu.Unlock()
-				time.Sleep(time.Millisecond) // While it is used.
+				time.Sleep(time.Millisecond) // While the channel is leased.
 				mu.Lock()
 				leased[l.Channel()] = false
 				mu.Unlock()

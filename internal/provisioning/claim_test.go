@@ -36,13 +36,13 @@ func TestPipeline_StopWhileClaiming(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := w.only().ID
-	for _, epoch := range []int{2, 2} { // The second time it is stopped before.
+	for _, epoch := range []int{2, 2} { // In the second pass the stop comes earlier.
 		_, err = pipeline.Run(ctx, id, provisioning.RunOptions{})
 		if errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%v", err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NULL AND run_epoch = $1`, epoch); n != 1 {
-			t.Error("the tenant was not given back, or not claimed once")
+			t.Error("the tenant was not released, or not claimed exactly once")
 		}
 	}
 	if _, err = w.process().service(provisioning.PipelineOptions{}).Retry(t.Context(), id); err != nil {
@@ -51,11 +51,11 @@ func TestPipeline_StopWhileClaiming(t *testing.T) {
 	w.invariants("stopped while claiming", id)
 }
 
-// stoppedStore is a registry whose caller is stopped between the commit of a claim
-// and its answer: a caller whose context has ended by then never gets the answer.
+// stoppedStore is a registry that stops its caller between the commit of a claim
+// and the response: a caller whose context has ended never gets the response.
 type stoppedStore struct {
 	*process
-	at   int // Which claim it is; 1 is the first.
+	at   int // Number of the claim; 1 is the first.
 	stop context.CancelFunc
 }
 
@@ -93,12 +93,12 @@ func (s *stoppedStore) Abort(ctx context.Context, id uuid.UUID, l provisioning.L
 	return run, nil
 }
 
-// claims are all ways to claim a tenant, and what becomes of the tenant when the
-// caller is stopped between commit and answer.
+// claims lists every way to claim a tenant, with the tenant's state after the
+// caller is stopped between commit and response.
 var claims = []struct {
 	name     string
-	left     string // The call after which the process before died; empty: there was none.
-	claim    int    // Which claim the stop comes with.
+	left     string // The call after which the previous process died; empty for none.
+	claim    int    // Number of the claim at which the stop comes.
 	act      func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error
 	kind     errs.Kind
 	status   tenant.Status
@@ -164,8 +164,8 @@ func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
 	}
 }
 
-// leftAt leaves a tenant as a process does that dies when a call has committed. Its
-// lease has run out.
+// leftAt returns the tenant of a process that died after a call committed. Its
+// lease has expired.
 func (w *world) leftAt(call string, deploy error) uuid.UUID {
 	w.t.Helper()
 	dead := w.process()

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// watched tells of contracts what a test wants; nothing else is asked of it.
+// watched returns the contract states that a test sets; no other method is called.
 type watched struct {
 	contracts.Chain
 	asked int
@@ -38,7 +38,7 @@ func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	chain := &watched{}
-	keeper, err := contracts.NewReconciler(w.db, chain, contracts.ReconcilerOptions{})
+	reconciler, err := contracts.NewReconciler(w.db, chain, contracts.ReconcilerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db, Contracts: chain, Reconciler: keeper})
+	service, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db, Contracts: chain, Reconciler: reconciler})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 	if i := look(plain); i.Contract.State != "" || chain.asked != 1 {
 		t.Errorf("%+v after %d questions", i.Contract, chain.asked)
 	}
-	// A network that does not answer is no reason to know nothing, and is left alone for a while.
+	// If the network does not answer, the last known state is returned and calls pause.
 	chain.err = errs.Errorf(errs.KindTransient, "read contracts", "the network does not answer")
 	for range 3 {
 		if i := look(service); i.Contract.State != "" || i.ContractError == "" {
@@ -84,7 +84,7 @@ func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 	if err := service.ReconcileContract(t.Context(), uuid.New()); errs.KindOf(err) != errs.KindNotFound {
 		t.Errorf("%v", err)
 	}
-	if _, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db, Reconciler: keeper}); errs.KindOf(err) != errs.KindInvalid {
+	if _, err := inspection.New(inspection.Options{Store: w.db, Tenants: w.db, Reconciler: reconciler}); errs.KindOf(err) != errs.KindInvalid {
 		t.Errorf("%v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestPipeline_Durations: the observer gets of each step the duration that the log
-// row has, also of steps that share a transaction.
+// TestPipeline_Durations: the observer gets the duration in the log row of each
+// step, also for steps that share a transaction.
 func TestPipeline_Durations(t *testing.T) {
 	t.Parallel()
 	provision := func(s *provisioning.Service, _ *world) error {
@@ -75,7 +75,7 @@ func TestPipeline_Durations(t *testing.T) {
 	}
 }
 
-// durations are those of the log's rows.
+// durations returns the durations in the log rows.
 func (w *world) durations(tenantID uuid.UUID) map[tenant.Step]time.Duration {
 	w.t.Helper()
 	log, err := w.db.Log(w.t.Context(), tenantID, false)

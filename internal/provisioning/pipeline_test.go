@@ -22,7 +22,7 @@ func TestPipeline_Attended(t *testing.T) {
 	p := w.process()
 	ctx, leave := context.WithCancel(t.Context())
 	p.mailErr = func(int) error {
-		leave() // The mail goes out all the same.
+		leave() // The mail is still sent.
 		return nil
 	}
 	out, err := p.service(provisioning.PipelineOptions{}).WithCancelOnDisconnect().Provision(ctx, clinic())
@@ -30,7 +30,7 @@ func TestPipeline_Attended(t *testing.T) {
 		t.Fatalf("%s, %d mails, %v", out.Tenant.Status, len(w.mails), err)
 	}
 	if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
-		t.Error("the tenant was not given back")
+		t.Error("the tenant was not released")
 	}
 	again, err := w.process().service(provisioning.PipelineOptions{}).WithCancelOnDisconnect().Provision(t.Context(), clinic())
 	if err != nil || again.Tenant.ID != out.Tenant.ID || !again.Continued {
@@ -114,7 +114,7 @@ func TestPipeline_GiveUp(t *testing.T) {
 func TestService_Provision(t *testing.T) {
 	t.Parallel()
 
-	t.Run("TakesATenantLiveInThreeCommits", func(t *testing.T) {
+	t.Run("ActivatesTenantInThreeCommits", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		var steps []string
@@ -133,7 +133,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("OneOfEachAfterADeathAtEveryPoint", func(t *testing.T) {
+	t.Run("DeathAtAnyPointDuplicatesNothing", func(t *testing.T) {
 		t.Parallel()
 		for at := 1; ; at++ {
 			w := newWorld(t)
@@ -153,7 +153,7 @@ func TestService_Provision(t *testing.T) {
 			w.expireLeases()
 			out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 			if w.count(`SELECT count(*) FROM tenants WHERE attempt = 1 AND status = 'ACTIVE'`) == 1 && errs.KindOf(err) == errs.KindConflict {
-				// It died between the last commit and the answer: live, and so not adopted.
+				// It died between the last commit and the response: the tenant is live and is not adopted.
 				out.Tenant, err = *out.ConflictingTenant, nil
 			}
 			if err != nil {
@@ -163,7 +163,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("EveryPointOfARollbackEndsRolledBack", func(t *testing.T) {
+	t.Run("DeathInRollbackEndsRolledBack", func(t *testing.T) {
 		t.Parallel()
 		for at := 1; ; at++ {
 			w := newWorld(t)
@@ -211,7 +211,7 @@ func TestService_Provision(t *testing.T) {
 		w.invariants("two faults", out.Tenant.ID)
 	})
 
-	t.Run("FailsAfterTheLastRetryAndContinuesLater", func(t *testing.T) {
+	t.Run("FailsAfterLastRetryAndContinuesLater", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -229,7 +229,7 @@ func TestService_Provision(t *testing.T) {
 		w.invariants("second attempt", again.Tenant.ID)
 	})
 
-	t.Run("WelcomeMailRefusedIsAWarning", func(t *testing.T) {
+	t.Run("RejectedWelcomeMailIsWarning", func(t *testing.T) {
 		t.Parallel()
 		for kind, want := range map[errs.Kind]tenant.WelcomeEmailStatus{
 			errs.KindPermanent: tenant.WelcomeEmailFailed,
@@ -252,7 +252,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("WelcomeMailRefusedRollsBackWhenAskedTo", func(t *testing.T) {
+	t.Run("RejectedWelcomeMailRollsBackIfConfigured", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -290,7 +290,7 @@ func TestService_Provision(t *testing.T) {
 		w.invariants("resumed", again.Tenant.ID)
 	})
 
-	t.Run("TimeOutIsTold", func(t *testing.T) {
+	t.Run("ReportsTimeout", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -306,7 +306,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("HangingStepEndsAfterItsGrace", func(t *testing.T) {
+	t.Run("HangingStepEndsAfterGracePeriod", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -318,7 +318,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("LosingTheLeaseStopsTheRun", func(t *testing.T) {
+	t.Run("LostLeaseStopsRun", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -331,11 +331,11 @@ func TestService_Provision(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING'`); n != 1 {
-			t.Error("the overtaken run changed the tenant")
+			t.Error("the superseded run changed the tenant")
 		}
 	})
 
-	t.Run("NeverAdoptsALiveTenant", func(t *testing.T) {
+	t.Run("NeverAdoptsLiveTenant", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		service := w.process().service(provisioning.PipelineOptions{})
@@ -349,7 +349,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("AdoptsWithTheSameManagerAndInputs", func(t *testing.T) {
+	t.Run("AdoptsWithSameManagerAndInputs", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		service := w.process().service(provisioning.PipelineOptions{})
@@ -376,7 +376,7 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("TwoAtOnceMakeOneTenant", func(t *testing.T) {
+	t.Run("ConcurrentCallsCreateOneTenant", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p, hold := w.process(), make(chan struct{})
@@ -388,7 +388,7 @@ func TestService_Provision(t *testing.T) {
 			started <- err
 		}()
 		var second error
-		for second == nil { // Until the first is there.
+		for second == nil { // Until the first call has created the tenant.
 			if w.count(`SELECT count(*) FROM tenants`) == 0 {
 				continue
 			}
@@ -408,7 +408,7 @@ func TestService_Provision(t *testing.T) {
 		w.invariants("two at once", id)
 	})
 
-	t.Run("RefusesBadInputBeforeItTouchesAnything", func(t *testing.T) {
+	t.Run("RejectsInvalidInputBeforeAnyChange", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		_, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), tenant.Inputs{Name: "x"})
@@ -421,7 +421,7 @@ func TestService_Provision(t *testing.T) {
 func TestService_Archive(t *testing.T) {
 	t.Parallel()
 
-	t.Run("LiveTenantKeepsItsRows", func(t *testing.T) {
+	t.Run("LiveTenantKeepsRows", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		service := w.process().service(provisioning.PipelineOptions{})
@@ -440,7 +440,7 @@ func TestService_Archive(t *testing.T) {
 		}
 	})
 
-	t.Run("RunningTenantIsAbortedAndNeverComesBack", func(t *testing.T) {
+	t.Run("AbortsRunningTenantForGood", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p, hold, reached := w.process(), make(chan struct{}), make(chan struct{})

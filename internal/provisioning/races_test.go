@@ -77,16 +77,16 @@ func TestService_LostAnswers(t *testing.T) {
 		}
 		p.mailErr, p.after = nil, losing("RecordWelcome")
 		ctx, cancel := context.WithCancel(t.Context())
-		p.meanwhileAt, p.meanwhile = p.points+2, cancel // As soon as the mail is out.
+		p.meanwhileAt, p.meanwhile = p.points+2, cancel // As soon as the mail is sent.
 		again, err := p.service(opts).Invite(ctx, out.Tenant.ID)
 		if err != nil || again.Tenant.WelcomeEmail != tenant.WelcomeEmailSent || len(w.mails) != 1 {
 			t.Errorf("%+v, %d mails, %v", again, len(w.mails), err)
 		}
 	})
 
-	// The commit that makes the tenant live gives the lease back. The renewal that
-	// is refused then is no sign that somebody else has the tenant.
-	t.Run("AdvanceAndAHeartbeatBeforeItIsRepeated", func(t *testing.T) {
+	// The commit that makes the tenant live releases the lease. A renewal rejected
+	// after it does not mean that another process holds the tenant.
+	t.Run("HeartbeatBeforeRepeatedAdvance", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p, refused := w.process(), make(chan struct{})
@@ -124,7 +124,7 @@ func draft(t *testing.T) tenant.Draft {
 	return d
 }
 
-func TestService_ArchiveKeepsASuspendedTenantsSchema(t *testing.T) {
+func TestService_ArchiveKeepsSchemaOfSuspendedTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	live := w.clinics(1)[0]
@@ -138,11 +138,11 @@ func TestService_ArchiveKeepsASuspendedTenantsSchema(t *testing.T) {
 	}
 }
 
-// TestService_ArchiveAtEveryPoint archives a tenant at every border of a call of
-// the run that makes it.
+// TestService_ArchiveAtEveryPoint archives a tenant before and after each call
+// of the run that provisions it.
 func TestService_ArchiveAtEveryPoint(t *testing.T) {
 	t.Parallel()
-	for at := 2; ; at++ { // After the record: before it there is nothing to archive.
+	for at := 2; ; at++ { // After the tenant is recorded: before, there is nothing to archive.
 		w := newWorld(t)
 		p := w.process()
 		var archived tenant.Tenant
@@ -183,12 +183,12 @@ func TestService_ArchiveAtEveryPoint(t *testing.T) {
 	}
 }
 
-func TestService_Archive_OvertakenByAnother(t *testing.T) {
+func TestService_Archive_SupersededByAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
 	c := w.unclaimed()
-	p.meanwhileAt, p.meanwhile = 1, func() { // Claimed for the rollback, and not rolled back yet.
+	p.meanwhileAt, p.meanwhile = 1, func() { // Claimed for the rollback, not rolled back yet.
 		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID); err != nil {
 			t.Error(err)
 		}
@@ -284,8 +284,8 @@ func TestService_Provision_NewInputsAfterADeathInTheRollback(t *testing.T) {
 	}
 }
 
-// TestPipeline_Run_ResumeEndsARollback: the reconciler finishes what a dead process
-// began to roll back, and does not begin another attempt by itself.
+// TestPipeline_Run_ResumeEndsARollback: the reconciler finishes the rollback of a
+// dead process and does not start another attempt.
 func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -311,7 +311,7 @@ func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 func TestPipeline_RefusesAStepOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	p := &process{world: &world{t: t}}
-	pipeline, err := provisioning.NewPipeline(silent{}, p, p, provisioning.PipelineOptions{})
+	pipeline, err := provisioning.NewPipeline(unresponsive{}, p, p, provisioning.PipelineOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestPipeline_RefusesAStepOfAnotherVersion(t *testing.T) {
 func TestService_WelcomeMail(t *testing.T) {
 	t.Parallel()
 
-	t.Run("RefusedForGoodWhileStopping", func(t *testing.T) {
+	t.Run("PermanentRejectionWhileStopping", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -340,7 +340,7 @@ func TestService_WelcomeMail(t *testing.T) {
 	})
 
 	for _, policy := range []provisioning.MailFailurePolicy{provisioning.MailFailureWarn, provisioning.MailFailureFail} {
-		t.Run("RefusedForNowWhileStopping/"+string(policy), func(t *testing.T) {
+		t.Run("TransientRejectionWhileStopping/"+string(policy), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			p := w.process()
@@ -362,7 +362,7 @@ func TestService_WelcomeMail(t *testing.T) {
 		})
 	}
 
-	t.Run("TheLogKeepsWhatWasDeployed", func(t *testing.T) {
+	t.Run("LogKeepsDeployedContract", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -413,8 +413,8 @@ func TestService_WelcomeMail(t *testing.T) {
 	})
 }
 
-// TestService_Provision_LockedOut: whoever locks a table of the registry for
-// longer than a wait may take holds a run up, and does not end it.
+// TestService_Provision_LockedOut: a lock on a registry table that lasts
+// longer than the wait limit delays a run and does not end it.
 func TestService_Provision_LockedOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -446,15 +446,15 @@ func TestService_Provision_LockedOut(t *testing.T) {
 	w.invariants("after a lock", out.Tenant.ID)
 }
 
-// silent is a registry that does not answer to renewals any more.
-type silent struct{ provisioning.Runs }
+// unresponsive is a registry that never answers a renewal.
+type unresponsive struct{ provisioning.Runs }
 
-func (silent) Renew(ctx context.Context, _ provisioning.Run, _ time.Duration) error {
+func (unresponsive) Renew(ctx context.Context, _ provisioning.Run, _ time.Duration) error {
 	<-ctx.Done()
 	return errs.Wrap(ctx.Err(), errs.KindTransient, "renew lease", "no answer")
 }
 
-func (silent) Journal(provisioning.Run) txlog.Log { return nil }
+func (unresponsive) Journal(provisioning.Run) txlog.Log { return nil }
 
 func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
 	t.Parallel()
@@ -462,7 +462,7 @@ func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
 		p := &process{world: &world{t: t}}
 		p.onDeploy = func(work context.Context) { <-work.Done() }
 		p.deployErr = func(int) error { return context.Canceled }
-		pipeline, err := provisioning.NewPipeline(silent{}, p, p, provisioning.PipelineOptions{})
+		pipeline, err := provisioning.NewPipeline(unresponsive{}, p, p, provisioning.PipelineOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

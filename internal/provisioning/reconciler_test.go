@@ -16,7 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// reconciler is a process of its own; nothing in these tests is queued.
+// reconciler returns a reconciler of a new process; these tests use no queue.
 func (w *world) reconciler(p *process, o provisioning.PipelineOptions, ro provisioning.ReconcilerOptions) *provisioning.Reconciler {
 	w.t.Helper()
 	r, err := provisioning.NewReconciler(w.db, p.service(o), ro)
@@ -48,7 +48,7 @@ func (w *world) only() tenant.Tenant {
 	return t
 }
 
-// forsake is what two hours do to a tenant.
+// forsake makes a tenant look untouched for two hours.
 func (w *world) forsake() {
 	w.t.Helper()
 	w.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours', run_expires_at = run_expires_at - interval '2 hours'`)
@@ -61,10 +61,10 @@ func TestNewReconciler(t *testing.T) {
 	}
 }
 
-// TestReconciler_Foreground is about tenants whose runs somebody waits for.
+// TestReconciler_Foreground covers tenants whose runs a caller waits for.
 func TestReconciler_Foreground(t *testing.T) {
 	t.Parallel()
-	t.Run("LeavesAHeldTenantAlone", func(t *testing.T) {
+	t.Run("SkipsLeasedTenant", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -80,9 +80,9 @@ func TestReconciler_Foreground(t *testing.T) {
 		}
 		w.invariants("held", out.Tenant.ID)
 	})
-	// At every point: what is younger than an hour is its owner's to finish, unless
-	// it is a rollback; what is older is rolled back, and can be begun again.
-	t.Run("GivesUpWhatIsAbandoned", func(t *testing.T) {
+	// At every point: a tenant younger than an hour is left to its owner, unless it is
+	// in a rollback; an older one is rolled back and can be retried.
+	t.Run("FailsAbandonedTenant", func(t *testing.T) {
 		t.Parallel()
 		for at := 2; ; at++ {
 			w := newWorld(t)
@@ -116,7 +116,7 @@ func TestReconciler_Foreground(t *testing.T) {
 			w.invariants(fmt.Sprintf("point %d", at), out.Tenant.ID)
 		}
 	})
-	t.Run("FinishesARollback", func(t *testing.T) {
+	t.Run("FinishesRollback", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -179,7 +179,7 @@ func TestReconciler_Foreground(t *testing.T) {
 			t.Errorf("given up %d times: %+v", given, w.only())
 		}
 	})
-	t.Run("GoesOnAfterAFault", func(t *testing.T) {
+	t.Run("ContinuesAfterError", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		for _, name := range []string{"One", "Two"} {
@@ -215,7 +215,7 @@ func (w *world) schemas() int {
 func TestReconciler_Mail(t *testing.T) {
 	t.Parallel()
 	refused := errs.Errorf(errs.KindTransient, "send", "the mail server is busy")
-	// unmailed makes live tenants whose welcome mail is due.
+	// unmailed creates live tenants whose welcome mail is due.
 	unmailed := func(t *testing.T, n int) *world {
 		t.Helper()
 		w := newWorld(t)
@@ -235,7 +235,7 @@ func TestReconciler_Mail(t *testing.T) {
 		w.t.Helper()
 		w.exec(`UPDATE tenants SET welcome_email_due_at = now() WHERE welcome_email_due_at IS NOT NULL`)
 	}
-	t.Run("SentWhenItIsDue", func(t *testing.T) {
+	t.Run("IsSentWhenDue", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 1)
 		r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
@@ -254,7 +254,7 @@ func TestReconciler_Mail(t *testing.T) {
 			t.Errorf("and again: %+v", report)
 		}
 	})
-	t.Run("TriedAgainUntilItFailed", func(t *testing.T) {
+	t.Run("IsRetriedUntilItFails", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 1)
 		p := w.process()
@@ -275,7 +275,7 @@ func TestReconciler_Mail(t *testing.T) {
 			t.Errorf("%+v after %d tries", got, tries)
 		}
 	})
-	t.Run("OnceByManyReplicas", func(t *testing.T) {
+	t.Run("IsSentOnceByManyReplicas", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 12)
 		due(w)
@@ -294,7 +294,7 @@ func TestReconciler_Mail(t *testing.T) {
 			t.Errorf("mails %v", w.mails)
 		}
 	})
-	t.Run("NoneForAnArchivedTenant", func(t *testing.T) {
+	t.Run("IsNotSentForArchivedTenant", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 1)
 		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), w.only().ID); err != nil {
@@ -305,7 +305,7 @@ func TestReconciler_Mail(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 	})
-	t.Run("ASlowServerHoldsUpNothingElse", func(t *testing.T) {
+	t.Run("SlowServerDelaysNoOtherTenant", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 1)
 		due(w)
@@ -375,7 +375,7 @@ func TestReconciler_Sweep(t *testing.T) {
 	if i, k := w.count(`SELECT count(*) FROM tenant_invitations`), w.count(`SELECT count(*) FROM idempotency_keys`); i != 3 || k != 2 {
 		t.Errorf("%d invitations and %d keys are left", i, k)
 	}
-	if report := w.pass(r); !report.Empty() { // And now it rests.
+	if report := w.pass(r); !report.Empty() { // Nothing is left to do.
 		t.Errorf("%+v", report)
 	}
 	fill()
@@ -399,7 +399,7 @@ func TestReconciler_Sweep(t *testing.T) {
 	}
 }
 
-// TestReconciler_Errors looks at a registry that does not answer.
+// TestReconciler_Errors uses a registry that does not answer.
 func TestReconciler_Errors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

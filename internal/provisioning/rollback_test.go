@@ -13,8 +13,8 @@ import (
 
 var errNoFunds = errs.Errorf(errs.KindPermanent, "deploy", "no funds")
 
-// TestPipeline_FailureMail: each rollback that ends FAILED sends one mail, from the
-// process that finished it.
+// TestPipeline_FailureMail: each rollback that ends in FAILED sends one mail, from
+// the process that finished it.
 func TestPipeline_FailureMail(t *testing.T) {
 	t.Parallel()
 	for name, finish := range map[string]func(ctx context.Context, p *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error{
@@ -27,7 +27,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 			return err
 		},
 		"NextRun": func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
-			_, err := s.Retry(ctx, id) // It goes live in the attempt after the rollback.
+			_, err := s.Retry(ctx, id) // The tenant goes live in the attempt after the rollback.
 			return err
 		},
 	} {
@@ -61,7 +61,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 func TestPipeline_FailureMail_Once(t *testing.T) {
 	t.Parallel()
 
-	t.Run("IsSentOnceAfterALostAnswer", func(t *testing.T) {
+	t.Run("IsSentOnceAfterLostResponse", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p := w.process()
@@ -75,7 +75,7 @@ func TestPipeline_FailureMail_Once(t *testing.T) {
 		}
 	})
 
-	t.Run("NotOfAnAbort", func(t *testing.T) {
+	t.Run("IsNotSentForAbort", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		id := w.leftAt("PrepareSchema", nil)

@@ -16,8 +16,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// stoppedQueues is a registry whose caller is stopped between the commit and the
-// answer of what takes work for a while.
+// stoppedQueues is a registry that stops its caller between the commit of a claim
+// of work items and the response.
 type stoppedQueues struct {
 	*postgres.DB
 	stop context.CancelFunc
@@ -33,15 +33,15 @@ func (s stoppedQueues) ClaimDueMail(ctx context.Context, putOff time.Duration, l
 }
 
 func (s stoppedQueues) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuery) ([]contracts.WorkItem, error) {
-	duties, err := s.DB.ClaimDueContracts(ctx, q)
+	items, err := s.DB.ClaimDueContracts(ctx, q)
 	s.stop()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return duties, err
+	return items, err
 }
 
-// stoppable is a network that is not asked after a stop.
+// stoppable is a network that must not be called after a stop.
 type stoppable struct{ watched }
 
 func (*stoppable) ReconcileChannels(context.Context, txlog.Log) (contracts.ChannelReport, error) {
@@ -57,8 +57,8 @@ func (s *stoppable) ReadContracts(ctx context.Context, tenants []tenant.Tenant) 
 	return s.watched.ReadContracts(ctx, tenants)
 }
 
-// TestReconciler_StoppedMail: mails that a stopped process took and did not send are
-// due for others at once.
+// TestReconciler_StoppedMail: mails that a stopped process claimed and did not send
+// are due for other processes immediately.
 func TestReconciler_StoppedMail(t *testing.T) {
 	t.Parallel()
 	for name, stopAt := range map[string]string{"WhileTaking": "take", "WhileSending": "send"} {
@@ -100,9 +100,9 @@ func TestReconciler_StoppedMail(t *testing.T) {
 	}
 }
 
-// TestKeeper_StoppedWhileTaking: contracts that a stopped process took are due for
-// others at once.
-func TestKeeper_StoppedWhileTaking(t *testing.T) {
+// TestContractReconciler_StoppedWhileClaiming: contracts that a stopped process claimed
+// are due for other processes immediately.
+func TestContractReconciler_StoppedWhileClaiming(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if _, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); err != nil {

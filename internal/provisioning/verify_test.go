@@ -17,7 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// ledger is a network that answers as the test wants.
+// ledger is a network with the answers that the test sets.
 type ledger struct {
 	answer func(t tenant.Tenant) error
 	anchor contracts.Anchor
@@ -41,7 +41,7 @@ func (w *world) verifier(l verification.ContractChecker) *verification.Verifier 
 	return v
 }
 
-// skippingClock is a clock whose pauses take no time: they move it forward.
+// skippingClock is a clock whose pauses return immediately and move it forward.
 type skippingClock struct {
 	mu      sync.Mutex
 	skipped time.Duration
@@ -60,7 +60,7 @@ func (c *skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// clinics are live tenants.
+// clinics creates live tenants.
 func (w *world) clinics(n int) (all []tenant.Tenant) {
 	w.t.Helper()
 	for i := range n {
@@ -101,7 +101,7 @@ func TestVerifier_Tenant(t *testing.T) {
 			t.Errorf("%+v, %v", findings, err)
 		}
 	})
-	t.Run("ASilentLedgerIsNoFinding", func(t *testing.T) {
+	t.Run("UnresponsiveLedgerIsNoFinding", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		id := w.clinics(1)[0].ID
@@ -118,7 +118,7 @@ func TestVerifier_Tenant(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("NeedsItsParts", func(t *testing.T) {
+	t.Run("RequiresItsParts", func(t *testing.T) {
 		t.Parallel()
 		if _, err := verification.New(nil, nil, nil, nil); errs.KindOf(err) != errs.KindInvalid {
 			t.Errorf("%v", err)
@@ -128,7 +128,7 @@ func TestVerifier_Tenant(t *testing.T) {
 
 func TestVerifier_All(t *testing.T) {
 	t.Parallel()
-	t.Run("ThePlatformAndEveryTenant", func(t *testing.T) {
+	t.Run("ChecksPlatformAndEveryTenant", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		all := w.clinics(3)
@@ -137,9 +137,9 @@ func TestVerifier_All(t *testing.T) {
 			SELECT gen_random_uuid(), 'N' || i, 'n' || i, 'n_' || i, 'FAILED', 'a@b.example', 'A', 'B', now() - interval '1 day' FROM generate_series(1, 120) i`)
 		w.exec(`SELECT audit_append(id, 'tenant.fail', 'DONE', '{}', '{}') FROM tenants WHERE status = 'FAILED'`)
 		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1 AND tenant_id = '` + all[1].ID.String() + `'`)
-		silent := all[2].ID
+		unresponsive := all[2].ID
 		l := &ledger{answer: func(t tenant.Tenant) error {
-			if t.ID == silent {
+			if t.ID == unresponsive {
 				return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
 			}
 			return nil
@@ -157,7 +157,7 @@ func TestVerifier_All(t *testing.T) {
 		if errs.KindOf(err) != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
-		if len(seen) != 124 || seen[uuid.Nil] != 1 || len(broken) != 1 || broken[0] != all[1].ID || len(unchecked) != 1 || unchecked[0] != silent {
+		if len(seen) != 124 || seen[uuid.Nil] != 1 || len(broken) != 1 || broken[0] != all[1].ID || len(unchecked) != 1 || unchecked[0] != unresponsive {
 			t.Errorf("%d seen, broken %v, unchecked %v", len(seen), broken, unchecked)
 		}
 		for id, n := range seen {
@@ -166,7 +166,7 @@ func TestVerifier_All(t *testing.T) {
 			}
 		}
 	})
-	t.Run("ReportsAsNotCheckedWhatADeadNetworkHides", func(t *testing.T) {
+	t.Run("ReportsNotCheckedIfNetworkIsDown", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.clinics(9)
@@ -185,11 +185,11 @@ func TestVerifier_All(t *testing.T) {
 			t.Errorf("asked %d times, %d not checked: %v", asked, unchecked, err)
 		}
 	})
-	t.Run("ChecksEveryContractAfterAFaultHasPassed", func(t *testing.T) {
+	t.Run("ChecksEveryContractAfterNetworkRecovers", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		all, asked := w.clinics(6), 0
-		wrong := all[0].ID // The last one of the run.
+		wrong := all[0].ID // The last tenant of the run.
 		l := &ledger{answer: func(t tenant.Tenant) error {
 			if asked++; asked <= 3 {
 				return errs.Errorf(errs.KindTransient, "verify", "the network does not answer")
@@ -218,7 +218,7 @@ func TestVerifier_All(t *testing.T) {
 			}
 		}
 	})
-	t.Run("ARetryEndsWithItsContext", func(t *testing.T) {
+	t.Run("RetryEndsWithItsContext", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.clinics(4)
@@ -235,7 +235,7 @@ func TestVerifier_All(t *testing.T) {
 			t.Errorf("asked %d times: %v", asked, err)
 		}
 	})
-	t.Run("StopsWhenItIsTold", func(t *testing.T) {
+	t.Run("StopsOnRequest", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.clinics(3)

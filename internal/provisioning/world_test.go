@@ -29,14 +29,14 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m, postgrestest.Migrate))
 }
 
-// world is what outlives a process: the database, and what was done outside it.
+// world is the state that outlives a process: the database and the external effects.
 type world struct {
 	t  *testing.T
 	db *postgres.DB
 
 	mu        sync.Mutex
-	contracts map[string]int // By address: how often it was created.
-	mails     []string       // Message ids.
+	contracts map[string]int // Number of creations by address.
+	mails     []string       // Message IDs.
 	failures  int            // Failure mails.
 }
 
@@ -50,11 +50,11 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, db: db, contracts: map[string]int{}}
 }
 
-// process is one process: ports that can fail, and that can die at a given point.
+// process is one process: its ports can fail, and it can die at a given point.
 type process struct {
 	*postgres.DB
 	*world
-	dieAt  int // The how manieth border of a port's call is the last; 0 never.
+	dieAt  int // Point (before or after a port call) at which it dies; 0 for never.
 	points int
 	dead   bool
 
@@ -62,8 +62,8 @@ type process struct {
 	deploys, sends     int
 	onDeploy           func(ctx context.Context)
 
-	meanwhileAt int    // The how manieth border it is at which
-	meanwhile   func() // this happens.
+	meanwhileAt int    // Point at which meanwhile is called.
+	meanwhile   func() // Called at meanwhileAt.
 	after       func(call string, err error) error
 }
 
@@ -71,7 +71,7 @@ var errDead = errs.Errorf(errs.KindFenced, "die", "the process is dead")
 
 func (w *world) process() *process { return &process{DB: w.db, world: w} }
 
-// alive counts a point and tells whether the process is still there after it.
+// alive counts a point and reports whether the process is still alive after it.
 func (p *process) alive() bool {
 	p.mu.Lock()
 	p.points++
@@ -86,7 +86,7 @@ func (p *process) alive() bool {
 	return !dead
 }
 
-// answer is what becomes of a call's answer on its way back.
+// answer returns the response of a call, or the error of a lost response.
 func (p *process) answer(call string, err error) error {
 	if p.after == nil {
 		return err
@@ -96,7 +96,7 @@ func (p *process) answer(call string, err error) error {
 
 var errLost = errs.Errorf(errs.KindTransient, "call", "the answer was lost")
 
-// losing loses the first answer to a call.
+// losing makes the first response of a call get lost.
 func losing(lost string) func(call string, err error) error {
 	done := false
 	return func(call string, err error) error {
@@ -108,7 +108,7 @@ func losing(lost string) func(call string, err error) error {
 	}
 }
 
-// call stands around every call of a port: the process can die before and after it.
+// call wraps every port call: the process can die before and after it.
 func (p *process) call(f func() error) error {
 	if !p.alive() {
 		return errDead
@@ -258,7 +258,7 @@ func (w *world) unclaimed() provisioning.Creation {
 	return c
 }
 
-// expireLeases is what time does after a process has died.
+// expireLeases expires all leases, as time does after a process has died.
 func (w *world) expireLeases() {
 	w.t.Helper()
 	w.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE run_expires_at IS NOT NULL`)
@@ -280,7 +280,7 @@ func (w *world) count(query string, args ...any) int {
 	return n
 }
 
-// invariants hold after every story that ends well: one of each.
+// invariants checks that a successful scenario created one of each object.
 func (w *world) invariants(story string, id uuid.UUID) {
 	w.t.Helper()
 	got, err := w.db.Get(w.t.Context(), id)

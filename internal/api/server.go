@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -114,6 +116,9 @@ func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
 	}
+	if allowed := s.methodsOf(r.URL.Path); len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
+		return methodNotAllowed(strings.Join(allowed, ", "))
+	}
 	handler, pattern := s.mux.Handler(r)
 	if pattern != "" {
 		return nil
@@ -121,10 +126,39 @@ func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
 	muxResponse := discardWriter{header: http.Header{}}
 	handler.ServeHTTP(&muxResponse, r)
 	if muxResponse.status == http.StatusMethodNotAllowed {
-		return newProblem(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
-			withHeader("Allow", muxResponse.header.Get("Allow"))
+		return methodNotAllowed(muxResponse.header.Get("Allow"))
 	}
 	return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+}
+
+// methodsOf lists the methods of a path that the description has without parameters, else
+// nothing. /admin/tenants/health is such a path: without this rule the mux would take its
+// other methods for those of /admin/tenants/{id}.
+func (s *Server) methodsOf(path string) (methods []string) {
+	item := s.api.OpenAPI().Paths[path]
+	if item == nil {
+		return nil
+	}
+	for _, m := range []struct {
+		operation *huma.Operation
+		names     []string
+	}{
+		{item.Delete, []string{http.MethodDelete}},
+		{item.Get, []string{http.MethodGet, http.MethodHead}},
+		{item.Patch, []string{http.MethodPatch}},
+		{item.Post, []string{http.MethodPost}},
+		{item.Put, []string{http.MethodPut}},
+	} {
+		if m.operation != nil {
+			methods = append(methods, m.names...)
+		}
+	}
+	return methods
+}
+
+func methodNotAllowed(allow string) *Problem {
+	return newProblem(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
+		withHeader("Allow", allow)
 }
 
 // discardWriter keeps the status and headers of a response and discards the body.

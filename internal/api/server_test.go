@@ -98,12 +98,16 @@ func TestServer_ServeHTTP(t *testing.T) {
 	})
 	t.Run("Returns405WithAllow", func(t *testing.T) {
 		b := setup(t)
-		for path, allow := range map[string]string{"/admin/tenants": "GET, HEAD, POST", "/admin/tenants/x": "DELETE, GET, HEAD, PATCH", "/admin/tenants/x/purge": "POST", "/health": "GET, HEAD", "/docs": "GET, HEAD"} {
+		for path, allow := range map[string]string{"/admin/tenants": "GET, HEAD, POST", "/admin/tenants/x": "DELETE, GET, HEAD, PATCH", "/admin/tenants/x/purge": "POST", "/admin/tenants/health": "GET, HEAD", "/admin/tenants/provision": "POST", "/health": "GET, HEAD", "/docs": "GET, HEAD"} {
 			for _, method := range []string{http.MethodPut, http.MethodOptions, http.MethodTrace, "QUERY"} {
 				if got := b.do(method, path, nil).want(http.StatusMethodNotAllowed); got.header.Get("Allow") != allow {
 					t.Errorf("%s %s: %q", method, path, got.header.Get("Allow"))
 				}
 			}
+		}
+		for _, path := range []string{"/admin/tenants/health", "/admin/tenants/provision"} { // No ids of tenants.
+			b.do(http.MethodPatch, path, nil).want(http.StatusMethodNotAllowed)
+			b.do(http.MethodDelete, path, nil).want(http.StatusMethodNotAllowed)
 		}
 		if got := b.do(http.MethodHead, "/admin/tenants", nil).want(http.StatusOK); got.text != "" {
 			t.Errorf("%s", got.text)

@@ -17,7 +17,7 @@ type Action string
 // transaction of the change.
 const (
 	ActionCreate          Action = "tenant.create"   // Recorded.
-	ActionAttempt         Action = "tenant.attempt"  // A new attempt of one that never went live.
+	ActionRetry           Action = "tenant.retry"    // A new attempt of a tenant that never went live.
 	ActionActivate        Action = "tenant.activate" // Live.
 	ActionFail            Action = "tenant.fail"     // The attempt failed; its rollback begins.
 	ActionAbort           Action = "tenant.abort"    // To be rolled back and archived, by request.

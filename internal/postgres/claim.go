@@ -58,7 +58,7 @@ func claimLocked(ctx context.Context, tx pgx.Tx, locked tenantRow, mode provisio
 	case !t.PurgedAt.IsZero():
 		return provisioning.Run{}, purged(t, "claim tenant")
 	case mode == provisioning.ClaimRetry && canBeginAgain(t):
-		setItems, action = newAttemptSetItems+setItems, audit.ActionAttempt
+		setItems, action = newAttemptSetItems+setItems, audit.ActionRetry
 	default:
 		return provisioning.Run{}, t.Status.TransitionError("claim tenant", "provisioning")
 	}

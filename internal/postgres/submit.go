@@ -129,7 +129,7 @@ func (db *DB) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantRow, i
 	if err != nil {
 		return provisioning.Submission{}, err
 	}
-	err = appendEvent(ctx, tx, requeued.Tenant.ID, audit.ActionAttempt, map[string]any{"attempt": requeued.Tenant.Attempt})
+	err = appendEvent(ctx, tx, requeued.Tenant.ID, audit.ActionRetry, map[string]any{"attempt": requeued.Tenant.Attempt})
 	if err == nil && in != nil {
 		requeued.Tenant, err = replaceInputs(ctx, tx, requeued.Run, *in, hash)
 	}

@@ -66,6 +66,9 @@ func (c *openAPISpec) operation(method, path string) (template string, operation
 	if op, found := child(c.document, "paths", path, strings.ToLower(method)).(map[string]any); found {
 		return path, op
 	}
+	if child(c.document, "paths", path) != nil { // A path without parameters has its own methods alone.
+		return "", nil
+	}
 	segments := strings.Split(path, "/")
 	for template, item := range as[map[string]any](c.document["paths"]) {
 		pattern := strings.Split(template, "/")

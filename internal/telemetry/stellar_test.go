@@ -46,12 +46,12 @@ func TestStellar(t *testing.T) {
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
 # HELP healthcare_contracts Tenant contracts by on-chain state.
 # TYPE healthcare_contracts gauge
-healthcare_contracts{life="EXPIRED"} 1
-healthcare_contracts{life="LIVE"} 11
-# HELP healthcare_contracts_undone Contracts for which something was left undone.
-# TYPE healthcare_contracts_undone gauge
-healthcare_contracts_undone 1
-# HELP healthcare_stellar_channel_lowest_balance_stroops Lowest balance of the channel accounts in use.
+healthcare_contracts{state="EXPIRED"} 1
+healthcare_contracts{state="LIVE"} 11
+# HELP healthcare_contracts_reconcile_errors Contracts whose last reconciliation failed.
+# TYPE healthcare_contracts_reconcile_errors gauge
+healthcare_contracts_reconcile_errors 1
+# HELP healthcare_stellar_channel_lowest_balance_stroops Lowest balance of the channel accounts that are not disabled.
 # TYPE healthcare_stellar_channel_lowest_balance_stroops gauge
 healthcare_stellar_channel_lowest_balance_stroops 3e+07
 # HELP healthcare_stellar_channels Channel accounts.
@@ -84,7 +84,7 @@ healthcare_tenant_fee_stroops_count 12
 `)); err != nil {
 		t.Error(err)
 	}
-	if testutil.CollectAndCount(r); *reads != 1 { // Reading them goes through the whole log.
+	if testutil.CollectAndCount(r); *reads != 1 { // A read scans the whole log.
 		t.Errorf("the registry was read %d times within a minute", *reads)
 	}
 }

@@ -42,7 +42,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 			before := b.leaseExpiry("GA")
 			for !b.leaseExpiry("GA").After(before) {
 				if value[bool](b, `SELECT expires_at < clock_timestamp() FROM stellar_accounts`) {
-					t.Fatal("the lease ended although its holder lives")
+					t.Fatal("the lease ended although its holder is alive")
 				}
 				time.Sleep(50 * time.Millisecond) // Poll interval.
 			}
@@ -90,11 +90,11 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		before := one.leaseExpiry("GA")
 		one.release(old, txlog.AccountRelease{Sequence: 77, DisabledReason: "not mine to say"})
 		if n := value[int](one, `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED' AND envelope = 'AAAA' AND max_fee = 1000`); n != 1 {
-			t.Error("who lost the lease has changed a transaction")
+			t.Error("the process that lost the lease changed a transaction")
 		}
 		if n := value[int](one, `SELECT count(*) FROM stellar_accounts WHERE holder IS NOT NULL AND sequence = 0 AND disabled_reason IS NULL`); n != 1 ||
 			one.leaseExpiry("GA").Before(before) {
-			t.Error("who lost the lease has changed the account")
+			t.Error("the process that lost the lease changed the account")
 		}
 		two.must(next.Resolve(t.Context(), "aa", succeeded(100)))
 		two.must(next.Store(t.Context(), signedTx(next, "bb", 2, txlog.PurposeExtend)))
@@ -116,7 +116,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		run := b.claimNew(inputs("Clinic"))
 		b.leaseAccount(b.Journal(run), "GA")
 		if !value[bool](b, `SELECT a.expires_at = t.run_expires_at FROM stellar_accounts a JOIN tenants t ON t.id = a.lease_tenant`) {
-			t.Error("the lease has another end than the run's")
+			t.Error("the lease and its run end at different times")
 		}
 	})
 }

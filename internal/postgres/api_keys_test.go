@@ -177,13 +177,13 @@ func TestAPIKeyStore_RecordUse(t *testing.T) {
 	}
 	first := used()
 	if first.IsZero() {
-		t.Error("the first use is not noted")
+		t.Error("the first use was not recorded")
 	}
 	if again := used(); !again.Equal(first) {
-		t.Error("noted twice in a minute")
+		t.Error("a second use in the same minute was recorded")
 	}
 	b.exec(`UPDATE api_keys SET last_used_at = last_used_at - interval '1 minute'`)
 	if later := used(); !later.After(first) {
-		t.Errorf("not noted after a minute: %v, then %v", first, later)
+		t.Errorf("a use after one minute was not recorded: %v, then %v", first, later)
 	}
 }

@@ -110,7 +110,7 @@ func TestDB_Purge(t *testing.T) {
 			}
 		}
 		if n := value[int](b, `SELECT count(*) FROM provisioning_logs WHERE tenant_id = $1`, archived.ID); n != 7 {
-			t.Errorf("%d rows of the log left", n)
+			t.Errorf("%d rows of the log remain", n)
 		}
 		again, err := b.Purge(t.Context(), archived.ID, time.Hour)
 		if err != nil || again.AuditHead != c.AuditHead || !again.PurgedAt.Equal(c.PurgedAt) {
@@ -119,7 +119,7 @@ func TestDB_Purge(t *testing.T) {
 		_, err = b.Unarchive(t.Context(), archived.ID)
 		wantKind(t, err, errs.KindConflict)
 		if recreated := b.activeTenant(inputs("Clinic")); recreated.ID == archived.ID {
-			t.Error("the purged tenant came back")
+			t.Error("the purged tenant was restored")
 		}
 	})
 	t.Run("RejectsPurgeDuringRetention", func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestDB_Purge(t *testing.T) {
 		_, err := b.Purge(t.Context(), active.ID, 0)
 		wantKind(t, err, errs.KindConflict)
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, active.SchemaName); n != 1 {
-			t.Error("the schema is gone")
+			t.Error("the schema is missing")
 		}
 	})
 	t.Run("IsAllOrNothing", func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestDB_Purge(t *testing.T) {
 			t.Fatal("purged without a certificate")
 		}
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, archived.SchemaName); n != 1 {
-			t.Error("the schema is gone")
+			t.Error("the schema is missing")
 		}
 	})
 	t.Run("KeepsForeignSchemaOfNeverLiveTenant", func(t *testing.T) {

@@ -30,7 +30,7 @@ func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 			FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, e.Seq)
 		sum := sha256.Sum256(append(bytes.Clone(prev), text...))
 		if e.Seq != int64(i+1) || !bytes.Equal(sum[:], e.Hash) {
-			b.t.Errorf("link %d (%s) does not fit", e.Seq, e.Action)
+			b.t.Errorf("link %d (%s) does not match its predecessor", e.Seq, e.Action)
 		}
 		prev = e.Hash
 	}
@@ -39,7 +39,7 @@ func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 		head = `SELECT head FROM registry_audit WHERE $1 <> gen_random_uuid()`
 	}
 	if !bytes.Equal(value[[]byte](b, head, tenantID), prev) {
-		b.t.Error("the head is not the last link")
+		b.t.Error("the chain head is not the last link")
 	}
 	return events
 }
@@ -108,7 +108,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			}
 		}
 		if got := fmt.Sprint(events[4].Detail); got != "map[changed:map[name:map[from:Clinic to:Klinik]]]" {
-			t.Errorf("the update says %s", got)
+			t.Errorf("the update event has %s", got)
 		}
 		if page, err := b.Events(t.Context(), id, 3, 2); err != nil || actions(page) != "activate update" {
 			t.Errorf("%v, %v", page, err)
@@ -148,7 +148,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			t.Errorf("%+v", platform)
 		}
 		if got, err := b.Get(t.Context(), active.ID); err != nil || got.Version != version {
-			t.Errorf("a refusal changed the tenant: %+v, %v", got, err)
+			t.Errorf("a rejection changed the tenant: %+v, %v", got, err)
 		}
 	})
 	t.Run("ConcurrentEventsFormOneChain", func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		active := b.activeTenant(inputs("Clinic"))
 		b.exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (seq < 3)`)
 		if _, err := b.Archive(t.Context(), active.ID); err == nil {
-			t.Fatal("archived without a record")
+			t.Fatal("the tenant was archived without an audit event")
 		}
 		if got, err := b.Get(t.Context(), active.ID); err != nil || got.Status != tenant.StatusActive {
 			t.Errorf("%+v, %v", got, err)

@@ -119,7 +119,7 @@ func TestTxLog_Channel(t *testing.T) {
 		}
 		b.assertNoFreeChannel(b.SystemLog(), 2)
 		if n := len(b.channels()); n != 5 {
-			t.Errorf("%d channels are listed, want those above the count, too", n)
+			t.Errorf("%d channels are listed; those above the count are missing", n)
 		}
 	})
 
@@ -161,7 +161,7 @@ func TestTxLog_Channel(t *testing.T) {
 		}()
 		select {
 		case err := <-ended:
-			t.Fatalf("it did not wait: %v", err)
+			t.Fatalf("the call did not wait: %v", err)
 		case <-time.After(300 * time.Millisecond):
 		}
 		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
@@ -178,7 +178,7 @@ func (b fixture) assertNoFreeChannel(log txlog.Log, count int) {
 	defer cancel()
 	l, err := log.Channel(ctx, networkID, deployerAddress, count, 0)
 	if err == nil {
-		b.t.Errorf("channel %d was given", l.Channel())
+		b.t.Errorf("channel %d was leased", l.Channel())
 		b.release(l, txlog.AccountRelease{})
 		return
 	}
@@ -196,7 +196,7 @@ func TestTxLog_StoreChannels(t *testing.T) {
 			put.Sequence = c.seen
 			b.storeChannels(put)
 			if got := b.channels()[0].Sequence; got != c.want {
-				t.Errorf("sequence %d after a look that showed %d, want %d", got, c.seen, c.want)
+				t.Errorf("sequence %d after a read that returned %d, want %d", got, c.seen, c.want)
 			}
 		}
 	})

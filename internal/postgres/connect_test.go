@@ -74,7 +74,7 @@ func TestDB_FirstUse(t *testing.T) {
 			wantKind(t, use(db, late), errs.KindTransient)
 			select {
 			case err := <-first:
-				t.Errorf("it returned only after the first attempt had ended: %v", err)
+				t.Errorf("the call returned only after the first attempt ended: %v", err)
 			default:
 			}
 		})

@@ -84,9 +84,9 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		}
 	})
 
-	// The account's user settles it and the tenant's next run finds it, at the same
-	// time; neither may wait for the other for ever.
-	t.Run("ResolvedByTwoAtOnce", func(t *testing.T) {
+	// The leaseholder and the next run of the tenant resolve the transaction at the same
+	// time; they must not deadlock.
+	t.Run("ResolvedByTwoConcurrently", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
 		l := b.leaseChannel(b.SystemLog(), 1)

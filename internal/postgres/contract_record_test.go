@@ -27,7 +27,7 @@ func TestDB_RecordContracts(t *testing.T) {
 			t.Errorf("%+v, want %+v", got, r)
 		}
 		if other := b.contractRecord(items[1].Tenant.ID); other.State != "" || other.ConsecutiveFailures != 0 {
-			t.Errorf("the other one: %+v", other)
+			t.Errorf("the other contract: %+v", other)
 		}
 		r.Snapshot = contracts.Snapshot{TenantID: r.TenantID, State: contracts.StateMissing}
 		r.ConsecutiveFailures, r.LastError, r.AnchoredAt = 0, "", time.Time{}
@@ -45,7 +45,7 @@ func TestDB_RecordContracts(t *testing.T) {
 		b.must(err)
 		b.recordContracts(inspected(items[0]), inspected(items[1]))
 		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{})); !slices.Equal(got, all[:1]) {
-			t.Errorf("%v is due, want the archived one %v", got, all[:1])
+			t.Errorf("%v is due, want the archived tenant %v", got, all[:1])
 		}
 	})
 
@@ -63,7 +63,7 @@ func TestDB_RecordContracts(t *testing.T) {
 		}
 		again := b.claimContracts(contracts.ClaimQuery{})
 		if len(again) != 1 {
-			t.Fatal("it is not due")
+			t.Fatal("the contract is not due")
 		}
 		r := inspected(again[0])
 		r.WasmHash = newWasmHash
@@ -89,7 +89,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 		return len(got) == 1
 	}
 	if claimDue() {
-		t.Error("a contract that nobody adopted is due")
+		t.Error("an unregistered contract is due")
 	}
 	for what, change := range map[string]func(){
 		"archived":  func() { _, err := b.Archive(t.Context(), id); b.must(err) },
@@ -103,7 +103,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 		claimDue()
 		change()
 		if b.contractRecord(id).ConsecutiveFailures != 0 {
-			t.Errorf("%s: the next try is put off as if it had failed", what)
+			t.Errorf("%s: the next attempt is delayed as after a failure", what)
 		}
 		if !claimDue() {
 			t.Errorf("%s: the contract is not due", what)
@@ -114,7 +114,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 	_, err := b.Update(t.Context(), id, inputs("Klinik"), 0)
 	b.must(err)
 	if claimDue() {
-		t.Error("it is due after a change that its contract does not show")
+		t.Error("the contract is due after a change that does not affect it")
 	}
 	// A tenant without a contract has nothing to reconcile.
 	failed := b.claimNew(inputs("Failed"))

@@ -43,7 +43,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 			}
 		}
 		if events := b.verifiedChain(all[1]); events[len(events)-1].Action == audit.ActionUpgradeContract {
-			t.Error("the other one has an event")
+			t.Error("the other tenant has an event")
 		}
 		// Repeating a plan writes no event.
 		if n, err := b.PlanUpgrade(ctx, newWasmHash, all); n != 1 || err != nil || b.upgradeEvents(newWasmHash) != 3 {
@@ -62,7 +62,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		all := b.registerContracts(2)
 		b.exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (action <> 'contract.upgrade')`)
 		if _, err := b.PlanUpgrade(t.Context(), newWasmHash, all); err == nil {
-			t.Error("it was planned without a record")
+			t.Error("the upgrade was planned without an audit event")
 		}
 		if got := b.pendingUpgrades(); got != "0 waiting, 0 stuck" {
 			t.Error(got)
@@ -82,7 +82,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 			t.Errorf("%v and %v of %v", first, remaining, all)
 		}
 		if more := two.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash}); len(more) != 0 {
-			t.Errorf("%v are given twice", tenantIDs(more))
+			t.Errorf("%v are claimed twice", tenantIDs(more))
 		}
 		if got := one.pendingUpgrades(); got != "3 waiting, 0 stuck" {
 			t.Error(got)

@@ -53,7 +53,7 @@ func (b fixture) contractRecord(id uuid.UUID) contracts.Record {
 		page, err := b.ListContracts(b.t.Context(), after, 2)
 		b.must(err)
 		if len(page) == 0 {
-			b.t.Fatalf("the book has nothing of %s", id)
+			b.t.Fatalf("no contract of %s is registered", id)
 		}
 		for _, d := range page {
 			if after = d.Tenant.ID; after == id {
@@ -84,7 +84,7 @@ func TestDB_RegisterContracts(t *testing.T) {
 	b := setup(t)
 	all := b.registerContracts(3)
 	if n, err := b.RegisterContracts(t.Context()); n != 0 || err != nil {
-		t.Errorf("%d adopted again, %v", n, err)
+		t.Errorf("%d registered again, %v", n, err)
 	}
 	running := b.claimNew(inputs("Running"))
 	b.must(b.PrepareSchema(t.Context(), running, b.seed()))
@@ -130,7 +130,7 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 						t.Error(err)
 					}
 					if len(items) > 3 {
-						t.Errorf("%d were given", len(items))
+						t.Errorf("%d were claimed", len(items))
 					}
 					if len(items) == 0 {
 						return
@@ -145,11 +145,11 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 		}
 		all.Wait()
 		if len(seen) != 25 {
-			t.Errorf("%d of 25 were taken", len(seen))
+			t.Errorf("%d of 25 were claimed", len(seen))
 		}
 		for id, n := range seen {
 			if n != 1 {
-				t.Errorf("%s was taken %d times", id, n)
+				t.Errorf("%s was claimed %d times", id, n)
 			}
 		}
 	})

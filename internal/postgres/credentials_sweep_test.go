@@ -62,7 +62,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 		}
 		for _, c := range stuck {
 			if _, err := connectAs(t, c); err == nil {
-				t.Error("an ended login still logs in")
+				t.Error("an expired login still works")
 			}
 		}
 	})
@@ -78,7 +78,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 				t.Errorf("%d were dropped, %v", n, err)
 			}
 			if n, err := b.DropExpiredLogins(t.Context(), 10); n != 0 || err != nil {
-				t.Errorf("it was tried again at once: %d were dropped, %v", n, err)
+				t.Errorf("the drop was retried immediately: %d were dropped, %v", n, err)
 			}
 			pauses = append(pauses, value[time.Duration](b, `SELECT retry_at - clock_timestamp() FROM tenant_credentials`))
 			b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`)
@@ -110,6 +110,6 @@ func TestDB_Archive_Failed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := conn.Ping(t.Context()); err == nil || b.loginCount(c) != 0 {
-		t.Error("the archived tenant's session goes on, or its login is there")
+		t.Error("the archived tenant's session is still open, or its login exists")
 	}
 }

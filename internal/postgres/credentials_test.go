@@ -70,10 +70,10 @@ func TestDB_OpenCredential(t *testing.T) {
 			}
 		}
 		if remaining := time.Until(c.ExpiresAt); remaining < 59*time.Minute || remaining > time.Hour {
-			t.Errorf("it ends in %v", remaining)
+			t.Errorf("it expires in %v", remaining)
 		}
 		if !value[bool](b, `SELECT rolvaliduntil = $2 AND NOT rolsuper AND NOT rolcreaterole FROM pg_roles WHERE rolname = $1`, c.Username, c.ExpiresAt) {
-			t.Error("the role does not end, or may more")
+			t.Error("the role has no expiry or has extra rights")
 		}
 		if drift, err := b.Verify(t.Context(), own.ID); err != nil || len(drift) != 0 {
 			t.Errorf("%v, %v", drift, err)
@@ -104,7 +104,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		second, _ := b.openCredential(active.ID)
 		if b.loginCount(first) != 0 || b.loginCount(second) != 1 {
-			t.Error("the first is still there, or the second is not")
+			t.Error("the first login still exists, or the second is missing")
 		}
 	})
 
@@ -120,14 +120,14 @@ func TestDB_OpenCredential(t *testing.T) {
 		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		next, _ := b.openCredential(active.ID)
 		if b.loginCount(next) != 1 || b.loginCount(undroppable) != 1 {
-			t.Error("the next one is not there, or the first was dropped")
+			t.Error("the second login is missing, or the first was dropped")
 		}
 		if _, err := connectAs(t, undroppable); err == nil {
-			t.Error("the ended one still logs in")
+			t.Error("the expired login still works")
 		}
 		b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`) // As a minute later.
 		if _, err := b.DropExpiredLogins(t.Context(), 10); err == nil {
-			t.Error("nobody is told")
+			t.Error("the error is not reported")
 		}
 	})
 
@@ -146,7 +146,7 @@ func TestDB_OpenCredential(t *testing.T) {
 			t.Error("the session still reads")
 		}
 		if b.loginCount(c) != 0 {
-			t.Error("the login is still there")
+			t.Error("the login still exists")
 		}
 	})
 }
@@ -168,16 +168,16 @@ func TestDB_CloseCredential(t *testing.T) {
 			}
 		}
 		if err := conn.Ping(t.Context()); err == nil {
-			t.Error("the session goes on")
+			t.Error("the session is still open")
 		}
 		if _, err := connectAs(t, c); err == nil {
 			t.Error("it can still log in")
 		}
 		if b.loginCount(c) != 0 || value[int](b, `SELECT count(*) FROM tenant_credentials`) != 1 {
-			t.Error("something is left")
+			t.Error("objects remain")
 		}
 		if err := otherConn.Ping(t.Context()); err != nil || b.loginCount(otherCredential) != 1 {
-			t.Errorf("another login went with it: %v", err)
+			t.Errorf("another login was closed, too: %v", err)
 		}
 		if n := value[int](b, `SELECT count(*) FROM audit_events WHERE action = 'credential.close'`); n != 1 {
 			t.Errorf("%d events", n)
@@ -194,7 +194,7 @@ func TestDB_CloseCredential(t *testing.T) {
 		_, err := b.RenewCredential(t.Context(), other.ID, c.ID, time.Hour)
 		wantKind(t, err, errs.KindNotFound)
 		if err := conn.Ping(t.Context()); err != nil || b.loginCount(c) != 1 {
-			t.Errorf("it was closed: %v", err)
+			t.Errorf("the login was closed: %v", err)
 		}
 	})
 
@@ -223,10 +223,10 @@ func TestDB_CloseCredential(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM users`); err == nil || b.loginCount(c) != 0 {
-			t.Error("the archived tenant is still reached")
+			t.Error("the archived tenant is still reachable")
 		}
 		if b.loginCount(otherCredential) != 1 {
-			t.Error("another tenant's login is gone")
+			t.Error("another tenant's login is missing")
 		}
 		if drift, err := b.Verify(t.Context(), active.ID); err != nil || len(drift) != 0 {
 			t.Errorf("%v, %v", drift, err)
@@ -240,10 +240,10 @@ func TestDB_RenewCredential(t *testing.T) {
 	c, _ := b.openCredential(active.ID)
 	expiresAt, err := b.RenewCredential(t.Context(), active.ID, c.ID, 2*time.Hour)
 	if err != nil || !expiresAt.After(c.ExpiresAt.Add(59*time.Minute)) {
-		t.Errorf("it ends %v, %v", expiresAt, err)
+		t.Errorf("it expires %v, %v", expiresAt, err)
 	}
 	if !value[bool](b, `SELECT rolvaliduntil = $2 FROM pg_roles WHERE rolname = $1`, c.Username, expiresAt) {
-		t.Error("the role ends at another time")
+		t.Error("the role expires at another time")
 	}
 	b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 	_, err = b.RenewCredential(t.Context(), active.ID, c.ID, time.Hour)
@@ -274,7 +274,7 @@ func TestDB_DropExpiredLogins(t *testing.T) {
 		}
 	}
 	if err := conn.Ping(t.Context()); err == nil || b.loginCount(c) != 0 || value[int](b, `SELECT count(*) FROM tenant_credentials`) != 0 {
-		t.Error("something is left")
+		t.Error("objects remain")
 	}
 }
 
@@ -313,7 +313,7 @@ func TestDB_Credentials_Concurrent(t *testing.T) {
 	}
 	wg.Wait()
 	if n := value[int](b, `SELECT count(*) FROM tenant_credentials`); n != 0 {
-		t.Errorf("%d logins are left", n)
+		t.Errorf("%d logins remain", n)
 	}
 	for _, target := range tenants {
 		if drift := b.verify(target.ID); len(drift) != 0 {

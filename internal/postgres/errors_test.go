@@ -91,7 +91,7 @@ func TestDB_WorksWithoutSuperuser(t *testing.T) {
 			t.Fatal(err)
 		}
 		if failed := failTenant(b, run); value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, failed.DatabaseRole) != 0 {
-			t.Error("the role was left")
+			t.Error("the role still exists")
 		}
 	}
 }
@@ -125,7 +125,7 @@ func TestDB_ErrorMessages(t *testing.T) {
 			}
 			for _, internal := range []string{"s3cret", "wr0ng", "n0where", "127.0.0.1", "INSERT", "CREATE TABLE"} {
 				if strings.Contains(m, internal) {
-					t.Errorf("message %q shows %s", m, internal)
+					t.Errorf("message %q contains %s", m, internal)
 				}
 			}
 		})
@@ -173,7 +173,7 @@ func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
 			}
 			if n := value[int](b, `SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
 				run.Tenant.SchemaName, run.Tenant.DatabaseRole); n != 1 {
-				t.Error("it was dropped")
+				t.Error("the object was dropped")
 			}
 			b.exec(`DROP SCHEMA IF EXISTS ` + run.Tenant.SchemaName)
 			b.exec(`DROP ROLE IF EXISTS ` + run.Tenant.DatabaseRole)
@@ -309,6 +309,6 @@ func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	}
 	b.activeTenant(inputs("Last"))
 	if got := value[int](b, `SELECT pg_backend_pid()`); got == pid {
-		t.Error("the connection is still the same")
+		t.Error("the connection was not replaced")
 	}
 }

@@ -98,7 +98,7 @@ func TestDB_Repair(t *testing.T) {
 				return
 			}
 			if err != nil || strings.Join(repaired, ";") != strings.Join(before.DatabaseDrift, ";") || after.Database != inspection.DatabaseInSync {
-				t.Errorf("healed %v of %v, left %v: %v", repaired, before.DatabaseDrift, after.DatabaseDrift, err)
+				t.Errorf("repaired %v of %v, remaining %v: %v", repaired, before.DatabaseDrift, after.DatabaseDrift, err)
 			}
 			if drift := b.verify(target.ID); len(drift) != 0 {
 				t.Errorf("%v", drift)

@@ -49,7 +49,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 			b.must(err)
 			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := l.Release(t.Context(), txlog.AccountRelease{}); err == nil {
-				t.Fatal("it was released")
+				t.Fatal("the account was released")
 			}
 			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
 			return r

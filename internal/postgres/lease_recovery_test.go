@@ -29,7 +29,7 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 			b.must(err)
 			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := unreleased.Release(t.Context(), txlog.AccountRelease{}); err == nil {
-				t.Fatal("it was given back")
+				t.Fatal("the account was released")
 			}
 			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
 

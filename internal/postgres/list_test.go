@@ -89,7 +89,7 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n := value[int64](b, `SELECT count(*) FROM tenants WHERE $1 = '' OR status::text = $1`, string(status)); n != page.Total {
-				t.Errorf("after %s: total of %q is %d, and there are %d", after, status, page.Total, n)
+				t.Errorf("after %s: total of %q is %d, want %d", after, status, page.Total, n)
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func TestDB_List_HostileStatus(t *testing.T) {
 		for _, text := range []string{"", "clinic"} {
 			page, err := b.List(t.Context(), tenant.ListQuery{Status: status, Text: text, Limit: 10})
 			if err == nil || len(page.Tenants) != 0 || page.Total != 0 {
-				t.Errorf("status %q gives %d tenants of %d, %v", status, len(page.Tenants), page.Total, err)
+				t.Errorf("status %q returns %d tenants of %d, %v", status, len(page.Tenants), page.Total, err)
 			}
 		}
 	}
@@ -175,7 +175,7 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		}
 		plan := b.genericPlan(traced.last.SQL, traced.last.Args)
 		if !strings.Contains(plan, " "+c.index+" ") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") != c.sorted {
-			t.Errorf("%+v is read so:\n%s", c.query, plan)
+			t.Errorf("%+v has the plan:\n%s", c.query, plan)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		}
 		b.wantVersions(db, 1, 2)
 		if n := value[int](b, `SELECT count(*) FROM information_schema.columns WHERE table_name = 'tenants' AND column_name = 'region'`); n != 0 {
-			t.Error("the column of the failed migration is there")
+			t.Error("the column of the failed migration exists")
 		}
 	})
 

@@ -35,7 +35,7 @@ func awaitChange(t *testing.T, changed <-chan struct{}, event string) {
 	select {
 	case <-changed:
 	case <-time.After(30 * time.Second):
-		t.Fatalf("%s was not told", event)
+		t.Fatalf("%s was not notified", event)
 	}
 }
 
@@ -53,7 +53,7 @@ func TestNotifier(t *testing.T) {
 		awaitChange(t, changes, "the change")
 		select {
 		case <-otherChanges:
-			t.Error("another tenant's watcher was told")
+			t.Error("another tenant's subscriber was notified")
 		default:
 		}
 	})
@@ -80,7 +80,7 @@ func TestNotifier(t *testing.T) {
 		awaitChange(t, running, "the one that stays")
 		select {
 		case <-stopped:
-			t.Error("it was told after its end")
+			t.Error("the subscriber was notified after it stopped")
 		default:
 		}
 	})

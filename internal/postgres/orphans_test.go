@@ -72,7 +72,7 @@ func TestDB_FindOrphans(t *testing.T) {
 			}
 		}
 		if len(requeued) != perKind || len(exhausted) != perKind {
-			t.Errorf("%d queued again, %d used up", len(requeued), len(exhausted))
+			t.Errorf("%d requeued, %d exhausted", len(requeued), len(exhausted))
 		}
 		for id, n := range requeued {
 			if n != 1 || value[int](b, `SELECT count(*) FROM river_job j JOIN tenants t ON t.job_id = j.id AND t.last_job_id = j.id WHERE t.id = $1 AND j.state = 'available'`, id) != 1 {

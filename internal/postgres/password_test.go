@@ -56,7 +56,7 @@ func (b fixture) assertNoLeak() {
 	b.t.Helper()
 	for _, table := range []string{"audit_events", "provisioning_logs", "idempotency_keys"} {
 		if n := value[int](b, `SELECT count(*) FROM `+table+` x WHERE x::text LIKE '%argon2%' OR x::text LIKE '%correct horse%' OR x::text LIKE '%Tr0ub4dor%'`); n != 0 {
-			b.t.Errorf("%d rows of %s have it", n, table)
+			b.t.Errorf("%d rows of %s contain the secret", n, table)
 		}
 	}
 }
@@ -72,10 +72,10 @@ func TestHashPassword(t *testing.T) {
 		}
 		two, err := postgres.HashPassword(t.Context(), password)
 		if err != nil || one == two {
-			t.Errorf("twice the same salt: %v", err)
+			t.Errorf("two hashes have the same salt: %v", err)
 		}
 		if !postgrestest.Verifies(one, password) || !postgrestest.Verifies(two, password) || postgrestest.Verifies(one, password+" ") {
-			t.Error("it verifies what it should not, or the other way round")
+			t.Error("a wrong password verifies, or the correct one does not")
 		}
 		longest, err := postgres.HashPassword(t.Context(), tenant.Password(strings.Repeat("ä", tenant.MaxPassword)))
 		if err != nil || len(longest) != len(one) {
@@ -142,7 +142,7 @@ func TestDB_Password(t *testing.T) {
 		}
 		b.assertHash("admin's", b.adminHash(active), password)
 		if b.openInvitations() != 1 {
-			t.Error("the invitation is gone")
+			t.Error("the invitation is missing")
 		}
 		b.assertNoLeak()
 		if events := b.verifiedChain(active.ID); events[0].Detail["adminPassword"] != "set" {
@@ -302,7 +302,7 @@ func TestDB_Password_Submit(t *testing.T) {
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
 		b.assertNoLeak()
 		if n := value[int](b, `SELECT count(*) FROM river_job j WHERE j::text LIKE '%argon2%' OR j::text LIKE '%horse%'`); n != 0 {
-			t.Error("the queue has it")
+			t.Error("the queue contains the password")
 		}
 	})
 
@@ -319,7 +319,7 @@ func TestDB_Password_Submit(t *testing.T) {
 		b.exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL`)
 		b.mustSubmit(inputs("Clinic"), nil)
 		if b.registryHash() != "" {
-			t.Error("a wish without a password has one")
+			t.Error("a request without a password has one")
 		}
 	})
 }
@@ -372,7 +372,7 @@ func TestDB_Password_Update(t *testing.T) {
 		}
 		b.assertHash("admin's", b.adminHash(created), password)
 		if b.openInvitations() != 1 {
-			t.Error("the invitation is gone")
+			t.Error("the invitation is missing")
 		}
 	})
 
@@ -394,13 +394,13 @@ func TestDB_Password_Update(t *testing.T) {
 		update(otherPassword)
 		b.assertHash("admin's", b.adminHash(run.Tenant), otherPassword)
 		if b.openInvitations() != 1 {
-			t.Error("the invitation that the welcome mail is about to carry is gone")
+			t.Error("the invitation of the pending welcome mail is missing")
 		}
 		if _, err := b.Advance(t.Context(), run, activation()); err != nil {
 			t.Fatal(err)
 		}
 		if b.registryHash() != "" {
-			t.Error("the registry keeps it")
+			t.Error("the registry keeps the hash")
 		}
 	})
 

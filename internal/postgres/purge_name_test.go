@@ -68,7 +68,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 					t.Fatalf("%+v, continued %v, %v", fresh, continued, err)
 				}
 				if got, err := b.FindByExternalID(t.Context(), in.ExternalID); err != nil || got.ID != fresh.ID {
-					t.Errorf("the external id is that of %s, %v", got.ID, err)
+					t.Errorf("the external ID belongs to %s, %v", got.ID, err)
 				}
 				if n := value[int](b, `SELECT count(*) FROM tenants WHERE id = $1 AND status = 'ARCHIVED' AND purged_at IS NOT NULL`, old.ID); n != 1 {
 					t.Error("the purged tenant's row was changed")
@@ -92,7 +92,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 			}
 		}
 		if got, err := b.FindByExternalID(t.Context(), in.ExternalID); err != nil || got.ID != old.ID {
-			t.Errorf("while no other tenant has its external id: %+v, %v", got, err)
+			t.Errorf("while no other tenant has its external ID: %+v, %v", got, err)
 		}
 	})
 }

@@ -53,7 +53,7 @@ func TestDB_Create(t *testing.T) {
 			t.Errorf("another tenant: %+v", c.Tenant)
 		}
 		if c.Tenant.AdminEmail != "new@clinic.example" || c.Tenant.Name != "CLINIC" {
-			t.Errorf("the new inputs were not taken: %+v", c.Tenant)
+			t.Errorf("the new inputs were not stored: %+v", c.Tenant)
 		}
 	})
 
@@ -131,7 +131,7 @@ func TestDB_Create(t *testing.T) {
 			t.Fatal(err)
 		}
 		if recreated := b.claimNew(inputs("Clinic")); recreated.Tenant.ID == active.ID || recreated.Tenant.SchemaName == active.SchemaName {
-			t.Error("the archived tenant was taken up again")
+			t.Error("the archived tenant was continued")
 		}
 	})
 
@@ -308,13 +308,13 @@ func TestDB_WelcomeMail(t *testing.T) {
 		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1`, active.ID)
 	}
 	if n := invitationCount(); n != 1 {
-		t.Errorf("%d invitations: the one of the mail before is good still", n)
+		t.Errorf("%d invitations: the invitation of the previous mail is still valid", n)
 	}
 	if _, err = b.RecordWelcome(t.Context(), active.ID, tenant.WelcomeEmailPending, sent); err != nil {
 		t.Fatal(err)
 	}
 	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now())); err != nil || serial != 2 || invitationCount() != 2 {
-		t.Errorf("serial %d, %d invitations, %v: it is the same mail, tried again", serial, invitationCount(), err)
+		t.Errorf("serial %d, %d invitations, %v: want a retry of the same mail", serial, invitationCount(), err)
 	}
 	in := inputs("Clinic")
 	in.AdminEmail = "grace@clinic.example"
@@ -347,7 +347,7 @@ func TestDB_Archive(t *testing.T) {
 		}
 	}
 	if n := value[int](b, `SELECT count(*) FROM `+created.SchemaName+`.users`); n != 1 {
-		t.Errorf("%d users are left", n)
+		t.Errorf("%d users remain", n)
 	}
 	found, err := b.FindByName(t.Context(), "CLINIC")
 	if err != nil || found.ID != created.ID {

@@ -128,7 +128,7 @@ func TestDB_RollBack(t *testing.T) {
 		}
 		if n := value[int](b, `SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)
 			+ (SELECT count(*) FROM tenant_invitations) + (SELECT count(*) FROM tenant_migrations)`, rolledBack.SchemaName, rolledBack.DatabaseRole); n != 0 {
-			t.Errorf("%d things are left", n)
+			t.Errorf("%d objects remain", n)
 		}
 		log, err := b.Log(t.Context(), rolledBack.ID, true)
 		if err != nil {
@@ -351,7 +351,7 @@ func TestTxLog_Account(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // Shorter than the lease.
 		defer cancel()
 		if _, err := b.Journal(expired).Account(ctx, network, address); err != nil {
-			t.Errorf("the holder asks again: %v", err)
+			t.Errorf("the leaseholder claims again: %v", err)
 		}
 		b.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`)
 		a, err := b.Journal(next).Account(ctx, network, address)

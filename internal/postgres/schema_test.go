@@ -96,7 +96,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		}
 		if value[bool](b, `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolpassword IS NOT NULL
 			FROM pg_authid WHERE rolname = $1`, own.DatabaseRole) {
-			t.Error("the tenant's role has more than it needs")
+			t.Error("the tenant's role has extra rights")
 		}
 	})
 
@@ -135,7 +135,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		cancel()
 		wantKind(t, b.PrepareSchema(ctx, run, b.seed()), errs.KindCancelled)
 		if n := value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, run.Tenant.DatabaseRole); n != 0 {
-			t.Error("a role was left")
+			t.Error("a role still exists")
 		}
 		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
 			t.Errorf("again: %v", err)
@@ -171,7 +171,7 @@ func TestTenantSchema_ChainsAuditLog(t *testing.T) {
 	}
 	if n := value[int](b, `SELECT count(*) FROM (SELECT prev_hash, lag(hash) OVER (ORDER BY seq) AS before FROM `+s+`.audit_logs) c
 		WHERE prev_hash IS DISTINCT FROM before`); n != 0 {
-		t.Errorf("%d rows do not follow the one before", n)
+		t.Errorf("%d rows do not link to the previous row", n)
 	}
 	// As a verifier computes it, only from integers and text.
 	if n := value[int](b, `SELECT count(*) FROM `+s+`.audit_logs WHERE hash <> sha256(coalesce(prev_hash, '') || convert_to(jsonb_build_array(

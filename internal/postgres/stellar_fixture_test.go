@@ -56,7 +56,7 @@ func (b fixture) must(err error) {
 	}
 }
 
-// notifyChannel gives a channel as the ledger shows it.
+// notifyChannel returns a channel with its ledger state.
 func notifyChannel(index int) txlog.Channel {
 	return txlog.Channel{Index: index, Address: fmt.Sprintf("GCHANNEL%d", index), Sequence: 1000, Balance: 50_000_000}
 }

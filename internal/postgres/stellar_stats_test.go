@@ -113,7 +113,7 @@ func TestDB_StellarStats(t *testing.T) {
 			t.Errorf("%d stroops", got)
 		}
 		if n := value[int](b, `SELECT count(*) FROM stellar_accounts WHERE holder IS NOT NULL`); n != 1 {
-			t.Error("the lease is gone")
+			t.Error("the lease is missing")
 		}
 		other, err := b.StellarStats(t.Context(), "cd", deployerAddress)
 		b.must(err)
@@ -142,7 +142,7 @@ func TestDB_StellarStats(t *testing.T) {
 		_, err = b.Purge(t.Context(), all[3], 0)
 		b.must(err)
 		if f := b.stellarStats(); f.Contracts[contracts.StateMismatch] != 0 || f.Failed != 0 {
-			t.Errorf("a purged tenant counts: %v, %d undone", f.Contracts, f.Failed)
+			t.Errorf("a purged tenant counts: %v, %d failed", f.Contracts, f.Failed)
 		}
 	})
 

@@ -77,10 +77,10 @@ func TestDB_Submit(t *testing.T) {
 		b := setupQueue(t)
 		b.exec(`ALTER TABLE river_job RENAME TO river_job_gone`)
 		if _, err := b.submit(inputs("Clinic"), idempotencyKey("k", "a")); err == nil {
-			t.Fatal("it was submitted without a job")
+			t.Fatal("the tenant was submitted without a job")
 		}
 		if n := value[int](b, `SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM audit_events)`); n != 0 {
-			t.Errorf("%d rows are left", n)
+			t.Errorf("%d rows remain", n)
 		}
 	})
 	t.Run("RejectsNameOfLiveTenant", func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 		_, err := b.submit(inputs("Other"), idempotencyKey("k", "b"))
 		wantKind(t, err, errs.KindReused)
 		if value[int](b, `SELECT count(*) FROM tenants`) != 1 {
-			t.Error("it was recorded")
+			t.Error("the request was recorded")
 		}
 	})
 	t.Run("ScopesKeysByCaller", func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
 		b.exec(`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`)
 		if s := b.mustSubmit(inputs("Other"), idempotencyKey("k", "b")); s.Replayed {
-			t.Error("an old answer was given")
+			t.Error("an expired response was returned")
 		}
 	})
 	t.Run("ConcurrentRequestsShareOneResult", func(t *testing.T) {

@@ -69,7 +69,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, suspended.SchemaName); n != 1 {
-			t.Error("the schema is gone")
+			t.Error("the schema is missing")
 		}
 	})
 
@@ -88,7 +88,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 			t.Error("the tenant's user has no hash")
 		}
 		if n := value[int](b, `SELECT count(*) FROM tenant_invitations`); n != 0 {
-			t.Error("an invitation from before can still set the password")
+			t.Error("an earlier invitation can still set the password")
 		}
 	})
 

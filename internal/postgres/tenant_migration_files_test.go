@@ -53,7 +53,7 @@ func TestTenantMigrationFiles(t *testing.T) {
 	t.Run("NewestFileListsBaseline", func(t *testing.T) {
 		t.Parallel()
 		if !slices.Contains(postgres.NewestBaselines(), postgres.BaselineChecksum()) {
-			t.Errorf("the baseline has changed: bring the change in a new file of migrations/tenant and add to that the line\n-- baseline: %s", postgres.BaselineChecksum())
+			t.Errorf("the baseline has changed: put the change into a new file in migrations/tenant and add this line to it\n-- baseline: %s", postgres.BaselineChecksum())
 		}
 	})
 	t.Run("OnlyStatementsCount", func(t *testing.T) {

@@ -122,7 +122,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 		if b.hasColumn(all[2], "users", "phone") || b.hasColumn(all[3], "users", "phone") {
-			t.Error("others were touched")
+			t.Error("other tenants were changed")
 		}
 	})
 	t.Run("ContinuesAfterFailedTenant", func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		}
 		// The tenant is unchanged, not partly migrated.
 		if got := b.appliedVersions(all[2]); !slices.Equal(got, []int{1}) || b.hasColumn(all[2], "notes", "body") {
-			t.Errorf("the failed one is at %v", got)
+			t.Errorf("the failed tenant is at %v", got)
 		}
 		b.exec(`ALTER TABLE ` + pgx.Identifier{all[2].SchemaName, "users"}.Sanitize() + ` DROP COLUMN phone`)
 		if again := b.migrateTenants(dir, postgres.TenantMigrationOptions{}); again.Pending != 1 || again.Migrated != 1 {
@@ -211,7 +211,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 		if b.hasColumn(all[1], "users", "phone") {
-			t.Error("it went on all the same")
+			t.Error("the migration continued")
 		}
 	})
 	t.Run("RejectsNewerTenant", func(t *testing.T) {

@@ -52,7 +52,7 @@ func TestDB_VerifyAnchor(t *testing.T) {
 			b.execScript(strings.ReplaceAll(c.attack, "{{id}}", target.ID.String()))
 			if strings.Contains(c.attack, "audit_hash") {
 				if drift := b.verify(target.ID); len(drift) != 0 {
-					t.Errorf("the attack shows in the database, so this test proves nothing: %+v", drift)
+					t.Errorf("the database shows the attack without an anchor, so this test proves nothing: %+v", drift)
 				}
 			}
 			drift, err := b.VerifyAnchor(t.Context(), target.ID, anchor)

@@ -77,7 +77,7 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 					fewest = min(fewest, n)
 				}
 				if served[i]-fewest > 2 {
-					t.Errorf("one has its turn %d while another had only %d", served[i], fewest)
+					t.Errorf("one waiter was served %d times and another only %d", served[i], fewest)
 				}
 				mu.Unlock()
 				if err := l.Release(t.Context(), txlog.AccountRelease{Sequence: l.Sequence() + 1}); err != nil {
@@ -91,7 +91,7 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 	}
 	// No query within half the pause, for any number of waiters.
 	if n, maxQueries := queries.total.Load()-before, int64(time.Since(started)/(50*time.Millisecond))+2; n > maxQueries {
-		t.Errorf("%d waiters asked %d times in %v", waiters, n, time.Since(started))
+		t.Errorf("%d waiters sent %d queries in %v", waiters, n, time.Since(started))
 	}
 	before = queries.total.Load()
 	b.release(held, txlog.AccountRelease{Sequence: 1000})
@@ -99,10 +99,10 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 	// Each waiter sends one query, or two if the account was not released yet; a
 	// release wakes the next waiter.
 	if n := queries.total.Load() - before; n > 3*waiters*rounds {
-		t.Errorf("%d turns took %d questions", waiters*rounds, n)
+		t.Errorf("%d turns took %d queries", waiters*rounds, n)
 	}
 	if maxQueries := queries.max.Load(); maxQueries != 1 {
-		t.Errorf("%d asked at once", maxQueries)
+		t.Errorf("%d queries ran concurrently", maxQueries)
 	}
 	if got := b.channels()[0].Sequence; got != 1000+waiters*rounds {
 		t.Errorf("sequence %d", got)
@@ -165,7 +165,7 @@ func TestTxLog_Channel_ExcludesOtherProcesses(t *testing.T) {
 				}
 				mu.Lock()
 				if leased[l.Channel()] {
-					t.Errorf("channel %d has two users", l.Channel())
+					t.Errorf("channel %d has two leaseholders", l.Channel())
 				}
 				leased[l.Channel()] = true
 				leases[l.Channel()]++

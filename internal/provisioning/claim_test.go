@@ -155,7 +155,7 @@ func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
 				t.Errorf("error of kind %q: %v", errs.KindOf(err), err)
 			}
 			if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
-				t.Error("a lease is left")
+				t.Error("a lease remains")
 			}
 			if got := w.only(); got.Status != c.status || got.Attempt != c.attempts {
 				t.Errorf("the tenant is %s in attempt %d", got.Status, got.Attempt)

@@ -66,7 +66,7 @@ func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 		t.Errorf("%+v", i.Contract)
 	}
 	if i := look(plain); i.Contract.State != "" || chain.asked != 1 {
-		t.Errorf("%+v after %d questions", i.Contract, chain.asked)
+		t.Errorf("%+v after %d calls", i.Contract, chain.asked)
 	}
 	// If the network does not answer, the last known state is returned and calls pause.
 	chain.err = errs.Errorf(errs.KindTransient, "read contracts", "the network does not answer")

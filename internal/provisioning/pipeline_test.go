@@ -63,11 +63,11 @@ func TestPipeline_MoreRuns(t *testing.T) {
 		}
 		if n := w.count(`SELECT count(*) FROM tenants t JOIN provisioning_logs l ON l.tenant_id = t.id
 			WHERE t.run_expires_at IS NULL AND t.checkpoint = 'SEED_ROLES_AND_USER' AND l.step = 'DEPLOY_SOROBAN_CONTRACT' AND l.status = 'IN_PROGRESS' AND l.error = 'the network is busy'`); n != 1 {
-			t.Error("progress or reason was not kept")
+			t.Error("progress or error was not stored")
 		}
 	}
 	if w.failures != 0 || p.deploys != 4 {
-		t.Errorf("%d failure mails after %d tries", w.failures, p.deploys)
+		t.Errorf("%d failure mails after %d attempts", w.failures, p.deploys)
 	}
 	out, err := pipeline.Run(t.Context(), c.Tenant.ID, provisioning.RunOptions{}) // The last run.
 	if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusFailed || w.failures != 1 {
@@ -96,7 +96,7 @@ func TestPipeline_GiveUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := pipeline.FailTenant(t.Context(), id, "nobody came back"); errs.KindOf(err) != errs.KindConflict {
-		t.Errorf("a tenant that is held was given up: %v", err)
+		t.Errorf("a leased tenant was failed: %v", err)
 	}
 	w.expireLeases()
 	got, err := pipeline.FailTenant(t.Context(), id, "nobody came back")
@@ -104,10 +104,10 @@ func TestPipeline_GiveUp(t *testing.T) {
 		t.Errorf("%+v, %d failure mails, %v", got, w.failures, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {
-		t.Error("its schema is left")
+		t.Error("its schema still exists")
 	}
 	if _, err := pipeline.FailTenant(t.Context(), id, "again"); errs.KindOf(err) != errs.KindConflict || w.failures != 1 {
-		t.Errorf("a tenant at rest was given up: %v", err)
+		t.Errorf("a tenant in a final state was failed: %v", err)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestService_Provision(t *testing.T) {
 			}
 			if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
 				out.Tenant.SchemaName, out.Tenant.DatabaseRole); n != 0 {
-				t.Errorf("death at point %d: %d things are left", at, n)
+				t.Errorf("death at point %d: %d objects remain", at, n)
 			}
 			if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
 				t.Errorf("death at point %d: %d steps never ended", at, n)
@@ -280,7 +280,7 @@ func TestService_Provision(t *testing.T) {
 			t.Fatalf("%+v, %v", out, err)
 		}
 		if len(w.contracts) != 1 {
-			t.Error("the running step did not end")
+			t.Error("the running step did not finish")
 		}
 		p.onDeploy = nil
 		again, err := service.Retry(t.Context(), out.Tenant.ID)
@@ -464,7 +464,7 @@ func TestService_Archive(t *testing.T) {
 			t.Errorf("the run ended with %v", err)
 		}
 		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName) + len(w.mails); n != 0 {
-			t.Errorf("%d things are left", n)
+			t.Errorf("%d objects remain", n)
 		}
 		again, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 		if err != nil || again.Tenant.ID != id {

@@ -100,7 +100,7 @@ func TestService_LostAnswers(t *testing.T) {
 					select {
 					case <-refused:
 					case <-time.After(10 * time.Second):
-						t.Error("no renewal was refused")
+						t.Error("no renewal was rejected")
 					}
 					return errLost
 				}
@@ -134,7 +134,7 @@ func TestService_ArchiveKeepsSchemaOfSuspendedTenant(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, live.SchemaName); n != 1 {
-		t.Error("the schema is gone")
+		t.Error("the schema is missing")
 	}
 }
 
@@ -216,7 +216,7 @@ func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
 	}
 	got, err := p.service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID)
 	if err != nil || got.Status != tenant.StatusArchived || !got.WasLive() || looked != 2 {
-		t.Errorf("%+v after %d looks, %v", got, looked, err)
+		t.Errorf("%+v after %d reads, %v", got, looked, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 1 {
 		t.Error("a tenant that was live lost its schema")
@@ -280,7 +280,7 @@ func TestService_Provision_NewInputsAfterADeathInTheRollback(t *testing.T) {
 	}
 	w.invariants("new inputs", out.Tenant.ID)
 	if n := w.count(`SELECT count(*) FROM ` + out.Tenant.SchemaName + `.users WHERE email = 'grace@clinic.example'`); n != 1 {
-		t.Error("the admin is the one of before")
+		t.Error("the admin was not updated")
 	}
 }
 

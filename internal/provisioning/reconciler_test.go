@@ -100,7 +100,7 @@ func TestReconciler_Foreground(t *testing.T) {
 			w.expireLeases()
 			r := w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
 			if report := w.pass(r); !report.Empty() {
-				t.Errorf("point %d: touched too early: %+v", at, report)
+				t.Errorf("point %d: changed too early: %+v", at, report)
 			}
 			w.forsake()
 			if report := w.pass(r); len(report.Failed) != 1 {
@@ -176,7 +176,7 @@ func TestReconciler_Foreground(t *testing.T) {
 		}
 		passes.Wait()
 		if given != 1 || w.only().Status != tenant.StatusFailed {
-			t.Errorf("given up %d times: %+v", given, w.only())
+			t.Errorf("failed %d times: %+v", given, w.only())
 		}
 	})
 	t.Run("ContinuesAfterError", func(t *testing.T) {
@@ -268,11 +268,11 @@ func TestReconciler_Mail(t *testing.T) {
 			}
 			tries++
 			if report := w.pass(r); !report.Empty() {
-				t.Fatalf("tried again at once: %+v", report)
+				t.Fatalf("retried immediately: %+v", report)
 			}
 		}
 		if got := w.only(); got.WelcomeEmail != tenant.WelcomeEmailFailed || tries < 5 {
-			t.Errorf("%+v after %d tries", got, tries)
+			t.Errorf("%+v after %d attempts", got, tries)
 		}
 	})
 	t.Run("IsSentOnceByManyReplicas", func(t *testing.T) {
@@ -373,14 +373,14 @@ func TestReconciler_Sweep(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	if i, k := w.count(`SELECT count(*) FROM tenant_invitations`), w.count(`SELECT count(*) FROM idempotency_keys`); i != 3 || k != 2 {
-		t.Errorf("%d invitations and %d keys are left", i, k)
+		t.Errorf("%d invitations and %d keys remain", i, k)
 	}
 	if report := w.pass(r); !report.Empty() { // Nothing is left to do.
 		t.Errorf("%+v", report)
 	}
 	fill()
 	if report := w.pass(r); !report.Empty() {
-		t.Errorf("it swept again at once: %+v", report)
+		t.Errorf("the sweep ran again immediately: %+v", report)
 	}
 	clock.forward(time.Hour + time.Minute)
 	for range 10 {

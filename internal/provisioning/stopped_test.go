@@ -130,7 +130,7 @@ func TestContractReconciler_StoppedWhileClaiming(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if n := w.count(`SELECT count(*) FROM tenant_contracts WHERE due_at < now() + interval '1 minute'`); n != 1 {
-			t.Errorf("%s: the contract is put off", name)
+			t.Errorf("%s: the contract is delayed", name)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestVerifier_Tenant(t *testing.T) {
 		w, l := newWorld(t), &ledger{}
 		id := w.clinics(1)[0].ID
 		if findings, err := w.verifier(l).Tenant(t.Context(), id); err != nil || len(findings) != 0 || len(l.asked) != 1 {
-			t.Errorf("%+v, %v, asked for %v", findings, err, l.asked)
+			t.Errorf("%+v, %v, read %v", findings, err, l.asked)
 		}
 		if findings, err := w.verifier(nil).Tenant(t.Context(), id); err != nil || len(findings) != 0 {
 			t.Errorf("without a ledger: %+v, %v", findings, err)
@@ -182,7 +182,7 @@ func TestVerifier_All(t *testing.T) {
 		})
 		// Three until the circuit breaker opens, then three probes.
 		if asked != 6 || unchecked != 9 || errs.KindOf(err) != errs.KindTransient {
-			t.Errorf("asked %d times, %d not checked: %v", asked, unchecked, err)
+			t.Errorf("%d calls, %d not checked: %v", asked, unchecked, err)
 		}
 	})
 	t.Run("ChecksEveryContractAfterNetworkRecovers", func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestVerifier_All(t *testing.T) {
 			}
 		})
 		if err != nil || len(seen) != 7 || len(found) != 1 || found[0] != wrong || asked != 9 {
-			t.Errorf("%v: seen %v, findings about %v, asked %d times", err, seen, found, asked)
+			t.Errorf("%v: seen %v, findings about %v, %d calls", err, seen, found, asked)
 		}
 		for id, n := range seen {
 			if n != 1 {

@@ -56,6 +56,12 @@ func TestRepository_HasNoRetiredWords(t *testing.T) {
 	}
 }
 
+// excluded lists files whose wording is fixed.
+var excluded = map[string]string{
+	"internal/devstack/stellarnet/host/corpus_auth_test.go":     "the labels are part of the committed corpus, and native.digest covers it",
+	"internal/devstack/stellarnet/host/rust/src/test_native.rs": "the crate of the committed host changes only with a rebuild of the host",
+}
+
 // files lists what people read: sources, documents, SQL and scripts. The word list
 // and this package name retired words, and license texts are not ours.
 func files(t *testing.T) (names []string) {
@@ -66,6 +72,9 @@ func files(t *testing.T) (names []string) {
 	}
 	for name := range strings.FieldsSeq(string(out)) {
 		base := filepath.Base(name)
+		if excluded[name] != "" {
+			continue
+		}
 		switch {
 		case strings.HasPrefix(name, "internal/retiredwords/"), name == "tools/retired-words.txt", base == "LICENSE", base == "NOTICE":
 			continue

@@ -196,7 +196,7 @@ func (s *storm) wantOrder() {
 	if len(seen) != stormTenants {
 		s.t.Errorf("%d tenants have a contract", len(seen))
 	}
-	// Transactions that killed runs left open are resolved by the next user of the channel.
+	// The next leaseholder of a channel resolves the transactions of the last killed runs.
 	s.exec(`UPDATE stellar_accounts SET expires_at = NULL, quarantined_until = NULL`)
 	for range 10 {
 		if s.open() == 0 {

@@ -84,7 +84,7 @@ healthcare_tenant_fee_stroops_count 12
 `)); err != nil {
 		t.Error(err)
 	}
-	if testutil.CollectAndCount(r); *reads != 1 { // Reading them goes through the whole log.
+	if testutil.CollectAndCount(r); *reads != 1 { // A read scans the whole log.
 		t.Errorf("the registry was read %d times within a minute", *reads)
 	}
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the Soroban host: build.sh [--check]. See wasm.sh in the contract's
-# folder. What follows from the fresh host is written anew too: settings.bin is
-# what it answers, testdata what it answers natively.
+# folder. It also rewrites the files that depend on the host: settings.bin holds
+# its default settings, testdata the answers of the native build.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/../../../soroban/contract/wasm.sh" "$here/rust" wasm32-unknown-unknown \

@@ -15,14 +15,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// A lease that belongs to no run lasts that long and is renewed that often.
+// Time to live and renewal interval of a lease that belongs to no run.
 const (
 	systemLeaseTTL           = 10 * time.Second
 	systemLeaseRenewInterval = 3 * time.Second
 )
 
-// accountLease is a leased Stellar account. The lease of a run's journal is renewed with the
-// run (see DB.Renew), any other by itself.
+// accountLease is a leased Stellar account. A run's lease is renewed with the run (see
+// DB.Renew); any other lease renews itself.
 type accountLease struct {
 	txLog
 	networkID, address string
@@ -32,12 +32,12 @@ type accountLease struct {
 	balance            int64
 	unresolved         []txlog.Transaction
 
-	queue       string             // Of those who wait for it.
-	stopRenewal context.CancelFunc // Ends the renewals.
+	queue       string             // Name of the wait queue for the account.
+	stopRenewal context.CancelFunc // Stops the renewals.
 	renewal     sync.WaitGroup
 }
 
-// loadUnresolved reads what others have left on the account, if anything.
+// loadUnresolved reads transactions of earlier leases that have no recorded outcome.
 func (a *accountLease) loadUnresolved(ctx context.Context, tx pgx.Tx, open bool) error {
 	if !open {
 		return nil
@@ -49,7 +49,7 @@ func (a *accountLease) loadUnresolved(ctx context.Context, tx pgx.Tx, open bool)
 	return err
 }
 
-// startRenewal begins to keep a lease alive that belongs to no run.
+// startRenewal starts to renew a lease that belongs to no run.
 func (a *accountLease) startRenewal() {
 	if a.tenantID != nil {
 		return
@@ -58,8 +58,8 @@ func (a *accountLease) startRenewal() {
 	a.stopRenewal = stop
 	a.renewal.Go(func() {
 		for (clock.System{}).Sleep(ctx, systemLeaseRenewInterval) == nil {
-			// One that fails is made up for by the next; if none goes through, whoever takes
-			// the account over is protected by the holder's number.
+			// If one renewal fails, the next one extends the lease. If all fail, the
+			// lease expires, and the holder's number fences this process.
 			_ = a.exec(ctx, "renew lease", `UPDATE stellar_accounts SET expires_at = clock_timestamp() + $4::interval
 				WHERE network_id = $1 AND address = $2 AND holder = $3`, systemLeaseTTL)
 		}
@@ -72,7 +72,7 @@ func (a *accountLease) Address() string { return a.address }
 // Channel is its index among the deployer's channels, -1 for none.
 func (a *accountLease) Channel() int { return a.channel }
 
-// Unresolved gives the account's transactions whose outcome nobody recorded.
+// Unresolved returns the account's transactions without a recorded outcome.
 func (a *accountLease) Unresolved() []txlog.Transaction { return a.unresolved }
 
 // Sequence is the last sequence number known to be used.
@@ -81,14 +81,15 @@ func (a *accountLease) Sequence() int64 { return a.sequence }
 // AppliedSequence is the highest sequence number of a transaction known to be applied.
 func (a *accountLease) AppliedSequence() int64 { return a.applied }
 
-// Balance is what a channel has as far as is known.
+// Balance is the last known balance of a channel.
 func (a *accountLease) Balance() int64 { return a.balance }
 
-// leaseHeldCTE matches the account's row only while the lease is this one, and its run the
-// tenant's newest. Its parameters are the first three of every statement here. The
-// lock makes who takes the account next wait for a statement whose caller has gone:
-// it sees what that stored, or that stores nothing. It is as strong as a change's,
-// and comes before the transaction's own: so does journal.Resolve take them.
+// leaseHeldCTE matches the account's row only while this lease is held and its run is
+// the tenant's newest. Its parameters are the first three of every statement here.
+// Because of the lock, the next lessee waits for a statement whose caller is gone:
+// either it sees the stored transaction, or nothing is stored. The lock is as strong
+// as an update's and is taken before the transaction's own lock; journal.Resolve uses
+// the same order.
 const leaseHeldCTE = `held AS (
 		SELECT a.* FROM stellar_accounts a
 		WHERE a.network_id = $1::text AND a.address = $2::text AND a.holder = $3::uuid AND (a.lease_tenant IS NULL OR EXISTS (
@@ -100,11 +101,11 @@ func (a *accountLease) args(more ...any) []any {
 	return append([]any{a.networkID, a.address, a.holder}, more...)
 }
 
-// Store commits a signed transaction before it is sent. One that was refused and
-// is built again within the same second is the same transaction: it is open again.
-// One that ended otherwise can only be built again by somebody who was told old
-// news, and stays as it is. What a run does for all, as the upload of the code, is
-// booked on nobody.
+// Store commits a signed transaction before it is sent. A rejected transaction that is
+// built again within the same second has the same hash: Store opens it again. A
+// transaction with any other outcome can only be built again from outdated data, and
+// Store does not change it. Work of a run for all tenants, such as the code upload, is
+// stored without a tenant.
 func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction) error {
 	const op = "store transaction"
 	pool, err := a.db.readyPool(ctx)
@@ -135,35 +136,37 @@ func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction)
 	switch err = fencedIfNoRows(err); {
 	case isOpenTxConflict(err), err == nil && resolvedSince:
 		return errs.Wrap(errors.Join(txlog.ErrContractBusy, err), errs.KindTransient, op,
-			"%s; the next try finds out what became of it", txlog.ErrContractBusy)
+			"%s; the next attempt reads its outcome", txlog.ErrContractBusy)
 	case err != nil:
 		return classify(err, op)
 	case open == nil || !*open:
 		return errs.Errorf(errs.KindTransient, op,
-			"the Stellar RPC server is behind the network: it does not know yet what became of the transaction before")
+			"the Stellar RPC server is behind the network: it has no outcome of the previous transaction yet")
 	}
 	return nil
 }
 
-// isOpenTxConflict reports the refusal of a second open transaction about one contract.
+// isOpenTxConflict reports whether err is the unique violation of a second open
+// transaction for one contract.
 func isOpenTxConflict(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.ConstraintName == "stellar_transactions_open"
 }
 
-// StoreFeeBump replaces an open transaction's envelope by one at a higher fee.
+// StoreFeeBump replaces an open transaction's envelope by one with a higher fee.
 func (a *accountLease) StoreFeeBump(ctx context.Context, hash, envelope string, maxFee int64) error {
 	return a.exec(ctx, "store transaction", `WITH `+leaseHeldCTE+` UPDATE stellar_transactions SET envelope = $5::text, max_fee = $6::bigint
 		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held)`, hash, envelope, maxFee)
 }
 
-// Resolve records what became of a transaction.
+// Resolve records the outcome of a transaction.
 func (a *accountLease) Resolve(ctx context.Context, hash string, o txlog.Outcome) error {
 	return a.exec(ctx, "record transaction", `WITH `+leaseHeldCTE+`, `+resolveCTEs+` SELECT 1 FROM held`,
 		hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail)
 }
 
-// exec runs a statement that returns or changes no row once the lease is lost.
+// exec runs a statement. Once the lease is lost, the statement returns or changes no
+// row.
 func (a *accountLease) exec(ctx context.Context, op, statement string, args ...any) error {
 	pool, err := a.db.readyPool(ctx)
 	if err != nil {
@@ -173,9 +176,9 @@ func (a *accountLease) exec(ctx context.Context, op, statement string, args ...a
 	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
-// Release gives the account back. It goes through when ctx was cancelled, and
-// does nothing when the lease was lost meanwhile. A number below what was applied is
-// that of a network that was begun anew.
+// Release releases the account. It also runs after ctx was cancelled, and does nothing
+// if the lease was lost. A sequence number below the applied one means that the
+// network was reset.
 func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease) error {
 	const op = "release Stellar account"
 	if a.stopRenewal != nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// APIKeyStore is the registry's part that knows API keys.
+// APIKeyStore stores API keys in the registry.
 type APIKeyStore struct{ db *DB }
 
 var _ access.Store = (*APIKeyStore)(nil)
 
-// APIKeys gives the store of API keys.
+// APIKeys returns the store of API keys.
 func (db *DB) APIKeys() *APIKeyStore { return &APIKeyStore{db} }
 
 const keyColumns = `id, name, prefix, secret_hash, scopes, created_at, expires_at, revoked_at, last_used_at`
@@ -30,11 +30,11 @@ func scanKey(r pgx.CollectableRow) (access.Key, error) {
 	)
 	err := r.Scan(&k.ID, &k.Name, &k.Prefix, &hash, &k.Scopes, &k.CreatedAt,
 		(*zeronull.Timestamptz)(&k.ExpiresAt), (*zeronull.Timestamptz)(&k.RevokedAt), (*zeronull.Timestamptz)(&k.LastUsedAt))
-	copy(k.Hash[:], hash) // The table permits no other length.
+	copy(k.Hash[:], hash) // The table allows no other length.
 	return k, err
 }
 
-// Create stores a key, and that it was created.
+// Create stores a key and an audit event.
 func (k *APIKeyStore) Create(ctx context.Context, key access.Key) error {
 	const op = "create API key"
 	return k.db.inTx(ctx, op, func(tx pgx.Tx) error {
@@ -44,8 +44,8 @@ func (k *APIKeyStore) Create(ctx context.Context, key access.Key) error {
 		var pgErr *pgconn.PgError
 		if errors.As(err, &pgErr) && pgErr.ConstraintName == "api_keys_name" {
 			return &errs.Error{
-				Kind: errs.KindConflict, Op: op, Err: err, Message: "there is a key of this name already; choose another name, or revoke that key first",
-				Fields: []errs.FieldError{{Field: "name", Message: "is the name of a key that is in use"}},
+				Kind: errs.KindConflict, Op: op, Err: err, Message: "a key with this name exists; choose another name, or revoke that key first",
+				Fields: []errs.FieldError{{Field: "name", Message: "is the name of an active key"}},
 			}
 		}
 		if err != nil {
@@ -60,7 +60,7 @@ func (k *APIKeyStore) Create(ctx context.Context, key access.Key) error {
 	})
 }
 
-// FindByPrefix reads the key of a prefix.
+// FindByPrefix reads the key with a prefix.
 func (k *APIKeyStore) FindByPrefix(ctx context.Context, prefix string) (access.Key, error) {
 	const op = "find API key"
 	pool, err := k.db.readyPool(ctx)
@@ -78,7 +78,7 @@ func (k *APIKeyStore) FindByPrefix(ctx context.Context, prefix string) (access.K
 	return key, classify(err, op)
 }
 
-// List reads all keys, the newest first.
+// List reads all keys, newest first.
 func (k *APIKeyStore) List(ctx context.Context) ([]access.Key, error) {
 	const op = "list API keys"
 	pool, err := k.db.readyPool(ctx)
@@ -93,8 +93,8 @@ func (k *APIKeyStore) List(ctx context.Context) ([]access.Key, error) {
 	return keys, classify(err, op)
 }
 
-// Revoke takes a key back, and stores that it was revoked. A name can have been
-// that of earlier keys too; it means the one that is in use.
+// Revoke revokes a key and stores an audit event. Revoked keys may have had the same
+// name; Revoke only matches the active one.
 func (k *APIKeyStore) Revoke(ctx context.Context, ref string) (access.Key, error) {
 	const op = "revoke API key"
 	var key access.Key
@@ -118,9 +118,9 @@ func (k *APIKeyStore) Revoke(ctx context.Context, ref string) (access.Key, error
 	return key, err
 }
 
-// RecordUse notes that a key was used.
+// RecordUse stores that a key was used.
 func (k *APIKeyStore) RecordUse(ctx context.Context, id uuid.UUID) error {
-	const op = "note use of API key"
+	const op = "record API key use"
 	pool, err := k.db.readyPool(ctx)
 	if err != nil {
 		return err
@@ -131,10 +131,10 @@ func (k *APIKeyStore) RecordUse(ctx context.Context, id uuid.UUID) error {
 }
 
 func keyNotFound(op string) error {
-	return errs.Errorf(errs.KindNotFound, op, "there is no such API key; tenant-api apikey list shows those that there are")
+	return errs.Errorf(errs.KindNotFound, op, "there is no such API key; tenant-api apikey list shows all keys")
 }
 
-// keyDetail is what the audit log says of a key.
+// keyDetail is the detail of a key's audit events.
 func keyDetail(k access.Key) map[string]any {
 	return map[string]any{"id": k.ID, "name": k.Name, "prefix": k.Prefix, "scopes": k.Scopes}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Unarchive takes an archived tenant back into service.
+// Unarchive restores an archived tenant.
 func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	const op = "restore tenant"
 	var t tenant.Tenant
@@ -35,7 +35,7 @@ func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error
 			return purged(t, op)
 		case !t.WasLive():
 			return errs.Errorf(errs.KindConflict, op,
-				"the tenant was archived before it ever was live, so there is nothing to restore; create it anew under its name")
+				"the tenant was archived before it was live, so there is nothing to restore; create it again with the same name")
 		}
 		var exists bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists); err != nil {
@@ -43,7 +43,7 @@ func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error
 		}
 		if !exists {
 			return errs.Errorf(errs.KindPermanent, op,
-				"the tenant's schema %s is not there; bring it back from a backup first", t.SchemaName)
+				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
 		}
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', archived_at = NULL, updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING `+tenantColumns, id)
@@ -55,7 +55,7 @@ func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error
 	return t, err
 }
 
-// Purge deletes what an archived tenant has stored, and keeps a certificate.
+// Purge deletes the data of an archived tenant and keeps a certificate.
 func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	const op = "purge tenant"
 	var certificate provisioning.PurgeCertificate
@@ -97,8 +97,8 @@ func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioni
 	return c, err
 }
 
-// purge drops a locked tenant's schema and role. One that never was live has
-// neither: its rollback took them.
+// purge drops the schema and role of a locked tenant. A tenant that was never live has
+// neither: its rollback dropped them.
 func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.PurgeCertificate) error {
 	if t.WasLive() {
 		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
@@ -123,7 +123,7 @@ func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.Purg
 	return appendEvent(ctx, tx, t.ID, audit.ActionPurge, map[string]any{"schemaName": t.SchemaName, "rows": c.Rows, "auditHead": c.AuditHead})
 }
 
-// countRows counts what is about to be deleted.
+// countRows counts the rows that are about to be deleted.
 func countRows(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.PurgeCertificate) error {
 	rows, _ := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename`, schema)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -133,7 +133,7 @@ func countRows(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.Pu
 	for _, table := range tables {
 		var n int64
 		name := pgx.Identifier{schema, table}.Sanitize()
-		// Counted and dropped under one lock: the certificate tells what was deleted.
+		// One lock covers count and drop, so the certificate matches the deleted rows.
 		if _, err := tx.Exec(ctx, `LOCK TABLE `+name+` IN ACCESS EXCLUSIVE MODE`); err != nil {
 			return err
 		}
@@ -154,8 +154,8 @@ func countRows(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.Pu
 	return nil
 }
 
-// dropTenantSchema removes a tenant's schema and role, with all that the role may do
-// or owns elsewhere in this database.
+// dropTenantSchema drops a tenant's schema and role, with all that the role owns or
+// may access elsewhere in this database.
 func dropTenantSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{t.SchemaName}.Sanitize()+` CASCADE`); err != nil {
 		return err
@@ -167,9 +167,9 @@ func dropTenantSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	return dropOwnedRole(ctx, tx, t.DatabaseRole)
 }
 
-// dropOwnedRole drops a role with all that it may do or owns in this database. DROP
-// OWNED needs the role's own rights, which its creator has to take first unless it
-// is a superuser.
+// dropOwnedRole drops a role with all that it owns or may access in this database.
+// DROP OWNED needs the role's own privileges, which the role's creator must grant
+// itself unless it is a superuser.
 func dropOwnedRole(ctx context.Context, tx pgx.Tx, name string) error {
 	role := pgx.Identifier{name}.Sanitize()
 	for _, statement := range []string{`GRANT ` + role + ` TO CURRENT_USER`, `DROP OWNED BY ` + role, `DROP ROLE ` + role} {

@@ -11,18 +11,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// The chain's head is in the tenant's own row: whoever changes a tenant holds its
-// lock already, so an event costs one more row and no further statement.
+// The head of a tenant's chain is in the tenant's row. A change of the tenant already
+// locks that row, so an event costs one more row and no further statement.
 
-// auditSetItems are the SET items that append an event to the chain of the row that is
-// updated; parameters n to n+2 are those of auditArgs.
+// auditSetItems are the SET items that append an event to the chain of the updated
+// row; parameters n to n+2 are those of auditArgs.
 func auditSetItems(n int) string {
 	return fmt.Sprintf(`audit_seq = audit_seq + 1,
 		audit_head = audit_hash(audit_head, id, audit_seq + 1, now(), $%d::text, 'DONE', $%d::jsonb, $%d::jsonb)`, n, n+1, n+2)
 }
 
-// auditInsertSQL stores the event that auditSetItems put into the chain. from is the
-// relation with the updated row, and may have a condition.
+// auditInsertSQL stores the event that auditSetItems appended to the chain. from is
+// the relation with the updated row, and may have a condition.
 func auditInsertSQL(source string, n int) string {
 	return fmt.Sprintf(`INSERT INTO audit_events (tenant_id, seq, at, action, outcome, actor, detail, hash)
 		SELECT id, audit_seq, now(), $%d::text, 'DONE', $%d::jsonb, $%d::jsonb, audit_head FROM %s`, n, n+1, n+2, source)
@@ -35,7 +35,7 @@ func auditArgs(ctx context.Context, action audit.Action, detail map[string]any) 
 
 func toJSON(v any) string {
 	text, err := json.Marshal(v)
-	if err != nil { // Only a value that is no JSON; the event happened all the same.
+	if err != nil { // Only for a value that is not valid JSON; the event is still recorded.
 		return `{}`
 	}
 	return string(text)
@@ -48,11 +48,10 @@ func detailJSON(detail map[string]any) string {
 	return toJSON(detail)
 }
 
-// appendEventSQL appends an event of something that was done; its parameters are the
-// tenant and auditArgs.
+// appendEventSQL appends an event; its parameters are the tenant and auditArgs.
 const appendEventSQL = `SELECT audit_append($1, $2::text, 'DONE', $3::jsonb, $4::jsonb)`
 
-// appendEvent appends an event to a tenant's chain in a transaction of the caller's.
+// appendEvent appends an event to a tenant's chain in the caller's transaction.
 func appendEvent(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, action audit.Action, detail map[string]any) error {
 	_, err := tx.Exec(ctx, appendEventSQL, append([]any{tenantID}, auditArgs(ctx, action, detail)...)...)
 	return err
@@ -63,12 +62,12 @@ func queueEvent(ctx context.Context, batch *pgx.Batch, tenantID uuid.UUID, actio
 	batch.Queue(appendEventSQL, append([]any{tenantID}, auditArgs(ctx, action, detail)...)...)
 }
 
-// Record appends events that are no change of the registry, in one transaction.
+// Record appends events that do not change the registry, in one transaction.
 func (db *DB) Record(ctx context.Context, events ...audit.Event) error {
 	return db.inTx(ctx, "write audit log", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
-		// Writers that append to several chains take them in one order, the platform's
-		// last, or they would wait for each other for ever.
+		// Writers that append to several chains lock them in one order, the registry's
+		// chain last. Otherwise they could deadlock.
 		tenantIDs := make([]uuid.UUID, len(events))
 		for i, e := range events {
 			tenantIDs[i] = e.TenantID
@@ -82,7 +81,7 @@ func (db *DB) Record(ctx context.Context, events ...audit.Event) error {
 	})
 }
 
-// Events reads a part of a chain.
+// Events reads a page of a chain.
 func (db *DB) Events(ctx context.Context, tenantID uuid.UUID, after int64, limit int) ([]audit.Event, error) {
 	const op = "read audit log"
 	pool, err := db.readyPool(ctx)

@@ -36,10 +36,10 @@ func zeroIfNil(t *time.Time) time.Time {
 	return *t
 }
 
-// StoreChannels writes what the ledger says of channel accounts. Numbers only grow,
-// because who looks may be behind who uses; except for an account that was out of
-// use, whose number is to be asked for: it may have been made anew, on a network that
-// was begun anew.
+// StoreChannels writes the ledger state of channel accounts. Sequence numbers never
+// decrease, because the ledger state may be older than the registry's. The exception
+// is a disabled account: its number is read from the network again, because the
+// account may have been recreated after a network reset.
 func (l txLog) StoreChannels(ctx context.Context, networkID, deployer string, channels []txlog.Channel) error {
 	return l.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}

@@ -14,11 +14,11 @@ import (
 )
 
 // claimSetItems takes the lease; parameters 2 and 3 are owner and time to live. The
-// time is the clock's and not the transaction's, which may have begun long ago.
+// time is clock_timestamp(), because the transaction may have begun long ago.
 const claimSetItems = `run_owner = $2, run_epoch = run_epoch + 1, run_expires_at = clock_timestamp() + $3::interval,
 	updated_at = now(), version = version + 1`
 
-// Claim takes a tenant for a run.
+// Claim claims a tenant for a run.
 func (db *DB) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
 	var run provisioning.Run
 	err := db.inTx(ctx, "claim tenant", func(tx pgx.Tx) error {
@@ -35,7 +35,7 @@ func (db *DB) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMo
 	return run, err
 }
 
-// leasedError refuses a tenant that another run holds.
+// leasedError returns the error for a tenant that another run holds.
 func (r tenantRow) leasedError(op string) error {
 	err := errs.Errorf(errs.KindConflict, op,
 		"tenant %q (%s) is being provisioned by another run right now; wait for it to end", r.Tenant.Name, r.Tenant.ID)
@@ -43,8 +43,8 @@ func (r tenantRow) leasedError(op string) error {
 	return err
 }
 
-// claimLocked takes a locked tenant that nobody holds. A rollback that is under way is
-// left under way; a tenant that ended without ever being live begins a new attempt.
+// claimLocked claims a locked tenant that has no lease. It continues a rollback in
+// progress. A tenant that ended without being live starts a new attempt.
 func claimLocked(ctx context.Context, tx pgx.Tx, locked tenantRow, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
 	t := locked.Tenant
 	setItems := `status = 'PROVISIONING', provisioning_error = NULL, ` + claimSetItems
@@ -79,24 +79,24 @@ func claimLocked(ctx context.Context, tx pgx.Tx, locked tenantRow, mode provisio
 	return claimed.Run, err
 }
 
-// canBeginAgain reports whether a tenant ended without being live, and is not purged.
+// canBeginAgain reports whether a tenant ended without being live and is not purged.
 func canBeginAgain(t tenant.Tenant) bool {
 	return !t.WasLive() && t.PurgedAt.IsZero() &&
 		(t.Status == tenant.StatusFailed || t.Status == tenant.StatusArchived)
 }
 
-// newAttemptSetItems are the SET items with which a tenant that ended without being live
-// begins again.
+// newAttemptSetItems are the SET items that start a new attempt of a tenant that ended
+// without being live.
 const newAttemptSetItems = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, `
 
-// purged refuses to bring back a tenant that was purged.
+// purged returns the error for a tenant that was purged.
 func purged(t tenant.Tenant, op string) error {
 	return errs.Errorf(errs.KindConflict, op,
 		"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
 }
 
-// queuedError refuses a tenant that is a worker's.
+// queuedError returns the error for a tenant that is queued for a worker.
 func queuedError(t tenant.Tenant, op string) error {
 	return errs.Errorf(errs.KindConflict, op,
-		"tenant %q (%s) is %s and a worker of tenant-api has it in its queue; wait for it to end, or archive the tenant", t.Name, t.ID, t.Status)
+		"tenant %q (%s) is %s and it is queued for a worker; wait for the job to end, or archive the tenant", t.Name, t.ID, t.Status)
 }

@@ -16,12 +16,12 @@ import (
 
 var _ contracts.Store = (*DB)(nil)
 
-// managedContractsPredicate matches the tenants whose contracts are looked after.
+// managedContractsPredicate matches the tenants whose contracts are reconciled.
 const managedContractsPredicate = `t.purged_at IS NULL AND t.soroban_contract_id IS NOT NULL`
 
-// RegisterContracts adds contracts that are not in the book yet. They are due at once.
+// RegisterContracts adds contracts that have no record yet. They are due at once.
 func (db *DB) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (int, error) {
-	const op = "adopt contracts"
+	const op = "register contracts"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return 0, err
@@ -34,14 +34,14 @@ func (db *DB) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (in
 	return int(tag.RowsAffected()), classify(err, op)
 }
 
-// ClaimDueContracts gives contracts to look at, and puts them off for others.
+// ClaimDueContracts claims due contracts and defers them for other processes.
 func (db *DB) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuery) ([]contracts.WorkItem, error) {
-	const op = "take contracts"
+	const op = "claim contracts"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Of what is due, or planned, somebody else may have taken it.
+	// Another process may have claimed a due or planned contract.
 	condition, orderBy, lockOption := `c.due_at <= clock_timestamp()`, `c.due_at`, `SKIP LOCKED`
 	args := []any{q.ClaimFor, q.Limit}
 	switch {
@@ -49,7 +49,8 @@ func (db *DB) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuery) ([]
 		condition, orderBy, lockOption = `c.tenant_id = ANY($3)`, `c.tenant_id`, ``
 		args = append(args, q.Tenants)
 	case q.PendingUpgrade != "":
-		// One that somebody is at, or that was tried and left, waits for its time.
+		// A contract that is claimed, or that failed, stays deferred until its due
+		// time.
 		condition = `c.upgrade_to = $3 AND c.due_at <= clock_timestamp()`
 		args = append(args, q.PendingUpgrade)
 	}
@@ -104,13 +105,13 @@ func scanWorkItem(r pgx.CollectableRow) (item contracts.WorkItem, err error) {
 	return item, err
 }
 
-// skippedUpgradeDelay is when a contract is due again whose upgrade was left to others,
-// because this program is of an earlier release.
+// skippedUpgradeDelay is when a contract is due again whose upgrade this program
+// skipped because it is of an earlier release.
 const skippedUpgradeDelay = 30 * time.Second
 
-// RecordContracts writes what is known of contracts now. One whose tenant was
-// archived or restored meanwhile, or whose upgrade was planned, stays due; a plan
-// ends when the contract runs that code, and with nothing else.
+// RecordContracts writes the state of contracts as read now. A contract whose tenant
+// was archived or restored meanwhile, or whose upgrade was planned, stays due. A plan
+// is only removed when the contract runs the planned code.
 func (db *DB) RecordContracts(ctx context.Context, records []contracts.Record) error {
 	return db.inTx(ctx, "record contracts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
@@ -139,13 +140,14 @@ func nilIfZero(t time.Time) *time.Time {
 	return &t
 }
 
-// planBatchSize is how many upgrades one transaction plans: it holds their tenants' rows.
+// planBatchSize is how many upgrades one transaction plans: it locks their tenants'
+// rows.
 const planBatchSize = 500
 
-// PlanUpgrade has contracts upgraded, by whoever looks at them next, and audits it
-// for each tenant. One that failed at the same upgrade is tried anew.
+// PlanUpgrade plans upgrades of contracts, for the next process that reconciles them,
+// and audits each tenant. A contract that failed at the same upgrade is tried again.
 func (db *DB) PlanUpgrade(ctx context.Context, hash string, tenantIDs []uuid.UUID) (planned int, err error) {
-	// In the order of ids, so that two who plan at once wait for each other and no more.
+	// In the order of ids, so that two concurrent callers do not deadlock.
 	tenantIDs = slices.SortedFunc(slices.Values(tenantIDs), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	for chunk := range slices.Chunk(tenantIDs, planBatchSize) {
 		n := 0
@@ -184,7 +186,7 @@ func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenantIDs []uuid.U
 	return len(planned), tx.SendBatch(ctx, batch).Close()
 }
 
-// PendingUpgrades counts contracts that wait for an upgrade to a code.
+// PendingUpgrades counts contracts with a pending upgrade to a code.
 func (db *DB) PendingUpgrades(ctx context.Context, hash string) (pending, failed int, err error) {
 	const op = "count upgrades"
 	pool, err := db.readyPool(ctx)
@@ -196,9 +198,9 @@ func (db *DB) PendingUpgrades(ctx context.Context, hash string) (pending, failed
 	return pending, failed, classify(err, op)
 }
 
-// RecordDeployerBalance writes the deployer's balance.
+// RecordDeployerBalance stores the deployer's balance.
 func (db *DB) RecordDeployerBalance(ctx context.Context, networkID, address string, balance int64) error {
-	const op = "record deployer"
+	const op = "record deployer balance"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err
@@ -208,9 +210,9 @@ func (db *DB) RecordDeployerBalance(ctx context.Context, networkID, address stri
 	return classify(err, op)
 }
 
-// Defer has contracts looked at by others, from some time on.
+// Defer makes contracts due for other processes, from a given time on.
 func (db *DB) Defer(ctx context.Context, tenantIDs []uuid.UUID, dueAt time.Time) error {
-	const op = "give contracts back"
+	const op = "defer contracts"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err
@@ -219,7 +221,8 @@ func (db *DB) Defer(ctx context.Context, tenantIDs []uuid.UUID, dueAt time.Time)
 	return classify(err, op)
 }
 
-// AnchorMismatches holds the anchors of contracts against the audit chains, in one query.
+// AnchorMismatches compares the anchors of contracts with the audit chains, in one
+// query.
 func (db *DB) AnchorMismatches(ctx context.Context, snapshots []contracts.Snapshot) (map[uuid.UUID]string, error) {
 	const op = "compare anchors"
 	var (
@@ -251,7 +254,7 @@ func (db *DB) AnchorMismatches(ctx context.Context, snapshots []contracts.Snapsh
 		missing  bool
 	)
 	_, err = pgx.ForEachRow(rows, []any{&tenantID, &seq, &missing}, func() error {
-		mismatches[tenantID] = fmt.Sprintf("the audit chain differs from what the contract anchored: event %d was changed, or one before it", seq)
+		mismatches[tenantID] = fmt.Sprintf("the audit chain differs from what the contract anchored: event %d or an earlier one was changed", seq)
 		if missing {
 			mismatches[tenantID] = fmt.Sprintf("the audit chain is shorter than what the contract anchored: event %d is missing", seq)
 		}

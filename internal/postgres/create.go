@@ -14,12 +14,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// maxCreateAttempts bounds how often a creation that lost a race looks again.
+// maxCreateAttempts is how often a creation that lost a race reads again.
 const maxCreateAttempts = 10
 
-// existingPredicate matches what a new tenant of that name ($1) or external id ($2) has
-// to deal with: a live one, or one that never went live and can be continued. A purged
-// tenant is final, and holds neither.
+// existingPredicate matches the tenants that conflict with a new tenant of that name
+// ($1) or external id ($2): a live one, or one that was never live and can be
+// continued. A purged tenant is final and has neither.
 const existingPredicate = `purged_at IS NULL AND
 	((name_key = $1::text AND (activated_at IS NULL OR status IN ('ACTIVE', 'SUSPENDED'))) OR external_id = nullif($2::text, ''))`
 
@@ -31,8 +31,8 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Create records and claims a draft, or finds what stands where it would go. The
-// usual case is one statement: one round trip and one commit.
+// Create records and claims a draft, or returns the existing tenant. The usual case is
+// one statement: one round trip and one commit.
 func (db *DB) Create(ctx context.Context, d tenant.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, error) {
 	const op = "record tenant"
 	pool, err := db.readyPool(ctx)
@@ -69,18 +69,18 @@ func (db *DB) Create(ctx context.Context, d tenant.Draft, lease provisioning.Lea
 	}
 }
 
-var errNameContention = errs.Errorf(errs.KindTransient, "record tenant", "other tenants of similar names are being created right now")
+var errNameContention = errs.Errorf(errs.KindTransient, "record tenant", "other tenants with similar names are being created; retry")
 
-// regenerateSchemaName is for when nobody has the name and the draft could not be recorded
-// all the same: the schema name clashed, or the one who had the name is gone.
+// regenerateSchemaName is for a draft that was not recorded although its name is free:
+// the schema name clashed, or the tenant with the name is gone.
 func regenerateSchemaName(d *tenant.Draft, attempt int) {
 	d.RegenerateSchemaName(time.Now().Add(time.Duration(attempt) * time.Millisecond))
 }
 
 // insertTenant records and, with a lease, claims in one statement. A claimed record
-// does not wait for the disk: nobody has been told of it, nothing outside has
-// been done for it, and the commit of the schema, which comes next, makes it
-// durable too. A record without a claim is an answer to somebody and waits.
+// does not wait for the disk: no caller has seen it, nothing outside was done for it,
+// and the next commit, that of the schema, makes it durable too. A record without a
+// claim is returned to the caller, so it waits.
 func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, lease *provisioning.LeaseRequest) (tenantRow, bool, error) {
 	status, owner, epoch := tenant.StatusPending, "", 0
 	var ttl *time.Duration
@@ -124,8 +124,8 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	return created, err == nil, err
 }
 
-// findExisting locks the tenant that stands where the draft would go; found is
-// false when there is none.
+// findExisting locks the existing tenant that conflicts with the draft; found is false
+// when there is none.
 func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tenantRow, found bool, err error) {
 	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+existingPredicate+`
 		ORDER BY external_id IS NOT DISTINCT FROM nullif($2::text, '') AND external_id IS NOT NULL DESC,
@@ -147,9 +147,9 @@ func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tena
 	return all[0], true, nil
 }
 
-// existingBlocking finds a tenant that leaves the draft no chance. It is for drafts whose
-// password would have to be hashed first: whoever waits for a tenant that is held
-// asks again and again.
+// existingBlocking finds a tenant that blocks the draft. It is for drafts whose
+// password would have to be hashed first: a caller that waits for a leased tenant
+// polls often.
 func (db *DB) existingBlocking(ctx context.Context, d tenant.Draft) (creation provisioning.Creation, found bool, err error) {
 	err = db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
 		existing, exists, err := findExisting(ctx, tx, d)
@@ -162,8 +162,8 @@ func (db *DB) existingBlocking(ctx context.Context, d tenant.Draft) (creation pr
 	return creation, found, err
 }
 
-// claimExisting claims the tenant that stands where the draft would go, if it never
-// went live and is nobody's work, and gives it the draft's inputs.
+// claimExisting claims the existing tenant and gives it the draft's inputs, if the
+// tenant was never live and has no run or job.
 func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, lease provisioning.LeaseRequest) (provisioning.Creation, bool, error) {
 	existing, exists, err := findExisting(ctx, tx, d)
 	creation := provisioning.Creation{Tenant: existing.Tenant}
@@ -183,14 +183,14 @@ func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, 
 	return provisioning.Creation{Tenant: run.Tenant, Run: &run, Continued: true}, true, nil
 }
 
-// replaceInputs gives a tenant that is continued the inputs of who continues it.
+// replaceInputs replaces the inputs of a continued tenant by those of the draft.
 func replaceInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, hash string) (tenant.Tenant, error) {
 	password, err := passwordChange(ctx, tx, run.Tenant.ID, hash)
 	if err != nil || password == nil && in.Equal(run.Tenant.Inputs()) {
 		return run.Tenant, err
 	}
 	if run.Rollback != provisioning.RollbackNone {
-		run.AdminUser = uuid.Nil // It goes with the schema; the next attempt makes another.
+		run.AdminUser = uuid.Nil // It is dropped with the schema; the next attempt creates another.
 	}
 	return writeInputs(ctx, tx, run, in, password)
 }

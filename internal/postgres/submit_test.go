@@ -126,7 +126,7 @@ func TestDB_Submit(t *testing.T) {
 		s := b.mustSubmit(inputs("Clinic"), nil)
 		_, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("terraform", time.Minute))
 		wantKind(t, err, errs.KindConflict)
-		if !strings.Contains(errs.SafeMessage(err), "has it in its queue") {
+		if !strings.Contains(errs.SafeMessage(err), "it is queued for a worker") {
 			t.Errorf("error %v", err)
 		}
 		_, err = b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimRetry, leaseRequest("terraform", time.Minute))

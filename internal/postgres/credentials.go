@@ -26,14 +26,14 @@ const connectRole = "healthcare_connect"
 // sweepBatch is how many ended logins are read at once when another one is opened.
 const sweepBatch = 50
 
-// OpenCredential makes a login that is a member of the tenant's role.
+// OpenCredential creates a login that is a member of the tenant's role.
 func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
 	const op = "open login"
 	if _, err := db.readyPool(ctx); err != nil {
 		return credentials.Credential{}, err
 	}
-	// Where no worker runs, nothing else ends sessions whose time is over. A login that
-	// cannot be dropped keeps its row, and does not keep others from being opened.
+	// Without a worker, only this sweep ends expired sessions. A login that cannot be
+	// dropped keeps its row and does not prevent new logins.
 	_, _ = db.DropExpiredLogins(ctx, sweepBatch)
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
@@ -109,7 +109,7 @@ func credentialDetail(id uuid.UUID, username string, expiresAt time.Time) map[st
 	return map[string]any{"credentialId": id, "username": username, "expiresAt": expiresAt.UTC().Format(time.RFC3339)}
 }
 
-// RenewCredential moves the end of a login that has not ended.
+// RenewCredential extends a login that has not expired.
 func (db *DB) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl time.Duration) (time.Time, error) {
 	const op = "renew login"
 	var expiresAt time.Time
@@ -139,8 +139,8 @@ func (db *DB) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl t
 	return expiresAt, err
 }
 
-// CloseCredential ends a login and its sessions, and then drops it. When it cannot
-// be dropped yet, whoever sweeps tries again; by then it can do nothing.
+// CloseCredential ends a login and its sessions and then drops it. If it cannot be
+// dropped yet, the next sweep tries again; the login has no privileges by then.
 func (db *DB) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error {
 	const op = "close login"
 	var username string
@@ -162,9 +162,9 @@ func (db *DB) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error
 	return db.dropLogin(ctx, username)
 }
 
-// closeLogins takes everything from a locked tenant's logins, or from one of them,
-// and gives the names of those that are to be dropped. Sessions that are open lose
-// their rights with the commit.
+// closeLogins revokes everything from a locked tenant's logins, or from one of them,
+// and returns the names of those to drop. Open sessions lose their privileges with the
+// commit.
 func closeLogins(ctx context.Context, tx pgx.Tx, t tenant.Tenant, credentialID *uuid.UUID) ([]string, error) {
 	rows, _ := tx.Query(ctx, `SELECT c.id, c.username, c.closed_at IS NOT NULL, r.rolname IS NOT NULL, c.expires_at
 		FROM tenant_credentials c LEFT JOIN pg_roles r ON r.rolname = c.username
@@ -200,7 +200,7 @@ func closeLogins(ctx context.Context, tx pgx.Tx, t tenant.Tenant, credentialID *
 	return usernames, nil
 }
 
-// revokeLogin takes password and memberships from a login.
+// revokeLogin removes password and memberships of a login.
 func revokeLogin(ctx context.Context, tx pgx.Tx, username string) error {
 	name := pgx.Identifier{username}.Sanitize()
 	rows, _ := tx.Query(ctx, `SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
@@ -220,12 +220,13 @@ func revokeLogin(ctx context.Context, tx pgx.Tx, username string) error {
 	return nil
 }
 
-// dropLogin ends the sessions of a login that was closed, and drops it with what it
-// may have left, such as temporary tables, and its row. It leaves a login alone that
-// was not closed: its sessions are still valid.
+// dropLogin ends the sessions of a closed login and drops it with its objects, such as
+// temporary tables, and its row. It does not change a login that is not closed: its
+// sessions are still valid.
 func (db *DB) dropLogin(ctx context.Context, username string) error {
 	const op = "drop login"
-	// Sessions that this user may not end stay: they have no rights, and no role soon.
+	// Sessions that this user may not end remain: they have no privileges, and soon no
+	// role.
 	_, _ = db.pool.Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
 		JOIN tenant_credentials c ON c.username = a.usename WHERE c.username = $1 AND c.closed_at IS NOT NULL`, username)
 	return db.inTx(ctx, op, func(tx pgx.Tx) error {
@@ -233,7 +234,7 @@ func (db *DB) dropLogin(ctx context.Context, username string) error {
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = username)
 			FROM tenant_credentials WHERE username = $1 AND closed_at IS NOT NULL FOR UPDATE`, username).Scan(&exists)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // Somebody else has dropped it.
+			return nil // Another process dropped it.
 		}
 		if err != nil {
 			return err
@@ -248,16 +249,16 @@ func (db *DB) dropLogin(ctx context.Context, username string) error {
 	})
 }
 
-// The pauses before an ended login that could not be dropped is tried again: they
-// double from the first to the longest.
+// Delays before another try to drop an expired login: they double from the first to
+// the longest.
 const (
 	firstDropPause   = `interval '1 minute'`
 	longestDropPause = `interval '1 hour'`
 )
 
-// DropExpiredLogins ends and drops all logins whose time is over or that were left
-// half dropped, a batch at a time. One that cannot be dropped holds up no other: it
-// comes after those that have not failed, and its next try is later each time.
+// DropExpiredLogins ends and drops all logins that expired or were only partly
+// dropped, in batches. A login that cannot be dropped does not delay others: it comes
+// after those that have not failed, and its delay grows with each failure.
 func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 	var (
 		dropped int64
@@ -278,7 +279,8 @@ func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 				continue
 			}
 			errs = append(errs, err)
-			// Without this it would be due again at once, and the sweep have no end.
+			// Without a delay it would be due again at once, and the sweep would not
+			// end.
 			if err := db.putOffCredential(ctx, d.ID); err != nil {
 				return dropped, errors.Join(append(errs, err)...)
 			}
@@ -286,11 +288,11 @@ func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 	}
 }
 
-// dueCredential is a login that has to be ended or dropped.
+// dueCredential is a login to end or drop.
 type dueCredential struct{ Tenant, ID uuid.UUID }
 
 func (db *DB) dueCredentials(ctx context.Context, limit int) ([]dueCredential, error) {
-	const op = "look for ended logins"
+	const op = "list expired logins"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
@@ -306,5 +308,5 @@ func (db *DB) putOffCredential(ctx context.Context, id uuid.UUID) error {
 	_, err := db.pool.Exec(ctx, `UPDATE tenant_credentials SET failures = failures + 1,
 			retry_at = clock_timestamp() + least(`+firstDropPause+` * 2 ^ least(failures, 10), `+longestDropPause+`)
 		WHERE id = $1`, id)
-	return classify(err, "put off ended login")
+	return classify(err, "defer expired login")
 }

@@ -19,13 +19,13 @@ import (
 
 // Options are the settings of a DB.
 type Options struct {
-	// URL is a connection string as pgx reads it (URL or key=value form). PG*
-	// variables fill in what it leaves out.
+	// URL is a connection string in pgx's format (URL or key=value). PG* variables set
+	// what it omits.
 	URL string
 	// MaxConnections is the size of the pool. Default 8.
 	MaxConnections int
-	// ManualMigrate leaves the registry as it is; by default it is brought to the
-	// newest version on first use.
+	// ManualMigrate disables the migration on first use. By default the registry is
+	// migrated to the newest version.
 	ManualMigrate bool
 	// ApplicationName is what pg_stat_activity shows.
 	ApplicationName string
@@ -34,27 +34,27 @@ type Options struct {
 // DefaultMaxConnections is the pool size of a DB.
 const DefaultMaxConnections = 8
 
-// maxTenantsPerConnection is after how many new tenants a connection is replaced:
-// its cached plans and relation entries grow with each, and with them the time
-// that the next tenant takes (DESIGN, section 3).
+// maxTenantsPerConnection is the number of new tenants after which a connection is
+// replaced: its cached plans and relation entries grow with each tenant, and so does
+// the time for the next one (DESIGN, section 3).
 const maxTenantsPerConnection = 300
 
-// lockTimeout bounds a wait for a lock. A transaction that waits holds its
-// tenant's row, and with it up the renewals of the lease: it has to give up, and
-// be tried again, before provisioning.DefaultLeaseTTL is over.
+// lockTimeout limits a wait for a lock. A waiting transaction holds its tenant's row
+// and blocks the renewals of the lease, so it must fail, and be tried again, before
+// provisioning.DefaultLeaseTTL has passed.
 const lockTimeout = "5s"
 
 // DB is the registry. It is safe for concurrent use.
 type DB struct {
 	pool      *pgxpool.Pool
 	options   Options
-	queue     Queue // Nil but where UseQueue was called.
+	queue     Queue // Nil unless UseQueue was called.
 	queues    waitQueues
 	uncertain uncertainLeases
 
 	registryFiles fs.FS // The registry's migrations.
 
-	attempts singleflight.Group // To bring the registry to this program's version.
+	attempts singleflight.Group // Attempts to migrate the registry.
 	migrated atomic.Bool
 	closing  context.Context // Ends with Close.
 	cancel   context.CancelFunc
@@ -65,8 +65,8 @@ var (
 	_ provisioning.Runs  = (*DB)(nil)
 )
 
-// Open reads the settings and prepares a pool. It does not connect: the first
-// use does, and migrates. KindInvalid when the settings cannot be read.
+// Open reads the settings and prepares a pool. It does not connect: the first use
+// connects and migrates. KindInvalid when the settings cannot be read.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
@@ -89,7 +89,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	params["search_path"] = "public"
 	params["lock_timeout"] = lockTimeout
 	params["timezone"] = "UTC"
-	// Statements are few and simple; planning them anew for each tenant is pure cost.
+	// Statements are few and simple; planning them again for each tenant has no benefit.
 	params["plan_cache_mode"] = "force_generic_plan"
 	config.AfterRelease = func(c *pgx.Conn) bool {
 		created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
@@ -104,7 +104,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// tenantsCreatedKey is where a connection counts the tenants made through it.
+// tenantsCreatedKey is the key under which a connection counts the tenants created
+// with it.
 const tenantsCreatedKey = "healthcare.tenants_made"
 
 func countCreatedTenant(c *pgx.Conn) {
@@ -112,17 +113,17 @@ func countCreatedTenant(c *pgx.Conn) {
 	c.PgConn().CustomData()[tenantsCreatedKey] = created + 1
 }
 
-// Close ends all connections, waiting for those in use. A migration that no caller
-// waits for any more is cancelled.
+// Close closes all connections, after waiting for those in use. It cancels a migration
+// that no caller waits for.
 func (db *DB) Close() {
 	db.cancel()
 	db.pool.Close()
 }
 
-// Pool gives the connection pool, for tests and tools that look at the tables.
+// Pool returns the connection pool, for tests and tools that read the tables.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
-// readyPool gives the pool once the registry is at this program's version.
+// readyPool returns the pool once the registry is at this program's version.
 func (db *DB) readyPool(ctx context.Context) (*pgxpool.Pool, error) {
 	if db.migrated.Load() {
 		return db.pool, nil
@@ -137,10 +138,9 @@ func (db *DB) readyPool(ctx context.Context) (*pgxpool.Pool, error) {
 	return db.pool, nil
 }
 
-// shared makes an attempt to get the registry ready, or waits for the one that is
-// being made: with the database down, callers do not queue up for attempts of their
-// own. The attempt is no single caller's, so it goes on when one of them stops
-// waiting, which each can do at any time.
+// shared starts an attempt to prepare the registry, or waits for the current one: with
+// the database down, callers do not each start an attempt. The attempt belongs to no
+// single caller, so it continues when one of them stops waiting.
 func (db *DB) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
 	result := db.attempts.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -160,7 +160,7 @@ func (db *DB) shared(ctx context.Context, key string, attempt func(context.Conte
 	}
 }
 
-// inTx runs f in a transaction of its own.
+// inTx runs f in a new transaction.
 func (db *DB) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	pool, err := db.readyPool(ctx)
 	if err != nil {

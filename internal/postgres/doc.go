@@ -1,14 +1,13 @@
-// Package postgres keeps the registry of tenants, their leases and logs, and
-// makes their schemas, in PostgreSQL 13 to 18. It implements the ports
-// Registry, Runs, Journal and AccountLease of package provisioning.
+// Package postgres stores the registry of tenants, their leases and logs, and creates
+// their schemas, in PostgreSQL 13 to 18. It implements the ports Registry, Runs,
+// Journal and AccountLease of package provisioning.
 //
-// What it guarantees: a step and the record of it commit together; a write of a
-// run that was overtaken changes nothing and returns errs.KindFenced;
-// time is the server's alone, so clocks of clients do not matter. A foreground
-// run makes three commits: record and claim; role, schema, tables, rows, grants
-// and log in one round trip; the final update. Transactions on the Stellar
-// network add one commit before each is sent.
+// Guarantees: a step and its record commit together; a write of a superseded run
+// changes nothing and returns errs.KindFenced; all times are the server's, so clocks
+// of clients do not matter. A foreground run makes three commits: record and claim;
+// role, schema, tables, rows, grants and log in one round trip; the final update.
+// Transactions on the Stellar network add one commit before each is sent.
 //
-// Errors carry a message for people, which names no host, user or statement; the
-// driver's own error is the cause, for the log.
+// Errors have a message for people, without host, user or statement; the driver's
+// error is the cause, for the log.
 package postgres

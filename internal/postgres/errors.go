@@ -16,10 +16,10 @@ import (
 const fencedSQLState = "HT001"
 
 var errFenced = errs.Errorf(errs.KindFenced, "write",
-	"another run has taken this tenant over; this one stopped and changed nothing")
+	"a newer run owns this tenant; this run stopped without changes")
 
-// classify classifies an error of the driver. Messages are ours, because the
-// driver's can name host, user, statement and values.
+// classify classifies an error of the driver. It replaces the driver's messages,
+// because they can contain host, user, statement and values.
 func classify(err error, op string) error {
 	var (
 		typed  *errs.Error
@@ -40,12 +40,12 @@ func classify(err error, op string) error {
 			"the name of the database host cannot be resolved; check DATABASE_URL or DB_HOST")
 	case strings.Contains(err.Error(), "server refused TLS connection"): // The driver has no type for it.
 		return errs.Wrap(err, errs.KindPermanent, op,
-			"the database offers no TLS, but the settings ask for it; set it up there, or change sslmode")
+			"the database offers no TLS, but the settings require it; enable TLS in the database, or change sslmode")
 	case isUnreachable(err):
 		return errs.Wrap(err, errs.KindTransient, op,
-			"the database does not answer; check that it runs and that host, port and TLS mode are right")
+			"the database does not answer; check that it runs and that host, port and TLS mode are correct")
 	}
-	return errs.Wrap(err, errs.KindPermanent, op, "the database gave an unexpected answer; the log has it")
+	return errs.Wrap(err, errs.KindPermanent, op, "the database returned an unexpected response; see the log")
 }
 
 func isUnreachable(err error) bool {
@@ -81,17 +81,17 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 		return wrap(errs.KindPermanent, "the database of that name does not exist; create it or correct the name")
 	case code == "42501":
 		return wrap(errs.KindPermanent,
-			"the database user may not do this; it has to own the database and have CREATEROLE")
+			"the database user may not do this; it must own the database and have CREATEROLE")
 	case code == "42P06", code == "42710":
 		return wrap(errs.KindPermanent,
-			"a schema or role with the tenant's name exists already and is not this registry's; rename or drop it, after a look at what it holds")
+			"a schema or role with the tenant's name exists already and does not belong to this registry; check its content, then rename or drop it")
 	case code == "25006":
 		return wrap(errs.KindTransient, "the database is read-only; connect to the primary")
 	}
 	return wrap(errs.KindPermanent, "the database refused the operation (SQLSTATE "+pgErr.Code+"); the log has the reason")
 }
 
-// uniqueViolation tells which value of a unique constraint is in use.
+// uniqueViolation returns a conflict that names the field whose value is in use.
 func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 	var field, message string
 	switch pgErr.ConstraintName {

@@ -165,7 +165,7 @@ func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
 			b.exec(fmt.Sprintf(statement, run.Tenant.SchemaName, run.Tenant.DatabaseRole))
 			err := b.PrepareSchema(t.Context(), run, b.seed())
 			wantKind(t, err, errs.KindPermanent)
-			if m := errs.SafeMessage(err); !strings.Contains(m, "exists already and is not this registry's") {
+			if m := errs.SafeMessage(err); !strings.Contains(m, "exists already and does not belong to this registry") {
 				t.Errorf("message %q", m)
 			}
 			if got := failTenant(b, run); got.Status != tenant.StatusFailed {

@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Inspect reads tenants and what the database has of those that are live, in one query.
+// Inspect reads tenants, and the database state of the live ones, in one query.
 func (db *DB) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	const op = "inspect tenants"
 	pool, err := db.readyPool(ctx)
@@ -44,7 +44,7 @@ func scanInspection(r pgx.CollectableRow) (inspection.Inspection, error) {
 	return inspection, err
 }
 
-// databaseState sums up the facts of a live tenant.
+// databaseState summarizes the inspection of a live tenant.
 func (r roleInspection) databaseState(t tenant.Tenant) (inspection.DatabaseState, []string) {
 	missing, drift := r.missingObjects(t.SchemaName), r.driftFindings(t.DatabaseRole)
 	switch {
@@ -56,8 +56,9 @@ func (r roleInspection) databaseState(t tenant.Tenant) (inspection.DatabaseState
 	return inspection.DatabaseInSync, nil
 }
 
-// Repair gives a live tenant's role what the baseline gives, and nothing else. What
-// the role owns, or reaches elsewhere, is left to people: nobody here knows why.
+// Repair restores the baseline's privileges of a live tenant's role, and nothing else.
+// It does not change what the role owns or may access elsewhere: the reason is
+// unknown.
 func (db *DB) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	const op = "repair tenant"
 	var (
@@ -81,7 +82,7 @@ func (db *DB) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string
 		case state == inspection.DatabaseInSync:
 			return nil
 		case state == inspection.DatabaseMissing:
-			return errs.Errorf(errs.KindPermanent, op, "%s; bring it back from a backup", repaired[0])
+			return errs.Errorf(errs.KindPermanent, op, "%s; restore it from a backup", repaired[0])
 		case inspectionRow.SchemaVersion != TenantSchemaVersion:
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", inspectionRow.SchemaVersion, TenantSchemaVersion)
@@ -95,7 +96,7 @@ func (db *DB) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string
 			return err
 		}
 		if remaining := inspectionRow.driftFindings(t.DatabaseRole); len(remaining) > 0 {
-			return errs.Errorf(errs.KindPermanent, op, "%s; take it away by hand, once it is clear how it came about", strings.Join(remaining, "; "))
+			return errs.Errorf(errs.KindPermanent, op, "%s; remove it manually after you know the cause", strings.Join(remaining, "; "))
 		}
 		return appendEvent(ctx, tx, id, audit.ActionRepair, map[string]any{"faults": repaired})
 	})
@@ -110,8 +111,8 @@ func inspectRole(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (f roleInspect
 	return f, err
 }
 
-// repairStatements are the statements that bring a role back to the baseline, as far as
-// its own schema goes.
+// repairStatements are the statements that restore a role's baseline in its own
+// schema.
 func repairStatements(t tenant.Tenant, inspection roleInspection) (statements []string) {
 	schema, role := pgx.Identifier{t.SchemaName}.Sanitize(), pgx.Identifier{t.DatabaseRole}.Sanitize()
 	add := func(statement string) { statements = append(statements, statement) }
@@ -133,7 +134,7 @@ func repairStatements(t tenant.Tenant, inspection roleInspection) (statements []
 		return statements
 	}
 	add(`REVOKE ALL ON SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
-	// Privileges on single columns end with those on their table.
+	// Revoking a table's privileges also revokes those on its columns.
 	add(`REVOKE ALL ON ALL TABLES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
 	add(`REVOKE ALL ON ALL SEQUENCES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
 	add(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)

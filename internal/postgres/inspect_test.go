@@ -49,7 +49,7 @@ func TestDB_Inspect(t *testing.T) {
 		}
 		_, _, err := b.Repair(t.Context(), active.ID)
 		wantKind(t, err, errs.KindPermanent)
-		if !strings.Contains(errs.SafeMessage(err), "bring it back from a backup") {
+		if !strings.Contains(errs.SafeMessage(err), "restore it from a backup") {
 			t.Error(err)
 		}
 	})

@@ -11,8 +11,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// List gives a page of tenants, newest first. Its cost does not depend on how
-// deep the page is and, without a text to look for, on how many tenants there are.
+// List returns a page of tenants, newest first. Its cost does not depend on the page's
+// depth and, without a search text, on the number of tenants.
 func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if q.Status != "" && !q.Status.Known() {
 		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
@@ -26,7 +26,7 @@ func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	batch := &pgx.Batch{}
 	batch.Queue(total, args...)
 	if q.After != nil {
-		// By row comparison: an OR over both columns could not use the index.
+		// Row comparison, because an OR over both columns could not use the index.
 		where = append(where, fmt.Sprintf(`(created_at, id) < ($%d::timestamptz, $%d::uuid)`, len(args)+1, len(args)+2))
 		args = append(args, q.After.CreatedAt, q.After.ID)
 	}
@@ -34,7 +34,7 @@ func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 		strings.Join(where, " AND "), len(args)+1), append(args, q.Limit+1)...)
 
 	results := pool.SendBatch(ctx, batch)
-	defer func() { _ = results.Close() }() // What it would report, the reads have.
+	defer func() { _ = results.Close() }() // The reads have reported its errors.
 	var page tenant.Page
 	if err := results.QueryRow().Scan(&page.Total); err != nil {
 		return tenant.Page{}, classify(err, op)
@@ -59,9 +59,9 @@ const (
 		WHEN 'ACTIVE' THEN active WHEN 'SUSPENDED' THEN suspended WHEN 'FAILED' THEN failed WHEN 'ARCHIVED' THEN archived END)::bigint FROM tenant_counts`
 )
 
-// partialIndexes are conditions that name the statuses of a partial index: from the
-// status alone, which is a parameter, the planner cannot tell that the index has all
-// of its rows. ACTIVE tenants are nearly all, and need none.
+// partialIndexes are conditions that name the statuses of a partial index: the planner
+// cannot infer from the status alone, which is a parameter, that the index has all of
+// its rows. ACTIVE tenants are nearly all, and need none.
 var partialIndexes = map[tenant.Status]string{
 	tenant.StatusSuspended:    `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
 	tenant.StatusPending:      `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
@@ -70,8 +70,8 @@ var partialIndexes = map[tenant.Status]string{
 	tenant.StatusProvisioning: `status IN ('PENDING', 'PROVISIONING')`,
 }
 
-// listFilters are the conditions of a query, the statement that counts what they
-// match, and the parameters of both.
+// listFilters returns the conditions of a query, the statement that counts the
+// matching tenants, and the parameters of both.
 func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []any) {
 	where, countSQL = []string{"true"}, countAll
 	if q.Status != "" {
@@ -88,7 +88,7 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 	return where, `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND "), args
 }
 
-// escapeLike takes the meaning from the characters that LIKE gives one.
+// escapeLike escapes the wildcards of LIKE.
 func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }

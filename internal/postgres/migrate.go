@@ -26,9 +26,9 @@ func registryFiles() fs.FS {
 	return dir
 }
 
-// Migrate brings the registry to the newest version, under a lock: of many
-// processes that start at once one does the work and the others wait for it.
-// KindPermanent when the registry is newer than this program.
+// Migrate migrates the registry to the newest version, under a lock: of many processes
+// that start at once, one migrates and the others wait. KindPermanent when the
+// registry is newer than this program.
 func (db *DB) Migrate(ctx context.Context) error {
 	return db.shared(ctx, "migrate", db.migrate)
 }
@@ -66,8 +66,8 @@ func (db *DB) checkRegistryVersion(ctx context.Context) error {
 	})
 }
 
-// Versions tells which version the registry is at, 0 when it is not there yet,
-// and which one this program knows.
+// Versions returns the version of the registry, 0 when it does not exist yet, and the
+// version that this program needs.
 func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
 	err = db.withGoose(func(p *goose.Provider) error {
 		var err error
@@ -94,7 +94,7 @@ func (db *DB) withGoose(f func(*goose.Provider) error) error {
 		return classify(err, op)
 	}
 	conns := stdlib.OpenDBFromPool(db.pool)
-	defer func() { _ = conns.Close() }() // Gives borrowed connections back; the pool stays.
+	defer func() { _ = conns.Close() }() // Returns the connections to the pool.
 	provider, err := goose.NewProvider(goose.DialectPostgres, conns, db.registryFiles,
 		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {

@@ -12,28 +12,29 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// notifyChannel is where processes tell each other which tenants have changed.
+// notifyChannel is the channel on which processes notify each other of changed
+// tenants.
 const notifyChannel = "healthcare_tenants"
 
-// notifyDelay gathers what happens close together into one notification. It is
-// sent apart from the change itself: a NOTIFY takes, at commit, a lock that all
-// committing transactions of the server share, and the commits that wait for the
-// disk would do so one by one.
+// notifyDelay is the time in which changes are collected into one notification. The
+// notification is not sent in the changing transaction: a NOTIFY takes, at commit, a
+// lock that all committing transactions of the server share, and commits that wait for
+// the disk would run one by one.
 const notifyDelay = 20 * time.Millisecond
 
-// Notifier tells watchers, in all processes that have one, that a tenant has
-// changed. It is a hint and no record: what is lost while a connection is down is
-// found by looking. All its methods can be called by many goroutines.
+// Notifier notifies subscribers, in all processes that have one, of changed tenants. A
+// notification is only a hint: one that is lost while a connection is down is made up
+// for by reading. All methods are safe for concurrent use.
 type Notifier struct {
 	db *DB
 
 	mu            sync.Mutex
 	subscribers   map[uuid.UUID]map[chan struct{}]struct{}
-	pending       map[uuid.UUID]struct{} // To be told to others.
+	pending       map[uuid.UUID]struct{} // To be sent to other processes.
 	pendingSignal chan struct{}
 }
 
-// NewNotifier makes a feed, which works once Run is called.
+// NewNotifier returns a notifier, which works once Run is called.
 func NewNotifier(db *DB) *Notifier {
 	return &Notifier{
 		db: db, subscribers: map[uuid.UUID]map[chan struct{}]struct{}{},
@@ -60,11 +61,11 @@ func (n *Notifier) Watch(tenantID uuid.UUID) (changed <-chan struct{}, stop func
 	}
 }
 
-// Observe is a pipeline's observer: it tells of each step.
+// Observe is a pipeline's observer: it notifies of each step.
 func (n *Notifier) Observe(_ context.Context, e provisioning.Event) { n.NotifyChanged(e.Tenant.ID) }
 
-// NotifyChanged tells everybody who watches the tenant, here and elsewhere. It does
-// not wait for anything.
+// NotifyChanged notifies all subscribers of the tenant, here and in other processes.
+// It does not block.
 func (n *Notifier) NotifyChanged(tenantID uuid.UUID) {
 	n.notify(tenantID)
 	n.mu.Lock()
@@ -72,7 +73,7 @@ func (n *Notifier) NotifyChanged(tenantID uuid.UUID) {
 	n.mu.Unlock()
 	select {
 	case n.pendingSignal <- struct{}{}:
-	default: // It is awake.
+	default: // A wakeup is pending already.
 	}
 }
 
@@ -87,18 +88,19 @@ func (n *Notifier) notify(tenantID uuid.UUID) {
 func wake(subscriber chan struct{}) {
 	select {
 	case subscriber <- struct{}{}:
-	default: // It has not yet looked since the last time.
+	default: // It has not read the last notification yet.
 	}
 }
 
-// Run carries notifications to and from other processes until ctx ends. A lost
-// connection is made again; then everybody looks, for nobody knows what was missed.
+// Run exchanges notifications with other processes until ctx ends. It reconnects after
+// a lost connection and then notifies all subscribers, because notifications may have
+// been missed.
 func (n *Notifier) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { n.send(ctx) })
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			_ = n.listen(ctx) // Only the connection's end, and ctx tells whether we meant it.
+			_ = n.listen(ctx) // Only the connection's end; ctx says whether it was intended.
 			if (clock.System{}).Sleep(ctx, time.Second) != nil {
 				return
 			}
@@ -130,7 +132,7 @@ func (n *Notifier) send(ctx context.Context) {
 	}
 }
 
-// listen uses a connection of its own, for as long as it lasts.
+// listen uses its own connection until that ends.
 func (n *Notifier) listen(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, n.db.pool.Config().ConnConfig)
 	if err != nil {

@@ -14,35 +14,33 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// JobRescuer is what the reconciler needs of the queue that UseQueue was given.
+// JobRescuer is what the reconciler needs of the queue that was passed to UseQueue.
 type JobRescuer interface {
-	// OrphanedJobs gives those of the jobs that no worker is going to take, given that
-	// their tenants' leases are out: gone, ended, or running without a sign of life
-	// for that long.
+	// OrphanedJobs returns the jobs that no worker will run, given that their tenants'
+	// leases expired: missing, finished, or running without a heartbeat for that long.
 	OrphanedJobs(ctx context.Context, jobs []int64, heartbeatTimeout time.Duration) ([]int64, error)
-	// RescueJob looks again at such a job, in a transaction, and gives the id of
-	// another one in its place; the job's own when it will be worked after all; 0 when
-	// its attempts are used up.
+	// RescueJob reads a job again, in a transaction, and returns the id of its
+	// replacement; the job's own id when a worker will run it after all; 0 when its
+	// attempts are used up.
 	RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uuid.UUID, heartbeatTimeout time.Duration) (int64, error)
 }
 
 var _ provisioning.OrphanStore = (*DB)(nil)
 
-// maxOrphansPerPass bounds how many tenants one look goes through. Those whose run
-// died come first, so a long queue of new ones does not hide them.
+// maxOrphansPerPass limits the tenants of one pass. Those whose run died come first,
+// so a long queue of new ones does not hide them.
 const maxOrphansPerPass = 10_000
 
 // orphanPredicate matches unfinished tenants that no run holds; parameter 1 is the
-// silence. A lease that ran out says that its run is dead. Where there is none, a
-// run has given the tenant back a moment ago, or is about to claim it: then the
-// newest step tells.
+// timeout. An expired lease means that its run died. Without a lease, a run has just
+// released the tenant or is about to claim it: then the time of the newest step
+// decides.
 const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL) AND (
 	run_expires_at < clock_timestamp() OR run_expires_at IS NULL AND updated_at < clock_timestamp() - $1::interval
 	AND (status = 'PENDING' OR NOT EXISTS (SELECT FROM provisioning_logs l
 		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at >= clock_timestamp() - $1::interval)))`
 
-// FindOrphans sorts the tenants that nobody works on, and gives another job to
-// those whose job is lost.
+// FindOrphans lists the tenants without a run, and replaces their lost jobs.
 func (db *DB) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
 	var orphans provisioning.Orphans
 	tenantByJob, err := db.listOrphans(ctx, q, &orphans)
@@ -51,13 +49,13 @@ func (db *DB) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (prov
 	}
 	rescuer, ok := db.queue.(JobRescuer)
 	if !ok {
-		return orphans, errs.Errorf(errs.KindPermanent, "look for lost jobs", "this program has no queue; it was wired wrongly")
+		return orphans, errs.Errorf(errs.KindPermanent, "list orphaned jobs", "no job queue is configured")
 	}
 	orphanedJobs, err := rescuer.OrphanedJobs(ctx, slices.Collect(maps.Keys(tenantByJob)), q.HeartbeatTimeout)
 	if err != nil {
 		return orphans, err
 	}
-	slices.Sort(orphanedJobs) // Who waited longest comes first.
+	slices.Sort(orphanedJobs) // The longest waiting one comes first.
 	var errs []error
 	for _, job := range orphanedJobs[:min(len(orphanedJobs), q.Limit)] {
 		errs = append(errs, db.rescueJob(ctx, rescuer, q, job, tenantByJob[job], &orphans))
@@ -65,10 +63,10 @@ func (db *DB) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (prov
 	return orphans, errors.Join(errs...)
 }
 
-// listOrphans lists what is left over of runs in the foreground, and gives the tenants of
-// jobs by their job.
+// listOrphans lists the unfinished tenants of foreground runs, and those of jobs by
+// job id.
 func (db *DB) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orphans *provisioning.Orphans) (map[int64]uuid.UUID, error) {
-	const op = "look for unfinished tenants"
+	const op = "list orphaned tenants"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
@@ -100,7 +98,7 @@ func (db *DB) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orpha
 	return tenantByJob, classify(err, op)
 }
 
-// rescueJob gives one tenant another job, unless somebody else is about to.
+// rescueJob queues another job for one tenant, unless another process is about to.
 func (db *DB) rescueJob(ctx context.Context, rescuer JobRescuer, q provisioning.OrphanQuery, job int64, tenantID uuid.UUID, orphans *provisioning.Orphans) error {
 	var replacement int64
 	err := db.inTx(ctx, "queue tenant again", func(tx pgx.Tx) error {
@@ -132,7 +130,7 @@ func (db *DB) rescueJob(ctx context.Context, rescuer JobRescuer, q provisioning.
 
 // ClaimDueMail claims welcome mails that are due.
 func (db *DB) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
-	const op = "look for due mail"
+	const op = "claim due mail"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return nil, err
@@ -151,7 +149,7 @@ func (db *DB) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limi
 
 // PutBackMail makes welcome mails due again.
 func (db *DB) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
-	const op = "put back due mail"
+	const op = "release due mail"
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err

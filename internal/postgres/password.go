@@ -16,7 +16,7 @@ import (
 )
 
 // The parameters of argon2id: the second recommended option of RFC 9106, section 4.
-// They stand in each hash, so that others can come later.
+// Each hash contains them, so they can be changed later.
 const (
 	argonTime           = 3
 	argonMemoryKiB      = 64 * 1024
@@ -26,12 +26,12 @@ const (
 	maxConcurrentHashes = 2
 )
 
-// hashSlots bounds the memory that hashes take, over all of this process.
+// hashSlots limits the memory of concurrent hashes in this process.
 var hashSlots = make(chan struct{}, maxConcurrentHashes)
 
-// hashPassword gives what is stored of a password, "" of none. It takes long: a tenth of
-// a second is usual, and others may have to end first. So it comes before
-// any transaction.
+// hashPassword returns the stored form of a password, "" for no password. It is slow:
+// usually a tenth of a second, and it may wait for other hashes. So it runs before any
+// transaction.
 func hashPassword(ctx context.Context, p tenant.Password) (string, error) {
 	if p == "" {
 		return "", nil
@@ -42,7 +42,7 @@ func hashPassword(ctx context.Context, p tenant.Password) (string, error) {
 	case <-ctx.Done():
 		return "", hashInterrupted(ctx)
 	}
-	if ctx.Err() != nil { // Both were possible.
+	if ctx.Err() != nil { // Both cases of the select were ready.
 		return "", hashInterrupted(ctx)
 	}
 	salt := make([]byte, argonSaltBytes)
@@ -60,9 +60,8 @@ func hashInterrupted(ctx context.Context) error {
 	return errs.Wrap(context.Cause(ctx), errs.KindCancelled, op, "stopped on request before the password was hashed")
 }
 
-// passwordChange is what becomes of the password hash of a tenant that is continued:
-// that of who continues it, or none in place of one that an earlier wish left. It
-// is nil when there is nothing to change.
+// passwordChange is the change of the password hash of a continued tenant: the new
+// request's hash, or none in place of an earlier one. It is nil when nothing changes.
 func passwordChange(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, hash string) (*string, error) {
 	if hash != "" {
 		return &hash, nil

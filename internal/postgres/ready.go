@@ -12,13 +12,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// CheckReady looks whether this program can work with the registry, and changes
-// nothing. KindPermanent when it cannot: a registry that is newer, or older while
-// it is not to be migrated, or a login that is refused. A database that does not
-// answer, or is not there yet, is KindTransient, and an empty one is no fault:
-// somebody may be making it.
+// CheckReady checks whether this program can use the registry, and changes nothing.
+// KindPermanent when it cannot: a registry that is newer, or older while automatic
+// migration is off, or a rejected login. A database that does not answer, or does not
+// exist yet, is KindTransient. An empty one is no error: another process may be
+// creating the registry.
 func (db *DB) CheckReady(ctx context.Context) error {
-	const op = "look at the registry"
+	const op = "check registry"
 	var current int64
 	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+migrationsTable+` WHERE is_applied`).Scan(&current)
 	var pgErr *pgconn.PgError
@@ -27,7 +27,7 @@ func (db *DB) CheckReady(ctx context.Context) error {
 		case "42P01": // Nothing was migrated yet.
 			err = nil
 		case "3D000":
-			return errs.Wrap(err, errs.KindTransient, op, "the database is not there yet")
+			return errs.Wrap(err, errs.KindTransient, op, "the database does not exist yet")
 		}
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ func (db *DB) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 		`SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, id)
 }
 
-// FindByName finds the live tenant of that name, else the one archived last.
+// FindByName finds the live tenant with a name, or else the one archived last.
 func (db *DB) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
 	return db.queryOne(ctx, "find tenant", "there is no tenant named "+name,
 		`SELECT `+tenantColumns+` FROM tenants WHERE name_key = $1
@@ -28,8 +28,9 @@ func (db *DB) FindByName(ctx context.Context, name string) (tenant.Tenant, error
 		tenant.NameKey(name))
 }
 
-// FindByExternalID finds the tenant of that key, whatever its status; of purged ones,
-// which do not hold their key any more, the one purged last, and only if no other has it.
+// FindByExternalID finds the tenant with an external id, in any status. Purged tenants
+// do not hold their external id any more: the one purged last is returned only if no
+// other tenant has the id.
 func (db *DB) FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error) {
 	return db.queryOne(ctx, "find tenant", "there is no tenant with the external id "+externalID,
 		`(SELECT `+tenantColumns+` FROM tenants WHERE external_id = $1 AND purged_at IS NULL)
@@ -54,7 +55,7 @@ func (db *DB) queryOne(ctx context.Context, op, notFound, query string, args ...
 	return t, classify(err, op)
 }
 
-// Archive takes an ACTIVE or SUSPENDED tenant out of service; its schema stays.
+// Archive archives an ACTIVE or SUSPENDED tenant; its schema remains.
 func (db *DB) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	var (
 		t      tenant.Tenant
@@ -73,7 +74,7 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) 
 		default:
 			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
 		}
-		// The new epoch keeps a late write of the run that made it live from undoing this.
+		// The new epoch fences a late write of the run that activated the tenant.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
 			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due_at = NULL WHERE id = $1 RETURNING `+tenantColumns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
@@ -84,16 +85,16 @@ func (db *DB) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) 
 		}
 		return err
 	})
-	if err != nil { // The logins are as valid as before.
+	if err != nil { // The logins are still valid.
 		return t, err
 	}
 	for _, username := range logins {
-		_ = db.dropLogin(ctx, username) // It can do nothing any more; the next sweep drops what is left.
+		_ = db.dropLogin(ctx, username) // It has no privileges; the next sweep drops it if this fails.
 	}
 	return t, nil
 }
 
-// Abort claims a tenant that is not live, whoever runs it, for its rollback.
+// Abort claims a tenant that is not live for its rollback, even if a run holds it.
 func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseRequest) (provisioning.Run, error) {
 	var aborted tenantRow
 	err := db.inTx(ctx, "abort tenant", func(tx pgx.Tx) error {
@@ -115,8 +116,8 @@ func (db *DB) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseR
 	return aborted.Run, err
 }
 
-// Log reads the rows of the newest attempt, or of all, in the order of attempts and steps.
-// Steps that are none of the seven come last.
+// Log reads the rows of the newest attempt, or of all, ordered by attempt and step.
+// Unknown steps come last.
 func (db *DB) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	const op = "read provisioning log"
 	pool, err := db.readyPool(ctx)
@@ -143,8 +144,8 @@ func scanLog(r pgx.CollectableRow) (e tenant.LogEntry, err error) {
 	return e, err
 }
 
-// Changes reads a tenant, and then what changed in its log since a point. In this
-// order: rows that led to the status which is read are among those read after it.
+// Changes reads a tenant and then the changes in its log since a position. The order
+// matters: rows that led to the status read are among those read after it.
 func (db *DB) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	const op = "read changes"
 	t, err := db.Get(ctx, id)
@@ -159,7 +160,7 @@ func (db *DB) Changes(ctx context.Context, id uuid.UUID, after int64) (events.Ch
 	return events.Changes{Tenant: t, Entries: entries}, classify(err, op)
 }
 
-// lockTenant reads a tenant and keeps others from changing it until tx ends.
+// lockTenant reads a tenant and locks its row until tx ends.
 func lockTenant(ctx context.Context, tx pgx.Tx, id uuid.UUID) (tenantRow, error) {
 	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE id = $1 FOR UPDATE`, id)
 	locked, err := pgx.CollectExactlyOneRow(rows, scanRun)

@@ -47,7 +47,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			s := w.state("healthcare_tenant.clinic")
 			w.exec(fmt.Sprintf(`ALTER TABLE %s.users OWNER TO %s`, s["schema_name"], s["database_role"]))
 			owns := fmt.Sprintf("the role %s owns table %s.users", s["database_role"], s["schema_name"])
-			w.apply().wantText(t, "Could not repair the database role of tenant", owns, "take it away by hand", "its role stays as it is")
+			w.apply().wantText(t, "Could not repair the database role of tenant", owns, "remove it manually", "its role stays as it is")
 			if after := w.state("healthcare_tenant.clinic"); after["database_state"] != "DRIFTED" || after["tainted"] == true {
 				t.Errorf("%v", after)
 			}

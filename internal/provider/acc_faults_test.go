@@ -336,7 +336,7 @@ func TestAccTenant_Faults(t *testing.T) {
 			b := w.start("apply", "-auto-approve", "-no-color")
 			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
-			w.finish(b).wantText(t, "another run has taken this tenant over", "is not in this state")
+			w.finish(b).wantText(t, "a newer run owns this tenant", "is not in this state")
 			w.net.Faults().HoldQueue(false)
 			if s := w.state("healthcare_tenant.clinic"); s != nil {
 				t.Errorf("state %v", s)
@@ -365,7 +365,7 @@ func TestAccTenant_Faults(t *testing.T) {
 	t.Run("ServerWithoutTLS", func(t *testing.T) {
 		w := setup(t, databaseMode, clinic)
 		w.env["DATABASE_URL"] = strings.Replace(w.env["DATABASE_URL"], "sslmode=disable", "sslmode=require", 1)
-		w.apply().wantText(t, "the database offers no TLS, but the settings ask for it")
+		w.apply().wantText(t, "the database offers no TLS, but the settings require it")
 		w.env["DATABASE_URL"] = "postgres://u@no-such-host.invalid/x"
 		w.apply().wantText(t, "the name of the database host cannot be resolved")
 	})

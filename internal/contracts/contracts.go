@@ -117,7 +117,7 @@ type Ledger interface {
 
 // ChannelAccounts reconciles the channel accounts of a deployer.
 type ChannelAccounts interface {
-	// ReconcileChannels looks after the channel accounts. See ChannelReport.
+	// ReconcileChannels reconciles the channel accounts. See ChannelReport.
 	ReconcileChannels(ctx context.Context, journal txlog.Log) (ChannelReport, error)
 	// NetworkID and Address name the network and the deployer's account, as journals do.
 	NetworkID() string

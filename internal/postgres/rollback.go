@@ -84,7 +84,7 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 	}{
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
 		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
-		// A step that was running is over too: whoever ran it is fenced.
+		// A step that was running is over too: the run that did it is fenced.
 		{`UPDATE provisioning_logs SET updated_at = now(), change_seq = nextval('provisioning_log_seq'),
 			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END,
 			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END

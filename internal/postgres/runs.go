@@ -139,8 +139,8 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 	return t, durations(steps, took), classify(err, op)
 }
 
-// alreadyAdvanced tells a run that was overtaken from one whose own last commit
-// went through although its answer was lost.
+// alreadyAdvanced distinguishes a superseded run from one whose own last commit
+// succeeded although its answer was lost.
 func (db *DB) alreadyAdvanced(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
 	found, err := db.reload(ctx, r)
 	if err != nil {

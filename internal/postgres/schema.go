@@ -134,8 +134,8 @@ func stepDurations(answer *pgconn.Result) (tenant.Durations, error) {
 	return took, nil
 }
 
-// alreadyPrepared tells a run that was overtaken from one whose own commit went
-// through although its answer was lost. That commit may have been on its way
+// alreadyPrepared distinguishes a superseded run from one whose own commit succeeded
+// although its answer was lost. That commit may have been on its way
 // still when the run asked again, so looking first would not do.
 func (db *DB) alreadyPrepared(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
 	found, err := db.reload(ctx, r)

@@ -27,7 +27,7 @@ func (db *DB) UseQueue(q Queue) { db.queue = q }
 
 func (db *DB) enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (string, error) {
 	if db.queue == nil {
-		return "", errs.Errorf(errs.KindPermanent, "queue tenant", "this program has no queue; it was wired wrongly")
+		return "", errs.Errorf(errs.KindPermanent, "queue tenant", "no job queue is configured")
 	}
 	job, err := db.queue.Enqueue(ctx, tx, tenantID)
 	if err != nil {

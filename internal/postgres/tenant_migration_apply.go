@@ -17,8 +17,8 @@ const AuditMigrate audit.Action = "tenant.migrate"
 
 // migrateTenant brings one tenant to the newest version, in one transaction with
 // the ledger and the audit log. It reports false for a tenant that is there
-// already, or has no schema any more. KindTransient when somebody else holds the
-// tenant or its tables.
+// already, or has no schema any more. KindTransient when another
+// transaction holds the tenant or its tables.
 func (db *DB) migrateTenant(ctx context.Context, versions []tenantSchemaVersion, id uuid.UUID) (migrated bool, err error) {
 	const op = "migrate tenant"
 	pool, err := db.readyPool(ctx)
@@ -51,7 +51,7 @@ func (db *DB) migrateTenant(ctx context.Context, versions []tenantSchemaVersion,
 	return migrated && err == nil, classify(err, op)
 }
 
-// lockForMigration locks the tenant, without waiting: whoever has it may have it
+// lockForMigration locks the tenant without waiting: another transaction may hold it
 // for long.
 func lockForMigration(ctx context.Context, tx pgx.Tx, id uuid.UUID) (t tenant.Tenant, found bool, err error) {
 	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+` FROM tenants WHERE id = $1 AND `+hasSchemaPredicate+` FOR UPDATE SKIP LOCKED`, id)
@@ -62,7 +62,7 @@ func lockForMigration(ctx context.Context, tx pgx.Tx, id uuid.UUID) (t tenant.Te
 	var locked bool
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenants WHERE id = $1 AND `+hasSchemaPredicate+`)`, id).Scan(&locked)
 	if err == nil && locked {
-		err = errs.Errorf(errs.KindTransient, "migrate tenant", "somebody else is changing the tenant right now")
+		err = errs.Errorf(errs.KindTransient, "migrate tenant", "another transaction holds the tenant; retry")
 	}
 	return t, false, err
 }

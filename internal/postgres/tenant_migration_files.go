@@ -91,7 +91,7 @@ func parseVersions(dir fs.FS) ([]tenantSchemaVersion, error) {
 	return versions, nil
 }
 
-// parseVersion leaves out lines that are comments: they may be put right later.
+// parseVersion skips comment lines: they may be corrected later.
 func parseVersion(number int, file, text string) tenantSchemaVersion {
 	v := tenantSchemaVersion{number: number, file: file, script: text}
 	sum := sha256.New()

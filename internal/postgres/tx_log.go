@@ -13,8 +13,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// accountPollInterval is how often a busy account is asked for again. What this very
-// process gives back it hears of at once.
+// accountPollInterval is how often a busy account is tried again. A release by this
+// process wakes the next waiter at once.
 const accountPollInterval = 100 * time.Millisecond
 
 // Journal is the memory for the Stellar transactions of one run.
@@ -34,8 +34,8 @@ type txLog struct {
 	epoch    *int64
 }
 
-// leaseholderCTE is who takes a lease, as a common table expression over the parameters
-// 1 to 3: no row when the run was overtaken.
+// leaseholderCTE is the leaseholder as a common table expression over the parameters 1
+// to 3: no row when the run was superseded.
 const leaseholderCTE = `run AS (
 		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1::uuid AND run_epoch = $2::bigint AND rollback_target IS NULL
 		UNION ALL SELECT NULL, NULL, clock_timestamp() + $3::interval WHERE $1::uuid IS NULL
@@ -44,7 +44,7 @@ const leaseholderCTE = `run AS (
 // leaseSetItems are the SET items that give an account to the lessee.
 const leaseSetItems = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at`
 
-// Account leases an account, waiting for whoever has it.
+// Account leases an account and waits until its holder releases it.
 func (l txLog) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
 	return l.waitForLease(ctx, networkID+address, func() (*accountLease, error) { return l.tryLeaseAccount(ctx, networkID, address) })
 }
@@ -110,7 +110,7 @@ func (l txLog) mayHoldLease() bool {
 	return l.tenantID != nil && l.db.uncertain.take(*l.tenantID, *l.epoch)
 }
 
-// tryLeaseAccount returns nil when somebody else has the account.
+// tryLeaseAccount returns nil when another run holds the account.
 func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (*accountLease, error) {
 	a := &accountLease{txLog: l, networkID: networkID, address: address, holder: uuid.New(), channel: -1}
 	isFree := false
@@ -192,7 +192,7 @@ func (l txLog) channelUnavailable(ctx context.Context, tx pgx.Tx, networkID, dep
 	return errs.Errorf(errs.KindNotFound, "lease channel account", "no channel account of %s is in use", deployer)
 }
 
-// checkRunCurrent keeps a run that was overtaken from waiting for an account.
+// checkRunCurrent keeps a superseded run from waiting for an account.
 func (l txLog) checkRunCurrent(ctx context.Context, tx pgx.Tx) error {
 	var ignored int
 	return fencedIfNoRows(tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT 1 FROM run`, l.tenantID, l.epoch, systemLeaseTTL).Scan(&ignored))

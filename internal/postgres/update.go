@@ -35,7 +35,7 @@ func (db *DB) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, versio
 			return errs.Errorf(errs.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
 		case version != 0 && version != t.Version:
 			return errs.Errorf(errs.KindStale, "update tenant",
-				"the tenant was changed by somebody else meanwhile (version %d, expected %d); read it again", t.Version, version)
+				"the tenant was changed concurrently (version %d, expected %d); read it again", t.Version, version)
 		case password == nil && in.Equal(t.Inputs()):
 			return nil
 		}
@@ -66,8 +66,8 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 		err = appendEvent(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))
 	}
 	if err == nil && t.WasLive() && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
-		// Who could read mail to the old address, or has an old mail, shall not choose
-		// the password.
+		// The reader of mail to the old address, or of an old mail, must not choose the
+		// password.
 		_, err = invalidateInvitations(ctx, tx, t.ID)
 	}
 	if err != nil || run.AdminUser == uuid.Nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // The hashes are computed here and not by the functions in the database that made
-// them: whoever can change rows can change those, too. What the database gives is
-// the canonical text that goes into a hash.
+// them: a user who can change rows can change those, too. The database only returns the
+// canonical text that is hashed.
 
 // chainHead is where a chain ends.
 type chainHead struct {

@@ -10,8 +10,7 @@ import (
 )
 
 // Verifies reports whether a stored hash is that of a password. It reads the PHC
-// string anew and takes the parameters from it, as a program does that lets people
-// log in.
+// string and uses its parameters, as a program does that checks logins.
 func Verifies(hash, password string) bool {
 	parts := strings.Split(hash, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {

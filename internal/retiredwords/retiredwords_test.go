@@ -1,6 +1,7 @@
 package retiredwords_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,12 +24,11 @@ func parse(t *testing.T, list string) []retiredwords.Word {
 
 func TestRepository_HasNoRetiredWords(t *testing.T) {
 	t.Parallel()
-	list, err := os.Open(filepath.Join(root, "tools/retired-words.txt"))
+	list, err := os.ReadFile(filepath.Join(root, "tools/retired-words.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer list.Close()
-	words, err := retiredwords.Parse(list)
+	words, err := retiredwords.Parse(bytes.NewReader(list))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -173,7 +173,7 @@ func TestTenantsVerify_Anchors(t *testing.T) {
 	}
 	// A rewritten chain is not anchored again: that would hide the rewrite.
 	w.run("contracts", "anchor", "--all").want(t, 1, ids[1], "2 contracts checked, 1 failed",
-		"the audit chain differs from what the contract anchored: event 2 was changed")
+		"the audit chain differs from what the contract anchored: event 2 or an earlier one was changed")
 	w.run("tenants", "verify", ids[0]).want(t, 3, "row 2 has another hash")
 }
 

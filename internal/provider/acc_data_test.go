@@ -116,7 +116,7 @@ func TestAccData_Errors(t *testing.T) {
   name        = "A name"
   external_id = "and a key"
 }`, "Exactly one of these attributes must be configured"},
-			{`data "healthcare_tenants" "x" { status = "LOST" }`, `value must be one of: ["PENDING" "PROVISIONING" "ACTIVE" "FAILED" "ARCHIVED"]`},
+			{`data "healthcare_tenants" "x" { status = "LOST" }`, `value must be one of: ["PENDING" "PROVISIONING" "ACTIVE" "SUSPENDED" "FAILED" "ARCHIVED"]`},
 			{`data "healthcare_tenants" "x" { limit = 0 }`, "value must be at least 1"},
 			{`data "healthcare_tenant_provisioning_status" "x" { tenant_id = "01a2032d-a32c-7643-bc92-bd01bfc32875" }`, "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
 		} {

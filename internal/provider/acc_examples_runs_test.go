@@ -23,7 +23,7 @@ func runQuickstart(t *testing.T, w *testEnv) {
 	w.mustApply().wantText(t, `status = "ACTIVE"`, `schema_name = "st_marys_clinic_`)
 	w.assertOneTenant()
 	w.copyExample("guides/quickstart/look.sh", "look.sh")
-	w.mustShell("look.sh").wantText(t, "SEND_WELCOME_EMAIL COMPLETED", "Says ACTIVE")
+	w.mustShell("look.sh").wantText(t, "SEND_WELCOME_EMAIL COMPLETED", "Status on chain ACTIVE")
 	w.assertNoChanges()
 	w.destroyAll()
 	w.mustApply().wantText(t, "1 added")
@@ -439,7 +439,7 @@ func runTroubleshooting(t *testing.T, w *testEnv) {
 	w.copyExample("guides/troubleshooting/log.sh", "log.sh", "01a203e1-9baf-7699-9d50-5b880de3a7e2", id)
 	w.mustShell("log.sh").wantText(t, "provisioning step SEND_WELCOME_EMAIL COMPLETED", "tenant_id="+id)
 	w.copyExample("guides/troubleshooting/look.sh", "look.sh")
-	w.mustShell("-eu", "look.sh").wantText(t, "2 SEND_WELCOME_EMAIL COMPLETED", "0 findings", "Says ACTIVE")
+	w.mustShell("-eu", "look.sh").wantText(t, "2 SEND_WELCOME_EMAIL COMPLETED", "0 findings", "Status on chain ACTIVE")
 	w.assertNoChanges()
 	w.destroyAll()
 }

@@ -111,7 +111,7 @@ func TestDB_ErrorMessages(t *testing.T) {
 		"TooManyConnections": {openAs(t, ownedDatabase, createLoginRole(t, "CONNECTION LIMIT 0"), nil),
 			errs.KindTransient, "out of connections"},
 		"NotTheOwner": {openAs(t, ownedDatabase, createLoginRole(t, "CREATEROLE"), nil),
-			errs.KindPermanent, "has to own the database and have CREATEROLE"},
+			errs.KindPermanent, "must own the database and have CREATEROLE"},
 		"ReadOnly": {openAs(t, pgtest.Database(t), createLoginRole(t, "SUPERUSER"), func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }),
 			errs.KindTransient, "read-only; connect to the primary"},
 	} {

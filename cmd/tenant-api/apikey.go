@@ -121,5 +121,5 @@ func (a *cli) openKeys(cmd *cobra.Command) (access.Store, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return db.APIKeys(), db.Close, nil
+	return db.APIKeys, db.Close, nil
 }

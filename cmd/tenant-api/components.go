@@ -96,7 +96,7 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 	if err != nil {
 		return nil, err
 	}
-	p.db, p.notifier = p.DB, postgres.NewNotifier(p.DB)
+	p.db, p.notifier = p.DB, postgres.NewNotifier(p.DB.Database)
 	if err := p.buildQueue(ctx, o); err != nil {
 		p.DB.Close()
 		return nil, err

@@ -115,7 +115,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
-		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys(),
+		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys,
 		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
@@ -132,7 +132,7 @@ func (s *server) refuseUnprotected(ctx context.Context) error {
 	if config.Loopback(s.api.Host) || s.api.OIDCIssuer != "" {
 		return nil
 	}
-	keys, err := s.db.APIKeys().List(ctx)
+	keys, err := s.db.APIKeys.List(ctx)
 	if err != nil {
 		return err
 	}

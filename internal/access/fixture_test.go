@@ -34,7 +34,7 @@ func setup(t *testing.T) *countingStore {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return &countingStore{Store: db.APIKeys()}
+	return &countingStore{Store: db.APIKeys}
 }
 
 // createKey stores a key and gives its token.

@@ -169,7 +169,7 @@ func TestServer_Authorize(t *testing.T) {
 	t.Run("RejectsRevokedKeyImmediately", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
-		if _, err := b.db.APIKeys().Revoke(t.Context(), "admin"); err != nil {
+		if _, err := b.db.APIKeys.Revoke(t.Context(), "admin"); err != nil {
 			t.Fatal(err)
 		}
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusUnauthorized)

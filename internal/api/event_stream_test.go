@@ -138,7 +138,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		if first := stream.next(); first == nil || first.name != "status" {
 			t.Fatalf("%+v", first)
 		}
-		if _, err := b.db.APIKeys().Revoke(t.Context(), "leaves"); err != nil {
+		if _, err := b.db.APIKeys.Revoke(t.Context(), "leaves"); err != nil {
 			t.Fatal(err)
 		}
 		if rest := eventNames(stream.readAll()); strings.Contains(rest, "end") { // The tenant is PENDING: by itself it would not end.

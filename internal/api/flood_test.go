@@ -94,7 +94,7 @@ func TestServer_RefusalFlood(t *testing.T) {
 			list(b, "Bearer "+unknownToken(i))
 		}
 		list(b, "Bearer "+b.key).want(http.StatusOK)
-		if _, err := b.db.APIKeys().Revoke(t.Context(), "admin"); err != nil {
+		if _, err := b.db.APIKeys.Revoke(t.Context(), "admin"); err != nil {
 			t.Fatal(err)
 		}
 		list(b, "Bearer "+b.key).want(http.StatusTooManyRequests)

@@ -157,7 +157,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		Host: b.mail.SMTPHost(), Port: b.mail.SMTPPort(), TLS: config.TLSNone, From: "no-reply@platform.example", AppURL: "https://app.platform.example",
 	}})
 	must(err)
-	notifier := postgres.NewNotifier(b.db)
+	notifier := postgres.NewNotifier(b.db.Database)
 	pipeline, err := provisioning.NewPipeline(b.db, b.deployer, mailer, provisioning.PipelineOptions{
 		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
 		Observer: func(ctx context.Context, e provisioning.Event) {
@@ -181,7 +181,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		t.Cleanup(func() { _ = jobs.Stop(ctx) })
 	}
 
-	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys(), logger, b.clock
+	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys, logger, b.clock
 	if o.noNotifications {
 		o.Notifier = noopNotifier{}
 	}
@@ -242,7 +242,7 @@ func (b *testServer) createKey(name string, scopes ...access.Scope) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.db.APIKeys().Create(b.t.Context(), key); err != nil {
+	if err := b.db.APIKeys.Create(b.t.Context(), key); err != nil {
 		b.t.Fatal(err)
 	}
 	return token.Reveal()

@@ -62,7 +62,7 @@ func (hangingService) Get(ctx context.Context, _ uuid.UUID) (tenant.Tenant, erro
 func TestNew(t *testing.T) {
 	b := setup(t)
 	good := func() api.Options {
-		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: noopNotifier{}, Keys: b.db.APIKeys()}
+		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: noopNotifier{}, Keys: b.db.APIKeys}
 	}
 	for name, mutate := range map[string]func(*api.Options){
 		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Watcher": func(o *api.Options) { o.Notifier = nil },

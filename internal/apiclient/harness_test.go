@@ -178,12 +178,12 @@ func newTestServer(t *testing.T) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.db.APIKeys().Create(ctx, key); err != nil {
+	if err := w.db.APIKeys.Create(ctx, key); err != nil {
 		t.Fatal(err)
 	}
 	w.token = token.Reveal()
 	handler, err := api.New(api.Options{
-		Service: w.service, Jobs: q, Notifier: postgres.NewNotifier(w.db), Keys: w.db.APIKeys(), RateLimit: 1_000_000,
+		Service: w.service, Jobs: q, Notifier: postgres.NewNotifier(w.db.Database), Keys: w.db.APIKeys, RateLimit: 1_000_000,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

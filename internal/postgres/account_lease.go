@@ -108,7 +108,7 @@ func (a *accountLease) args(more ...any) []any {
 // stored without a tenant.
 func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction) error {
 	const op = "store transaction"
-	pool, err := a.db.readyPool(ctx)
+	pool, err := a.store.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (a *accountLease) Resolve(ctx context.Context, hash string, o txlog.Outcome
 // exec runs a statement. Once the lease is lost, the statement returns or changes no
 // row.
 func (a *accountLease) exec(ctx context.Context, op, statement string, args ...any) error {
-	pool, err := a.db.readyPool(ctx)
+	pool, err := a.store.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	pool, err := a.db.readyPool(ctx)
+	pool, err := a.store.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,6 +200,6 @@ func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease
 	if err != nil {
 		a.noteUncertain()
 	}
-	a.db.queues.signal(a.queue)
+	a.store.queues.signal(a.queue)
 	return classify(err, op)
 }

@@ -14,12 +14,10 @@ import (
 )
 
 // APIKeyStore stores API keys in the registry.
-type APIKeyStore struct{ db *DB }
+type APIKeyStore struct{ db *Database }
 
-var _ access.Store = (*APIKeyStore)(nil)
-
-// APIKeys returns the store of API keys.
-func (db *DB) APIKeys() *APIKeyStore { return &APIKeyStore{db} }
+// NewAPIKeyStore returns the API keys of a database.
+func NewAPIKeyStore(db *Database) *APIKeyStore { return &APIKeyStore{db} }
 
 const keyColumns = `id, name, prefix, secret_hash, scopes, created_at, expires_at, revoked_at, last_used_at`
 

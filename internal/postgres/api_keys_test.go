@@ -23,7 +23,7 @@ func (b fixture) newKey(name string, ttl time.Duration) access.Key {
 func (b fixture) createKey(name string, ttl time.Duration) access.Key {
 	b.t.Helper()
 	key := b.newKey(name, ttl)
-	if err := b.APIKeys().Create(b.t.Context(), key); err != nil {
+	if err := b.APIKeys.Create(b.t.Context(), key); err != nil {
 		b.t.Fatal(err)
 	}
 	return key
@@ -44,7 +44,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 	t.Run("StoresEveryField", func(t *testing.T) {
 		b := setup(t)
 		want := b.createKey("ci", time.Hour)
-		got, err := b.APIKeys().FindByPrefix(t.Context(), want.Prefix)
+		got, err := b.APIKeys.FindByPrefix(t.Context(), want.Prefix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 		b := setup(t)
 		ctx := audit.WithCaller(t.Context(), audit.Caller{Kind: audit.CallerCommand, Name: "ops"})
 		key := b.newKey("ci", time.Hour)
-		if err := b.APIKeys().Create(ctx, key); err != nil {
+		if err := b.APIKeys.Create(ctx, key); err != nil {
 			t.Fatal(err)
 		}
 		log := b.registryEvents()
@@ -72,7 +72,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 	t.Run("RejectsNameInUseAndWritesNothing", func(t *testing.T) {
 		b := setup(t)
 		b.createKey("ci", 0)
-		err := b.APIKeys().Create(t.Context(), b.newKey("CI", 0))
+		err := b.APIKeys.Create(t.Context(), b.newKey("CI", 0))
 		wantKind(t, err, errs.KindConflict)
 		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
 			t.Errorf("fields %v", fields)
@@ -84,11 +84,11 @@ func TestAPIKeyStore_Create(t *testing.T) {
 	t.Run("AllowsNameOfRevokedKey", func(t *testing.T) {
 		b := setup(t)
 		first := b.createKey("ci", 0)
-		if _, err := b.APIKeys().Revoke(t.Context(), "ci"); err != nil {
+		if _, err := b.APIKeys.Revoke(t.Context(), "ci"); err != nil {
 			t.Fatal(err)
 		}
 		second := b.createKey("ci", 0)
-		got, err := b.APIKeys().Revoke(t.Context(), "ci")
+		got, err := b.APIKeys.Revoke(t.Context(), "ci")
 		if err != nil || got.ID != second.ID {
 			t.Errorf("revoked %s, %v; want %s and not %s", got.ID, err, second.ID, first.ID)
 		}
@@ -98,20 +98,20 @@ func TestAPIKeyStore_Create(t *testing.T) {
 func TestAPIKeyStore_FindByPrefix(t *testing.T) {
 	b := setup(t)
 	b.createKey("ci", 0)
-	_, err := b.APIKeys().FindByPrefix(t.Context(), "aaaaaaaaaaaa")
+	_, err := b.APIKeys.FindByPrefix(t.Context(), "aaaaaaaaaaaa")
 	wantKind(t, err, errs.KindNotFound)
 }
 
 func TestAPIKeyStore_List(t *testing.T) {
 	b := setup(t)
-	if keys, err := b.APIKeys().List(t.Context()); err != nil || len(keys) != 0 {
+	if keys, err := b.APIKeys.List(t.Context()); err != nil || len(keys) != 0 {
 		t.Errorf("%v, %v", keys, err)
 	}
 	older, newer := b.createKey("older", 0), b.createKey("newer", time.Hour)
-	if _, err := b.APIKeys().Revoke(t.Context(), "older"); err != nil {
+	if _, err := b.APIKeys.Revoke(t.Context(), "older"); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := b.APIKeys().List(t.Context())
+	keys, err := b.APIKeys.List(t.Context())
 	if err != nil || len(keys) != 2 || keys[0].ID != newer.ID || keys[1].ID != older.ID || keys[1].RevokedAt.IsZero() || !keys[0].RevokedAt.IsZero() {
 		t.Errorf("%+v, %v", keys, err)
 	}
@@ -126,7 +126,7 @@ func TestAPIKeyStore_Revoke(t *testing.T) {
 			"name": func(access.Key) string { return "NAME" },
 		} {
 			key := b.createKey(name, 0)
-			got, err := b.APIKeys().Revoke(t.Context(), refOf(key))
+			got, err := b.APIKeys.Revoke(t.Context(), refOf(key))
 			if err != nil || got.ID != key.ID || got.RevokedAt.IsZero() {
 				t.Errorf("by %s: %+v, %v", name, got, err)
 			}
@@ -135,11 +135,11 @@ func TestAPIKeyStore_Revoke(t *testing.T) {
 	t.Run("RepeatedRevokeWritesOneEvent", func(t *testing.T) {
 		b := setup(t)
 		key := b.createKey("ci", 0)
-		first, err := b.APIKeys().Revoke(t.Context(), key.Prefix)
+		first, err := b.APIKeys.Revoke(t.Context(), key.Prefix)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := b.APIKeys().Revoke(t.Context(), key.ID.String())
+		again, err := b.APIKeys.Revoke(t.Context(), key.ID.String())
 		if err != nil || !again.RevokedAt.Equal(first.RevokedAt) {
 			t.Errorf("%+v, %v", again, err)
 		}
@@ -151,11 +151,11 @@ func TestAPIKeyStore_Revoke(t *testing.T) {
 	t.Run("RejectsUnknownAndRevokedNames", func(t *testing.T) {
 		b := setup(t)
 		b.createKey("ci", 0)
-		if _, err := b.APIKeys().Revoke(t.Context(), "ci"); err != nil {
+		if _, err := b.APIKeys.Revoke(t.Context(), "ci"); err != nil {
 			t.Fatal(err)
 		}
 		for _, refOf := range []string{"ci", "nobody", uuid.NewString(), ""} {
-			_, err := b.APIKeys().Revoke(t.Context(), refOf)
+			_, err := b.APIKeys.Revoke(t.Context(), refOf)
 			wantKind(t, err, errs.KindNotFound)
 		}
 	})
@@ -166,10 +166,10 @@ func TestAPIKeyStore_RecordUse(t *testing.T) {
 	key := b.createKey("ci", 0)
 	used := func() time.Time {
 		t.Helper()
-		if err := b.APIKeys().RecordUse(t.Context(), key.ID); err != nil {
+		if err := b.APIKeys.RecordUse(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
-		got, err := b.APIKeys().FindByPrefix(t.Context(), key.Prefix)
+		got, err := b.APIKeys.FindByPrefix(t.Context(), key.Prefix)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,11 +16,20 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+// Lifecycle archives, restores and purges tenants.
+type Lifecycle struct {
+	db     *Database
+	logins *Logins
+}
+
+// NewLifecycle returns the lifecycle of the tenants of a database. Archiving closes their logins.
+func NewLifecycle(db *Database, logins *Logins) *Lifecycle { return &Lifecycle{db, logins} }
+
 // Unarchive restores an archived tenant.
-func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	const op = "restore tenant"
 	var t tenant.Tenant
-	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
@@ -56,10 +65,10 @@ func (db *DB) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error
 }
 
 // Purge deletes the data of an archived tenant and keeps a certificate.
-func (db *DB) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
+func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	const op = "purge tenant"
 	var certificate provisioning.PurgeCertificate
-	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
@@ -167,15 +176,41 @@ func dropTenantSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	return dropOwnedRole(ctx, tx, t.DatabaseRole)
 }
 
-// dropOwnedRole drops a role with all that it owns or may access in this database.
-// DROP OWNED needs the role's own privileges, which the role's creator must grant
-// itself unless it is a superuser.
-func dropOwnedRole(ctx context.Context, tx pgx.Tx, name string) error {
-	role := pgx.Identifier{name}.Sanitize()
-	for _, statement := range []string{`GRANT ` + role + ` TO CURRENT_USER`, `DROP OWNED BY ` + role, `DROP ROLE ` + role} {
-		if _, err := tx.Exec(ctx, statement); err != nil {
+// Archive archives an ACTIVE or SUSPENDED tenant; its schema remains.
+func (s *Lifecycle) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	var (
+		t      tenant.Tenant
+		logins []string
+	)
+	err := s.db.inTx(ctx, "archive tenant", func(tx pgx.Tx) error {
+		locked, err := lockTenant(ctx, tx, id)
+		if err != nil {
 			return err
 		}
+		t = locked.Tenant
+		switch t.Status {
+		case tenant.StatusArchived:
+			return nil
+		case tenant.StatusActive, tenant.StatusSuspended:
+		default:
+			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
+		}
+		// The new epoch fences a late write of the run that activated the tenant.
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
+			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due_at = NULL WHERE id = $1 RETURNING `+tenantColumns, id)
+		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
+			err = appendEvent(ctx, tx, id, audit.ActionArchive, nil)
+		}
+		if err == nil {
+			logins, err = closeLogins(ctx, tx, t, nil)
+		}
+		return err
+	})
+	if err != nil { // The logins are still valid.
+		return t, err
 	}
-	return nil
+	for _, username := range logins {
+		_ = s.logins.dropLogin(ctx, username) // It has no privileges; the next sweep drops it if this fails.
+	}
+	return t, nil
 }

@@ -11,6 +11,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
+// AuditLog appends to the audit chains and reads them.
+type AuditLog struct{ db *Database }
+
+// NewAuditLog returns the audit log of a database.
+func NewAuditLog(db *Database) *AuditLog { return &AuditLog{db} }
+
 // The head of a tenant's chain is in the tenant's row. A change of the tenant already
 // locks that row, so an event costs one more row and no further statement.
 
@@ -63,8 +69,8 @@ func queueEvent(ctx context.Context, batch *pgx.Batch, tenantID uuid.UUID, actio
 }
 
 // Record appends events that do not change the registry, in one transaction.
-func (db *DB) Record(ctx context.Context, events ...audit.Event) error {
-	return db.inTx(ctx, "write audit log", func(tx pgx.Tx) error {
+func (s *AuditLog) Record(ctx context.Context, events ...audit.Event) error {
+	return s.db.inTx(ctx, "write audit log", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
 		// Writers that append to several chains lock them in one order, the registry's
 		// chain last. Otherwise they could deadlock.
@@ -82,9 +88,9 @@ func (db *DB) Record(ctx context.Context, events ...audit.Event) error {
 }
 
 // Events reads a page of a chain.
-func (db *DB) Events(ctx context.Context, tenantID uuid.UUID, after int64, limit int) ([]audit.Event, error) {
+func (s *AuditLog) Events(ctx context.Context, tenantID uuid.UUID, after int64, limit int) ([]audit.Event, error) {
 	const op = "read audit log"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // Channels lists a deployer's channel accounts.
 func (l txLog) Channels(ctx context.Context, networkID, deployer string) ([]txlog.Channel, error) {
 	const op = "list channel accounts"
-	pool, err := l.db.readyPool(ctx)
+	pool, err := l.store.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func zeroIfNil(t *time.Time) time.Time {
 // is a disabled account: its number is read from the network again, because the
 // account may have been recreated after a network reset.
 func (l txLog) StoreChannels(ctx context.Context, networkID, deployer string, channels []txlog.Channel) error {
-	return l.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
+	return l.store.db.inTx(ctx, "record channel accounts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
 		for _, c := range channels {
 			batch.Queue(`INSERT INTO stellar_accounts AS a (network_id, address, deployer, channel, sequence, balance, disabled_reason, checked_at)
@@ -54,4 +54,11 @@ func (l txLog) StoreChannels(ctx context.Context, networkID, deployer string, ch
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})
+}
+
+func nilIfZero(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,9 +18,9 @@ const claimSetItems = `run_owner = $2, run_epoch = run_epoch + 1, run_expires_at
 	updated_at = now(), version = version + 1`
 
 // Claim claims a tenant for a run.
-func (db *DB) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
+func (s *Runs) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMode, lease provisioning.LeaseRequest) (provisioning.Run, error) {
 	var run provisioning.Run
-	err := db.inTx(ctx, "claim tenant", func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, "claim tenant", func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
@@ -33,14 +32,6 @@ func (db *DB) Claim(ctx context.Context, id uuid.UUID, mode provisioning.ClaimMo
 		return err
 	})
 	return run, err
-}
-
-// leasedError returns the error for a tenant that another run holds.
-func (r tenantRow) leasedError(op string) error {
-	err := errs.Errorf(errs.KindConflict, op,
-		"tenant %q (%s) is being provisioned by another run right now; wait for it to end", r.Tenant.Name, r.Tenant.ID)
-	err.Lease = &errs.LeaseInfo{Epoch: r.Epoch, Until: *r.leaseExpiresAt}
-	return err
 }
 
 // claimLocked claims a locked tenant that has no lease. It continues a rollback in
@@ -89,14 +80,30 @@ func canBeginAgain(t tenant.Tenant) bool {
 // without being live.
 const newAttemptSetItems = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', archived_at = NULL, `
 
-// purged returns the error for a tenant that was purged.
-func purged(t tenant.Tenant, op string) error {
-	return errs.Errorf(errs.KindConflict, op,
-		"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
-}
-
 // queuedError returns the error for a tenant that is queued for a worker.
 func queuedError(t tenant.Tenant, op string) error {
 	return errs.Errorf(errs.KindConflict, op,
 		"tenant %q (%s) is %s and it is queued for a worker; wait for the job to end, or archive the tenant", t.Name, t.ID, t.Status)
+}
+
+// Abort claims a tenant that is not live for its rollback, even if a run holds it.
+func (s *Runs) Abort(ctx context.Context, id uuid.UUID, lease provisioning.LeaseRequest) (provisioning.Run, error) {
+	var aborted tenantRow
+	err := s.db.inTx(ctx, "abort tenant", func(tx pgx.Tx) error {
+		locked, err := lockTenant(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if s := locked.Tenant.Status; locked.Tenant.WasLive() || s == tenant.StatusArchived {
+			return s.TransitionError("abort tenant", "aborting")
+		}
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET rollback_target = 'ARCHIVED', job_id = NULL, `+claimSetItems+`
+			WHERE id = $1 RETURNING `+tenantColumns+runColumns, id, lease.Owner, lease.TTL)
+		if aborted, err = pgx.CollectExactlyOneRow(rows, scanRun); err == nil {
+			err = appendEvent(ctx, tx, id, audit.ActionAbort, map[string]any{"was": locked.Tenant.Status})
+		}
+		return err
+	})
+	aborted.Owner = lease.Owner
+	return aborted.Run, err
 }

@@ -14,15 +14,19 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 )
 
-var _ contracts.Store = (*DB)(nil)
+// Contracts stores what is known of tenants' contracts, and when each is due.
+type Contracts struct{ db *Database }
+
+// NewContracts returns the contracts of a database.
+func NewContracts(db *Database) *Contracts { return &Contracts{db} }
 
 // managedContractsPredicate matches the tenants whose contracts are reconciled.
 const managedContractsPredicate = `t.purged_at IS NULL AND t.soroban_contract_id IS NOT NULL`
 
 // RegisterContracts adds contracts that have no record yet. They are due at once.
-func (db *DB) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (int, error) {
+func (s *Contracts) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (int, error) {
 	const op = "register contracts"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -35,9 +39,9 @@ func (db *DB) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (in
 }
 
 // ClaimDueContracts claims due contracts and defers them for other processes.
-func (db *DB) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuery) ([]contracts.WorkItem, error) {
+func (s *Contracts) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuery) ([]contracts.WorkItem, error) {
 	const op = "claim contracts"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +72,9 @@ func (db *DB) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuery) ([]
 }
 
 // ListContracts pages through all contracts.
-func (db *DB) ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]contracts.WorkItem, error) {
+func (s *Contracts) ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]contracts.WorkItem, error) {
 	const op = "list contracts"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +116,8 @@ const skippedUpgradeDelay = 30 * time.Second
 // RecordContracts writes the state of contracts as read now. A contract whose tenant
 // was archived or restored meanwhile, or whose upgrade was planned, stays due. A plan
 // is only removed when the contract runs the planned code.
-func (db *DB) RecordContracts(ctx context.Context, records []contracts.Record) error {
-	return db.inTx(ctx, "record contracts", func(tx pgx.Tx) error {
+func (s *Contracts) RecordContracts(ctx context.Context, records []contracts.Record) error {
+	return s.db.inTx(ctx, "record contracts", func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
 		for _, r := range records {
 			var root []byte
@@ -133,25 +137,18 @@ func (db *DB) RecordContracts(ctx context.Context, records []contracts.Record) e
 	})
 }
 
-func nilIfZero(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
 // planBatchSize is how many upgrades one transaction plans: it locks their tenants'
 // rows.
 const planBatchSize = 500
 
 // PlanUpgrade plans upgrades of contracts, for the next process that reconciles them,
 // and audits each tenant. A contract that failed at the same upgrade is tried again.
-func (db *DB) PlanUpgrade(ctx context.Context, hash string, tenantIDs []uuid.UUID) (planned int, err error) {
+func (s *Contracts) PlanUpgrade(ctx context.Context, hash string, tenantIDs []uuid.UUID) (planned int, err error) {
 	// In the order of ids, so that two concurrent callers do not deadlock.
 	tenantIDs = slices.SortedFunc(slices.Values(tenantIDs), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	for chunk := range slices.Chunk(tenantIDs, planBatchSize) {
 		n := 0
-		err := db.inTx(ctx, "plan upgrade of contracts", func(tx pgx.Tx) (err error) {
+		err := s.db.inTx(ctx, "plan upgrade of contracts", func(tx pgx.Tx) (err error) {
 			n, err = planUpgrade(ctx, tx, hash, chunk)
 			return err
 		})
@@ -187,9 +184,9 @@ func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenantIDs []uuid.U
 }
 
 // PendingUpgrades counts contracts with a pending upgrade to a code.
-func (db *DB) PendingUpgrades(ctx context.Context, hash string) (pending, failed int, err error) {
+func (s *Contracts) PendingUpgrades(ctx context.Context, hash string) (pending, failed int, err error) {
 	const op = "count upgrades"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -199,9 +196,9 @@ func (db *DB) PendingUpgrades(ctx context.Context, hash string) (pending, failed
 }
 
 // RecordDeployerBalance stores the deployer's balance.
-func (db *DB) RecordDeployerBalance(ctx context.Context, networkID, address string, balance int64) error {
+func (s *Contracts) RecordDeployerBalance(ctx context.Context, networkID, address string, balance int64) error {
 	const op = "record deployer balance"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -211,9 +208,9 @@ func (db *DB) RecordDeployerBalance(ctx context.Context, networkID, address stri
 }
 
 // Defer makes contracts due for other processes, from a given time on.
-func (db *DB) Defer(ctx context.Context, tenantIDs []uuid.UUID, dueAt time.Time) error {
+func (s *Contracts) Defer(ctx context.Context, tenantIDs []uuid.UUID, dueAt time.Time) error {
 	const op = "defer contracts"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -223,7 +220,7 @@ func (db *DB) Defer(ctx context.Context, tenantIDs []uuid.UUID, dueAt time.Time)
 
 // AnchorMismatches compares the anchors of contracts with the audit chains, in one
 // query.
-func (db *DB) AnchorMismatches(ctx context.Context, snapshots []contracts.Snapshot) (map[uuid.UUID]string, error) {
+func (s *Contracts) AnchorMismatches(ctx context.Context, snapshots []contracts.Snapshot) (map[uuid.UUID]string, error) {
 	const op = "compare anchors"
 	var (
 		tenantIDs  []uuid.UUID
@@ -239,7 +236,7 @@ func (db *DB) AnchorMismatches(ctx context.Context, snapshots []contracts.Snapsh
 	if len(tenantIDs) == 0 {
 		return mismatches, nil
 	}
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
+
+// Creations records new tenants, and queues them.
+type Creations struct {
+	db    *Database
+	queue JobQueue // Nil unless UseQueue was called.
+}
+
+// NewCreations returns the creations of a database.
+func NewCreations(db *Database) *Creations { return &Creations{db: db} }
+
+// UseQueue sets the queue of Submit and Requeue. It must be called before them.
+func (s *Creations) UseQueue(q JobQueue) { s.queue = q }
 
 // maxCreateAttempts is how often a creation that lost a race reads again.
 const maxCreateAttempts = 10
@@ -33,14 +46,14 @@ type querier interface {
 
 // Create records and claims a draft, or returns the existing tenant. The usual case is
 // one statement: one round trip and one commit.
-func (db *DB) Create(ctx context.Context, d tenant.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, error) {
+func (s *Creations) Create(ctx context.Context, d tenant.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, error) {
 	const op = "record tenant"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return provisioning.Creation{}, err
 	}
 	if d.AdminPassword != "" {
-		if creation, found, err := db.existingBlocking(ctx, d); found || err != nil {
+		if creation, found, err := s.existingBlocking(ctx, d); found || err != nil {
 			return creation, err
 		}
 	}
@@ -110,7 +123,7 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 		), logged AS (`+logCreatedSQL("fresh")+` RETURNING *
 		) SELECT `+tenantColumns+runColumns+`, (SELECT `+logDuration+` FROM logged) FROM fresh
 		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
-		concat([]any{tenant.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
+		slices.Concat([]any{tenant.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
 			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl, hash},
 			auditArgs(ctx, audit.ActionCreate, detail))...)
 	if err != nil {
@@ -150,8 +163,8 @@ func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tena
 // existingBlocking finds a tenant that blocks the draft. It is for drafts whose
 // password would have to be hashed first: a caller that waits for a leased tenant
 // polls often.
-func (db *DB) existingBlocking(ctx context.Context, d tenant.Draft) (creation provisioning.Creation, found bool, err error) {
-	err = db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
+func (s *Creations) existingBlocking(ctx context.Context, d tenant.Draft) (creation provisioning.Creation, found bool, err error) {
+	err = s.db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
 		existing, exists, err := findExisting(ctx, tx, d)
 		creation.Tenant, found = existing.Tenant, exists && existing.Tenant.WasLive()
 		if err == nil && exists && !found && existing.isLeased {

@@ -16,6 +16,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+// Logins creates, renews and drops short-lived database logins.
+type Logins struct{ db *Database }
+
+// NewLogins returns the logins of a database.
+func NewLogins(db *Database) *Logins { return &Logins{db} }
+
 // loginPrefix begins the names of all logins. Roles belong to the whole server,
 // so what follows is random.
 const loginPrefix = "healthcare_login_"
@@ -27,25 +33,25 @@ const connectRole = "healthcare_connect"
 const sweepBatch = 50
 
 // OpenCredential creates a login that is a member of the tenant's role.
-func (db *DB) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
+func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
 	const op = "open login"
-	if _, err := db.readyPool(ctx); err != nil {
+	if _, err := s.db.readyPool(ctx); err != nil {
 		return credentials.Credential{}, err
 	}
 	// Without a worker, only this sweep ends expired sessions. A login that cannot be
 	// dropped keeps its row and does not prevent new logins.
-	_, _ = db.DropExpiredLogins(ctx, sweepBatch)
+	_, _ = s.DropExpiredLogins(ctx, sweepBatch)
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {
 		return credentials.Credential{}, errs.Wrap(err, errs.KindPermanent, op, "the password cannot be prepared")
 	}
-	connConfig := db.pool.Config().ConnConfig
+	connConfig := s.db.Pool().Config().ConnConfig
 	c := credentials.Credential{
 		ID: uuid.Must(uuid.NewV7()), TenantID: tenantID, Password: tenant.Password(password),
 		Username: loginPrefix + strings.ToLower(rand.Text()), Host: connConfig.Host, Port: int(connConfig.Port), Database: connConfig.Database,
 	}
-	err = db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err = s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		t, err := lockTenant(ctx, tx, tenantID)
 		if err != nil {
 			return err
@@ -110,10 +116,10 @@ func credentialDetail(id uuid.UUID, username string, expiresAt time.Time) map[st
 }
 
 // RenewCredential extends a login that has not expired.
-func (db *DB) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl time.Duration) (time.Time, error) {
+func (s *Logins) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl time.Duration) (time.Time, error) {
 	const op = "renew login"
 	var expiresAt time.Time
-	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		if _, err := lockTenant(ctx, tx, tenantID); err != nil {
 			return err
 		}
@@ -141,10 +147,10 @@ func (db *DB) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl t
 
 // CloseCredential ends a login and its sessions and then drops it. If it cannot be
 // dropped yet, the next sweep tries again; the login has no privileges by then.
-func (db *DB) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error {
+func (s *Logins) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error {
 	const op = "close login"
 	var username string
-	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		username = ""
 		locked, err := lockTenant(ctx, tx, tenantID)
 		if err != nil {
@@ -159,7 +165,7 @@ func (db *DB) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error
 	if err != nil || username == "" {
 		return err
 	}
-	return db.dropLogin(ctx, username)
+	return s.dropLogin(ctx, username)
 }
 
 // closeLogins revokes everything from a locked tenant's logins, or from one of them,
@@ -223,13 +229,13 @@ func revokeLogin(ctx context.Context, tx pgx.Tx, username string) error {
 // dropLogin ends the sessions of a closed login and drops it with its objects, such as
 // temporary tables, and its row. It does not change a login that is not closed: its
 // sessions are still valid.
-func (db *DB) dropLogin(ctx context.Context, username string) error {
+func (s *Logins) dropLogin(ctx context.Context, username string) error {
 	const op = "drop login"
 	// Sessions that this user may not end remain: they have no privileges, and soon no
 	// role.
-	_, _ = db.pool.Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+	_, _ = s.db.Pool().Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
 		JOIN tenant_credentials c ON c.username = a.usename WHERE c.username = $1 AND c.closed_at IS NOT NULL`, username)
-	return db.inTx(ctx, op, func(tx pgx.Tx) error {
+	return s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		var exists bool
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = username)
 			FROM tenant_credentials WHERE username = $1 AND closed_at IS NOT NULL FOR UPDATE`, username).Scan(&exists)
@@ -259,13 +265,13 @@ const (
 // DropExpiredLogins ends and drops all logins that expired or were only partly
 // dropped, in batches. A login that cannot be dropped does not delay others: it comes
 // after those that have not failed, and its delay grows with each failure.
-func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
+func (s *Logins) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 	var (
 		dropped int64
 		errs    []error
 	)
 	for {
-		due, err := db.dueCredentials(ctx, batch)
+		due, err := s.dueCredentials(ctx, batch)
 		if err != nil {
 			return dropped, errors.Join(append(errs, err)...)
 		}
@@ -273,7 +279,7 @@ func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 			return dropped, errors.Join(errs...)
 		}
 		for _, d := range due {
-			err := db.CloseCredential(ctx, d.Tenant, d.ID)
+			err := s.CloseCredential(ctx, d.Tenant, d.ID)
 			if err == nil {
 				dropped++
 				continue
@@ -281,7 +287,7 @@ func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 			errs = append(errs, err)
 			// Without a delay it would be due again at once, and the sweep would not
 			// end.
-			if err := db.putOffCredential(ctx, d.ID); err != nil {
+			if err := s.putOffCredential(ctx, d.ID); err != nil {
 				return dropped, errors.Join(append(errs, err)...)
 			}
 		}
@@ -291,9 +297,9 @@ func (db *DB) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 // dueCredential is a login to end or drop.
 type dueCredential struct{ Tenant, ID uuid.UUID }
 
-func (db *DB) dueCredentials(ctx context.Context, limit int) ([]dueCredential, error) {
+func (s *Logins) dueCredentials(ctx context.Context, limit int) ([]dueCredential, error) {
 	const op = "list expired logins"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -304,9 +310,22 @@ func (db *DB) dueCredentials(ctx context.Context, limit int) ([]dueCredential, e
 	return due, classify(err, op)
 }
 
-func (db *DB) putOffCredential(ctx context.Context, id uuid.UUID) error {
-	_, err := db.pool.Exec(ctx, `UPDATE tenant_credentials SET failures = failures + 1,
+func (s *Logins) putOffCredential(ctx context.Context, id uuid.UUID) error {
+	_, err := s.db.Pool().Exec(ctx, `UPDATE tenant_credentials SET failures = failures + 1,
 			retry_at = clock_timestamp() + least(`+firstDropPause+` * 2 ^ least(failures, 10), `+longestDropPause+`)
 		WHERE id = $1`, id)
 	return classify(err, "defer expired login")
+}
+
+// dropOwnedRole drops a role with all that it owns or may access in this database.
+// DROP OWNED needs the role's own privileges, which the role's creator must grant
+// itself unless it is a superuser.
+func dropOwnedRole(ctx context.Context, tx pgx.Tx, name string) error {
+	role := pgx.Identifier{name}.Sanitize()
+	for _, statement := range []string{`GRANT ` + role + ` TO CURRENT_USER`, `DROP OWNED BY ` + role, `DROP ROLE ` + role} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }

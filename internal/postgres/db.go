@@ -14,10 +14,9 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// Options are the settings of a DB.
+// Options are the settings of a database.
 type Options struct {
 	// URL is a connection string in pgx's format (URL or key=value). PG* variables set
 	// what it omits.
@@ -31,7 +30,7 @@ type Options struct {
 	ApplicationName string
 }
 
-// DefaultMaxConnections is the pool size of a DB.
+// DefaultMaxConnections is the pool size of a database.
 const DefaultMaxConnections = 8
 
 // maxTenantsPerConnection is the number of new tenants after which a connection is
@@ -44,13 +43,10 @@ const maxTenantsPerConnection = 300
 // provisioning.DefaultLeaseTTL has passed.
 const lockTimeout = "5s"
 
-// DB is the registry. It is safe for concurrent use.
-type DB struct {
-	pool      *pgxpool.Pool
-	options   Options
-	queue     Queue // Nil unless UseQueue was called.
-	queues    waitQueues
-	uncertain uncertainLeases
+// Database is a pool on a database with the registry. It is safe for concurrent use.
+type Database struct {
+	pool    *pgxpool.Pool
+	options Options
 
 	registryFiles fs.FS // The registry's migrations.
 
@@ -60,14 +56,9 @@ type DB struct {
 	cancel   context.CancelFunc
 }
 
-var (
-	_ provisioning.Store = (*DB)(nil)
-	_ provisioning.Runs  = (*DB)(nil)
-)
-
-// Open reads the settings and prepares a pool. It does not connect: the first use
+// OpenDatabase reads the settings and prepares a pool. It does not connect: the first use
 // connects and migrates. KindInvalid when the settings cannot be read.
-func Open(ctx context.Context, o Options) (*DB, error) {
+func OpenDatabase(ctx context.Context, o Options) (*Database, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		// The parser's own message can quote the password.
@@ -99,7 +90,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, classify(err, "open pool")
 	}
-	db := &DB{pool: pool, options: o, registryFiles: registryFiles()}
+	db := &Database{pool: pool, options: o, registryFiles: registryFiles()}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }
@@ -115,16 +106,16 @@ func countCreatedTenant(c *pgx.Conn) {
 
 // Close closes all connections, after waiting for those in use. It cancels a migration
 // that no caller waits for.
-func (db *DB) Close() {
+func (db *Database) Close() {
 	db.cancel()
 	db.pool.Close()
 }
 
 // Pool returns the connection pool, for tests and tools that read the tables.
-func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+func (db *Database) Pool() *pgxpool.Pool { return db.pool }
 
 // readyPool returns the pool once the registry is at this program's version.
-func (db *DB) readyPool(ctx context.Context) (*pgxpool.Pool, error) {
+func (db *Database) readyPool(ctx context.Context) (*pgxpool.Pool, error) {
 	if db.migrated.Load() {
 		return db.pool, nil
 	}
@@ -141,7 +132,7 @@ func (db *DB) readyPool(ctx context.Context) (*pgxpool.Pool, error) {
 // shared starts an attempt to prepare the registry, or waits for the current one: with
 // the database down, callers do not each start an attempt. The attempt belongs to no
 // single caller, so it continues when one of them stops waiting.
-func (db *DB) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
+func (db *Database) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
 	result := db.attempts.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
@@ -161,7 +152,7 @@ func (db *DB) shared(ctx context.Context, key string, attempt func(context.Conte
 }
 
 // inTx runs f in a new transaction.
-func (db *DB) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+func (db *Database) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	pool, err := db.readyPool(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -108,4 +109,18 @@ func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 		Kind: errs.KindConflict, Op: op, Message: field + " " + message, Err: err,
 		Fields: []errs.FieldError{{Field: field, Message: message}},
 	}
+}
+
+func fencedUnlessUpdated(rows int64, err error) error {
+	if err == nil && rows == 0 {
+		return errFenced
+	}
+	return err
+}
+
+func fencedIfNoRows(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errFenced
+	}
+	return err
 }

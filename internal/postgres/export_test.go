@@ -109,10 +109,10 @@ func WaitQueues(db *DB) int {
 
 // UncertainRuns is the number of runs of this DB that may hold an unknown lease.
 func UncertainRuns(db *DB) int {
-	db.uncertain.mu.Lock()
-	defer db.uncertain.mu.Unlock()
-	return len(db.uncertain.runs)
+	db.Runs.uncertain.mu.Lock()
+	defer db.Runs.uncertain.mu.Unlock()
+	return len(db.Runs.uncertain.runs)
 }
 
 // SetUncertainClock sets the clock that decides when such a run is removed.
-func SetUncertainClock(db *DB, now func() time.Time) { db.uncertain.now = now }
+func SetUncertainClock(db *DB, now func() time.Time) { db.Runs.uncertain.now = now }

@@ -15,9 +15,9 @@ import (
 )
 
 // Inspect reads tenants, and the database state of the live ones, in one query.
-func (db *DB) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
+func (s *Schemas) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	const op = "inspect tenants"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,13 +59,13 @@ func (r roleInspection) databaseState(t tenant.Tenant) (inspection.DatabaseState
 // Repair restores the baseline's privileges of a live tenant's role, and nothing else.
 // It does not change what the role owns or may access elsewhere: the reason is
 // unknown.
-func (db *DB) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
+func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	const op = "repair tenant"
 	var (
 		t        tenant.Tenant
 		repaired []string
 	)
-	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err

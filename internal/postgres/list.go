@@ -13,12 +13,12 @@ import (
 
 // List returns a page of tenants, newest first. Its cost does not depend on the page's
 // depth and, without a search text, on the number of tenants.
-func (db *DB) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
+func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if q.Status != "" && !q.Status.Known() {
 		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
 	}
 	const op = "list tenants"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return tenant.Page{}, err
 	}

@@ -29,11 +29,11 @@ func registryFiles() fs.FS {
 // Migrate migrates the registry to the newest version, under a lock: of many processes
 // that start at once, one migrates and the others wait. KindPermanent when the
 // registry is newer than this program.
-func (db *DB) Migrate(ctx context.Context) error {
+func (db *Database) Migrate(ctx context.Context) error {
 	return db.shared(ctx, "migrate", db.migrate)
 }
 
-func (db *DB) migrate(ctx context.Context) error {
+func (db *Database) migrate(ctx context.Context) error {
 	return db.withGoose(func(p *goose.Provider) error {
 		current, target, err := p.GetVersions(ctx)
 		switch {
@@ -51,7 +51,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	})
 }
 
-func (db *DB) checkRegistryVersion(ctx context.Context) error {
+func (db *Database) checkRegistryVersion(ctx context.Context) error {
 	return db.withGoose(func(p *goose.Provider) error {
 		current, target, err := p.GetVersions(ctx)
 		switch {
@@ -68,7 +68,7 @@ func (db *DB) checkRegistryVersion(ctx context.Context) error {
 
 // Versions returns the version of the registry, 0 when it does not exist yet, and the
 // version that this program needs.
-func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
+func (db *Database) Versions(ctx context.Context) (current, newest int64, err error) {
 	err = db.withGoose(func(p *goose.Provider) error {
 		var err error
 		current, newest, err = p.GetVersions(ctx)
@@ -87,7 +87,7 @@ func registryTooNew(current, target int64) error {
 		"the registry is at version %d and this program knows only %d; use the newer release that wrote it", current, target)
 }
 
-func (db *DB) withGoose(f func(*goose.Provider) error) error {
+func (db *Database) withGoose(f func(*goose.Provider) error) error {
 	const op = "set up registry migrations"
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {

@@ -26,7 +26,7 @@ const notifyDelay = 20 * time.Millisecond
 // notification is only a hint: one that is lost while a connection is down is made up
 // for by reading. All methods are safe for concurrent use.
 type Notifier struct {
-	db *DB
+	db *Database
 
 	mu            sync.Mutex
 	subscribers   map[uuid.UUID]map[chan struct{}]struct{}
@@ -35,7 +35,7 @@ type Notifier struct {
 }
 
 // NewNotifier returns a notifier, which works once Run is called.
-func NewNotifier(db *DB) *Notifier {
+func NewNotifier(db *Database) *Notifier {
 	return &Notifier{
 		db: db, subscribers: map[uuid.UUID]map[chan struct{}]struct{}{},
 		pending: map[uuid.UUID]struct{}{}, pendingSignal: make(chan struct{}, 1),

@@ -16,7 +16,7 @@ import (
 // notifier runs a notifier for the duration of the test and waits until it listens.
 func (b fixture) notifier() *postgres.Notifier {
 	b.t.Helper()
-	notifier := postgres.NewNotifier(b.DB)
+	notifier := postgres.NewNotifier(b.DB.Database)
 	subscribed, stop := notifier.Watch(uuid.New())
 	defer stop()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
@@ -70,7 +70,7 @@ func TestNotifier(t *testing.T) {
 	})
 	t.Run("RemovesStoppedSubscribers", func(t *testing.T) {
 		b := setup(t)
-		f := postgres.NewNotifier(b.DB)
+		f := postgres.NewNotifier(b.DB.Database)
 		tenantID := uuid.New()
 		stopped, stop := f.Watch(tenantID)
 		running, stopRunning := f.Watch(tenantID)

@@ -14,6 +14,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
+// Orphans finds what ended runs left behind, and deletes expired rows.
+type Orphans struct {
+	db      *Database
+	rescuer JobRescuer // Nil unless UseQueue was called.
+}
+
+// NewOrphans returns the orphans of a database.
+func NewOrphans(db *Database) *Orphans { return &Orphans{db: db} }
+
+// UseQueue sets the queue whose lost jobs FindOrphans replaces. It must be called before it.
+func (s *Orphans) UseQueue(q JobRescuer) { s.rescuer = q }
+
 // JobRescuer is what the reconciler needs of the queue that was passed to UseQueue.
 type JobRescuer interface {
 	// OrphanedJobs returns the jobs that no worker will run, given that their tenants'
@@ -24,8 +36,6 @@ type JobRescuer interface {
 	// attempts are used up.
 	RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uuid.UUID, heartbeatTimeout time.Duration) (int64, error)
 }
-
-var _ provisioning.OrphanStore = (*DB)(nil)
 
 // maxOrphansPerPass limits the tenants of one pass. Those whose run died come first,
 // so a long queue of new ones does not hide them.
@@ -41,33 +51,32 @@ const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR rollback_targ
 		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at >= clock_timestamp() - $1::interval)))`
 
 // FindOrphans lists the tenants without a run, and replaces their lost jobs.
-func (db *DB) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
+func (s *Orphans) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
 	var orphans provisioning.Orphans
-	tenantByJob, err := db.listOrphans(ctx, q, &orphans)
+	tenantByJob, err := s.listOrphans(ctx, q, &orphans)
 	if err != nil || len(tenantByJob) == 0 {
 		return orphans, err
 	}
-	rescuer, ok := db.queue.(JobRescuer)
-	if !ok {
+	if s.rescuer == nil {
 		return orphans, errs.Errorf(errs.KindPermanent, "list orphaned jobs", "no job queue is configured")
 	}
-	orphanedJobs, err := rescuer.OrphanedJobs(ctx, slices.Collect(maps.Keys(tenantByJob)), q.HeartbeatTimeout)
+	orphanedJobs, err := s.rescuer.OrphanedJobs(ctx, slices.Collect(maps.Keys(tenantByJob)), q.HeartbeatTimeout)
 	if err != nil {
 		return orphans, err
 	}
 	slices.Sort(orphanedJobs) // The longest waiting one comes first.
 	var errs []error
 	for _, job := range orphanedJobs[:min(len(orphanedJobs), q.Limit)] {
-		errs = append(errs, db.rescueJob(ctx, rescuer, q, job, tenantByJob[job], &orphans))
+		errs = append(errs, s.rescueJob(ctx, q, job, tenantByJob[job], &orphans))
 	}
 	return orphans, errors.Join(errs...)
 }
 
 // listOrphans lists the unfinished tenants of foreground runs, and those of jobs by
 // job id.
-func (db *DB) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orphans *provisioning.Orphans) (map[int64]uuid.UUID, error) {
+func (s *Orphans) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orphans *provisioning.Orphans) (map[int64]uuid.UUID, error) {
 	const op = "list orphaned tenants"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +108,9 @@ func (db *DB) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orpha
 }
 
 // rescueJob queues another job for one tenant, unless another process is about to.
-func (db *DB) rescueJob(ctx context.Context, rescuer JobRescuer, q provisioning.OrphanQuery, job int64, tenantID uuid.UUID, orphans *provisioning.Orphans) error {
+func (s *Orphans) rescueJob(ctx context.Context, q provisioning.OrphanQuery, job int64, tenantID uuid.UUID, orphans *provisioning.Orphans) error {
 	var replacement int64
-	err := db.inTx(ctx, "queue tenant again", func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, "queue tenant again", func(tx pgx.Tx) error {
 		var current int64
 		replacement = job
 		err := tx.QueryRow(ctx, `SELECT job_id FROM tenants WHERE id = $2 AND job_id = $3 AND `+orphanPredicate+` FOR UPDATE SKIP LOCKED`,
@@ -112,7 +121,7 @@ func (db *DB) rescueJob(ctx context.Context, rescuer JobRescuer, q provisioning.
 		if err != nil {
 			return err
 		}
-		if replacement, err = rescuer.RescueJob(ctx, tx, job, tenantID, q.HeartbeatTimeout); err != nil || replacement == job || replacement == 0 {
+		if replacement, err = s.rescuer.RescueJob(ctx, tx, job, tenantID, q.HeartbeatTimeout); err != nil || replacement == job || replacement == 0 {
 			return err
 		}
 		_, err = tx.Exec(ctx, `UPDATE tenants SET job_id = $2, last_job_id = $2 WHERE id = $1`, tenantID, replacement)
@@ -128,42 +137,11 @@ func (db *DB) rescueJob(ctx context.Context, rescuer JobRescuer, q provisioning.
 	return err
 }
 
-// ClaimDueMail claims welcome mails that are due.
-func (db *DB) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
-	const op = "claim due mail"
-	pool, err := db.readyPool(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due_at = clock_timestamp() + $1::interval
-		WHERE id IN (
-			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
-			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-		RETURNING id`, claimTimeout, limit)
-	if err != nil {
-		return nil, classify(err, op)
-	}
-	tenantIDs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	return tenantIDs, classify(err, op)
-}
-
-// PutBackMail makes welcome mails due again.
-func (db *DB) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
-	const op = "release due mail"
-	pool, err := db.readyPool(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_due_at = now()
-		WHERE id = ANY($1) AND welcome_email_due_at IS NOT NULL AND welcome_email = 'PENDING' AND status = 'ACTIVE'`, tenants)
-	return classify(err, op)
-}
-
 // PurgeExpired deletes old rows.
-func (db *DB) PurgeExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.PurgedRows, error) {
+func (s *Orphans) PurgeExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.PurgedRows, error) {
 	const op = "delete old rows"
 	var purged provisioning.PurgedRows
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return purged, err
 	}

@@ -58,7 +58,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 		} {
 			t.Run(end+how, func(t *testing.T) {
 				b := setup(t)
-				b.UseQueue(&numbered{})
+				b.Creations.UseQueue(&numbered{})
 				old := begin(b, in)
 				if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
 					t.Fatal(err)
@@ -78,7 +78,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 	}
 	t.Run("IsFinal", func(t *testing.T) {
 		b := setup(t)
-		b.UseQueue(&numbered{})
+		b.Creations.UseQueue(&numbered{})
 		old := b.aborted(in)
 		if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 // TestDB_Requeue_Aborted: an ARCHIVED tenant that was never live can be retried.
 func TestDB_Requeue_Aborted(t *testing.T) {
 	b := setup(t)
-	b.UseQueue(&numbered{})
+	b.Creations.UseQueue(&numbered{})
 	old := b.aborted(inputs("Clinic"))
 	s, err := b.Requeue(t.Context(), old.ID)
 	if err != nil || s.Tenant.ID != old.ID || s.Tenant.Status != tenant.StatusProvisioning || s.Tenant.Attempt != 2 || !s.Tenant.ArchivedAt.IsZero() || s.JobID != "1" {

@@ -17,7 +17,7 @@ import (
 // migration is off, or a rejected login. A database that does not answer, or does not
 // exist yet, is KindTransient. An empty one is no error: another process may be
 // creating the registry.
-func (db *DB) CheckReady(ctx context.Context) error {
+func (db *Database) CheckReady(ctx context.Context) error {
 	const op = "check registry"
 	var current int64
 	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+migrationsTable+` WHERE is_applied`).Scan(&current)

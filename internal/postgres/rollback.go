@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,9 +13,9 @@ import (
 )
 
 // BeginRollback notes that this run rolls back, and why, before anything is undone.
-func (db *DB) BeginRollback(ctx context.Context, r provisioning.Run, target provisioning.Rollback, failed tenant.StepRecord) error {
+func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target provisioning.Rollback, failed tenant.StepRecord) error {
 	const op = "begin rollback"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -28,14 +29,14 @@ func (db *DB) BeginRollback(ctx context.Context, r provisioning.Run, target prov
 		), logged AS (`+logUpsertSQL+`
 			FROM moved, `+stepArraysFrom(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
 		) SELECT id FROM moved`,
-		concat([]any{r.Tenant.ID, r.Epoch, target, failed.Error}, log.args(), event)...)
+		slices.Concat([]any{r.Tenant.ID, r.Epoch, target, failed.Error}, log.args(), event)...)
 	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
 // RollBack takes back what the attempt did in the database and ends it.
-func (db *DB) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant, error) {
+func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant, error) {
 	var t tenant.Tenant
-	err := db.inTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, r.Tenant.ID)
 		switch {
 		case err != nil:

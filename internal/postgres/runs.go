@@ -14,15 +14,26 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+// Runs claims tenants for runs, and writes their progress and their rollback. Every
+// write is fenced by the run's epoch.
+type Runs struct {
+	db        *Database
+	uncertain *UncertainLeases
+}
+
+// NewRuns returns the runs of a database. A renewal of a run's lease renews its entry in
+// uncertain too.
+func NewRuns(db *Database, uncertain *UncertainLeases) *Runs { return &Runs{db, uncertain} }
+
 // ownedByRunPredicate is the fence: it matches the tenant only while the run with the epoch
 // in parameter 2 is its newest.
 const ownedByRunPredicate = `id = $1 AND run_epoch = $2`
 
 // Renew extends the lease of a run and of the Stellar accounts it holds. Losing
 // a renewal in a crash of the server is harmless, so it does not wait for disk.
-func (db *DB) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
-	db.uncertain.renew(r.Tenant.ID, r.Epoch)
-	return db.inTx(ctx, "renew lease", func(tx pgx.Tx) error {
+func (s *Runs) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
+	s.uncertain.renew(r.Tenant.ID, r.Epoch)
+	return s.db.inTx(ctx, "renew lease", func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
 			return err
 		}
@@ -38,9 +49,9 @@ func (db *DB) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) 
 }
 
 // Release gives a tenant back unfinished, and notes why.
-func (db *DB) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
+func (s *Runs) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
 	const op = "release tenant"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,33 +60,14 @@ func (db *DB) Release(ctx context.Context, r provisioning.Run, records ...tenant
 		), logged AS (`+logUpsertSQL+`
 			FROM moved, `+stepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+logMergeSetItems+`
 		) SELECT id FROM moved`,
-		concat([]any{r.Tenant.ID, r.Epoch}, newStepArrays(records).args())...)
+		slices.Concat([]any{r.Tenant.ID, r.Epoch}, newStepArrays(records).args())...)
 	return classify(fencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
-// reload reads where the run stands.
-func (db *DB) reload(ctx context.Context, r provisioning.Run) (provisioning.Run, error) {
-	const op = "read run"
-	pool, err := db.readyPool(ctx)
-	if err != nil {
-		return r, err
-	}
-	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+ownedByRunPredicate, r.Tenant.ID, r.Epoch)
-	if err != nil {
-		return r, classify(err, op)
-	}
-	found, err := pgx.CollectExactlyOneRow(rows, scanRun)
-	if err != nil {
-		return r, classify(fencedIfNoRows(err), op)
-	}
-	found.Owner = r.Owner
-	return found.Run, nil
-}
-
 // AddInvitation adds an invitation for the tenant's admin.
-func (db *DB) AddInvitation(ctx context.Context, r provisioning.Run, inv invitation.Invitation) error {
+func (s *Runs) AddInvitation(ctx context.Context, r provisioning.Run, inv invitation.Invitation) error {
 	const op = "store invitation"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,9 +81,9 @@ func (db *DB) AddInvitation(ctx context.Context, r provisioning.Run, inv invitat
 // Advance writes checkpoint, log rows and what the steps learned. Repeating it
 // after a lost answer is success; it changes nothing a second time that others
 // may have changed since.
-func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
+func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
 	const op = "record progress"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return tenant.Tenant{}, nil, err
 	}
@@ -120,7 +112,7 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 			RETURNING step, duration_ms
 		), took AS (SELECT `+durationColumns+` FROM logged
 		) SELECT `+tenantColumns+`, took.* FROM moved, took`,
-		concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args(), event)...)
+		slices.Concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log.args(), event)...)
 	if err != nil {
 		return tenant.Tenant{}, nil, classify(err, op)
 	}
@@ -134,49 +126,51 @@ func (db *DB) Advance(ctx context.Context, r provisioning.Run, p provisioning.Pr
 		return struct{}{}, err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.alreadyAdvanced(ctx, r, p)
+		return s.alreadyAdvanced(ctx, r, p)
 	}
 	return t, durations(steps, took), classify(err, op)
 }
 
 // alreadyAdvanced distinguishes a superseded run from one whose own last commit
 // succeeded although its answer was lost.
-func (db *DB) alreadyAdvanced(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
-	found, err := db.reload(ctx, r)
+func (s *Runs) alreadyAdvanced(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
+	found, err := reload(ctx, s.db, r)
 	if err != nil {
 		return tenant.Tenant{}, nil, err
 	}
 	if p.Activate && found.Tenant.Status == tenant.StatusActive && found.Checkpoint == p.Checkpoint {
-		took, err := db.logged(ctx, r)
+		took, err := logged(ctx, s.db, r)
 		return found.Tenant, took, err
 	}
 	return tenant.Tenant{}, nil, errFenced
 }
 
+// reload reads where the run stands.
+func reload(ctx context.Context, db *Database, r provisioning.Run) (provisioning.Run, error) {
+	const op = "read run"
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return r, err
+	}
+	rows, err := pool.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE `+ownedByRunPredicate, r.Tenant.ID, r.Epoch)
+	if err != nil {
+		return r, classify(err, op)
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	if err != nil {
+		return r, classify(fencedIfNoRows(err), op)
+	}
+	found.Owner = r.Owner
+	return found.Run, nil
+}
+
 // logged reads what the steps of the run's attempt took.
-func (db *DB) logged(ctx context.Context, r provisioning.Run) (tenant.Durations, error) {
+func logged(ctx context.Context, db *Database, r provisioning.Run) (tenant.Durations, error) {
 	var (
 		steps []string
 		took  []time.Duration
 	)
-	err := db.pool.QueryRow(ctx, `SELECT `+durationColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND attempt = $2`,
+	err := db.Pool().QueryRow(ctx, `SELECT `+durationColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND attempt = $2`,
 		r.Tenant.ID, r.Tenant.Attempt).Scan(&steps, &took)
 	return durations(steps, took), classify(err, "read provisioning log")
-}
-
-// concat joins the parameters of a statement.
-func concat(parts ...[]any) []any { return slices.Concat(parts...) }
-
-func fencedUnlessUpdated(rows int64, err error) error {
-	if err == nil && rows == 0 {
-		return errFenced
-	}
-	return err
-}
-
-func fencedIfNoRows(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errFenced
-	}
-	return err
 }

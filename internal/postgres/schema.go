@@ -19,6 +19,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+// Schemas creates, inspects, repairs and migrates the schemas of tenants.
+type Schemas struct{ db *Database }
+
+// NewSchemas returns the tenant schemas of a database.
+func NewSchemas(db *Database) *Schemas { return &Schemas{db} }
+
 // baseline is the tenant schema's file, cut into statements by part.
 var baseline = parseBaseline()
 
@@ -96,9 +102,9 @@ func (b *schemaBatch) recordTimestamp(number string) {
 
 // PrepareSchema makes role, schema, tables and rows of a tenant in one
 // transaction and one round trip, together with checkpoint and log.
-func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
+func (s *Schemas) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
 	const op = "make tenant schema"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +119,7 @@ func (db *DB) PrepareSchema(ctx context.Context, r provisioning.Run, seed provis
 	conn.Release()
 	switch {
 	case errs.KindOf(err) == errs.KindFenced:
-		return db.alreadyPrepared(ctx, r, seed)
+		return s.alreadyPrepared(ctx, r, seed)
 	case err != nil:
 		return nil, err
 	}
@@ -137,8 +143,8 @@ func stepDurations(answer *pgconn.Result) (tenant.Durations, error) {
 // alreadyPrepared distinguishes a superseded run from one whose own commit succeeded
 // although its answer was lost. That commit may have been on its way
 // still when the run asked again, so looking first would not do.
-func (db *DB) alreadyPrepared(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
-	found, err := db.reload(ctx, r)
+func (s *Schemas) alreadyPrepared(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
+	found, err := reload(ctx, s.db, r)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +152,7 @@ func (db *DB) alreadyPrepared(ctx context.Context, r provisioning.Run, seed prov
 		found.Checkpoint.Index() < tenant.StepSeedRolesAndUser.Index() {
 		return nil, errFenced
 	}
-	return db.logged(ctx, found)
+	return logged(ctx, s.db, found)
 }
 
 func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed) *schemaBatch {

@@ -14,17 +14,17 @@ var spendBucketBounds = []float64{1e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8, 1e9}
 
 // StellarStats reads what operations want to know of a deployer. It goes through
 // the whole transaction log: ask no more often than once a minute.
-func (db *DB) StellarStats(ctx context.Context, networkID, deployer string) (contracts.StellarStats, error) {
+func (s *Transactions) StellarStats(ctx context.Context, networkID, deployer string) (contracts.StellarStats, error) {
 	stats := contracts.StellarStats{
 		Transactions: map[txlog.Purpose]int64{}, Stroops: map[txlog.Purpose]int64{},
 		Contracts: map[contracts.State]int64{}, Spend: contracts.SpendHistogram{Bounds: spendBucketBounds},
 	}
-	channels, err := db.SystemLog().Channels(ctx, networkID, deployer)
+	channels, err := s.SystemLog().Channels(ctx, networkID, deployer)
 	if err != nil {
 		return stats, err
 	}
 	stats.Channels = channels
-	err = db.inTx(ctx, "read figures of the Stellar network", func(tx pgx.Tx) error {
+	err = s.db.inTx(ctx, "read figures of the Stellar network", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT coalesce(max(balance), 0) FROM stellar_accounts WHERE network_id = $1 AND address = $2`,
 			networkID, deployer).Scan(&stats.DeployerBalance); err != nil {
 			return err
@@ -89,9 +89,9 @@ func readSpend(ctx context.Context, tx pgx.Tx, histogram *contracts.SpendHistogr
 
 // TenantSpend gives what a tenant's own transactions have cost so far, in stroops, and
 // how many were applied. What is done for many contracts at once is nobody's.
-func (db *DB) TenantSpend(ctx context.Context, tenantID [16]byte) (stroops, transactions int64, err error) {
+func (s *Transactions) TenantSpend(ctx context.Context, tenantID [16]byte) (stroops, transactions int64, err error) {
 	const op = "read what a tenant has cost"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return 0, 0, err
 	}

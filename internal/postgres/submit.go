@@ -15,21 +15,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Queue adds jobs in a transaction of the registry, so that a tenant and the job
-// that is to provision it are there together or not at all.
-type Queue interface {
-	// Enqueue adds a job that provisions the tenant, and gives its id.
-	Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error)
-}
-
-// UseQueue makes Submit and Requeue possible. It comes before the first of them.
-func (db *DB) UseQueue(q Queue) { db.queue = q }
-
-func (db *DB) enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (string, error) {
-	if db.queue == nil {
+func (s *Creations) enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (string, error) {
+	if s.queue == nil {
 		return "", errs.Errorf(errs.KindPermanent, "queue tenant", "no job queue is configured")
 	}
-	job, err := db.queue.Enqueue(ctx, tx, tenantID)
+	job, err := s.queue.Enqueue(ctx, tx, tenantID)
 	if err != nil {
 		return "", err
 	}
@@ -38,7 +28,7 @@ func (db *DB) enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (strin
 }
 
 // Submit records a draft and queues it.
-func (db *DB) Submit(ctx context.Context, d tenant.Draft, idem *provisioning.Idempotency) (provisioning.Submission, error) {
+func (s *Creations) Submit(ctx context.Context, d tenant.Draft, idem *provisioning.Idempotency) (provisioning.Submission, error) {
 	var (
 		submission provisioning.Submission
 		conflict   error // An answer like any other: it commits, with the key.
@@ -47,7 +37,7 @@ func (db *DB) Submit(ctx context.Context, d tenant.Draft, idem *provisioning.Ide
 	if err != nil {
 		return submission, err
 	}
-	err = db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
+	err = s.db.inTx(ctx, "record tenant", func(tx pgx.Tx) error {
 		submission, conflict = provisioning.Submission{}, nil
 		if idem != nil {
 			stored, err := reserveIdempotencyKey(ctx, tx, *idem)
@@ -60,7 +50,7 @@ func (db *DB) Submit(ctx context.Context, d tenant.Draft, idem *provisioning.Ide
 			}
 		}
 		var err error
-		submission, err = db.submit(ctx, tx, d, hash)
+		submission, err = s.submit(ctx, tx, d, hash)
 		if errs.KindOf(err) == errs.KindConflict {
 			conflict, err = err, nil
 		}
@@ -73,19 +63,19 @@ func (db *DB) Submit(ctx context.Context, d tenant.Draft, idem *provisioning.Ide
 		err = conflict
 	}
 	if err == nil && submission.Replayed {
-		submission.Tenant, err = db.Get(ctx, submission.Tenant.ID)
+		submission.Tenant, err = getTenant(ctx, s.db, submission.Tenant.ID)
 	}
 	return submission, err
 }
 
-func (db *DB) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string) (provisioning.Submission, error) {
+func (s *Creations) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string) (provisioning.Submission, error) {
 	for attempt := 1; attempt <= maxCreateAttempts; attempt++ {
 		created, isNew, err := insertTenant(ctx, tx, d, hash, nil)
 		if err != nil {
 			return provisioning.Submission{}, err
 		}
 		if isNew {
-			job, err := db.enqueue(ctx, tx, created.Tenant.ID)
+			job, err := s.enqueue(ctx, tx, created.Tenant.ID)
 			created.Tenant.Queued = true
 			return provisioning.Submission{Tenant: created.Tenant, JobID: job}, err
 		}
@@ -94,7 +84,7 @@ func (db *DB) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string
 			return provisioning.Submission{}, err
 		}
 		if exists {
-			return db.submitExisting(ctx, tx, d, hash, existing)
+			return s.submitExisting(ctx, tx, d, hash, existing)
 		}
 		regenerateSchemaName(&d, attempt)
 	}
@@ -104,7 +94,7 @@ func (db *DB) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string
 // submitExisting answers for a tenant that stands where the draft would go: the
 // same wish under the same external id gives the tenant that it made before; a
 // tenant that ended without being live begins again; every other one is in the way.
-func (db *DB) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, existing tenantRow) (provisioning.Submission, error) {
+func (s *Creations) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, existing tenantRow) (provisioning.Submission, error) {
 	t := existing.Tenant
 	switch {
 	case existing.isLeased && existing.Rollback != provisioning.RollbackNone:
@@ -114,12 +104,12 @@ func (db *DB) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, has
 	case t.WasLive() || t.Status.OccupiesName():
 		return provisioning.Submission{}, provisioning.ErrTenantExists(t, d.ExternalID)
 	}
-	return db.requeueAttempt(ctx, tx, existing, &d.Inputs, hash)
+	return s.requeueAttempt(ctx, tx, existing, &d.Inputs, hash)
 }
 
 // requeueAttempt queues a locked tenant that ended without being live. Without inputs it
 // is to be as it was, with the password that it had.
-func (db *DB) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantRow, in *tenant.Inputs, hash string) (provisioning.Submission, error) {
+func (s *Creations) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantRow, in *tenant.Inputs, hash string) (provisioning.Submission, error) {
 	rows, _ := tx.Query(ctx, `WITH again AS (
 			UPDATE tenants SET `+newAttemptSetItems+` status = 'PROVISIONING', provisioning_error = NULL, updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING *
@@ -135,7 +125,7 @@ func (db *DB) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantRow, i
 	}
 	submission := provisioning.Submission{Tenant: requeued.Tenant, Continued: true}
 	if err == nil {
-		submission.JobID, err = db.enqueue(ctx, tx, requeued.Tenant.ID)
+		submission.JobID, err = s.enqueue(ctx, tx, requeued.Tenant.ID)
 		submission.Tenant.Queued = true
 	}
 	return submission, err
@@ -143,10 +133,10 @@ func (db *DB) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantRow, i
 
 // Requeue queues another attempt of a tenant that ended without being live, or the
 // rest of the attempt of one that nobody works on.
-func (db *DB) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submission, error) {
+func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submission, error) {
 	const op = "retry tenant"
 	var submission provisioning.Submission
-	err := db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err
@@ -163,12 +153,12 @@ func (db *DB) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submissio
 		case !t.PurgedAt.IsZero():
 			return purged(t, op)
 		case canBeginAgain(t):
-			submission, err = db.requeueAttempt(ctx, tx, locked, nil, "")
+			submission, err = s.requeueAttempt(ctx, tx, locked, nil, "")
 			return err
 		case !t.Status.Terminal():
 			submission.Tenant, submission.Continued = t, true
 			submission.Tenant.Queued = true
-			submission.JobID, err = db.enqueue(ctx, tx, id)
+			submission.JobID, err = s.enqueue(ctx, tx, id)
 			return err
 		}
 		return t.Status.TransitionError(op, "provisioning")
@@ -237,4 +227,11 @@ func saveIdempotencyRecord(ctx context.Context, tx pgx.Tx, idem provisioning.Ide
 	}
 	_, err := tx.Exec(ctx, `UPDATE idempotency_keys SET response = $3::jsonb WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key, toJSON(record))
 	return err
+}
+
+// JobQueue adds jobs in a transaction of the registry, so that a tenant and the job
+// that is to provision it are there together or not at all.
+type JobQueue interface {
+	// Enqueue adds a job that provisions the tenant, and gives its id.
+	Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error)
 }

@@ -72,11 +72,11 @@ const tenantMigrationLockTimeout = "1s"
 // KindPermanent when a file was changed after it was applied somewhere, when a
 // tenant is newer than this program, and when tenants failed: the report has their
 // errors.
-func (db *DB) MigrateTenants(ctx context.Context, o TenantMigrationOptions) (TenantMigrationReport, error) {
-	return db.migrateTenants(ctx, tenantSchemaVersions, o)
+func (s *Schemas) MigrateTenants(ctx context.Context, o TenantMigrationOptions) (TenantMigrationReport, error) {
+	return s.migrateTenants(ctx, tenantSchemaVersions, o)
 }
 
-func (db *DB) migrateTenants(ctx context.Context, versions []tenantSchemaVersion, o TenantMigrationOptions) (TenantMigrationReport, error) {
+func (s *Schemas) migrateTenants(ctx context.Context, versions []tenantSchemaVersion, o TenantMigrationOptions) (TenantMigrationReport, error) {
 	if o.Canary == 0 {
 		o.Canary = DefaultCanary
 	}
@@ -87,21 +87,21 @@ func (db *DB) migrateTenants(ctx context.Context, versions []tenantSchemaVersion
 		o.Progress = func(TenantMigrationProgress) {}
 	}
 	report := TenantMigrationReport{Version: newestVersion(versions)}
-	if err := db.checkMigrationHistory(ctx, versions); err != nil {
+	if err := s.checkMigrationHistory(ctx, versions); err != nil {
 		return report, err
 	}
-	pending, err := db.pendingTenants(ctx, newestVersion(versions), o.TenantID)
+	pending, err := s.pendingTenants(ctx, newestVersion(versions), o.TenantID)
 	report.Pending = len(pending)
 	if err != nil || o.DryRun {
 		return report, err
 	}
-	migration := &tenantMigration{db: db, versions: versions, options: o, report: &report}
+	migration := &tenantMigration{schemas: s, versions: versions, options: o, report: &report}
 	return report, migration.run(ctx, pending)
 }
 
 // tenantMigration is one migration under way.
 type tenantMigration struct {
-	db       *DB
+	schemas  *Schemas
 	versions []tenantSchemaVersion
 	options  TenantMigrationOptions
 
@@ -156,7 +156,7 @@ func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary b
 		err      error
 	)
 	for attempt := 1; ; attempt++ {
-		migrated, err = m.db.migrateTenant(ctx, m.versions, id)
+		migrated, err = m.schemas.migrateTenant(ctx, m.versions, id)
 		if errs.KindOf(err) != errs.KindTransient || attempt == tenantMigrationRetry.Attempts {
 			break
 		}
@@ -183,14 +183,14 @@ const hasSchemaPredicate = `(status IN ('ACTIVE', 'SUSPENDED') OR status = 'ARCH
 
 // pendingTenants lists who is not at the version yet. The oldest come first: they
 // have the most that a migration can fail at.
-func (db *DB) pendingTenants(ctx context.Context, version int, tenantID *uuid.UUID) ([]uuid.UUID, error) {
+func (s *Schemas) pendingTenants(ctx context.Context, version int, tenantID *uuid.UUID) ([]uuid.UUID, error) {
 	const op = "list tenants to migrate"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if tenantID != nil {
-		t, err := db.Get(ctx, *tenantID)
+		t, err := getTenant(ctx, s.db, *tenantID)
 		if err != nil {
 			return nil, err
 		}
@@ -210,9 +210,9 @@ func (db *DB) pendingTenants(ctx context.Context, version int, tenantID *uuid.UU
 
 // checkMigrationHistory compares what was applied with the files, before anything is
 // applied on top of it.
-func (db *DB) checkMigrationHistory(ctx context.Context, versions []tenantSchemaVersion) error {
+func (s *Schemas) checkMigrationHistory(ctx context.Context, versions []tenantSchemaVersion) error {
 	const op = "check tenant migrations"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}
@@ -254,10 +254,10 @@ type TenantVersionStatus struct {
 }
 
 // TenantVersions counts the tenants that have a schema by its version.
-func (db *DB) TenantVersions(ctx context.Context) (TenantVersionStatus, error) {
+func (s *Schemas) TenantVersions(ctx context.Context) (TenantVersionStatus, error) {
 	const op = "count tenant versions"
 	status := TenantVersionStatus{Version: TenantSchemaVersion, Versions: map[int]int{}}
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return status, err
 	}

@@ -19,9 +19,9 @@ const AuditMigrate audit.Action = "tenant.migrate"
 // the ledger and the audit log. It reports false for a tenant that is there
 // already, or has no schema any more. KindTransient when another
 // transaction holds the tenant or its tables.
-func (db *DB) migrateTenant(ctx context.Context, versions []tenantSchemaVersion, id uuid.UUID) (migrated bool, err error) {
+func (s *Schemas) migrateTenant(ctx context.Context, versions []tenantSchemaVersion, id uuid.UUID) (migrated bool, err error) {
 	const op = "migrate tenant"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -1,10 +1,14 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -92,4 +96,51 @@ func scanRunAnd(r pgx.CollectableRow, more ...any) (tenantRow, error) {
 		out.AdminUser = *user
 	}
 	return out, err
+}
+
+// lockTenant reads a tenant and locks its row until tx ends.
+func lockTenant(ctx context.Context, tx pgx.Tx, id uuid.UUID) (tenantRow, error) {
+	rows, _ := tx.Query(ctx, `SELECT `+tenantColumns+runColumns+` FROM tenants WHERE id = $1 FOR UPDATE`, id)
+	locked, err := pgx.CollectExactlyOneRow(rows, scanRun)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return locked, errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
+	}
+	return locked, err
+}
+
+// leasedError returns the error for a tenant that another run holds.
+func (r tenantRow) leasedError(op string) error {
+	err := errs.Errorf(errs.KindConflict, op,
+		"tenant %q (%s) is being provisioned by another run right now; wait for it to end", r.Tenant.Name, r.Tenant.ID)
+	err.Lease = &errs.LeaseInfo{Epoch: r.Epoch, Until: *r.leaseExpiresAt}
+	return err
+}
+
+// purged returns the error for a tenant that was purged.
+func purged(t tenant.Tenant, op string) error {
+	return errs.Errorf(errs.KindConflict, op,
+		"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
+}
+
+// queryTenant reads one tenant. KindNotFound, with the message, when there is none.
+func queryTenant(ctx context.Context, db *Database, op, notFound, query string, args ...any) (tenant.Tenant, error) {
+	pool, err := db.readyPool(ctx)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	rows, err := pool.Query(ctx, query, args...)
+	if err != nil {
+		return tenant.Tenant{}, classify(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, errs.Errorf(errs.KindNotFound, op, "%s", notFound)
+	}
+	return t, classify(err, op)
+}
+
+// getTenant reads one tenant. KindNotFound when there is none.
+func getTenant(ctx context.Context, db *Database, id uuid.UUID) (tenant.Tenant, error) {
+	return queryTenant(ctx, db, "read tenant", "there is no tenant "+id.String(),
+		`SELECT `+tenantColumns+` FROM tenants WHERE id = $1`, id)
 }

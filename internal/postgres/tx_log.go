@@ -13,23 +13,36 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
+// Transactions stores Stellar transactions and leases the accounts that send them.
+type Transactions struct {
+	db        *Database
+	queues    waitQueues
+	uncertain *UncertainLeases
+}
+
+// NewTransactions returns the transactions of a database. It adds runs that may hold an
+// unknown lease to uncertain.
+func NewTransactions(db *Database, uncertain *UncertainLeases) *Transactions {
+	return &Transactions{db: db, uncertain: uncertain}
+}
+
 // accountPollInterval is how often a busy account is tried again. A release by this
 // process wakes the next waiter at once.
 const accountPollInterval = 100 * time.Millisecond
 
 // Journal is the memory for the Stellar transactions of one run.
-func (db *DB) Journal(r provisioning.Run) txlog.Log {
-	return txLog{db: db, tenantID: &r.Tenant.ID, epoch: &r.Epoch}
+func (s *Transactions) Journal(r provisioning.Run) txlog.Log {
+	return txLog{store: s, tenantID: &r.Tenant.ID, epoch: &r.Epoch}
 }
 
 // SystemLog is the memory for transactions that no run needs: contracts that are
 // kept alive, channels that are funded. Its leases last as long as this process
 // renews them, which it does by itself until they are released.
-func (db *DB) SystemLog() txlog.Log { return txLog{db: db} }
+func (s *Transactions) SystemLog() txlog.Log { return txLog{store: s} }
 
 // txLog belongs to a run, or to nobody's: then tenant and epoch are nil.
 type txLog struct {
-	db       *DB
+	store    *Transactions
 	tenantID *uuid.UUID
 	epoch    *int64
 }
@@ -63,8 +76,8 @@ func (l txLog) Channel(ctx context.Context, networkID, deployer string, count in
 // thing only the first asks, so their number is no load on the database.
 func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*accountLease, error)) (txlog.AccountLease, error) {
 	const op = "lease Stellar account"
-	q := l.db.queues.join(key)
-	defer l.db.queues.leave(key)
+	q := l.store.queues.join(key)
+	defer l.store.queues.leave(key)
 	attempt := func() (*accountLease, error) {
 		lease, err := tryLease()
 		if err != nil {
@@ -90,7 +103,7 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 		if lease, err := attempt(); lease != nil || err != nil {
 			return lease, err
 		}
-		if err := q.wait(ctx, l.db.queues.interval()); err != nil {
+		if err := q.wait(ctx, l.store.queues.interval()); err != nil {
 			return nil, classify(err, op)
 		}
 	}
@@ -101,20 +114,20 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 // free for those who queue before it. A lease without a run runs out: nobody renews it.
 func (l txLog) noteUncertain() {
 	if l.tenantID != nil {
-		l.db.uncertain.add(*l.tenantID, *l.epoch)
+		l.store.uncertain.add(*l.tenantID, *l.epoch)
 	}
 }
 
 // mayHoldLease reports, once, whether that is so.
 func (l txLog) mayHoldLease() bool {
-	return l.tenantID != nil && l.db.uncertain.take(*l.tenantID, *l.epoch)
+	return l.tenantID != nil && l.store.uncertain.take(*l.tenantID, *l.epoch)
 }
 
 // tryLeaseAccount returns nil when another run holds the account.
 func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (*accountLease, error) {
 	a := &accountLease{txLog: l, networkID: networkID, address: address, holder: uuid.New(), channel: -1}
 	isFree := false
-	err := l.db.inTx(ctx, "lease Stellar account", func(tx pgx.Tx) error {
+	err := l.store.db.inTx(ctx, "lease Stellar account", func(tx pgx.Tx) error {
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`
 			INSERT INTO stellar_accounts AS a (network_id, address, holder, lease_tenant, lease_epoch, expires_at)
@@ -150,7 +163,7 @@ const hasOpenTxExpr = `EXISTS (SELECT FROM stellar_transactions x WHERE x.networ
 func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, count int, minBalance int64) (*accountLease, error) {
 	a := &accountLease{txLog: l, networkID: networkID, holder: uuid.New()}
 	isFree := false
-	err := l.db.inTx(ctx, "lease channel account", func(tx pgx.Tx) error {
+	err := l.store.db.inTx(ctx, "lease channel account", func(tx pgx.Tx) error {
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`, free AS (
 				SELECT address FROM stellar_accounts a
@@ -216,7 +229,7 @@ func scanTransaction(r pgx.CollectableRow) (t txlog.Transaction, err error) {
 func (l txLog) ContractHistory(ctx context.Context, networkID, contractID string) (txlog.ContractHistory, error) {
 	const op = "read transactions of contract"
 	var history txlog.ContractHistory
-	err := l.db.inTx(ctx, op, func(tx pgx.Tx) error {
+	err := l.store.db.inTx(ctx, op, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), 0), clock_timestamp() FROM stellar_transactions WHERE contract_id = $1 AND network_id = $2`,
 			contractID, networkID).Scan(&history.Ledger, &history.AsOf)
 		if err != nil {
@@ -234,7 +247,7 @@ func (l txLog) ContractHistory(ctx context.Context, networkID, contractID string
 // own user may do so at the same time: both lock the account first.
 func (l txLog) Resolve(ctx context.Context, hash string, o txlog.Outcome) error {
 	const op = "record transaction"
-	pool, err := l.db.readyPool(ctx)
+	pool, err := l.store.db.readyPool(ctx)
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,9 @@ import (
 // its leases are out: they last for seconds without a renewal.
 const uncertainFor = time.Minute
 
-// uncertainLeases are the runs that may hold a lease which they know nothing of, because
+// UncertainLeases are the runs that may hold a lease which they know nothing of, because
 // an answer of the database was lost. A run is kept for as long as it is renewed.
-type uncertainLeases struct {
+type UncertainLeases struct {
 	now func() time.Time // Nil: time.Now.
 
 	mu   sync.Mutex
@@ -27,7 +27,7 @@ type uncertainRun struct {
 }
 
 // add notes a run, and forgets those that are over.
-func (u *uncertainLeases) add(tenant uuid.UUID, epoch int64) {
+func (u *UncertainLeases) add(tenant uuid.UUID, epoch int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	now := u.clock()
@@ -39,7 +39,7 @@ func (u *uncertainLeases) add(tenant uuid.UUID, epoch int64) {
 }
 
 // renew keeps a run whose lease was renewed.
-func (u *uncertainLeases) renew(tenant uuid.UUID, epoch int64) {
+func (u *UncertainLeases) renew(tenant uuid.UUID, epoch int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if r, ok := u.runs[tenant]; ok && r.epoch == epoch {
@@ -48,7 +48,7 @@ func (u *uncertainLeases) renew(tenant uuid.UUID, epoch int64) {
 }
 
 // take reports whether a run may hold such a lease, and forgets it.
-func (u *uncertainLeases) take(tenant uuid.UUID, epoch int64) bool {
+func (u *UncertainLeases) take(tenant uuid.UUID, epoch int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	r, ok := u.runs[tenant]
@@ -56,7 +56,7 @@ func (u *uncertainLeases) take(tenant uuid.UUID, epoch int64) bool {
 	return ok && r.epoch == epoch
 }
 
-func (u *uncertainLeases) clock() time.Time {
+func (u *UncertainLeases) clock() time.Time {
 	if u.now == nil {
 		return time.Now()
 	}

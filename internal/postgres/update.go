@@ -14,7 +14,7 @@ import (
 )
 
 // Update changes what a caller may change about a tenant.
-func (db *DB) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
+func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	hash, err := hashPassword(ctx, in.AdminPassword)
 	if err != nil {
@@ -24,7 +24,7 @@ func (db *DB) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, versio
 	if hash != "" {
 		password = &hash
 	}
-	err = db.inTx(ctx, "update tenant", func(tx pgx.Tx) error {
+	err = s.db.inTx(ctx, "update tenant", func(tx pgx.Tx) error {
 		locked, err := lockTenant(ctx, tx, id)
 		if err != nil {
 			return err

@@ -15,14 +15,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-var _ verification.RegistryChecker = (*DB)(nil)
+// Checks verifies audit chains, schemas and roles. It changes nothing.
+type Checks struct{ db *Database }
+
+// NewChecks returns the checks of a database.
+func NewChecks(db *Database) *Checks { return &Checks{db} }
 
 // Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
 // platform's chain. It reads in one transaction that changes nothing and sees one
 // moment, and holds up nobody.
-func (db *DB) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Finding, error) {
+func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Finding, error) {
 	const op = "verify tenant"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +44,9 @@ func (db *DB) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Fi
 // VerifyAnchor holds a tenant's audit chain against an anchor of it. The chain itself
 // is Verify's business: it has the anchored event's hash only with all before it as
 // they were.
-func (db *DB) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
+func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
 	const op = "verify anchor"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return nil, err
 	}

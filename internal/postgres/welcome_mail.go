@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,10 +14,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+// WelcomeMails records invitations and the outcome of welcome mails.
+type WelcomeMails struct{ db *Database }
+
+// NewWelcomeMails returns the welcome mails of a database.
+func NewWelcomeMails(db *Database) *WelcomeMails { return &WelcomeMails{db} }
+
 // CreateInvitation adds an invitation for the admin of an ACTIVE tenant.
-func (db *DB) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error) {
+func (s *WelcomeMails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error) {
 	var locked tenantRow
-	err := db.inTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
+	err := s.db.inTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
 		if locked, err = lockTenant(ctx, tx, id); err != nil {
 			return err
 		}
@@ -60,9 +67,9 @@ const (
 )
 
 // RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
-func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error) {
+func (s *WelcomeMails) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error) {
 	const op = "record welcome mail"
-	pool, err := db.readyPool(ctx)
+	pool, err := s.db.readyPool(ctx)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
@@ -85,4 +92,35 @@ func (db *DB) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.Wel
 		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not ACTIVE any more")
 	}
 	return t, classify(err, op)
+}
+
+// ClaimDueMail claims welcome mails that are due.
+func (s *WelcomeMails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
+	const op = "claim due mail"
+	pool, err := s.db.readyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due_at = clock_timestamp() + $1::interval
+		WHERE id IN (
+			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
+			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		RETURNING id`, claimTimeout, limit)
+	if err != nil {
+		return nil, classify(err, op)
+	}
+	tenantIDs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return tenantIDs, classify(err, op)
+}
+
+// PutBackMail makes welcome mails due again.
+func (s *WelcomeMails) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
+	const op = "release due mail"
+	pool, err := s.db.readyPool(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_due_at = now()
+		WHERE id = ANY($1) AND welcome_email_due_at IS NOT NULL AND welcome_email = 'PENDING' AND status = 'ACTIVE'`, tenants)
+	return classify(err, op)
 }

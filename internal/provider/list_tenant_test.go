@@ -219,14 +219,14 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: postgres.NewNotifier(db), Keys: db.APIKeys(), Logger: slog.New(slog.DiscardHandler)})
+	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: postgres.NewNotifier(db.Database), Keys: db.APIKeys, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(handler.Close)
 	key, secret, err := access.NewKey("list", []access.Scope{access.ScopeRead}, 0, time.Now())
 	if err == nil {
-		err = db.APIKeys().Create(ctx, key)
+		err = db.APIKeys.Create(ctx, key)
 	}
 	if err != nil {
 		t.Fatal(err)

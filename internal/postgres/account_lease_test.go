@@ -11,12 +11,13 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // leaseExpiry returns the end of an account's lease.
 func (b fixture) leaseExpiry(address string) time.Time {
-	b.t.Helper()
+	b.T.Helper()
 	return value[time.Time](b, `SELECT coalesce(expires_at, '-infinity') FROM stellar_accounts WHERE address = $1`, address)
 }
 
@@ -77,16 +78,16 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 	t.Run("TakeoverFencesOldLease", func(t *testing.T) {
 		one, two := twoProcesses(t)
 		old := one.leaseAccount(one.SystemLog(), "GA")
-		one.must(old.Store(t.Context(), signedTx(old, "aa", 1, txlog.PurposeExtend)))
-		one.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`) // As after a suspended process.
+		one.Must(old.Store(t.Context(), signedTx(old, "aa", 1, txlog.PurposeExtend)))
+		one.Exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`) // As after a suspended process.
 		next := two.leaseAccount(two.SystemLog(), "GA")
 		if unresolved := next.Unresolved(); len(unresolved) != 1 || unresolved[0].Hash != "aa" || unresolved[0].Purpose != txlog.PurposeExtend {
 			t.Errorf("%+v", unresolved)
 		}
 
-		wantKind(t, old.Store(t.Context(), signedTx(old, "bb", 2, txlog.PurposeExtend)), errs.KindFenced)
-		wantKind(t, old.StoreFeeBump(t.Context(), "aa", "BBBB", 9999), errs.KindFenced)
-		wantKind(t, old.Resolve(t.Context(), "aa", succeeded(100)), errs.KindFenced)
+		postgrestest.WantKind(t, old.Store(t.Context(), signedTx(old, "bb", 2, txlog.PurposeExtend)), errs.KindFenced)
+		postgrestest.WantKind(t, old.StoreFeeBump(t.Context(), "aa", "BBBB", 9999), errs.KindFenced)
+		postgrestest.WantKind(t, old.Resolve(t.Context(), "aa", succeeded(100)), errs.KindFenced)
 		before := one.leaseExpiry("GA")
 		one.release(old, txlog.AccountRelease{Sequence: 77, DisabledReason: "not mine to say"})
 		if n := value[int](one, `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED' AND envelope = 'AAAA' AND max_fee = 1000`); n != 1 {
@@ -96,8 +97,8 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 			one.leaseExpiry("GA").Before(before) {
 			t.Error("the process that lost the lease changed the account")
 		}
-		two.must(next.Resolve(t.Context(), "aa", succeeded(100)))
-		two.must(next.Store(t.Context(), signedTx(next, "bb", 2, txlog.PurposeExtend)))
+		two.Must(next.Resolve(t.Context(), "aa", succeeded(100)))
+		two.Must(next.Store(t.Context(), signedTx(next, "bb", 2, txlog.PurposeExtend)))
 	})
 
 	t.Run("ReleasesAfterCancel", func(t *testing.T) {
@@ -105,7 +106,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 		l := b.leaseAccount(b.SystemLog(), "GA")
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
-		b.must(l.Release(ctx, txlog.AccountRelease{Sequence: 3}))
+		b.Must(l.Release(ctx, txlog.AccountRelease{Sequence: 3}))
 		if l := b.leaseAccount(b.SystemLog(), "GA"); l.Sequence() != 3 {
 			t.Errorf("sequence %d", l.Sequence())
 		}
@@ -113,7 +114,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 
 	t.Run("ExpiresWithRun", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		b.leaseAccount(b.Journal(run), "GA")
 		if !value[bool](b, `SELECT a.expires_at = t.run_expires_at FROM stellar_accounts a JOIN tenants t ON t.id = a.lease_tenant`) {
 			t.Error("the lease and its run end at different times")
@@ -137,8 +138,8 @@ func TestAccountLease_StartsAtAppliedSequence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
 			l := b.leaseAccount(b.SystemLog(), "GA")
-			b.must(l.Store(t.Context(), signedTx(l, "aa", 1005, txlog.PurposeCreate)))
-			b.must(b.SystemLog().Resolve(t.Context(), "aa", succeeded(1)))
+			b.Must(l.Store(t.Context(), signedTx(l, "aa", 1005, txlog.PurposeCreate)))
+			b.Must(b.SystemLog().Resolve(t.Context(), "aa", succeeded(1)))
 			b.release(l, c.rest)
 			next := b.leaseAccount(b.SystemLog(), "GA")
 			if next.Sequence() != c.sequence || next.AppliedSequence() != c.applied {
@@ -154,8 +155,8 @@ func TestAccountLease_StartsAtAppliedSequence(t *testing.T) {
 			txlog.StateFailed, txlog.StateRejected, txlog.StateExpired,
 		} {
 			hash := string(state)
-			b.must(l.Store(t.Context(), signedTx(l, hash, 1001+int64(i), txlog.PurposeCreate)))
-			b.must(l.Resolve(t.Context(), hash, txlog.Outcome{State: state, Ledger: 10}))
+			b.Must(l.Store(t.Context(), signedTx(l, hash, 1001+int64(i), txlog.PurposeCreate)))
+			b.Must(l.Resolve(t.Context(), hash, txlog.Outcome{State: state, Ledger: 10}))
 		}
 		b.release(l, txlog.AccountRelease{Sequence: 1001})
 		if next := b.leaseChannel(b.SystemLog(), 1); next.AppliedSequence() != 1001 || next.Sequence() != 1001 {
@@ -167,14 +168,14 @@ func TestAccountLease_StartsAtAppliedSequence(t *testing.T) {
 func TestAccountLease_StoreFeeBump(t *testing.T) {
 	b := setup(t)
 	l := b.leaseAccount(b.SystemLog(), "GA")
-	b.must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeExtend)))
-	b.must(l.StoreFeeBump(t.Context(), "aa", "BBBB", 5000))
+	b.Must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeExtend)))
+	b.Must(l.StoreFeeBump(t.Context(), "aa", "BBBB", 5000))
 	b.release(l, txlog.AccountRelease{Sequence: 0})
 	l = b.leaseAccount(b.SystemLog(), "GA")
 	if unresolved := l.Unresolved(); len(unresolved) != 1 || unresolved[0].Envelope != "BBBB" || unresolved[0].MaxFee != 5000 || unresolved[0].Hash != "aa" {
 		t.Errorf("%+v", unresolved)
 	}
-	b.must(l.Resolve(t.Context(), "aa", succeeded(500)))
+	b.Must(l.Resolve(t.Context(), "aa", succeeded(500)))
 	// A resolved transaction takes no fee bump; the caller gets the error of a lost lease.
-	wantKind(t, l.StoreFeeBump(t.Context(), "aa", "CCCC", 9000), errs.KindFenced)
+	postgrestest.WantKind(t, l.StoreFeeBump(t.Context(), "aa", "CCCC", 9000), errs.KindFenced)
 }

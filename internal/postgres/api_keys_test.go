@@ -9,32 +9,33 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
 func (b fixture) newKey(name string, ttl time.Duration) access.Key {
-	b.t.Helper()
+	b.T.Helper()
 	key, _, err := access.NewKey(name, []access.Scope{access.ScopeRead, access.ScopePurge}, ttl, time.Now().Truncate(time.Microsecond))
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return key
 }
 
 func (b fixture) createKey(name string, ttl time.Duration) access.Key {
-	b.t.Helper()
+	b.T.Helper()
 	key := b.newKey(name, ttl)
-	if err := b.APIKeys.Create(b.t.Context(), key); err != nil {
-		b.t.Fatal(err)
+	if err := b.APIKeys.Create(b.T.Context(), key); err != nil {
+		b.T.Fatal(err)
 	}
 	return key
 }
 
 // registryEvents returns the key events of the platform's audit log.
 func (b fixture) registryEvents() []audit.Event {
-	b.t.Helper()
-	events, err := b.Events(b.t.Context(), uuid.Nil, 0, 100)
+	b.T.Helper()
+	events, err := b.Events(b.T.Context(), uuid.Nil, 0, 100)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return events
 }
@@ -73,7 +74,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 		b := setup(t)
 		b.createKey("ci", 0)
 		err := b.APIKeys.Create(t.Context(), b.newKey("CI", 0))
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
 			t.Errorf("fields %v", fields)
 		}
@@ -99,7 +100,7 @@ func TestAPIKeyStore_FindByPrefix(t *testing.T) {
 	b := setup(t)
 	b.createKey("ci", 0)
 	_, err := b.APIKeys.FindByPrefix(t.Context(), "aaaaaaaaaaaa")
-	wantKind(t, err, errs.KindNotFound)
+	postgrestest.WantKind(t, err, errs.KindNotFound)
 }
 
 func TestAPIKeyStore_List(t *testing.T) {
@@ -156,7 +157,7 @@ func TestAPIKeyStore_Revoke(t *testing.T) {
 		}
 		for _, refOf := range []string{"ci", "nobody", uuid.NewString(), ""} {
 			_, err := b.APIKeys.Revoke(t.Context(), refOf)
-			wantKind(t, err, errs.KindNotFound)
+			postgrestest.WantKind(t, err, errs.KindNotFound)
 		}
 	})
 }
@@ -182,7 +183,7 @@ func TestAPIKeyStore_RecordUse(t *testing.T) {
 	if again := used(); !again.Equal(first) {
 		t.Error("a second use in the same minute was recorded")
 	}
-	b.exec(`UPDATE api_keys SET last_used_at = last_used_at - interval '1 minute'`)
+	b.Exec(`UPDATE api_keys SET last_used_at = last_used_at - interval '1 minute'`)
 	if later := used(); !later.After(first) {
 		t.Errorf("a use after one minute was not recorded: %v, then %v", first, later)
 	}

@@ -9,14 +9,15 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func (b fixture) archivedTenant(in tenant.Inputs) tenant.Tenant {
-	b.t.Helper()
-	tn, err := b.Archive(b.t.Context(), b.activeTenant(in).ID)
+	b.T.Helper()
+	tn, err := b.Archive(b.T.Context(), b.ActiveTenant(in).ID)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return tn
 }
@@ -25,7 +26,7 @@ func TestDB_Unarchive(t *testing.T) {
 	t.Parallel()
 	t.Run("RestoresArchivedTenant", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
 		got, err := b.Unarchive(t.Context(), archived.ID)
 		if err != nil || got.Status != tenant.StatusActive || !got.ArchivedAt.IsZero() || got.Version != archived.Version+1 {
 			t.Errorf("%+v, %v", got, err)
@@ -37,20 +38,20 @@ func TestDB_Unarchive(t *testing.T) {
 	})
 	t.Run("RejectsNameInUse", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
-		b.activeTenant(inputs("clinic"))
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
+		b.ActiveTenant(postgrestest.Inputs("clinic"))
 		_, err := b.Unarchive(t.Context(), archived.ID)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("RejectsNeverLiveTenant", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		_, err := b.Unarchive(t.Context(), run.Tenant.ID)
-		wantKind(t, err, errs.KindConflict)
-		run, err = b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
+		run, err = b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,14 +59,14 @@ func TestDB_Unarchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = b.Unarchive(t.Context(), run.Tenant.ID)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 	t.Run("ReportsMissingSchema", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
-		b.exec(`DROP SCHEMA ` + archived.SchemaName + ` CASCADE`)
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
+		b.Exec(`DROP SCHEMA ` + archived.SchemaName + ` CASCADE`)
 		_, err := b.Unarchive(t.Context(), archived.ID)
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if got := value[string](b, `SELECT status::text FROM tenants`); got != "ARCHIVED" {
 			t.Errorf("the tenant is %s", got)
 		}
@@ -76,11 +77,11 @@ func TestDB_Purge(t *testing.T) {
 	t.Parallel()
 	t.Run("DeletesDataAndReturnsCertificate", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
-		other := b.activeTenant(inputs("Other"))
-		b.exec(`INSERT INTO ` + archived.SchemaName + `.audit_logs (action, entity_type) VALUES ('x', 'y'), ('x', 'z')`)
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
+		other := b.ActiveTenant(postgrestest.Inputs("Other"))
+		b.Exec(`INSERT INTO ` + archived.SchemaName + `.audit_logs (action, entity_type) VALUES ('x', 'y'), ('x', 'z')`)
 		head := value[string](b, `SELECT encode(hash, 'hex') FROM `+archived.SchemaName+`.audit_logs ORDER BY seq DESC LIMIT 1`)
-		b.exec(`GRANT SELECT ON tenant_counts TO ` + pgx.Identifier{archived.DatabaseRole}.Sanitize()) // A dependency that blocks DROP ROLE.
+		b.Exec(`GRANT SELECT ON tenant_counts TO ` + pgx.Identifier{archived.DatabaseRole}.Sanitize()) // A dependency that blocks DROP ROLE.
 
 		c, err := b.Purge(t.Context(), archived.ID, 0)
 		if err != nil {
@@ -117,37 +118,37 @@ func TestDB_Purge(t *testing.T) {
 			t.Errorf("the second time: %+v, %v", again, err)
 		}
 		_, err = b.Unarchive(t.Context(), archived.ID)
-		wantKind(t, err, errs.KindConflict)
-		if recreated := b.activeTenant(inputs("Clinic")); recreated.ID == archived.ID {
+		postgrestest.WantKind(t, err, errs.KindConflict)
+		if recreated := b.ActiveTenant(postgrestest.Inputs("Clinic")); recreated.ID == archived.ID {
 			t.Error("the purged tenant was restored")
 		}
 	})
 	t.Run("RejectsPurgeDuringRetention", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
 		_, err := b.Purge(t.Context(), archived.ID, time.Hour)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if !strings.Contains(errs.SafeMessage(err), "are kept until") {
 			t.Error(err)
 		}
-		b.exec(`UPDATE tenants SET archived_at = now() - interval '61 minutes'`)
+		b.Exec(`UPDATE tenants SET archived_at = now() - interval '61 minutes'`)
 		if _, err := b.Purge(t.Context(), archived.ID, time.Hour); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("RejectsLiveTenant", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		_, err := b.Purge(t.Context(), active.ID, 0)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, active.SchemaName); n != 1 {
 			t.Error("the schema is missing")
 		}
 	})
 	t.Run("IsAllOrNothing", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
-		b.exec(`DROP TABLE purge_certificates`)
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
+		b.Exec(`DROP TABLE purge_certificates`)
 		if _, err := b.Purge(t.Context(), archived.ID, 0); err == nil {
 			t.Fatal("purged without a certificate")
 		}
@@ -157,15 +158,15 @@ func TestDB_Purge(t *testing.T) {
 	})
 	t.Run("KeepsForeignSchemaOfNeverLiveTenant", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		run, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		run, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.RollBack(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`CREATE SCHEMA ` + run.Tenant.SchemaName) // Created by another program.
+		b.Exec(`CREATE SCHEMA ` + run.Tenant.SchemaName) // Created by another program.
 		c, err := b.Purge(t.Context(), run.Tenant.ID, 0)
 		if err != nil || len(c.Rows) != 0 || value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, run.Tenant.SchemaName) != 1 {
 			t.Errorf("%+v, %v", c, err)

@@ -13,16 +13,17 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // verifiedChain reads a chain and checks each link with an independent computation.
 func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
-	b.t.Helper()
-	events, err := b.Events(b.t.Context(), tenantID, 0, 1000)
+	b.T.Helper()
+	events, err := b.Events(b.T.Context(), tenantID, 0, 1000)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	var prev []byte
 	for i, e := range events {
@@ -30,7 +31,7 @@ func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 			FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, e.Seq)
 		sum := sha256.Sum256(append(bytes.Clone(prev), text...))
 		if e.Seq != int64(i+1) || !bytes.Equal(sum[:], e.Hash) {
-			b.t.Errorf("link %d (%s) does not match its predecessor", e.Seq, e.Action)
+			b.T.Errorf("link %d (%s) does not match its predecessor", e.Seq, e.Action)
 		}
 		prev = e.Hash
 	}
@@ -39,7 +40,7 @@ func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
 		head = `SELECT head FROM registry_audit WHERE $1 <> gen_random_uuid()`
 	}
 	if !bytes.Equal(value[[]byte](b, head, tenantID), prev) {
-		b.t.Error("the chain head is not the last link")
+		b.T.Error("the chain head is not the last link")
 	}
 	return events
 }
@@ -58,20 +59,20 @@ func TestDB_AuditEvents(t *testing.T) {
 		b := setup(t)
 		caller := audit.Caller{Kind: audit.CallerAPIKey, ID: "hck_abc", Name: "ci", Address: "192.0.2.1", RequestID: "r1"}
 		ctx := audit.WithCaller(t.Context(), caller)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		failTenant(b, run)
-		run, err := b.Claim(ctx, run.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
+		run, err := b.Claim(ctx, run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		id := run.Tenant.ID
-		if err := b.PrepareSchema(ctx, run, b.seed()); err != nil {
+		if err := b.PrepareSchema(ctx, run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Advance(ctx, run, activation()); err != nil {
+		if _, err := b.Advance(ctx, run, postgrestest.Activation()); err != nil {
 			t.Fatal(err)
 		}
-		in := inputs("Klinik")
+		in := postgrestest.Inputs("Klinik")
 		if _, err := b.Update(ctx, id, in, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -116,23 +117,23 @@ func TestDB_AuditEvents(t *testing.T) {
 	})
 	t.Run("AbortAndContinuationWithOtherInputs", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		run, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		run, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.RollBack(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
-		in := inputs("clinic")
-		b.claimNew(in)
+		in := postgrestest.Inputs("clinic")
+		b.ClaimNew(in)
 		if got, want := actions(b.verifiedChain(run.Tenant.ID)), "create abort retry update"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 	})
 	t.Run("RecordsRejectionsInTenantChain", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		refusedEvent := func(tenant uuid.UUID) audit.Event {
 			return audit.Event{TenantID: tenant, Action: "tenants.delete", Outcome: audit.OutcomeRefused,
 				Caller: audit.Caller{Kind: audit.CallerAnonymous, Address: "192.0.2.1"}, Detail: map[string]any{"status": 403}}
@@ -153,7 +154,7 @@ func TestDB_AuditEvents(t *testing.T) {
 	})
 	t.Run("ConcurrentEventsFormOneChain", func(t *testing.T) {
 		b := setup(t)
-		one, two := b.activeTenant(inputs("One")), b.activeTenant(inputs("Two"))
+		one, two := b.ActiveTenant(postgrestest.Inputs("One")), b.ActiveTenant(postgrestest.Inputs("Two"))
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
@@ -178,8 +179,8 @@ func TestDB_AuditEvents(t *testing.T) {
 	})
 	t.Run("ChangesNothingWithoutAuditEvent", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
-		b.exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (seq < 3)`)
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		b.Exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (seq < 3)`)
 		if _, err := b.Archive(t.Context(), active.ID); err == nil {
 			t.Fatal("the tenant was archived without an audit event")
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -56,7 +57,7 @@ func TestTxLog_Channel(t *testing.T) {
 		for range 3 {
 			leases = append(leases, b.leaseChannel(b.SystemLog(), 3))
 		}
-		b.must(leases[0].Store(t.Context(), signedTx(leases[0], "aa", 1001, txlog.PurposeCreate)))
+		b.Must(leases[0].Store(t.Context(), signedTx(leases[0], "aa", 1001, txlog.PurposeCreate)))
 		for _, l := range leases { // The channel with the open transaction is the least recently used.
 			b.release(l, txlog.AccountRelease{Sequence: 1000})
 		}
@@ -76,7 +77,7 @@ func TestTxLog_Channel(t *testing.T) {
 		b := setup(t)
 		b.addChannels(2)
 		l := b.leaseChannel(b.SystemLog(), 2)
-		b.must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
+		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
 		b.release(l, txlog.AccountRelease{Sequence: 1000, Quarantine: time.Hour})
 		if all := b.channels(); all[0].State() != txlog.ChannelQuarantined || time.Until(all[0].QuarantinedUntil) < 50*time.Minute {
 			t.Errorf("%+v", all[0])
@@ -86,7 +87,7 @@ func TestTxLog_Channel(t *testing.T) {
 			t.Errorf("channel %d", other.Channel())
 		}
 		b.assertNoFreeChannel(b.SystemLog(), 2)
-		b.exec(`UPDATE stellar_accounts SET quarantined_until = now() - interval '1 millisecond' WHERE channel = 0`)
+		b.Exec(`UPDATE stellar_accounts SET quarantined_until = now() - interval '1 millisecond' WHERE channel = 0`)
 		if again := b.leaseChannel(b.SystemLog(), 2); again.Channel() != 0 || len(again.Unresolved()) != 1 {
 			t.Errorf("channel %d, %+v", again.Channel(), again.Unresolved())
 		}
@@ -126,34 +127,34 @@ func TestTxLog_Channel(t *testing.T) {
 	t.Run("ReturnsNotFoundWithoutEnabledChannels", func(t *testing.T) {
 		b := setup(t)
 		_, err := b.SystemLog().Channel(t.Context(), networkID, deployerAddress, 3, 0)
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 		b.addChannels(1)
 		_, err = b.SystemLog().Channel(t.Context(), networkID, "GOTHER", 3, 0)
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 		_, err = b.SystemLog().Channel(t.Context(), "cd", deployerAddress, 3, 0)
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 		b.release(b.leaseChannel(b.SystemLog(), 1), txlog.AccountRelease{DisabledReason: "poor"})
 		_, err = b.SystemLog().Channel(t.Context(), networkID, deployerAddress, 1, 0)
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 	})
 
 	t.Run("RejectsSupersededRun", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		leases := b.leaseChannel(b.Journal(run), 1)
-		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
-		b.must(err)
-		wantKind(t, leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeCreate)), errs.KindFenced)
+		_, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
+		b.Must(err)
+		postgrestest.WantKind(t, leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeCreate)), errs.KindFenced)
 		_, err = b.Journal(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
-		wantKind(t, err, errs.KindFenced)
+		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
 	t.Run("FencedRunStopsWaiting", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
 		leases := b.leaseChannel(b.SystemLog(), 1)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		ended := make(chan error, 1)
 		go func() {
 			_, err := b.Journal(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
@@ -164,25 +165,25 @@ func TestTxLog_Channel(t *testing.T) {
 			t.Fatalf("the call did not wait: %v", err)
 		case <-time.After(300 * time.Millisecond):
 		}
-		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
-		b.must(err)
-		wantKind(t, <-ended, errs.KindFenced) // The channel is still busy.
-		b.must(leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeExtend)))
+		_, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
+		b.Must(err)
+		postgrestest.WantKind(t, <-ended, errs.KindFenced) // The channel is still busy.
+		b.Must(leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeExtend)))
 	})
 }
 
 // assertNoFreeChannel fails the test if a channel can be leased.
 func (b fixture) assertNoFreeChannel(log txlog.Log, count int) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 300*time.Millisecond)
+	b.T.Helper()
+	ctx, cancel := context.WithTimeout(b.T.Context(), 300*time.Millisecond)
 	defer cancel()
 	l, err := log.Channel(ctx, networkID, deployerAddress, count, 0)
 	if err == nil {
-		b.t.Errorf("channel %d was leased", l.Channel())
+		b.T.Errorf("channel %d was leased", l.Channel())
 		b.release(l, txlog.AccountRelease{})
 		return
 	}
-	wantKind(b.t, err, errs.KindTransient)
+	postgrestest.WantKind(b.T, err, errs.KindTransient)
 }
 
 func TestTxLog_StoreChannels(t *testing.T) {
@@ -254,7 +255,7 @@ func TestTxLog_StoreChannels(t *testing.T) {
 		b.addChannels(1)
 		other := notifyChannel(0)
 		other.Address = "GOTHERS"
-		b.must(b.SystemLog().StoreChannels(t.Context(), networkID, "GOTHER", []txlog.Channel{other}))
+		b.Must(b.SystemLog().StoreChannels(t.Context(), networkID, "GOTHER", []txlog.Channel{other}))
 		if all := b.channels(); len(all) != 1 || all[0].Address != "GCHANNEL0" {
 			t.Errorf("%+v", all)
 		}

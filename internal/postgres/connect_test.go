@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
 // unresponsiveServer accepts connections and never answers. accepted receives one
@@ -68,10 +69,10 @@ func TestDB_FirstUse(t *testing.T) {
 			db, first := open(t)
 			stopped, stop := context.WithCancel(t.Context())
 			stop()
-			wantKind(t, use(db, stopped), errs.KindCancelled)
+			postgrestest.WantKind(t, use(db, stopped), errs.KindCancelled)
 			late, end := context.WithTimeout(t.Context(), 1)
 			defer end()
-			wantKind(t, use(db, late), errs.KindTransient)
+			postgrestest.WantKind(t, use(db, late), errs.KindTransient)
 			select {
 			case err := <-first:
 				t.Errorf("the call returned only after the first attempt ended: %v", err)
@@ -84,6 +85,6 @@ func TestDB_FirstUse(t *testing.T) {
 		t.Parallel()
 		db, first := open(t)
 		db.Close()
-		wantKind(t, <-first, errs.KindCancelled)
+		postgrestest.WantKind(t, <-first, errs.KindCancelled)
 	})
 }

@@ -9,14 +9,15 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // contractHistory returns the history of the contract that signed derives from a hash.
 func (b fixture) contractHistory(hash string) txlog.ContractHistory {
-	b.t.Helper()
-	history, err := b.SystemLog().ContractHistory(b.t.Context(), networkID, "C"+hash)
-	b.must(err)
+	b.T.Helper()
+	history, err := b.SystemLog().ContractHistory(b.T.Context(), networkID, "C"+hash)
+	b.Must(err)
 	return history
 }
 
@@ -26,17 +27,17 @@ func TestTxLog_ContractHistory(t *testing.T) {
 	t.Run("ListsTransactionsOfAllAccounts", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(2)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		first, second := b.leaseChannel(b.Journal(run), 2), b.leaseChannel(b.SystemLog(), 2)
 		tx := signedTx(first, "aa", 1001, txlog.PurposeCreate)
-		b.must(first.Store(t.Context(), tx))
+		b.Must(first.Store(t.Context(), tx))
 		if h := b.contractHistory("aa"); len(h.Open) != 1 || h.Ledger != 0 || h.Open[0].Source != first.Address() || h.Open[0].TenantID != run.Tenant.ID {
 			t.Fatalf("%+v", h)
 		}
-		b.must(first.Resolve(t.Context(), "aa", succeeded(100)))
+		b.Must(first.Resolve(t.Context(), "aa", succeeded(100)))
 		later := signedTx(second, "bb", 1001, txlog.PurposeStatus)
 		later.ContractID, later.TenantID = tx.ContractID, run.Tenant.ID
-		b.must(second.Store(t.Context(), later))
+		b.Must(second.Store(t.Context(), later))
 		h := b.contractHistory("aa")
 		if len(h.Open) != 1 || h.Ledger != 10 || h.Open[0].Hash != "bb" || h.Open[0].Source != second.Address() ||
 			h.Open[0].Purpose != txlog.PurposeStatus || h.Open[0].TenantID != run.Tenant.ID {
@@ -53,7 +54,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 	t.Run("TransactionWithoutTenant", func(t *testing.T) {
 		b := setup(t)
 		l := b.leaseAccount(b.SystemLog(), "GA")
-		b.must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeExtend)))
+		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeExtend)))
 		if h := b.contractHistory("aa"); len(h.Open) != 1 || h.Open[0].TenantID != uuid.Nil {
 			t.Errorf("%+v", h)
 		}
@@ -62,10 +63,10 @@ func TestTxLog_ContractHistory(t *testing.T) {
 	t.Run("ResolvedByOtherRun", func(t *testing.T) { // Another run holds the account by then.
 		b := setup(t)
 		b.addChannels(1)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		l := b.leaseChannel(b.SystemLog(), 1)
-		b.must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
-		b.must(b.Journal(run).Resolve(t.Context(), "aa", succeeded(123)))
+		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
+		b.Must(b.Journal(run).Resolve(t.Context(), "aa", succeeded(123)))
 		if h := b.contractHistory("aa"); len(h.Open) != 0 || h.Ledger != 10 {
 			t.Errorf("%+v", h)
 		}
@@ -73,9 +74,9 @@ func TestTxLog_ContractHistory(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		// A resolved transaction does not change, and its fee is counted once.
-		b.must(b.Journal(run).Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
-		b.must(l.Resolve(t.Context(), "aa", succeeded(999)))
-		b.must(b.SystemLog().Resolve(t.Context(), "unheard of", succeeded(999)))
+		b.Must(b.Journal(run).Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
+		b.Must(l.Resolve(t.Context(), "aa", succeeded(999)))
+		b.Must(b.SystemLog().Resolve(t.Context(), "unheard of", succeeded(999)))
 		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Submitted != 1 {
 			t.Errorf("%+v", got)
 		}
@@ -94,7 +95,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		b.openConnections(4)
 		for i := range rounds {
 			hash := fmt.Sprint(i)
-			b.must(l.Store(t.Context(), signedTx(l, hash, 1001, txlog.PurposeCreate)))
+			b.Must(l.Store(t.Context(), signedTx(l, hash, 1001, txlog.PurposeCreate)))
 			var wg sync.WaitGroup
 			for _, resolve := range []func(context.Context, string, txlog.Outcome) error{l.Resolve, b.SystemLog().Resolve} {
 				wg.Go(func() {
@@ -113,11 +114,11 @@ func TestTxLog_ContractHistory(t *testing.T) {
 	t.Run("RejectsSupersededRun", func(t *testing.T) {
 		b := setup(t)
 		l := b.leaseAccount(b.SystemLog(), "GA")
-		b.must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeCreate)))
-		run := b.claimNew(inputs("Clinic"))
-		_, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", 1<<40))
-		b.must(err)
-		wantKind(t, b.Journal(run).Resolve(t.Context(), "aa", succeeded(1)), errs.KindFenced)
+		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1, txlog.PurposeCreate)))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		_, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", 1<<40))
+		b.Must(err)
+		postgrestest.WantKind(t, b.Journal(run).Resolve(t.Context(), "aa", succeeded(1)), errs.KindFenced)
 		if h := b.contractHistory("aa"); len(h.Open) != 1 {
 			t.Errorf("%+v", h)
 		}
@@ -131,35 +132,35 @@ func TestAccountLease_Store_RefusesSecondOpenTxOfContract(t *testing.T) {
 	b.addChannels(2)
 	one, two := b.leaseChannel(b.SystemLog(), 2), b.leaseChannel(b.SystemLog(), 2)
 	first := signedTx(one, "aa", 1001, txlog.PurposeCreate)
-	b.must(one.Store(t.Context(), first))
-	b.must(one.Store(t.Context(), first)) // Repeated after a lost response.
+	b.Must(one.Store(t.Context(), first))
+	b.Must(one.Store(t.Context(), first)) // Repeated after a lost response.
 
 	second := signedTx(two, "bb", 1001, txlog.PurposeStatus)
 	second.ContractID = first.ContractID
 	err := two.Store(t.Context(), second)
-	wantKind(t, err, errs.KindTransient)
+	postgrestest.WantKind(t, err, errs.KindTransient)
 	if n := value[int](b, `SELECT count(*) FROM stellar_transactions`); n != 1 {
 		t.Errorf("%d transactions are stored", n)
 	}
 	otherNetworkTx := second // The same address on another network is another contract.
 	otherNetworkLease, err := b.SystemLog().Account(t.Context(), "cd", "GA")
-	b.must(err)
+	b.Must(err)
 	defer b.release(otherNetworkLease, txlog.AccountRelease{})
 	otherNetworkTx.Hash, otherNetworkTx.NetworkID = "cc", "cd"
-	b.must(otherNetworkLease.Store(t.Context(), otherNetworkTx))
-	b.must(two.Store(t.Context(), signedTx(two, "dd", 1001, txlog.PurposeCreate))) // Another contract.
+	b.Must(otherNetworkLease.Store(t.Context(), otherNetworkTx))
+	b.Must(two.Store(t.Context(), signedTx(two, "dd", 1001, txlog.PurposeCreate))) // Another contract.
 	withoutContract := signedTx(one, "ee", 1002, txlog.PurposeExtend)
 	withoutContract.ContractID = ""
-	b.must(one.Store(t.Context(), withoutContract)) // Belongs to no single contract.
+	b.Must(one.Store(t.Context(), withoutContract)) // Belongs to no single contract.
 	withoutContract.Hash, withoutContract.Sequence = "ff", 1003
-	b.must(one.Store(t.Context(), withoutContract))
+	b.Must(one.Store(t.Context(), withoutContract))
 
-	b.must(one.Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
-	b.must(two.Store(t.Context(), second))
+	b.Must(one.Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
+	b.Must(two.Store(t.Context(), second))
 	// A rejected transaction is reopened by a rebuild, unless another one is open.
-	b.must(two.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateRejected, Detail: "txBAD_SEQ"}))
+	b.Must(two.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateRejected, Detail: "txBAD_SEQ"}))
 	third := signedTx(one, "gg", 1004, txlog.PurposeStatus)
 	third.ContractID = first.ContractID
-	b.must(one.Store(t.Context(), third))
-	wantKind(t, two.Store(t.Context(), second), errs.KindTransient)
+	b.Must(one.Store(t.Context(), third))
+	postgrestest.WantKind(t, two.Store(t.Context(), second), errs.KindTransient)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
 func TestDB_RecordContracts(t *testing.T) {
@@ -42,7 +43,7 @@ func TestDB_RecordContracts(t *testing.T) {
 		all := b.registerContracts(2)
 		items := b.claimContracts(contracts.ClaimQuery{})
 		_, err := b.Archive(t.Context(), all[0])
-		b.must(err)
+		b.Must(err)
 		b.recordContracts(inspected(items[0]), inspected(items[1]))
 		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{})); !slices.Equal(got, all[:1]) {
 			t.Errorf("%v is due, want the archived tenant %v", got, all[:1])
@@ -78,7 +79,7 @@ func TestDB_RecordContracts(t *testing.T) {
 // restored, by any path, its contract is due; otherwise it is not.
 func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 	b := setup(t)
-	id := b.activeTenant(inputs("Clinic")).ID
+	id := b.ActiveTenant(postgrestest.Inputs("Clinic")).ID
 	claimDue := func() bool {
 		got := b.claimContracts(contracts.ClaimQuery{})
 		if len(got) == 1 {
@@ -92,13 +93,13 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 		t.Error("an unregistered contract is due")
 	}
 	for what, change := range map[string]func(){
-		"archived":  func() { _, err := b.Archive(t.Context(), id); b.must(err) },
-		"restored":  func() { _, err := b.Unarchive(t.Context(), id); b.must(err) },
-		"suspended": func() { b.exec(`UPDATE tenants SET status = 'SUSPENDED'`) },
-		"resumed":   func() { b.exec(`UPDATE tenants SET status = 'ACTIVE'`) },
-		"by hand":   func() { b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) },
+		"archived":  func() { _, err := b.Archive(t.Context(), id); b.Must(err) },
+		"restored":  func() { _, err := b.Unarchive(t.Context(), id); b.Must(err) },
+		"suspended": func() { b.Exec(`UPDATE tenants SET status = 'SUSPENDED'`) },
+		"resumed":   func() { b.Exec(`UPDATE tenants SET status = 'ACTIVE'`) },
+		"by hand":   func() { b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) },
 	} {
-		b.exec(`UPDATE tenants SET status = CASE $1 WHEN 'restored' THEN 'ARCHIVED' WHEN 'resumed' THEN 'SUSPENDED' ELSE 'ACTIVE' END,
+		b.Exec(`UPDATE tenants SET status = CASE $1 WHEN 'restored' THEN 'ARCHIVED' WHEN 'resumed' THEN 'SUSPENDED' ELSE 'ACTIVE' END,
 			archived_at = CASE $1 WHEN 'restored' THEN now() END`, what)
 		claimDue()
 		change()
@@ -109,17 +110,17 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 			t.Errorf("%s: the contract is not due", what)
 		}
 	}
-	b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+	b.Exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
 	claimDue()
-	_, err := b.Update(t.Context(), id, inputs("Klinik"), 0)
-	b.must(err)
+	_, err := b.Update(t.Context(), id, postgrestest.Inputs("Klinik"), 0)
+	b.Must(err)
 	if claimDue() {
 		t.Error("the contract is due after a change that does not affect it")
 	}
 	// A tenant without a contract has nothing to reconcile.
-	failed := b.claimNew(inputs("Failed"))
+	failed := b.ClaimNew(postgrestest.Inputs("Failed"))
 	failTenant(b, failed)
-	b.exec(`UPDATE tenants SET status = 'ARCHIVED' WHERE id = $1`, failed.Tenant.ID)
+	b.Exec(`UPDATE tenants SET status = 'ARCHIVED' WHERE id = $1`, failed.Tenant.ID)
 	if claimDue() {
 		t.Error("a tenant without a contract is due")
 	}

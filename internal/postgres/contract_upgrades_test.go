@@ -14,14 +14,14 @@ import (
 
 // upgradeEvents counts the audit events of upgrades planned to a Wasm hash.
 func (b fixture) upgradeEvents(hash string) int {
-	b.t.Helper()
+	b.T.Helper()
 	return value[int](b, `SELECT count(*) FROM audit_events WHERE action = 'contract.upgrade' AND detail->>'wasmHash' = $1`, hash)
 }
 
 func (b fixture) pendingUpgrades() string {
-	b.t.Helper()
-	pending, failed, err := b.PendingUpgrades(b.t.Context(), newWasmHash)
-	b.must(err)
+	b.T.Helper()
+	pending, failed, err := b.PendingUpgrades(b.T.Context(), newWasmHash)
+	b.Must(err)
 	return fmt.Sprintf("%d waiting, %d stuck", pending, failed)
 }
 
@@ -60,7 +60,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 	t.Run("PlansNothingWithoutAuditEvent", func(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(2)
-		b.exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (action <> 'contract.upgrade')`)
+		b.Exec(`ALTER TABLE audit_events ADD CONSTRAINT full_disk CHECK (action <> 'contract.upgrade')`)
 		if _, err := b.PlanUpgrade(t.Context(), newWasmHash, all); err == nil {
 			t.Error("the upgrade was planned without an audit event")
 		}
@@ -94,7 +94,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		b := setup(t)
 		id := b.registerContracts(1)[0]
 		_, err := b.PlanUpgrade(t.Context(), newWasmHash, []uuid.UUID{id})
-		b.must(err)
+		b.Must(err)
 		b.recordContracts(inspected(b.claimContracts(contracts.ClaimQuery{})[0]))
 		got := b.contractRecord(id)
 		if in := time.Until(got.DueAt); got.UpgradeTo != newWasmHash || in > 30*time.Second {
@@ -106,7 +106,7 @@ func TestDB_PlanUpgrade(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(2)
 		_, err := b.PlanUpgrade(t.Context(), newWasmHash, all)
-		b.must(err)
+		b.Must(err)
 		items := b.claimContracts(contracts.ClaimQuery{PendingUpgrade: newWasmHash})
 		done, failed := inspected(items[0]), inspected(items[1])
 		done.WasmHash, done.UpgradeTo = newWasmHash, ""

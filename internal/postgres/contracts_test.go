@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -17,43 +18,43 @@ const newWasmHash = "c0de"
 
 // registerContracts creates live tenants with registered contracts, all due.
 func (b fixture) registerContracts(n int) (ids []uuid.UUID) {
-	b.t.Helper()
+	b.T.Helper()
 	for i := range n {
-		ids = append(ids, b.activeTenant(inputs(fmt.Sprintf("Clinic %d", i))).ID)
+		ids = append(ids, b.ActiveTenant(postgrestest.Inputs(fmt.Sprintf("Clinic %d", i))).ID)
 	}
-	if registered, err := b.RegisterContracts(b.t.Context()); err != nil || registered != n {
-		b.t.Fatalf("%d adopted, %v", registered, err)
+	if registered, err := b.RegisterContracts(b.T.Context()); err != nil || registered != n {
+		b.T.Fatalf("%d adopted, %v", registered, err)
 	}
 	return ids
 }
 
 func (b fixture) claimContracts(q contracts.ClaimQuery) []contracts.WorkItem {
-	b.t.Helper()
+	b.T.Helper()
 	if q.ClaimFor == 0 {
 		q.ClaimFor = time.Hour
 	}
 	if q.Limit == 0 {
 		q.Limit = 100
 	}
-	items, err := b.ClaimDueContracts(b.t.Context(), q)
-	b.must(err)
+	items, err := b.ClaimDueContracts(b.T.Context(), q)
+	b.Must(err)
 	return items
 }
 
 func (b fixture) recordContracts(records ...contracts.Record) {
-	b.t.Helper()
-	b.must(b.RecordContracts(b.t.Context(), records))
+	b.T.Helper()
+	b.Must(b.RecordContracts(b.T.Context(), records))
 }
 
 // contractRecord is the stored row of a tenant's contract.
 func (b fixture) contractRecord(id uuid.UUID) contracts.Record {
-	b.t.Helper()
+	b.T.Helper()
 	var after uuid.UUID
 	for {
-		page, err := b.ListContracts(b.t.Context(), after, 2)
-		b.must(err)
+		page, err := b.ListContracts(b.T.Context(), after, 2)
+		b.Must(err)
 		if len(page) == 0 {
-			b.t.Fatalf("no contract of %s is registered", id)
+			b.T.Fatalf("no contract of %s is registered", id)
 		}
 		for _, d := range page {
 			if after = d.Tenant.ID; after == id {
@@ -86,10 +87,10 @@ func TestDB_RegisterContracts(t *testing.T) {
 	if n, err := b.RegisterContracts(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d registered again, %v", n, err)
 	}
-	running := b.claimNew(inputs("Running"))
-	b.must(b.PrepareSchema(t.Context(), running, b.seed()))
-	b.exec(`UPDATE tenants SET soroban_contract_id = $2 WHERE id = $1`, running.Tenant.ID, contractID)
-	one, two := b.activeTenant(inputs("One")).ID, b.activeTenant(inputs("Two")).ID
+	running := b.ClaimNew(postgrestest.Inputs("Running"))
+	b.Must(b.PrepareSchema(t.Context(), running, b.Seed()))
+	b.Exec(`UPDATE tenants SET soroban_contract_id = $2 WHERE id = $1`, running.Tenant.ID, postgrestest.ContractID)
+	one, two := b.ActiveTenant(postgrestest.Inputs("One")).ID, b.ActiveTenant(postgrestest.Inputs("Two")).ID
 	if n, err := b.RegisterContracts(t.Context(), two); n != 1 || err != nil { // Only the named tenants.
 		t.Errorf("%d adopted, %v", n, err)
 	}
@@ -101,10 +102,10 @@ func TestDB_RegisterContracts(t *testing.T) {
 		t.Fatalf("%d contracts are due, want %d", len(got), len(want))
 	}
 	first, err := b.Get(t.Context(), all[0])
-	b.must(err)
+	b.Must(err)
 	i := slices.IndexFunc(got, func(d contracts.WorkItem) bool { return d.Tenant.ID == all[0] })
-	if d := got[i]; d.Tenant.Name != first.Name || d.Tenant.Status != tenant.StatusActive || d.Tenant.ContractID != contractID ||
-		!d.Tenant.CreatedAt.Equal(first.CreatedAt) || d.Head.Seq != 2 || d.Head.Root == [32]byte{} || d.Record.ContractID != contractID ||
+	if d := got[i]; d.Tenant.Name != first.Name || d.Tenant.Status != tenant.StatusActive || d.Tenant.ContractID != postgrestest.ContractID ||
+		!d.Tenant.CreatedAt.Equal(first.CreatedAt) || d.Head.Seq != 2 || d.Head.Root == [32]byte{} || d.Record.ContractID != postgrestest.ContractID ||
 		!d.Record.CheckedAt.IsZero() || d.Record.State != "" || d.Record.Anchor.Seq != 0 {
 		t.Errorf("%+v", d)
 	}
@@ -158,11 +159,11 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(3)
 		tx, err := b.Pool().Begin(t.Context())
-		b.must(err)
+		b.Must(err)
 		_, err = tx.Exec(t.Context(), `SELECT FROM tenant_contracts WHERE tenant_id = $1 FOR UPDATE`, all[1])
-		b.must(err)
+		b.Must(err)
 		got := tenantIDs(b.claimContracts(contracts.ClaimQuery{}))
-		b.must(tx.Rollback(t.Context()))
+		b.Must(tx.Rollback(t.Context()))
 		if len(got) != 2 || slices.Contains(got, all[1]) {
 			t.Errorf("%v of %v", got, all)
 		}
@@ -171,8 +172,8 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 	t.Run("ClaimsOldestDueFirst", func(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(3)
-		b.exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 hour' WHERE tenant_id = $1`, all[2])
-		b.exec(`UPDATE tenant_contracts SET due_at = now() + interval '1 second' WHERE tenant_id = $1`, all[0])
+		b.Exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 hour' WHERE tenant_id = $1`, all[2])
+		b.Exec(`UPDATE tenant_contracts SET due_at = now() + interval '1 second' WHERE tenant_id = $1`, all[0])
 		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{Limit: 1})); !slices.Equal(got, all[2:]) {
 			t.Errorf("%v", got)
 		}
@@ -208,9 +209,9 @@ func TestDB_ClaimDueContracts(t *testing.T) {
 		b := setup(t)
 		all := b.registerContracts(2)
 		_, err := b.Archive(t.Context(), all[0])
-		b.must(err)
+		b.Must(err)
 		_, err = b.Purge(t.Context(), all[0], 0)
-		b.must(err)
+		b.Must(err)
 		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{})); !slices.Equal(got, all[1:]) {
 			t.Errorf("%v", got)
 		}

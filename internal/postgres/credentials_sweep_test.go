@@ -9,15 +9,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // expired opens a login that has expired. Logins opened before it expired earlier.
 func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
-	b.t.Helper()
-	c, err := b.OpenCredential(b.t.Context(), tenant.ID, time.Hour)
+	b.T.Helper()
+	c, err := b.OpenCredential(b.T.Context(), tenant.ID, time.Hour)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return c
 }
@@ -25,12 +26,12 @@ func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
 // undroppable makes a login own an object in another database, which DROP OWNED
 // does not reach.
 func (b fixture) undroppable(c credentials.Credential) {
-	b.t.Helper()
-	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.t))
+	b.T.Helper()
+	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.T))
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
-	b.exec(`ALTER DATABASE ` + pgx.Identifier{elsewhere.Database}.Sanitize() + ` OWNER TO ` + c.Username)
+	b.Exec(`ALTER DATABASE ` + pgx.Identifier{elsewhere.Database}.Sanitize() + ` OWNER TO ` + c.Username)
 }
 
 func TestDB_SweepCredentials_Undroppable(t *testing.T) {
@@ -38,7 +39,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 
 	t.Run("DoesNotBlockOtherLogins", func(t *testing.T) {
 		b := setup(t)
-		live := b.activeTenant(inputs("Clinic"))
+		live := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		var stuck, others []credentials.Credential
 		for range 2 {
 			stuck = append(stuck, b.expired(live))
@@ -47,7 +48,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 			others = append(others, b.expired(live))
 		}
 		for i, c := range append(stuck, others...) {
-			b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 hour' + $2 * interval '1 second' WHERE id = $1`, c.ID, i)
+			b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 hour' + $2 * interval '1 second' WHERE id = $1`, c.ID, i)
 		}
 		for _, c := range stuck {
 			b.undroppable(c)
@@ -69,9 +70,9 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 
 	t.Run("RetriesLater", func(t *testing.T) {
 		b := setup(t)
-		stuck := b.expired(b.activeTenant(inputs("Clinic")))
+		stuck := b.expired(b.ActiveTenant(postgrestest.Inputs("Clinic")))
 		b.undroppable(stuck)
-		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+		b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		var pauses []time.Duration
 		for range 3 {
 			if n, err := b.DropExpiredLogins(t.Context(), 10); n != 0 || err == nil {
@@ -81,12 +82,12 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 				t.Errorf("the drop was retried immediately: %d were dropped, %v", n, err)
 			}
 			pauses = append(pauses, value[time.Duration](b, `SELECT retry_at - clock_timestamp() FROM tenant_credentials`))
-			b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`)
+			b.Exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`)
 		}
 		if pauses[0] <= 0 || pauses[1] <= pauses[0] || pauses[2] <= pauses[1] {
 			t.Errorf("pauses %v", pauses)
 		}
-		b.exec(`REASSIGN OWNED BY ` + stuck.Username + ` TO CURRENT_USER`)
+		b.Exec(`REASSIGN OWNED BY ` + stuck.Username + ` TO CURRENT_USER`)
 		if n, err := b.DropExpiredLogins(t.Context(), 10); n != 1 || err != nil || b.loginCount(stuck) != 0 {
 			t.Errorf("%d were dropped, %v", n, err)
 		}
@@ -95,17 +96,17 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 
 func TestDB_Archive_Failed(t *testing.T) {
 	b := setup(t)
-	live := b.activeTenant(inputs("Clinic"))
+	live := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	c, conn := b.openCredential(live.ID)
 	// Every statement of the archive succeeds; the commit fails.
-	b.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$`)
-	b.exec(`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE OF status ON tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	b.Exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$`)
+	b.Exec(`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE OF status ON tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
 	_, err := b.Archive(t.Context(), live.ID)
-	wantKind(t, err, errs.KindTransient)
+	postgrestest.WantKind(t, err, errs.KindTransient)
 	if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM users`); err != nil {
 		t.Errorf("the session was ended: %v", err)
 	}
-	b.exec(`DROP TRIGGER refuse ON tenants`)
+	b.Exec(`DROP TRIGGER refuse ON tenants`)
 	if _, err := b.Archive(t.Context(), live.ID); err != nil {
 		t.Fatal(err)
 	}

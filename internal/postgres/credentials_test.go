@@ -16,6 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -31,20 +32,20 @@ func connectAs(t *testing.T, c credentials.Credential) (*pgx.Conn, error) {
 }
 
 func (b fixture) openCredential(tenantID uuid.UUID) (credentials.Credential, *pgx.Conn) {
-	b.t.Helper()
-	c, err := b.OpenCredential(b.t.Context(), tenantID, time.Hour)
+	b.T.Helper()
+	c, err := b.OpenCredential(b.T.Context(), tenantID, time.Hour)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
-	conn, err := connectAs(b.t, c)
+	conn, err := connectAs(b.T, c)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return c, conn
 }
 
 func (b fixture) loginCount(c credentials.Credential) int {
-	b.t.Helper()
+	b.T.Helper()
 	return value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, c.Username)
 }
 
@@ -53,7 +54,7 @@ func TestDB_OpenCredential(t *testing.T) {
 
 	t.Run("LoginReachesOnlyItsSchema", func(t *testing.T) {
 		b := setup(t)
-		own, other := b.activeTenant(inputs("Mine")), b.activeTenant(inputs("Other"))
+		own, other := b.ActiveTenant(postgrestest.Inputs("Mine")), b.ActiveTenant(postgrestest.Inputs("Other"))
 		c, conn := b.openCredential(own.ID)
 		for statement, allowed := range map[string]bool{
 			`SELECT count(*) FROM users`: true, // The tenant's own schema, through search_path.
@@ -87,11 +88,11 @@ func TestDB_OpenCredential(t *testing.T) {
 
 	t.Run("RejectsTenantThatIsNotLive", func(t *testing.T) {
 		b := setup(t)
-		archived := b.archivedTenant(inputs("Clinic"))
+		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
 		_, err := b.OpenCredential(t.Context(), archived.ID, time.Hour)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		_, err = b.OpenCredential(t.Context(), uuid.New(), time.Hour)
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 		if n := value[int](b, `SELECT count(*) FROM tenant_credentials`); n != 0 {
 			t.Errorf("%d rows", n)
 		}
@@ -99,9 +100,9 @@ func TestDB_OpenCredential(t *testing.T) {
 
 	t.Run("DropsExpiredLogins", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		first, _ := b.openCredential(active.ID)
-		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+		b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		second, _ := b.openCredential(active.ID)
 		if b.loginCount(first) != 0 || b.loginCount(second) != 1 {
 			t.Error("the first login still exists, or the second is missing")
@@ -110,14 +111,14 @@ func TestDB_OpenCredential(t *testing.T) {
 
 	t.Run("OpensDespiteUndroppableLogin", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		undroppable, _ := b.openCredential(active.ID)
 		otherDatabase, err := pgx.ParseConfig(pgtest.Database(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`ALTER DATABASE ` + pgx.Identifier{otherDatabase.Database}.Sanitize() + ` OWNER TO ` + undroppable.Username) // Ownership that DROP OWNED in this database does not remove.
-		b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+		b.Exec(`ALTER DATABASE ` + pgx.Identifier{otherDatabase.Database}.Sanitize() + ` OWNER TO ` + undroppable.Username) // Ownership that DROP OWNED in this database does not remove.
+		b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		next, _ := b.openCredential(active.ID)
 		if b.loginCount(next) != 1 || b.loginCount(undroppable) != 1 {
 			t.Error("the second login is missing, or the first was dropped")
@@ -125,7 +126,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		if _, err := connectAs(t, undroppable); err == nil {
 			t.Error("the expired login still works")
 		}
-		b.exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`) // As a minute later.
+		b.Exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`) // As a minute later.
 		if _, err := b.DropExpiredLogins(t.Context(), 10); err == nil {
 			t.Error("the error is not reported")
 		}
@@ -134,7 +135,7 @@ func TestDB_OpenCredential(t *testing.T) {
 	t.Run("WorksWithoutSuperuser", func(t *testing.T) {
 		database := pgtest.EmptyDatabase(t)
 		b := openAs(t, database, createLoginRole(t, "CREATEROLE NOSUPERUSER", database), nil)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		c, conn := b.openCredential(active.ID)
 		if _, err := conn.Exec(t.Context(), `CREATE TEMP TABLE own (id int); SELECT * FROM users`); err != nil {
 			t.Fatal(err)
@@ -156,7 +157,7 @@ func TestDB_CloseCredential(t *testing.T) {
 
 	t.Run("EndsSessionsAndDropsLogin", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		c, conn := b.openCredential(active.ID)
 		otherCredential, otherConn := b.openCredential(active.ID)
 		if _, err := conn.Exec(t.Context(), `CREATE TEMP TABLE own (id int)`); err != nil {
@@ -186,13 +187,13 @@ func TestDB_CloseCredential(t *testing.T) {
 
 	t.Run("IgnoresLoginOfOtherTenant", func(t *testing.T) {
 		b := setup(t)
-		active, other := b.activeTenant(inputs("Clinic")), b.activeTenant(inputs("Other"))
+		active, other := b.ActiveTenant(postgrestest.Inputs("Clinic")), b.ActiveTenant(postgrestest.Inputs("Other"))
 		c, conn := b.openCredential(active.ID)
 		if err := b.CloseCredential(t.Context(), other.ID, c.ID); err != nil {
 			t.Fatal(err)
 		}
 		_, err := b.RenewCredential(t.Context(), other.ID, c.ID, time.Hour)
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 		if err := conn.Ping(t.Context()); err != nil || b.loginCount(c) != 1 {
 			t.Errorf("the login was closed: %v", err)
 		}
@@ -200,12 +201,12 @@ func TestDB_CloseCredential(t *testing.T) {
 
 	t.Run("IgnoresDroppedRole", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		c, err := b.OpenCredential(t.Context(), active.ID, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`DROP ROLE ` + c.Username)
+		b.Exec(`DROP ROLE ` + c.Username)
 		if err := b.CloseCredential(t.Context(), active.ID, c.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +217,7 @@ func TestDB_CloseCredential(t *testing.T) {
 
 	t.Run("ArchiveClosesLogins", func(t *testing.T) {
 		b := setup(t)
-		active, other := b.activeTenant(inputs("Clinic")), b.activeTenant(inputs("Other"))
+		active, other := b.ActiveTenant(postgrestest.Inputs("Clinic")), b.ActiveTenant(postgrestest.Inputs("Other"))
 		c, conn := b.openCredential(active.ID)
 		otherCredential, _ := b.openCredential(other.ID)
 		if _, err := b.Archive(t.Context(), active.ID); err != nil {
@@ -236,7 +237,7 @@ func TestDB_CloseCredential(t *testing.T) {
 
 func TestDB_RenewCredential(t *testing.T) {
 	b := setup(t)
-	active := b.activeTenant(inputs("Clinic"))
+	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	c, _ := b.openCredential(active.ID)
 	expiresAt, err := b.RenewCredential(t.Context(), active.ID, c.ID, 2*time.Hour)
 	if err != nil || !expiresAt.After(c.ExpiresAt.Add(59*time.Minute)) {
@@ -245,20 +246,20 @@ func TestDB_RenewCredential(t *testing.T) {
 	if !value[bool](b, `SELECT rolvaliduntil = $2 FROM pg_roles WHERE rolname = $1`, c.Username, expiresAt) {
 		t.Error("the role expires at another time")
 	}
-	b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+	b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 	_, err = b.RenewCredential(t.Context(), active.ID, c.ID, time.Hour)
-	wantKind(t, err, errs.KindNotFound)
+	postgrestest.WantKind(t, err, errs.KindNotFound)
 }
 
 func TestDB_DropExpiredLogins(t *testing.T) {
 	b := setup(t)
-	active := b.activeTenant(inputs("Clinic"))
+	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	c, conn := b.openCredential(active.ID)
 	if n, err := b.DropExpiredLogins(t.Context(), 10); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	// As after expiry: VALID UNTIL does not end an open session.
-	b.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+	b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 	two, err := postgres.Open(t.Context(), postgres.Options{URL: b.Pool().Config().ConnString()})
 	if err != nil {
 		t.Fatal(err)
@@ -280,20 +281,20 @@ func TestDB_DropExpiredLogins(t *testing.T) {
 
 func TestDB_Verify_ReportsUnknownLogins(t *testing.T) {
 	b := setup(t)
-	active := b.activeTenant(inputs("Clinic"))
+	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	c, _ := b.openCredential(active.ID)
-	b.exec(`DELETE FROM tenant_credentials`)
+	b.Exec(`DELETE FROM tenant_credentials`)
 	drift, err := b.Verify(t.Context(), active.ID)
 	if err != nil || len(drift) != 1 || !strings.Contains(drift[0].Message, "the login "+c.Username+" is a member of the role "+active.DatabaseRole) {
 		t.Errorf("%v, %v", drift, err)
 	}
-	b.exec(`DROP ROLE ` + c.Username)
+	b.Exec(`DROP ROLE ` + c.Username)
 }
 
 // TestDB_Credentials_Concurrent opens and closes many logins of the same tenants concurrently.
 func TestDB_Credentials_Concurrent(t *testing.T) {
 	b := setup(t)
-	tenants := []tenant.Tenant{b.activeTenant(inputs("One")), b.activeTenant(inputs("Two")), b.activeTenant(inputs("Three"))}
+	tenants := []tenant.Tenant{b.ActiveTenant(postgrestest.Inputs("One")), b.ActiveTenant(postgrestest.Inputs("Two")), b.ActiveTenant(postgrestest.Inputs("Three"))}
 	var wg sync.WaitGroup
 	for i := range 48 {
 		wg.Go(func() {

@@ -20,6 +20,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -40,7 +41,7 @@ func openAs(t *testing.T, connection, user string, modify func(u *url.URL)) fixt
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return fixture{db, t}
+	return fixture{postgrestest.Fixture{DB: db, T: t}}
 }
 
 // createLoginRole creates a login for the lifetime of the server, with databases that it owns.
@@ -79,15 +80,15 @@ func TestDB_WorksWithoutSuperuser(t *testing.T) {
 	for range 2 {
 		database := pgtest.EmptyDatabase(t)
 		b := openAs(t, database, createLoginRole(t, "CREATEROLE NOSUPERUSER", database), nil)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		if n := value[int](b, `SELECT count(*) FROM `+active.SchemaName+`.users`); n != 1 {
 			t.Errorf("%d admins", n)
 		}
 		if value[bool](b, `SELECT has_database_privilege($1, current_database(), 'CONNECT')`, active.DatabaseRole) {
 			t.Error("the tenant's role may connect")
 		}
-		run := b.claimNew(inputs("Other"))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(postgrestest.Inputs("Other"))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		if failed := failTenant(b, run); value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, failed.DatabaseRole) != 0 {
@@ -117,8 +118,8 @@ func TestDB_ErrorMessages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := c.bundle.Create(t.Context(), c.bundle.draft(inputs("Clinic")), leaseRequest("x", time.Minute))
-			wantKind(t, err, c.kind)
+			_, err := c.bundle.Create(t.Context(), c.bundle.Draft(postgrestest.Inputs("Clinic")), postgrestest.LeaseRequest("x", time.Minute))
+			postgrestest.WantKind(t, err, c.kind)
 			m := errs.SafeMessage(err)
 			if !strings.Contains(m, c.message) {
 				t.Errorf("message %q, want %q", m, c.message)
@@ -143,15 +144,15 @@ func TestClassify_SQLStates(t *testing.T) {
 	} {
 		code, message, _ := strings.Cut(state, " ")
 		err := postgres.Classify(fmt.Errorf("around: %w", &pgconn.PgError{Code: code, Message: message + " INSERT INTO s3cret"}))
-		wantKind(t, err, want)
+		postgrestest.WantKind(t, err, want)
 		if m := errs.SafeMessage(err); m == "" || strings.Contains(m, "s3cret") {
 			t.Errorf("%s: message %q", state, m)
 		}
 	}
-	wantKind(t, postgres.Classify(context.Canceled), errs.KindCancelled)
-	wantKind(t, postgres.Classify(io.ErrUnexpectedEOF), errs.KindTransient)
-	wantKind(t, postgres.Classify(errors.New("what")), errs.KindPermanent)
-	wantKind(t, postgres.Classify(nil), "")
+	postgrestest.WantKind(t, postgres.Classify(context.Canceled), errs.KindCancelled)
+	postgrestest.WantKind(t, postgres.Classify(io.ErrUnexpectedEOF), errs.KindTransient)
+	postgrestest.WantKind(t, postgres.Classify(errors.New("what")), errs.KindPermanent)
+	postgrestest.WantKind(t, postgres.Classify(nil), "")
 }
 
 // TestDB_KeepsForeignSchemaAndRole: an existing schema or role with the tenant's
@@ -161,10 +162,10 @@ func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
 	for kind, statement := range map[string]string{"schema": `CREATE SCHEMA %[1]s`, "role": `CREATE ROLE %[2]s`} {
 		t.Run(kind, func(t *testing.T) {
 			b := setup(t)
-			run := b.claimNew(inputs("Clinic"))
-			b.exec(fmt.Sprintf(statement, run.Tenant.SchemaName, run.Tenant.DatabaseRole))
-			err := b.PrepareSchema(t.Context(), run, b.seed())
-			wantKind(t, err, errs.KindPermanent)
+			run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+			b.Exec(fmt.Sprintf(statement, run.Tenant.SchemaName, run.Tenant.DatabaseRole))
+			err := b.PrepareSchema(t.Context(), run, b.Seed())
+			postgrestest.WantKind(t, err, errs.KindPermanent)
 			if m := errs.SafeMessage(err); !strings.Contains(m, "exists already and does not belong to this registry") {
 				t.Errorf("message %q", m)
 			}
@@ -175,8 +176,8 @@ func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
 				run.Tenant.SchemaName, run.Tenant.DatabaseRole); n != 1 {
 				t.Error("the object was dropped")
 			}
-			b.exec(`DROP SCHEMA IF EXISTS ` + run.Tenant.SchemaName)
-			b.exec(`DROP ROLE IF EXISTS ` + run.Tenant.DatabaseRole)
+			b.Exec(`DROP SCHEMA IF EXISTS ` + run.Tenant.SchemaName)
+			b.Exec(`DROP ROLE IF EXISTS ` + run.Tenant.DatabaseRole)
 		})
 	}
 }
@@ -186,13 +187,13 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 
 	t.Run("RepeatsAfterLostResponse", func(t *testing.T) {
 		b := setup(t)
-		run, seed := b.claimNew(inputs("Clinic")), b.seed()
+		run, seed := b.ClaimNew(postgrestest.Inputs("Clinic")), b.Seed()
 		for range 2 {
 			if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
 				t.Fatal(err)
 			}
 		}
-		wantKind(t, b.PrepareSchema(t.Context(), run, b.seed()), errs.KindFenced)
+		postgrestest.WantKind(t, b.PrepareSchema(t.Context(), run, b.Seed()), errs.KindFenced)
 		if n := value[int](b, `SELECT count(*) FROM tenant_invitations`); n != 1 {
 			t.Errorf("%d invitations", n)
 		}
@@ -200,7 +201,7 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 
 	t.Run("ConcurrentRepeat", func(t *testing.T) {
 		b := setup(t)
-		run, seed := b.claimNew(inputs("Clinic")), b.seed()
+		run, seed := b.ClaimNew(postgrestest.Inputs("Clinic")), b.Seed()
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -217,7 +218,7 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 
 	t.Run("FencedAfterRollbackBegins", func(t *testing.T) {
 		b := setup(t)
-		run, seed := b.claimNew(inputs("Clinic")), b.seed()
+		run, seed := b.ClaimNew(postgrestest.Inputs("Clinic")), b.Seed()
 		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
 			t.Fatal(err)
 		}
@@ -227,24 +228,24 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		wantKind(t, b.PrepareSchema(t.Context(), run, seed), errs.KindFenced)
-		_, err := b.Advance(t.Context(), run, activation())
-		wantKind(t, err, errs.KindFenced)
-		wantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
+		postgrestest.WantKind(t, b.PrepareSchema(t.Context(), run, seed), errs.KindFenced)
+		_, err := b.Advance(t.Context(), run, postgrestest.Activation())
+		postgrestest.WantKind(t, err, errs.KindFenced)
+		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
 		_, err = b.Journal(run).Account(t.Context(), "ab", "GA")
-		wantKind(t, err, errs.KindFenced)
+		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
 	t.Run("UsesAdminOfRegistry", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		in := inputs("Clinic")
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		in := postgrestest.Inputs("Clinic")
 		in.AdminEmail, in.AdminFirstName, in.AdminLastName = "grace@clinic.example", "Grace", "Hopper"
 		if _, err := b.Update(t.Context(), run.Tenant.ID, in, 0); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`UPDATE tenants SET admin_password_hash = '$argon2id$x'`)
-		seed := b.seed()
+		b.Exec(`UPDATE tenants SET admin_password_hash = '$argon2id$x'`)
+		seed := b.Seed()
 		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
 			t.Fatal(err)
 		}
@@ -256,17 +257,17 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 
 func TestDB_Create_ContinuesRollbackWithNewInputs(t *testing.T) {
 	b := setup(t)
-	run := b.claimNew(inputs("Clinic"))
-	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+	run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+	if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("dead", -time.Second)); err != nil {
+	if _, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("dead", -time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	b.exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Partly removed by hand.
-	in := inputs("Clinic")
+	b.Exec(`DROP SCHEMA ` + run.Tenant.SchemaName + ` CASCADE`) // Partly removed by hand.
+	in := postgrestest.Inputs("Clinic")
 	in.AdminEmail = "grace@clinic.example"
-	c, err := b.Create(t.Context(), b.draft(in), leaseRequest("x", time.Minute))
+	c, err := b.Create(t.Context(), b.Draft(in), postgrestest.LeaseRequest("x", time.Minute))
 	if err != nil || c.Run == nil || c.Run.Rollback != provisioning.RollbackToArchived || c.Run.Tenant.AdminEmail != in.AdminEmail {
 		t.Fatalf("%+v, %v", c, err)
 	}
@@ -299,15 +300,15 @@ func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	b := fixture{db, t}
-	b.activeTenant(inputs("Clinic"))
+	b := fixture{postgrestest.Fixture{DB: db, T: t}}
+	b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	pid := value[int](b, `SELECT pg_backend_pid()`)
 	postgres.CountCreatedTenants(t, db, postgres.MaxTenantsPerConnection-3) // The test creates three more.
-	b.activeTenant(inputs("Last but one"))
+	b.ActiveTenant(postgrestest.Inputs("Last but one"))
 	if got := value[int](b, `SELECT pg_backend_pid()`); got != pid {
 		t.Error("the connection was replaced too early")
 	}
-	b.activeTenant(inputs("Last"))
+	b.ActiveTenant(postgrestest.Inputs("Last"))
 	if got := value[int](b, `SELECT pg_backend_pid()`); got == pid {
 		t.Error("the connection was not replaced")
 	}

@@ -8,13 +8,14 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
 func (b fixture) inspect(id uuid.UUID) inspection.Inspection {
-	b.t.Helper()
-	found, err := b.Inspect(b.t.Context(), []uuid.UUID{id})
+	b.T.Helper()
+	found, err := b.Inspect(b.T.Context(), []uuid.UUID{id})
 	if err != nil || len(found) != 1 {
-		b.t.Fatalf("%+v, %v", found, err)
+		b.T.Fatalf("%+v, %v", found, err)
 	}
 	return found[0]
 }
@@ -23,8 +24,8 @@ func TestDB_Inspect(t *testing.T) {
 	t.Parallel()
 	t.Run("ReadsManyTenants", func(t *testing.T) {
 		b := setup(t)
-		first, second := b.activeTenant(inputs("One")), b.activeTenant(inputs("Two"))
-		archived, running := b.archivedTenant(inputs("Archived")), b.claimNew(inputs("Running")).Tenant
+		first, second := b.ActiveTenant(postgrestest.Inputs("One")), b.ActiveTenant(postgrestest.Inputs("Two"))
+		archived, running := b.archivedTenant(postgrestest.Inputs("Archived")), b.ClaimNew(postgrestest.Inputs("Running")).Tenant
 		found, err := b.Inspect(t.Context(), []uuid.UUID{first.ID, uuid.New(), second.ID, archived.ID, running.ID})
 		if err != nil || len(found) != 4 {
 			t.Fatalf("%+v, %v", found, err)
@@ -42,21 +43,21 @@ func TestDB_Inspect(t *testing.T) {
 	})
 	t.Run("ReportsMissingSchema", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
-		b.exec(`DROP SCHEMA ` + active.SchemaName + ` CASCADE`)
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		b.Exec(`DROP SCHEMA ` + active.SchemaName + ` CASCADE`)
 		if i := b.inspect(active.ID); i.Database != inspection.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" is not there" {
 			t.Errorf("%+v", i)
 		}
 		_, _, err := b.Repair(t.Context(), active.ID)
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if !strings.Contains(errs.SafeMessage(err), "restore it from a backup") {
 			t.Error(err)
 		}
 	})
 	t.Run("ReportsMissingTable", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
-		b.exec(`DROP TABLE ` + active.SchemaName + `.audit_logs`)
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		b.Exec(`DROP TABLE ` + active.SchemaName + `.audit_logs`)
 		if i := b.inspect(active.ID); i.Database != inspection.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" has no table audit_logs" {
 			t.Errorf("%+v", i)
 		}
@@ -81,7 +82,7 @@ func TestDB_Repair(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)
-			target, other := b.activeTenant(inputs("Clinic")), b.activeTenant(inputs("Other"))
+			target, other := b.ActiveTenant(postgrestest.Inputs("Clinic")), b.ActiveTenant(postgrestest.Inputs("Other"))
 			names := strings.NewReplacer("{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
 			b.execScript(names.Replace(c.statement))
 			before := b.inspect(target.ID)
@@ -91,7 +92,7 @@ func TestDB_Repair(t *testing.T) {
 			_, repaired, err := b.Repair(t.Context(), target.ID)
 			after := b.inspect(target.ID)
 			if c.left != "" {
-				wantKind(t, err, errs.KindPermanent)
+				postgrestest.WantKind(t, err, errs.KindPermanent)
 				if !strings.Contains(errs.SafeMessage(err), names.Replace(c.left)) || strings.Join(after.DatabaseDrift, ";") != strings.Join(before.DatabaseDrift, ";") {
 					t.Errorf("%v, before %v, after %v", err, before.DatabaseDrift, after.DatabaseDrift)
 				}
@@ -113,9 +114,9 @@ func TestDB_Repair(t *testing.T) {
 	}
 	t.Run("RejectsTenantThatIsNotLive", func(t *testing.T) {
 		b := setup(t)
-		_, _, err := b.Repair(t.Context(), b.archivedTenant(inputs("Clinic")).ID)
-		wantKind(t, err, errs.KindConflict)
+		_, _, err := b.Repair(t.Context(), b.archivedTenant(postgrestest.Inputs("Clinic")).ID)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		_, _, err = b.Repair(t.Context(), uuid.New())
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 	})
 }

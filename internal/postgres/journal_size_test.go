@@ -8,6 +8,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
@@ -20,7 +21,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 		b := setup(t)
 		for i := range 50 {
 			l, err := b.SystemLog().Account(t.Context(), networkID, fmt.Sprint("G", i))
-			b.must(err)
+			b.Must(err)
 			ctx, cancel := context.WithCancel(t.Context())
 			waits := make(chan error)
 			go func() {
@@ -31,7 +32,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 			if err := <-waits; errs.KindOf(err) != errs.KindCancelled {
 				t.Errorf("%v", err)
 			}
-			b.must(l.Release(t.Context(), txlog.AccountRelease{}))
+			b.Must(l.Release(t.Context(), txlog.AccountRelease{}))
 		}
 		if n := postgres.WaitQueues(b.DB); n != 0 {
 			t.Errorf("%d queues without a caller", n)
@@ -44,14 +45,14 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 		// lose creates a run that holds a lease without knowing it.
 		lose := func(i int) provisioning.Run {
 			t.Helper()
-			r := b.claimNew(inputs(fmt.Sprint("Clinic ", i)))
+			r := b.ClaimNew(postgrestest.Inputs(fmt.Sprint("Clinic ", i)))
 			l, err := b.Journal(r).Account(t.Context(), networkID, fmt.Sprint("G", i))
-			b.must(err)
-			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
+			b.Must(err)
+			b.Exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := l.Release(t.Context(), txlog.AccountRelease{}); err == nil {
 				t.Fatal("the account was released")
 			}
-			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
+			b.Exec(`ALTER TABLE away RENAME TO stellar_accounts`)
 			return r
 		}
 		alive := lose(0)
@@ -61,10 +62,10 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 				t.Fatalf("%d runs are kept in memory after %d", n, i+2)
 			}
 			now = now.Add(40 * time.Second)
-			b.must(b.Renew(t.Context(), alive, time.Hour))
+			b.Must(b.Renew(t.Context(), alive, time.Hour))
 		}
 		// The live run reacquires its own lease while others wait for it.
-		b.must(func() error {
+		b.Must(func() error {
 			l, err := b.Journal(alive).Account(t.Context(), networkID, "G0")
 			if err == nil {
 				err = l.Release(t.Context(), txlog.AccountRelease{})

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -24,14 +25,14 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
 			b.addChannels(1)
-			first, second := b.claimNew(inputs("One")), b.claimNew(inputs("Two"))
+			first, second := b.ClaimNew(postgrestest.Inputs("One")), b.ClaimNew(postgrestest.Inputs("Two"))
 			unreleased, err := leaseAccount(t.Context(), b.Journal(first))
-			b.must(err)
-			b.exec(`ALTER TABLE stellar_accounts RENAME TO away`)
+			b.Must(err)
+			b.Exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := unreleased.Release(t.Context(), txlog.AccountRelease{}); err == nil {
 				t.Fatal("the account was released")
 			}
-			b.exec(`ALTER TABLE away RENAME TO stellar_accounts`)
+			b.Exec(`ALTER TABLE away RENAME TO stellar_accounts`)
 
 			waiting := make(chan error, 1)
 			go func() {
@@ -45,9 +46,9 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			again, err := leaseAccount(ctx, b.Journal(first))
-			b.must(err)
-			b.must(again.Release(t.Context(), txlog.AccountRelease{}))
-			b.must(<-waiting)
+			b.Must(err)
+			b.Must(again.Release(t.Context(), txlog.AccountRelease{}))
+			b.Must(<-waiting)
 		})
 	}
 }

@@ -11,19 +11,20 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // listNames reads all pages of a query and returns the names.
 func (b fixture) listNames(q tenant.ListQuery) (names []string, total int64) {
-	b.t.Helper()
+	b.T.Helper()
 	for {
-		page, err := b.List(b.t.Context(), q)
+		page, err := b.List(b.T.Context(), q)
 		if err != nil {
-			b.t.Fatal(err)
+			b.T.Fatal(err)
 		}
 		if len(page.Tenants) > q.Limit {
-			b.t.Fatalf("a page of %d tenants", len(page.Tenants))
+			b.T.Fatalf("a page of %d tenants", len(page.Tenants))
 		}
 		for _, item := range page.Tenants {
 			names = append(names, item.Name)
@@ -38,15 +39,15 @@ func (b fixture) listNames(q tenant.ListQuery) (names []string, total int64) {
 func TestDB_List(t *testing.T) {
 	b := setup(t)
 	for i := range 5 {
-		run := b.claimNew(inputs(fmt.Sprintf("Clinic %d", i)))
+		run := b.ClaimNew(postgrestest.Inputs(fmt.Sprintf("Clinic %d", i)))
 		if i%2 == 1 {
 			failTenant(b, run)
 		}
 	}
-	special := inputs(`100%_Søn\Clinic`)
+	special := postgrestest.Inputs(`100%_Søn\Clinic`)
 	special.AdminEmail = "Grace@Other.example"
-	b.activeTenant(special)
-	b.exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the ID decides the order, and no tenant appears twice.
+	b.ActiveTenant(special)
+	b.Exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the ID decides the order, and no tenant appears twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
 		names, total := b.listNames(tenant.ListQuery{Limit: limit})
@@ -93,9 +94,9 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 			}
 		}
 	}
-	active := b.activeTenant(inputs("Live"))
+	active := b.ActiveTenant(postgrestest.Inputs("Live"))
 	assertTotals("activation")
-	failTenant(b, b.claimNew(inputs("Failed")))
+	failTenant(b, b.ClaimNew(postgrestest.Inputs("Failed")))
 	assertTotals("a failure")
 	if _, err := b.Archive(t.Context(), active.ID); err != nil {
 		t.Fatal(err)
@@ -105,9 +106,9 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertTotals("restoring")
-	b.exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE status = 'ACTIVE'`)
+	b.Exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE status = 'ACTIVE'`)
 	assertTotals("suspending")
-	b.exec(`UPDATE tenants SET status = 'ACTIVE' WHERE status = 'SUSPENDED'`)
+	b.Exec(`UPDATE tenants SET status = 'ACTIVE' WHERE status = 'SUSPENDED'`)
 	assertTotals("resuming")
 	tx, err := b.Pool().Begin(t.Context())
 	if err != nil {
@@ -120,14 +121,14 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertTotals("a rollback")
-	b.exec(`DELETE FROM tenants WHERE status = 'FAILED'`)
+	b.Exec(`DELETE FROM tenants WHERE status = 'FAILED'`)
 	assertTotals("a deletion")
 }
 
 // TestDB_List_HostileStatus: a status is a parameter of the statement, not SQL text.
 func TestDB_List_HostileStatus(t *testing.T) {
 	b := setup(t)
-	b.activeTenant(inputs("Clinic"))
+	b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	for _, status := range []tenant.Status{"ACTIVE' OR 'a' = 'a", "active + 41", "NONE", "'"} {
 		for _, text := range []string{"", "clinic"} {
 			page, err := b.List(t.Context(), tenant.ListQuery{Status: status, Text: text, Limit: 10})
@@ -142,10 +143,10 @@ func TestDB_List_HostileStatus(t *testing.T) {
 // the plan reads it from an index.
 func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
-	b.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
+	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
 		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series(1, 20000) n`)
-	b.exec(`ANALYZE tenants`)
+	b.Exec(`ANALYZE tenants`)
 	traced := &batchTracer{}
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: b.Pool().Config().ConnString()})
 	if err != nil {
@@ -202,10 +203,10 @@ func (*batchTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndD
 // genericPlan returns the plan of a statement for any parameters, as the
 // connections of a DB use it.
 func (b fixture) genericPlan(statement string, args []any) string {
-	b.t.Helper()
-	conn, err := b.Pool().Acquire(b.t.Context())
+	b.T.Helper()
+	conn, err := b.Pool().Acquire(b.T.Context())
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	defer conn.Release()
 	values := make([]string, len(args))
@@ -219,14 +220,14 @@ func (b fixture) genericPlan(statement string, args []any) string {
 	if len(values) > 0 {
 		execute += `(` + strings.Join(values, ", ") + `)`
 	}
-	if _, err := conn.Exec(b.t.Context(), `PREPARE page AS `+statement); err != nil {
-		b.t.Fatal(err)
+	if _, err := conn.Exec(b.T.Context(), `PREPARE page AS `+statement); err != nil {
+		b.T.Fatal(err)
 	}
-	defer func() { _, _ = conn.Exec(b.t.Context(), `DEALLOCATE page`) }()
-	rows, _ := conn.Query(b.t.Context(), execute, pgx.QueryExecModeSimpleProtocol)
+	defer func() { _, _ = conn.Exec(b.T.Context(), `DEALLOCATE page`) }()
+	rows, _ := conn.Query(b.T.Context(), execute, pgx.QueryExecModeSimpleProtocol)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -19,20 +20,20 @@ ALTER TABLE tenants ADD COLUMN region text NOT NULL DEFAULT 'eu';`
 
 // later opens the registry of b as a later release with one more migration.
 func (b fixture) later(sql string, o postgres.Options) *postgres.DB {
-	b.t.Helper()
+	b.T.Helper()
 	o.URL = b.Pool().Config().ConnString()
-	db, err := postgres.Open(b.t.Context(), o)
-	b.must(err)
-	b.t.Cleanup(db.Close)
-	postgres.AddMigration(b.t, db, "00002_later.sql", sql)
+	db, err := postgres.Open(b.T.Context(), o)
+	b.Must(err)
+	b.T.Cleanup(db.Close)
+	postgres.AddMigration(b.T, db, "00002_later.sql", sql)
 	return db
 }
 
 func (b fixture) wantVersions(db *postgres.DB, current, newest int64) {
-	b.t.Helper()
-	gotCurrent, gotNewest, err := db.Versions(b.t.Context())
+	b.T.Helper()
+	gotCurrent, gotNewest, err := db.Versions(b.T.Context())
 	if err != nil || gotCurrent != current || gotNewest != newest {
-		b.t.Errorf("versions %d and %d, want %d and %d: %v", gotCurrent, gotNewest, current, newest, err)
+		b.T.Errorf("versions %d and %d, want %d and %d: %v", gotCurrent, gotNewest, current, newest, err)
 	}
 }
 
@@ -41,7 +42,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 
 	t.Run("KeepsTenants", func(t *testing.T) {
 		b := setup(t)
-		subject := b.activeTenant(inputs("Clinic"))
+		subject := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		b.wantVersions(b.DB, 1, 1)
 		db := b.later(laterMigration, postgres.Options{})
 		b.wantVersions(db, 1, 2)
@@ -86,9 +87,9 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 
 	t.Run("EarlierReleaseRejectsResult", func(t *testing.T) {
 		b := setup(t)
-		b.must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
+		b.Must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
 		_, err := b.Get(t.Context(), uuid.New())
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 2 and this program knows only 1") {
 			t.Error(text)
 		}
@@ -98,7 +99,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		b := setup(t)
 		db := b.later(laterMigration, postgres.Options{ManualMigrate: true})
 		_, err := db.Get(t.Context(), uuid.New())
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 1 and this program needs 2") ||
 			!strings.Contains(text, "auto_migrate") {
 			t.Error(text)
@@ -114,7 +115,7 @@ func TestDB_CheckReady(t *testing.T) {
 		b := setup(t)
 		manual := b.later(laterMigration, postgres.Options{ManualMigrate: true})
 		err := manual.CheckReady(t.Context())
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 1 and this program needs 2") {
 			t.Error(text)
 		}
@@ -127,9 +128,9 @@ func TestDB_CheckReady(t *testing.T) {
 
 	t.Run("NewerRegistry", func(t *testing.T) {
 		b := setup(t)
-		b.must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
+		b.Must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
 		err := b.CheckReady(t.Context())
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "version 2 and this program knows only 1") {
 			t.Error(text)
 		}

@@ -9,24 +9,25 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // notifier runs a notifier for the duration of the test and waits until it listens.
 func (b fixture) notifier() *postgres.Notifier {
-	b.t.Helper()
+	b.T.Helper()
 	notifier := postgres.NewNotifier(b.DB.Database)
 	subscribed, stop := notifier.Watch(uuid.New())
 	defer stop()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.T.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		notifier.Run(ctx)
 	}()
-	b.t.Cleanup(func() { cancel(); <-done })
-	awaitChange(b.t, subscribed, "the connection")
+	b.T.Cleanup(func() { cancel(); <-done })
+	awaitChange(b.T, subscribed, "the connection")
 	return notifier
 }
 
@@ -63,9 +64,9 @@ func TestNotifier(t *testing.T) {
 		tenantID := uuid.New()
 		changed, stop := f.Watch(tenantID)
 		defer stop()
-		b.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()`)
+		b.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()`)
 		awaitChange(t, changed, "that something may have been missed")
-		b.exec(`SELECT pg_notify('healthcare_tenants', $1)`, tenantID.String())
+		b.Exec(`SELECT pg_notify('healthcare_tenants', $1)`, tenantID.String())
 		awaitChange(t, changed, "the change after it")
 	})
 	t.Run("RemovesStoppedSubscribers", func(t *testing.T) {
@@ -88,12 +89,12 @@ func TestNotifier(t *testing.T) {
 
 func TestDB_Changes(t *testing.T) {
 	b := setup(t)
-	run := b.claimNew(inputs("Clinic"))
+	run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 	first, err := b.Changes(t.Context(), run.Tenant.ID, 0)
 	if err != nil || len(first.Entries) != 1 || first.Entries[0].Step != tenant.StepCreateTenantRecord {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+	if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 		t.Fatal(err)
 	}
 	second, err := b.Changes(t.Context(), run.Tenant.ID, first.Entries[0].Change)
@@ -104,7 +105,7 @@ func TestDB_Changes(t *testing.T) {
 	if last.Step != tenant.StepDeploySorobanContract || last.Status != tenant.StepInProgress {
 		t.Errorf("the last change is %+v", last)
 	}
-	if _, err := b.Advance(t.Context(), run, activation()); err != nil {
+	if _, err := b.Advance(t.Context(), run, postgrestest.Activation()); err != nil {
 		t.Fatal(err)
 	}
 	third, err := b.Changes(t.Context(), run.Tenant.ID, last.Change) // A row that changed again is returned again.
@@ -116,18 +117,18 @@ func TestDB_Changes(t *testing.T) {
 		t.Errorf("%+v, %v", unchanged, err)
 	}
 	_, err = b.Changes(t.Context(), uuid.New(), 0)
-	wantKind(t, err, errs.KindNotFound)
+	postgrestest.WantKind(t, err, errs.KindNotFound)
 }
 
 // TestDB_ClaimDueMail: the retry delay of a mail grows with each attempt until
 // the mail fails.
 func TestDB_ClaimDueMail(t *testing.T) {
 	b := setup(t)
-	run := b.claimNew(inputs("Clinic"))
-	if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+	run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+	if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 		t.Fatal(err)
 	}
-	progress := activation()
+	progress := postgrestest.Activation()
 	progress.WelcomeEmail = tenant.WelcomeEmailPending
 	if _, err := b.Advance(t.Context(), run, progress); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -17,20 +18,20 @@ import (
 // which tenants a pass selects.
 
 func (b fixture) useQueue() {
-	b.t.Helper()
-	q, err := queue.Open(b.t.Context(), queue.Options{URL: b.Pool().Config().ConnString()})
+	b.T.Helper()
+	q, err := queue.Open(b.T.Context(), queue.Options{URL: b.Pool().Config().ConnString()})
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
-	b.t.Cleanup(q.Close)
+	b.T.Cleanup(q.Close)
 	b.UseQueue(q)
 }
 
 func (b fixture) submitNamed(name string) provisioning.Submission {
-	b.t.Helper()
-	s, err := b.Submit(b.t.Context(), b.draft(inputs(name)), nil)
+	b.T.Helper()
+	s, err := b.Submit(b.T.Context(), b.Draft(postgrestest.Inputs(name)), nil)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return s
 }
@@ -45,8 +46,8 @@ func TestDB_FindOrphans(t *testing.T) {
 		b.useQueue()
 		const perKind = 3
 		for i := range perKind {
-			b.claimNew(inputs(fmt.Sprintf("Abandoned %d", i)))
-			run := b.claimNew(inputs(fmt.Sprintf("Interrupted %d", i)))
+			b.ClaimNew(postgrestest.Inputs(fmt.Sprintf("Abandoned %d", i)))
+			run := b.ClaimNew(postgrestest.Inputs(fmt.Sprintf("Interrupted %d", i)))
 			record := tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "x"}
 			if err := b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, record); err != nil {
 				t.Fatal(err)
@@ -54,9 +55,9 @@ func TestDB_FindOrphans(t *testing.T) {
 			b.submitNamed(fmt.Sprintf("Lost %d", i))
 			b.submitNamed(fmt.Sprintf("Used up %d", i))
 		}
-		b.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours', run_expires_at = run_expires_at - interval '2 hours'`)
-		b.exec(`DELETE FROM river_job WHERE id IN (SELECT job_id FROM tenants WHERE name LIKE 'Lost%')`)
-		b.exec(`UPDATE river_job SET state = 'discarded', finalized_at = now()`)
+		b.Exec(`UPDATE tenants SET updated_at = now() - interval '2 hours', run_expires_at = run_expires_at - interval '2 hours'`)
+		b.Exec(`DELETE FROM river_job WHERE id IN (SELECT job_id FROM tenants WHERE name LIKE 'Lost%')`)
+		b.Exec(`UPDATE river_job SET state = 'discarded', finalized_at = now()`)
 		requeued, exhausted := map[uuid.UUID]int{}, map[uuid.UUID]int{}
 		for range perKind * 2 {
 			orphans, err := b.FindOrphans(t.Context(), orphanQuery)
@@ -68,7 +69,7 @@ func TestDB_FindOrphans(t *testing.T) {
 			}
 			for _, id := range orphans.Exhausted {
 				exhausted[id]++
-				b.exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL WHERE id = $1`, id) // As the reconciler does it.
+				b.Exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL WHERE id = $1`, id) // As the reconciler does it.
 			}
 		}
 		if len(requeued) != perKind || len(exhausted) != perKind {
@@ -82,7 +83,7 @@ func TestDB_FindOrphans(t *testing.T) {
 	})
 	t.Run("WaitsBeforeAbandoning", func(t *testing.T) {
 		b := setup(t)
-		b.claimNew(inputs("Clinic"))
+		b.ClaimNew(postgrestest.Inputs("Clinic"))
 		for _, c := range []struct {
 			set       string
 			abandoned int
@@ -93,8 +94,8 @@ func TestDB_FindOrphans(t *testing.T) {
 			{`run_expires_at = NULL`, 1},
 			{`updated_at = now() - interval '59 minutes'`, 0},
 		} {
-			b.exec(`UPDATE provisioning_logs SET updated_at = now() - interval '2 hours'`)
-			b.exec(`UPDATE tenants SET ` + c.set)
+			b.Exec(`UPDATE provisioning_logs SET updated_at = now() - interval '2 hours'`)
+			b.Exec(`UPDATE tenants SET ` + c.set)
 			orphans, err := b.FindOrphans(t.Context(), orphanQuery)
 			if err != nil || len(orphans.Abandoned) != c.abandoned {
 				t.Errorf("%s: %+v, %v", c.set, orphans, err)
@@ -105,9 +106,9 @@ func TestDB_FindOrphans(t *testing.T) {
 		b := setup(t)
 		b.useQueue()
 		b.submitNamed("Clinic")
-		b.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours'`)
+		b.Exec(`UPDATE tenants SET updated_at = now() - interval '2 hours'`)
 		b.UseQueue(nil)
 		_, err := b.FindOrphans(t.Context(), orphanQuery)
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 	})
 }

@@ -21,42 +21,42 @@ const (
 )
 
 func withPassword(name string, p tenant.Password) tenant.Inputs {
-	in := inputs(name)
+	in := postgrestest.Inputs(name)
 	in.AdminPassword = p
 	return in
 }
 
 // registryHash returns the hash in the registry, "" if there is none.
 func (b fixture) registryHash() string {
-	b.t.Helper()
+	b.T.Helper()
 	return value[string](b, `SELECT coalesce(admin_password_hash, '') FROM tenants`)
 }
 
 // adminHash returns the hash in the tenant's users table.
 func (b fixture) adminHash(t tenant.Tenant) string {
-	b.t.Helper()
+	b.T.Helper()
 	return value[string](b, `SELECT coalesce(password_hash, '') FROM `+t.SchemaName+`.users`)
 }
 
 func (b fixture) assertHash(label, hash, password string) {
-	b.t.Helper()
+	b.T.Helper()
 	if !postgrestest.Verifies(hash, password) {
-		b.t.Errorf("the %s hash %q is not that of the password", label, hash)
+		b.T.Errorf("the %s hash %q is not that of the password", label, hash)
 	}
 }
 
 func (b fixture) openInvitations() int {
-	b.t.Helper()
+	b.T.Helper()
 	return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE used_at IS NULL`)
 }
 
 // assertNoLeak searches the registry, except the password columns, for the password
 // and each hash.
 func (b fixture) assertNoLeak() {
-	b.t.Helper()
+	b.T.Helper()
 	for _, table := range []string{"audit_events", "provisioning_logs", "idempotency_keys"} {
 		if n := value[int](b, `SELECT count(*) FROM `+table+` x WHERE x::text LIKE '%argon2%' OR x::text LIKE '%correct horse%' OR x::text LIKE '%Tr0ub4dor%'`); n != 0 {
-			b.t.Errorf("%d rows of %s contain the secret", n, table)
+			b.T.Errorf("%d rows of %s contain the secret", n, table)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestHashPassword(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		_, err := postgres.HashPassword(ctx, password)
-		wantKind(t, err, errs.KindCancelled)
+		postgrestest.WantKind(t, err, errs.KindCancelled)
 		unblock()
 		var wg sync.WaitGroup
 		for range 4 {
@@ -125,15 +125,15 @@ func TestDB_Password(t *testing.T) {
 
 	t.Run("MovesPasswordToTenant", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(withPassword("Clinic", password))
+		run := b.ClaimNew(withPassword("Clinic", password))
 		b.assertHash("recorded", b.registryHash(), password)
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		if b.registryHash() != b.adminHash(run.Tenant) || b.registryHash() == "" {
 			t.Errorf("registry %q, tenant %q", b.registryHash(), b.adminHash(run.Tenant))
 		}
-		active, err := b.Advance(t.Context(), run, activation())
+		active, err := b.Advance(t.Context(), run, postgrestest.Activation())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,13 +152,13 @@ func TestDB_Password(t *testing.T) {
 
 	t.Run("SurvivesTakeover", func(t *testing.T) {
 		b := setup(t)
-		b.claimNew(withPassword("Clinic", password))
-		b.exec(`UPDATE tenants SET run_expires_at = now()`)
-		run, err := b.Claim(t.Context(), value[[16]byte](b, `SELECT id FROM tenants`), provisioning.ClaimResume, leaseRequest("other", time.Minute))
+		b.ClaimNew(withPassword("Clinic", password))
+		b.Exec(`UPDATE tenants SET run_expires_at = now()`)
+		run, err := b.Claim(t.Context(), value[[16]byte](b, `SELECT id FROM tenants`), provisioning.ClaimResume, postgrestest.LeaseRequest("other", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
@@ -166,17 +166,17 @@ func TestDB_Password(t *testing.T) {
 
 	t.Run("SurvivesFailedAttempt", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(withPassword("Clinic", password))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(withPassword("Clinic", password))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		failTenant(b, run)
 		b.assertHash("kept", b.registryHash(), password)
-		run, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, leaseRequest("next", time.Minute))
+		run, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("next", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
@@ -184,8 +184,8 @@ func TestDB_Password(t *testing.T) {
 
 	t.Run("IsRemovedByAbort", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(withPassword("Clinic", password))
-		run, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("admin", time.Minute))
+		run := b.ClaimNew(withPassword("Clinic", password))
+		run, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("admin", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestDB_Password(t *testing.T) {
 
 	t.Run("IsRemovedFromLiveTenant", func(t *testing.T) { // Also after an update by a program that does not know the column.
 		b := setup(t)
-		b.activeTenant(inputs("Clinic"))
+		b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		if _, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET admin_password_hash = 'x'`); err == nil || !strings.Contains(err.Error(), "tenants_password_cleared") {
 			t.Errorf("%v", err)
 		}
@@ -210,24 +210,24 @@ func TestDB_Password(t *testing.T) {
 func TestDB_Password_ContinuedCreate(t *testing.T) {
 	t.Parallel()
 	again := func(b fixture, in tenant.Inputs) provisioning.Run {
-		b.t.Helper()
-		b.exec(`UPDATE tenants SET run_expires_at = NULL`)
-		c, err := b.Create(b.t.Context(), b.draft(in), leaseRequest("next", time.Minute))
+		b.T.Helper()
+		b.Exec(`UPDATE tenants SET run_expires_at = NULL`)
+		c, err := b.Create(b.T.Context(), b.Draft(in), postgrestest.LeaseRequest("next", time.Minute))
 		if err != nil || !c.Continued {
-			b.t.Fatalf("%+v, %v", c, err)
+			b.T.Fatalf("%+v, %v", c, err)
 		}
 		return *c.Run
 	}
 
 	t.Run("LastWriteWins", func(t *testing.T) {
 		b := setup(t)
-		first := b.claimNew(withPassword("Clinic", password))
+		first := b.ClaimNew(withPassword("Clinic", password))
 		run := again(b, withPassword("Clinic", otherPassword))
 		b.assertHash("kept", b.registryHash(), otherPassword)
 		if run.Tenant.Version <= first.Tenant.Version {
 			t.Errorf("version %d", run.Tenant.Version)
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		run = again(b, withPassword("Clinic", password))
@@ -238,11 +238,11 @@ func TestDB_Password_ContinuedCreate(t *testing.T) {
 
 	t.Run("CreateWithoutPasswordRemovesIt", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(withPassword("Clinic", password))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(withPassword("Clinic", password))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		run = again(b, inputs("Clinic"))
+		run = again(b, postgrestest.Inputs("Clinic"))
 		if b.registryHash() != "" || b.adminHash(run.Tenant) != "" {
 			t.Errorf("registry %q, tenant %q", b.registryHash(), b.adminHash(run.Tenant))
 		}
@@ -254,11 +254,11 @@ func TestDB_Password_ContinuedCreate(t *testing.T) {
 
 	t.Run("ContinuesInterruptedRollback", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("dead", -time.Second)); err != nil {
+		if _, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("dead", -time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		again(b, withPassword("Clinic", password))
@@ -267,18 +267,18 @@ func TestDB_Password_ContinuedCreate(t *testing.T) {
 
 	t.Run("ReturnsBlockingTenantImmediately", func(t *testing.T) { // Without hashing, which may have to wait.
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		active := b.activeTenant(inputs("Live"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Live"))
 		unblock := postgres.BlockHashing()
 		defer unblock()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := b.Create(ctx, b.draft(withPassword("Clinic", password)), leaseRequest("other", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		_, err := b.Create(ctx, b.Draft(withPassword("Clinic", password)), postgrestest.LeaseRequest("other", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if err != nil && !strings.Contains(errs.SafeMessage(err), run.Tenant.ID.String()) {
 			t.Errorf("%v", err)
 		}
-		c, err := b.Create(ctx, b.draft(withPassword("Live", password)), leaseRequest("other", time.Minute))
+		c, err := b.Create(ctx, b.Draft(withPassword("Live", password)), postgrestest.LeaseRequest("other", time.Minute))
 		if err != nil || c.Run != nil || c.Tenant.ID != active.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -292,11 +292,11 @@ func TestDB_Password_Submit(t *testing.T) {
 		b := setupQueue(t)
 		s := b.mustSubmit(withPassword("Clinic", password), idempotencyKey("k", "a"))
 		b.assertHash("recorded", b.registryHash(), password)
-		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, leaseRequest("worker", time.Minute))
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("worker", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
@@ -308,16 +308,16 @@ func TestDB_Password_Submit(t *testing.T) {
 
 	t.Run("LastWriteWins", func(t *testing.T) {
 		b := setupQueue(t)
-		failTenant(b, b.claimNew(withPassword("Clinic", password)))
+		failTenant(b, b.ClaimNew(withPassword("Clinic", password)))
 		s := b.mustSubmit(withPassword("Clinic", otherPassword), nil)
 		b.assertHash("kept", b.registryHash(), otherPassword)
-		b.exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL, checkpoint = 'CREATE_TENANT_RECORD'`)
+		b.Exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL, checkpoint = 'CREATE_TENANT_RECORD'`)
 		if _, err := b.Requeue(t.Context(), s.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
 		b.assertHash("requeued", b.registryHash(), otherPassword)
-		b.exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL`)
-		b.mustSubmit(inputs("Clinic"), nil)
+		b.Exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL`)
+		b.mustSubmit(postgrestest.Inputs("Clinic"), nil)
 		if b.registryHash() != "" {
 			t.Error("a request without a password has one")
 		}
@@ -329,7 +329,7 @@ func TestDB_Password_Update(t *testing.T) {
 
 	t.Run("NameOfActiveTenant", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(withPassword("Clinic", password))
+		created := b.ActiveTenant(withPassword("Clinic", password))
 		got, err := b.Update(t.Context(), created.ID, withPassword("Clinic", otherPassword), created.Version)
 		if err != nil || got.Version <= created.Version || !got.UpdatedAt.After(created.UpdatedAt) {
 			t.Fatalf("%+v, %v", got, err)
@@ -352,7 +352,7 @@ func TestDB_Password_Update(t *testing.T) {
 
 	t.Run("TogetherWithOtherFields", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(inputs("Clinic"))
+		created := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		in := withPassword("Klinik", password)
 		in.AdminEmail = "grace@clinic.example"
 		if _, err := b.Update(t.Context(), created.ID, in, 0); err != nil {
@@ -366,8 +366,8 @@ func TestDB_Password_Update(t *testing.T) {
 
 	t.Run("UpdateWithoutPasswordKeepsIt", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(withPassword("Clinic", password))
-		if _, err := b.Update(t.Context(), created.ID, inputs("Klinik"), 0); err != nil {
+		created := b.ActiveTenant(withPassword("Clinic", password))
+		if _, err := b.Update(t.Context(), created.ID, postgrestest.Inputs("Klinik"), 0); err != nil {
 			t.Fatal(err)
 		}
 		b.assertHash("admin's", b.adminHash(created), password)
@@ -378,7 +378,7 @@ func TestDB_Password_Update(t *testing.T) {
 
 	t.Run("BeforeAndAfterSchemaExists", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		update := func(p tenant.Password) {
 			t.Helper()
 			if _, err := b.Update(t.Context(), run.Tenant.ID, withPassword("Clinic", p), 0); err != nil {
@@ -387,7 +387,7 @@ func TestDB_Password_Update(t *testing.T) {
 			b.assertHash("kept", b.registryHash(), p.Reveal())
 		}
 		update(password)
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		b.assertHash("admin's", b.adminHash(run.Tenant), password)
@@ -396,7 +396,7 @@ func TestDB_Password_Update(t *testing.T) {
 		if b.openInvitations() != 1 {
 			t.Error("the invitation of the pending welcome mail is missing")
 		}
-		if _, err := b.Advance(t.Context(), run, activation()); err != nil {
+		if _, err := b.Advance(t.Context(), run, postgrestest.Activation()); err != nil {
 			t.Fatal(err)
 		}
 		if b.registryHash() != "" {
@@ -406,7 +406,7 @@ func TestDB_Password_Update(t *testing.T) {
 
 	t.Run("ChangesFailedTenant", func(t *testing.T) {
 		b := setup(t)
-		failed := failTenant(b, b.claimNew(inputs("Clinic")))
+		failed := failTenant(b, b.ClaimNew(postgrestest.Inputs("Clinic")))
 		if _, err := b.Update(t.Context(), failed.ID, withPassword("Clinic", password), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +417,7 @@ func TestDB_Password_Update(t *testing.T) {
 		b := setup(t)
 		created := b.archivedTenant(withPassword("Clinic", password))
 		_, err := b.Update(t.Context(), created.ID, withPassword("Clinic", otherPassword), 0)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		b.assertHash("admin's", b.adminHash(created), password)
 	})
 }

@@ -10,20 +10,21 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // aborted returns a tenant that was archived before it was live.
 func (b fixture) aborted(in tenant.Inputs) tenant.Tenant {
-	b.t.Helper()
-	run, err := b.Abort(b.t.Context(), b.claimNew(in).Tenant.ID, leaseRequest("test", time.Minute))
+	b.T.Helper()
+	run, err := b.Abort(b.T.Context(), b.ClaimNew(in).Tenant.ID, postgrestest.LeaseRequest("test", time.Minute))
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
-	t, err := b.RollBack(b.t.Context(), run)
+	t, err := b.RollBack(b.T.Context(), run)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return t
 }
@@ -40,14 +41,14 @@ func (q *numbered) Enqueue(context.Context, pgx.Tx, uuid.UUID) (int64, error) {
 // name nor its external ID, and cannot be restored.
 func TestDB_Purge_FreesNames(t *testing.T) {
 	t.Parallel()
-	in := inputs("Clinic")
+	in := postgrestest.Inputs("Clinic")
 	in.ExternalID = "erp-1"
 	create := func(b fixture, in tenant.Inputs) (tenant.Tenant, bool, error) {
-		c, err := b.Create(t.Context(), b.draft(in), leaseRequest("test", time.Minute))
+		c, err := b.Create(t.Context(), b.Draft(in), postgrestest.LeaseRequest("test", time.Minute))
 		return c.Tenant, c.Continued, err
 	}
 	submit := func(b fixture, in tenant.Inputs) (tenant.Tenant, bool, error) {
-		s, err := b.Submit(t.Context(), b.draft(in), nil)
+		s, err := b.Submit(t.Context(), b.Draft(in), nil)
 		return s.Tenant, s.Continued || s.Replayed, err
 	}
 	for end, begin := range map[string]func(fixture, tenant.Inputs) tenant.Tenant{
@@ -83,10 +84,10 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 		if _, err := b.Purge(t.Context(), old.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, claimed := b.Claim(t.Context(), old.ID, provisioning.ClaimRetry, leaseRequest("test", time.Minute))
+		_, claimed := b.Claim(t.Context(), old.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("test", time.Minute))
 		_, queued := b.Requeue(t.Context(), old.ID)
 		for _, err := range []error{claimed, queued} {
-			wantKind(t, err, errs.KindConflict)
+			postgrestest.WantKind(t, err, errs.KindConflict)
 			if !strings.Contains(errs.SafeMessage(err), "was purged") {
 				t.Errorf("%v", err)
 			}
@@ -101,17 +102,17 @@ func TestDB_Purge_FreesNames(t *testing.T) {
 func TestDB_Requeue_Aborted(t *testing.T) {
 	b := setup(t)
 	b.Creations.UseQueue(&numbered{})
-	old := b.aborted(inputs("Clinic"))
+	old := b.aborted(postgrestest.Inputs("Clinic"))
 	s, err := b.Requeue(t.Context(), old.ID)
 	if err != nil || s.Tenant.ID != old.ID || s.Tenant.Status != tenant.StatusProvisioning || s.Tenant.Attempt != 2 || !s.Tenant.ArchivedAt.IsZero() || s.JobID != "1" {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	archived := b.archivedTenant(inputs("Other"))
+	archived := b.archivedTenant(postgrestest.Inputs("Other"))
 	_, err = b.Requeue(t.Context(), archived.ID)
-	wantKind(t, err, errs.KindConflict)
-	taken := b.aborted(inputs("Third"))
-	b.activeTenant(inputs("Third 2"))
-	b.exec(`UPDATE tenants SET name_key = $1 WHERE name = 'Third 2'`, tenant.NameKey("Third"))
+	postgrestest.WantKind(t, err, errs.KindConflict)
+	taken := b.aborted(postgrestest.Inputs("Third"))
+	b.ActiveTenant(postgrestest.Inputs("Third 2"))
+	b.Exec(`UPDATE tenants SET name_key = $1 WHERE name = 'Third 2'`, tenant.NameKey("Third"))
 	_, err = b.Requeue(t.Context(), taken.ID)
-	wantKind(t, err, errs.KindConflict)
+	postgrestest.WantKind(t, err, errs.KindConflict)
 }

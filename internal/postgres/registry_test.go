@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -22,9 +23,9 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("KeepsEveryField", func(t *testing.T) {
 		b := setup(t)
-		in := inputs("O'Brien & Søn — Klinik")
+		in := postgrestest.Inputs("O'Brien & Søn — Klinik")
 		in.ExternalID, in.ManagedBy = "crm-7", "team-a"
-		created := b.claimNew(in).Tenant
+		created := b.ClaimNew(in).Tenant
 		got, err := b.Get(t.Context(), created.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -39,13 +40,13 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("ContinuesTenantThatWasNeverLive", func(t *testing.T) {
 		b := setup(t)
-		first := b.claimNew(inputs("Clinic"))
+		first := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		if err := b.Release(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
-		in := inputs("CLINIC")
+		in := postgrestest.Inputs("CLINIC")
 		in.AdminEmail = "new@clinic.example"
-		c, err := b.Create(t.Context(), b.draft(in), leaseRequest("second", time.Minute))
+		c, err := b.Create(t.Context(), b.Draft(in), postgrestest.LeaseRequest("second", time.Minute))
 		if err != nil || c.Run == nil {
 			t.Fatalf("%+v, %v", c, err)
 		}
@@ -60,21 +61,21 @@ func TestDB_Create(t *testing.T) {
 	t.Run("ContinuesFailedAndAbortedTenantsInNewAttempt", func(t *testing.T) {
 		for _, target := range []provisioning.Rollback{provisioning.RollbackToFailed, provisioning.RollbackToArchived} {
 			b := setupNested(t)
-			first := b.claimNew(inputs("Clinic"))
+			first := b.ClaimNew(postgrestest.Inputs("Clinic"))
 			if target == provisioning.RollbackToFailed {
 				if err := b.BeginRollback(t.Context(), first, target, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "no"}); err != nil {
 					t.Fatal(err)
 				}
 			} else {
 				var err error
-				if first, err = b.Abort(t.Context(), first.Tenant.ID, leaseRequest("other", time.Minute)); err != nil {
+				if first, err = b.Abort(t.Context(), first.Tenant.ID, postgrestest.LeaseRequest("other", time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if _, err := b.RollBack(t.Context(), first); err != nil {
 				t.Fatal(err)
 			}
-			c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("again", time.Minute))
+			c, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("Clinic")), postgrestest.LeaseRequest("again", time.Minute))
 			if err != nil || c.Run == nil {
 				t.Fatalf("%s: %+v, %v", target, c, err)
 			}
@@ -86,8 +87,8 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("NeverAdoptsLiveTenant", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
-		c, err := b.Create(t.Context(), b.draft(inputs("clinic")), leaseRequest("other", time.Minute))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		c, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("clinic")), postgrestest.LeaseRequest("other", time.Minute))
 		if err != nil || c.Run != nil || c.Tenant.ID != active.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -95,24 +96,24 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("FindsLiveTenantAmongSeveral", func(t *testing.T) {
 		b := setup(t)
-		first := b.claimNew(inputs("Clinic"))
+		first := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		failTenant(b, first)
-		second := b.claimNew(inputs("Other"))
+		second := b.ClaimNew(postgrestest.Inputs("Other"))
 		failTenant(b, second)
-		if _, err := b.Update(t.Context(), second.Tenant.ID, inputs("Clinic"), 0); err != nil {
+		if _, err := b.Update(t.Context(), second.Tenant.ID, postgrestest.Inputs("Clinic"), 0); err != nil {
 			t.Fatal(err) // A failed tenant does not hold its name.
 		}
-		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
+		run, err := b.Claim(t.Context(), second.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Advance(t.Context(), run, activation()); err != nil {
+		if _, err := b.Advance(t.Context(), run, postgrestest.Activation()); err != nil {
 			t.Fatal(err)
 		}
-		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("x", time.Minute))
+		c, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("Clinic")), postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil || c.Run != nil || c.Tenant.ID != second.Tenant.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -120,26 +121,26 @@ func TestDB_Create(t *testing.T) {
 		if err != nil || found.ID != second.Tenant.ID {
 			t.Errorf("%+v, %v", found, err)
 		}
-		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict) // The name is in use now.
+		_, err = b.Claim(t.Context(), first.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict) // The name is in use now.
 	})
 
 	t.Run("ArchivedNameIsFree", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		if _, err := b.Archive(t.Context(), active.ID); err != nil {
 			t.Fatal(err)
 		}
-		if recreated := b.claimNew(inputs("Clinic")); recreated.Tenant.ID == active.ID || recreated.Tenant.SchemaName == active.SchemaName {
+		if recreated := b.ClaimNew(postgrestest.Inputs("Clinic")); recreated.Tenant.ID == active.ID || recreated.Tenant.SchemaName == active.SchemaName {
 			t.Error("the archived tenant was continued")
 		}
 	})
 
 	t.Run("ReturnsLeaseOfHolder", func(t *testing.T) {
 		b := setup(t)
-		first := b.claimNew(inputs("Clinic"))
-		c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("other", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		first := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		c, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("Clinic")), postgrestest.LeaseRequest("other", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		var typed *errs.Error
 		if !errors.As(err, &typed) || typed.Lease == nil || c.Run != nil || typed.Lease.Epoch != first.Epoch || time.Until(typed.Lease.Until) < 50*time.Second {
 			t.Errorf("%+v, %v", c, err)
@@ -148,11 +149,11 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("SameExternalIDReturnsSameTenant", func(t *testing.T) {
 		b := setup(t)
-		in := inputs("Clinic")
+		in := postgrestest.Inputs("Clinic")
 		in.ExternalID = "crm-1"
-		active := b.activeTenant(in)
+		active := b.ActiveTenant(in)
 		in.Name = "Another name"
-		c, err := b.Create(t.Context(), b.draft(in), leaseRequest("other", time.Minute))
+		c, err := b.Create(t.Context(), b.Draft(in), postgrestest.LeaseRequest("other", time.Minute))
 		if err != nil || c.Run != nil || c.Tenant.ID != active.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -160,13 +161,13 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("RejectsNameAndExternalIDOfDifferentTenants", func(t *testing.T) {
 		b := setup(t)
-		one := inputs("One")
+		one := postgrestest.Inputs("One")
 		one.ExternalID = "crm-1"
-		b.activeTenant(one)
-		b.activeTenant(inputs("Two"))
+		b.ActiveTenant(one)
+		b.ActiveTenant(postgrestest.Inputs("Two"))
 		one.Name = "Two"
-		_, err := b.Create(t.Context(), b.draft(one), leaseRequest("other", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		_, err := b.Create(t.Context(), b.Draft(one), postgrestest.LeaseRequest("other", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("OneConcurrentCreateGetsName", func(t *testing.T) {
@@ -175,7 +176,7 @@ func TestDB_Create(t *testing.T) {
 		claimed := make(chan uuid.UUID, 16)
 		for range cap(claimed) {
 			wg.Go(func() {
-				c, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("x", time.Minute))
+				c, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("Clinic")), postgrestest.LeaseRequest("x", time.Minute))
 				switch {
 				case err == nil && c.Run != nil:
 					claimed <- c.Tenant.ID
@@ -192,10 +193,10 @@ func TestDB_Create(t *testing.T) {
 
 	t.Run("SchemaNameConflictPicksAnotherNumber", func(t *testing.T) {
 		b := setup(t)
-		first := b.claimNew(inputs("St Mary"))
-		d := b.draft(inputs("st. mary"))
+		first := b.ClaimNew(postgrestest.Inputs("St Mary"))
+		d := b.Draft(postgrestest.Inputs("st. mary"))
 		d.SchemaName = first.Tenant.SchemaName
-		c, err := b.Create(t.Context(), d, leaseRequest("x", time.Minute))
+		c, err := b.Create(t.Context(), d, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil || c.Run == nil || c.Tenant.SchemaName == first.Tenant.SchemaName {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -204,7 +205,7 @@ func TestDB_Create(t *testing.T) {
 	t.Run("HostileNamesAreStoredAsText", func(t *testing.T) {
 		b := setup(t)
 		for _, name := range []string{`x'); DROP SCHEMA public CASCADE;--`, `"; DROP TABLE tenants; --`, "PG Clinic", "3M Health", "协和医院", strings.Repeat("a", 255), strings.Repeat("b", 255)} {
-			created := b.activeTenant(inputs(name))
+			created := b.ActiveTenant(postgrestest.Inputs(name))
 			if created.Name != name {
 				t.Errorf("stored %q as %q", name, created.Name)
 			}
@@ -223,7 +224,7 @@ func setupNested(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return fixture{db, t}
+	return fixture{postgrestest.Fixture{DB: db, T: t}}
 }
 
 func TestDB_Update(t *testing.T) {
@@ -231,7 +232,7 @@ func TestDB_Update(t *testing.T) {
 
 	t.Run("ChangesRegistryAndAdminUser", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(inputs("Clinic"))
+		created := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		in := tenant.Inputs{Name: "New", AdminEmail: "x@y.example", AdminFirstName: "X", AdminLastName: "Y", Metadata: map[string]string{"a": "b"}}
 		got, err := b.Update(t.Context(), created.ID, in, created.Version)
 		if err != nil || !got.Inputs().Equal(in) || got.Version <= created.Version {
@@ -244,8 +245,8 @@ func TestDB_Update(t *testing.T) {
 
 	t.Run("SameInputsChangeNothing", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(inputs("Clinic"))
-		got, err := b.Update(t.Context(), created.ID, inputs("Clinic"), 0)
+		created := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		got, err := b.Update(t.Context(), created.ID, postgrestest.Inputs("Clinic"), 0)
 		if err != nil || got.Version != created.Version || !got.UpdatedAt.Equal(created.UpdatedAt) {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -253,10 +254,10 @@ func TestDB_Update(t *testing.T) {
 
 	t.Run("RejectsNameInUse", func(t *testing.T) {
 		b := setup(t)
-		b.activeTenant(inputs("One"))
-		two := b.activeTenant(inputs("Two"))
-		_, err := b.Update(t.Context(), two.ID, inputs("ONE"), 0)
-		wantKind(t, err, errs.KindConflict)
+		b.ActiveTenant(postgrestest.Inputs("One"))
+		two := b.ActiveTenant(postgrestest.Inputs("Two"))
+		_, err := b.Update(t.Context(), two.ID, postgrestest.Inputs("ONE"), 0)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if f := errs.FieldsOf(err); len(f) != 1 || f[0].Field != "name" {
 			t.Errorf("fields %+v", f)
 		}
@@ -264,25 +265,25 @@ func TestDB_Update(t *testing.T) {
 
 	t.Run("RejectsOldVersion", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(inputs("One"))
-		_, err := b.Update(t.Context(), created.ID, inputs("Two"), created.Version-1)
-		wantKind(t, err, errs.KindStale)
+		created := b.ActiveTenant(postgrestest.Inputs("One"))
+		_, err := b.Update(t.Context(), created.ID, postgrestest.Inputs("Two"), created.Version-1)
+		postgrestest.WantKind(t, err, errs.KindStale)
 	})
 
 	t.Run("RejectsArchivedTenant", func(t *testing.T) {
 		b := setup(t)
-		created := b.activeTenant(inputs("One"))
+		created := b.ActiveTenant(postgrestest.Inputs("One"))
 		if _, err := b.Archive(t.Context(), created.ID); err != nil {
 			t.Fatal(err)
 		}
-		_, err := b.Update(t.Context(), created.ID, inputs("Two"), 0)
-		wantKind(t, err, errs.KindConflict)
+		_, err := b.Update(t.Context(), created.ID, postgrestest.Inputs("Two"), 0)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("UnknownTenant", func(t *testing.T) {
 		b := setup(t)
-		_, err := b.Update(t.Context(), uuid.New(), inputs("Two"), 0)
-		wantKind(t, err, errs.KindNotFound)
+		_, err := b.Update(t.Context(), uuid.New(), postgrestest.Inputs("Two"), 0)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 	})
 }
 
@@ -293,13 +294,13 @@ func TestDB_WelcomeMail(t *testing.T) {
 	wantConflict := func(id uuid.UUID) {
 		t.Helper()
 		_, _, err := b.CreateInvitation(t.Context(), id, inv)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		_, err = b.RecordWelcome(t.Context(), id, tenant.WelcomeEmailSent, sent)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	}
-	running := b.claimNew(inputs("Running"))
+	running := b.ClaimNew(postgrestest.Inputs("Running"))
 	wantConflict(running.Tenant.ID)
-	active := b.activeTenant(inputs("Clinic"))
+	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	_, serial, err := b.CreateInvitation(t.Context(), active.ID, inv)
 	if err != nil || serial != 2 { // A second mail replaces the delivered one.
 		t.Errorf("serial %d, %v", serial, err)
@@ -316,7 +317,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now())); err != nil || serial != 2 || invitationCount() != 2 {
 		t.Errorf("serial %d, %d invitations, %v: want a retry of the same mail", serial, invitationCount(), err)
 	}
-	in := inputs("Clinic")
+	in := postgrestest.Inputs("Clinic")
 	in.AdminEmail = "grace@clinic.example"
 	if _, err := b.Update(t.Context(), active.ID, in, 0); err != nil || invitationCount() != 0 {
 		t.Errorf("%d invitations to the old address, %v", invitationCount(), err)
@@ -339,7 +340,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 
 func TestDB_Archive(t *testing.T) {
 	b := setup(t)
-	created := b.activeTenant(inputs("Clinic"))
+	created := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	for range 2 { // A repeat has the same result.
 		got, err := b.Archive(t.Context(), created.ID)
 		if err != nil || got.Status != tenant.StatusArchived || got.ArchivedAt.IsZero() {
@@ -353,20 +354,20 @@ func TestDB_Archive(t *testing.T) {
 	if err != nil || found.ID != created.ID {
 		t.Errorf("%+v, %v", found, err)
 	}
-	second := b.claimNew(inputs("Late"))
-	if err := b.PrepareSchema(t.Context(), second, b.seed()); err != nil {
+	second := b.ClaimNew(postgrestest.Inputs("Late"))
+	if err := b.PrepareSchema(t.Context(), second, b.Seed()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Advance(t.Context(), second, activation()); err != nil {
+	if _, err := b.Advance(t.Context(), second, postgrestest.Activation()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Archive(t.Context(), second.Tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, b.AddInvitation(t.Context(), second, invitation.NewInvitation(time.Now())), errs.KindFenced)
-	running := b.claimNew(inputs("Other"))
+	postgrestest.WantKind(t, b.AddInvitation(t.Context(), second, invitation.NewInvitation(time.Now())), errs.KindFenced)
+	running := b.ClaimNew(postgrestest.Inputs("Other"))
 	_, err = b.Archive(t.Context(), running.Tenant.ID)
-	wantKind(t, err, errs.KindConflict)
+	postgrestest.WantKind(t, err, errs.KindConflict)
 }
 
 func TestDB_Migrate(t *testing.T) {
@@ -394,9 +395,9 @@ func TestDB_Migrate(t *testing.T) {
 
 	t.Run("RejectsNewerRegistry", func(t *testing.T) {
 		b := setup(t)
-		b.exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (999, true)`)
+		b.Exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (999, true)`)
 		_, err := b.Get(t.Context(), uuid.New())
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if !strings.Contains(errs.SafeMessage(err), "999") {
 			t.Errorf("message %q", errs.SafeMessage(err))
 		}
@@ -410,14 +411,14 @@ func TestDB_Migrate(t *testing.T) {
 		}
 		t.Cleanup(db.Close)
 		_, err = db.Get(t.Context(), uuid.New())
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 	})
 }
 
 func TestOpen_ErrorHidesPassword(t *testing.T) {
 	t.Parallel()
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://u:s3cret@host:notaport/db"})
-	wantKind(t, err, errs.KindInvalid)
+	postgrestest.WantKind(t, err, errs.KindInvalid)
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("error %v", err)
 	}
@@ -431,7 +432,7 @@ func TestDB_UnreachableIsTransient(t *testing.T) {
 	}
 	t.Cleanup(db.Close)
 	_, err = db.Get(t.Context(), uuid.New())
-	wantKind(t, err, errs.KindTransient)
+	postgrestest.WantKind(t, err, errs.KindTransient)
 	if m := errs.SafeMessage(err); strings.Contains(m, "127.0.0.1") || strings.Contains(m, "s3cret") {
 		t.Errorf("message %q", m)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -19,36 +20,36 @@ func TestDB_Claim(t *testing.T) {
 
 	t.Run("AllowsOneRun", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, leaseRequest("other", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("other", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("TakesOverAfterLeaseExpiry", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, leaseRequest("other", time.Minute))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		b.Exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("other", time.Minute))
 		if err != nil || next.Epoch != run.Epoch+1 {
 			t.Fatalf("%+v, %v", next, err)
 		}
-		wantKind(t, b.Renew(t.Context(), run, time.Minute), errs.KindFenced)
-		wantKind(t, b.Release(t.Context(), run), errs.KindFenced)
-		_, err = b.Advance(t.Context(), run, activation())
-		wantKind(t, err, errs.KindFenced)
-		wantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
-		wantKind(t, b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed}), errs.KindFenced)
+		postgrestest.WantKind(t, b.Renew(t.Context(), run, time.Minute), errs.KindFenced)
+		postgrestest.WantKind(t, b.Release(t.Context(), run), errs.KindFenced)
+		_, err = b.Advance(t.Context(), run, postgrestest.Activation())
+		postgrestest.WantKind(t, err, errs.KindFenced)
+		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
+		postgrestest.WantKind(t, b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed}), errs.KindFenced)
 		_, err = b.RollBack(t.Context(), run)
-		wantKind(t, err, errs.KindFenced)
+		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
 	t.Run("ResumeDoesNotStartNewAttempt", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		failTenant(b, run)
-		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict)
-		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
+		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil || next.Tenant.Attempt != 2 || next.Checkpoint != tenant.StepCreateTenantRecord {
 			t.Errorf("%+v, %v", next, err)
 		}
@@ -56,12 +57,12 @@ func TestDB_Claim(t *testing.T) {
 
 	t.Run("KeepsRollbackInProgress", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		if err := b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "no room"}); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, leaseRequest("other", time.Minute))
+		b.Exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("other", time.Minute))
 		if err != nil || next.Rollback != provisioning.RollbackToFailed || next.Tenant.Attempt != 1 {
 			t.Fatalf("%+v, %v", next, err)
 		}
@@ -70,45 +71,45 @@ func TestDB_Claim(t *testing.T) {
 			t.Fatalf("%+v, %v", failed, err)
 		}
 		// A process fails the tenant after an error and then dies.
-		if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("dead", -time.Second)); err != nil {
+		if _, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("dead", -time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		if next, err = b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, leaseRequest("other", time.Minute)); err != nil || next.Rollback != provisioning.RollbackToArchived {
+		if next, err = b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("other", time.Minute)); err != nil || next.Rollback != provisioning.RollbackToArchived {
 			t.Errorf("%+v, %v", next, err)
 		}
-		wantKind(t, func() error { _, err := b.RollBack(t.Context(), run); return err }(), errs.KindFenced)
+		postgrestest.WantKind(t, func() error { _, err := b.RollBack(t.Context(), run); return err }(), errs.KindFenced)
 	})
 
 	t.Run("RejectsLiveTenant", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
-		_, err := b.Claim(t.Context(), active.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		_, err := b.Claim(t.Context(), active.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if _, err := b.Archive(t.Context(), active.ID); err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Claim(t.Context(), active.ID, provisioning.ClaimRetry, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		_, err = b.Claim(t.Context(), active.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("UnknownTenant", func(t *testing.T) {
 		b := setup(t)
-		_, err := b.Claim(t.Context(), uuid.New(), provisioning.ClaimRetry, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindNotFound)
+		_, err := b.Claim(t.Context(), uuid.New(), provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 	})
 }
 
 // failTenant ends the attempt of a run with a rollback.
 func failTenant(b fixture, run provisioning.Run) tenant.Tenant {
-	b.t.Helper()
+	b.T.Helper()
 	record := tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "the deployer has no funds", Duration: time.Second}
-	if err := b.BeginRollback(b.t.Context(), run, provisioning.RollbackToFailed, record); err != nil {
-		b.t.Fatal(err)
+	if err := b.BeginRollback(b.T.Context(), run, provisioning.RollbackToFailed, record); err != nil {
+		b.T.Fatal(err)
 	}
 	run.Rollback = provisioning.RollbackToFailed
-	failed, err := b.RollBack(b.t.Context(), run)
+	failed, err := b.RollBack(b.T.Context(), run)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return failed
 }
@@ -118,8 +119,8 @@ func TestDB_RollBack(t *testing.T) {
 
 	t.Run("LeavesNoSchemaRoleOrInvitation", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		rolledBack := failTenant(b, run)
@@ -148,19 +149,19 @@ func TestDB_RollBack(t *testing.T) {
 
 	t.Run("NeverChangesTenantThatWasLive", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Advance(t.Context(), run, activation()); err != nil {
+		if _, err := b.Advance(t.Context(), run, postgrestest.Activation()); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed}), errs.KindFenced)
+		postgrestest.WantKind(t, b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed}), errs.KindFenced)
 		run.Rollback = provisioning.RollbackToFailed
 		_, err := b.RollBack(t.Context(), run)
-		wantKind(t, err, errs.KindConflict)
-		_, err = b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
+		_, err = b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if n := value[int](b, `SELECT count(*) FROM `+run.Tenant.SchemaName+`.users`); n != 1 {
 			t.Errorf("%d users", n)
 		}
@@ -168,12 +169,12 @@ func TestDB_RollBack(t *testing.T) {
 
 	t.Run("AbortFencesRun", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		aborting, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		aborting, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil || aborting.Rollback != provisioning.RollbackToArchived {
 			t.Fatalf("%+v, %v", aborting, err)
 		}
-		wantKind(t, b.PrepareSchema(t.Context(), run, b.seed()), errs.KindFenced)
+		postgrestest.WantKind(t, b.PrepareSchema(t.Context(), run, b.Seed()), errs.KindFenced)
 		rolledBack, err := b.RollBack(t.Context(), aborting)
 		if err != nil || rolledBack.Status != tenant.StatusArchived || rolledBack.WasLive() {
 			t.Errorf("%+v, %v", rolledBack, err)
@@ -186,28 +187,28 @@ func TestDB_Advance(t *testing.T) {
 
 	t.Run("RepeatsAfterLostResponse", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		first, err := b.Advance(t.Context(), run, activation())
+		first, err := b.Advance(t.Context(), run, postgrestest.Activation())
 		if err != nil || first.Status != tenant.StatusActive || !first.WasLive() || first.WelcomeEmail != tenant.WelcomeEmailSent {
 			t.Fatalf("%+v, %v", first, err)
 		}
-		second, err := b.Advance(t.Context(), run, activation())
+		second, err := b.Advance(t.Context(), run, postgrestest.Activation())
 		if err != nil || second.Version != first.Version {
 			t.Errorf("%+v, %v", second, err)
 		}
 		if _, err := b.Archive(t.Context(), run.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Advance(t.Context(), run, activation())
-		wantKind(t, err, errs.KindFenced)
+		_, err = b.Advance(t.Context(), run, postgrestest.Activation())
+		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
 	t.Run("LogsEveryStepOnce", func(t *testing.T) {
 		b := setup(t)
-		active := b.activeTenant(inputs("Clinic"))
+		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		log, err := b.Log(t.Context(), active.ID, true)
 		if err != nil || len(log) != 7 {
 			t.Fatalf("%d rows, %v", len(log), err)
@@ -235,7 +236,7 @@ func TestTxLog_Account(t *testing.T) {
 
 	t.Run("ReturnsUnresolvedTransactions", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		a, err := b.Journal(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
@@ -268,7 +269,7 @@ func TestTxLog_Account(t *testing.T) {
 
 	t.Run("AllowsOneLeaseholder", func(t *testing.T) {
 		b := setup(t)
-		first, second := b.claimNew(inputs("One")), b.claimNew(inputs("Two"))
+		first, second := b.ClaimNew(postgrestest.Inputs("One")), b.ClaimNew(postgrestest.Inputs("Two"))
 		a, err := b.Journal(first).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +277,7 @@ func TestTxLog_Account(t *testing.T) {
 		shortCtx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, err = b.Journal(second).Account(shortCtx, network, address)
-		wantKind(t, err, errs.KindTransient)
+		postgrestest.WantKind(t, err, errs.KindTransient)
 		got := make(chan error, 1)
 		go func() {
 			_, err := b.Journal(second).Account(t.Context(), network, address)
@@ -295,7 +296,7 @@ func TestTxLog_Account(t *testing.T) {
 
 	t.Run("ReopensRejectedTransaction", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		a, err := b.Journal(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
@@ -315,7 +316,7 @@ func TestTxLog_Account(t *testing.T) {
 			if err := a.Resolve(t.Context(), c.hash, txlog.Outcome{State: c.state, FeeCharged: 50}); err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, a.Store(t.Context(), newTx(c.hash, 1)), c.kind)
+			postgrestest.WantKind(t, a.Store(t.Context(), newTx(c.hash, 1)), c.kind)
 		}
 		again, err := b.Journal(run).Account(t.Context(), network, address)
 		if err != nil {
@@ -328,22 +329,22 @@ func TestTxLog_Account(t *testing.T) {
 
 	t.Run("SupersededRunStoresNothing", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		a, err := b.Journal(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Abort(t.Context(), run.Tenant.ID, leaseRequest("x", time.Minute)); err != nil {
+		if _, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, a.Store(t.Context(), newTx("aa", 1)), errs.KindFenced)
+		postgrestest.WantKind(t, a.Store(t.Context(), newTx("aa", 1)), errs.KindFenced)
 		_, err = b.Journal(run).Account(t.Context(), network, "GB")
-		wantKind(t, err, errs.KindFenced)
+		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
 	t.Run("TakesOverAfterLeaseExpiry", func(t *testing.T) {
 		b := setup(t)
-		expired, next := b.claimNew(inputs("One")), b.claimNew(inputs("Two"))
+		expired, next := b.ClaimNew(postgrestest.Inputs("One")), b.ClaimNew(postgrestest.Inputs("Two"))
 		old, err := b.Journal(expired).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
@@ -353,12 +354,12 @@ func TestTxLog_Account(t *testing.T) {
 		if _, err := b.Journal(expired).Account(ctx, network, address); err != nil {
 			t.Errorf("the leaseholder claims again: %v", err)
 		}
-		b.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`)
+		b.Exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`)
 		a, err := b.Journal(next).Account(ctx, network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, old.Store(t.Context(), newTx("aa", 1)), errs.KindFenced)
+		postgrestest.WantKind(t, old.Store(t.Context(), newTx("aa", 1)), errs.KindFenced)
 		if err := old.Release(t.Context(), txlog.AccountRelease{Sequence: 99}); err != nil {
 			t.Error(err)
 		}
@@ -373,7 +374,7 @@ func TestTxLog_Account(t *testing.T) {
 		if err := a.Store(t.Context(), newTx("bb", 1)); err != nil {
 			t.Error(err)
 		}
-		wantKind(t, old.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateExpired}), errs.KindFenced)
+		postgrestest.WantKind(t, old.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateExpired}), errs.KindFenced)
 		elsewhere, err := b.Journal(next).Account(t.Context(), "cd", address)
 		if err != nil || len(elsewhere.Unresolved()) != 0 || elsewhere.Sequence() != 0 {
 			t.Errorf("another network: %+v, %v", elsewhere, err)
@@ -382,11 +383,11 @@ func TestTxLog_Account(t *testing.T) {
 
 	t.Run("IsRenewedWithRun", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		if _, err := b.Journal(run).Account(t.Context(), network, address); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`UPDATE stellar_accounts SET expires_at = now()`)
+		b.Exec(`UPDATE stellar_accounts SET expires_at = now()`)
 		if err := b.Renew(t.Context(), run, time.Hour); err != nil {
 			t.Fatal(err)
 		}

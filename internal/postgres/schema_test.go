@@ -12,6 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -21,7 +22,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("CreatesRolesAdminAndInvitation", func(t *testing.T) {
 		b := setup(t)
-		run, seed := b.claimNew(inputs("St. Mary's")), b.seed()
+		run, seed := b.ClaimNew(postgrestest.Inputs("St. Mary's")), b.Seed()
 		if err := b.PrepareSchema(t.Context(), run, seed); err != nil {
 			t.Fatal(err)
 		}
@@ -43,8 +44,8 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("LogsDurationOfEachStep", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
 		log, err := b.Log(t.Context(), run.Tenant.ID, false)
@@ -69,7 +70,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("TenantRoleReachesOnlyItsSchema", func(t *testing.T) {
 		b := setup(t)
-		own, other := b.activeTenant(inputs("Mine")), b.activeTenant(inputs("Other"))
+		own, other := b.ActiveTenant(postgrestest.Inputs("Mine")), b.ActiveTenant(postgrestest.Inputs("Other"))
 		role := pgx.Identifier{own.DatabaseRole}.Sanitize()
 		for statement, allowed := range map[string]bool{
 			`SELECT count(*) FROM ` + own.SchemaName + `.users`:                                            true,
@@ -107,8 +108,8 @@ func TestDB_PrepareSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(db.Close)
-		b := fixture{db, t}
-		role := b.activeTenant(inputs("Clinic")).DatabaseRole
+		b := fixture{postgrestest.Fixture{DB: db, T: t}}
+		role := b.ActiveTenant(postgrestest.Inputs("Clinic")).DatabaseRole
 		const connect = `SELECT has_database_privilege($1, current_database(), 'CONNECT')`
 		if value[bool](b, connect, role) || !value[bool](b, connect, "healthcare_connect") {
 			t.Error("CONNECT belongs to the group alone")
@@ -117,12 +118,12 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("RejectsSupersededRun", func(t *testing.T) {
 		b := setup(t)
-		old := b.claimNew(inputs("Clinic"))
-		b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
-		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, leaseRequest("newer", time.Minute)); err != nil {
+		old := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		b.Exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
+		if _, err := b.Claim(t.Context(), old.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("newer", time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, b.PrepareSchema(t.Context(), old, b.seed()), errs.KindFenced)
+		postgrestest.WantKind(t, b.PrepareSchema(t.Context(), old, b.Seed()), errs.KindFenced)
 		if n := value[int](b, `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, old.Tenant.SchemaName); n != 0 {
 			t.Error("the superseded run created a schema")
 		}
@@ -130,14 +131,14 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("LeavesNothingWhenCancelled", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantKind(t, b.PrepareSchema(ctx, run, b.seed()), errs.KindCancelled)
+		postgrestest.WantKind(t, b.PrepareSchema(ctx, run, b.Seed()), errs.KindCancelled)
 		if n := value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, run.Tenant.DatabaseRole); n != 0 {
 			t.Error("a role still exists")
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Errorf("again: %v", err)
 		}
 	})
@@ -146,9 +147,9 @@ func TestDB_PrepareSchema(t *testing.T) {
 		b := setup(t)
 		var wg sync.WaitGroup
 		for i := range 24 {
-			run := b.claimNew(inputs("Clinic " + string(rune('A'+i))))
+			run := b.ClaimNew(postgrestest.Inputs("Clinic " + string(rune('A'+i))))
 			wg.Go(func() {
-				if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+				if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -162,9 +163,9 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 func TestTenantSchema_ChainsAuditLog(t *testing.T) {
 	b := setup(t)
-	s := b.activeTenant(inputs("Clinic")).SchemaName
+	s := b.ActiveTenant(postgrestest.Inputs("Clinic")).SchemaName
 	for _, action := range []string{"login", "read", "logout"} {
-		b.exec(`INSERT INTO `+s+`.audit_logs (action, entity_type, changes, seq, hash) VALUES ($1, 'session', '{"a": 1}', 99, 'forged')`, action)
+		b.Exec(`INSERT INTO `+s+`.audit_logs (action, entity_type, changes, seq, hash) VALUES ($1, 'session', '{"a": 1}', 99, 'forged')`, action)
 	}
 	if got := value[[]int64](b, `SELECT array_agg(seq ORDER BY seq) FROM `+s+`.audit_logs`); !slices.Equal(got, []int64{1, 2, 3}) {
 		t.Errorf("sequence %v", got)

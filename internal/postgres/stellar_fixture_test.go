@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -30,19 +31,19 @@ func twoProcesses(t *testing.T) (one, two fixture) {
 			t.Fatal(err)
 		}
 		t.Cleanup(db.Close)
-		return fixture{db, t}
+		return fixture{postgrestest.Fixture{DB: db, T: t}}
 	}
 	return open(), open()
 }
 
 // openConnections opens connections in advance, so that later concurrent calls start together.
 func (b fixture) openConnections(connections int) {
-	b.t.Helper()
+	b.T.Helper()
 	var wg sync.WaitGroup
 	for range connections {
 		wg.Go(func() {
-			if _, err := b.Pool().Exec(b.t.Context(), `SELECT pg_sleep(0.1)`); err != nil {
-				b.t.Error(err)
+			if _, err := b.Pool().Exec(b.T.Context(), `SELECT pg_sleep(0.1)`); err != nil {
+				b.T.Error(err)
 			}
 		})
 	}
@@ -50,9 +51,9 @@ func (b fixture) openConnections(connections int) {
 }
 
 func (b fixture) must(err error) {
-	b.t.Helper()
+	b.T.Helper()
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 }
 
@@ -63,7 +64,7 @@ func notifyChannel(index int) txlog.Channel {
 
 // addChannels registers n channels.
 func (b fixture) addChannels(n int) {
-	b.t.Helper()
+	b.T.Helper()
 	channels := make([]txlog.Channel, n)
 	for i := range channels {
 		channels[i] = notifyChannel(i)
@@ -72,38 +73,38 @@ func (b fixture) addChannels(n int) {
 }
 
 func (b fixture) storeChannels(all ...txlog.Channel) {
-	b.t.Helper()
-	b.must(b.SystemLog().StoreChannels(b.t.Context(), networkID, deployerAddress, all))
+	b.T.Helper()
+	b.Must(b.SystemLog().StoreChannels(b.T.Context(), networkID, deployerAddress, all))
 }
 
 func (b fixture) channels() []txlog.Channel {
-	b.t.Helper()
-	all, err := b.SystemLog().Channels(b.t.Context(), networkID, deployerAddress)
-	b.must(err)
+	b.T.Helper()
+	all, err := b.SystemLog().Channels(b.T.Context(), networkID, deployerAddress)
+	b.Must(err)
 	return all
 }
 
 // leaseChannel leases a channel and releases it at the end of the test if needed.
 func (b fixture) leaseChannel(log txlog.Log, count int) txlog.AccountLease {
-	b.t.Helper()
-	l, err := log.Channel(b.t.Context(), networkID, deployerAddress, count, 0)
-	b.must(err)
-	b.t.Cleanup(func() { b.release(l, txlog.AccountRelease{Sequence: l.Sequence()}) })
+	b.T.Helper()
+	l, err := log.Channel(b.T.Context(), networkID, deployerAddress, count, 0)
+	b.Must(err)
+	b.T.Cleanup(func() { b.release(l, txlog.AccountRelease{Sequence: l.Sequence()}) })
 	return l
 }
 
 func (b fixture) leaseAccount(log txlog.Log, address string) txlog.AccountLease {
-	b.t.Helper()
-	l, err := log.Account(b.t.Context(), networkID, address)
-	b.must(err)
-	b.t.Cleanup(func() { b.release(l, txlog.AccountRelease{Sequence: l.Sequence()}) })
+	b.T.Helper()
+	l, err := log.Account(b.T.Context(), networkID, address)
+	b.Must(err)
+	b.T.Cleanup(func() { b.release(l, txlog.AccountRelease{Sequence: l.Sequence()}) })
 	return l
 }
 
 func (b fixture) release(l txlog.AccountLease, r txlog.AccountRelease) {
-	b.t.Helper()
-	if err := l.Release(b.t.Context(), r); err != nil {
-		b.t.Error(err)
+	b.T.Helper()
+	if err := l.Release(b.T.Context(), r); err != nil {
+		b.T.Error(err)
 	}
 }
 
@@ -122,9 +123,9 @@ func succeeded(fee int64) txlog.Outcome {
 
 // storeAndResolve stores a transaction for a tenant and resolves it.
 func (b fixture) storeAndResolve(l txlog.AccountLease, hash string, purpose txlog.Purpose, tenantID uuid.UUID, o txlog.Outcome) {
-	b.t.Helper()
+	b.T.Helper()
 	tx := signedTx(l, hash, 1, purpose)
 	tx.TenantID = tenantID
-	b.must(l.Store(b.t.Context(), tx))
-	b.must(l.Resolve(b.t.Context(), hash, o))
+	b.Must(l.Store(b.T.Context(), tx))
+	b.Must(l.Resolve(b.T.Context(), hash, o))
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 func (b fixture) stellarStats() contracts.StellarStats {
-	b.t.Helper()
-	stats, err := b.StellarStats(b.t.Context(), networkID, deployerAddress)
-	b.must(err)
+	b.T.Helper()
+	stats, err := b.StellarStats(b.T.Context(), networkID, deployerAddress)
+	b.Must(err)
 	return stats
 }
 
@@ -33,7 +34,7 @@ func TestDB_StellarStats(t *testing.T) {
 	t.Run("CountsAppliedTransactions", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
-		tenantID := b.claimNew(inputs("Clinic")).Tenant.ID
+		tenantID := b.ClaimNew(postgrestest.Inputs("Clinic")).Tenant.ID
 		l := b.leaseChannel(b.SystemLog(), 1)
 		b.storeAndResolve(l, "aa", txlog.PurposeCreate, tenantID, succeeded(1000))
 		b.storeAndResolve(l, "bb", txlog.PurposeCreate, tenantID, txlog.Outcome{State: txlog.StateFailed, Ledger: 11, FeeCharged: 300})
@@ -59,14 +60,14 @@ func TestDB_StellarStats(t *testing.T) {
 	// A transaction that serves all tenants does not count for the first tenant.
 	t.Run("SharedUploadHasNoTenant", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		l := b.leaseAccount(b.Journal(run), deployerAddress)
 		upload := signedTx(l, "aa", 1, txlog.PurposeUpload)
 		upload.ContractID = ""
-		b.must(l.Store(t.Context(), upload))
-		b.must(l.Resolve(t.Context(), "aa", succeeded(300_000_000)))
-		b.must(l.Store(t.Context(), signedTx(l, "bb", 2, txlog.PurposeCreate))) // The contract of the run's tenant.
-		b.must(l.Resolve(t.Context(), "bb", succeeded(700)))
+		b.Must(l.Store(t.Context(), upload))
+		b.Must(l.Resolve(t.Context(), "aa", succeeded(300_000_000)))
+		b.Must(l.Store(t.Context(), signedTx(l, "bb", 2, txlog.PurposeCreate))) // The contract of the run's tenant.
+		b.Must(l.Resolve(t.Context(), "bb", succeeded(700)))
 		if stroops, n, err := b.TenantSpend(t.Context(), run.Tenant.ID); stroops != 700 || n != 1 || err != nil {
 			t.Errorf("%d stroops in %d transactions, %v", stroops, n, err)
 		}
@@ -80,7 +81,7 @@ func TestDB_StellarStats(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
 		l := b.leaseChannel(b.SystemLog(), 1)
-		b.must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeAnchor)))
+		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeAnchor)))
 		var all sync.WaitGroup
 		for i := range 12 {
 			all.Go(func() {
@@ -102,13 +103,13 @@ func TestDB_StellarStats(t *testing.T) {
 
 	t.Run("DeployerBalance", func(t *testing.T) {
 		b := setup(t)
-		b.must(b.RecordDeployerBalance(t.Context(), networkID, deployerAddress, 5_000_000_000))
+		b.Must(b.RecordDeployerBalance(t.Context(), networkID, deployerAddress, 5_000_000_000))
 		l := b.leaseAccount(b.SystemLog(), deployerAddress)
 		b.storeAndResolve(l, "aa", txlog.PurposeUpload, uuid.Nil, succeeded(300_000_000))
 		if got := b.stellarStats().DeployerBalance; got != 4_700_000_000 {
 			t.Errorf("%d stroops after a fee", got)
 		}
-		b.must(b.RecordDeployerBalance(t.Context(), networkID, deployerAddress, 9_000_000_000))
+		b.Must(b.RecordDeployerBalance(t.Context(), networkID, deployerAddress, 9_000_000_000))
 		if got := b.stellarStats().DeployerBalance; got != 9_000_000_000 {
 			t.Errorf("%d stroops", got)
 		}
@@ -116,7 +117,7 @@ func TestDB_StellarStats(t *testing.T) {
 			t.Error("the lease is missing")
 		}
 		other, err := b.StellarStats(t.Context(), "cd", deployerAddress)
-		b.must(err)
+		b.Must(err)
 		if other.DeployerBalance != 0 {
 			t.Errorf("another network: %+v", other)
 		}
@@ -138,9 +139,9 @@ func TestDB_StellarStats(t *testing.T) {
 			t.Errorf("%v, %d undone", f.Contracts, f.Failed)
 		}
 		_, err := b.Archive(t.Context(), all[3])
-		b.must(err)
+		b.Must(err)
 		_, err = b.Purge(t.Context(), all[3], 0)
-		b.must(err)
+		b.Must(err)
 		if f := b.stellarStats(); f.Contracts[contracts.StateMismatch] != 0 || f.Failed != 0 {
 			t.Errorf("a purged tenant counts: %v, %d failed", f.Contracts, f.Failed)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -35,7 +36,7 @@ func setupQueue(t *testing.T) fixture {
 	}
 	t.Cleanup(q.Close)
 	db.UseQueue(q)
-	return fixture{db, t}
+	return fixture{postgrestest.Fixture{DB: db, T: t}}
 }
 
 func idempotencyKey(name, content string) *provisioning.Idempotency {
@@ -43,21 +44,21 @@ func idempotencyKey(name, content string) *provisioning.Idempotency {
 }
 
 func (b fixture) submit(in tenant.Inputs, idem *provisioning.Idempotency) (provisioning.Submission, error) {
-	b.t.Helper()
-	return b.Submit(context.WithoutCancel(b.t.Context()), b.draft(in), idem)
+	b.T.Helper()
+	return b.Submit(context.WithoutCancel(b.T.Context()), b.Draft(in), idem)
 }
 
 func (b fixture) mustSubmit(in tenant.Inputs, idem *provisioning.Idempotency) provisioning.Submission {
-	b.t.Helper()
+	b.T.Helper()
 	s, err := b.submit(in, idem)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return s
 }
 
 func (b fixture) jobCount() int {
-	b.t.Helper()
+	b.T.Helper()
 	return value[int](b, `SELECT count(*) FROM river_job`)
 }
 
@@ -65,7 +66,7 @@ func TestDB_Submit(t *testing.T) {
 	t.Parallel()
 	t.Run("CommitsTenantAndJobTogether", func(t *testing.T) {
 		b := setupQueue(t)
-		s := b.mustSubmit(inputs("Clinic"), nil)
+		s := b.mustSubmit(postgrestest.Inputs("Clinic"), nil)
 		if s.Tenant.Status != tenant.StatusPending || !s.Tenant.Queued || s.Continued || s.Replayed {
 			t.Errorf("%+v", s)
 		}
@@ -75,8 +76,8 @@ func TestDB_Submit(t *testing.T) {
 	})
 	t.Run("WritesNothingIfQueueFails", func(t *testing.T) {
 		b := setupQueue(t)
-		b.exec(`ALTER TABLE river_job RENAME TO river_job_gone`)
-		if _, err := b.submit(inputs("Clinic"), idempotencyKey("k", "a")); err == nil {
+		b.Exec(`ALTER TABLE river_job RENAME TO river_job_gone`)
+		if _, err := b.submit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a")); err == nil {
 			t.Fatal("the tenant was submitted without a job")
 		}
 		if n := value[int](b, `SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM audit_events)`); n != 0 {
@@ -85,32 +86,32 @@ func TestDB_Submit(t *testing.T) {
 	})
 	t.Run("RejectsNameOfLiveTenant", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), nil)
-		_, err := b.submit(inputs("CLINIC"), nil)
-		wantKind(t, err, errs.KindConflict)
+		b.mustSubmit(postgrestest.Inputs("Clinic"), nil)
+		_, err := b.submit(postgrestest.Inputs("CLINIC"), nil)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if b.jobCount() != 1 || len(errs.FieldsOf(err)) != 1 || !strings.Contains(errs.SafeMessage(err), "exists already") {
 			t.Errorf("%d jobs, %v", b.jobCount(), err)
 		}
 	})
 	t.Run("RequeuesFailedTenant", func(t *testing.T) {
 		b := setupQueue(t)
-		first := b.claimNew(inputs("Clinic"))
+		first := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		failTenant(b, first)
-		in := inputs("clinic")
+		in := postgrestest.Inputs("clinic")
 		in.AdminEmail = "grace@clinic.example"
 		s := b.mustSubmit(in, nil)
 		if s.Tenant.ID != first.Tenant.ID || !s.Continued || s.Tenant.Attempt != 2 || s.Tenant.Status != tenant.StatusProvisioning ||
 			s.Tenant.AdminEmail != in.AdminEmail || s.Tenant.ProvisioningError != "" || s.Tenant.SchemaName != first.Tenant.SchemaName {
 			t.Errorf("%+v", s)
 		}
-		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, leaseRequest("worker", time.Minute))
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("worker", time.Minute))
 		if err != nil || run.Checkpoint != tenant.StepCreateTenantRecord {
 			t.Errorf("%+v, %v", run, err)
 		}
 	})
 	t.Run("SameExternalIDReturnsFirstTenant", func(t *testing.T) {
 		b := setupQueue(t)
-		in := inputs("Clinic")
+		in := postgrestest.Inputs("Clinic")
 		in.ExternalID = "crm-1"
 		first := b.mustSubmit(in, nil)
 		again := b.mustSubmit(in, nil)
@@ -119,37 +120,37 @@ func TestDB_Submit(t *testing.T) {
 		}
 		in.AdminFirstName = "Grace"
 		_, err := b.submit(in, nil)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 	t.Run("QueuedTenantRejectsOtherCallers", func(t *testing.T) {
 		b := setupQueue(t)
-		s := b.mustSubmit(inputs("Clinic"), nil)
-		_, err := b.Create(t.Context(), b.draft(inputs("Clinic")), leaseRequest("terraform", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		s := b.mustSubmit(postgrestest.Inputs("Clinic"), nil)
+		_, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("Clinic")), postgrestest.LeaseRequest("terraform", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if !strings.Contains(errs.SafeMessage(err), "it is queued for a worker") {
 			t.Errorf("error %v", err)
 		}
-		_, err = b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimRetry, leaseRequest("terraform", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		_, err = b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("terraform", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		_, err = b.Requeue(t.Context(), s.Tenant.ID)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 	t.Run("ClearsJobWhenTerminal", func(t *testing.T) { // A tenant in a final state has no job.
 		b := setupQueue(t)
-		s := b.mustSubmit(inputs("Clinic"), nil)
-		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, leaseRequest("worker", time.Minute))
+		s := b.mustSubmit(postgrestest.Inputs("Clinic"), nil)
+		run, err := b.Claim(t.Context(), s.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("worker", time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.PrepareSchema(t.Context(), run, b.seed()); err != nil {
+		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		active, err := b.Advance(t.Context(), run, activation())
+		active, err := b.Advance(t.Context(), run, postgrestest.Activation())
 		if err != nil || active.Queued {
 			t.Errorf("%+v, %v", active, err)
 		}
-		other := b.mustSubmit(inputs("Other"), nil)
-		aborted, err := b.Abort(t.Context(), other.Tenant.ID, leaseRequest("admin", time.Minute))
+		other := b.mustSubmit(postgrestest.Inputs("Other"), nil)
+		aborted, err := b.Abort(t.Context(), other.Tenant.ID, postgrestest.LeaseRequest("admin", time.Minute))
 		if err != nil || aborted.Tenant.Queued {
 			t.Errorf("%+v, %v", aborted, err)
 		}
@@ -163,7 +164,7 @@ func TestDB_Submit(t *testing.T) {
 		)
 		for range 12 {
 			wg.Go(func() {
-				_, err := b.submit(inputs("Clinic"), nil)
+				_, err := b.submit(postgrestest.Inputs("Clinic"), nil)
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -184,49 +185,49 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 	t.Parallel()
 	t.Run("SameRequestGetsSameResponse", func(t *testing.T) {
 		b := setupQueue(t)
-		first := b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
-		again := b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
+		first := b.mustSubmit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
+		again := b.mustSubmit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
 		if again.Tenant.ID != first.Tenant.ID || again.JobID != first.JobID || !again.Replayed || again.Tenant.Name != "Clinic" || b.jobCount() != 1 {
 			t.Errorf("%+v", again)
 		}
 	})
 	t.Run("ReplaysConflicts", func(t *testing.T) {
 		b := setupQueue(t)
-		first := b.mustSubmit(inputs("Clinic"), nil)
-		_, conflict := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
-		wantKind(t, conflict, errs.KindConflict)
-		if _, err := b.Abort(t.Context(), first.Tenant.ID, leaseRequest("x", time.Minute)); err != nil { // The name is free now.
+		first := b.mustSubmit(postgrestest.Inputs("Clinic"), nil)
+		_, conflict := b.submit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
+		postgrestest.WantKind(t, conflict, errs.KindConflict)
+		if _, err := b.Abort(t.Context(), first.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute)); err != nil { // The name is free now.
 			t.Fatal(err)
 		}
-		_, again := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
-		wantKind(t, again, errs.KindConflict)
+		_, again := b.submit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
+		postgrestest.WantKind(t, again, errs.KindConflict)
 		if errs.SafeMessage(again) != errs.SafeMessage(conflict) || len(errs.FieldsOf(again)) != 1 {
 			t.Errorf("%v, first %v", again, conflict)
 		}
 	})
 	t.Run("RejectsOtherRequest", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
-		_, err := b.submit(inputs("Other"), idempotencyKey("k", "b"))
-		wantKind(t, err, errs.KindReused)
+		b.mustSubmit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
+		_, err := b.submit(postgrestest.Inputs("Other"), idempotencyKey("k", "b"))
+		postgrestest.WantKind(t, err, errs.KindReused)
 		if value[int](b, `SELECT count(*) FROM tenants`) != 1 {
 			t.Error("the request was recorded")
 		}
 	})
 	t.Run("ScopesKeysByCaller", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
+		b.mustSubmit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
 		other := idempotencyKey("k", "b")
 		other.Scope = "apikey:other"
-		if s := b.mustSubmit(inputs("Other"), other); s.Replayed {
+		if s := b.mustSubmit(postgrestest.Inputs("Other"), other); s.Replayed {
 			t.Error("the response of another caller was returned")
 		}
 	})
 	t.Run("ExpiresAfterOneDay", func(t *testing.T) {
 		b := setupQueue(t)
-		b.mustSubmit(inputs("Clinic"), idempotencyKey("k", "a"))
-		b.exec(`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`)
-		if s := b.mustSubmit(inputs("Other"), idempotencyKey("k", "b")); s.Replayed {
+		b.mustSubmit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
+		b.Exec(`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`)
+		if s := b.mustSubmit(postgrestest.Inputs("Other"), idempotencyKey("k", "b")); s.Replayed {
 			t.Error("an expired response was returned")
 		}
 	})
@@ -238,7 +239,7 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 		)
 		for i := range answers {
 			wg.Go(func() {
-				s, err := b.submit(inputs("Clinic"), idempotencyKey("k", "a"))
+				s, err := b.submit(postgrestest.Inputs("Clinic"), idempotencyKey("k", "a"))
 				if err != nil {
 					t.Error(err)
 				}
@@ -260,18 +261,18 @@ func TestDB_Submit_Idempotency(t *testing.T) {
 func TestDB_Requeue(t *testing.T) {
 	b := setupQueue(t)
 	_, err := b.Requeue(t.Context(), uuid.New())
-	wantKind(t, err, errs.KindNotFound)
+	postgrestest.WantKind(t, err, errs.KindNotFound)
 
-	active := b.activeTenant(inputs("Live"))
+	active := b.ActiveTenant(postgrestest.Inputs("Live"))
 	_, err = b.Requeue(t.Context(), active.ID)
-	wantKind(t, err, errs.KindConflict)
+	postgrestest.WantKind(t, err, errs.KindConflict)
 	if !strings.Contains(errs.SafeMessage(err), "from there it can become SUSPENDED or ARCHIVED") {
 		t.Errorf("error %v", err)
 	}
 
-	leased := b.claimNew(inputs("Held"))
+	leased := b.ClaimNew(postgrestest.Inputs("Held"))
 	_, err = b.Requeue(t.Context(), leased.Tenant.ID)
-	wantKind(t, err, errs.KindConflict)
+	postgrestest.WantKind(t, err, errs.KindConflict)
 	if err := b.Release(t.Context(), leased, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepInProgress, Error: "no disk"}); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +284,7 @@ func TestDB_Requeue(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 
-	failed := b.claimNew(inputs("Failed"))
+	failed := b.ClaimNew(postgrestest.Inputs("Failed"))
 	failTenant(b, failed)
 	s, err = b.Requeue(t.Context(), failed.Tenant.ID)
 	if err != nil || s.Tenant.Attempt != 2 || s.Tenant.Status != tenant.StatusProvisioning || s.JobID == "" {
@@ -293,19 +294,19 @@ func TestDB_Requeue(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 
-	nameTaken := b.claimNew(inputs("Taken"))
+	nameTaken := b.ClaimNew(postgrestest.Inputs("Taken"))
 	failTenant(b, nameTaken)
-	b.activeTenant(inputs("Taken too"))
-	b.exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken too'`)
-	b.exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken'`)
+	b.ActiveTenant(postgrestest.Inputs("Taken too"))
+	b.Exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken too'`)
+	b.Exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken'`)
 	_, err = b.Requeue(t.Context(), nameTaken.Tenant.ID)
-	wantKind(t, err, errs.KindConflict)
+	postgrestest.WantKind(t, err, errs.KindConflict)
 }
 
 func TestDB_Submit_RequiresQueue(t *testing.T) {
 	b := setup(t)
-	_, err := b.submit(inputs("Clinic"), nil)
-	wantKind(t, err, errs.KindPermanent)
+	_, err := b.submit(postgrestest.Inputs("Clinic"), nil)
+	postgrestest.WantKind(t, err, errs.KindPermanent)
 	if n := value[int](b, `SELECT count(*) FROM tenants`); n != 0 {
 		t.Errorf("%d tenants: %s", n, fmt.Sprint(err))
 	}

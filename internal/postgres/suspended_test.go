@@ -10,19 +10,20 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // suspended returns a tenant that was live and is SUSPENDED.
 func (b fixture) suspended(in tenant.Inputs) tenant.Tenant {
-	b.t.Helper()
-	t := b.activeTenant(in)
-	b.exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, t.ID)
-	t, err := b.Get(b.t.Context(), t.ID)
-	b.must(err)
+	b.T.Helper()
+	t := b.ActiveTenant(in)
+	b.Exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, t.ID)
+	t, err := b.Get(b.T.Context(), t.ID)
+	b.Must(err)
 	if t.Status != tenant.StatusSuspended {
-		b.t.Fatalf("%+v", t)
+		b.T.Fatalf("%+v", t)
 	}
 	return t
 }
@@ -32,11 +33,11 @@ func TestDB_SuspendedTenant(t *testing.T) {
 
 	t.Run("HoldsName", func(t *testing.T) {
 		b := setup(t)
-		archived := b.activeTenant(inputs("Clinic"))
+		archived := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		_, err := b.Archive(t.Context(), archived.ID)
-		b.must(err)
-		suspended := b.suspended(inputs("Clinic"))
-		c, err := b.Create(t.Context(), b.draft(inputs("CLINIC")), leaseRequest("x", time.Minute))
+		b.Must(err)
+		suspended := b.suspended(postgrestest.Inputs("Clinic"))
+		c, err := b.Create(t.Context(), b.Draft(postgrestest.Inputs("CLINIC")), postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil || c.Run != nil || c.Tenant.ID != suspended.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -44,7 +45,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 			t.Errorf("%+v, %v", found, err)
 		}
 		_, err = b.Unarchive(t.Context(), archived.ID)
-		wantKind(t, err, errs.KindConflict)
+		postgrestest.WantKind(t, err, errs.KindConflict)
 		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "name" {
 			t.Errorf("%+v", fields)
 		}
@@ -52,18 +53,18 @@ func TestDB_SuspendedTenant(t *testing.T) {
 
 	t.Run("IsNeitherClaimedNorRolledBack", func(t *testing.T) {
 		b := setup(t)
-		id := b.suspended(inputs("Clinic")).ID
+		id := b.suspended(postgrestest.Inputs("Clinic")).ID
 		for _, mode := range []provisioning.ClaimMode{provisioning.ClaimResume, provisioning.ClaimRetry} {
-			_, err := b.Claim(t.Context(), id, mode, leaseRequest("x", time.Minute))
-			wantKind(t, err, errs.KindConflict)
+			_, err := b.Claim(t.Context(), id, mode, postgrestest.LeaseRequest("x", time.Minute))
+			postgrestest.WantKind(t, err, errs.KindConflict)
 		}
-		_, err := b.Abort(t.Context(), id, leaseRequest("x", time.Minute))
-		wantKind(t, err, errs.KindConflict)
+		_, err := b.Abort(t.Context(), id, postgrestest.LeaseRequest("x", time.Minute))
+		postgrestest.WantKind(t, err, errs.KindConflict)
 	})
 
 	t.Run("IsArchivedWithSchema", func(t *testing.T) {
 		b := setup(t)
-		suspended := b.suspended(inputs("Clinic"))
+		suspended := b.suspended(postgrestest.Inputs("Clinic"))
 		got, err := b.Archive(t.Context(), suspended.ID)
 		if err != nil || got.Status != tenant.StatusArchived || got.ArchivedAt.IsZero() {
 			t.Errorf("%+v, %v", got, err)
@@ -75,8 +76,8 @@ func TestDB_SuspendedTenant(t *testing.T) {
 
 	t.Run("StoresPasswordOnlyInTenantTable", func(t *testing.T) {
 		b := setup(t)
-		suspended := b.suspended(inputs("Clinic"))
-		in := inputs("Clinic")
+		suspended := b.suspended(postgrestest.Inputs("Clinic"))
+		in := postgrestest.Inputs("Clinic")
 		in.AdminPassword = "correct horse battery staple"
 		if _, err := b.Update(t.Context(), suspended.ID, in, 0); err != nil {
 			t.Fatal(err)
@@ -94,11 +95,11 @@ func TestDB_SuspendedTenant(t *testing.T) {
 
 	t.Run("KeepsContractAndSchemaVersionManaged", func(t *testing.T) {
 		b := setup(t)
-		id := b.suspended(inputs("Clinic")).ID
+		id := b.suspended(postgrestest.Inputs("Clinic")).ID
 		if got := tenantIDs(b.claimContracts(contracts.ClaimQuery{})); !slices.Equal(got, []uuid.UUID{id}) {
 			t.Errorf("contracts that are due: %v", got)
 		}
-		b.exec(`DELETE FROM tenant_contracts`)
+		b.Exec(`DELETE FROM tenant_contracts`)
 		if n, err := b.RegisterContracts(t.Context()); n != 1 || err != nil {
 			t.Errorf("%d adopted, %v", n, err)
 		}
@@ -110,7 +111,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 
 	t.Run("MustHaveBeenLive", func(t *testing.T) {
 		b := setup(t)
-		run := b.claimNew(inputs("Clinic"))
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		_, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, run.Tenant.ID)
 		if err == nil || !strings.Contains(err.Error(), "tenants_live_complete") {
 			t.Errorf("%v", err)
@@ -121,10 +122,10 @@ func TestDB_SuspendedTenant(t *testing.T) {
 // TestDB_Log_OwnSteps: the log accepts steps of later releases after the first seven.
 func TestDB_Log_OwnSteps(t *testing.T) {
 	b := setup(t)
-	id := b.activeTenant(inputs("Clinic")).ID
-	b.exec(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status) VALUES ($1, 1, 'ADD_LAB_TABLES', 'COMPLETED'), ($1, 1, 'CALL_BILLING', 'SKIPPED')`, id)
+	id := b.ActiveTenant(postgrestest.Inputs("Clinic")).ID
+	b.Exec(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status) VALUES ($1, 1, 'ADD_LAB_TABLES', 'COMPLETED'), ($1, 1, 'CALL_BILLING', 'SKIPPED')`, id)
 	entries, err := b.Log(t.Context(), id, false)
-	b.must(err)
+	b.Must(err)
 	var got []tenant.Step
 	for _, e := range entries {
 		got = append(got, e.Step)

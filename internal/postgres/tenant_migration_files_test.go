@@ -46,9 +46,9 @@ func TestTenantMigrationFiles(t *testing.T) {
 		if len(baselineCatalog) < 50 {
 			t.Errorf("the catalog has only %d lines", len(baselineCatalog))
 		}
-		b.exec(`DROP SCHEMA made CASCADE`)
-		b.exec(`DROP SCHEMA replayed CASCADE`)
-		b.exec(`DROP ROLE made_role, replayed_role`)
+		b.Exec(`DROP SCHEMA made CASCADE`)
+		b.Exec(`DROP SCHEMA replayed CASCADE`)
+		b.Exec(`DROP ROLE made_role, replayed_role`)
 	})
 	t.Run("NewestFileListsBaseline", func(t *testing.T) {
 		t.Parallel()
@@ -97,17 +97,17 @@ func TestTenantMigrationFiles(t *testing.T) {
 
 // execScript runs a script of several statements.
 func (b fixture) execScript(text string) {
-	b.t.Helper()
-	if _, err := b.Pool().Exec(b.t.Context(), text, pgx.QueryExecModeSimpleProtocol); err != nil {
-		b.t.Fatalf("%s: %v", text, err)
+	b.T.Helper()
+	if _, err := b.Pool().Exec(b.T.Context(), text, pgx.QueryExecModeSimpleProtocol); err != nil {
+		b.T.Fatalf("%s: %v", text, err)
 	}
 }
 
 // catalog returns the catalog entries of a schema and its role, one per line,
 // without their names.
 func (b fixture) catalog(schema, role string) map[string]bool {
-	b.t.Helper()
-	rows, err := b.Pool().Query(b.t.Context(), `
+	b.T.Helper()
+	rows, err := b.Pool().Query(b.T.Context(), `
 		WITH s AS (SELECT oid, nspname, nspacl, nspowner FROM pg_namespace WHERE nspname = $1)
 		SELECT concat_ws(' ', 'schema', nspowner::regrole, acl::text) FROM s LEFT JOIN LATERAL aclexplode(nspacl) acl ON true
 		UNION ALL SELECT concat_ws(' ', 'role', rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil, rolconfig)
@@ -126,11 +126,11 @@ func (b fixture) catalog(schema, role string) map[string]bool {
 		UNION ALL SELECT concat_ws(' ', 'function', pg_get_functiondef(p.oid)) FROM s JOIN pg_proc p ON pronamespace = s.oid
 		UNION ALL SELECT concat_ws(' ', 'type', typname, typtype) FROM s JOIN pg_type ON typnamespace = s.oid`, schema, role)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	oid := value[string](b, `SELECT oid::text FROM pg_roles WHERE rolname = $1`, role)
 	names := strings.NewReplacer(role, "ROLE", oid, "ROLE", schema, "SCHEMA")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -48,30 +49,30 @@ GRANT SELECT ON {{schema}}.notes TO {{role}};`
 
 // activeTenants creates live tenants.
 func (b fixture) activeTenants(n int) []tenant.Tenant {
-	b.t.Helper()
+	b.T.Helper()
 	var created []tenant.Tenant
 	for i := range n {
-		created = append(created, b.activeTenant(inputs(fmt.Sprintf("Clinic %d", i))))
+		created = append(created, b.ActiveTenant(postgrestest.Inputs(fmt.Sprintf("Clinic %d", i))))
 	}
 	return created
 }
 
 func (b fixture) migrateTenants(dir fs.FS, o postgres.TenantMigrationOptions) postgres.TenantMigrationReport {
-	b.t.Helper()
-	report, err := postgres.MigrateTenantsFrom(b.t.Context(), b.DB, dir, o)
+	b.T.Helper()
+	report, err := postgres.MigrateTenantsFrom(b.T.Context(), b.DB, dir, o)
 	if err != nil {
-		b.t.Fatalf("%+v, %v", report, err)
+		b.T.Fatalf("%+v, %v", report, err)
 	}
 	return report
 }
 
 func (b fixture) appliedVersions(t tenant.Tenant) []int {
-	b.t.Helper()
+	b.T.Helper()
 	return value[[]int](b, `SELECT array_agg(version ORDER BY version) FROM tenant_migrations WHERE tenant_id = $1`, t.ID)
 }
 
 func (b fixture) hasColumn(t tenant.Tenant, table, column string) bool {
-	b.t.Helper()
+	b.T.Helper()
 	return value[bool](b, `SELECT EXISTS (SELECT FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND column_name = $3)`,
 		t.SchemaName, table, column)
 }
@@ -112,9 +113,9 @@ func TestDB_MigrateTenants(t *testing.T) {
 	t.Run("StopsAfterFailedCanary", func(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(4)
-		b.exec(`ALTER TABLE ` + pgx.Identifier{all[1].SchemaName, "users"}.Sanitize() + ` ADD COLUMN phone text`)
+		b.Exec(`ALTER TABLE ` + pgx.Identifier{all[1].SchemaName, "users"}.Sanitize() + ` ADD COLUMN phone text`)
 		report, err := postgres.MigrateTenantsFrom(t.Context(), b.DB, migrationFiles(t, addPhone), postgres.TenantMigrationOptions{Canary: 2})
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, all[1].ID.String()) || !strings.Contains(text, "00002_later.sql") {
 			t.Errorf("%s", text)
 		}
@@ -128,10 +129,10 @@ func TestDB_MigrateTenants(t *testing.T) {
 	t.Run("ContinuesAfterFailedTenant", func(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(5)
-		b.exec(`ALTER TABLE ` + pgx.Identifier{all[2].SchemaName, "users"}.Sanitize() + ` ADD COLUMN phone text`)
+		b.Exec(`ALTER TABLE ` + pgx.Identifier{all[2].SchemaName, "users"}.Sanitize() + ` ADD COLUMN phone text`)
 		dir := migrationFiles(t, addNotes, addPhone)
 		report, err := postgres.MigrateTenantsFrom(t.Context(), b.DB, dir, postgres.TenantMigrationOptions{})
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "1 of 5") || !strings.Contains(text, all[2].ID.String()) || !strings.Contains(text, "00003_later.sql") {
 			t.Errorf("%s", text)
 		}
@@ -142,19 +143,19 @@ func TestDB_MigrateTenants(t *testing.T) {
 		if got := b.appliedVersions(all[2]); !slices.Equal(got, []int{1}) || b.hasColumn(all[2], "notes", "body") {
 			t.Errorf("the failed tenant is at %v", got)
 		}
-		b.exec(`ALTER TABLE ` + pgx.Identifier{all[2].SchemaName, "users"}.Sanitize() + ` DROP COLUMN phone`)
+		b.Exec(`ALTER TABLE ` + pgx.Identifier{all[2].SchemaName, "users"}.Sanitize() + ` DROP COLUMN phone`)
 		if again := b.migrateTenants(dir, postgres.TenantMigrationOptions{}); again.Pending != 1 || again.Migrated != 1 {
 			t.Errorf("%+v", again)
 		}
 	})
 	t.Run("SkipsTenantsWithoutSchema", func(t *testing.T) {
 		b := setup(t)
-		archived, purged := b.activeTenant(inputs("Archived")), b.activeTenant(inputs("Purged"))
-		running := b.claimNew(inputs("Running"))
-		if err := b.PrepareSchema(t.Context(), running, b.seed()); err != nil {
+		archived, purged := b.ActiveTenant(postgrestest.Inputs("Archived")), b.ActiveTenant(postgrestest.Inputs("Purged"))
+		running := b.ClaimNew(postgrestest.Inputs("Running"))
+		if err := b.PrepareSchema(t.Context(), running, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		rolledBack := b.claimNew(inputs("Undone"))
+		rolledBack := b.ClaimNew(postgrestest.Inputs("Undone"))
 		if err := b.BeginRollback(t.Context(), rolledBack, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed}); err != nil {
 			t.Fatal(err)
 		}
@@ -174,13 +175,13 @@ func TestDB_MigrateTenants(t *testing.T) {
 		}
 		for _, id := range []uuid.UUID{purged.ID, running.Tenant.ID, rolledBack.Tenant.ID} {
 			_, err := postgres.MigrateTenantsFrom(t.Context(), b.DB, migrationFiles(t, addPhone), postgres.TenantMigrationOptions{TenantID: &id})
-			wantKind(t, err, errs.KindConflict)
+			postgrestest.WantKind(t, err, errs.KindConflict)
 		}
 		unknown := uuid.New()
 		_, err := postgres.MigrateTenantsFrom(t.Context(), b.DB, migrationFiles(t, addPhone), postgres.TenantMigrationOptions{TenantID: &unknown})
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 		// A tenant that was being provisioned is migrated once it is live.
-		if _, err := b.Advance(t.Context(), running, activation()); err != nil {
+		if _, err := b.Advance(t.Context(), running, postgrestest.Activation()); err != nil {
 			t.Fatal(err)
 		}
 		if report := b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{TenantID: &running.Tenant.ID}); report.Migrated != 1 {
@@ -206,7 +207,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		all := b.activeTenants(2)
 		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{TenantID: &all[0].ID})
 		_, err := postgres.MigrateTenantsFrom(t.Context(), b.DB, migrationFiles(t, strings.Replace(addPhone, "40", "50", 1)), postgres.TenantMigrationOptions{})
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "00002_later.sql is not what was applied") {
 			t.Errorf("%s", text)
 		}
@@ -220,7 +221,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		b.activeTenants(1)
 		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{})
 		_, err := b.MigrateTenants(t.Context(), postgres.TenantMigrationOptions{})
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "version 2 and this program knows only 1") {
 			t.Errorf("%s", text)
 		}
@@ -228,9 +229,9 @@ func TestDB_MigrateTenants(t *testing.T) {
 	t.Run("RejectsTenantWithoutMigrationTable", func(t *testing.T) {
 		b := setup(t)
 		b.activeTenants(1)
-		b.exec(`DELETE FROM tenant_migrations`)
+		b.Exec(`DELETE FROM tenant_migrations`)
 		_, err := b.MigrateTenants(t.Context(), postgres.TenantMigrationOptions{})
-		wantKind(t, err, errs.KindPermanent)
+		postgrestest.WantKind(t, err, errs.KindPermanent)
 	})
 	t.Run("WaitsForLockedTenant", func(t *testing.T) {
 		b := setup(t)
@@ -300,7 +301,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 				}
 			},
 		})
-		wantKind(t, err, errs.KindCancelled)
+		postgrestest.WantKind(t, err, errs.KindCancelled)
 		if report.Migrated != 3 || len(report.Failed) != 0 {
 			t.Errorf("%+v", report)
 		}
@@ -313,13 +314,13 @@ func TestDB_MigrateTenants(t *testing.T) {
 func TestDB_TenantVersions(t *testing.T) {
 	b := setup(t)
 	all := b.activeTenants(3)
-	b.claimNew(inputs("Running"))
+	b.ClaimNew(postgrestest.Inputs("Running"))
 	status, err := b.TenantVersions(t.Context())
 	if err != nil || status.Version != postgres.TenantSchemaVersion || status.Pending != 0 || status.Versions[status.Version] != 3 || len(status.Versions) != 1 {
 		t.Errorf("%+v, %v", status, err)
 	}
-	b.exec(`DELETE FROM tenant_migrations WHERE tenant_id = $1`, all[0].ID)
-	b.exec(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1, 99, 'x')`, all[1].ID)
+	b.Exec(`DELETE FROM tenant_migrations WHERE tenant_id = $1`, all[0].ID)
+	b.Exec(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1, 99, 'x')`, all[1].ID)
 	status, err = b.TenantVersions(t.Context())
 	if err != nil || status.Pending != 1 || status.Versions[0] != 1 || status.Versions[99] != 1 {
 		t.Errorf("%+v, %v", status, err)

@@ -56,7 +56,7 @@ func TestDB_VerifyAnchor(t *testing.T) {
 				}
 			}
 			drift, err := b.VerifyAnchor(t.Context(), target.ID, anchor)
-			b.must(err)
+			b.Must(err)
 			switch {
 			case c.words == "" && len(drift) > 0:
 				t.Errorf("%+v", drift)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -17,25 +18,25 @@ func TestDB_Verify_RegistryChecks(t *testing.T) {
 		message  string
 	}{
 		"Nothing":       {true, func(fixture, tenant.Tenant) {}, ""},
-		"TenantDeleted": {true, func(b fixture, t tenant.Tenant) { b.exec(`DELETE FROM tenants WHERE id = $1`, t.ID) }, "has events and no row in the registry"},
+		"TenantDeleted": {true, func(b fixture, t tenant.Tenant) { b.Exec(`DELETE FROM tenants WHERE id = $1`, t.ID) }, "has events and no row in the registry"},
 		"OnlyItsLogLeft": {true, func(b fixture, t tenant.Tenant) {
-			b.exec(`DELETE FROM tenants WHERE id = $1`, t.ID)
-			b.exec(`DELETE FROM audit_events WHERE tenant_id = $1`, t.ID)
+			b.Exec(`DELETE FROM tenants WHERE id = $1`, t.ID)
+			b.Exec(`DELETE FROM audit_events WHERE tenant_id = $1`, t.ID)
 		}, "has a provisioning log and no row in the registry"},
-		"TableForAll":      {true, func(b fixture, _ tenant.Tenant) { b.exec(`GRANT SELECT ON tenants TO PUBLIC`) }, "everybody has privileges on public.tenants"},
-		"TheirTableForAll": {true, func(b fixture, t tenant.Tenant) { b.exec(`GRANT SELECT ON ` + t.SchemaName + `.users TO PUBLIC`) }, "everybody has privileges on "},
-		"SchemaForAll":     {true, func(b fixture, t tenant.Tenant) { b.exec(`GRANT USAGE ON SCHEMA ` + t.SchemaName + ` TO PUBLIC`) }, "everybody may use the schema "},
+		"TableForAll":      {true, func(b fixture, _ tenant.Tenant) { b.Exec(`GRANT SELECT ON tenants TO PUBLIC`) }, "everybody has privileges on public.tenants"},
+		"TheirTableForAll": {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT SELECT ON ` + t.SchemaName + `.users TO PUBLIC`) }, "everybody has privileges on "},
+		"SchemaForAll":     {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT USAGE ON SCHEMA ` + t.SchemaName + ` TO PUBLIC`) }, "everybody may use the schema "},
 		"StatusByHand": {false, func(b fixture, t tenant.Tenant) {
-			b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, t.ID)
+			b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, t.ID)
 		}, "the tenant is ARCHIVED, and no event says how it became that"},
 		"NoEventsAtAll": {false, func(b fixture, t tenant.Tenant) {
-			b.exec(`DELETE FROM audit_events WHERE tenant_id = $1`, t.ID)
-			b.exec(`UPDATE tenants SET audit_seq = 0, audit_head = NULL WHERE id = $1`, t.ID)
+			b.Exec(`DELETE FROM audit_events WHERE tenant_id = $1`, t.ID)
+			b.Exec(`UPDATE tenants SET audit_seq = 0, audit_head = NULL WHERE id = $1`, t.ID)
 		}, "there are no events, not even of the tenant's creation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
-			target := b.activeTenant(inputs("Clinic"))
+			target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 			c.tamper(b, target)
 			id := target.ID
 			if c.platform {

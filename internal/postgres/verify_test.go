@@ -12,20 +12,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 func (b fixture) verify(id uuid.UUID) []verification.Finding {
-	b.t.Helper()
-	drift, err := b.Verify(b.t.Context(), id)
+	b.T.Helper()
+	drift, err := b.Verify(b.T.Context(), id)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	for _, f := range drift {
 		if f.TenantID != id {
-			b.t.Errorf("a finding about %s: %+v", f.TenantID, f)
+			b.T.Errorf("a finding about %s: %+v", f.TenantID, f)
 		}
 	}
 	return drift
@@ -33,16 +34,16 @@ func (b fixture) verify(id uuid.UUID) []verification.Finding {
 
 // tenantWithHistory returns a live tenant with audit events in the registry and in its schema.
 func (b fixture) tenantWithHistory(name string) tenant.Tenant {
-	b.t.Helper()
-	t := b.activeTenant(inputs(name))
+	b.T.Helper()
+	t := b.ActiveTenant(postgrestest.Inputs(name))
 	for _, firstName := range []string{"Grace", "Jean", "Ada"} {
 		in := t.Inputs()
 		in.AdminFirstName = firstName
-		if _, err := b.Update(b.t.Context(), t.ID, in, 0); err != nil {
-			b.t.Fatal(err)
+		if _, err := b.Update(b.T.Context(), t.ID, in, 0); err != nil {
+			b.T.Fatal(err)
 		}
 	}
-	b.exec(`INSERT INTO ` + pgx.Identifier{t.SchemaName, "audit_logs"}.Sanitize() + ` (user_id, action, entity_type, entity_id, changes)
+	b.Exec(`INSERT INTO ` + pgx.Identifier{t.SchemaName, "audit_logs"}.Sanitize() + ` (user_id, action, entity_type, entity_id, changes)
 		SELECT id, 'update', 'user', i::text, '{"naïve": [1, 2.50, null]}' FROM ` + pgx.Identifier{t.SchemaName, "users"}.Sanitize() + `, generate_series(1, 4) i`)
 	return t
 }
@@ -61,11 +62,11 @@ func TestDB_Verify(t *testing.T) {
 		if _, err := b.Purge(t.Context(), purged.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		running := b.claimNew(inputs("Running"))
-		if err := b.PrepareSchema(t.Context(), running, b.seed()); err != nil {
+		running := b.ClaimNew(postgrestest.Inputs("Running"))
+		if err := b.PrepareSchema(t.Context(), running, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		rolledBack := b.claimNew(inputs("Undone"))
+		rolledBack := b.ClaimNew(postgrestest.Inputs("Undone"))
 		if err := b.BeginRollback(t.Context(), rolledBack, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed, Error: "x"}); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestDB_Verify(t *testing.T) {
 	t.Run("NotFound", func(t *testing.T) {
 		b := setup(t)
 		_, err := b.Verify(t.Context(), uuid.New())
-		wantKind(t, err, errs.KindNotFound)
+		postgrestest.WantKind(t, err, errs.KindNotFound)
 	})
 	t.Run("RegistryChain", func(t *testing.T) {
 		b := setup(t)
@@ -94,7 +95,7 @@ func TestDB_Verify(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		b.exec(`UPDATE audit_events SET action = 'tenant.purge' WHERE seq = 2`)
+		b.Exec(`UPDATE audit_events SET action = 'tenant.purge' WHERE seq = 2`)
 		if drift := b.verify(uuid.Nil); len(drift) != 1 || drift[0].Subject != verification.SubjectAudit || !strings.Contains(drift[0].Message, "row 2 was changed") {
 			t.Errorf("%+v", drift)
 		}
@@ -161,7 +162,7 @@ func TestDB_Verify(t *testing.T) {
 	}
 	t.Run("AnotherDatabase", func(t *testing.T) {
 		b := setup(t)
-		target := b.activeTenant(inputs("Clinic"))
+		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		otherDatabase, err := pgx.Connect(t.Context(), pgtest.Database(t))
 		if err != nil {
 			t.Fatal(err)
@@ -179,18 +180,18 @@ func TestDB_Verify(t *testing.T) {
 	})
 	t.Run("ReportsOrphansOfPurgedTenant", func(t *testing.T) {
 		b := setup(t)
-		target := b.activeTenant(inputs("Clinic"))
+		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		if _, err := b.Archive(t.Context(), target.ID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.Purge(t.Context(), target.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`CREATE SCHEMA ` + pgx.Identifier{target.SchemaName}.Sanitize())
-		b.exec(`CREATE ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
-		b.exec(`DELETE FROM purge_certificates`)
+		b.Exec(`CREATE SCHEMA ` + pgx.Identifier{target.SchemaName}.Sanitize())
+		b.Exec(`CREATE ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
+		b.Exec(`DELETE FROM purge_certificates`)
 		drift := b.verify(target.ID)
-		b.exec(`DROP ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
+		b.Exec(`DROP ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
 		text := fmt.Sprint(drift)
 		if len(drift) != 3 || !strings.Contains(text, "schema "+target.SchemaName) || !strings.Contains(text, "role "+target.DatabaseRole) || !strings.Contains(text, "no certificate") {
 			t.Errorf("%+v", drift)
@@ -199,7 +200,7 @@ func TestDB_Verify(t *testing.T) {
 	// A tenant that was migrated by files, not created from the baseline, has no drift.
 	t.Run("AnOlderVersion", func(t *testing.T) {
 		b := setup(t)
-		target := b.activeTenant(inputs("Clinic"))
+		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{})
 		drift := b.verify(target.ID)
 		if len(drift) != 1 || !strings.Contains(drift[0].Message, "version 2 and this program knows only 1") {

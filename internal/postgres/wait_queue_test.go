@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -51,7 +52,7 @@ func TestTxLog_Channel_ServesManyWaitersFairly(t *testing.T) {
 	var queries queryCounter
 	postgres.Trace(t, db, &queries)
 	t.Cleanup(db.Close)
-	b := fixture{db, t}
+	b := fixture{postgrestest.Fixture{DB: db, T: t}}
 	b.addChannels(1)
 	held := b.leaseChannel(b.SystemLog(), 1)
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
@@ -58,7 +59,7 @@ func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
 		return false, err
 	}
 	defer drop()
-	db, err := postgres.Open(ctx, postgres.Options{URL: url, MaxConnections: 16})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: url, MaxConnections: 16})
 	if err != nil {
 		return false, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
@@ -110,7 +111,7 @@ resource "healthcare_tenant" "t" {
 
 // provisionTenants provisions tenants with the service, without the CLI.
 func (w *testPlatform) provisionTenants(ctx context.Context, tenants int) error {
-	db, err := postgres.Open(ctx, postgres.Options{URL: w.url, MaxConnections: 16})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: w.url, MaxConnections: 16})
 	if err != nil {
 		return err
 	}

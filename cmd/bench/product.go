@@ -16,6 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -42,7 +43,7 @@ func (discardMailer) SendFailure(context.Context, provisioning.FailureMail) erro
 // productContender returns the contender that provisions a round's tenants with the product.
 func (b *bench) productContender(withMail bool) func(context.Context, string, int) (time.Duration, error) {
 	return func(ctx context.Context, url string, clients int) (time.Duration, error) {
-		db, err := postgres.Open(ctx, postgres.Options{URL: url, MaxConnections: clients + 1})
+		db, err := postgres.Open(ctx, pgdb.Options{URL: url, MaxConnections: clients + 1})
 		if err != nil {
 			return 0, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
 type options struct {
@@ -157,7 +158,7 @@ func (b *bench) database(ctx context.Context) (url string, drop func(), err erro
 }
 
 func migrate(ctx context.Context, url string) error {
-	db, err := postgres.Open(ctx, postgres.Options{URL: url})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: url})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
@@ -29,12 +31,12 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, postgres.Options{URL: database.URL.Reveal(), MaxConnections: 16})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: database.URL.Reveal(), MaxConnections: 16})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	notifier := postgres.NewNotifier(db.Database)
+	notifier := notify.New(db.DB)
 	mailer, err := mail.New(mail.Options{Mail: settings})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
@@ -54,7 +55,7 @@ type components struct {
 	*app.App
 	publicSchema
 	settings settings
-	notifier *postgres.Notifier
+	notifier *notify.Notifier
 	log      *slog.Logger
 }
 
@@ -87,16 +88,16 @@ type componentOptions struct {
 func newComponents(ctx context.Context, s settings, o componentOptions) (*components, error) {
 	p := &components{settings: s, log: o.log}
 	// The notifier needs the registry, and the pipeline of the app needs the notifier.
-	notify := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
+	observe := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
 	var err error
 	p.App, err = app.Open(ctx, app.Options{
 		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, Soroban: s.soroban, Mail: s.mail,
-		Observers: append([]provisioning.Observer{logObserver(o.log), notify}, o.observers...),
+		Observers: append([]provisioning.Observer{logObserver(o.log), observe}, o.observers...),
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.db, p.notifier = p.DB, postgres.NewNotifier(p.DB.Database)
+	p.db, p.notifier = p.DB, notify.New(p.DB.DB)
 	if err := p.buildQueue(ctx, o); err != nil {
 		p.DB.Close()
 		return nil, err

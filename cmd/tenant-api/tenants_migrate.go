@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 )
 
 func (a *cli) tenantsMigrate() *cobra.Command {
 	var (
-		o         postgres.TenantMigrationOptions
+		o         tenantschema.MigrationOptions
 		tenantArg string
 		printed   bool
 	)
@@ -40,7 +40,7 @@ at once.`,
 				o.TenantID = &t.ID
 			}
 			progress := newProgressBar("tenants")
-			o.Progress = func(p postgres.TenantMigrationProgress) {
+			o.Progress = func(p tenantschema.MigrationProgress) {
 				if p.Err != nil {
 					progress.clear()
 					fmt.Fprintf(os.Stderr, "tenant %s: %s\n", p.TenantID, userMessage(p.Err))
@@ -58,15 +58,15 @@ at once.`,
 		},
 	}
 	cmd.Flags().StringVar(&tenantArg, "tenant", "", "only this tenant: an id, or name:NAME")
-	cmd.Flags().IntVar(&o.Canary, "canary", postgres.DefaultCanary, "how many tenants are migrated first, one by one; -1 for none")
-	cmd.Flags().IntVar(&o.Concurrency, "concurrency", postgres.DefaultMigrationConcurrency, "how many tenants are migrated at once after that")
+	cmd.Flags().IntVar(&o.Canary, "canary", tenantschema.DefaultCanary, "how many tenants are migrated first, one by one; -1 for none")
+	cmd.Flags().IntVar(&o.Concurrency, "concurrency", tenantschema.DefaultMigrationConcurrency, "how many tenants are migrated at once after that")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count only; change nothing")
 	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
 }
 
 // printFleet prints what a migration did, as JSON or as text.
-func printFleet(r postgres.TenantMigrationReport, dry, printed bool) error {
+func printFleet(r tenantschema.MigrationReport, dry, printed bool) error {
 	if printed {
 		return printJSON(dto.FleetMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
 	}

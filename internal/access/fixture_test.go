@@ -10,6 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
@@ -29,7 +30,7 @@ func (c *countingStore) FindByPrefix(ctx context.Context, prefix string) (access
 func setup(t *testing.T) *countingStore {
 	t.Helper()
 	t.Parallel()
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.Database(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
@@ -147,7 +149,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		}
 	}
 	var err error
-	b.db, err = postgres.Open(ctx, postgres.Options{URL: url})
+	b.db, err = postgres.Open(ctx, pgdb.Options{URL: url})
 	must(err)
 	t.Cleanup(b.db.Close)
 	b.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{})
@@ -157,7 +159,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		Host: b.mail.SMTPHost(), Port: b.mail.SMTPPort(), TLS: config.TLSNone, From: "no-reply@platform.example", AppURL: "https://app.platform.example",
 	}})
 	must(err)
-	notifier := postgres.NewNotifier(b.db.Database)
+	notifier := notify.New(b.db.DB)
 	pipeline, err := provisioning.NewPipeline(b.db, b.deployer, mailer, provisioning.PipelineOptions{
 		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
 		Observer: func(ctx context.Context, e provisioning.Event) {

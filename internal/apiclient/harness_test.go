@@ -24,6 +24,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
@@ -148,7 +150,7 @@ func newTestServer(t *testing.T) *testServer {
 	w := &testServer{t: t}
 	url := pgtest.Database(t)
 	var err error
-	if w.db, err = postgres.Open(ctx, postgres.Options{URL: url}); err != nil {
+	if w.db, err = postgres.Open(ctx, pgdb.Options{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.db.Close)
@@ -183,7 +185,7 @@ func newTestServer(t *testing.T) *testServer {
 	}
 	w.token = token.Reveal()
 	handler, err := api.New(api.Options{
-		Service: w.service, Jobs: q, Notifier: postgres.NewNotifier(w.db.Database), Keys: w.db.APIKeys, RateLimit: 1_000_000,
+		Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, RateLimit: 1_000_000,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

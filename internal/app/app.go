@@ -7,6 +7,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
@@ -82,7 +83,7 @@ func notifyAll(observers []provisioning.Observer) provisioning.Observer {
 // OpenRegistry opens the registry alone, for commands that need no more. It does not
 // connect yet.
 func OpenRegistry(ctx context.Context, name string, d config.Database, manualMigrate bool) (*postgres.DB, error) {
-	return postgres.Open(ctx, postgres.Options{
+	return postgres.Open(ctx, pgdb.Options{
 		URL: d.URL.Reveal(), MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: name,
 	})
 }

@@ -39,6 +39,15 @@ var libraries = []string{
 // access, and not each other.
 var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
 
+// layers are the packages inside an adapter, the lowest first: each may import those
+// before it, and none imports the package that holds them together.
+var layers = map[string][]string{
+	"postgres": {
+		"pgdb", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
+		"runs", "tenantschema", "registry", "lifecycle", "stellarstore", "checks",
+	},
+}
+
 // development are the programs that may use the development stack.
 var development = []string{"cmd/devstack", "cmd/demo", "cmd/bench"}
 
@@ -63,7 +72,7 @@ func TestImports(t *testing.T) {
 			case slices.Contains(adapters, top) && !strings.HasSuffix(name, "test") && ours && targetTop != top && !targetIsDomain && !slices.Contains([]string{"config", "access", "api/dto", "api/problem"}, target):
 				t.Errorf("adapter %s imports %s", name, target)
 			}
-			if ours && targetTop == "devstack" && top != "devstack" && !slices.Contains(development, pkg) {
+			if ours && targetTop == "devstack" && top != "devstack" && !strings.HasSuffix(name, "test") && !slices.Contains(development, pkg) {
 				t.Errorf("%s imports %s, which is for development alone", name, target)
 			}
 		}
@@ -71,6 +80,37 @@ func TestImports(t *testing.T) {
 	for name := range domain {
 		if !seen[name] {
 			t.Errorf("there is no package %s", name)
+		}
+	}
+}
+
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for pkg, imports := range packages(t) {
+		adapter, layer, _ := strings.Cut(strings.TrimPrefix(pkg, "internal/"), "/")
+		order, ok := layers[adapter]
+		if !ok || layer == "" || strings.HasSuffix(layer, "test") {
+			continue
+		}
+		seen[adapter+"/"+layer] = true
+		place := slices.Index(order, layer)
+		if place < 0 {
+			t.Errorf("%s/%s has no place in layers", adapter, layer)
+		}
+		for _, imported := range imports {
+			target, ours := strings.CutPrefix(imported, module+"/internal/"+adapter)
+			below := slices.Index(order, strings.TrimPrefix(target, "/"))
+			if ours && (below < 0 || below > place) {
+				t.Errorf("%s/%s imports %s, which is not below it", adapter, layer, strings.TrimPrefix(imported, module+"/"))
+			}
+		}
+	}
+	for adapter, order := range layers {
+		for _, layer := range order {
+			if !seen[adapter+"/"+layer] {
+				t.Errorf("there is no package %s/%s", adapter, layer)
+			}
 		}
 	}
 }

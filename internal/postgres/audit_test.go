@@ -1,8 +1,6 @@
 package postgres_test
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -17,33 +15,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
-
-// verifiedChain reads a chain and checks each link with an independent computation.
-func (b fixture) verifiedChain(tenantID uuid.UUID) []audit.Event {
-	b.T.Helper()
-	events, err := b.Events(b.T.Context(), tenantID, 0, 1000)
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	var prev []byte
-	for i, e := range events {
-		text := value[string](b, `SELECT jsonb_build_array(tenant_id, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome::text, actor, detail)::text
-			FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, e.Seq)
-		sum := sha256.Sum256(append(bytes.Clone(prev), text...))
-		if e.Seq != int64(i+1) || !bytes.Equal(sum[:], e.Hash) {
-			b.T.Errorf("link %d (%s) does not match its predecessor", e.Seq, e.Action)
-		}
-		prev = e.Hash
-	}
-	head := `SELECT audit_head FROM tenants WHERE id = $1`
-	if tenantID == uuid.Nil {
-		head = `SELECT head FROM registry_audit WHERE $1 <> gen_random_uuid()`
-	}
-	if !bytes.Equal(value[[]byte](b, head, tenantID), prev) {
-		b.T.Error("the chain head is not the last link")
-	}
-	return events
-}
 
 func actions(events []audit.Event) string {
 	names := make([]string, len(events))
@@ -60,7 +31,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		caller := audit.Caller{Kind: audit.CallerAPIKey, ID: "hck_abc", Name: "ci", Address: "192.0.2.1", RequestID: "r1"}
 		ctx := audit.WithCaller(t.Context(), caller)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		failTenant(b, run)
+		b.FailTenant(run)
 		run, err := b.Claim(ctx, run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +67,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		if _, err := b.Purge(ctx, id, 0); err != nil {
 			t.Fatal(err)
 		}
-		events := b.verifiedChain(id)
+		events := b.VerifiedChain(id)
 		if got, want := actions(events), "create fail retry activate update invite archive unarchive archive purge"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
@@ -127,7 +98,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		}
 		in := postgrestest.Inputs("clinic")
 		b.ClaimNew(in)
-		if got, want := actions(b.verifiedChain(run.Tenant.ID)), "create abort retry update"; got != want {
+		if got, want := actions(b.VerifiedChain(run.Tenant.ID)), "create abort retry update"; got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 	})
@@ -142,10 +113,10 @@ func TestDB_AuditEvents(t *testing.T) {
 		if err := b.Record(t.Context(), refusedEvent(active.ID), refusedEvent(uuid.Nil), refusedEvent(uuid.New())); err != nil {
 			t.Fatal(err)
 		}
-		if got := actions(b.verifiedChain(active.ID)); got != "create activate tenants.delete" {
+		if got := actions(b.VerifiedChain(active.ID)); got != "create activate tenants.delete" {
 			t.Errorf("events %s", got)
 		}
-		if platform := b.verifiedChain(uuid.Nil); len(platform) != 2 || platform[0].Outcome != audit.OutcomeRefused || platform[0].Caller.Address != "192.0.2.1" {
+		if platform := b.VerifiedChain(uuid.Nil); len(platform) != 2 || platform[0].Outcome != audit.OutcomeRefused || platform[0].Caller.Address != "192.0.2.1" {
 			t.Errorf("%+v", platform)
 		}
 		if got, err := b.Get(t.Context(), active.ID); err != nil || got.Version != version {
@@ -173,7 +144,7 @@ func TestDB_AuditEvents(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if n := len(b.verifiedChain(one.ID)) + len(b.verifiedChain(two.ID)) + len(b.verifiedChain(uuid.Nil)); n != 4*40+2*2 {
+		if n := len(b.VerifiedChain(one.ID)) + len(b.VerifiedChain(two.ID)) + len(b.VerifiedChain(uuid.Nil)); n != 4*40+2*2 {
 			t.Errorf("%d events", n)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
@@ -44,7 +45,7 @@ func TestDB_FirstUse(t *testing.T) {
 	open := func(t *testing.T) (*postgres.DB, <-chan error) {
 		t.Helper()
 		url, accepted := unresponsiveServer(t)
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: url})
 		if err != nil {
 			t.Fatal(err)
 		}

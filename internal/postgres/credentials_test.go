@@ -16,6 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -260,7 +261,7 @@ func TestDB_DropExpiredLogins(t *testing.T) {
 	}
 	// As after expiry: VALID UNTIL does not end an open session.
 	b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
-	two, err := postgres.Open(t.Context(), postgres.Options{URL: b.Pool().Config().ConnString()})
+	two, err := postgres.Open(t.Context(), pgdb.Options{URL: b.Pool().Config().ConnString()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,5 @@
-// Package postgres stores the registry of tenants, their leases and logs, and creates
-// their schemas, in PostgreSQL 13 to 18. It implements the ports Registry, Runs,
-// Journal and AccountLease of package provisioning.
+// Package postgres opens a PostgreSQL database, version 13 to 18, and the stores on it. Each
+// store is a package of one concern; they implement the ports of the domain packages.
 //
 // Guarantees: a step and its record commit together; a write of a superseded run
 // changes nothing and returns errs.KindFenced; all times are the server's, so clocks

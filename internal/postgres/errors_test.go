@@ -20,6 +20,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -36,7 +37,7 @@ func openAs(t *testing.T, connection, user string, modify func(u *url.URL)) fixt
 	if modify != nil {
 		modify(u)
 	}
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: u.String()})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: u.String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestDB_WorksWithoutSuperuser(t *testing.T) {
 		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		if failed := failTenant(b, run); value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, failed.DatabaseRole) != 0 {
+		if failed := b.FailTenant(run); value[int](b, `SELECT count(*) FROM pg_roles WHERE rolname = $1`, failed.DatabaseRole) != 0 {
 			t.Error("the role still exists")
 		}
 	}
@@ -143,16 +144,16 @@ func TestClassify_SQLStates(t *testing.T) {
 		"XX000 tuple concurrently updated": errs.KindTransient,
 	} {
 		code, message, _ := strings.Cut(state, " ")
-		err := postgres.Classify(fmt.Errorf("around: %w", &pgconn.PgError{Code: code, Message: message + " INSERT INTO s3cret"}))
+		err := pgdb.Classify(fmt.Errorf("around: %w", &pgconn.PgError{Code: code, Message: message + " INSERT INTO s3cret"}), "test")
 		postgrestest.WantKind(t, err, want)
 		if m := errs.SafeMessage(err); m == "" || strings.Contains(m, "s3cret") {
 			t.Errorf("%s: message %q", state, m)
 		}
 	}
-	postgrestest.WantKind(t, postgres.Classify(context.Canceled), errs.KindCancelled)
-	postgrestest.WantKind(t, postgres.Classify(io.ErrUnexpectedEOF), errs.KindTransient)
-	postgrestest.WantKind(t, postgres.Classify(errors.New("what")), errs.KindPermanent)
-	postgrestest.WantKind(t, postgres.Classify(nil), "")
+	postgrestest.WantKind(t, pgdb.Classify(context.Canceled, "test"), errs.KindCancelled)
+	postgrestest.WantKind(t, pgdb.Classify(io.ErrUnexpectedEOF, "test"), errs.KindTransient)
+	postgrestest.WantKind(t, pgdb.Classify(errors.New("what"), "test"), errs.KindPermanent)
+	postgrestest.WantKind(t, pgdb.Classify(nil, "test"), "")
 }
 
 // TestDB_KeepsForeignSchemaAndRole: an existing schema or role with the tenant's
@@ -169,7 +170,7 @@ func TestDB_KeepsForeignSchemaAndRole(t *testing.T) {
 			if m := errs.SafeMessage(err); !strings.Contains(m, "exists already and does not belong to this registry") {
 				t.Errorf("message %q", m)
 			}
-			if got := failTenant(b, run); got.Status != tenant.StatusFailed {
+			if got := b.FailTenant(run); got.Status != tenant.StatusFailed {
 				t.Errorf("%+v", got)
 			}
 			if n := value[int](b, `SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
@@ -285,7 +286,7 @@ func TestSecrets(t *testing.T) {
 		"postgres://u@h/d":                    nil,
 		"postgres://u:p@h:port/d":             nil,
 	} {
-		if got := postgres.Secrets(connection); !slices.Equal(got, want) {
+		if got := pgdb.Secrets(connection); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", connection, got, want)
 		}
 	}
@@ -295,7 +296,7 @@ func TestSecrets(t *testing.T) {
 // created on a connection slows the next one, so the connection is replaced.
 func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	t.Parallel()
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t), MaxConnections: 1})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.Database(t), MaxConnections: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +304,12 @@ func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	b := fixture{postgrestest.Fixture{DB: db, T: t}}
 	b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	pid := value[int](b, `SELECT pg_backend_pid()`)
-	postgres.CountCreatedTenants(t, db, postgres.MaxTenantsPerConnection-3) // The test creates three more.
+	conn, err := db.Pool().Acquire(t.Context())
+	b.Must(err)
+	for range pgdb.MaxTenantsPerConnection - 3 { // The test creates three more.
+		pgdb.CountCreatedTenant(conn.Conn())
+	}
+	conn.Release()
 	b.ActiveTenant(postgrestest.Inputs("Last but one"))
 	if got := value[int](b, `SELECT pg_backend_pid()`); got != pid {
 		t.Error("the connection was replaced too early")

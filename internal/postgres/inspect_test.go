@@ -84,7 +84,7 @@ func TestDB_Repair(t *testing.T) {
 			b := setup(t)
 			target, other := b.ActiveTenant(postgrestest.Inputs("Clinic")), b.ActiveTenant(postgrestest.Inputs("Other"))
 			names := strings.NewReplacer("{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
-			b.execScript(names.Replace(c.statement))
+			b.ExecScript(names.Replace(c.statement))
 			before := b.inspect(target.ID)
 			if before.Database != inspection.DatabaseDrifted || len(before.DatabaseDrift) == 0 {
 				t.Fatalf("%+v", before)

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -41,7 +42,7 @@ func TestDB_List(t *testing.T) {
 	for i := range 5 {
 		run := b.ClaimNew(postgrestest.Inputs(fmt.Sprintf("Clinic %d", i)))
 		if i%2 == 1 {
-			failTenant(b, run)
+			b.FailTenant(run)
 		}
 	}
 	special := postgrestest.Inputs(`100%_Søn\Clinic`)
@@ -96,7 +97,7 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 	}
 	active := b.ActiveTenant(postgrestest.Inputs("Live"))
 	assertTotals("activation")
-	failTenant(b, b.ClaimNew(postgrestest.Inputs("Failed")))
+	b.FailTenant(b.ClaimNew(postgrestest.Inputs("Failed")))
 	assertTotals("a failure")
 	if _, err := b.Archive(t.Context(), active.ID); err != nil {
 		t.Fatal(err)
@@ -148,11 +149,10 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series(1, 20000) n`)
 	b.Exec(`ANALYZE tenants`)
 	traced := &batchTracer{}
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: b.Pool().Config().ConnString()})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: b.Pool().Config().ConnString(), Tracer: traced})
 	if err != nil {
 		t.Fatal(err)
 	}
-	postgres.Trace(t, db, traced)
 	defer db.Close()
 	deep := &tenant.Position{CreatedAt: time.Now().Add(-15000 * time.Second), ID: uuid.New()}
 	for _, c := range []struct {

@@ -1,15 +1,18 @@
 package postgres_test
 
 import (
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -19,13 +22,15 @@ const laterMigration = `-- +goose Up
 ALTER TABLE tenants ADD COLUMN region text NOT NULL DEFAULT 'eu';`
 
 // later opens the registry of b as a later release with one more migration.
-func (b fixture) later(sql string, o postgres.Options) *postgres.DB {
+func (b fixture) later(sql string, o pgdb.Options) *postgres.DB {
 	b.T.Helper()
+	first, err := fs.ReadFile(pgdb.Migrations(), "00001_registry.sql")
+	b.Must(err)
 	o.URL = b.Pool().Config().ConnString()
+	o.Migrations = fstest.MapFS{"00001_registry.sql": {Data: first}, "00002_later.sql": {Data: []byte(sql)}}
 	db, err := postgres.Open(b.T.Context(), o)
 	b.Must(err)
 	b.T.Cleanup(db.Close)
-	postgres.AddMigration(b.T, db, "00002_later.sql", sql)
 	return db
 }
 
@@ -44,7 +49,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		b := setup(t)
 		subject := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		b.wantVersions(b.DB, 1, 1)
-		db := b.later(laterMigration, postgres.Options{})
+		db := b.later(laterMigration, pgdb.Options{})
 		b.wantVersions(db, 1, 2)
 		got, err := db.Get(t.Context(), subject.ID) // The first use migrates.
 		if err != nil || got.Name != subject.Name || got.Status != tenant.StatusActive {
@@ -60,7 +65,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 		b := setup(t)
 		var all sync.WaitGroup
 		for range 4 {
-			db := b.later(laterMigration, postgres.Options{})
+			db := b.later(laterMigration, pgdb.Options{})
 			all.Go(func() {
 				if err := db.Migrate(t.Context()); err != nil {
 					t.Error(err)
@@ -75,7 +80,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 
 	t.Run("FailedMigrationChangesNothing", func(t *testing.T) {
 		b := setup(t)
-		db := b.later(laterMigration+"\nSELECT 1 / 0;", postgres.Options{})
+		db := b.later(laterMigration+"\nSELECT 1 / 0;", pgdb.Options{})
 		if err := db.Migrate(t.Context()); err == nil {
 			t.Fatal("the migration failed without an error")
 		}
@@ -87,7 +92,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 
 	t.Run("EarlierReleaseRejectsResult", func(t *testing.T) {
 		b := setup(t)
-		b.Must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
+		b.Must(b.later(laterMigration, pgdb.Options{}).Migrate(t.Context()))
 		_, err := b.Get(t.Context(), uuid.New())
 		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 2 and this program knows only 1") {
@@ -97,7 +102,7 @@ func TestDB_Migrate_OlderRegistry(t *testing.T) {
 
 	t.Run("RejectsPendingMigrationWhenManual", func(t *testing.T) {
 		b := setup(t)
-		db := b.later(laterMigration, postgres.Options{ManualMigrate: true})
+		db := b.later(laterMigration, pgdb.Options{ManualMigrate: true})
 		_, err := db.Get(t.Context(), uuid.New())
 		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 1 and this program needs 2") ||
@@ -113,13 +118,13 @@ func TestDB_CheckReady(t *testing.T) {
 
 	t.Run("OlderRegistry", func(t *testing.T) {
 		b := setup(t)
-		manual := b.later(laterMigration, postgres.Options{ManualMigrate: true})
+		manual := b.later(laterMigration, pgdb.Options{ManualMigrate: true})
 		err := manual.CheckReady(t.Context())
 		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "the registry is at version 1 and this program needs 2") {
 			t.Error(text)
 		}
-		automatic := b.later(laterMigration, postgres.Options{})
+		automatic := b.later(laterMigration, pgdb.Options{})
 		if err := automatic.CheckReady(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -128,7 +133,7 @@ func TestDB_CheckReady(t *testing.T) {
 
 	t.Run("NewerRegistry", func(t *testing.T) {
 		b := setup(t)
-		b.Must(b.later(laterMigration, postgres.Options{}).Migrate(t.Context()))
+		b.Must(b.later(laterMigration, pgdb.Options{}).Migrate(t.Context()))
 		err := b.CheckReady(t.Context())
 		postgrestest.WantKind(t, err, errs.KindPermanent)
 		if text := errs.SafeMessage(err); !strings.Contains(text, "version 2 and this program knows only 1") {
@@ -138,7 +143,7 @@ func TestDB_CheckReady(t *testing.T) {
 
 	t.Run("EmptyDatabase", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
 		if err != nil {
 			t.Fatal(err)
 		}

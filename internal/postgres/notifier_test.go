@@ -8,16 +8,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // notifier runs a notifier for the duration of the test and waits until it listens.
-func (b fixture) notifier() *postgres.Notifier {
+func (b fixture) notifier() *notify.Notifier {
 	b.T.Helper()
-	notifier := postgres.NewNotifier(b.DB.Database)
+	notifier := notify.New(b.DB.DB)
 	subscribed, stop := notifier.Watch(uuid.New())
 	defer stop()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.T.Context()))
@@ -71,7 +71,7 @@ func TestNotifier(t *testing.T) {
 	})
 	t.Run("RemovesStoppedSubscribers", func(t *testing.T) {
 		b := setup(t)
-		f := postgres.NewNotifier(b.DB.Database)
+		f := notify.New(b.DB.DB)
 		tenantID := uuid.New()
 		stopped, stop := f.Watch(tenantID)
 		running, stopRunning := f.Watch(tenantID)

@@ -1,15 +1,12 @@
 package postgres_test
 
 import (
-	"context"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -61,65 +58,6 @@ func (b fixture) assertNoLeak() {
 	}
 }
 
-func TestHashPassword(t *testing.T) {
-	t.Parallel()
-
-	t.Run("HashContainsParameters", func(t *testing.T) {
-		t.Parallel()
-		one, err := postgres.HashPassword(t.Context(), password)
-		if err != nil || !strings.HasPrefix(one, "$argon2id$v=19$m=65536,t=3,p=4$") || len(one) > 255 {
-			t.Fatalf("%q, %v", one, err)
-		}
-		two, err := postgres.HashPassword(t.Context(), password)
-		if err != nil || one == two {
-			t.Errorf("two hashes have the same salt: %v", err)
-		}
-		if !postgrestest.Verifies(one, password) || !postgrestest.Verifies(two, password) || postgrestest.Verifies(one, password+" ") {
-			t.Error("a wrong password verifies, or the correct one does not")
-		}
-		longest, err := postgres.HashPassword(t.Context(), tenant.Password(strings.Repeat("ä", tenant.MaxPassword)))
-		if err != nil || len(longest) != len(one) {
-			t.Errorf("%q, %v", longest, err)
-		}
-	})
-
-	t.Run("EmptyInput", func(t *testing.T) {
-		t.Parallel()
-		if hash, err := postgres.HashPassword(t.Context(), ""); hash != "" || err != nil {
-			t.Errorf("%q, %v", hash, err)
-		}
-	})
-
-	t.Run("LimitsConcurrentHashes", func(t *testing.T) { // Not parallel: hashing is limited per process.
-		unblock := postgres.BlockHashing()
-		if _, err := withExpiredContext(t, func(ctx context.Context) (string, error) { return postgres.HashPassword(ctx, password) }); errs.KindOf(err) != errs.KindTransient {
-			t.Errorf("%v", err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		stop()
-		_, err := postgres.HashPassword(ctx, password)
-		postgrestest.WantKind(t, err, errs.KindCancelled)
-		unblock()
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				if _, err := postgres.HashPassword(t.Context(), password); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-	})
-}
-
-// withExpiredContext calls f with a context that soon expires.
-func withExpiredContext(t *testing.T, f func(context.Context) (string, error)) (string, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	return f(ctx)
-}
-
 func TestDB_Password(t *testing.T) {
 	t.Parallel()
 
@@ -145,7 +83,7 @@ func TestDB_Password(t *testing.T) {
 			t.Error("the invitation is missing")
 		}
 		b.assertNoLeak()
-		if events := b.verifiedChain(active.ID); events[0].Detail["adminPassword"] != "set" {
+		if events := b.VerifiedChain(active.ID); events[0].Detail["adminPassword"] != "set" {
 			t.Errorf("%+v", events[0])
 		}
 	})
@@ -170,7 +108,7 @@ func TestDB_Password(t *testing.T) {
 		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		failTenant(b, run)
+		b.FailTenant(run)
 		b.assertHash("kept", b.registryHash(), password)
 		run, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("next", time.Minute))
 		if err != nil {
@@ -246,7 +184,7 @@ func TestDB_Password_ContinuedCreate(t *testing.T) {
 		if b.registryHash() != "" || b.adminHash(run.Tenant) != "" {
 			t.Errorf("registry %q, tenant %q", b.registryHash(), b.adminHash(run.Tenant))
 		}
-		events := b.verifiedChain(run.Tenant.ID)
+		events := b.VerifiedChain(run.Tenant.ID)
 		if changed, _ := events[len(events)-1].Detail["changed"].(map[string]any); changed["adminPassword"] != "removed" || len(changed) != 1 {
 			t.Errorf("%+v", events[len(events)-1])
 		}
@@ -263,25 +201,6 @@ func TestDB_Password_ContinuedCreate(t *testing.T) {
 		}
 		again(b, withPassword("Clinic", password))
 		b.assertHash("kept", b.registryHash(), password)
-	})
-
-	t.Run("ReturnsBlockingTenantImmediately", func(t *testing.T) { // Without hashing, which may have to wait.
-		b := setup(t)
-		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		active := b.ActiveTenant(postgrestest.Inputs("Live"))
-		unblock := postgres.BlockHashing()
-		defer unblock()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_, err := b.Create(ctx, b.Draft(withPassword("Clinic", password)), postgrestest.LeaseRequest("other", time.Minute))
-		postgrestest.WantKind(t, err, errs.KindConflict)
-		if err != nil && !strings.Contains(errs.SafeMessage(err), run.Tenant.ID.String()) {
-			t.Errorf("%v", err)
-		}
-		c, err := b.Create(ctx, b.Draft(withPassword("Live", password)), postgrestest.LeaseRequest("other", time.Minute))
-		if err != nil || c.Run != nil || c.Tenant.ID != active.ID {
-			t.Errorf("%+v, %v", c, err)
-		}
 	})
 }
 
@@ -308,7 +227,7 @@ func TestDB_Password_Submit(t *testing.T) {
 
 	t.Run("LastWriteWins", func(t *testing.T) {
 		b := setupQueue(t)
-		failTenant(b, b.ClaimNew(withPassword("Clinic", password)))
+		b.FailTenant(b.ClaimNew(withPassword("Clinic", password)))
 		s := b.mustSubmit(withPassword("Clinic", otherPassword), nil)
 		b.assertHash("kept", b.registryHash(), otherPassword)
 		b.Exec(`UPDATE tenants SET status = 'FAILED', job_id = NULL, checkpoint = 'CREATE_TENANT_RECORD'`)
@@ -342,7 +261,7 @@ func TestDB_Password_Update(t *testing.T) {
 		if n := value[int](b, `SELECT welcome_email_serial FROM tenants`); n != 2 {
 			t.Errorf("serial %d", n)
 		}
-		events := b.verifiedChain(created.ID)
+		events := b.VerifiedChain(created.ID)
 		last := events[len(events)-1]
 		if changed, _ := last.Detail["changed"].(map[string]any); last.Action != audit.ActionUpdate || len(changed) != 1 || changed["adminPassword"] != "set" {
 			t.Errorf("%+v", last)
@@ -406,7 +325,7 @@ func TestDB_Password_Update(t *testing.T) {
 
 	t.Run("ChangesFailedTenant", func(t *testing.T) {
 		b := setup(t)
-		failed := failTenant(b, b.ClaimNew(postgrestest.Inputs("Clinic")))
+		failed := b.FailTenant(b.ClaimNew(postgrestest.Inputs("Clinic")))
 		if _, err := b.Update(t.Context(), failed.ID, withPassword("Clinic", password), 0); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -97,9 +98,9 @@ func TestDB_Create(t *testing.T) {
 	t.Run("FindsLiveTenantAmongSeveral", func(t *testing.T) {
 		b := setup(t)
 		first := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		failTenant(b, first)
+		b.FailTenant(first)
 		second := b.ClaimNew(postgrestest.Inputs("Other"))
-		failTenant(b, second)
+		b.FailTenant(second)
 		if _, err := b.Update(t.Context(), second.Tenant.ID, postgrestest.Inputs("Clinic"), 0); err != nil {
 			t.Fatal(err) // A failed tenant does not hold its name.
 		}
@@ -219,7 +220,7 @@ func TestDB_Create(t *testing.T) {
 // setupNested is setup for a loop inside one subtest.
 func setupNested(t *testing.T) fixture {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.Database(t)})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.Database(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +380,7 @@ func TestDB_Migrate(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				db, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+				db, err := postgres.Open(t.Context(), pgdb.Options{URL: url})
 				if err != nil {
 					t.Error(err)
 					return
@@ -405,7 +406,7 @@ func TestDB_Migrate(t *testing.T) {
 
 	t.Run("RejectsUnmigratedRegistryWhenManual", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +418,7 @@ func TestDB_Migrate(t *testing.T) {
 
 func TestOpen_ErrorHidesPassword(t *testing.T) {
 	t.Parallel()
-	_, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://u:s3cret@host:notaport/db"})
+	_, err := postgres.Open(t.Context(), pgdb.Options{URL: "postgres://u:s3cret@host:notaport/db"})
 	postgrestest.WantKind(t, err, errs.KindInvalid)
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("error %v", err)
@@ -426,7 +427,7 @@ func TestOpen_ErrorHidesPassword(t *testing.T) {
 
 func TestDB_UnreachableIsTransient(t *testing.T) {
 	t.Parallel()
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://u:s3cret@127.0.0.1:1/db"})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: "postgres://u:s3cret@127.0.0.1:1/db"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TestDB_Claim(t *testing.T) {
 	t.Run("ResumeDoesNotStartNewAttempt", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		failTenant(b, run)
+		b.FailTenant(run)
 		_, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("x", time.Minute))
 		postgrestest.WantKind(t, err, errs.KindConflict)
 		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("x", time.Minute))
@@ -99,21 +99,6 @@ func TestDB_Claim(t *testing.T) {
 	})
 }
 
-// failTenant ends the attempt of a run with a rollback.
-func failTenant(b fixture, run provisioning.Run) tenant.Tenant {
-	b.T.Helper()
-	record := tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "the deployer has no funds", Duration: time.Second}
-	if err := b.BeginRollback(b.T.Context(), run, provisioning.RollbackToFailed, record); err != nil {
-		b.T.Fatal(err)
-	}
-	run.Rollback = provisioning.RollbackToFailed
-	failed, err := b.RollBack(b.T.Context(), run)
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	return failed
-}
-
 func TestDB_RollBack(t *testing.T) {
 	t.Parallel()
 
@@ -123,7 +108,7 @@ func TestDB_RollBack(t *testing.T) {
 		if err := b.PrepareSchema(t.Context(), run, b.Seed()); err != nil {
 			t.Fatal(err)
 		}
-		rolledBack := failTenant(b, run)
+		rolledBack := b.FailTenant(run)
 		if rolledBack.Status != tenant.StatusFailed || rolledBack.ProvisioningError != "the deployer has no funds" {
 			t.Errorf("%+v", rolledBack)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -103,7 +104,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("TenantRoleCannotConnect", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: pgtest.EmptyDatabase(t)})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.EmptyDatabase(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,11 +2,24 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/apikeys"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/checks"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/lifecycle"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/orphans"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stellarstore"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -14,20 +27,20 @@ import (
 // DB is a database and the stores on it, one for each concern. All are safe for
 // concurrent use.
 type DB struct {
-	*Database
-	*Registry
-	*Creations
-	*Lifecycle
-	*Runs
-	*WelcomeMails
-	*Orphans
-	*Schemas
-	*Logins
-	*Checks
-	*Transactions
-	*Contracts
-	*AuditLog
-	APIKeys *APIKeyStore
+	*pgdb.DB
+	*registry.Registry
+	*registry.Creations
+	*lifecycle.Lifecycle
+	*runs.Runs
+	*welcome.Mails
+	*orphans.Orphans
+	*tenantschema.Schemas
+	*logins.Logins
+	*checks.Checks
+	*stellarstore.Transactions
+	*stellarstore.Contracts
+	*auditlog.AuditLog
+	APIKeys *apikeys.Store
 }
 
 var (
@@ -38,30 +51,30 @@ var (
 	_ inspection.Store             = (*DB)(nil)
 	_ credentials.Store            = (*DB)(nil)
 	_ verification.RegistryChecker = (*DB)(nil)
-	_ access.Store                 = (*APIKeyStore)(nil)
+	_ access.Store                 = (*apikeys.Store)(nil)
 )
 
 // Open reads the settings and prepares a pool and its stores. It does not connect: the
 // first use connects and migrates. KindInvalid when the settings cannot be read.
-func Open(ctx context.Context, o Options) (*DB, error) {
-	db, err := OpenDatabase(ctx, o)
+func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
+	db, err := pgdb.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	uncertain := &UncertainLeases{}
-	logins := NewLogins(db)
+	uncertain := runs.NewUncertainLeases(time.Now)
+	logins := logins.New(db)
 	return &DB{
-		Database: db, Registry: NewRegistry(db), Creations: NewCreations(db), Lifecycle: NewLifecycle(db, logins),
-		Runs: NewRuns(db, uncertain), WelcomeMails: NewWelcomeMails(db), Orphans: NewOrphans(db), Schemas: NewSchemas(db),
-		Logins: logins, Checks: NewChecks(db), Transactions: NewTransactions(db, uncertain), Contracts: NewContracts(db),
-		AuditLog: NewAuditLog(db), APIKeys: NewAPIKeyStore(db),
+		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins),
+		Runs: runs.New(db, uncertain), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: tenantschema.New(db),
+		Logins: logins, Checks: checks.New(db), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
+		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db),
 	}, nil
 }
 
 // Queue adds jobs in transactions of the registry, and replaces those that were lost.
 type Queue interface {
-	JobQueue
-	JobRescuer
+	registry.Queue
+	orphans.JobRescuer
 }
 
 // UseQueue sets the queue of Submit, Requeue and FindOrphans. It must be called before

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
@@ -25,7 +26,7 @@ func setupQueue(t *testing.T) fixture {
 	t.Helper()
 	t.Parallel()
 	url := pgtest.Database(t)
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestDB_Submit(t *testing.T) {
 	t.Run("RequeuesFailedTenant", func(t *testing.T) {
 		b := setupQueue(t)
 		first := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		failTenant(b, first)
+		b.FailTenant(first)
 		in := postgrestest.Inputs("clinic")
 		in.AdminEmail = "grace@clinic.example"
 		s := b.mustSubmit(in, nil)
@@ -285,7 +286,7 @@ func TestDB_Requeue(t *testing.T) {
 	}
 
 	failed := b.ClaimNew(postgrestest.Inputs("Failed"))
-	failTenant(b, failed)
+	b.FailTenant(failed)
 	s, err = b.Requeue(t.Context(), failed.Tenant.ID)
 	if err != nil || s.Tenant.Attempt != 2 || s.Tenant.Status != tenant.StatusProvisioning || s.JobID == "" {
 		t.Errorf("%+v, %v", s, err)
@@ -295,7 +296,7 @@ func TestDB_Requeue(t *testing.T) {
 	}
 
 	nameTaken := b.ClaimNew(postgrestest.Inputs("Taken"))
-	failTenant(b, nameTaken)
+	b.FailTenant(nameTaken)
 	b.ActiveTenant(postgrestest.Inputs("Taken too"))
 	b.Exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken too'`)
 	b.Exec(`UPDATE tenants SET name_key = 'taken' WHERE name = 'Taken'`)

@@ -49,7 +49,7 @@ func TestDB_VerifyAnchor(t *testing.T) {
 			target := b.tenantWithHistory("Clinic")
 			anchor := contracts.Anchor{Seq: c.anchor, Ledger: 77}
 			copy(anchor.Root[:], value[[]byte](b, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, target.ID, c.anchor))
-			b.execScript(strings.ReplaceAll(c.attack, "{{id}}", target.ID.String()))
+			b.ExecScript(strings.ReplaceAll(c.attack, "{{id}}", target.ID.String()))
 			if strings.Contains(c.attack, "audit_hash") {
 				if drift := b.verify(target.ID); len(drift) != 0 {
 					t.Errorf("the database shows the attack without an anchor, so this test proves nothing: %+v", drift)

@@ -11,8 +11,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
@@ -147,7 +147,7 @@ func TestDB_Verify(t *testing.T) {
 			b := setup(t)
 			target, other := b.tenantWithHistory("Clinic"), b.tenantWithHistory("Other")
 			names := strings.NewReplacer("{{id}}", target.ID.String(), "{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
-			b.execScript(names.Replace(c.statement))
+			b.ExecScript(names.Replace(c.statement))
 			drift, matches := b.verify(target.ID), false
 			for _, f := range drift {
 				matches = matches || f.Subject == c.subject && strings.Contains(f.Message, names.Replace(c.words))
@@ -201,7 +201,10 @@ func TestDB_Verify(t *testing.T) {
 	t.Run("AnOlderVersion", func(t *testing.T) {
 		b := setup(t)
 		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-		b.migrateTenants(migrationFiles(t, addPhone), postgres.TenantMigrationOptions{})
+		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{
+			Files: postgrestest.LaterMigrations(t, `ALTER TABLE {{schema}}.users ADD COLUMN phone varchar(40)`),
+		})
+		b.Must(err)
 		drift := b.verify(target.ID)
 		if len(drift) != 1 || !strings.Contains(drift[0].Message, "version 2 and this program knows only 1") {
 			t.Errorf("%+v", drift)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -138,7 +139,7 @@ func (w *testEnv) advanceLedgers(ledgers uint32) {
 // upgradeContract upgrades a contract as a newer release would.
 func (w *testEnv) upgradeContract(tenantID string) {
 	w.t.Helper()
-	db, err := postgres.Open(w.t.Context(), postgres.Options{URL: w.env["DATABASE_URL"]})
+	db, err := postgres.Open(w.t.Context(), pgdb.Options{URL: w.env["DATABASE_URL"]})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func runTests(m *testing.M) int {
 	defer func() { _ = os.RemoveAll(dir) }()
 	// The test cache does not know the files that the build below reads. Reading their
 	// metadata here makes it depend on them.
-	for _, sources := range []string{"../../main.go", "../../cmd/tenant-api/*.go", "../*/*.go", "../postgres/migrations/*/*.sql"} {
+	for _, sources := range []string{"../../main.go", "../../cmd/tenant-api/*.go", "../*/*.go", "../*/*/*.go", "../postgres/*/migrations/*.sql"} {
 		if err := readSources(sources); err != nil {
 			return fail(err)
 		}

@@ -25,6 +25,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -201,7 +203,7 @@ func (p *startedProvider) list(limit int64, want int, contracts string) {
 func serveTenants(t *testing.T, database string) (url, token string, requests *atomic.Int64) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	db, err := postgres.Open(ctx, postgres.Options{URL: database})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: database})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +221,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: postgres.NewNotifier(db.Database), Keys: db.APIKeys, Logger: slog.New(slog.DiscardHandler)})
+	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: notify.New(db.DB), Keys: db.APIKeys, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
 // TestRefresh_BatchesQueries counts the database messages of a refresh.
@@ -71,7 +71,7 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 		reading.Go(func() { p.importTenant(id) })
 	}
 	reading.Wait()
-	if n := w.snapshot().maxConnections; n > postgres.DefaultMaxConnections {
+	if n := w.snapshot().maxConnections; n > pgdb.DefaultMaxConnections {
 		t.Errorf("%d connections", n)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
 // settings is a provider configuration, as far as it is known.
@@ -43,7 +43,7 @@ func (s settings) secrets() []string {
 	if s.database.URL == "" {
 		return all
 	}
-	return append(all, postgres.Secrets(s.database.URL.Reveal())...)
+	return append(all, pgdb.Secrets(s.database.URL.Reveal())...)
 }
 
 // settingsCollector collects attribute values under the names of their variables.

@@ -19,6 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
@@ -70,7 +71,7 @@ func newFixture(t testing.TB, url string) *fixture {
 
 func (f *fixture) openRegistry() *postgres.DB {
 	f.t.Helper()
-	db, err := postgres.Open(f.t.Context(), postgres.Options{URL: f.url})
+	db, err := postgres.Open(f.t.Context(), pgdb.Options{URL: f.url})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
@@ -70,7 +71,7 @@ func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundl
 	b.start(change...)
 	var err error
 	b.url = pgtest.Database(t)
-	b.db, err = postgres.Open(t.Context(), postgres.Options{URL: b.url})
+	b.db, err = postgres.Open(t.Context(), pgdb.Options{URL: b.url})
 	b.must(err)
 	t.Cleanup(b.db.Close)
 	return b

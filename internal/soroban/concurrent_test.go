@@ -15,6 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -34,7 +35,7 @@ func TestDeployer_ManyConcurrent(t *testing.T) {
 	b := setup(t)
 	s := &storm{testBundle: b, kills: map[string]int{}, faults: map[string]int{}}
 	for i := range s.processes {
-		db, err := postgres.Open(t.Context(), postgres.Options{URL: b.url, ApplicationName: fmt.Sprint("process ", i)})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: b.url, ApplicationName: fmt.Sprint("process ", i)})
 		b.must(err)
 		t.Cleanup(db.Close)
 		s.processes[i] = process{db, b.deployer(channels(stormChannels))}

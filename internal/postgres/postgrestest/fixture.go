@@ -1,17 +1,25 @@
+//go:build unix
+
 package postgrestest
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -26,7 +34,7 @@ type Fixture struct {
 func Setup(t *testing.T) Fixture {
 	t.Helper()
 	t.Parallel()
-	return Open(t, postgres.Options{})
+	return Open(t, pgdb.Options{})
 }
 
 // TwoProcesses opens one new database twice, as two processes do.
@@ -34,11 +42,11 @@ func TwoProcesses(t *testing.T) (one, two Fixture) {
 	t.Helper()
 	t.Parallel()
 	url := pgtest.Database(t)
-	return Open(t, postgres.Options{URL: url}), Open(t, postgres.Options{URL: url})
+	return Open(t, pgdb.Options{URL: url}), Open(t, pgdb.Options{URL: url})
 }
 
 // Open opens a database until the end of the test; without a URL, a new one.
-func Open(t *testing.T, o postgres.Options) Fixture {
+func Open(t *testing.T, o pgdb.Options) Fixture {
 	t.Helper()
 	if o.URL == "" {
 		o.URL = pgtest.Database(t)
@@ -137,6 +145,17 @@ func Activation() provisioning.Progress {
 	}
 }
 
+// FailTenant ends the attempt of a run with a rollback.
+func (b Fixture) FailTenant(run provisioning.Run) tenant.Tenant {
+	b.T.Helper()
+	record := tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "the deployer has no funds", Duration: time.Second}
+	b.Must(b.BeginRollback(b.T.Context(), run, provisioning.RollbackToFailed, record))
+	run.Rollback = provisioning.RollbackToFailed
+	failed, err := b.RollBack(b.T.Context(), run)
+	b.Must(err)
+	return failed
+}
+
 // Value reads one value from the database.
 func Value[T any](b Fixture, query string, args ...any) T {
 	b.T.Helper()
@@ -161,4 +180,26 @@ func WantKind(t *testing.T, err error, kind errs.Kind) {
 	if errs.KindOf(err) != kind {
 		t.Errorf("error of kind %q, want %q: %v", errs.KindOf(err), kind, err)
 	}
+}
+
+// ExecScript runs several statements.
+func (b Fixture) ExecScript(text string) {
+	b.T.Helper()
+	if _, err := b.Pool().Exec(b.T.Context(), text, pgx.QueryExecModeSimpleProtocol); err != nil {
+		b.T.Fatalf("%s: %v", text, err)
+	}
+}
+
+// LaterMigrations are this program's first migration of tenant schemas and later ones.
+func LaterMigrations(t *testing.T, scripts ...string) fs.FS {
+	t.Helper()
+	first, err := fs.ReadFile(tenantschema.Migrations(), "00001_initial.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := fstest.MapFS{"00001_initial.sql": {Data: first}}
+	for i, text := range scripts {
+		dir[fmt.Sprintf("%05d_later.sql", i+2)] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return dir
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
@@ -12,7 +13,7 @@ import (
 // newest version. It is what pgtest.Main wants for the template that each test's
 // database is copied from.
 func Migrate(ctx context.Context, url string) error {
-	db, err := postgres.Open(ctx, postgres.Options{URL: url})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: url})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,141 @@
+// Package apikeys stores the API keys of tenant-api.
+package apikeys
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+)
+
+// Store stores API keys in the registry.
+type Store struct{ db *pgdb.DB }
+
+// New returns the API keys of a database.
+func New(db *pgdb.DB) *Store { return &Store{db} }
+
+const keyColumns = `id, name, prefix, secret_hash, scopes, created_at, expires_at, revoked_at, last_used_at`
+
+func scanKey(r pgx.CollectableRow) (access.Key, error) {
+	var (
+		k    access.Key
+		hash []byte
+	)
+	err := r.Scan(&k.ID, &k.Name, &k.Prefix, &hash, &k.Scopes, &k.CreatedAt,
+		(*zeronull.Timestamptz)(&k.ExpiresAt), (*zeronull.Timestamptz)(&k.RevokedAt), (*zeronull.Timestamptz)(&k.LastUsedAt))
+	copy(k.Hash[:], hash) // The table allows no other length.
+	return k, err
+}
+
+// Create stores a key and an audit event.
+func (k *Store) Create(ctx context.Context, key access.Key) error {
+	const op = "create API key"
+	return k.db.InTx(ctx, op, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO api_keys (id, name, prefix, secret_hash, scopes, created_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			key.ID, key.Name, key.Prefix, key.Hash[:], key.Scopes, key.CreatedAt, zeronull.Timestamptz(key.ExpiresAt))
+		var pgErr *pgconn.PgError
+		if errors.As(err, &pgErr) && pgErr.ConstraintName == "api_keys_name" {
+			return &errs.Error{
+				Kind: errs.KindConflict, Op: op, Err: err, Message: "a key with this name exists; choose another name, or revoke that key first",
+				Fields: []errs.FieldError{{Field: "name", Message: "is the name of an active key"}},
+			}
+		}
+		if err != nil {
+			return err
+		}
+		detail := keyDetail(key)
+		detail["scopes"] = key.Scopes
+		if !key.ExpiresAt.IsZero() {
+			detail["expiresAt"] = key.ExpiresAt.UTC()
+		}
+		return auditlog.Append(ctx, tx, uuid.Nil, access.AuditCreateKey, detail)
+	})
+}
+
+// FindByPrefix reads the key with a prefix.
+func (k *Store) FindByPrefix(ctx context.Context, prefix string) (access.Key, error) {
+	const op = "find API key"
+	pool, err := k.db.ReadyPool(ctx)
+	if err != nil {
+		return access.Key{}, err
+	}
+	rows, err := pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE prefix = $1`, prefix)
+	if err != nil {
+		return access.Key{}, pgdb.Classify(err, op)
+	}
+	key, err := pgx.CollectExactlyOneRow(rows, scanKey)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return key, keyNotFound(op)
+	}
+	return key, pgdb.Classify(err, op)
+}
+
+// List reads all keys, newest first.
+func (k *Store) List(ctx context.Context) ([]access.Key, error) {
+	const op = "list API keys"
+	pool, err := k.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys ORDER BY created_at DESC, id DESC`)
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	keys, err := pgx.CollectRows(rows, scanKey)
+	return keys, pgdb.Classify(err, op)
+}
+
+// Revoke revokes a key and stores an audit event. Revoked keys may have had the same
+// name; Revoke only matches the active one.
+func (k *Store) Revoke(ctx context.Context, ref string) (access.Key, error) {
+	const op = "revoke API key"
+	var key access.Key
+	err := k.db.InTx(ctx, op, func(tx pgx.Tx) error {
+		rows, _ := tx.Query(ctx, `SELECT `+keyColumns+` FROM api_keys
+			WHERE id::text = lower($1) OR prefix = $1 OR lower(name) = lower($1) AND revoked_at IS NULL
+			ORDER BY id::text = lower($1) DESC, prefix = $1 DESC LIMIT 1 FOR UPDATE`, ref)
+		var err error
+		key, err = pgx.CollectExactlyOneRow(rows, scanKey)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return keyNotFound(op)
+		case err != nil || !key.RevokedAt.IsZero():
+			return err
+		}
+		if err := tx.QueryRow(ctx, `UPDATE api_keys SET revoked_at = now() WHERE id = $1 RETURNING revoked_at`, key.ID).Scan(&key.RevokedAt); err != nil {
+			return err
+		}
+		return auditlog.Append(ctx, tx, uuid.Nil, access.AuditRevokeKey, keyDetail(key))
+	})
+	return key, err
+}
+
+// RecordUse stores that a key was used.
+func (k *Store) RecordUse(ctx context.Context, id uuid.UUID) error {
+	const op = "record API key use"
+	pool, err := k.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE api_keys SET last_used_at = now()
+		WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute')`, id)
+	return pgdb.Classify(err, op)
+}
+
+func keyNotFound(op string) error {
+	return errs.Errorf(errs.KindNotFound, op, "there is no such API key; tenant-api apikey list shows all keys")
+}
+
+// keyDetail is the detail of a key's audit events.
+func keyDetail(k access.Key) map[string]any {
+	return map[string]any{"id": k.ID, "name": k.Name, "prefix": k.Prefix, "scopes": k.Scopes}
+}

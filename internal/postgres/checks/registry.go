@@ -1,0 +1,76 @@
+package checks
+
+import (
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
+)
+
+// checkOrphans looks for what no tenant's own check can see: tenants that are gone, what
+// everybody may read, and keys that may do more than they were made for.
+func (v *verifier) checkOrphans() error {
+	for _, c := range []struct {
+		subject verification.Subject
+		format  string
+		query   string
+	}{
+		{verification.SubjectAudit, "tenant %s has events and no row in the registry", `
+			SELECT DISTINCT e.tenant_id::text FROM audit_events e
+			WHERE e.seq = 1 AND e.tenant_id <> '00000000-0000-0000-0000-000000000000' AND NOT EXISTS (SELECT FROM tenants t WHERE t.id = e.tenant_id)`},
+		{verification.SubjectAudit, "tenant %s has a provisioning log and no row in the registry", `
+			SELECT DISTINCT l.tenant_id::text FROM provisioning_logs l WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = l.tenant_id)
+			  AND NOT EXISTS (SELECT FROM audit_events e WHERE e.tenant_id = l.tenant_id)`},
+		{verification.SubjectRole, "everybody has privileges on %s, tenants included: REVOKE ALL ON it FROM PUBLIC", `
+			SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
+			WHERE a.grantee = 0 AND (n.nspname = 'public' OR n.nspname IN (SELECT schema_name FROM tenants))`},
+		{verification.SubjectRole, "everybody may use the schema %s: REVOKE ALL ON it FROM PUBLIC", `
+			SELECT DISTINCT quote_ident(n.nspname) FROM pg_namespace n JOIN tenants t ON t.schema_name = n.nspname, aclexplode(n.nspacl) AS a
+			WHERE a.grantee = 0`},
+		{verification.SubjectKey, "the API key %s has other scopes than it was created with", `
+			SELECT k.prefix FROM api_keys k WHERE NOT EXISTS (SELECT FROM audit_events e
+				WHERE e.tenant_id = '00000000-0000-0000-0000-000000000000' AND e.action = 'apikey.create'
+				  AND e.detail->>'prefix' = k.prefix AND e.detail->'scopes' = to_jsonb(k.scopes))`},
+	} {
+		rows, err := v.tx.Query(v.ctx, c.query+` ORDER BY 1`)
+		if err != nil {
+			return err
+		}
+		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			v.addDrift(c.subject, c.format, name)
+		}
+	}
+	return nil
+}
+
+// expectedStatusSQL are the statuses in which the events leave a tenant at rest that decide it.
+const expectedStatusSQL = `SELECT CASE action WHEN 'tenant.activate' THEN 'ACTIVE' WHEN 'tenant.restore' THEN 'ACTIVE' WHEN 'tenant.fail' THEN 'FAILED'
+		ELSE 'ARCHIVED' END
+	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE'
+	  AND action IN ('tenant.activate', 'tenant.restore', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge')
+	ORDER BY seq DESC LIMIT 1`
+
+// checkStatus checks that a tenant at rest is in the status in which its last event
+// left it.
+func (v *verifier) checkStatus(t tenant.Tenant) error {
+	if !t.Status.Terminal() {
+		return nil
+	}
+	var expected tenant.Status
+	err := v.tx.QueryRow(v.ctx, expectedStatusSQL, t.ID).Scan(&expected)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if err == nil && expected == t.Status {
+		return nil
+	}
+	v.addDrift(verification.SubjectAudit, "the tenant is %s, and no event says how it became that", t.Status)
+	return nil
+}

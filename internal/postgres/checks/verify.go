@@ -1,0 +1,207 @@
+// Package checks verifies audit chains, schemas, roles and the registry. It changes nothing.
+package checks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
+)
+
+// Checks verifies audit chains, schemas and roles. It changes nothing.
+type Checks struct{ db *pgdb.DB }
+
+// New returns the checks of a database.
+func New(db *pgdb.DB) *Checks { return &Checks{db} }
+
+// Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
+// platform's chain. It reads in one transaction that changes nothing and sees one
+// moment, and holds up nobody.
+func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Finding, error) {
+	const op = "verify tenant"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &verifier{ctx: ctx, tenantID: tenantID}
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		v.tx, v.drift = tx, nil
+		if tenantID == uuid.Nil {
+			return v.checkRegistry()
+		}
+		return v.checkTenant()
+	})
+	return v.drift, pgdb.Classify(err, op)
+}
+
+// VerifyAnchor holds a tenant's audit chain against an anchor of it. The chain itself
+// is Verify's business: it has the anchored event's hash only with all before it as
+// they were.
+func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
+	const op = "verify anchor"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &verifier{tenantID: tenantID}
+	var hash []byte
+	err = pool.QueryRow(ctx, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, anchor.Seq).Scan(&hash)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		v.addDrift(verification.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
+	case err != nil:
+		return nil, pgdb.Classify(err, op)
+	case !bytes.Equal(hash, anchor.Root[:]):
+		v.addDrift(verification.SubjectAudit, "row %d has another hash than the contract anchored in ledger %d: it, or a row before it, was changed", anchor.Seq, anchor.Ledger)
+	}
+	return v.drift, nil
+}
+
+// verifier is one check of one tenant.
+type verifier struct {
+	ctx      context.Context
+	tx       pgx.Tx
+	tenantID uuid.UUID
+	drift    []verification.Finding
+}
+
+func (v *verifier) addDrift(subject verification.Subject, format string, args ...any) {
+	v.drift = append(v.drift, verification.Finding{TenantID: v.tenantID, Subject: subject, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) checkRegistry() error {
+	var head chainHead
+	if err := v.tx.QueryRow(v.ctx, `SELECT seq, head FROM registry_audit`).Scan(&head.seq, &head.hash); err != nil {
+		return err
+	}
+	if err := v.checkEvents(head); err != nil {
+		return err
+	}
+	return v.checkOrphans()
+}
+
+func (v *verifier) checkTenant() error {
+	var (
+		head        chainHead
+		rollingBack bool
+	)
+	err := v.tx.QueryRow(v.ctx, `SELECT audit_seq, audit_head, rollback_target IS NOT NULL FROM tenants WHERE id = $1`, v.tenantID).Scan(&head.seq, &head.hash, &rollingBack)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errs.Errorf(errs.KindNotFound, "verify tenant", "there is no tenant %s", v.tenantID)
+	}
+	if err != nil {
+		return err
+	}
+	rows, err := v.tx.Query(v.ctx, `SELECT `+tenantrow.Columns+` FROM tenants WHERE id = $1`, v.tenantID)
+	if err != nil {
+		return err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
+	if err == nil {
+		err = v.checkEvents(head)
+	}
+	if err == nil && !rollingBack && len(v.drift) == 0 { // A chain that does not hold tells nothing.
+		err = v.checkStatus(t)
+	}
+	switch {
+	case err != nil:
+		return err
+	case rollingBack || !t.Status.Terminal():
+		return nil // Whether schema and role are there depends on how far the run is.
+	case t.WasLive() && t.PurgedAt.IsZero():
+		return v.checkExisting(t)
+	}
+	return v.checkRemoved(t)
+}
+
+// checkExisting checks schema and role of a tenant that has them.
+func (v *verifier) checkExisting(t tenant.Tenant) error {
+	exists, err := v.exists(`SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		v.addDrift(verification.SubjectSchema, "the schema %s is not there", t.SchemaName)
+	} else if err := v.checkTenantLog(t); err != nil {
+		return err
+	}
+	if err := v.checkSchemaVersion(); err != nil {
+		return err
+	}
+	return v.checkRole(t)
+}
+
+// checkRemoved checks that nothing is left of a tenant that was purged or never live.
+func (v *verifier) checkRemoved(t tenant.Tenant) error {
+	for _, c := range []struct {
+		subject verification.Subject
+		query   string
+		name    string
+	}{
+		{verification.SubjectSchema, `SELECT FROM pg_namespace WHERE nspname = $1`, t.SchemaName},
+		{verification.SubjectRole, `SELECT FROM pg_roles WHERE rolname = $1`, t.DatabaseRole},
+	} {
+		exists, err := v.exists(c.query, c.name)
+		if err != nil {
+			return err
+		}
+		if exists {
+			v.addDrift(c.subject, "the %s %s is still there, though the tenant was purged or never live", c.subject, c.name)
+		}
+	}
+	if t.PurgedAt.IsZero() {
+		return nil
+	}
+	certified, err := v.exists(`SELECT FROM purge_certificates WHERE tenant_id = $1`, t.ID)
+	if err == nil && !certified {
+		v.addDrift(verification.SubjectSchema, "the tenant was purged, but there is no certificate of it")
+	}
+	return err
+}
+
+func (v *verifier) exists(query string, args ...any) (exists bool, err error) {
+	err = v.tx.QueryRow(v.ctx, `SELECT EXISTS (`+query+`)`, args...).Scan(&exists)
+	return exists, err
+}
+
+// checkSchemaVersion checks the ledger of the tenant's schema.
+func (v *verifier) checkSchemaVersion() error {
+	rows, err := v.tx.Query(v.ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version`, v.tenantID)
+	if err != nil {
+		return err
+	}
+	var (
+		version  int
+		checksum string
+		last     int
+	)
+	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error {
+		if mismatch := tenantschema.CheckAppliedVersion(version, checksum); mismatch != nil {
+			v.addDrift(verification.SubjectSchema, "%s", errs.SafeMessage(mismatch))
+		} else if last != 0 && version != last+1 {
+			v.addDrift(verification.SubjectSchema, "the record of version %d is missing", last+1)
+		}
+		last = version
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case last == 0:
+		v.addDrift(verification.SubjectSchema, "nothing is known of the version of the tenant's schema")
+	case last < tenantschema.Version:
+		v.addDrift(verification.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, tenantschema.Version)
+	}
+	return nil
+}

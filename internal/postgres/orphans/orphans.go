@@ -1,0 +1,162 @@
+// Package orphans finds tenants whose run or job is gone, and deletes expired rows.
+package orphans
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// Orphans finds what ended runs left behind, and deletes expired rows.
+type Orphans struct {
+	db      *pgdb.DB
+	rescuer JobRescuer // Nil unless UseQueue was called.
+}
+
+// New returns the orphans of a database.
+func New(db *pgdb.DB) *Orphans { return &Orphans{db: db} }
+
+// UseQueue sets the queue whose lost jobs FindOrphans replaces. It must be called before it.
+func (s *Orphans) UseQueue(q JobRescuer) { s.rescuer = q }
+
+// JobRescuer is what the reconciler needs of the queue that was passed to UseQueue.
+type JobRescuer interface {
+	// OrphanedJobs returns the jobs that no worker will run, given that their tenants'
+	// leases expired: missing, finished, or running without a heartbeat for that long.
+	OrphanedJobs(ctx context.Context, jobs []int64, heartbeatTimeout time.Duration) ([]int64, error)
+	// RescueJob reads a job again, in a transaction, and returns the id of its
+	// replacement; the job's own id when a worker will run it after all; 0 when its
+	// attempts are used up.
+	RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uuid.UUID, heartbeatTimeout time.Duration) (int64, error)
+}
+
+// maxOrphansPerPass limits the tenants of one pass. Those whose run died come first,
+// so a long queue of new ones does not hide them.
+const maxOrphansPerPass = 10_000
+
+// orphanPredicate matches unfinished tenants that no run holds; parameter 1 is the
+// timeout. An expired lease means that its run died. Without a lease, a run has just
+// released the tenant or is about to claim it: then the time of the newest step
+// decides.
+const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL) AND (
+	run_expires_at < clock_timestamp() OR run_expires_at IS NULL AND updated_at < clock_timestamp() - $1::interval
+	AND (status = 'PENDING' OR NOT EXISTS (SELECT FROM provisioning_logs l
+		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at >= clock_timestamp() - $1::interval)))`
+
+// FindOrphans lists the tenants without a run, and replaces their lost jobs.
+func (s *Orphans) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
+	var orphans provisioning.Orphans
+	tenantByJob, err := s.listOrphans(ctx, q, &orphans)
+	if err != nil || len(tenantByJob) == 0 {
+		return orphans, err
+	}
+	if s.rescuer == nil {
+		return orphans, errs.Errorf(errs.KindPermanent, "list orphaned jobs", "no job queue is configured")
+	}
+	orphanedJobs, err := s.rescuer.OrphanedJobs(ctx, slices.Collect(maps.Keys(tenantByJob)), q.HeartbeatTimeout)
+	if err != nil {
+		return orphans, err
+	}
+	slices.Sort(orphanedJobs) // The longest waiting one comes first.
+	var errs []error
+	for _, job := range orphanedJobs[:min(len(orphanedJobs), q.Limit)] {
+		errs = append(errs, s.rescueJob(ctx, q, job, tenantByJob[job], &orphans))
+	}
+	return orphans, errors.Join(errs...)
+}
+
+// listOrphans lists the unfinished tenants of foreground runs, and those of jobs by
+// job id.
+func (s *Orphans) listOrphans(ctx context.Context, q provisioning.OrphanQuery, orphans *provisioning.Orphans) (map[int64]uuid.UUID, error) {
+	const op = "list orphaned tenants"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `SELECT id, coalesce(job_id, 0), rollback_target IS NOT NULL,
+			greatest(updated_at, run_expires_at) < clock_timestamp() - $2::interval
+		FROM tenants WHERE `+orphanPredicate+` ORDER BY run_expires_at NULLS LAST, updated_at LIMIT $3`,
+		q.HeartbeatTimeout, q.AbandonAfter, maxOrphansPerPass)
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	tenantByJob := map[int64]uuid.UUID{}
+	var (
+		id                     uuid.UUID
+		job                    int64
+		rollingBack, abandoned bool
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &job, &rollingBack, &abandoned}, func() error {
+		switch {
+		case job != 0:
+			tenantByJob[job] = id
+		case rollingBack && len(orphans.Interrupted) < q.Limit:
+			orphans.Interrupted = append(orphans.Interrupted, id)
+		case !rollingBack && abandoned && len(orphans.Abandoned) < q.Limit:
+			orphans.Abandoned = append(orphans.Abandoned, id)
+		}
+		return nil
+	})
+	return tenantByJob, pgdb.Classify(err, op)
+}
+
+// rescueJob queues another job for one tenant, unless another process is about to.
+func (s *Orphans) rescueJob(ctx context.Context, q provisioning.OrphanQuery, job int64, tenantID uuid.UUID, orphans *provisioning.Orphans) error {
+	var replacement int64
+	err := s.db.InTx(ctx, "queue tenant again", func(tx pgx.Tx) error {
+		var current int64
+		replacement = job
+		err := tx.QueryRow(ctx, `SELECT job_id FROM tenants WHERE id = $2 AND job_id = $3 AND `+orphanPredicate+` FOR UPDATE SKIP LOCKED`,
+			q.HeartbeatTimeout, tenantID, job).Scan(&current)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if replacement, err = s.rescuer.RescueJob(ctx, tx, job, tenantID, q.HeartbeatTimeout); err != nil || replacement == job || replacement == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE tenants SET job_id = $2, last_job_id = $2 WHERE id = $1`, tenantID, replacement)
+		return err
+	})
+	switch {
+	case err != nil || replacement == job:
+	case replacement == 0:
+		orphans.Exhausted = append(orphans.Exhausted, tenantID)
+	default:
+		orphans.Requeued = append(orphans.Requeued, tenantID)
+	}
+	return err
+}
+
+// PurgeExpired deletes old rows.
+func (s *Orphans) PurgeExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.PurgedRows, error) {
+	const op = "delete old rows"
+	var purged provisioning.PurgedRows
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return purged, err
+	}
+	tag, err := pool.Exec(ctx, `DELETE FROM tenant_invitations WHERE token_hash IN (
+			SELECT token_hash FROM tenant_invitations WHERE used_at IS NULL AND expires_at < now() - $1::interval
+			LIMIT $2 FOR UPDATE SKIP LOCKED)`, invitationRetention, limit)
+	if err != nil {
+		return purged, pgdb.Classify(err, op)
+	}
+	purged.Invitations = tag.RowsAffected()
+	tag, err = pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE (scope, key) IN (
+			SELECT scope, key FROM idempotency_keys WHERE created_at < now() - $1::interval
+			ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, keyRetention, limit)
+	purged.Keys = tag.RowsAffected()
+	return purged, pgdb.Classify(err, op)
+}

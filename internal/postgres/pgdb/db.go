@@ -1,0 +1,194 @@
+// Package pgdb is the connection to PostgreSQL: pool and session settings, the classification
+// of errors, and the migrations of the registry.
+package pgdb
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// Options are the settings of a database.
+type Options struct {
+	// URL is a connection string in pgx's format (URL or key=value). PG* variables set
+	// what it omits.
+	URL string
+	// MaxConnections is the size of the pool. Default 8.
+	MaxConnections int
+	// ManualMigrate disables the migration on first use. By default the registry is
+	// migrated to the newest version.
+	ManualMigrate bool
+	// ApplicationName is what pg_stat_activity shows.
+	ApplicationName string
+	// Tracer is called for each statement. Default: none.
+	Tracer pgx.QueryTracer
+	// Migrations are the registry's migrations. Default: those of this program.
+	Migrations fs.FS
+}
+
+// DefaultMaxConnections is the pool size of a database.
+const DefaultMaxConnections = 8
+
+// MaxTenantsPerConnection is the number of new tenants after which a connection is
+// replaced: its cached plans and relation entries grow with each tenant, and so does
+// the time for the next one (DESIGN, section 3).
+const MaxTenantsPerConnection = 300
+
+// lockTimeout limits a wait for a lock. A waiting transaction holds its tenant's row
+// and blocks the renewals of the lease, so it must fail, and be tried again, before
+// provisioning.DefaultLeaseTTL has passed.
+const lockTimeout = "5s"
+
+// DB is a pool on a database with the registry. It is safe for concurrent use.
+type DB struct {
+	pool    *pgxpool.Pool
+	options Options
+
+	attempts singleflight.Group // Attempts to migrate the registry.
+	migrated atomic.Bool
+	closing  context.Context // Ends with Close.
+	cancel   context.CancelFunc
+}
+
+// Open reads the settings and prepares a pool. It does not connect: the first use
+// connects and migrates. KindInvalid when the settings cannot be read.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The parser's own message can quote the password.
+		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
+			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.ApplicationName == "" {
+		o.ApplicationName = "healthcare-provisioning"
+	}
+	if o.Migrations == nil {
+		o.Migrations = Migrations()
+	}
+	config.MaxConns = int32(min(o.MaxConnections, 1000)) //nolint:gosec // bounded just here
+	config.MaxConnIdleTime = time.Minute
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = o.ApplicationName
+	params["client_encoding"] = "UTF8"
+	params["search_path"] = "public"
+	params["lock_timeout"] = lockTimeout
+	params["timezone"] = "UTC"
+	// Statements are few and simple; planning them again for each tenant has no benefit.
+	params["plan_cache_mode"] = "force_generic_plan"
+	config.ConnConfig.Tracer = o.Tracer
+	config.AfterRelease = func(c *pgx.Conn) bool {
+		created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
+		return created < MaxTenantsPerConnection
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, Classify(err, "open pool")
+	}
+	db := &DB{pool: pool, options: o}
+	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return db, nil
+}
+
+// tenantsCreatedKey is the key under which a connection counts the tenants created
+// with it.
+const tenantsCreatedKey = "healthcare.tenants_made"
+
+func CountCreatedTenant(c *pgx.Conn) {
+	created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
+	c.PgConn().CustomData()[tenantsCreatedKey] = created + 1
+}
+
+// Close closes all connections, after waiting for those in use. It cancels a migration
+// that no caller waits for.
+func (db *DB) Close() {
+	db.cancel()
+	db.pool.Close()
+}
+
+// Pool returns the connection pool, for tests and tools that read the tables.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// ReadyPool returns the pool once the registry is at this program's version.
+func (db *DB) ReadyPool(ctx context.Context) (*pgxpool.Pool, error) {
+	if db.migrated.Load() {
+		return db.pool, nil
+	}
+	key, attempt := "migrate", db.migrate
+	if db.options.ManualMigrate {
+		key, attempt = "check", db.checkRegistryVersion
+	}
+	if err := db.shared(ctx, key, attempt); err != nil {
+		return nil, err
+	}
+	return db.pool, nil
+}
+
+// shared starts an attempt to prepare the registry, or waits for the current one: with
+// the database down, callers do not each start an attempt. The attempt belongs to no
+// single caller, so it continues when one of them stops waiting.
+func (db *DB) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
+	result := db.attempts.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		defer context.AfterFunc(db.closing, cancel)()
+		err := attempt(ctx)
+		if err == nil {
+			db.migrated.Store(true)
+		}
+		return nil, err
+	})
+	select {
+	case r := <-result:
+		return r.Err
+	case <-ctx.Done():
+		return Classify(ctx.Err(), "wait for the registry")
+	}
+}
+
+// InTx runs f in a new transaction.
+func (db *DB) InTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	pool, err := db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	if err := pgx.BeginFunc(ctx, pool, f); err != nil {
+		return Classify(err, op)
+	}
+	return nil
+}
+
+// Secrets are the passwords in a connection string and in the PG* variables that
+// fill it up, each as it is and as URLs spell it, for logs to mask.
+func Secrets(connection string) []string {
+	config, err := pgx.ParseConfig(connection)
+	if err != nil || config.Password == "" {
+		return nil
+	}
+	secrets := []string{config.Password}
+	if _, escaped, _ := strings.Cut(url.UserPassword("", config.Password).String(), ":"); escaped != config.Password {
+		secrets = append(secrets, escaped)
+	}
+	return secrets
+}
+
+// String keeps the settings, which hold a password, out of logs.
+func (o Options) String() string {
+	return fmt.Sprintf("postgres.Options{MaxConnections: %d}", o.MaxConnections)
+}
+
+// GoString keeps the settings out of %#v.
+func (o Options) GoString() string { return o.String() }

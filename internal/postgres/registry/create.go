@@ -1,0 +1,230 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Creations records new tenants, and queues them.
+type Creations struct {
+	db    *pgdb.DB
+	queue Queue // Nil unless UseQueue was called.
+	// hash makes the stored form of a password.
+	hash func(context.Context, tenant.Password) (string, error)
+}
+
+// NewCreations returns the creations of a database.
+func NewCreations(db *pgdb.DB) *Creations { return &Creations{db: db, hash: passwordhash.Hash} }
+
+// UseQueue sets the queue of Submit and Requeue. It must be called before them.
+func (s *Creations) UseQueue(q Queue) { s.queue = q }
+
+// maxCreateAttempts is how often a creation that lost a race reads again.
+const maxCreateAttempts = 10
+
+// existingPredicate matches the tenants that conflict with a new tenant of that name
+// ($1) or external id ($2): a live one, or one that was never live and can be
+// continued. A purged tenant is final and has neither.
+const existingPredicate = `purged_at IS NULL AND
+	((name_key = $1::text AND (activated_at IS NULL OR status IN ('ACTIVE', 'SUSPENDED'))) OR external_id = nullif($2::text, ''))`
+
+// holdsName matches the tenants that hold their name.
+const holdsName = `status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED')`
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Create records and claims a draft, or returns the existing tenant. The usual case is
+// one statement: one round trip and one commit.
+func (s *Creations) Create(ctx context.Context, d tenant.Draft, lease provisioning.LeaseRequest) (provisioning.Creation, error) {
+	const op = "record tenant"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return provisioning.Creation{}, err
+	}
+	if d.AdminPassword != "" {
+		if creation, found, err := s.existingBlocking(ctx, d); found || err != nil {
+			return creation, err
+		}
+	}
+	hash, err := s.hash(ctx, d.AdminPassword)
+	if err != nil {
+		return provisioning.Creation{}, err
+	}
+	for attempt := 1; ; attempt++ {
+		created, found, err := insertTenant(ctx, pool, d, hash, &lease)
+		creation := provisioning.Creation{Tenant: created.Tenant, Run: &created.Run}
+		if err == nil && !found {
+			err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+				creation, found, err = claimExisting(ctx, tx, d, hash, lease)
+				return err
+			})
+		}
+		switch {
+		case err != nil:
+			return provisioning.Creation{Tenant: creation.Tenant}, pgdb.Classify(err, op)
+		case found:
+			return creation, nil
+		case attempt == maxCreateAttempts:
+			return provisioning.Creation{}, errNameContention
+		}
+		regenerateSchemaName(&d, attempt)
+	}
+}
+
+var errNameContention = errs.Errorf(errs.KindTransient, "record tenant", "other tenants with similar names are being created; retry")
+
+// regenerateSchemaName is for a draft that was not recorded although its name is free:
+// the schema name clashed, or the tenant with the name is gone.
+func regenerateSchemaName(d *tenant.Draft, attempt int) {
+	d.RegenerateSchemaName(time.Now().Add(time.Duration(attempt) * time.Millisecond))
+}
+
+// insertTenant records and, with a lease, claims in one statement. A claimed record
+// does not wait for the disk: no caller has seen it, nothing outside was done for it,
+// and the next commit, that of the schema, makes it durable too. A record without a
+// claim is returned to the caller, so it waits.
+func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, lease *provisioning.LeaseRequest) (tenantrow.Row, bool, error) {
+	status, owner, epoch := tenant.StatusPending, "", 0
+	var ttl *time.Duration
+	if lease != nil {
+		status, owner, epoch, ttl = tenant.StatusProvisioning, lease.Owner, 1, &lease.TTL
+	}
+	metadata := d.Metadata
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	detail := map[string]any{"name": d.Name, "schemaName": d.SchemaName}
+	if hash != "" {
+		detail["adminPassword"] = "set"
+	}
+	rows, err := q.Query(ctx, `WITH fresh AS (
+			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
+			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at,
+			                     admin_password_hash, audit_seq, audit_head)
+			SELECT $3::uuid, $4::text, $1::text, $5::text, $6::text, $7::text, $8::text, $9::text,
+			       nullif($2::text, ''), $10::jsonb, nullif($11::text, ''), nullif($12::text, ''), $13::bigint,
+			       clock_timestamp() + $14::interval, nullif($15::text, ''),
+			       1, audit_hash(NULL, $3::uuid, 1, now(), $16::text, 'DONE', $17::jsonb, $18::jsonb)
+			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
+			ON CONFLICT DO NOTHING
+			RETURNING *
+		), audited AS (`+auditlog.InsertSQL("fresh", 16)+`
+		), logged AS (`+tenantrow.LogCreatedSQL("fresh")+` RETURNING *
+		) SELECT `+tenantrow.Columns+tenantrow.RunColumns+`, (SELECT `+tenantrow.LogDuration+` FROM logged) FROM fresh
+		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
+		slices.Concat([]any{tenant.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
+			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl, hash},
+			auditlog.Args(ctx, audit.ActionCreate, detail))...)
+	if err != nil {
+		return tenantrow.Row{}, false, err
+	}
+	created, err := pgx.CollectExactlyOneRow(rows, tenantrow.ScanClaim)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tenantrow.Row{}, false, nil
+	}
+	created.Owner = owner
+	return created, err == nil, err
+}
+
+// findExisting locks the existing tenant that conflicts with the draft; found is false
+// when there is none.
+func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tenantrow.Row, found bool, err error) {
+	rows, _ := tx.Query(ctx, `SELECT `+tenantrow.Columns+tenantrow.RunColumns+` FROM tenants WHERE `+existingPredicate+`
+		ORDER BY external_id IS NOT DISTINCT FROM nullif($2::text, '') AND external_id IS NOT NULL DESC,
+		         `+holdsName+` DESC, created_at DESC
+		FOR UPDATE`, tenant.NameKey(d.Name), d.ExternalID)
+	all, err := pgx.CollectRows(rows, tenantrow.ScanRun)
+	if err != nil || len(all) == 0 {
+		return tenantrow.Row{}, false, err
+	}
+	for _, other := range all[1:] {
+		if other.Tenant.Status.OccupiesName() {
+			return all[0], true, &errs.Error{
+				Kind: errs.KindConflict, Op: "record tenant",
+				Message: "the external id belongs to tenant " + all[0].Tenant.ID.String() + " and the name to tenant " + other.Tenant.ID.String(),
+				Fields:  []errs.FieldError{{Field: "name", Message: "is the name of another live tenant"}},
+			}
+		}
+	}
+	return all[0], true, nil
+}
+
+// existingBlocking finds a tenant that blocks the draft. It is for drafts whose
+// password would have to be hashed first: a caller that waits for a leased tenant
+// polls often.
+func (s *Creations) existingBlocking(ctx context.Context, d tenant.Draft) (creation provisioning.Creation, found bool, err error) {
+	err = s.db.InTx(ctx, "record tenant", func(tx pgx.Tx) error {
+		existing, exists, err := findExisting(ctx, tx, d)
+		creation.Tenant, found = existing.Tenant, exists && existing.Tenant.WasLive()
+		if err == nil && exists && !found && existing.IsLeased {
+			return existing.LeasedError("record tenant")
+		}
+		return err
+	})
+	return creation, found, err
+}
+
+// claimExisting claims the existing tenant and gives it the draft's inputs, if the
+// tenant was never live and has no run or job.
+func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, lease provisioning.LeaseRequest) (provisioning.Creation, bool, error) {
+	existing, exists, err := findExisting(ctx, tx, d)
+	creation := provisioning.Creation{Tenant: existing.Tenant}
+	switch {
+	case err != nil || !exists || existing.Tenant.WasLive():
+		return creation, exists, err
+	case existing.IsLeased:
+		return creation, true, existing.LeasedError("record tenant")
+	}
+	run, err := runs.ClaimLocked(ctx, tx, existing, provisioning.ClaimRetry, lease)
+	if err != nil {
+		return creation, true, err
+	}
+	if run.Tenant, err = replaceInputs(ctx, tx, run, d.Inputs, hash); err != nil {
+		return creation, true, err
+	}
+	return provisioning.Creation{Tenant: run.Tenant, Run: &run, Continued: true}, true, nil
+}
+
+// replaceInputs replaces the inputs of a continued tenant by those of the draft.
+func replaceInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, hash string) (tenant.Tenant, error) {
+	password, err := passwordChange(ctx, tx, run.Tenant.ID, hash)
+	if err != nil || password == nil && in.Equal(run.Tenant.Inputs()) {
+		return run.Tenant, err
+	}
+	if run.Rollback != provisioning.RollbackNone {
+		run.AdminUser = uuid.Nil // It is dropped with the schema; the next attempt creates another.
+	}
+	return writeInputs(ctx, tx, run, in, password)
+}
+
+// passwordChange is the change of the password hash of a continued tenant: the new
+// request's hash, or none in place of an earlier one. It is nil when nothing changes.
+func passwordChange(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, hash string) (*string, error) {
+	if hash != "" {
+		return &hash, nil
+	}
+	var hasStored bool
+	err := tx.QueryRow(ctx, `SELECT admin_password_hash IS NOT NULL FROM tenants WHERE id = $1`, tenantID).Scan(&hasStored)
+	if err != nil || !hasStored {
+		return nil, err
+	}
+	return &hash, nil
+}

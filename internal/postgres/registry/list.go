@@ -1,0 +1,96 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// List returns a page of tenants, newest first. Its cost does not depend on the page's
+// depth and, without a search text, on the number of tenants.
+func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
+	if q.Status != "" && !q.Status.Known() {
+		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
+	}
+	const op = "list tenants"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return tenant.Page{}, err
+	}
+	where, total, args := listFilters(q)
+	batch := &pgx.Batch{}
+	batch.Queue(total, args...)
+	if q.After != nil {
+		// Row comparison, because an OR over both columns could not use the index.
+		where = append(where, fmt.Sprintf(`(created_at, id) < ($%d::timestamptz, $%d::uuid)`, len(args)+1, len(args)+2))
+		args = append(args, q.After.CreatedAt, q.After.ID)
+	}
+	batch.Queue(fmt.Sprintf(`SELECT `+tenantrow.Columns+` FROM tenants WHERE %s ORDER BY created_at DESC, id DESC LIMIT $%d`,
+		strings.Join(where, " AND "), len(args)+1), append(args, q.Limit+1)...)
+
+	results := pool.SendBatch(ctx, batch)
+	defer func() { _ = results.Close() }() // The reads have reported its errors.
+	var page tenant.Page
+	if err := results.QueryRow().Scan(&page.Total); err != nil {
+		return tenant.Page{}, pgdb.Classify(err, op)
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return tenant.Page{}, pgdb.Classify(err, op)
+	}
+	page.Tenants, err = pgx.CollectRows(rows, tenantrow.Scan)
+	if len(page.Tenants) > q.Limit {
+		page.Tenants = page.Tenants[:q.Limit]
+		last := page.Tenants[q.Limit-1]
+		page.Next = &tenant.Position{CreatedAt: last.CreatedAt, ID: last.ID}
+	}
+	return page, pgdb.Classify(err, op)
+}
+
+// The totals of all tenants and of those of the status in parameter 1.
+const (
+	countAll    = `SELECT sum(pending + provisioning + active + suspended + failed + archived)::bigint FROM tenant_counts`
+	countStatus = `SELECT sum(CASE $1::text WHEN 'PENDING' THEN pending WHEN 'PROVISIONING' THEN provisioning
+		WHEN 'ACTIVE' THEN active WHEN 'SUSPENDED' THEN suspended WHEN 'FAILED' THEN failed WHEN 'ARCHIVED' THEN archived END)::bigint FROM tenant_counts`
+)
+
+// partialIndexes are conditions that name the statuses of a partial index: the planner
+// cannot infer from the status alone, which is a parameter, that the index has all of
+// its rows. ACTIVE tenants are nearly all, and need none.
+var partialIndexes = map[tenant.Status]string{
+	tenant.StatusSuspended:    `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusPending:      `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusFailed:       `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusArchived:     `status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED')`,
+	tenant.StatusProvisioning: `status IN ('PENDING', 'PROVISIONING')`,
+}
+
+// listFilters returns the conditions of a query, the statement that counts the
+// matching tenants, and the parameters of both.
+func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []any) {
+	where, countSQL = []string{"true"}, countAll
+	if q.Status != "" {
+		where, countSQL, args = []string{`status = $1::text`}, countStatus, []any{string(q.Status)}
+		if index, ok := partialIndexes[q.Status]; ok {
+			where = append(where, index)
+		}
+	}
+	if q.Text == "" {
+		return where, countSQL, args
+	}
+	where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
+	args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
+	return where, `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND "), args
+}
+
+// escapeLike escapes the wildcards of LIKE.
+func escapeLike(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}

@@ -1,0 +1,112 @@
+package registry
+
+import (
+	"context"
+	"maps"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Update changes what a caller may change about a tenant.
+func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
+	var t tenant.Tenant
+	hash, err := passwordhash.Hash(ctx, in.AdminPassword)
+	if err != nil {
+		return t, err
+	}
+	var password *string
+	if hash != "" {
+		password = &hash
+	}
+	err = s.db.InTx(ctx, "update tenant", func(tx pgx.Tx) error {
+		locked, err := tenantrow.Lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		t = locked.Tenant
+		switch {
+		case t.Status == tenant.StatusArchived:
+			return errs.Errorf(errs.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
+		case version != 0 && version != t.Version:
+			return errs.Errorf(errs.KindStale, "update tenant",
+				"the tenant was changed concurrently (version %d, expected %d); read it again", t.Version, version)
+		case password == nil && in.Equal(t.Inputs()):
+			return nil
+		}
+		t, err = writeInputs(ctx, tx, locked.Run, in, password)
+		return err
+	})
+	return t, err
+}
+
+// writeInputs writes new inputs to the registry and, where the tenant's schema has
+// its admin user already, to that user: it is the same person. The password is the
+// hash of another one, "" to take it away, nil to leave it. The registry keeps it
+// only until the tenant is live.
+func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, password *string) (tenant.Tenant, error) {
+	metadata := in.Metadata
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = $2, name_key = $3, admin_email = $4, admin_first_name = $5,
+			admin_last_name = $6, external_id = nullif($7::text, ''), metadata = $8, managed_by = nullif($9::text, ''),
+			admin_password_hash = CASE WHEN $10::text IS NULL OR status IN ('ACTIVE', 'SUSPENDED') THEN admin_password_hash ELSE nullif($10::text, '') END,
+			updated_at = now(), version = version + 1
+		WHERE id = $1 RETURNING `+tenantrow.Columns,
+		run.Tenant.ID, in.Name, tenant.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
+		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy, password)
+	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
+	if err == nil {
+		err = auditlog.Append(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))
+	}
+	if err == nil && t.WasLive() && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
+		// The reader of mail to the old address, or of an old mail, must not choose the
+		// password.
+		_, err = welcome.InvalidateInvitations(ctx, tx, t.ID)
+	}
+	if err != nil || run.AdminUser == uuid.Nil {
+		return t, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE `+pgx.Identifier{t.SchemaName, "users"}.Sanitize()+`
+		SET email = $2::varchar, first_name = $3::varchar, last_name = $4::varchar, updated_at = now(),
+		    password_hash = CASE WHEN $5::text IS NULL THEN password_hash ELSE nullif($5::text, '') END
+		WHERE id = $1 AND ($5::text IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2::varchar, $3::varchar, $4::varchar))`,
+		run.AdminUser, in.AdminEmail, in.AdminFirstName, in.AdminLastName, password)
+	return t, err
+}
+
+// auditedChanges is what the audit log keeps of an update: each field that changed,
+// with both values. Of a password it keeps that there is another one.
+func auditedChanges(from, to tenant.Inputs, password *string) map[string]any {
+	changed := map[string]any{}
+	for _, field := range []struct{ name, from, to string }{
+		{"name", from.Name, to.Name}, {"adminEmail", from.AdminEmail, to.AdminEmail},
+		{"adminFirstName", from.AdminFirstName, to.AdminFirstName}, {"adminLastName", from.AdminLastName, to.AdminLastName},
+		{"externalId", from.ExternalID, to.ExternalID}, {"managedBy", from.ManagedBy, to.ManagedBy},
+	} {
+		if field.from != field.to {
+			changed[field.name] = map[string]string{"from": field.from, "to": field.to}
+		}
+	}
+	if !maps.Equal(from.Metadata, to.Metadata) {
+		changed["metadata"] = map[string]any{"from": from.Metadata, "to": to.Metadata}
+	}
+	switch {
+	case password == nil:
+	case *password == "":
+		changed["adminPassword"] = "removed"
+	default:
+		changed["adminPassword"] = "set"
+	}
+	return map[string]any{"changed": changed}
+}

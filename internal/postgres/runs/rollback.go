@@ -1,0 +1,109 @@
+package runs
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// BeginRollback notes that this run rolls back, and why, before anything is undone.
+func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target provisioning.Rollback, failed tenant.StepRecord) error {
+	const op = "begin rollback"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	log := tenantrow.StepArgs([]tenant.StepRecord{failed})
+	event := auditlog.Args(ctx, audit.ActionFail, map[string]any{"step": failed.Step, "error": failed.Error, "attempt": r.Tenant.Attempt})
+	tag, err := pool.Exec(ctx, `WITH moved AS (
+			UPDATE tenants SET rollback_target = $3::text, provisioning_error = $4, updated_at = now(), version = version + 1, `+auditlog.SetItems(10)+`
+			WHERE `+ownedByRunPredicate+` AND activated_at IS NULL AND status = 'PROVISIONING'
+			RETURNING id, attempt, audit_seq, audit_head
+		), audited AS (`+auditlog.InsertSQL("moved", 10)+`
+		), logged AS (`+tenantrow.LogUpsertSQL+`
+			FROM moved, `+tenantrow.StepArraysFrom(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+		) SELECT id FROM moved`,
+		slices.Concat([]any{r.Tenant.ID, r.Epoch, target, failed.Error}, log, event)...)
+	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
+}
+
+// RollBack takes back what the attempt did in the database and ends it.
+func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant, error) {
+	var t tenant.Tenant
+	err := s.db.InTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
+		locked, err := tenantrow.Lock(ctx, tx, r.Tenant.ID)
+		switch {
+		case err != nil:
+			return err
+		case locked.Epoch != r.Epoch:
+			return pgdb.ErrFenced
+		case locked.Rollback == provisioning.RollbackNone && string(locked.Tenant.Status) == string(r.Rollback):
+			t = locked.Tenant // Only the answer of an earlier try was lost.
+			return nil
+		case locked.Tenant.WasLive():
+			return errs.Errorf(errs.KindConflict, "roll back tenant",
+				"the tenant is %s and was live before; it keeps its schema", locked.Tenant.Status)
+		case locked.Rollback == provisioning.RollbackNone:
+			return errs.Errorf(errs.KindConflict, "roll back tenant",
+				"the tenant is %s, and no rollback of it has begun", locked.Tenant.Status)
+		}
+		t, err = rollBack(ctx, tx, locked.Run)
+		return err
+	})
+	return t, err
+}
+
+// dropSchema removes schema and role of a tenant, if this attempt made them: they
+// committed together with the checkpoint. What was there before, such as the
+// schema of a live tenant under a registry that was restored from an older
+// backup, is not this run's to drop.
+func dropSchema(ctx context.Context, tx pgx.Tx, r provisioning.Run) error {
+	if r.Checkpoint.Index() < tenant.StepSeedRolesAndUser.Index() {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{r.Tenant.SchemaName}.Sanitize()+` CASCADE`)
+	if err == nil {
+		_, err = tx.Exec(ctx, `DROP ROLE IF EXISTS `+pgx.Identifier{r.Tenant.DatabaseRole}.Sanitize())
+	}
+	return err
+}
+
+func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant, error) {
+	t := r.Tenant
+	if err := dropSchema(ctx, tx, r); err != nil {
+		return t, err
+	}
+	statements := []struct {
+		sql  string
+		args []any
+	}{
+		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
+		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
+		// A step that was running is over too: the run that did it is fenced.
+		{`UPDATE provisioning_logs SET updated_at = now(), change_seq = nextval('provisioning_log_seq'),
+			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END,
+			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END
+		  WHERE tenant_id = $1 AND attempt = $2 AND (status = 'IN_PROGRESS'
+			OR status = 'COMPLETED' AND step IN ('CREATE_SCHEMA', 'RUN_MIGRATIONS', 'SEED_ROLES_AND_USER'))`, []any{t.ID, t.Attempt}},
+	}
+	for _, s := range statements {
+		if _, err := tx.Exec(ctx, s.sql, s.args...); err != nil {
+			return t, err
+		}
+	}
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = rollback_target, rollback_target = NULL, checkpoint = 'CREATE_TENANT_RECORD',
+			admin_user_id = NULL, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
+			archived_at = CASE WHEN rollback_target = 'ARCHIVED' THEN now() END,
+			admin_password_hash = CASE WHEN rollback_target = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
+		WHERE id = $1 RETURNING `+tenantrow.Columns, t.ID)
+	return pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
+}

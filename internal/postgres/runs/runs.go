@@ -1,0 +1,181 @@
+// Package runs stores the runs of tenants: claims, leases, progress and rollback.
+package runs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Runs claims tenants for runs, and writes their progress and their rollback. Every
+// write is fenced by the run's epoch.
+type Runs struct {
+	db        *pgdb.DB
+	uncertain *UncertainLeases
+}
+
+// New returns the runs of a database. A renewal of a run's lease renews its entry in
+// uncertain too.
+func New(db *pgdb.DB, uncertain *UncertainLeases) *Runs { return &Runs{db, uncertain} }
+
+// ownedByRunPredicate is the fence: it matches the tenant only while the run with the epoch
+// in parameter 2 is its newest.
+const ownedByRunPredicate = `id = $1 AND run_epoch = $2`
+
+// Renew extends the lease of a run and of the Stellar accounts it holds. Losing
+// a renewal in a crash of the server is harmless, so it does not wait for disk.
+func (s *Runs) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
+	s.uncertain.renew(r.Tenant.ID, r.Epoch)
+	return s.db.InTx(ctx, "renew lease", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `WITH run AS (
+				UPDATE tenants SET run_expires_at = clock_timestamp() + $3::interval
+				WHERE `+ownedByRunPredicate+` AND run_expires_at IS NOT NULL RETURNING id
+			), accounts AS (
+				UPDATE stellar_accounts SET expires_at = clock_timestamp() + $3::interval
+				WHERE lease_tenant = $1 AND lease_epoch = $2 AND expires_at IS NOT NULL
+			) SELECT id FROM run`, r.Tenant.ID, r.Epoch, ttl)
+		return pgdb.FencedUnlessUpdated(tag.RowsAffected(), err)
+	})
+}
+
+// Release gives a tenant back unfinished, and notes why.
+func (s *Runs) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
+	const op = "release tenant"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `WITH moved AS (
+			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunPredicate+` RETURNING id, attempt
+		), logged AS (`+tenantrow.LogUpsertSQL+`
+			FROM moved, `+tenantrow.StepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+		) SELECT id FROM moved`,
+		slices.Concat([]any{r.Tenant.ID, r.Epoch}, tenantrow.StepArgs(records))...)
+	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
+}
+
+// AddInvitation adds an invitation for the tenant's admin.
+func (s *Runs) AddInvitation(ctx context.Context, r provisioning.Run, inv invitation.Invitation) error {
+	const op = "store invitation"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
+		SELECT $3, id, admin_user_id, $4 FROM tenants WHERE `+ownedByRunPredicate+` AND rollback_target IS NULL
+		ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at`,
+		r.Tenant.ID, r.Epoch, inv.Hash[:], inv.ExpiresAt)
+	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
+}
+
+// Advance writes checkpoint, log rows and what the steps learned. Repeating it
+// after a lost answer is success; it changes nothing a second time that others
+// may have changed since.
+func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
+	const op = "record progress"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return tenant.Tenant{}, nil, err
+	}
+	log := tenantrow.StepArgs(p.Records)
+	event := auditlog.Args(ctx, audit.ActionActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
+	rows, err := pool.Query(ctx, `WITH moved AS (
+			UPDATE tenants SET checkpoint = $3::text,
+				soroban_contract_id = coalesce(nullif($4::text, ''), soroban_contract_id),
+				welcome_email = coalesce(nullif($5::text, ''), welcome_email),
+				status = CASE WHEN $6::boolean THEN 'ACTIVE' ELSE status END,
+				activated_at = CASE WHEN $6::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
+				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
+				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
+				job_id = CASE WHEN $6::boolean THEN NULL ELSE job_id END,
+				admin_password_hash = CASE WHEN $6::boolean THEN NULL ELSE admin_password_hash END,
+				welcome_email_due_at = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+welcome.FirstMailBackoff+` END,
+				audit_seq = audit_seq + $6::boolean::int,
+				audit_head = CASE WHEN $6::boolean THEN
+					audit_hash(audit_head, id, audit_seq + 1, now(), $12::text, 'DONE', $13::jsonb, $14::jsonb) ELSE audit_head END,
+				updated_at = now(), version = version + 1
+			WHERE `+ownedByRunPredicate+` AND status = 'PROVISIONING' AND rollback_target IS NULL
+			RETURNING *
+		), audited AS (`+auditlog.InsertSQL("moved WHERE $6::boolean", 12)+`
+		), logged AS (`+tenantrow.LogUpsertSQL+`
+			FROM moved, `+tenantrow.StepArraysFrom(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+			RETURNING step, duration_ms
+		), took AS (SELECT `+tenantrow.DurationColumns+` FROM logged
+		) SELECT `+tenantrow.Columns+`, took.* FROM moved, took`,
+		slices.Concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log, event)...)
+	if err != nil {
+		return tenant.Tenant{}, nil, pgdb.Classify(err, op)
+	}
+	var (
+		t     tenant.Tenant
+		steps []string
+		took  []time.Duration
+	)
+	_, err = pgx.CollectExactlyOneRow(rows, func(r pgx.CollectableRow) (_ struct{}, err error) {
+		t, err = tenantrow.ScanAnd(r, &steps, &took)
+		return struct{}{}, err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s.alreadyAdvanced(ctx, r, p)
+	}
+	return t, tenantrow.Durations(steps, took), pgdb.Classify(err, op)
+}
+
+// alreadyAdvanced distinguishes a superseded run from one whose own last commit
+// succeeded although its answer was lost.
+func (s *Runs) alreadyAdvanced(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
+	found, err := Reload(ctx, s.db, r)
+	if err != nil {
+		return tenant.Tenant{}, nil, err
+	}
+	if p.Activate && found.Tenant.Status == tenant.StatusActive && found.Checkpoint == p.Checkpoint {
+		took, err := Logged(ctx, s.db, r)
+		return found.Tenant, took, err
+	}
+	return tenant.Tenant{}, nil, pgdb.ErrFenced
+}
+
+// Reload reads where the run stands.
+func Reload(ctx context.Context, db *pgdb.DB, r provisioning.Run) (provisioning.Run, error) {
+	const op = "read run"
+	pool, err := db.ReadyPool(ctx)
+	if err != nil {
+		return r, err
+	}
+	rows, err := pool.Query(ctx, `SELECT `+tenantrow.Columns+tenantrow.RunColumns+` FROM tenants WHERE `+ownedByRunPredicate, r.Tenant.ID, r.Epoch)
+	if err != nil {
+		return r, pgdb.Classify(err, op)
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, tenantrow.ScanRun)
+	if err != nil {
+		return r, pgdb.Classify(pgdb.FencedIfNoRows(err), op)
+	}
+	found.Owner = r.Owner
+	return found.Run, nil
+}
+
+// Logged reads what the steps of the run's attempt took.
+func Logged(ctx context.Context, db *pgdb.DB, r provisioning.Run) (tenant.Durations, error) {
+	var (
+		steps []string
+		took  []time.Duration
+	)
+	err := db.Pool().QueryRow(ctx, `SELECT `+tenantrow.DurationColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND attempt = $2`,
+		r.Tenant.ID, r.Tenant.Attempt).Scan(&steps, &took)
+	return tenantrow.Durations(steps, took), pgdb.Classify(err, "read provisioning log")
+}

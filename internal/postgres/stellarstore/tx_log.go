@@ -1,0 +1,283 @@
+// Package stellarstore stores Stellar transactions, the leases of their accounts, and what is
+// known of contracts.
+package stellarstore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+)
+
+// Transactions stores Stellar transactions and leases the accounts that send them.
+type Transactions struct {
+	db        *pgdb.DB
+	queues    waitQueues
+	uncertain *runs.UncertainLeases
+}
+
+// NewTransactions returns the transactions of a database. It adds runs that may hold an
+// unknown lease to uncertain.
+func NewTransactions(db *pgdb.DB, uncertain *runs.UncertainLeases) *Transactions {
+	return &Transactions{db: db, uncertain: uncertain}
+}
+
+// accountPollInterval is how often a busy account is tried again. A release by this
+// process wakes the next waiter at once.
+const accountPollInterval = 100 * time.Millisecond
+
+// Journal is the memory for the Stellar transactions of one run.
+func (s *Transactions) Journal(r provisioning.Run) txlog.Log {
+	return txLog{store: s, tenantID: &r.Tenant.ID, epoch: &r.Epoch}
+}
+
+// SystemLog is the memory for transactions that no run needs: contracts that are
+// kept alive, channels that are funded. Its leases last as long as this process
+// renews them, which it does by itself until they are released.
+func (s *Transactions) SystemLog() txlog.Log { return txLog{store: s} }
+
+// txLog belongs to a run, or to nobody's: then tenant and epoch are nil.
+type txLog struct {
+	store    *Transactions
+	tenantID *uuid.UUID
+	epoch    *int64
+}
+
+// leaseholderCTE is the leaseholder as a common table expression over the parameters 1
+// to 3: no row when the run was superseded.
+const leaseholderCTE = `run AS (
+		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1::uuid AND run_epoch = $2::bigint AND rollback_target IS NULL
+		UNION ALL SELECT NULL, NULL, clock_timestamp() + $3::interval WHERE $1::uuid IS NULL
+	)`
+
+// leaseSetItems are the SET items that give an account to the lessee.
+const leaseSetItems = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at`
+
+// Account leases an account and waits until its holder releases it.
+func (l txLog) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
+	return l.waitForLease(ctx, networkID+address, func() (*accountLease, error) { return l.tryLeaseAccount(ctx, networkID, address) })
+}
+
+// usableChannelPredicate matches the channels of network $4 and deployer $5 below number $6 that have a
+// balance of $7; what nobody has looked at yet may have it.
+const usableChannelPredicate = `network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND disabled_reason IS NULL
+	AND coalesce(balance, $7::bigint) >= $7::bigint`
+
+// Channel leases any channel of the deployer that is free and has enough, waiting for one.
+func (l txLog) Channel(ctx context.Context, networkID, deployer string, count int, minBalance int64) (txlog.AccountLease, error) {
+	return l.waitForLease(ctx, networkID+deployer+"/channels", func() (*accountLease, error) { return l.tryLeaseChannel(ctx, networkID, deployer, count, minBalance) })
+}
+
+// waitForLease asks until there is a lease. Of all who wait in this process for the same
+// thing only the first asks, so their number is no load on the database.
+func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*accountLease, error)) (txlog.AccountLease, error) {
+	const op = "lease Stellar account"
+	q := l.store.queues.join(key)
+	defer l.store.queues.leave(key)
+	attempt := func() (*accountLease, error) {
+		lease, err := tryLease()
+		if err != nil {
+			l.noteUncertain() // The answer may be lost, and the lease not.
+			return nil, pgdb.Classify(err, op)
+		}
+		if lease != nil {
+			lease.queue = key
+			lease.startRenewal()
+		}
+		return lease, nil
+	}
+	if l.mayHoldLease() { // What it holds itself it must not queue for.
+		if lease, err := attempt(); lease != nil || err != nil {
+			return lease, err
+		}
+	}
+	if err := q.acquire(ctx); err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	defer q.release()
+	for {
+		if lease, err := attempt(); lease != nil || err != nil {
+			return lease, err
+		}
+		if err := q.wait(ctx, l.store.queues.interval()); err != nil {
+			return nil, pgdb.Classify(err, op)
+		}
+	}
+}
+
+// noteUncertain notes that the run may hold a lease that it knows nothing of, because an
+// answer of the database was lost. Its heartbeat renews that lease, so it would never be
+// free for those who queue before it. A lease without a run runs out: nobody renews it.
+func (l txLog) noteUncertain() {
+	if l.tenantID != nil {
+		l.store.uncertain.Add(*l.tenantID, *l.epoch)
+	}
+}
+
+// mayHoldLease reports, once, whether that is so.
+func (l txLog) mayHoldLease() bool {
+	return l.tenantID != nil && l.store.uncertain.Take(*l.tenantID, *l.epoch)
+}
+
+// tryLeaseAccount returns nil when another run holds the account.
+func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (*accountLease, error) {
+	a := &accountLease{txLog: l, networkID: networkID, address: address, holder: uuid.New(), channel: -1}
+	isFree := false
+	err := l.store.db.InTx(ctx, "lease Stellar account", func(tx pgx.Tx) error {
+		var open bool
+		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`
+			INSERT INTO stellar_accounts AS a (network_id, address, holder, lease_tenant, lease_epoch, expires_at)
+			SELECT $4::text, $5::text, $6::uuid, id, run_epoch, run_expires_at FROM run
+			ON CONFLICT (network_id, address) DO UPDATE
+			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
+			WHERE a.expires_at IS NULL OR a.expires_at < clock_timestamp()
+			   OR a.lease_tenant = $1 AND a.lease_epoch = $2
+			RETURNING `+lastSequenceExpr+`, applied_sequence, `+hasOpenTxExpr, l.tenantID, l.epoch, systemLeaseTTL, networkID, address, a.holder).Scan(&a.sequence, &a.applied, &open)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return l.checkRunCurrent(ctx, tx)
+		}
+		if err != nil {
+			return err
+		}
+		isFree = true
+		return a.loadUnresolved(ctx, tx, open)
+	})
+	if !isFree {
+		return nil, err
+	}
+	return a, err
+}
+
+// lastSequenceExpr is the sequence number that an account a used last. A tenant's next run
+// may have found out that one was applied that the account's own user never knew of.
+const lastSequenceExpr = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence, a.applied_sequence) END`
+
+// hasOpenTxExpr tells whether an account a has transactions without an outcome.
+const hasOpenTxExpr = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
+
+// tryLeaseChannel returns nil when all channels are busy.
+func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, count int, minBalance int64) (*accountLease, error) {
+	a := &accountLease{txLog: l, networkID: networkID, holder: uuid.New()}
+	isFree := false
+	err := l.store.db.InTx(ctx, "lease channel account", func(tx pgx.Tx) error {
+		var open bool
+		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`, free AS (
+				SELECT address FROM stellar_accounts a
+				WHERE `+usableChannelPredicate+` AND (expires_at IS NULL OR expires_at < clock_timestamp() OR lease_tenant = $1 AND lease_epoch = $2)
+				  AND (quarantined_until IS NULL OR quarantined_until < clock_timestamp())
+				  AND EXISTS (SELECT FROM run)
+				ORDER BY lease_tenant = $1 DESC NULLS LAST, `+hasOpenTxExpr+`, last_used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
+			)
+			UPDATE stellar_accounts a SET holder = $8::uuid, `+leaseSetItems+`
+			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address
+			RETURNING a.address, a.channel, `+lastSequenceExpr+`, a.applied_sequence, coalesce(a.balance, 0), `+hasOpenTxExpr,
+			l.tenantID, l.epoch, systemLeaseTTL, networkID, deployer, count, minBalance, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return l.channelUnavailable(ctx, tx, networkID, deployer, count, minBalance)
+		}
+		if err != nil {
+			return err
+		}
+		isFree = true
+		return a.loadUnresolved(ctx, tx, open)
+	})
+	if !isFree {
+		return nil, err
+	}
+	return a, err
+}
+
+// channelUnavailable tells apart why there is none: nil when all are busy.
+func (l txLog) channelUnavailable(ctx context.Context, tx pgx.Tx, networkID, deployer string, count int, minBalance int64) error {
+	if err := l.checkRunCurrent(ctx, tx); err != nil {
+		return err
+	}
+	var exists bool
+	err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT EXISTS (SELECT FROM stellar_accounts, run WHERE `+usableChannelPredicate+`)`,
+		l.tenantID, l.epoch, systemLeaseTTL, networkID, deployer, count, minBalance).Scan(&exists)
+	if err != nil || exists {
+		return err
+	}
+	return errs.Errorf(errs.KindNotFound, "lease channel account", "no channel account of %s is in use", deployer)
+}
+
+// checkRunCurrent keeps a superseded run from waiting for an account.
+func (l txLog) checkRunCurrent(ctx context.Context, tx pgx.Tx) error {
+	var ignored int
+	return pgdb.FencedIfNoRows(tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT 1 FROM run`, l.tenantID, l.epoch, systemLeaseTTL).Scan(&ignored))
+}
+
+// transactionColumns are those of a StellarTransaction, for scanTransaction.
+const transactionColumns = `hash, envelope, source, sequence, purpose, tenant_id, coalesce(contract_id, ''), network_id,
+	valid_until, submitted_ledger, max_fee`
+
+func scanTransaction(r pgx.CollectableRow) (t txlog.Transaction, err error) {
+	var tenantID *uuid.UUID
+	err = r.Scan(&t.Hash, &t.Envelope, &t.Source, &t.Sequence, &t.Purpose, &tenantID, &t.ContractID, &t.NetworkID,
+		&t.ValidUntil, &t.SubmittedLedger, &t.MaxFee)
+	if tenantID != nil {
+		t.TenantID = *tenantID
+	}
+	return t, err
+}
+
+// ContractHistory gives what is known of a contract's transactions.
+func (l txLog) ContractHistory(ctx context.Context, networkID, contractID string) (txlog.ContractHistory, error) {
+	const op = "read transactions of contract"
+	var history txlog.ContractHistory
+	err := l.store.db.InTx(ctx, op, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT coalesce(max(ledger), 0), clock_timestamp() FROM stellar_transactions WHERE contract_id = $1 AND network_id = $2`,
+			contractID, networkID).Scan(&history.Ledger, &history.AsOf)
+		if err != nil {
+			return err
+		}
+		rows, _ := tx.Query(ctx, `SELECT `+transactionColumns+` FROM stellar_transactions
+			WHERE contract_id = $1 AND network_id = $2 AND state = 'SIGNED' ORDER BY created_at`, contractID, networkID)
+		history.Open, err = pgx.CollectRows(rows, scanTransaction)
+		return err
+	})
+	return history, err
+}
+
+// Resolve records what became of a transaction that About has shown. The account's
+// own user may do so at the same time: both lock the account first.
+func (l txLog) Resolve(ctx context.Context, hash string, o txlog.Outcome) error {
+	const op = "record transaction"
+	pool, err := l.store.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	var ignored int
+	err = pool.QueryRow(ctx, `WITH `+leaseholderCTE+`, locked AS (
+			SELECT FROM stellar_accounts a JOIN stellar_transactions x ON x.network_id = a.network_id AND x.source = a.address
+			WHERE x.hash = $4::text AND EXISTS (SELECT FROM run) FOR NO KEY UPDATE OF a
+		), held AS (SELECT 1 FROM run LEFT JOIN locked ON true), `+resolveCTEs+` SELECT 1 FROM held`,
+		l.tenantID, l.epoch, systemLeaseTTL, hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail).Scan(&ignored)
+	return pgdb.Classify(pgdb.FencedIfNoRows(err), op)
+}
+
+// resolveCTEs writes an outcome, from parameter 4 on, if held has a row: on the
+// transaction, off its account's balance and onto the totals. It does so once.
+const resolveCTEs = `done AS (
+		UPDATE stellar_transactions SET state = $5::text, ledger = nullif($6::bigint, 0),
+			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = clock_timestamp()
+		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held) RETURNING *
+	), applied AS (
+		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')
+	), paid AS (
+		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, transactions_submitted = a.transactions_submitted + 1,
+			applied_sequence = greatest(a.applied_sequence, x.sequence)
+		FROM applied x WHERE a.network_id = x.network_id AND a.address = x.source
+	), counted AS (
+		INSERT INTO stellar_totals AS t (purpose, slot, transactions, stroops)
+		SELECT purpose, pg_backend_pid() % 16, 1, fee_charged FROM applied
+		ON CONFLICT (purpose, slot) DO UPDATE SET transactions = t.transactions + 1, stroops = t.stroops + excluded.stroops
+	)`

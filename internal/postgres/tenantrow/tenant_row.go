@@ -1,0 +1,149 @@
+// Package tenantrow has the columns of public.tenants and of the provisioning log: how they are
+// read and locked. The stores share it.
+package tenantrow
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Columns are read by Scan, in this order.
+const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coalesce(external_id, ''),
+	metadata, coalesce(managed_by, ''), status, schema_name, coalesce(soroban_contract_id, ''),
+	coalesce(provisioning_error, ''), welcome_email, attempt, version,
+	created_at, updated_at, activated_at, archived_at, purged_at, job_id IS NOT NULL`
+
+// RunColumns follow Columns where the run is read too.
+const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial,
+	coalesce(run_expires_at, '-infinity') > clock_timestamp(), run_expires_at, coalesce(last_job_id, 0)`
+
+// Row is a tenant with its run.
+type Row struct {
+	provisioning.Run
+	IsLeased       bool
+	leaseExpiresAt *time.Time
+	LastJobID      int64
+}
+
+// nullableTimes are those of a tenant that may not have come yet.
+type nullableTimes struct{ activated, archived, purged *time.Time }
+
+func scanTargets(t *tenant.Tenant, optional *nullableTimes) []any {
+	return []any{
+		&t.ID, &t.Name, &t.AdminEmail, &t.AdminFirstName, &t.AdminLastName, &t.ExternalID,
+		&t.Metadata, &t.ManagedBy, &t.Status, &t.SchemaName, &t.ContractID,
+		&t.ProvisioningError, &t.WelcomeEmail, &t.Attempt, &t.Version,
+		&t.CreatedAt, &t.UpdatedAt, &optional.activated, &optional.archived, &optional.purged, &t.Queued,
+	}
+}
+
+func setDerived(t *tenant.Tenant, optional nullableTimes) {
+	set := func(target *time.Time, value *time.Time) {
+		if value != nil {
+			*target = *value
+		}
+	}
+	set(&t.ActivatedAt, optional.activated)
+	set(&t.ArchivedAt, optional.archived)
+	set(&t.PurgedAt, optional.purged)
+	if len(t.Metadata) == 0 {
+		t.Metadata = nil
+	}
+	t.DatabaseRole = tenant.DatabaseRole(t.SchemaName, t.ID)
+}
+
+func Scan(r pgx.CollectableRow) (tenant.Tenant, error) { return ScanAnd(r) }
+
+// ScanAnd reads a tenant and the columns that follow it.
+func ScanAnd(r pgx.CollectableRow, more ...any) (tenant.Tenant, error) {
+	var (
+		t    tenant.Tenant
+		late nullableTimes
+	)
+	err := r.Scan(append(scanTargets(&t, &late), more...)...)
+	setDerived(&t, late)
+	return t, err
+}
+
+func ScanRun(r pgx.CollectableRow) (Row, error) { return scanRunAnd(r) }
+
+// ScanClaim reads a run and what the record of its attempt took.
+func ScanClaim(r pgx.CollectableRow) (Row, error) {
+	var recorded time.Duration
+	out, err := scanRunAnd(r, &recorded)
+	out.Recorded = recorded
+	return out, err
+}
+
+// scanRunAnd reads a run and the columns that follow it.
+func scanRunAnd(r pgx.CollectableRow, more ...any) (Row, error) {
+	var (
+		out  Row
+		user *[16]byte
+		late nullableTimes
+	)
+	targets := append(scanTargets(&out.Tenant, &late),
+		&out.Epoch, &out.Checkpoint, &out.Rollback, &user, &out.MailSerial, &out.IsLeased, &out.leaseExpiresAt, &out.LastJobID)
+	err := r.Scan(append(targets, more...)...)
+	setDerived(&out.Tenant, late)
+	if user != nil {
+		out.AdminUser = *user
+	}
+	return out, err
+}
+
+// Lock reads a tenant and locks its row until tx ends.
+func Lock(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Row, error) {
+	rows, _ := tx.Query(ctx, `SELECT `+Columns+RunColumns+` FROM tenants WHERE id = $1 FOR UPDATE`, id)
+	locked, err := pgx.CollectExactlyOneRow(rows, ScanRun)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return locked, errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
+	}
+	return locked, err
+}
+
+// LeasedError returns the error for a tenant that another run holds.
+func (r Row) LeasedError(op string) error {
+	err := errs.Errorf(errs.KindConflict, op,
+		"tenant %q (%s) is being provisioned by another run right now; wait for it to end", r.Tenant.Name, r.Tenant.ID)
+	err.Lease = &errs.LeaseInfo{Epoch: r.Epoch, Until: *r.leaseExpiresAt}
+	return err
+}
+
+// PurgedError returns the error for a tenant that was purged.
+func PurgedError(t tenant.Tenant, op string) error {
+	return errs.Errorf(errs.KindConflict, op,
+		"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
+}
+
+// Query reads one tenant. KindNotFound, with the message, when there is none.
+func Query(ctx context.Context, db *pgdb.DB, op, notFound, query string, args ...any) (tenant.Tenant, error) {
+	pool, err := db.ReadyPool(ctx)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	rows, err := pool.Query(ctx, query, args...)
+	if err != nil {
+		return tenant.Tenant{}, pgdb.Classify(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, Scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, errs.Errorf(errs.KindNotFound, op, "%s", notFound)
+	}
+	return t, pgdb.Classify(err, op)
+}
+
+// Get reads one tenant. KindNotFound when there is none.
+func Get(ctx context.Context, db *pgdb.DB, id uuid.UUID) (tenant.Tenant, error) {
+	return Query(ctx, db, "read tenant", "there is no tenant "+id.String(),
+		`SELECT `+Columns+` FROM tenants WHERE id = $1`, id)
+}

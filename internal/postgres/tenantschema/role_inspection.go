@@ -1,0 +1,152 @@
+package tenantschema
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// RoleInspection are what the database has of a tenant: its schema, and its role with all
+// that this may do or owns. PostgreSQL keeps account of every mention of a role,
+// in this database and in others, so that nothing has to be searched.
+type RoleInspection struct {
+	SchemaExists  bool
+	SchemaVersion int      // Of the schema, as its ledger says.
+	MissingTables []string // Tables of the baseline that are not there.
+	RoleExists    bool
+	Attributes    []string // That the role should not have.
+	Groups        []string // Whose member the role is.
+	Objects       []roleObject
+}
+
+// roleObject is one mention of the role.
+type roleObject struct {
+	Description string   // Inside: "schema", "table users"; else a description.
+	Privileges  []string // Inside, sorted.
+	InOwnSchema bool     // A privilege on something in the tenant's own schema.
+	Owned       bool
+}
+
+// roleInspectionSQL is an expression over a row of tenants that gives facts as JSON.
+// It goes through indexes alone: its cost does not grow with the number of tenants.
+var roleInspectionSQL = `(SELECT jsonb_build_object(
+	'schemaExists', EXISTS (SELECT FROM pg_namespace WHERE nspname = tenants.schema_name::name),
+	'schemaVersion', coalesce((SELECT max(m.version) FROM tenant_migrations m WHERE m.tenant_id = tenants.id), 0),
+	'missingTables', to_jsonb(ARRAY(SELECT name FROM unnest('{` + strings.Join(baselineTables(), ",") + `}'::text[]) AS name
+		WHERE to_regclass(quote_ident(tenants.schema_name) || '.' || quote_ident(name)) IS NULL)),
+	'roleExists', r.oid IS NOT NULL,
+	'attributes', to_jsonb(array_remove(ARRAY[
+		CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+		CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END], NULL)),
+	'groups', to_jsonb(ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
+	'objects', to_jsonb(ARRAY(
+		SELECT jsonb_build_object('owned', deptype = 'o', 'inOwnSchema', in_own_schema,
+			'description', CASE
+				WHEN in_own_schema AND classid = 'pg_namespace'::regclass THEN 'schema'
+				WHEN in_own_schema AND attname IS NOT NULL THEN 'column ' || relname || '.' || attname
+				WHEN in_own_schema AND relkind IS NOT NULL THEN CASE relkind WHEN 'r' THEN 'table ' ELSE 'relation ' END || relname
+				WHEN in_own_schema THEN 'function ' || proname
+				WHEN dbid <> 0 AND dbid <> own THEN 'something in the database ' || coalesce((SELECT datname::text FROM pg_database WHERE oid = dbid), '?')
+				ELSE coalesce((SELECT type || ' ' || identity FROM pg_identify_object(classid, objid, objsubid)), 'an object') END,
+			'privileges', to_jsonb(ARRAY(SELECT privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+				FROM aclexplode(acl) WHERE in_own_schema AND grantee = r.oid ORDER BY 1)))
+		FROM (
+			SELECT d.*, c.relname, c.relkind, a.attname, p.proname, b.oid AS own,
+				d.deptype = 'a' AND d.dbid = b.oid AND n.nspname IS NOT DISTINCT FROM tenants.schema_name::name AS in_own_schema,
+				CASE WHEN a.attname IS NOT NULL THEN a.attacl ELSE coalesce(c.relacl, p.proacl, n.nspacl) END AS acl
+			FROM pg_shdepend d
+			CROSS JOIN (SELECT oid FROM pg_database WHERE datname = current_database()) b
+			LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+			LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+			LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+			LEFT JOIN pg_namespace n ON n.oid = CASE d.classid WHEN 'pg_class'::regclass THEN c.relnamespace
+				WHEN 'pg_proc'::regclass THEN p.pronamespace WHEN 'pg_namespace'::regclass THEN d.objid END
+			WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
+		) mentions ORDER BY deptype DESC, 1))
+	) FROM (SELECT) one LEFT JOIN pg_roles r ON r.rolname = (tenants.schema_name || '_' || right(tenants.id::text, 8))::name)`
+
+// baselineTables are the tables of a schema at the newest version.
+func baselineTables() (names []string) {
+	for object := range baselineGrants {
+		if name, ok := strings.CutPrefix(object, "table "); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// missingObjects are what only a backup brings back, for people.
+func (r RoleInspection) missingObjects(schema string) []string {
+	switch {
+	case !r.SchemaExists:
+		return []string{"the schema " + schema + " is not there"}
+	case r.SchemaVersion != Version || len(r.MissingTables) == 0:
+		return nil
+	}
+	return []string{"the schema " + schema + " has no table " + strings.Join(r.MissingTables, ", ")}
+}
+
+// DriftFindings are what is not as the baseline made the role, for people. Its privileges
+// are compared for a schema at the newest version alone.
+func (r RoleInspection) DriftFindings(role string) (findings []string) {
+	add := func(format string, args ...any) {
+		findings = append(findings, "the role "+role+" "+fmt.Sprintf(format, args...))
+	}
+	if !r.RoleExists {
+		add("is not there")
+		return findings
+	}
+	if len(r.Attributes) > 0 {
+		add("has %s", strings.Join(r.Attributes, ", "))
+	}
+	if len(r.Groups) > 0 {
+		add("is a member of %s", strings.Join(r.Groups, ", "))
+	}
+	for _, o := range r.Objects {
+		switch {
+		case o.Owned:
+			add("owns %s, which is none of what it was given", o.Description)
+		case !o.InOwnSchema:
+			add("reaches %s, which is none of what it was given", o.Description)
+		}
+	}
+	if !r.SchemaExists || r.SchemaVersion != Version {
+		return findings
+	}
+	for _, difference := range baselineGrants.diff(r.actualGrants()) {
+		add("%s", difference)
+	}
+	return findings
+}
+
+// actualGrants are the role's privileges in its own schema.
+func (r RoleInspection) actualGrants() grants {
+	actual := grants{}
+	for _, o := range r.Objects {
+		if o.InOwnSchema {
+			actual[o.Description] = append(actual[o.Description], o.Privileges...)
+		}
+	}
+	return actual.sorted()
+}
+
+// diff tells how what a role has differs from what it should have.
+func (g grants) diff(actual grants) (diffs []string) {
+	objects := maps.Clone(g)
+	maps.Copy(objects, actual)
+	for _, object := range slices.Sorted(maps.Keys(objects)) {
+		if !slices.Equal(g[object], actual[object]) {
+			diffs = append(diffs, fmt.Sprintf("has %s on its %s instead of %s", formatPrivileges(actual[object]), object, formatPrivileges(g[object])))
+		}
+	}
+	return diffs
+}
+
+func formatPrivileges(privileges []string) string {
+	if len(privileges) == 0 {
+		return "nothing"
+	}
+	return strings.Join(privileges, ", ")
+}

@@ -1,0 +1,130 @@
+// Package welcome stores invitations and when a welcome mail is due.
+package welcome
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Mails records invitations and the outcome of welcome mails.
+type Mails struct{ db *pgdb.DB }
+
+// New returns the welcome mails of a database.
+func New(db *pgdb.DB) *Mails { return &Mails{db} }
+
+// CreateInvitation adds an invitation for the admin of an ACTIVE tenant.
+func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error) {
+	var locked tenantrow.Row
+	err := s.db.InTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
+		if locked, err = tenantrow.Lock(ctx, tx, id); err != nil {
+			return err
+		}
+		if locked.Tenant.Status != tenant.StatusActive {
+			return errs.Errorf(errs.KindConflict, "store invitation",
+				"the tenant is %s; a welcome mail can be sent again to an ACTIVE one alone", locked.Tenant.Status)
+		}
+		if locked.Tenant.WelcomeEmail == tenant.WelcomeEmailSent {
+			if locked.MailSerial, err = InvalidateInvitations(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
+			inv.Hash[:], id, locked.AdminUser, inv.ExpiresAt)
+		if err == nil {
+			err = auditlog.Append(ctx, tx, id, audit.ActionInvite, nil)
+		}
+		return err
+	})
+	return locked.Tenant, locked.MailSerial, err
+}
+
+// InvalidateInvitations makes the invitations of an ACTIVE tenant that nobody has accepted
+// worthless, and gives the serial of the next welcome mail. It is for a mail that
+// takes the place of one that arrived. A mail that is tried again has the Message-ID
+// of the first try, so whichever of them is kept by a mail server, its link works.
+func InvalidateInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
+	if _, err = tx.Exec(ctx, `DELETE FROM tenant_invitations WHERE tenant_id = $1 AND used_at IS NULL`, id); err == nil {
+		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1 WHERE id = $1
+			RETURNING welcome_email_serial`, id).Scan(&serial)
+	}
+	return serial, err
+}
+
+// A welcome mail that is worth trying again is tried after a minute, two, four
+// and so on, at most six hours apart, over about a day. Then it has failed.
+const (
+	FirstMailBackoff = `interval '1 minute'`
+	maxMailBackoff   = `interval '6 hours'`
+	maxMailAttempts  = `11`
+)
+
+// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
+func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error) {
+	const op = "record welcome mail"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	rows, err := pool.Query(ctx, `WITH moved AS (
+			UPDATE tenants SET updated_at = now(), version = version + 1,
+				welcome_email = CASE WHEN $2::text = 'PENDING' AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE $2::text END,
+				welcome_email_due_at = CASE WHEN $2::text = 'PENDING' AND welcome_email_failures < `+maxMailAttempts+` THEN
+					now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
+				welcome_email_failures = CASE WHEN $2::text = 'PENDING' THEN welcome_email_failures + 1 ELSE 0 END
+			WHERE id = $1 AND status = 'ACTIVE' RETURNING *
+		), logged AS (`+tenantrow.LogUpsertSQL+`
+			FROM moved, `+tenantrow.StepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+		) SELECT `+tenantrow.Columns+` FROM moved`,
+		append([]any{id, status}, tenantrow.StepArgs([]tenant.StepRecord{record})...)...)
+	if err != nil {
+		return tenant.Tenant{}, pgdb.Classify(err, op)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not ACTIVE any more")
+	}
+	return t, pgdb.Classify(err, op)
+}
+
+// ClaimDueMail claims welcome mails that are due.
+func (s *Mails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
+	const op = "claim due mail"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due_at = clock_timestamp() + $1::interval
+		WHERE id IN (
+			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
+			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		RETURNING id`, claimTimeout, limit)
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	tenantIDs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return tenantIDs, pgdb.Classify(err, op)
+}
+
+// PutBackMail makes welcome mails due again.
+func (s *Mails) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
+	const op = "release due mail"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_due_at = now()
+		WHERE id = ANY($1) AND welcome_email_due_at IS NOT NULL AND welcome_email = 'PENDING' AND status = 'ACTIVE'`, tenants)
+	return pgdb.Classify(err, op)
+}

@@ -45,7 +45,7 @@ func TestDB_Inspect(t *testing.T) {
 		b := setup(t)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		b.Exec(`DROP SCHEMA ` + active.SchemaName + ` CASCADE`)
-		if i := b.inspect(active.ID); i.Database != inspection.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" is not there" {
+		if i := b.inspect(active.ID); i.Database != inspection.DatabaseMissing || i.DatabaseDrift[0] != "the schema "+active.SchemaName+" does not exist" {
 			t.Errorf("%+v", i)
 		}
 		_, _, err := b.Repair(t.Context(), active.ID)

@@ -40,7 +40,7 @@ func TestDB_VerifyAnchor(t *testing.T) {
 		{"AnEventBeforeChanged", 4, `UPDATE audit_events SET actor = '{"kind": "nobody"}' WHERE tenant_id = '{{id}}' AND seq = 1;` + rewriteChainSQL,
 			"row 4 has another hash than the contract anchored in ledger 77"},
 		{"TailAndHeadCut", 5, `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq > 3;` + rewriteChainSQL,
-			"row 5 is missing, though the contract anchored it in ledger 77"},
+			"row 5 is missing, although the contract anchored it in ledger 77"},
 		{"AllGone", 5, `DELETE FROM audit_events WHERE tenant_id = '{{id}}'; UPDATE tenants SET audit_seq = 0, audit_head = NULL WHERE id = '{{id}}'`,
 			"row 5 is missing"},
 	} {

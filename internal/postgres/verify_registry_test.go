@@ -28,11 +28,11 @@ func TestDB_Verify_RegistryChecks(t *testing.T) {
 		"SchemaForAll":     {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT USAGE ON SCHEMA ` + t.SchemaName + ` TO PUBLIC`) }, "everybody may use the schema "},
 		"StatusByHand": {false, func(b fixture, t tenant.Tenant) {
 			b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, t.ID)
-		}, "the tenant is ARCHIVED, and no event says how it became that"},
+		}, "the tenant is ARCHIVED, but no event records that change"},
 		"NoEventsAtAll": {false, func(b fixture, t tenant.Tenant) {
 			b.Exec(`DELETE FROM audit_events WHERE tenant_id = $1`, t.ID)
 			b.Exec(`UPDATE tenants SET audit_seq = 0, audit_head = NULL WHERE id = $1`, t.ID)
-		}, "there are no events, not even of the tenant's creation"},
+		}, "the chain has no events, not even that of the creation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)

@@ -121,14 +121,14 @@ func TestDB_Verify(t *testing.T) {
 		{"LogChanged", `UPDATE {{schema}}.audit_logs SET changes = '{}' WHERE seq = 3`, verification.SubjectTenantAudit, "row 3 was changed"},
 		{"LogGone", `DELETE FROM {{schema}}.audit_logs WHERE seq = 2`, verification.SubjectTenantAudit, "row 2 is missing"},
 		{"LogLink", `UPDATE {{schema}}.audit_logs SET prev_hash = sha256('x') WHERE seq = 4`, verification.SubjectTenantAudit, "row 4 does not follow row 3"},
-		{"LogTable", `DROP TABLE {{schema}}.audit_logs`, verification.SubjectSchema, "audit_logs is not there"},
+		{"LogTable", `DROP TABLE {{schema}}.audit_logs`, verification.SubjectSchema, "audit_logs is missing"},
 
-		{"Schema", `DROP SCHEMA {{schema}} CASCADE`, verification.SubjectSchema, "is not there"},
+		{"Schema", `DROP SCHEMA {{schema}} CASCADE`, verification.SubjectSchema, "does not exist"},
 		{"NoLedger", `DELETE FROM tenant_migrations WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "nothing is known of the version"},
 		{"Checksum", `UPDATE tenant_migrations SET checksum = 'abc' WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "00001_initial.sql is not what was applied"},
 		{"Newer", `INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ('{{id}}', 99, 'x')`, verification.SubjectSchema, "version 99"},
 
-		{"Role", `REASSIGN OWNED BY {{role}} TO CURRENT_USER; DROP OWNED BY {{role}}; DROP ROLE {{role}}`, verification.SubjectRole, "is not there"},
+		{"Role", `REASSIGN OWNED BY {{role}} TO CURRENT_USER; DROP OWNED BY {{role}}; DROP ROLE {{role}}`, verification.SubjectRole, "does not exist"},
 		{"Superuser", `ALTER ROLE {{role}} SUPERUSER CREATEDB`, verification.SubjectRole, "has SUPERUSER, CREATEDB"},
 		{"Member", `GRANT healthcare_connect TO {{role}}`, verification.SubjectRole, "is a member of healthcare_connect"},
 		{"Registry", `GRANT SELECT ON tenants TO {{role}}`, verification.SubjectRole, "reaches table public.tenants"},

@@ -211,7 +211,7 @@ func TestAccCredentials_Expiry(t *testing.T) {
 			t.Errorf("%d logins", n)
 		}
 		late, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
-		if err != nil || len(late.Diagnostics) != 1 || !strings.Contains(late.Diagnostics[0].Detail, "the login has ended; open another one") {
+		if err != nil || len(late.Diagnostics) != 1 || !strings.Contains(late.Diagnostics[0].Detail, "the login has expired; open another one") {
 			t.Errorf("%+v, %v", late, err)
 		}
 	})

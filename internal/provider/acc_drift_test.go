@@ -12,7 +12,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 	for _, c := range []struct{ name, statement, words string }{
 		{"MissingPrivilege", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, "on its table users instead of DELETE, INSERT, SELECT, UPDATE"},
 		{"ExtraPrivilege", `ALTER ROLE {{role}} BYPASSRLS CREATEDB`, "has CREATEDB, BYPASSRLS"},
-		{"RoleDropped", `DROP OWNED BY {{role}}; DROP ROLE {{role}}`, "the role {{role}} is not there"},
+		{"RoleDropped", `DROP OWNED BY {{role}}; DROP ROLE {{role}}`, "the role {{role}} does not exist"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBothModes(t, func(t *testing.T, m mode) {
@@ -63,7 +63,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			w.mustApply()
 			schema := fmt.Sprint(w.state("healthcare_tenant.clinic")["schema_name"])
 			w.exec(`ALTER SCHEMA ` + schema + ` RENAME TO elsewhere`)
-			w.run("plan", "-no-color").wantText(t, "Schema is missing", "the schema "+schema+" is not there", "Restore the schema with its tables from a backup")
+			w.run("plan", "-no-color").wantText(t, "Schema is missing", "the schema "+schema+" does not exist", "Restore the schema with its tables from a backup")
 			w.exec(`ALTER SCHEMA elsewhere RENAME TO ` + schema)
 			w.assertNoChanges()
 			w.exec(`DROP SCHEMA ` + schema + ` CASCADE`)

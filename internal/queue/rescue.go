@@ -22,7 +22,7 @@ import (
 // that much silence. The last may well be running; the caller has to know that
 // the tenant's lease is out.
 func (q *Queue) OrphanedJobs(ctx context.Context, jobIDs []int64, heartbeatTimeout time.Duration) ([]int64, error) {
-	const op = "look for lost jobs"
+	const op = "list lost jobs"
 	rows, err := q.pool.Query(ctx, `SELECT wanted.id FROM unnest($1::bigint[]) AS wanted (id)
 		LEFT JOIN river_job j ON j.id = wanted.id
 		WHERE j.id IS NULL OR j.finalized_at IS NOT NULL

@@ -41,6 +41,7 @@ func Args(ctx context.Context, action audit.Action, detail map[string]any) []any
 	return []any{string(action), ToJSON(audit.CallerOf(ctx)), detailJSON(detail)}
 }
 
+// ToJSON is a value as JSON text for a jsonb parameter.
 func ToJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil { // Only for a value that is not valid JSON; the event is still recorded.
@@ -65,7 +66,7 @@ func Append(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, action audit.Act
 	return err
 }
 
-// Queue does the same in a batch.
+// Queue appends an event in a batch.
 func Queue(ctx context.Context, batch *pgx.Batch, tenantID uuid.UUID, action audit.Action, detail map[string]any) {
 	batch.Queue(appendEventSQL, append([]any{tenantID}, Args(ctx, action, detail)...)...)
 }

@@ -16,7 +16,7 @@ import (
 // them: a user who can change rows can change those, too. The database only returns the
 // canonical text that is hashed.
 
-// chainHead is where a chain ends.
+// chainHead is the last link of a chain.
 type chainHead struct {
 	seq  int64
 	hash []byte
@@ -25,15 +25,15 @@ type chainHead struct {
 // chainLink is one row of a chain.
 type chainLink struct {
 	chainHead
-	prev []byte // As the row has it, where it does.
-	text string // What its hash covers, after the hash before.
+	prev []byte // The hash of the row before, if the row has it.
+	text string // What its hash covers, after the previous hash.
 }
 
 // errBrokenChain ends the reading of a chain at the row that does not fit.
 var errBrokenChain = errors.New("the chain is broken")
 
-// verifyChain checks links in their order and gives the last one that fits. told, when it
-// is true, says that the rows carry the hash before themselves.
+// verifyChain checks links in order and returns the last valid one. With hasPrevHash, each
+// row also has the hash of the row before.
 func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan func(*chainLink) []any, hasPrevHash bool) (last chainHead, complete bool, err error) {
 	var l chainLink
 	_, err = pgx.ForEachRow(rows, scan(&l), func() error {
@@ -42,9 +42,9 @@ func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan
 		case l.seq != last.seq+1:
 			v.addDrift(subject, "row %d is missing: after row %d comes row %d", last.seq+1, last.seq, l.seq)
 		case hasPrevHash && !bytes.Equal(l.prev, last.hash):
-			v.addDrift(subject, "row %d does not follow row %d: it carries another hash than that row has", l.seq, last.seq)
+			v.addDrift(subject, "row %d does not follow row %d: its previous hash is not that row's hash", l.seq, last.seq)
 		case !bytes.Equal(hash[:], l.hash):
-			v.addDrift(subject, "row %d was changed: its content does not have the hash that it carries", l.seq)
+			v.addDrift(subject, "row %d was changed: its content does not match its hash", l.seq)
 		default:
 			last = chainHead{seq: l.seq, hash: bytes.Clone(l.hash)}
 			return nil
@@ -57,8 +57,8 @@ func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan
 	return last, err == nil, err
 }
 
-// checkEvents checks the chain of audit events, and that it ends where the registry
-// says it does.
+// checkEvents checks the chain of audit events, and that its end is the head in the
+// registry.
 func (v *verifier) checkEvents(head chainHead) error {
 	rows, err := v.tx.Query(v.ctx, `SELECT seq, hash, jsonb_build_array(tenant_id, seq, (extract(epoch FROM at) * 1000000)::bigint,
 			action, outcome::text, actor, detail)::text
@@ -71,17 +71,17 @@ func (v *verifier) checkEvents(head chainHead) error {
 	case err != nil || !complete:
 		return err
 	case last.seq == 0 && head.seq == 0 && v.tenantID != uuid.Nil:
-		v.addDrift(verification.SubjectAudit, "there are no events, not even of the tenant's creation")
+		v.addDrift(verification.SubjectAudit, "the chain has no events, not even that of the creation")
 	case last.seq != head.seq:
-		v.addDrift(verification.SubjectAudit, "the chain ends with row %d, but the registry says with row %d", last.seq, head.seq)
+		v.addDrift(verification.SubjectAudit, "the chain ends with row %d, but the registry has row %d as its last", last.seq, head.seq)
 	case !bytes.Equal(last.hash, head.hash):
-		v.addDrift(verification.SubjectAudit, "row %d, the last, has another hash than the registry says", last.seq)
+		v.addDrift(verification.SubjectAudit, "row %d, the last, has another hash than the registry has for it", last.seq)
 	}
 	return nil
 }
 
-// checkTenantLog checks the chain in the tenant's own schema. Its text is sent as it
-// is, without preparing it: the next tenant's is another one.
+// checkTenantLog checks the chain in the tenant's own schema. The statement is
+// not prepared: each tenant has another one.
 func (v *verifier) checkTenantLog(t tenant.Tenant) error {
 	table := pgx.Identifier{t.SchemaName, "audit_logs"}.Sanitize()
 	exists, err := v.exists(`SELECT FROM pg_class WHERE oid = to_regclass($1)`, table)
@@ -89,7 +89,7 @@ func (v *verifier) checkTenantLog(t tenant.Tenant) error {
 		return err
 	}
 	if !exists {
-		v.addDrift(verification.SubjectSchema, "the table audit_logs is not there")
+		v.addDrift(verification.SubjectSchema, "the table audit_logs is missing")
 		return nil
 	}
 	rows, err := v.tx.Query(v.ctx, `SELECT seq, hash, prev_hash, jsonb_build_array(seq, id, user_id, action, entity_type, entity_id, changes,

@@ -9,8 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// checkOrphans looks for what no tenant's own check can see: tenants that are gone, what
-// everybody may read, and keys that may do more than they were made for.
+// checkOrphans checks what no single tenant's check can see: events of tenants without a
+// row, privileges of PUBLIC, and keys whose scopes were changed.
 func (v *verifier) checkOrphans() error {
 	for _, c := range []struct {
 		subject verification.Subject
@@ -23,11 +23,11 @@ func (v *verifier) checkOrphans() error {
 		{verification.SubjectAudit, "tenant %s has a provisioning log and no row in the registry", `
 			SELECT DISTINCT l.tenant_id::text FROM provisioning_logs l WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = l.tenant_id)
 			  AND NOT EXISTS (SELECT FROM audit_events e WHERE e.tenant_id = l.tenant_id)`},
-		{verification.SubjectRole, "everybody has privileges on %s, tenants included: REVOKE ALL ON it FROM PUBLIC", `
+		{verification.SubjectRole, "PUBLIC, and so every tenant, has privileges on %s; REVOKE ALL on it FROM PUBLIC", `
 			SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
 			WHERE a.grantee = 0 AND (n.nspname = 'public' OR n.nspname IN (SELECT schema_name FROM tenants))`},
-		{verification.SubjectRole, "everybody may use the schema %s: REVOKE ALL ON it FROM PUBLIC", `
+		{verification.SubjectRole, "PUBLIC may use the schema %s; REVOKE ALL on it FROM PUBLIC", `
 			SELECT DISTINCT quote_ident(n.nspname) FROM pg_namespace n JOIN tenants t ON t.schema_name = n.nspname, aclexplode(n.nspacl) AS a
 			WHERE a.grantee = 0`},
 		{verification.SubjectKey, "the API key %s has other scopes than it was created with", `
@@ -50,15 +50,15 @@ func (v *verifier) checkOrphans() error {
 	return nil
 }
 
-// expectedStatusSQL are the statuses in which the events leave a tenant at rest that decide it.
+// expectedStatusSQL is the status that follows from each event that decides it.
 const expectedStatusSQL = `SELECT CASE action WHEN 'tenant.activate' THEN 'ACTIVE' WHEN 'tenant.restore' THEN 'ACTIVE' WHEN 'tenant.fail' THEN 'FAILED'
 		ELSE 'ARCHIVED' END
 	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE'
 	  AND action IN ('tenant.activate', 'tenant.restore', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge')
 	ORDER BY seq DESC LIMIT 1`
 
-// checkStatus checks that a tenant at rest is in the status in which its last event
-// left it.
+// checkStatus checks that a tenant without a run has the status that follows from its last
+// event.
 func (v *verifier) checkStatus(t tenant.Tenant) error {
 	if !t.Status.Terminal() {
 		return nil
@@ -71,6 +71,6 @@ func (v *verifier) checkStatus(t tenant.Tenant) error {
 	if err == nil && expected == t.Status {
 		return nil
 	}
-	v.addDrift(verification.SubjectAudit, "the tenant is %s, and no event says how it became that", t.Status)
+	v.addDrift(verification.SubjectAudit, "the tenant is %s, but no event records that change", t.Status)
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// checkRole checks that the tenant's role is no more than what the baseline made it.
+// checkRole checks that the tenant's role has what the baseline gives it, and no more.
 func (v *verifier) checkRole(t tenant.Tenant) error {
 	inspection, err := tenantschema.InspectRole(v.ctx, v.tx, t)
 	if err != nil {
@@ -21,8 +21,8 @@ func (v *verifier) checkRole(t tenant.Tenant) error {
 	return v.checkUnknownLogins(t)
 }
 
-// checkUnknownLogins finds members of the role that look like logins of this registry and
-// are none that it knows of.
+// checkUnknownLogins finds members of the role that are named like logins of the registry
+// but have no row there.
 func (v *verifier) checkUnknownLogins(t tenant.Tenant) error {
 	rows, err := v.tx.Query(v.ctx, `SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
 		WHERE g.rolname = $1 AND starts_with(r.rolname, $2)
@@ -33,7 +33,7 @@ func (v *verifier) checkUnknownLogins(t tenant.Tenant) error {
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	for _, name := range names {
-		v.addDrift(verification.SubjectRole, "the login %s is a member of the role %s, and nobody has opened it", name, t.DatabaseRole)
+		v.addDrift(verification.SubjectRole, "the login %s is a member of the role %s, but the registry has no such open login", name, t.DatabaseRole)
 	}
 	return err
 }

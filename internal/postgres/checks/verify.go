@@ -26,8 +26,8 @@ type Checks struct{ db *pgdb.DB }
 func New(db *pgdb.DB) *Checks { return &Checks{db} }
 
 // Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
-// platform's chain. It reads in one transaction that changes nothing and sees one
-// moment, and holds up nobody.
+// platform's chain. It reads one snapshot in a read-only transaction and
+// blocks no other.
 func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Finding, error) {
 	const op = "verify tenant"
 	pool, err := s.db.ReadyPool(ctx)
@@ -45,9 +45,8 @@ func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification
 	return v.drift, pgdb.Classify(err, op)
 }
 
-// VerifyAnchor holds a tenant's audit chain against an anchor of it. The chain itself
-// is Verify's business: it has the anchored event's hash only with all before it as
-// they were.
+// VerifyAnchor compares a tenant's audit chain with an anchor of it. Verify checks the
+// chain itself: the anchored event has its hash only if no event before it was changed.
 func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
 	const op = "verify anchor"
 	pool, err := s.db.ReadyPool(ctx)
@@ -59,7 +58,7 @@ func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor co
 	err = pool.QueryRow(ctx, `SELECT hash FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, anchor.Seq).Scan(&hash)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		v.addDrift(verification.SubjectAudit, "row %d is missing, though the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
+		v.addDrift(verification.SubjectAudit, "row %d is missing, although the contract anchored it in ledger %d", anchor.Seq, anchor.Ledger)
 	case err != nil:
 		return nil, pgdb.Classify(err, op)
 	case !bytes.Equal(hash, anchor.Root[:]):
@@ -111,14 +110,14 @@ func (v *verifier) checkTenant() error {
 	if err == nil {
 		err = v.checkEvents(head)
 	}
-	if err == nil && !rollingBack && len(v.drift) == 0 { // A chain that does not hold tells nothing.
+	if err == nil && !rollingBack && len(v.drift) == 0 { // A broken chain proves nothing about the status.
 		err = v.checkStatus(t)
 	}
 	switch {
 	case err != nil:
 		return err
 	case rollingBack || !t.Status.Terminal():
-		return nil // Whether schema and role are there depends on how far the run is.
+		return nil // Whether schema and role exist depends on the progress of the run.
 	case t.WasLive() && t.PurgedAt.IsZero():
 		return v.checkExisting(t)
 	}
@@ -132,7 +131,7 @@ func (v *verifier) checkExisting(t tenant.Tenant) error {
 		return err
 	}
 	if !exists {
-		v.addDrift(verification.SubjectSchema, "the schema %s is not there", t.SchemaName)
+		v.addDrift(verification.SubjectSchema, "the schema %s does not exist", t.SchemaName)
 	} else if err := v.checkTenantLog(t); err != nil {
 		return err
 	}
@@ -157,7 +156,7 @@ func (v *verifier) checkRemoved(t tenant.Tenant) error {
 			return err
 		}
 		if exists {
-			v.addDrift(c.subject, "the %s %s is still there, though the tenant was purged or never live", c.subject, c.name)
+			v.addDrift(c.subject, "the %s %s still exists, although the tenant was purged or never live", c.subject, c.name)
 		}
 	}
 	if t.PurgedAt.IsZero() {
@@ -165,7 +164,7 @@ func (v *verifier) checkRemoved(t tenant.Tenant) error {
 	}
 	certified, err := v.exists(`SELECT FROM purge_certificates WHERE tenant_id = $1`, t.ID)
 	if err == nil && !certified {
-		v.addDrift(verification.SubjectSchema, "the tenant was purged, but there is no certificate of it")
+		v.addDrift(verification.SubjectSchema, "the tenant was purged, but has no purge certificate")
 	}
 	return err
 }
@@ -199,7 +198,7 @@ func (v *verifier) checkSchemaVersion() error {
 	case err != nil:
 		return err
 	case last == 0:
-		v.addDrift(verification.SubjectSchema, "nothing is known of the version of the tenant's schema")
+		v.addDrift(verification.SubjectSchema, "the ledger has no version of the tenant's schema")
 	case last < tenantschema.Version:
 		v.addDrift(verification.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, tenantschema.Version)
 	}

@@ -1,4 +1,4 @@
-// Package lifecycle archives, restores and purges tenants.
+// Package lifecycle archives, unarchives and purges tenants.
 package lifecycle
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Lifecycle archives, restores and purges tenants.
+// Lifecycle archives, unarchives and purges tenants.
 type Lifecycle struct {
 	db     *pgdb.DB
 	logins *logins.Logins
@@ -30,9 +30,9 @@ type Lifecycle struct {
 // New returns the lifecycle of the tenants of a database. Archiving closes their logins.
 func New(db *pgdb.DB, logins *logins.Logins) *Lifecycle { return &Lifecycle{db, logins} }
 
-// Unarchive restores an archived tenant.
+// Unarchive makes an archived tenant ACTIVE again.
 func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	const op = "restore tenant"
+	const op = "unarchive tenant"
 	var t tenant.Tenant
 	err := s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := tenantrow.Lock(ctx, tx, id)
@@ -44,12 +44,12 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 		case t.Status == tenant.StatusActive:
 			return nil
 		case t.Status != tenant.StatusArchived:
-			return t.Status.TransitionError(op, "restoring")
+			return t.Status.TransitionError(op, "unarchiving")
 		case !t.PurgedAt.IsZero():
 			return tenantrow.PurgedError(t, op)
 		case !t.WasLive():
 			return errs.Errorf(errs.KindConflict, op,
-				"the tenant was archived before it was live, so there is nothing to restore; create it again with the same name")
+				"the tenant was archived before it was live, so it cannot be unarchived; create it again with the same name")
 		}
 		var exists bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists); err != nil {

@@ -132,7 +132,7 @@ func (s *Logins) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, tt
 			WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > now() RETURNING username, expires_at`,
 			id, tenantID, ttl).Scan(&username, &expiresAt)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return errs.Errorf(errs.KindNotFound, op, "the login has ended; open another one")
+			return errs.Errorf(errs.KindNotFound, op, "the login has expired; open another one")
 		}
 		if err != nil {
 			return err

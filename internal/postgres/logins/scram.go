@@ -9,13 +9,13 @@ import (
 	"fmt"
 )
 
-// scramIterations is PostgreSQL's own number. More would cost the server at each
-// login, and the passwords here have 192 random bits.
+// scramIterations is PostgreSQL's default. A higher number would slow down each login, and
+// these passwords have 192 random bits.
 const scramIterations = 4096
 
 // scramVerifier is what PostgreSQL stores of a password (RFC 5803, as its
-// pg_authid has it). Made here, the password itself never reaches the server's
-// statements and logs. The password has to be ASCII, for which SASLprep changes nothing.
+// pg_authid has it). It is computed here, so that the password is in no
+// statement or log of the server. The password has to be ASCII, for which SASLprep changes nothing.
 func scramVerifier(password string) (string, error) {
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // Documented never to return an error.

@@ -105,8 +105,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 
 // tenantsCreatedKey is the key under which a connection counts the tenants created
 // with it.
-const tenantsCreatedKey = "healthcare.tenants_made"
+const tenantsCreatedKey = "healthcare.tenants_created"
 
+// CountCreatedTenant counts a new tenant for the connection, which is replaced after
+// MaxTenantsPerConnection.
 func CountCreatedTenant(c *pgx.Conn) {
 	created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
 	c.PgConn().CustomData()[tenantsCreatedKey] = created + 1
@@ -187,7 +189,7 @@ func Secrets(connection string) []string {
 
 // String keeps the settings, which hold a password, out of logs.
 func (o Options) String() string {
-	return fmt.Sprintf("postgres.Options{MaxConnections: %d}", o.MaxConnections)
+	return fmt.Sprintf("pgdb.Options{MaxConnections: %d}", o.MaxConnections)
 }
 
 // GoString keeps the settings out of %#v.

@@ -16,6 +16,7 @@ import (
 // fencedSQLState is what tenant_fence raises.
 const fencedSQLState = "HT001"
 
+// ErrFenced is the error of a write by a superseded run.
 var ErrFenced = errs.Errorf(errs.KindFenced, "write",
 	"a newer run owns this tenant; this run stopped without changes")
 
@@ -111,6 +112,7 @@ func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 	}
 }
 
+// FencedUnlessUpdated returns ErrFenced when a statement without an error changed no row.
 func FencedUnlessUpdated(rows int64, err error) error {
 	if err == nil && rows == 0 {
 		return ErrFenced
@@ -118,6 +120,7 @@ func FencedUnlessUpdated(rows int64, err error) error {
 	return err
 }
 
+// FencedIfNoRows returns ErrFenced in place of pgx.ErrNoRows.
 func FencedIfNoRows(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrFenced

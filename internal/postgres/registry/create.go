@@ -34,7 +34,7 @@ func NewCreations(db *pgdb.DB) *Creations { return &Creations{db: db, hash: pass
 // UseQueue sets the queue of Submit and Requeue. It must be called before them.
 func (s *Creations) UseQueue(q Queue) { s.queue = q }
 
-// maxCreateAttempts is how often a creation that lost a race reads again.
+// maxCreateAttempts is how often a creation is tried that conflicts with others.
 const maxCreateAttempts = 10
 
 // existingPredicate matches the tenants that conflict with a new tenant of that name
@@ -92,7 +92,7 @@ func (s *Creations) Create(ctx context.Context, d tenant.Draft, lease provisioni
 var errNameContention = errs.Errorf(errs.KindTransient, "record tenant", "other tenants with similar names are being created; retry")
 
 // regenerateSchemaName is for a draft that was not recorded although its name is free:
-// the schema name clashed, or the tenant with the name is gone.
+// its schema name was taken, or the tenant with the name was just removed.
 func regenerateSchemaName(d *tenant.Draft, attempt int) {
 	d.RegenerateSchemaName(time.Now().Add(time.Duration(attempt) * time.Millisecond))
 }

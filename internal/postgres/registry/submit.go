@@ -18,10 +18,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Queue adds jobs in a transaction of the registry, so that a tenant and the job
-// that is to provision it are there together or not at all.
+// Queue adds jobs in a transaction of the registry, so that a tenant and its job
+// commit together.
 type Queue interface {
-	// Enqueue adds a job that provisions the tenant, and gives its id.
+	// Enqueue adds a job that provisions the tenant, and returns its id.
 	Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error)
 }
 
@@ -41,7 +41,7 @@ func (s *Creations) enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) 
 func (s *Creations) Submit(ctx context.Context, d tenant.Draft, idem *provisioning.Idempotency) (provisioning.Submission, error) {
 	var (
 		submission provisioning.Submission
-		conflict   error // An answer like any other: it commits, with the key.
+		conflict   error // Stored with the idempotency key, like a success.
 	)
 	hash, err := s.hash(ctx, d.AdminPassword)
 	if err != nil {
@@ -101,9 +101,9 @@ func (s *Creations) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash 
 	return provisioning.Submission{}, errNameContention
 }
 
-// submitExisting answers for a tenant that stands where the draft would go: the
-// same wish under the same external id gives the tenant that it made before; a
-// tenant that ended without being live begins again; every other one is in the way.
+// submitExisting handles a draft that conflicts with a tenant. The same inputs under the
+// same external id return that tenant; a tenant that ended without being live is queued
+// again; any other one is a conflict.
 func (s *Creations) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, existing tenantrow.Row) (provisioning.Submission, error) {
 	t := existing.Tenant
 	switch {
@@ -118,7 +118,7 @@ func (s *Creations) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draf
 }
 
 // requeueAttempt queues a locked tenant that ended without being live. Without inputs it
-// is to be as it was, with the password that it had.
+// keeps its inputs and password.
 func (s *Creations) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, in *tenant.Inputs, hash string) (provisioning.Submission, error) {
 	rows, _ := tx.Query(ctx, `WITH again AS (
 			UPDATE tenants SET `+runs.NewAttemptSetItems+` status = 'PROVISIONING', provisioning_error = NULL, updated_at = now(), version = version + 1
@@ -141,8 +141,8 @@ func (s *Creations) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenant
 	return submission, err
 }
 
-// Requeue queues another attempt of a tenant that ended without being live, or the
-// rest of the attempt of one that nobody works on.
+// Requeue queues another attempt of a tenant that ended without being live, or the rest
+// of an attempt without a run.
 func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Submission, error) {
 	const op = "retry tenant"
 	var submission provisioning.Submission
@@ -159,7 +159,7 @@ func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Sub
 			return runs.QueuedError(t, op)
 		case locked.Rollback != provisioning.RollbackNone:
 			return errs.Errorf(errs.KindConflict, op,
-				"the rollback of the attempt before was interrupted and is about to be finished; try again in a moment")
+				"the rollback of the previous attempt is not finished yet; retry in a few seconds")
 		case !t.PurgedAt.IsZero():
 			return tenantrow.PurgedError(t, op)
 		case runs.CanBeginAgain(t):
@@ -176,11 +176,11 @@ func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Sub
 	return submission, err
 }
 
-// idempotencyRecord is what is stored of the first request with an idempotency key.
+// idempotencyRecord is the stored answer of the first request with an idempotency key.
 type idempotencyRecord struct {
 	TenantID uuid.UUID         `json:"tenantId"`
 	JobID    string            `json:"jobId,omitempty"`
-	Kind     errs.Kind         `json:"kind,omitempty"` // Of the refusal, if it was one.
+	Kind     errs.Kind         `json:"kind,omitempty"` // Of the error, if it was one.
 	Message  string            `json:"message,omitempty"`
 	Fields   []errs.FieldError `json:"fields,omitempty"`
 }
@@ -197,8 +197,8 @@ func (e storedSubmission) storedError() error {
 	return &errs.Error{Kind: e.record.Kind, Op: "record tenant", Message: e.record.Message, Fields: e.record.Fields}
 }
 
-// reserveIdempotencyKey takes an idempotency key for this transaction, waiting for another one
-// that is about to answer under it. It gives that answer, nil when there is none.
+// reserveIdempotencyKey reserves an idempotency key for this transaction. It waits for
+// another transaction with the key and returns its answer, nil when there is none.
 func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Idempotency) (*storedSubmission, error) {
 	const op = "look up idempotency key"
 	tag, err := tx.Exec(ctx, `INSERT INTO idempotency_keys AS k (scope, key, request_hash) VALUES ($1, $2, $3)
@@ -214,13 +214,13 @@ func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Ide
 	)
 	err = tx.QueryRow(ctx, `SELECT request_hash, response FROM idempotency_keys WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key).Scan(&hash, &text)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows): // Cleared away at this very moment.
+	case errors.Is(err, pgx.ErrNoRows): // Deleted between the two statements.
 		return nil, errs.Errorf(errs.KindTransient, op, "the idempotency key has just expired; repeat the request")
 	case err != nil:
 		return nil, err
 	case string(hash) != string(idem.Hash[:]):
 		return nil, errs.Errorf(errs.KindReused, op,
-			"this idempotency key came with another request before; choose a new key for each new request")
+			"this idempotency key was used with another request; choose a new key for each new request")
 	}
 	if err := json.Unmarshal(text, &stored.record); err != nil {
 		return nil, errs.Wrap(err, errs.KindPermanent, op, "the stored answer cannot be read; the registry was changed by hand")
@@ -229,7 +229,7 @@ func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Ide
 	return &stored, nil
 }
 
-// saveIdempotencyRecord stores what a request is answered with.
+// saveIdempotencyRecord stores the answer of a request.
 func saveIdempotencyRecord(ctx context.Context, tx pgx.Tx, idem provisioning.Idempotency, s provisioning.Submission, conflict error) error {
 	record := idempotencyRecord{TenantID: s.Tenant.ID, JobID: s.JobID}
 	if conflict != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Update changes what a caller may change about a tenant.
+// Update changes the inputs of a tenant.
 func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	hash, err := passwordhash.Hash(ctx, in.AdminPassword)
@@ -49,10 +49,9 @@ func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, v
 	return t, err
 }
 
-// writeInputs writes new inputs to the registry and, where the tenant's schema has
-// its admin user already, to that user: it is the same person. The password is the
-// hash of another one, "" to take it away, nil to leave it. The registry keeps it
-// only until the tenant is live.
+// writeInputs writes new inputs to the registry and to the admin user of the tenant's
+// schema, if it exists. password is the hash of a new password, "" to remove it, nil to
+// keep it. The registry only has it until the tenant is live.
 func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, password *string) (tenant.Tenant, error) {
 	metadata := in.Metadata
 	if metadata == nil {
@@ -85,8 +84,8 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	return t, err
 }
 
-// auditedChanges is what the audit log keeps of an update: each field that changed,
-// with both values. Of a password it keeps that there is another one.
+// auditedChanges is the detail of an update's audit event: each changed field with both
+// values; of a password only that it was set or removed.
 func auditedChanges(from, to tenant.Inputs, password *string) map[string]any {
 	changed := map[string]any{}
 	for _, field := range []struct{ name, from, to string }{

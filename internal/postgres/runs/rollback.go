@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// BeginRollback notes that this run rolls back, and why, before anything is undone.
+// BeginRollback records that this run rolls back, and why, before it undoes any step.
 func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target provisioning.Rollback, failed tenant.StepRecord) error {
 	const op = "begin rollback"
 	pool, err := s.db.ReadyPool(ctx)
@@ -36,7 +36,7 @@ func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target pro
 	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
-// RollBack takes back what the attempt did in the database and ends it.
+// RollBack undoes what the attempt did in the database and ends it.
 func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	err := s.db.InTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
@@ -47,7 +47,7 @@ func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant,
 		case locked.Epoch != r.Epoch:
 			return pgdb.ErrFenced
 		case locked.Rollback == provisioning.RollbackNone && string(locked.Tenant.Status) == string(r.Rollback):
-			t = locked.Tenant // Only the answer of an earlier try was lost.
+			t = locked.Tenant // The answer of an earlier call was lost.
 			return nil
 		case locked.Tenant.WasLive():
 			return errs.Errorf(errs.KindConflict, "roll back tenant",
@@ -62,10 +62,9 @@ func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant,
 	return t, err
 }
 
-// dropSchema removes schema and role of a tenant, if this attempt made them: they
-// committed together with the checkpoint. What was there before, such as the
-// schema of a live tenant under a registry that was restored from an older
-// backup, is not this run's to drop.
+// dropSchema drops schema and role of a tenant, if this attempt created them: they were
+// committed together with the checkpoint. Older ones remain, such as the schema of a live
+// tenant after the registry was restored from an older backup.
 func dropSchema(ctx context.Context, tx pgx.Tx, r provisioning.Run) error {
 	if r.Checkpoint.Index() < tenant.StepSeedRolesAndUser.Index() {
 		return nil
@@ -88,7 +87,7 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 	}{
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
 		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
-		// A step that was running is over too: the run that did it is fenced.
+		// A step in progress ends too: its run is fenced.
 		{`UPDATE provisioning_logs SET updated_at = now(), change_seq = nextval('provisioning_log_seq'),
 			status = CASE WHEN status = 'IN_PROGRESS' THEN 'FAILED' ELSE 'ROLLED_BACK' END,
 			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END

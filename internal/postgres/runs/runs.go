@@ -53,7 +53,7 @@ func (s *Runs) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration)
 	})
 }
 
-// Release gives a tenant back unfinished, and notes why.
+// Release ends the lease of an unfinished tenant, and logs why.
 func (s *Runs) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
 	const op = "release tenant"
 	pool, err := s.db.ReadyPool(ctx)
@@ -83,9 +83,8 @@ func (s *Runs) AddInvitation(ctx context.Context, r provisioning.Run, inv invita
 	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
-// Advance writes checkpoint, log rows and what the steps learned. Repeating it
-// after a lost answer is success; it changes nothing a second time that others
-// may have changed since.
+// Advance writes checkpoint, log rows and results of steps. It can be repeated after a
+// lost answer: the second call changes nothing.
 func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.Progress) (tenant.Tenant, tenant.Durations, error) {
 	const op = "record progress"
 	pool, err := s.db.ReadyPool(ctx)
@@ -150,7 +149,7 @@ func (s *Runs) alreadyAdvanced(ctx context.Context, r provisioning.Run, p provis
 	return tenant.Tenant{}, nil, pgdb.ErrFenced
 }
 
-// Reload reads where the run stands.
+// Reload reads the state of a run. KindFenced when it was superseded.
 func Reload(ctx context.Context, db *pgdb.DB, r provisioning.Run) (provisioning.Run, error) {
 	const op = "read run"
 	pool, err := db.ReadyPool(ctx)
@@ -169,7 +168,7 @@ func Reload(ctx context.Context, db *pgdb.DB, r provisioning.Run) (provisioning.
 	return found.Run, nil
 }
 
-// Logged reads what the steps of the run's attempt took.
+// Logged reads the durations of the steps of the run's attempt.
 func Logged(ctx context.Context, db *pgdb.DB, r provisioning.Run) (tenant.Durations, error) {
 	var (
 		steps []string

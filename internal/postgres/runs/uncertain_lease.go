@@ -8,12 +8,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// uncertainFor is how long a run is remembered that is not renewed any more. By then
-// its leases are out: they last for seconds without a renewal.
+// uncertainFor is how long a run is kept that is not renewed any more. By then its leases
+// have expired: they last for seconds without a renewal.
 const uncertainFor = time.Minute
 
-// UncertainLeases are the runs that may hold a lease which they know nothing of, because
-// an answer of the database was lost. A run is kept for as long as it is renewed.
+// UncertainLeases are the runs that may hold an unknown lease, because an answer of the
+// database was lost. A run is kept for as long as it is renewed.
 type UncertainLeases struct {
 	now func() time.Time
 
@@ -38,7 +38,7 @@ func (u *UncertainLeases) Len() int {
 	return len(u.runs)
 }
 
-// Add notes a run, and forgets those that are over.
+// Add adds a run, and removes those that are not renewed any more.
 func (u *UncertainLeases) Add(tenant uuid.UUID, epoch int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -56,7 +56,7 @@ func (u *UncertainLeases) renew(tenant uuid.UUID, epoch int64) {
 	}
 }
 
-// Take reports whether a run may hold such a lease, and forgets it.
+// Take reports whether a run is in the set, and removes it.
 func (u *UncertainLeases) Take(tenant uuid.UUID, epoch int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

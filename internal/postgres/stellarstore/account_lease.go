@@ -88,7 +88,7 @@ func (a *accountLease) Balance() int64 { return a.balance }
 // leaseHeldCTE matches the account's row only while this lease is held and its run is
 // the tenant's newest. Its parameters are the first three of every statement here.
 // Because of the lock, the next lessee waits for a statement whose caller is gone:
-// either it sees the stored transaction, or nothing is stored. The lock is as strong
+// either it reads the stored transaction, or none was stored. The lock is as strong
 // as an update's and is taken before the transaction's own lock; journal.Resolve uses
 // the same order.
 const leaseHeldCTE = `held AS (

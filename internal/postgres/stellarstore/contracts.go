@@ -16,7 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
-// Contracts stores what is known of tenants' contracts, and when each is due.
+// Contracts stores the last known state of tenants' contracts, and when each is due.
 type Contracts struct{ db *pgdb.DB }
 
 // NewContracts returns the contracts of a database.

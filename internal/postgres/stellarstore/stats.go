@@ -13,8 +13,8 @@ import (
 // spendBucketBounds are in stroops, from a hundredth of a lumen to a hundred.
 var spendBucketBounds = []float64{1e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8, 1e9}
 
-// StellarStats reads what operations want to know of a deployer. It goes through
-// the whole transaction log: ask no more often than once a minute.
+// StellarStats reads the statistics of a deployer. It scans the whole transaction log:
+// call it at most once a minute.
 func (s *Transactions) StellarStats(ctx context.Context, networkID, deployer string) (contracts.StellarStats, error) {
 	stats := contracts.StellarStats{
 		Transactions: map[txlog.Purpose]int64{}, Stroops: map[txlog.Purpose]int64{},
@@ -25,7 +25,7 @@ func (s *Transactions) StellarStats(ctx context.Context, networkID, deployer str
 		return stats, err
 	}
 	stats.Channels = channels
-	err = s.db.InTx(ctx, "read figures of the Stellar network", func(tx pgx.Tx) error {
+	err = s.db.InTx(ctx, "read Stellar statistics", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT coalesce(max(balance), 0) FROM stellar_accounts WHERE network_id = $1 AND address = $2`,
 			networkID, deployer).Scan(&stats.DeployerBalance); err != nil {
 			return err
@@ -88,10 +88,10 @@ func readSpend(ctx context.Context, tx pgx.Tx, histogram *contracts.SpendHistogr
 	return err
 }
 
-// TenantSpend gives what a tenant's own transactions have cost so far, in stroops, and
-// how many were applied. What is done for many contracts at once is nobody's.
+// TenantSpend returns the fees of a tenant's own transactions so far, in stroops, and how
+// many were applied. Transactions for several contracts belong to no tenant.
 func (s *Transactions) TenantSpend(ctx context.Context, tenantID [16]byte) (stroops, transactions int64, err error) {
-	const op = "read what a tenant has cost"
+	const op = "read spend of tenant"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return 0, 0, err

@@ -30,21 +30,20 @@ func NewTransactions(db *pgdb.DB, uncertain *runs.UncertainLeases) *Transactions
 	return &Transactions{db: db, uncertain: uncertain}
 }
 
-// accountPollInterval is how often a busy account is tried again. A release by this
-// process wakes the next waiter at once.
+// accountPollInterval is the interval at which a busy account is tried again. A release
+// by this process wakes the next waiter at once.
 const accountPollInterval = 100 * time.Millisecond
 
-// Journal is the memory for the Stellar transactions of one run.
+// Journal is the log of the Stellar transactions of one run.
 func (s *Transactions) Journal(r provisioning.Run) txlog.Log {
 	return txLog{store: s, tenantID: &r.Tenant.ID, epoch: &r.Epoch}
 }
 
-// SystemLog is the memory for transactions that no run needs: contracts that are
-// kept alive, channels that are funded. Its leases last as long as this process
-// renews them, which it does by itself until they are released.
+// SystemLog is the log of transactions that belong to no run: extensions of contracts,
+// funding of channels. Its leases are renewed by this process until they are released.
 func (s *Transactions) SystemLog() txlog.Log { return txLog{store: s} }
 
-// txLog belongs to a run, or to nobody's: then tenant and epoch are nil.
+// txLog belongs to a run; without one, tenant and epoch are nil.
 type txLog struct {
 	store    *Transactions
 	tenantID *uuid.UUID
@@ -58,7 +57,7 @@ const leaseholderCTE = `run AS (
 		UNION ALL SELECT NULL, NULL, clock_timestamp() + $3::interval WHERE $1::uuid IS NULL
 	)`
 
-// leaseSetItems are the SET items that give an account to the lessee.
+// leaseSetItems are the SET items that lease an account to the run.
 const leaseSetItems = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at`
 
 // Account leases an account and waits until its holder releases it.
@@ -67,17 +66,17 @@ func (l txLog) Account(ctx context.Context, networkID, address string) (txlog.Ac
 }
 
 // usableChannelPredicate matches the channels of network $4 and deployer $5 below number $6 that have a
-// balance of $7; what nobody has looked at yet may have it.
+// balance of $7, or whose balance is not known yet.
 const usableChannelPredicate = `network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND disabled_reason IS NULL
 	AND coalesce(balance, $7::bigint) >= $7::bigint`
 
-// Channel leases any channel of the deployer that is free and has enough, waiting for one.
+// Channel leases a free channel of the deployer with enough balance, and waits for one.
 func (l txLog) Channel(ctx context.Context, networkID, deployer string, count int, minBalance int64) (txlog.AccountLease, error) {
 	return l.waitForLease(ctx, networkID+deployer+"/channels", func() (*accountLease, error) { return l.tryLeaseChannel(ctx, networkID, deployer, count, minBalance) })
 }
 
-// waitForLease asks until there is a lease. Of all who wait in this process for the same
-// thing only the first asks, so their number is no load on the database.
+// waitForLease tries until it gets a lease. Of all waiters in this process for the same
+// account only the first queries, so their number is no load on the database.
 func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*accountLease, error)) (txlog.AccountLease, error) {
 	const op = "lease Stellar account"
 	q := l.store.queues.join(key)
@@ -85,7 +84,7 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 	attempt := func() (*accountLease, error) {
 		lease, err := tryLease()
 		if err != nil {
-			l.noteUncertain() // The answer may be lost, and the lease not.
+			l.noteUncertain() // The answer may be lost although the lease was committed.
 			return nil, pgdb.Classify(err, op)
 		}
 		if lease != nil {
@@ -94,7 +93,7 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 		}
 		return lease, nil
 	}
-	if l.mayHoldLease() { // What it holds itself it must not queue for.
+	if l.mayHoldLease() { // A run must not queue for a lease that it holds itself.
 		if lease, err := attempt(); lease != nil || err != nil {
 			return lease, err
 		}
@@ -113,16 +112,16 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 	}
 }
 
-// noteUncertain notes that the run may hold a lease that it knows nothing of, because an
-// answer of the database was lost. Its heartbeat renews that lease, so it would never be
-// free for those who queue before it. A lease without a run runs out: nobody renews it.
+// noteUncertain records that the run may hold an unknown lease, because an answer of the
+// database was lost. Its heartbeat renews that lease, so waiters before it in the queue
+// would never get it. A lease without a run expires: it is not renewed.
 func (l txLog) noteUncertain() {
 	if l.tenantID != nil {
 		l.store.uncertain.Add(*l.tenantID, *l.epoch)
 	}
 }
 
-// mayHoldLease reports, once, whether that is so.
+// mayHoldLease reports, once, whether the run may hold an unknown lease.
 func (l txLog) mayHoldLease() bool {
 	return l.tenantID != nil && l.store.uncertain.Take(*l.tenantID, *l.epoch)
 }
@@ -157,10 +156,10 @@ func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (
 }
 
 // lastSequenceExpr is the sequence number that an account a used last. A tenant's next run
-// may have found out that one was applied that the account's own user never knew of.
+// may have recorded that a transaction was applied which the account's holder never saw.
 const lastSequenceExpr = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence, a.applied_sequence) END`
 
-// hasOpenTxExpr tells whether an account a has transactions without an outcome.
+// hasOpenTxExpr reports whether an account a has transactions without an outcome.
 const hasOpenTxExpr = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
 
 // tryLeaseChannel returns nil when all channels are busy.
@@ -195,7 +194,7 @@ func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, 
 	return a, err
 }
 
-// channelUnavailable tells apart why there is none: nil when all are busy.
+// channelUnavailable returns why no channel was leased: nil when all are busy.
 func (l txLog) channelUnavailable(ctx context.Context, tx pgx.Tx, networkID, deployer string, count int, minBalance int64) error {
 	if err := l.checkRunCurrent(ctx, tx); err != nil {
 		return err
@@ -229,7 +228,7 @@ func scanTransaction(r pgx.CollectableRow) (t txlog.Transaction, err error) {
 	return t, err
 }
 
-// ContractHistory gives what is known of a contract's transactions.
+// ContractHistory reads the transactions of a contract.
 func (l txLog) ContractHistory(ctx context.Context, networkID, contractID string) (txlog.ContractHistory, error) {
 	const op = "read transactions of contract"
 	var history txlog.ContractHistory
@@ -247,8 +246,8 @@ func (l txLog) ContractHistory(ctx context.Context, networkID, contractID string
 	return history, err
 }
 
-// Resolve records what became of a transaction that About has shown. The account's
-// own user may do so at the same time: both lock the account first.
+// Resolve records the outcome of a transaction of ContractHistory. The account's holder
+// may do so at the same time: both lock the account first.
 func (l txLog) Resolve(ctx context.Context, hash string, o txlog.Outcome) error {
 	const op = "record transaction"
 	pool, err := l.store.db.ReadyPool(ctx)
@@ -265,7 +264,7 @@ func (l txLog) Resolve(ctx context.Context, hash string, o txlog.Outcome) error 
 }
 
 // resolveCTEs writes an outcome, from parameter 4 on, if held has a row: on the
-// transaction, off its account's balance and onto the totals. It does so once.
+// transaction, on its account's balance and in the totals, once.
 const resolveCTEs = `done AS (
 		UPDATE stellar_transactions SET state = $5::text, ledger = nullif($6::bigint, 0),
 			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = clock_timestamp()

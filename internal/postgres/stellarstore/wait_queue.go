@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// waitQueues are where the callers of this process queue for something that the
-// database gives to one of them at a time. Only the first of a queue asks it. A queue
-// exists while it has callers.
+// waitQueues are the queues of this process for accounts that one caller can lease at a
+// time. Only the first of a queue queries the database. A queue exists while it has
+// callers.
 type waitQueues struct {
 	mu    sync.Mutex
 	all   map[string]*waitQueue
 	pause time.Duration // Between two queries, on average. 0: accountPollInterval.
 }
 
-// waitQueue is the queue for one thing.
+// waitQueue is the queue for one account, or for any channel of a deployer.
 type waitQueue struct {
 	first   chan struct{} // Held by the first in the queue. Go wakes senders in their order.
 	wakeup  chan struct{} // Something was released.
 	callers int           // Guarded by waitQueues.mu.
 }
 
-// join returns the queue for a thing. The caller leaves it when it is done.
+// join returns the queue for a name. The caller must call leave when it is done.
 func (q *waitQueues) join(what string) *waitQueue {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -47,7 +47,7 @@ func (q *waitQueues) leave(what string) {
 	}
 }
 
-// signal wakes the first waiter for a thing after a release, if there is one.
+// signal wakes the first waiter of a queue after a release, if there is one.
 func (q *waitQueues) signal(what string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -59,7 +59,7 @@ func (q *waitQueues) signal(what string) {
 	}
 }
 
-// interval is when the first of a queue queries again if nothing wakes it.
+// interval is when the first of a queue queries again without a signal.
 func (q *waitQueues) interval() time.Duration {
 	pause := q.pause
 	if pause == 0 {
@@ -80,8 +80,7 @@ func (w *waitQueue) acquire(ctx context.Context) error {
 
 func (w *waitQueue) release() { <-w.first }
 
-// wait waits for a signal, and for that long at most: another process may have released
-// something.
+// wait waits for a signal, for a limited time: a release by another process sends none.
 func (w *waitQueue) wait(ctx context.Context, most time.Duration) error {
 	timer := time.NewTimer(most)
 	defer timer.Stop()

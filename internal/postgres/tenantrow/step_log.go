@@ -8,7 +8,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// stepArrays are step records as parallel arrays: any number of them is one statement.
+// stepArrays are step records as parallel arrays, so that one statement writes any number.
 type stepArrays struct {
 	steps, statuses, results, errors []string
 	durations                        []float64
@@ -21,7 +21,7 @@ func StepArgs(records []tenant.StepRecord) []any {
 		result := ""
 		if r.Result != nil {
 			encoded, err := json.Marshal(r.Result)
-			if err != nil { // Only a value that is no JSON, such as NaN; the step succeeded all the same.
+			if err != nil { // Only for a value that is not valid JSON, such as NaN; the step succeeded.
 				encoded = []byte(`{}`)
 			}
 			result = string(encoded)
@@ -42,16 +42,16 @@ func StepArraysFrom(n int) string {
 }
 
 // LogUpsertSQL begins the INSERT that takes its rows from a relation "moved", which
-// has the tenant's id and attempt, and from StepArraysFrom. A step that ended without
-// a duration of its own took as long as this statement has been running.
+// has the tenant's id and attempt, and from StepArraysFrom. A step that ended
+// without a duration gets that of this statement so far.
 const LogUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
 		SELECT moved.id, moved.attempt, new.step, new.status,
 		       nullif(new.result, '')::jsonb, nullif(new.error, ''),
 		       CASE WHEN new.status = 'IN_PROGRESS' THEN NULL WHEN new.duration_ms > 0 THEN new.duration_ms
 		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
 
-// LogCreatedSQL writes down that the attempts of the tenants in a relation have a
-// record. It took as long as this statement has been running.
+// LogCreatedSQL logs CREATE_TENANT_RECORD for the tenants in a relation. Its duration is
+// that of this statement so far.
 func LogCreatedSQL(source string) string {
 	return `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
 		SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
@@ -61,11 +61,11 @@ func LogCreatedSQL(source string) string {
 // LogDuration is the duration of a log's row, as scanLog reads it.
 const LogDuration = `coalesce(duration_ms, 0) * interval '1 millisecond'`
 
-// DurationColumns are the steps of a relation of log rows and what each took, for
-// durations.
+// DurationColumns are the steps of a relation of log rows and their durations, for
+// Durations.
 const DurationColumns = `array_agg(step::text), array_agg(` + LogDuration + `)`
 
-// Durations joins what DurationColumns gave; there is nothing of no rows.
+// Durations returns the values of DurationColumns as a map, empty without rows.
 func Durations(steps []string, took []time.Duration) tenant.Durations {
 	d := tenant.Durations{}
 	for i, step := range steps {
@@ -74,5 +74,6 @@ func Durations(steps []string, took []time.Duration) tenant.Durations {
 	return d
 }
 
+// LogMergeSetItems are the SET items of LogUpsertSQL for a step that is logged already.
 const LogMergeSetItems = `status = excluded.status, result = coalesce(excluded.result, provisioning_logs.result),
 	error = excluded.error, duration_ms = excluded.duration_ms, updated_at = now(), change_seq = nextval('provisioning_log_seq')`

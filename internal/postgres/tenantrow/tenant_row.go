@@ -34,7 +34,7 @@ type Row struct {
 	LastJobID      int64
 }
 
-// nullableTimes are those of a tenant that may not have come yet.
+// nullableTimes are the times of a tenant that may be NULL.
 type nullableTimes struct{ activated, archived, purged *time.Time }
 
 func scanTargets(t *tenant.Tenant, optional *nullableTimes) []any {
@@ -61,6 +61,7 @@ func setDerived(t *tenant.Tenant, optional nullableTimes) {
 	t.DatabaseRole = tenant.DatabaseRole(t.SchemaName, t.ID)
 }
 
+// Scan reads a tenant.
 func Scan(r pgx.CollectableRow) (tenant.Tenant, error) { return ScanAnd(r) }
 
 // ScanAnd reads a tenant and the columns that follow it.
@@ -74,9 +75,10 @@ func ScanAnd(r pgx.CollectableRow, more ...any) (tenant.Tenant, error) {
 	return t, err
 }
 
+// ScanRun reads a tenant with its run.
 func ScanRun(r pgx.CollectableRow) (Row, error) { return scanRunAnd(r) }
 
-// ScanClaim reads a run and what the record of its attempt took.
+// ScanClaim reads a run and the duration of its CREATE_TENANT_RECORD.
 func ScanClaim(r pgx.CollectableRow) (Row, error) {
 	var recorded time.Duration
 	out, err := scanRunAnd(r, &recorded)

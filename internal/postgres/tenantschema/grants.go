@@ -10,13 +10,13 @@ import (
 // "table users".
 type grants map[string][]string
 
-// baselineGrants are what the baseline gives it.
+// baselineGrants are the privileges that the baseline grants.
 var baselineGrants = parseGrants(baseline)
 
 var grantStatement = regexp.MustCompile(`^GRANT ([A-Z, ]+) ON (SCHEMA )?(\S.*) TO \{\{role\}\}$`)
 
-// parseGrants reads the GRANT statements of the baseline, of which there is only
-// this simple kind.
+// parseGrants reads the GRANT statements of the baseline, which are all of
+// this simple form.
 func parseGrants(b baselineFile) grants {
 	all := grants{}
 	for _, statement := range b.statementsWithPrefix("GRANT") {

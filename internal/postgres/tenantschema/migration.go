@@ -17,17 +17,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
-// MigrationOptions say how the schemas of all tenants are brought to the newest version.
+// MigrationOptions are the options of MigrateTenants.
 type MigrationOptions struct {
-	// Canary is how many tenants go first, one by one; when one of them fails, no
-	// other is touched. -1: none. 0 is DefaultCanary.
+	// Canary is the number of tenants to migrate first, one by one; when one of them
+	// fails, no further tenant is migrated. -1: none. 0: DefaultCanary.
 	Canary int
-	// Concurrency is how many tenants are at it at once after that. 0 is
+	// Concurrency is how many tenants are migrated at once after that. 0:
 	// DefaultMigrationConcurrency.
 	Concurrency int
-	// TenantID is the only one to migrate. Nil: all.
+	// TenantID is the only tenant to migrate. Nil: all.
 	TenantID *uuid.UUID
-	// DryRun looks and changes nothing.
+	// DryRun only counts the pending tenants.
 	DryRun bool
 	// Files are the migrations. Default: those of this program.
 	Files fs.FS
@@ -41,19 +41,19 @@ const (
 	DefaultMigrationConcurrency = 4
 )
 
-// MigrationProgress is the outcome for one tenant, and how many are done.
+// MigrationProgress is the result of one tenant, and how many are done.
 type MigrationProgress struct {
 	TenantID    uuid.UUID
 	Canary      bool
-	Err         error // Nil: it is at the newest version, or gone meanwhile.
+	Err         error // Nil: at the newest version, or purged meanwhile.
 	Done, Total int   // Tenants, failed ones included.
 }
 
-// MigrationReport is what a migration of the fleet came to.
+// MigrationReport is the result of MigrateTenants.
 type MigrationReport struct {
 	Version  int // The newest.
-	Pending  int // Tenants that were not there yet.
-	Migrated int // Tenants that were brought there now.
+	Pending  int // Tenants below the newest version.
+	Migrated int // Tenants migrated by this call.
 	Failed   []MigrationFailure
 }
 
@@ -63,16 +63,16 @@ type MigrationFailure struct {
 	Err      error
 }
 
-// tenantMigrationRetry is how a tenant is waited for that others are working with. A lock
-// that DDL waits for holds up everybody behind it, so each wait is short.
+// tenantMigrationRetry is for a tenant that another transaction holds. Queries queue
+// behind a lock that DDL waits for, so each wait is short.
 var tenantMigrationRetry = retry.Policy{Attempts: 6, Base: 250 * time.Millisecond, Cap: 4 * time.Second}
 
 const tenantMigrationLockTimeout = "1s"
 
 // MigrateTenants brings the schemas of all tenants that were ever live and are not
 // purged to the newest version. Each tenant's version commits or fails as a whole;
-// a tenant that fails holds up no other, but for canaries. It can be interrupted
-// and repeated at any time, also by many processes at once.
+// a tenant that fails does not stop the others, unless it is a canary. It can be
+// interrupted and repeated at any time, also by many processes at once.
 //
 // KindPermanent when a file was changed after it was applied somewhere, when a
 // tenant is newer than this program, and when tenants failed: the report has their
@@ -107,7 +107,7 @@ func (s *Schemas) MigrateTenants(ctx context.Context, o MigrationOptions) (Migra
 	return report, migration.run(ctx, pending)
 }
 
-// tenantMigration is one migration under way.
+// tenantMigration is one call of MigrateTenants.
 type tenantMigration struct {
 	schemas  *Schemas
 	versions []schemaVersion
@@ -124,7 +124,7 @@ func (m *tenantMigration) run(ctx context.Context, pending []uuid.UUID) error {
 	for _, id := range pending[:canaries] {
 		if err := m.migrateOne(ctx, id, true); err != nil && ctx.Err() == nil {
 			return errs.Wrap(err, errs.KindPermanent, op,
-				"tenant %s, which went first, could not be migrated: %s. No other one was touched after it", id, errs.SafeMessage(err))
+				"the canary tenant %s could not be migrated: %s. No further tenant was migrated", id, errs.SafeMessage(err))
 		}
 	}
 	var (
@@ -178,19 +178,18 @@ func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary b
 	if migrated {
 		m.report.Migrated++
 	}
-	if err != nil && ctx.Err() == nil { // An interruption is no fault of the tenant's.
+	if err != nil && ctx.Err() == nil { // Cancellation is not a failure of the tenant.
 		m.report.Failed = append(m.report.Failed, MigrationFailure{TenantID: id, Err: err})
 	}
 	m.options.Progress(MigrationProgress{TenantID: id, Canary: canary, Err: err, Done: m.done, Total: m.report.Pending})
 	return err
 }
 
-// hasSchemaPredicate matches tenants that have a schema and whom nobody provisions or
-// rolls back.
+// hasSchemaPredicate matches tenants with a schema and without a run.
 const hasSchemaPredicate = `(status IN ('ACTIVE', 'SUSPENDED') OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL) AND rollback_target IS NULL`
 
-// pendingTenants lists who is not at the version yet. The oldest come first: they
-// have the most that a migration can fail at.
+// pendingTenants lists tenants below a version, the oldest first: their data are the most
+// likely to make a migration fail.
 func (s *Schemas) pendingTenants(ctx context.Context, version int, tenantID *uuid.UUID) ([]uuid.UUID, error) {
 	const op = "list tenants to migrate"
 	pool, err := s.db.ReadyPool(ctx)
@@ -216,8 +215,8 @@ func (s *Schemas) pendingTenants(ctx context.Context, version int, tenantID *uui
 	return ids, pgdb.Classify(err, op)
 }
 
-// checkMigrationHistory compares what was applied with the files, before anything is
-// applied on top of it.
+// checkMigrationHistory compares the applied migrations with the files, before any other
+// is applied.
 func (s *Schemas) checkMigrationHistory(ctx context.Context, versions []schemaVersion) error {
 	const op = "check tenant migrations"
 	pool, err := s.db.ReadyPool(ctx)
@@ -236,7 +235,6 @@ func (s *Schemas) checkMigrationHistory(ctx context.Context, versions []schemaVe
 	return pgdb.Classify(err, op)
 }
 
-// checkRegistryVersion compares one row of the ledger with its file.
 // CheckAppliedVersion checks a row of the ledger against this program's migrations.
 // KindPermanent when the file was changed, or the version is newer.
 func CheckAppliedVersion(version int, checksum string) error {
@@ -255,16 +253,16 @@ func checkAppliedVersion(versions []schemaVersion, version int, checksum string)
 			file = versions[version-1].file
 		}
 		return errs.Errorf(errs.KindPermanent, op,
-			"the tenant migration %s is not what was applied (checksum %.12s…); put the file back as it was, and bring changes in a new one", file, checksum)
+			"the tenant migration %s differs from what was applied (checksum %.12s…); restore the file, and put changes into a new one", file, checksum)
 	}
 	return nil
 }
 
-// VersionStatus tells which versions the tenant schemas are at.
+// VersionStatus counts tenant schemas by version.
 type VersionStatus struct {
 	Version  int         // The newest.
-	Pending  int         // Tenants that are not there yet.
-	Versions map[int]int // Tenants by their version; 0 is for those without any record of one.
+	Pending  int         // Tenants below it.
+	Versions map[int]int // Tenants by their version; 0: tenants without a row in the ledger.
 }
 
 // TenantVersions counts the tenants that have a schema by its version.

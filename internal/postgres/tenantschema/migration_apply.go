@@ -15,11 +15,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// AuditMigrate is a tenant schema that was brought to a newer version.
+// AuditMigrate is the event of a tenant schema that was migrated to a newer version.
 const AuditMigrate audit.Action = "tenant.migrate"
 
-// migrateTenant brings one tenant to the newest version, in one transaction with
-// the ledger and the audit log. It reports false for a tenant that is there
+// migrateTenant migrates one tenant to the newest version, in one transaction with the
+// ledger and the audit log. It returns false for a tenant that is at that version
 // already, or has no schema any more. KindTransient when another
 // transaction holds the tenant or its tables.
 func (s *Schemas) migrateTenant(ctx context.Context, versions []schemaVersion, id uuid.UUID) (migrated bool, err error) {
@@ -49,7 +49,7 @@ func (s *Schemas) migrateTenant(ctx context.Context, versions []schemaVersion, i
 		migrated, err = applyMigrations(ctx, tx, versions, t, from)
 		return err
 	})
-	// What its tables leave in the connection's caches is as much as a new tenant does.
+	// A migration fills the connection's caches as much as a new tenant does.
 	pgdb.CountCreatedTenant(conn.Conn())
 	return migrated && err == nil, pgdb.Classify(err, op)
 }
@@ -79,7 +79,7 @@ func appliedVersion(ctx context.Context, tx pgx.Tx, versions []schemaVersion, id
 	err := tx.QueryRow(ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1`, id).Scan(&version, &checksum)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, errs.Errorf(errs.KindPermanent, "migrate tenant",
-			"nothing is known of the version of the tenant's schema; the registry was changed by hand")
+			"the ledger has no version of the tenant's schema; the registry was changed by hand")
 	}
 	if err != nil {
 		return 0, err
@@ -87,7 +87,7 @@ func appliedVersion(ctx context.Context, tx pgx.Tx, versions []schemaVersion, id
 	return version, checkAppliedVersion(versions, version, checksum)
 }
 
-// applyMigrations applies what comes after a version.
+// applyMigrations applies the migrations after a version.
 func applyMigrations(ctx context.Context, tx pgx.Tx, versions []schemaVersion, t tenant.Tenant, from int) (bool, error) {
 	for _, v := range versions[from:] {
 		// A script has many statements, which only the simple protocol takes at once.
@@ -106,7 +106,7 @@ func applyMigrations(ctx context.Context, tx pgx.Tx, versions []schemaVersion, t
 	return true, auditlog.Append(ctx, tx, t.ID, AuditMigrate, map[string]any{"from": from, "to": to})
 }
 
-// withFileName says which file an error is about.
+// withFileName adds the file to an error.
 func withFileName(err error, file string) error {
 	return errs.Wrap(err, errs.KindOf(err), "migrate tenant", "%s: %s", file, errs.SafeMessage(err))
 }

@@ -44,7 +44,7 @@ func parseEmbedded() []schemaVersion {
 
 func newestVersion(versions []schemaVersion) int { return versions[len(versions)-1].number }
 
-// schemaVersion is one of the files.
+// schemaVersion is one migration.
 type schemaVersion struct {
 	number    int
 	file      string
@@ -53,8 +53,8 @@ type schemaVersion struct {
 	baselines []string // Checksums of the baseline while this was the newest version.
 }
 
-// matchesChecksum reports whether the ledger's checksum is this version's: of the file, or
-// of the baseline that had its version.
+// matchesChecksum reports whether a checksum in the ledger is that of the file, or of a
+// baseline of this version.
 func (v schemaVersion) matchesChecksum(checksum string) bool {
 	return checksum == v.checksum || slices.Contains(v.baselines, checksum)
 }
@@ -68,8 +68,8 @@ func (v schemaVersion) scriptFor(t tenant.Tenant) string {
 
 var versionFilePattern = regexp.MustCompile(`^([0-9]{5})_[a-z0-9_]+\.sql$`)
 
-// parseVersions reads the files of a directory, beside which only the baseline may
-// be there. The versions begin with 1 and have no gaps.
+// parseVersions reads the migrations in a directory, which may also have the baseline.
+// The versions begin with 1 and have no gaps.
 func parseVersions(dir fs.FS) ([]schemaVersion, error) {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {

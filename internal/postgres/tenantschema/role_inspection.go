@@ -7,29 +7,29 @@ import (
 	"strings"
 )
 
-// RoleInspection are what the database has of a tenant: its schema, and its role with all
-// that this may do or owns. PostgreSQL keeps account of every mention of a role,
-// in this database and in others, so that nothing has to be searched.
+// RoleInspection is the state of a tenant in the database: its schema, and its role with
+// its privileges and what it owns. pg_shdepend lists every reference to a role, in this
+// database and in others, so that no table has to be searched.
 type RoleInspection struct {
 	SchemaExists  bool
-	SchemaVersion int      // Of the schema, as its ledger says.
-	MissingTables []string // Tables of the baseline that are not there.
+	SchemaVersion int      // Of the schema, from the ledger.
+	MissingTables []string // Tables of the baseline that do not exist.
 	RoleExists    bool
-	Attributes    []string // That the role should not have.
-	Groups        []string // Whose member the role is.
+	Attributes    []string // Attributes that the role must not have.
+	Groups        []string // Roles of which it is a member.
 	Objects       []roleObject
 }
 
-// roleObject is one mention of the role.
+// roleObject is one object that depends on the role.
 type roleObject struct {
-	Description string   // Inside: "schema", "table users"; else a description.
-	Privileges  []string // Inside, sorted.
-	InOwnSchema bool     // A privilege on something in the tenant's own schema.
+	Description string   // In its own schema "schema" or "table users"; else PostgreSQL's description.
+	Privileges  []string // In its own schema; sorted.
+	InOwnSchema bool     // A privilege on an object in the tenant's own schema.
 	Owned       bool
 }
 
-// roleInspectionSQL is an expression over a row of tenants that gives facts as JSON.
-// It goes through indexes alone: its cost does not grow with the number of tenants.
+// roleInspectionSQL is an expression over a row of tenants that returns a RoleInspection
+// as JSON. It only reads indexes: its cost does not grow with the number of tenants.
 var roleInspectionSQL = `(SELECT jsonb_build_object(
 	'schemaExists', EXISTS (SELECT FROM pg_namespace WHERE nspname = tenants.schema_name::name),
 	'schemaVersion', coalesce((SELECT max(m.version) FROM tenant_migrations m WHERE m.tenant_id = tenants.id), 0),
@@ -77,25 +77,25 @@ func baselineTables() (names []string) {
 	return names
 }
 
-// missingObjects are what only a backup brings back, for people.
+// missingObjects describes objects that only a backup can restore.
 func (r RoleInspection) missingObjects(schema string) []string {
 	switch {
 	case !r.SchemaExists:
-		return []string{"the schema " + schema + " is not there"}
+		return []string{"the schema " + schema + " does not exist"}
 	case r.SchemaVersion != Version || len(r.MissingTables) == 0:
 		return nil
 	}
 	return []string{"the schema " + schema + " has no table " + strings.Join(r.MissingTables, ", ")}
 }
 
-// DriftFindings are what is not as the baseline made the role, for people. Its privileges
-// are compared for a schema at the newest version alone.
+// DriftFindings describes how the role differs from the baseline. Privileges are only
+// compared for a schema at the newest version.
 func (r RoleInspection) DriftFindings(role string) (findings []string) {
 	add := func(format string, args ...any) {
 		findings = append(findings, "the role "+role+" "+fmt.Sprintf(format, args...))
 	}
 	if !r.RoleExists {
-		add("is not there")
+		add("does not exist")
 		return findings
 	}
 	if len(r.Attributes) > 0 {
@@ -107,9 +107,9 @@ func (r RoleInspection) DriftFindings(role string) (findings []string) {
 	for _, o := range r.Objects {
 		switch {
 		case o.Owned:
-			add("owns %s, which is none of what it was given", o.Description)
+			add("owns %s, which the baseline does not give it", o.Description)
 		case !o.InOwnSchema:
-			add("reaches %s, which is none of what it was given", o.Description)
+			add("has privileges on %s, which the baseline does not give it", o.Description)
 		}
 	}
 	if !r.SchemaExists || r.SchemaVersion != Version {
@@ -132,7 +132,7 @@ func (r RoleInspection) actualGrants() grants {
 	return actual.sorted()
 }
 
-// diff tells how what a role has differs from what it should have.
+// diff describes how a role's privileges differ from those of the baseline.
 func (g grants) diff(actual grants) (diffs []string) {
 	objects := maps.Clone(g)
 	maps.Copy(objects, actual)

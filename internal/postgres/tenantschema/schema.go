@@ -60,7 +60,7 @@ func parseBaseline() baselineFile {
 	return file
 }
 
-// statementsWithPrefix gives the statements that begin with some words.
+// statementsWithPrefix returns the statements that begin with a prefix.
 func (b baselineFile) statementsWithPrefix(prefix string) (statements []string) {
 	for _, part := range []string{"schema", "tables", "constraints"} {
 		for _, statement := range b.parts[part] {
@@ -72,12 +72,12 @@ func (b baselineFile) statementsWithPrefix(prefix string) (statements []string) 
 	return statements
 }
 
-// schemaBatch collects the statements of one transaction that goes out in one round
-// trip. Every parameter's type is spelled out, because nothing is prepared: the
-// tables do not exist yet when the first statement is sent.
+// schemaBatch collects the statements of one transaction that is sent in one round trip.
+// Every parameter has a cast, because no statement is prepared: the tables do not exist
+// yet when the first statement is sent.
 //
 // It goes through pgconn, because a pgx.Batch takes its mode from the whole
-// connection, and all but this one transaction gain from prepared statements.
+// connection, and all other transactions are faster with prepared statements.
 type schemaBatch struct {
 	pgconn.Batch
 	query     pgx.ExtendedQueryBuilder
@@ -100,15 +100,15 @@ func (b *schemaBatch) addPart(name string) {
 	}
 }
 
-// recordTimestamp notes the time on the server under a number.
+// recordTimestamp stores the server's time under a number.
 func (b *schemaBatch) recordTimestamp(number string) {
 	b.add(`SELECT set_config('healthcare.timestamp_` + number + `', clock_timestamp()::text, true)`)
 }
 
-// PrepareSchema makes role, schema, tables and rows of a tenant in one
-// transaction and one round trip, together with checkpoint and log.
+// PrepareSchema creates role, schema, tables and rows of a tenant in one transaction and
+// one round trip, together with checkpoint and log.
 func (s *Schemas) PrepareSchema(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
-	const op = "make tenant schema"
+	const op = "create tenant schema"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return nil, err
@@ -146,8 +146,8 @@ func stepDurations(answer *pgconn.Result) (tenant.Durations, error) {
 }
 
 // alreadyPrepared distinguishes a superseded run from one whose own commit succeeded
-// although its answer was lost. That commit may have been on its way
-// still when the run asked again, so looking first would not do.
+// although its answer was lost. That commit may still have been
+// in progress when the run retried, so a read before the retry is not enough.
 func (s *Schemas) alreadyPrepared(ctx context.Context, r provisioning.Run, seed provisioning.Seed) (tenant.Durations, error) {
 	found, err := runs.Reload(ctx, s.db, r)
 	if err != nil {
@@ -204,8 +204,8 @@ func (b *schemaBatch) addSeedRows(t tenant.Tenant, seed provisioning.Seed) {
 	}
 	b.add(`INSERT INTO {{schema}}.roles (id, name, description)
 		SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])`, ids, names, descriptions)
-	// From the registry's row, which the fence has locked: it may have been changed
-	// since the run read it.
+	// The values are read from the registry's row, which the fence has locked: it may
+	// have been changed since the run read it.
 	b.add(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
 		SELECT admin_user_id, admin_email, admin_password_hash, admin_first_name, admin_last_name, $2::uuid FROM tenants WHERE id = $1::uuid`,
 		t.ID, ids[0])
@@ -214,8 +214,8 @@ func (b *schemaBatch) addSeedRows(t tenant.Tenant, seed provisioning.Seed) {
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)
 }
 
-// send runs the batch, which begins and commits its own transaction, and gives the
-// answers of its statements.
+// send runs the batch, which begins and commits its own transaction, and returns the
+// results of its statements.
 func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Result, error) {
 	if b.encodeErr != nil {
 		return nil, b.encodeErr
@@ -223,7 +223,7 @@ func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Resul
 	answers, err := conn.PgConn().ExecBatch(ctx, &b.Batch).ReadAll()
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
-		// The transaction is over in effect; with its formal end the connection is usable again.
+		// The transaction has failed; ROLLBACK makes the connection usable again.
 		_, _ = conn.Exec(context.WithoutCancel(ctx), `ROLLBACK`)
 	}
 	return answers, err

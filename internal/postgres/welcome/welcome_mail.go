@@ -33,7 +33,7 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 		}
 		if locked.Tenant.Status != tenant.StatusActive {
 			return errs.Errorf(errs.KindConflict, "store invitation",
-				"the tenant is %s; a welcome mail can be sent again to an ACTIVE one alone", locked.Tenant.Status)
+				"the tenant is %s; a welcome mail can only be sent again to an ACTIVE tenant", locked.Tenant.Status)
 		}
 		if locked.Tenant.WelcomeEmail == tenant.WelcomeEmailSent {
 			if locked.MailSerial, err = InvalidateInvitations(ctx, tx, id); err != nil {
@@ -50,10 +50,10 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 	return locked.Tenant, locked.MailSerial, err
 }
 
-// InvalidateInvitations makes the invitations of an ACTIVE tenant that nobody has accepted
-// worthless, and gives the serial of the next welcome mail. It is for a mail that
-// takes the place of one that arrived. A mail that is tried again has the Message-ID
-// of the first try, so whichever of them is kept by a mail server, its link works.
+// InvalidateInvitations deletes the open invitations of an ACTIVE tenant, and returns the
+// serial of the next welcome mail. It is for a mail that replaces one that was delivered.
+// A retried mail has the Message-ID of the first try, so the link works in the copy that
+// a mail server keeps.
 func InvalidateInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
 	if _, err = tx.Exec(ctx, `DELETE FROM tenant_invitations WHERE tenant_id = $1 AND used_at IS NULL`, id); err == nil {
 		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1 WHERE id = $1
@@ -62,15 +62,15 @@ func InvalidateInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial
 	return serial, err
 }
 
-// A welcome mail that is worth trying again is tried after a minute, two, four
-// and so on, at most six hours apart, over about a day. Then it has failed.
+// A welcome mail is retried after a temporary error: after one minute, two, four and so on,
+// at most six hours apart, for about a day. Then it has failed.
 const (
 	FirstMailBackoff = `interval '1 minute'`
 	maxMailBackoff   = `interval '6 hours'`
 	maxMailAttempts  = `11`
 )
 
-// RecordWelcome notes what became of an ACTIVE tenant's welcome mail.
+// RecordWelcome records the outcome of an ACTIVE tenant's welcome mail.
 func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error) {
 	const op = "record welcome mail"
 	pool, err := s.db.ReadyPool(ctx)

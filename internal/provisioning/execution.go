@@ -71,7 +71,7 @@ func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.
 func (x *execution) runSteps() (tenant.Tenant, error) {
 	done := x.run.Checkpoint.Index()
 	if done < 0 {
-		return x.run.Tenant, errs.Errorf(errs.KindPermanent, "continue tenant",
+		return x.run.Tenant, errs.Errorf(errs.KindPermanent, "provision tenant",
 			"the registry has a step %q that this version does not know; use the version that wrote it, or a newer one", x.run.Checkpoint)
 	}
 	if done == 0 { // The record was committed together with the claim.
@@ -97,7 +97,7 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 		case tenant.StepSendWelcomeEmail:
 			err = x.sendWelcome(started)
 		default:
-			err = errs.Errorf(errs.KindPermanent, "continue tenant",
+			err = errs.Errorf(errs.KindPermanent, "provision tenant",
 				"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step)
 		}
 		if err != nil {

@@ -10,6 +10,9 @@
 // mail server that accepts everything. Rounds of floor and product alternate, so that a
 // change of the machine's speed affects both. The results are ratios.
 //
+// With -compare it runs rounds of this checkout and of another one in turn, and prints the
+// ratio of their times with its 95 % interval.
+//
 // With -api it measures tenant-api in the same way. With -provider it compares the
 // Terraform provider with one whose Read and Create do nothing (cmd/bench/noop), using the
 // CLI.
@@ -35,11 +38,17 @@ func main() {
 	flag.BoolVar(&o.provider, "provider", false, "measure the Terraform provider instead of the service")
 	flag.IntVar(&o.state, "state", 1000, "tenants in the refreshed Terraform state")
 	flag.IntVar(&o.memory, "memory", 10_000, "tenants to create before tenant-api's memory is read")
+	compare := flag.String("compare", "", "directory of another checkout to compare with, round by round")
+	pairs := flag.Int("pairs", 20, "pairs of rounds with -compare")
+	flag.BoolVar(&o.turns, "turns", false, "run the rounds that standard input names; used by bench itself")
 	server := flag.Bool("serve", false, "run as the measured server; used by bench itself")
 	flag.Parse()
 	runMode := func(ctx context.Context) error { return run(ctx, o) }
-	if *server {
+	switch {
+	case *server:
 		runMode = serve
+	case *compare != "":
+		runMode = func(ctx context.Context) error { return compareBuilds(ctx, *compare, *pairs, o.tenants) }
 	}
 	if err := runMode(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -20,7 +20,7 @@ import (
 
 type options struct {
 	rounds, tenants, memory, state int
-	api, provider                  bool
+	api, provider, turns           bool
 }
 
 // Limits of the product, relative to the floor.
@@ -58,6 +58,9 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if err := b.createUsers(ctx); err != nil {
 		return err
+	}
+	if o.turns {
+		return b.serveTurns(ctx)
 	}
 	if o.provider {
 		return b.runProvider(ctx)

@@ -120,17 +120,20 @@ func (b *bench) startOn(ctx context.Context, database, program string, args ...s
 		for lines.Scan() { // Discard the log: a full pipe would block the server.
 		}
 	}()
+	return s, s.waitReady(ctx, started)
+}
+
+// waitReady waits until a server is ready, at most a minute after its start.
+func (s *serverProcess) waitReady(ctx context.Context, started time.Time) error {
 	for {
 		var ready any
-		if err := s.call(ctx, http.MethodGet, "/readyz", nil, http.StatusOK, &ready); err == nil {
-			break
-		} else if time.Since(started) > time.Minute {
-			return nil, err
+		err := s.call(ctx, http.MethodGet, "/readyz", nil, http.StatusOK, &ready)
+		s.startTime = time.Since(started)
+		if err == nil || s.startTime > time.Minute {
+			return err
 		}
 		time.Sleep(time.Millisecond) // Readiness can only be polled.
 	}
-	s.startTime = time.Since(started)
-	return s, nil
 }
 
 // settings returns the environment of a server or provider.

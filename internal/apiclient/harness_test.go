@@ -36,24 +36,44 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
 
-// tenantService is what the provider does with tenants.
+// tenantService has the operations that the provider uses; both sides implement it.
 type tenantService interface {
+	provisioner
+	reader
+	mover
+	inspector
+	credentialService
+}
+
+type provisioner interface {
 	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
 	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+}
+
+type reader interface {
 	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
 	FindByExternalID(ctx context.Context, externalID string) (tenant.Tenant, error)
-	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
-	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
-	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
-	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
+}
+
+type mover interface {
+	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
+	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+}
+
+type inspector interface {
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)
 	ReconcileContract(ctx context.Context, id uuid.UUID) error
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
+}
+
+type credentialService interface {
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (credentials.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error

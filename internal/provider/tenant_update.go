@@ -56,34 +56,41 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
-	planned := plan
-	plan.SorobanContractState, plan.DatabaseState = state.SorobanContractState, state.DatabaseState
-	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
-	repaired := r.repairDrift(ctx, &plan, planned, t, &resp.Diagnostics)
-	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
-	if !repaired {
-		return
+	model := plan
+	model.SorobanContractState, model.DatabaseState = state.SorobanContractState, state.DatabaseState
+	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
+	repaired := r.repairDrift(ctx, &model, plan, t, &resp.Diagnostics)
+	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
+	if repaired {
+		r.continueUpdated(ctx, service, model, plan, t, resp)
 	}
+}
 
-	var out provisioning.Outcome
+// continueUpdated continues an updated tenant that is not live yet, or sends its welcome
+// mail again. Another tenant needs nothing more.
+func (r *tenantResource) continueUpdated(ctx context.Context, service tenantService, model, planned tenantModel, t tenant.Tenant, resp *resource.UpdateResponse) {
+	var (
+		out provisioning.Outcome
+		err error
+	)
 	switch {
 	case t.Status != tenant.StatusActive:
-		out, err = service.Retry(ctx, id)
+		out, err = service.Retry(ctx, t.ID)
 	case t.WelcomeEmail != tenant.WelcomeEmailSent:
-		out, err = service.Invite(ctx, id)
+		out, err = service.Invite(ctx, t.ID)
 	default:
 		return
 	}
-	if out.Tenant.ID == id {
+	if out.Tenant.ID == t.ID {
 		t = out.Tenant
 		if planned.SorobanContractState.IsUnknown() {
-			r.setVerifiedContractState(&plan, t)
+			r.setVerifiedContractState(&model, t)
 		}
 		if planned.DatabaseState.IsUnknown() {
-			setCreatedDatabaseState(&plan, t)
+			setCreatedDatabaseState(&model, t)
 		}
 	}
-	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, t)
+	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
 	addWarnings(&resp.Diagnostics, out)
 	addRunDiagnostics(ctx, &resp.Diagnostics, "retry", t, err)
 }

@@ -149,16 +149,26 @@ type RentChange struct {
 // Host is the interface that package stellarnet uses. All methods may be called
 // concurrently; lookup is called on the caller's goroutine.
 type Host interface {
-	Simulate(ctx context.Context, lookup LookupFunc, r SimulateRequest) (SimulateResult, error)
-	Invoke(ctx context.Context, lookup LookupFunc, r InvokeRequest) (InvokeResult, error)
-	SimulateExtendTTL(ctx context.Context, lookup LookupFunc, r FootprintRequest) (SimulateResult, error)
-	SimulateRestore(ctx context.Context, lookup LookupFunc, r FootprintRequest) (SimulateResult, error)
-	ResourceFee(ctx context.Context, lookup LookupFunc, r ResourceFeeRequest) (ResourceFee, error)
-	RentFee(ctx context.Context, lookup LookupFunc, l Ledger, changes []RentChange) (int64, error)
+	Executor
+	Fees
 	// XDRToJSON returns one XDR value in the JSON form of SEP-51, as stellar-rpc
 	// has it in answers to xdrFormat "json". typeName is the type's name in the
 	// Rust XDR library, "TransactionEnvelope" or "ScVal"; every type of the
 	// protocol has one. Bytes that do not hold exactly one value are an error.
 	XDRToJSON(ctx context.Context, typeName string, xdr []byte) (json.RawMessage, error)
 	Close(ctx context.Context) error
+}
+
+// Executor simulates and runs operations in the Soroban host.
+type Executor interface {
+	Simulate(ctx context.Context, lookup LookupFunc, r SimulateRequest) (SimulateResult, error)
+	Invoke(ctx context.Context, lookup LookupFunc, r InvokeRequest) (InvokeResult, error)
+	SimulateExtendTTL(ctx context.Context, lookup LookupFunc, r FootprintRequest) (SimulateResult, error)
+	SimulateRestore(ctx context.Context, lookup LookupFunc, r FootprintRequest) (SimulateResult, error)
+}
+
+// Fees computes fees as the network does.
+type Fees interface {
+	ResourceFee(ctx context.Context, lookup LookupFunc, r ResourceFeeRequest) (ResourceFee, error)
+	RentFee(ctx context.Context, lookup LookupFunc, l Ledger, changes []RentChange) (int64, error)
 }

@@ -1,0 +1,126 @@
+package provider_test
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// background is a run of the CLI in the background, which a test disturbs.
+type background struct {
+	*exec.Cmd
+	out  *safeBuffer
+	done chan struct{}
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (w *testEnv) start(args ...string) *background {
+	w.t.Helper()
+	b := &background{Cmd: w.command(args...), out: &safeBuffer{}, done: make(chan struct{})}
+	b.Stdout, b.Stderr = b.out, b.out
+	if err := b.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	go func() {
+		_ = b.Wait()
+		close(b.done)
+	}()
+	w.t.Cleanup(func() {
+		_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
+		<-b.done
+	})
+	return b
+}
+
+// finish waits for the run's end.
+func (w *testEnv) finish(b *background) result {
+	w.t.Helper()
+	select {
+	case <-b.done:
+	case <-time.After(2 * time.Minute):
+		w.t.Fatalf("the CLI did not end:\n%s", b.out)
+	}
+	return result{plainText(b.out.String()), b.ProcessState.ExitCode()}
+}
+
+// waitWhileRunning waits for a condition; it fails if the run ends first.
+func (w *testEnv) waitWhileRunning(b *background, what string, condition func() bool) {
+	w.t.Helper()
+	deadline := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-b.done:
+			w.t.Fatalf("the CLI ended before %s:\n%s", what, b.out)
+		case <-deadline:
+			w.t.Fatalf("%s did not come about:\n%s", what, b.out)
+		case <-time.After(20 * time.Millisecond): // Between two looks.
+		}
+	}
+}
+
+// waitFor waits for a condition outside the CLI.
+func (w *testEnv) waitFor(what string, condition func() bool) {
+	w.t.Helper()
+	deadline := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-deadline:
+			w.t.Fatalf("%s did not come about", what)
+		case <-time.After(20 * time.Millisecond): // Between two looks.
+		}
+	}
+}
+
+// killProvider sends SIGKILL to the provider's process only.
+func (w *testEnv) killProvider() {
+	w.t.Helper()
+	w.signalProvider(syscall.SIGKILL)
+}
+
+// signalProvider signals this test's provider process.
+func (w *testEnv) signalProvider(signal syscall.Signal) {
+	w.t.Helper()
+	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	killed := 0
+	for line := range strings.Lines(string(out)) {
+		pid, command, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(strings.TrimSpace(command), filepath.Join(w.dir, "plugin")) {
+			continue
+		}
+		id, err := strconv.Atoi(pid)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := syscall.Kill(id, signal); err != nil {
+			w.t.Fatal(err)
+		}
+		killed++
+	}
+	if killed != 1 {
+		w.t.Fatalf("signalled %d providers", killed)
+	}
+}

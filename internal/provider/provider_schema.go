@@ -1,0 +1,99 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+)
+
+func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Onboards healthcare organisations onto a multi-tenant platform: registry record, PostgreSQL schema, " +
+			"roles and first administrator, Soroban contract on Stellar, and the welcome mail, as one resource.\n\n" +
+			"Every setting can also come from an environment variable, so that secrets stay out of the configuration. " +
+			"A value here takes precedence over the variable.",
+		Attributes: map[string]schema.Attribute{
+			"api": schema.SingleNestedAttribute{
+				Optional: true,
+				MarkdownDescription: "Work through a running `tenant-api`, which has all other settings, instead of `database`, `soroban`, `mail` and `app_url`. " +
+					"Resources behave the same. The variables of this block count only if none of those four is in the configuration.",
+				Attributes: map[string]schema.Attribute{
+					"url":   schema.StringAttribute{Optional: true, MarkdownDescription: "Base address of the server, `https://tenants.platform.example`; `http` only on loopback. Also `TENANT_API_URL`."},
+					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), also `tenants:purge` and `tenants:credentials` where needed, or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
+				},
+			},
+			"database": databaseSchema(),
+			"soroban":  sorobanSchema(),
+			"mail":     mailSchema(),
+			"app_url":  schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
+			"skip_checks": schema.BoolAttribute{Optional: true,
+				MarkdownDescription: "Do not check at the start whether this configuration works: whether the registry has a version that this provider knows, " +
+					"whether the Stellar server is on the configured network, whether the deployer's account exists there, and whether the token is accepted. Default `false`: a configuration that does not work is then one error, instead of one for each resource. " +
+					"Set it to `true` to archive tenants with an incomplete configuration."},
+			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
+				MarkdownDescription: "Names who manages the tenants of this configuration, such as a repository or a workspace. It is stored on each tenant. " +
+					"Create adopts a live tenant (instead of an error) if that tenant has the same `managed_by` and exactly the same inputs: " +
+					"set it where the state can be lost between an apply and its upload. " +
+					"Do not combine it with `create_before_destroy`, which would adopt the tenant and then archive it."},
+		},
+	}
+}
+
+// databaseSchema has the settings of the registry database.
+func databaseSchema() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "The registry database, in which each tenant also gets its schema.",
+		Attributes: map[string]schema.Attribute{
+			"url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string, " +
+				"`postgres://user:password@host:5432/name?sslmode=require`. Also `DATABASE_URL`, or `DB_HOST`, `DB_PORT`, `DB_USERNAME`, `DB_PASSWORD`, `DB_NAME` and `DB_SSLMODE`. " +
+				"The user must own the database and have `CREATEROLE`."},
+			"max_connections": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1000)},
+				MarkdownDescription: "Maximum number of open connections. Default 8. Also `DB_MAX_CONNECTIONS`."},
+			"auto_migrate": schema.BoolAttribute{Optional: true,
+				MarkdownDescription: "Whether to migrate the registry's tables to the version that this provider needs, on first use and under a lock. Default `true`."},
+		},
+	}
+}
+
+// sorobanSchema has the settings of the Stellar network.
+func sorobanSchema() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "The Stellar network on which tenant contracts are deployed.",
+		Attributes: map[string]schema.Attribute{
+			"network":            schema.StringAttribute{Optional: true, MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet`, `local`, or any name together with `network_passphrase`. Also `SOROBAN_NETWORK`."},
+			"network_passphrase": schema.StringAttribute{Optional: true, MarkdownDescription: "Passphrase of the network. A server that reports another one is refused. Also `SOROBAN_NETWORK_PASSPHRASE`."},
+			"rpc_url":            schema.StringAttribute{Optional: true, MarkdownDescription: "JSON-RPC server. `public` has no default. Also `SOROBAN_RPC_URL`."},
+			"deployer_secret":    schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret key (`S...`) of the funded account that deploys and administers tenant contracts. Also `SOROBAN_CONTRACT_DEPLOYER_SECRET`."},
+			"max_fee":            schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "Maximum cost of a tenant's transaction in stroops, resource fee and inclusion fee together. Default 10000000 (1 XLM). Also `SOROBAN_MAX_FEE`."},
+			"max_upload_fee":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "Maximum cost of uploading the contract's code in stroops; once per network. Default 1000000000 (100 XLM). Also `SOROBAN_MAX_UPLOAD_FEE`."},
+			"channels":           schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(0, config.MaxChannels)}, MarkdownDescription: "Number of channel accounts for tenants' transactions: so many tenants can be deployed in one ledger; without channel accounts it is one. They are created on first use with 5 XLM each from the deployer, which also tops them up. All processes with the same deployer share them. Default 0. Also `SOROBAN_CHANNELS`."},
+		},
+	}
+}
+
+// mailSchema has the settings of the SMTP server.
+func mailSchema() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "The SMTP server for welcome mails.",
+		Attributes: map[string]schema.Attribute{
+			"host":     schema.StringAttribute{Optional: true, MarkdownDescription: "Name of the server. Also `MAIL_HOST`."},
+			"port":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 65535)}, MarkdownDescription: "Port. Default 587; 465 means TLS from the first byte. Also `MAIL_PORT`."},
+			"username": schema.StringAttribute{Optional: true, MarkdownDescription: "User. Also `MAIL_USER`."},
+			"password": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Password. Also `MAIL_PASSWORD`."},
+			"from":     schema.StringAttribute{Optional: true, MarkdownDescription: "Sender, `Platform <no-reply@platform.example>`. Also `MAIL_FROM`."},
+			"tls": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(config.TLSMandatory, config.TLSOpportunistic, config.TLSNone)},
+				MarkdownDescription: "`mandatory` (default), `opportunistic`, or `none` (only on loopback). Also `MAIL_TLS`."},
+			"failure_policy": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("warn", "fail")},
+				MarkdownDescription: "What to do when the welcome mail is refused: `warn` (default; the tenant becomes active and the next apply sends the mail again) or `fail` (roll back). Also `MAIL_FAILURE_POLICY`."},
+		},
+	}
+}

@@ -54,10 +54,8 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 	for _, id := range ids[1:] {
 		reading.Go(func() { p.read(id) })
 	}
-	for waiting := 0; waiting < tenants-1; runtime.Gosched() {
-		p.backend.tenantReader.mu.Lock()
-		waiting = len(p.backend.tenantReader.pending)
-		p.backend.tenantReader.mu.Unlock()
+	for p.backend.tenantReader.Waiting() < tenants-1 {
+		runtime.Gosched()
 	}
 	close(w.release)
 	reading.Wait()

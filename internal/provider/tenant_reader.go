@@ -2,47 +2,55 @@ package provider
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/batch"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
+const (
+	// readWindow is how long reads are collected. Terraform reads ten or more resources in
+	// parallel: the wait is short beside a read, and combines many into a few queries.
+	readWindow = 5 * time.Millisecond
+	// slowReadAfter is the time after which an inspection counts as slow.
+	slowReadAfter = time.Second
+)
+
 // tenantReader combines concurrent reads of tenants into few inspections.
 type tenantReader struct {
-	batcher[uuid.UUID, *inspection.Inspection]
+	batch.Batcher[uuid.UUID, map[uuid.UUID]inspection.Inspection]
 }
 
 func newTenantReader(inspect func(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)) *tenantReader {
-	return &tenantReader{batcher[uuid.UUID, *inspection.Inspection]{maxBatch: inspection.MaxInspect,
-		fetch: func(ctx context.Context, ids []uuid.UUID) ([]*inspection.Inspection, error) {
-			ctx, cancel := withTimeout(ctx, "read", readTimeout)
-			defer cancel()
-			found, err := inspect(ctx, ids)
-			if err != nil {
-				return nil, err
-			}
-			tenants := make(map[uuid.UUID]*inspection.Inspection, len(found))
-			for i := range found {
-				tenants[found[i].Tenant.ID] = &found[i]
-			}
-			ordered := make([]*inspection.Inspection, len(ids))
-			for i, id := range ids {
-				ordered[i] = tenants[id]
-			}
-			return ordered, nil
-		}}}
+	r := &tenantReader{}
+	r.MaxKeys, r.MaxInFlight, r.SlowAfter = inspection.MaxInspect, 1, slowReadAfter
+	r.Window = func(ctx context.Context) error { return clock.System{}.Sleep(ctx, readWindow) }
+	r.Fetch = func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]inspection.Inspection, error) {
+		ctx, cancel := withTimeout(ctx, "read", readTimeout)
+		defer cancel()
+		found, err := inspect(ctx, ids)
+		tenants := make(map[uuid.UUID]inspection.Inspection, len(found))
+		for _, i := range found {
+			tenants[i.Tenant.ID] = i
+		}
+		return tenants, err
+	}
+	return r
 }
 
 // inspect reads one tenant. KindNotFound for an unknown id.
 func (r *tenantReader) inspect(ctx context.Context, id uuid.UUID) (inspection.Inspection, error) {
-	found, err := r.get(ctx, id)
-	if err == nil && found == nil {
-		err = errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
-	}
+	tenants, err := r.Get(ctx, id)
 	if err != nil {
 		return inspection.Inspection{}, err
 	}
-	return *found, nil
+	found, ok := tenants[id]
+	if !ok {
+		return found, errs.Errorf(errs.KindNotFound, "read tenant", "there is no tenant %s", id)
+	}
+	return found, nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -60,10 +61,8 @@ func TestTenantReader(t *testing.T) {
 		for _, id := range tenantIDs[1:] {
 			inspect(id)
 		}
-		for waiting := 0; waiting < len(tenantIDs)-1; {
-			r.mu.Lock()
-			waiting = len(r.pending)
-			r.mu.Unlock()
+		for r.Waiting() < len(tenantIDs)-1 {
+			time.Sleep(time.Millisecond)
 		}
 		close(first)
 		callers.Wait()

@@ -78,7 +78,7 @@ func TestDB_Repair(t *testing.T) {
 		{"Function", `CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION {{schema}}.f() TO {{role}}`, ""},
 		{"OwnTables", `CREATE TABLE {{schema}}.notes (id int); GRANT SELECT ON {{schema}}.notes TO {{role}}`, ""},
 		{"Owner", `ALTER TABLE {{schema}}.users OWNER TO {{role}}; REVOKE SELECT ON {{schema}}.roles FROM {{role}}`, "owns table {{schema}}.users"},
-		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, "reaches schema {{other}}"},
+		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, "has privileges on schema {{other}}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)

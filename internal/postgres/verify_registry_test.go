@@ -23,9 +23,9 @@ func TestDB_Verify_RegistryChecks(t *testing.T) {
 			b.Exec(`DELETE FROM tenants WHERE id = $1`, t.ID)
 			b.Exec(`DELETE FROM audit_events WHERE tenant_id = $1`, t.ID)
 		}, "has a provisioning log and no row in the registry"},
-		"TableForAll":      {true, func(b fixture, _ tenant.Tenant) { b.Exec(`GRANT SELECT ON tenants TO PUBLIC`) }, "everybody has privileges on public.tenants"},
-		"TheirTableForAll": {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT SELECT ON ` + t.SchemaName + `.users TO PUBLIC`) }, "everybody has privileges on "},
-		"SchemaForAll":     {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT USAGE ON SCHEMA ` + t.SchemaName + ` TO PUBLIC`) }, "everybody may use the schema "},
+		"TableForAll":      {true, func(b fixture, _ tenant.Tenant) { b.Exec(`GRANT SELECT ON tenants TO PUBLIC`) }, "PUBLIC, and so every tenant, has privileges on public.tenants"},
+		"TheirTableForAll": {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT SELECT ON ` + t.SchemaName + `.users TO PUBLIC`) }, "PUBLIC, and so every tenant, has privileges on "},
+		"SchemaForAll":     {true, func(b fixture, t tenant.Tenant) { b.Exec(`GRANT USAGE ON SCHEMA ` + t.SchemaName + ` TO PUBLIC`) }, "PUBLIC may use the schema "},
 		"StatusByHand": {false, func(b fixture, t tenant.Tenant) {
 			b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, t.ID)
 		}, "the tenant is ARCHIVED, but no event records that change"},

@@ -112,7 +112,7 @@ func TestDB_Verify(t *testing.T) {
 		{"EventTime", `UPDATE audit_events SET at = at + interval '1 microsecond' WHERE tenant_id = '{{id}}' AND seq = 1`, verification.SubjectAudit, "row 1 was changed"},
 		{"EventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 2`, verification.SubjectAudit, "row 2 is missing: after row 1 comes row 3"},
 		{"FirstEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 1`, verification.SubjectAudit, "row 1 is missing"},
-		{"LastEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "ends with row 4, but the registry says with row 5"},
+		{"LastEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "ends with row 4, but the registry has row 5 as its last"},
 		{"AllEventsGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}'`, verification.SubjectAudit, "ends with row 0"},
 		{"ForgedLastEvent", `UPDATE audit_events e SET detail = '{}', hash = audit_hash((SELECT hash FROM audit_events WHERE tenant_id = e.tenant_id AND seq = 4),
 			tenant_id, seq, at, action, outcome::text, actor, '{}') WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "row 5, the last, has another hash"},
@@ -124,17 +124,17 @@ func TestDB_Verify(t *testing.T) {
 		{"LogTable", `DROP TABLE {{schema}}.audit_logs`, verification.SubjectSchema, "audit_logs is missing"},
 
 		{"Schema", `DROP SCHEMA {{schema}} CASCADE`, verification.SubjectSchema, "does not exist"},
-		{"NoLedger", `DELETE FROM tenant_migrations WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "nothing is known of the version"},
-		{"Checksum", `UPDATE tenant_migrations SET checksum = 'abc' WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "00001_initial.sql is not what was applied"},
+		{"NoLedger", `DELETE FROM tenant_migrations WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "the ledger has no version"},
+		{"Checksum", `UPDATE tenant_migrations SET checksum = 'abc' WHERE tenant_id = '{{id}}'`, verification.SubjectSchema, "00001_initial.sql differs from what was applied"},
 		{"Newer", `INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ('{{id}}', 99, 'x')`, verification.SubjectSchema, "version 99"},
 
 		{"Role", `REASSIGN OWNED BY {{role}} TO CURRENT_USER; DROP OWNED BY {{role}}; DROP ROLE {{role}}`, verification.SubjectRole, "does not exist"},
 		{"Superuser", `ALTER ROLE {{role}} SUPERUSER CREATEDB`, verification.SubjectRole, "has SUPERUSER, CREATEDB"},
 		{"Member", `GRANT healthcare_connect TO {{role}}`, verification.SubjectRole, "is a member of healthcare_connect"},
-		{"Registry", `GRANT SELECT ON tenants TO {{role}}`, verification.SubjectRole, "reaches table public.tenants"},
-		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, verification.SubjectRole, "reaches schema {{other}}"},
-		{"Database", `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {{role}}', current_database()); END $$`, verification.SubjectRole, "reaches database"},
-		{"Default", `ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT SELECT ON TABLES TO {{role}}`, verification.SubjectRole, "reaches default acl"},
+		{"Registry", `GRANT SELECT ON tenants TO {{role}}`, verification.SubjectRole, "has privileges on table public.tenants"},
+		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, verification.SubjectRole, "has privileges on schema {{other}}"},
+		{"Database", `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {{role}}', current_database()); END $$`, verification.SubjectRole, "has privileges on database"},
+		{"Default", `ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT SELECT ON TABLES TO {{role}}`, verification.SubjectRole, "has privileges on default acl"},
 		{"Owner", `ALTER TABLE {{schema}}.users OWNER TO {{role}}`, verification.SubjectRole, "owns table {{schema}}.users"},
 		{"MoreOnItsOwn", `GRANT UPDATE, DELETE ON {{schema}}.audit_logs TO {{role}}`, verification.SubjectRole, "has DELETE, INSERT, SELECT, UPDATE on its table audit_logs instead of INSERT, SELECT"},
 		{"LessOnItsOwn", `REVOKE DELETE ON {{schema}}.users FROM {{role}}`, verification.SubjectRole, "on its table users instead of DELETE, INSERT"},
@@ -193,7 +193,7 @@ func TestDB_Verify(t *testing.T) {
 		drift := b.verify(target.ID)
 		b.Exec(`DROP ROLE ` + pgx.Identifier{target.DatabaseRole}.Sanitize())
 		text := fmt.Sprint(drift)
-		if len(drift) != 3 || !strings.Contains(text, "schema "+target.SchemaName) || !strings.Contains(text, "role "+target.DatabaseRole) || !strings.Contains(text, "no certificate") {
+		if len(drift) != 3 || !strings.Contains(text, "schema "+target.SchemaName) || !strings.Contains(text, "role "+target.DatabaseRole) || !strings.Contains(text, "no purge certificate") {
 			t.Errorf("%+v", drift)
 		}
 	})

@@ -98,7 +98,7 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 			err = x.sendWelcome(started)
 		default:
 			err = errs.Errorf(errs.KindPermanent, "provision tenant",
-				"the registry says that step %s comes next, which never stands alone; the registry was changed by hand", step)
+				"the next step in the registry is %s, which no run begins with; the registry was changed by hand", step)
 		}
 		if err != nil {
 			return x.handleStepError(step, x.opts.since(started), err)

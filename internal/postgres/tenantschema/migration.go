@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -127,24 +128,18 @@ func (m *tenantMigration) run(ctx context.Context, pending []uuid.UUID) error {
 				"the canary tenant %s could not be migrated: %s. No further tenant was migrated", id, errs.SafeMessage(err))
 		}
 	}
-	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, m.options.Concurrency)
-	)
+	var group errgroup.Group
+	group.SetLimit(m.options.Concurrency)
 	for _, id := range pending[canaries:] {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
 		if ctx.Err() != nil {
 			break
 		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			_ = m.migrateOne(ctx, id, false) // It is in the report.
+		group.Go(func() error {
+			_ = m.migrateOne(ctx, id, false) // The error is in the report.
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = group.Wait()
 	switch {
 	case ctx.Err() != nil:
 		return pgdb.Classify(ctx.Err(), op)
@@ -157,7 +152,7 @@ func (m *tenantMigration) run(ctx context.Context, pending []uuid.UUID) error {
 	return nil
 }
 
-// migrateOne migrates one tenant and notes the outcome.
+// migrateOne migrates one tenant and adds the result to the report.
 func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary bool) error {
 	var (
 		migrated bool

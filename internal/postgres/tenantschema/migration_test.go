@@ -194,7 +194,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		b.migrateTenants(postgrestest.LaterMigrations(t, addPhone), tenantschema.MigrationOptions{TenantID: &all[0].ID})
 		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: postgrestest.LaterMigrations(t, strings.Replace(addPhone, "40", "50", 1))})
 		postgrestest.WantKind(t, err, errs.KindPermanent)
-		if text := errs.SafeMessage(err); !strings.Contains(text, "00002_later.sql is not what was applied") {
+		if text := errs.SafeMessage(err); !strings.Contains(text, "00002_later.sql differs from what was applied") {
 			t.Errorf("%s", text)
 		}
 		if b.hasColumn(all[1], "users", "phone") {

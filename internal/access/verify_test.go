@@ -81,7 +81,7 @@ func TestVerify(t *testing.T) {
 		}
 		assertFails(t, s, token[:len(token)-1]+otherCharacter(token[len(token)-1]), time.Now(), "wrong secret")
 	})
-	t.Run("RefusesWhatIsNoToken", func(t *testing.T) {
+	t.Run("RejectsMalformedToken", func(t *testing.T) {
 		s := setup(t)
 		assertFails(t, s, "", time.Now(), "no key")
 		_, token := s.createKey(t, "ci", 0)
@@ -142,7 +142,7 @@ func TestNewKey(t *testing.T) {
 			t.Error("two keys share something")
 		}
 	})
-	t.Run("NamesWhatIsWrong", func(t *testing.T) {
+	t.Run("NamesInvalidSetting", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range []string{"", "  ", strings.Repeat("é", 101), "a\nb", "a\xff"} {
 			_, _, err := access.NewKey(name, access.Scopes(), 0, now)

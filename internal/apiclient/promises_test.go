@@ -51,7 +51,7 @@ var promises = []conformanceCase{
 			t.Errorf("%+v, %v", queued, err)
 		}
 	}},
-	{"AVersionThatWasReadCanBeHeldAgainstLaterChanges", func(t *testing.T, _ *testServer, all tenantService) {
+	{"VersionDetectsLaterChanges", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ var promises = []conformanceCase{
 		_, err = all.Log(t.Context(), uuid.New(), true)
 		wantKind(t, err, errs.KindNotFound)
 	}},
-	{"FindsNobodyUnderWhatCannotBeAName", func(t *testing.T, _ *testServer, all tenantService) {
+	{"InvalidNameIsNotFound", func(t *testing.T, _ *testServer, all tenantService) {
 		for _, name := range []string{"", " ", "ab", " ab ", strings.Repeat("x", 300)} {
 			_, err := all.FindByName(t.Context(), name)
 			wantKind(t, err, errs.KindNotFound)
@@ -229,7 +229,7 @@ var promises = []conformanceCase{
 			t.Errorf("%v after %v, %v", c.ExpiresAt, before, err)
 		}
 	}},
-	{"TellsAllThatALedgerSaysOfAContract", func(t *testing.T, w *testServer, all tenantService) {
+	{"ReturnsContractState", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)

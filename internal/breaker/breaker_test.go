@@ -42,7 +42,7 @@ func TestCircuitBreaker(t *testing.T) {
 		}
 		return b
 	}
-	t.Run("TheZeroValueIsClosedAndOpensAtTheFirstFailure", func(t *testing.T) {
+	t.Run("ZeroValueOpensOnFirstFailure", func(t *testing.T) {
 		t.Parallel()
 		var b breaker.CircuitBreaker
 		if !b.Allow() || b.Open() {
@@ -86,7 +86,7 @@ func TestCircuitBreaker(t *testing.T) {
 			t.Errorf("%d probes", n)
 		}
 	})
-	t.Run("ASuccessfulProbeCloses", func(t *testing.T) {
+	t.Run("SuccessfulProbeCloses", func(t *testing.T) {
 		t.Parallel()
 		b := halfOpen(t)
 		b.Allow()
@@ -98,7 +98,7 @@ func TestCircuitBreaker(t *testing.T) {
 			}
 		}
 	})
-	t.Run("AFailedProbeOpensAgain", func(t *testing.T) {
+	t.Run("FailedProbeOpens", func(t *testing.T) {
 		t.Parallel()
 		b := halfOpen(t)
 		b.Allow()
@@ -111,7 +111,7 @@ func TestCircuitBreaker(t *testing.T) {
 			t.Error("no second probe")
 		}
 	})
-	t.Run("AProbeThatIsNeverReportedCountsAsFailed", func(t *testing.T) {
+	t.Run("UnreportedProbeCountsAsFailed", func(t *testing.T) {
 		t.Parallel()
 		b := halfOpen(t)
 		b.Allow()
@@ -123,7 +123,7 @@ func TestCircuitBreaker(t *testing.T) {
 			t.Error("no other probe after a pause")
 		}
 	})
-	t.Run("AnAbandonedProbeLeavesItsPlaceToTheNext", func(t *testing.T) {
+	t.Run("AbandonedProbeAllowsNext", func(t *testing.T) {
 		t.Parallel()
 		b := halfOpen(t)
 		b.Allow()

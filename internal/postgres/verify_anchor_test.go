@@ -33,7 +33,7 @@ func TestDB_VerifyAnchor(t *testing.T) {
 		words  string // Expected finding; empty for none.
 	}{
 		{"TheHead", 5, ``, ""},
-		{"AnEarlierEvent", 2, ``, ""},
+		{"EarlierEvent", 2, ``, ""},
 		{"LaterEventsAreNotCovered", 2, `UPDATE audit_events SET actor = '{"kind": "nobody"}' WHERE tenant_id = '{{id}}' AND seq = 4;` + rewriteChainSQL, ""},
 		{"TheEventChanged", 3, `UPDATE audit_events SET detail = '{"x": 1}' WHERE tenant_id = '{{id}}' AND seq = 3;` + rewriteChainSQL,
 			"row 3 has another hash than the contract anchored in ledger 77"},

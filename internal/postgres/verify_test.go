@@ -198,7 +198,7 @@ func TestDB_Verify(t *testing.T) {
 		}
 	})
 	// A tenant that was migrated by files, not created from the baseline, has no drift.
-	t.Run("AnOlderVersion", func(t *testing.T) {
+	t.Run("NewerVersion", func(t *testing.T) {
 		b := setup(t)
 		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{

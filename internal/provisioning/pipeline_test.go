@@ -482,7 +482,7 @@ func TestService_Archive(t *testing.T) {
 	})
 }
 
-func TestNewPipeline_NamesWhatIsMissing(t *testing.T) {
+func TestNewPipeline_RejectsMissingParts(t *testing.T) {
 	t.Parallel()
 	if _, err := provisioning.NewPipeline(nil, nil, nil, provisioning.PipelineOptions{}); err == nil || !strings.Contains(err.Error(), "Runs is missing") {
 		t.Error(err)

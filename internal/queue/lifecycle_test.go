@@ -67,7 +67,7 @@ func TestQueue_Work(t *testing.T) {
 		}
 		w.assertInvariants(all...)
 	})
-	t.Run("TakesUpWhatWasQueuedBefore", func(t *testing.T) {
+	t.Run("RunsEarlierJobs", func(t *testing.T) {
 		w := setup(t)
 		s := w.submit("Clinic")
 		w.startWorker(w.newProcess(), (*queue.Queue).DisablePolling)
@@ -156,7 +156,7 @@ func TestQueue_Work(t *testing.T) {
 			t.Errorf("River has %s", text)
 		}
 	})
-	t.Run("RefusesWhatItDoesNotKnow", func(t *testing.T) {
+	t.Run("RejectsUnknownFields", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess()
 		w.exec(`INSERT INTO river_job (kind, args, max_attempts, queue) VALUES

@@ -163,7 +163,7 @@ func TestServer_PersistsData(t *testing.T) {
 
 func TestStart_ReportsFailures(t *testing.T) {
 	t.Parallel()
-	t.Run("BadSettingSaysWhyAndLeavesNothing", func(t *testing.T) {
+	t.Run("BadSettingReturnsReason", func(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(sharedDir(t), "data")
 		_, err := pgserver.Start(t.Context(), pgserver.Options{Dir: dir, Settings: []string{"no_such_setting=1"}})

@@ -85,7 +85,7 @@ func TestServer_StopsWhenParentIsKilled(t *testing.T) {
 			watchdogtest.Eventually(t, "the directory goes", func() bool { return !exists(r.Dir) })
 		})
 	}
-	t.Run("KeptDirectoryStaysAndWorksAgain", func(t *testing.T) {
+	t.Run("KeptDirectoryIsReusable", func(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(sharedDir(t), "kept")
 		cmd, _, r := startHelper(t, nil, pgserver.Options{Dir: dir})

@@ -61,7 +61,7 @@ func TestStack(t *testing.T) {
 	if slices.Sort(names); !slices.Equal(names, []string{"Mail catcher", "PostgreSQL", "Stellar network"}) {
 		t.Errorf("parts %v", names)
 	}
-	t.Run("SettingsAreWhatTheProductReads", func(t *testing.T) {
+	t.Run("SettingsMatchProduct", func(t *testing.T) {
 		t.Parallel()
 		_, databaseErr := config.ReadDatabase(configSource(s.Env()))
 		soroban, sorobanErr := config.ReadSoroban(configSource(s.Env()))

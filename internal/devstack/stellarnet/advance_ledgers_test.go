@@ -55,7 +55,7 @@ func TestNetwork_CloseLedgers(t *testing.T) {
 		}
 	})
 
-	t.Run("AWindowOfOneByOne", func(t *testing.T) {
+	t.Run("AdvancesOneByOne", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, expected, func(o *stellarnet.Options) { o.Retention = 5 })
 		built := b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})

@@ -57,7 +57,7 @@ func TestRPC_GetEvents(t *testing.T) {
 	own := []protocol.EventFilter{{ContractIDs: []string{contractAddress(id)}}}
 	all := b.events(protocol.GetEventsRequest{StartLedger: first.Ledger})
 
-	t.Run("OfAContract", func(t *testing.T) {
+	t.Run("ByContract", func(t *testing.T) {
 		b := b.withT(t)
 		got := b.events(protocol.GetEventsRequest{StartLedger: first.Ledger, Filters: own})
 		if len(got.Events) != 2 || got.LatestLedger != second.Ledger || got.OldestLedger != 1 || got.LatestLedgerCloseTime == 0 || got.OldestLedgerCloseTime == 0 {

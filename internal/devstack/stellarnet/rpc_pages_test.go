@@ -56,7 +56,7 @@ func TestRPC_GetTransactions(t *testing.T) {
 		return b.client.GetTransactions(b.ctx, protocol.GetTransactionsRequest{StartLedger: start, Pagination: p})
 	}
 
-	t.Run("AllOfARange", func(t *testing.T) {
+	t.Run("AllInRange", func(t *testing.T) {
 		b := b.withT(t)
 		got, err := ask(b, first, nil)
 		b.must(err)
@@ -127,7 +127,7 @@ func TestRPC_GetLedgers(t *testing.T) {
 		return b.client.GetLedgers(b.ctx, protocol.GetLedgersRequest{StartLedger: start, Pagination: p})
 	}
 
-	t.Run("AChainThatOthersCanRead", func(t *testing.T) {
+	t.Run("ChainIsReadable", func(t *testing.T) {
 		b := b.withT(t)
 		got, err := ask(b, first, nil)
 		b.must(err)

@@ -73,7 +73,7 @@ func TestSoroban_Deploy(t *testing.T) {
 		}
 	})
 
-	t.Run("RefundsWhatWasNotUsed", func(t *testing.T) {
+	t.Run("RefundsUnusedFee", func(t *testing.T) {
 		b := b.withT(t)
 		var charged xdr.Int64
 		for _, got := range []protocol.GetTransactionResponse{uploaded, created} {
@@ -326,7 +326,7 @@ func TestSoroban_ArchivesAndRestoresEntries(t *testing.T) {
 		}
 	})
 
-	t.Run("ExtendAsksForRestoreFirst", func(t *testing.T) {
+	t.Run("ExtendRequiresRestore", func(t *testing.T) {
 		t.Parallel()
 		b, id := archivedBundle(t)
 		env := b.build(tx{ops: []txnbuild.Operation{&txnbuild.ExtendFootprintTtl{ExtendTo: 3_000_000}}}).ToXDR()

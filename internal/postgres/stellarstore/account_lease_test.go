@@ -150,7 +150,7 @@ func TestAccountLease_StartsAtAppliedSequence(t *testing.T) {
 			}
 		})
 	}
-	t.Run("OnlyWhatWasApplied", func(t *testing.T) {
+	t.Run("CountsAppliedOnly", func(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
 		l := b.leaseChannel(b.SystemLog(), 1)

@@ -35,7 +35,7 @@ func TestHost_Invoke(t *testing.T) {
 			t.Errorf("instance lives until %v", liveUntil)
 		}
 	})
-	t.Run("ReturnsWhatTheConstructorStored", func(t *testing.T) {
+	t.Run("ReturnsConstructorValues", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		var got xdr.ScVal

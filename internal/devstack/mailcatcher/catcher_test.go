@@ -154,7 +154,7 @@ func TestCatcher_InjectsFaults(t *testing.T) {
 			t.Errorf("%d messages, want the one that was accepted", n)
 		}
 	})
-	t.Run("LocksAddUp", func(t *testing.T) {
+	t.Run("HoldsAccumulate", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		first, second := catcher.StopResponding(), catcher.StopResponding()

@@ -4,7 +4,6 @@ package auditlog
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,23 +21,21 @@ func New(db *pgdb.DB) *AuditLog { return &AuditLog{db} }
 // The head of a tenant's chain is in the tenant's row. A change of the tenant already
 // locks that row, so an event costs one more row and no further statement.
 
-// SetItems are the SET items that append an event to the chain of the updated
-// row; parameters n to n+2 are those of Args.
-func SetItems(n int) string {
-	return fmt.Sprintf(`audit_seq = audit_seq + 1,
-		audit_head = audit_hash(audit_head, id, audit_seq + 1, now(), $%d::text, 'DONE', $%d::jsonb, $%d::jsonb)`, n, n+1, n+2)
+// SetItems are the SET items that append an event to the chain of the updated row. They
+// need the parameters of AddArgs.
+const SetItems = `audit_seq = audit_seq + 1,
+	audit_head = audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb)`
+
+// InsertSQL stores the event that SetItems appended to the chain. source is the relation
+// with the updated row, and may have a condition.
+func InsertSQL(source string) string {
+	return `INSERT INTO audit_events (tenant_id, seq, at, action, outcome, actor, detail, hash)
+		SELECT id, audit_seq, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb, audit_head FROM ` + source
 }
 
-// InsertSQL stores the event that SetItems appended to the chain. from is
-// the relation with the updated row, and may have a condition.
-func InsertSQL(source string, n int) string {
-	return fmt.Sprintf(`INSERT INTO audit_events (tenant_id, seq, at, action, outcome, actor, detail, hash)
-		SELECT id, audit_seq, now(), $%d::text, 'DONE', $%d::jsonb, $%d::jsonb, audit_head FROM %s`, n, n+1, n+2, source)
-}
-
-// Args are action, caller and detail of an event.
-func Args(ctx context.Context, action audit.Action, detail map[string]any) []any {
-	return []any{string(action), ToJSON(audit.CallerOf(ctx)), detailJSON(detail)}
+// AddArgs adds action, caller and detail of an event to the parameters of a statement.
+func AddArgs(ctx context.Context, args pgx.StrictNamedArgs, action audit.Action, detail map[string]any) {
+	args["audit_action"], args["audit_actor"], args["audit_detail"] = string(action), ToJSON(audit.CallerOf(ctx)), detailJSON(detail)
 }
 
 // ToJSON is a value as JSON text for a jsonb parameter.
@@ -57,18 +54,18 @@ func detailJSON(detail map[string]any) string {
 	return ToJSON(detail)
 }
 
-// appendEventSQL appends an event; its parameters are the tenant and Args.
+// appendEventSQL appends an event; its parameters are tenant, action, caller and detail.
 const appendEventSQL = `SELECT audit_append($1, $2::text, 'DONE', $3::jsonb, $4::jsonb)`
 
 // Append appends an event to a tenant's chain in the caller's transaction.
 func Append(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, action audit.Action, detail map[string]any) error {
-	_, err := tx.Exec(ctx, appendEventSQL, append([]any{tenantID}, Args(ctx, action, detail)...)...)
+	_, err := tx.Exec(ctx, appendEventSQL, tenantID, string(action), ToJSON(audit.CallerOf(ctx)), detailJSON(detail))
 	return err
 }
 
 // Queue appends an event in a batch.
 func Queue(ctx context.Context, batch *pgx.Batch, tenantID uuid.UUID, action audit.Action, detail map[string]any) {
-	batch.Queue(appendEventSQL, append([]any{tenantID}, Args(ctx, action, detail)...)...)
+	batch.Queue(appendEventSQL, tenantID, string(action), ToJSON(audit.CallerOf(ctx)), detailJSON(detail))
 }
 
 // Record appends events that do not change the registry, in one transaction.

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,10 +37,10 @@ func (s *Creations) UseQueue(q Queue) { s.queue = q }
 const maxCreateAttempts = 10
 
 // existingPredicate matches the tenants that conflict with a new tenant of that name
-// ($1) or external id ($2): a live one, or one that was never live and can be
+// or external id: a live one, or one that was never live and can be
 // continued. A purged tenant is final and has neither.
 const existingPredicate = `purged_at IS NULL AND
-	((name_key = $1::text AND (activated_at IS NULL OR status IN ('ACTIVE', 'SUSPENDED'))) OR external_id = nullif($2::text, ''))`
+	((name_key = @name_key::text AND (activated_at IS NULL OR status IN ('ACTIVE', 'SUSPENDED'))) OR external_id = nullif(@external_id::text, ''))`
 
 // holdsName matches the tenants that hold their name.
 const holdsName = `status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED')`
@@ -115,24 +114,29 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	if hash != "" {
 		detail["adminPassword"] = "set"
 	}
+	args := pgx.StrictNamedArgs{
+		"id": d.ID, "name": d.Name, "name_key": tenant.NameKey(d.Name), "schema_name": d.SchemaName, "status": status,
+		"admin_email": d.AdminEmail, "admin_first_name": d.AdminFirstName, "admin_last_name": d.AdminLastName,
+		"external_id": d.ExternalID, "metadata": metadata, "managed_by": d.ManagedBy,
+		"owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
+	}
+	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (
 			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
 			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at,
 			                     admin_password_hash, audit_seq, audit_head)
-			SELECT $3::uuid, $4::text, $1::text, $5::text, $6::text, $7::text, $8::text, $9::text,
-			       nullif($2::text, ''), $10::jsonb, nullif($11::text, ''), nullif($12::text, ''), $13::bigint,
-			       clock_timestamp() + $14::interval, nullif($15::text, ''),
-			       1, audit_hash(NULL, $3::uuid, 1, now(), $16::text, 'DONE', $17::jsonb, $18::jsonb)
+			SELECT @id::uuid, @name::text, @name_key::text, @schema_name::text, @status::text, @admin_email::text,
+			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
+			       nullif(@managed_by::text, ''), nullif(@owner::text, ''), @epoch::bigint,
+			       clock_timestamp() + @ttl::interval, nullif(@password_hash::text, ''), 1,
+			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
 			ON CONFLICT DO NOTHING
 			RETURNING *
-		), audited AS (`+auditlog.InsertSQL("fresh", 16)+`
+		), audited AS (`+auditlog.InsertSQL("fresh")+`
 		), logged AS (`+tenantrow.LogCreatedSQL("fresh")+` RETURNING *
 		) SELECT `+tenantrow.Columns+tenantrow.RunColumns+`, (SELECT `+tenantrow.LogDuration+` FROM logged) FROM fresh
-		WHERE CASE WHEN $12::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`,
-		slices.Concat([]any{tenant.NameKey(d.Name), d.ExternalID, d.ID, d.Name, d.SchemaName, status,
-			d.AdminEmail, d.AdminFirstName, d.AdminLastName, metadata, d.ManagedBy, owner, epoch, ttl, hash},
-			auditlog.Args(ctx, audit.ActionCreate, detail))...)
+		WHERE CASE WHEN @owner::text = '' THEN true ELSE (SELECT set_config('synchronous_commit', 'off', true)) = 'off' END`, args)
 	if err != nil {
 		return tenantrow.Row{}, false, err
 	}
@@ -148,9 +152,9 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 // when there is none.
 func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tenantrow.Row, found bool, err error) {
 	rows, _ := tx.Query(ctx, `SELECT `+tenantrow.Columns+tenantrow.RunColumns+` FROM tenants WHERE `+existingPredicate+`
-		ORDER BY external_id IS NOT DISTINCT FROM nullif($2::text, '') AND external_id IS NOT NULL DESC,
+		ORDER BY external_id IS NOT DISTINCT FROM nullif(@external_id::text, '') AND external_id IS NOT NULL DESC,
 		         `+holdsName+` DESC, created_at DESC
-		FOR UPDATE`, tenant.NameKey(d.Name), d.ExternalID)
+		FOR UPDATE`, pgx.StrictNamedArgs{"name_key": tenant.NameKey(d.Name), "external_id": d.ExternalID})
 	all, err := pgx.CollectRows(rows, tenantrow.ScanRun)
 	if err != nil || len(all) == 0 {
 		return tenantrow.Row{}, false, err

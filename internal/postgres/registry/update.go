@@ -57,13 +57,18 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
-	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = $2, name_key = $3, admin_email = $4, admin_first_name = $5,
-			admin_last_name = $6, external_id = nullif($7::text, ''), metadata = $8, managed_by = nullif($9::text, ''),
-			admin_password_hash = CASE WHEN $10::text IS NULL OR status IN ('ACTIVE', 'SUSPENDED') THEN admin_password_hash ELSE nullif($10::text, '') END,
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = @name, name_key = @name_key, admin_email = @admin_email,
+			admin_first_name = @admin_first_name, admin_last_name = @admin_last_name,
+			external_id = nullif(@external_id::text, ''), metadata = @metadata, managed_by = nullif(@managed_by::text, ''),
+			admin_password_hash = CASE WHEN @password::text IS NULL OR status IN ('ACTIVE', 'SUSPENDED') THEN admin_password_hash
+			                           ELSE nullif(@password::text, '') END,
 			updated_at = now(), version = version + 1
-		WHERE id = $1 RETURNING `+tenantrow.Columns,
-		run.Tenant.ID, in.Name, tenant.NameKey(in.Name), in.AdminEmail, in.AdminFirstName,
-		in.AdminLastName, in.ExternalID, metadata, in.ManagedBy, password)
+		WHERE id = @id RETURNING `+tenantrow.Columns,
+		pgx.StrictNamedArgs{
+			"id": run.Tenant.ID, "name": in.Name, "name_key": tenant.NameKey(in.Name), "admin_email": in.AdminEmail,
+			"admin_first_name": in.AdminFirstName, "admin_last_name": in.AdminLastName, "external_id": in.ExternalID,
+			"metadata": metadata, "managed_by": in.ManagedBy, "password": password,
+		})
 	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
 	if err == nil {
 		err = auditlog.Append(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))

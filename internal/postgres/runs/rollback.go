@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,17 +21,17 @@ func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target pro
 	if err != nil {
 		return err
 	}
-	log := tenantrow.StepArgs([]tenant.StepRecord{failed})
-	event := auditlog.Args(ctx, audit.ActionFail, map[string]any{"step": failed.Step, "error": failed.Error, "attempt": r.Tenant.Attempt})
+	args := pgx.StrictNamedArgs{"id": r.Tenant.ID, "epoch": r.Epoch, "target": target, "error": failed.Error}
+	tenantrow.AddStepArgs(args, []tenant.StepRecord{failed})
+	auditlog.AddArgs(ctx, args, audit.ActionFail, map[string]any{"step": failed.Step, "error": failed.Error, "attempt": r.Tenant.Attempt})
 	tag, err := pool.Exec(ctx, `WITH moved AS (
-			UPDATE tenants SET rollback_target = $3::text, provisioning_error = $4, updated_at = now(), version = version + 1, `+auditlog.SetItems(10)+`
-			WHERE `+ownedByRunPredicate+` AND activated_at IS NULL AND status = 'PROVISIONING'
+			UPDATE tenants SET rollback_target = @target::text, provisioning_error = @error, updated_at = now(), version = version + 1, `+auditlog.SetItems+`
+			WHERE `+ownedByRunNamed+` AND activated_at IS NULL AND status = 'PROVISIONING'
 			RETURNING id, attempt, audit_seq, audit_head
-		), audited AS (`+auditlog.InsertSQL("moved", 10)+`
+		), audited AS (`+auditlog.InsertSQL("moved")+`
 		), logged AS (`+tenantrow.LogUpsertSQL+`
-			FROM moved, `+tenantrow.StepArraysFrom(5)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
-		) SELECT id FROM moved`,
-		slices.Concat([]any{r.Tenant.ID, r.Epoch, target, failed.Error}, log, event)...)
+			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+		) SELECT id FROM moved`, args)
 	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 

@@ -4,7 +4,6 @@ package runs
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,6 +33,9 @@ func New(db *pgdb.DB, uncertain *UncertainLeases) *Runs { return &Runs{db, uncer
 // in parameter 2 is its newest.
 const ownedByRunPredicate = `id = $1 AND run_epoch = $2`
 
+// ownedByRunNamed is the same with named parameters.
+const ownedByRunNamed = `id = @id AND run_epoch = @epoch`
+
 // Renew extends the lease of a run and of the Stellar accounts it holds. Losing
 // a renewal in a crash of the server is harmless, so it does not wait for disk.
 func (s *Runs) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
@@ -60,12 +62,13 @@ func (s *Runs) Release(ctx context.Context, r provisioning.Run, records ...tenan
 	if err != nil {
 		return err
 	}
+	args := pgx.StrictNamedArgs{"id": r.Tenant.ID, "epoch": r.Epoch}
+	tenantrow.AddStepArgs(args, records)
 	tag, err := pool.Exec(ctx, `WITH moved AS (
-			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunPredicate+` RETURNING id, attempt
+			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunNamed+` RETURNING id, attempt
 		), logged AS (`+tenantrow.LogUpsertSQL+`
-			FROM moved, `+tenantrow.StepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
-		) SELECT id FROM moved`,
-		slices.Concat([]any{r.Tenant.ID, r.Epoch}, tenantrow.StepArgs(records))...)
+			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+		) SELECT id FROM moved`, args)
 	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
@@ -91,32 +94,35 @@ func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.P
 	if err != nil {
 		return tenant.Tenant{}, nil, err
 	}
-	log := tenantrow.StepArgs(p.Records)
-	event := auditlog.Args(ctx, audit.ActionActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
+	args := pgx.StrictNamedArgs{
+		"id": r.Tenant.ID, "epoch": r.Epoch, "checkpoint": p.Checkpoint, "contract_id": p.ContractID,
+		"welcome_email": p.WelcomeEmail, "activate": p.Activate,
+	}
+	tenantrow.AddStepArgs(args, p.Records)
+	auditlog.AddArgs(ctx, args, audit.ActionActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
 	rows, err := pool.Query(ctx, `WITH moved AS (
-			UPDATE tenants SET checkpoint = $3::text,
-				soroban_contract_id = coalesce(nullif($4::text, ''), soroban_contract_id),
-				welcome_email = coalesce(nullif($5::text, ''), welcome_email),
-				status = CASE WHEN $6::boolean THEN 'ACTIVE' ELSE status END,
-				activated_at = CASE WHEN $6::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
-				run_owner = CASE WHEN $6::boolean THEN NULL ELSE run_owner END,
-				run_expires_at = CASE WHEN $6::boolean THEN NULL ELSE run_expires_at END,
-				job_id = CASE WHEN $6::boolean THEN NULL ELSE job_id END,
-				admin_password_hash = CASE WHEN $6::boolean THEN NULL ELSE admin_password_hash END,
-				welcome_email_due_at = CASE WHEN $6::boolean AND $5::text = 'PENDING' THEN now() + `+welcome.FirstMailBackoff+` END,
-				audit_seq = audit_seq + $6::boolean::int,
-				audit_head = CASE WHEN $6::boolean THEN
-					audit_hash(audit_head, id, audit_seq + 1, now(), $12::text, 'DONE', $13::jsonb, $14::jsonb) ELSE audit_head END,
+			UPDATE tenants SET checkpoint = @checkpoint::text,
+				soroban_contract_id = coalesce(nullif(@contract_id::text, ''), soroban_contract_id),
+				welcome_email = coalesce(nullif(@welcome_email::text, ''), welcome_email),
+				status = CASE WHEN @activate::boolean THEN 'ACTIVE' ELSE status END,
+				activated_at = CASE WHEN @activate::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
+				run_owner = CASE WHEN @activate::boolean THEN NULL ELSE run_owner END,
+				run_expires_at = CASE WHEN @activate::boolean THEN NULL ELSE run_expires_at END,
+				job_id = CASE WHEN @activate::boolean THEN NULL ELSE job_id END,
+				admin_password_hash = CASE WHEN @activate::boolean THEN NULL ELSE admin_password_hash END,
+				welcome_email_due_at = CASE WHEN @activate::boolean AND @welcome_email::text = 'PENDING' THEN now() + `+welcome.FirstMailBackoff+` END,
+				audit_seq = audit_seq + @activate::boolean::int,
+				audit_head = CASE WHEN @activate::boolean THEN
+					audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb) ELSE audit_head END,
 				updated_at = now(), version = version + 1
-			WHERE `+ownedByRunPredicate+` AND status = 'PROVISIONING' AND rollback_target IS NULL
+			WHERE `+ownedByRunNamed+` AND status = 'PROVISIONING' AND rollback_target IS NULL
 			RETURNING *
-		), audited AS (`+auditlog.InsertSQL("moved WHERE $6::boolean", 12)+`
+		), audited AS (`+auditlog.InsertSQL("moved WHERE @activate::boolean")+`
 		), logged AS (`+tenantrow.LogUpsertSQL+`
-			FROM moved, `+tenantrow.StepArraysFrom(7)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
 			RETURNING step, duration_ms
 		), took AS (SELECT `+tenantrow.DurationColumns+` FROM logged
-		) SELECT `+tenantrow.Columns+`, took.* FROM moved, took`,
-		slices.Concat([]any{r.Tenant.ID, r.Epoch, p.Checkpoint, p.ContractID, p.WelcomeEmail, p.Activate}, log, event)...)
+		) SELECT `+tenantrow.Columns+`, took.* FROM moved, took`, args)
 	if err != nil {
 		return tenant.Tenant{}, nil, pgdb.Classify(err, op)
 	}

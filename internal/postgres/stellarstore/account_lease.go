@@ -61,8 +61,8 @@ func (a *accountLease) startRenewal() {
 		for (clock.System{}).Sleep(ctx, systemLeaseRenewInterval) == nil {
 			// If one renewal fails, the next one extends the lease. If all fail, the
 			// lease expires, and the holder's number fences this process.
-			_ = a.exec(ctx, "renew lease", `UPDATE stellar_accounts SET expires_at = clock_timestamp() + $4::interval
-				WHERE network_id = $1 AND address = $2 AND holder = $3`, systemLeaseTTL)
+			_ = a.exec(ctx, "renew lease", `UPDATE stellar_accounts SET expires_at = clock_timestamp() + @ttl::interval
+				WHERE network_id = @network_id AND address = @address AND holder = @holder`, pgx.StrictNamedArgs{"ttl": systemLeaseTTL})
 		}
 	})
 }
@@ -86,20 +86,22 @@ func (a *accountLease) AppliedSequence() int64 { return a.applied }
 func (a *accountLease) Balance() int64 { return a.balance }
 
 // leaseHeldCTE matches the account's row only while this lease is held and its run is
-// the tenant's newest. Its parameters are the first three of every statement here.
+// the tenant's newest. Its parameters are those of args.
 // Because of the lock, the next lessee waits for a statement whose caller is gone:
 // either it reads the stored transaction, or none was stored. The lock is as strong
-// as an update's and is taken before the transaction's own lock; journal.Resolve uses
+// as an update's and is taken before the transaction's own lock; txLog.Resolve uses
 // the same order.
 const leaseHeldCTE = `held AS (
 		SELECT a.* FROM stellar_accounts a
-		WHERE a.network_id = $1::text AND a.address = $2::text AND a.holder = $3::uuid AND (a.lease_tenant IS NULL OR EXISTS (
+		WHERE a.network_id = @network_id::text AND a.address = @address::text AND a.holder = @holder::uuid AND (a.lease_tenant IS NULL OR EXISTS (
 			SELECT FROM tenants t WHERE t.id = a.lease_tenant AND t.run_epoch = a.lease_epoch AND t.rollback_target IS NULL))
 		FOR NO KEY UPDATE OF a
 	)`
 
-func (a *accountLease) args(more ...any) []any {
-	return append([]any{a.networkID, a.address, a.holder}, more...)
+// args adds the parameters of leaseHeldCTE to those of a statement.
+func (a *accountLease) args(more pgx.StrictNamedArgs) pgx.StrictNamedArgs {
+	more["network_id"], more["address"], more["holder"] = a.networkID, a.address, a.holder
+	return more
 }
 
 // Store commits a signed transaction before it is sent. A rejected transaction that is
@@ -122,18 +124,23 @@ func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction)
 		open          *bool // Nil: nothing was stored.
 	)
 	err = pool.QueryRow(ctx, `WITH `+leaseHeldCTE+`, since AS (
-			SELECT EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = $1::text AND x.contract_id = nullif($9::text, '')
-				AND x.state IN ('SUCCEEDED', 'FAILED') AND x.resolved_at > $13::timestamptz) AS changed
+			SELECT EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = @network_id::text AND x.contract_id = nullif(@contract_id::text, '')
+				AND x.state IN ('SUCCEEDED', 'FAILED') AND x.resolved_at > @as_of::timestamptz) AS changed
 		), stored AS (
 		INSERT INTO stellar_transactions AS x (hash, envelope, source, sequence, purpose, tenant_id,
 			contract_id, network_id, valid_until, submitted_ledger, max_fee)
-		SELECT $4::text, $5::text, address, $6::bigint, $7::text, coalesce($8::uuid, CASE WHEN $9::text <> '' THEN lease_tenant END), nullif($9::text, ''),
-		       network_id, $10::timestamptz, $11::bigint, $12::bigint FROM held, since WHERE NOT changed
+		SELECT @hash::text, @envelope::text, address, @sequence::bigint, @purpose::text,
+		       coalesce(@tenant_id::uuid, CASE WHEN @contract_id::text <> '' THEN lease_tenant END), nullif(@contract_id::text, ''),
+		       network_id, @valid_until::timestamptz, @submitted_ledger::bigint, @max_fee::bigint FROM held, since WHERE NOT changed
 		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
 			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
 		RETURNING state = 'SIGNED' AS open
 		) SELECT changed, (SELECT open FROM stored) FROM held, since`,
-		a.args(transaction.Hash, transaction.Envelope, transaction.Sequence, transaction.Purpose, tenantID, transaction.ContractID, transaction.ValidUntil, int64(transaction.SubmittedLedger), transaction.MaxFee, nilIfZero(transaction.AsOf))...).Scan(&resolvedSince, &open)
+		a.args(pgx.StrictNamedArgs{
+			"hash": transaction.Hash, "envelope": transaction.Envelope, "sequence": transaction.Sequence, "purpose": transaction.Purpose,
+			"tenant_id": tenantID, "contract_id": transaction.ContractID, "valid_until": transaction.ValidUntil,
+			"submitted_ledger": int64(transaction.SubmittedLedger), "max_fee": transaction.MaxFee, "as_of": nilIfZero(transaction.AsOf),
+		})).Scan(&resolvedSince, &open)
 	switch err = pgdb.FencedIfNoRows(err); {
 	case isOpenTxConflict(err), err == nil && resolvedSince:
 		return errs.Wrap(errors.Join(txlog.ErrContractBusy, err), errs.KindTransient, op,
@@ -156,24 +163,24 @@ func isOpenTxConflict(err error) bool {
 
 // StoreFeeBump replaces an open transaction's envelope by one with a higher fee.
 func (a *accountLease) StoreFeeBump(ctx context.Context, hash, envelope string, maxFee int64) error {
-	return a.exec(ctx, "store transaction", `WITH `+leaseHeldCTE+` UPDATE stellar_transactions SET envelope = $5::text, max_fee = $6::bigint
-		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held)`, hash, envelope, maxFee)
+	return a.exec(ctx, "store transaction", `WITH `+leaseHeldCTE+` UPDATE stellar_transactions SET envelope = @envelope::text, max_fee = @max_fee::bigint
+		WHERE hash = @hash::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held)`,
+		pgx.StrictNamedArgs{"hash": hash, "envelope": envelope, "max_fee": maxFee})
 }
 
 // Resolve records the outcome of a transaction.
 func (a *accountLease) Resolve(ctx context.Context, hash string, o txlog.Outcome) error {
-	return a.exec(ctx, "record transaction", `WITH `+leaseHeldCTE+`, `+resolveCTEs+` SELECT 1 FROM held`,
-		hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail)
+	return a.exec(ctx, "record transaction", `WITH `+leaseHeldCTE+`, `+resolveCTEs+` SELECT 1 FROM held`, resolveArgs(hash, o))
 }
 
 // exec runs a statement. Once the lease is lost, the statement returns or changes no
 // row.
-func (a *accountLease) exec(ctx context.Context, op, statement string, args ...any) error {
+func (a *accountLease) exec(ctx context.Context, op, statement string, args pgx.StrictNamedArgs) error {
 	pool, err := a.store.db.ReadyPool(ctx)
 	if err != nil {
 		return err
 	}
-	tag, err := pool.Exec(ctx, statement, a.args(args...)...)
+	tag, err := pool.Exec(ctx, statement, a.args(args))
 	return pgdb.Classify(pgdb.FencedUnlessUpdated(tag.RowsAffected(), err), op)
 }
 
@@ -193,11 +200,11 @@ func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease
 		return err
 	}
 	_, err = pool.Exec(ctx, `UPDATE stellar_accounts SET expires_at = NULL, holder = NULL, lease_tenant = NULL, lease_epoch = NULL,
-			sequence = $4::bigint, last_used_at = clock_timestamp(), disabled_reason = nullif(left($6::text, 300), ''),
-			quarantined_until = CASE WHEN $5::interval > '0' THEN clock_timestamp() + $5::interval END,
-			applied_sequence = CASE WHEN $4::bigint > 0 AND $5::interval = '0' THEN least(applied_sequence, $4::bigint) ELSE applied_sequence END
-		WHERE network_id = $1 AND address = $2 AND holder = $3`,
-		a.args(release.Sequence, release.Quarantine, release.DisabledReason)...)
+			sequence = @sequence::bigint, last_used_at = clock_timestamp(), disabled_reason = nullif(left(@disabled_reason::text, 300), ''),
+			quarantined_until = CASE WHEN @quarantine::interval > '0' THEN clock_timestamp() + @quarantine::interval END,
+			applied_sequence = CASE WHEN @sequence::bigint > 0 AND @quarantine::interval = '0' THEN least(applied_sequence, @sequence::bigint) ELSE applied_sequence END
+		WHERE network_id = @network_id AND address = @address AND holder = @holder`,
+		a.args(pgx.StrictNamedArgs{"sequence": release.Sequence, "quarantine": release.Quarantine, "disabled_reason": release.DisabledReason}))
 	if err != nil {
 		a.noteUncertain()
 	}

@@ -127,13 +127,20 @@ func (s *Contracts) RecordContracts(ctx context.Context, records []contracts.Rec
 				root = r.Anchor.Root[:]
 			}
 			batch.Queue(`UPDATE tenant_contracts SET due_at = CASE WHEN due_at <= clock_timestamp() THEN due_at
-						WHEN upgrade_to NOT IN ($9::text, $16::text) AND $4::text = '' THEN least($2, clock_timestamp() + $15::interval) ELSE $2 END,
-					failures = $3, last_error = nullif(left($4::text, 500), ''), upgrade_to = nullif(nullif(upgrade_to, $9::text), $16::text), checked_at = $5, ledger = nullif($6::bigint, 0),
-					state = nullif($7::text, ''), live_until = nullif($8::bigint, 0), wasm_hash = nullif($9::text, ''), contract_status = nullif($10::text, ''),
-					anchor_seq = nullif($11::bigint, 0), anchor_root = $12, anchor_ledger = nullif($13::bigint, 0), anchored_at = $14
-				WHERE tenant_id = $1`,
-				r.TenantID, r.DueAt, r.ConsecutiveFailures, r.LastError, nilIfZero(r.CheckedAt), int64(r.Ledger), string(r.State), int64(r.LiveUntil), r.WasmHash,
-				string(r.Status), r.Anchor.Seq, root, int64(r.Anchor.Ledger), nilIfZero(r.AnchoredAt), skippedUpgradeDelay, r.SupersededUpgrade)
+						WHEN upgrade_to NOT IN (@wasm_hash::text, @superseded::text) AND @error::text = '' THEN least(@due_at, clock_timestamp() + @skipped_delay::interval)
+						ELSE @due_at END,
+					failures = @failures, last_error = nullif(left(@error::text, 500), ''),
+					upgrade_to = nullif(nullif(upgrade_to, @wasm_hash::text), @superseded::text),
+					checked_at = @checked_at, ledger = nullif(@ledger::bigint, 0), state = nullif(@state::text, ''),
+					live_until = nullif(@live_until::bigint, 0), wasm_hash = nullif(@wasm_hash::text, ''), contract_status = nullif(@status::text, ''),
+					anchor_seq = nullif(@anchor_seq::bigint, 0), anchor_root = @anchor_root, anchor_ledger = nullif(@anchor_ledger::bigint, 0),
+					anchored_at = @anchored_at
+				WHERE tenant_id = @tenant_id`, pgx.StrictNamedArgs{
+				"tenant_id": r.TenantID, "due_at": r.DueAt, "failures": r.ConsecutiveFailures, "error": r.LastError,
+				"checked_at": nilIfZero(r.CheckedAt), "ledger": int64(r.Ledger), "state": string(r.State), "live_until": int64(r.LiveUntil),
+				"wasm_hash": r.WasmHash, "status": string(r.Status), "superseded": r.SupersededUpgrade, "skipped_delay": skippedUpgradeDelay,
+				"anchor_seq": r.Anchor.Seq, "anchor_root": root, "anchor_ledger": int64(r.Anchor.Ledger), "anchored_at": nilIfZero(r.AnchoredAt),
+			})
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})

@@ -50,12 +50,18 @@ type txLog struct {
 	epoch    *int64
 }
 
-// leaseholderCTE is the leaseholder as a common table expression over the parameters 1
-// to 3: no row when the run was superseded.
+// leaseholderCTE is the leaseholder as a common table expression over the parameters of
+// args: no row when the run was superseded.
 const leaseholderCTE = `run AS (
-		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = $1::uuid AND run_epoch = $2::bigint AND rollback_target IS NULL
-		UNION ALL SELECT NULL, NULL, clock_timestamp() + $3::interval WHERE $1::uuid IS NULL
+		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = @tenant_id::uuid AND run_epoch = @epoch::bigint AND rollback_target IS NULL
+		UNION ALL SELECT NULL, NULL, clock_timestamp() + @ttl::interval WHERE @tenant_id::uuid IS NULL
 	)`
+
+// args adds the parameters of leaseholderCTE to those of a statement.
+func (l txLog) args(more pgx.StrictNamedArgs) pgx.StrictNamedArgs {
+	more["tenant_id"], more["epoch"], more["ttl"] = l.tenantID, l.epoch, systemLeaseTTL
+	return more
+}
 
 // leaseSetItems are the SET items that lease an account to the run.
 const leaseSetItems = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at`
@@ -65,10 +71,11 @@ func (l txLog) Account(ctx context.Context, networkID, address string) (txlog.Ac
 	return l.waitForLease(ctx, networkID+address, func() (*accountLease, error) { return l.tryLeaseAccount(ctx, networkID, address) })
 }
 
-// usableChannelPredicate matches the channels of network $4 and deployer $5 below number $6 that have a
-// balance of $7, or whose balance is not known yet.
-const usableChannelPredicate = `network_id = $4::text AND deployer = $5::text AND channel < $6::integer AND disabled_reason IS NULL
-	AND coalesce(balance, $7::bigint) >= $7::bigint`
+// usableChannelPredicate matches the channels of a deployer in use that have a minimum
+// balance, or whose balance is not known yet. Its parameters are network_id, deployer, count and
+// min_balance.
+const usableChannelPredicate = `network_id = @network_id::text AND deployer = @deployer::text AND channel < @count::integer AND disabled_reason IS NULL
+	AND coalesce(balance, @min_balance::bigint) >= @min_balance::bigint`
 
 // Channel leases a free channel of the deployer with enough balance, and waits for one.
 func (l txLog) Channel(ctx context.Context, networkID, deployer string, count int, minBalance int64) (txlog.AccountLease, error) {
@@ -134,12 +141,13 @@ func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`
 			INSERT INTO stellar_accounts AS a (network_id, address, holder, lease_tenant, lease_epoch, expires_at)
-			SELECT $4::text, $5::text, $6::uuid, id, run_epoch, run_expires_at FROM run
+			SELECT @network_id::text, @address::text, @holder::uuid, id, run_epoch, run_expires_at FROM run
 			ON CONFLICT (network_id, address) DO UPDATE
 			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
 			WHERE a.expires_at IS NULL OR a.expires_at < clock_timestamp()
-			   OR a.lease_tenant = $1 AND a.lease_epoch = $2
-			RETURNING `+lastSequenceExpr+`, applied_sequence, `+hasOpenTxExpr, l.tenantID, l.epoch, systemLeaseTTL, networkID, address, a.holder).Scan(&a.sequence, &a.applied, &open)
+			   OR a.lease_tenant = @tenant_id AND a.lease_epoch = @epoch
+			RETURNING `+lastSequenceExpr+`, applied_sequence, `+hasOpenTxExpr,
+			l.args(pgx.StrictNamedArgs{"network_id": networkID, "address": address, "holder": a.holder})).Scan(&a.sequence, &a.applied, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return l.checkRunCurrent(ctx, tx)
 		}
@@ -170,15 +178,16 @@ func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, 
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`, free AS (
 				SELECT address FROM stellar_accounts a
-				WHERE `+usableChannelPredicate+` AND (expires_at IS NULL OR expires_at < clock_timestamp() OR lease_tenant = $1 AND lease_epoch = $2)
+				WHERE `+usableChannelPredicate+` AND (expires_at IS NULL OR expires_at < clock_timestamp() OR lease_tenant = @tenant_id AND lease_epoch = @epoch)
 				  AND (quarantined_until IS NULL OR quarantined_until < clock_timestamp())
 				  AND EXISTS (SELECT FROM run)
-				ORDER BY lease_tenant = $1 DESC NULLS LAST, `+hasOpenTxExpr+`, last_used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
+				ORDER BY lease_tenant = @tenant_id DESC NULLS LAST, `+hasOpenTxExpr+`, last_used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
 			)
-			UPDATE stellar_accounts a SET holder = $8::uuid, `+leaseSetItems+`
-			FROM free, run WHERE a.network_id = $4::text AND a.address = free.address
+			UPDATE stellar_accounts a SET holder = @holder::uuid, `+leaseSetItems+`
+			FROM free, run WHERE a.network_id = @network_id::text AND a.address = free.address
 			RETURNING a.address, a.channel, `+lastSequenceExpr+`, a.applied_sequence, coalesce(a.balance, 0), `+hasOpenTxExpr,
-			l.tenantID, l.epoch, systemLeaseTTL, networkID, deployer, count, minBalance, a.holder).Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
+			l.args(pgx.StrictNamedArgs{"network_id": networkID, "deployer": deployer, "count": count, "min_balance": minBalance, "holder": a.holder})).
+			Scan(&a.address, &a.channel, &a.sequence, &a.applied, &a.balance, &open)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return l.channelUnavailable(ctx, tx, networkID, deployer, count, minBalance)
 		}
@@ -201,7 +210,7 @@ func (l txLog) channelUnavailable(ctx context.Context, tx pgx.Tx, networkID, dep
 	}
 	var exists bool
 	err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT EXISTS (SELECT FROM stellar_accounts, run WHERE `+usableChannelPredicate+`)`,
-		l.tenantID, l.epoch, systemLeaseTTL, networkID, deployer, count, minBalance).Scan(&exists)
+		l.args(pgx.StrictNamedArgs{"network_id": networkID, "deployer": deployer, "count": count, "min_balance": minBalance})).Scan(&exists)
 	if err != nil || exists {
 		return err
 	}
@@ -211,7 +220,7 @@ func (l txLog) channelUnavailable(ctx context.Context, tx pgx.Tx, networkID, dep
 // checkRunCurrent keeps a superseded run from waiting for an account.
 func (l txLog) checkRunCurrent(ctx context.Context, tx pgx.Tx) error {
 	var ignored int
-	return pgdb.FencedIfNoRows(tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT 1 FROM run`, l.tenantID, l.epoch, systemLeaseTTL).Scan(&ignored))
+	return pgdb.FencedIfNoRows(tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT 1 FROM run`, l.args(pgx.StrictNamedArgs{})).Scan(&ignored))
 }
 
 // transactionColumns are those of a StellarTransaction, for scanTransaction.
@@ -257,18 +266,18 @@ func (l txLog) Resolve(ctx context.Context, hash string, o txlog.Outcome) error 
 	var ignored int
 	err = pool.QueryRow(ctx, `WITH `+leaseholderCTE+`, locked AS (
 			SELECT FROM stellar_accounts a JOIN stellar_transactions x ON x.network_id = a.network_id AND x.source = a.address
-			WHERE x.hash = $4::text AND EXISTS (SELECT FROM run) FOR NO KEY UPDATE OF a
+			WHERE x.hash = @hash::text AND EXISTS (SELECT FROM run) FOR NO KEY UPDATE OF a
 		), held AS (SELECT 1 FROM run LEFT JOIN locked ON true), `+resolveCTEs+` SELECT 1 FROM held`,
-		l.tenantID, l.epoch, systemLeaseTTL, hash, o.State, int64(o.Ledger), o.FeeCharged, o.Detail).Scan(&ignored)
+		l.args(resolveArgs(hash, o))).Scan(&ignored)
 	return pgdb.Classify(pgdb.FencedIfNoRows(err), op)
 }
 
-// resolveCTEs writes an outcome, from parameter 4 on, if held has a row: on the
-// transaction, on its account's balance and in the totals, once.
+// resolveCTEs writes the outcome of resolveArgs, if held has a row: on the transaction,
+// on its account's balance and in the totals, once.
 const resolveCTEs = `done AS (
-		UPDATE stellar_transactions SET state = $5::text, ledger = nullif($6::bigint, 0),
-			fee_charged = $7::bigint, detail = nullif(left($8::text, 200), ''), resolved_at = clock_timestamp()
-		WHERE hash = $4::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held) RETURNING *
+		UPDATE stellar_transactions SET state = @state::text, ledger = nullif(@ledger::bigint, 0),
+			fee_charged = @fee_charged::bigint, detail = nullif(left(@detail::text, 200), ''), resolved_at = clock_timestamp()
+		WHERE hash = @hash::text AND state = 'SIGNED' AND EXISTS (SELECT FROM held) RETURNING *
 	), applied AS (
 		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')
 	), paid AS (
@@ -280,3 +289,8 @@ const resolveCTEs = `done AS (
 		SELECT purpose, pg_backend_pid() % 16, 1, fee_charged FROM applied
 		ON CONFLICT (purpose, slot) DO UPDATE SET transactions = t.transactions + 1, stroops = t.stroops + excluded.stroops
 	)`
+
+// resolveArgs are the parameters of resolveCTEs.
+func resolveArgs(hash string, o txlog.Outcome) pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"hash": hash, "state": o.State, "ledger": int64(o.Ledger), "fee_charged": o.FeeCharged, "detail": o.Detail}
+}

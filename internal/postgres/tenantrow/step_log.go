@@ -2,47 +2,39 @@ package tenantrow
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// stepArrays are step records as parallel arrays, so that one statement writes any number.
-type stepArrays struct {
-	steps, statuses, results, errors []string
-	durations                        []float64
-}
+// StepsFrom is the FROM item of step records, which AddStepArgs passes as parallel arrays, so
+// that one statement writes any number.
+const StepsFrom = `unnest(@steps::text[], @step_statuses::text[], @step_results::text[], @step_errors::text[], @step_durations::float8[])
+		AS new (step, status, result, error, duration_ms)`
 
-// StepArgs are step records as the five parameters of StepArraysFrom.
-func StepArgs(records []tenant.StepRecord) []any {
-	var arrays stepArrays
-	for _, r := range records {
-		result := ""
+// AddStepArgs adds step records to the parameters of a statement with StepsFrom.
+func AddStepArgs(args pgx.StrictNamedArgs, records []tenant.StepRecord) {
+	n := len(records)
+	steps, statuses, results, errors := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	durations := make([]float64, n)
+	for i, r := range records {
+		steps[i], statuses[i], errors[i] = string(r.Step), string(r.Status), r.Error
+		durations[i] = float64(r.Duration.Microseconds()) / 1000
 		if r.Result != nil {
 			encoded, err := json.Marshal(r.Result)
 			if err != nil { // Only for a value that is not valid JSON, such as NaN; the step succeeded.
 				encoded = []byte(`{}`)
 			}
-			result = string(encoded)
+			results[i] = string(encoded)
 		}
-		arrays.steps = append(arrays.steps, string(r.Step))
-		arrays.statuses = append(arrays.statuses, string(r.Status))
-		arrays.results = append(arrays.results, result)
-		arrays.errors = append(arrays.errors, r.Error)
-		arrays.durations = append(arrays.durations, float64(r.Duration.Microseconds())/1000)
 	}
-	return []any{arrays.steps, arrays.statuses, arrays.results, arrays.errors, arrays.durations}
-}
-
-// StepArraysFrom is the FROM item that unfolds the arrays in parameters n to n+4.
-func StepArraysFrom(n int) string {
-	return fmt.Sprintf(`unnest($%d::text[], $%d::text[], $%d::text[], $%d::text[], $%d::float8[])
-		AS new (step, status, result, error, duration_ms)`, n, n+1, n+2, n+3, n+4)
+	args["steps"], args["step_statuses"], args["step_results"], args["step_errors"], args["step_durations"] = steps, statuses, results, errors, durations
 }
 
 // LogUpsertSQL begins the INSERT that takes its rows from a relation "moved", which
-// has the tenant's id and attempt, and from StepArraysFrom. A step that ended
+// has the tenant's id and attempt, and from StepsFrom. A step that ended
 // without a duration gets that of this statement so far.
 const LogUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
 		SELECT moved.id, moved.attempt, new.step, new.status,

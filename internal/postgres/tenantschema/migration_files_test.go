@@ -8,8 +8,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 )
 
 func TestTenantMigrationFiles(t *testing.T) {

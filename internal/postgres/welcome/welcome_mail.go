@@ -77,17 +77,18 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.W
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
+	args := pgx.StrictNamedArgs{"id": id, "status": status}
+	tenantrow.AddStepArgs(args, []tenant.StepRecord{record})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET updated_at = now(), version = version + 1,
-				welcome_email = CASE WHEN $2::text = 'PENDING' AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE $2::text END,
-				welcome_email_due_at = CASE WHEN $2::text = 'PENDING' AND welcome_email_failures < `+maxMailAttempts+` THEN
+				welcome_email = CASE WHEN @status::text = 'PENDING' AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE @status::text END,
+				welcome_email_due_at = CASE WHEN @status::text = 'PENDING' AND welcome_email_failures < `+maxMailAttempts+` THEN
 					now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
-				welcome_email_failures = CASE WHEN $2::text = 'PENDING' THEN welcome_email_failures + 1 ELSE 0 END
-			WHERE id = $1 AND status = 'ACTIVE' RETURNING *
+				welcome_email_failures = CASE WHEN @status::text = 'PENDING' THEN welcome_email_failures + 1 ELSE 0 END
+			WHERE id = @id AND status = 'ACTIVE' RETURNING *
 		), logged AS (`+tenantrow.LogUpsertSQL+`
-			FROM moved, `+tenantrow.StepArraysFrom(3)+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
-		) SELECT `+tenantrow.Columns+` FROM moved`,
-		append([]any{id, status}, tenantrow.StepArgs([]tenant.StepRecord{record})...)...)
+			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
+		) SELECT `+tenantrow.Columns+` FROM moved`, args)
 	if err != nil {
 		return tenant.Tenant{}, pgdb.Classify(err, op)
 	}

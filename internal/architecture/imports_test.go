@@ -39,6 +39,10 @@ var libraries = []string{
 // access, and not each other.
 var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
 
+// sorobanOrder are the packages of internal/soroban from the lowest: each may import those
+// before it.
+var sorobanOrder = []string{"soroban/contract", "soroban/rpc", "soroban/ledger", "soroban/txsubmit", "soroban"}
+
 // development are the programs that may use the development stack.
 var development = []string{"cmd/devstack", "cmd/demo", "cmd/bench"}
 
@@ -62,6 +66,11 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s imports %s, which is no library of the domain", name, imported)
 			case slices.Contains(adapters, top) && !strings.HasSuffix(name, "test") && ours && targetTop != top && !targetIsDomain && !slices.Contains([]string{"config", "access", "api/dto", "api/problem"}, target):
 				t.Errorf("adapter %s imports %s", name, target)
+			}
+			if from, to := slices.Index(sorobanOrder, name), slices.Index(sorobanOrder, target); from >= 0 && to > from {
+				t.Errorf("%s imports %s, which is above it", name, target)
+			} else if from < 0 && to > 0 && target != "soroban" {
+				t.Errorf("%s imports %s, which only soroban may", name, target)
 			}
 			if ours && targetTop == "devstack" && top != "devstack" && !slices.Contains(development, pkg) {
 				t.Errorf("%s imports %s, which is for development alone", name, target)

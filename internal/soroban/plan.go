@@ -25,7 +25,7 @@ func (r *contractTask) planContract(v ledger.View) (*txsubmit.Spec, error) {
 	case v.Code == ledger.Missing:
 		return r.uploadSpec(), nil
 	case v.Code == ledger.Archived || v.Instance == ledger.Archived:
-		return r.restoreSpec(r.to, v), nil
+		return r.restoreContractSpec(r.to, v), nil
 	case v.Instance == ledger.Missing:
 		return r.createSpec(r.to), nil
 	}

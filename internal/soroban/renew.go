@@ -173,11 +173,8 @@ func (r *renewTask) renewBatch(ctx context.Context, batch []renewalItem, specOf 
 }
 
 func (r *renewTask) restoreManySpec(batch []renewalItem) *txsubmit.Spec {
-	a := &txsubmit.Spec{
-		Purpose: txlog.PurposeRestore, Description: fmt.Sprintf("the restoring of %d contracts", len(batch)),
-		Body:   xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
-		MaxFee: r.maxFeeFor(len(batch)), Setting: "SOROBAN_MAX_FEE",
-	}
+	a := restoreSpec(fmt.Sprintf("the restoring of %d contracts", len(batch)))
+	a.MaxFee, a.Setting = r.maxFeeFor(len(batch)), "SOROBAN_MAX_FEE"
 	for _, s := range batch {
 		a.Restore = append(a.Restore, s.key)
 	}
@@ -205,13 +202,4 @@ func (r *renewTask) bookOnTenant(a *txsubmit.Spec, batch []renewalItem) {
 // maxFeeFor is MaxFee for n contracts.
 func (r *renewTask) maxFeeFor(contracts int) int64 {
 	return min(r.opts.MaxFee*int64(contracts), math.MaxUint32)
-}
-
-func extendSpec(description string) *txsubmit.Spec {
-	return &txsubmit.Spec{
-		Purpose: txlog.PurposeExtend, Description: description,
-		Body: xdr.OperationBody{
-			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
-		},
-	}
 }

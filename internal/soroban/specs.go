@@ -39,25 +39,36 @@ func (d *Deployer) createSpec(t target) *txsubmit.Spec {
 	}
 }
 
-// restoreSpec restores the code before the instance and not together: all contracts
-// share the code, and it has a separate ceiling.
-func (d *Deployer) restoreSpec(t target, v ledger.View) *txsubmit.Spec {
+// restoreContractSpec restores the code before the instance and not together: all
+// contracts share the code, and it has a separate ceiling.
+func (d *Deployer) restoreContractSpec(t target, v ledger.View) *txsubmit.Spec {
 	if v.Code == ledger.Archived {
 		return d.restoreCodeSpec(d.code)
 	}
-	return &txsubmit.Spec{
-		Purpose: txlog.PurposeRestore, Description: "the restoring of the contract", Restore: []xdr.LedgerKey{ledger.InstanceKey(t.id)},
-		Body:   xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
-		MaxFee: d.opts.MaxFee, Setting: "SOROBAN_MAX_FEE", Tenant: t.tenant, ContractID: t.address,
-	}
+	a := restoreSpec("the restoring of the contract", ledger.InstanceKey(t.id))
+	a.MaxFee, a.Setting, a.Tenant, a.ContractID = d.opts.MaxFee, "SOROBAN_MAX_FEE", t.tenant, t.address
+	return a
 }
 
 func (d *Deployer) restoreCodeSpec(hash xdr.Hash) *txsubmit.Spec {
+	a := restoreSpec("the restoring of the contract's code (once per network)", ledger.CodeKey(hash))
+	a.MaxFee, a.Setting, a.Shared = d.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE", true
+	return a
+}
+
+func restoreSpec(description string, keys ...xdr.LedgerKey) *txsubmit.Spec {
 	return &txsubmit.Spec{
-		Purpose: txlog.PurposeRestore, Description: "the restoring of the contract's code (once per network)",
-		Body:    xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
-		Restore: []xdr.LedgerKey{ledger.CodeKey(hash)},
-		MaxFee:  d.opts.MaxUploadFee, Setting: "SOROBAN_MAX_UPLOAD_FEE", Shared: true,
+		Purpose: txlog.PurposeRestore, Description: description, Restore: keys,
+		Body: xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
+	}
+}
+
+func extendSpec(description string) *txsubmit.Spec {
+	return &txsubmit.Spec{
+		Purpose: txlog.PurposeExtend, Description: description,
+		Body: xdr.OperationBody{
+			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
+		},
 	}
 }
 

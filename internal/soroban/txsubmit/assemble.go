@@ -159,7 +159,9 @@ func (s *Session) buildEnvelope(ctx context.Context, a assembledTx, c *SourceAcc
 	if c.isChannelAccount() {
 		keys = append(keys, s.signer) // The operation's source is the deployer.
 	}
-	hash, envelope, err := s.sign(a.tx, keys...)
+	hash, envelope, err := s.sign(xdr.TransactionEnvelope{
+		Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &xdr.TransactionV1Envelope{Tx: a.tx},
+	}, keys...)
 	if err != nil {
 		return txlog.Transaction{}, rpc.MalformedXDR(err, "sign transaction")
 	}
@@ -180,20 +182,23 @@ func validUntil(closeTime int64) xdr.Preconditions {
 	}
 }
 
-// sign signs a transaction with each of the keys.
-func (s *Submitter) sign(tx xdr.Transaction, keys ...*keypair.Full) (hash [32]byte, envelope string, err error) {
-	hash, err = network.HashTransaction(tx, s.settings.Passphrase)
+// sign signs a transaction or a fee bump with each of the keys.
+func (s *Submitter) sign(env xdr.TransactionEnvelope, keys ...*keypair.Full) (hash [32]byte, encoded string, err error) {
+	hash, err = network.HashTransactionInEnvelope(env, s.settings.Passphrase)
 	if err != nil {
 		return hash, "", err
 	}
-	signed := xdr.TransactionV1Envelope{Tx: tx}
-	for _, key := range keys {
-		signature, err := key.SignDecorated(hash[:])
-		if err != nil {
+	signatures := make([]xdr.DecoratedSignature, len(keys))
+	for i, key := range keys {
+		if signatures[i], err = key.SignDecorated(hash[:]); err != nil {
 			return hash, "", err
 		}
-		signed.Signatures = append(signed.Signatures, signature)
 	}
-	envelope, err = xdr.MarshalBase64(xdr.TransactionEnvelope{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &signed})
-	return hash, envelope, err
+	if env.FeeBump != nil {
+		env.FeeBump.Signatures = signatures
+	} else {
+		env.V1.Signatures = signatures
+	}
+	encoded, err = xdr.MarshalBase64(env)
+	return hash, encoded, err
 }

@@ -1,6 +1,8 @@
 package txsubmit
 
 import (
+	"slices"
+
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -29,26 +31,22 @@ func (v channelView) existing() (all []txlog.Channel) {
 // in stroops.
 func (v channelView) operations(deployer xdr.AccountId) (ops []xdr.Operation, amount int64, err error) {
 	source := deployer.ToMuxedAccount()
-	add := func(body xdr.OperationBody, stroops int64) {
-		ops, amount = append(ops, xdr.Operation{SourceAccount: &source, Body: body}), amount+stroops
-	}
-	for _, c := range v.toCreate[:min(len(v.toCreate), maxFundedPerTx)] {
+	all := slices.Concat(v.toCreate, v.toTopUp)
+	for i, c := range all[:min(len(all), maxFundedPerTx)] {
 		to, err := registryAccount("stellar_accounts.address", c.Address)
 		if err != nil {
 			return nil, 0, err
 		}
-		add(xdr.OperationBody{Type: xdr.OperationTypeCreateAccount, CreateAccountOp: &xdr.CreateAccountOp{
-			Destination: to, StartingBalance: channelFull,
-		}}, channelFull)
-	}
-	for _, c := range v.toTopUp[:min(len(v.toTopUp), maxFundedPerTx-len(ops))] {
-		to, err := registryAccount("stellar_accounts.address", c.Address)
-		if err != nil {
-			return nil, 0, err
+		missing := channelFull - c.Balance
+		body := xdr.OperationBody{Type: xdr.OperationTypePayment, PaymentOp: &xdr.PaymentOp{
+			Destination: to.ToMuxedAccount(), Asset: xdr.MustNewNativeAsset(), Amount: xdr.Int64(missing),
+		}}
+		if i < len(v.toCreate) {
+			body = xdr.OperationBody{Type: xdr.OperationTypeCreateAccount, CreateAccountOp: &xdr.CreateAccountOp{
+				Destination: to, StartingBalance: xdr.Int64(missing),
+			}}
 		}
-		add(xdr.OperationBody{Type: xdr.OperationTypePayment, PaymentOp: &xdr.PaymentOp{
-			Destination: to.ToMuxedAccount(), Asset: xdr.Asset{Type: xdr.AssetTypeAssetTypeNative}, Amount: xdr.Int64(channelFull - c.Balance),
-		}}, channelFull-c.Balance)
+		ops, amount = append(ops, xdr.Operation{SourceAccount: &source, Body: body}), amount+missing
 	}
 	return ops, amount, nil
 }

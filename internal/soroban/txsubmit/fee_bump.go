@@ -3,8 +3,6 @@ package txsubmit
 import (
 	"context"
 
-	"github.com/stellar/go-stellar-sdk/keypair"
-	"github.com/stellar/go-stellar-sdk/network"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
@@ -45,9 +43,12 @@ func (s *Session) storeFeeBump(
 	if (fee-built.resourceFee)/(ops+1) <= rate || fee < minFee {
 		return nil, nil
 	}
-	envelope, err := s.signFeeBump(xdr.FeeBumpTransaction{
-		FeeSource: src.id.ToMuxedAccount(), Fee: xdr.Int64(fee),
-		InnerTx: xdr.FeeBumpTransactionInnerTx{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: inner},
+	_, envelope, err := s.sign(xdr.TransactionEnvelope{
+		Type: xdr.EnvelopeTypeEnvelopeTypeTxFeeBump,
+		FeeBump: &xdr.FeeBumpTransactionEnvelope{Tx: xdr.FeeBumpTransaction{
+			FeeSource: src.id.ToMuxedAccount(), Fee: xdr.Int64(fee),
+			InnerTx: xdr.FeeBumpTransactionInnerTx{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: inner},
+		}},
 	}, src.key)
 	if err != nil {
 		return nil, rpc.MalformedXDR(err, "sign transaction")
@@ -57,19 +58,4 @@ func (s *Session) storeFeeBump(
 	}
 	tx.Envelope, tx.MaxFee = envelope, fee
 	return &tx, nil
-}
-
-func (s *Submitter) signFeeBump(tx xdr.FeeBumpTransaction, key *keypair.Full) (string, error) {
-	hash, err := network.HashFeeBumpTransaction(tx, s.settings.Passphrase)
-	if err != nil {
-		return "", err
-	}
-	signature, err := key.SignDecorated(hash[:])
-	if err != nil {
-		return "", err
-	}
-	return xdr.MarshalBase64(xdr.TransactionEnvelope{
-		Type:    xdr.EnvelopeTypeEnvelopeTypeTxFeeBump,
-		FeeBump: &xdr.FeeBumpTransactionEnvelope{Tx: tx, Signatures: []xdr.DecoratedSignature{signature}},
-	})
 }

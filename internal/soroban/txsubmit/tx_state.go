@@ -103,8 +103,7 @@ func (e txEvent) String() string {
 type txAction int
 
 const (
-	actNone       txAction = iota // No entry of the table has it.
-	actImpossible                 // The event cannot happen in that state.
+	actImpossible txAction = iota // The event cannot happen in that state.
 	actSend                       // Send the stored envelope.
 	actWait                       // Pause, then see whether a query is due.
 	actQuery                      // Query the transaction.
@@ -114,23 +113,20 @@ const (
 )
 
 func (a txAction) String() string {
-	return [...]string{"none", "impossible", "send", "wait", "query", "check", "bump", "stop"}[a]
+	return [...]string{"impossible", "send", "wait", "query", "check", "bump", "stop"}[a]
 }
 
-// transition is an entry of the table.
+// transition is an entry of the table; the zero value is of a pair that cannot happen.
 type transition struct {
 	next   txState
 	action txAction
 }
 
-// impossible is the entry of a pair that cannot happen.
-var impossible = transition{action: actImpossible}
-
 // after returns the transition for an event. It returns an error for an event that
 // cannot happen: a defect of this program, which leaves the result unknown.
 func (s txState) after(e txEvent) (transition, error) {
 	t := transitions[s][e]
-	if t.action == actImpossible || t.action == actNone {
+	if t.action == actImpossible {
 		return t, errs.Wrap(fmt.Errorf("event %q in state %q", e, s), errs.KindPermanent, "track transaction",
 			"a transaction reached a state that is not possible; the log has the details")
 	}
@@ -144,152 +140,92 @@ func (s txState) after(e txEvent) (transition, error) {
 //     nothing is sent.
 //   - A rejected fee bump leads back to the transaction without it, which may still be
 //     queued at the network.
-var transitions = [txStateCount][txEventCount]transition{
+//   - What is not in the table cannot happen: after a send that was not accepted each
+//     pause ends with a query, nothing is due while a fee bump waits to be accepted, and
+//     nothing happens in a final state.
+var transitions = withOutcomes([txStateCount][txEventCount]transition{
 	stateDrafted: {
-		sendAccepted:       {statePending, actWait},
-		sendRefused:        {stateRejected, actStop},
-		sendUnreadable:     {stateRejected, actStop},
-		sendDeferred:       {stateDrafted, actWait},
-		sendLost:           {stateUnknown, actWait},
-		querySucceeded:     {stateConfirmed, actStop},
-		queryFailed:        {stateFailed, actStop},
-		queryNotFound:      {stateDrafted, actSend},
-		queryExpired:       {stateExpired, actStop},
-		querySuperseded:    impossible, // Query for another one only after a rejection.
-		queryEffectSeen:    {stateConfirmed, actStop},
-		queryEffectMissing: {stateFailed, actStop},
-		queryLost:          {stateDrafted, actSend},
-		waitOver:           {stateDrafted, actQuery},
-		waitIdle:           impossible, // After a send that was not accepted each pause ends with a query.
-		waitLost:           impossible,
-		dueBump:            impossible, // It was not accepted yet.
-		dueResubmit:        impossible,
-		dueNothing:         impossible,
-		bumpStored:         impossible,
-		bumpImpossible:     impossible,
+		sendAccepted:   {statePending, actWait},
+		sendRefused:    {stateRejected, actStop},
+		sendUnreadable: {stateRejected, actStop},
+		sendDeferred:   {stateDrafted, actWait},
+		sendLost:       {stateUnknown, actWait},
+		queryNotFound:  {stateDrafted, actSend},
+		queryLost:      {stateDrafted, actSend},
+		waitOver:       {stateDrafted, actQuery},
 	},
 	stateUnknown: {
-		sendAccepted:       {statePending, actWait},
-		sendRefused:        {stateRefused, actWait},
-		sendUnreadable:     {stateRefused, actWait},
-		sendDeferred:       {stateUnknown, actWait},
-		sendLost:           {stateUnknown, actWait},
-		querySucceeded:     {stateConfirmed, actStop},
-		queryFailed:        {stateFailed, actStop},
-		queryNotFound:      {stateUnknown, actSend},
-		queryExpired:       {stateExpired, actStop},
-		querySuperseded:    impossible,
-		queryEffectSeen:    {stateConfirmed, actStop},
-		queryEffectMissing: {stateFailed, actStop},
-		queryLost:          {stateUnknown, actSend},
-		waitOver:           {stateUnknown, actQuery},
-		waitIdle:           impossible,
-		waitLost:           impossible,
-		dueBump:            impossible,
-		dueResubmit:        impossible,
-		dueNothing:         impossible,
-		bumpStored:         impossible,
-		bumpImpossible:     impossible,
+		sendAccepted:   {statePending, actWait},
+		sendRefused:    {stateRefused, actWait},
+		sendUnreadable: {stateRefused, actWait},
+		sendDeferred:   {stateUnknown, actWait},
+		sendLost:       {stateUnknown, actWait},
+		queryNotFound:  {stateUnknown, actSend},
+		queryLost:      {stateUnknown, actSend},
+		waitOver:       {stateUnknown, actQuery},
 	},
 	statePending: {
-		sendAccepted:       {statePending, actWait},
-		sendRefused:        {stateRefused, actWait},
-		sendUnreadable:     {stateRefused, actWait},
-		sendDeferred:       {statePending, actWait},
-		sendLost:           {statePending, actWait},
-		querySucceeded:     {stateConfirmed, actStop},
-		queryFailed:        {stateFailed, actStop},
-		queryNotFound:      {statePending, actCheck},
-		queryExpired:       {stateExpired, actStop},
-		querySuperseded:    impossible,
-		queryEffectSeen:    {stateConfirmed, actStop},
-		queryEffectMissing: {stateFailed, actStop},
-		queryLost:          {statePending, actCheck},
-		waitOver:           {statePending, actQuery},
-		waitIdle:           {statePending, actCheck},
-		waitLost:           {statePending, actCheck},
-		dueBump:            {statePending, actBump},
-		dueResubmit:        {statePending, actSend},
-		dueNothing:         {statePending, actWait},
-		bumpStored:         {stateBumpDrafted, actSend},
-		bumpImpossible:     {statePending, actCheck},
+		sendAccepted:   {statePending, actWait},
+		sendRefused:    {stateRefused, actWait},
+		sendUnreadable: {stateRefused, actWait},
+		sendDeferred:   {statePending, actWait},
+		sendLost:       {statePending, actWait},
+		queryNotFound:  {statePending, actCheck},
+		queryLost:      {statePending, actCheck},
+		waitOver:       {statePending, actQuery},
+		waitIdle:       {statePending, actCheck},
+		waitLost:       {statePending, actCheck},
+		dueBump:        {statePending, actBump},
+		dueResubmit:    {statePending, actSend},
+		dueNothing:     {statePending, actWait},
+		bumpStored:     {stateBumpDrafted, actSend},
+		bumpImpossible: {statePending, actCheck},
 	},
 	stateBumpDrafted: {
-		sendAccepted:       {stateBumpPending, actWait},
-		sendRefused:        {statePending, actWait}, // Without the fee bump, as it was accepted.
-		sendUnreadable:     {stateRefused, actWait},
-		sendDeferred:       {stateBumpDrafted, actWait},
-		sendLost:           {stateBumpDrafted, actWait},
-		querySucceeded:     {stateConfirmed, actStop},
-		queryFailed:        {stateFailed, actStop},
-		queryNotFound:      {stateBumpDrafted, actSend},
-		queryExpired:       {stateExpired, actStop},
-		querySuperseded:    impossible,
-		queryEffectSeen:    {stateConfirmed, actStop},
-		queryEffectMissing: {stateFailed, actStop},
-		queryLost:          {stateBumpDrafted, actSend},
-		waitOver:           {stateBumpDrafted, actQuery},
-		waitIdle:           impossible,
-		waitLost:           impossible,
-		dueBump:            impossible, // Nothing is due while the bump waits to be accepted.
-		dueResubmit:        impossible,
-		dueNothing:         impossible,
-		bumpStored:         impossible,
-		bumpImpossible:     impossible,
+		sendAccepted:   {stateBumpPending, actWait},
+		sendRefused:    {statePending, actWait}, // Without the fee bump, as it was accepted.
+		sendUnreadable: {stateRefused, actWait},
+		sendDeferred:   {stateBumpDrafted, actWait},
+		sendLost:       {stateBumpDrafted, actWait},
+		queryNotFound:  {stateBumpDrafted, actSend},
+		queryLost:      {stateBumpDrafted, actSend},
+		waitOver:       {stateBumpDrafted, actQuery},
 	},
 	stateBumpPending: {
-		sendAccepted:       {stateBumpPending, actWait},
-		sendRefused:        {statePending, actWait},
-		sendUnreadable:     {stateRefused, actWait},
-		sendDeferred:       {stateBumpPending, actWait},
-		sendLost:           {stateBumpPending, actWait},
-		querySucceeded:     {stateConfirmed, actStop},
-		queryFailed:        {stateFailed, actStop},
-		queryNotFound:      {stateBumpPending, actCheck},
-		queryExpired:       {stateExpired, actStop},
-		querySuperseded:    impossible,
-		queryEffectSeen:    {stateConfirmed, actStop},
-		queryEffectMissing: {stateFailed, actStop},
-		queryLost:          {stateBumpPending, actCheck},
-		waitOver:           {stateBumpPending, actQuery},
-		waitIdle:           {stateBumpPending, actCheck},
-		waitLost:           {stateBumpPending, actCheck},
-		dueBump:            {stateBumpPending, actBump},
-		dueResubmit:        {stateBumpPending, actSend},
-		dueNothing:         {stateBumpPending, actWait},
-		bumpStored:         {stateBumpDrafted, actSend},
-		bumpImpossible:     {stateBumpPending, actCheck},
+		sendAccepted:   {stateBumpPending, actWait},
+		sendRefused:    {statePending, actWait},
+		sendUnreadable: {stateRefused, actWait},
+		sendDeferred:   {stateBumpPending, actWait},
+		sendLost:       {stateBumpPending, actWait},
+		queryNotFound:  {stateBumpPending, actCheck},
+		queryLost:      {stateBumpPending, actCheck},
+		waitOver:       {stateBumpPending, actQuery},
+		waitIdle:       {stateBumpPending, actCheck},
+		waitLost:       {stateBumpPending, actCheck},
+		dueBump:        {stateBumpPending, actBump},
+		dueResubmit:    {stateBumpPending, actSend},
+		dueNothing:     {stateBumpPending, actWait},
+		bumpStored:     {stateBumpDrafted, actSend},
+		bumpImpossible: {stateBumpPending, actCheck},
 	},
 	stateRefused: {
-		sendAccepted:       impossible, // Nothing is sent.
-		sendRefused:        impossible,
-		sendUnreadable:     impossible,
-		sendDeferred:       impossible,
-		sendLost:           impossible,
-		querySucceeded:     {stateConfirmed, actStop},
-		queryFailed:        {stateFailed, actStop},
-		queryNotFound:      {stateRefused, actWait},
-		queryExpired:       {stateExpired, actStop},
-		querySuperseded:    {stateSuperseded, actStop},
-		queryEffectSeen:    {stateConfirmed, actStop},
-		queryEffectMissing: {stateFailed, actStop},
-		queryLost:          {stateRefused, actWait},
-		waitOver:           {stateRefused, actQuery},
-		waitIdle:           impossible, // Each pause ends with a query.
-		waitLost:           {stateRefused, actWait},
-		dueBump:            impossible,
-		dueResubmit:        impossible,
-		dueNothing:         impossible,
-		bumpStored:         impossible,
-		bumpImpossible:     impossible,
+		queryNotFound:   {stateRefused, actWait},
+		querySuperseded: {stateSuperseded, actStop},
+		queryLost:       {stateRefused, actWait},
+		waitOver:        {stateRefused, actQuery},
+		waitLost:        {stateRefused, actWait},
 	},
-	stateConfirmed: noEvents(), stateFailed: noEvents(), stateRejected: noEvents(), stateExpired: noEvents(), stateSuperseded: noEvents(),
-}
+})
 
-// noEvents is the row of a final state.
-func noEvents() (row [txEventCount]transition) {
-	for e := range row {
-		row[e] = impossible
+// withOutcomes adds the queries that show the result; they end every open state.
+func withOutcomes(table [txStateCount][txEventCount]transition) [txStateCount][txEventCount]transition {
+	for state := range stateConfirmed {
+		row := &table[state]
+		row[querySucceeded] = transition{stateConfirmed, actStop}
+		row[queryFailed] = transition{stateFailed, actStop}
+		row[queryExpired] = transition{stateExpired, actStop}
+		row[queryEffectSeen] = transition{stateConfirmed, actStop}
+		row[queryEffectMissing] = transition{stateFailed, actStop}
 	}
-	return row
+	return table
 }

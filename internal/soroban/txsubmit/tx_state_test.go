@@ -61,7 +61,7 @@ func TestTxState_Transitions(t *testing.T) {
 				t.Parallel()
 				got, err := state.after(event)
 				if want == "-" {
-					if errs.KindOf(err) != errs.KindPermanent || transitions[state][event] != impossible {
+					if errs.KindOf(err) != errs.KindPermanent || transitions[state][event] != (transition{}) {
 						t.Errorf("%s/%s, %v; it cannot happen", got.next, got.action, err)
 					}
 					return
@@ -80,7 +80,7 @@ func TestTxState_Rules(t *testing.T) {
 	each := func(f func(state txState, event txEvent, to transition)) {
 		for state, row := range transitions {
 			for event, to := range row {
-				if to != impossible {
+				if to != (transition{}) {
 					f(txState(state), txEvent(event), to)
 				}
 			}

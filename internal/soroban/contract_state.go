@@ -3,6 +3,7 @@ package soroban
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -52,8 +53,8 @@ func (d *Deployer) ReadContracts(ctx context.Context, tenants []tenant.Tenant) (
 		return nil, err
 	}
 	states := make([]contracts.Snapshot, 0, len(tenants))
-	for begin := 0; begin < len(tenants); begin += ledger.MaxKeys {
-		batch, err := d.readBatch(ctx, tenants[begin:min(begin+ledger.MaxKeys, len(tenants))])
+	for chunk := range slices.Chunk(tenants, ledger.MaxKeys) {
+		batch, err := d.readBatch(ctx, chunk)
 		if err != nil {
 			return nil, err
 		}

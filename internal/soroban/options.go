@@ -40,8 +40,8 @@ type Options struct {
 	// restoring it. Default: DefaultMaxUploadFee.
 	MaxUploadFee int64
 	// Channels is how many channel accounts send tenants' transactions, at most
-	// txsubmit.MaxChannels; one ledger can have that many. 0: the deployer's account sends them,
-	// one per ledger. The deployer creates and funds the channels on first use.
+	// txsubmit.MaxChannels; one ledger can have that many. 0: the deployer's account sends
+	// them, one per ledger. The deployer creates and funds the channels on first use.
 	Channels int
 	// Code is the contract's code. Default: the release in this program.
 	Code Code

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
@@ -70,8 +71,8 @@ func (r *renewTask) run(ctx context.Context, snapshots []contracts.Snapshot) err
 				batch = append(batch, s)
 			}
 		}
-		for begin := 0; begin < len(batch); begin += pass.size {
-			errs = append(errs, r.renewBatch(ctx, batch[begin:min(begin+pass.size, len(batch))], pass.act))
+		for part := range slices.Chunk(batch, pass.size) {
+			errs = append(errs, r.renewBatch(ctx, part, pass.act))
 		}
 	}
 	return errors.Join(errs...)
@@ -124,8 +125,7 @@ func (r *renewTask) renewCode(ctx context.Context, hash xdr.Hash) error {
 // readItems reads the contracts' entries again, with the results of earlier passes.
 func (r *renewTask) readItems(ctx context.Context, contracts []contracts.Snapshot) ([]renewalItem, error) {
 	var items []renewalItem
-	for begin := 0; begin < len(contracts); begin += ledger.MaxKeys {
-		batch := contracts[begin:min(begin+ledger.MaxKeys, len(contracts))]
+	for batch := range slices.Chunk(contracts, ledger.MaxKeys) {
 		keys := make([]xdr.LedgerKey, len(batch))
 		for i, c := range batch {
 			to, err := r.target(c.TenantID)

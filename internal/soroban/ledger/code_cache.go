@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"maps"
 	"sync"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
@@ -39,28 +38,23 @@ func (r *Reader) Codes(ctx context.Context, codes map[xdr.Hash]protocol.LedgerEn
 // for another ledger, not even an older one, because test networks are reset.
 type codeCache struct {
 	mu      sync.Mutex
-	entries map[xdr.Hash]cachedCode
-}
-
-type cachedCode struct {
-	ledger uint32
-	entry  protocol.LedgerEntryResult
+	ledger  uint32
+	entries map[xdr.Hash]protocol.LedgerEntryResult
 }
 
 // get returns an entry as of a ledger.
 func (s *codeCache) get(hash xdr.Hash, ledger uint32) (protocol.LedgerEntryResult, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen, ok := s.entries[hash]
-	return seen.entry, ok && seen.ledger == ledger
+	entry, ok := s.entries[hash]
+	return entry, ok && s.ledger == ledger
 }
 
 func (s *codeCache) put(hash xdr.Hash, ledger uint32, entry protocol.LedgerEntryResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.entries == nil {
-		s.entries = map[xdr.Hash]cachedCode{}
+	if s.entries == nil || s.ledger != ledger {
+		s.ledger, s.entries = ledger, map[xdr.Hash]protocol.LedgerEntryResult{}
 	}
-	maps.DeleteFunc(s.entries, func(_ xdr.Hash, c cachedCode) bool { return c.ledger != ledger }) // Entries that are no longer used.
-	s.entries[hash] = cachedCode{ledger, entry}
+	s.entries[hash] = entry
 }

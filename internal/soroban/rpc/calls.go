@@ -10,6 +10,27 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
+// CheckNetwork refuses a server of another network: signatures would be invalid there,
+// and every read would return other contracts. It calls the server until it succeeds
+// once.
+func (c *Client) CheckNetwork(ctx context.Context) error {
+	_, err := c.network.get(ctx)
+	return err
+}
+
+func (c *Client) fetchNetwork(ctx context.Context) (struct{}, error) {
+	got, err := read[protocol.GetNetworkResponse](ctx, c, protocol.GetNetworkMethodName, nil)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if got.Passphrase != c.passphrase {
+		return struct{}{}, errs.Errorf(errs.KindPermanent, "check network",
+			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
+			got.Passphrase, c.passphrase)
+	}
+	return struct{}{}, nil
+}
+
 // FeeStats returns the fees of recent transactions; they are cached.
 func (c *Client) FeeStats(ctx context.Context) (protocol.GetFeeStatsResponse, error) {
 	return c.fees.get(ctx)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,7 +30,7 @@ const DefaultTimeout = 15 * time.Second
 
 // Options are the settings of a Client. All but HTTPClient are required.
 type Options struct {
-	URL        string
+	URL        string // It can hold an access key, so no message contains it.
 	Passphrase string // Of the network that the server has to serve.
 	// HTTPClient should have a Timeout. Default: one with DefaultTimeout.
 	HTTPClient   *http.Client
@@ -51,7 +52,8 @@ type Client struct {
 	http         *http.Client
 	pacer        pacer
 	inFlight     *semaphore.Weighted
-	network      networkCheck
+	passphrase   string
+	network      *ttlCache[struct{}] // Has a value once the server has passed the check.
 	latestLedger *ttlCache[Ledger]
 	fees         *ttlCache[protocol.GetFeeStatsResponse]
 }
@@ -62,15 +64,17 @@ func New(o Options) *Client {
 		o.HTTPClient = newHTTPClient()
 	}
 	c := &Client{
-		url: o.URL, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
+		url: o.URL, passphrase: o.Passphrase, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
 		inFlight: semaphore.NewWeighted(maxParallelCalls),
 	}
-	c.network.passphrase = o.Passphrase
-	c.network.call = sharedCall[struct{}]{fetch: c.fetchNetwork, slowAfter: SlowAfter}
-	c.latestLedger = newTTLCache(o.Clock, c.fetchLatestLedger)
-	c.fees = newTTLCache(o.Clock, c.fetchFeeStats)
+	c.network = newTTLCache(o.Clock, math.MaxInt64, c.fetchNetwork)
+	c.latestLedger = newTTLCache(o.Clock, cacheTTL, c.fetchLatestLedger)
+	c.fees = newTTLCache(o.Clock, cacheTTL, c.fetchFeeStats)
 	return c
 }
+
+// Format prints no values: the URL can hold an access key.
+func (*Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("rpc.Client(secret)")) }
 
 func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // documented to be one

@@ -37,23 +37,13 @@ func (t *ledgerInterval) observe(ledger uint32, now time.Time) {
 	t.ledger, t.at = ledger, now
 }
 
-// pollInterval is the mean pause between two polls, at most the configured one.
-func (t *ledgerInterval) pollInterval(limit time.Duration) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.estimate == 0 {
-		return limit
-	}
-	return min(limit, max(t.estimate/2, minPollInterval))
-}
-
 // timeOf is the duration of n ledgers, at most limit, which also applies while the
 // interval is unknown.
-func (t *ledgerInterval) timeOf(n int, limit time.Duration) time.Duration {
+func (t *ledgerInterval) timeOf(n float64, limit time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.estimate == 0 {
 		return limit
 	}
-	return min(limit, max(time.Duration(n)*t.estimate, minPollInterval))
+	return min(limit, max(time.Duration(n*float64(t.estimate)), minPollInterval))
 }

@@ -13,7 +13,7 @@ func TestLedgerInterval(t *testing.T) {
 		t.Parallel()
 		var x ledgerInterval
 		x.observe(7, start)
-		if got := x.pollInterval(most); got != most {
+		if got := x.timeOf(0.5, most); got != most {
 			t.Errorf("%v", got)
 		}
 	})
@@ -26,7 +26,7 @@ func TestLedgerInterval(t *testing.T) {
 			for i := range 20 {
 				x.observe(uint32(100+3*i), start.Add(time.Duration(3*i)*each)) // Not every ledger is seen.
 			}
-			if got := x.pollInterval(most); got != want {
+			if got := x.timeOf(0.5, most); got != want {
 				t.Errorf("%v a ledger: %v, want %v", each, got, want)
 			}
 		}
@@ -41,7 +41,7 @@ func TestLedgerInterval(t *testing.T) {
 			x.observe(ledger-3, now.Add(time.Millisecond)) // Behind.
 			x.observe(ledger+1, now.Add(2*time.Millisecond))
 		}
-		if got := x.pollInterval(most); got != most {
+		if got := x.timeOf(0.5, most); got != most {
 			t.Errorf("%v", got)
 		}
 	})

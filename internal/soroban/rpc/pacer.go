@@ -29,7 +29,7 @@ type pacer struct {
 // WaitPoll waits for one poll interval, or less where ledgers close faster.
 func (c *Client) WaitPoll(ctx context.Context) error {
 	p := c.pacer
-	d := p.ledgers.pollInterval(p.interval)
+	d := p.ledgers.timeOf(0.5, p.interval)
 	jittered := d*3/4 + rand.N(d/2+1) //nolint:gosec // not a secret
 	return p.wait(ctx, jittered)
 }
@@ -39,7 +39,7 @@ func (p pacer) observe(ledger uint32) { p.ledgers.observe(ledger, p.clock.Now())
 
 // TimeOf is the duration of n ledgers, at most limit, which also applies while the
 // interval of ledgers is unknown.
-func (c *Client) TimeOf(n int, limit time.Duration) time.Duration {
+func (c *Client) TimeOf(n float64, limit time.Duration) time.Duration {
 	return c.pacer.ledgers.timeOf(n, limit)
 }
 

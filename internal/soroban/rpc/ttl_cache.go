@@ -13,9 +13,10 @@ import (
 // time.
 const cacheTTL = 2 * time.Second
 
-// ttlCache keeps one response for cacheTTL, for all callers.
+// ttlCache keeps one response for a time, for all callers.
 type ttlCache[A any] struct {
 	clock clock.Clock
+	ttl   time.Duration
 	call  sharedCall[A]
 
 	mu    sync.Mutex
@@ -23,8 +24,8 @@ type ttlCache[A any] struct {
 	at    time.Time // Zero: no value.
 }
 
-func newTTLCache[A any](clock clock.Clock, fetch func(ctx context.Context) (A, error)) *ttlCache[A] {
-	c := &ttlCache[A]{clock: clock}
+func newTTLCache[A any](clock clock.Clock, ttl time.Duration, fetch func(ctx context.Context) (A, error)) *ttlCache[A] {
+	c := &ttlCache[A]{clock: clock, ttl: ttl}
 	c.call.slowAfter = SlowAfter
 	c.call.fetch = func(ctx context.Context) (A, error) {
 		if value, ok := c.known(); ok { // The call before has just ended.
@@ -50,7 +51,7 @@ func (c *ttlCache[A]) get(ctx context.Context) (A, error) {
 func (c *ttlCache[A]) known() (A, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.value, !c.at.IsZero() && c.clock.Now().Sub(c.at) < cacheTTL
+	return c.value, !c.at.IsZero() && c.clock.Now().Sub(c.at) < c.ttl
 }
 
 // put stores a value that came with another response.

@@ -3,6 +3,7 @@ package txsubmit
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
@@ -176,8 +177,8 @@ func (s *Session) readChannelEntries(ctx context.Context, known []txlog.Channel)
 		}
 	}
 	accounts := make([]*xdr.AccountEntry, 0, len(keys))
-	for begin := 0; begin < len(keys); begin += ledger.MaxKeys {
-		found, at, err := s.reader.Entries(ctx, keys[begin:min(begin+ledger.MaxKeys, len(keys))]...)
+	for batch := range slices.Chunk(keys, ledger.MaxKeys) {
+		found, at, err := s.reader.Entries(ctx, batch...)
 		if err != nil {
 			return v, 0, err
 		}

@@ -2,6 +2,7 @@ package txsubmit
 
 import (
 	"encoding/hex"
+	"fmt"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/network"
@@ -52,6 +53,11 @@ func New(settings Settings, signer *keypair.Full, client *rpc.Client, reader *le
 		signer: signer, account: account, networkID: NetworkID(settings.Passphrase),
 		channels: channelAccounts{seed: signer.Seed(), reconciling: semaphore.NewWeighted(1)},
 	}, nil
+}
+
+// Format prints only the account, for every verb: the other fields hold the seed.
+func (s *Submitter) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("txsubmit.Submitter(" + s.Address() + ")"))
 }
 
 // NetworkID is the SHA-256 of a network's passphrase in hex.

@@ -1,8 +1,8 @@
 package txsubmit
 
 import (
+	"regexp"
 	"strings"
-	"unicode"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -105,12 +105,7 @@ func codeName(name, kind string) string {
 			name, prefix = rest, strings.ToLower(p)
 		}
 	}
-	var b strings.Builder
-	for i, r := range name {
-		if i > 0 && unicode.IsUpper(r) {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToUpper(r))
-	}
-	return prefix + b.String()
+	return prefix + strings.ToUpper(wordStart.ReplaceAllString(name, "_$0"))
 }
+
+var wordStart = regexp.MustCompile(`\B[A-Z]`)

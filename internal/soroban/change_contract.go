@@ -38,14 +38,7 @@ func (d *Deployer) ChangeContract(
 // change repeats until the contract is as requested.
 func (r *contractTask) change(ctx context.Context, change contracts.Change) error {
 	for range txsubmit.MaxRounds {
-		if err := r.ResolveCompeting(ctx); err != nil {
-			return err
-		}
-		v, err := r.View(ctx, r.to.id, 0)
-		if err != nil {
-			return err
-		}
-		next, err := r.planChange(v, change)
+		_, next, err := r.nextStep(ctx, func(v ledger.View) (*txsubmit.Spec, error) { return r.planChange(v, change) })
 		if next == nil || err != nil {
 			return err
 		}

@@ -61,14 +61,7 @@ func (r *contractTask) begin(ctx context.Context) error {
 // missing step, and checks the result.
 func (r *contractTask) ensure(ctx context.Context, plan planner) error {
 	for range txsubmit.MaxRounds {
-		if err := r.ResolveCompeting(ctx); err != nil {
-			return err
-		}
-		v, err := r.View(ctx, r.to.id, 0)
-		if err != nil {
-			return err
-		}
-		next, err := plan(v)
+		v, next, err := r.nextStep(ctx, plan)
 		switch {
 		case next == nil || err != nil:
 			return err
@@ -84,6 +77,18 @@ func (r *contractTask) ensure(ctx context.Context, plan planner) error {
 		}
 	}
 	return r.NotSettled()
+}
+
+// nextStep reads the ledger and returns what is missing.
+func (r *contractTask) nextStep(ctx context.Context, plan planner) (v ledger.View, next *txsubmit.Spec, err error) {
+	if err = r.ResolveCompeting(ctx); err != nil {
+		return v, nil, err
+	}
+	if v, err = r.View(ctx, r.to.id, 0); err != nil {
+		return v, nil, err
+	}
+	next, err = plan(v)
+	return v, next, err
 }
 
 // ensureWithOwnAccount does the steps that only one caller at a time may do, with the

@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// DefaultMaxFee is the ceiling for a tenant's transaction in stroops: 1 XLM.
-	DefaultMaxFee = 10_000_000
-	// DefaultMaxUploadFee is the ceiling for the upload of the code: 100 XLM.
-	DefaultMaxUploadFee = 1_000_000_000
-	// DefaultPollInterval is the pause between two polls.
-	DefaultPollInterval = 500 * time.Millisecond
+	// defaultMaxFee is the ceiling for a tenant's transaction in stroops: 1 XLM.
+	defaultMaxFee = 10_000_000
+	// defaultMaxUploadFee is the ceiling for the upload of the code: 100 XLM.
+	defaultMaxUploadFee = 1_000_000_000
+	// defaultPollInterval is the pause between two polls.
+	defaultPollInterval = 500 * time.Millisecond
 )
 
 // Options configure the network, the deploying account and the fee limits.
@@ -34,10 +34,10 @@ type Options struct {
 	// DeployerSecret is the seed (S...) of the account that owns the contracts.
 	DeployerSecret string `json:"-"`
 	// MaxFee is the most that a tenant's transaction may cost, in stroops, inclusion and
-	// resources together; at least txsubmit.MinFee. Default: DefaultMaxFee.
+	// resources together; at least txsubmit.MinFee. Default: 1 XLM.
 	MaxFee int64
 	// MaxUploadFee is the same for uploading the code, once per network, and for
-	// restoring it. Default: DefaultMaxUploadFee.
+	// restoring it. Default: 100 XLM.
 	MaxUploadFee int64
 	// Channels is how many channel accounts send tenants' transactions, at most
 	// txsubmit.MaxChannels; one ledger can have that many. 0: the deployer's account sends
@@ -46,13 +46,13 @@ type Options struct {
 	// Code is the contract's code. Default: the release in this program.
 	Code Code
 	// HTTPClient makes the calls. It should have a Timeout: a call without one can hang
-	// until ctx ends. Default: one with rpc.DefaultTimeout.
+	// until ctx ends. Default: one with a timeout of 15 seconds.
 	HTTPClient *http.Client
 	// Clock is only for pauses; the network's time decides what has expired. Default:
 	// clock.System.
 	Clock clock.Clock
 	// PollInterval is the mean pause between two polls of a transaction. Default:
-	// DefaultPollInterval; negative is refused.
+	// half a second; negative is refused.
 	PollInterval time.Duration
 }
 
@@ -69,16 +69,16 @@ func (o Options) withDefaults() Options {
 		o.Code = Code{Wasm: contract.Wasm(), Predecessors: contract.Predecessors()}
 	}
 	if o.MaxFee == 0 {
-		o.MaxFee = DefaultMaxFee
+		o.MaxFee = defaultMaxFee
 	}
 	if o.MaxUploadFee == 0 {
-		o.MaxUploadFee = DefaultMaxUploadFee
+		o.MaxUploadFee = defaultMaxUploadFee
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
 	if o.PollInterval == 0 {
-		o.PollInterval = DefaultPollInterval
+		o.PollInterval = defaultPollInterval
 	}
 	return o
 }

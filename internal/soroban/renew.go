@@ -108,9 +108,8 @@ func (r *renewTask) renewCode(ctx context.Context, hash xdr.Hash) error {
 		case contracts.StateExpired:
 			a = r.restoreCodeSpec(hash)
 		case contracts.StateExpiring:
-			a = extendSpec("the extension of the time to live of the contract's code")
-			a.Extend, a.Shared = []xdr.LedgerKey{ledger.CodeKey(hash)}, true
-			a.MaxFee, a.Setting = r.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE"
+			a = extendSpec("the extension of the time to live of the contract's code", ledger.CodeKey(hash))
+			a.MaxFee, a.Setting, a.Shared = r.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE", true
 		default:
 			return nil
 		}
@@ -173,33 +172,29 @@ func (r *renewTask) renewBatch(ctx context.Context, batch []renewalItem, specOf 
 }
 
 func (r *renewTask) restoreManySpec(batch []renewalItem) *txsubmit.Spec {
-	a := restoreSpec(fmt.Sprintf("the restoring of %d contracts", len(batch)))
-	a.MaxFee, a.Setting = r.maxFeeFor(len(batch)), "SOROBAN_MAX_FEE"
-	for _, s := range batch {
-		a.Restore = append(a.Restore, s.key)
-	}
-	r.bookOnTenant(a, batch)
-	return a
+	a := restoreSpec(fmt.Sprintf("the restoring of %d contracts", len(batch)), keysOf(batch)...)
+	return r.charge(a, batch)
 }
 
 func (r *renewTask) extendManySpec(batch []renewalItem) *txsubmit.Spec {
-	a := extendSpec(fmt.Sprintf("the extension of %d contracts' time to live", len(batch)))
-	a.MaxFee, a.Setting = r.maxFeeFor(len(batch)), "SOROBAN_MAX_FEE"
-	for _, s := range batch {
-		a.Extend = append(a.Extend, s.key)
-	}
-	r.bookOnTenant(a, batch)
-	return a
+	a := extendSpec(fmt.Sprintf("the extension of %d contracts' time to live", len(batch)), keysOf(batch)...)
+	return r.charge(a, batch)
 }
 
-// bookOnTenant charges a transaction of one contract to its tenant.
-func (r *renewTask) bookOnTenant(a *txsubmit.Spec, batch []renewalItem) {
+// charge allows a transaction MaxFee for each contract, and books that of one contract
+// on its tenant.
+func (r *renewTask) charge(a *txsubmit.Spec, batch []renewalItem) *txsubmit.Spec {
+	a.MaxFee, a.Setting = min(r.opts.MaxFee*int64(len(batch)), math.MaxUint32), "SOROBAN_MAX_FEE"
 	if len(batch) == 1 {
 		a.Tenant = batch[0].state.TenantID
 	}
+	return a
 }
 
-// maxFeeFor is MaxFee for n contracts.
-func (r *renewTask) maxFeeFor(contracts int) int64 {
-	return min(r.opts.MaxFee*int64(contracts), math.MaxUint32)
+func keysOf(batch []renewalItem) []xdr.LedgerKey {
+	keys := make([]xdr.LedgerKey, len(batch))
+	for i, s := range batch {
+		keys[i] = s.key
+	}
+	return keys
 }

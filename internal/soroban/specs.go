@@ -63,9 +63,9 @@ func restoreSpec(description string, keys ...xdr.LedgerKey) *txsubmit.Spec {
 	}
 }
 
-func extendSpec(description string) *txsubmit.Spec {
+func extendSpec(description string, keys ...xdr.LedgerKey) *txsubmit.Spec {
 	return &txsubmit.Spec{
-		Purpose: txlog.PurposeExtend, Description: description,
+		Purpose: txlog.PurposeExtend, Description: description, Extend: keys,
 		Body: xdr.OperationBody{
 			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
 		},

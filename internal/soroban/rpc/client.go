@@ -25,14 +25,14 @@ const maxResponseBytes = 16 << 20
 // many concurrent tenants do not look like an attack to a server.
 const maxParallelCalls = 16
 
-// DefaultTimeout is how long one call to the server may take.
-const DefaultTimeout = 15 * time.Second
+// callTimeout is how long one call to the server may take.
+const callTimeout = 15 * time.Second
 
 // Options are the settings of a Client. All but HTTPClient are required.
 type Options struct {
 	URL        string // It can hold an access key, so no message contains it.
 	Passphrase string // Of the network that the server has to serve.
-	// HTTPClient should have a Timeout. Default: one with DefaultTimeout.
+	// HTTPClient should have a Timeout. Default: one with callTimeout.
 	HTTPClient   *http.Client
 	Clock        clock.Clock
 	PollInterval time.Duration
@@ -79,7 +79,7 @@ func (*Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("rpc.Client(s
 func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // documented to be one
 	transport.MaxIdleConnsPerHost = maxParallelCalls
-	return &http.Client{Timeout: DefaultTimeout, Transport: transport}
+	return &http.Client{Timeout: callTimeout, Transport: transport}
 }
 
 type request struct {

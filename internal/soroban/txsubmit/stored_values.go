@@ -3,7 +3,6 @@ package txsubmit
 import (
 	"fmt"
 
-	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
@@ -18,14 +17,6 @@ func registryAccount(field, address string) (xdr.AccountId, error) {
 		return id, brokenField(err, field, fmt.Sprintf("%q", address), "an account address, which has 56 characters and begins with G")
 	}
 	return id, nil
-}
-
-// accountOfKey returns the account of a key of this program.
-func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
-	if err = id.SetAddress(key.Address()); err != nil {
-		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
-	}
-	return id, err
 }
 
 // registryContract parses a contract address from the registry. An empty string is the

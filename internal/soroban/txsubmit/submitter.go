@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 )
@@ -53,6 +54,14 @@ func New(settings Settings, signer *keypair.Full, client *rpc.Client, reader *le
 		signer: signer, account: account, networkID: NetworkID(settings.Passphrase),
 		channels: channelAccounts{seed: signer.Seed(), reconciling: semaphore.NewWeighted(1)},
 	}, nil
+}
+
+// accountOfKey returns the account of a key of this program.
+func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
+	if err = id.SetAddress(key.Address()); err != nil {
+		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
+	}
+	return id, err
 }
 
 // Format prints only the account, for every verb: the other fields hold the seed.

@@ -46,7 +46,11 @@ var layers = map[string][]string{
 		"pgdb", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
 		"runs", "tenantschema", "registry", "lifecycle", "stellarstore", "checks",
 	},
+	"soroban": {"contract", "rpc", "ledger", "txsubmit"},
 }
+
+// inner are packages that only the adapter around them imports.
+var inner = []string{"soroban/rpc", "soroban/ledger", "soroban/txsubmit"}
 
 // development are the programs that may use the development stack.
 var development = []string{"cmd/devstack", "cmd/demo", "cmd/bench"}
@@ -71,6 +75,9 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s imports %s, which is no library of the domain", name, imported)
 			case slices.Contains(adapters, top) && !strings.HasSuffix(name, "test") && ours && targetTop != top && !targetIsDomain && !slices.Contains([]string{"config", "access", "api/dto", "api/problem"}, target):
 				t.Errorf("adapter %s imports %s", name, target)
+			}
+			if slices.Contains(inner, target) && targetTop != top {
+				t.Errorf("%s imports %s, which only %s may", name, target, targetTop)
 			}
 			if ours && targetTop == "devstack" && top != "devstack" && !strings.HasSuffix(name, "test") && !slices.Contains(development, pkg) {
 				t.Errorf("%s imports %s, which is for development alone", name, target)

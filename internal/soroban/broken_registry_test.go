@@ -7,7 +7,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/strkey"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -112,6 +112,6 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 func (b *testBundle) unknownTx(source, contractID string) txlog.Transaction {
 	return txlog.Transaction{
 		Hash: "00000000000000000000000000000000000000000000000000000000000000aa", Source: source, Sequence: b.first,
-		Purpose: txlog.PurposeCreate, ContractID: contractID, NetworkID: soroban.NetworkID(b.net.Passphrase()),
+		Purpose: txlog.PurposeCreate, ContractID: contractID, NetworkID: txsubmit.NetworkID(b.net.Passphrase()),
 	}
 }

@@ -2,6 +2,9 @@ package soroban_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -294,4 +297,16 @@ func wantKind(t *testing.T, err error, kind errs.Kind) {
 	if errs.KindOf(err) != kind {
 		t.Errorf("error of kind %q, want %q: %v", errs.KindOf(err), kind, err)
 	}
+}
+
+// channelKey derives a channel's key as every release has to: existing channels could not
+// be found otherwise.
+func (b *testBundle) channelKey(index int) *keypair.Full {
+	b.t.Helper()
+	mac := hmac.New(sha256.New, []byte(b.key.Seed()))
+	mac.Write([]byte("healthcare-platform/channel-account/v1"))
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(index)))
+	key, err := keypair.FromRawSeed([32]byte(mac.Sum(nil)))
+	b.must(err)
+	return key
 }

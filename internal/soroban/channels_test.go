@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -124,7 +125,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b.deployAll(2, b.deployer(channels(2)))
 		more := b.deployer(channels(5))
 		b.deployAll(2, more)
-		known, err := b.db.SystemLog().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
+		known, err := b.db.SystemLog().Channels(t.Context(), txsubmit.NetworkID(b.net.Passphrase()), b.key.Address())
 		b.must(err)
 		if len(known) != 5 {
 			t.Errorf("%d channels", len(known))
@@ -168,7 +169,7 @@ func TestDeployer_Channels(t *testing.T) {
 		if care.Created+care.ToppedUp != 0 {
 			t.Errorf("%+v", care)
 		}
-		b.drain(d, 0, 15*xlm/10)
+		b.drain(0, 15*xlm/10)
 		care, err = d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
 		if care.ToppedUp != 1 || care.Channels[0].Balance != 5*xlm {
@@ -180,7 +181,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
-		b.drain(d, 0, 105*xlm/100)
+		b.drain(0, 105*xlm/100)
 		b.deployAll(6, d)
 		b.wantChannelBooksToMatch(7, d, 100)
 	})
@@ -189,8 +190,8 @@ func TestDeployer_Channels(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(2))
 		b.deployAll(1, d)
-		b.drain(d, 0, 105*xlm/100)
-		b.drain(d, 1, 105*xlm/100)
+		b.drain(0, 105*xlm/100)
+		b.drain(1, 105*xlm/100)
 		b.deployAll(4, d)
 		b.wantChannelBooksToMatch(5, d, 200)
 	})
@@ -201,7 +202,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b.deployAll(1, d)
 		none := xdr.Uint32(0)
 		signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
-		key := d.ChannelKey(t, 0)
+		key := b.channelKey(0)
 		b.foreignBy(key, xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
 		b.deployAll(5, d)
 		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
@@ -215,7 +216,7 @@ func TestDeployer_Channels(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(1))
 		b.deployAll(1, d)
-		b.foreignBy(d.ChannelKey(t, 0), payment(b.key.Address(), 1))
+		b.foreignBy(b.channelKey(0), payment(b.key.Address(), 1))
 		b.deployAll(2, d)
 		if got := b.count(); got["CREATE SUCCEEDED"] != 3 || got["CREATE REJECTED"] != 1 {
 			t.Errorf("%v", got)
@@ -231,7 +232,7 @@ func TestDeployer_Channels(t *testing.T) {
 		ctx, die := context.WithCancel(t.Context())
 		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), afterStore: func(txlog.Transaction) { die() }})
 		wantKind(t, err, errs.KindCancelled)
-		care, err := b.db.SystemLog().Channels(t.Context(), soroban.NetworkID(b.net.Passphrase()), b.key.Address())
+		care, err := b.db.SystemLog().Channels(t.Context(), txsubmit.NetworkID(b.net.Passphrase()), b.key.Address())
 		b.must(err)
 		aside := 0
 		for _, c := range care {
@@ -265,9 +266,9 @@ func TestDeployer_Channels(t *testing.T) {
 }
 
 // drain removes all but that many stroops from a channel.
-func (b *testBundle) drain(d *soroban.Deployer, index int, leave int64) {
+func (b *testBundle) drain(index int, leave int64) {
 	b.t.Helper()
-	key := d.ChannelKey(b.t, index)
+	key := b.channelKey(index)
 	b.foreignBy(key, payment(b.key.Address(), int64(b.accountOf(key.Address()).Balance)-leave-100))
 	// The journal only learns that the sequence number must be read.
 	b.exec(fmt.Sprintf(`UPDATE stellar_accounts SET sequence = 0 WHERE channel = %d`, index))

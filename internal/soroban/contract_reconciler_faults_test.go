@@ -270,7 +270,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		none := xdr.Uint32(0)
 		for i := range 2 {
 			signer := xdr.Signer{Key: xdr.MustSigner(keypair.MustRandom().Address()), Weight: 1}
-			b.foreignBy(d.ChannelKey(t, i), xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
+			b.foreignBy(b.channelKey(i), xdr.OperationBody{Type: xdr.OperationTypeSetOptions, SetOptionsOp: &xdr.SetOptionsOp{MasterWeight: &none, Signer: &signer}})
 		}
 		b.deployAll(2, d) // The deployer's account sends them.
 	})

@@ -3,14 +3,14 @@ package soroban
 import (
 	"context"
 	"encoding/hex"
-	"maps"
-	"sync"
+	"slices"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -49,12 +49,12 @@ func (d *Deployer) VerifyContract(ctx context.Context, t tenant.Tenant) (contrac
 // ReadContracts returns the state of tenants' contracts, up to 200 per call, plus one
 // call for their code.
 func (d *Deployer) ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
-	if err := d.checkNetwork(ctx); err != nil {
+	if err := d.client.CheckNetwork(ctx); err != nil {
 		return nil, err
 	}
 	states := make([]contracts.Snapshot, 0, len(tenants))
-	for begin := 0; begin < len(tenants); begin += maxKeys {
-		batch, err := d.readBatch(ctx, tenants[begin:min(begin+maxKeys, len(tenants))])
+	for chunk := range slices.Chunk(tenants, ledger.MaxKeys) {
+		batch, err := d.readBatch(ctx, chunk)
 		if err != nil {
 			return nil, err
 		}
@@ -70,23 +70,23 @@ func (d *Deployer) readBatch(ctx context.Context, tenants []tenant.Tenant) ([]co
 		if err != nil {
 			return nil, err
 		}
-		keys[i], targets[i] = instanceKey(to.id), to
+		keys[i], targets[i] = ledger.InstanceKey(to.id), to
 	}
-	found, ledger, err := d.readEntries(ctx, d.reads, keys...)
+	found, at, err := d.reader.Entries(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
 	states := make([]contracts.Snapshot, len(tenants))
 	codes := map[xdr.Hash]protocol.LedgerEntryResult{}
 	for i := range tenants {
-		if states[i], err = d.stateOfContract(targets[i], tenants[i], found[i], ledger); err != nil {
+		if states[i], err = d.stateOfContract(targets[i], tenants[i], found[i], at); err != nil {
 			return nil, err
 		}
 		if hash, ok := codeHashOf(states[i]); ok {
 			codes[hash] = protocol.LedgerEntryResult{}
 		}
 	}
-	if err := d.readCodes(ctx, codes, ledger); err != nil {
+	if err := d.reader.Codes(ctx, codes, at); err != nil {
 		return nil, err
 	}
 	for i := range states {
@@ -107,64 +107,9 @@ func codeHashOf(s contracts.Snapshot) (hash xdr.Hash, ok bool) {
 	return hash, true
 }
 
-// readCodes returns the code entries as of that ledger or a newer one.
-func (d *Deployer) readCodes(ctx context.Context, codes map[xdr.Hash]protocol.LedgerEntryResult, ledger uint32) error {
-	hashes, keys := []xdr.Hash{}, []xdr.LedgerKey{}
-	for hash := range codes {
-		if entry, ok := d.codes.get(hash, ledger); ok {
-			codes[hash] = entry
-			continue
-		}
-		hashes, keys = append(hashes, hash), append(keys, codeKey(hash))
-	}
-	if len(keys) == 0 {
-		return nil
-	}
-	found, at, err := d.readEntries(ctx, d.reads, keys...)
-	if err != nil {
-		return err
-	}
-	for i, hash := range hashes {
-		codes[hash] = found[i]
-		d.codes.put(hash, at, found[i])
-	}
-	return nil
-}
-
-// codeCache holds the code entries of the last read. All contracts share a few, and
-// these are by far the largest entries: they are read once per ledger. They are not used
-// for another ledger, not even an older one, because test networks are reset.
-type codeCache struct {
-	mu      sync.Mutex
-	entries map[xdr.Hash]cachedCode
-}
-
-type cachedCode struct {
-	ledger uint32
-	entry  protocol.LedgerEntryResult
-}
-
-// get returns an entry as of a ledger.
-func (s *codeCache) get(hash xdr.Hash, ledger uint32) (protocol.LedgerEntryResult, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen, ok := s.entries[hash]
-	return seen.entry, ok && seen.ledger == ledger
-}
-
-func (s *codeCache) put(hash xdr.Hash, ledger uint32, entry protocol.LedgerEntryResult) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.entries == nil {
-		s.entries = map[xdr.Hash]cachedCode{}
-	}
-	maps.DeleteFunc(s.entries, func(_ xdr.Hash, c cachedCode) bool { return c.ledger != ledger }) // Entries that are no longer used.
-	s.entries[hash] = cachedCode{ledger, entry}
-}
-
 // stateOfContract reads a contract's own entry.
-func (d *Deployer) stateOfContract(to target, t tenant.Tenant, entry protocol.LedgerEntryResult, ledger uint32) (contracts.Snapshot, error) {
-	s := contracts.Snapshot{TenantID: t.ID, ContractID: to.address, Ledger: ledger, State: contracts.StateMissing}
+func (d *Deployer) stateOfContract(to target, t tenant.Tenant, entry protocol.LedgerEntryResult, at uint32) (contracts.Snapshot, error) {
+	s := contracts.Snapshot{TenantID: t.ID, ContractID: to.address, Ledger: at, State: contracts.StateMissing}
 	if t.ContractID != "" && t.ContractID != to.address {
 		s.State, s.ContractID = contracts.StateMismatch, t.ContractID
 		s.Mismatch = "the registry names the contract " + t.ContractID + ", but this deployer's contract for the tenant is " + to.address +
@@ -174,13 +119,9 @@ func (d *Deployer) stateOfContract(to target, t tenant.Tenant, entry protocol.Le
 	if entry.DataXDR == "" {
 		return s, nil
 	}
-	var data xdr.LedgerEntryData
-	if err := xdr.SafeUnmarshalBase64(entry.DataXDR, &data); err != nil {
-		return s, malformedXDR(err, "read ledger entries")
-	}
-	var instance *xdr.ScContractInstance
-	if data.ContractData != nil {
-		instance = data.ContractData.Val.Instance
+	instance, err := ledger.InstanceOf(entry)
+	if err != nil {
+		return s, err
 	}
 	if err := d.verifyInstance(to, instance); err != nil {
 		s.State, s.Mismatch = contracts.StateMismatch, errs.SafeMessage(err)
@@ -188,9 +129,9 @@ func (d *Deployer) stateOfContract(to target, t tenant.Tenant, entry protocol.Le
 	}
 	s.WasmHash = hex.EncodeToString(instance.Executable.WasmHash[:])
 	s.Outdated = d.runsPredecessor(instance)
-	s.Status = statusOf(instance)
-	s.Anchor = anchorOf(instance)
-	s.State, s.LiveUntil = lifetimeOf(entry, ledger)
+	s.Status = ledger.StatusOf(instance)
+	s.Anchor = ledger.AnchorOf(instance)
+	s.State, s.LiveUntil = ledger.LifetimeOf(entry, at)
 	return s, nil
 }
 
@@ -200,49 +141,11 @@ func limitByCode(s *contracts.Snapshot, code protocol.LedgerEntryResult) {
 		s.State, s.LiveUntil, s.CodeArchived = contracts.StateExpired, 0, true
 		return
 	}
-	life, until := lifetimeOf(code, s.Ledger)
+	life, until := ledger.LifetimeOf(code, s.Ledger)
 	switch {
 	case life == contracts.StateExpired:
 		s.State, s.LiveUntil, s.CodeArchived = life, 0, true
 	case s.State != contracts.StateExpired && until < s.LiveUntil:
 		s.State, s.LiveUntil = life, until
 	}
-}
-
-// lifetimeOf returns the remaining lifetime of an entry, as of a ledger.
-func lifetimeOf(entry protocol.LedgerEntryResult, ledger uint32) (contracts.State, uint32) {
-	switch until := entry.LiveUntilLedgerSeq; {
-	case entryStateOf(entry, ledger) == archived:
-		return contracts.StateExpired, 0
-	case until == nil:
-		return contracts.StateLive, 0
-	case *until < ledger+contracts.RenewAhead:
-		return contracts.StateExpiring, *until
-	default:
-		return contracts.StateLive, *until
-	}
-}
-
-// anchorOf returns the contract's newest anchor; the zero Anchor when it has none.
-func anchorOf(instance *xdr.ScContractInstance) contracts.Anchor {
-	var a contracts.Anchor
-	fields, ok := storedValue(instance, "Anchor").GetMap()
-	if !ok || fields == nil {
-		return a
-	}
-	for _, f := range *fields {
-		name, _ := f.Key.GetSym()
-		switch name {
-		case "seq":
-			seq, _ := f.Val.GetU64()
-			a.Seq = int64(seq) //nolint:gosec // the registry's sequence numbers
-		case "root":
-			root, _ := f.Val.GetBytes()
-			copy(a.Root[:], root)
-		case "ledger":
-			ledger, _ := f.Val.GetU32()
-			a.Ledger = uint32(ledger)
-		}
-	}
-	return a
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
-
-// maxRounds limits one deployment; the longest useful sequence of steps has half as
-// many.
-const maxRounds = 16
 
 // Deploy makes sure that the tenant's contract exists and is correct: it reads the
 // ledger, does what is missing, and verifies. Its errors are KindPermanent when an
@@ -22,117 +20,102 @@ func (d *Deployer) Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Lo
 	if err != nil {
 		return contracts.Contract{}, err
 	}
-	if err := d.checkNetwork(ctx); err != nil {
+	r := d.newTask(journal, to)
+	if err := r.begin(ctx); err != nil {
 		return contracts.Contract{}, err
 	}
-	r := d.newDeployTx(journal, to)
-	r.contract = contracts.Contract{ID: to.address, WasmHash: d.CurrentCode(), Network: d.opts.Passphrase}
-	if err := r.ensureContract(ctx); err != nil {
+	if err := r.ensure(ctx, r.planContract); err != nil {
 		return contracts.Contract{}, err
 	}
-	return r.contract, nil
+	totals := r.Totals()
+	return contracts.Contract{
+		ID: to.address, WasmHash: d.CurrentCode(), Network: d.opts.Passphrase,
+		TransactionHash: totals.CreatedBy, Ledger: totals.CreateLedger, FeeCharged: totals.FeeCharged,
+	}, nil
 }
 
-// deployTx sends the transactions of one contract.
-type deployTx struct {
-	txSession
+// contractTask changes one contract with the transactions of one session.
+type contractTask struct {
+	*Deployer
+	*txsubmit.Session
 	to target
 }
 
-func (d *Deployer) newDeployTx(journal txlog.Log, to target) *deployTx {
-	return &deployTx{txSession: txSession{Deployer: d, journal: journal, contractID: to.address}, to: to}
+// planner returns the next step for what the ledger shows; nil when nothing is missing.
+type planner func(v ledger.View) (*txsubmit.Spec, error)
+
+func (d *Deployer) newTask(journal txlog.Log, to target) *contractTask {
+	return &contractTask{Deployer: d, Session: d.submitter.NewSession(journal, to.address), to: to}
 }
 
-// ensureContract repeats until the ledger shows the contract, live and verified: it
-// reads the ledger, takes the next missing step, and checks the result.
-func (r *deployTx) ensureContract(ctx context.Context) error {
-	// The last run may have died after sending and before knowing the result. Its signed
-	// transactions are resolved first, whichever account was their source.
-	if err := r.resolveOpenTx(ctx); err != nil {
+// begin prepares a task. The last run may have died after sending and before knowing the
+// result. Its signed transactions are resolved first, whichever account was their source.
+func (r *contractTask) begin(ctx context.Context) error {
+	if err := r.client.CheckNetwork(ctx); err != nil {
 		return err
 	}
-	for range maxRounds {
-		if err := r.resolveCompetingTx(ctx); err != nil {
-			return err
-		}
-		v, err := r.currentView(ctx, 0)
-		if err != nil {
-			return err
-		}
-		next, err := r.plan(r.to, v)
+	return r.ResolveOpen(ctx)
+}
+
+// ensure repeats until the plan has no next step: it reads the ledger, takes the next
+// missing step, and checks the result.
+func (r *contractTask) ensure(ctx context.Context, plan planner) error {
+	for range txsubmit.MaxRounds {
+		v, next, err := r.nextStep(ctx, plan)
 		switch {
 		case next == nil || err != nil:
 			return err
-		case v.account == nil:
-			return r.accountMissing()
-		case next.shared || r.opts.Channels == 0:
-			err = r.deployWithOwnAccount(ctx)
+		case v.Account == nil:
+			return r.submitter.AccountMissing()
+		case next.Shared || r.opts.Channels == 0:
+			err = r.ensureWithOwnAccount(ctx, plan)
 		default:
-			var attempt *txAttempt
-			if attempt, err = r.attemptOnce(ctx, next); err == nil {
-				err = r.handleResult(ctx, attempt)
-			}
+			err = r.Attempt(ctx, next)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return r.notSettled()
+	return r.NotSettled()
 }
 
-// deployWithOwnAccount does the steps that only one caller at a time may do, with the
+// nextStep reads the ledger and returns what is missing.
+func (r *contractTask) nextStep(ctx context.Context, plan planner) (v ledger.View, next *txsubmit.Spec, err error) {
+	if err = r.ResolveCompeting(ctx); err != nil {
+		return v, nil, err
+	}
+	if v, err = r.View(ctx, r.to.id, 0); err != nil {
+		return v, nil, err
+	}
+	next, err = plan(v)
+	return v, next, err
+}
+
+// ensureWithOwnAccount does the steps that only one caller at a time may do, with the
 // deployer's account; without channels it does the other steps too. It reads the ledger
 // again first: the previous holder of the account may have done them.
-func (r *deployTx) deployWithOwnAccount(ctx context.Context) error {
-	src, err := r.leaseOwnAccount(ctx)
+func (r *contractTask) ensureWithOwnAccount(ctx context.Context, plan planner) error {
+	src, err := r.LeaseOwnAccount(ctx)
 	if err != nil {
 		return err
 	}
-	defer src.release(ctx)
-	for range maxRounds {
-		v, err := r.currentView(ctx, src.minSequence())
+	defer src.Release(ctx)
+	for range txsubmit.MaxRounds {
+		v, err := r.View(ctx, r.to.id, src.MinSequence())
 		if err != nil {
 			return err
 		}
-		src.forgetSequence(v.sequence())
-		next, err := r.plan(r.to, v)
-		if next == nil || err != nil || r.contractBusy || !next.shared && r.opts.Channels > 0 {
+		src.ForgetSequence(v.Sequence())
+		next, err := plan(v)
+		if next == nil || err != nil || r.ContractBusy() || !next.Shared && r.opts.Channels > 0 {
 			return err
 		}
-		if v.account == nil {
-			return r.accountMissing()
+		if v.Account == nil {
+			return r.submitter.AccountMissing()
 		}
-		src.lastSequence = v.sequence()
-		built, err := r.build(ctx, next)
-		if err != nil {
-			return err
-		}
-		attempt, err := r.signAndSend(ctx, built, src, v.account)
-		if err != nil {
-			return err
-		}
-		if err := r.handleResult(ctx, attempt); err != nil {
+		if err := r.AttemptFrom(ctx, src, v.Account, next); err != nil {
 			return err
 		}
 	}
-	return r.notSettled()
-}
-
-// currentView returns a view that is not older than the known state: a ledger in which
-// something was applied, and a sequence number of the deployer. In an older view a
-// contract created just now would be missing. It waits for state that only the journal
-// has for at most lagTimeout, because test networks are reset.
-func (r *deployTx) currentView(ctx context.Context, minSequence int64) (v ledgerView, err error) {
-	current, err := r.waitForLedger(ctx, func() (_ bool, err error) {
-		v, err = r.readView(ctx, r.to.id, r.account)
-		return v.ledger >= max(r.appliedLedger, r.journalLedger) && v.sequence() >= minSequence, err
-	})
-	switch {
-	case err != nil || current:
-		return v, err
-	case v.ledger < r.appliedLedger:
-		return v, r.lagging(v.ledger)
-	}
-	r.journalLedger = 0
-	return v, nil
+	return r.NotSettled()
 }

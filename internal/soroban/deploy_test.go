@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -67,12 +68,12 @@ func TestDeployer_Deploy(t *testing.T) {
 			var env xdr.TransactionEnvelope
 			b.must(xdr.SafeUnmarshalBase64(tx.Envelope, &env))
 			resource := int64(env.V1.Tx.Ext.SorobanData.ResourceFee)
-			if resource < least*12/10 || resource > least*12/10+1 || tx.MaxFee != resource+soroban.MinFee || int64(env.Fee()) != tx.MaxFee {
+			if resource < least*12/10 || resource > least*12/10+1 || tx.MaxFee != resource+txsubmit.MinFee || int64(env.Fee()) != tx.MaxFee {
 				t.Errorf("simulated %d, resource fee %d, at most %d, fee %d", least, resource, tx.MaxFee, env.Fee())
 			}
 			hash, err := stellar.HashTransactionInEnvelope(env, b.net.Passphrase())
 			b.must(err)
-			if tx.Hash != hex.EncodeToString(hash[:]) || tx.Sequence != env.SeqNum() || tx.Source != b.key.Address() || tx.NetworkID != soroban.NetworkID(b.net.Passphrase()) {
+			if tx.Hash != hex.EncodeToString(hash[:]) || tx.Sequence != env.SeqNum() || tx.Source != b.key.Address() || tx.NetworkID != txsubmit.NetworkID(b.net.Passphrase()) {
 				t.Errorf("%+v", tx)
 			}
 			if life := time.Until(tx.ValidUntil); tx.ValidUntil.Unix() != int64(env.TimeBounds().MaxTime) || life < 50*time.Second || life > 61*time.Second {

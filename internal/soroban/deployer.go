@@ -7,37 +7,27 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/google/uuid"
-	"github.com/stellar/go-stellar-sdk/keypair"
-	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // Deployer deploys tenant contracts from one account. It may be used concurrently.
 type Deployer struct {
-	opts           Options
-	rpc            *rpcClient
-	reads          *entryBatcher // Reads of the ledger, for all callers.
-	polls          *entryBatcher // The same, for callers that wait for a transaction.
-	codes          codeCache
-	fees           *ttlCache[protocol.GetFeeStatsResponse]
-	signer         *keypair.Full
-	channelKeys    []*keypair.Full // Created on first use; guarded by making.
-	channelKeysMu  sync.Mutex
-	reconciling    chan struct{} // Held by the one caller that reconciles the channels.
-	channelsReady  atomic.Bool   // All channels are known to exist.
-	account        xdr.AccountId
-	code           xdr.Hash // Of opts.Code.
-	networkID      string
-	networkCheck   sharedCall[struct{}] // Of the server's network.
-	networkChecked atomic.Bool          // The server is known to serve the configured network.
+	opts      Options
+	client    *rpc.Client
+	reader    *ledger.Reader
+	submitter *txsubmit.Submitter
+	code      xdr.Hash // Of opts.Code.
 }
 
 var _ provisioning.ContractDeployer = (*Deployer)(nil)
@@ -50,35 +40,34 @@ func New(o Options) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
-	account, err := accountOfKey(signer)
+	code := xdr.Hash(sha256.Sum256(o.Code.Wasm))
+	client := rpc.New(rpc.Options{
+		URL: o.RPCURL, Passphrase: o.Passphrase, HTTPClient: o.HTTPClient, Clock: o.Clock, PollInterval: o.PollInterval,
+	})
+	reader := ledger.NewReader(client, o.Clock)
+	submitter, err := txsubmit.New(
+		txsubmit.Settings{Passphrase: o.Passphrase, MaxFee: o.MaxFee, Channels: o.Channels, Code: code}, signer, client, reader, o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	d := &Deployer{
-		opts: o,
-		rpc: &rpcClient{
-			url: o.RPCURL, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}}, slots: make(chan struct{}, maxParallelCalls),
-		},
-		signer:      signer,
-		reconciling: make(chan struct{}, 1),
-		account:     account,
-		code:        sha256.Sum256(o.Code.Wasm),
-		networkID:   NetworkID(o.Passphrase),
-	}
-	d.rpc.latestLedger = newTTLCache(o.Clock, func(ctx context.Context) (ledgerInfo, error) { return d.rpc.fetchLatestLedger(ctx, d.networkID) })
-	d.reads = &entryBatcher{fetch: d.rpc.entries, slowAfter: slowCallAfter}
-	d.polls = &entryBatcher{fetch: d.rpc.pollEntries, window: d.rpc.pacer.waitPoll, slowAfter: slowCallAfter}
-	d.fees = newTTLCache(o.Clock, d.rpc.feeStats)
-	d.networkCheck.slowAfter = slowCallAfter
-	d.networkCheck.fetch = func(ctx context.Context) (struct{}, error) { return struct{}{}, d.fetchNetwork(ctx) }
-	return d, nil
+	return &Deployer{opts: o, client: client, reader: reader, submitter: submitter, code: code}, nil
 }
 
 // Address is the deployer's account (G...).
-func (d *Deployer) Address() string { return d.signer.Address() }
+func (d *Deployer) Address() string { return d.submitter.Address() }
 
 // NetworkID is the SHA-256 of the network's passphrase in hex, as in the journal.
-func (d *Deployer) NetworkID() string { return d.networkID }
+func (d *Deployer) NetworkID() string { return d.submitter.NetworkID() }
+
+// ReconcileChannels reads all channel accounts, creates the missing ones, tops up those
+// with a low balance, and enables those that work again. It returns KindPermanent, with
+// the amounts, when the deployer cannot pay.
+func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (contracts.ChannelReport, error) {
+	if err := d.client.CheckNetwork(ctx); err != nil {
+		return contracts.ChannelReport{}, err
+	}
+	return d.submitter.ReconcileChannels(ctx, journal)
+}
 
 // CurrentCode is the code that contracts should run, SHA-256 in hex.
 func (d *Deployer) CurrentCode() string { return hex.EncodeToString(d.code[:]) }
@@ -91,7 +80,7 @@ func (d *Deployer) IsPredecessor(hash string) bool {
 
 // Format prints only the account, for every verb: the other fields hold the seed.
 func (d *Deployer) Format(f fmt.State, _ rune) {
-	_, _ = f.Write([]byte("soroban.Deployer(" + d.signer.Address() + ")"))
+	_, _ = f.Write([]byte("soroban.Deployer(" + d.Address() + ")"))
 }
 
 // LogValue does the same for package slog.
@@ -111,7 +100,7 @@ type target struct {
 }
 
 func (d *Deployer) target(tenant uuid.UUID) (target, error) {
-	id, err := contractID(d.opts.Passphrase, d.account, tenant)
+	id, err := contractID(d.opts.Passphrase, d.submitter.Account(), tenant)
 	if err != nil {
 		return target{}, err
 	}
@@ -121,28 +110,4 @@ func (d *Deployer) target(tenant uuid.UUID) (target, error) {
 			"the contract's address cannot be computed")
 	}
 	return target{tenant: tenant, id: id, address: address}, nil
-}
-
-// checkNetwork refuses a server of another network: signatures would be invalid there,
-// and every read would return other contracts.
-func (d *Deployer) checkNetwork(ctx context.Context) error {
-	if d.networkChecked.Load() {
-		return nil
-	}
-	_, err := d.networkCheck.do(ctx, "check network")
-	return err
-}
-
-func (d *Deployer) fetchNetwork(ctx context.Context) error {
-	got, err := d.rpc.network(ctx)
-	if err != nil {
-		return err
-	}
-	if got.Passphrase != d.opts.Passphrase {
-		return errs.Errorf(errs.KindPermanent, "check network",
-			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
-			got.Passphrase, d.opts.Passphrase)
-	}
-	d.networkChecked.Store(true)
-	return nil
 }

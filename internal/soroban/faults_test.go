@@ -166,14 +166,3 @@ type hurried struct {
 }
 
 func (h hurried) Now() time.Time { return h.began.Add(100 * time.Since(h.began)) }
-
-// counting is a clock whose pauses take no time and are summed up.
-type counting struct {
-	clock.System
-	slept time.Duration
-}
-
-func (c *counting) Sleep(ctx context.Context, d time.Duration) error {
-	c.slept += d
-	return ctx.Err()
-}

@@ -2,11 +2,8 @@ package soroban
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/network"
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -20,12 +17,6 @@ const (
 	saltDomain   = "healthcare-platform/tenant-contract/salt/v1"
 	tenantDomain = "healthcare-platform/tenant-contract/tenant/v1"
 )
-
-// NetworkID is the SHA-256 of a network's passphrase in hex.
-func NetworkID(passphrase string) string {
-	id := network.ID(passphrase)
-	return hex.EncodeToString(id[:])
-}
 
 // ContractID returns the address (C...) of a tenant's contract that is deployed by that
 // account (G...) on a network. It needs no network.
@@ -64,45 +55,6 @@ func idPreimage(deployer xdr.AccountId, tenant uuid.UUID) xdr.ContractIdPreimage
 			Address: accountAddress(deployer), Salt: Salt(tenant),
 		},
 	}
-}
-
-// registryAccount parses an account address from the registry. field names the column in
-// the KindPermanent error for an invalid address.
-func registryAccount(field, address string) (xdr.AccountId, error) {
-	var id xdr.AccountId
-	if err := id.SetAddress(address); err != nil {
-		return id, brokenField(err, field, fmt.Sprintf("%q", address), "an account address, which has 56 characters and begins with G")
-	}
-	return id, nil
-}
-
-// accountOfKey returns the account of a key of this program.
-func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
-	if err = id.SetAddress(key.Address()); err != nil {
-		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
-	}
-	return id, err
-}
-
-// registryContract parses a contract address from the registry. An empty string is the
-// zero id, which no contract has.
-func registryContract(field, address string) (xdr.ContractId, error) {
-	var id xdr.ContractId
-	if address == "" {
-		return id, nil
-	}
-	raw, err := strkey.Decode(strkey.VersionByteContract, address)
-	if err != nil || len(raw) != len(id) {
-		return id, brokenField(err, field, fmt.Sprintf("%q", address), "a contract address, which has 56 characters and begins with C")
-	}
-	copy(id[:], raw)
-	return id, nil
-}
-
-// brokenField is the error for an unusable value in the registry.
-func brokenField(err error, field, value, want string) error {
-	return errs.Wrap(err, errs.KindPermanent, "read registry",
-		"the registry has %s %s, which is not %s; another program changed the row, correct it", field, value, want)
 }
 
 func accountAddress(id xdr.AccountId) xdr.ScAddress {

@@ -12,22 +12,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 )
 
 const (
-	// DefaultMaxFee is the ceiling for a tenant's transaction in stroops: 1 XLM.
-	DefaultMaxFee = 10_000_000
-	// DefaultMaxUploadFee is the ceiling for the upload of the code: 100 XLM.
-	DefaultMaxUploadFee = 1_000_000_000
-	// DefaultPollInterval is the pause between two polls.
-	DefaultPollInterval = 500 * time.Millisecond
-	// DefaultTimeout is how long one call to the server may take.
-	DefaultTimeout = 15 * time.Second
-	// MaxChannels is the maximum number of channel accounts per deployer. A ledger of
-	// the public network has fewer contract transactions.
-	MaxChannels = 1000
-	// MinFee is the lowest fee that the network accepts, in stroops.
-	MinFee = 100
+	// defaultMaxFee is the ceiling for a tenant's transaction in stroops: 1 XLM.
+	defaultMaxFee = 10_000_000
+	// defaultMaxUploadFee is the ceiling for the upload of the code: 100 XLM.
+	defaultMaxUploadFee = 1_000_000_000
+	// defaultPollInterval is the pause between two polls.
+	defaultPollInterval = 500 * time.Millisecond
 )
 
 // Options configure the network, the deploying account and the fee limits.
@@ -40,25 +34,25 @@ type Options struct {
 	// DeployerSecret is the seed (S...) of the account that owns the contracts.
 	DeployerSecret string `json:"-"`
 	// MaxFee is the most that a tenant's transaction may cost, in stroops, inclusion and
-	// resources together; at least MinFee. Default: DefaultMaxFee.
+	// resources together; at least txsubmit.MinFee. Default: 1 XLM.
 	MaxFee int64
 	// MaxUploadFee is the same for uploading the code, once per network, and for
-	// restoring it. Default: DefaultMaxUploadFee.
+	// restoring it. Default: 100 XLM.
 	MaxUploadFee int64
 	// Channels is how many channel accounts send tenants' transactions, at most
-	// MaxChannels; one ledger can have that many. 0: the deployer's account sends them,
-	// one per ledger. The deployer creates and funds the channels on first use.
+	// txsubmit.MaxChannels; one ledger can have that many. 0: the deployer's account sends
+	// them, one per ledger. The deployer creates and funds the channels on first use.
 	Channels int
 	// Code is the contract's code. Default: the release in this program.
 	Code Code
 	// HTTPClient makes the calls. It should have a Timeout: a call without one can hang
-	// until ctx ends. Default: one with DefaultTimeout.
+	// until ctx ends. Default: one with a timeout of 15 seconds.
 	HTTPClient *http.Client
 	// Clock is only for pauses; the network's time decides what has expired. Default:
 	// clock.System.
 	Clock clock.Clock
 	// PollInterval is the mean pause between two polls of a transaction. Default:
-	// DefaultPollInterval; negative is refused.
+	// half a second; negative is refused.
 	PollInterval time.Duration
 }
 
@@ -75,31 +69,18 @@ func (o Options) withDefaults() Options {
 		o.Code = Code{Wasm: contract.Wasm(), Predecessors: contract.Predecessors()}
 	}
 	if o.MaxFee == 0 {
-		o.MaxFee = DefaultMaxFee
+		o.MaxFee = defaultMaxFee
 	}
 	if o.MaxUploadFee == 0 {
-		o.MaxUploadFee = DefaultMaxUploadFee
-	}
-	if o.HTTPClient == nil {
-		o.HTTPClient = newHTTPClient()
+		o.MaxUploadFee = defaultMaxUploadFee
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
 	if o.PollInterval == 0 {
-		o.PollInterval = DefaultPollInterval
+		o.PollInterval = defaultPollInterval
 	}
 	return o
-}
-
-// maxParallelCalls is how many calls and connections one deployer has at a time, so that
-// many concurrent tenants do not look like an attack to a server.
-const maxParallelCalls = 16
-
-func newHTTPClient() *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // documented to be one
-	transport.MaxIdleConnsPerHost = maxParallelCalls
-	return &http.Client{Timeout: DefaultTimeout, Transport: transport}
 }
 
 // validate names the variable first, then the rule. It never quotes a value: the seed is
@@ -122,14 +103,14 @@ func (o Options) validate() (*keypair.Full, error) {
 	if err != nil {
 		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key; it has 56 characters, begins with S and ends with a checksum")
 	}
-	if o.MaxFee < MinFee {
-		return nil, invalid("SOROBAN_MAX_FEE must be at least %d stroops", MinFee)
+	if o.MaxFee < txsubmit.MinFee {
+		return nil, invalid("SOROBAN_MAX_FEE must be at least %d stroops", txsubmit.MinFee)
 	}
-	if o.MaxUploadFee < MinFee {
-		return nil, invalid("SOROBAN_MAX_UPLOAD_FEE must be at least %d stroops", MinFee)
+	if o.MaxUploadFee < txsubmit.MinFee {
+		return nil, invalid("SOROBAN_MAX_UPLOAD_FEE must be at least %d stroops", txsubmit.MinFee)
 	}
-	if o.Channels < 0 || o.Channels > MaxChannels {
-		return nil, invalid("SOROBAN_CHANNELS must be between 0 and %d", MaxChannels)
+	if o.Channels < 0 || o.Channels > txsubmit.MaxChannels {
+		return nil, invalid("SOROBAN_CHANNELS must be between 0 and %d", txsubmit.MaxChannels)
 	}
 	if o.PollInterval < 0 {
 		return nil, invalid("PollInterval must not be negative")

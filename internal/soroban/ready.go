@@ -19,25 +19,18 @@ const leastForTenant = 1_000_000
 // CheckReady reads network and account, in two calls, and pays nothing. It returns an
 // error when the network does not answer.
 func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
-	if err := d.checkNetwork(ctx); err != nil {
+	if err := d.client.CheckNetwork(ctx); err != nil {
 		if errs.KindOf(err) == errs.KindPermanent {
 			return Ready{Network: err}, nil
 		}
 		return Ready{}, err
 	}
-	found, _, err := d.readEntries(ctx, d.reads, accountKey(d.account))
-	if err != nil {
-		return Ready{}, err
-	}
-	account, err := accountOf(found[0])
+	account, err := d.reader.Account(ctx, d.submitter.Account())
 	switch {
 	case err != nil:
 		return Ready{}, err
 	case account == nil:
-		return Ready{Account: d.accountMissing()}, nil
-	case spendable(account) < leastForTenant:
-		return Ready{InsufficientBalance: "the deployer account " + d.Address() + " has " + xlm(int64(account.Balance)) + ", of which the network keeps " +
-			xlm(reserveOf(account)) + " as a reserve: it can pay for no tenant; send it some XLM"}, nil
+		return Ready{Account: d.submitter.AccountMissing()}, nil
 	}
-	return Ready{}, nil
+	return Ready{InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}, nil
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
-	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -26,17 +28,19 @@ const (
 func (d *Deployer) RenewContracts(
 	ctx context.Context, journal txlog.Log, snapshots []contracts.Snapshot,
 ) (contracts.Renewal, error) {
-	if err := d.checkNetwork(ctx); err != nil {
+	if err := d.client.CheckNetwork(ctx); err != nil {
 		return contracts.Renewal{}, err
 	}
-	r := &renewTx{txSession: txSession{Deployer: d, journal: journal}}
+	r := &renewTask{Deployer: d, Session: d.submitter.NewSession(journal, "")}
 	err := r.run(ctx, snapshots)
-	r.done.FeeCharged = r.contract.FeeCharged
+	r.done.FeeCharged = r.Totals().FeeCharged
 	return r.done, err
 }
 
-type renewTx struct {
-	txSession
+// renewTask renews contracts with the transactions of one session.
+type renewTask struct {
+	*Deployer
+	*txsubmit.Session
 	done contracts.Renewal
 }
 
@@ -47,12 +51,12 @@ type renewalItem struct {
 	lifetime contracts.State // Of the contract's entry, without its code's.
 }
 
-func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error {
+func (r *renewTask) run(ctx context.Context, snapshots []contracts.Snapshot) error {
 	errs := []error{r.renewCodes(ctx, snapshots)}
 	for _, pass := range []struct {
 		state contracts.State
 		size  int
-		act   func([]renewalItem) *txSpec
+		act   func([]renewalItem) *txsubmit.Spec
 	}{
 		{contracts.StateExpired, restoreBatchSize, r.restoreManySpec},
 		{contracts.StateExpiring, extendBatchSize, r.extendManySpec},
@@ -67,8 +71,8 @@ func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error
 				batch = append(batch, s)
 			}
 		}
-		for begin := 0; begin < len(batch); begin += pass.size {
-			errs = append(errs, r.renewBatch(ctx, batch[begin:min(begin+pass.size, len(batch))], pass.act))
+		for part := range slices.Chunk(batch, pass.size) {
+			errs = append(errs, r.renewBatch(ctx, part, pass.act))
 		}
 	}
 	return errors.Join(errs...)
@@ -76,7 +80,7 @@ func (r *renewTx) run(ctx context.Context, snapshots []contracts.Snapshot) error
 
 // renewCodes renews the code of the contracts. Each code has a separate transaction,
 // with the ceiling for code.
-func (r *renewTx) renewCodes(ctx context.Context, contracts []contracts.Snapshot) error {
+func (r *renewTask) renewCodes(ctx context.Context, contracts []contracts.Snapshot) error {
 	hashes := map[xdr.Hash]bool{}
 	for _, c := range contracts {
 		if hash, ok := codeHashOf(c); ok {
@@ -90,27 +94,26 @@ func (r *renewTx) renewCodes(ctx context.Context, contracts []contracts.Snapshot
 	return errors.Join(errs...)
 }
 
-func (r *renewTx) renewCode(ctx context.Context, hash xdr.Hash) error {
+func (r *renewTask) renewCode(ctx context.Context, hash xdr.Hash) error {
 	for range 2 { // Restored first, then extended.
-		found, ledger, err := r.readCurrent(ctx, codeKey(hash))
+		found, at, err := r.Entries(ctx, ledger.CodeKey(hash))
 		if err != nil {
 			return err
 		}
 		if found[0].DataXDR == "" {
 			return errs.Errorf(errs.KindPermanent, "renew code", "the ledger has no code %x", hash)
 		}
-		var a *txSpec
-		switch life, _ := lifetimeOf(found[0], ledger); life {
+		var a *txsubmit.Spec
+		switch life, _ := ledger.LifetimeOf(found[0], at); life {
 		case contracts.StateExpired:
 			a = r.restoreCodeSpec(hash)
 		case contracts.StateExpiring:
-			a = extendSpec("the extension of the time to live of the contract's code")
-			a.extend, a.shared = []xdr.LedgerKey{codeKey(hash)}, true
-			a.maxFee, a.setting = r.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE"
+			a = extendSpec("the extension of the time to live of the contract's code", ledger.CodeKey(hash))
+			a.MaxFee, a.Setting, a.Shared = r.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE", true
 		default:
 			return nil
 		}
-		if err := r.perform(ctx, a); err != nil {
+		if err := r.Perform(ctx, a); err != nil {
 			return err
 		}
 		r.done.Codes++
@@ -119,19 +122,18 @@ func (r *renewTx) renewCode(ctx context.Context, hash xdr.Hash) error {
 }
 
 // readItems reads the contracts' entries again, with the results of earlier passes.
-func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot) ([]renewalItem, error) {
+func (r *renewTask) readItems(ctx context.Context, contracts []contracts.Snapshot) ([]renewalItem, error) {
 	var items []renewalItem
-	for begin := 0; begin < len(contracts); begin += maxKeys {
-		batch := contracts[begin:min(begin+maxKeys, len(contracts))]
+	for batch := range slices.Chunk(contracts, ledger.MaxKeys) {
 		keys := make([]xdr.LedgerKey, len(batch))
 		for i, c := range batch {
 			to, err := r.target(c.TenantID)
 			if err != nil {
 				return nil, err
 			}
-			keys[i] = instanceKey(to.id)
+			keys[i] = ledger.InstanceKey(to.id)
 		}
-		found, ledger, err := r.readCurrent(ctx, keys...)
+		found, at, err := r.Entries(ctx, keys...)
 		if err != nil {
 			return nil, err
 		}
@@ -139,35 +141,23 @@ func (r *renewTx) readItems(ctx context.Context, contracts []contracts.Snapshot)
 			if entry.DataXDR == "" {
 				continue
 			}
-			life, _ := lifetimeOf(entry, ledger)
+			life, _ := ledger.LifetimeOf(entry, at)
 			items = append(items, renewalItem{batch[i], keys[i], life})
 		}
 	}
 	return items, nil
 }
 
-// readCurrent returns a read that is not older than this renewal's transactions.
-func (r *renewTx) readCurrent(ctx context.Context, keys ...xdr.LedgerKey) (found []protocol.LedgerEntryResult, ledger uint32, err error) {
-	current, err := r.waitForLedger(ctx, func() (_ bool, err error) {
-		found, ledger, err = r.readEntries(ctx, r.reads, keys...)
-		return ledger >= r.appliedLedger, err
-	})
-	if err == nil && !current {
-		err = r.lagging(ledger)
-	}
-	return found, ledger, err
-}
-
 // renewBatch renews contracts in one transaction. When that is rejected permanently,
 // because of its size or of one contract, each half is tried.
-func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, specOf func([]renewalItem) *txSpec) error {
-	r.unsent, r.failures, r.simulations = retryCount{}, 0, retryCount{}
+func (r *renewTask) renewBatch(ctx context.Context, batch []renewalItem, specOf func([]renewalItem) *txsubmit.Spec) error {
+	r.ResetRetries()
 	a := specOf(batch)
-	err := r.perform(ctx, a)
+	err := r.Perform(ctx, a)
 	switch {
 	case err == nil:
 		renewed := &r.done.Extended
-		if a.purpose == txlog.PurposeRestore {
+		if a.Purpose == txlog.PurposeRestore {
 			renewed = &r.done.Restored
 		}
 		for _, s := range batch {
@@ -181,46 +171,30 @@ func (r *renewTx) renewBatch(ctx context.Context, batch []renewalItem, specOf fu
 	return err
 }
 
-func (r *renewTx) restoreManySpec(batch []renewalItem) *txSpec {
-	a := &txSpec{
-		purpose: txlog.PurposeRestore, description: fmt.Sprintf("the restoring of %d contracts", len(batch)),
-		body:   xdr.OperationBody{Type: xdr.OperationTypeRestoreFootprint, RestoreFootprintOp: &xdr.RestoreFootprintOp{}},
-		maxFee: r.maxFeeFor(len(batch)), setting: "SOROBAN_MAX_FEE",
-	}
-	for _, s := range batch {
-		a.restore = append(a.restore, s.key)
-	}
-	r.bookOnTenant(a, batch)
-	return a
+func (r *renewTask) restoreManySpec(batch []renewalItem) *txsubmit.Spec {
+	a := restoreSpec(fmt.Sprintf("the restoring of %d contracts", len(batch)), keysOf(batch)...)
+	return r.charge(a, batch)
 }
 
-func (r *renewTx) extendManySpec(batch []renewalItem) *txSpec {
-	a := extendSpec(fmt.Sprintf("the extension of %d contracts' time to live", len(batch)))
-	a.maxFee, a.setting = r.maxFeeFor(len(batch)), "SOROBAN_MAX_FEE"
-	for _, s := range batch {
-		a.extend = append(a.extend, s.key)
-	}
-	r.bookOnTenant(a, batch)
-	return a
+func (r *renewTask) extendManySpec(batch []renewalItem) *txsubmit.Spec {
+	a := extendSpec(fmt.Sprintf("the extension of %d contracts' time to live", len(batch)), keysOf(batch)...)
+	return r.charge(a, batch)
 }
 
-// bookOnTenant charges a transaction of one contract to its tenant.
-func (r *renewTx) bookOnTenant(a *txSpec, batch []renewalItem) {
+// charge allows a transaction MaxFee for each contract, and books that of one contract
+// on its tenant.
+func (r *renewTask) charge(a *txsubmit.Spec, batch []renewalItem) *txsubmit.Spec {
+	a.MaxFee, a.Setting = min(r.opts.MaxFee*int64(len(batch)), math.MaxUint32), "SOROBAN_MAX_FEE"
 	if len(batch) == 1 {
-		a.tenant = batch[0].state.TenantID
+		a.Tenant = batch[0].state.TenantID
 	}
+	return a
 }
 
-// maxFeeFor is MaxFee for n contracts.
-func (r *renewTx) maxFeeFor(contracts int) int64 {
-	return min(r.opts.MaxFee*int64(contracts), math.MaxUint32)
-}
-
-func extendSpec(description string) *txSpec {
-	return &txSpec{
-		purpose: txlog.PurposeExtend, description: description,
-		body: xdr.OperationBody{
-			Type: xdr.OperationTypeExtendFootprintTtl, ExtendFootprintTtlOp: &xdr.ExtendFootprintTtlOp{ExtendTo: contracts.ExtendTo},
-		},
+func keysOf(batch []renewalItem) []xdr.LedgerKey {
+	keys := make([]xdr.LedgerKey, len(batch))
+	for i, s := range batch {
+		keys[i] = s.key
 	}
+	return keys
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
 )
 
 // verifyInstance compares an existing contract with the one that this program would
@@ -27,11 +28,11 @@ func (d *Deployer) verifyInstance(t target, instance *xdr.ScContractInstance) er
 	case *hash != d.code && !d.runsPredecessor(instance):
 		return differs(fmt.Sprintf("it runs code %x instead of %x", *hash, d.code))
 	}
-	if admin, ok := storedValue(instance, "Admin").GetAddress(); !ok || !admin.Equals(accountAddress(d.account)) {
+	if admin, ok := ledger.StoredValue(instance, "Admin").GetAddress(); !ok || !admin.Equals(accountAddress(d.submitter.Account())) {
 		return differs("its admin is not the deployer " + d.Address())
 	}
 	tenant := TenantHash(t.tenant)
-	if hash, ok := storedValue(instance, "Tenant").GetBytes(); !ok || string(hash) != string(tenant[:]) {
+	if hash, ok := ledger.StoredValue(instance, "Tenant").GetBytes(); !ok || string(hash) != string(tenant[:]) {
 		return differs("it carries the hash of another tenant")
 	}
 	return nil
@@ -41,23 +42,4 @@ func (d *Deployer) verifyInstance(t target, instance *xdr.ScContractInstance) er
 func (d *Deployer) runsPredecessor(instance *xdr.ScContractInstance) bool {
 	hash := instance.Executable.WasmHash
 	return hash != nil && slices.Contains(d.opts.Code.Predecessors, [32]byte(*hash))
-}
-
-// storedValue reads a value of the contract's storage. Keys are variants of a Rust enum,
-// which the ledger stores as a vector of one symbol. The zero ScVal means absent: it is
-// a boolean, a type that the contract does not use.
-func storedValue(instance *xdr.ScContractInstance, name xdr.ScSymbol) xdr.ScVal {
-	if instance.Storage == nil {
-		return xdr.ScVal{}
-	}
-	for _, entry := range *instance.Storage {
-		key, ok := entry.Key.GetVec()
-		if !ok || key == nil || len(*key) != 1 {
-			continue
-		}
-		if symbol, ok := (*key)[0].GetSym(); ok && symbol == name {
-			return entry.Val
-		}
-	}
-	return xdr.ScVal{}
 }

@@ -1,0 +1,136 @@
+package rpc
+
+import (
+	"context"
+	"strings"
+
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// CheckNetwork refuses a server of another network: signatures would be invalid there,
+// and every read would return other contracts. It calls the server until it succeeds
+// once.
+func (c *Client) CheckNetwork(ctx context.Context) error {
+	_, err := c.network.get(ctx)
+	return err
+}
+
+func (c *Client) fetchNetwork(ctx context.Context) (struct{}, error) {
+	got, err := read[protocol.GetNetworkResponse](ctx, c, protocol.GetNetworkMethodName, nil)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if got.Passphrase != c.passphrase {
+		return struct{}{}, errs.Errorf(errs.KindPermanent, "check network",
+			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
+			got.Passphrase, c.passphrase)
+	}
+	return struct{}{}, nil
+}
+
+// FeeStats returns the fees of recent transactions; they are cached.
+func (c *Client) FeeStats(ctx context.Context) (protocol.GetFeeStatsResponse, error) {
+	return c.fees.get(ctx)
+}
+
+// ForgetFeeStats makes the next FeeStats read them again.
+func (c *Client) ForgetFeeStats() { c.fees.drop() }
+
+func (c *Client) fetchFeeStats(ctx context.Context) (protocol.GetFeeStatsResponse, error) {
+	return read[protocol.GetFeeStatsResponse](ctx, c, protocol.GetFeeStatsMethodName, nil)
+}
+
+// Simulate simulates a transaction.
+func (c *Client) Simulate(ctx context.Context, env xdr.TransactionEnvelope) (protocol.SimulateTransactionResponse, error) {
+	encoded, err := xdr.MarshalBase64(env)
+	if err != nil {
+		return protocol.SimulateTransactionResponse{}, MalformedXDR(err, "simulate transaction")
+	}
+	return read[protocol.SimulateTransactionResponse](ctx, c, protocol.SimulateTransactionMethodName,
+		protocol.SimulateTransactionRequest{Transaction: encoded})
+}
+
+// Entries reads ledger entries. The response has only those that exist.
+func (c *Client) Entries(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error) {
+	return read[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, protocol.GetLedgerEntriesRequest{Keys: keys})
+}
+
+// PollEntries is Entries for callers that poll: it is not repeated after a fault.
+func (c *Client) PollEntries(ctx context.Context, keys []string) (protocol.GetLedgerEntriesResponse, error) {
+	got, err := call[protocol.GetLedgerEntriesResponse](ctx, c, protocol.GetLedgerEntriesMethodName, protocol.GetLedgerEntriesRequest{Keys: keys})
+	if err == nil {
+		c.pacer.observe(got.LatestLedger)
+	}
+	return got, err
+}
+
+// Ledger is a ledger and its close time.
+type Ledger struct {
+	Sequence  uint32
+	CloseTime int64 // Unix seconds.
+}
+
+// unknownTransaction is the hash of no transaction.
+var unknownTransaction = strings.Repeat("0", 64)
+
+// LatestLedger returns the latest ledger, at most cacheTTL old.
+func (c *Client) LatestLedger(ctx context.Context) (Ledger, error) { return c.latestLedger.get(ctx) }
+
+// fetchLatestLedger returns the latest ledger and its close time. It does not use
+// getLatestLedger: older servers return no time, and newer ones add the ledger's meta,
+// megabytes on a public network. It queries a transaction that does not exist instead:
+// that response is small and always has ledger and time.
+func (c *Client) fetchLatestLedger(ctx context.Context) (Ledger, error) {
+	got, err := read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
+		protocol.GetTransactionRequest{Hash: unknownTransaction})
+	return Ledger{got.LatestLedger, got.LatestLedgerCloseTime}, err
+}
+
+// Transaction queries a transaction. It is not repeated after a fault.
+func (c *Client) Transaction(ctx context.Context, hash string) (protocol.GetTransactionResponse, error) {
+	got, err := call[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
+		protocol.GetTransactionRequest{Hash: hash})
+	if err == nil {
+		c.noteLedger(Ledger{got.LatestLedger, got.LatestLedgerCloseTime})
+	}
+	return got, err
+}
+
+// Send sends a signed transaction. It is not repeated after a fault.
+func (c *Client) Send(ctx context.Context, envelope string) (protocol.SendTransactionResponse, error) {
+	got, err := call[protocol.SendTransactionResponse](ctx, c, protocol.SendTransactionMethodName,
+		protocol.SendTransactionRequest{Transaction: envelope})
+	if err == nil {
+		c.noteLedger(Ledger{got.LatestLedger, got.LatestLedgerCloseTime})
+	}
+	return got, err
+}
+
+// noteLedger records the latest ledger of another response, unless the server is behind.
+func (c *Client) noteLedger(l Ledger) {
+	c.pacer.observe(l.Sequence)
+	if known, ok := c.latestLedger.known(); l.CloseTime > 0 && (!ok || l.Sequence >= known.Sequence) {
+		c.latestLedger.put(l)
+	}
+}
+
+// maxReadTries is how often a read-only call is made. After longer outages the pipeline
+// retries the whole step.
+const maxReadTries = 4
+
+// read makes a read-only call and retries it after a fault.
+func read[A any](ctx context.Context, c *Client, method string, params any) (A, error) {
+	pause := c.NewBackoff()
+	for try := 1; ; try++ {
+		answer, err := call[A](ctx, c, method, params)
+		if err == nil || try == maxReadTries || errs.KindOf(err) != errs.KindTransient || ctx.Err() != nil {
+			return answer, err
+		}
+		if err := pause.Wait(ctx, err); err != nil {
+			return answer, err
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+)
+
+// maxResponseBytes limits the size of a response; the largest are simulations, below a
+// megabyte.
+const maxResponseBytes = 16 << 20
+
+// maxParallelCalls is how many calls and connections one client has at a time, so that
+// many concurrent tenants do not look like an attack to a server.
+const maxParallelCalls = 16
+
+// callTimeout is how long one call to the server may take.
+const callTimeout = 15 * time.Second
+
+// Options are the settings of a Client. All but HTTPClient are required.
+type Options struct {
+	URL        string // It can hold an access key, so no message contains it.
+	Passphrase string // Of the network that the server has to serve.
+	// HTTPClient should have a Timeout. Default: one with callTimeout.
+	HTTPClient   *http.Client
+	Clock        clock.Clock
+	PollInterval time.Duration
+}
+
+// Client calls JSON-RPC with the SDK's message types, but without the SDK's client.
+// The SDK's client shares one connection object among all callers, closes it under a
+// lock after any caller's error, lets a cancelled call continue in the background, and
+// keeps only the text of an HTTP error. Here the status decides between a retry and an
+// error. JSON-RPC over HTTP is one POST, and net/http pools connections and stops when
+// ctx ends.
+//
+// A call is made once. net/http repeats a POST only when it knows that nothing was
+// written.
+type Client struct {
+	url          string
+	http         *http.Client
+	pacer        pacer
+	inFlight     *semaphore.Weighted
+	passphrase   string
+	network      *ttlCache[struct{}] // Has a value once the server has passed the check.
+	latestLedger *ttlCache[Ledger]
+	fees         *ttlCache[protocol.GetFeeStatsResponse]
+}
+
+// New creates a Client. It makes no call.
+func New(o Options) *Client {
+	if o.HTTPClient == nil {
+		o.HTTPClient = newHTTPClient()
+	}
+	c := &Client{
+		url: o.URL, passphrase: o.Passphrase, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
+		inFlight: semaphore.NewWeighted(maxParallelCalls),
+	}
+	c.network = newTTLCache(o.Clock, math.MaxInt64, c.fetchNetwork)
+	c.latestLedger = newTTLCache(o.Clock, cacheTTL, c.fetchLatestLedger)
+	c.fees = newTTLCache(o.Clock, cacheTTL, c.fetchFeeStats)
+	return c
+}
+
+// Format prints no values: the URL can hold an access key.
+func (*Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("rpc.Client(secret)")) }
+
+func newHTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // documented to be one
+	transport.MaxIdleConnsPerHost = maxParallelCalls
+	return &http.Client{Timeout: callTimeout, Transport: transport}
+}
+
+type request struct {
+	Version string `json:"jsonrpc"`
+	ID      int    `json:"id"`
+	Method  string `json:"method"`
+	Params  any    `json:"params,omitempty"`
+}
+
+type response struct {
+	Result json.RawMessage `json:"result"`
+	Error  *struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// call makes one call. classifyCallError sets the kind of its errors.
+func call[A any](ctx context.Context, c *Client, method string, params any) (A, error) {
+	var answer A
+	raw, err := c.post(ctx, request{Version: "2.0", ID: 1, Method: method, Params: params})
+	if err == nil {
+		err = decodeAnswer(raw, &answer)
+	}
+	if err != nil {
+		var none A
+		return none, classifyCallError(ctx, method, err)
+	}
+	return answer, nil
+}
+
+func decodeAnswer(raw []byte, answer any) error {
+	var r response
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return &malformedError{err}
+	}
+	if r.Error != nil {
+		return &remoteError{code: r.Error.Code, message: r.Error.Message}
+	}
+	if len(r.Result) == 0 {
+		return &malformedError{fmt.Errorf("neither result nor error in %d bytes", len(raw))}
+	}
+	if err := json.Unmarshal(r.Result, answer); err != nil {
+		return &malformedError{err}
+	}
+	return nil
+}
+
+func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
+	if err := c.inFlight.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer c.inFlight.Release(1)
+	body, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxResponseBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxResponseBytes {
+		return nil, &malformedError{fmt.Errorf("the answer is larger than %d bytes", maxResponseBytes)}
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, &statusError{code: answer.StatusCode, after: retryAfter(answer.Header)}
+	}
+	return raw, nil
+}
+
+// retryAfter returns the pause that a rate-limiting server asked for.
+func retryAfter(h http.Header) time.Duration {
+	const longest = 30 * time.Second
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, longest)
+}

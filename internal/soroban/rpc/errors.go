@@ -1,0 +1,118 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// statusError is a response with an HTTP status other than 200. Its body is dropped: it
+// is a gateway's error page.
+type statusError struct {
+	code  int
+	after time.Duration // From Retry-After.
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("HTTP status %d %s", e.code, http.StatusText(e.code))
+}
+
+// remoteError is a JSON-RPC error in the response.
+type remoteError struct {
+	code    int
+	message string
+}
+
+func (e *remoteError) Error() string { return fmt.Sprintf("JSON-RPC error %d: %s", e.code, e.message) }
+
+// malformedError is a response that is not valid JSON-RPC.
+type malformedError struct{ err error }
+
+func (e *malformedError) Error() string { return fmt.Sprintf("malformed answer: %v", e.err) }
+func (e *malformedError) Unwrap() error { return e.err }
+
+// JSON-RPC error codes for requests that never succeed.
+const (
+	codeParse          = -32700
+	codeInvalidRequest = -32600
+	codeNoMethod       = -32601
+	codeInvalidParams  = -32602
+)
+
+// classifyCallError classifies a failed call. After KindTransient the server may or may
+// not have acted on the call.
+func classifyCallError(ctx context.Context, method string, err error) error {
+	var (
+		op     = "call " + method
+		status *statusError
+		remote *remoteError
+		broken *malformedError
+	)
+	wrap := func(kind errs.Kind, format string, args ...any) error {
+		return errs.Wrap(withoutURL(err), kind, op, format, args...)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ContextError(ctx, op, withoutURL(err))
+	case errors.As(err, &status):
+		return classifyStatus(status, wrap)
+	case errors.As(err, &remote):
+		switch remote.code {
+		case codeParse, codeInvalidRequest, codeNoMethod, codeInvalidParams:
+			return wrap(errs.KindPermanent,
+				"the Stellar RPC server refuses the call %s (JSON-RPC error %d); check that SOROBAN_RPC_URL is a current stellar-rpc", method, remote.code)
+		}
+		return wrap(errs.KindTransient, "the Stellar RPC server reports an internal error (JSON-RPC error %d)", remote.code)
+	case errors.As(err, &broken):
+		return wrap(errs.KindTransient, "the answer is not one of a Stellar RPC server; check SOROBAN_RPC_URL")
+	}
+	return wrap(errs.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
+}
+
+func classifyStatus(e *statusError, wrap func(errs.Kind, string, ...any) error) error {
+	switch {
+	case e.code == http.StatusTooManyRequests:
+		return wrap(errs.KindTransient, "the Stellar RPC server limits requests (HTTP status 429); use one with a higher limit in SOROBAN_RPC_URL")
+	case e.code == http.StatusUnauthorized, e.code == http.StatusForbidden:
+		return wrap(errs.KindPermanent, "the Stellar RPC server refuses access (HTTP status %d); check the key in SOROBAN_RPC_URL", e.code)
+	case e.code >= 500, e.code == http.StatusRequestTimeout, e.code == http.StatusTooEarly:
+		return wrap(errs.KindTransient, "the Stellar RPC server fails (HTTP status %d); check SOROBAN_RPC_URL", e.code)
+	}
+	return wrap(errs.KindPermanent, "there is no Stellar RPC server at that address (HTTP status %d); check SOROBAN_RPC_URL", e.code)
+}
+
+// IsInvalidParams reports whether the server could not read the call's parameters.
+func IsInvalidParams(err error) bool {
+	var remote *remoteError
+	return errors.As(err, &remote) && remote.code == codeInvalidParams
+}
+
+// withoutURL removes the URL from an error, because it can hold a key.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// ContextError is the error of a wait or a call that ctx ended.
+func ContextError(ctx context.Context, op string, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errs.Wrap(err, errs.KindTransient, op,
+			"the deployment reached its time limit before the Stellar network was done; the next run checks the result")
+	}
+	return errs.Wrap(err, errs.KindCancelled, op, "the deployment was cancelled; the next run checks the result")
+}
+
+// MalformedXDR is a failed encoding: a defect of this program, or XDR of a newer
+// protocol.
+func MalformedXDR(err error, op string) error {
+	return errs.Wrap(err, errs.KindPermanent, op,
+		"the Stellar network's data cannot be decoded; this program may be too old for the network's protocol")
+}

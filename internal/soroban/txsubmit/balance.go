@@ -1,0 +1,59 @@
+package txsubmit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+const stroopsPerXLM = 10_000_000
+
+// baseReserve is what an account must keep per entry, itself counting as two: half a
+// lumen. It is only for messages; the network decides what is enough.
+const baseReserve = stroopsPerXLM / 2
+
+// insufficientBalance returns an error that says how much the account lacks.
+func (s *Submitter) insufficientBalance(account *xdr.AccountEntry, what string, fee int64) error {
+	if account == nil {
+		return s.AccountMissing()
+	}
+	reserved := reserveOf(account)
+	needed := reserved + fee
+	return errs.Errorf(errs.KindPermanent, "pay for transaction",
+		"the deployer account %s has %s, but %s needs %s (%s, fees included, of which some come back, on top of a reserve of %s); send it at least %s",
+		s.Address(), xlm(int64(account.Balance)), what, xlm(needed), xlm(fee), xlm(reserved), xlm(max(0, needed-int64(account.Balance))))
+}
+
+// spendable is an account's balance above its reserve.
+func spendable(account *xdr.AccountEntry) int64 { return int64(account.Balance) - reserveOf(account) }
+
+// reserveOf is the balance that the network reserves in an account. Entries sponsored by
+// others are not counted; those that it sponsors for others are.
+func reserveOf(account *xdr.AccountEntry) int64 {
+	counted := 2 + int64(account.NumSubEntries) + int64(account.NumSponsoring()) - int64(account.NumSponsored())
+	return counted*baseReserve + int64(account.Liabilities().Selling)
+}
+
+func (s *Submitter) AccountMissing() error {
+	return errs.Errorf(errs.KindPermanent, "read deployer account",
+		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET and SOROBAN_NETWORK", s.Address())
+}
+
+// Shortage says that the deployer's account has less than least stroops to spend; it is
+// empty when the account has enough.
+func (s *Submitter) Shortage(account *xdr.AccountEntry, least int64) string {
+	if spendable(account) >= least {
+		return ""
+	}
+	return "the deployer account " + s.Address() + " has " + xlm(int64(account.Balance)) + ", of which the network keeps " +
+		xlm(reserveOf(account)) + " as a reserve: it can pay for no tenant; send it some XLM"
+}
+
+// xlm formats stroops as XLM.
+func xlm(stroops int64) string {
+	s := strings.TrimRight(fmt.Sprintf("%d.%07d", stroops/stroopsPerXLM, stroops%stroopsPerXLM), "0")
+	return strings.TrimSuffix(s, ".") + " XLM"
+}

@@ -1,0 +1,85 @@
+package txsubmit
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/network"
+	"github.com/stellar/go-stellar-sdk/xdr"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
+)
+
+const (
+	// MaxChannels is the maximum number of channel accounts per deployer. A ledger of
+	// the public network has fewer contract transactions.
+	MaxChannels = 1000
+	// MinFee is the lowest fee that the network accepts, in stroops.
+	MinFee = 100
+)
+
+// Settings are what a Submitter is told about the network and its limits.
+type Settings struct {
+	Passphrase string
+	MaxFee     int64    // The ceiling of a transaction that funds channels, stroops.
+	Channels   int      // How many channel accounts there are.
+	Code       xdr.Hash // The code whose upload or restoring is recognized on the ledger.
+}
+
+// Submitter sends the transactions of one deployer account. It may be used concurrently.
+type Submitter struct {
+	settings  Settings
+	client    *rpc.Client
+	reader    *ledger.Reader
+	clock     clock.Clock // Only for pauses and ages; the network's time decides what has expired.
+	signer    *keypair.Full
+	account   xdr.AccountId
+	networkID string
+	channels  channelAccounts
+}
+
+// New creates a Submitter. It makes no call.
+func New(settings Settings, signer *keypair.Full, client *rpc.Client, reader *ledger.Reader, clock clock.Clock) (*Submitter, error) {
+	account, err := accountOfKey(signer)
+	if err != nil {
+		return nil, err
+	}
+	return &Submitter{
+		settings: settings, client: client, reader: reader, clock: clock,
+		signer: signer, account: account, networkID: NetworkID(settings.Passphrase),
+		channels: channelAccounts{seed: signer.Seed(), reconciling: semaphore.NewWeighted(1)},
+	}, nil
+}
+
+// accountOfKey returns the account of a key of this program.
+func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
+	if err = id.SetAddress(key.Address()); err != nil {
+		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
+	}
+	return id, err
+}
+
+// Format prints only the account, for every verb: the other fields hold the seed.
+func (s *Submitter) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("txsubmit.Submitter(" + s.Address() + ")"))
+}
+
+// NetworkID is the SHA-256 of a network's passphrase in hex.
+func NetworkID(passphrase string) string {
+	id := network.ID(passphrase)
+	return hex.EncodeToString(id[:])
+}
+
+// Account is the deployer's account.
+func (s *Submitter) Account() xdr.AccountId { return s.account }
+
+// Address is the deployer's account (G...).
+func (s *Submitter) Address() string { return s.signer.Address() }
+
+// NetworkID is the network's id, as in the journal.
+func (s *Submitter) NetworkID() string { return s.networkID }

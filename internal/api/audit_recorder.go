@@ -67,6 +67,9 @@ func (r *auditRecorder) record(e audit.Event) {
 	}
 }
 
+// queued is how many events wait.
+func (r *auditRecorder) queued() int { return len(r.queue) }
+
 func (r *auditRecorder) run() {
 	defer close(r.done)
 	for {

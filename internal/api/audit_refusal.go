@@ -13,11 +13,12 @@ import (
 // The registry records the changes themselves.
 func (s *Server) auditRefusal(c *requestContext, p *Problem) {
 	callerRefused := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusTooManyRequests
-	if c.endpoint == nil || p.skipAudit || p.Status >= http.StatusInternalServerError || !callerRefused && !c.endpoint.mutating {
+	extra, wanted := p.Audit()
+	if c.endpoint == nil || !wanted || p.Status >= http.StatusInternalServerError || !callerRefused && !c.endpoint.mutating {
 		return
 	}
 	detail := map[string]any{"method": c.endpoint.method, "route": c.endpoint.path, "status": p.Status, "title": p.Title}
-	maps.Copy(detail, p.auditDetail)
+	maps.Copy(detail, extra)
 	tenantID := c.tenantID
 	if !c.authenticated {
 		tenantID = uuid.Nil // An unauthenticated caller must not write to a tenant's audit log.

@@ -3,9 +3,10 @@ package api
 import (
 	"encoding/json"
 	"math"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -22,10 +23,10 @@ type createBody struct {
 	ExternalID     string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: creating twice with the same one and the same wish returns the first." example:"crm-4711"`
 	Metadata       map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
 	ManagedBy      string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
-	fieldErrors
+	fieldErrors    `json:"-"`
 }
 
-func (b *createBody) fieldReaders() map[string]fieldReader {
+func (b *createBody) FieldReaders() map[string]fieldReader {
 	return map[string]fieldReader{
 		"name":           stringField(&b.Name),
 		"adminEmail":     stringField(&b.AdminEmail),
@@ -44,9 +45,12 @@ func (b *createBody) inputs() (tenant.Inputs, error) {
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
 	}.Normalize()
-	fieldErrs := b.merge(fieldErrorsOf(err))
+	fieldErrs := b.fieldErrors
+	if err != nil {
+		fieldErrs = b.merge(problemFrom(err).Errors)
+	}
 	if b.AdminPassword != nil { // Inputs treat an empty password as none.
-		fieldErrs = fieldErrs.merge(fieldErrorOf("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail)))
+		fieldErrs = fieldErrs.check("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail))
 	}
 	return in, fieldErrs.problem()
 }
@@ -68,10 +72,10 @@ type patchBody struct {
 	ExternalID     *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
 	Metadata       *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Takes the place of the whole map; null empties it."`
 	ManagedBy      *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
-	fieldErrors
+	fieldErrors    `json:"-"`
 }
 
-func (b *patchBody) fieldReaders() map[string]fieldReader {
+func (b *patchBody) FieldReaders() map[string]fieldReader {
 	var metadata map[string]string
 	return map[string]fieldReader{
 		"name":           optionalStringField(&b.Name),
@@ -94,7 +98,7 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	fieldErrs := b.fieldErrors
 	validate := func(field string, value *string, rule func(string) error, optional bool) {
 		if value != nil && (!optional || *value != "") {
-			fieldErrs = fieldErrs.merge(fieldErrorOf(field, rule(*value)))
+			fieldErrs = fieldErrs.check(field, rule(*value))
 		}
 	}
 	validate("name", b.Name, tenant.CheckName, false)
@@ -106,7 +110,7 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	validate("externalId", b.ExternalID, tenant.CheckExternalID, true)
 	validate("managedBy", b.ManagedBy, tenant.CheckManagedBy, true)
 	if b.Metadata != nil {
-		fieldErrs = fieldErrs.merge(fieldErrorOf("metadata", tenant.CheckMetadata(*b.Metadata)))
+		fieldErrs = fieldErrs.check("metadata", tenant.CheckMetadata(*b.Metadata))
 	}
 	return provisioning.Patch{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
@@ -117,7 +121,7 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 type purgeBody struct {
 	Confirm     string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
 	RetentionMs int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's own retention period holds anyway."`
-	fieldErrors
+	fieldErrors `json:"-"`
 }
 
 // retention is the requested minimum time since archiving, capped at the longest
@@ -126,35 +130,16 @@ func (b *purgeBody) retention() time.Duration {
 	return time.Duration(min(b.RetentionMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-func (b *purgeBody) fieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{"confirm": stringField(&b.Confirm), "retentionMs": asMilliseconds(&b.RetentionMs)}
+func (b *purgeBody) FieldReaders() map[string]fieldReader {
+	return map[string]fieldReader{"confirm": stringField(&b.Confirm), "retentionMs": intField(&b.RetentionMs, 0, maxJSONNumber, "has to be a whole number of milliseconds; give 0 or more")}
 }
 
-// maxJSONNumber is the largest integer that all JSON parsers read exactly.
-const maxJSONNumber = 1<<53 - 1
-
-// asMilliseconds reads a non-negative integer.
-func asMilliseconds(into *int64) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
-		n, err := strconv.ParseFloat(string(raw), 64) // 60.0 is an integer in JSON.
-		if err != nil || n < 0 || n > maxJSONNumber || n != math.Trunc(n) {
-			return []FieldError{{field, "has to be a whole number of milliseconds; give 0 or more"}}
-		}
-		*into = int64(n)
-		return nil
-	}
+// TransformSchema is how huma learns the rules.
+func (*createBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return addTenantRules(s)
 }
 
-func fieldErrorOf(field string, err error) []FieldError {
-	if err == nil {
-		return nil
-	}
-	return []FieldError{{field, err.Error()}}
-}
-
-func fieldErrorsOf(err error) []FieldError {
-	if err == nil {
-		return nil
-	}
-	return problemFrom(err).Errors
+// TransformSchema is how huma learns the rules.
+func (*patchBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return addTenantRules(s)
 }

@@ -28,6 +28,13 @@ type trackedConn struct {
 
 type trackedConnKey struct{}
 
+// limitConnections makes a server hold at most that many connections.
+func limitConnections(server *http.Server, limit int) {
+	l := newConnLimiter(limit)
+	server.Handler = l.middleware(server.Handler)
+	server.ConnContext, server.ConnState = l.connContext, l.connStateChanged
+}
+
 func newConnLimiter(limit int) *connLimiter {
 	l := &connLimiter{limit: limit, conns: map[net.Conn]*trackedConn{}, idle: list.New()}
 	l.changed = sync.NewCond(&l.mu)

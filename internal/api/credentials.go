@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,24 +38,12 @@ func (s *Server) registerCredentialRoutes() {
 }
 
 type ttlBody struct {
-	TTLSeconds int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
-	fieldErrors
+	TTLSeconds  int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
+	fieldErrors `json:"-"`
 }
 
-func (b *ttlBody) fieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{"ttlSeconds": secondsField(&b.TTLSeconds)}
-}
-
-// secondsField reads a whole number that is more than nothing.
-func secondsField(target *int64) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
-		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
-		if err != nil || n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
-			return []FieldError{{field, "has to be a whole number of seconds; give one from 60 to 86400"}}
-		}
-		*target = int64(n)
-		return nil
-	}
+func (b *ttlBody) FieldReaders() map[string]fieldReader {
+	return map[string]fieldReader{"ttlSeconds": intField(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
 }
 
 func (b *ttlBody) ttl() time.Duration { return time.Duration(b.TTLSeconds) * time.Second }
@@ -70,18 +56,18 @@ type openCredentialInput struct {
 // ByCredential is the parameter of every call about one login.
 type ByCredential struct {
 	ByID
+	credentialID uuid.UUID
+
 	CredentialID string `path:"credentialId" format:"uuid" doc:"The login's id." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b12"`
 }
 
-func (b ByCredential) ids() (tenantID, credentialID uuid.UUID, err error) {
-	if tenantID, err = b.tenantID(); err != nil {
-		return tenantID, credentialID, err
-	}
-	credentialID, ok := parseID(b.CredentialID)
+func (b *ByCredential) parseIDs() error {
+	id, ok := parseID(b.CredentialID)
 	if !ok {
-		err = errs.Errorf(errs.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
+		return errs.Errorf(errs.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
 	}
-	return tenantID, credentialID, err
+	b.credentialID = id
+	return b.ByID.parseIDs()
 }
 
 type createdOutput[T any] struct {
@@ -90,14 +76,10 @@ type createdOutput[T any] struct {
 }
 
 func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[dto.Credential], error) {
-	id, err := in.tenantID()
-	if err == nil {
-		err = in.Body.problem()
-	}
-	if err != nil {
+	if err := in.Body.problem(); err != nil {
 		return nil, err
 	}
-	c, err := s.opts.Service.OpenCredential(ctx, id, in.Body.ttl())
+	c, err := s.opts.Service.OpenCredential(ctx, in.tenantID, in.Body.ttl())
 	if err != nil {
 		return nil, err
 	}
@@ -115,18 +97,14 @@ type renewedView struct {
 }
 
 func (s *Server) renewCredential(ctx context.Context, in *renewCredentialInput) (*bodyOutput[renewedView], error) {
-	tenantID, id, err := in.ids()
-	if err == nil {
-		err = in.Body.problem()
+	if err := in.Body.problem(); err != nil {
+		return nil, err
 	}
+	expiresAt, err := s.opts.Service.RenewCredential(ctx, in.tenantID, in.credentialID, in.Body.ttl())
 	if err != nil {
 		return nil, err
 	}
-	expiresAt, err := s.opts.Service.RenewCredential(ctx, tenantID, id, in.Body.ttl())
-	if err != nil {
-		return nil, err
-	}
-	return newBodyOutput(renewedView{id, expiresAt.UTC()}), nil
+	return newBodyOutput(renewedView{in.credentialID, expiresAt.UTC()}), nil
 }
 
 type closedView struct {
@@ -135,12 +113,8 @@ type closedView struct {
 }
 
 func (s *Server) closeCredential(ctx context.Context, in *ByCredential) (*bodyOutput[closedView], error) {
-	tenantID, id, err := in.ids()
-	if err != nil {
+	if err := s.opts.Service.CloseCredential(ctx, in.tenantID, in.credentialID); err != nil {
 		return nil, err
 	}
-	if err := s.opts.Service.CloseCredential(ctx, tenantID, id); err != nil {
-		return nil, err
-	}
-	return newBodyOutput(closedView{"closed", "Login " + id.String() + " has been closed"}), nil
+	return newBodyOutput(closedView{"closed", "Login " + in.credentialID.String() + " has been closed"}), nil
 }

@@ -29,7 +29,8 @@ var docsCSP = sync.OnceValue(func() string {
 	}, "; ")
 })
 
-func (s *Server) serveDocs(w http.ResponseWriter, _ *http.Request) {
+// serveDocs serves the page.
+func serveDocs(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", docsCSP())

@@ -28,10 +28,10 @@ func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
 	copied := *shared
 	p := &copied
 	p.RequestID = c.id
-	maps.Copy(c.response.Header(), p.header)
+	maps.Copy(c.response.Header(), p.Header())
 	if p.Status >= http.StatusInternalServerError {
 		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
-			slog.String("detail", p.Detail), slog.Any("error", p.cause))
+			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}
 	s.auditRefusal(c, p)
 	return p
@@ -49,7 +49,7 @@ func (s *Server) transformResponse(ctx huma.Context, _ string, v any) (any, erro
 // or aborts the connection when the response has started.
 func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	panicValue := recover()
-	responseStarted := c.response.status != 0
+	responseStarted := c.response.Status() != 0
 	if panicValue != nil {
 		s.opts.Logger.Error("request panicked", slog.String("request_id", c.id), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
 		if !responseStarted {
@@ -63,7 +63,7 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	duration := s.opts.Clock.Now().Sub(c.startedAt)
 	s.metrics.observe(c, duration)
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),
-		slog.Int("status", c.response.status), slog.Duration("duration", duration), slog.String("request_id", c.id),
+		slog.Int("status", c.response.Status()), slog.Duration("duration", duration), slog.String("request_id", c.id),
 		slog.String("caller", string(c.caller.Kind)), slog.String("caller_id", c.caller.ID), slog.String("address", c.caller.Address))
 	if panicValue != nil && responseStarted {
 		panic(http.ErrAbortHandler)

@@ -189,7 +189,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		o.Service = o.wrapService(service)
 	}
 	if o.wrapKeys != nil {
-		o.Keys = o.wrapKeys(o.Keys)
+		o.Keys = o.wrapKeys(b.db.APIKeys())
 	}
 	if o.RateLimit == 0 {
 		o.RateLimit = 1_000_000

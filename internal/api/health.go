@@ -41,8 +41,8 @@ type notReadyView struct {
 
 func readinessResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
-		"200": {Description: "Ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[healthView](r)}}},
-		"503": {Description: "Not ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[notReadyView](r)}}},
+		"200": jsonResponseSchema("Ready.", schemaRef[healthView](r)),
+		"503": jsonResponseSchema("Not ready.", schemaRef[notReadyView](r)),
 	}
 }
 

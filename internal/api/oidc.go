@@ -173,10 +173,10 @@ func identityFromToken(token *oidc.IDToken) (identity, bool) {
 	if err := token.Claims(&claims); err != nil || token.Subject == "" || strings.ContainsFunc(token.Subject+claims.Name, unicode.IsControl) {
 		return identity{}, false
 	}
-	id := identity{caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}}
+	id := identity{Caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}}
 	for _, name := range append(strings.Fields(claims.Scope), scpScopes(claims.Scp)...) {
 		if s := access.Scope(name); s.IsValid() {
-			id.scopes = append(id.scopes, s)
+			id.Scopes = append(id.Scopes, s)
 		}
 	}
 	return id, true

@@ -3,12 +3,10 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
@@ -33,7 +31,7 @@ type Options struct {
 	Service  Service               // Required.
 	Jobs     provisioning.Jobs     // Required.
 	Notifier events.ChangeNotifier // Required.
-	Keys     access.Store          // Required.
+	Keys     keyStore              // Required.
 	OIDC     OIDC                  // Tokens of an issuer, in addition to keys. Default: not accepted.
 
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
@@ -53,14 +51,6 @@ type Options struct {
 	Checks    []Check               // Readiness checks. Default: none.
 	Metrics   prometheus.Registerer // Nil: no metrics.
 	Clock     clock.Clock           // Default clock.System.
-}
-
-// OIDC configures the issuer whose tokens are accepted. Issuer requires Audience: without
-// it, tokens for other services would be accepted.
-type OIDC struct {
-	Issuer   string
-	Audience string
-	Client   *http.Client // Fetches the issuer's keys. Default: one with a timeout.
 }
 
 // Check is a readiness check of one dependency.
@@ -114,12 +104,10 @@ func (o Options) validate() error {
 		return fail("Watcher is missing")
 	case o.Keys == nil:
 		return fail("Keys is missing; without a store of keys nobody could be told from anybody else")
-	case (o.OIDC.Issuer == "") != (o.OIDC.Audience == ""):
-		return fail("OIDC has an issuer or an audience only; give both or none")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
 		return fail("a limit is negative; leave it out for the default")
 	case o.MaxConnections <= o.MaxProvisionStreams+o.MaxEventStreams:
 		return fail("MaxConnections is %d, which MaxProvisionStreams (%d) and MaxEventStreams (%d) can use up; raise it", o.MaxConnections, o.MaxProvisionStreams, o.MaxEventStreams)
 	}
-	return nil
+	return o.OIDC.Validate()
 }

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -20,11 +18,10 @@ type Problem struct { //nolint:errname // the name that the RFC gives it
 	RequestID string       `json:"requestId" doc:"Finds the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
 
-	kind        errs.Kind
 	cause       error // Only logged.
 	header      http.Header
-	skipAudit   bool // An earlier audit event covers it.
-	auditDetail map[string]any
+	skipAudit   bool           // An earlier audit event covers it.
+	auditDetail map[string]any // What the audit event says beside route and status.
 }
 
 // FieldError is the error of one field.
@@ -32,6 +29,9 @@ type FieldError struct {
 	Field   string `json:"field" doc:"The field, parameter or header; body for the body as a whole." example:"adminEmail"`
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
 }
+
+// bodyField is the field name of an error that concerns the whole body.
+const bodyField = "body"
 
 // retryAfterSeconds is the Retry-After of a 503, in seconds.
 const retryAfterSeconds = "2"
@@ -54,13 +54,12 @@ func problemFrom(err error) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	kind := errs.KindOf(err)
 	var fieldErrs []FieldError
 	for _, f := range errs.FieldsOf(err) {
 		fieldErrs = append(fieldErrs, FieldError{f.Field, f.Message})
 	}
-	p = newProblem(problem.Status(kind), errs.SafeMessage(err), fieldErrs...)
-	p.kind, p.cause = kind, err
+	p = newProblem(problem.Status(errs.KindOf(err)), errs.SafeMessage(err), fieldErrs...)
+	p.cause = err
 	return p
 }
 
@@ -70,9 +69,7 @@ func invalidRequest(fieldErrs ...FieldError) *Problem {
 	for i, f := range fieldErrs {
 		messages[i] = f.Field + " " + f.Message
 	}
-	p := newProblem(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
-	p.kind = errs.KindInvalid
-	return p
+	return newProblem(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
 }
 
 // withHeader adds a header.
@@ -93,25 +90,20 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is how huma learns the content type.
 func (p *Problem) ContentType(string) string { return problem.ContentType }
 
-// huma creates all its errors through these two global variables. Errors of handlers and of
-// huma itself become problems in the same way.
-func init() {
-	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-		return problemFromHuma(status, message, errs)
-	}
-	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
-		return problemFromHuma(status, message, errs)
-	}
+// Header has the headers that go with it.
+func (p *Problem) Header() http.Header { return p.header }
+
+// WithAudit adds what the audit event says of it beside route and status.
+func (p *Problem) WithAudit(detail map[string]any) *Problem {
+	p.auditDetail = detail
+	return p
 }
 
-// problemFromHuma converts an error of huma. A handler's error arrives as the cause of a
-// 500.
-func problemFromHuma(status int, message string, errs []error) *Problem {
-	if status >= http.StatusInternalServerError {
-		return problemFrom(errors.Join(errs...))
-	}
-	if status == http.StatusUnprocessableEntity {
-		status = http.StatusBadRequest
-	}
-	return newProblem(status, message)
+// WithoutAudit marks a problem that an earlier audit event covers.
+func (p *Problem) WithoutAudit() *Problem {
+	p.skipAudit = true
+	return p
 }
+
+// Audit returns what the audit event says of it, and whether there is to be one.
+func (p *Problem) Audit() (detail map[string]any, wanted bool) { return p.auditDetail, !p.skipAudit }

@@ -3,6 +3,7 @@ package api
 import (
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -111,12 +112,28 @@ func (d rateDecision) setHeaders(h http.Header) {
 // problem refuses a request for which there is no token.
 func (d rateDecision) problem(detail string) *Problem {
 	p := newProblem(http.StatusTooManyRequests, detail).withHeader("Retry-After", ceilSeconds(d.retryAfter))
-	p.skipAudit = !d.report
 	if d.suppressed > 0 {
-		p.auditDetail = map[string]any{"suppressedBefore": d.suppressed}
+		p.WithAudit(map[string]any{"suppressedBefore": d.suppressed})
+	}
+	if !d.report {
+		p.WithoutAudit()
 	}
 	return p
 }
 
 // ceilSeconds are whole ones, rounded up: who waits that long has waited long enough.
 func ceilSeconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }
+
+// addressPrefix is the key of a limit: an IPv4 address, or the /64 of an IPv6 address,
+// because one client usually has a whole /64.
+func addressPrefix(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}

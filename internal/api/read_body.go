@@ -10,20 +10,19 @@ import (
 	"strings"
 )
 
-// readBody reads the whole body, even for operations without one: an unread body blocks
-// the connection.
-func (s *Server) readBody(c *requestContext, r *http.Request) ([]byte, *Problem) {
-	e := c.endpoint
-	if len(e.contentTypes) > 0 {
-		if p := checkContentType(r.Header, e.contentTypes); p != nil {
+// readBody reads the whole body, even for operations that accept none (no content types):
+// an unread body blocks the connection.
+func readBody(w http.ResponseWriter, r *http.Request, maxBytes int64, contentTypes []string) ([]byte, *Problem) {
+	if len(contentTypes) > 0 {
+		if p := checkContentType(r.Header, contentTypes); p != nil {
 			return nil, p
 		}
 	}
 	tooLarge := newProblem(http.StatusRequestEntityTooLarge, "the body is larger than this server takes")
-	if r.ContentLength > s.opts.MaxBody {
+	if r.ContentLength > maxBytes {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.response, r.Body, s.opts.MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 	var (
 		sizeErr *http.MaxBytesError
 		netErr  net.Error
@@ -35,7 +34,7 @@ func (s *Server) readBody(c *requestContext, r *http.Request) ([]byte, *Problem)
 		return nil, newProblem(http.StatusRequestTimeout, "the body did not arrive in time; send it without pauses")
 	case err != nil:
 		return nil, invalidRequest(FieldError{bodyField, "did not arrive whole"})
-	case len(e.contentTypes) > 0 && len(body) == 0:
+	case len(contentTypes) > 0 && len(body) == 0:
 		return nil, invalidRequest(FieldError{bodyField, "is missing; give a JSON object"})
 	}
 	return body, nil

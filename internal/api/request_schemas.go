@@ -60,13 +60,3 @@ func addTenantRules(s *huma.Schema) *huma.Schema {
 	metadata.Extensions = map[string]any{"propertyNames": &huma.Schema{MinLength: &minLength, MaxLength: &maxKey, Pattern: keyPattern}}
 	return s
 }
-
-// TransformSchema is how huma learns the rules.
-func (*createBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	return addTenantRules(s)
-}
-
-// TransformSchema is how huma learns the rules.
-func (*patchBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	return addTenantRules(s)
-}

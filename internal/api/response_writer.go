@@ -37,6 +37,12 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// Status is the status of the response, 0 before it has started.
+func (w *responseWriter) Status() int { return w.status }
+
+// Flush sends what is written.
+func (w *responseWriter) Flush() error { return w.controller.Flush() }
+
 // extendWriteDeadline restarts the write timeout.
 func (w *responseWriter) extendWriteDeadline() {
 	_ = w.controller.SetWriteDeadline(time.Now().Add(w.writeTimeout)) // Fails only for a test recorder.

@@ -6,13 +6,11 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -23,10 +21,9 @@ type Server struct {
 	timeouts           timeouts
 	mux                *http.ServeMux
 	api                huma.API
-	issuer             *issuer // Nil: only API keys.
+	auth               *authenticator
 	callerLimiter      *rateLimiter
 	authFailureLimiter *rateLimiter // By address.
-	snapshot           *access.Snapshot
 	recorder           *auditRecorder
 	metrics            *metrics
 	provisionSlots     chan struct{} // One slot per run inside a request.
@@ -34,9 +31,6 @@ type Server struct {
 
 	drainCtx context.Context
 	drain    context.CancelFunc
-
-	openapiOnce sync.Once // Guards openapi.
-	openapi     []byte
 }
 
 // New creates a server. KindInvalid for invalid options. Close stops it.
@@ -49,13 +43,10 @@ func New(o Options) (*Server, error) {
 		opts: o, timeouts: defaultTimeouts,
 		callerLimiter:      newRateLimiter(o.RateLimit, o.Clock),
 		authFailureLimiter: newRateLimiter(o.AuthFailureLimit, o.Clock),
-		snapshot:           access.NewSnapshot(o.Keys, o.Clock),
+		auth:               newAuthenticator(o.Keys, o.OIDC, o.Clock, o.Logger),
 		recorder:           newAuditRecorder(o.Service.Record, o.Logger),
 		provisionSlots:     make(chan struct{}, o.MaxProvisionStreams),
 		eventStreamSlots:   make(chan struct{}, o.MaxEventStreams),
-	}
-	if o.OIDC.Issuer != "" {
-		s.issuer = newIssuer(o.OIDC, o.Clock)
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
@@ -87,7 +78,7 @@ var defaultTimeouts = timeouts{
 // without a complete server.
 func (s *Server) buildRoutes() {
 	s.mux = http.NewServeMux()
-	s.api = huma.NewAPI(s.humaConfig(), humago.NewAdapter(s.mux, ""))
+	s.api = huma.NewAPI(humaConfig(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
 	s.registerTenantRoutes()
 	s.registerLifecycleRoutes()
 	s.registerCredentialRoutes()
@@ -95,8 +86,8 @@ func (s *Server) buildRoutes() {
 	s.registerAuditRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
-	s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
-	s.mux.HandleFunc("GET /docs", s.serveDocs)
+	s.mux.HandleFunc("GET /openapi.json", serveDocument(s.api))
+	s.mux.HandleFunc("GET /docs", serveDocs)
 }
 
 // ServeHTTP implements http.Handler.

@@ -5,9 +5,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/danielgtaylor/huma/v2"
 )
+
+// sseContentType is the media type of an event stream.
+const sseContentType = "text/event-stream"
 
 // sseWriter writes server-sent events (HTML standard, section 9.2) to one client. A client
 // that does not read an event within the write timeout is disconnected.
@@ -17,10 +18,10 @@ type sseWriter struct {
 }
 
 // newSSEWriter writes the response headers.
-func newSSEWriter(ctx huma.Context) *sseWriter {
-	s := &sseWriter{response: requestContextFrom(ctx.Context()).response}
+func newSSEWriter(w *responseWriter) *sseWriter {
+	s := &sseWriter{response: w}
 	h := s.response.Header()
-	h.Set("Content-Type", contentTypeEventStream)
+	h.Set("Content-Type", sseContentType)
 	h.Set("X-Accel-Buffering", "no") // A proxy must forward events immediately.
 	s.response.WriteHeader(http.StatusOK)
 	return s
@@ -54,5 +55,5 @@ func (s *sseWriter) flush() error {
 	if err != nil {
 		return err
 	}
-	return s.response.controller.Flush()
+	return s.response.Flush()
 }

@@ -2,8 +2,6 @@ package api
 
 import (
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
 // OpenAPI 3.1 has no word of its own for streams. As tools have agreed, the
@@ -12,76 +10,26 @@ import (
 
 // eventSchema is one sort of event.
 type eventSchema struct {
-	name, description string
-	data              *huma.Schema
+	Name, Description string
+	Data              *huma.Schema
 }
 
+// eventStreamContent describes a stream of these events.
 func eventStreamContent(events ...eventSchema) *huma.MediaType {
 	s := &huma.Schema{
 		Type: huma.TypeObject, Description: "Each event of the stream.", Required: []string{"event", "data"},
 		Properties: map[string]*huma.Schema{"id": {Type: huma.TypeString}, "event": {Type: huma.TypeString}, "data": {Type: huma.TypeString}},
 	}
 	for _, e := range events {
-		s.OneOf = append(s.OneOf, &huma.Schema{Description: e.description, Properties: map[string]*huma.Schema{
-			"event": {Extensions: map[string]any{"const": e.name}},
-			"data":  {Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": e.data}},
+		s.OneOf = append(s.OneOf, &huma.Schema{Description: e.Description, Properties: map[string]*huma.Schema{
+			"event": {Extensions: map[string]any{"const": e.Name}},
+			"data":  {Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": e.Data}},
 		}})
 	}
 	return &huma.MediaType{Schema: s}
 }
 
-// provisionStreamContent is the stream of a run inside a request.
-func provisionStreamContent(r huma.Registry) *huma.MediaType {
-	return eventStreamContent(
-		eventSchema{"tenant", "The tenant that the run is about, once, before its first step.", schemaRef[dto.Tenant](r)},
-		eventSchema{"step", "A change of a step, as it happens.", schemaRef[dto.StepEvent](r)},
-		eventSchema{"outcome", "The last event of a run that succeeded.", schemaRef[dto.OutcomeEvent](r)},
-		eventSchema{"problem", "The last event of a run that did not.", schemaRef[problemEvent](r)},
-	)
-}
-
+// jsonResponseSchema is a response with a JSON body.
 func jsonResponseSchema(description string, schema *huma.Schema) *huma.Response {
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
-}
-
-func queuedResponses(r huma.Registry) map[string]*huma.Response {
-	stringSchema := &huma.Schema{Type: huma.TypeString}
-	queued := jsonResponseSchema("Queued.", schemaRef[submissionView](r))
-	queued.Headers = map[string]*huma.Param{
-		"Location":             {Description: "The tenant.", Schema: stringSchema},
-		"Idempotency-Replayed": {Description: "true when this is the answer to an earlier request.", Schema: stringSchema},
-	}
-	queued.Links = map[string]*huma.Link{"get-job": {OperationID: "get-job", Parameters: map[string]any{"jobId": "$response.body#/jobId"}}}
-	for _, operation := range []string{
-		"get-tenant", "update-tenant", "archive-tenant", "get-provisioning-status", "stream-tenant-events", "list-audit-events",
-		"retry-tenant", "provision-existing-tenant", "unarchive-tenant", "invite-admin", "purge-tenant",
-	} {
-		queued.Links[operation] = &huma.Link{OperationID: operation, Parameters: map[string]any{"id": "$response.body#/tenantId"}}
-	}
-	return map[string]*huma.Response{"202": queued}
-}
-
-func provisionStreamResponses(r huma.Registry) map[string]*huma.Response {
-	return map[string]*huma.Response{"200": {
-		Description: "The event stream of the provisioning.",
-		Content:     map[string]*huma.MediaType{contentTypeEventStream: provisionStreamContent(r)},
-	}}
-}
-
-func notModifiedResponses(huma.Registry) map[string]*huma.Response {
-	return map[string]*huma.Response{"304": {Description: "The tenant is still at the version of If-None-Match."}}
-}
-
-func eventStreamResponses(r huma.Registry) map[string]*huma.Response {
-	return map[string]*huma.Response{
-		"200": {
-			Description: "The stream. It ends when the tenant is at rest.",
-			Content: map[string]*huma.MediaType{contentTypeEventStream: eventStreamContent(
-				eventSchema{"status", "The tenant's status: first, and whenever it changes.", schemaRef[statusEvent](r)},
-				eventSchema{"step", "A change of a step, with an id for Last-Event-ID.", schemaRef[dto.LogEntry](r)},
-				eventSchema{"end", "The tenant is at rest; the stream ends.", schemaRef[statusEvent](r)},
-			)},
-		},
-		"204": {Description: "The tenant is at rest, and nothing has happened since Last-Event-ID."},
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,14 +16,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// bodyField is the field name of an error that concerns the whole body.
-const bodyField = "body"
-
 // strictBody is a body that decodes its own fields and collects their errors, so that one
 // response can report all of them.
 type strictBody interface {
-	fieldReaders() map[string]fieldReader
-	setErrors(faults []FieldError)
+	FieldReaders() map[string]fieldReader
+	SetErrors(faults []FieldError)
 }
 
 // fieldReader decodes the value of a field that is present.
@@ -31,7 +29,15 @@ type fieldReader func(field string, raw json.RawMessage) []FieldError
 // fieldErrors collects the errors of a document.
 type fieldErrors []FieldError
 
-func (f *fieldErrors) setErrors(errors []FieldError) { *f = errors }
+func (f *fieldErrors) SetErrors(errors []FieldError) { *f = errors }
+
+// check adds the error of a field, nil for none.
+func (f fieldErrors) check(field string, err error) fieldErrors {
+	if err == nil {
+		return f
+	}
+	return f.merge([]FieldError{{field, err.Error()}})
+}
 
 // merge adds errors, one per field: the first one is kept. After an error of the whole
 // body, errors of fields are dropped.
@@ -72,7 +78,7 @@ var jsonFormat = huma.Format{
 		if !ok {
 			return fmt.Errorf("%T is no document", v)
 		}
-		d.setErrors(readObject(data, d.fieldReaders()))
+		d.SetErrors(readObject(data, d.FieldReaders()))
 		return nil
 	},
 }
@@ -191,6 +197,21 @@ func stringMapField(target *map[string]string) fieldReader {
 			(*target)[name] = value
 			return fieldErrs
 		})
+	}
+}
+
+// maxJSONNumber is the largest integer that all JSON parsers read exactly.
+const maxJSONNumber = 1<<53 - 1
+
+// intField reads a whole number between two others; message tells what it has to be.
+func intField(target *int64, lowest, highest float64, message string) fieldReader {
+	return func(field string, raw json.RawMessage) []FieldError {
+		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
+		if err != nil || n < lowest || n > highest || n != math.Trunc(n) {
+			return []FieldError{{field, message}}
+		}
+		*target = int64(n)
+		return nil
 	}
 }
 

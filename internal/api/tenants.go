@@ -73,15 +73,11 @@ type getTenantInput struct {
 }
 
 func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutput, error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
 	condition, err := parseCondition("If-None-Match", in.IfNoneMatch)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Get(ctx, id)
+	t, err := s.opts.Service.Get(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +95,6 @@ type updateTenantInput struct {
 }
 
 func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tenantOutput, error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
 	condition, err := parseCondition("If-Match", in.IfMatch)
 	if err != nil {
 		return nil, err
@@ -111,11 +103,11 @@ func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tena
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.expectedVersion(ctx, id, condition)
+	version, err := s.expectedVersion(ctx, in.tenantID, condition)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Patch(ctx, id, patch, version)
+	t, err := s.opts.Service.Patch(ctx, in.tenantID, patch, version)
 	if err != nil {
 		return nil, err
 	}
@@ -128,15 +120,11 @@ type progressInput struct {
 }
 
 func (s *Server) getProvisioningStatus(ctx context.Context, in *progressInput) (*bodyOutput[dto.Progress], error) {
-	id, err := in.tenantID()
+	t, err := s.opts.Service.Get(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := s.opts.Service.Log(ctx, id, in.Attempts == "all")
+	entries, err := s.opts.Service.Log(ctx, in.tenantID, in.Attempts == "all")
 	if err != nil {
 		return nil, err
 	}

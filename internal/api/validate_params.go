@@ -1,9 +1,11 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -82,7 +84,25 @@ func validateParam(p *huma.Param, values []string) string {
 	case strings.ContainsFunc(values[0], unicode.IsControl):
 		return "has a control character; remove it"
 	}
-	return schemaViolation(p.Schema, values[0])
+	return schemaViolation(p, values[0])
+}
+
+// schemaViolation is huma's message about a value, which it leaves out: it may be a secret.
+func schemaViolation(p *huma.Param, text string) string {
+	var value any = text
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && p.Schema.Type == huma.TypeInteger {
+		value = n
+	}
+	var result huma.ValidateResult
+	huma.Validate(nil, p.Schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, value, &result)
+	if len(result.Errors) == 0 {
+		return ""
+	}
+	var detail *huma.ErrorDetail
+	if !errors.As(result.Errors[0], &detail) {
+		return "is not valid"
+	}
+	return "is not valid: " + detail.Message
 }
 
 // maxFieldErrors limits a response: a request can have thousands of unknown fields.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -116,7 +117,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys(),
-		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
+		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
 	}

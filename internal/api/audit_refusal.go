@@ -6,12 +6,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
 // auditRefusal records a rejected caller, for every operation, and a rejected change.
 // The registry records the changes themselves.
-func (s *Server) auditRefusal(c *requestContext, p *Problem) {
+func (s *Server) auditRefusal(c *requestContext, p *problem.Problem) {
 	callerRefused := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusTooManyRequests
 	extra, wanted := p.Audit()
 	if c.endpoint == nil || !wanted || p.Status >= http.StatusInternalServerError || !callerRefused && !c.endpoint.mutating {
@@ -23,7 +24,7 @@ func (s *Server) auditRefusal(c *requestContext, p *Problem) {
 	if !c.authenticated {
 		tenantID = uuid.Nil // An unauthenticated caller must not write to a tenant's audit log.
 	}
-	s.recorder.record(audit.Event{
+	s.recorder.Record(audit.Event{
 		TenantID: tenantID, Action: audit.Action("request." + c.endpoint.id), Outcome: audit.OutcomeRefused,
 		Caller: c.caller, Detail: detail,
 	})

@@ -5,44 +5,47 @@ import (
 	"net/http"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
 // authorize authenticates the caller and checks its scope and rate limit. A rejection is
 // recorded in the audit log while the address is within its limit of rejections.
-func (s *Server) authorize(r *http.Request, c *requestContext) *Problem {
-	authenticate := s.auth.authenticate
-	if s.authFailureLimiter.exhausted(addressPrefix(c.caller.Address)) {
-		authenticate = s.auth.authenticateAfterRejections
+func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem {
+	authenticate := s.auth.Authenticate
+	if s.authFailureLimiter.Exhausted(limits.AddressPrefix(c.caller.Address)) {
+		authenticate = s.auth.AuthenticateAfterRejections
 	}
-	id, err := authenticate(r.Context(), bearerToken(r.Header))
+	id, err := authenticate(r.Context(), auth.BearerToken(r.Header))
 	var authErr *access.AuthError
 	switch {
 	case errors.As(err, &authErr):
 		return s.rejectUnauthenticated(c, authErr)
 	case err != nil:
-		return problemFrom(err)
+		return problem.From(err)
 	}
 	id.Caller.Address, id.Caller.RequestID = c.caller.Address, c.id
 	c.caller, c.authenticated = id.Caller, true
 
-	decision := s.callerLimiter.take(string(id.Caller.Kind) + " " + id.Caller.ID)
-	decision.setHeaders(c.response.Header())
-	if !decision.allowed {
-		return decision.problem("too many requests with this key; wait as long as Retry-After says")
+	decision := s.callerLimiter.Take(string(id.Caller.Kind) + " " + id.Caller.ID)
+	decision.SetHeaders(c.response.Header())
+	if !decision.Allowed {
+		return decision.Problem("too many requests with this key; wait as long as Retry-After says")
 	}
 	if !access.Permits(id.Scopes, c.endpoint.scope) {
-		return newProblem(http.StatusForbidden, "this call needs the scope "+string(c.endpoint.scope)+", which the key does not have").
-			withHeader("WWW-Authenticate", `Bearer realm="tenant-api", error="insufficient_scope", scope="`+string(c.endpoint.scope)+`"`)
+		return problem.New(http.StatusForbidden, "this call needs the scope "+string(c.endpoint.scope)+", which the key does not have").
+			WithHeader("WWW-Authenticate", `Bearer realm="tenant-api", error="insufficient_scope", scope="`+string(c.endpoint.scope)+`"`)
 	}
-	s.auth.recordUse(r.Context(), id)
+	s.auth.RecordUse(r.Context(), id)
 	return nil
 }
 
 // rejectUnauthenticated returns the problem for an unauthenticated caller: 429 after too many
 // of them from one address. Valid keys are still accepted from that address.
-func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthError) *Problem {
-	if decision := s.authFailureLimiter.take(addressPrefix(c.caller.Address)); !decision.allowed {
-		return decision.problem("too many requests from this address came without a valid key; wait as long as Retry-After says")
+func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthError) *problem.Problem {
+	if decision := s.authFailureLimiter.Take(limits.AddressPrefix(c.caller.Address)); !decision.Allowed {
+		return decision.Problem("too many requests from this address came without a valid key; wait as long as Retry-After says")
 	}
 	challenge := `Bearer realm="tenant-api"`
 	if authErr.Reason != access.MissingToken().Reason {
@@ -52,5 +55,5 @@ func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthEr
 	if authErr.Prefix != "" {
 		detail["prefix"] = authErr.Prefix
 	}
-	return newProblem(http.StatusUnauthorized, authErr.Detail).withHeader("WWW-Authenticate", challenge).WithAudit(detail)
+	return problem.New(http.StatusUnauthorized, authErr.Detail).WithHeader("WWW-Authenticate", challenge).WithAudit(detail)
 }

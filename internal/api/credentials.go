@@ -10,6 +10,8 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -22,13 +24,13 @@ func (s *Server) registerCredentialRoutes() {
 		id: "open-database-credentials", method: http.MethodPost, path: credentialsPath, tag: "credentials",
 		summary:     "Open a login for a tenant's schema",
 		description: "Makes a PostgreSQL login that is a member of the tenant's role, and ends by itself. The password is in this answer and nowhere else.",
-		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: schemaRef[ttlBody], example: example,
+		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
 	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
 		summary: "Have a login last longer", description: "From now on. One that has ended is not found.",
-		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: schemaRef[ttlBody], example: example,
+		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 	}, s.renewCredential)
 	registerEndpoint(s, &endpoint{
 		id: "close-database-credentials", method: http.MethodDelete, path: credentialsPath + "/{credentialId}", tag: "credentials",
@@ -38,12 +40,12 @@ func (s *Server) registerCredentialRoutes() {
 }
 
 type ttlBody struct {
-	TTLSeconds  int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
-	fieldErrors `json:"-"`
+	TTLSeconds      int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
+	validate.Errors `json:"-"`
 }
 
-func (b *ttlBody) FieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{"ttlSeconds": intField(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
+func (b *ttlBody) FieldReaders() map[string]validate.FieldReader {
+	return map[string]validate.FieldReader{"ttlSeconds": validate.Int(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
 }
 
 func (b *ttlBody) ttl() time.Duration { return time.Duration(b.TTLSeconds) * time.Second }
@@ -76,7 +78,7 @@ type createdOutput[T any] struct {
 }
 
 func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[dto.Credential], error) {
-	if err := in.Body.problem(); err != nil {
+	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
 	c, err := s.opts.Service.OpenCredential(ctx, in.tenantID, in.Body.ttl())
@@ -97,7 +99,7 @@ type renewedView struct {
 }
 
 func (s *Server) renewCredential(ctx context.Context, in *renewCredentialInput) (*bodyOutput[renewedView], error) {
-	if err := in.Body.problem(); err != nil {
+	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
 	expiresAt, err := s.opts.Service.RenewCredential(ctx, in.tenantID, in.credentialID, in.Body.ttl())

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -59,11 +61,11 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 			return
 		}
 	}
-	if p := validateParams(r, ctx.Operation()); p != nil {
+	if p := validate.Params(r, ctx.Operation()); p != nil {
 		s.writeProblem(c, p)
 		return
 	}
-	body, p := readBody(c.response, r, s.opts.MaxBody, e.contentTypes)
+	body, p := limits.ReadBody(c.response, r, s.opts.MaxBody, e.contentTypes)
 	if p != nil {
 		s.writeProblem(c, p)
 		return

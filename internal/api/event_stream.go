@@ -9,6 +9,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 )
 
@@ -33,14 +36,14 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 	case s.eventStreamSlots <- struct{}{}:
 	default:
 		stop()
-		return nil, newProblem(http.StatusServiceUnavailable, "too many event streams are open; retry, or poll the provisioning status")
+		return nil, problem.New(http.StatusServiceUnavailable, "too many event streams are open; retry, or poll the provisioning status")
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { stop(); <-s.eventStreamSlots }()
 		defer s.metrics.trackStream("events")()
-		token := bearerToken(http.Header{"Authorization": {ctx.Header("Authorization")}})
-		es := eventStream{
-			Out: newSSEWriter(requestContextFrom(ctx.Context()).response), LastChange: in.LastEventID,
+		token := auth.BearerToken(http.Header{"Authorization": {ctx.Header("Authorization")}})
+		es := stream.Events{
+			Out: stream.NewWriter(requestContextFrom(ctx.Context()).response), LastChange: in.LastEventID,
 			Read: func(ctx context.Context, after int64) (events.Changes, error) {
 				return s.readChanges(ctx, in.tenantID, after)
 			},
@@ -66,7 +69,7 @@ func (s *Server) readChanges(ctx context.Context, id uuid.UUID, after int64) (ev
 func (s *Server) stillAuthorized(ctx context.Context, token string) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.timeouts.work)
 	defer cancel()
-	_, err := s.auth.authenticate(ctx, token)
+	_, err := s.auth.Authenticate(ctx, token)
 	var authErr *access.AuthError
 	return !errors.As(err, &authErr)
 }

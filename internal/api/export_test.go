@@ -25,7 +25,7 @@ func (s *Server) SetTimeouts(o Timeouts) {
 type Timeouts struct{ PollInterval, EventKeepAlive, ProvisionKeepAlive, Read, Write, Work, Check time.Duration }
 
 // QueuedAuditEvents is how many events wait for the audit log's writer.
-func (s *Server) QueuedAuditEvents() int { return s.recorder.queued() }
+func (s *Server) QueuedAuditEvents() int { return s.recorder.Queued() }
 
 // ActiveProvisionStreams is how many runs there are inside requests.
 func (s *Server) ActiveProvisionStreams() int { return len(s.provisionSlots) }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
@@ -162,7 +163,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
 		Observer: func(ctx context.Context, e provisioning.Event) {
 			notifier.Observe(ctx, e)
-			api.Observe(ctx, e)
+			stream.Observe(ctx, e)
 		},
 	})
 	must(err)

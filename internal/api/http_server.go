@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 )
 
 // Limits of a connection before its first request.
@@ -27,7 +29,7 @@ func NewServer(s *Server) *http.Server {
 		// OPTIONS * is not an operation; the API returns a problem for it.
 		DisableGeneralOptionsHandler: true,
 	}
-	limitConnections(server, s.opts.MaxConnections)
+	limits.Connections(server, s.opts.MaxConnections)
 	server.RegisterOnShutdown(s.Drain)
 	return server
 }

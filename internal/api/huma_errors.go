@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
 // huma creates all its errors through these two global variables. Errors of handlers and of
@@ -20,12 +22,12 @@ func init() {
 
 // problemFromHuma converts an error of huma. A handler's error arrives as the cause of a
 // 500.
-func problemFromHuma(status int, message string, errs []error) *Problem {
+func problemFromHuma(status int, message string, errs []error) *problem.Problem {
 	if status >= http.StatusInternalServerError {
-		return problemFrom(errors.Join(errs...))
+		return problem.From(errors.Join(errs...))
 	}
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusBadRequest
 	}
-	return newProblem(status, message)
+	return problem.New(status, message)
 }

@@ -52,7 +52,7 @@ type purgeTenantInput struct {
 }
 
 func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOutput[dto.Certificate], error) {
-	if err := in.Body.problem(); err != nil {
+	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
 	certificate, err := s.opts.Service.Purge(ctx, in.tenantID, in.Body.Confirm, max(s.opts.Retention, in.Body.retention()))

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
@@ -101,7 +102,7 @@ func (p *idp) token(change func(map[string]any)) string {
 }
 
 func (p *idp) settings() serverOptions {
-	return serverOptions{Options: api.Options{OIDC: api.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
+	return serverOptions{Options: api.Options{OIDC: auth.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
 }
 
 func TestServer_OIDC(t *testing.T) {

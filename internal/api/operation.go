@@ -8,13 +8,15 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 )
 
 // OpenAPI returns the document of the API as indented JSON. The output is deterministic.
 func OpenAPI(version string) ([]byte, error) {
 	s := &Server{opts: Options{Version: version}.withDefaults()}
 	s.buildRoutes()
-	return marshalDocument(s.api, "  ")
+	return openapi.Marshal(s.api, "  ")
 }
 
 // commonErrorStatuses are the errors that every operation can return.
@@ -47,7 +49,7 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 		}
 	}
 	for _, status := range errorStatuses {
-		op.Responses[strconv.Itoa(status)] = problemResponse(api, status)
+		op.Responses[strconv.Itoa(status)] = openapi.ProblemResponse(api, status)
 	}
 	if e.responses != nil {
 		maps.Copy(op.Responses, e.responses(api.OpenAPI().Components.Schemas))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
@@ -31,8 +32,8 @@ type Options struct {
 	Service  Service               // Required.
 	Jobs     provisioning.Jobs     // Required.
 	Notifier events.ChangeNotifier // Required.
-	Keys     keyStore              // Required.
-	OIDC     OIDC                  // Tokens of an issuer, in addition to keys. Default: not accepted.
+	Keys     auth.KeyStore         // Required.
+	OIDC     auth.OIDC             // Tokens of an issuer, in addition to keys. Default: not accepted.
 
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
 	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -31,11 +33,11 @@ func (s *Server) provisionExistingTenant(ctx context.Context, in *ByID) (*huma.S
 
 // streamProvision returns the event stream of a run. 503 when the server already runs as
 // many of them as it may.
-func (s *Server) streamProvision(provision provisionFunc) (*huma.StreamResponse, error) {
+func (s *Server) streamProvision(provision stream.ProvisionFunc) (*huma.StreamResponse, error) {
 	select {
 	case s.provisionSlots <- struct{}{}:
 	default:
-		return nil, newProblem(http.StatusServiceUnavailable, "this server already provisions its maximum number of tenants inside requests; retry, or queue the tenant with POST /admin/tenants")
+		return nil, problem.New(http.StatusServiceUnavailable, "this server already provisions its maximum number of tenants inside requests; retry, or queue the tenant with POST /admin/tenants")
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		defer func() { <-s.provisionSlots }()
@@ -44,11 +46,11 @@ func (s *Server) streamProvision(provision provisionFunc) (*huma.StreamResponse,
 		ctx, cancel := context.WithCancel(hctx.Context())
 		defer cancel()
 		defer context.AfterFunc(s.drainCtx, cancel)()
-		ps := provisionStream{
-			Out: newSSEWriter(c.response), KeepAlive: s.timeouts.provisionKeepAlive, Logger: s.opts.Logger,
+		ps := stream.Run{
+			Out: stream.NewWriter(c.response), KeepAlive: s.timeouts.provisionKeepAlive, Logger: s.opts.Logger,
 			// A problem in a stream is audited like any other rejection.
-			Problem: func(err error) *Problem { return s.finalizeProblem(c, problemFrom(err)) },
+			Problem: func(err error) *problem.Problem { return s.finalizeProblem(c, problem.From(err)) },
 		}
-		ps.Run(ctx, provision)
+		ps.Start(ctx, provision)
 	}}, nil
 }

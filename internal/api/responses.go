@@ -4,21 +4,23 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 )
 
 // provisionStreamContent is the stream of a run inside a request.
 func provisionStreamContent(r huma.Registry) *huma.MediaType {
-	return eventStreamContent(
-		eventSchema{"tenant", "The tenant that the run is about, once, before its first step.", schemaRef[dto.Tenant](r)},
-		eventSchema{"step", "A change of a step, as it happens.", schemaRef[dto.StepEvent](r)},
-		eventSchema{"outcome", "The last event of a run that succeeded.", schemaRef[dto.OutcomeEvent](r)},
-		eventSchema{"problem", "The last event of a run that did not.", schemaRef[problemEvent](r)},
+	return openapi.EventStream(
+		openapi.Event{Name: "tenant", Description: "The tenant that the run is about, once, before its first step.", Data: openapi.SchemaRef[dto.Tenant](r)},
+		openapi.Event{Name: "step", Description: "A change of a step, as it happens.", Data: openapi.SchemaRef[dto.StepEvent](r)},
+		openapi.Event{Name: "outcome", Description: "The last event of a run that succeeded.", Data: openapi.SchemaRef[dto.OutcomeEvent](r)},
+		openapi.Event{Name: "problem", Description: "The last event of a run that did not.", Data: openapi.SchemaRef[stream.ProblemEvent](r)},
 	)
 }
 
 func queuedResponses(r huma.Registry) map[string]*huma.Response {
 	stringSchema := &huma.Schema{Type: huma.TypeString}
-	queued := jsonResponseSchema("Queued.", schemaRef[submissionView](r))
+	queued := openapi.JSONResponse("Queued.", openapi.SchemaRef[submissionView](r))
 	queued.Headers = map[string]*huma.Param{
 		"Location":             {Description: "The tenant.", Schema: stringSchema},
 		"Idempotency-Replayed": {Description: "true when this is the answer to an earlier request.", Schema: stringSchema},
@@ -36,7 +38,7 @@ func queuedResponses(r huma.Registry) map[string]*huma.Response {
 func provisionStreamResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{"200": {
 		Description: "The event stream of the provisioning.",
-		Content:     map[string]*huma.MediaType{sseContentType: provisionStreamContent(r)},
+		Content:     map[string]*huma.MediaType{stream.ContentType: provisionStreamContent(r)},
 	}}
 }
 
@@ -48,10 +50,10 @@ func eventStreamResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
 		"200": {
 			Description: "The stream. It ends when the tenant is at rest.",
-			Content: map[string]*huma.MediaType{sseContentType: eventStreamContent(
-				eventSchema{"status", "The tenant's status: first, and whenever it changes.", schemaRef[statusEvent](r)},
-				eventSchema{"step", "A change of a step, with an id for Last-Event-ID.", schemaRef[dto.LogEntry](r)},
-				eventSchema{"end", "The tenant is at rest; the stream ends.", schemaRef[statusEvent](r)},
+			Content: map[string]*huma.MediaType{stream.ContentType: openapi.EventStream(
+				openapi.Event{Name: "status", Description: "The tenant's status: first, and whenever it changes.", Data: openapi.SchemaRef[stream.StatusEvent](r)},
+				openapi.Event{Name: "step", Description: "A change of a step, with an id for Last-Event-ID.", Data: openapi.SchemaRef[dto.LogEntry](r)},
+				openapi.Event{Name: "end", Description: "The tenant is at rest; the stream ends.", Data: openapi.SchemaRef[stream.StatusEvent](r)},
 			)},
 		},
 		"204": {Description: "The tenant is at rest, and nothing has happened since Last-Event-ID."},

@@ -11,6 +11,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/refusals"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -21,10 +26,10 @@ type Server struct {
 	timeouts           timeouts
 	mux                *http.ServeMux
 	api                huma.API
-	auth               *authenticator
-	callerLimiter      *rateLimiter
-	authFailureLimiter *rateLimiter // By address.
-	recorder           *auditRecorder
+	auth               *auth.Authenticator
+	callerLimiter      *limits.RateLimiter
+	authFailureLimiter *limits.RateLimiter // By address.
+	recorder           *refusals.Recorder
 	metrics            *metrics
 	provisionSlots     chan struct{} // One slot per run inside a request.
 	eventStreamSlots   chan struct{}
@@ -41,10 +46,10 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, timeouts: defaultTimeouts,
-		callerLimiter:      newRateLimiter(o.RateLimit, o.Clock),
-		authFailureLimiter: newRateLimiter(o.AuthFailureLimit, o.Clock),
-		auth:               newAuthenticator(o.Keys, o.OIDC, o.Clock, o.Logger),
-		recorder:           newAuditRecorder(o.Service.Record, o.Logger),
+		callerLimiter:      limits.NewRateLimiter(o.RateLimit, o.Clock),
+		authFailureLimiter: limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
+		auth:               auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
+		recorder:           refusals.NewRecorder(o.Service.Record, o.Logger),
 		provisionSlots:     make(chan struct{}, o.MaxProvisionStreams),
 		eventStreamSlots:   make(chan struct{}, o.MaxEventStreams),
 	}
@@ -54,7 +59,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.drainCtx, s.drain = context.WithCancel(context.Background())
 	s.buildRoutes()
-	go s.recorder.run()
+	go s.recorder.Run()
 	return s, nil
 }
 
@@ -78,7 +83,7 @@ var defaultTimeouts = timeouts{
 // without a complete server.
 func (s *Server) buildRoutes() {
 	s.mux = http.NewServeMux()
-	s.api = huma.NewAPI(humaConfig(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
+	s.api = huma.NewAPI(openapi.Config(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
 	s.registerTenantRoutes()
 	s.registerLifecycleRoutes()
 	s.registerCredentialRoutes()
@@ -86,8 +91,8 @@ func (s *Server) buildRoutes() {
 	s.registerAuditRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
-	s.mux.HandleFunc("GET /openapi.json", serveDocument(s.api))
-	s.mux.HandleFunc("GET /docs", serveDocs)
+	s.mux.HandleFunc("GET /openapi.json", openapi.Serve(s.api))
+	s.mux.HandleFunc("GET /docs", openapi.ServeDocs)
 }
 
 // ServeHTTP implements http.Handler.
@@ -103,9 +108,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // rejectUnknownRoute returns a problem where the mux would answer with plain text or
 // redirect to a cleaned path.
-func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
+func (s *Server) rejectUnknownRoute(r *http.Request) *problem.Problem {
 	if path.Clean(r.URL.Path) != r.URL.Path {
-		return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+		return problem.New(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
 	}
 	if allowed := s.methodsOf(r.URL.Path); len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
 		return methodNotAllowed(strings.Join(allowed, ", "))
@@ -119,7 +124,7 @@ func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
 	if muxResponse.status == http.StatusMethodNotAllowed {
 		return methodNotAllowed(muxResponse.header.Get("Allow"))
 	}
-	return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+	return problem.New(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
 }
 
 // methodsOf lists the methods of a path that the description has without parameters, else
@@ -147,9 +152,9 @@ func (s *Server) methodsOf(path string) (methods []string) {
 	return methods
 }
 
-func methodNotAllowed(allow string) *Problem {
-	return newProblem(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
-		withHeader("Allow", allow)
+func methodNotAllowed(allow string) *problem.Problem {
+	return problem.New(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
+		WithHeader("Allow", allow)
 }
 
 // discardWriter keeps the status and headers of a response and discards the body.
@@ -171,5 +176,5 @@ func (s *Server) Drain() { s.drain() }
 // may arrive afterwards.
 func (s *Server) Close() {
 	s.drain()
-	s.recorder.close()
+	s.recorder.Close()
 }

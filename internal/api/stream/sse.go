@@ -1,34 +1,36 @@
-package api
+package stream
 
 import (
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 )
 
-// sseContentType is the media type of an event stream.
-const sseContentType = "text/event-stream"
+// ContentType is the media type of an event stream.
+const ContentType = "text/event-stream"
 
-// sseWriter writes server-sent events (HTML standard, section 9.2) to one client. A client
+// Writer writes server-sent events (HTML standard, section 9.2) to one client. A client
 // that does not read an event within the write timeout is disconnected.
-type sseWriter struct {
-	response *responseWriter
+type Writer struct {
+	response *limits.ResponseWriter
 	buf      strings.Builder
 }
 
-// newSSEWriter writes the response headers.
-func newSSEWriter(w *responseWriter) *sseWriter {
-	s := &sseWriter{response: w}
+// NewWriter writes the response headers.
+func NewWriter(w *limits.ResponseWriter) *Writer {
+	s := &Writer{response: w}
 	h := s.response.Header()
-	h.Set("Content-Type", sseContentType)
+	h.Set("Content-Type", ContentType)
 	h.Set("X-Accel-Buffering", "no") // A proxy must forward events immediately.
 	s.response.WriteHeader(http.StatusOK)
 	return s
 }
 
 // send writes one event, without an id for id 0. An error means that the client is gone.
-func (s *sseWriter) send(name string, id int64, data any) error {
+func (s *Writer) send(name string, id int64, data any) error {
 	encoded, err := json.Marshal(data)
 	if err != nil {
 		return err
@@ -43,13 +45,13 @@ func (s *sseWriter) send(name string, id int64, data any) error {
 }
 
 // keepAlive sends a comment that keeps the connection open.
-func (s *sseWriter) keepAlive() error {
+func (s *Writer) keepAlive() error {
 	s.buf.WriteString(": keep-alive\n\n")
 	return s.flush()
 }
 
-func (s *sseWriter) flush() error {
-	s.response.extendWriteDeadline()
+func (s *Writer) flush() error {
+	s.response.ExtendWriteDeadline()
 	_, err := s.response.Write([]byte(s.buf.String()))
 	s.buf.Reset()
 	if err != nil {

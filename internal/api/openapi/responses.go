@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"github.com/danielgtaylor/huma/v2"
@@ -8,14 +8,14 @@ import (
 // schema of one is that of each of its events: an object with the event's fields,
 // whose data is JSON in a string.
 
-// eventSchema is one sort of event.
-type eventSchema struct {
+// Event is one sort of event.
+type Event struct {
 	Name, Description string
 	Data              *huma.Schema
 }
 
-// eventStreamContent describes a stream of these events.
-func eventStreamContent(events ...eventSchema) *huma.MediaType {
+// EventStream describes a stream of these events.
+func EventStream(events ...Event) *huma.MediaType {
 	s := &huma.Schema{
 		Type: huma.TypeObject, Description: "Each event of the stream.", Required: []string{"event", "data"},
 		Properties: map[string]*huma.Schema{"id": {Type: huma.TypeString}, "event": {Type: huma.TypeString}, "data": {Type: huma.TypeString}},
@@ -29,7 +29,7 @@ func eventStreamContent(events ...eventSchema) *huma.MediaType {
 	return &huma.MediaType{Schema: s}
 }
 
-// jsonResponseSchema is a response with a JSON body.
-func jsonResponseSchema(description string, schema *huma.Schema) *huma.Response {
+// JSONResponse is a response with a JSON body.
+func JSONResponse(description string, schema *huma.Schema) *huma.Response {
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }

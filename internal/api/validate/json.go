@@ -1,4 +1,4 @@
-package api
+package validate
 
 import (
 	"bytes"
@@ -14,38 +14,40 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
-// strictBody is a body that decodes its own fields and collects their errors, so that one
+// body is a body that decodes its own fields and collects their errors, so that one
 // response can report all of them.
-type strictBody interface {
-	FieldReaders() map[string]fieldReader
-	SetErrors(faults []FieldError)
+type body interface {
+	FieldReaders() map[string]FieldReader
+	SetErrors(faults []problem.FieldError)
 }
 
-// fieldReader decodes the value of a field that is present.
-type fieldReader func(field string, raw json.RawMessage) []FieldError
+// FieldReader decodes the value of a field that is present.
+type FieldReader func(field string, raw json.RawMessage) []problem.FieldError
 
-// fieldErrors collects the errors of a document.
-type fieldErrors []FieldError
+// Errors collects the errors of a document.
+type Errors []problem.FieldError
 
-func (f *fieldErrors) SetErrors(errors []FieldError) { *f = errors }
+func (f *Errors) SetErrors(errors []problem.FieldError) { *f = errors }
 
-// check adds the error of a field, nil for none.
-func (f fieldErrors) check(field string, err error) fieldErrors {
+// Check adds the error of a field, nil for none.
+func (f Errors) Check(field string, err error) Errors {
 	if err == nil {
 		return f
 	}
-	return f.merge([]FieldError{{field, err.Error()}})
+	return f.Merge(fault(field, err.Error()))
 }
 
-// merge adds errors, one per field: the first one is kept. After an error of the whole
+// Merge adds errors, one per field: the first one is kept. After an error of the whole
 // body, errors of fields are dropped.
-func (f fieldErrors) merge(added []FieldError) fieldErrors {
+func (f Errors) Merge(added []problem.FieldError) Errors {
 	all := slices.Clone(f)
 	for _, e := range added {
-		if !slices.ContainsFunc(all, func(known FieldError) bool {
-			return known.Field == bodyField || known.Field == e.Field || strings.HasPrefix(known.Field, e.Field+".")
+		if !slices.ContainsFunc(all, func(known problem.FieldError) bool {
+			return known.Field == problem.BodyField || known.Field == e.Field || strings.HasPrefix(known.Field, e.Field+".")
 		}) {
 			all = append(all, e)
 		}
@@ -53,16 +55,21 @@ func (f fieldErrors) merge(added []FieldError) fieldErrors {
 	return all
 }
 
-// problem returns the 400 for these errors, nil if there are none.
-func (f fieldErrors) problem() error {
+// Problem returns the 400 for these errors, nil if there are none.
+func (f Errors) Problem() error {
 	if len(f) == 0 {
 		return nil
 	}
-	return invalidRequest(f[:min(len(f), maxFieldErrors)]...)
+	return problem.Invalid(f[:min(len(f), maxFieldErrors)]...)
 }
 
-// jsonFormat is how huma reads and writes bodies.
-var jsonFormat = huma.Format{
+// fault is the error of one field.
+func fault(field, message string) []problem.FieldError {
+	return []problem.FieldError{{Field: field, Message: message}}
+}
+
+// JSON is how huma reads and writes bodies.
+var JSON = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		var text bytes.Buffer
 		encoder := json.NewEncoder(&text)
@@ -74,7 +81,7 @@ var jsonFormat = huma.Format{
 		return nil
 	},
 	Unmarshal: func(data []byte, v any) error {
-		d, ok := v.(strictBody)
+		d, ok := v.(body)
 		if !ok {
 			return fmt.Errorf("%T is no document", v)
 		}
@@ -85,7 +92,7 @@ var jsonFormat = huma.Format{
 
 // readObject reads one JSON object. It rejects further values, repeated fields and unknown
 // fields.
-func readObject(data []byte, readers map[string]fieldReader) []FieldError {
+func readObject(data []byte, readers map[string]FieldReader) []problem.FieldError {
 	var (
 		value     json.RawMessage
 		syntaxErr *json.SyntaxError
@@ -93,20 +100,20 @@ func readObject(data []byte, readers map[string]fieldReader) []FieldError {
 	err := json.Unmarshal(data, &value)
 	switch {
 	case !utf8.Valid(data):
-		return []FieldError{{bodyField, notUTF8}}
+		return fault(problem.BodyField, notUTF8)
 	case len(bytes.TrimSpace(data)) == 0:
-		return []FieldError{{bodyField, "is blank; give a JSON object"}}
+		return fault(problem.BodyField, "is blank; give a JSON object")
 	case errors.As(err, &syntaxErr):
-		return []FieldError{{bodyField, "is not well-formed JSON; look at byte " + strconv.FormatInt(syntaxErr.Offset, 10)}}
+		return fault(problem.BodyField, "is not well-formed JSON; look at byte " + strconv.FormatInt(syntaxErr.Offset, 10))
 	case hasLoneSurrogate(data):
-		return []FieldError{{bodyField, `has half of a surrogate pair (\ud800 and the like); write the character itself`}}
+		return fault(problem.BodyField, `has half of a surrogate pair (\ud800 and the like); write the character itself`)
 	case jsonType(data) != "an object":
-		return []FieldError{{bodyField, "has to be an object, not " + jsonType(data)}}
+		return fault(problem.BodyField, "has to be an object, not " + jsonType(data))
 	}
-	return eachField(data, func(name string, raw json.RawMessage) []FieldError {
+	return eachField(data, func(name string, raw json.RawMessage) []problem.FieldError {
 		read, known := readers[name]
 		if !known {
-			return []FieldError{{quoteName(name), "is not a field of this request; remove it"}}
+			return fault(quoteName(name), "is not a field of this request; remove it")
 		}
 		return read(name, raw)
 	})
@@ -114,9 +121,9 @@ func readObject(data []byte, readers map[string]fieldReader) []FieldError {
 
 // eachField calls f for each field of a well-formed object, in order, and rejects repeated
 // names.
-func eachField(object []byte, f func(name string, raw json.RawMessage) []FieldError) []FieldError {
+func eachField(object []byte, f func(name string, raw json.RawMessage) []problem.FieldError) []problem.FieldError {
 	var (
-		fieldErrs []FieldError
+		fieldErrs []problem.FieldError
 		seen      = map[string]bool{}
 	)
 	decoder := json.NewDecoder(bytes.NewReader(object))
@@ -137,12 +144,12 @@ func eachField(object []byte, f func(name string, raw json.RawMessage) []FieldEr
 		case !seen[key]:
 			fieldErrs = append(fieldErrs, f(key, raw)...)
 		default:
-			fieldErrs = append(fieldErrs, FieldError{quoteName(key), "is there more than once; give it once"})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(key), Message: "is there more than once; give it once"})
 		}
 		seen[key] = true
 	}
 	if err != nil { // Cannot happen: it was parsed before.
-		return []FieldError{{bodyField, "is not well-formed JSON"}}
+		return fault(problem.BodyField, "is not well-formed JSON")
 	}
 	return fieldErrs
 }
@@ -166,58 +173,58 @@ func jsonType(raw []byte) string {
 	return "a number"
 }
 
-// stringField reads a string.
-func stringField(target *string) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
+// String reads a string.
+func String(target *string) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
 		if jsonType(raw) != "a string" || json.Unmarshal(raw, target) != nil {
-			return []FieldError{{field, "has to be a string, not " + jsonType(raw)}}
+			return fault(field, "has to be a string, not " + jsonType(raw))
 		}
 		return nil
 	}
 }
 
-// optionalStringField is stringField for a field of a patch.
-func optionalStringField(target **string) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
+// OptionalString is String for a field of a patch.
+func OptionalString(target **string) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
 		*target = new(string)
-		return stringField(*target)(field, raw)
+		return String(*target)(field, raw)
 	}
 }
 
-// stringMapField reads an object of strings.
-func stringMapField(target *map[string]string) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
+// StringMap reads an object of strings.
+func StringMap(target *map[string]string) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
 		*target = map[string]string{}
 		if jsonType(raw) != "an object" {
-			return []FieldError{{field, "has to be an object, not " + jsonType(raw)}}
+			return fault(field, "has to be an object, not " + jsonType(raw))
 		}
-		return eachField(raw, func(name string, raw json.RawMessage) []FieldError {
+		return eachField(raw, func(name string, raw json.RawMessage) []problem.FieldError {
 			var value string
-			fieldErrs := stringField(&value)(field+"."+quoteName(name), raw)
+			fieldErrs := String(&value)(field+"."+quoteName(name), raw)
 			(*target)[name] = value
 			return fieldErrs
 		})
 	}
 }
 
-// maxJSONNumber is the largest integer that all JSON parsers read exactly.
-const maxJSONNumber = 1<<53 - 1
+// MaxInt is the largest integer that all JSON parsers read exactly.
+const MaxInt = 1<<53 - 1
 
-// intField reads a whole number between two others; message tells what it has to be.
-func intField(target *int64, lowest, highest float64, message string) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
+// Int reads a whole number between two others; message tells what it has to be.
+func Int(target *int64, lowest, highest float64, message string) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
 		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
 		if err != nil || n < lowest || n > highest || n != math.Trunc(n) {
-			return []FieldError{{field, message}}
+			return fault(field, message)
 		}
 		*target = int64(n)
 		return nil
 	}
 }
 
-// nullable treats null like the empty value.
-func nullable(onNull func(), read fieldReader) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
+// Nullable treats null like the empty value.
+func Nullable(onNull func(), read FieldReader) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
 		if jsonType(raw) == "null" {
 			onNull()
 			return nil

@@ -1,4 +1,4 @@
-package api
+package stream
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -18,9 +19,9 @@ import (
 // A run inside a request: the response reports each step. When the client disconnects, the
 // run releases the tenant, and any other run can continue it.
 
-// problemEvent is the last event of a run that did not succeed.
-type problemEvent struct { //nolint:errname // it is data, and an error only through what it embeds
-	Problem
+// ProblemEvent is the last event of a run that did not succeed.
+type ProblemEvent struct { //nolint:errname // it is data, and an error only through what it embeds
+	problem.Problem
 	Kind              string      `json:"kind" enum:"transient,permanent,conflict,cancelled,fenced,not found,invalid,stale,reused" doc:"The kind of error; it decides what the client can do."`
 	Tenant            *dto.Tenant `json:"tenant,omitempty" doc:"The tenant after the run, if there is one."`
 	ConflictingTenant *dto.Tenant `json:"conflictingTenant,omitempty" doc:"The tenant that the request conflicts with, if there is one. It does not belong to the caller."`
@@ -45,28 +46,28 @@ func Observe(ctx context.Context, e provisioning.Event) {
 	}
 }
 
-// provisionFunc provisions a tenant.
-type provisionFunc func(context.Context) (provisioning.Outcome, error)
+// ProvisionFunc provisions a tenant.
+type ProvisionFunc func(context.Context) (provisioning.Outcome, error)
 
-// provisionResult is how a run ended.
-type provisionResult struct {
+// result is how a run ended.
+type result struct {
 	provisioning.Outcome
 	err error
 }
 
-// provisionStream writes the events of one run to its request.
-type provisionStream struct {
-	Out       *sseWriter
-	KeepAlive time.Duration        // Between two keep-alives.
-	Problem   func(error) *Problem // Makes, and audits, the problem of a run that failed.
+// Run writes the events of one run to its request.
+type Run struct {
+	Out       *Writer
+	KeepAlive time.Duration                // Between two keep-alives.
+	Problem   func(error) *problem.Problem // Makes, and audits, the problem of a run that failed.
 	Logger    *slog.Logger
 
 	stop       context.CancelFunc // Stops the run when the client is gone.
 	tenantSent bool               // The tenant event was sent.
 }
 
-// Run starts the run and forwards its events until it has ended.
-func (s *provisionStream) Run(ctx context.Context, provision provisionFunc) {
+// Start starts the run and forwards its events until it has ended.
+func (s *Run) Start(ctx context.Context, provision ProvisionFunc) {
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 	buffer := make(eventBuffer, eventBufferSize)
@@ -74,25 +75,25 @@ func (s *provisionStream) Run(ctx context.Context, provision provisionFunc) {
 }
 
 // start starts the run. A panic in the run is logged and becomes its error.
-func (s *provisionStream) start(ctx context.Context, provision provisionFunc) <-chan provisionResult {
-	result := make(chan provisionResult, 1)
+func (s *Run) start(ctx context.Context, provision ProvisionFunc) <-chan result {
+	ended := make(chan result, 1)
 	go func() {
-		var r provisionResult
+		var r result
 		defer func() {
 			if panicValue := recover(); panicValue != nil {
 				s.Logger.Error("run panicked", slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
 				r.err = fmt.Errorf("panic: %v", panicValue)
 			}
-			result <- r
+			ended <- r
 		}()
 		r.Outcome, r.err = provision(ctx)
 	}()
-	return result
+	return ended
 }
 
 // forward sends the events of a run until it has ended. It also waits for a run whose client
 // is gone, because the run still has to release its tenant.
-func (s *provisionStream) forward(buffer eventBuffer, result <-chan provisionResult) {
+func (s *Run) forward(buffer eventBuffer, result <-chan result) {
 	keepAlive := time.NewTicker(s.KeepAlive)
 	defer keepAlive.Stop()
 	for {
@@ -115,7 +116,7 @@ func (s *provisionStream) forward(buffer eventBuffer, result <-chan provisionRes
 	}
 }
 
-func (s *provisionStream) sendStep(e provisioning.Event) error {
+func (s *Run) sendStep(e provisioning.Event) error {
 	if !s.tenantSent && e.Tenant.ID != uuid.Nil {
 		s.tenantSent = true
 		if err := s.Out.send("tenant", 0, dto.NewTenant(e.Tenant)); err != nil {
@@ -127,12 +128,12 @@ func (s *provisionStream) sendStep(e provisioning.Event) error {
 
 // sendResult sends the last event. A client that is gone repeats the request and adopts the
 // tenant.
-func (s *provisionStream) sendResult(r provisionResult) {
+func (s *Run) sendResult(r result) {
 	if r.err == nil {
 		_ = s.Out.send("outcome", 0, dto.NewOutcomeEvent(r.Outcome))
 		return
 	}
-	event := problemEvent{Problem: *s.Problem(r.err), Kind: string(errs.KindOf(r.err))}
+	event := ProblemEvent{Problem: *s.Problem(r.err), Kind: string(errs.KindOf(r.err))}
 	set := func(target **dto.Tenant, t *tenant.Tenant) {
 		if t != nil && t.ID != uuid.Nil {
 			v := dto.NewTenant(*t)

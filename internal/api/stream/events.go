@@ -1,4 +1,4 @@
-package api
+package stream
 
 import (
 	"context"
@@ -12,20 +12,20 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// statusEvent is a tenant's status, as the event stream tells it.
-type statusEvent struct {
+// StatusEvent is a tenant's status, as the event stream tells it.
+type StatusEvent struct {
 	TenantID          uuid.UUID `json:"tenantId" format:"uuid"`
 	Status            string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	ProvisioningError *string   `json:"provisioningError"`
 }
 
-func statusEventOf(t tenant.Tenant) statusEvent {
-	return statusEvent{TenantID: t.ID, Status: string(t.Status), ProvisioningError: dto.Text(t.ProvisioningError)}
+func statusEventOf(t tenant.Tenant) StatusEvent {
+	return StatusEvent{TenantID: t.ID, Status: string(t.Status), ProvisioningError: dto.Text(t.ProvisioningError)}
 }
 
-// eventStream sends the events of one tenant to one client.
-type eventStream struct {
-	Out        *sseWriter
+// Events sends the events of one tenant to one client.
+type Events struct {
+	Out        *Writer
 	LastChange int64 // The last change that was sent.
 	// Read reads the changes after one.
 	Read func(ctx context.Context, after int64) (events.Changes, error)
@@ -40,7 +40,7 @@ type eventStream struct {
 }
 
 // Run sends events until the tenant is at rest, the client is gone or the server stops.
-func (s *eventStream) Run(ctx context.Context, current events.Changes) {
+func (s *Events) Run(ctx context.Context, current events.Changes) {
 	poll, keepAlive := time.NewTicker(s.PollInterval), time.NewTicker(s.KeepAlive)
 	defer poll.Stop()
 	defer keepAlive.Stop()
@@ -77,7 +77,7 @@ func (s *eventStream) Run(ctx context.Context, current events.Changes) {
 }
 
 // sendChanges sends the new events; done is true when no more can follow.
-func (s *eventStream) sendChanges(changes events.Changes) (done bool, err error) {
+func (s *Events) sendChanges(changes events.Changes) (done bool, err error) {
 	if s.lastStatus == "" {
 		if err := s.sendStatus(changes.Tenant); err != nil {
 			return true, err
@@ -100,7 +100,7 @@ func (s *eventStream) sendChanges(changes events.Changes) (done bool, err error)
 	return true, s.Out.send("end", 0, statusEventOf(changes.Tenant))
 }
 
-func (s *eventStream) sendStatus(t tenant.Tenant) error {
+func (s *Events) sendStatus(t tenant.Tenant) error {
 	s.lastStatus = t.Status
 	return s.Out.send("status", 0, statusEventOf(t))
 }

@@ -1,4 +1,4 @@
-package api
+package refusals
 
 import (
 	"bytes"
@@ -19,19 +19,19 @@ func TestAuditRecorder_Record(t *testing.T) {
 		text    bytes.Buffer
 		written []audit.Event
 	)
-	r := newAuditRecorder(func(_ context.Context, events ...audit.Event) error {
+	r := NewRecorder(func(_ context.Context, events ...audit.Event) error {
 		written = append(written, events...)
 		return nil
 	}, slog.New(slog.NewTextHandler(&text, nil)))
-	go r.run()
+	go r.Run()
 	first := uuid.New()
-	r.record(audit.Event{TenantID: first})
-	r.close()
-	r.close()
+	r.Record(audit.Event{TenantID: first})
+	r.Close()
+	r.Close()
 	if len(written) != 1 || written[0].TenantID != first || text.Len() != 0 {
 		t.Errorf("%+v, %s", written, text.String())
 	}
-	r.record(audit.Event{Action: "request.late"})
+	r.Record(audit.Event{Action: "request.late"})
 	if len(written) != 1 || !strings.Contains(text.String(), "request.late") {
 		t.Errorf("an event after the end left no trace: %s", text.String())
 	}
@@ -40,15 +40,15 @@ func TestAuditRecorder_Record(t *testing.T) {
 func TestAuditRecorder_Commit(t *testing.T) {
 	t.Parallel()
 	var written []audit.Event
-	r := newAuditRecorder(func(_ context.Context, events ...audit.Event) error {
+	r := NewRecorder(func(_ context.Context, events ...audit.Event) error {
 		written = events
 		return nil
 	}, slog.New(slog.DiscardHandler))
-	var group []auditEntry
+	var group []entry
 	for i := range 5 {
-		group = append(group, auditEntry{audit.Event{TenantID: uuid.UUID{byte(4 - i)}, Seq: int64(i)}, make(chan struct{})})
+		group = append(group, entry{audit.Event{TenantID: uuid.UUID{byte(4 - i)}, Seq: int64(i)}, make(chan struct{})})
 	}
-	group = append(group, auditEntry{audit.Event{Seq: 9}, make(chan struct{})})
+	group = append(group, entry{audit.Event{Seq: 9}, make(chan struct{})})
 	r.commit(group)
 	order := ""
 	for _, e := range written {

@@ -1,4 +1,4 @@
-package api
+package validate
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
 const (
@@ -18,29 +20,29 @@ const (
 	repeated = "is there more than once; give it once"
 )
 
-// validateParams checks path, query and headers: values must be UTF-8, query parameters must
+// Params checks path, query and headers: values must be UTF-8, query parameters must
 // be known, and each value must occur once and match its schema. It normalises headers and
 // query for huma.
-func validateParams(r *http.Request, op *huma.Operation) *Problem {
+func Params(r *http.Request, op *huma.Operation) *problem.Problem {
 	if !utf8.ValidString(r.URL.Path) {
-		return invalidRequest(FieldError{"path", notUTF8})
+		return problem.Invalid(problem.FieldError{Field: "path", Message: notUTF8})
 	}
 	for name, values := range r.Header {
 		if slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
-			return invalidRequest(FieldError{name, notUTF8})
+			return problem.Invalid(problem.FieldError{Field: name, Message: notUTF8})
 		}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return invalidRequest(FieldError{"query", "cannot be read; percent-encode the special characters"})
+		return problem.Invalid(problem.FieldError{Field: "query", Message: "cannot be read; percent-encode the special characters"})
 	}
-	var fieldErrs []FieldError
+	var fieldErrs []problem.FieldError
 	for name := range query {
 		if !slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
-			fieldErrs = append(fieldErrs, FieldError{quoteName(name), "is no parameter of this call; remove it"})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(name), Message: "is no parameter of this call; remove it"})
 		}
 	}
-	slices.SortFunc(fieldErrs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
+	slices.SortFunc(fieldErrs, func(a, b problem.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	for _, p := range op.Parameters {
 		var message string
 		switch p.In {
@@ -50,11 +52,11 @@ func validateParams(r *http.Request, op *huma.Operation) *Problem {
 			message = validateParam(p, headerValues(r.Header, p.Name))
 		}
 		if message != "" {
-			fieldErrs = append(fieldErrs, FieldError{p.Name, message})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: p.Name, Message: message})
 		}
 	}
 	if fieldErrs != nil {
-		return invalidRequest(fieldErrs[:min(len(fieldErrs), maxFieldErrors)]...)
+		return problem.Invalid(fieldErrs[:min(len(fieldErrs), maxFieldErrors)]...)
 	}
 	r.URL.RawQuery = query.Encode()
 	return nil

@@ -1,11 +1,10 @@
-package api
+package problem
 
 import (
 	"errors"
 	"net/http"
 	"strings"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -30,13 +29,13 @@ type FieldError struct {
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
 }
 
-// bodyField is the field name of an error that concerns the whole body.
-const bodyField = "body"
+// BodyField is the field name of an error that concerns the whole body.
+const BodyField = "body"
 
 // retryAfterSeconds is the Retry-After of a 503, in seconds.
 const retryAfterSeconds = "2"
 
-func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
+func New(status int, detail string, fieldErrs ...FieldError) *Problem {
 	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fieldErrs, header: http.Header{}}
 	if fieldErrs == nil {
 		p.Errors = []FieldError{}
@@ -47,9 +46,9 @@ func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
 	return p
 }
 
-// problemFrom converts any error into a problem. It contains only messages that are safe to
+// From converts any error into a problem. It contains only messages that are safe to
 // show.
-func problemFrom(err error) *Problem {
+func From(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
@@ -58,22 +57,22 @@ func problemFrom(err error) *Problem {
 	for _, f := range errs.FieldsOf(err) {
 		fieldErrs = append(fieldErrs, FieldError{f.Field, f.Message})
 	}
-	p = newProblem(problem.Status(errs.KindOf(err)), errs.SafeMessage(err), fieldErrs...)
+	p = New(Status(errs.KindOf(err)), errs.SafeMessage(err), fieldErrs...)
 	p.cause = err
 	return p
 }
 
-// invalidRequest is the 400 for invalid fields.
-func invalidRequest(fieldErrs ...FieldError) *Problem {
+// Invalid is the 400 for invalid fields.
+func Invalid(fieldErrs ...FieldError) *Problem {
 	messages := make([]string, len(fieldErrs))
 	for i, f := range fieldErrs {
 		messages[i] = f.Field + " " + f.Message
 	}
-	return newProblem(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
+	return New(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
 }
 
-// withHeader adds a header.
-func (p *Problem) withHeader(name, value string) *Problem {
+// WithHeader adds a header.
+func (p *Problem) WithHeader(name, value string) *Problem {
 	p.header.Set(name, value)
 	return p
 }
@@ -88,7 +87,7 @@ func (p *Problem) Unwrap() error { return p.cause }
 func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is how huma learns the content type.
-func (p *Problem) ContentType(string) string { return problem.ContentType }
+func (p *Problem) ContentType(string) string { return ContentType }
 
 // Header has the headers that go with it.
 func (p *Problem) Header() http.Header { return p.header }

@@ -1,4 +1,4 @@
-package api
+package limits
 
 import (
 	"container/list"
@@ -28,8 +28,8 @@ type trackedConn struct {
 
 type trackedConnKey struct{}
 
-// limitConnections makes a server hold at most that many connections.
-func limitConnections(server *http.Server, limit int) {
+// Connections makes a server hold at most that many connections.
+func Connections(server *http.Server, limit int) {
 	l := newConnLimiter(limit)
 	server.Handler = l.middleware(server.Handler)
 	server.ConnContext, server.ConnState = l.connContext, l.connStateChanged

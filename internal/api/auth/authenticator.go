@@ -1,4 +1,4 @@
-package api
+package auth
 
 import (
 	"context"
@@ -15,77 +15,77 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// keyStore is what authentication needs of a store of API keys; access.Store is one.
-type keyStore interface {
+// KeyStore is what authentication needs of a store of API keys; access.Store is one.
+type KeyStore interface {
 	access.Finder
 	access.Lister
 	// RecordUse stores that a key was used now.
 	RecordUse(ctx context.Context, id uuid.UUID) error
 }
 
-// identity is an authenticated caller.
-type identity struct {
+// Identity is an authenticated caller.
+type Identity struct {
 	Caller audit.Caller
 	Scopes []access.Scope
 	key    access.Key // Zero for a token of the issuer.
 }
 
-// authenticator tells who the bearer of a token is: the owner of an API key or the subject
+// Authenticator tells who the bearer of a token is: the owner of an API key or the subject
 // of a token of the issuer.
-type authenticator struct {
-	keys     keyStore
+type Authenticator struct {
+	keys     KeyStore
 	issuer   *issuer // Nil: only API keys.
 	snapshot *access.Snapshot
 	clock    clock.Clock
 	logger   *slog.Logger
 }
 
-func newAuthenticator(keys keyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *authenticator {
-	a := &authenticator{keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger}
+func New(keys KeyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *Authenticator {
+	a := &Authenticator{keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger}
 	if o.Issuer != "" {
 		a.issuer = newIssuer(o, clock)
 	}
 	return a
 }
 
-// authenticateAfterRejections is Authenticate for an address that has used up its limit of
+// AuthenticateAfterRejections is Authenticate for an address that has used up its limit of
 // rejections. The token of a key is first compared with a snapshot of all keys, which is
 // read at most once per access.SnapshotAge, and only a match is queried. So a flood of
 // random tokens costs one statement in that time, and a valid key behind the same address
 // (NAT, proxy) still works.
-func (a *authenticator) authenticateAfterRejections(ctx context.Context, token string) (identity, error) {
+func (a *Authenticator) AuthenticateAfterRejections(ctx context.Context, token string) (Identity, error) {
 	if a.isAPIKey(token) {
 		if _, err := access.Verify(ctx, a.snapshot, token, a.clock.Now()); err != nil {
-			return identity{}, err
+			return Identity{}, err
 		}
 	}
-	return a.authenticate(ctx, token)
+	return a.Authenticate(ctx, token)
 }
 
 // isAPIKey reports whether a token is checked as an API key, and not as a token of the
 // issuer.
-func (a *authenticator) isAPIKey(token string) bool {
+func (a *Authenticator) isAPIKey(token string) bool {
 	return a.issuer == nil || token == "" || strings.HasPrefix(token, access.TokenPrefix)
 }
 
-// authenticate returns an *access.AuthError for a token that is not accepted. Missing and
+// Authenticate returns an *access.AuthError for a token that is not accepted. Missing and
 // malformed tokens cost no query.
-func (a *authenticator) authenticate(ctx context.Context, token string) (identity, error) {
+func (a *Authenticator) Authenticate(ctx context.Context, token string) (Identity, error) {
 	if !a.isAPIKey(token) {
 		return a.issuer.verify(ctx, token)
 	}
 	key, err := access.Verify(ctx, a.keys, token, a.clock.Now())
 	if err != nil {
-		return identity{}, err
+		return Identity{}, err
 	}
-	return identity{
+	return Identity{
 		Caller: audit.Caller{Kind: audit.CallerAPIKey, ID: key.Prefix, Name: key.Name},
 		Scopes: key.Scopes, key: key,
 	}, nil
 }
 
-// recordUse records the use of a key. A failure is only logged; the request continues.
-func (a *authenticator) recordUse(ctx context.Context, id identity) {
+// RecordUse records the use of a key. A failure is only logged; the request continues.
+func (a *Authenticator) RecordUse(ctx context.Context, id Identity) {
 	if id.key.ID == uuid.Nil || a.clock.Now().Sub(id.key.LastUsedAt) < time.Minute {
 		return
 	}
@@ -94,9 +94,9 @@ func (a *authenticator) recordUse(ctx context.Context, id identity) {
 	}
 }
 
-// bearerToken returns the token of a request. A header with another scheme is returned
+// BearerToken returns the token of a request. A header with another scheme is returned
 // unchanged and matches no key.
-func bearerToken(h http.Header) string {
+func BearerToken(h http.Header) string {
 	header := strings.Join(h.Values("Authorization"), ", ")
 	scheme, token, _ := strings.Cut(header, " ")
 	if strings.EqualFold(scheme, "Bearer") {

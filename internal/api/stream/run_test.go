@@ -1,4 +1,4 @@
-package api
+package stream
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -22,9 +23,9 @@ func TestProvisionStream_Run(t *testing.T) {
 	t.Parallel()
 	t.Run("StopsRunWhenClientIsGone", func(t *testing.T) {
 		t.Parallel()
-		ended := make(chan provisionResult, 1)
-		stop := sync.OnceFunc(func() { ended <- provisionResult{} })
-		w := provisionStream{KeepAlive: time.Millisecond, Out: &sseWriter{response: newResponseWriter(failingWriter{}, time.Second)}, stop: stop}
+		ended := make(chan result, 1)
+		stop := sync.OnceFunc(func() { ended <- result{} })
+		w := Run{KeepAlive: time.Millisecond, Out: &Writer{response: limits.NewResponseWriter(failingWriter{}, time.Second)}, stop: stop}
 		w.forward(make(eventBuffer), ended) // Returns once the run was stopped.
 	})
 }

@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"bytes"
@@ -9,10 +9,13 @@ import (
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 )
 
-// marshalDocument returns the document as JSON. The output is deterministic.
-func marshalDocument(api huma.API, indent string) ([]byte, error) {
+// Marshal returns the document as JSON. The output is deterministic.
+func Marshal(api huma.API, indent string) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -21,10 +24,10 @@ func marshalDocument(api huma.API, indent string) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// serveDocument builds the document on the first request: most servers never serve it.
-func serveDocument(api huma.API) http.HandlerFunc {
+// Serve builds the document on the first request: most servers never serve it.
+func Serve(api huma.API) http.HandlerFunc {
 	document := sync.OnceValue(func() []byte {
-		text, err := marshalDocument(api, "")
+		text, err := Marshal(api, "")
 		if err != nil { // Every test would fail on types that cannot be marshaled.
 			panic(err)
 		}
@@ -42,8 +45,8 @@ Every operation under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`
 
 A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers immediately; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. ` + "`POST /admin/tenants/provision`" + ` runs it inside the request instead, as long as the connection is open.`
 
-// humaConfig describes the API as a whole to huma.
-func humaConfig(version string, transform huma.Transformer) huma.Config {
+// Config describes the API as a whole to huma.
+func Config(version string, transform huma.Transformer) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -66,7 +69,7 @@ func humaConfig(version string, transform huma.Transformer) huma.Config {
 				{Name: "health", Description: "Health of the server."},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": jsonFormat, "application/problem+json": jsonFormat},
+		Formats:       map[string]huma.Format{"application/json": validate.JSON, "application/problem+json": validate.JSON},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{transform},
 	}
@@ -81,16 +84,16 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// schemaRef is a reference to the schema of T.
-func schemaRef[T any](r huma.Registry) *huma.Schema {
+// SchemaRef is a reference to the schema of T.
+func SchemaRef[T any](r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// problemResponse describes a problem of a status.
-func problemResponse(api huma.API, status int) *huma.Response {
+// ProblemResponse describes a problem of a status.
+func ProblemResponse(api huma.API, status int) *huma.Response {
 	r := &huma.Response{
 		Description: statusDescriptions[status],
-		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaRef[Problem](api.OpenAPI().Components.Schemas)}},
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: SchemaRef[problem.Problem](api.OpenAPI().Components.Schemas)}},
 		Headers:     map[string]*huma.Param{},
 	}
 	stringSchema := &huma.Schema{Type: huma.TypeString}

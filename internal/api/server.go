@@ -109,63 +109,36 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // rejectUnknownRoute returns a problem where the mux would answer with plain text or
 // redirect to a cleaned path.
 func (s *Server) rejectUnknownRoute(r *http.Request) *problem.Problem {
-	if path.Clean(r.URL.Path) != r.URL.Path {
+	var allowed []string
+	if path.Clean(r.URL.Path) == r.URL.Path {
+		allowed = s.methodsOf(r)
+	}
+	switch {
+	case len(allowed) == 0:
 		return problem.New(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+	case !slices.Contains(allowed, r.Method):
+		return problem.New(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
+			WithHeader("Allow", strings.Join(allowed, ", "))
 	}
-	if allowed := s.methodsOf(r.URL.Path); len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
-		return methodNotAllowed(strings.Join(allowed, ", "))
-	}
-	handler, pattern := s.mux.Handler(r)
-	if pattern != "" {
-		return nil
-	}
-	muxResponse := discardWriter{header: http.Header{}}
-	handler.ServeHTTP(&muxResponse, r)
-	if muxResponse.status == http.StatusMethodNotAllowed {
-		return methodNotAllowed(muxResponse.header.Get("Allow"))
-	}
-	return problem.New(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+	return nil
 }
 
-// methodsOf lists the methods of a path that the description has without parameters, else
-// nothing. /admin/tenants/health is such a path: without this rule the mux would take its
-// other methods for those of /admin/tenants/{id}.
-func (s *Server) methodsOf(path string) (methods []string) {
-	item := s.api.OpenAPI().Paths[path]
-	if item == nil {
-		return nil
-	}
-	for _, m := range []struct {
-		operation *huma.Operation
-		names     []string
-	}{
-		{item.Delete, []string{http.MethodDelete}},
-		{item.Get, []string{http.MethodGet, http.MethodHead}},
-		{item.Patch, []string{http.MethodPatch}},
-		{item.Post, []string{http.MethodPost}},
-		{item.Put, []string{http.MethodPut}},
-	} {
-		if m.operation != nil {
-			methods = append(methods, m.names...)
+// methodsOf lists the methods of the path of a request. A route without parameters, such as
+// /admin/tenants/health, hides the methods of /admin/tenants/{id}.
+func (s *Server) methodsOf(r *http.Request) (methods []string) {
+	literal := false
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		_, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
+		_, route, found := strings.Cut(pattern, " ")
+		if route == r.URL.Path && !literal {
+			methods, literal = nil, true
+		}
+		if found && (!literal || route == r.URL.Path) {
+			methods = append(methods, method)
 		}
 	}
 	return methods
 }
-
-func methodNotAllowed(allow string) *problem.Problem {
-	return problem.New(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
-		WithHeader("Allow", allow)
-}
-
-// discardWriter keeps the status and headers of a response and discards the body.
-type discardWriter struct {
-	header http.Header
-	status int
-}
-
-func (d *discardWriter) Header() http.Header         { return d.header }
-func (d *discardWriter) WriteHeader(status int)      { d.status = status }
-func (d *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 
 // Drain ends all streams: event streams close, and each run inside a request releases its
 // tenant and reports that. The server is not ready afterwards. NewServer calls Drain at

@@ -104,11 +104,11 @@ func readObject(data []byte, readers map[string]FieldReader) []problem.FieldErro
 	case len(bytes.TrimSpace(data)) == 0:
 		return fault(problem.BodyField, "is blank; give a JSON object")
 	case errors.As(err, &syntaxErr):
-		return fault(problem.BodyField, "is not well-formed JSON; look at byte " + strconv.FormatInt(syntaxErr.Offset, 10))
+		return fault(problem.BodyField, "is not well-formed JSON; look at byte "+strconv.FormatInt(syntaxErr.Offset, 10))
 	case hasLoneSurrogate(data):
 		return fault(problem.BodyField, `has half of a surrogate pair (\ud800 and the like); write the character itself`)
 	case jsonType(data) != "an object":
-		return fault(problem.BodyField, "has to be an object, not " + jsonType(data))
+		return fault(problem.BodyField, "has to be an object, not "+jsonType(data))
 	}
 	return eachField(data, func(name string, raw json.RawMessage) []problem.FieldError {
 		read, known := readers[name]
@@ -177,7 +177,7 @@ func jsonType(raw []byte) string {
 func String(target *string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		if jsonType(raw) != "a string" || json.Unmarshal(raw, target) != nil {
-			return fault(field, "has to be a string, not " + jsonType(raw))
+			return fault(field, "has to be a string, not "+jsonType(raw))
 		}
 		return nil
 	}
@@ -196,7 +196,7 @@ func StringMap(target *map[string]string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		*target = map[string]string{}
 		if jsonType(raw) != "an object" {
-			return fault(field, "has to be an object, not " + jsonType(raw))
+			return fault(field, "has to be an object, not "+jsonType(raw))
 		}
 		return eachField(raw, func(name string, raw json.RawMessage) []problem.FieldError {
 			var value string

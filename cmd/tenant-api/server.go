@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,12 +146,9 @@ func (s *server) refuseUnprotected(ctx context.Context) error {
 }
 
 func hasUsableKey(keys []access.Key, now time.Time) bool {
-	for _, k := range keys {
-		if k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, func(k access.Key) bool {
+		return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+	})
 }
 
 // serveMetrics serves Prometheus metrics on a separate address, if one is set.

@@ -72,12 +72,7 @@ func (b *ByCredential) parseIDs() error {
 	return b.ByID.parseIDs()
 }
 
-type createdOutput[T any] struct {
-	Status int
-	Body   T
-}
-
-func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[dto.Credential], error) {
+func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*bodyOutput[dto.Credential], error) {
 	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
@@ -85,7 +80,7 @@ func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return &createdOutput[dto.Credential]{http.StatusCreated, dto.NewCredential(c)}, nil
+	return newBodyOutput(dto.NewCredential(c)), nil
 }
 
 type renewCredentialInput struct {

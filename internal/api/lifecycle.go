@@ -16,11 +16,7 @@ func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*bodyOutput[archi
 }
 
 func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*tenantOutput, error) {
-	t, err := s.opts.Service.Unarchive(ctx, in.tenantID)
-	if err != nil {
-		return nil, err
-	}
-	return withETag(t), nil
+	return withETag(s.opts.Service.Unarchive(ctx, in.tenantID))
 }
 
 func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {

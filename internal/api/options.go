@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -61,34 +62,19 @@ type Check struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault := func(n *int, value int) {
-		if *n == 0 {
-			*n = value
-		}
-	}
-	setDefault(&o.RateLimit, DefaultRateLimit)
-	setDefault(&o.AuthFailureLimit, DefaultAuthFailureLimit)
-	setDefault(&o.MaxProvisionStreams, DefaultMaxProvisionStreams)
-	setDefault(&o.MaxEventStreams, DefaultMaxEventStreams)
-	setDefault(&o.MaxConnections, DefaultMaxConnections)
-	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
-	}
-	if o.Retention == 0 {
-		o.Retention = provisioning.DefaultRetention
-	}
+	o.RateLimit = cmp.Or(o.RateLimit, DefaultRateLimit)
+	o.AuthFailureLimit = cmp.Or(o.AuthFailureLimit, DefaultAuthFailureLimit)
+	o.MaxProvisionStreams = cmp.Or(o.MaxProvisionStreams, DefaultMaxProvisionStreams)
+	o.MaxEventStreams = cmp.Or(o.MaxEventStreams, DefaultMaxEventStreams)
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
+	o.Retention = cmp.Or(o.Retention, provisioning.DefaultRetention)
 	if o.Retention == NoRetention {
 		o.Retention = 0
 	}
-	if o.Version == "" {
-		o.Version = "dev"
-	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	if o.Clock == nil {
-		o.Clock = clock.System{}
-	}
+	o.Version = cmp.Or(o.Version, "dev")
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	o.Clock = cmp.Or[clock.Clock](o.Clock, clock.System{})
 	return o
 }
 

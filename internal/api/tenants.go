@@ -63,8 +63,11 @@ type tenantOutput struct {
 	Body   dto.Tenant
 }
 
-func withETag(t tenant.Tenant) *tenantOutput {
-	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: dto.NewTenant(t)}
+func withETag(t tenant.Tenant, err error) (*tenantOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: dto.NewTenant(t)}, nil
 }
 
 type getTenantInput struct {
@@ -77,15 +80,11 @@ func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutp
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Get(ctx, in.tenantID)
-	if err != nil {
-		return nil, err
-	}
-	out := withETag(t)
-	if condition.matches(t.Version) {
+	out, err := withETag(s.opts.Service.Get(ctx, in.tenantID))
+	if err == nil && condition.matches(out.Body.Version) {
 		out.Status = http.StatusNotModified
 	}
-	return out, nil
+	return out, err
 }
 
 type updateTenantInput struct {
@@ -107,11 +106,7 @@ func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tena
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Patch(ctx, in.tenantID, patch, version)
-	if err != nil {
-		return nil, err
-	}
-	return withETag(t), nil
+	return withETag(s.opts.Service.Patch(ctx, in.tenantID, patch, version))
 }
 
 type progressInput struct {

@@ -29,6 +29,7 @@ type createBody struct {
 	validate.Errors `json:"-"`
 }
 
+// FieldReaders is how package validate reads the body.
 func (b *createBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{
 		"name":           validate.String(&b.Name),
@@ -78,6 +79,7 @@ type patchBody struct {
 	validate.Errors `json:"-"`
 }
 
+// FieldReaders is how package validate reads the body.
 func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
 	var metadata map[string]string
 	return map[string]validate.FieldReader{
@@ -133,6 +135,7 @@ func (b *purgeBody) retention() time.Duration {
 	return time.Duration(min(b.RetentionMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
+// FieldReaders is how package validate reads the body.
 func (b *purgeBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"confirm": validate.String(&b.Confirm), "retentionMs": validate.Int(&b.RetentionMs, 0, validate.MaxInt, "has to be a whole number of milliseconds; give 0 or more")}
 }

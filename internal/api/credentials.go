@@ -44,6 +44,7 @@ type ttlBody struct {
 	validate.Errors `json:"-"`
 }
 
+// FieldReaders is how package validate reads the body.
 func (b *ttlBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"ttlSeconds": validate.Int(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
 }

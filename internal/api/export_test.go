@@ -21,7 +21,7 @@ func (s *Server) SetTimeouts(o Timeouts) {
 	set(&s.timeouts.check, o.Check)
 }
 
-// Timeouts is what Hasten changes; 0 is left as it is.
+// Timeouts is what SetTimeouts changes; 0 is left as it is.
 type Timeouts struct{ PollInterval, EventKeepAlive, ProvisionKeepAlive, Read, Write, Work, Check time.Duration }
 
 // QueuedAuditEvents is how many events wait for the audit log's writer.

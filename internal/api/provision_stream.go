@@ -51,6 +51,6 @@ func (s *Server) streamProvision(provision stream.ProvisionFunc) (*huma.StreamRe
 			// A problem in a stream is audited like any other rejection.
 			Problem: func(err error) *problem.Problem { return s.finalizeProblem(c, problem.From(err)) },
 		}
-		ps.Start(ctx, provision)
+		ps.Serve(ctx, provision)
 	}}, nil
 }

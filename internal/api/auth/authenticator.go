@@ -40,6 +40,7 @@ type Authenticator struct {
 	logger   *slog.Logger
 }
 
+// New makes an Authenticator. It asks neither the store nor the issuer yet.
 func New(keys KeyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *Authenticator {
 	a := &Authenticator{keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger}
 	if o.Issuer != "" {

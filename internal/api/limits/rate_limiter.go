@@ -35,6 +35,7 @@ type bucket struct {
 	suppressed int       // Refusals since.
 }
 
+// NewRateLimiter makes a limiter of so many tokens a minute and name.
 func NewRateLimiter(perMinute int, clock clock.Clock) *RateLimiter {
 	return &RateLimiter{perMinute: perMinute, clock: clock, current: map[string]*bucket{}}
 }

@@ -13,6 +13,7 @@ type ResponseWriter struct {
 	status       int
 }
 
+// NewResponseWriter wraps the writer of a request.
 func NewResponseWriter(w http.ResponseWriter, writeTimeout time.Duration) *ResponseWriter {
 	return &ResponseWriter{ResponseWriter: w, controller: http.NewResponseController(w), writeTimeout: writeTimeout}
 }
@@ -27,6 +28,7 @@ func (w *ResponseWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter.
 func (w *ResponseWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)

@@ -35,6 +35,7 @@ const BodyField = "body"
 // retryAfterSeconds is the Retry-After of a 503, in seconds.
 const retryAfterSeconds = "2"
 
+// New makes a problem. A 503 asks for a retry.
 func New(status int, detail string, fieldErrs ...FieldError) *Problem {
 	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fieldErrs, header: http.Header{}}
 	if fieldErrs == nil {

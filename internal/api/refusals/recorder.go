@@ -34,6 +34,7 @@ type entry struct {
 	written chan struct{}
 }
 
+// NewRecorder makes a Recorder, which writes while Run runs.
 func NewRecorder(write func(context.Context, ...audit.Event) error, logger *slog.Logger) *Recorder {
 	r := &Recorder{write: write, logger: logger, queue: make(chan entry, auditQueueSize), done: make(chan struct{})}
 	r.stopCtx, r.cancel = context.WithCancel(context.Background())
@@ -70,6 +71,7 @@ func (r *Recorder) Record(e audit.Event) {
 // Queued is how many events wait.
 func (r *Recorder) Queued() int { return len(r.queue) }
 
+// Run writes events until Close is called.
 func (r *Recorder) Run() {
 	defer close(r.done)
 	for {

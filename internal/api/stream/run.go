@@ -66,8 +66,8 @@ type Run struct {
 	tenantSent bool               // The tenant event was sent.
 }
 
-// Start starts the run and forwards its events until it has ended.
-func (s *Run) Start(ctx context.Context, provision ProvisionFunc) {
+// Serve provisions a tenant and forwards its events until it has ended.
+func (s *Run) Serve(ctx context.Context, provision ProvisionFunc) {
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 	buffer := make(eventBuffer, eventBufferSize)

@@ -31,6 +31,7 @@ type FieldReader func(field string, raw json.RawMessage) []problem.FieldError
 // Errors collects the errors of a document.
 type Errors []problem.FieldError
 
+// SetErrors replaces the errors.
 func (f *Errors) SetErrors(errors []problem.FieldError) { *f = errors }
 
 // Check adds the error of a field, nil for none.

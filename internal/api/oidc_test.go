@@ -155,7 +155,7 @@ func TestServer_OIDC(t *testing.T) {
 			"odd subject":   {p.token(func(c map[string]any) { c["sub"] = "a\x00b" }), "token without a readable subject"},
 			"odd claims":    {p.token(func(c map[string]any) { c["scope"] = 7 }), "token without a readable subject"},
 			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "token not valid"},
-			"no token":      {"abc", "malformed"},
+			"no token":      {"opaque", "malformed"},
 		} {
 			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)
 			log := b.auditRefusals(uuid.Nil)

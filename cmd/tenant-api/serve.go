@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -93,7 +93,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	s.metrics = prometheus.NewRegistry()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := telemetry.NewSteps(s.metrics)
-	options := componentOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, api.Observe}}
+	options := componentOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
 	if s.worker {
 		options.workers = s.api.WorkersFor(settings.soroban.Channels)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -116,7 +118,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys,
-		OIDC:      api.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
+		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		Checks: []api.Check{{Name: "database", Run: func(ctx context.Context) error { return s.db.Pool().Ping(ctx) }}},
 	}
@@ -144,12 +146,9 @@ func (s *server) refuseUnprotected(ctx context.Context) error {
 }
 
 func hasUsableKey(keys []access.Key, now time.Time) bool {
-	for _, k := range keys {
-		if k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, func(k access.Key) bool {
+		return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+	})
 }
 
 // serveMetrics serves Prometheus metrics on a separate address, if one is set.

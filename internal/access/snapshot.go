@@ -22,7 +22,7 @@ const snapshotTimeout = 5 * time.Second
 // asked and the copy is older than SnapshotAge. However many tokens are held against
 // it, the store is read once in that time. It may be used by many goroutines.
 type Snapshot struct {
-	store   Store
+	store   Lister
 	clock   clock.Clock
 	reading singleflight.Group // Callers wait for one read together, each as long as its context lasts.
 
@@ -32,8 +32,13 @@ type Snapshot struct {
 	readAt time.Time      // When that was.
 }
 
+// Lister lists all keys.
+type Lister interface {
+	List(ctx context.Context) ([]Key, error)
+}
+
 // NewSnapshot makes a Snapshot of a store. It reads nothing yet.
-func NewSnapshot(store Store, clock clock.Clock) *Snapshot {
+func NewSnapshot(store Lister, clock clock.Clock) *Snapshot {
 	return &Snapshot{store: store, clock: clock}
 }
 

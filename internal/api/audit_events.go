@@ -41,23 +41,19 @@ type auditPage struct {
 }
 
 func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutput[auditPage], error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
-	key, after := dto.ListName("audit", id.String()), int64(0)
+	key, after := dto.ListName("audit", in.tenantID.String()), int64(0)
 	if in.Cursor != "" {
 		var ok bool
 		if after, ok = dto.OpenSeqCursor(key, in.Cursor); !ok {
 			return nil, errInvalidCursor
 		}
 	}
-	events, err := s.opts.Service.Events(ctx, id, after, in.Limit+1)
+	events, err := s.opts.Service.Events(ctx, in.tenantID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	if len(events) == 0 { // Every tenant has an event; an unknown one has none.
-		if _, err := s.opts.Service.Get(ctx, id); err != nil {
+		if _, err := s.opts.Service.Get(ctx, in.tenantID); err != nil {
 			return nil, err
 		}
 	}

@@ -3,10 +3,14 @@ package api
 import (
 	"encoding/json"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -14,27 +18,28 @@ import (
 // Request bodies. The tags are for the OpenAPI document; package tenant has the rules.
 
 type createBody struct {
-	Name           string            `json:"name" doc:"The organisation's name, unique among live tenants whatever its case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
-	AdminEmail     string            `json:"adminEmail" doc:"Where the invitation goes." example:"ada@st-marys.example"`
-	AdminFirstName string            `json:"adminFirstName" example:"Ada"`
-	AdminLastName  string            `json:"adminLastName" example:"Lovelace"`
-	AdminPassword  *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password, of which an argon2id hash is stored; 12 to 256 characters, and not with the administrator's address in it. Without one, the invitation in the welcome mail lets the administrator choose. It is not compared when an Idempotency-Key or an external id tells that this request came before."`
-	ExternalID     string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: creating twice with the same one and the same wish returns the first." example:"crm-4711"`
-	Metadata       map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
-	ManagedBy      string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
-	fieldErrors
+	Name            string            `json:"name" doc:"The organisation's name, unique among live tenants whatever its case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
+	AdminEmail      string            `json:"adminEmail" doc:"Where the invitation goes." example:"ada@st-marys.example"`
+	AdminFirstName  string            `json:"adminFirstName" example:"Ada"`
+	AdminLastName   string            `json:"adminLastName" example:"Lovelace"`
+	AdminPassword   *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password, of which an argon2id hash is stored; 12 to 256 characters, and not with the administrator's address in it. Without one, the invitation in the welcome mail lets the administrator choose. It is not compared when an Idempotency-Key or an external id tells that this request came before."`
+	ExternalID      string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: creating twice with the same one and the same wish returns the first." example:"crm-4711"`
+	Metadata        map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
+	ManagedBy       string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
+	validate.Errors `json:"-"`
 }
 
-func (b *createBody) fieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{
-		"name":           stringField(&b.Name),
-		"adminEmail":     stringField(&b.AdminEmail),
-		"adminFirstName": stringField(&b.AdminFirstName),
-		"adminLastName":  stringField(&b.AdminLastName),
-		"adminPassword":  nullable(func() {}, optionalStringField(&b.AdminPassword)),
-		"externalId":     nullable(func() {}, stringField(&b.ExternalID)),
-		"metadata":       nullable(func() {}, stringMapField(&b.Metadata)),
-		"managedBy":      nullable(func() {}, stringField(&b.ManagedBy)),
+// FieldReaders is how package validate reads the body.
+func (b *createBody) FieldReaders() map[string]validate.FieldReader {
+	return map[string]validate.FieldReader{
+		"name":           validate.String(&b.Name),
+		"adminEmail":     validate.String(&b.AdminEmail),
+		"adminFirstName": validate.String(&b.AdminFirstName),
+		"adminLastName":  validate.String(&b.AdminLastName),
+		"adminPassword":  validate.Nullable(func() {}, validate.OptionalString(&b.AdminPassword)),
+		"externalId":     validate.Nullable(func() {}, validate.String(&b.ExternalID)),
+		"metadata":       validate.Nullable(func() {}, validate.StringMap(&b.Metadata)),
+		"managedBy":      validate.Nullable(func() {}, validate.String(&b.ManagedBy)),
 	}
 }
 
@@ -44,11 +49,14 @@ func (b *createBody) inputs() (tenant.Inputs, error) {
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
 	}.Normalize()
-	fieldErrs := b.merge(fieldErrorsOf(err))
-	if b.AdminPassword != nil { // Inputs treat an empty password as none.
-		fieldErrs = fieldErrs.merge(fieldErrorOf("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail)))
+	fieldErrs := b.Errors
+	if err != nil {
+		fieldErrs = b.Merge(problem.From(err).Errors)
 	}
-	return in, fieldErrs.problem()
+	if b.AdminPassword != nil { // Inputs treat an empty password as none.
+		fieldErrs = fieldErrs.Check("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail))
+	}
+	return in, fieldErrs.Problem()
 }
 
 // passwordFrom converts an optional password.
@@ -60,41 +68,42 @@ func passwordFrom(password *string) tenant.Password {
 }
 
 type patchBody struct {
-	Name           *string            `json:"name,omitempty" example:"St. Mary's Hospital"`
-	AdminEmail     *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
-	AdminFirstName *string            `json:"adminFirstName,omitempty" example:"Grace"`
-	AdminLastName  *string            `json:"adminLastName,omitempty" example:"Hopper"`
-	AdminPassword  *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Takes the place of the administrator's password and ends invitations that nobody has accepted; 12 to 256 characters, and not with the administrator's address in it."`
-	ExternalID     *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
-	Metadata       *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Takes the place of the whole map; null empties it."`
-	ManagedBy      *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
-	fieldErrors
+	Name            *string            `json:"name,omitempty" example:"St. Mary's Hospital"`
+	AdminEmail      *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
+	AdminFirstName  *string            `json:"adminFirstName,omitempty" example:"Grace"`
+	AdminLastName   *string            `json:"adminLastName,omitempty" example:"Hopper"`
+	AdminPassword   *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Takes the place of the administrator's password and ends invitations that nobody has accepted; 12 to 256 characters, and not with the administrator's address in it."`
+	ExternalID      *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
+	Metadata        *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Takes the place of the whole map; null empties it."`
+	ManagedBy       *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
+	validate.Errors `json:"-"`
 }
 
-func (b *patchBody) fieldReaders() map[string]fieldReader {
+// FieldReaders is how package validate reads the body.
+func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
 	var metadata map[string]string
-	return map[string]fieldReader{
-		"name":           optionalStringField(&b.Name),
-		"adminEmail":     optionalStringField(&b.AdminEmail),
-		"adminFirstName": optionalStringField(&b.AdminFirstName),
-		"adminLastName":  optionalStringField(&b.AdminLastName),
-		"adminPassword":  optionalStringField(&b.AdminPassword),
-		"externalId":     nullable(func() { b.ExternalID = new(string) }, optionalStringField(&b.ExternalID)),
-		"metadata": nullable(func() { b.Metadata = new(map[string]string) }, func(field string, raw json.RawMessage) []FieldError {
+	return map[string]validate.FieldReader{
+		"name":           validate.OptionalString(&b.Name),
+		"adminEmail":     validate.OptionalString(&b.AdminEmail),
+		"adminFirstName": validate.OptionalString(&b.AdminFirstName),
+		"adminLastName":  validate.OptionalString(&b.AdminLastName),
+		"adminPassword":  validate.OptionalString(&b.AdminPassword),
+		"externalId":     validate.Nullable(func() { b.ExternalID = new(string) }, validate.OptionalString(&b.ExternalID)),
+		"metadata": validate.Nullable(func() { b.Metadata = new(map[string]string) }, func(field string, raw json.RawMessage) []problem.FieldError {
 			b.Metadata = &metadata
-			return stringMapField(&metadata)(field, raw)
+			return validate.StringMap(&metadata)(field, raw)
 		}),
-		"managedBy": nullable(func() { b.ManagedBy = new(string) }, optionalStringField(&b.ManagedBy)),
+		"managedBy": validate.Nullable(func() { b.ManagedBy = new(string) }, validate.OptionalString(&b.ManagedBy)),
 	}
 }
 
 // patch converts the body. It already checks the rules, so that one response reports all
 // errors.
 func (b *patchBody) patch() (provisioning.Patch, error) {
-	fieldErrs := b.fieldErrors
+	fieldErrs := b.Errors
 	validate := func(field string, value *string, rule func(string) error, optional bool) {
 		if value != nil && (!optional || *value != "") {
-			fieldErrs = fieldErrs.merge(fieldErrorOf(field, rule(*value)))
+			fieldErrs = fieldErrs.Check(field, rule(*value))
 		}
 	}
 	validate("name", b.Name, tenant.CheckName, false)
@@ -106,18 +115,18 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	validate("externalId", b.ExternalID, tenant.CheckExternalID, true)
 	validate("managedBy", b.ManagedBy, tenant.CheckManagedBy, true)
 	if b.Metadata != nil {
-		fieldErrs = fieldErrs.merge(fieldErrorOf("metadata", tenant.CheckMetadata(*b.Metadata)))
+		fieldErrs = fieldErrs.Check("metadata", tenant.CheckMetadata(*b.Metadata))
 	}
 	return provisioning.Patch{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
-	}, fieldErrs.problem()
+	}, fieldErrs.Problem()
 }
 
 type purgeBody struct {
-	Confirm     string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
-	RetentionMs int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's own retention period holds anyway."`
-	fieldErrors
+	Confirm         string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
+	RetentionMs     int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's own retention period holds anyway."`
+	validate.Errors `json:"-"`
 }
 
 // retention is the requested minimum time since archiving, capped at the longest
@@ -126,35 +135,17 @@ func (b *purgeBody) retention() time.Duration {
 	return time.Duration(min(b.RetentionMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-func (b *purgeBody) fieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{"confirm": stringField(&b.Confirm), "retentionMs": asMilliseconds(&b.RetentionMs)}
+// FieldReaders is how package validate reads the body.
+func (b *purgeBody) FieldReaders() map[string]validate.FieldReader {
+	return map[string]validate.FieldReader{"confirm": validate.String(&b.Confirm), "retentionMs": validate.Int(&b.RetentionMs, 0, validate.MaxInt, "has to be a whole number of milliseconds; give 0 or more")}
 }
 
-// maxJSONNumber is the largest integer that all JSON parsers read exactly.
-const maxJSONNumber = 1<<53 - 1
-
-// asMilliseconds reads a non-negative integer.
-func asMilliseconds(into *int64) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
-		n, err := strconv.ParseFloat(string(raw), 64) // 60.0 is an integer in JSON.
-		if err != nil || n < 0 || n > maxJSONNumber || n != math.Trunc(n) {
-			return []FieldError{{field, "has to be a whole number of milliseconds; give 0 or more"}}
-		}
-		*into = int64(n)
-		return nil
-	}
+// TransformSchema is how huma learns the rules.
+func (*createBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return openapi.AddTenantRules(s)
 }
 
-func fieldErrorOf(field string, err error) []FieldError {
-	if err == nil {
-		return nil
-	}
-	return []FieldError{{field, err.Error()}}
-}
-
-func fieldErrorsOf(err error) []FieldError {
-	if err == nil {
-		return nil
-	}
-	return problemFrom(err).Errors
+// TransformSchema is how huma learns the rules.
+func (*patchBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return openapi.AddTenantRules(s)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -39,7 +40,7 @@ func parseCondition(header, text string) (condition, error) {
 		}
 		remainder = strings.TrimLeft(remainder, " \t")
 		if !terminated || remainder != "" && remainder[0] != ',' || strings.ContainsAny(tag, " \t") {
-			return c, invalidRequest(FieldError{header, `cannot be read; give the ETag as it came, such as "3"`})
+			return c, problem.Invalid(problem.FieldError{Field: header, Message: `cannot be read; give the ETag as it came, such as "3"`})
 		}
 		if version, err := strconv.ParseInt(tag, 10, 64); err == nil && etag(version) == `"`+tag+`"` {
 			c.versions = append(c.versions, version)

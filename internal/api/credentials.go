@@ -2,16 +2,16 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -24,13 +24,13 @@ func (s *Server) registerCredentialRoutes() {
 		id: "open-database-credentials", method: http.MethodPost, path: credentialsPath, tag: "credentials",
 		summary:     "Open a login for a tenant's schema",
 		description: "Makes a PostgreSQL login that is a member of the tenant's role, and ends by itself. The password is in this answer and nowhere else.",
-		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: schemaRef[ttlBody], example: example,
+		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
 	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
 		summary: "Have a login last longer", description: "From now on. One that has ended is not found.",
-		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: schemaRef[ttlBody], example: example,
+		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 	}, s.renewCredential)
 	registerEndpoint(s, &endpoint{
 		id: "close-database-credentials", method: http.MethodDelete, path: credentialsPath + "/{credentialId}", tag: "credentials",
@@ -40,24 +40,13 @@ func (s *Server) registerCredentialRoutes() {
 }
 
 type ttlBody struct {
-	TTLSeconds int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
-	fieldErrors
+	TTLSeconds      int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
+	validate.Errors `json:"-"`
 }
 
-func (b *ttlBody) fieldReaders() map[string]fieldReader {
-	return map[string]fieldReader{"ttlSeconds": secondsField(&b.TTLSeconds)}
-}
-
-// secondsField reads a whole number that is more than nothing.
-func secondsField(target *int64) fieldReader {
-	return func(field string, raw json.RawMessage) []FieldError {
-		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
-		if err != nil || n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
-			return []FieldError{{field, "has to be a whole number of seconds; give one from 60 to 86400"}}
-		}
-		*target = int64(n)
-		return nil
-	}
+// FieldReaders is how package validate reads the body.
+func (b *ttlBody) FieldReaders() map[string]validate.FieldReader {
+	return map[string]validate.FieldReader{"ttlSeconds": validate.Int(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
 }
 
 func (b *ttlBody) ttl() time.Duration { return time.Duration(b.TTLSeconds) * time.Second }
@@ -70,38 +59,29 @@ type openCredentialInput struct {
 // ByCredential is the parameter of every call about one login.
 type ByCredential struct {
 	ByID
+	credentialID uuid.UUID
+
 	CredentialID string `path:"credentialId" format:"uuid" doc:"The login's id." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b12"`
 }
 
-func (b ByCredential) ids() (tenantID, credentialID uuid.UUID, err error) {
-	if tenantID, err = b.tenantID(); err != nil {
-		return tenantID, credentialID, err
-	}
-	credentialID, ok := parseID(b.CredentialID)
+func (b *ByCredential) parseIDs() error {
+	id, ok := parseID(b.CredentialID)
 	if !ok {
-		err = errs.Errorf(errs.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
+		return errs.Errorf(errs.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
 	}
-	return tenantID, credentialID, err
+	b.credentialID = id
+	return b.ByID.parseIDs()
 }
 
-type createdOutput[T any] struct {
-	Status int
-	Body   T
-}
-
-func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*createdOutput[dto.Credential], error) {
-	id, err := in.tenantID()
-	if err == nil {
-		err = in.Body.problem()
+func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*bodyOutput[dto.Credential], error) {
+	if err := in.Body.Problem(); err != nil {
+		return nil, err
 	}
+	c, err := s.opts.Service.OpenCredential(ctx, in.tenantID, in.Body.ttl())
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.opts.Service.OpenCredential(ctx, id, in.Body.ttl())
-	if err != nil {
-		return nil, err
-	}
-	return &createdOutput[dto.Credential]{http.StatusCreated, dto.NewCredential(c)}, nil
+	return newBodyOutput(dto.NewCredential(c)), nil
 }
 
 type renewCredentialInput struct {
@@ -115,18 +95,14 @@ type renewedView struct {
 }
 
 func (s *Server) renewCredential(ctx context.Context, in *renewCredentialInput) (*bodyOutput[renewedView], error) {
-	tenantID, id, err := in.ids()
-	if err == nil {
-		err = in.Body.problem()
+	if err := in.Body.Problem(); err != nil {
+		return nil, err
 	}
+	expiresAt, err := s.opts.Service.RenewCredential(ctx, in.tenantID, in.credentialID, in.Body.ttl())
 	if err != nil {
 		return nil, err
 	}
-	expiresAt, err := s.opts.Service.RenewCredential(ctx, tenantID, id, in.Body.ttl())
-	if err != nil {
-		return nil, err
-	}
-	return newBodyOutput(renewedView{id, expiresAt.UTC()}), nil
+	return newBodyOutput(renewedView{in.credentialID, expiresAt.UTC()}), nil
 }
 
 type closedView struct {
@@ -135,12 +111,8 @@ type closedView struct {
 }
 
 func (s *Server) closeCredential(ctx context.Context, in *ByCredential) (*bodyOutput[closedView], error) {
-	tenantID, id, err := in.ids()
-	if err != nil {
+	if err := s.opts.Service.CloseCredential(ctx, in.tenantID, in.credentialID); err != nil {
 		return nil, err
 	}
-	if err := s.opts.Service.CloseCredential(ctx, tenantID, id); err != nil {
-		return nil, err
-	}
-	return newBodyOutput(closedView{"closed", "Login " + id.String() + " has been closed"}), nil
+	return newBodyOutput(closedView{"closed", "Login " + in.credentialID.String() + " has been closed"}), nil
 }

@@ -1,10 +1,10 @@
 // Package api is the companion REST API: provisioning over HTTP, with the
 // guarantees of package provisioning.
 //
-// huma carries routes, parameters and the OpenAPI document. Reading what a caller
-// sends is done here, because refusals have to name the field, the fault and the
-// remedy, all of them at once, and never quote a value. Every refusal is a
-// problem document (RFC 9457), made in one place from the kind of the error.
+// This package has the server, the routes and the handlers. huma carries routes,
+// parameters and the OpenAPI document; package validate reads what a caller sends.
+// Every refusal is a problem document (RFC 9457), made in package problem from the
+// kind of the error.
 //
 // The order in which a request is looked at is the same for every call: who asks,
 // how often, for what; then whether the request is well formed; then what it says.

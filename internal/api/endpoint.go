@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -36,7 +38,14 @@ type endpoint struct {
 func registerEndpoint[I, O any](s *Server, e *endpoint, handler func(context.Context, *I) (*O, error)) {
 	op := e.operation(s.api)
 	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) { s.preHandle(e, ctx, next) }}
-	huma.Register(s.api, op, handler)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		if named, ok := any(in).(interface{ parseIDs() error }); ok {
+			if err := named.parseIDs(); err != nil {
+				return nil, err
+			}
+		}
+		return handler(ctx, in)
+	})
 }
 
 // preHandle runs before every handler. It authorizes the caller first and validates the
@@ -52,11 +61,11 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 			return
 		}
 	}
-	if p := validateParams(r, ctx.Operation()); p != nil {
+	if p := validate.Params(r, ctx.Operation()); p != nil {
 		s.writeProblem(c, p)
 		return
 	}
-	body, p := s.readBody(c, r)
+	body, p := limits.ReadBody(c.response, r, s.opts.MaxBody, e.contentTypes)
 	if p != nil {
 		s.writeProblem(c, p)
 		return
@@ -75,16 +84,19 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 // ByID is the path parameter of operations on one tenant. It is exported because huma reads
 // only exported embedded structs.
 type ByID struct {
+	tenantID uuid.UUID
+
 	ID string `path:"id" format:"uuid" doc:"The tenant's id." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 }
 
-// tenantID parses the id. KindNotFound for an invalid UUID.
-func (b ByID) tenantID() (uuid.UUID, error) {
+// parseIDs runs before the handler. KindNotFound for an invalid UUID.
+func (b *ByID) parseIDs() error {
 	id, ok := parseID(b.ID)
 	if !ok {
-		return uuid.Nil, errs.Errorf(errs.KindNotFound, "read tenant id", "there is no such tenant; ids are UUIDs, and GET /admin/tenants lists them")
+		return errs.Errorf(errs.KindNotFound, "read tenant id", "there is no such tenant; ids are UUIDs, and GET /admin/tenants lists them")
 	}
-	return id, nil
+	b.tenantID = id
+	return nil
 }
 
 // parseID accepts only the form of a UUID that this API writes.

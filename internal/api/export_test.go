@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"time"
 )
 
@@ -22,19 +21,14 @@ func (s *Server) SetTimeouts(o Timeouts) {
 	set(&s.timeouts.check, o.Check)
 }
 
-// Timeouts is what Hasten changes; 0 is left as it is.
+// Timeouts is what SetTimeouts changes; 0 is left as it is.
 type Timeouts struct{ PollInterval, EventKeepAlive, ProvisionKeepAlive, Read, Write, Work, Check time.Duration }
 
 // QueuedAuditEvents is how many events wait for the audit log's writer.
-func (s *Server) QueuedAuditEvents() int { return len(s.recorder.queue) }
+func (s *Server) QueuedAuditEvents() int { return s.recorder.Queued() }
 
 // ActiveProvisionStreams is how many runs there are inside requests.
 func (s *Server) ActiveProvisionStreams() int { return len(s.provisionSlots) }
 
 // ActiveEventStreams is how many callers follow events.
 func (s *Server) ActiveEventStreams() int { return len(s.eventStreamSlots) }
-
-// WithEventBuffer gives a context of a run, and how many events wait at most.
-func WithEventBuffer(ctx context.Context) (context.Context, int) {
-	return context.WithValue(ctx, eventBufferKey{}, make(eventBuffer, eventBufferSize)), eventBufferSize
-}

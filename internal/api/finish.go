@@ -8,10 +8,12 @@ import (
 	"runtime/debug"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
 // writeProblem writes a problem as the response.
-func (s *Server) writeProblem(c *requestContext, p *Problem) {
+func (s *Server) writeProblem(c *requestContext, p *problem.Problem) {
 	p = s.finalizeProblem(c, p)
 	body, err := json.Marshal(p)
 	if err != nil { // Cannot happen: it has only strings and a number.
@@ -24,14 +26,14 @@ func (s *Server) writeProblem(c *requestContext, p *Problem) {
 
 // finalizeProblem audits a problem, logs it if its status is 5xx, and sets its headers. It
 // returns a copy for this request, because several requests can share a problem value.
-func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
+func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *problem.Problem {
 	copied := *shared
 	p := &copied
 	p.RequestID = c.id
-	maps.Copy(c.response.Header(), p.header)
+	maps.Copy(c.response.Header(), p.Header())
 	if p.Status >= http.StatusInternalServerError {
 		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
-			slog.String("detail", p.Detail), slog.Any("error", p.cause))
+			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}
 	s.auditRefusal(c, p)
 	return p
@@ -39,7 +41,7 @@ func (s *Server) finalizeProblem(c *requestContext, shared *Problem) *Problem {
 
 // transformResponse finalizes the problems that huma is about to write.
 func (s *Server) transformResponse(ctx huma.Context, _ string, v any) (any, error) {
-	if p, ok := v.(*Problem); ok {
+	if p, ok := v.(*problem.Problem); ok {
 		return s.finalizeProblem(requestContextFrom(ctx.Context()), p), nil
 	}
 	return v, nil
@@ -49,11 +51,11 @@ func (s *Server) transformResponse(ctx huma.Context, _ string, v any) (any, erro
 // or aborts the connection when the response has started.
 func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	panicValue := recover()
-	responseStarted := c.response.status != 0
+	responseStarted := c.response.Status() != 0
 	if panicValue != nil {
 		s.opts.Logger.Error("request panicked", slog.String("request_id", c.id), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
 		if !responseStarted {
-			s.writeProblem(c, newProblem(http.StatusInternalServerError, "an internal error; the log has the cause"))
+			s.writeProblem(c, problem.New(http.StatusInternalServerError, "an internal error; the log has the cause"))
 		}
 	}
 	route := ""
@@ -63,7 +65,7 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	duration := s.opts.Clock.Now().Sub(c.startedAt)
 	s.metrics.observe(c, duration)
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),
-		slog.Int("status", c.response.status), slog.Duration("duration", duration), slog.String("request_id", c.id),
+		slog.Int("status", c.response.Status()), slog.Duration("duration", duration), slog.String("request_id", c.id),
 		slog.String("caller", string(c.caller.Kind)), slog.String("caller_id", c.caller.ID), slog.String("address", c.caller.Address))
 	if panicValue != nil && responseStarted {
 		panic(http.ErrAbortHandler)

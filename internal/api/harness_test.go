@@ -20,6 +20,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
@@ -164,7 +165,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
 		Observer: func(ctx context.Context, e provisioning.Event) {
 			notifier.Observe(ctx, e)
-			api.Observe(ctx, e)
+			stream.Observe(ctx, e)
 		},
 	})
 	must(err)
@@ -191,7 +192,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		o.Service = o.wrapService(service)
 	}
 	if o.wrapKeys != nil {
-		o.Keys = o.wrapKeys(o.Keys)
+		o.Keys = o.wrapKeys(b.db.APIKeys)
 	}
 	if o.RateLimit == 0 {
 		o.RateLimit = 1_000_000

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 )
 
 // registerHealthRoutes registers the operations that report the health of the server.
@@ -41,8 +43,8 @@ type notReadyView struct {
 
 func readinessResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
-		"200": {Description: "Ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[healthView](r)}}},
-		"503": {Description: "Not ready.", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaRef[notReadyView](r)}}},
+		"200": openapi.JSONResponse("Ready.", openapi.SchemaRef[healthView](r)),
+		"503": openapi.JSONResponse("Not ready.", openapi.SchemaRef[notReadyView](r)),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 )
 
 // Limits of a connection before its first request.
@@ -17,19 +19,17 @@ const (
 // connections. Its Shutdown drains the API first. It sets no WriteTimeout, because streams
 // have no limit; the API sets write deadlines itself.
 func NewServer(s *Server) *http.Server {
-	limiter := newConnLimiter(s.opts.MaxConnections)
 	server := &http.Server{
-		Handler:           limiter.middleware(s),
+		Handler:           s,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       s.timeouts.read, // Ends with the request body, so it does not limit streams.
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnContext:       limiter.connContext,
-		ConnState:         limiter.connStateChanged,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug), // Errors of clients.
 		// OPTIONS * is not an operation; the API returns a problem for it.
 		DisableGeneralOptionsHandler: true,
 	}
+	limits.Connections(server, s.opts.MaxConnections)
 	server.RegisterOnShutdown(s.Drain)
 	return server
 }

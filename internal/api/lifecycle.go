@@ -9,34 +9,18 @@ import (
 )
 
 func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*bodyOutput[archivedView], error) {
-	id, err := in.tenantID()
-	if err != nil {
+	if _, err := s.opts.Service.Archive(ctx, in.tenantID); err != nil {
 		return nil, err
 	}
-	if _, err := s.opts.Service.Archive(ctx, id); err != nil {
-		return nil, err
-	}
-	return newBodyOutput(archivedView{Status: "archived", Message: "Tenant " + id.String() + " has been archived"}), nil
+	return newBodyOutput(archivedView{Status: "archived", Message: "Tenant " + in.tenantID.String() + " has been archived"}), nil
 }
 
 func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*tenantOutput, error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.opts.Service.Unarchive(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return withETag(t), nil
+	return withETag(s.opts.Service.Unarchive(ctx, in.tenantID))
 }
 
 func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
-	submission, err := s.opts.Service.SubmitRetry(ctx, id)
+	submission, err := s.opts.Service.SubmitRetry(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +28,7 @@ func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamRespons
 }
 
 func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*bodyOutput[invitedView], error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
-	out, err := s.opts.Service.Invite(ctx, id)
+	out, err := s.opts.Service.Invite(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +48,10 @@ type purgeTenantInput struct {
 }
 
 func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOutput[dto.Certificate], error) {
-	id, err := in.tenantID()
-	if err != nil {
+	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
-	if err := in.Body.problem(); err != nil {
-		return nil, err
-	}
-	certificate, err := s.opts.Service.Purge(ctx, id, in.Body.Confirm, max(s.opts.Retention, in.Body.retention()))
+	certificate, err := s.opts.Service.Purge(ctx, in.tenantID, in.Body.Confirm, max(s.opts.Retention, in.Body.retention()))
 	if err != nil {
 		return nil, err
 	}

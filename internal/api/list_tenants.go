@@ -8,6 +8,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -23,7 +26,7 @@ type listTenantsInput struct {
 }
 
 // errInvalidCursor is the answer to what is no cursor of a list.
-var errInvalidCursor = invalidRequest(FieldError{"cursor", "is none of this list; give nextCursor of the page before, with the same filters"})
+var errInvalidCursor = problem.Invalid(problem.FieldError{Field: "cursor", Message: "is none of this list; give nextCursor of the page before, with the same filters"})
 
 // listed is a tenant in the view that was asked for.
 func (in *listTenantsInput) listed(t tenant.Tenant) listedTenant {
@@ -39,13 +42,13 @@ type listedTenant struct{ view any }
 // MarshalJSON writes the view.
 func (l listedTenant) MarshalJSON() ([]byte, error) {
 	var text bytes.Buffer
-	err := jsonFormat.Marshal(&text, l.view)
+	err := validate.JSON.Marshal(&text, l.view)
 	return text.Bytes(), err
 }
 
 // Schema is how huma learns what there can be.
 func (listedTenant) Schema(r huma.Registry) *huma.Schema {
-	return &huma.Schema{OneOf: []*huma.Schema{schemaRef[dto.TenantSummary](r), schemaRef[dto.Tenant](r)}}
+	return &huma.Schema{OneOf: []*huma.Schema{openapi.SchemaRef[dto.TenantSummary](r), openapi.SchemaRef[dto.Tenant](r)}}
 }
 
 func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {

@@ -39,7 +39,7 @@ func (m *metrics) observe(c *requestContext, duration time.Duration) {
 	if c.endpoint != nil {
 		operation = c.endpoint.id
 	}
-	m.requestDuration.WithLabelValues(operation, strconv.Itoa(c.response.status/100)+"xx").Observe(duration.Seconds())
+	m.requestDuration.WithLabelValues(operation, strconv.Itoa(c.response.Status()/100)+"xx").Observe(duration.Seconds())
 }
 
 // trackStream counts a stream until the function that it gives is called.

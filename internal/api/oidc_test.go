@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
@@ -101,7 +102,7 @@ func (p *idp) token(change func(map[string]any)) string {
 }
 
 func (p *idp) settings() serverOptions {
-	return serverOptions{Options: api.Options{OIDC: api.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
+	return serverOptions{Options: api.Options{OIDC: auth.OIDC{Issuer: p.url, Audience: "tenant-api"}}}
 }
 
 func TestServer_OIDC(t *testing.T) {
@@ -154,7 +155,7 @@ func TestServer_OIDC(t *testing.T) {
 			"odd subject":   {p.token(func(c map[string]any) { c["sub"] = "a\x00b" }), "token without a readable subject"},
 			"odd claims":    {p.token(func(c map[string]any) { c["scope"] = 7 }), "token without a readable subject"},
 			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "token not valid"},
-			"no token":      {"abc", "malformed"},
+			"no token":      {"opaque", "malformed"},
 		} {
 			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)
 			log := b.auditRefusals(uuid.Nil)

@@ -1,14 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
@@ -33,8 +33,8 @@ type Options struct {
 	Service  Service               // Required.
 	Jobs     provisioning.Jobs     // Required.
 	Notifier events.ChangeNotifier // Required.
-	Keys     access.Store          // Required.
-	OIDC     OIDC                  // Tokens of an issuer, in addition to keys. Default: not accepted.
+	Keys     auth.KeyStore         // Required.
+	OIDC     auth.OIDC             // Tokens of an issuer, in addition to keys. Default: not accepted.
 
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
 	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.
@@ -55,14 +55,6 @@ type Options struct {
 	Clock     clock.Clock           // Default clock.System.
 }
 
-// OIDC configures the issuer whose tokens are accepted. Issuer requires Audience: without
-// it, tokens for other services would be accepted.
-type OIDC struct {
-	Issuer   string
-	Audience string
-	Client   *http.Client // Fetches the issuer's keys. Default: one with a timeout.
-}
-
 // Check is a readiness check of one dependency.
 type Check struct {
 	Name string // Public: shown by GET /readyz.
@@ -70,34 +62,19 @@ type Check struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault := func(n *int, value int) {
-		if *n == 0 {
-			*n = value
-		}
-	}
-	setDefault(&o.RateLimit, DefaultRateLimit)
-	setDefault(&o.AuthFailureLimit, DefaultAuthFailureLimit)
-	setDefault(&o.MaxProvisionStreams, DefaultMaxProvisionStreams)
-	setDefault(&o.MaxEventStreams, DefaultMaxEventStreams)
-	setDefault(&o.MaxConnections, DefaultMaxConnections)
-	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
-	}
-	if o.Retention == 0 {
-		o.Retention = provisioning.DefaultRetention
-	}
+	o.RateLimit = cmp.Or(o.RateLimit, DefaultRateLimit)
+	o.AuthFailureLimit = cmp.Or(o.AuthFailureLimit, DefaultAuthFailureLimit)
+	o.MaxProvisionStreams = cmp.Or(o.MaxProvisionStreams, DefaultMaxProvisionStreams)
+	o.MaxEventStreams = cmp.Or(o.MaxEventStreams, DefaultMaxEventStreams)
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
+	o.Retention = cmp.Or(o.Retention, provisioning.DefaultRetention)
 	if o.Retention == NoRetention {
 		o.Retention = 0
 	}
-	if o.Version == "" {
-		o.Version = "dev"
-	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	if o.Clock == nil {
-		o.Clock = clock.System{}
-	}
+	o.Version = cmp.Or(o.Version, "dev")
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	o.Clock = cmp.Or[clock.Clock](o.Clock, clock.System{})
 	return o
 }
 
@@ -114,12 +91,10 @@ func (o Options) validate() error {
 		return fail("Watcher is missing")
 	case o.Keys == nil:
 		return fail("Keys is missing; without a store of keys nobody could be told from anybody else")
-	case (o.OIDC.Issuer == "") != (o.OIDC.Audience == ""):
-		return fail("OIDC has an issuer or an audience only; give both or none")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
 		return fail("a limit is negative; leave it out for the default")
 	case o.MaxConnections <= o.MaxProvisionStreams+o.MaxEventStreams:
 		return fail("MaxConnections is %d, which MaxProvisionStreams (%d) and MaxEventStreams (%d) can use up; raise it", o.MaxConnections, o.MaxProvisionStreams, o.MaxEventStreams)
 	}
-	return nil
+	return o.OIDC.Validate()
 }

@@ -270,18 +270,3 @@ func TestServer_StreamProvision(t *testing.T) {
 		}
 	})
 }
-
-func TestObserve(t *testing.T) {
-	t.Parallel()
-	t.Run("NoOpWithoutStream", func(t *testing.T) {
-		t.Parallel()
-		api.Observe(t.Context(), provisioning.Event{})
-	})
-	t.Run("DropsEventsWhenBufferIsFull", func(t *testing.T) {
-		t.Parallel()
-		ctx, room := api.WithEventBuffer(t.Context())
-		for range room + 100 {
-			api.Observe(ctx, provisioning.Event{})
-		}
-	})
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
@@ -16,7 +17,7 @@ import (
 type requestContext struct {
 	id            string
 	startedAt     time.Time
-	response      *responseWriter
+	response      *limits.ResponseWriter
 	endpoint      *endpoint    // Nil: unknown route.
 	caller        audit.Caller // Anonymous until authenticated.
 	authenticated bool         // The caller has a valid key or token.
@@ -37,7 +38,7 @@ func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*req
 		host = r.RemoteAddr
 	}
 	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now()}
-	c.response = newResponseWriter(w, s.timeouts.write)
+	c.response = limits.NewResponseWriter(w, s.timeouts.write)
 	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: host, RequestID: c.id}
 	// Each operation has one content type. huma's parser of Accept panics on some values.
 	r.Header.Set("Accept", "application/json")

@@ -6,13 +6,16 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/refusals"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -23,20 +26,16 @@ type Server struct {
 	timeouts           timeouts
 	mux                *http.ServeMux
 	api                huma.API
-	issuer             *issuer // Nil: only API keys.
-	callerLimiter      *rateLimiter
-	authFailureLimiter *rateLimiter // By address.
-	snapshot           *access.Snapshot
-	recorder           *auditRecorder
+	auth               *auth.Authenticator
+	callerLimiter      *limits.RateLimiter
+	authFailureLimiter *limits.RateLimiter // By address.
+	recorder           *refusals.Recorder
 	metrics            *metrics
 	provisionSlots     chan struct{} // One slot per run inside a request.
 	eventStreamSlots   chan struct{}
 
 	drainCtx context.Context
 	drain    context.CancelFunc
-
-	openapiOnce sync.Once // Guards openapi.
-	openapi     []byte
 }
 
 // New creates a server. KindInvalid for invalid options. Close stops it.
@@ -47,15 +46,12 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, timeouts: defaultTimeouts,
-		callerLimiter:      newRateLimiter(o.RateLimit, o.Clock),
-		authFailureLimiter: newRateLimiter(o.AuthFailureLimit, o.Clock),
-		snapshot:           access.NewSnapshot(o.Keys, o.Clock),
-		recorder:           newAuditRecorder(o.Service.Record, o.Logger),
+		callerLimiter:      limits.NewRateLimiter(o.RateLimit, o.Clock),
+		authFailureLimiter: limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
+		auth:               auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
+		recorder:           refusals.NewRecorder(o.Service.Record, o.Logger),
 		provisionSlots:     make(chan struct{}, o.MaxProvisionStreams),
 		eventStreamSlots:   make(chan struct{}, o.MaxEventStreams),
-	}
-	if o.OIDC.Issuer != "" {
-		s.issuer = newIssuer(o.OIDC, o.Clock)
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
@@ -63,7 +59,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.drainCtx, s.drain = context.WithCancel(context.Background())
 	s.buildRoutes()
-	go s.recorder.run()
+	go s.recorder.Run()
 	return s, nil
 }
 
@@ -87,7 +83,7 @@ var defaultTimeouts = timeouts{
 // without a complete server.
 func (s *Server) buildRoutes() {
 	s.mux = http.NewServeMux()
-	s.api = huma.NewAPI(s.humaConfig(), humago.NewAdapter(s.mux, ""))
+	s.api = huma.NewAPI(openapi.Config(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
 	s.registerTenantRoutes()
 	s.registerLifecycleRoutes()
 	s.registerCredentialRoutes()
@@ -95,8 +91,8 @@ func (s *Server) buildRoutes() {
 	s.registerAuditRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
-	s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
-	s.mux.HandleFunc("GET /docs", s.serveDocs)
+	s.mux.HandleFunc("GET /openapi.json", openapi.Serve(s.api))
+	s.mux.HandleFunc("GET /docs", openapi.ServeDocs)
 }
 
 // ServeHTTP implements http.Handler.
@@ -112,64 +108,37 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // rejectUnknownRoute returns a problem where the mux would answer with plain text or
 // redirect to a cleaned path.
-func (s *Server) rejectUnknownRoute(r *http.Request) *Problem {
-	if path.Clean(r.URL.Path) != r.URL.Path {
-		return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+func (s *Server) rejectUnknownRoute(r *http.Request) *problem.Problem {
+	var allowed []string
+	if path.Clean(r.URL.Path) == r.URL.Path {
+		allowed = s.methodsOf(r)
 	}
-	if allowed := s.methodsOf(r.URL.Path); len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
-		return methodNotAllowed(strings.Join(allowed, ", "))
+	switch {
+	case len(allowed) == 0:
+		return problem.New(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+	case !slices.Contains(allowed, r.Method):
+		return problem.New(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
+			WithHeader("Allow", strings.Join(allowed, ", "))
 	}
-	handler, pattern := s.mux.Handler(r)
-	if pattern != "" {
-		return nil
-	}
-	muxResponse := discardWriter{header: http.Header{}}
-	handler.ServeHTTP(&muxResponse, r)
-	if muxResponse.status == http.StatusMethodNotAllowed {
-		return methodNotAllowed(muxResponse.header.Get("Allow"))
-	}
-	return newProblem(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+	return nil
 }
 
-// methodsOf lists the methods of a path that the description has without parameters, else
-// nothing. /admin/tenants/health is such a path: without this rule the mux would take its
-// other methods for those of /admin/tenants/{id}.
-func (s *Server) methodsOf(path string) (methods []string) {
-	item := s.api.OpenAPI().Paths[path]
-	if item == nil {
-		return nil
-	}
-	for _, m := range []struct {
-		operation *huma.Operation
-		names     []string
-	}{
-		{item.Delete, []string{http.MethodDelete}},
-		{item.Get, []string{http.MethodGet, http.MethodHead}},
-		{item.Patch, []string{http.MethodPatch}},
-		{item.Post, []string{http.MethodPost}},
-		{item.Put, []string{http.MethodPut}},
-	} {
-		if m.operation != nil {
-			methods = append(methods, m.names...)
+// methodsOf lists the methods of the path of a request. A route without parameters, such as
+// /admin/tenants/health, hides the methods of /admin/tenants/{id}.
+func (s *Server) methodsOf(r *http.Request) (methods []string) {
+	literal := false
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		_, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
+		_, route, found := strings.Cut(pattern, " ")
+		if route == r.URL.Path && !literal {
+			methods, literal = nil, true
+		}
+		if found && (!literal || route == r.URL.Path) {
+			methods = append(methods, method)
 		}
 	}
 	return methods
 }
-
-func methodNotAllowed(allow string) *Problem {
-	return newProblem(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
-		withHeader("Allow", allow)
-}
-
-// discardWriter keeps the status and headers of a response and discards the body.
-type discardWriter struct {
-	header http.Header
-	status int
-}
-
-func (d *discardWriter) Header() http.Header         { return d.header }
-func (d *discardWriter) WriteHeader(status int)      { d.status = status }
-func (d *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 
 // Drain ends all streams: event streams close, and each run inside a request releases its
 // tenant and reports that. The server is not ready afterwards. NewServer calls Drain at
@@ -180,5 +149,5 @@ func (s *Server) Drain() { s.drain() }
 // may arrive afterwards.
 func (s *Server) Close() {
 	s.drain()
-	s.recorder.close()
+	s.recorder.Close()
 }

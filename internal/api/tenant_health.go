@@ -63,11 +63,7 @@ type repairedView struct {
 }
 
 func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repairedView], error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
-	t, drift, err := s.opts.Service.Repair(ctx, id)
+	t, drift, err := s.opts.Service.Repair(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +76,8 @@ type reconciledContractView struct {
 }
 
 func (s *Server) reconcileContract(ctx context.Context, in *ByID) (*bodyOutput[reconciledContractView], error) {
-	id, err := in.tenantID()
-	if err != nil {
+	if err := s.opts.Service.ReconcileContract(ctx, in.tenantID); err != nil {
 		return nil, err
 	}
-	if err := s.opts.Service.ReconcileContract(ctx, id); err != nil {
-		return nil, err
-	}
-	return newBodyOutput(reconciledContractView{"reconciled", "The contract of tenant " + id.String() + " has been reconciled"}), nil
+	return newBodyOutput(reconciledContractView{"reconciled", "The contract of tenant " + in.tenantID.String() + " has been reconciled"}), nil
 }

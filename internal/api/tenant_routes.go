@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 )
 
 const tenantPath = "/admin/tenants/{id}"
@@ -22,7 +23,7 @@ func (s *Server) registerTenantRoutes() {
 		summary: "Create a tenant",
 		description: "Records the tenant and queues its provisioning, in one transaction. A tenant with this name or external id that failed before it was ever ACTIVE is provisioned again under its id.\n\n" +
 			"POST /admin/tenants/provision runs the provisioning inside the request instead.",
-		scope: access.ScopeWrite, mutating: true, contentTypes: jsonOnly, body: schemaRef[createBody], example: createExample,
+		scope: access.ScopeWrite, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[createBody], example: createExample,
 		status: http.StatusAccepted, errorStatuses: []int{http.StatusConflict, http.StatusUnprocessableEntity},
 		responses: queuedResponses,
 	}, s.createTenant)
@@ -31,7 +32,7 @@ func (s *Server) registerTenantRoutes() {
 		summary: "Create a tenant and provision it inside the request",
 		description: "Records the tenant as create-tenant does, provisions it and answers with server-sent events: each step as it happens, the outcome or a problem last. " +
 			"When the connection closes, the run stops after the current step; the same request continues it. A tenant that the same managedBy already provisioned is adopted.",
-		scope: access.ScopeWrite, mutating: true, streaming: true, contentTypes: jsonOnly, body: schemaRef[createBody], example: createExample,
+		scope: access.ScopeWrite, mutating: true, streaming: true, contentTypes: jsonOnly, body: openapi.SchemaRef[createBody], example: createExample,
 		responses: provisionStreamResponses,
 	}, s.provisionTenant)
 	registerEndpoint(s, &endpoint{
@@ -53,7 +54,7 @@ func (s *Server) registerTenantRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
 		summary: "Change a tenant", description: "Changes the fields that are given. With If-Match only the version that was read is changed; without it the last writer wins.",
-		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: schemaRef[patchBody], example: patchExample,
+		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: openapi.SchemaRef[patchBody], example: patchExample,
 		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed},
 	}, s.updateTenant)
 	registerEndpoint(s, &endpoint{
@@ -100,7 +101,7 @@ func (s *Server) registerLifecycleRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "purge-tenant", method: http.MethodPost, path: tenantPath + "/purge", tag: "tenants",
 		summary: "Delete an archived tenant's data for good", description: "Possible once the retention is over. What stays is the tenant's record, its log and the certificate that is the answer; repeating the call gives it again.",
-		scope: access.ScopePurge, mutating: true, timeout: rollbackTimeout, contentTypes: jsonOnly, body: schemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
+		scope: access.ScopePurge, mutating: true, timeout: rollbackTimeout, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
 		errorStatuses: []int{http.StatusConflict},
 	}, s.purgeTenant)
 }

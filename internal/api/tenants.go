@@ -63,8 +63,11 @@ type tenantOutput struct {
 	Body   dto.Tenant
 }
 
-func withETag(t tenant.Tenant) *tenantOutput {
-	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: dto.NewTenant(t)}
+func withETag(t tenant.Tenant, err error) (*tenantOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &tenantOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: dto.NewTenant(t)}, nil
 }
 
 type getTenantInput struct {
@@ -73,23 +76,15 @@ type getTenantInput struct {
 }
 
 func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutput, error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
 	condition, err := parseCondition("If-None-Match", in.IfNoneMatch)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	out := withETag(t)
-	if condition.matches(t.Version) {
+	out, err := withETag(s.opts.Service.Get(ctx, in.tenantID))
+	if err == nil && condition.matches(out.Body.Version) {
 		out.Status = http.StatusNotModified
 	}
-	return out, nil
+	return out, err
 }
 
 type updateTenantInput struct {
@@ -99,10 +94,6 @@ type updateTenantInput struct {
 }
 
 func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tenantOutput, error) {
-	id, err := in.tenantID()
-	if err != nil {
-		return nil, err
-	}
 	condition, err := parseCondition("If-Match", in.IfMatch)
 	if err != nil {
 		return nil, err
@@ -111,15 +102,11 @@ func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tena
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.expectedVersion(ctx, id, condition)
+	version, err := s.expectedVersion(ctx, in.tenantID, condition)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Patch(ctx, id, patch, version)
-	if err != nil {
-		return nil, err
-	}
-	return withETag(t), nil
+	return withETag(s.opts.Service.Patch(ctx, in.tenantID, patch, version))
 }
 
 type progressInput struct {
@@ -128,15 +115,11 @@ type progressInput struct {
 }
 
 func (s *Server) getProvisioningStatus(ctx context.Context, in *progressInput) (*bodyOutput[dto.Progress], error) {
-	id, err := in.tenantID()
+	t, err := s.opts.Service.Get(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.opts.Service.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := s.opts.Service.Log(ctx, id, in.Attempts == "all")
+	entries, err := s.opts.Service.Log(ctx, in.tenantID, in.Attempts == "all")
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
@@ -181,7 +182,7 @@ func newTestServer(t *testing.T) *testServer {
 	t.Cleanup(q.Close)
 	w.db.UseQueue(q)
 	pipeline, err := provisioning.NewPipeline(w.db, w, w, provisioning.PipelineOptions{
-		Retry: retry.Policy{Attempts: 2, Base: time.Millisecond, Cap: time.Millisecond}, Observer: api.Observe,
+		Retry: retry.Policy{Attempts: 2, Base: time.Millisecond, Cap: time.Millisecond}, Observer: stream.Observe,
 		StepGrace: 200 * time.Millisecond,
 	})
 	if err != nil {

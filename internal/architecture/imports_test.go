@@ -1,6 +1,7 @@
 package architecture_test
 
 import (
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ var domain = map[string][]string{
 	"errs":         {},
 	"clock":        {},
 	"processid":    {},
+	"batch":        {},
 	"invitation":   {},
 	"txlog":        {},
 	"tenant":       {"errs"},
@@ -27,6 +29,19 @@ var domain = map[string][]string{
 	"inspection":   {"breaker", "clock", "contracts", "errs", "tenant"},
 	"verification": {"breaker", "clock", "contracts", "errs", "tenant"},
 	"provisioning": {"audit", "clock", "contracts", "errs", "events", "invitation", "processid", "retry", "tenant", "txlog"},
+}
+
+// apiParts are the packages below the handlers of the API, and which of each other they
+// may import. None of them imports package api.
+var apiParts = map[string][]string{
+	"api/dto":      {},
+	"api/problem":  {},
+	"api/refusals": {},
+	"api/openapi":  {"api/problem", "api/validate"},
+	"api/validate": {"api/problem"},
+	"api/limits":   {"api/problem"},
+	"api/auth":     {"api/limits", "api/problem"},
+	"api/stream":   {"api/dto", "api/limits", "api/problem"},
 }
 
 // libraries are all that the domain imports of others, beside the standard library.
@@ -62,6 +77,7 @@ func TestImports(t *testing.T) {
 		name := strings.TrimPrefix(pkg, "internal/")
 		top, _, _ := strings.Cut(name, "/")
 		allowed, isDomain := domain[name]
+		allowedParts, isAPIPart := apiParts[name]
 		seen[name] = true
 		for _, imported := range imports {
 			own, ours := strings.CutPrefix(imported, module+"/")
@@ -70,6 +86,8 @@ func TestImports(t *testing.T) {
 			_, targetIsDomain := domain[target]
 			switch {
 			case isDomain && ours && !slices.Contains(allowed, target):
+				t.Errorf("%s imports %s", name, target)
+			case isAPIPart && targetTop == "api" && !slices.Contains(allowedParts, target):
 				t.Errorf("%s imports %s", name, target)
 			case isDomain && !ours && strings.Contains(imported, ".") && !slices.Contains(libraries, imported):
 				t.Errorf("%s imports %s, which is no library of the domain", name, imported)
@@ -84,7 +102,7 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
-	for name := range domain {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(domain)), slices.Collect(maps.Keys(apiParts))) {
 		if !seen[name] {
 			t.Errorf("there is no package %s", name)
 		}

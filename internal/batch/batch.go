@@ -82,7 +82,7 @@ func (b *Batcher[K, R]) join(ctx context.Context, keys []K) *call[K, R] {
 	}
 	if batch == nil {
 		batch = &call[K, R]{keys: map[K]bool{}, done: make(chan struct{}), ready: b.Window == nil}
-		batch.ctx, batch.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		batch.ctx, batch.cancel = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // leave calls it
 		b.queue = append(b.queue, batch)
 		if b.Window != nil {
 			go b.collect(batch)

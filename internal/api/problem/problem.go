@@ -1,6 +1,9 @@
-// Package problem maps the kinds of errors to HTTP statuses. The server reads the map
-// to write a problem document (RFC 9457), and package apiclient reads it to restore the
-// error, so that both always agree.
+// Package problem has the problem document (RFC 9457) and maps the kinds of errors to HTTP
+// statuses. The server reads the map to write a problem, and package apiclient reads it to
+// restore the error, so that both always agree.
+//
+// The document is not huma.ErrorModel: it has a request id, one error per field that never
+// quotes the value, and headers such as Retry-After.
 package problem
 
 import (

@@ -23,8 +23,8 @@ type Reader struct {
 func NewReader(client *rpc.Client, clock clock.Clock) *Reader {
 	return &Reader{
 		client: client, clock: clock,
-		reads: &entryBatcher{fetch: client.Entries, slowAfter: rpc.SlowAfter},
-		polls: &entryBatcher{fetch: client.PollEntries, window: client.WaitPoll, slowAfter: rpc.SlowAfter},
+		reads: newEntryBatcher(client.Entries, nil),
+		polls: newEntryBatcher(client.PollEntries, client.WaitPoll),
 	}
 }
 
@@ -63,15 +63,18 @@ func read(ctx context.Context, through *entryBatcher, keys []xdr.LedgerKey) ([]p
 			return nil, 0, rpc.MalformedXDR(err, "read ledger entries")
 		}
 	}
-	found, ledger, err := through.entries(ctx, encoded)
+	found, err := through.Get(ctx, encoded...)
+	if err != nil && ctx.Err() != nil {
+		err = rpc.ContextError(ctx, "read ledger entries", err)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
 	out := make([]protocol.LedgerEntryResult, len(keys))
 	for i, key := range encoded {
-		out[i] = found[key]
+		out[i] = found.entries[key]
 	}
-	return out, ledger, nil
+	return out, found.ledger, nil
 }
 
 // AccountOf parses an account entry; nil when it does not exist.

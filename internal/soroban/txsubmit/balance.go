@@ -37,6 +37,7 @@ func reserveOf(account *xdr.AccountEntry) int64 {
 	return counted*baseReserve + int64(account.Liabilities().Selling)
 }
 
+// AccountMissing is the error for a deployer account that does not exist.
 func (s *Submitter) AccountMissing() error {
 	return errs.Errorf(errs.KindPermanent, "read deployer account",
 		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET and SOROBAN_NETWORK", s.Address())

@@ -1,4 +1,4 @@
-package api
+package stream
 
 import (
 	"encoding/json"
@@ -6,28 +6,31 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 )
 
-// sseWriter writes server-sent events (HTML standard, section 9.2) to one client. A client
+// ContentType is the media type of an event stream.
+const ContentType = "text/event-stream"
+
+// Writer writes server-sent events (HTML standard, section 9.2) to one client. A client
 // that does not read an event within the write timeout is disconnected.
-type sseWriter struct {
-	response *responseWriter
+type Writer struct {
+	response *limits.ResponseWriter
 	buf      strings.Builder
 }
 
-// newSSEWriter writes the response headers.
-func newSSEWriter(ctx huma.Context) *sseWriter {
-	s := &sseWriter{response: requestContextFrom(ctx.Context()).response}
+// NewWriter writes the response headers.
+func NewWriter(w *limits.ResponseWriter) *Writer {
+	s := &Writer{response: w}
 	h := s.response.Header()
-	h.Set("Content-Type", contentTypeEventStream)
+	h.Set("Content-Type", ContentType)
 	h.Set("X-Accel-Buffering", "no") // A proxy must forward events immediately.
 	s.response.WriteHeader(http.StatusOK)
 	return s
 }
 
 // send writes one event, without an id for id 0. An error means that the client is gone.
-func (s *sseWriter) send(name string, id int64, data any) error {
+func (s *Writer) send(name string, id int64, data any) error {
 	encoded, err := json.Marshal(data)
 	if err != nil {
 		return err
@@ -42,17 +45,17 @@ func (s *sseWriter) send(name string, id int64, data any) error {
 }
 
 // keepAlive sends a comment that keeps the connection open.
-func (s *sseWriter) keepAlive() error {
+func (s *Writer) keepAlive() error {
 	s.buf.WriteString(": keep-alive\n\n")
 	return s.flush()
 }
 
-func (s *sseWriter) flush() error {
-	s.response.extendWriteDeadline()
+func (s *Writer) flush() error {
+	s.response.ExtendWriteDeadline()
 	_, err := s.response.Write([]byte(s.buf.String()))
 	s.buf.Reset()
 	if err != nil {
 		return err
 	}
-	return s.response.controller.Flush()
+	return s.response.Flush()
 }

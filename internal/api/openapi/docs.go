@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"crypto/sha256"
@@ -29,7 +29,8 @@ var docsCSP = sync.OnceValue(func() string {
 	}, "; ")
 })
 
-func (s *Server) serveDocs(w http.ResponseWriter, _ *http.Request) {
+// ServeDocs serves the page.
+func ServeDocs(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", docsCSP())

@@ -1,7 +1,8 @@
-package api
+package auth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -44,4 +45,11 @@ func TestIssuer_Discovery(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+func TestAsymmetricAlgorithms(t *testing.T) {
+	t.Parallel()
+	if got := fmt.Sprint(asymmetricAlgorithms([]string{"none", "HS256", "RS256", "HS512", "EdDSA", "odd"})); got != "[RS256 EdDSA]" {
+		t.Error(got)
+	}
 }

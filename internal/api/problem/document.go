@@ -1,13 +1,10 @@
-package api
+package problem
 
 import (
 	"errors"
 	"net/http"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -20,11 +17,10 @@ type Problem struct { //nolint:errname // the name that the RFC gives it
 	RequestID string       `json:"requestId" doc:"Finds the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
 
-	kind        errs.Kind
 	cause       error // Only logged.
 	header      http.Header
-	skipAudit   bool // An earlier audit event covers it.
-	auditDetail map[string]any
+	skipAudit   bool           // An earlier audit event covers it.
+	auditDetail map[string]any // What the audit event says beside route and status.
 }
 
 // FieldError is the error of one field.
@@ -33,10 +29,14 @@ type FieldError struct {
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
 }
 
+// BodyField is the field name of an error that concerns the whole body.
+const BodyField = "body"
+
 // retryAfterSeconds is the Retry-After of a 503, in seconds.
 const retryAfterSeconds = "2"
 
-func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
+// New makes a problem. A 503 asks for a retry.
+func New(status int, detail string, fieldErrs ...FieldError) *Problem {
 	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fieldErrs, header: http.Header{}}
 	if fieldErrs == nil {
 		p.Errors = []FieldError{}
@@ -47,36 +47,33 @@ func newProblem(status int, detail string, fieldErrs ...FieldError) *Problem {
 	return p
 }
 
-// problemFrom converts any error into a problem. It contains only messages that are safe to
+// From converts any error into a problem. It contains only messages that are safe to
 // show.
-func problemFrom(err error) *Problem {
+func From(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
 	}
-	kind := errs.KindOf(err)
 	var fieldErrs []FieldError
 	for _, f := range errs.FieldsOf(err) {
 		fieldErrs = append(fieldErrs, FieldError{f.Field, f.Message})
 	}
-	p = newProblem(problem.Status(kind), errs.SafeMessage(err), fieldErrs...)
-	p.kind, p.cause = kind, err
+	p = New(Status(errs.KindOf(err)), errs.SafeMessage(err), fieldErrs...)
+	p.cause = err
 	return p
 }
 
-// invalidRequest is the 400 for invalid fields.
-func invalidRequest(fieldErrs ...FieldError) *Problem {
+// Invalid is the 400 for invalid fields.
+func Invalid(fieldErrs ...FieldError) *Problem {
 	messages := make([]string, len(fieldErrs))
 	for i, f := range fieldErrs {
 		messages[i] = f.Field + " " + f.Message
 	}
-	p := newProblem(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
-	p.kind = errs.KindInvalid
-	return p
+	return New(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
 }
 
-// withHeader adds a header.
-func (p *Problem) withHeader(name, value string) *Problem {
+// WithHeader adds a header.
+func (p *Problem) WithHeader(name, value string) *Problem {
 	p.header.Set(name, value)
 	return p
 }
@@ -91,27 +88,22 @@ func (p *Problem) Unwrap() error { return p.cause }
 func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is how huma learns the content type.
-func (p *Problem) ContentType(string) string { return problem.ContentType }
+func (p *Problem) ContentType(string) string { return ContentType }
 
-// huma creates all its errors through these two global variables. Errors of handlers and of
-// huma itself become problems in the same way.
-func init() {
-	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-		return problemFromHuma(status, message, errs)
-	}
-	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
-		return problemFromHuma(status, message, errs)
-	}
+// Header has the headers that go with it.
+func (p *Problem) Header() http.Header { return p.header }
+
+// WithAudit adds what the audit event says of it beside route and status.
+func (p *Problem) WithAudit(detail map[string]any) *Problem {
+	p.auditDetail = detail
+	return p
 }
 
-// problemFromHuma converts an error of huma. A handler's error arrives as the cause of a
-// 500.
-func problemFromHuma(status int, message string, errs []error) *Problem {
-	if status >= http.StatusInternalServerError {
-		return problemFrom(errors.Join(errs...))
-	}
-	if status == http.StatusUnprocessableEntity {
-		status = http.StatusBadRequest
-	}
-	return newProblem(status, message)
+// WithoutAudit marks a problem that an earlier audit event covers.
+func (p *Problem) WithoutAudit() *Problem {
+	p.skipAudit = true
+	return p
 }
+
+// Audit returns what the audit event says of it, and whether there is to be one.
+func (p *Problem) Audit() (detail map[string]any, wanted bool) { return p.auditDetail, !p.skipAudit }

@@ -1,4 +1,4 @@
-package api
+package refusals
 
 import (
 	"bytes"
@@ -18,32 +18,33 @@ const (
 	auditTimeout   = 2 * time.Second
 )
 
-// auditRecorder writes rejections to the audit log. Concurrent ones share a commit, because
+// Recorder writes rejections to the audit log. Concurrent ones share a commit, because
 // the head of the chain is one row and its writers are serialized.
-type auditRecorder struct {
+type Recorder struct {
 	write   func(context.Context, ...audit.Event) error
 	logger  *slog.Logger
-	queue   chan auditEntry
+	queue   chan entry
 	stopCtx context.Context
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-type auditEntry struct {
+type entry struct {
 	event   audit.Event
 	written chan struct{}
 }
 
-func newAuditRecorder(write func(context.Context, ...audit.Event) error, logger *slog.Logger) *auditRecorder {
-	r := &auditRecorder{write: write, logger: logger, queue: make(chan auditEntry, auditQueueSize), done: make(chan struct{})}
+// NewRecorder makes a Recorder, which writes while Run runs.
+func NewRecorder(write func(context.Context, ...audit.Event) error, logger *slog.Logger) *Recorder {
+	r := &Recorder{write: write, logger: logger, queue: make(chan entry, auditQueueSize), done: make(chan struct{})}
 	r.stopCtx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
 
-// record returns when the event is committed or after auditTimeout. An event that cannot be
+// Record returns when the event is committed or after auditTimeout. An event that cannot be
 // committed is written to the program's log instead.
-func (r *auditRecorder) record(e audit.Event) {
-	entry := auditEntry{e, make(chan struct{})}
+func (r *Recorder) Record(e audit.Event) {
+	entry := entry{e, make(chan struct{})}
 	timer := time.NewTimer(auditTimeout)
 	defer timer.Stop()
 	select {
@@ -67,7 +68,11 @@ func (r *auditRecorder) record(e audit.Event) {
 	}
 }
 
-func (r *auditRecorder) run() {
+// Queued is how many events wait.
+func (r *Recorder) Queued() int { return len(r.queue) }
+
+// Run writes events until Close is called.
+func (r *Recorder) Run() {
 	defer close(r.done)
 	for {
 		select {
@@ -83,8 +88,8 @@ func (r *auditRecorder) run() {
 }
 
 // collect adds the events that are already queued.
-func (r *auditRecorder) collect(first auditEntry) []auditEntry {
-	batch := []auditEntry{first}
+func (r *Recorder) collect(first entry) []entry {
+	batch := []entry{first}
 	for len(batch) < maxAuditBatch {
 		select {
 		case next := <-r.queue:
@@ -96,9 +101,9 @@ func (r *auditRecorder) collect(first auditEntry) []auditEntry {
 	return batch
 }
 
-func (r *auditRecorder) commit(batch []auditEntry) {
+func (r *Recorder) commit(batch []entry) {
 	// Sorted, so that all processes lock rows in the same order and cannot deadlock.
-	slices.SortStableFunc(batch, func(a, b auditEntry) int { return bytes.Compare(a.event.TenantID[:], b.event.TenantID[:]) })
+	slices.SortStableFunc(batch, func(a, b entry) int { return bytes.Compare(a.event.TenantID[:], b.event.TenantID[:]) })
 	events := make([]audit.Event, len(batch))
 	for i, e := range batch {
 		events[i] = e.event
@@ -118,15 +123,15 @@ func (r *auditRecorder) commit(batch []auditEntry) {
 }
 
 // logDropped logs events that could not be written to the audit log.
-func (r *auditRecorder) logDropped(reason string, err error, entries ...auditEntry) {
+func (r *Recorder) logDropped(reason string, err error, entries ...entry) {
 	for _, e := range entries {
 		r.logger.Error("refusal not recorded in the audit log", slog.String("reason", reason), slog.Any("error", err), slog.String("action", string(e.event.Action)),
 			slog.String("tenant_id", e.event.TenantID.String()), slog.Any("caller", e.event.Caller), slog.Any("detail", e.event.Detail))
 	}
 }
 
-// close writes the queued events and stops the recorder.
-func (r *auditRecorder) close() {
+// Close writes the queued events and stops the recorder.
+func (r *Recorder) Close() {
 	r.cancel()
 	<-r.done
 }

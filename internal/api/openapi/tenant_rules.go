@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"github.com/danielgtaylor/huma/v2"
@@ -34,8 +34,8 @@ func allPatterns(patterns ...string) (schemas []*huma.Schema) {
 	return schemas
 }
 
-// addTenantRules adds the rules to the schema of a request about a tenant.
-func addTenantRules(s *huma.Schema) *huma.Schema {
+// AddTenantRules adds the rules to the schema of a request about a tenant.
+func AddTenantRules(s *huma.Schema) *huma.Schema {
 	limit := func(field string, minLength, maxLength int, patterns ...string) {
 		p := s.Properties[field]
 		p.MinLength, p.MaxLength, p.AllOf = &minLength, &maxLength, allPatterns(patterns...)
@@ -59,14 +59,4 @@ func addTenantRules(s *huma.Schema) *huma.Schema {
 	metadata.AdditionalProperties = &huma.Schema{Type: huma.TypeString, MaxLength: &maxValue, Pattern: valuePattern}
 	metadata.Extensions = map[string]any{"propertyNames": &huma.Schema{MinLength: &minLength, MaxLength: &maxKey, Pattern: keyPattern}}
 	return s
-}
-
-// TransformSchema is how huma learns the rules.
-func (*createBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	return addTenantRules(s)
-}
-
-// TransformSchema is how huma learns the rules.
-func (*patchBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	return addTenantRules(s)
 }

@@ -1,4 +1,4 @@
-package api
+package auth
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -43,9 +45,9 @@ func issuerUnavailable(err error) error {
 	if kind := errs.KindOf(err); kind == errs.KindCancelled {
 		return err
 	}
-	p := problemFrom(errs.Wrap(err, errs.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
+	p := problem.From(errs.Wrap(err, errs.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
 	if errors.Is(err, errThrottled) {
-		return p.withHeader("Retry-After", ceilSeconds(issuerMinInterval))
+		return p.WithHeader("Retry-After", limits.CeilSeconds(issuerMinInterval))
 	}
 	return p
 }
@@ -131,16 +133,16 @@ func asymmetricAlgorithms(algorithms []string) []string {
 
 // verify recognises the subject of a token. It returns an *access.AuthError for a
 // token that is not good.
-func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
-	reject := func(reason string) (identity, error) {
-		return identity{}, &access.AuthError{Reason: reason, Detail: "the token was not accepted: it is no API key, and no valid token of the issuer that this server trusts"}
+func (i *issuer) verify(ctx context.Context, text string) (Identity, error) {
+	reject := func(reason string) (Identity, error) {
+		return Identity{}, &access.AuthError{Reason: reason, Detail: "the token was not accepted: it is no API key, and no valid token of the issuer that this server trusts"}
 	}
 	if strings.Count(text, ".") != 2 {
 		return reject("malformed")
 	}
 	verifier, err := i.discovered(ctx)
 	if err != nil {
-		return identity{}, err
+		return Identity{}, err
 	}
 	var verifyErr error
 	token, err := verifier.Verify(context.WithValue(ctx, verifyErrorKey{}, &verifyErr), text)
@@ -152,7 +154,7 @@ func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
 	case errors.As(err, &expiredErr):
 		return reject("expired token")
 	case errors.As(verifyErr, &noKeys):
-		return identity{}, issuerUnavailable(noKeys.cause)
+		return Identity{}, issuerUnavailable(noKeys.cause)
 	case err != nil:
 		return reject("token not valid")
 	}
@@ -164,19 +166,19 @@ func (i *issuer) verify(ctx context.Context, text string) (identity, error) {
 }
 
 // identityFromToken reads what a valid token says of its bearer.
-func identityFromToken(token *oidc.IDToken) (identity, bool) {
+func identityFromToken(token *oidc.IDToken) (Identity, bool) {
 	var claims struct {
 		Name  string          `json:"name"`
 		Scope string          `json:"scope"`
 		Scp   json.RawMessage `json:"scp"`
 	}
 	if err := token.Claims(&claims); err != nil || token.Subject == "" || strings.ContainsFunc(token.Subject+claims.Name, unicode.IsControl) {
-		return identity{}, false
+		return Identity{}, false
 	}
-	id := identity{caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}}
+	id := Identity{Caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}}
 	for _, name := range append(strings.Fields(claims.Scope), scpScopes(claims.Scp)...) {
 		if s := access.Scope(name); s.IsValid() {
-			id.scopes = append(id.scopes, s)
+			id.Scopes = append(id.Scopes, s)
 		}
 	}
 	return id, true

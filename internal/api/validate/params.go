@@ -1,14 +1,18 @@
-package api
+package validate
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
 const (
@@ -16,29 +20,29 @@ const (
 	repeated = "is there more than once; give it once"
 )
 
-// validateParams checks path, query and headers: values must be UTF-8, query parameters must
+// Params checks path, query and headers: values must be UTF-8, query parameters must
 // be known, and each value must occur once and match its schema. It normalises headers and
 // query for huma.
-func validateParams(r *http.Request, op *huma.Operation) *Problem {
+func Params(r *http.Request, op *huma.Operation) *problem.Problem {
 	if !utf8.ValidString(r.URL.Path) {
-		return invalidRequest(FieldError{"path", notUTF8})
+		return problem.Invalid(problem.FieldError{Field: "path", Message: notUTF8})
 	}
 	for name, values := range r.Header {
 		if slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
-			return invalidRequest(FieldError{name, notUTF8})
+			return problem.Invalid(problem.FieldError{Field: name, Message: notUTF8})
 		}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return invalidRequest(FieldError{"query", "cannot be read; percent-encode the special characters"})
+		return problem.Invalid(problem.FieldError{Field: "query", Message: "cannot be read; percent-encode the special characters"})
 	}
-	var fieldErrs []FieldError
+	var fieldErrs []problem.FieldError
 	for name := range query {
 		if !slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
-			fieldErrs = append(fieldErrs, FieldError{quoteName(name), "is no parameter of this call; remove it"})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(name), Message: "is no parameter of this call; remove it"})
 		}
 	}
-	slices.SortFunc(fieldErrs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
+	slices.SortFunc(fieldErrs, func(a, b problem.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	for _, p := range op.Parameters {
 		var message string
 		switch p.In {
@@ -48,11 +52,11 @@ func validateParams(r *http.Request, op *huma.Operation) *Problem {
 			message = validateParam(p, headerValues(r.Header, p.Name))
 		}
 		if message != "" {
-			fieldErrs = append(fieldErrs, FieldError{p.Name, message})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: p.Name, Message: message})
 		}
 	}
 	if fieldErrs != nil {
-		return invalidRequest(fieldErrs[:min(len(fieldErrs), maxFieldErrors)]...)
+		return problem.Invalid(fieldErrs[:min(len(fieldErrs), maxFieldErrors)]...)
 	}
 	r.URL.RawQuery = query.Encode()
 	return nil
@@ -82,7 +86,25 @@ func validateParam(p *huma.Param, values []string) string {
 	case strings.ContainsFunc(values[0], unicode.IsControl):
 		return "has a control character; remove it"
 	}
-	return schemaViolation(p.Schema, values[0])
+	return schemaViolation(p, values[0])
+}
+
+// schemaViolation is huma's message about a value, which it leaves out: it may be a secret.
+func schemaViolation(p *huma.Param, text string) string {
+	var value any = text
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && p.Schema.Type == huma.TypeInteger {
+		value = n
+	}
+	var result huma.ValidateResult
+	huma.Validate(nil, p.Schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, value, &result)
+	if len(result.Errors) == 0 {
+		return ""
+	}
+	var detail *huma.ErrorDetail
+	if !errors.As(result.Errors[0], &detail) {
+		return "is not valid"
+	}
+	return "is not valid: " + detail.Message
 }
 
 // maxFieldErrors limits a response: a request can have thousands of unknown fields.

@@ -1,4 +1,4 @@
-package api
+package limits
 
 import (
 	"container/list"
@@ -27,6 +27,13 @@ type trackedConn struct {
 }
 
 type trackedConnKey struct{}
+
+// Connections makes a server hold at most that many connections.
+func Connections(server *http.Server, limit int) {
+	l := newConnLimiter(limit)
+	server.Handler = l.middleware(server.Handler)
+	server.ConnContext, server.ConnState = l.connContext, l.connStateChanged
+}
 
 func newConnLimiter(limit int) *connLimiter {
 	l := &connLimiter{limit: limit, conns: map[net.Conn]*trackedConn{}, idle: list.New()}

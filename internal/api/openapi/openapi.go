@@ -1,52 +1,42 @@
-package api
+package openapi
 
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 )
 
-const contentTypeEventStream = "text/event-stream"
-
-// OpenAPI returns the document of the API as indented JSON. The output is deterministic.
-func OpenAPI(version string) ([]byte, error) {
-	s := &Server{opts: Options{Version: version}.withDefaults()}
-	s.buildRoutes()
-	compact, err := s.marshalOpenAPI()
-	if err != nil {
-		return nil, err
-	}
-	var indented bytes.Buffer
-	err = json.Indent(&indented, compact, "", "  ")
-	return append(indented.Bytes(), '\n'), err
-}
-
-func (s *Server) marshalOpenAPI() ([]byte, error) {
+// Marshal returns the document as JSON. The output is deterministic.
+func Marshal(api huma.API, indent string) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(s.api.OpenAPI())
-	return bytes.TrimSpace(text.Bytes()), err
+	encoder.SetIndent("", indent)
+	err := encoder.Encode(api.OpenAPI())
+	return text.Bytes(), err
 }
 
-// serveOpenAPI builds the document on the first request: most servers never serve it.
-func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
-	s.openapiOnce.Do(func() {
-		text, err := s.marshalOpenAPI()
+// Serve builds the document on the first request: most servers never serve it.
+func Serve(api huma.API) http.HandlerFunc {
+	document := sync.OnceValue(func() []byte {
+		text, err := Marshal(api, "")
 		if err != nil { // Every test would fail on types that cannot be marshaled.
 			panic(err)
 		}
-		s.openapi = text
+		return bytes.TrimSpace(text)
 	})
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(s.openapi)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document())
+	}
 }
 
 const apiDescription = `Provisions healthcare tenants: each one gets its own PostgreSQL schema and role, a contract on the Stellar network and an administrator who is invited by e-mail.
@@ -55,13 +45,14 @@ Every operation under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`
 
 A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers immediately; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. ` + "`POST /admin/tenants/provision`" + ` runs it inside the request instead, as long as the connection is open.`
 
-func (s *Server) humaConfig() huma.Config {
+// Config describes the API as a whole to huma.
+func Config(version string, transform huma.Transformer) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
-				Title: "tenant-api", Version: s.opts.Version, Description: apiDescription,
+				Title: "tenant-api", Version: version, Description: apiDescription,
 				License: &huma.License{Name: "Mozilla Public License 2.0", Identifier: "MPL-2.0"},
 			},
 			Servers: []*huma.Server{{URL: "/"}},
@@ -78,9 +69,9 @@ func (s *Server) humaConfig() huma.Config {
 				{Name: "health", Description: "Health of the server."},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": jsonFormat, "application/problem+json": jsonFormat},
+		Formats:       map[string]huma.Format{"application/json": validate.JSON, "application/problem+json": validate.JSON},
 		DefaultFormat: "application/json",
-		Transformers:  []huma.Transformer{s.transformResponse},
+		Transformers:  []huma.Transformer{transform},
 	}
 }
 
@@ -93,54 +84,16 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// commonErrorStatuses are the errors that every operation can return.
-var commonErrorStatuses = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInternalServerError}
-
-// operation is the endpoint as huma and the OpenAPI document know it.
-func (e *endpoint) operation(api huma.API) huma.Operation {
-	op := huma.Operation{
-		OperationID: e.id, Method: e.method, Path: e.path, Tags: []string{e.tag}, Summary: e.summary, Description: e.description,
-		DefaultStatus: e.status, Responses: map[string]*huma.Response{},
-		// This package validates both, with its own messages.
-		SkipValidateParams: true, SkipValidateBody: true,
-		// The body is already read. huma's default of five seconds would stay set on the
-		// connection and cancel longer requests.
-		BodyReadTimeout: -1,
-	}
-	errorStatuses := append(slices.Clone(commonErrorStatuses), e.errorStatuses...)
-	if e.scope != "" {
-		op.Security = []map[string][]string{{"bearer": {string(e.scope)}}}
-		errorStatuses = append(errorStatuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
-	}
-	if strings.Contains(e.path, "{") {
-		errorStatuses = append(errorStatuses, http.StatusNotFound)
-	}
-	if len(e.contentTypes) > 0 {
-		errorStatuses = append(errorStatuses, http.StatusUnsupportedMediaType)
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
-		for _, contentType := range e.contentTypes {
-			op.RequestBody.Content[contentType] = &huma.MediaType{Schema: e.body(api.OpenAPI().Components.Schemas), Example: e.example}
-		}
-	}
-	for _, status := range errorStatuses {
-		op.Responses[strconv.Itoa(status)] = problemResponse(api, status)
-	}
-	if e.responses != nil {
-		maps.Copy(op.Responses, e.responses(api.OpenAPI().Components.Schemas))
-	}
-	return op
-}
-
-// schemaRef is a reference to the schema of T.
-func schemaRef[T any](r huma.Registry) *huma.Schema {
+// SchemaRef is a reference to the schema of T.
+func SchemaRef[T any](r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// problemResponse describes a problem of a status.
-func problemResponse(api huma.API, status int) *huma.Response {
+// ProblemResponse describes a problem of a status.
+func ProblemResponse(api huma.API, status int) *huma.Response {
 	r := &huma.Response{
 		Description: statusDescriptions[status],
-		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemaRef[Problem](api.OpenAPI().Components.Schemas)}},
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: SchemaRef[problem.Problem](api.OpenAPI().Components.Schemas)}},
 		Headers:     map[string]*huma.Param{},
 	}
 	stringSchema := &huma.Schema{Type: huma.TypeString}

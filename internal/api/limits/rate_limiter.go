@@ -1,25 +1,27 @@
-package api
+package limits
 
 import (
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
 // maxBuckets bounds a limiter's memory, at some 200 bytes each.
 const maxBuckets = 10_000
 
-// rateLimiter gives each of many names a bucket of tokens, full at first and filled
+// RateLimiter gives each of many names a bucket of tokens, full at first and filled
 // up again within a minute. Buckets live in two generations: when the young one
 // has half of all buckets it becomes the old one, and what was not used since the
 // last time is forgotten.
-type rateLimiter struct {
+type RateLimiter struct {
 	perMinute int
 	clock     clock.Clock
 
@@ -33,13 +35,14 @@ type bucket struct {
 	suppressed int       // Refusals since.
 }
 
-func newRateLimiter(perMinute int, clock clock.Clock) *rateLimiter {
-	return &rateLimiter{perMinute: perMinute, clock: clock, current: map[string]*bucket{}}
+// NewRateLimiter makes a limiter of so many tokens a minute and name.
+func NewRateLimiter(perMinute int, clock clock.Clock) *RateLimiter {
+	return &RateLimiter{perMinute: perMinute, clock: clock, current: map[string]*bucket{}}
 }
 
-// rateDecision is what a limiter says to one request.
-type rateDecision struct {
-	allowed    bool
+// Decision is what a limiter says to one request.
+type Decision struct {
+	Allowed    bool
 	limit      int
 	remaining  int
 	retryAfter time.Duration // Until there is a token again.
@@ -48,16 +51,16 @@ type rateDecision struct {
 	suppressed int           // Refusals before it that were not.
 }
 
-// take takes a token.
-func (l *rateLimiter) take(name string) rateDecision {
+// Take takes a token.
+func (l *RateLimiter) Take(name string) Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, b := l.clock.Now(), l.bucket(name)
-	d := rateDecision{allowed: b.tokens.AllowN(now, 1), limit: l.perMinute}
+	d := Decision{Allowed: b.tokens.AllowN(now, 1), limit: l.perMinute}
 	tokens := b.tokens.TokensAt(now)
 	d.remaining = max(0, int(tokens))
 	d.resetAfter = l.refillTime(float64(l.perMinute) - tokens)
-	if d.allowed {
+	if d.Allowed {
 		return d
 	}
 	d.retryAfter = l.refillTime(1 - tokens)
@@ -70,8 +73,8 @@ func (l *rateLimiter) take(name string) rateDecision {
 	return d
 }
 
-// exhausted reports whether a name has no token left. It takes none.
-func (l *rateLimiter) exhausted(name string) bool {
+// Exhausted reports whether a name has no token left. It takes none.
+func (l *RateLimiter) Exhausted(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.current[name]
@@ -81,12 +84,12 @@ func (l *rateLimiter) exhausted(name string) bool {
 	return b != nil && b.tokens.TokensAt(l.clock.Now()) < 1
 }
 
-func (l *rateLimiter) refillTime(tokens float64) time.Duration {
+func (l *RateLimiter) refillTime(tokens float64) time.Duration {
 	return time.Duration(tokens / float64(l.perMinute) * float64(time.Minute))
 }
 
 // bucket finds or makes the bucket of a name.
-func (l *rateLimiter) bucket(name string) *bucket {
+func (l *RateLimiter) bucket(name string) *bucket {
 	b := l.current[name]
 	if b != nil {
 		return b
@@ -101,22 +104,38 @@ func (l *rateLimiter) bucket(name string) *bucket {
 	return b
 }
 
-// setHeaders tells a caller where he stands.
-func (d rateDecision) setHeaders(h http.Header) {
+// SetHeaders tells a caller where he stands.
+func (d Decision) SetHeaders(h http.Header) {
 	h.Set("RateLimit-Limit", strconv.Itoa(d.limit))
 	h.Set("RateLimit-Remaining", strconv.Itoa(d.remaining))
-	h.Set("RateLimit-Reset", ceilSeconds(d.resetAfter))
+	h.Set("RateLimit-Reset", CeilSeconds(d.resetAfter))
 }
 
-// problem refuses a request for which there is no token.
-func (d rateDecision) problem(detail string) *Problem {
-	p := newProblem(http.StatusTooManyRequests, detail).withHeader("Retry-After", ceilSeconds(d.retryAfter))
-	p.skipAudit = !d.report
+// Problem refuses a request for which there is no token.
+func (d Decision) Problem(detail string) *problem.Problem {
+	p := problem.New(http.StatusTooManyRequests, detail).WithHeader("Retry-After", CeilSeconds(d.retryAfter))
 	if d.suppressed > 0 {
-		p.auditDetail = map[string]any{"suppressedBefore": d.suppressed}
+		p = p.WithAudit(map[string]any{"suppressedBefore": d.suppressed})
+	}
+	if !d.report {
+		p = p.WithoutAudit()
 	}
 	return p
 }
 
-// ceilSeconds are whole ones, rounded up: who waits that long has waited long enough.
-func ceilSeconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }
+// CeilSeconds are whole ones, rounded up: who waits that long has waited long enough.
+func CeilSeconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }
+
+// AddressPrefix is the key of a limit: an IPv4 address, or the /64 of an IPv6 address,
+// because one client usually has a whole /64.
+func AddressPrefix(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}

@@ -1,0 +1,58 @@
+package limits
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+)
+
+// ReadBody reads the whole body, even for operations that accept none (no content types):
+// an unread body blocks the connection.
+func ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64, contentTypes []string) ([]byte, *problem.Problem) {
+	if len(contentTypes) > 0 {
+		if p := checkContentType(r.Header, contentTypes); p != nil {
+			return nil, p
+		}
+	}
+	tooLarge := problem.New(http.StatusRequestEntityTooLarge, "the body is larger than this server takes")
+	if r.ContentLength > maxBytes {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
+	var (
+		sizeErr *http.MaxBytesError
+		netErr  net.Error
+	)
+	switch {
+	case errors.As(err, &sizeErr):
+		return nil, tooLarge
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return nil, problem.New(http.StatusRequestTimeout, "the body did not arrive in time; send it without pauses")
+	case err != nil:
+		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "did not arrive whole"})
+	case len(contentTypes) > 0 && len(body) == 0:
+		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "is missing; give a JSON object"})
+	}
+	return body, nil
+}
+
+// checkContentType rejects a body whose Content-Type is not JSON.
+func checkContentType(h http.Header, accepted []string) *problem.Problem {
+	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil || !slices.Contains(accepted, mediaType) || charset != "" && !strings.EqualFold(charset, "utf-8") || len(h.Values("Content-Type")) > 1 {
+		return problem.New(http.StatusUnsupportedMediaType, "the body has to be JSON in UTF-8; send it with Content-Type: "+accepted[0]).
+			WithHeader("Accept", strings.Join(accepted, ", "))
+	}
+	if h.Get("Content-Encoding") != "" && !strings.EqualFold(h.Get("Content-Encoding"), "identity") {
+		return problem.New(http.StatusUnsupportedMediaType, "the body is compressed; send it as it is").WithHeader("Accept-Encoding", "identity")
+	}
+	h.Set("Content-Type", "application/json") // The only name that huma knows.
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package refusals records rejected requests in the audit log, before they are answered.
+package refusals

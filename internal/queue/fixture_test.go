@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,6 +91,8 @@ type process struct {
 	pipeline *provisioning.Pipeline
 	onDeploy func(ctx context.Context, t tenant.Tenant) error
 
+	refusedRenewals atomic.Int32 // The heartbeat of a run ends with the first one.
+
 	mu       sync.Mutex
 	killed   bool
 	testDone chan struct{} // Closed when the test is.
@@ -150,6 +153,7 @@ func (p *process) Run(ctx context.Context, id uuid.UUID, o provisioning.RunOptio
 
 func (p *process) Renew(ctx context.Context, r provisioning.Run, ttl time.Duration) error {
 	if p.isKilled() {
+		p.refusedRenewals.Add(1)
 		return errKilled
 	}
 	return p.DB.Renew(ctx, r, ttl)

@@ -213,7 +213,9 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 	t.Run("CancelsJobOfPausedWorker", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess()
-		paused, resume := make(chan struct{}), make(chan struct{})
+		paused, blocked := make(chan struct{}), make(chan struct{})
+		resume := sync.OnceFunc(func() { close(blocked) })
+		defer resume() // Otherwise a failure would block the worker's end.
 		var deploys atomic.Int32
 		p.onDeploy = func(context.Context, tenant.Tenant) error {
 			if deploys.Add(1) > 1 {
@@ -221,12 +223,13 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 			}
 			p.kill()
 			close(paused)
-			<-resume
+			<-blocked
 			return errKilled
 		}
 		w.startWorker(p)
 		s := w.submit("Clinic")
 		<-paused
+		w.waitFor("the heartbeat ends", func() bool { return p.refusedRenewals.Load() > 0 })
 		w.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
 		w.exec(`UPDATE river_job SET attempted_at = now() - interval '1 minute'`)
 		p.revive()
@@ -234,7 +237,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 			t.Fatalf("%+v", report)
 		}
 		w.waitForStatus(s, tenant.StatusActive)
-		close(resume)
+		resume()
 		w.waitFor("River is done with it", func() bool { return w.riverState(s.JobID) == "cancelled" })
 		w.assertInvariants(s)
 	})

@@ -149,7 +149,7 @@ func TestAccCredentials_Errors(t *testing.T) {
 			{"01a2032d-a32c-7643-bc92-bd01bfc32875", "1h", "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
 			{"what", "1h", "tenant_id is not a UUID"},
 			{id, "soon", "ttl is not a duration"},
-			{id, "10s", "a login is good for a minute at least and 24 hours at most"},
+			{id, "10s", "a login is valid for at least a minute and at most 24 hours"},
 		} {
 			w.write("main.tf", header+`ephemeral "healthcare_tenant_database_credentials" "app" {
   tenant_id = "`+c.id+`"

@@ -203,7 +203,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		}}
 		run := b.begin()
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient, o.Clock = w.client(), hurried{began: time.Now()} })
-		b.refused(d, run, errs.KindTransient, "stands still at ledger")
+		b.refused(d, run, errs.KindTransient, "has stopped at ledger")
 		b.deploy(b.deployer(), run)
 		b.wantBooksToMatch(1, 0, 0)
 	})

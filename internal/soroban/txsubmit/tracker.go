@@ -269,5 +269,5 @@ func (s *stallDetector) observe(ledger uint32, now time.Time) error {
 		return nil
 	}
 	return errs.Errorf(errs.KindTransient, "wait for transaction",
-		"the network, or the server's copy of it, stands still at ledger %d; the next run checks the transaction's result", ledger)
+		"the network, or the server's copy of it, has stopped at ledger %d; the next run checks the transaction's result", ledger)
 }

@@ -219,7 +219,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		}
 	})
 
-	t.Run("DoesNotBidAboveTheCeiling", func(t *testing.T) {
+	t.Run("DoesNotBidAboveCeiling", func(t *testing.T) {
 		b := setup(t)
 		refuse := answering(xdr.TransactionResultCodeTxInsufficientFee, 2_000_000_000, 100)
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = refuse.client() })
@@ -247,7 +247,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("RestoresCodeForTheNextTenant", func(t *testing.T) {
+	t.Run("RestoresCodeForNextTenant", func(t *testing.T) {
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		b.must(b.net.Faults().ExpireEntry(codeKey()))

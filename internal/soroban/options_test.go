@@ -16,7 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-func TestNew_Refuses(t *testing.T) {
+func TestNew_RejectsInvalidOptions(t *testing.T) {
 	t.Parallel()
 	key := keypair.MustRandom()
 	for name, c := range map[string]struct {

@@ -55,7 +55,7 @@ func TestTroubleshooting_HasEachDiagnostic(t *testing.T) {
 	for _, message := range messages {
 		for part := range strings.SplitSeq(message[1], "...") {
 			if part = strings.TrimSpace(part); !strings.Contains(sources, part) {
-				t.Errorf("the guide explains %q, which nobody says", part)
+				t.Errorf("the guide explains %q, which no code returns", part)
 			}
 		}
 	}

@@ -25,14 +25,14 @@ type RecordedCall struct {
 	Answer       []byte
 }
 
-// LookedUpEntry is the result of one look-up.
+// LookedUpEntry is the result of one lookup.
 type LookedUpEntry struct {
 	Key string
 	// Frame is the bytes of one message; empty when there is no entry.
 	Frame string
 }
 
-// NewRecorder records the calls of h, which New has made.
+// NewRecorder records the calls of h, which was created by New.
 func NewRecorder(t testing.TB, h Host) *Recorder {
 	t.Helper()
 	recorder := &Recorder{t: t, host: poolOf(t, h)}

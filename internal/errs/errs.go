@@ -43,7 +43,7 @@ type Error struct {
 	Message string       // For people: no SQL, secret, address or stack.
 	Fields  []FieldError // With KindInvalid and some conflicts: the fields at fault.
 	Lease   *LeaseInfo   // With a KindConflict because another run holds the tenant.
-	Err     error        // The cause, for the log alone.
+	Err     error        // The cause, only for the log.
 }
 
 // LeaseInfo describes the run that holds a tenant.

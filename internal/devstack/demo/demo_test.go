@@ -71,7 +71,7 @@ func TestRun_ErrorHasStageAndLog(t *testing.T) {
 	_, log, _ := strings.Cut(stage.Log, "in ")
 	dir, _, _ := strings.Cut(log, "\n")
 	if _, err := os.Stat(dir); dir == "" || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the workspace %q is left: %v", dir, err)
+		t.Errorf("the workspace %q remains: %v", dir, err)
 	}
 }
 

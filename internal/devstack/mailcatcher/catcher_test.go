@@ -71,7 +71,7 @@ func TestCatcher_Messages(t *testing.T) {
 		}
 		catcher.Reset()
 		if n := len(catcher.Messages()); n != 0 {
-			t.Errorf("%d messages are left", n)
+			t.Errorf("%d messages remain", n)
 		}
 	})
 }

@@ -157,17 +157,17 @@ func TestFetch_RejectsUnsafeArchives(t *testing.T) {
 		entries []archiveEntry
 		fault   string
 	}{
-		"ParentPath":          {validEntries(file("../../evil")), "points outside"},
-		"HiddenParentPath":    {validEntries(file("bin/../../evil")), "points outside"},
-		"AbsolutePath":        {validEntries(file("/evil")), "points outside"},
-		"AbsoluteLink":        {validEntries(link("out", "/etc")), "points outside"},
-		"ParentLink":          {validEntries(link("lib/out", "../../..")), "points outside"},
-		"WriteThroughALink":   {validEntries(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
-		"FileOverFile":        {validEntries(file("bin/postgres")), "file exists"},
-		"Device":              {validEntries(archiveEntry{name: "dev", kind: tar.TypeChar}), "neither a file"},
-		"HardLink":            {validEntries(archiveEntry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
-		"NoServer":            {[]archiveEntry{program("bin/initdb")}, "no initdb and postgres"},
-		"ProgramsThatDoNoRun": {[]archiveEntry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
+		"ParentPath":         {validEntries(file("../../evil")), "points outside"},
+		"HiddenParentPath":   {validEntries(file("bin/../../evil")), "points outside"},
+		"AbsolutePath":       {validEntries(file("/evil")), "points outside"},
+		"AbsoluteLink":       {validEntries(link("out", "/etc")), "points outside"},
+		"ParentLink":         {validEntries(link("lib/out", "../../..")), "points outside"},
+		"WriteThroughALink":  {validEntries(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
+		"FileOverFile":       {validEntries(file("bin/postgres")), "file exists"},
+		"Device":             {validEntries(archiveEntry{name: "dev", kind: tar.TypeChar}), "neither a file"},
+		"HardLink":           {validEntries(archiveEntry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
+		"NoServer":           {[]archiveEntry{program("bin/initdb")}, "no initdb and postgres"},
+		"UnrunnablePrograms": {[]archiveEntry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

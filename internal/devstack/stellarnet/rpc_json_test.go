@@ -62,7 +62,7 @@ func (b *fixture) wantSameInJSON(plain, asJSON any, fields ...[3]string) {
 			b.t.Errorf("%s: got %.200s, want %.200s", f[1], got, asXDR)
 		}
 		if text := j[f[0]]; text != nil && text != "" {
-			b.t.Errorf("%s is there beside %s", f[0], f[1])
+			b.t.Errorf("%s is present beside %s", f[0], f[1])
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
 	return raw, nil
 }
 
-// retryAfter returns the pause that a rate-limiting server asked for.
+// retryAfter returns the pause that a rate-limiting server requested.
 func retryAfter(h http.Header) time.Duration {
 	const longest = 30 * time.Second
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))

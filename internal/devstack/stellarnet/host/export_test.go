@@ -93,7 +93,7 @@ func ReplayCall(t testing.TB, h Host, c RecordedCall) ([]byte, error) {
 	return poolOf(t, h).callModule(t.Context(), func(key []byte) ([]byte, *uint32, error) {
 		frame, known := entries[string(key)]
 		if !known {
-			return nil, nil, fmt.Errorf("asked for an entry that the recording did not ask for: %x", key)
+			return nil, nil, fmt.Errorf("requested an entry that the recording does not have: %x", key)
 		}
 		if frame == "" {
 			return nil, nil, nil

@@ -68,7 +68,7 @@ type SimulateResult struct {
 	MemoryBytes     uint64
 }
 
-// Change is one ledger entry before and after; nil stands for absent.
+// Change is one ledger entry before and after; nil means absent.
 type Change struct {
 	Key, Before, After []byte // LedgerKey, LedgerEntry, LedgerEntry XDR.
 }
@@ -118,7 +118,7 @@ type EntryChange struct {
 	NewLiveUntil uint32 // 0 when it has no TTL or was deleted.
 }
 
-// FootprintRequest asks for the simulation of ExtendFootprintTTL or RestoreFootprint.
+// FootprintRequest requests the simulation of ExtendFootprintTTL or RestoreFootprint.
 type FootprintRequest struct {
 	Ledger   Ledger
 	Keys     [][]byte // LedgerKey XDR each.

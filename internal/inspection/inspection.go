@@ -1,5 +1,5 @@
 // Package inspection reads the state of many tenants at once, in the database and on the
-// ledger, and repairs what an operator is not needed for.
+// ledger, and repairs drift that needs no operator.
 package inspection
 
 import (

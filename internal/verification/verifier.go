@@ -20,7 +20,7 @@ import (
 // Finding is one fault of a tenant. A chain has at most one finding, the first row that
 // does not match: later rows cannot be checked.
 type Finding struct {
-	TenantID uuid.UUID // uuid.Nil: the registry chain.
+	TenantID uuid.UUID // uuid.Nil: the registry itself.
 	Subject  Subject
 	Message  string // What does not match, and where; for people.
 }
@@ -35,14 +35,15 @@ const (
 	SubjectSchema      Subject = "schema"       // Whether it exists, and its version.
 	SubjectRole        Subject = "role"         // The privileges of the tenant's role.
 	SubjectContract    Subject = "contract"     // The contract on the ledger.
-	SubjectKey         Subject = "API key"      // What it permits.
+	SubjectKey         Subject = "API key"      // The scopes of an API key.
 )
 
 // RegistryChecker checks the database.
 type RegistryChecker interface {
-	// Verify checks chain, schema and role of a tenant, in one snapshot of the database;
-	// uuid.Nil is the registry chain. KindNotFound for an unknown tenant. An error means
-	// that the check was not done, not that it has findings.
+	// Verify checks chain, schema and role of a tenant, in one snapshot of the database.
+	// With uuid.Nil it checks the registry chain and the API keys. KindNotFound for an
+	// unknown tenant. An error means that the check was not done, not that it has
+	// findings.
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
 	// VerifyAnchor compares a tenant's audit chain with an anchor: the event of that
 	// number must exist and have that hash.
@@ -101,7 +102,7 @@ func New(tenants TenantLister, registry RegistryChecker, contracts ContractCheck
 	}, nil
 }
 
-// All checks the registry chain, then every tenant, newest first, and reports each
+// All checks the registry itself, then every tenant, newest first, and reports each
 // outcome once. A tenant that cannot be checked does not stop the others. Contracts
 // without a response are checked once more at the end, and reported then. The error joins
 // the errors of all tenants that could not be checked, and that of ctx if it ended.
@@ -115,7 +116,7 @@ func (v *Verifier) All(ctx context.Context, report func(id uuid.UUID, findings [
 	return errors.Join(append(r.errs, err)...)
 }
 
-// Tenant checks one tenant, or with uuid.Nil the registry chain. An error means that a
+// Tenant checks one tenant, or with uuid.Nil the registry itself. An error means that a
 // check could not be done; the findings of the other checks are returned with it.
 func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) {
 	findings, err := v.registry.Verify(ctx, id)
@@ -141,7 +142,7 @@ type unansweredCheck struct {
 	err      error     // Why the contract was not checked.
 }
 
-// checkAll checks the registry chain and every tenant. retryUnanswered checks the
+// checkAll checks the registry itself and every tenant. retryUnanswered checks the
 // contracts without a response.
 func (r *verifyRun) checkAll(ctx context.Context) error {
 	findings, err := r.registry.Verify(ctx, uuid.Nil)
@@ -173,7 +174,8 @@ func (r *verifyRun) check(ctx context.Context, id uuid.UUID) {
 }
 
 // retryUnanswered checks every contract without a response once more, after the pause of
-// an open breaker. After maxProbes failures it reports the remaining ones as not checked.
+// an open breaker. After maxProbes consecutive failures it reports the remaining ones as
+// not checked.
 func (r *verifyRun) retryUnanswered(ctx context.Context) {
 	failures := 0
 	for _, u := range r.unanswered {

@@ -41,9 +41,9 @@ const (
 // RegistryChecker checks the database.
 type RegistryChecker interface {
 	// Verify checks chain, schema and role of a tenant, in one snapshot of the database.
-	// With uuid.Nil it checks the registry chain and the API keys. KindNotFound for an
-	// unknown tenant. An error means that the check was not done, not that it has
-	// findings.
+	// With uuid.Nil it checks the registry itself: its chain, records without a tenant,
+	// privileges of PUBLIC and API keys. KindNotFound for an unknown tenant. An error
+	// means that the check was not done, not that it has findings.
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
 	// VerifyAnchor compares a tenant's audit chain with an anchor: the event of that
 	// number must exist and have that hash.

@@ -22,7 +22,7 @@ func TestCommand_ReceivesSettings(t *testing.T) {
 		for setting := range strings.SplitSeq(stdout, "\n") {
 			name, value, _ := strings.Cut(setting, "=")
 			if old, twice := env[name]; twice && name != "" {
-				t.Errorf("%s is there twice: %q and %q", name, old, value)
+				t.Errorf("%s is set twice: %q and %q", name, old, value)
 			}
 			env[name] = value
 		}
@@ -43,10 +43,10 @@ func TestCommand_ReceivesSettings(t *testing.T) {
 			}
 		}
 		if !strings.Contains(stderr, "ready in") || strings.Contains(stderr, "\x1b") {
-			t.Errorf("it said %q", stderr)
+			t.Errorf("output %q", stderr)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 0 {
-			t.Errorf("it left %v", remaining)
+			t.Errorf("remaining files: %v", remaining)
 		}
 	})
 }
@@ -74,7 +74,7 @@ func TestCommand_Status(t *testing.T) {
 				t.Errorf("status %d, want %d, and %q in: %s", status, c.status, c.says, stderr)
 			}
 			if remaining := b.tempEntries(t); len(remaining) != 0 {
-				t.Errorf("it left %v", remaining)
+				t.Errorf("remaining files: %v", remaining)
 			}
 		})
 	}
@@ -97,7 +97,7 @@ func TestCommand_ReceivesSignals(t *testing.T) {
 			t.Errorf("status %d, want that of the command", status)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 0 {
-			t.Errorf("it left %v", remaining)
+			t.Errorf("remaining files: %v", remaining)
 		}
 	})
 }
@@ -106,7 +106,7 @@ func TestCommand_StopsLeftoverProcesses(t *testing.T) {
 	forEachAccount(t, func(t *testing.T, b *fixture) {
 		stdout, _, status := b.run(t, "--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!")
 		if status != 0 || watchdogtest.Alive(number(t, stdout)) {
-			t.Errorf("status %d; what the command left runs: %v", status, watchdogtest.Alive(number(t, stdout)))
+			t.Errorf("status %d; leftover process runs: %v", status, watchdogtest.Alive(number(t, stdout)))
 		}
 	})
 }
@@ -123,7 +123,7 @@ func TestCommand_PersistsData(t *testing.T) {
 			t.Errorf("status %d, another server %v: %s", status, restarted != stdout, stderr)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 1 || remaining[0] != "kept" {
-			t.Errorf("in the directory are %v", remaining)
+			t.Errorf("the directory has %v", remaining)
 		}
 	})
 	t.Run("UnreachableDirectoryIsReported", func(t *testing.T) {

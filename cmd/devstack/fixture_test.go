@@ -96,7 +96,7 @@ func readLineWith(t *testing.T, r *bufio.Reader, substring string) string {
 		}
 		output.WriteString(text)
 		if err != nil {
-			t.Fatalf("%q was not said: %v\n%s", substring, err, output.String())
+			t.Fatalf("%q was not printed: %v\n%s", substring, err, output.String())
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestForeground_WritesEnvFile(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 0 || watchdogtest.Alive(server) {
-			t.Errorf("it left %v; the server runs: %v", remaining, watchdogtest.Alive(server))
+			t.Errorf("remaining files: %v; the server runs: %v", remaining, watchdogtest.Alive(server))
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestForeground_ExitsWhenServerDies(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	if remaining := b.tempEntries(t); len(remaining) != 0 {
-		t.Errorf("it left %v", remaining)
+		t.Errorf("remaining files: %v", remaining)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestStart_Interrupted(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 0 {
-			t.Errorf("it left %v", remaining)
+			t.Errorf("remaining files: %v", remaining)
 		}
 	})
 }
@@ -173,10 +173,10 @@ func TestEnvFile(t *testing.T) {
 			t.Errorf("status %d: %s", status, stderr)
 		}
 		if remaining := b.tempEntries(t); len(remaining) != 1 {
-			t.Errorf("in the directory are %v", remaining)
+			t.Errorf("the directory has %v", remaining)
 		}
 	})
-	t.Run("OldOneIsReplaced", func(t *testing.T) {
+	t.Run("OldFileIsReplaced", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, accounts[0])
 		file := filepath.Join(b.tmp, "stack.env")
@@ -188,7 +188,7 @@ func TestEnvFile(t *testing.T) {
 			t.Errorf("status %d, %s, %s", status, stdout, stderr)
 		}
 	})
-	t.Run("NoSuchDirectory", func(t *testing.T) {
+	t.Run("MissingDirectory", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, accounts[0])
 		if _, stderr, status := b.run(t, "--env-file", filepath.Join(b.tmp, "no", "file"), "--", "true"); status != 1 || !strings.Contains(stderr, "--env-file") {

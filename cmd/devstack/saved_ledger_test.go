@@ -56,7 +56,7 @@ func waitForSnapshot(t *testing.T, path string, action func()) {
 		if time.Now().After(deadline) {
 			t.Fatal("the ledger was not saved")
 		}
-		time.Sleep(10 * time.Millisecond) // There is no signal for a write of another process.
+		time.Sleep(10 * time.Millisecond) // No signal reports a write of another process.
 		if now, err = os.Stat(path); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,8 @@ func TestSavedLedger_SurvivesKill(t *testing.T) {
 			}
 		}
 		waitForSnapshot(t, snapshot, func() { funded = append(funded, createFundedAccount(t, env)) })
-		// That save may have started before the account existed. The next one has it.
+		// That save may have started before the account existed. The next save has the
+		// account.
 		waitForSnapshot(t, snapshot, func() { createFundedAccount(t, env) })
 		for range 3 {
 			createFundedAccount(t, env) // So that a save may be running.

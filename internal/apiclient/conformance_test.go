@@ -411,7 +411,7 @@ var conformance = []conformanceCase{
 		for _, ttl := range []time.Duration{time.Second, 25 * time.Hour} {
 			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
 			wantKind(t, err, errs.KindInvalid)
-			if want := fmt.Sprintf("ttlSeconds is %v; a login is good for a minute at least", ttl); !strings.Contains(errs.SafeMessage(err), want) {
+			if want := fmt.Sprintf("ttlSeconds is %v; a login is valid for at least a minute", ttl); !strings.Contains(errs.SafeMessage(err), want) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		}

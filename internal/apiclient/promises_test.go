@@ -216,7 +216,7 @@ var promises = []conformanceCase{
 		for _, ttl := range []time.Duration{-time.Second, 500 * time.Millisecond, 24*time.Hour + time.Millisecond} {
 			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
 			wantKind(t, err, errs.KindInvalid)
-			if want := fmt.Sprintf("ttlSeconds is %v; a login is good for a minute at least", ttl); !strings.Contains(errs.SafeMessage(err), want) {
+			if want := fmt.Sprintf("ttlSeconds is %v; a login is valid for at least a minute", ttl); !strings.Contains(errs.SafeMessage(err), want) {
 				t.Errorf("%v, want %q", err, want)
 			}
 			_, err = all.RenewCredential(t.Context(), out.Tenant.ID, uuid.New(), ttl)

@@ -1,6 +1,5 @@
-// Package audit has the events of the audit log and the callers in whose name they
-// happen. The registry stores them as hash chains, one for each tenant and one for
-// events without a tenant.
+// Package audit defines the events of the audit log and their callers. The registry
+// stores them as hash chains, one for each tenant and one for events without a tenant.
 package audit
 
 import (
@@ -10,11 +9,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Action names what was done, or wanted.
+// Action names what was done or refused.
 type Action string
 
-// The actions on tenants that the registry writes down by itself, each in the
-// transaction of the change.
+// The actions on tenants, which the registry records by itself in the transaction of the
+// change.
 const (
 	ActionCreate          Action = "tenant.create"   // Recorded.
 	ActionRetry           Action = "tenant.retry"    // A new attempt of a tenant that never went live.
@@ -25,16 +24,16 @@ const (
 	ActionArchive         Action = "tenant.archive"
 	ActionUnarchive       Action = "tenant.unarchive"
 	ActionPurge           Action = "tenant.purge"
-	ActionInvite          Action = "tenant.invite"    // Another welcome mail is to go out.
+	ActionInvite          Action = "tenant.invite"    // Another welcome mail is to be sent.
 	ActionRepair          Action = "tenant.repair"    // The privileges of its database role were restored.
-	ActionUpgradeContract Action = "contract.upgrade" // The contract is to run other code.
+	ActionUpgradeContract Action = "contract.upgrade" // An upgrade of the contract is planned.
 
-	ActionOpenCredential  Action = "credential.open"  //nolint:gosec // No secret: a login for the tenant's schema was made.
-	ActionRenewCredential Action = "credential.renew" //nolint:gosec // The same: it lasts longer.
-	ActionCloseCredential Action = "credential.close" //nolint:gosec // The same: it can do nothing any more.
+	ActionOpenCredential  Action = "credential.open"  //nolint:gosec // No secret: a login for the tenant's schema was opened.
+	ActionRenewCredential Action = "credential.renew" //nolint:gosec // No secret: the login was renewed.
+	ActionCloseCredential Action = "credential.close" //nolint:gosec // No secret: the login was closed.
 )
 
-// Outcome says whether it was done.
+// Outcome says whether the action was done.
 type Outcome string
 
 // The outcomes of actions.

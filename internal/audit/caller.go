@@ -16,10 +16,11 @@ const (
 	CallerAnonymous CallerKind = "anonymous" // Not at all.
 	CallerTerraform CallerKind = "terraform" // By running the provider with database credentials.
 	CallerCommand   CallerKind = "command"   // By running the command line with database credentials.
-	CallerProcess   CallerKind = "process"   // Without a caller: a worker or the reconciler.
+	CallerProcess   CallerKind = "process"   // No caller: a worker or the reconciler.
 )
 
-// Caller is who does something, and from where; the audit log stores it.
+// Caller identifies the author of an action, and where the request came from; the audit
+// log stores it.
 type Caller struct {
 	Kind      CallerKind `json:"kind"`
 	ID        string     `json:"id,omitempty"`        // A key's prefix, a token's subject.

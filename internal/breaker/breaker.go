@@ -12,17 +12,17 @@ import (
 // breakerPause is how long an open CircuitBreaker refuses calls unless set otherwise.
 const breakerPause = time.Minute
 
-// CircuitBreaker stops calls to a server that does not answer. It opens after some
-// failures in a row. When the pause is over it lets one call through, the probe (it is
+// CircuitBreaker stops calls to a server that does not answer. It opens after a number of
+// consecutive failures. When the pause is over it lets one call through, the probe (it is
 // half-open then): if that succeeds the breaker closes, else it opens again. The zero
 // value is closed. It may be used concurrently.
 type CircuitBreaker struct {
 	Clock     clock.Clock   // Nil: System.
-	Threshold int           // Failures in a row that open it. 0: one.
+	Threshold int           // Consecutive failures that open it. 0: one.
 	Pause     time.Duration // How long it stays open. 0: a minute.
 
 	mu        sync.Mutex
-	failures  int       // In a row.
+	failures  int       // Consecutive.
 	openUntil time.Time // Zero: it is closed. In the past: it is half-open.
 }
 
@@ -39,14 +39,14 @@ func (b *CircuitBreaker) Allow() bool {
 	if now.Before(b.openUntil) {
 		return false
 	}
-	b.openUntil = now.Add(b.pause()) // Nobody else probes meanwhile.
+	b.openUntil = now.Add(b.pause()) // One probe at a time.
 	return true
 }
 
 // Open reports whether calls are refused now. It reserves nothing.
 func (b *CircuitBreaker) Open() bool { return b.OpenFor() > 0 }
 
-// OpenFor is after what time the next call is allowed; 0: now.
+// OpenFor is the time until the next call is allowed; 0: now.
 func (b *CircuitBreaker) OpenFor() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,8 +63,7 @@ func (b *CircuitBreaker) Success() {
 	b.failures, b.openUntil = 0, time.Time{}
 }
 
-// Failure counts a call without an answer, and opens the breaker when there were
-// enough of them.
+// Failure counts a failed call, and opens the breaker at Threshold.
 func (b *CircuitBreaker) Failure() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,8 +80,8 @@ func (b *CircuitBreaker) Trip() {
 	b.openUntil = b.now().Add(b.pause())
 }
 
-// Abandon gives up a call that says nothing about the server, because the caller was
-// cancelled. When it was the probe, the next call is one.
+// Abandon ends a call without a result, because the caller was cancelled. If it was the
+// probe, the next call is the probe.
 func (b *CircuitBreaker) Abandon() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,7 +16,7 @@ func TestCircuitBreaker(t *testing.T) {
 		*breaker.CircuitBreaker
 		clock *stoppedClock
 	}
-	// open has a breaker that three failures have opened.
+	// open returns a breaker that three failures have opened.
 	open := func(t *testing.T) breakerRow {
 		t.Helper()
 		clock := &stoppedClock{now: time.Unix(1_700_000_000, 0)}
@@ -32,7 +32,7 @@ func TestCircuitBreaker(t *testing.T) {
 		}
 		return b
 	}
-	// halfOpen has one whose pause is over.
+	// halfOpen returns a breaker whose pause is over.
 	halfOpen := func(t *testing.T) breakerRow {
 		t.Helper()
 		b := open(t)
@@ -149,7 +149,7 @@ func TestCircuitBreaker(t *testing.T) {
 	})
 }
 
-// stoppedClock shows the time that the test sets.
+// stoppedClock returns the time that the test sets.
 type stoppedClock struct {
 	clock.System
 	now time.Time

@@ -1,6 +1,6 @@
-// Package contracts manages Soroban contracts after their deployment: their time
-// to live, their status, the anchors of audit chains and upgrades. The Reconciler does
-// what is due, in batches; any number of them may work side by side.
+// Package contracts manages Soroban contracts after their deployment: their time to live,
+// their status, the anchors of audit chains and upgrades. The Reconciler does what is
+// due, in batches; any number of reconcilers may run at once.
 package contracts
 
 import (
@@ -21,8 +21,8 @@ const (
 	StateLive     State = "LIVE"
 	StateExpiring State = "EXPIRING" // Its time to live ends within RenewAhead.
 	StateExpired  State = "EXPIRED"  // Its time to live is over; it can be restored.
-	StateMissing  State = "MISSING"  // There is none.
-	StateMismatch State = "MISMATCH" // There is one, and it is not the tenant's.
+	StateMissing  State = "MISSING"  // The ledger has no contract.
+	StateMismatch State = "MISMATCH" // The ledger has a contract that is not the tenant's.
 )
 
 // ContractStatus is the tenant's status as its contract stores it. Anyone can
@@ -66,14 +66,14 @@ const (
 type Snapshot struct {
 	TenantID     uuid.UUID
 	ContractID   string
-	Ledger       uint32 // Of the look.
+	Ledger       uint32 // The ledger of the read.
 	State        State
 	LiveUntil    uint32         // The last ledger in which instance and code both live; 0 when one does not.
 	CodeArchived bool           // With StateExpired: the code is archived, and perhaps the instance.
 	WasmHash     string         // SHA-256 of its code, hex.
 	Outdated     bool           // Its code is an earlier release's.
 	Mismatch     string         // With StateMismatch: what differs.
-	Status       ContractStatus // As the contract stores it; empty while nothing of it was read.
+	Status       ContractStatus // As the contract stores it; empty: not read.
 	Anchor       Anchor         // The newest; zero: none.
 }
 
@@ -101,8 +101,8 @@ type Chain interface {
 
 // Ledger reads, renews and changes contracts.
 type Ledger interface {
-	// ReadContracts tells where the tenants' contracts stand, in their order. It pays
-	// nothing. KindTransient when the network does not answer.
+	// ReadContracts returns the snapshots of the tenants' contracts, in the order of the
+	// tenants. It pays nothing. KindTransient when the network does not answer.
 	ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]Snapshot, error)
 	// RenewContracts restores EXPIRED contracts and extends EXPIRING ones, with their
 	// code, many in one transaction. The Renewal is complete also when there is an error;
@@ -124,9 +124,9 @@ type ChannelAccounts interface {
 	Address() string
 }
 
-// Code knows the addresses and the code that contracts should have.
+// Code returns the addresses and the code that contracts should have.
 type Code interface {
-	// ContractID tells, without a network, which address a tenant's contract has.
+	// ContractID computes the address of a tenant's contract, without a network.
 	ContractID(tenant uuid.UUID) (string, error)
 	// CurrentCode is the code that contracts should run, SHA-256 in hex.
 	CurrentCode() string
@@ -149,7 +149,7 @@ type ChannelReport struct {
 	DeployerBalance   int64 // The deployer's own balance, in stroops.
 }
 
-// Record is what the registry knows of a tenant's contract.
+// Record is the registry's record of a tenant's contract.
 type Record struct {
 	Snapshot
 	CheckedAt           time.Time // When the state was read; zero: never.
@@ -172,51 +172,51 @@ type WorkItem struct {
 type ClaimQuery struct {
 	Tenants        []uuid.UUID   // Only these, due or not; empty: those that are due.
 	PendingUpgrade string        // Of the due ones, only those with an upgrade to this code; empty: all.
-	ClaimFor       time.Duration // For this long they are not due for other processes.
+	ClaimFor       time.Duration // How long they are not due for other processes.
 	Limit          int
 }
 
-// Store keeps records of contracts in the registry. Many processes may call its methods at
-// once: what one of them has claimed is not returned to another.
+// Store stores records of contracts in the registry. Many processes may call its methods
+// at once: a contract that one of them has claimed is not returned to another.
 type Store interface {
 	WorkStore
 	UpgradeStore
 	StellarStore
 }
 
-// WorkStore has the contracts that are managed, and when each is due.
+// WorkStore returns and records managed contracts, and the time when each is due.
 type WorkStore interface {
-	// RegisterContracts adds contracts that are not in the book yet, of these tenants or,
-	// without any, of all, and counts them.
+	// RegisterContracts adds contracts that the registry has no record of, and returns
+	// their number. With no tenants it adds those of all tenants.
 	RegisterContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
 	// ClaimDueContracts claims contracts of tenants that are not purged.
 	ClaimDueContracts(ctx context.Context, q ClaimQuery) ([]WorkItem, error)
 	// ListContracts pages through all contracts of tenants that are not purged, by
 	// tenant id, starting with uuid.Nil. It claims nothing.
 	ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]WorkItem, error)
-	// RecordContracts writes what is known of contracts now, and when they are due.
+	// RecordContracts writes the current state of contracts, and when each is due.
 	RecordContracts(ctx context.Context, records []Record) error
-	// Defer has contracts looked at by others, from some time on. Nothing else about
-	// them changes.
+	// Defer makes claimed contracts due at a later time, so that other processes can
+	// claim them. It changes nothing else.
 	Defer(ctx context.Context, tenants []uuid.UUID, until time.Time) error
 }
 
 // UpgradeStore plans upgrades.
 type UpgradeStore interface {
-	// PlanUpgrade has contracts of other code upgraded to this one, all of them or
-	// those of these tenants, and counts them.
+	// PlanUpgrade records that contracts with other code are to be upgraded to this code,
+	// and returns their number. With no tenants it does so for all.
 	PlanUpgrade(ctx context.Context, hash string, tenants []uuid.UUID) (int, error)
-	// PendingUpgrades counts contracts that wait for an upgrade to this code, and those of
-	// them whose last try failed.
+	// PendingUpgrades counts contracts with a pending upgrade to this code, and those
+	// whose last attempt failed.
 	PendingUpgrades(ctx context.Context, hash string) (waiting, stuck int, err error)
 }
 
 // StellarStore has the transaction log, anchors and the deployer's balance.
 type StellarStore interface {
-	// SystemLog is the memory for transactions that no run needs.
+	// SystemLog returns the log of transactions that belong to no run.
 	SystemLog() txlog.Log
-	// AnchorMismatches gives those of the contracts whose anchor does not fit their
-	// tenant's audit chain, and says why. Contracts without an anchor fit.
+	// AnchorMismatches returns, by tenant, why the anchor of a contract does not match
+	// the tenant's audit chain. It omits contracts that match or have no anchor.
 	AnchorMismatches(ctx context.Context, contracts []Snapshot) (map[uuid.UUID]string, error)
 	// RecordDeployerBalance writes the deployer's balance, in stroops.
 	RecordDeployerBalance(ctx context.Context, networkID, address string, balance int64) error
@@ -256,7 +256,7 @@ type StellarStats struct {
 
 // SpendHistogram counts tenants by the total fees of their transactions.
 type SpendHistogram struct {
-	Bounds           []float64 // Upper bounds in stroops, rising.
+	Bounds           []float64 // Upper bounds in stroops, in ascending order.
 	CumulativeCounts []uint64  // Tenants up to each bound, cumulative.
 	Tenants          uint64
 	Stroops          float64

@@ -51,7 +51,7 @@ func (r *Reconciler) Upgrade(ctx context.Context, o UpgradeOptions) (total int, 
 		}
 		report, err := r.ReconcileTenants(ctx, id)
 		if reason, failed := report.Failed[id]; err == nil && failed {
-			err = errs.Errorf(errs.KindPermanent, op, "the first contract, of tenant %s, could not be upgraded, and no other was touched: %s", id, reason)
+			err = errs.Errorf(errs.KindPermanent, op, "the first contract, of tenant %s, could not be upgraded, and no other was changed: %s", id, reason)
 		}
 		if err != nil {
 			return len(outdated), err

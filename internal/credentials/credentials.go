@@ -15,15 +15,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// How long a login is good for.
+// How long a login is valid.
 const (
 	MinCredentialTTL     = time.Minute
 	DefaultCredentialTTL = time.Hour
 	MaxCredentialTTL     = 24 * time.Hour
 )
 
-// Credential is a login for one tenant's schema, and nothing else, that ends by
-// itself. It may do what the tenant's role may do.
+// Credential is a login for one tenant's schema only. It has the privileges of the
+// tenant's role and expires by itself.
 type Credential struct {
 	ID         uuid.UUID
 	TenantID   uuid.UUID
@@ -36,16 +36,16 @@ type Credential struct {
 	ExpiresAt  time.Time // By the database's clock.
 }
 
-// Store opens and ends logins.
+// Store opens, renews and closes logins.
 type Store interface {
-	// OpenCredential makes a login for an ACTIVE tenant. KindConflict for one of
-	// another status.
+	// OpenCredential makes a login for an ACTIVE tenant. KindConflict for any other
+	// status.
 	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error)
-	// RenewCredential has a login last for ttl from now, and gives its new end.
+	// RenewCredential extends a login to ttl from now, and returns the new expiry.
 	// KindNotFound when it has ended.
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
-	// CloseCredential ends a login at once, with its sessions, and drops it. Of one
-	// that is gone it changes nothing.
+	// CloseCredential ends a login and its sessions at once, and drops it. A missing
+	// login is not an error.
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }
 
@@ -56,7 +56,7 @@ type Service struct {
 	clock clock.Clock
 }
 
-// New makes a service on a store. A nil clock is the system's.
+// New makes a service. A nil clock means clock.System.
 func New(store Store, c clock.Clock) *Service {
 	if c == nil {
 		c = clock.System{}
@@ -64,9 +64,9 @@ func New(store Store, c clock.Clock) *Service {
 	return &Service{store: store, retry: retry.Default(), clock: c}
 }
 
-// OpenCredential makes a login for a tenant's schema that is good for ttl, or for
-// DefaultCredentialTTL for 0. KindInvalid for a ttl that cannot be, KindNotFound,
-// KindConflict for a tenant that is not ACTIVE.
+// OpenCredential makes a login for a tenant's schema that is valid for ttl; 0 means
+// DefaultCredentialTTL. KindInvalid for a ttl out of range, KindNotFound for an unknown
+// tenant, KindConflict for one that is not ACTIVE.
 func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error) {
 	ttl, err := credentialTTL(ttl)
 	if err != nil {
@@ -80,13 +80,14 @@ func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time
 	return c, err
 }
 
-// retryTransient repeats what met a transient fault. A login whose answer was lost ends by itself.
+// retryTransient retries after transient errors. A login whose response was lost expires
+// by itself.
 func (s *Service) retryTransient(ctx context.Context, act func() error) error {
 	return s.retry.Do(ctx, s.clock, act, nil)
 }
 
-// RenewCredential has a login last for ttl from now. See OpenCredential;
-// KindNotFound when it has ended.
+// RenewCredential extends a login to ttl from now. See OpenCredential; KindNotFound when
+// it has ended.
 func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error) {
 	ttl, err := credentialTTL(ttl)
 	if err != nil {
@@ -100,7 +101,7 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 	return expires, err
 }
 
-// CloseCredential ends a login, its sessions included. Repeating it is success.
+// CloseCredential ends a login and its sessions. Repeating it succeeds.
 func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
 	return s.retryTransient(ctx, func() error { return s.store.CloseCredential(ctx, tenant, id) })
 }
@@ -115,10 +116,10 @@ func credentialTTL(ttl time.Duration) (time.Duration, error) {
 	return ttl, nil
 }
 
-// CheckCredentialTTL is the rule for how long a login can be good for.
+// CheckCredentialTTL checks how long a login is to be valid.
 func CheckCredentialTTL(ttl time.Duration) error {
 	if ttl < MinCredentialTTL || ttl > MaxCredentialTTL {
-		return fmt.Errorf("is %v; a login is good for a minute at least and 24 hours at most, and can be renewed", ttl)
+		return fmt.Errorf("is %v; a login is valid for at least a minute and at most 24 hours, and can be renewed", ttl)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
-// Package errs has the one error type that crosses package borders. Its kind says what
-// a caller can do about an error, its message is for people, and its cause is for the
-// log. One table maps kinds to HTTP statuses, another to Terraform diagnostics.
+// Package errs defines the one error type that packages return to each other. The kind
+// says what a caller can do about an error, the message is for people, and the cause is
+// for the log. One table maps kinds to HTTP statuses, another to Terraform diagnostics.
 package errs
 
 import (
@@ -13,25 +13,24 @@ import (
 	"unicode/utf8"
 )
 
-// Kind tells what a caller can do about an error. One table maps kinds to
-// Terraform diagnostics, another to HTTP statuses.
+// Kind says what a caller can do about an error.
 type Kind string
 
 // The kinds of errors.
 const (
-	KindTransient Kind = "transient" // Worth trying again: connection, timeout, overload.
-	KindPermanent Kind = "permanent" // A retry fails again until a person acts.
+	KindTransient Kind = "transient" // A retry may succeed: connection, timeout, overload.
+	KindPermanent Kind = "permanent" // A retry fails until an operator acts.
 	KindConflict  Kind = "conflict"  // The tenant's state, or another tenant, does not allow it.
 	KindCancelled Kind = "cancelled" // The caller asked to stop; the tenant can be resumed.
-	KindFenced    Kind = "fenced"    // A newer run superseded this one, which must change nothing.
-	KindNotFound  Kind = "not found" // No such tenant.
+	KindFenced    Kind = "fenced"    // A newer run superseded this one, which must not change anything.
+	KindNotFound  Kind = "not found" // The tenant does not exist.
 	KindInvalid   Kind = "invalid"   // The input breaks a rule; Fields says which.
-	KindStale     Kind = "stale"     // The caller's version of the tenant is not the stored one any more.
-	KindReused    Kind = "reused"    // An idempotency key came with another request than at first.
+	KindStale     Kind = "stale"     // The caller's version of the tenant is outdated.
+	KindReused    Kind = "reused"    // An idempotency key was used for a different request before.
 )
 
-// FieldError is one broken rule of the input. Field is the API's name of the
-// field (adminEmail); Message names the value's fault and the remedy.
+// FieldError is one broken rule of the input. Field is the API's name of the field
+// (adminEmail); Message names the fault of the value and the remedy.
 type FieldError struct {
 	Field   string
 	Message string
@@ -44,16 +43,16 @@ type Error struct {
 	Message string       // For people: no SQL, secret, address or stack.
 	Fields  []FieldError // With KindInvalid and some conflicts: the fields at fault.
 	Lease   *LeaseInfo   // With a KindConflict because another run holds the tenant.
-	Err     error        // The cause, for the log alone.
+	Err     error        // The cause, only for the log.
 }
 
-// LeaseInfo is what is known of the run that holds a tenant.
+// LeaseInfo describes the run that holds a tenant.
 type LeaseInfo struct {
 	Epoch int64
 	Until time.Time // By the registry's clock.
 }
 
-// Error joins operation, message and cause. It is for logs; people are shown SafeMessage.
+// Error joins operation, message and cause. It is for logs; SafeMessage is for people.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Op != "" {
@@ -66,7 +65,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 func (e *Error) text() string {
@@ -80,19 +79,19 @@ func (e *Error) text() string {
 	return strings.Join(parts, "; ")
 }
 
-// Errorf makes an Error; a %w in the format becomes its cause only through
-// Wrap, so that causes never leak into messages by accident.
+// Errorf makes an Error without a cause; only Wrap sets one, so that a cause never gets
+// into a message by accident.
 func Errorf(kind Kind, op, format string, args ...any) *Error {
 	return &Error{Kind: kind, Op: op, Message: fmt.Sprintf(format, args...)}
 }
 
-// Wrap makes an Error with a cause that only the log sees.
+// Wrap makes an Error with a cause, which only the log contains.
 func Wrap(err error, kind Kind, op, format string, args ...any) *Error {
 	return &Error{Kind: kind, Op: op, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
-// KindOf tells the kind of any error. A cancelled context is KindCancelled, an
-// exceeded deadline KindTransient, an error that nobody classified KindPermanent.
+// KindOf returns the kind of any error: KindCancelled for a cancelled context,
+// KindTransient for an exceeded deadline, KindPermanent for an unclassified error.
 func KindOf(err error) Kind {
 	var e *Error
 	switch {
@@ -109,7 +108,7 @@ func KindOf(err error) Kind {
 	}
 }
 
-// FieldsOf gives the fields at fault, nil when the error names none.
+// FieldsOf returns the fields at fault, nil when the error names none.
 func FieldsOf(err error) []FieldError {
 	var e *Error
 	if errors.As(err, &e) {
@@ -127,12 +126,11 @@ func LeaseOf(err error) *LeaseInfo {
 	return nil
 }
 
-// MaxErrorLength is the size of provisioning_error in characters.
+// MaxErrorLength is the length of the column provisioning_error in characters.
 const MaxErrorLength = 500
 
-// SafeMessage is what may be stored and shown of an error: at most
-// MaxErrorLength characters, cut at a rune, and nothing of an error that was
-// not written for people.
+// SafeMessage returns the part of an error that may be stored and displayed: at most
+// MaxErrorLength characters, and nothing of an error that was not written for people.
 func SafeMessage(err error) string {
 	var e *Error
 	switch {
@@ -149,8 +147,8 @@ func SafeMessage(err error) string {
 	}
 }
 
-// printable is s as one line that every database column can hold: some messages
-// quote what a foreign server said.
+// printable returns s as one line that every database column can store: some messages
+// quote a foreign server.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -160,7 +158,7 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-// Truncate shortens s to at most limit characters; the last one is then an ellipsis.
+// Truncate shortens s to at most limit characters, of which the last is then an ellipsis.
 func Truncate(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s

@@ -21,7 +21,7 @@ func TestKindOf(t *testing.T) {
 		errs.KindConflict:  fmt.Errorf("around: %w", errs.Errorf(errs.KindConflict, "", "x")),
 		errs.KindCancelled: fmt.Errorf("around: %w", context.Canceled),
 		errs.KindTransient: context.DeadlineExceeded,
-		errs.KindPermanent: errors.New("who knows"),
+		errs.KindPermanent: errors.New("unclassified"),
 	} {
 		if got := errs.KindOf(err); got != want {
 			t.Errorf("%v is %q, want %q", err, got, want)
@@ -50,7 +50,7 @@ func TestSafeMessage(t *testing.T) {
 	}
 }
 
-func TestInvitation_NeverPrints(t *testing.T) {
+func TestInvitation_HidesToken(t *testing.T) {
 	t.Parallel()
 	inv := invitation.NewInvitation(clock.System{}.Now())
 	if out := fmt.Sprintf("%v %+v %#v %s", inv, inv, inv, inv); strings.Contains(out, inv.Token()) || inv.Token() == "" {

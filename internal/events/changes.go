@@ -1,5 +1,5 @@
-// Package events has the changes of a tenant's log as followers see them, and the
-// notifications that say when to read them.
+// Package events defines the changes of a tenant's log that followers receive, and the
+// notifications that signal them.
 package events
 
 import (
@@ -11,13 +11,13 @@ import (
 // Changes is what changed in a tenant's log after a position.
 type Changes struct {
 	Tenant  tenant.Tenant     // As it is now.
-	Entries []tenant.LogEntry // Rows of the log that changed since, in the order of their last change.
+	Entries []tenant.LogEntry // Log rows that changed since, in the order of their last change.
 }
 
 // ChangeNotifier notifies of changes of a tenant. Notifications may be repeated and, when
 // the connection to the registry is lost, may be missed, so callers must poll as well.
 type ChangeNotifier interface {
-	// Watch gives a channel that receives a value after each change of the tenant,
-	// and a function that ends it.
+	// Watch returns a channel that receives a value after each change of the tenant, and
+	// a function that ends the notifications.
 	Watch(tenant uuid.UUID) (changed <-chan struct{}, stop func())
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// ContractReadTimeout is how long a read of tenants waits for the network to tell where
-// their contracts stand.
+// ContractReadTimeout is how long a read of tenants waits for the state of their
+// contracts.
 const ContractReadTimeout = 5 * time.Second
 
-// ContractReader reads where contracts stand on the ledger.
+// ContractReader reads the state of contracts from the ledger.
 type ContractReader interface {
 	// ReadContracts returns the snapshots in the order of the tenants. KindTransient when
 	// the network does not answer.
@@ -27,7 +27,7 @@ type ContractReader interface {
 	ContractID(tenant uuid.UUID) (string, error)
 }
 
-// ContractReconciler does what is due for contracts.
+// ContractReconciler reconciles contracts.
 type ContractReconciler interface {
 	// ReconcileOne returns KindPermanent with the reason when something failed.
 	ReconcileOne(ctx context.Context, tenant uuid.UUID) error
@@ -39,7 +39,7 @@ type Service struct {
 	tenants    TenantGetter
 	contracts  ContractReader // Nil: contracts are not inspected.
 	reconciler ContractReconciler
-	breaker    breaker.CircuitBreaker // Around contracts.
+	breaker    breaker.CircuitBreaker // For the calls of contracts.
 }
 
 // TenantGetter gets one tenant.
@@ -48,8 +48,8 @@ type TenantGetter interface {
 	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 }
 
-// Options are the parts of an Service. Contracts and Reconciler
-// come together or not at all; Clock may be nil.
+// Options are the parts of a Service. Contracts and Reconciler are either both set or
+// both nil; Clock may be nil.
 type Options struct {
 	Store      Store
 	Tenants    TenantGetter
@@ -76,8 +76,9 @@ type contractRead struct {
 	err       error
 }
 
-// startContractRead reads the contracts that these tenants have if this deployer made
-// them. Nil where contracts are not inspected, or the network is not asked now.
+// startContractRead starts the read of the contracts that this deployer would have made
+// for these tenants. It returns nil when contracts are not inspected or the breaker is
+// open.
 func (s *Service) startContractRead(ctx context.Context, ids []uuid.UUID) *contractRead {
 	if s.contracts == nil || len(ids) == 0 || !s.breaker.Allow() {
 		return nil
@@ -106,7 +107,7 @@ func (s *Service) readContracts(ctx context.Context, tenants []tenant.Tenant) (m
 	switch {
 	case err == nil:
 		s.breaker.Success()
-	case ctx.Err() != nil: // The caller is gone; this says nothing about the network.
+	case ctx.Err() != nil: // The caller has stopped: not a failure of the network.
 		s.breaker.Abandon()
 		return nil, err
 	default:
@@ -163,15 +164,14 @@ func (f Inspection) hasContract() bool {
 	return f.Tenant.Status == tenant.StatusActive && f.Tenant.ContractID != ""
 }
 
-// NetworkUnavailable opens the breaker: contracts are not read for a while. For callers
-// that have just found out that the network does not answer.
+// NetworkUnavailable opens the breaker, so contracts are not read for a while. It is for
+// callers whose own call was not answered.
 func (s *Service) NetworkUnavailable() { s.breaker.Trip() }
 
-// ReconcileContract does what is due for a tenant's contract and waits for it: the
-// contract is extended, restored, redeployed after a network reset, and gets the status
-// of its tenant. KindPermanent with the reason when something failed, or when contract
-// management is not configured; KindTransient while the network is not asked because it
-// did not answer a moment ago.
+// ReconcileContract reconciles a tenant's contract and waits for the result: it extends
+// or restores the contract, redeploys it after a network reset, and sets the tenant's
+// status in it. KindPermanent with the reason when something failed, or when contract
+// management is not configured; KindTransient while the breaker is open.
 func (s *Service) ReconcileContract(ctx context.Context, id uuid.UUID) error {
 	if s.contracts == nil {
 		return errs.Errorf(errs.KindPermanent, "reconcile contract", "contract management is not configured")
@@ -188,7 +188,7 @@ func (s *Service) ReconcileContract(ctx context.Context, id uuid.UUID) error {
 		s.breaker.Success()
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		s.breaker.Failure()
-	default: // The reason may lie in the contract; this says nothing about the network.
+	default: // Perhaps a fault of the contract: not a failure of the network.
 		s.breaker.Abandon()
 	}
 	return err

@@ -1,5 +1,5 @@
 // Package inspection reads the state of many tenants at once, in the database and on the
-// ledger, and repairs what can be repaired without a person.
+// ledger, and repairs drift that needs no operator.
 package inspection
 
 import (
@@ -13,21 +13,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// DatabaseState tells whether a live tenant has in the database what it was given.
+// DatabaseState says whether a live tenant's database objects are as they were created.
 type DatabaseState string
 
-// The states of what a tenant has in the database.
+// The states of a tenant's database objects.
 const (
-	DatabaseInSync  DatabaseState = "IN_SYNC" // As it was made.
-	DatabaseDrifted DatabaseState = "DRIFTED" // Its role is gone, or may do more or less than it should. Repair sees to it.
-	DatabaseMissing DatabaseState = "MISSING" // Its schema, or a table of it, is gone. Only a backup brings that back.
+	DatabaseInSync  DatabaseState = "IN_SYNC" // As created.
+	DatabaseDrifted DatabaseState = "DRIFTED" // Its role is missing, or has too many or too few privileges. Repair restores it.
+	DatabaseMissing DatabaseState = "MISSING" // Its schema, or a table in it, is missing. Only a backup restores it.
 )
 
-// Inspection is a tenant with what the database has of it.
+// Inspection is a tenant with the state of its database objects and contract.
 type Inspection struct {
 	Tenant        tenant.Tenant
 	Database      DatabaseState      // Empty unless the tenant is ACTIVE.
-	DatabaseDrift []string           // What is not as it was made, for people.
+	DatabaseDrift []string           // What differs, for people.
 	Contract      contracts.Snapshot // State is empty when the contract was not read.
 	ContractError string             // Why the contract was not read, for people.
 }
@@ -39,9 +39,9 @@ const MaxInspect = 100
 type Store interface {
 	// Inspect reads tenants, all in one query, in no order, and omits unknown ids.
 	Inspect(ctx context.Context, ids []uuid.UUID) ([]Inspection, error)
-	// Repair grants missing privileges to an ACTIVE tenant's role, revokes excess ones and
-	// returns the drift it found. KindPermanent, without a change, when there is drift that
-	// only a person can repair.
+	// Repair grants missing privileges to an ACTIVE tenant's role, revokes excess ones
+	// and returns the drift that it found. KindPermanent, without a change, for drift
+	// that only an operator can repair.
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
 }
 

@@ -1,5 +1,5 @@
-// Package invitation has the single-use tokens with which administrators set a password.
-// The registry stores their SHA-256 alone.
+// Package invitation defines the single-use tokens with which administrators set a
+// password. The registry stores only their SHA-256.
 package invitation
 
 import (
@@ -12,16 +12,16 @@ import (
 // InvitationTTL is how long an admin has to accept an invitation.
 const InvitationTTL = 72 * time.Hour
 
-// Invitation lets a tenant's first admin choose a password, once. The registry
-// stores Hash; the token itself leaves the process in the welcome mail alone.
+// Invitation lets a tenant's first admin choose a password, once. The registry stores
+// Hash; only the welcome mail contains the token.
 type Invitation struct {
 	Hash      [sha256.Size]byte
 	ExpiresAt time.Time
 	token     string
 }
 
-// NewInvitation draws 32 random bytes. It cannot fail: crypto/rand ends the
-// program rather than return weak numbers.
+// NewInvitation draws 32 random bytes. It cannot fail: crypto/rand crashes the program if
+// the system has no random numbers.
 func NewInvitation(now time.Time) Invitation {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // Documented never to return an error.
@@ -29,12 +29,12 @@ func NewInvitation(now time.Time) Invitation {
 	return Invitation{Hash: HashInvitation(token), ExpiresAt: now.Add(InvitationTTL), token: token}
 }
 
-// HashInvitation is what is stored of a token. A plain hash suffices, because
-// the token has 256 random bits and cannot be guessed from it.
+// HashInvitation returns the hash that is stored of a token. A plain hash is enough: the
+// token has 256 random bits and cannot be guessed from it.
 func HashInvitation(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
-// Token is the secret for the link. It is empty for an invitation that was read
-// back, because the registry does not know it.
+// Token is the secret for the link. It is empty for an invitation read from the registry,
+// which does not store it.
 func (i Invitation) Token() string { return i.token }
 
 // String keeps the token out of logs.

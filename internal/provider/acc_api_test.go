@@ -41,7 +41,7 @@ func TestAccAPI_Settings(t *testing.T) {
 		}
 		r.wantText(t, c.wants...)
 		if strings.Contains(r.out, token) || strings.Contains(r.out, strings.Repeat("A", 43)) {
-			t.Errorf("%s: a token is shown: %s", name, r.out)
+			t.Errorf("%s: a token is printed: %s", name, r.out)
 		}
 	}
 	w.write("main.tf", header+`

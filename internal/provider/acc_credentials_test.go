@@ -88,7 +88,7 @@ func TestAccCredentials(t *testing.T) {
 		w.env["TF_LOG"], w.env["TF_LOG_PATH"] = "TRACE", filepath.Join(w.dir, "trace.log")
 		configuration := header + clinic + applicationPath(t)
 		passwords := map[string]bool{}
-		for _, run := range []string{"1", "2"} { // First with a tenant that is not there at plan.
+		for _, run := range []string{"1", "2"} { // First with a tenant that does not exist at plan.
 			w.write("main.tf", strings.Replace(configuration, "RUN", run, 1))
 			if r := w.run("plan", "-no-color", "-out=plan"); r.code != 0 {
 				t.Fatal(r.out)
@@ -100,7 +100,7 @@ func TestAccCredentials(t *testing.T) {
 			}
 			passwords[output[2]] = true
 			if n := w.count(`SELECT (SELECT count(*) FROM tenant_credentials) + (SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'healthcare_login_%' AND datname = current_database())`); n != 0 {
-				t.Errorf("%d logins or sessions are left", n)
+				t.Errorf("%d logins or sessions remain", n)
 			}
 			if err := os.Remove(filepath.Join(w.dir, "seen")); err != nil {
 				t.Fatal(err)
@@ -149,7 +149,7 @@ func TestAccCredentials_Errors(t *testing.T) {
 			{"01a2032d-a32c-7643-bc92-bd01bfc32875", "1h", "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
 			{"what", "1h", "tenant_id is not a UUID"},
 			{id, "soon", "ttl is not a duration"},
-			{id, "10s", "a login is good for a minute at least and 24 hours at most"},
+			{id, "10s", "a login is valid for at least a minute and at most 24 hours"},
 		} {
 			w.write("main.tf", header+`ephemeral "healthcare_tenant_database_credentials" "app" {
   tenant_id = "`+c.id+`"
@@ -239,6 +239,6 @@ func TestAccCredentials_ExpireAfterKill(t *testing.T) {
 	w.write("main.tf", header+managed+strings.Replace(applicationPath(t), "RUN", "2", 1))
 	w.mustApply()
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1`, login); n != 0 {
-		t.Error("the dead run's login is still there")
+		t.Error("the killed run's login still exists")
 	}
 }

@@ -207,7 +207,7 @@ func runEphemeral(t *testing.T, w *testEnv) {
 		t.Errorf("psql saw %q", got)
 	}
 	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
-		t.Errorf("%d logins are left", n)
+		t.Errorf("%d logins remain", n)
 	}
 	w.assertNoChanges()
 	w.destroyAll()
@@ -249,7 +249,7 @@ func runCI(t *testing.T, w *testEnv) {
 		t.Errorf("drift ended with %d: %s", r.code, r.out)
 	}
 	if n := w.count(`SELECT count(*) FROM tenants WHERE admin_last_name = 'Hopper'`); n != 1 {
-		t.Error("the look for drift changed something")
+		t.Error("the drift check changed something")
 	}
 	w.mustShell("ci.sh", "remove", "staging").wantText(t, "1 destroyed")
 	if r := w.shell("ci.sh", "remove", "production"); r.code != 1 || !strings.Contains(r.out, "Tenant is protected") {
@@ -400,11 +400,11 @@ func runLogin(t *testing.T, w *testEnv) {
 	if r := w.runCommand(cmd); r.code != 0 || w.read("seen") != "SELECT count(*) FROM users: 1" {
 		t.Fatalf("exit code %d: %s", r.code, r.out)
 	}
-	w.assertNoChanges() // It is nobody's drift,
+	w.assertNoChanges() // A login is not reported as drift,
 	w.mustShell("-c", "tenant-api tenants verify").wantText(t, "0 findings")
-	w.destroyAll() // and archiving leaves it to its owner.
+	w.destroyAll() // and archiving does not drop it.
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1 AND rolcanlogin`, name); n != 1 {
-		t.Error("the login has gone with its tenant")
+		t.Error("the login was dropped with its tenant")
 	}
 }
 

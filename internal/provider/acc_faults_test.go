@@ -156,7 +156,7 @@ func TestAccTenant_ConcurrentApplies(t *testing.T) {
 		w.waitWhileRunning(first, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 		second := w.apply("-state=other.tfstate", "-lock=false")
 		if second.code == 0 {
-			t.Errorf("both made the tenant: %s", second.out)
+			t.Errorf("both created the tenant: %s", second.out)
 		}
 		second.wantText(t, "is being provisioned by another run right now")
 		w.net.Faults().HoldQueue(false)
@@ -185,7 +185,7 @@ func TestAccTenant_Faults(t *testing.T) {
 		if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name)
 			+ (SELECT count(*) FROM pg_roles r JOIN tenants t ON r.rolname LIKE t.schema_name || '%')
 			+ (SELECT count(*) FROM tenant_invitations)`); n != 0 {
-			w.t.Errorf("%d things are left", n)
+			w.t.Errorf("%d objects remain", n)
 		}
 		if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
 			w.t.Errorf("%d steps never ended", n)
@@ -235,7 +235,7 @@ func TestAccTenant_Faults(t *testing.T) {
 			r := w.apply()
 			r.wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", poor.Address())
 			if strings.Contains(r.out, poor.Seed()) {
-				t.Error("the seed is shown")
+				t.Error("the seed is printed")
 			}
 			assertRolledBack(w, "FAILED")
 			w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = funded
@@ -385,7 +385,7 @@ func TestAccTenant_Faults(t *testing.T) {
 		})
 	})
 
-	t.Run("ExternalIDOfAnArchivedTenant", func(t *testing.T) {
+	t.Run("ExternalIDOfArchivedTenant", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			onlyFirst := strings.Replace(clinic, "admin_email ", "external_id = \"e-1\"\n admin_email ", 1)
 			w := setup(t, m, onlyFirst)

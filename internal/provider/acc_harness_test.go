@@ -91,7 +91,7 @@ func readSources(pattern string) error {
 	return err
 }
 
-// findCLI fails instead of skipping: without a CLI these tests prove nothing.
+// findCLI fails instead of skipping: without a CLI these tests test nothing.
 func findCLI() (string, error) {
 	if path := os.Getenv("HEALTHCARE_CLI"); path != "" {
 		return exec.LookPath(path)
@@ -175,7 +175,7 @@ func newTestEnv(t *testing.T, m mode, configuration string, ledgerClose time.Dur
 }
 `, filepath.Dir(pluginPath), provider.Address, strings.Replace(provider.Address, "terraform.io", "opentofu.org", 1)))
 	w.write("main.tf", header+configuration)
-	w.environment() // The server is there before a test does something to the world.
+	w.environment() // The server runs before a test changes the environment.
 	return w
 }
 

@@ -58,7 +58,7 @@ func TestAccTenant_Lifecycle(t *testing.T) {
 		}
 		w.mustApply()
 		if again := w.state("healthcare_tenant.clinic"); again["id"] == id || again["schema_name"] == schema {
-			t.Error("the archived tenant was taken up again")
+			t.Error("the archived tenant was continued")
 		}
 	})
 }
@@ -295,7 +295,7 @@ provider "healthcare" {
 	r := w.run("plan", "-no-color")
 	r.wantText(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_FROM is no address")
 	if strings.Contains(r.out, "s3cret") || strings.Contains(r.out, "not-a-seed") {
-		t.Errorf("a secret is shown: %s", r.out)
+		t.Errorf("a secret is printed: %s", r.out)
 	}
 }
 

@@ -21,8 +21,8 @@ type mode string
 
 // The modes. The same tests run in both.
 const (
-	databaseMode mode = "Database" // All in the provider's own process.
-	apiMode      mode = "API"      // Through a tenant-api, which is a process of its own.
+	databaseMode mode = "Database" // All in the provider's process.
+	apiMode      mode = "API"      // Through a separate tenant-api process.
 )
 
 // inBothModes runs a test in each mode.
@@ -155,7 +155,7 @@ func (s *apiServer) read(from io.Reader, url chan<- string) {
 		}
 		_, _ = fmt.Fprintln(s.log, lines.Text()) // A buffer takes everything.
 	}
-	_ = s.cmd.Wait() // How it ended is in the process state.
+	_ = s.cmd.Wait() // ProcessState has the exit status.
 }
 
 // restart kills the server and starts a new one on the same port.
@@ -185,7 +185,7 @@ func (s *apiServer) stop(t *testing.T) {
 	select {
 	case <-s.done:
 	case <-ctx.Done():
-		_ = s.cmd.Process.Kill() // The failure is told already.
+		_ = s.cmd.Process.Kill() // The failure is reported already.
 		t.Errorf("tenant-api does not end:\n%s", s.log)
 		return
 	}

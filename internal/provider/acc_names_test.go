@@ -91,7 +91,7 @@ func TestAccTenant_NameClashes(t *testing.T) {
 		r := plan(w)
 		r.wantText(t, "Warning: Tenant is archived and recreated", "add a moved block, and the tenant stays as it is", "1 to add, 0 to change, 1 to destroy")
 		if n := strings.Count(r.out, "Tenant is archived and recreated"); n != 1 {
-			t.Errorf("it is said %d times: %s", n, r.out)
+			t.Errorf("it is reported %d times: %s", n, r.out)
 		}
 		w.write("main.tf", header+tenantConfig("two", "Clinic")+"moved {\n  from = healthcare_tenant.one\n  to   = healthcare_tenant.two\n}\n")
 		passes(t, plan(w))

@@ -31,7 +31,7 @@ func newestCLI(t *testing.T) string {
 	override := os.Getenv(newestEnv)
 	switch {
 	case override == "none":
-		t.Skip(newestEnv + " is none: the newest Terraform cannot be built here, so nothing of it is tested")
+		t.Skip(newestEnv + " is none: the newest Terraform cannot be built here, so the tests with it are skipped")
 	case override == "" && os.Getenv("CI") == "true":
 		t.Fatal(newestEnv + " is not set: CI tests with the newest Terraform; tools/terraform.sh builds it and prints its path")
 	case override == "":

@@ -111,7 +111,7 @@ func TestAccTenant_Password(t *testing.T) {
 		}
 		said += must("plan", "-detailed-exitcode") + must("show", "-json")
 		if !strings.Contains(said, "provisioning step SEND_WELCOME_EMAIL COMPLETED") || !strings.Contains(said, "[TRACE]") {
-			t.Error("the log tells no story")
+			t.Error("the log has no progress of the run")
 		}
 
 		w.env["TF_LOG"] = ""

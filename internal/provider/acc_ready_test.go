@@ -55,7 +55,7 @@ func TestAccProvider_InvalidConfiguration(t *testing.T) {
 					}
 				}
 				if strings.Contains(r.out, stranger.Seed()) || strings.Contains(r.out, "wr0ng") {
-					t.Error("a secret is shown")
+					t.Error("a secret is printed")
 				}
 			}
 			if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {

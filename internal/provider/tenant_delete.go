@@ -40,7 +40,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 	t, err := service.Archive(ctx, id)
 	switch {
-	case errs.KindOf(err) == errs.KindNotFound: // It is gone already.
+	case errs.KindOf(err) == errs.KindNotFound: // It does not exist any more.
 	case err != nil:
 		d.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():

@@ -11,8 +11,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Read shares one registry query and one ledger read with all concurrent reads. It removes
-// a tenant that is gone or archived from the state.
+// Read shares one registry query and one ledger read with all concurrent reads. It
+// removes a missing or archived tenant from the state.
 func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	ctx = r.withLogMask(ctx)
 	var state tenantModel
@@ -22,8 +22,8 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// First of all: the framework rejects every read without an identity, also that of
-	// a tenant that is gone.
+	// This comes first: the framework rejects every read without an identity, also that
+	// of a missing tenant.
 	saveIdentity(ctx, &resp.Diagnostics, resp.Identity, state.ID.ValueString())
 	if !r.isConfigKnown() {
 		// The database is created by the same plan, so the tenant cannot be read yet and

@@ -55,7 +55,7 @@ func TestTroubleshooting_HasEachDiagnostic(t *testing.T) {
 	for _, message := range messages {
 		for part := range strings.SplitSeq(message[1], "...") {
 			if part = strings.TrimSpace(part); !strings.Contains(sources, part) {
-				t.Errorf("the guide explains %q, which nobody says", part)
+				t.Errorf("the guide explains %q, which no code returns", part)
 			}
 		}
 	}
@@ -186,7 +186,7 @@ func (s *summaryCollector) reportUnknown(value ast.Expr) {
 		s.t.Error("a diagnostic has no operation")
 		return
 	}
-	s.t.Errorf("%s: this test cannot tell what the summary is", s.files.Position(value.Pos()))
+	s.t.Errorf("%s: this test cannot determine the summary", s.files.Position(value.Pos()))
 }
 
 // stringLiteral returns the text of a string literal.

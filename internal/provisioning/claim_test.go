@@ -108,7 +108,7 @@ var claims = []struct {
 		_, err := s.Provision(ctx, clinic())
 		return err
 	}, errs.KindCancelled, tenant.StatusProvisioning, 1},
-	{"CreateOfATenantThatWasLeft", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
+	{"CreateAfterCrash", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, _ uuid.UUID) error {
 		_, err := s.Provision(ctx, clinic())
 		return err
 	}, errs.KindCancelled, tenant.StatusProvisioning, 1},
@@ -116,12 +116,12 @@ var claims = []struct {
 		_, err := s.Retry(ctx, id)
 		return err
 	}, errs.KindCancelled, tenant.StatusProvisioning, 1},
-	{"ContinueAfterARollback", "BeginUndo", 2, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+	{"ContinueAfterRollback", "BeginRollback", 2, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
 		_, err := p.Run(ctx, id, provisioning.RunOptions{Mode: provisioning.ClaimRetry})
 		return err
 	}, errs.KindCancelled, tenant.StatusProvisioning, 2},
-	{"GiveUp", "PrepareSchema", 1, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-		_, err := p.FailTenant(ctx, id, "nobody came back")
+	{"FailTenant", "PrepareSchema", 1, func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+		_, err := p.FailTenant(ctx, id, "the run was interrupted")
 		return err
 	}, "", tenant.StatusFailed, 1},
 	{"Archive", "PrepareSchema", 1, func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
@@ -130,7 +130,7 @@ var claims = []struct {
 	}, "", tenant.StatusArchived, 1},
 }
 
-func TestPipeline_StopBetweenCommitAndAnswer(t *testing.T) {
+func TestPipeline_StopBetweenCommitAndResponse(t *testing.T) {
 	t.Parallel()
 	for _, c := range claims {
 		t.Run(c.name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestInspectionService_ReadsAndReconcilesContracts(t *testing.T) {
 		}
 	}
 	if chain.asked != 2 {
-		t.Errorf("%d questions", chain.asked)
+		t.Errorf("%d calls", chain.asked)
 	}
 	if err := plain.ReconcileContract(t.Context(), out.Tenant.ID); errs.KindOf(err) != errs.KindPermanent {
 		t.Errorf("%v", err)

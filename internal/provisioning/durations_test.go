@@ -39,8 +39,8 @@ func TestPipeline_Durations(t *testing.T) {
 			_, err := s.Retry(t.Context(), w.unclaimed().Tenant.ID)
 			return err
 		}, ""},
-		{"LostAnswerOfTheSchema", func(p *process) { p.after = losing("PrepareSchema") }, provision, ""},
-		{"LostAnswerOfTheContractsAddress", func(p *process) { p.after = losing("Advance") }, provision, ""},
+		{"LostResponseOfPrepareSchema", func(p *process) { p.after = losing("PrepareSchema") }, provision, ""},
+		{"LostResponseOfAdvance", func(p *process) { p.after = losing("Advance") }, provision, ""},
 		{"MailThatIsRefused", func(p *process) {
 			p.mailErr = func(int) error { return errs.Errorf(errs.KindPermanent, "mail", "no such user") }
 		}, provision, ""},

@@ -15,7 +15,7 @@ type Event struct {
 	Status   tenant.StepStatus
 	Duration time.Duration // Of a step that ended, as recorded in the provisioning log; else 0.
 	Message  string        // For people, without secrets: why a step failed or is retried.
-	Cause    error         // For the log alone.
+	Cause    error         // Only for the log.
 }
 
 // Observer receives the events of a run, on the run's goroutine; it must not block.

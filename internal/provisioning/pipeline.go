@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// MailFailurePolicy says what becomes of a tenant whose welcome mail is refused.
+// MailFailurePolicy decides what happens to a tenant whose welcome mail is refused.
 type MailFailurePolicy string
 
 // The policies for a welcome mail that fails.
@@ -29,7 +29,7 @@ const (
 	DefaultHeartbeat = 3 * time.Second
 )
 
-// PipelineOptions are the settings of a Pipeline. Zero values give the defaults.
+// PipelineOptions are the settings of a Pipeline. Zero values mean the defaults.
 type PipelineOptions struct {
 	Owner       string            // Names this process in leases. Default: host, process id and a random part.
 	LeaseTTL    time.Duration     // Default DefaultLeaseTTL.
@@ -112,7 +112,7 @@ func (p *Pipeline) Lease() LeaseRequest {
 	return LeaseRequest{Owner: p.opts.Owner, TTL: p.opts.LeaseTTL}
 }
 
-// RunOptions say what a run may do.
+// RunOptions are the options of a run.
 type RunOptions struct {
 	Mode ClaimMode
 	// Retryable keeps the attempt open after a transient error, because the caller runs
@@ -188,7 +188,7 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 			next = steps[i+1]
 		}
 		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
-		// Also after a stop: the tenant is claimed, and its rollback is short.
+		// It runs also after a stop: the tenant is claimed, and the rollback is short.
 		work, end := p.withGrace(ctx)
 		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.rollbacks.BeginRollback(work, run, RollbackToFailed, record) }, nil)
 		end(nil)

@@ -16,7 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-func TestPipeline_Attended(t *testing.T) {
+func TestPipeline_CancelOnDisconnect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
@@ -39,7 +39,7 @@ func TestPipeline_Attended(t *testing.T) {
 	w.invariants("the caller came back", out.Tenant.ID)
 }
 
-func TestPipeline_MoreRuns(t *testing.T) {
+func TestPipeline_Retryable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
@@ -80,14 +80,14 @@ func TestPipeline_MoreRuns(t *testing.T) {
 	w.invariants("after all", c.Tenant.ID)
 }
 
-func TestPipeline_GiveUp(t *testing.T) {
+func TestPipeline_FailTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
 	p.dieAt = 4 // After the schema.
 	out, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 	if err == nil {
-		t.Fatal("it survived")
+		t.Fatal("the process did not die")
 	}
 	id := out.Tenant.ID
 	next := w.process()
@@ -95,12 +95,12 @@ func TestPipeline_GiveUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pipeline.FailTenant(t.Context(), id, "nobody came back"); errs.KindOf(err) != errs.KindConflict {
+	if _, err := pipeline.FailTenant(t.Context(), id, "the run was interrupted"); errs.KindOf(err) != errs.KindConflict {
 		t.Errorf("a leased tenant was failed: %v", err)
 	}
 	w.expireLeases()
-	got, err := pipeline.FailTenant(t.Context(), id, "nobody came back")
-	if err != nil || got.Status != tenant.StatusFailed || got.ProvisioningError != "nobody came back" || w.failures != 1 {
+	got, err := pipeline.FailTenant(t.Context(), id, "the run was interrupted")
+	if err != nil || got.Status != tenant.StatusFailed || got.ProvisioningError != "the run was interrupted" || w.failures != 1 {
 		t.Errorf("%+v, %d failure mails, %v", got, w.failures, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {
@@ -133,13 +133,13 @@ func TestService_Provision(t *testing.T) {
 		}
 	})
 
-	t.Run("DeathAtAnyPointDuplicatesNothing", func(t *testing.T) {
+	t.Run("CrashAtAnyPointDuplicatesNothing", func(t *testing.T) {
 		t.Parallel()
 		for at := 1; ; at++ {
 			w := newWorld(t)
 			p := w.process()
 			p.dieAt = at
-			story := fmt.Sprintf("death at point %d", at)
+			scenario := fmt.Sprintf("crash at point %d", at)
 			_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 			if !p.dead {
 				if err != nil {
@@ -157,13 +157,13 @@ func TestService_Provision(t *testing.T) {
 				out.Tenant, err = *out.ConflictingTenant, nil
 			}
 			if err != nil {
-				t.Fatalf("%s: %v", story, err)
+				t.Fatalf("%s: %v", scenario, err)
 			}
-			w.invariants(story, out.Tenant.ID)
+			w.invariants(scenario, out.Tenant.ID)
 		}
 	})
 
-	t.Run("DeathInRollbackEndsRolledBack", func(t *testing.T) {
+	t.Run("CrashInRollbackEndsRolledBack", func(t *testing.T) {
 		t.Parallel()
 		for at := 1; ; at++ {
 			w := newWorld(t)
@@ -182,14 +182,14 @@ func TestService_Provision(t *testing.T) {
 			next.deployErr = p.deployErr
 			out, err := next.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 			if err == nil || out.Tenant.Status != tenant.StatusFailed || out.Tenant.ProvisioningError != "no funds" {
-				t.Fatalf("death at point %d: %+v, %v", at, out.Tenant, err)
+				t.Fatalf("crash at point %d: %+v, %v", at, out.Tenant, err)
 			}
 			if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $2)`,
 				out.Tenant.SchemaName, out.Tenant.DatabaseRole); n != 0 {
-				t.Errorf("death at point %d: %d objects remain", at, n)
+				t.Errorf("crash at point %d: %d objects remain", at, n)
 			}
 			if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
-				t.Errorf("death at point %d: %d steps never ended", at, n)
+				t.Errorf("crash at point %d: %d steps never ended", at, n)
 			}
 		}
 	})
@@ -440,7 +440,7 @@ func TestService_Archive(t *testing.T) {
 		}
 	})
 
-	t.Run("AbortsRunningTenantForGood", func(t *testing.T) {
+	t.Run("AbortsRunningTenant", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		p, hold, reached := w.process(), make(chan struct{}), make(chan struct{})

@@ -158,11 +158,11 @@ type LeaseStore interface {
 
 // StepStore runs the database steps and records all steps.
 type StepStore interface {
-	// PrepareSchema runs CREATE_SCHEMA, RUN_MIGRATIONS and SEED_ROLES_AND_USER: it creates
-	// the tenant's schema at the newest version, with its role, its rows and the admin's
-	// invitation, in one transaction with checkpoint and log. The admin's data are those in
-	// the registry at that moment. Repeating it with the same seed, after a lost response,
-	// succeeds. It returns the logged duration of each of the three steps.
+	// PrepareSchema runs CREATE_SCHEMA, RUN_MIGRATIONS and SEED_ROLES_AND_USER: it
+	// creates the tenant's schema at the newest version, with its role, its rows and the
+	// admin's invitation, in one transaction with checkpoint and log. The admin's data
+	// are those in the registry at that moment. Repeating it with the same seed, after a
+	// lost response, succeeds. It returns the logged duration of each of the three steps.
 	PrepareSchema(ctx context.Context, r Run, seed Seed) (tenant.Durations, error)
 	// AddInvitation adds an invitation for the tenant's admin and keeps earlier ones valid.
 	AddInvitation(ctx context.Context, r Run, inv invitation.Invitation) error
@@ -221,7 +221,7 @@ type Mailer interface {
 	// connection, KindPermanent for a 5xx reply. The Message-ID depends on tenant and
 	// serial only, so mail systems can recognise a repetition.
 	SendWelcome(ctx context.Context, m WelcomeMail) error
-	// SendFailure sends the mail that the set-up did not succeed.
+	// SendFailure sends the mail about a failed attempt.
 	SendFailure(ctx context.Context, m FailureMail) error
 }
 

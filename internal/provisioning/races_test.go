@@ -17,7 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-func TestService_LostAnswers(t *testing.T) {
+func TestService_LostResponses(t *testing.T) {
 	t.Parallel()
 
 	// Long enough for a run, short enough to wait for.
@@ -32,13 +32,13 @@ func TestService_LostAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.invariants("lost answer", out.Tenant.ID)
+			w.invariants("lost response", out.Tenant.ID)
 			if len(w.mails) != 1 {
 				t.Errorf("%d mails", len(w.mails))
 			}
 		})
 	}
-	for _, call := range []string{"BeginUndo", "Undo"} {
+	for _, call := range []string{"BeginRollback", "RollBack"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -111,7 +111,7 @@ func TestService_LostAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.invariants("refused heartbeat", out.Tenant.ID)
+		w.invariants("rejected heartbeat", out.Tenant.ID)
 	})
 }
 
@@ -199,14 +199,14 @@ func TestService_Archive_SupersededByAnother(t *testing.T) {
 	}
 }
 
-func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
+func TestService_Archive_ActivatedAfterRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.unclaimed()
-	p, looked := w.process(), 0
+	p, reads := w.process(), 0
 	p.after = func(call string, err error) error {
 		if call == "Get" {
-			if looked++; looked == 1 {
+			if reads++; reads == 1 {
 				if _, err := w.process().service(provisioning.PipelineOptions{}).Retry(t.Context(), c.Tenant.ID); err != nil {
 					t.Error(err)
 				}
@@ -215,8 +215,8 @@ func TestService_Archive_LiveBetweenLookAndAct(t *testing.T) {
 		return err
 	}
 	got, err := p.service(provisioning.PipelineOptions{}).Archive(t.Context(), c.Tenant.ID)
-	if err != nil || got.Status != tenant.StatusArchived || !got.WasLive() || looked != 2 {
-		t.Errorf("%+v after %d reads, %v", got, looked, err)
+	if err != nil || got.Status != tenant.StatusArchived || !got.WasLive() || reads != 2 {
+		t.Errorf("%+v after %d reads, %v", got, reads, err)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 1 {
 		t.Error("a tenant that was live lost its schema")
@@ -257,13 +257,13 @@ func TestService_Update_WhileProvisioning(t *testing.T) {
 	}
 }
 
-func TestService_Provision_NewInputsAfterADeathInTheRollback(t *testing.T) {
+func TestService_Provision_NewInputsAfterInterruptedRollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
 	p.deployErr = func(int) error { return errs.Errorf(errs.KindPermanent, "deploy", "no funds") }
 	p.after = func(call string, err error) error {
-		if call == "BeginUndo" {
+		if call == "BeginRollback" {
 			return errDead
 		}
 		return err
@@ -284,9 +284,9 @@ func TestService_Provision_NewInputsAfterADeathInTheRollback(t *testing.T) {
 	}
 }
 
-// TestPipeline_Run_ResumeEndsARollback: the reconciler finishes the rollback of a
+// TestPipeline_Run_ResumeFinishesRollback: the reconciler finishes the rollback of a
 // dead process and does not start another attempt.
-func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
+func TestPipeline_Run_ResumeFinishesRollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.process()
@@ -308,7 +308,7 @@ func TestPipeline_Run_ResumeEndsARollback(t *testing.T) {
 	}
 }
 
-func TestPipeline_RefusesAStepOfAnotherVersion(t *testing.T) {
+func TestPipeline_RejectsStepOfOtherVersion(t *testing.T) {
 	t.Parallel()
 	p := &process{world: &world{t: t}}
 	pipeline, err := provisioning.NewPipeline(unresponsive{}, p, p, provisioning.PipelineOptions{})
@@ -456,7 +456,7 @@ func (unresponsive) Renew(ctx context.Context, _ provisioning.Run, _ time.Durati
 
 func (unresponsive) Journal(provisioning.Run) txlog.Log { return nil }
 
-func TestPipeline_WorkEndsWithItsLease(t *testing.T) {
+func TestPipeline_WorkEndsWithLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{world: &world{t: t}}

@@ -35,12 +35,12 @@ type OrphanStore interface {
 
 // OrphanQuery says when a tenant is an orphan.
 type OrphanQuery struct {
-	HeartbeatTimeout time.Duration // Without a heartbeat for this long, a worker is dead.
-	AbandonAfter     time.Duration // Without one for this long, a run in the foreground is not continued.
-	Limit            int           // The most tenants of each group.
+	HeartbeatTimeout time.Duration // After this time without a heartbeat, a worker counts as dead.
+	AbandonAfter     time.Duration // After this time without one, a run in the foreground is not continued.
+	Limit            int           // The maximum number of tenants per group.
 }
 
-// Orphans are unfinished tenants without a run, grouped by what is done with them.
+// Orphans are unfinished tenants without a run, grouped by how they are handled.
 type Orphans struct {
 	Requeued    []uuid.UUID // Were queued again.
 	Exhausted   []uuid.UUID // Their job has no attempts left.
@@ -55,7 +55,7 @@ type PurgedRows struct{ Invitations, Keys int64 }
 type ReconcilerOptions struct {
 	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL plus one second.
 	AbandonAfter       time.Duration         // See OrphanQuery. Default DefaultAbandonAfter.
-	Batch              int                   // The most items of each kind in one pass. Default 50.
+	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
 	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
 	PurgeInterval      time.Duration         // Pause after a purge that found nothing. Default an hour.
@@ -143,7 +143,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	return report, err
 }
 
-// reconcileContracts runs a pass of the contract reconciler, if there is one.
+// reconcileContracts runs a pass of the contract reconciler, if one is configured.
 func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (err error) {
 	if r.opts.Contracts == nil {
 		return nil
@@ -187,7 +187,7 @@ func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 			return err
 		}
 	}
-	each(found.Exhausted, &report.Failed, failTenant("all attempts were interrupted; the log has the reasons, then retry the tenant"))
+	each(found.Exhausted, &report.Failed, failTenant("all attempts were interrupted; read the reasons in the log, then retry the tenant"))
 	each(found.Abandoned, &report.Failed, failTenant(fmt.Sprintf(
 		"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter)))
 	return errors.Join(errs...)

@@ -48,8 +48,8 @@ func (w *world) only() tenant.Tenant {
 	return t
 }
 
-// forsake makes a tenant look untouched for two hours.
-func (w *world) forsake() {
+// abandon sets the last change of a tenant to two hours ago.
+func (w *world) abandon() {
 	w.t.Helper()
 	w.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours', run_expires_at = run_expires_at - interval '2 hours'`)
 }
@@ -80,8 +80,8 @@ func TestReconciler_Foreground(t *testing.T) {
 		}
 		w.invariants("held", out.Tenant.ID)
 	})
-	// At every point: a tenant younger than an hour is left to its owner, unless it is
-	// in a rollback; an older one is rolled back and can be retried.
+	// At every point: a tenant younger than an hour is not changed, unless it is in a
+	// rollback; an older one is rolled back and can be retried.
 	t.Run("FailsAbandonedTenant", func(t *testing.T) {
 		t.Parallel()
 		for at := 2; ; at++ {
@@ -102,7 +102,7 @@ func TestReconciler_Foreground(t *testing.T) {
 			if report := w.pass(r); !report.Empty() {
 				t.Errorf("point %d: changed too early: %+v", at, report)
 			}
-			w.forsake()
+			w.abandon()
 			if report := w.pass(r); len(report.Failed) != 1 {
 				t.Errorf("point %d: %+v", at, report)
 			}
@@ -124,7 +124,7 @@ func TestReconciler_Foreground(t *testing.T) {
 			return errs.Errorf(errs.KindPermanent, "deploy", "there are no funds")
 		}
 		p.after = func(call string, err error) error {
-			if call == "BeginUndo" {
+			if call == "BeginRollback" {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				p.dead = true
@@ -156,7 +156,7 @@ func TestReconciler_Foreground(t *testing.T) {
 		p.dieAt = 3
 		_, _ = p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 		w.expireLeases()
-		w.forsake()
+		w.abandon()
 		var (
 			passes sync.WaitGroup
 			mu     sync.Mutex
@@ -190,7 +190,7 @@ func TestReconciler_Foreground(t *testing.T) {
 			_, _ = p.service(provisioning.PipelineOptions{}).Provision(t.Context(), in)
 		}
 		w.expireLeases()
-		w.forsake()
+		w.abandon()
 		p := w.process()
 		first := true
 		p.after = func(call string, err error) error {
@@ -325,7 +325,7 @@ func TestReconciler_Mail(t *testing.T) {
 		in.Name = "Another"
 		_, _ = dead.service(provisioning.PipelineOptions{}).Provision(t.Context(), in)
 		w.expireLeases()
-		w.forsake()
+		w.abandon()
 		due(w)
 		if report := w.pass(r); len(report.Failed) != 1 || len(report.EmailsSent)+len(report.EmailsPending) != 0 {
 			t.Errorf("%+v", report)
@@ -356,7 +356,7 @@ func (c *shifted) forward(d time.Duration) {
 	c.by += d
 }
 
-func TestReconciler_Sweep(t *testing.T) {
+func TestReconciler_Purge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	clock := &shifted{}
@@ -380,7 +380,7 @@ func TestReconciler_Sweep(t *testing.T) {
 	}
 	fill()
 	if report := w.pass(r); !report.Empty() {
-		t.Errorf("the sweep ran again immediately: %+v", report)
+		t.Errorf("the purge ran again immediately: %+v", report)
 	}
 	clock.forward(time.Hour + time.Minute)
 	for range 10 {

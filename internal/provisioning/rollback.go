@@ -55,7 +55,8 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 	return t, nil
 }
 
-// rollbackIncomplete says both what failed and that it is not rolled back yet.
+// rollbackIncomplete returns the error of the failed step with that of the unfinished
+// rollback.
 func (x *execution) rollbackIncomplete(step tenant.Step, cause, undoing error) error {
 	if errs.KindOf(undoing) == errs.KindFenced {
 		return undoing

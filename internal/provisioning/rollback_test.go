@@ -22,8 +22,8 @@ func TestPipeline_FailureMail(t *testing.T) {
 			_, err := p.Run(ctx, id, provisioning.RunOptions{Retryable: true})
 			return err
 		},
-		"GiveUp": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
-			_, err := p.FailTenant(ctx, id, "nobody came back")
+		"FailTenant": func(ctx context.Context, p *provisioning.Pipeline, _ *provisioning.Service, id uuid.UUID) error {
+			_, err := p.FailTenant(ctx, id, "the run was interrupted")
 			return err
 		},
 		"NextRun": func(ctx context.Context, _ *provisioning.Pipeline, s *provisioning.Service, id uuid.UUID) error {
@@ -34,7 +34,7 @@ func TestPipeline_FailureMail(t *testing.T) {
 		t.Run("IsSentBy"+name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			id := w.leftAt("BeginUndo", errNoFunds)
+			id := w.leftAt("BeginRollback", errNoFunds)
 			if w.failures != 0 {
 				t.Fatalf("%d failure mails before the rollback", w.failures)
 			}
@@ -66,7 +66,7 @@ func TestPipeline_FailureMail_Once(t *testing.T) {
 		w := newWorld(t)
 		p := w.process()
 		p.deployErr = func(int) error { return errNoFunds }
-		p.after = losing("Undo")
+		p.after = losing("RollBack")
 		if _, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic()); errs.KindOf(err) != errs.KindPermanent {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestPipeline_FailureMail_Once(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pipeline.FailTenant(t.Context(), id, "nobody came back"); err != nil {
+		if _, err := pipeline.FailTenant(t.Context(), id, "the run was interrupted"); err != nil {
 			t.Fatal(err)
 		}
 		if w.failures != 0 || w.only().Status != tenant.StatusArchived {

@@ -136,7 +136,7 @@ func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tena
 }
 
 // ErrTenantExists returns the KindConflict of an existing tenant that has the requested
-// external id or name. It names the external id if both have it, else the name.
+// external id or name. The error names the external id if that is equal, else the name.
 func ErrTenantExists(t tenant.Tenant, wantedExternalID string) *errs.Error {
 	field, words, value := "name", "name", t.Name
 	if wantedExternalID != "" && wantedExternalID == t.ExternalID {
@@ -198,8 +198,8 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 				t, err = s.pipeline.abort(ctx, run)
 			}
 		}
-		// Another process changed the tenant after it was read, or is aborting it too:
-		// read it again.
+		// Another process changed the tenant after the read, or is aborting it too: read
+		// again.
 		if kind := errs.KindOf(err); kind != errs.KindConflict && kind != errs.KindFenced || try == maxArchiveAttempts || ctx.Err() != nil {
 			return t, err
 		}

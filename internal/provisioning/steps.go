@@ -17,7 +17,7 @@ import (
 func (x *execution) prepareSchema() error {
 	user, err := uuid.NewV7()
 	if err != nil {
-		return errs.Wrap(err, errs.KindPermanent, "choose user id", "the system gives no random numbers")
+		return errs.Wrap(err, errs.KindPermanent, "choose user id", "the system returned no random numbers")
 	}
 	invitation := invitation.NewInvitation(x.opts.Clock.Now())
 	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: tenant.StepDeploySorobanContract}

@@ -61,7 +61,7 @@ func (s *stoppable) ReadContracts(ctx context.Context, tenants []tenant.Tenant) 
 // are due for other processes immediately.
 func TestReconciler_StoppedMail(t *testing.T) {
 	t.Parallel()
-	for name, stopAt := range map[string]string{"WhileTaking": "take", "WhileSending": "send"} {
+	for name, stopAt := range map[string]string{"WhileClaiming": "claim", "WhileSending": "send"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -81,7 +81,7 @@ func TestReconciler_StoppedMail(t *testing.T) {
 			sender := w.process()
 			left := provisioning.OrphanStore(w.db)
 			sent := 0
-			if stopAt == "take" {
+			if stopAt == "claim" {
 				left = stoppedQueues{w.db, stop}
 			} else {
 				sender.mailErr = func(int) error { sent++; stop(); return nil }

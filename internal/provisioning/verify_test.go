@@ -17,7 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// ledger is a network with the answers that the test sets.
+// ledger is a network with the responses that the test sets.
 type ledger struct {
 	answer func(t tenant.Tenant) error
 	anchor contracts.Anchor
@@ -77,7 +77,7 @@ func (w *world) clinics(n int) (all []tenant.Tenant) {
 
 func TestVerifier_Tenant(t *testing.T) {
 	t.Parallel()
-	t.Run("FindsNothing", func(t *testing.T) {
+	t.Run("CorrectTenantHasNoFindings", func(t *testing.T) {
 		t.Parallel()
 		w, l := newWorld(t), &ledger{}
 		id := w.clinics(1)[0].ID
@@ -118,7 +118,7 @@ func TestVerifier_Tenant(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("RequiresItsParts", func(t *testing.T) {
+	t.Run("RejectsMissingParts", func(t *testing.T) {
 		t.Parallel()
 		if _, err := verification.New(nil, nil, nil, nil); errs.KindOf(err) != errs.KindInvalid {
 			t.Errorf("%v", err)
@@ -218,7 +218,7 @@ func TestVerifier_All(t *testing.T) {
 			}
 		}
 	})
-	t.Run("RetryEndsWithItsContext", func(t *testing.T) {
+	t.Run("RetryEndsWithContext", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.clinics(4)

@@ -95,7 +95,7 @@ func (p *process) answer(call string, err error) error {
 	return p.after(call, err)
 }
 
-var errLost = errs.Errorf(errs.KindTransient, "call", "the answer was lost")
+var errLost = errs.Errorf(errs.KindTransient, "call", "the response was lost")
 
 // losing makes the first response of a call get lost.
 func losing(lost string) func(call string, err error) error {
@@ -141,12 +141,12 @@ func (p *process) Advance(ctx context.Context, r provisioning.Run, pr provisioni
 }
 
 func (p *process) BeginRollback(ctx context.Context, r provisioning.Run, u provisioning.Rollback, s tenant.StepRecord) error {
-	return p.answer("BeginUndo", p.call(func() error { return p.DB.BeginRollback(ctx, r, u, s) }))
+	return p.answer("BeginRollback", p.call(func() error { return p.DB.BeginRollback(ctx, r, u, s) }))
 }
 
 func (p *process) RollBack(ctx context.Context, r provisioning.Run) (t tenant.Tenant, err error) {
 	err = p.call(func() (err error) { t, err = p.DB.RollBack(ctx, r); return err })
-	return t, p.answer("Undo", err)
+	return t, p.answer("RollBack", err)
 }
 
 func (p *process) Release(ctx context.Context, r provisioning.Run, records ...tenant.StepRecord) error {
@@ -282,37 +282,37 @@ func (w *world) count(query string, args ...any) int {
 }
 
 // invariants checks that a successful scenario created one of each object.
-func (w *world) invariants(story string, id uuid.UUID) {
+func (w *world) invariants(scenario string, id uuid.UUID) {
 	w.t.Helper()
 	got, err := w.db.Get(w.t.Context(), id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if got.Status != tenant.StatusActive || got.ContractID == "" || got.ProvisioningError != "" {
-		w.t.Errorf("%s: tenant %+v", story, got)
+		w.t.Errorf("%s: tenant %+v", scenario, got)
 	}
 	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
-		w.t.Errorf("%s: %d tenants", story, n)
+		w.t.Errorf("%s: %d tenants", scenario, n)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '^clinic_[0-9]+$'`); n != 1 {
-		w.t.Errorf("%s: %d schemas", story, n)
+		w.t.Errorf("%s: %d schemas", scenario, n)
 	}
 	if n := w.count(`SELECT count(*) FROM ` + pgx.Identifier{got.SchemaName, "users"}.Sanitize()); n != 1 {
-		w.t.Errorf("%s: %d admins", story, n)
+		w.t.Errorf("%s: %d admins", scenario, n)
 	}
 	if len(w.contracts) != 1 || w.contracts[got.ContractID] != 1 {
-		w.t.Errorf("%s: contracts %v", story, w.contracts)
+		w.t.Errorf("%s: contracts %v", scenario, w.contracts)
 	}
 	if n := len(slices.Compact(slices.Clone(w.mails))); n != 1 || len(w.mails) > 2 || w.mails[0] != id.String()+".1" {
-		w.t.Errorf("%s: mails %v", story, w.mails)
+		w.t.Errorf("%s: mails %v", scenario, w.mails)
 	}
 	log, err := w.db.Log(w.t.Context(), id, false)
 	if err != nil || len(log) != 7 {
-		w.t.Fatalf("%s: %d log rows, %v", story, len(log), err)
+		w.t.Fatalf("%s: %d log rows, %v", scenario, len(log), err)
 	}
 	for _, e := range log {
 		if e.Status != tenant.StepCompleted {
-			w.t.Errorf("%s: %s is %s", story, e.Step, e.Status)
+			w.t.Errorf("%s: %s is %s", scenario, e.Step, e.Status)
 		}
 	}
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Policy says how often and when an operation is retried after a transient error.
+// Policy defines how often and when an operation is retried after a transient error.
 type Policy struct {
 	Attempts int           // Tries in all; at least 1.
 	Base     time.Duration // Pause before the second try; it doubles each time.
-	Cap      time.Duration // The longest pause.
+	Cap      time.Duration // The maximum pause.
 }
 
 // Default tries five times over about eight seconds.
@@ -24,8 +24,8 @@ func Default() Policy {
 	return Policy{Attempts: 5, Base: 500 * time.Millisecond, Cap: 10 * time.Second}
 }
 
-// Delay is the wait before try n+1, n from 1: exponential, between half and all
-// of the nominal value, so that runs that failed together do not return together.
+// Delay is the pause before try n+1, n from 1: exponential, between half and all of the
+// nominal value, so that runs that failed together do not retry together.
 func (r Policy) Delay(n int) time.Duration {
 	return Backoff(r.Base*3/4, r.Cap*3/4, 1.0/3, n)
 }
@@ -48,11 +48,12 @@ func Backoff(base, limit time.Duration, jitter float64, failures int) time.Durat
 	return pause
 }
 
-// maxDoublings is after how many failures a pause grows no more, whatever its limit.
+// maxDoublings is the number of failures after which a pause no longer grows, whatever
+// its limit.
 const maxDoublings = 40
 
-// Do calls f until it succeeds, fails for good, or the tries are used up; the
-// last error is returned as it is. stop ends the waiting, not f.
+// Do calls f until it succeeds, fails permanently, or no tries are left; it returns the
+// last error unchanged. stop ends the pauses, not f.
 func (r Policy) Do(stop context.Context, clock clock.Clock, f func() error, retrying func(try int, err error)) error {
 	for try := 1; ; try++ {
 		err := f()

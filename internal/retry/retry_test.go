@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-func TestRetryPolicy_Pause(t *testing.T) {
+func TestRetryPolicy_Delay(t *testing.T) {
 	t.Parallel()
 	policy := Default()
 	for i, nominal := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second} {
@@ -23,7 +23,7 @@ func TestRetryPolicy_Pause(t *testing.T) {
 			seen[d] = true
 		}
 		if len(seen) < 50 {
-			t.Errorf("pause %d is one of %d values alone; who failed together would return together", i+1, len(seen))
+			t.Errorf("pause %d has only %d values; runs that failed together would retry together", i+1, len(seen))
 		}
 	}
 	if d := (Policy{Attempts: 2}).Delay(1); d != 0 {

@@ -243,7 +243,7 @@ func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 			coalesce(sum(max_fee) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED') AND fee_charged = 0), 0)::bigint
 		FROM stellar_transactions`).Scan(&twice, &vain, &numbers, &unknown, &fees, &unknownMost))
 	if twice != 0 || vain != 0 {
-		s.t.Errorf("%d contracts were created twice, %d transactions were applied in vain", twice, vain)
+		s.t.Errorf("%d contracts were created twice, %d transactions were applied without effect", twice, vain)
 	}
 	have, used := care.DeployerBalance, int64(s.account().SeqNum)-s.first
 	for _, c := range care.Channels {

@@ -318,7 +318,7 @@ func TestContractReconciler(t *testing.T) {
 		}
 	})
 
-	t.Run("UpgradesAllAfterACanary", func(t *testing.T) {
+	t.Run("UpgradesAllAfterCanary", func(t *testing.T) {
 		b := setup(t)
 		ids := b.live(b.deployer(), 6)
 		other := soroban.Code{Wasm: otherCode(), Predecessors: [][32]byte{contract.Hash()}}
@@ -357,7 +357,7 @@ func TestContractReconciler(t *testing.T) {
 		})
 		_, err := b.reconciler(d, never).Upgrade(t.Context(), contracts.UpgradeOptions{})
 		wantKind(t, err, errs.KindPermanent)
-		if text := errs.SafeMessage(err); !strings.Contains(text, "no other was touched") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
+		if text := errs.SafeMessage(err); !strings.Contains(text, "no other was changed") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
 			t.Error(text)
 		}
 		var planned int
@@ -383,11 +383,11 @@ func TestContractReconciler(t *testing.T) {
 		}
 		b.wantLife(d, ids, contracts.StateLive)
 		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].Status != contracts.ContractStatusArchived {
-			t.Errorf("what is new says the wrong thing: %+v", r)
+			t.Errorf("a new contract has the wrong state: %+v", r)
 		}
 	})
 
-	t.Run("ConcurrentReconcilersShareTheWork", func(t *testing.T) {
+	t.Run("ConcurrentReconcilersShareWork", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(channels(3))
 		b.live(d, 8)
@@ -408,7 +408,7 @@ func TestContractReconciler(t *testing.T) {
 			looked, extended = looked+r.Checked, extended+len(r.Extended)
 		}
 		if looked != 8 || extended != 8 {
-			t.Errorf("%d looked at, %d extended", looked, extended)
+			t.Errorf("%d checked, %d extended", looked, extended)
 		}
 	})
 }

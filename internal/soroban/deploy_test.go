@@ -100,7 +100,7 @@ func TestDeployer_Deploy(t *testing.T) {
 			simulate, f.Calls(simulate), feeStats, f.Calls(feeStats), send, f.Calls(send), ask, f.Calls(ask), c.FeeCharged)
 		// Most reads of entries are polls, whose number depends on the ledger time.
 		if f.Calls(network) != 0 || f.Calls(ask) > 2 || f.Calls(simulate) != 1 || f.Calls(feeStats) > 1 || f.Calls(send) != 1 {
-			t.Error("more calls than it takes")
+			t.Error("more calls than necessary")
 		}
 	})
 }

@@ -203,7 +203,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		}}
 		run := b.begin()
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient, o.Clock = w.client(), hurried{began: time.Now()} })
-		b.refused(d, run, errs.KindTransient, "stands still at ledger")
+		b.refused(d, run, errs.KindTransient, "has stopped at ledger")
 		b.deploy(b.deployer(), run)
 		b.wantBooksToMatch(1, 0, 0)
 	})
@@ -219,7 +219,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		}
 	})
 
-	t.Run("DoesNotBidAboveTheCeiling", func(t *testing.T) {
+	t.Run("DoesNotBidAboveCeiling", func(t *testing.T) {
 		b := setup(t)
 		refuse := answering(xdr.TransactionResultCodeTxInsufficientFee, 2_000_000_000, 100)
 		d := b.deployer(func(o *soroban.Options) { o.HTTPClient = refuse.client() })
@@ -247,7 +247,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("RestoresCodeForTheNextTenant", func(t *testing.T) {
+	t.Run("RestoresCodeForNextTenant", func(t *testing.T) {
 		b := setup(t)
 		b.deploy(b.deployer(), b.begin())
 		b.must(b.net.Faults().ExpireEntry(codeKey()))

@@ -16,7 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
-func TestNew_Refuses(t *testing.T) {
+func TestNew_RejectsInvalidOptions(t *testing.T) {
 	t.Parallel()
 	key := keypair.MustRandom()
 	for name, c := range map[string]struct {
@@ -82,7 +82,7 @@ func TestDeployer_HidesSecrets(t *testing.T) {
 
 func TestContractID(t *testing.T) {
 	t.Parallel()
-	// Fixed for ever: otherwise existing contracts could not be found.
+	// This never changes: otherwise existing contracts could not be found.
 	const (
 		deployer = "GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"
 		want     = "CBQ7A2BFIAZU4JTIWMGV2WVDBMVCWLSBDH6Z4A2S2GTYSFPQIATKJJO6"

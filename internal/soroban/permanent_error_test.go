@@ -67,7 +67,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("FeeAboveTheCeiling", func(t *testing.T) {
+	t.Run("FeeAboveCeiling", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		d := b.deployer(func(o *soroban.Options) { o.MaxFee = 5000 })
@@ -77,7 +77,7 @@ func TestDeployer_Refuses(t *testing.T) {
 		b.wantBooksToMatch(1, 0, 0)
 	})
 
-	t.Run("UploadAboveItsCeiling", func(t *testing.T) {
+	t.Run("UploadAboveCeiling", func(t *testing.T) {
 		b := setup(t)
 		d := b.deployer(func(o *soroban.Options) { o.MaxUploadFee = 100 })
 		b.refused(d, b.begin(), errs.KindPermanent, "once per network", "raise SOROBAN_MAX_UPLOAD_FEE to at least")

@@ -61,13 +61,13 @@ func (r *contractTask) planChange(v ledger.View, change contracts.Change) (*txsu
 	return r.changeSpec(r.to, change), nil
 }
 
-// hasChange reports whether a contract is as the change requests.
+// hasChange reports whether a contract has the requested change already.
 func (d *Deployer) hasChange(instance *xdr.ScContractInstance, change contracts.Change) bool {
 	switch change.Purpose {
 	case txlog.PurposeStatus:
 		return ledger.StatusOf(instance) == change.Status
 	case txlog.PurposeAnchor:
-		// A newer anchor is as good; the contract refuses an older one.
+		// A newer anchor is enough too; the contract refuses an older one.
 		return ledger.AnchorOf(instance).Seq >= change.Anchor.Seq
 	default:
 		return instance.Executable.WasmHash != nil && *instance.Executable.WasmHash == d.code

@@ -16,8 +16,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// How many contracts one transaction extends or restores. Restored entries are read from
-// disk and written, and the network allows fewer of those.
+// The number of contracts that one transaction extends or restores. Restored entries are
+// read from disk and written, and the network allows fewer of those.
 const (
 	extendBatchSize  = 100
 	restoreBatchSize = 30
@@ -172,7 +172,7 @@ func (r *renewTask) renewBatch(ctx context.Context, batch []renewalItem, specOf 
 }
 
 func (r *renewTask) restoreManySpec(batch []renewalItem) *txsubmit.Spec {
-	a := restoreSpec(fmt.Sprintf("the restoring of %d contracts", len(batch)), keysOf(batch)...)
+	a := restoreSpec(fmt.Sprintf("the restoration of %d contracts", len(batch)), keysOf(batch)...)
 	return r.charge(a, batch)
 }
 

@@ -79,7 +79,7 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 		}
 	})
 
-	t.Run("OfAnotherTenant", func(t *testing.T) {
+	t.Run("TransactionOfAnotherTenant", func(t *testing.T) {
 		b := setup(t)
 		first := b.begin()
 		crash{n: creating}.happen(b, first)
@@ -166,7 +166,7 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 func TestDeployer_Fenced(t *testing.T) {
 	t.Parallel()
 
-	t.Run("BeforeTheLease", func(t *testing.T) {
+	t.Run("BeforeLease", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		b.restart(run)

@@ -63,7 +63,7 @@ func wantWords(t *testing.T, message string, words ...string) {
 // more than the ceiling.
 func TestDeployer_FeesOutOfRange(t *testing.T) {
 	t.Parallel()
-	for name, fee := range map[string]string{"Huge": "9223372036854775807", "WouldOverflow": "8000000000000000000", "AboveWhatCanBeWritten": "4294967296"} {
+	for name, fee := range map[string]string{"Huge": "9223372036854775807", "WouldOverflow": "8000000000000000000", "AboveUint32": "4294967296"} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
 			w := &wire{after: func(method string, answer []byte) []byte {

@@ -45,13 +45,13 @@ func (d *Deployer) restoreContractSpec(t target, v ledger.View) *txsubmit.Spec {
 	if v.Code == ledger.Archived {
 		return d.restoreCodeSpec(d.code)
 	}
-	a := restoreSpec("the restoring of the contract", ledger.InstanceKey(t.id))
+	a := restoreSpec("the restoration of the contract", ledger.InstanceKey(t.id))
 	a.MaxFee, a.Setting, a.Tenant, a.ContractID = d.opts.MaxFee, "SOROBAN_MAX_FEE", t.tenant, t.address
 	return a
 }
 
 func (d *Deployer) restoreCodeSpec(hash xdr.Hash) *txsubmit.Spec {
-	a := restoreSpec("the restoring of the contract's code (once per network)", ledger.CodeKey(hash))
+	a := restoreSpec("the restoration of the contract's code (once per network)", ledger.CodeKey(hash))
 	a.MaxFee, a.Setting, a.Shared = d.opts.MaxUploadFee, "SOROBAN_MAX_UPLOAD_FEE", true
 	return a
 }

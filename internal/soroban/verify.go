@@ -33,7 +33,7 @@ func (d *Deployer) verifyInstance(t target, instance *xdr.ScContractInstance) er
 	}
 	tenant := TenantHash(t.tenant)
 	if hash, ok := ledger.StoredValue(instance, "Tenant").GetBytes(); !ok || string(hash) != string(tenant[:]) {
-		return differs("it carries the hash of another tenant")
+		return differs("it has the hash of another tenant")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func TestDeployer_VerifyContract(t *testing.T) {
 		_, err := b.deployer().VerifyContract(t.Context(), run.Tenant)
 		b.must(err)
 		if b.account().Balance != paid {
-			t.Error("it cost something")
+			t.Error("the check cost a fee")
 		}
 	})
 	for name, c := range map[string]struct {

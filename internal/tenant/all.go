@@ -11,9 +11,9 @@ type Lister interface {
 	List(ctx context.Context, q ListQuery) (Page, error)
 }
 
-// All iterates over all tenants of a query, newest first, page by page; q.Limit is
-// the size of a page, MaxPage for 0. An error ends it. Tenants that are created
-// meanwhile do not appear.
+// All iterates over all tenants of a query, newest first, page by page; q.Limit is the
+// size of a page, MaxPage for 0. An error ends it. Tenants that are created during the
+// iteration are not included.
 func All(ctx context.Context, l Lister, q ListQuery) iter.Seq2[Tenant, error] {
 	if q.Limit == 0 {
 		q.Limit = MaxPage

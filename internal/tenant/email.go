@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// atext are the characters besides letters and digits that RFC 5322, 3.2.3
-// permits in a dot-atom.
+// atext are the characters, besides letters and digits, that RFC 5322, 3.2.3 permits in a
+// dot-atom.
 const atext = "!#$%&'*+-/=?^_`{|}~"
 
-// CheckEmail tells what is wrong with an address. It accepts a dot-atom local
-// part (RFC 5322) of ASCII at most 64 bytes long and a domain of at least two
-// labels, which may be international (IDN), 254 bytes in all. Quoted local
-// parts, comments and address literals are refused: mail systems disagree on them.
+// CheckEmail returns an error that says what is wrong with an address. It accepts a
+// dot-atom local part (RFC 5322) of ASCII at most 64 bytes long and a domain of at least
+// two labels, which may be international (IDN), 254 bytes in all. Quoted local parts,
+// comments and address literals are refused: mail systems disagree on them.
 func CheckEmail(address string) error {
 	switch {
 	case address == "":
@@ -26,7 +26,7 @@ func CheckEmail(address string) error {
 	case len(address) > MaxEmailBytes:
 		return fmt.Errorf("has %d bytes; at most %d are possible", len(address), MaxEmailBytes)
 	case strings.ContainsAny(address, `"\`):
-		return fmt.Errorf("has a quoted part; give it without quotes")
+		return fmt.Errorf("has a quoted part; remove the quotes")
 	case strings.Count(address, "@") != 1:
 		return fmt.Errorf("needs exactly one @, as in admin@clinic.example")
 	}

@@ -12,21 +12,21 @@ const (
 	MaxPage     = 100
 )
 
-// ListQuery asks for a page of tenants, newest first. Zero values filter nothing.
+// ListQuery selects a page of tenants, newest first. Zero values do not filter.
 type ListQuery struct {
 	Status Status
 	Text   string    // A part of the name or of the admin's e-mail, ignoring case.
 	Limit  int       // 1 to MaxPage; 0: DefaultPage.
-	After  *Position // The page's predecessor ends here.
+	After  *Position // The last tenant of the page before.
 }
 
-// Position is a place in the order of tenants.
+// Position is a position in the order of tenants.
 type Position struct {
 	CreatedAt time.Time
 	ID        uuid.UUID
 }
 
-// Page is a part of the list.
+// Page is one page of the list.
 type Page struct {
 	Tenants []Tenant
 	Total   int64     // Of all pages of the query.

@@ -7,15 +7,15 @@ import (
 	"unicode"
 )
 
-// Limits of a password, in characters. The longest one bounds the work of hashing.
+// Limits of a password, in characters. The maximum limits the cost of hashing.
 const (
 	MinPassword = 12
 	MaxPassword = 256
 )
 
-// Password is one that a caller chose for a tenant's admin. It prints as
-// "[password]" whatever the verb: in logs, in JSON and inside structs. Only Reveal
-// gives it, and what is stored of it is a hash.
+// Password is a password that a caller chose for a tenant's admin. It prints as
+// "[password]" with every verb, in logs, in JSON and inside structs. Only Reveal returns
+// it, and only a hash is stored.
 type Password string
 
 const hiddenPassword = "[password]"
@@ -26,8 +26,8 @@ func (p Password) Reveal() string { return string(p) }
 // String hides the password.
 func (Password) String() string { return hiddenPassword }
 
-// Format hides the password from every verb of package fmt, also from those that
-// would not ask String.
+// Format hides the password from every verb of package fmt, also from those that do not
+// call String.
 func (Password) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hiddenPassword)) }
 
 // LogValue hides the password from package slog.
@@ -36,9 +36,9 @@ func (Password) LogValue() slog.Value { return slog.StringValue(hiddenPassword) 
 // MarshalText hides the password from JSON and other encodings.
 func (Password) MarshalText() ([]byte, error) { return []byte(hiddenPassword), nil }
 
-// CheckPassword tells what is wrong with a password for the admin with this
-// address, which is empty when it is not known. It is taken as it is: white space
-// and the form of its characters are the caller's. No message shows any of it.
+// CheckPassword returns an error that says what is wrong with a password of the admin
+// with this address; an empty address is unknown. The password is neither trimmed nor
+// normalized. No message contains any part of it.
 func CheckPassword(password, adminEmail string) error {
 	if err := CheckLength(password, MinPassword, MaxPassword); err != nil {
 		return err

@@ -13,14 +13,14 @@ type Status string
 // The statuses.
 const (
 	StatusPending      Status = "PENDING"      // Recorded; no run has claimed it yet.
-	StatusProvisioning Status = "PROVISIONING" // A run is, or was, taking it through the steps.
+	StatusProvisioning Status = "PROVISIONING" // A run executes its steps, or was interrupted.
 	StatusActive       Status = "ACTIVE"       // Live.
 	StatusSuspended    Status = "SUSPENDED"    // Live, but out of service for a time.
 	StatusFailed       Status = "FAILED"       // The last attempt ended and was rolled back.
-	StatusArchived     Status = "ARCHIVED"     // Out of service; what it stored is kept.
+	StatusArchived     Status = "ARCHIVED"     // Out of service; its data is kept.
 )
 
-// transitions holds every permitted move.
+// transitions are the permitted changes of status.
 var transitions = map[Status][]Status{
 	StatusPending:      {StatusProvisioning, StatusArchived},
 	StatusProvisioning: {StatusActive, StatusFailed, StatusArchived},
@@ -35,13 +35,13 @@ func Statuses() []Status {
 	return []Status{StatusPending, StatusProvisioning, StatusActive, StatusSuspended, StatusFailed, StatusArchived}
 }
 
-// Known reports whether s is a status at all.
+// Known reports whether s is a valid status.
 func (s Status) Known() bool { return slices.Contains(Statuses(), s) }
 
-// Terminal reports whether nothing more happens to the tenant by itself.
+// Terminal reports whether the status changes only on request.
 func (s Status) Terminal() bool { return s != StatusPending && s != StatusProvisioning }
 
-// OccupiesName reports whether the tenant holds its name against others.
+// OccupiesName reports whether the tenant holds its name, so no other tenant can have it.
 func (s Status) OccupiesName() bool {
 	return s == StatusPending || s == StatusProvisioning || s == StatusActive || s == StatusSuspended
 }
@@ -49,8 +49,8 @@ func (s Status) OccupiesName() bool {
 // CanBecome reports whether a tenant in status s may move to next.
 func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }
 
-// TransitionError is the refusal of a move: it says which moves are possible. what is
-// what was asked for, as "archiving".
+// TransitionError is the error for a move that the status does not permit; it lists the
+// permitted ones. what names the requested move, as in "archiving".
 func (s Status) TransitionError(op, what string) *errs.Error {
 	names := make([]string, 0, len(transitions[s]))
 	for _, next := range transitions[s] {
@@ -60,12 +60,12 @@ func (s Status) TransitionError(op, what string) *errs.Error {
 		what, s, strings.Join(names, " or "))
 }
 
-// WelcomeEmailStatus is the fate of the welcome mail.
+// WelcomeEmailStatus is the status of the welcome mail.
 type WelcomeEmailStatus string
 
-// The fates of a welcome mail.
+// The statuses of a welcome mail.
 const (
-	WelcomeEmailPending WelcomeEmailStatus = "PENDING" // Not sent yet, or worth trying again.
+	WelcomeEmailPending WelcomeEmailStatus = "PENDING" // Not sent yet, or to be retried.
 	WelcomeEmailSent    WelcomeEmailStatus = "SENT"    // Accepted by the mail server.
-	WelcomeEmailFailed  WelcomeEmailStatus = "FAILED"  // Refused for good.
+	WelcomeEmailFailed  WelcomeEmailStatus = "FAILED"  // Refused permanently.
 )

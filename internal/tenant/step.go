@@ -30,10 +30,10 @@ var steps = []Step{
 // Steps lists the seven steps in order.
 func Steps() []Step { return slices.Clone(steps) }
 
-// Index is the step's place, 0 to 6; -1 for a name that is no step.
+// Index is the position of the step, 0 to 6; -1 for an unknown name.
 func (s Step) Index() int { return slices.Index(steps, s) }
 
-// StepStatus is how far one step of one attempt got.
+// StepStatus is the state of one step of one attempt.
 type StepStatus string
 
 // The states of a step.
@@ -43,19 +43,19 @@ const (
 	StepCompleted  StepStatus = "COMPLETED"
 	StepFailed     StepStatus = "FAILED"
 	StepRolledBack StepStatus = "ROLLED_BACK"
-	StepSkipped    StepStatus = "SKIPPED" // The tenant does without this step.
+	StepSkipped    StepStatus = "SKIPPED" // The tenant does not need this step.
 )
 
 // StepRecord is the outcome of one step, as a run writes it into the log.
 type StepRecord struct {
 	Step     Step
 	Status   StepStatus
-	Result   map[string]any // What came of it, small and free of secrets; stored as JSON.
+	Result   map[string]any // The result, small and without secrets; stored as JSON.
 	Error    string         // Sanitized, at most MaxErrorLength characters.
 	Duration time.Duration
 }
 
-// Durations are what steps took by themselves, also those that share a transaction.
+// Durations are the durations of single steps, also of those that share a transaction.
 type Durations map[Step]time.Duration
 
 // LogEntry is one row of a tenant's provisioning log: one for each attempt and step.
@@ -64,6 +64,6 @@ type LogEntry struct {
 	TenantID  uuid.UUID
 	Attempt   int
 	CreatedAt time.Time
-	Change    int64 // Grows, within a tenant, with each change of a row: where a watcher continues.
+	Change    int64 // Increases with each change of a row of the tenant: a follower continues after it.
 	StepRecord
 }

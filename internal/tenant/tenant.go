@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Tenant is one healthcare organisation as the registry knows it. Zero times
-// and empty strings stand for what has not happened or was not given.
+// Tenant is one healthcare organisation as the registry stores it. A zero time means that
+// the event has not happened, an empty string that the field is not set.
 type Tenant struct {
 	ID             uuid.UUID
 	Name           string
@@ -22,25 +22,25 @@ type Tenant struct {
 	AdminLastName  string
 	ExternalID     string
 	Metadata       map[string]string
-	ManagedBy      string // Who manages it, as the provider's managed_by says.
+	ManagedBy      string // The manager, as in the provider's managed_by.
 
 	Status       Status
 	SchemaName   string // Chosen once, at creation.
-	DatabaseRole string // The role that reaches this schema and nothing else.
+	DatabaseRole string // The role with access to this schema only.
 	ContractID   string // C... strkey, once deployed and verified.
 
 	ProvisioningError string // Why the last attempt failed, for people.
 	WelcomeEmail      WelcomeEmailStatus
-	Attempt           int   // Attempts so far; the log's rows carry it.
-	Version           int64 // Grows with each change; the ETag.
+	Attempt           int   // Number of the attempt; each log row has it.
+	Version           int64 // Increases with each change; the ETag.
 
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	ActivatedAt time.Time // When it first went live; never reset.
 	ArchivedAt  time.Time
-	PurgedAt    time.Time // When schema and role of an archived one were dropped.
+	PurgedAt    time.Time // When its schema and role were dropped.
 
-	// Queued is set while a job of the queue is to complete this tenant.
+	// Queued is true while the queue has a job for this tenant.
 	Queued bool
 }
 
@@ -66,14 +66,14 @@ type Inputs struct {
 	Metadata       map[string]string
 	ManagedBy      string // Optional: see Tenant.ManagedBy.
 
-	// AdminPassword is optional, too. To a new tenant, none means that the invitation
-	// lets the admin choose one; to an update, that the password stays. It is in no
-	// encoding of the inputs, so that a hash of them cannot be used to guess it.
+	// AdminPassword is optional too. If empty, the admin of a new tenant chooses one
+	// through the invitation, and an update keeps the password. No encoding of the inputs
+	// contains it, so their hash cannot be used to guess it.
 	AdminPassword Password `json:"-"`
 }
 
-// Equal reports whether two inputs ask for the same tenant. Passwords are not
-// compared, because only a hash is stored.
+// Equal reports whether two inputs describe the same tenant. Passwords are not compared,
+// because only a hash is stored.
 func (in Inputs) Equal(other Inputs) bool {
 	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
 		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&
@@ -81,8 +81,8 @@ func (in Inputs) Equal(other Inputs) bool {
 		maps.Equal(in.Metadata, other.Metadata)
 }
 
-// Draft is a tenant that is about to be recorded: valid inputs and the names
-// that are chosen once.
+// Draft is a tenant before it is recorded: valid inputs and the names that are chosen
+// once.
 type Draft struct {
 	Inputs
 	ID         uuid.UUID
@@ -98,10 +98,10 @@ func NewDraft(in Inputs, now time.Time) (Draft, error) {
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Draft{}, errs.Wrap(err, errs.KindPermanent, "choose tenant id", "the system gives no random numbers")
+		return Draft{}, errs.Wrap(err, errs.KindPermanent, "choose tenant id", "the system returned no random numbers")
 	}
 	return Draft{Inputs: in, ID: id, SchemaName: SchemaName(in.Name, now)}, nil
 }
 
-// RegenerateSchemaName gives the draft another schema name, after a clash.
+// RegenerateSchemaName sets another schema name, after a conflict.
 func (d *Draft) RegenerateSchemaName(at time.Time) { d.SchemaName = SchemaName(d.Name, at) }

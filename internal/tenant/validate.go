@@ -26,8 +26,8 @@ const (
 	maxDomainLabelBytes = 63
 )
 
-// Normalize trims and composes the inputs (NFC) and checks every rule. All
-// broken rules come back in one KindInvalid error, in the order of the fields.
+// Normalize trims the inputs, composes them (NFC) and checks every rule. It returns all
+// broken rules in one KindInvalid error, in the order of the fields.
 func (in Inputs) Normalize() (Inputs, error) {
 	in.Name = NormalizeName(in.Name)
 	in.AdminEmail = strings.TrimSpace(in.AdminEmail)
@@ -63,13 +63,13 @@ func (in Inputs) Normalize() (Inputs, error) {
 // NormalizeName is the form in which names are stored and compared: trimmed, NFC.
 func NormalizeName(s string) string { return norm.NFC.String(strings.TrimSpace(s)) }
 
-// NameKey is what names are compared by: without regard to case. It is computed
-// here and not by the database, whose idea of case depends on its collation.
+// NameKey is the key by which names are compared, ignoring case. It is computed here and
+// not by the database, where case depends on the collation.
 func NameKey(name string) string {
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(NormalizeName(name))))
 }
 
-// CheckName tells what is wrong with a tenant's (normalized) name.
+// CheckName returns an error that says what is wrong with a tenant's (normalized) name.
 func CheckName(name string) error {
 	name = NormalizeName(name)
 	if err := checkText(name, MinNameLength, MaxNameLength); err != nil {
@@ -81,10 +81,10 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckPersonName tells what is wrong with a first or last name.
+// CheckPersonName does the same for a first or last name.
 func CheckPersonName(name string) error { return checkText(NormalizeName(name), 1, MaxPersonName) }
 
-// CheckExternalID tells what is wrong with an external id.
+// CheckExternalID does the same for an external id.
 func CheckExternalID(id string) error {
 	if id != strings.TrimSpace(id) {
 		return fmt.Errorf("starts or ends with white space; remove it")
@@ -92,10 +92,10 @@ func CheckExternalID(id string) error {
 	return checkText(id, 1, MaxExternalID)
 }
 
-// CheckManagedBy tells what is wrong with the name of who manages a tenant.
+// CheckManagedBy does the same for the name of a tenant's manager.
 func CheckManagedBy(who string) error { return checkText(who, 1, MaxManagedBy) }
 
-// CheckMetadata tells what is wrong with a tenant's metadata.
+// CheckMetadata does the same for a tenant's metadata.
 func CheckMetadata(m map[string]string) error {
 	if len(m) > MaxMetadataEntries {
 		return fmt.Errorf("has %d keys; at most %d are possible", len(m), MaxMetadataEntries)
@@ -130,8 +130,8 @@ func checkText(s string, least, most int) error {
 }
 
 // isInvisible reports characters that make a text look like another one: those that
-// turn its direction, and blanks without width. Joiners, which some scripts need
-// to be written right, are none.
+// change its direction, and spaces of zero width. It permits joiners, which some scripts
+// need.
 func isInvisible(r rune) bool {
 	return r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' || r == '\u200B' || r == '\u2060' || r == '\uFEFF' || r == '\u00AD'
 }

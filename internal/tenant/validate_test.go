@@ -87,7 +87,7 @@ func TestCheckMetadata(t *testing.T) {
 	}
 }
 
-func TestInputs_NormalizeNamesEveryFault(t *testing.T) {
+func TestInputs_NormalizeReportsEveryError(t *testing.T) {
 	t.Parallel()
 	_, err := tenant.Inputs{Name: "x", AdminEmail: "nobody", ExternalID: " k"}.Normalize()
 	var fields []string

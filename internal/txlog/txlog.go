@@ -1,7 +1,6 @@
-// Package txlog has the transaction log: what is stored of Stellar transactions before
-// they are submitted, and the leases of the accounts that carry their sequence numbers.
-// A process can die at any point; the next one reads here what may be under way and
-// finds out what became of it.
+// Package txlog defines the transaction log, which stores Stellar transactions before
+// they are submitted, and the leases of their source accounts. A process can die at any
+// point; the next one reads the open transactions from the log and resolves them.
 package txlog
 
 import (
@@ -32,7 +31,7 @@ type Log interface {
 	// free. It prefers accounts without an open transaction. KindNotFound when there is
 	// none to wait for: the accounts must be created, funded or enabled.
 	Channel(ctx context.Context, networkID, deployer string, count int, least int64) (AccountLease, error)
-	// ContractHistory returns what is recorded of a contract's transactions, of all source
+	// ContractHistory returns the recorded transactions of a contract, from all source
 	// accounts.
 	ContractHistory(ctx context.Context, networkID, contractID string) (ContractHistory, error)
 	// Resolve records the outcome of a transaction of ContractHistory. A transaction that
@@ -47,11 +46,11 @@ type Log interface {
 	StoreChannels(ctx context.Context, networkID, deployer string, channels []Channel) error
 }
 
-// ContractHistory is what the transaction log has about one contract.
+// ContractHistory is the transaction log of one contract.
 type ContractHistory struct {
 	Open   []Transaction // Without a recorded outcome, oldest first.
-	Ledger uint32        // The newest in which one was applied; 0: none was. Older views are stale.
-	AsOf   time.Time     // When this was so, by the registry's clock.
+	Ledger uint32        // The newest ledger in which one was applied; 0: none. Older views are stale.
+	AsOf   time.Time     // When it was read, by the registry's clock.
 }
 
 // AccountLease is the exclusive use of one Stellar account's sequence numbers.
@@ -60,15 +59,15 @@ type AccountLease interface {
 	Recorder
 }
 
-// LeasedAccount is what is known of a leased account.
+// LeasedAccount is the recorded state of a leased account.
 type LeasedAccount interface {
 	// Address is the leased account (G...).
 	Address() string
 	// Channel is the account's index among its deployer's channels, -1 for the
 	// deployer itself.
 	Channel() int
-	// Unresolved gives the transactions of this account, of any tenant, whose
-	// outcome is not recorded, oldest first. Resolve them before a new transaction.
+	// Unresolved returns the transactions of this account, of any tenant, whose outcome
+	// is not recorded, oldest first. Resolve them before a new transaction.
 	Unresolved() []Transaction
 	// Sequence is the last sequence number known to be used, 0 when unknown.
 	Sequence() int64
@@ -85,7 +84,7 @@ type LeasedAccount interface {
 type Recorder interface {
 	// Store commits a signed transaction. Only after that may it be sent. KindTransient
 	// with ErrContractBusy while another transaction about the same contract is open, or
-	// when one was applied since AsOf: what was built before may not fit any more.
+	// when one was applied since AsOf: the transaction may be based on an outdated state.
 	Store(ctx context.Context, tx Transaction) error
 	// StoreFeeBump replaces an open transaction's envelope by one that wraps the same
 	// transaction at a higher fee. It must be called before the submission.
@@ -99,12 +98,12 @@ type Recorder interface {
 // AccountRelease is the state of a released account.
 type AccountRelease struct {
 	Sequence       int64         // The last one used; 0: the next holder must read it from the network.
-	Quarantine     time.Duration // Not to be used for this long: the outcome of a transaction is unknown.
+	Quarantine     time.Duration // How long it is not used: the outcome of a transaction is unknown.
 	DisabledReason string        // Why it cannot be used until it is repaired; empty: it can be used.
 }
 
-// Channel is a channel account: it carries the sequence number, and pays the fee,
-// of transactions whose operation is the deployer's.
+// Channel is a channel account: the source of transactions whose operation is the
+// deployer's. It provides the sequence number and pays the fee.
 type Channel struct {
 	Index            int
 	Address          string // G...
@@ -115,7 +114,7 @@ type Channel struct {
 	LeasedUntil      time.Time // Zero: it is not leased.
 	QuarantinedUntil time.Time // Zero: it is not quarantined.
 	Open             int       // Transactions without an outcome.
-	Submitted        int       // Transactions that it carried so far.
+	Submitted        int       // Its submitted transactions.
 }
 
 // ChannelState says whether a channel can be used.
@@ -151,16 +150,16 @@ func (c Channel) State() ChannelState {
 type Transaction struct {
 	Hash            string // Hex, 64 digits: the transaction's identity on the network.
 	Envelope        string // TransactionEnvelope XDR, base64; the newest after fee bumps.
-	Source          string // G... of the account that carries the sequence number.
+	Source          string // The source account, G...
 	Sequence        int64
 	Purpose         Purpose
-	TenantID        uuid.UUID // Whose it is; uuid.Nil when it is no single tenant's. A run's journal knows by itself.
-	ContractID      string    // Empty when it is about no contract, or about several.
+	TenantID        uuid.UUID // The tenant; uuid.Nil: none, or several. The log of a run sets it.
+	ContractID      string    // Empty: none, or several.
 	NetworkID       string    // SHA-256 of the passphrase, hex.
-	ValidUntil      time.Time // Its maxTime. Dead only once a ledger has closed after it.
+	ValidUntil      time.Time // Its maxTime. It has expired only once a ledger has closed after that.
 	SubmittedLedger uint32    // The latest ledger when it was built.
-	MaxFee          int64     // Stroops: the most it can cost.
-	AsOf            time.Time // What was known of the contract when it was built, as ContractHistory says; zero: nothing has to be.
+	MaxFee          int64     // The maximum cost in stroops.
+	AsOf            time.Time // ContractHistory.AsOf of the history on which it is based; zero: none.
 }
 
 // Purpose says what a transaction is for.
@@ -172,16 +171,16 @@ const (
 	PurposeCreate  Purpose = "CREATE"  // A tenant's contract.
 	PurposeRestore Purpose = "RESTORE" // Archived ledger entries.
 	PurposeExtend  Purpose = "EXTEND"  // Time to live.
-	PurposeFund    Purpose = "FUND"    // Channel accounts: their creation and their lumens.
-	PurposeStatus  Purpose = "STATUS"  // Whether the contract says that its tenant is served.
+	PurposeFund    Purpose = "FUND"    // Creation and funding of channel accounts.
+	PurposeStatus  Purpose = "STATUS"  // The status in a tenant's contract.
 	PurposeAnchor  Purpose = "ANCHOR"  // The head of the audit chain.
-	PurposeUpgrade Purpose = "UPGRADE" // Other code for a tenant's contract.
+	PurposeUpgrade Purpose = "UPGRADE" // Another code for a tenant's contract.
 )
 
 // Outcome is the outcome of a transaction.
 type Outcome struct {
 	State      State
-	Ledger     uint32 // Where it was applied.
+	Ledger     uint32 // The ledger that applied it.
 	FeeCharged int64  // Stroops.
 	Detail     string // The result code, such as txBAD_SEQ.
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Finding is something about a tenant that is not as it should be. A chain gives
-// at most one, the first row that does not fit: behind it nothing can be said.
+// Finding is one fault of a tenant. A chain has at most one finding, the first row that
+// does not match: later rows cannot be checked.
 type Finding struct {
-	TenantID uuid.UUID // uuid.Nil: the platform itself.
+	TenantID uuid.UUID // uuid.Nil: the registry itself.
 	Subject  Subject
-	Message  string // What does not fit, and where; for people.
+	Message  string // What does not match, and where; for people.
 }
 
 // Subject is what a finding is about.
@@ -30,30 +30,31 @@ type Subject string
 
 // The subjects of findings.
 const (
-	SubjectAudit       Subject = "audit events" // The chain of who did what.
+	SubjectAudit       Subject = "audit events" // The tenant's audit chain.
 	SubjectTenantAudit Subject = "audit_logs"   // The chain in the tenant's own schema.
-	SubjectSchema      Subject = "schema"       // Whether it is there, and its version.
-	SubjectRole        Subject = "role"         // What the tenant's role may do.
-	SubjectContract    Subject = "contract"     // What the ledger has.
-	SubjectKey         Subject = "API key"      // What it permits.
+	SubjectSchema      Subject = "schema"       // Whether it exists, and its version.
+	SubjectRole        Subject = "role"         // The privileges of the tenant's role.
+	SubjectContract    Subject = "contract"     // The contract on the ledger.
+	SubjectKey         Subject = "API key"      // The scopes of an API key.
 )
 
-// RegistryChecker checks what is in the database.
+// RegistryChecker checks the database.
 type RegistryChecker interface {
-	// Verify checks chain, schema and role of a tenant; uuid.Nil is the platform's
-	// chain. Everything is of one moment. KindNotFound for an unknown tenant; an
-	// error means that the check could not be made, not that it failed.
+	// Verify checks chain, schema and role of a tenant, in one snapshot of the database.
+	// With uuid.Nil it checks the registry itself: its chain, records without a tenant,
+	// privileges of PUBLIC and API keys. KindNotFound for an unknown tenant. An error
+	// means that the check was not done, not that it has findings.
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
-	// VerifyAnchor holds a tenant's audit chain against an anchor of it: the event of
-	// that number is there and has that hash.
+	// VerifyAnchor compares a tenant's audit chain with an anchor: the event of that
+	// number must exist and have that hash.
 	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor contracts.Anchor) ([]Finding, error)
 }
 
-// ContractChecker checks what is on the ledger.
+// ContractChecker checks contracts on the ledger.
 type ContractChecker interface {
-	// VerifyContract returns KindPermanent when the tenant's contract is not there or
-	// not as it was made, KindTransient when the network did not tell. It gives the
-	// newest anchor in it, the zero one when there is none.
+	// VerifyContract returns the newest anchor in the tenant's contract, zero for none.
+	// KindPermanent when the contract is missing or differs from what was deployed,
+	// KindTransient when the network does not answer.
 	VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error)
 }
 
@@ -65,30 +66,29 @@ type TenantLister interface {
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 }
 
-// Verifier checks tenants as a whole, one after the other.
+// Verifier runs all checks of tenants, one tenant after the other.
 type Verifier struct {
 	tenants   TenantLister
 	clock     clock.Clock
 	registry  RegistryChecker
 	contracts ContractChecker
-	breaker   breaker.CircuitBreaker // Around the calls of contracts.
+	breaker   breaker.CircuitBreaker // For the calls of contracts.
 }
 
 const (
-	// maxVerifyFailures is after how many contracts in a row the network is given a
-	// pause: each call that is not answered takes seconds.
+	// maxVerifyFailures is the number of consecutive contracts without a response after
+	// which calls pause: each of them takes seconds.
 	maxVerifyFailures = 3
-	// verifyPause is how long that pause is.
+	// verifyPause is the length of that pause.
 	verifyPause = 5 * time.Second
-	// maxProbes is how many calls in a row may fail at the end of a run before the rest
-	// is reported as not checked.
+	// maxProbes is how many consecutive calls may fail at the end of a run before the
+	// remaining tenants are reported as not checked.
 	maxProbes = 3
 	// contractCheckTimeout bounds the check of one contract.
 	contractCheckTimeout = 20 * time.Second
 )
 
-// New wires a verifier. Without contracts, which may be nil, it does not
-// look at the ledger.
+// New makes a verifier. With nil contracts it does not check the ledger.
 func New(tenants TenantLister, registry RegistryChecker, contracts ContractChecker, c clock.Clock) (*Verifier, error) {
 	if tenants == nil || registry == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "TenantLister or RegistryVerifier is missing")
@@ -102,10 +102,10 @@ func New(tenants TenantLister, registry RegistryChecker, contracts ContractCheck
 	}, nil
 }
 
-// All checks the platform and then every tenant, newest first, and reports each
-// outcome once. A tenant that cannot be checked holds up no other. Contracts that the
-// network did not answer for are tried once more at the end, and reported then. The
-// error joins those of all tenants that could not be checked, and ends with ctx.
+// All checks the registry itself, then every tenant, newest first, and reports each
+// outcome once. A tenant that cannot be checked does not stop the others. Contracts
+// without a response are checked once more at the end, and reported then. The error joins
+// the errors of all tenants that could not be checked, and that of ctx if it ended.
 func (v *Verifier) All(ctx context.Context, report func(id uuid.UUID, findings []Finding, err error)) error {
 	r := &verifyRun{Verifier: v, report: report}
 	err := r.checkAll(ctx)
@@ -116,8 +116,8 @@ func (v *Verifier) All(ctx context.Context, report func(id uuid.UUID, findings [
 	return errors.Join(append(r.errs, err)...)
 }
 
-// Tenant checks one tenant, or with uuid.Nil the platform. An error means that
-// something could not be checked; the findings of the rest are given all the same.
+// Tenant checks one tenant, or with uuid.Nil the registry itself. An error means that a
+// check could not be done; the findings of the other checks are returned with it.
 func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) {
 	findings, err := v.registry.Verify(ctx, id)
 	if err != nil || id == uuid.Nil {
@@ -135,15 +135,15 @@ type verifyRun struct {
 	unanswered []unansweredCheck
 }
 
-// unansweredCheck is a tenant whose contract the network did not answer for.
+// unansweredCheck is a tenant whose contract check had no response.
 type unansweredCheck struct {
 	tenant   uuid.UUID
 	findings []Finding // Of its database.
 	err      error     // Why the contract was not checked.
 }
 
-// checkAll checks the platform and every tenant. Contracts without an answer are left
-// to retryUnanswered.
+// checkAll checks the registry itself and every tenant. retryUnanswered checks the
+// contracts without a response.
 func (r *verifyRun) checkAll(ctx context.Context) error {
 	findings, err := r.registry.Verify(ctx, uuid.Nil)
 	r.finish(uuid.Nil, findings, err)
@@ -173,8 +173,8 @@ func (r *verifyRun) check(ctx context.Context, id uuid.UUID) {
 	r.finish(id, findings, err)
 }
 
-// retryUnanswered tries every contract without an answer once more, after the breaker's
-// pause where it is open. When the network stays silent, what is left is reported as
+// retryUnanswered checks every contract without a response once more, after the pause of
+// an open breaker. After maxProbes consecutive failures it reports the remaining ones as
 // not checked.
 func (r *verifyRun) retryUnanswered(ctx context.Context) {
 	failures := 0
@@ -199,8 +199,8 @@ func (r *verifyRun) finish(id uuid.UUID, findings []Finding, err error) {
 	}
 }
 
-// contract checks a tenant's contract, if it has one, and its anchor. KindTransient
-// when the network did not answer, or is not asked now because it did not before.
+// contract checks a tenant's contract, if it has one, and the anchor. KindTransient when
+// the network does not answer or the breaker is open.
 func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error) {
 	if v.contracts == nil {
 		return nil, nil
@@ -210,7 +210,7 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 		return nil, err
 	}
 	if !v.breaker.Allow() {
-		return nil, errs.Errorf(errs.KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for %d tenants before", maxVerifyFailures)
+		return nil, errs.Errorf(errs.KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for the last %d tenants", maxVerifyFailures)
 	}
 	anchor, err := v.verifyContract(ctx, t)
 	switch {
@@ -222,7 +222,7 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 	return v.registry.VerifyAnchor(ctx, id, anchor)
 }
 
-// verifyContract asks the network, and tells the breaker what came of it.
+// verifyContract checks the contract on the ledger and reports the result to the breaker.
 func (v *Verifier) verifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error) {
 	limited, cancel := context.WithTimeout(ctx, contractCheckTimeout)
 	defer cancel()

@@ -46,8 +46,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// fakeCLI is a CLI that does as little as a shell script, which is the rest of
-// its text. It gives its path.
+// fakeCLI creates a CLI from the body of a shell script and returns its path.
 func fakeCLI(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fake")
@@ -72,7 +71,7 @@ func TestRun_ErrorHasStageAndLog(t *testing.T) {
 	_, log, _ := strings.Cut(stage.Log, "in ")
 	dir, _, _ := strings.Cut(log, "\n")
 	if _, err := os.Stat(dir); dir == "" || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the workspace %q is left: %v", dir, err)
+		t.Errorf("the workspace %q remains: %v", dir, err)
 	}
 }
 
@@ -83,7 +82,7 @@ func TestRun_MissingCLI(t *testing.T) {
 	}
 }
 
-// The CLI of these tests says where it is and goes on until it is stopped.
+// The CLI of these tests prints its directory and runs until it is stopped.
 const endlessScript = `trap 'echo stopped >>"$0.log"; exit 1' INT
 echo "$$ $PWD" >"$0.new"; mv "$0.new" "$0.up"
 while :; do sleep 1000 & wait; done`
@@ -133,7 +132,7 @@ func TestRun_KilledDemoCleansUp(t *testing.T) {
 	})
 }
 
-// waitForCLI waits until the endless CLI runs, and gives its process and directory.
+// waitForCLI waits until that CLI runs, and returns its process and directory.
 func waitForCLI(t *testing.T, cli string) (pid int, dir string) {
 	t.Helper()
 	var text []byte

@@ -63,7 +63,7 @@ func TestCatcher_Messages(t *testing.T) {
 			t.Errorf("problem %q, text %q", m.ParseError, m.Text)
 		}
 	})
-	t.Run("ResetForgets", func(t *testing.T) {
+	t.Run("ResetDeletesMessages", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		if err := send(catcher, nil, simpleMessage); err != nil {
@@ -71,7 +71,7 @@ func TestCatcher_Messages(t *testing.T) {
 		}
 		catcher.Reset()
 		if n := len(catcher.Messages()); n != 0 {
-			t.Errorf("%d messages are left", n)
+			t.Errorf("%d messages remain", n)
 		}
 	})
 }
@@ -121,7 +121,7 @@ func TestCatcher_RequiresSTARTTLS(t *testing.T) {
 
 func TestCatcher_InjectsFaults(t *testing.T) {
 	t.Parallel()
-	t.Run("RefuseCounts", func(t *testing.T) {
+	t.Run("RejectsThatManyTimes", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		catcher.RejectRecipients(451, "later", 2)
@@ -131,7 +131,7 @@ func TestCatcher_InjectsFaults(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("NegativeLastsUntilReset", func(t *testing.T) {
+	t.Run("NegativeRejectsUntilReset", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		catcher.RejectContent(554, "never", -1)
@@ -143,7 +143,7 @@ func TestCatcher_InjectsFaults(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("DropKeepsTheMessage", func(t *testing.T) {
+	t.Run("DropKeepsMessage", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		catcher.DropConnectionAfterAccept(1)
@@ -172,7 +172,7 @@ func TestCatcher_InjectsFaults(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("CloseEndsAHold", func(t *testing.T) {
+	t.Run("CloseEndsHold", func(t *testing.T) {
 		t.Parallel()
 		catcher := start(t, mailcatcher.Options{})
 		catcher.StopResponding()

@@ -161,7 +161,7 @@ func (f *downloader) workDir() (string, error) {
 		return "", err
 	}
 	for _, dir := range old {
-		_ = os.RemoveAll(dir) // What cannot be removed does no harm.
+		_ = os.RemoveAll(dir) // A failed removal does no harm.
 	}
 	return os.MkdirTemp(f.cache, pattern)
 }

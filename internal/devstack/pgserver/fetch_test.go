@@ -143,7 +143,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("the second time: error %v, %d downloads", err, b.requests.Load())
 	}
 	if output := b.progress.String(); !strings.Contains(output, "downloading") || !strings.Contains(output, "ready") {
-		t.Errorf("it said %q", output)
+		t.Errorf("output %q", output)
 	}
 }
 
@@ -157,17 +157,17 @@ func TestFetch_RejectsUnsafeArchives(t *testing.T) {
 		entries []archiveEntry
 		fault   string
 	}{
-		"ParentPath":          {validEntries(file("../../evil")), "points outside"},
-		"HiddenParentPath":    {validEntries(file("bin/../../evil")), "points outside"},
-		"AbsolutePath":        {validEntries(file("/evil")), "points outside"},
-		"AbsoluteLink":        {validEntries(link("out", "/etc")), "points outside"},
-		"ParentLink":          {validEntries(link("lib/out", "../../..")), "points outside"},
-		"WriteThroughALink":   {validEntries(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
-		"FileOverFile":        {validEntries(file("bin/postgres")), "file exists"},
-		"Device":              {validEntries(archiveEntry{name: "dev", kind: tar.TypeChar}), "neither a file"},
-		"HardLink":            {validEntries(archiveEntry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
-		"NoServer":            {[]archiveEntry{program("bin/initdb")}, "no initdb and postgres"},
-		"ProgramsThatDoNoRun": {[]archiveEntry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
+		"ParentPath":         {validEntries(file("../../evil")), "points outside"},
+		"HiddenParentPath":   {validEntries(file("bin/../../evil")), "points outside"},
+		"AbsolutePath":       {validEntries(file("/evil")), "points outside"},
+		"AbsoluteLink":       {validEntries(link("out", "/etc")), "points outside"},
+		"ParentLink":         {validEntries(link("lib/out", "../../..")), "points outside"},
+		"WriteThroughALink":  {validEntries(link("a", "b"), link("b", "bin"), file("a/postgres")), "file exists"},
+		"FileOverFile":       {validEntries(file("bin/postgres")), "file exists"},
+		"Device":             {validEntries(archiveEntry{name: "dev", kind: tar.TypeChar}), "neither a file"},
+		"HardLink":           {validEntries(archiveEntry{name: "hard", link: "/etc/passwd", kind: tar.TypeLink}), "neither a file"},
+		"NoServer":           {[]archiveEntry{program("bin/initdb")}, "no initdb and postgres"},
+		"UnrunnablePrograms": {[]archiveEntry{program("bin/initdb"), {name: "bin/postgres", content: "#!/no/such/interpreter\n", kind: tar.TypeReg, mode: 0o755}}, "do not run on this system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,7 +176,7 @@ func TestFetch_RejectsUnsafeArchives(t *testing.T) {
 				t.Errorf("error %v, want %q in it", err, c.fault)
 			}
 			if remaining := b.cacheEntries(t); len(remaining) != 0 {
-				t.Errorf("it left %v", remaining)
+				t.Errorf("remaining files: %v", remaining)
 			}
 			if _, err := os.Stat(filepath.Join(filepath.Dir(b.cache), "evil")); err == nil {
 				t.Error("a file was written outside of the cache")
@@ -196,7 +196,7 @@ func TestFetch_DownloadFailures(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		if remaining := b.cacheEntries(t); len(remaining) != 0 || b.requests.Load() != 1 {
-			t.Errorf("it left %v after %d downloads", remaining, b.requests.Load())
+			t.Errorf("remaining files: %v after %d downloads", remaining, b.requests.Load())
 		}
 	})
 	t.Run("TransientErrorsAreRetried", func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestFetch_DownloadFailures(t *testing.T) {
 			t.Errorf("error %v after %d requests", err, b.requests.Load())
 		}
 	})
-	t.Run("CancelEndsIt", func(t *testing.T) {
+	t.Run("CancelStopsDownload", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -242,7 +242,7 @@ func TestFetch_DownloadFailures(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("OneOfManyDownloads", func(t *testing.T) {
+	t.Run("ConcurrentCallsDownloadOnce", func(t *testing.T) {
 		t.Parallel()
 		b := setupFetch(t, archive)
 		var all sync.WaitGroup
@@ -284,7 +284,7 @@ func TestFetch_DownloadFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if remaining := b.cacheEntries(t); len(remaining) != 1 {
-			t.Errorf("in the cache are %v", remaining)
+			t.Errorf("the cache has %v", remaining)
 		}
 	})
 }
@@ -307,7 +307,7 @@ func TestPrepareCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := prepareCache(link, nil); err == nil {
-		t.Error("it is somebody's link")
+		t.Error("it is a foreign link")
 	}
 	if err := prepareCache(filepath.Join(base, "closed"), &account{uid: 64_321, gid: 64_321}); err == nil {
 		t.Error("the server's account cannot reach it")

@@ -157,7 +157,7 @@ func TestServer_PersistsData(t *testing.T) {
 	}
 	second := start(t, pgserver.Options{Dir: dir})
 	if got := query(t.Context(), t, second.URL("postgres"), "SELECT answer FROM kept"); got != "yes" || second.Password() != first.Password() {
-		t.Errorf("the table says %q", got)
+		t.Errorf("the table has %q", got)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestStart_ReportsFailures(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("CancelledIsPrompt", func(t *testing.T) {
+	t.Run("CancelReturnsImmediately", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -63,7 +63,7 @@ func startHelper(t *testing.T, credential *syscall.Credential, o pgserver.Option
 	}
 	var r helperReport
 	if err := json.NewDecoder(output).Decode(&r); err != nil {
-		t.Fatalf("the helper said nothing: %v", errors.Join(err, cmd.Wait()))
+		t.Fatalf("the helper printed nothing: %v", errors.Join(err, cmd.Wait()))
 	}
 	return cmd, input, r
 }

@@ -118,7 +118,7 @@ func TestStart_RejectsInvalidSavedLedger(t *testing.T) {
 				}
 			}
 			if err != nil && strings.Contains(err.Error(), "SECRET") {
-				t.Error("the error tells the key")
+				t.Error("the error contains the key")
 			}
 		})
 	}

@@ -108,12 +108,12 @@ func deployerBalance(t *testing.T, s *stack.Stack) int64 {
 func TestStart_ReportsFailure(t *testing.T) {
 	t.Parallel()
 	if _, err := stack.Start(t.Context(), stack.Options{LedgerClose: -1}); err == nil {
-		t.Error("a negative ledger time was taken")
+		t.Error("a negative ledger time was accepted")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := stack.Start(ctx, stack.Options{}); err == nil {
-		t.Error("it started although nobody waits for it")
+		t.Error("it started although the context has ended")
 	}
 }
 

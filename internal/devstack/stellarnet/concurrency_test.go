@@ -113,7 +113,7 @@ func TestNetwork_CloseLedger(t *testing.T) {
 		}
 	})
 
-	t.Run("SurvivesABrokenHost", func(t *testing.T) {
+	t.Run("SurvivesBrokenHost", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, func(o *stellarnet.Options) { o.Host = failingHost{sharedHost} })
 		got := b.runSoroban(upload(), nil)
@@ -123,7 +123,7 @@ func TestNetwork_CloseLedger(t *testing.T) {
 		b.wantSuccess(b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})))
 	})
 
-	t.Run("EndsWithItsContext", func(t *testing.T) {
+	t.Run("EndsWithContext", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{upload()}}, nil)

@@ -143,7 +143,7 @@ func TestFaults_ReadCalls(t *testing.T) {
 		}
 	})
 
-	t.Run("DelayOutlastsAClient", func(t *testing.T) {
+	t.Run("DelayEndsWhenClientDisconnects", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		b.net.Faults().Delay(protocol.GetHealthMethodName, time.Minute, 1)
@@ -159,7 +159,7 @@ func TestFaults_ReadCalls(t *testing.T) {
 		}
 	})
 
-	t.Run("DownAndUpOnTheSamePort", func(t *testing.T) {
+	t.Run("UpReusesPort", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		url := b.net.RPCURL()

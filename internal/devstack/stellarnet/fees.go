@@ -9,8 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// sorobanFees tracks a contract transaction's resource fee: what is spent in any case,
-// what may still be spent on rent and events, and what was.
+// sorobanFees tracks a contract transaction's resource fee: the fixed part, the
+// refundable part for rent and events, and how much of that is used.
 type sorobanFees struct {
 	priced         bool // Whether the transaction got as far as pricing.
 	declared       int64

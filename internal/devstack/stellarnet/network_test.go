@@ -20,7 +20,7 @@ import (
 func TestStart(t *testing.T) {
 	t.Parallel()
 
-	t.Run("ClosesLedgersOnTheTimer", func(t *testing.T) {
+	t.Run("ClosesLedgersOnTimer", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, func(o *stellarnet.Options) {
 			o.Manual, o.LedgerClose, o.Now = false, 50*time.Millisecond, nil
@@ -214,7 +214,7 @@ func TestNetwork_Fund(t *testing.T) {
 		t.Errorf("balance: %d", acc.Balance)
 	}
 	if err := b.net.Fund("nobody", xlm); err == nil {
-		t.Error("funded nobody")
+		t.Error("funded an invalid address")
 	}
 }
 
@@ -229,7 +229,7 @@ func TestPayment(t *testing.T) {
 	if acc := b.accountEntry(to.Address()); acc.Balance != 125*xlm/10 {
 		t.Errorf("destination has %d", acc.Balance)
 	}
-	// What is bid above the base fee is not charged.
+	// The part of the bid above the base fee is not charged.
 	if acc := b.accountEntry(b.account.Address()); acc.Balance != 1000*xlm-25*xlm/10-100 {
 		t.Errorf("source has %d", acc.Balance)
 	}
@@ -242,7 +242,7 @@ func TestPayment(t *testing.T) {
 		t.Errorf("meta: %+v", meta)
 	}
 
-	t.Run("FailureCostsTheFeeAndTheNumber", func(t *testing.T) {
+	t.Run("FailureUsesFeeAndSequenceNumber", func(t *testing.T) {
 		b := b.withT(t)
 		before := b.accountEntry(b.account.Address())
 		got := b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{
@@ -265,7 +265,7 @@ func TestPayment(t *testing.T) {
 		}
 	})
 
-	t.Run("KeepsTheReserve", func(t *testing.T) {
+	t.Run("KeepsReserve", func(t *testing.T) {
 		b := b.withT(t)
 		got := b.sendAndApply(b.build(tx{source: to, ops: []txnbuild.Operation{b.payment(b.account.Address(), "12")}}))
 		results, _ := b.result(got.ResultXDR).OperationResults()
@@ -288,7 +288,7 @@ func TestCreateAccount(t *testing.T) {
 		t.Errorf("account: %+v", acc)
 	}
 
-	t.Run("NeedsTheReserve", func(t *testing.T) {
+	t.Run("RequiresReserve", func(t *testing.T) {
 		b := b.withT(t)
 		got := b.sendAndApply(b.build(tx{ops: []txnbuild.Operation{
 			&txnbuild.CreateAccount{Destination: keypair.MustRandom().Address(), Amount: "0.9"},
@@ -300,7 +300,7 @@ func TestCreateAccount(t *testing.T) {
 	})
 }
 
-// diagnosticsOf is what the network says about a failure.
+// diagnosticsOf returns the network's diagnostics of a failure.
 func (b *fixture) diagnosticsOf(got protocol.GetTransactionResponse) string {
 	var out bytes.Buffer
 	if got.ResultXDR != "" {

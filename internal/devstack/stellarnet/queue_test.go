@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// bidderAccount is somebody who calls the same contract as the others, for a fee of
-// their own.
+// bidderAccount is an account that calls the same contract as the others, with a separate
+// fee.
 type bidderAccount struct {
 	b    *fixture
 	id   xdr.ContractId
@@ -30,8 +30,7 @@ func (b *fixture) newBidders(count int) []bidderAccount {
 	return out
 }
 
-// bid sends a call with an inclusion fee and returns the answer and the fee in
-// full.
+// bid sends a call with an inclusion fee and returns the response and the full fee.
 func (d bidderAccount) bid(inclusion int64) (protocol.SendTransactionResponse, int64) {
 	d.b.t.Helper()
 	status := xdr.Uint32(contract.StatusArchived)
@@ -94,7 +93,7 @@ func TestFaults_CapacityLimitsContractTransactions(t *testing.T) {
 			t.Fatalf("%d transactions wait, want 2", n)
 		}
 		again, fee := d[3].bid(150)
-		if int64(b.result(again.ErrorResultXDR).FeeCharged) != fee-150+201 { // What had to go is to be beaten.
+		if int64(b.result(again.ErrorResultXDR).FeeCharged) != fee-150+201 { // The bid must be above the evicted one.
 			t.Errorf("a low bid after that: %+v", b.result(again.ErrorResultXDR))
 		}
 		b.closeLedger()
@@ -108,7 +107,7 @@ func TestFaults_CapacityLimitsContractTransactions(t *testing.T) {
 		}
 	})
 
-	t.Run("FourLedgersAreEnough", func(t *testing.T) {
+	t.Run("DroppedAfterFourLedgers", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		d := b.newBidders(6)

@@ -12,10 +12,10 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 )
 
-// tree is an answer as any JSON is read.
+// tree is a response, decoded as generic JSON.
 type tree = map[string]any
 
-// callRPC calls a method without any client in between.
+// callRPC calls a method without a client library.
 func (b *fixture) callRPC(method string, params any) tree {
 	b.t.Helper()
 	body, err := json.Marshal(tree{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
@@ -32,7 +32,7 @@ func (b *fixture) callRPC(method string, params any) tree {
 	return result
 }
 
-// assertJSON is what the host makes of a value in base64.
+// assertJSON is the host's JSON of a base64 value.
 func (b *fixture) assertJSON(typeName string, encoded any) any {
 	b.t.Helper()
 	text, _ := encoded.(string)
@@ -45,9 +45,9 @@ func (b *fixture) assertJSON(typeName string, encoded any) any {
 	return out
 }
 
-// wantSameInJSON compares an answer in JSON with the same in base64: each field of
-// the one has to be what the host makes of the other's. fields are name in
-// base64, name in JSON, type.
+// wantSameInJSON compares a JSON response with the same response in base64: each JSON
+// field must equal the host's conversion of the base64 field. fields are name in base64,
+// name in JSON, type.
 func (b *fixture) wantSameInJSON(plain, asJSON any, fields ...[3]string) {
 	b.t.Helper()
 	p, _ := plain.(tree)
@@ -62,12 +62,12 @@ func (b *fixture) wantSameInJSON(plain, asJSON any, fields ...[3]string) {
 			b.t.Errorf("%s: got %.200s, want %.200s", f[1], got, asXDR)
 		}
 		if text := j[f[0]]; text != nil && text != "" {
-			b.t.Errorf("%s is there beside %s", f[0], f[1])
+			b.t.Errorf("%s is present beside %s", f[0], f[1])
 		}
 	}
 }
 
-// assertJSONList goes through lists.
+// assertJSONList does the same for lists.
 func (b *fixture) assertJSONList(typeName string, v any) any {
 	list, ok := v.([]any)
 	if !ok {

@@ -32,8 +32,8 @@ func pageOptions(cursor string, limit uint) *protocol.LedgerPaginationOptions {
 	return &protocol.LedgerPaginationOptions{Cursor: cursor, Limit: limit}
 }
 
-// busyLedgers closes so many ledgers with two payments each and returns the
-// numbers of the first and last.
+// busyLedgers closes n ledgers with two payments each and returns the numbers of the
+// first and last.
 func (b *fixture) busyLedgers(count int) (first, last uint32) {
 	b.t.Helper()
 	other := keypair.MustRandom()
@@ -188,7 +188,7 @@ func TestRPC_GetLedgers(t *testing.T) {
 		b.wantRPCError(err, jrpc2.InvalidParams, "invalid syntax")
 	})
 
-	t.Run("CloseTimeIsAString", func(t *testing.T) {
+	t.Run("CloseTimeIsString", func(t *testing.T) {
 		b := b.withT(t)
 		got, err := ask(b, first, pageOptions("", 1))
 		b.must(err)

@@ -23,7 +23,7 @@ const (
 )
 
 // server is the network's only listener: the RPC at /, friendbot and control beside it.
-// It can go down and come back on the same port.
+// It can go down and restart on the same port.
 type server struct {
 	n       *Network
 	jsonrpc jhttp.Bridge

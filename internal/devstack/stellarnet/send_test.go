@@ -31,7 +31,8 @@ func TestSendTransaction_Rejections(t *testing.T) {
 		"SuperfluousSigner": {tx{ops: pay, signers: []*keypair.Full{b.account, keypair.MustRandom()}}, xdr.TransactionResultCodeTxBadAuthExtra},
 		"NoAccount":         {tx{source: keypair.MustRandom(), ops: pay}, xdr.TransactionResultCodeTxNoAccount},
 		"FeeIntoReserve":    {tx{source: unfunded, fee: 200, ops: pay}, xdr.TransactionResultCodeTxInsufficientBalance},
-		// The order in which stellar-core looks: time, fee, account, number, signature.
+		// The order of stellar-core's checks: time, fee, account, sequence number,
+		// signature.
 		"TimeBeforeSequence":      {tx{maxTime: -time.Second, seq: next + 5, ops: pay}, xdr.TransactionResultCodeTxTooLate},
 		"SequenceBeforeSignature": {tx{seq: next + 5, ops: pay, signers: []*keypair.Full{}}, xdr.TransactionResultCodeTxBadSeq},
 	} {
@@ -82,8 +83,8 @@ func TestSendTransaction_Queue(t *testing.T) {
 		b.wantStatus(b.send(built), "DUPLICATE")
 		b.closeLedger()
 		b.wantSuccess(b.getTransaction(built))
-		// Once applied it is banned for a while, and then a transaction with a used
-		// number like any other.
+		// After it is applied, it is banned for some ledgers; later it is rejected for
+		// its used sequence number.
 		b.wantStatus(b.send(built), "TRY_AGAIN_LATER")
 		for range 10 {
 			b.closeLedger()
@@ -102,7 +103,7 @@ func TestSendTransaction_Queue(t *testing.T) {
 		b.wantRefused(rival, xdr.TransactionResultCodeTxBadSeq)
 	})
 
-	t.Run("SourcesShareALedger", func(t *testing.T) {
+	t.Run("SourcesShareLedger", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		var sent []*txnbuild.Transaction
@@ -123,7 +124,7 @@ func TestSendTransaction_Queue(t *testing.T) {
 		}
 	})
 
-	t.Run("ExpiredIsDroppedForGood", func(t *testing.T) {
+	t.Run("ExpiredIsDropped", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		built := b.build(tx{maxTime: 30 * time.Second, ops: []txnbuild.Operation{b.payment(b.account.Address(), "1")}})

@@ -46,7 +46,7 @@ func TestNetwork_Save(t *testing.T) {
 	snapshot := b.save()
 	c := b.restartFromSnapshot(snapshot, slowly)
 
-	t.Run("EverythingIsThere", func(t *testing.T) {
+	t.Run("RestoresAllState", func(t *testing.T) {
 		b, c := b.withT(t), c.withT(t)
 		for _, hash := range []string{first.TransactionHash, second.TransactionHash, bumped.TransactionHash} {
 			want, got := b.getByHash(hash), c.getByHash(hash)
@@ -90,7 +90,7 @@ func TestNetwork_Save(t *testing.T) {
 		}
 	})
 
-	t.Run("EqualStatesMakeEqualSnapshots", func(t *testing.T) {
+	t.Run("EqualStatesHaveEqualSnapshots", func(t *testing.T) {
 		if !bytes.Equal(b.withT(t).save(), snapshot) {
 			t.Error("two snapshots of one state differ")
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 )
 
-// simulationView is a transaction with what its simulation found, not signed yet.
+// simulationView is an unsigned transaction with the results of its simulation.
 type simulationView struct {
 	env xdr.TransactionEnvelope
 	sim protocol.SimulateTransactionResponse
@@ -28,8 +28,8 @@ func (b *fixture) simulate(env xdr.TransactionEnvelope) protocol.SimulateTransac
 	return got
 }
 
-// assemble simulates an operation and takes over what that says, with a margin
-// of a fifth on the resource fee.
+// assemble simulates an operation and applies the results, with a margin of a fifth on
+// the resource fee.
 func (b *fixture) assemble(want tx, data *xdr.SorobanTransactionData) simulationView {
 	b.t.Helper()
 	env := b.build(want).ToXDR()
@@ -89,7 +89,7 @@ func (b *fixture) runEnvelope(env xdr.TransactionEnvelope) protocol.GetTransacti
 	return got
 }
 
-// runSoroban goes the whole way: simulate, assemble, sign, send, close, read.
+// runSoroban runs all steps: simulate, assemble, sign, send, close, read.
 func (b *fixture) runSoroban(op txnbuild.Operation, data *xdr.SorobanTransactionData) protocol.GetTransactionResponse {
 	b.t.Helper()
 	s := b.assemble(tx{ops: []txnbuild.Operation{op}}, data)

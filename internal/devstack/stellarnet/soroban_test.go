@@ -126,7 +126,7 @@ func TestSoroban_Invoke(t *testing.T) {
 		}
 	})
 
-	t.Run("FailureKeepsTheNonRefundableFee", func(t *testing.T) {
+	t.Run("FailureChargesNonRefundableFee", func(t *testing.T) {
 		b := b.withT(t)
 		s := b.assemble(tx{ops: []txnbuild.Operation{b.call(id, "set_status", status)}}, nil)
 		s.env.V1.Tx.Operations[0].Body.InvokeHostFunctionOp.Auth = nil
@@ -202,7 +202,7 @@ func TestSoroban_Invoke(t *testing.T) {
 		t.Fatalf("got %s %s", sent.Status, b.resultCode(sent))
 	})
 
-	t.Run("ThroughAChannel", func(t *testing.T) {
+	t.Run("ThroughChannelAccount", func(t *testing.T) {
 		b := b.withT(t)
 		channel := keypair.MustRandom()
 		b.must(b.net.Fund(channel.Address(), 100*xlm))
@@ -242,7 +242,7 @@ func TestSoroban_TTL(t *testing.T) {
 		}
 	})
 
-	t.Run("ExtendBeyondTheMaximum", func(t *testing.T) {
+	t.Run("ExtendBeyondMaximum", func(t *testing.T) {
 		b := b.withT(t)
 		data := footprint(keys, nil)
 		data.ResourceFee = 1_000_000
@@ -267,7 +267,7 @@ func TestSoroban_ArchivesAndRestoresEntries(t *testing.T) {
 		return b, id
 	}
 
-	t.Run("IsShownWithoutLifetime", func(t *testing.T) {
+	t.Run("IsReturnedWithoutLifetime", func(t *testing.T) {
 		t.Parallel()
 		b, id := archivedBundle(t)
 		entries := b.entries(instanceKey(id))
@@ -276,7 +276,7 @@ func TestSoroban_ArchivesAndRestoresEntries(t *testing.T) {
 		}
 	})
 
-	t.Run("StopsAnInvocation", func(t *testing.T) {
+	t.Run("FailsInvocation", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		id := b.deploy(1)
@@ -310,7 +310,7 @@ func TestSoroban_ArchivesAndRestoresEntries(t *testing.T) {
 		b.simulateCall(id, "status")
 	})
 
-	t.Run("InvocationRestoresOnTheWay", func(t *testing.T) {
+	t.Run("InvocationRestoresEntries", func(t *testing.T) {
 		t.Parallel()
 		b, id := archivedBundle(t)
 		b.must(b.net.Faults().ExpireEntry(codeKey()))

@@ -1,13 +1,12 @@
-// Package contract holds the smart contract that stands for one tenant on the
-// ledger, as WebAssembly.
+// Package contract contains the smart contract of a tenant, as WebAssembly.
 //
-// The sources are the Rust crate in this folder. What is committed is what they
-// give, byte for byte, with the compiler that tenant_contract.digest names:
-// "build.sh --check" shows it, and a test fails when the sources have changed
-// since. Nobody needs Rust who only uses the contract.
+// The sources are the Rust crate in this folder. The committed file is reproducible byte
+// for byte with the compiler that tenant_contract.digest names: "build.sh --check"
+// verifies it, and a test fails when the sources have changed since. Using the contract
+// does not require Rust.
 //
-// The hash is what the ledger knows the code by. A contract whose instance names
-// another hash runs other code.
+// The ledger identifies code by its hash. A contract whose instance names another hash
+// runs other code.
 package contract
 
 import (
@@ -21,9 +20,9 @@ var wasm []byte
 
 // Error numbers of the contract. They never change.
 const (
-	// ErrNotConstructed means that a value is absent which the constructor sets.
+	// ErrNotConstructed means that a value is missing that the constructor sets.
 	ErrNotConstructed uint32 = 7200
-	// ErrAnchorOutOfOrder refuses an anchor that is not newer than the newest.
+	// ErrAnchorOutOfOrder means that an anchor is not newer than the newest one.
 	ErrAnchorOutOfOrder uint32 = 7201
 )
 
@@ -37,13 +36,13 @@ const (
 	StatusArchived uint32 = 2
 )
 
-// Wasm returns the contract's code, the caller's own copy.
+// Wasm returns a copy of the contract's code.
 func Wasm() []byte { return bytes.Clone(wasm) }
 
 // Hash returns the SHA-256 of Wasm.
 func Hash() [32]byte { return sha256.Sum256(wasm) }
 
-// Predecessors are the hashes of earlier releases' code. Contracts that run one of
-// them are known as the platform's own, and can be upgraded. A release that changes
-// the code adds the hash of the one before.
+// Predecessors are the hashes of earlier releases' code. Contracts that run one of them
+// are valid and can be upgraded. A release that changes the code adds the hash of the one
+// before.
 func Predecessors() [][32]byte { return nil }

@@ -8,7 +8,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract/wasmtest"
 )
 
-func TestWasm_IsBuiltFromTheseSources(t *testing.T) {
+func TestWasm_MatchesSources(t *testing.T) {
 	t.Parallel()
 	wasmtest.AssertCurrent(t, ".", "tenant_contract.wasm")
 }
@@ -21,15 +21,15 @@ func TestWasm(t *testing.T) {
 			t.Error("no WebAssembly header")
 		}
 	})
-	t.Run("IsACopy", func(t *testing.T) {
+	t.Run("ReturnsCopy", func(t *testing.T) {
 		t.Parallel()
 		before := contract.Hash()
 		clear(contract.Wasm())
 		if contract.Hash() != before {
-			t.Error("the caller's copy is the package's own")
+			t.Error("Wasm returned the package's slice")
 		}
 	})
-	t.Run("NamesNoFileOfTheBuilder", func(t *testing.T) {
+	t.Run("ContainsNoBuildPaths", func(t *testing.T) {
 		t.Parallel()
 		for _, path := range []string{"/home/", "/root/", ".cargo", "/src/lib.rs"} {
 			if bytes.Contains(contract.Wasm(), []byte(path)) {

@@ -10,9 +10,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// CheckNetwork refuses a server of another network: signatures would be invalid there,
-// and every read would return other contracts. It calls the server until it succeeds
-// once.
+// CheckNetwork returns an error for a server of another network: signatures would be
+// invalid there, and every read would return other contracts. It calls the server until
+// one check has succeeded.
 func (c *Client) CheckNetwork(ctx context.Context) error {
 	_, err := c.network.get(ctx)
 	return err

@@ -21,8 +21,8 @@ import (
 // megabyte.
 const maxResponseBytes = 16 << 20
 
-// maxParallelCalls is how many calls and connections one client has at a time, so that
-// many concurrent tenants do not look like an attack to a server.
+// maxParallelCalls limits the concurrent calls and connections of one client, so that a
+// server does not take many concurrent tenants for an attack.
 const maxParallelCalls = 16
 
 // callTimeout is how long one call to the server may take.
@@ -152,7 +152,7 @@ func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
 		return nil, err
 	}
 	if len(raw) > maxResponseBytes {
-		return nil, &malformedError{fmt.Errorf("the answer is larger than %d bytes", maxResponseBytes)}
+		return nil, &malformedError{fmt.Errorf("the response is larger than %d bytes", maxResponseBytes)}
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, &statusError{code: answer.StatusCode, after: retryAfter(answer.Header)}
@@ -160,7 +160,7 @@ func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
 	return raw, nil
 }
 
-// retryAfter returns the pause that a rate-limiting server asked for.
+// retryAfter returns the pause that a rate-limiting server requested.
 func retryAfter(h http.Header) time.Duration {
 	const longest = 30 * time.Second
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))

@@ -28,14 +28,14 @@ func TestClient_ClassifiesServers(t *testing.T) {
 		calls  int
 	}{
 		"Unauthorized":   {401, "", errs.KindPermanent, "check the key in SOROBAN_RPC_URL", 1},
-		"NotThere":       {404, "", errs.KindPermanent, "no Stellar RPC server at that address", 1},
+		"NotFound":       {404, "", errs.KindPermanent, "the address has no Stellar RPC server", 1},
 		"Limits":         {429, "", errs.KindTransient, "limits requests", 4},
 		"Overloaded":     {503, "inner secrets", errs.KindTransient, "HTTP status 503", 4},
-		"AWebsite":       {200, "<html>inner secrets</html>", errs.KindTransient, "not one of a Stellar RPC server", 4},
-		"EmptyAnswer":    {200, `{"jsonrpc":"2.0","id":1}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
-		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, errs.KindTransient, "not one of a Stellar RPC server", 4},
+		"Website":        {200, "<html>inner secrets</html>", errs.KindTransient, "the response is not from a Stellar RPC server", 4},
+		"EmptyResponse":  {200, `{"jsonrpc":"2.0","id":1}`, errs.KindTransient, "the response is not from a Stellar RPC server", 4},
+		"OtherShape":     {200, `{"jsonrpc":"2.0","id":1,"result":[]}`, errs.KindTransient, "the response is not from a Stellar RPC server", 4},
 		"UnknownMethod":  {200, rpcError("-32601"), errs.KindPermanent, "refuses the call getNetwork", 1},
-		"ItsOwnFault":    {200, rpcError("-32603"), errs.KindTransient, "reports an internal error", 4},
+		"InternalError":  {200, rpcError("-32603"), errs.KindTransient, "reports an internal error", 4},
 		"AnotherNetwork": {200, `{"jsonrpc":"2.0","id":1,"result":{"passphrase":"q"}}`, errs.KindPermanent, `"q"`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

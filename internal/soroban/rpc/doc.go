@@ -3,8 +3,9 @@
 // and turns every fault into an error with a kind.
 //
 // Calls whose response is the same for all callers (the network, the latest ledger, the
-// going fees) are shared, and cached for a fraction of a ledger's time. The client learns
-// from all responses how fast ledgers close, and paces its callers by that.
+// current fees) are shared, and cached for a fraction of a ledger's time. The client
+// measures from all responses how fast ledgers close, and sets the pauses of its callers
+// accordingly.
 //
 // A transaction is sent once per call: after a fault only the caller knows whether the
 // same bytes may be sent again.

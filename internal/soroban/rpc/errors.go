@@ -33,7 +33,7 @@ func (e *remoteError) Error() string { return fmt.Sprintf("JSON-RPC error %d: %s
 // malformedError is a response that is not valid JSON-RPC.
 type malformedError struct{ err error }
 
-func (e *malformedError) Error() string { return fmt.Sprintf("malformed answer: %v", e.err) }
+func (e *malformedError) Error() string { return fmt.Sprintf("malformed response: %v", e.err) }
 func (e *malformedError) Unwrap() error { return e.err }
 
 // JSON-RPC error codes for requests that never succeed.
@@ -69,7 +69,7 @@ func classifyCallError(ctx context.Context, method string, err error) error {
 		}
 		return wrap(errs.KindTransient, "the Stellar RPC server reports an internal error (JSON-RPC error %d)", remote.code)
 	case errors.As(err, &broken):
-		return wrap(errs.KindTransient, "the answer is not one of a Stellar RPC server; check SOROBAN_RPC_URL")
+		return wrap(errs.KindTransient, "the response is not from a Stellar RPC server; check SOROBAN_RPC_URL")
 	}
 	return wrap(errs.KindTransient, "the Stellar RPC server does not answer; check SOROBAN_RPC_URL")
 }
@@ -83,7 +83,7 @@ func classifyStatus(e *statusError, wrap func(errs.Kind, string, ...any) error) 
 	case e.code >= 500, e.code == http.StatusRequestTimeout, e.code == http.StatusTooEarly:
 		return wrap(errs.KindTransient, "the Stellar RPC server fails (HTTP status %d); check SOROBAN_RPC_URL", e.code)
 	}
-	return wrap(errs.KindPermanent, "there is no Stellar RPC server at that address (HTTP status %d); check SOROBAN_RPC_URL", e.code)
+	return wrap(errs.KindPermanent, "the address has no Stellar RPC server (HTTP status %d); check SOROBAN_RPC_URL", e.code)
 }
 
 // IsInvalidParams reports whether the server could not read the call's parameters.

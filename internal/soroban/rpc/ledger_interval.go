@@ -10,8 +10,8 @@ const minPollInterval = 20 * time.Millisecond
 
 // ledgerInterval measures from the responses how fast the network closes ledgers. Public
 // networks take seconds and are polled at the configured interval. A local network that
-// takes a tenth of a second is polled twice in that time; otherwise each deployment
-// would wait for many ledgers in vain.
+// takes a tenth of a second is polled twice in that time; otherwise each deployment would
+// wait for many ledgers without need.
 type ledgerInterval struct {
 	mu       sync.Mutex
 	ledger   uint32 // The latest ledger seen,

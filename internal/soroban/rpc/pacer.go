@@ -59,7 +59,7 @@ type Backoff struct {
 	exponential backoff.ExponentialBackOff
 }
 
-// Wait waits for the next pause, and at least as long as the server asked for in cause,
+// Wait waits for the next pause, and at least as long as the server requested in cause,
 // the error of the last call; nil for none.
 func (b *Backoff) Wait(ctx context.Context, cause error) error {
 	d := b.exponential.NextBackOff()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// SlowAfter is the time after which a call counts as slow: later callers no longer wait
-// for it alone.
+// SlowAfter is the time after which a call counts as slow: later callers start a second
+// call.
 const SlowAfter = time.Second
 
 // maxSharedTries limits the parallel attempts of one shared call.
@@ -60,7 +60,7 @@ func (s *sharedCall[A]) join(ctx context.Context) *sharedResult[A] {
 	return s.current
 }
 
-// leave cancels a call without callers.
+// leave cancels the call when no callers are left.
 func (s *sharedCall[A]) leave(r *sharedResult[A]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

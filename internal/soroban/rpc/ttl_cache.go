@@ -8,12 +8,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
-// cacheTTL is how long a response is used that is the same for all callers: the going
-// inclusion fee, and the latest ledger. It is a fraction of a public network's ledger
+// cacheTTL is how long a response is cached that is the same for all callers: current
+// inclusion fees and the latest ledger. It is a fraction of a public network's ledger
 // time.
 const cacheTTL = 2 * time.Second
 
-// ttlCache keeps one response for a time, for all callers.
+// ttlCache stores one response for a time, for all callers.
 type ttlCache[A any] struct {
 	clock clock.Clock
 	ttl   time.Duration

@@ -15,7 +15,7 @@ const stroopsPerXLM = 10_000_000
 // lumen. It is only for messages; the network decides what is enough.
 const baseReserve = stroopsPerXLM / 2
 
-// insufficientBalance returns an error that says how much the account lacks.
+// insufficientBalance returns an error that names the missing amount.
 func (s *Submitter) insufficientBalance(account *xdr.AccountEntry, what string, fee int64) error {
 	if account == nil {
 		return s.AccountMissing()
@@ -43,8 +43,8 @@ func (s *Submitter) AccountMissing() error {
 		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET and SOROBAN_NETWORK", s.Address())
 }
 
-// Shortage says that the deployer's account has less than least stroops to spend; it is
-// empty when the account has enough.
+// Shortage returns a sentence when the deployer's account has less than least stroops to
+// spend, else an empty string.
 func (s *Submitter) Shortage(account *xdr.AccountEntry, least int64) string {
 	if spendable(account) >= least {
 		return ""

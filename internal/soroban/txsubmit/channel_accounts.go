@@ -22,8 +22,8 @@ import (
 // deployer's seed. It is part of every channel's address and never changes.
 const channelDomain = "healthcare-platform/channel-account/v1"
 
-// channelAccounts are the keys of a deployer's channels, and what this process knows of
-// their accounts.
+// channelAccounts are the keys of a deployer's channels, and the state of their accounts
+// that this process knows.
 type channelAccounts struct {
 	seed        string              // Of the deployer.
 	reconciling *semaphore.Weighted // Held by the one caller that creates the channels.

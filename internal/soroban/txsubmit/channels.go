@@ -13,13 +13,13 @@ import (
 )
 
 // Balances of channel accounts, in stroops. The network keeps the reserve of an account
-// without entries; creating a contract costs a tenth of a lumen of the rest.
+// without entries; the creation of a contract costs a tenth of a lumen.
 const (
 	channelReserve = 2 * baseReserve
 	channelLow     = channelReserve + 1*stroopsPerXLM // A channel below this is topped up,
 	channelFull    = channelReserve + 4*stroopsPerXLM // to this.
-	// maxChannelFee is the highest fee that a channel pays: a full channel has it, with
-	// a rest for a fee bump.
+	// maxChannelFee is the highest fee that a channel pays: a full channel has this
+	// amount and more for a fee bump.
 	maxChannelFee = channelFull - channelReserve - stroopsPerXLM/2
 )
 

@@ -15,7 +15,7 @@ const feeBumpFactor = 10
 
 // storeFeeBump wraps a transaction that waits too long in a fee bump that pays more, and
 // stores that; the inner transaction is the same and is applied once at most. It bids at
-// least minFee, which the network asked for, and returns the transaction with the fee
+// least minFee, which the network required, and returns the transaction with the fee
 // bump; nil when the ceiling allows no higher bid.
 func (s *Session) storeFeeBump(
 	ctx context.Context, tx txlog.Transaction, built assembledTx, src *SourceAccount, minFee int64,

@@ -43,7 +43,7 @@ func (s *Submitter) goingRate(ctx context.Context, spec *Spec) (int64, error) {
 }
 
 // nextMinInclusionFee is the lowest inclusion fee after one that was too low: what the
-// network asked for, and at least twice the last one.
+// network required, and at least twice the last one.
 func nextMinInclusionFee(tx txlog.Transaction, resource, asked int64) int64 {
 	return max(2*(tx.MaxFee-resource), asked-resource)
 }

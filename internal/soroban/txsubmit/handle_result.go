@@ -31,7 +31,7 @@ func (c *retryCount) wait(ctx context.Context, client *rpc.Client) error {
 	return c.backoff.Wait(ctx, nil)
 }
 
-// handleResult decides what a transaction's result means for the session: nil for
+// handleResult decides how the session continues after a transaction's result: nil for
 // another round, an error to stop. Without an attempt it returns nil.
 func (s *Session) handleResult(ctx context.Context, at *txAttempt) error {
 	if at == nil {
@@ -65,9 +65,9 @@ func lastResponse(result txResult) string {
 	return "its last response is " + result.Detail
 }
 
-// txFailed handles a transaction that was applied but failed. One retry is worth its
-// fee: it is simulated on the current ledger, and if another process created the
-// contract meanwhile, the next read shows it and nothing is sent.
+// txFailed handles a transaction that was applied but failed. One retry is worth its fee:
+// it is simulated on the current ledger, and if another process created the contract
+// meanwhile, the next read finds it and nothing is sent.
 func (s *Session) txFailed(at *txAttempt) error {
 	if s.failures++; s.failures <= maxFailures {
 		return nil

@@ -37,7 +37,7 @@ type Session struct {
 
 	appliedLedger   uint32 // A ledger in which a transaction was applied; older views are stale.
 	journalLedger   uint32 // The same from the journal; the network may have been reset since.
-	minInclusionFee int64  // What the network asked for, stroops; 0: nothing.
+	minInclusionFee int64  // The minimum that the network required, stroops; 0: none.
 	unsent          retryCount
 	failures        int // Transactions that failed and cost their fee.
 	simulations     retryCount

@@ -23,7 +23,7 @@ const (
 	MinFee = 100
 )
 
-// Settings are what a Submitter is told about the network and its limits.
+// Settings are the settings of a Submitter: network and limits.
 type Settings struct {
 	Passphrase string
 	MaxFee     int64    // The ceiling of a transaction that funds channels, stroops.

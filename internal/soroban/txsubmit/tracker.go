@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// maxFaults is how many consecutive calls may fail before a transaction is left to
-	// the next run. With the pauses between them that takes about twenty seconds.
+	// maxFaults is how many consecutive calls may fail before the run ends and leaves the
+	// transaction unresolved for the next run. With the pauses between them that takes
+	// about twenty seconds.
 	maxFaults = 7
 	// resubmitAfter is how many ledgers an accepted transaction may wait: after that
 	// stellar-core drops it from the queue.
@@ -53,7 +54,7 @@ type txTracker struct {
 	result txResult // In a final state; in stateRefused the rejection.
 
 	unbumped string // In the bump states: the envelope before the newest fee bump.
-	minFee   int64  // What the network asked for when it rejected a fee bump; 0: nothing.
+	minFee   int64  // The minimum that the network required when it rejected a fee bump; 0: none.
 
 	deferred int   // Consecutive sends that were not accepted.
 	faults   int   // Consecutive failed calls,
@@ -160,8 +161,8 @@ func (t *txTracker) sendFailed(err error) (txEvent, error) {
 }
 
 // revertFeeBump returns to the transaction without its newest fee bump: the network
-// accepted that one, and it may still be queued. When the bid was too low, the next one
-// is what the network asked for; otherwise there is none.
+// accepted that one, and it may still be queued. When the bid was too low, the next bid
+// is what the network required; otherwise no other bid follows.
 func (t *txTracker) revertFeeBump(refused txResult, ledger uint32) {
 	t.tx.Envelope, t.unbumped = t.unbumped, ""
 	t.accepted(ledger)
@@ -269,5 +270,5 @@ func (s *stallDetector) observe(ledger uint32, now time.Time) error {
 		return nil
 	}
 	return errs.Errorf(errs.KindTransient, "wait for transaction",
-		"the network, or the server's copy of it, stands still at ledger %d; the next run checks the transaction's result", ledger)
+		"the network, or the server's copy of it, has stopped at ledger %d; the next run checks the transaction's result", ledger)
 }

@@ -145,7 +145,7 @@ func (c cli) checkReads(t *testing.T, n testNetwork, id string) {
 func (c cli) checkLifetime(t *testing.T, n testNetwork, id string) {
 	t.Helper()
 	ttl := func(args ...string) uint32 {
-		// restore words it so in spite of the flag.
+		// restore prints this text despite the flag.
 		out := c.mustRun(t, readInstance(append([]string{"contract"}, args...)...)...)
 		got, err := strconv.ParseUint(strings.TrimPrefix(out, "New ttl ledger: "), 10, 32)
 		if err != nil {
@@ -170,14 +170,14 @@ func (c cli) checkLifetime(t *testing.T, n testNetwork, id string) {
 	if err := n.Faults().ExpireContract(id); err != nil {
 		t.Fatal(err)
 	}
-	// An invocation brings back by itself what it needs.
+	// An invocation restores the entries that it needs.
 	c.invoke(t, "tenant", "anchor", "--seq", "6", "--root", cliRoot)
 	if stored := n.contractInstance(t, id); stored.liveUntil < stored.ledger || stored.anchored(t) != 6 {
 		t.Errorf("lives until %d in ledger %d, anchored up to %d", stored.liveUntil, stored.ledger, stored.anchored(t))
 	}
 }
 
-// transactions go the long way: built, signed, sent and fetched by hash.
+// transactions runs all steps separately: build, sign, send, fetch by hash.
 func (c cli) transactions(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "tx")

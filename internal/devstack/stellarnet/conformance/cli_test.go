@@ -32,7 +32,7 @@ func newCLI(t *testing.T) cli {
 	}}
 }
 
-// runWithError returns what a command prints, or an error with what it complains of.
+// runWithError returns a command's output, or an error with its error output.
 func (c cli) runWithError(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, complaints bytes.Buffer

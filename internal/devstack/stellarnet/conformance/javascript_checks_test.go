@@ -64,7 +64,7 @@ func (f scriptResults) checkContract(t *testing.T, n testNetwork) {
 }
 
 func (f scriptResults) checkHistory(t *testing.T, n testNetwork) {
-	// Constructor, three changes of status, two anchors: what failed leaves none.
+	// Constructor, three changes of status, two anchors; failed calls have no events.
 	want := map[string]int{"constructed": 1, "status_set": 3, "anchored": 2, "admin_set": 0}
 	if !reflect.DeepEqual(f.History.Named, want) {
 		t.Errorf("events %v, want %v", f.History.Named, want)
@@ -78,7 +78,7 @@ func (f scriptResults) checkHistory(t *testing.T, n testNetwork) {
 			t.Errorf("event %+v, the network says %+v", event, emitted[i])
 		}
 	}
-	// Two for the accounts are before the first ledger looked at or in it.
+	// The two for the accounts are in the first ledger read, or before it.
 	if len(f.History.Transactions) < 8 || !slices.Contains(f.History.Transactions, f.Failure.Hash) {
 		t.Errorf("transactions %v", f.History.Transactions)
 	}
@@ -91,7 +91,7 @@ func (f scriptResults) checkLifetime(t *testing.T, n testNetwork) {
 	if e := f.Extended; e.Before >= e.After || e.After != e.Ledger+3_000_000 {
 		t.Errorf("extended %+v", e)
 	}
-	// A restored entry begins with the least life that the network gives.
+	// A restored entry starts with the network's minimum lifetime.
 	const minLiveUntil = 2_073_600 - 1
 	r := f.Restored
 	if r.Until != r.Ledger+minLiveUntil || r.Again != r.Restoring+minLiveUntil {

@@ -165,7 +165,7 @@ func compareAnswers(c host.RecordedCall, got, native []byte) error {
 	for index < min(len(got), len(native)) && got[index] == native[index] {
 		index++
 	}
-	return fmt.Errorf("answers part at byte %d of %d and %d\nwasm:   %s\nnative: %s",
+	return fmt.Errorf("responses differ at byte %d of %d and %d\nwasm:   %s\nnative: %s",
 		index, len(got), len(native), host.FormatAnswer(c.Export, got), host.FormatAnswer(c.Export, native))
 }
 

@@ -43,7 +43,7 @@ func (w *scenario) randomAccount(id xdr.AccountId) string {
 	return "a stranger"
 }
 
-// badCalls are refused by host or contract, each for a different reason.
+// badCalls are calls that host or contract reject, each for a different reason.
 func (w *scenario) badCalls() {
 	hash := w.hash()
 	other := w.deployed
@@ -66,8 +66,8 @@ func (w *scenario) badCalls() {
 	}) {
 		w.label("%s", name)
 		w.simulateAndInvoke(fn, w.admin)
-		// Enforced as well, with what another call needs: what the simulation
-		// refuses has to fail there too.
+		// Also enforced, with the entries of another call: a call that the simulation
+		// rejects must fail there too.
 		w.label("%s, enforced", name)
 		if r, ok := w.simulateForInvoke(w.call("set_admin", addressVal(w.admin)), w.admin); ok {
 			r.HostFunction = encode(w.t, fn)

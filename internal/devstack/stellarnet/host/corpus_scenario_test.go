@@ -12,8 +12,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 )
 
-// scenario is a deployed contract on a tape, whose admin can sign. All that varies
-// comes from the seed, so the same seed makes the same requests for ever.
+// scenario is a deployed contract on a tape, whose admin can sign. All that varies comes
+// from the seed, so the same seed always makes the same requests.
 type scenario struct {
 	deployed
 	t        testing.TB

@@ -75,7 +75,7 @@ func (w *scenario) randomValue(depth int) xdr.ScVal {
 	return mapVal(pair("a", w.randomValue(depth-1)), pair("b", w.randomValue(depth-1)))
 }
 
-// frames are requests that are none.
+// frames are invalid requests.
 func (w *scenario) frames() {
 	good := w.recorder.Cases[0]
 	for _, export := range []string{"simulate", "invoke", "simulate_extend_ttl", "simulate_restore", "resource_fee", "rent_fee", "xdr_to_json"} {

@@ -25,14 +25,14 @@ type RecordedCall struct {
 	Answer       []byte
 }
 
-// LookedUpEntry is the result of one look-up.
+// LookedUpEntry is the result of one lookup.
 type LookedUpEntry struct {
 	Key string
 	// Frame is the bytes of one message; empty when there is no entry.
 	Frame string
 }
 
-// NewRecorder records the calls of h, which New has made.
+// NewRecorder records the calls of h, which was created by New.
 func NewRecorder(t testing.TB, h Host) *Recorder {
 	t.Helper()
 	recorder := &Recorder{t: t, host: poolOf(t, h)}
@@ -93,7 +93,7 @@ func ReplayCall(t testing.TB, h Host, c RecordedCall) ([]byte, error) {
 	return poolOf(t, h).callModule(t.Context(), func(key []byte) ([]byte, *uint32, error) {
 		frame, known := entries[string(key)]
 		if !known {
-			return nil, nil, fmt.Errorf("asked for an entry that the recording did not ask for: %x", key)
+			return nil, nil, fmt.Errorf("requested an entry that the recording does not have: %x", key)
 		}
 		if frame == "" {
 			return nil, nil, nil

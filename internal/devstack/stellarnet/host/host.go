@@ -1,10 +1,10 @@
 // Package host runs the real Soroban host inside a Go process.
 //
-// The host is the crate in ./rust (soroban-env-host and soroban-simulation, the
-// code that Stellar Core itself links), compiled to WebAssembly and executed by
-// wazero, so no cgo and no Rust toolchain is needed to use it. What a contract
-// may do, what it costs and which ledger entries it touches is therefore decided
-// by the same code as on the public network.
+// The host is the crate in ./rust (soroban-env-host and soroban-simulation, the code that
+// Stellar Core itself links), compiled to WebAssembly and executed by wazero, so no cgo
+// and no Rust toolchain is needed to use it. The same code as on the public network
+// therefore decides what a contract may do, what it costs and which ledger entries it
+// uses.
 //
 // All data is passed as XDR bytes. The host stores no ledger: it reads entries through a
 // LookupFunc while it records, and gets them in the request while it enforces. It uses
@@ -46,9 +46,9 @@ type SimulateRequest struct {
 	AddressV2 bool
 }
 
-// SimulateResult is the result of a simulation. When the contract or the host refuses,
-// Error has the reason, in the words of stellar-rpc with its event log, and all other
-// fields except DiagnosticEvents are empty.
+// SimulateResult is the result of a simulation. When the contract or the host returns an
+// error, Error has the text of stellar-rpc with the event log, and all other fields
+// except DiagnosticEvents are empty.
 type SimulateResult struct {
 	Error            string
 	Result           []byte   // ScVal XDR, the return value.
@@ -68,7 +68,7 @@ type SimulateResult struct {
 	MemoryBytes     uint64
 }
 
-// Change is one ledger entry before and after; nil stands for absent.
+// Change is one ledger entry before and after; nil means absent.
 type Change struct {
 	Key, Before, After []byte // LedgerKey, LedgerEntry, LedgerEntry XDR.
 }
@@ -118,7 +118,7 @@ type EntryChange struct {
 	NewLiveUntil uint32 // 0 when it has no TTL or was deleted.
 }
 
-// FootprintRequest asks for the simulation of ExtendFootprintTTL or RestoreFootprint.
+// FootprintRequest requests the simulation of ExtendFootprintTTL or RestoreFootprint.
 type FootprintRequest struct {
 	Ledger   Ledger
 	Keys     [][]byte // LedgerKey XDR each.
@@ -151,10 +151,10 @@ type RentChange struct {
 type Host interface {
 	Executor
 	Fees
-	// XDRToJSON returns one XDR value in the JSON form of SEP-51, as stellar-rpc
-	// has it in answers to xdrFormat "json". typeName is the type's name in the
-	// Rust XDR library, "TransactionEnvelope" or "ScVal"; every type of the
-	// protocol has one. Bytes that do not hold exactly one value are an error.
+	// XDRToJSON returns one XDR value in the JSON format of SEP-51, as stellar-rpc
+	// returns it for xdrFormat "json". typeName is the type's name in the Rust XDR
+	// library, such as "TransactionEnvelope" or "ScVal"; every type of the protocol has
+	// one. It returns an error unless the bytes are exactly one value.
 	XDRToJSON(ctx context.Context, typeName string, xdr []byte) (json.RawMessage, error)
 	Close(ctx context.Context) error
 }

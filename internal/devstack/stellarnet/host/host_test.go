@@ -44,7 +44,7 @@ func TestHost_Invoke(t *testing.T) {
 			t.Errorf("tenant is %v", got)
 		}
 	})
-	t.Run("ChangesOnlyTheInstance", func(t *testing.T) {
+	t.Run("ChangesOnlyInstance", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		res := d.run(t, d.call("set_status", u32Val(contract.StatusArchived)), d.admin)
@@ -64,7 +64,7 @@ func TestHost_Invoke(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		fn := d.call("set_status", u32Val(contract.StatusArchived))
-		// The recording says that the admin has to sign, which no account does.
+		// The recorded authorization requires the admin's signature, which is missing.
 		r := d.request(t, fn, d.otherAccount, d.simulate(t, fn, d.otherAccount))
 		r.Auth = nil
 		res := d.invoke(t, r)
@@ -122,7 +122,7 @@ func TestHost_Invoke(t *testing.T) {
 
 func TestHost_Simulate(t *testing.T) {
 	t.Parallel()
-	t.Run("PredictsTheInvocation", func(t *testing.T) {
+	t.Run("PredictsInvocation", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		fn := d.call("set_status", u32Val(contract.StatusArchived))
@@ -131,8 +131,8 @@ func TestHost_Simulate(t *testing.T) {
 		if string(sim.Result) != string(res.Result) || len(sim.Events) != len(res.Events) {
 			t.Error("result or events differ")
 		}
-		// Within one percent, the host says, and never charged for the parsing
-		// that validators have done before.
+		// Within one percent, as the host documents; parsing, which validators have done
+		// before, is never charged.
 		if d := int64(res.CPUInstructions) - int64(sim.CPUInstructions); d*100 > int64(sim.CPUInstructions) || d*-20 > int64(sim.CPUInstructions) {
 			t.Errorf("simulated %d instructions, took %d", sim.CPUInstructions, res.CPUInstructions)
 		}
@@ -173,20 +173,20 @@ func TestHost_Simulate(t *testing.T) {
 			t.Errorf("error %q, data %x", sim.Error, sim.TransactionData)
 		}
 	})
-	t.Run("ReportsTheContractsError", func(t *testing.T) {
+	t.Run("ReportsContractError", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		seq := xdr.Uint64(5)
 		fn := d.call("anchor", xdr.ScVal{Type: xdr.ScValTypeScvU64, U64: &seq}, bytesVal(d.tenant))
 		d.run(t, fn, d.admin)
-		// As stellar-rpc words it, with the log of events.
+		// In the words of stellar-rpc, with the event log.
 		sim := d.simulate(t, fn, d.admin)
 		want := "HostError: Error(Contract, #7201)\n\nEvent log (newest first):\n   0: [Diagnostic Event] contract:"
 		if !strings.HasPrefix(sim.Error, want) || !strings.Contains(sim.Error, "\n   1: [Diagnostic Event] topics:[fn_call, ") {
 			t.Errorf("error %q", sim.Error)
 		}
 	})
-	t.Run("PricesWithTheHostsFormula", func(t *testing.T) {
+	t.Run("PricesWithHostFormula", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		sim := d.simulate(t, d.call("tenant"), d.otherAccount)
@@ -285,7 +285,7 @@ func TestHost_RentFee(t *testing.T) {
 
 func TestHost_Failures(t *testing.T) {
 	t.Parallel()
-	t.Run("ReturnsTheLookupsError", func(t *testing.T) {
+	t.Run("ReturnsLookupError", func(t *testing.T) {
 		t.Parallel()
 		l := newLedger(t)
 		boom := errors.New("boom")
@@ -294,7 +294,7 @@ func TestHost_Failures(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("SurvivesAPanicInTheLookup", func(t *testing.T) {
+	t.Run("SurvivesLookupPanic", func(t *testing.T) {
 		t.Parallel()
 		l := newLedger(t)
 		for range 3 {
@@ -307,7 +307,7 @@ func TestHost_Failures(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("NeedsTheConfigSettings", func(t *testing.T) {
+	t.Run("RequiresConfigSettings", func(t *testing.T) {
 		t.Parallel()
 		l := newLedger(t)
 		_, err := l.host.RentFee(t.Context(), func([]byte) ([]byte, *uint32, error) { return nil, nil, nil }, l.now(), nil)
@@ -315,7 +315,7 @@ func TestHost_Failures(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("EndsWithTheContext", func(t *testing.T) {
+	t.Run("EndsWithContext", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -10,20 +10,20 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Bytes above which an instance is not kept after a call.
+// The memory size in bytes above which an instance is not used again after a call.
 const maxReusedMemory = 64 << 20
 
-// instance is the host with a memory of its own. It serves one call at a time.
+// instance is one instance of the host, with separate memory. It runs one call at a time.
 type instance struct {
 	module   api.Module
 	unusable bool
-	// Where a panic leaves its message.
+	// Where a panic writes its message.
 	panicMessage uint32
 }
 
 func (p *pool) instantiate(ctx context.Context) (*instance, error) {
-	// Without a name, so that there can be many. Without _start, which a
-	// library has none of.
+	// Without a name, so that many instances can exist. Without _start, which a library
+	// does not have.
 	module, err := p.runtime.InstantiateModule(ctx, p.compiled,
 		wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
 	if err != nil {
@@ -53,7 +53,7 @@ func (p *pool) call(ctx context.Context, lookup LookupFunc, export string, reque
 	return d, nil
 }
 
-// answerBody is what follows the answer's first byte, which tells refusals.
+// answerBody returns the response without its first byte, which marks errors.
 func answerBody(answer []byte) (*decoder, error) {
 	d := &decoder{b: answer}
 	if d.bool() {
@@ -69,7 +69,7 @@ func (p *pool) callModule(ctx context.Context, lookup LookupFunc, export string,
 		return nil, err
 	}
 	defer p.release(ctx, in)
-	// Until the call is known to have ended well: it may also panic in lookup.
+	// Until the call has succeeded: it may also panic in lookup.
 	in.unusable = true
 	requested := &callLookups{get: lookup}
 	answer, err := in.run(context.WithValue(ctx, lookupsKey{}, requested), export, request)
@@ -77,7 +77,7 @@ func (p *pool) callModule(ctx context.Context, lookup LookupFunc, export string,
 		return nil, in.addPanicMessage(err)
 	}
 	in.unusable = false
-	// The host goes on after a failed look-up and fails in some other way.
+	// The host continues after a failed lookup and returns another error.
 	if requested.err != nil {
 		return nil, fmt.Errorf("look up a ledger entry: %w", requested.err)
 	}
@@ -114,7 +114,7 @@ func writeModuleBuffer(ctx context.Context, m api.Module, b []byte) (uint32, err
 	return ptr, nil
 }
 
-// readAnswer copies an answer and frees it.
+// readAnswer copies a response and frees it.
 func (in *instance) readAnswer(ctx context.Context, packed uint64) ([]byte, error) {
 	ptr, n := unpackPointer(packed)
 	view, ok := in.module.Memory().Read(ptr, n)
@@ -136,7 +136,7 @@ func packPointer(ptr uint32, n int) uint64 {
 	return uint64(ptr)<<32 | uint64(n)
 }
 
-// addPanicMessage adds what a trap does not say, the message of the panic behind it.
+// addPanicMessage adds the message of the panic that caused a trap.
 func (in *instance) addPanicMessage(err error) error {
 	head, ok := in.module.Memory().Read(in.panicMessage, 4)
 	if !ok {
@@ -151,7 +151,7 @@ func (in *instance) addPanicMessage(err error) error {
 
 type lookupsKey struct{}
 
-// callLookups serves the look-ups of one call.
+// callLookups serves the lookups of one call.
 type callLookups struct {
 	get LookupFunc
 	err error // The first that failed.
@@ -186,7 +186,7 @@ func (l *callLookups) lookUp(ctx context.Context, m api.Module, ptr, n uint32) (
 	if !ok {
 		return 0, fmt.Errorf("read key of %d bytes at %d: out of bounds", n, ptr)
 	}
-	// The view is only good until the module runs again.
+	// The view is valid only until the module runs again.
 	entry, liveUntil, err := l.get(append([]byte(nil), view...))
 	if err != nil || entry == nil {
 		return entryMissing, err

@@ -58,7 +58,7 @@ func TestPool_DiscardsPanickedInstance(t *testing.T) {
 		t.Fatal("no error")
 	}
 	if err := in.addPanicMessage(err); !strings.Contains(err.Error(), "out of memory") {
-		t.Errorf("error %v does not tell the panic's message", err)
+		t.Errorf("error %v does not contain the panic message", err)
 	}
 	in.unusable = true
 	p.release(t.Context(), in)

@@ -13,8 +13,8 @@ import (
 func TestHost_XDRToJSON(t *testing.T) {
 	t.Parallel()
 	u64 := xdr.Uint64(1<<64 - 1)
-	// The form is that of SEP-51: 64-bit numbers as strings, hashes in hexadecimal,
-	// addresses as people write them, unions by the name of their arm.
+	// The format is SEP-51: 64-bit numbers as strings, hashes in hexadecimal, addresses
+	// as strkeys, unions by the name of the arm.
 	tests := map[string]struct {
 		typeName string
 		value    interface{ MarshalBinary() ([]byte, error) }
@@ -104,7 +104,7 @@ func TestHost_XDRToJSON_RejectsInvalidInput(t *testing.T) {
 	}
 }
 
-// nestedXDR is a vector in a vector, and so on, in XDR.
+// nestedXDR returns the XDR of nested vectors.
 func nestedXDR(depth int) []byte {
 	const vecOfOne = "\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00\x00\x01"
 	return []byte(strings.Repeat(vecOfOne, depth) + "\x00\x00\x00\x01")

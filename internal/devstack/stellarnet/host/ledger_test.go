@@ -17,7 +17,7 @@ const startSequence = 1000
 
 var networkID = sha256.Sum256([]byte("host test network"))
 
-// testLedger is a ledger in memory: enough of one to run contracts on.
+// testLedger is a ledger in memory that can run contracts.
 type testLedger struct {
 	host         host.Host
 	admin        xdr.AccountId
@@ -150,7 +150,7 @@ func (l *testLedger) invoke(t testing.TB, r host.InvokeRequest) host.InvokeResul
 	return res
 }
 
-// run simulates and invokes, and wants both to succeed.
+// run simulates and invokes, and expects both to succeed.
 func (l *testLedger) run(t testing.TB, fn xdr.HostFunction, source xdr.AccountId) host.InvokeResult {
 	t.Helper()
 	res := l.invoke(t, l.request(t, fn, source, l.simulate(t, fn, source)))
@@ -236,7 +236,7 @@ func (d deployed) keys(t testing.TB) [][]byte {
 	}
 }
 
-// expireEntry lets ledgers pass until everything is archived.
+// expireEntry advances the ledger until all entries are archived.
 func (l *testLedger) expireEntry() { l.sequence += 3_110_400 }
 
 func accountAddress(id xdr.AccountId) xdr.ScAddress {
@@ -287,8 +287,8 @@ func decode(t testing.TB, b []byte, v encoding.BinaryUnmarshaler) {
 	}
 }
 
-// sharedHost is one host for all tests: what is worth testing is that they do not
-// disturb each other.
+// sharedHost is one host for all tests, which also tests that calls do not affect each
+// other.
 func sharedHost(t testing.TB) host.Host {
 	t.Helper()
 	h, err := startHost()

@@ -17,26 +17,26 @@ import (
 //go:embed host.wasm
 var hostWasm []byte
 
-// Pages of 64 KiB that one instance may grow to. Contracts are held to the
-// network's memory limit by the host itself; this one is for the host's own mistakes.
+// Pages of 64 KiB that one instance may grow to. The host itself applies the network's
+// memory limit to contracts; this limit is for defects of the host.
 const memoryLimitPages = 8192
 
 // Options are the settings of New. Their zero value works.
 type Options struct {
-	// CacheDir keeps the compiled host, which takes seconds to make and a tenth
-	// of one to load. Empty stands for a folder in the user's cache, or no cache
-	// where that cannot be written.
+	// CacheDir stores the compiled host: compiling takes seconds, loading a tenth of a
+	// second. Default: a folder in the user's cache, or no cache if that cannot be
+	// written.
 	CacheDir string
-	// PoolSize is how many calls run at once; more wait. Each takes some
-	// megabytes. Zero stands for GOMAXPROCS.
+	// PoolSize is how many calls run at once; others wait. Each uses some megabytes.
+	// Default: GOMAXPROCS.
 	PoolSize int
 }
 
 // New compiles the host. Close frees it.
 //
-// A call heeds its context while it waits for an instance and at each look-up. In
-// between it runs on, for as long as the network's instruction limit lets a
-// contract run: checking more often makes every call four times slower.
+// A call checks its context while it waits for an instance and at each lookup. Between
+// these it runs on, at most as long as the network's instruction limit allows: more
+// frequent checks make every call four times slower.
 func New(ctx context.Context, opts Options) (Host, error) {
 	if opts.PoolSize < 0 {
 		return nil, fmt.Errorf("PoolSize is %d, want 0 or more", opts.PoolSize)
@@ -59,7 +59,7 @@ func New(ctx context.Context, opts Options) (Host, error) {
 	return p, nil
 }
 
-// openCache returns nil where there can be no cache.
+// openCache returns nil when no cache is possible.
 func openCache(dir string) (wazero.CompilationCache, error) {
 	if dir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(dir)
@@ -86,8 +86,7 @@ type pool struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 
-	// slots holds every instance that is not in use; nil stands for one that
-	// has yet to be made.
+	// slots holds the unused instances; nil is one that is not created yet.
 	slots     chan *instance
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -116,9 +115,10 @@ func (p *pool) compile(ctx context.Context) error {
 
 var errClosed = errors.New("the Soroban host is closed")
 
-// acquire waits for an instance. Hand it back with release in any case.
+// acquire waits for an instance. The caller must always release it.
 func (p *pool) acquire(ctx context.Context) (*instance, error) {
-	// Of several ready cases select takes any, so a closed pool comes first.
+	// If several cases are ready, select chooses at random, so a closed pool is checked
+	// first.
 	select {
 	case <-p.closed:
 		return nil, errClosed
@@ -142,14 +142,14 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	}
 }
 
-// release keeps an instance for the next call. One that is broken, or that has
-// grown large and can never shrink, makes room for a new one.
+// release returns an instance for the next call. It closes one that is broken, or that
+// has grown large, because memory never shrinks; a new one replaces it.
 func (p *pool) release(ctx context.Context, in *instance) {
 	if in.reusable() {
 		p.slots <- in
 		return
 	}
-	// Nothing depends on it any more, and the slot is free either way.
+	// It is not used again, and the slot is free in any case.
 	_ = in.module.Close(context.WithoutCancel(ctx))
 	p.slots <- nil
 }
@@ -165,7 +165,7 @@ func (p *pool) Close(ctx context.Context) error {
 		}
 	}
 	err := p.shutdown(ctx)
-	// A second Close finds nothing to wait for either.
+	// A second Close has nothing to wait for.
 	for range cap(p.slots) {
 		p.slots <- nil
 	}

@@ -1,6 +1,6 @@
 package host
 
-// The requests, field by field in the order in which rust/src reads them.
+// The requests, with the fields in the order in which rust/src reads them.
 
 func encodeSimulate(r SimulateRequest) []byte {
 	var e encoder

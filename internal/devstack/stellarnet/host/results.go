@@ -1,7 +1,6 @@
 package host
 
-// The answers of more than one or two fields, in the order in which rust/src
-// writes them.
+// The responses with more than two fields, in the order in which rust/src writes them.
 
 func (d *decoder) simulateResult() SimulateResult {
 	r := SimulateResult{

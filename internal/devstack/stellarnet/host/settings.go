@@ -5,18 +5,17 @@ import (
 	"fmt"
 )
 
-// The answer of the host's own default_settings. It is kept, so that asking for
-// it cannot fail and needs no running host; the test that compares the two
-// rewrites it with -update.
+// The response of the host's default_settings. It is stored in a file, so reading it
+// cannot fail and needs no running host; a test compares the two, and rewrites the file
+// with -update.
 //
 //go:embed settings.bin
 var defaultSettings []byte
 
-// DefaultConfigSettings returns the ConfigSetting LedgerEntries, XDR each, of a
-// network modelled on the public one: its lifetimes, the limits and fees of SLP-4,
-// and the host's own cost parameters. It is everything that a LookupFunc has to
-// know under CONFIG_SETTING keys, for simulation, for fees and for clients that
-// read the settings themselves.
+// DefaultConfigSettings returns the ConfigSetting LedgerEntries, XDR each, of a network
+// modelled on the public one: its lifetimes, the limits and fees of SLP-4, and the host's
+// own cost parameters. It has all entries that a LookupFunc must return for
+// CONFIG_SETTING keys: for simulation, for fees and for clients that read the settings.
 //
 // The host reads these of them on every call: compute, ledger cost and its
 // extension, historical data, events, bandwidth, both cost parameter lists,

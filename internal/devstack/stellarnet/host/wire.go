@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// The framing of rust/src/wire.rs: numbers little-endian and of fixed size,
-// bytes and lists behind a four-byte count, options behind one byte.
+// The framing of rust/src/wire.rs: numbers little-endian and of fixed size, bytes and
+// lists after a four-byte count, options after one byte.
 
 type encoder struct{ b []byte }
 
@@ -58,7 +58,7 @@ func (e *encoder) ledger(l Ledger) {
 
 var errMalformedAnswer = errors.New("the host's answer has another form than expected")
 
-// decoder reads zeros after its first error, so that one check at the end does.
+// decoder returns zeros after its first error, so one check at the end is enough.
 type decoder struct {
 	b   []byte
 	err error
@@ -95,7 +95,7 @@ func (d *decoder) list() [][]byte {
 	return items
 }
 
-// finish also refuses bytes that nobody has read.
+// finish also returns an error for unread bytes.
 func (d *decoder) finish() error {
 	if d.err == nil && len(d.b) > 0 {
 		return errMalformedAnswer

@@ -1,6 +1,6 @@
-// Package wasmtest tells whether a committed WebAssembly file is older than the
-// Rust crate it comes from. It compares digests and needs no compiler, so it runs
-// everywhere; "build.sh --check" is the stronger test and needs one.
+// Package wasmtest checks whether a committed WebAssembly file is older than its Rust
+// crate. It compares digests and needs no compiler, so it runs everywhere; "build.sh
+// --check" is the stronger test and needs one.
 package wasmtest
 
 import (
@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// AssertCurrent fails the test when crate's sources or the wasm file differ from
-// what the digest file next to it recorded when it was built.
+// AssertCurrent fails the test when the sources of crate or the wasm file differ from the
+// digest file that the build wrote next to it.
 func AssertCurrent(t *testing.T, crate, wasm string) {
 	t.Helper()
 	digest := strings.TrimSuffix(wasm, ".wasm") + ".digest"
@@ -57,8 +57,9 @@ func readDigest(path string) (map[string]string, error) {
 	return values, nil
 }
 
-// sourceSum does what sources in wasm.sh does: the sum of a list of sums, as
-// sha256sum prints it, of everything the bytes depend on but unit tests.
+// sourceSum computes the same digest as sources in wasm.sh: the SHA-256 of a list of
+// SHA-256 sums, in the format of sha256sum, of all files that the bytes depend on; unit
+// tests are not among them.
 func sourceSum(crate string) (string, error) {
 	var files []string
 	for _, top := range []string{"Cargo.toml", "Cargo.lock", "build.rs", "src", "getrandom"} {

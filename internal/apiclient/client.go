@@ -45,7 +45,7 @@ func New(o Options) (*Client, error) {
 	const op = "set up API client"
 	base, err := url.Parse(strings.TrimRight(o.URL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
-		return nil, errs.Errorf(errs.KindInvalid, op, "the address of tenant-api is no base URL; give it as https://tenants.platform.example")
+		return nil, errs.Errorf(errs.KindInvalid, op, "the address of tenant-api is not a base URL; give it as https://tenants.platform.example")
 	}
 	if o.Token == "" || strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errs.Errorf(errs.KindInvalid, op, "the token for tenant-api is empty or has characters that no token has; create one with: tenant-api apikey create")

@@ -151,7 +151,7 @@ var conformance = []conformanceCase{
 	}},
 	{"WarnsWhenMailIsNotSent", func(t *testing.T, w *testServer, all tenantService) {
 		w.onMail = func() error {
-			return errs.Errorf(errs.KindPermanent, "send", "the mail server refused the message for good (554)")
+			return errs.Errorf(errs.KindPermanent, "send", "the mail server refused the message permanently (554)")
 		}
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil || out.Tenant.WelcomeEmail != tenant.WelcomeEmailFailed || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "(554)") {

@@ -84,7 +84,7 @@ func TestReadSoroban(t *testing.T) {
 		"NoNetwork":      {in: map[string]string{}, fault: "SOROBAN_NETWORK is not set"},
 		"NoSeed":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": " "}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set"},
 		"PublicKey":      {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "G" + seed[1:]}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key"},
-		"BadURL":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is no URL"},
+		"BadURL":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is not a URL"},
 		"BadFee":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_MAX_FEE": "1 XLM"}, fault: "SOROBAN_MAX_FEE"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestReadMail(t *testing.T) {
 		"BadSender":      {in: map[string]string{"MAIL_FROM": "nobody"}, fault: "MAIL_FROM is no address"},
 		"BadPolicy":      {in: map[string]string{"MAIL_FAILURE_POLICY": "panic"}, fault: "MAIL_FAILURE_POLICY"},
 		"NoUser":         {in: map[string]string{"MAIL_PASSWORD": "s3cret"}, fault: "MAIL_USER is not set"},
-		"BadAppURL":      {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is no base URL"},
+		"BadAppURL":      {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is not a base URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -63,7 +63,7 @@ healthcare_stellar_channels{state="quarantined"} 1
 # HELP healthcare_stellar_deployer_balance_stroops Balance of the deployer account.
 # TYPE healthcare_stellar_deployer_balance_stroops gauge
 healthcare_stellar_deployer_balance_stroops 9.9e+11
-# HELP healthcare_stellar_deployer_low_balance_stroops Balance below which the deployer account needs more.
+# HELP healthcare_stellar_deployer_low_balance_stroops Balance below which the deployer account needs funding.
 # TYPE healthcare_stellar_deployer_low_balance_stroops gauge
 healthcare_stellar_deployer_low_balance_stroops 1e+09
 # HELP healthcare_stellar_fee_stroops_total Fees charged for Stellar transactions.

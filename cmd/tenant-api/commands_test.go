@@ -56,7 +56,7 @@ func TestCommands_Settings(t *testing.T) {
 	w := setup(t)
 	w.env = map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d", "SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "not-a-seed"}
 	r := w.run("serve")
-	r.want(t, 2, "these settings cannot be used", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_HOST is not set")
+	r.want(t, 2, "these settings cannot be used", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key", "MAIL_HOST is not set")
 	if strings.Contains(r.err, "s3cret") || strings.Contains(r.err, "not-a-seed") {
 		t.Errorf("a secret is shown: %s", r.err)
 	}

@@ -21,7 +21,7 @@ func TestReadAPI(t *testing.T) {
 		"BadPort":          {in: map[string]string{"APP_PORT": "http"}, fault: "APP_PORT"},
 		"BadMetrics":       {in: map[string]string{"METRICS_ADDR": "9464"}, fault: "METRICS_ADDR is \"9464\"; give it as host:port"},
 		"Issuer":           {in: map[string]string{"AUTH_OIDC_ISSUER": "https://id.example", "AUTH_OIDC_AUDIENCE": "api"}, address: "127.0.0.1:3000"},
-		"IssuerInTheClear": {in: map[string]string{"AUTH_OIDC_ISSUER": "http://id.example", "AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is no https URL"},
+		"IssuerInTheClear": {in: map[string]string{"AUTH_OIDC_ISSUER": "http://id.example", "AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is not an https URL"},
 		"IssuerLoopback":   {in: map[string]string{"AUTH_OIDC_ISSUER": "http://127.0.0.1:9", "AUTH_OIDC_AUDIENCE": "api"}, address: "127.0.0.1:3000"},
 		"NoAudience":       {in: map[string]string{"AUTH_OIDC_ISSUER": "https://id.example"}, fault: "AUTH_OIDC_AUDIENCE is not set"},
 		"NoIssuer":         {in: map[string]string{"AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is not set"},

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what the server counts. The zero value counts nothing.
+// metrics are the server's metrics. The zero value counts nothing.
 type metrics struct {
 	requestDuration *prometheus.HistogramVec
 	openStreams     *prometheus.GaugeVec
@@ -30,7 +30,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, errors.Join(r.Register(m.requestDuration), r.Register(m.openStreams))
 }
 
-// observe counts a request that has been answered.
+// observe counts a completed request.
 func (m *metrics) observe(c *requestContext, duration time.Duration) {
 	if m.requestDuration == nil || c.endpoint != nil && c.endpoint.streaming {
 		return
@@ -42,7 +42,7 @@ func (m *metrics) observe(c *requestContext, duration time.Duration) {
 	m.requestDuration.WithLabelValues(operation, strconv.Itoa(c.response.Status()/100)+"xx").Observe(duration.Seconds())
 }
 
-// trackStream counts a stream until the function that it gives is called.
+// trackStream counts an open stream until the returned function is called.
 func (m *metrics) trackStream(kind string) (done func()) {
 	if m.openStreams == nil {
 		return func() {}

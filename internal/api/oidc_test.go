@@ -146,15 +146,15 @@ func TestServer_OIDC(t *testing.T) {
 		for name, c := range map[string]struct{ token, reason string }{
 			"expired":       {p.token(func(c map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() }), "expired token"},
 			"no expiry":     {p.token(func(c map[string]any) { delete(c, "exp") }), "expired token"},
-			"not yet":       {p.token(func(c map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }), "token not valid"},
-			"audience":      {p.token(func(c map[string]any) { c["aud"] = "other" }), "token not valid"},
-			"issuer":        {p.token(func(c map[string]any) { c["iss"] = "https://evil.example" }), "token not valid"},
-			"key":           {p.sign(jose.RS256, other, p.claims()), "token not valid"},
-			"shared secret": {p.sign(jose.HS256, []byte(strings.Repeat("k", 32)), p.claims()), "token not valid"},
+			"not yet":       {p.token(func(c map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }), "invalid token"},
+			"audience":      {p.token(func(c map[string]any) { c["aud"] = "other" }), "invalid token"},
+			"issuer":        {p.token(func(c map[string]any) { c["iss"] = "https://evil.example" }), "invalid token"},
+			"key":           {p.sign(jose.RS256, other, p.claims()), "invalid token"},
+			"shared secret": {p.sign(jose.HS256, []byte(strings.Repeat("k", 32)), p.claims()), "invalid token"},
 			"no subject":    {p.token(func(c map[string]any) { delete(c, "sub") }), "token without a readable subject"},
 			"odd subject":   {p.token(func(c map[string]any) { c["sub"] = "a\x00b" }), "token without a readable subject"},
 			"odd claims":    {p.token(func(c map[string]any) { c["scope"] = 7 }), "token without a readable subject"},
-			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "token not valid"},
+			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "invalid token"},
 			"no token":      {"opaque", "malformed"},
 		} {
 			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-var channelFlag = settingFlag{"channels", config.SorobanChannels, "how many channel accounts there should be (default 0)"}
+var channelFlag = settingFlag{"channels", config.SorobanChannels, "number of channel accounts (default 0)"}
 
 func (a *cli) channels() *cobra.Command {
 	var jsonOutput bool
@@ -133,7 +133,7 @@ func (c *stellarDeps) channelState(ch txlog.Channel) string {
 // printNoChannels prints why there are no channels.
 func (c *stellarDeps) printNoChannels() {
 	if c.settings.Channels == 0 {
-		fmt.Fprintln(os.Stderr, "There are no channel accounts: SOROBAN_CHANNELS is 0, and the deployer submits the transactions itself, one per ledger.")
+		fmt.Fprintln(os.Stderr, "No channel accounts: SOROBAN_CHANNELS is 0, and the deployer submits the transactions itself, one per ledger.")
 		return
 	}
 	fmt.Fprintf(os.Stderr, "No channel accounts are known yet. tenant-api channels reconcile creates %d, and so does the first deployment.\n", c.settings.Channels)

@@ -64,7 +64,7 @@ func (s *Snapshot) FindByPrefix(ctx context.Context, prefix string) (Key, error)
 	}
 	key, found := keys[prefix]
 	if !found {
-		return Key{}, errs.Errorf(errs.KindNotFound, "find API key", "there is no API key %s", prefix)
+		return Key{}, errs.Errorf(errs.KindNotFound, "find API key", "no API key has the prefix %s", prefix)
 	}
 	return key, nil
 }

@@ -72,7 +72,7 @@ func withETag(t tenant.Tenant, err error) (*tenantOutput, error) {
 
 type getTenantInput struct {
 	ByID
-	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"Returns 304 if the tenant is still at this version."`
+	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"an unchanged ETag" doc:"Returns 304 if the tenant is still at this version."`
 }
 
 func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutput, error) {
@@ -89,7 +89,7 @@ func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutp
 
 type updateTenantInput struct {
 	ByID
-	IfMatch string `header:"If-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"Change only this version of the tenant; see ETag." example:"\"3\""`
+	IfMatch string `header:"If-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"an unchanged ETag" doc:"Change only this version of the tenant; see ETag." example:"\"3\""`
 	Body    patchBody
 }
 

@@ -54,7 +54,7 @@ func TestClient_ErrorResponses(t *testing.T) {
 		}, errs.KindPermanent, "tenant-api did not accept the token (request r-1)", 1},
 		"NoScope": {func(w http.ResponseWriter, _ *http.Request) {
 			problem(w, 403, `{"detail":"it needs the scope tenants:write","requestId":"r-1"}`)
-		}, errs.KindPermanent, "does not permit this to the token: it needs the scope tenants:write (request r-1)", 1},
+		}, errs.KindPermanent, "does not permit this operation with the token: it needs the scope tenants:write (request r-1)", 1},
 		"ServerFault": {func(w http.ResponseWriter, _ *http.Request) {
 			problem(w, 500, `{"detail":"an internal error","requestId":"r-1"}`)
 		}, errs.KindPermanent, "an internal error (request r-1)", 1},
@@ -63,8 +63,8 @@ func TestClient_ErrorResponses(t *testing.T) {
 		}, errs.KindTransient, "the database does not answer", 4},
 		"BadGateway": {func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "bad gateway", http.StatusBadGateway)
-		}, errs.KindTransient, "the server in front of tenant-api answered 502", 4},
-		"NotTenantAPI": {http.NotFound, errs.KindPermanent, "what answers at the given address is not tenant-api (status 404); check the URL", 1},
+		}, errs.KindTransient, "the server in front of tenant-api returned 502", 4},
+		"NotTenantAPI": {http.NotFound, errs.KindPermanent, "the server at the given address is not tenant-api (status 404); check the URL", 1},
 		"NotTenantAPIWith200": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "<html>")
 		}, errs.KindPermanent, "not tenant-api", 1},
@@ -126,7 +126,7 @@ func TestClient_Retry(t *testing.T) {
 		}
 		out, err := w.client("http://"+address).Provision(t.Context(), clinic())
 		wantKind(t, err, errs.KindTransient)
-		if got := errs.SafeMessage(err); got != "tenant-api does not answer; check that it runs and that its URL is right" || out.Tenant.ID != uuid.Nil {
+		if got := errs.SafeMessage(err); got != "tenant-api does not answer; check that it runs and that the URL is correct" || out.Tenant.ID != uuid.Nil {
 			t.Errorf("%q", got)
 		}
 		_, err = w.client("https://"+address).Get(t.Context(), uuid.New())

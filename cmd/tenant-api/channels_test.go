@@ -63,7 +63,7 @@ func TestChannels(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	// Fewer are wanted: the others stay and are marked.
+	// With a smaller number the others stay and are marked as surplus.
 	if fewer := w.channels("--channels", "1"); len(fewer.Channels) != 3 || fewer.Wanted != 1 || !fewer.Channels[0].Wanted || fewer.Channels[1].Wanted {
 		t.Errorf("%+v", fewer)
 	}
@@ -73,7 +73,7 @@ func TestChannels(t *testing.T) {
 	w.exec(`UPDATE stellar_accounts SET expires_at = '2099-01-01 01:02:03+00' WHERE channel = 2`)
 	w.mustRun("channels").want(t, 0, string(txlog.ChannelDisabled)+": its key was taken away", string(txlog.ChannelQuarantined)+" until 12:34:56", string(txlog.ChannelInUse)+" until 01:02:03", "2 of 3 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET expires_at = NULL, quarantined_until = NULL`)
-	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used") // On the ledger it works.
+	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used") // It works on the ledger.
 }
 
 func TestChannels_InsufficientBalance(t *testing.T) {
@@ -94,7 +94,7 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	w.env["SOROBAN_CHANNELS"] = "12"
 	p := w.start(w.createKey("admin"), "serve")
 	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(t, http.StatusAccepted)
-	w.waitFor("the first tenant", w.hasActive(1)) // Code and channels are there.
+	w.waitFor("the first tenant", w.hasActive(1)) // Code and channels exist.
 	if log := p.log.String(); !strings.Contains(log, "workers=12 channels=12") {
 		t.Errorf("the log lacks the number of workers and channels: %s", log)
 	}

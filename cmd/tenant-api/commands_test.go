@@ -89,7 +89,7 @@ func TestCommands_Keys(t *testing.T) {
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
 	p.call(http.MethodPost, "/admin/tenants", clinic("Clinic")).want(t, http.StatusForbidden)
 	w.mustRun("apikey", "revoke", "ci").want(t, 0, `API key "ci"`, "is revoked")
-	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // At once.
+	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // Immediately.
 	w.mustRun("apikey", "list").want(t, 0, "revoked")
 	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").want(t, 2, "--expires is 0s")
 

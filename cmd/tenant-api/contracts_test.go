@@ -144,8 +144,8 @@ BEGIN
 	UPDATE tenants SET audit_head = h WHERE id = 'TENANT';
 END $$`
 
-// TestTenantsVerify_Anchors: a chain that was rewritten consistently is found by its
-// anchor alone.
+// TestTenantsVerify_Anchors: only the anchor reveals a chain that was rewritten
+// consistently.
 func TestTenantsVerify_Anchors(t *testing.T) {
 	w := setup(t)
 	ids := w.createTenants("St. Mary", "General")

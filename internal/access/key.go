@@ -49,7 +49,7 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return invalid("name", "has a control character; remove it")
 	case ttl < 0:
-		return invalid("expires", "is in the past; give the time that the key is to be valid for, such as 720h")
+		return invalid("expires", "is negative; give the duration for which the key is valid, such as 720h")
 	}
 	if err := validateScopes(scopes); err != nil {
 		return Key{}, "", err

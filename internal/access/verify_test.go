@@ -36,7 +36,7 @@ func TestVerify(t *testing.T) {
 		_ = verifyFails(t, s, token, now, reason)
 	}
 
-	t.Run("AcceptsAKeyUntilItExpires", func(t *testing.T) {
+	t.Run("AcceptsKeyUntilExpiry", func(t *testing.T) {
 		s := setup(t)
 		key, token := s.createKey(t, "ci", time.Hour)
 		got, err := access.Verify(t.Context(), s, token, key.ExpiresAt.Add(-time.Microsecond))
@@ -103,10 +103,10 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-// unknownToken has the form of a token, and is none.
+// unknownToken has the form of a token but is unknown.
 var unknownToken = "hck_abcdefghijkl." + strings.Repeat("A", 43)
 
-// otherCharacter gives another character of base64url.
+// otherCharacter returns a different base64url character.
 func otherCharacter(c byte) string {
 	if c == 'A' {
 		return "E"
@@ -117,7 +117,7 @@ func otherCharacter(c byte) string {
 func TestNewKey(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	t.Run("TokenHasTheDocumentedForm", func(t *testing.T) {
+	t.Run("TokenHasDocumentedForm", func(t *testing.T) {
 		t.Parallel()
 		key, token, err := access.NewKey(" ci ", []access.Scope{access.ScopeWrite}, time.Hour, now)
 		if err != nil {

@@ -20,7 +20,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "Bearer "+token)
 	}
 	named := func(p *idp, name string) string { return p.signAs(name, jose.RS256, p.key, p.claims()) }
-	t.Run("AKeyThatCouldNotBeAskedForIsNoFaultOfTheToken", func(t *testing.T) {
+	t.Run("ThrottledKeyFetchReturns503", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		b.clock.stop()
@@ -30,7 +30,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 				t.Fatal("a key that the issuer does not have is accepted")
 			}
 		}
-		p.name.Store("k2") // The issuer changes its key.
+		p.name.Store("k2") // The issuer rotates its key.
 		got := list(b, p.token(nil)).want(http.StatusServiceUnavailable)
 		if got.header.Get("Retry-After") != "5" || got.header.Get("WWW-Authenticate") != "" {
 			t.Errorf("%v", got.header)
@@ -38,7 +38,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		b.clock.advance(5 * time.Second)
 		list(b, p.token(nil)).want(http.StatusOK)
 	})
-	t.Run("AnIssuerThatGivesNoKeysIsNoFaultOfTheToken", func(t *testing.T) {
+	t.Run("MissingIssuerKeysReturn503", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		p.answer.Store(func(w http.ResponseWriter, r *http.Request) bool {
@@ -50,7 +50,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		list(b, p.token(nil)).want(http.StatusServiceUnavailable)
 	})
 	for _, document := range []string{"/keys", "/.well-known/openid-configuration"} {
-		t.Run("FollowsNoRedirectionOf"+document, func(t *testing.T) {
+		t.Run("FollowsNoRedirectOf"+document, func(t *testing.T) {
 			p := newIDP(t)
 			b := setupWith(t, p.settings())
 			var asked atomic.Int64
@@ -70,7 +70,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 				t.Errorf("another server was asked %d times", n)
 			}
 		})
-		t.Run("ReadsAMebibyteAtMostOf"+document, func(t *testing.T) {
+		t.Run("LimitsSizeOf"+document, func(t *testing.T) {
 			p := newIDP(t)
 			b := setupWith(t, p.settings())
 			long := strings.Repeat("x", 1<<20)
@@ -89,7 +89,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 			}
 		})
 	}
-	t.Run("AcceptsKeysBesideOddOnes", func(t *testing.T) {
+	t.Run("IgnoresUnknownKeyTypes", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		p.answer.Store(func(w http.ResponseWriter, r *http.Request) bool {

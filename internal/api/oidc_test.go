@@ -25,11 +25,11 @@ type idp struct {
 	t      *testing.T
 	url    string
 	key    *rsa.PrivateKey
-	name   atomic.Value // Of the key; a string.
+	name   atomic.Value // Name of the key; a string.
 	asked  atomic.Int64
 	down   atomic.Bool
 	noKeys atomic.Bool
-	answer atomic.Value // Of func(w, r) bool: answers in the issuer's place, or returns false.
+	answer atomic.Value // A func(w, r) bool that responds instead of the issuer, or returns false.
 }
 
 func newIDP(t *testing.T) *idp {
@@ -60,7 +60,7 @@ func (p *idp) jwk() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: p.key.Public(), KeyID: as[string](p.name.Load()), Algorithm: "RS256", Use: "sig"}
 }
 
-// serve gives the issuer's keys, or else its description.
+// serve returns the issuer's keys or its metadata.
 func (p *idp) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/keys" {
 		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.jwk()}})
@@ -78,7 +78,7 @@ func (p *idp) sign(algorithm jose.SignatureAlgorithm, key any, claims map[string
 	return p.signAs(as[string](p.name.Load()), algorithm, key, claims)
 }
 
-// signAs signs with a key of that name, which the issuer may not have.
+// signAs signs with a key of that name, which the issuer may not know.
 func (p *idp) signAs(name string, algorithm jose.SignatureAlgorithm, key any, claims map[string]any) string {
 	p.t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", name))

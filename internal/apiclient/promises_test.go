@@ -16,8 +16,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// promises is the part of the conformance suite about what is returned whole, and
-// about arguments that have an effect.
+// promises is the part of the conformance suite about complete results and about arguments
+// that must have an effect.
 var promises = []conformanceCase{
 	{"ReturnsWholeTenants", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
@@ -182,7 +182,7 @@ var promises = []conformanceCase{
 			}
 			for i := range want {
 				got[i].CreatedAt, want[i].CreatedAt = got[i].CreatedAt.UTC(), want[i].CreatedAt.UTC()
-				// The API tells whole milliseconds.
+				// The API has whole milliseconds.
 				got[i].Duration, want[i].Duration = got[i].Duration.Round(time.Millisecond), want[i].Duration.Round(time.Millisecond)
 				if !reflect.DeepEqual(got[i], want[i]) {
 					t.Errorf("got  %+v\nwant %+v", got[i], want[i])
@@ -225,7 +225,7 @@ var promises = []conformanceCase{
 		const ttl = 10*time.Minute + 900*time.Millisecond
 		before := time.Now()
 		c, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
-		if err != nil || c.ExpiresAt.Before(before.Add(ttl-time.Second)) { // The database keeps whole seconds.
+		if err != nil || c.ExpiresAt.Before(before.Add(ttl-time.Second)) { // The database stores whole seconds.
 			t.Errorf("%v after %v, %v", c.ExpiresAt, before, err)
 		}
 	}},

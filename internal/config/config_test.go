@@ -14,7 +14,7 @@ func sourceOf(values map[string]string) config.Source {
 	return config.Source(func(string) string { return "" }).WithOverrides(values)
 }
 
-// seed has the shape of a secret key and opens nothing.
+// seed has the form of a secret key but is not one.
 var seed = "S" + strings.Repeat("A", 55)
 
 func TestSecret_NeverPrints(t *testing.T) {

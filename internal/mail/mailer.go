@@ -172,7 +172,7 @@ func classify(ctx context.Context, err error, op string) error {
 	case errors.Is(err, gomail.ErrNoSupportedAuthDiscovered), errors.Is(err, gomail.ErrPlainAuthNotSupported),
 		strings.Contains(err.Error(), "does not support SMTP AUTH"):
 		return errs.Wrap(err, errs.KindPermanent, op,
-			"the mail server offers no login that is safe on this connection; check MAIL_TLS, or leave MAIL_USER out")
+			"the mail server offers no login method that is safe on this connection; check MAIL_TLS, or unset MAIL_USER")
 	case code == 535 || code == 534 || code == 530:
 		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the login (%d); check MAIL_USER and MAIL_PASSWORD", code)
 	case code >= 500:

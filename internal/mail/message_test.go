@@ -137,7 +137,7 @@ func TestMailer_Addresses(t *testing.T) {
 			t.Errorf("from %q %q, message id %q", m.FromName, m.From, m.MessageID)
 		}
 	})
-	t.Run("ImpossibleDomainIsPermanent", func(t *testing.T) {
+	t.Run("InvalidDomainIsPermanent", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		to := testTenant()
@@ -167,8 +167,8 @@ func TestMailer_EscapesHostileNames(t *testing.T) {
 			b := setup(t, mailcatcher.Options{})
 			to := testTenant()
 			to.Name, to.AdminFirstName, to.AdminLastName = hostile, hostile, hostile
-			// Validation refuses control characters before a mail is ever written;
-			// the mail must stay whole even if that were to fail.
+			// Validation rejects control characters before a mail is composed; the mail
+			// must be intact even without validation.
 			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
 				if strings.ContainsAny(hostile, "\r\n") {
 					wantKind(t, err, errs.KindPermanent)

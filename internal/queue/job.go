@@ -21,7 +21,7 @@ import (
 // KindNotFound for an invalid id, and for a job that ended days ago.
 func (q *Queue) Job(ctx context.Context, id string) (provisioning.Job, error) {
 	const op = "read job"
-	notFound := errs.Errorf(errs.KindNotFound, op, "there is no job %q; finished jobs are deleted after some days", id)
+	notFound := errs.Errorf(errs.KindNotFound, op, "job %q does not exist; finished jobs are deleted after some days", id)
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || number < 1 || strconv.FormatInt(number, 10) != id {
 		return provisioning.Job{}, notFound

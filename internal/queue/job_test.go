@@ -17,7 +17,7 @@ func TestQueue_Job(t *testing.T) {
 			}
 		}
 	})
-	// River's row says one thing and the registry another; the registry is right.
+	// River's row and the registry differ; the registry is right.
 	for _, c := range []struct {
 		name     string
 		river    string // Changes the job.

@@ -21,7 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// startWithReconciler begins to work as tenant-api does.
+// startWithReconciler starts a worker as tenant-api does.
 func (f *fixture) startWithReconciler(p *process, change ...func(*queue.Queue)) *queue.Queue {
 	f.t.Helper()
 	r := f.newReconciler(p)
@@ -31,8 +31,8 @@ func (f *fixture) startWithReconciler(p *process, change ...func(*queue.Queue)) 
 	}}, change...)
 }
 
-// TestQueue_RecoversFromKilledWorker lets a worker die at a point of a run. What it has in
-// River's table stays there as it is: running.
+// TestQueue_RecoversFromKilledWorker kills a worker at a point of a run. Its job stays
+// "running" in River's table.
 func TestQueue_RecoversFromKilledWorker(t *testing.T) {
 	for name, killAt := range map[string]func(p *process, deployed func() error) error{
 		"BeforeTheContract": func(p *process, _ func() error) error { p.kill(); return errKilled },
@@ -182,8 +182,8 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	})
-	// An attempt that is out of time keeps its progress. The last one leaves a tenant
-	// that no job works on any more.
+	// An attempt that timed out keeps its progress. The last one leaves a tenant without a
+	// working job.
 	t.Run("FailsAfterRepeatedTimeouts", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess(func(o *provisioning.PipelineOptions) { o.StepGrace = 100 * time.Millisecond })
@@ -238,7 +238,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		w.waitFor("River is done with it", func() bool { return w.riverState(s.JobID) == "cancelled" })
 		w.assertInvariants(s)
 	})
-	t.Run("OnlyOnceByManyReplicas", func(t *testing.T) {
+	t.Run("RescuesOnceWithManyReplicas", func(t *testing.T) {
 		w := setup(t)
 		all := w.submitMany(20)
 		w.exec(`DELETE FROM river_job`)
@@ -310,9 +310,8 @@ func TestQueue_RescueJob(t *testing.T) {
 	}
 }
 
-// TestQueue_SurvivesServerCrash lets the server crash under load: a backend that is
-// killed makes it end all connections and recover, and what it had not written
-// to the disk is lost.
+// TestQueue_SurvivesServerCrash crashes the server under load: a killed backend makes the
+// server close all connections and recover, and unwritten data is lost.
 func TestQueue_SurvivesServerCrash(t *testing.T) {
 	t.Parallel()
 	server, err := pgserver.Start(t.Context(), pgserver.Options{})
@@ -331,7 +330,7 @@ func TestQueue_SurvivesServerCrash(t *testing.T) {
 	submit := func() {
 		if s, err := w.service.Submit(t.Context(), inputs(fmt.Sprintf("Clinic %d", len(accepted))), nil); err == nil {
 			accepted = append(accepted, s)
-		} else if errs.KindOf(err) == errs.KindConflict { // The answer before this one was lost.
+		} else if errs.KindOf(err) == errs.KindConflict { // The previous response was lost.
 			found, err := w.db.FindByName(t.Context(), fmt.Sprintf("Clinic %d", len(accepted)))
 			if err == nil {
 				accepted = append(accepted, provisioning.Submission{Tenant: found})

@@ -79,7 +79,8 @@ func toRiverError(ctx context.Context, err error, now time.Time) error {
 	case err == nil:
 		return nil
 	case kind == errs.KindConflict && e.Lease != nil:
-		// Another run holds the tenant, perhaps a dead one. That is no failed attempt.
+		// Another run has the lease of the tenant, perhaps a dead one. This attempt has not
+		// failed.
 		return snooze(e.Lease.Until.Sub(now))
 	case kind == errs.KindConflict:
 		return nil // Nothing is left to do.

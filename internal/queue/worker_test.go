@@ -128,7 +128,7 @@ func TestOpen(t *testing.T) {
 			}
 		})
 	}
-	t.Run("ShowsNoPassword", func(t *testing.T) {
+	t.Run("HidesPassword", func(t *testing.T) {
 		t.Parallel()
 		o := queue.Options{URL: url}
 		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {

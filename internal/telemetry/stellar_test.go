@@ -132,9 +132,9 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 	})
 }
 
-// TestStellar_Shared: concurrent scrapes share one read, and each waits no longer than
+// TestStellar_SharesReads: concurrent scrapes share one read, and each waits no longer than
 // that read takes.
-func TestStellar_Shared(t *testing.T) {
+func TestStellar_SharesReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32

@@ -41,7 +41,7 @@ func TestVerify(t *testing.T) {
 		key, token := s.createKey(t, "ci", time.Hour)
 		got, err := access.Verify(t.Context(), s, token, key.ExpiresAt.Add(-time.Microsecond))
 		if err != nil || got.ID != key.ID || got.Name != "ci" || len(s.lookups) != 1 {
-			t.Errorf("%+v, %v after %d look-ups", got, err, len(s.lookups))
+			t.Errorf("%+v, %v after %d lookups", got, err, len(s.lookups))
 		}
 		assertFails(t, s, token, key.ExpiresAt, "expired")
 	})
@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 		unknown := verifyFails(t, s, unknownToken, time.Now(), "unknown key")
 		malformed := verifyFails(t, s, "hck_short", time.Now(), "malformed")
 		if wrong.Detail != unknown.Detail || wrong.Detail != malformed.Detail {
-			t.Errorf("told apart: %q, %q, %q", wrong.Detail, unknown.Detail, malformed.Detail)
+			t.Errorf("the details differ: %q, %q, %q", wrong.Detail, unknown.Detail, malformed.Detail)
 		}
 	})
 	t.Run("RevokedKeyWithWrongSecretIsWrongSecret", func(t *testing.T) {

@@ -124,7 +124,7 @@ func TestServer_Authorize(t *testing.T) {
 				finds = 0
 			}
 			if store.finds.Load() != finds || records.Load() != 1 || store.touches.Load() != 0 || len(log) != before+1 {
-				t.Errorf("%s: %d look-ups, %d writes, %d touches", name, store.finds.Load(), records.Load(), store.touches.Load())
+				t.Errorf("%s: %d lookups, %d writes, %d touches", name, store.finds.Load(), records.Load(), store.touches.Load())
 				continue
 			}
 			last := log[len(log)-1]
@@ -358,7 +358,7 @@ func TestServer_Audit(t *testing.T) {
 		}})
 		b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "").want(http.StatusUnauthorized)
 		if !strings.Contains(b.log.String(), "refusal not recorded in the audit log") || !strings.Contains(b.log.String(), "request.list-tenants") {
-			t.Error("nothing says so")
+			t.Error("the failed audit write is not logged")
 		}
 		if n := service.records.Load(); n != 2 {
 			t.Errorf("%d tries", n)

@@ -50,7 +50,7 @@ func TestServer_RejectionFlood(t *testing.T) {
 		}
 		list(b, "Bearer hck_x").want(http.StatusTooManyRequests)
 		if store.finds.Load() != 0 || store.lists.Load() != 0 {
-			t.Errorf("%d look-ups, %d lists", store.finds.Load(), store.lists.Load())
+			t.Errorf("%d lookups, %d lists", store.finds.Load(), store.lists.Load())
 		}
 		if n := records.Load(); n != limit+1 { // Those within the limit, and the first one beyond it.
 			t.Errorf("%d events", n)
@@ -68,7 +68,7 @@ func TestServer_RejectionFlood(t *testing.T) {
 		wrong := b.key[:len(b.key)-1] + map[bool]string{true: "E", false: "A"}[strings.HasSuffix(b.key, "A")]
 		list(b, "Bearer "+wrong).want(http.StatusTooManyRequests)
 		if store.finds.Load() != limit || store.lists.Load() != 1 || records.Load() != limit+1 {
-			t.Errorf("%d look-ups, %d lists, %d events", store.finds.Load(), store.lists.Load(), records.Load())
+			t.Errorf("%d lookups, %d lists, %d events", store.finds.Load(), store.lists.Load(), records.Load())
 		}
 	})
 	t.Run("AdmitsValidKeysFromSameAddress", func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestServer_RejectionFlood(t *testing.T) {
 		finds := store.finds.Load()
 		list(b, "Bearer "+b.key).want(http.StatusOK)
 		if n := store.finds.Load() - finds; n != 1 {
-			t.Errorf("%d look-ups for a good key", n)
+			t.Errorf("%d lookups for a good key", n)
 		}
 		// A key that is created later waits until the keys are read again.
 		late := b.createKey("late", access.ScopeRead)

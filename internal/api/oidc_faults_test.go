@@ -27,7 +27,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		list(b, p.token(nil)).want(http.StatusOK)
 		for i := range 20 {
 			if got := list(b, named(p, fmt.Sprint("unknown", i))); got.status == http.StatusOK {
-				t.Fatal("a key that the issuer does not have is accepted")
+				t.Fatal("a key that the issuer does not have was accepted")
 			}
 		}
 		p.name.Store("k2") // The issuer rotates its key.
@@ -67,7 +67,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 			})
 			list(b, p.token(nil)).want(http.StatusServiceUnavailable)
 			if n := asked.Load(); n != 0 {
-				t.Errorf("another server was asked %d times", n)
+				t.Errorf("another server received %d requests", n)
 			}
 		})
 		t.Run("LimitsSizeOf"+document, func(t *testing.T) {

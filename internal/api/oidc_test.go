@@ -115,7 +115,7 @@ func TestServer_OIDC(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		if n := p.asked.Load(); n != 0 {
-			t.Errorf("the issuer was asked %d times before anybody came", n)
+			t.Errorf("the issuer received %d requests before the first token", n)
 		}
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
@@ -133,7 +133,7 @@ func TestServer_OIDC(t *testing.T) {
 			with(b, http.MethodDelete, "/admin/tenants/x", p.token(scopes)).want(http.StatusNotFound)
 		}
 		if n := p.asked.Load(); n != 2 {
-			t.Errorf("the issuer was asked %d times", n)
+			t.Errorf("the issuer received %d requests", n)
 		}
 	})
 	t.Run("RejectsOtherTokens", func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestServer_OIDC(t *testing.T) {
 				t.Errorf("%s: %+v", name, last)
 			}
 			if strings.Contains(b.log.String(), c.token) || strings.Contains(got.text, "audience") {
-				t.Errorf("%s: too much is told", name)
+				t.Errorf("%s: the response reveals too much", name)
 			}
 		}
 	})
@@ -178,7 +178,7 @@ func TestServer_OIDC(t *testing.T) {
 			with(b, http.MethodGet, "/admin/tenants", p.sign(jose.RS256, other, p.claims())).want(http.StatusUnauthorized)
 		}
 		if n := p.asked.Load(); n > 6 {
-			t.Errorf("the issuer was asked %d times", n)
+			t.Errorf("the issuer received %d requests", n)
 		}
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 	})
@@ -190,7 +190,7 @@ func TestServer_OIDC(t *testing.T) {
 			with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusServiceUnavailable)
 		}
 		if n := p.asked.Load(); n != 1 {
-			t.Errorf("the issuer was asked %d times", n)
+			t.Errorf("the issuer received %d requests", n)
 		}
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		p.down.Store(false)

@@ -45,7 +45,7 @@ func (b *testServer) assertNoPasswords(answers ...string) {
 	}
 	for _, part := range []string{"horse", "Tr0ub4dor", "[password]"} {
 		if strings.Contains(output, part) {
-			b.t.Errorf("%q is said", part)
+			b.t.Errorf("%q is visible", part)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func TestServer_Views(t *testing.T) {
 		}
 		b.do(http.MethodGet, path+"?attempts=some", nil).wantFieldErrors("attempts")
 	})
-	t.Run("RejectsFractionalRetention", func(t *testing.T) {
+	t.Run("RejectsInvalidRetention", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/purge"
 		for _, wrong := range []string{"-1", "0.5", `"720h"`, "1e300", "null"} {

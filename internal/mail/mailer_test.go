@@ -26,10 +26,10 @@ func TestMailer_RejectedMessage(t *testing.T) {
 		refuse func(*mailcatcher.Catcher)
 		kind   errs.Kind
 	}{
-		"RecipientForNow":  {func(c *mailcatcher.Catcher) { c.RejectRecipients(451, "greylisted jane.doe@clinic.example", 1) }, errs.KindTransient},
-		"RecipientForGood": {func(c *mailcatcher.Catcher) { c.RejectRecipients(550, "no jane.doe@clinic.example here", 1) }, errs.KindPermanent},
-		"ContentForNow":    {func(c *mailcatcher.Catcher) { c.RejectContent(451, "try later", 1) }, errs.KindTransient},
-		"ContentForGood":   {func(c *mailcatcher.Catcher) { c.RejectContent(554, "this is spam", 1) }, errs.KindPermanent},
+		"RecipientTemporary": {func(c *mailcatcher.Catcher) { c.RejectRecipients(451, "greylisted jane.doe@clinic.example", 1) }, errs.KindTransient},
+		"RecipientPermanent": {func(c *mailcatcher.Catcher) { c.RejectRecipients(550, "no jane.doe@clinic.example here", 1) }, errs.KindPermanent},
+		"ContentTemporary":   {func(c *mailcatcher.Catcher) { c.RejectContent(451, "try later", 1) }, errs.KindTransient},
+		"ContentPermanent":   {func(c *mailcatcher.Catcher) { c.RejectContent(554, "this is spam", 1) }, errs.KindPermanent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,11 +199,11 @@ func TestMailer_Login(t *testing.T) {
 		user     string
 		fault    string // Part of the message; "" for success.
 	}{
-		"OverTLS":         {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "p", "u", ""},
-		"OnLoopback":      {mailcatcher.Options{Username: "u", Password: "p"}, "p", "u", ""},
-		"WrongPassword":   {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535)"},
-		"NoneGiven":       {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530)"},
-		"ServerHasNoneTo": {mailcatcher.Options{TLS: mailcatcher.TLSStart}, "p", "u", "offers no login"},
+		"OverTLS":            {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "p", "u", ""},
+		"OnLoopback":         {mailcatcher.Options{Username: "u", Password: "p"}, "p", "u", ""},
+		"WrongPassword":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535)"},
+		"NoCredentials":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530)"},
+		"ServerWithoutLogin": {mailcatcher.Options{TLS: mailcatcher.TLSStart}, "p", "u", "offers no login"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -55,7 +55,7 @@ func TestMailer_SendWelcome(t *testing.T) {
 	}
 	for _, header := range []string{"User-Agent", "X-Mailer"} {
 		if values, exists := m.Headers[header]; exists {
-			t.Errorf("%s is %q; it is nobody's business", header, values)
+			t.Errorf("%s is %q; want no such header", header, values)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func TestMailer_Addresses(t *testing.T) {
 		"UpperCaseIsKept":       {"Jane.DOE@Clinic.Example", "Jane.DOE@Clinic.Example"},
 		"InternationalTopLevel": {"jane@klinik.рф", "jane@klinik.xn--p1ai"},
 		"HyphensInThirdPlace":   {"jane@r3---sn.example", "jane@r3---sn.example"},
-		"EncodedAlready":        {"jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"},
+		"AlreadyEncoded":        {"jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"},
 		"EveryAtomCharacter":    {"!#$%&'*+-/=?^_`{|}~@clinic.example", "!#$%&'*+-/=?^_`{|}~@clinic.example"},
 		"NumbersAndPlusAddress": {"1+2@clinic.example", "1+2@clinic.example"},
 	} {

@@ -60,7 +60,7 @@ func TestQueue_RecoversFromKilledWorker(t *testing.T) {
 			w.waitForStatus(s, tenant.StatusActive)
 			w.assertInvariants(s)
 			if state := w.riverState(s.JobID); state != "running" {
-				t.Errorf("River says that the first job is %s", state)
+				t.Errorf("the state of the first job in River is %s", state)
 			}
 			if n := value[int](w, `SELECT count(*) FROM river_job`); n != 2 {
 				t.Errorf("%d jobs", n)

@@ -72,7 +72,7 @@ var conformance = []conformanceCase{
 			t.Errorf("%+v", out)
 		}
 	}},
-	{"NamesEveryBrokenRule", func(t *testing.T, _ *testServer, all tenantService) {
+	{"ReportsEveryInvalidField", func(t *testing.T, _ *testServer, all tenantService) {
 		in := clinic()
 		in.Name, in.AdminEmail = "ab", "nobody"
 		_, err := all.Provision(t.Context(), in)
@@ -81,7 +81,7 @@ var conformance = []conformanceCase{
 			t.Errorf("%q, want %q", got, want)
 		}
 	}},
-	{"NeverAdoptsALiveTenant", func(t *testing.T, _ *testServer, all tenantService) {
+	{"NeverAdoptsLiveTenant", func(t *testing.T, _ *testServer, all tenantService) {
 		in := clinic()
 		in.ManagedBy = ""
 		first, err := all.Provision(t.Context(), in)

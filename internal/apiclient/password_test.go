@@ -65,7 +65,7 @@ var passwordConformance = []conformanceCase{
 		}
 		w.assertPassword(out.Tenant, "")
 	}},
-	{"RefusesPasswords", func(t *testing.T, w *testServer, all tenantService) {
+	{"RejectsInvalidPasswords", func(t *testing.T, w *testServer, all tenantService) {
 		refused := func(err error, message string) {
 			t.Helper()
 			wantKind(t, err, errs.KindInvalid)

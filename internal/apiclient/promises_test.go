@@ -19,7 +19,7 @@ import (
 // promises is the part of the conformance suite about complete results and about arguments
 // that must have an effect.
 var promises = []conformanceCase{
-	{"ReturnsWholeTenants", func(t *testing.T, w *testServer, all tenantService) {
+	{"ReturnsCompleteTenants", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ var promises = []conformanceCase{
 		_, err = all.Update(t.Context(), out.Tenant.ID, in, out.Tenant.Version)
 		wantKind(t, err, errs.KindStale)
 	}},
-	{"ChangesTheExternalID", func(t *testing.T, _ *testServer, all tenantService) {
+	{"ChangesExternalID", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ var promises = []conformanceCase{
 		_, err = all.FindByExternalID(t.Context(), "crm-1")
 		wantKind(t, err, errs.KindNotFound)
 	}},
-	{"ContinuesAListAfterAPosition", func(t *testing.T, _ *testServer, all tenantService) {
+	{"ContinuesListAfterPosition", func(t *testing.T, _ *testServer, all tenantService) {
 		for i := range 5 {
 			in := clinic()
 			in.Name, in.ExternalID = fmt.Sprintf("Clinic %d", i), fmt.Sprint(i)
@@ -135,7 +135,7 @@ var promises = []conformanceCase{
 			}
 		}
 	}},
-	{"KeepsToTheRetentionThatIsAskedFor", func(t *testing.T, w *testServer, all tenantService) {
+	{"HonoursRequestedRetention", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -161,7 +161,7 @@ var promises = []conformanceCase{
 			t.Errorf("%+v, then %+v, %v", first, again, err)
 		}
 	}},
-	{"GivesTheLogOfAllAttempts", func(t *testing.T, w *testServer, all tenantService) {
+	{"ReturnsLogOfAllAttempts", func(t *testing.T, w *testServer, all tenantService) {
 		w.onDeploy = func(context.Context) error {
 			return errs.Errorf(errs.KindPermanent, "deploy", "the deployer has no funds")
 		}
@@ -208,7 +208,7 @@ var promises = []conformanceCase{
 			}
 		}
 	}},
-	{"LoginsLastAsLongAsTheyAreAskedFor", func(t *testing.T, _ *testServer, all tenantService) {
+	{"HonoursRequestedLoginTTL", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)

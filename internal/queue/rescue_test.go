@@ -35,8 +35,8 @@ func (f *fixture) startWithReconciler(p *process, change ...func(*queue.Queue)) 
 // "running" in River's table.
 func TestQueue_RecoversFromKilledWorker(t *testing.T) {
 	for name, killAt := range map[string]func(p *process, deployed func() error) error{
-		"BeforeTheContract": func(p *process, _ func() error) error { p.kill(); return errKilled },
-		"AfterTheContract": func(p *process, deployed func() error) error {
+		"BeforeContract": func(p *process, _ func() error) error { p.kill(); return errKilled },
+		"AfterContract": func(p *process, deployed func() error) error {
 			err := deployed()
 			p.kill()
 			return err

@@ -26,7 +26,7 @@ func (a *cli) apikeyCreate() *cobra.Command {
 		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it once", Args: noArgs,
 		Long: `Creates an API key and prints it on standard output, once: the registry keeps
 only its SHA-256. Everything else goes to standard error, so that
-KEY=$(tenant-api apikey create ...) has the key alone.
+KEY=$(tenant-api apikey create ...) contains only the key.
 
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
 deletes archived tenants' data permanently; tenants:credentials, which opens database

@@ -24,7 +24,7 @@ querying the network. Each submits one transaction per ledger, so that many tena
 can be deployed in one ledger. STATE is free, in_use, quarantined (for a few seconds,
 until the outcome of a transaction is known) or disabled, with the reason. OPEN TXS
 counts transactions whose outcome is not known yet, SUBMITTED those that were applied.
-SOROBAN_CHANNELS or --channels sets how many there should be.`,
+SOROBAN_CHANNELS or --channels sets their number.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return requireSubcommand(cmd, args)
@@ -53,7 +53,7 @@ func (a *cli) channelsReconcile() *cobra.Command {
 		Long: `Does once what every worker does every minute: channel accounts that are missing
 are created, each with 5 XLM from the deployer, those with less than 2 XLM are topped
 up to 5, and disabled ones that work again are enabled. Keys are derived from the
-deployer's key: there is nothing to store.`,
+deployer's key and need not be stored.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {

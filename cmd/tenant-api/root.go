@@ -31,7 +31,7 @@ It serves the REST API, runs its jobs, and manages the registry and the contract
 the Stellar network.
 
 Settings come from flags, else from environment variables, else from defaults.
-Secrets come from environment variables alone, so that no process list shows them:
+Secrets come only from environment variables, so that no process list shows them:
 DATABASE_URL (or DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME, DB_SSLMODE),
 SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, SOROBAN_CHANNELS,
 MAIL_HOST, MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.

@@ -57,7 +57,7 @@ It speaks plain HTTP: put a proxy with TLS in front of it.`,
 		},
 	}
 	cmd.Flags().BoolVar(&worker, "worker", true, "also run the jobs in the queue")
-	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
+	cmd.Flags().BoolVar(&migrate, "migrate", true, "migrate the registry's tables first")
 	a.bindSettings(cmd, append(serveFlags, logFlags...)...)
 	return cmd
 }
@@ -70,7 +70,7 @@ func (a *cli) worker() *cobra.Command {
 			return a.runServer(cmd.Context(), &server{worker: true, migrateFirst: migrate})
 		},
 	}
-	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
+	cmd.Flags().BoolVar(&migrate, "migrate", true, "migrate the registry's tables first")
 	a.bindSettings(cmd, append(serveFlags[2:5:5], logFlags...)...)
 	return cmd
 }

@@ -177,7 +177,7 @@ func (a *cli) tenantsPurge() *cobra.Command {
 		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: exactlyOneArg("a tenant's id"),
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
 the retention period. The registry keeps its row, its log and a certificate, which
-is printed. This cannot be undone; --confirm repeats the tenant's name, so that no
+is printed. This cannot be undone; --confirm must be the tenant's name, so that no
 other tenant is deleted by mistake.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := config.ReadAPI(a.source)

@@ -19,7 +19,7 @@ func (a *cli) tenantsMigrate() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use: "migrate [--tenant TENANT]", Short: "Migrate the schemas of tenants to the newest version", Args: noArgs,
-		Long: `Brings the schemas of all tenants that have one to the newest version, each in a
+		Long: `Migrates the schemas of all tenants that have one to the newest version, each in a
 separate transaction: canaries first, one by one, and when one of them fails no other
 schema is changed. It can be interrupted and repeated at any time, and several can run
 at once.`,

@@ -110,8 +110,8 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		{"Missing", `DELETE FROM river_job`, aged},
 		{"Completed", `UPDATE river_job SET state = 'completed', finalized_at = now()`, aged},
 		{"Cancelled", `UPDATE river_job SET state = 'cancelled', finalized_at = now()`, aged},
-		{"Silent", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`, aged},
-		{"LeaseOut", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
+		{"NoHeartbeat", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`, aged},
+		{"LeaseExpired", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
 		{"InterruptedRollback", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', rollback_target = 'FAILED', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
@@ -145,9 +145,9 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		{"Available", ``, aged},
 		{"Retryable", `UPDATE river_job SET state = 'retryable', attempt = 1, scheduled_at = now() + interval '1 hour'`, aged},
 		{"Running", `UPDATE river_job SET state = 'running', attempted_at = now()`, aged},
-		{"Held", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
+		{"Leased", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', run_expires_at = now() + interval '1 minute', ` + aged},
-		{"GivenBackJustNow", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
+		{"JustReleased", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', ` + aged}, // The log's first row is new.
 		{"New", `DELETE FROM river_job`, `updated_at = now()`},
 		{"Live", `DELETE FROM river_job`, activeTenantSet + `, ` + aged},
@@ -274,11 +274,11 @@ func TestQueue_RescueJob(t *testing.T) {
 		{"Scheduled", `UPDATE river_job SET state = 'scheduled'`, false, "kept"},
 		{"Retryable", `UPDATE river_job SET state = 'retryable'`, false, "kept"},
 		{"Running", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '9 seconds'`, false, "kept"},
-		{"Silent", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '11 seconds'`, true, "another"},
+		{"NoHeartbeat", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '11 seconds'`, true, "another"},
 		{"Completed", `UPDATE river_job SET state = 'completed', finalized_at = now()`, true, "another"},
 		{"Cancelled", `UPDATE river_job SET state = 'cancelled', finalized_at = now()`, true, "another"},
 		{"Discarded", `UPDATE river_job SET state = 'discarded', finalized_at = now()`, true, "none"},
-		{"Gone", `DELETE FROM river_job`, true, "another"},
+		{"Deleted", `DELETE FROM river_job`, true, "another"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := setup(t)

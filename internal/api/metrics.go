@@ -20,11 +20,11 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m := &metrics{
 		requestDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tenant_api_request_duration_seconds", Help: "How long requests took, streams apart, by call and class of status.",
+			Name: "tenant_api_request_duration_seconds", Help: "Duration of requests, without streams, by operation and status class.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"operation", "status"}),
 		openStreams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "tenant_api_streams", Help: "Streams that are open, by what they carry.",
+			Name: "tenant_api_streams", Help: "Open streams by kind.",
 		}, []string{"kind"}),
 	}
 	return m, errors.Join(r.Register(m.requestDuration), r.Register(m.openStreams))

@@ -35,7 +35,7 @@ func TestQueue_Job(t *testing.T) {
 		{"RunningAndLive", `state = 'running', attempt = 1`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"RunningAndArchivedAfterLive", `state = 'running', attempt = 1`, `job_id = NULL, status = 'ARCHIVED', activated_at = now()`, provisioning.JobCompleted, true, ""},
 		{"RunningAndFailed", `state = 'running', attempt = 1`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
-		{"AvailableAndAborted", ``, `job_id = NULL, status = 'ARCHIVED'`, provisioning.JobFailed, true, "given up"},
+		{"AvailableAndAborted", ``, `job_id = NULL, status = 'ARCHIVED'`, provisioning.JobFailed, true, "was aborted"},
 		{"CompletedAndLive", `state = 'completed', attempt = 1, finalized_at = now()`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"CompletedAndFailed", `state = 'completed', attempt = 1, finalized_at = now()`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
 		{"FailedAndLiveByAnotherJob", `state = 'cancelled', attempt = 1, finalized_at = now(), errors = ARRAY['{"error": "JobCancelError: no funds"}']::jsonb[]`, activeTenantSet, provisioning.JobFailed, true, "no funds"},

@@ -23,17 +23,17 @@ func (a *cli) apikeyCreate() *cobra.Command {
 		expires time.Duration
 	)
 	cmd := &cobra.Command{
-		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it, once", Args: noArgs,
+		Use: "create --name NAME --scope SCOPE [--expires 720h]", Short: "Create an API key and print it once", Args: noArgs,
 		Long: `Creates an API key and prints it on standard output, once: the registry keeps
 only its SHA-256. Everything else goes to standard error, so that
-KEY=$(tenant-api apikey create ...) has the key alone.
+KEY=$(tenant-api apikey create ...) contains only the key.
 
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
 deletes archived tenants' data permanently; tenants:credentials, which opens database
 logins that reach a tenant's records; admin, which is all of them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("expires") && expires <= 0 {
-				return usageError{fmt.Errorf("--expires is %v; give a time such as 720h, or leave it out", expires)}
+				return usageError{fmt.Errorf("--expires is %v; give a time such as 720h, or omit the flag", expires)}
 			}
 			var scopeList []access.Scope
 			for _, s := range scopes {
@@ -115,7 +115,7 @@ func (a *cli) apikeyRevoke() *cobra.Command {
 	}
 }
 
-// openKeys opens the store of keys.
+// openKeys opens the key store.
 func (a *cli) openKeys(cmd *cobra.Command) (access.Store, func(), error) {
 	db, err := a.registry(cmd.Context())
 	if err != nil {

@@ -21,8 +21,8 @@ type balanceWarner struct {
 	threshold int64 // Stroops.
 	clock     clock.Clock
 
-	mu                       sync.Mutex // Passes of the reconciler may overlap.
-	lowBalanceAt, disabledAt time.Time  // Of the last warning.
+	mu                       sync.Mutex // Reconcile passes can overlap.
+	lowBalanceAt, disabledAt time.Time  // Times of the last warnings.
 }
 
 // check logs warnings about a channel report. An empty report, from a pass that did not
@@ -37,7 +37,7 @@ func (w *balanceWarner) check(ctx context.Context, deployer string, report contr
 		}
 	}
 	if report.DeployerBalance > 0 && report.DeployerBalance < w.threshold && w.due(&w.lowBalanceAt) {
-		w.log.WarnContext(ctx, "the deployer account runs low: send it lumens before deployments fail", slog.String("account", deployer),
+		w.log.WarnContext(ctx, "the balance of the deployer account is low: send lumens before deployments fail", slog.String("account", deployer),
 			slog.String("balance", xlm(report.DeployerBalance)), slog.String("low_balance", xlm(w.threshold)))
 	}
 	if len(disabled) > 0 && w.due(&w.disabledAt) {

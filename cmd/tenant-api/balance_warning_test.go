@@ -23,7 +23,7 @@ func TestBalanceWarner(t *testing.T) {
 	var log bytes.Buffer
 	clock := &fakeClock{now: time.Unix(0, 0)} // Unix time 0 is valid.
 	warner := &balanceWarner{log: slog.New(slog.NewTextHandler(&log, nil)), threshold: 1_000_000_000, clock: clock}
-	const lowBalance, disabled = "runs low", "are disabled"
+	const lowBalance, disabled = "is low", "are disabled"
 	check := func(name string, report contracts.ChannelReport, texts ...string) {
 		t.Helper()
 		log.Reset()

@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-var channelFlag = settingFlag{"channels", config.SorobanChannels, "how many channel accounts there should be (default 0)"}
+var channelFlag = settingFlag{"channels", config.SorobanChannels, "number of channel accounts (default 0)"}
 
 func (a *cli) channels() *cobra.Command {
 	var jsonOutput bool
@@ -24,7 +24,7 @@ querying the network. Each submits one transaction per ledger, so that many tena
 can be deployed in one ledger. STATE is free, in_use, quarantined (for a few seconds,
 until the outcome of a transaction is known) or disabled, with the reason. OPEN TXS
 counts transactions whose outcome is not known yet, SUBMITTED those that were applied.
-SOROBAN_CHANNELS or --channels sets how many there should be.`,
+SOROBAN_CHANNELS or --channels sets their number.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return requireSubcommand(cmd, args)
@@ -53,7 +53,7 @@ func (a *cli) channelsReconcile() *cobra.Command {
 		Long: `Does once what every worker does every minute: channel accounts that are missing
 are created, each with 5 XLM from the deployer, those with less than 2 XLM are topped
 up to 5, and disabled ones that work again are enabled. Keys are derived from the
-deployer's key: there is nothing to store.`,
+deployer's key and need not be stored.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
@@ -133,7 +133,7 @@ func (c *stellarDeps) channelState(ch txlog.Channel) string {
 // printNoChannels prints why there are no channels.
 func (c *stellarDeps) printNoChannels() {
 	if c.settings.Channels == 0 {
-		fmt.Fprintln(os.Stderr, "There are no channel accounts: SOROBAN_CHANNELS is 0, and the deployer submits the transactions itself, one per ledger.")
+		fmt.Fprintln(os.Stderr, "No channel accounts: SOROBAN_CHANNELS is 0, and the deployer submits the transactions itself, one per ledger.")
 		return
 	}
 	fmt.Fprintf(os.Stderr, "No channel accounts are known yet. tenant-api channels reconcile creates %d, and so does the first deployment.\n", c.settings.Channels)

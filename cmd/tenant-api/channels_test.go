@@ -40,8 +40,8 @@ func (w *testEnv) channels(args ...string) (list channelList) {
 
 func TestChannels(t *testing.T) {
 	w := setup(t)
-	w.mustRun("channels").want(t, 0, "There are no channel accounts: SOROBAN_CHANNELS is 0")
-	w.mustRun("channels", "reconcile").want(t, 0, "There are no channel accounts", "0 created, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
+	w.mustRun("channels").want(t, 0, "No channel accounts: SOROBAN_CHANNELS is 0")
+	w.mustRun("channels", "reconcile").want(t, 0, "No channel accounts", "0 created, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
 	w.run("channels", "--channels", "1001").want(t, 2, `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`)
 	w.run("channels", "reconcil").want(t, 2, `tenant-api channels has no command "reconcil"`, `did you mean "reconcile"?`)
 	w.run("channels", "reconcile", "now").want(t, 2, `takes no argument "now"`)
@@ -63,7 +63,7 @@ func TestChannels(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	// Fewer are wanted: the others stay and are marked.
+	// With a smaller number the others stay and are marked as surplus.
 	if fewer := w.channels("--channels", "1"); len(fewer.Channels) != 3 || fewer.Wanted != 1 || !fewer.Channels[0].Wanted || fewer.Channels[1].Wanted {
 		t.Errorf("%+v", fewer)
 	}
@@ -73,7 +73,7 @@ func TestChannels(t *testing.T) {
 	w.exec(`UPDATE stellar_accounts SET expires_at = '2099-01-01 01:02:03+00' WHERE channel = 2`)
 	w.mustRun("channels").want(t, 0, string(txlog.ChannelDisabled)+": its key was taken away", string(txlog.ChannelQuarantined)+" until 12:34:56", string(txlog.ChannelInUse)+" until 01:02:03", "2 of 3 channels can be used")
 	w.exec(`UPDATE stellar_accounts SET expires_at = NULL, quarantined_until = NULL`)
-	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used") // On the ledger it works.
+	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used") // It works on the ledger.
 }
 
 func TestChannels_InsufficientBalance(t *testing.T) {
@@ -94,7 +94,7 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	w.env["SOROBAN_CHANNELS"] = "12"
 	p := w.start(w.createKey("admin"), "serve")
 	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(t, http.StatusAccepted)
-	w.waitFor("the first tenant", w.hasActive(1)) // Code and channels are there.
+	w.waitFor("the first tenant", w.hasActive(1)) // Code and channels exist.
 	if log := p.log.String(); !strings.Contains(log, "workers=12 channels=12") {
 		t.Errorf("the log lacks the number of workers and channels: %s", log)
 	}

@@ -43,7 +43,7 @@ func TestCommands(t *testing.T) {
 	w.run("apikey", "create", "--name", "x").want(t, 2, "scope")
 	w.run("apikey", "create", "--name", "x", "--scope", "everything").want(t, 2, "scope names a scope that does not exist")
 	w.run("apikey", "revoke", "nobody").want(t, 1, "there is no such API key")
-	w.run("healthcheck", "--port", "1").want(t, 1, "does not run there")
+	w.run("healthcheck", "--port", "1").want(t, 1, "check that the server runs there")
 
 	document := w.run("openapi")
 	var parsed map[string]any
@@ -56,7 +56,7 @@ func TestCommands_Settings(t *testing.T) {
 	w := setup(t)
 	w.env = map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d", "SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "not-a-seed"}
 	r := w.run("serve")
-	r.want(t, 2, "these settings cannot be used", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_HOST is not set")
+	r.want(t, 2, "invalid settings", "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key", "MAIL_HOST is not set")
 	if strings.Contains(r.err, "s3cret") || strings.Contains(r.err, "not-a-seed") {
 		t.Errorf("a secret is shown: %s", r.err)
 	}
@@ -89,7 +89,7 @@ func TestCommands_Keys(t *testing.T) {
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
 	p.call(http.MethodPost, "/admin/tenants", clinic("Clinic")).want(t, http.StatusForbidden)
 	w.mustRun("apikey", "revoke", "ci").want(t, 0, `API key "ci"`, "is revoked")
-	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // At once.
+	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // Immediately.
 	w.mustRun("apikey", "list").want(t, 0, "revoked")
 	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").want(t, 2, "--expires is 0s")
 
@@ -100,10 +100,10 @@ func TestCommands_Keys(t *testing.T) {
 
 func TestServe_RefusesPublicAddressWithoutKeys(t *testing.T) {
 	w := setup(t)
-	w.run("serve", "--host", "0.0.0.0", "--port", "0").want(t, 2, "APP_HOST is 0.0.0.0, which others can reach, and there is no API key", "tenant-api apikey create")
+	w.run("serve", "--host", "0.0.0.0", "--port", "0").want(t, 2, "APP_HOST is 0.0.0.0, which other machines can reach, and no API key exists", "tenant-api apikey create")
 	w.mustRun("apikey", "create", "--name", "old", "--scope", "admin")
 	w.mustRun("apikey", "revoke", "old")
-	w.run("serve", "--host", "0.0.0.0", "--port", "0").want(t, 2, "there is no API key")
+	w.run("serve", "--host", "0.0.0.0", "--port", "0").want(t, 2, "no API key exists")
 	w.createKey("admin")
 	if code := w.start("", "serve", "--host", "0.0.0.0").terminate(); code != 0 {
 		t.Errorf("exit code %d", code)

@@ -38,7 +38,7 @@ type registryServices struct {
 
 func (s *registryServices) close() { s.db.Close() }
 
-// registry opens the registry alone, for commands that no service has a method for.
+// registry opens only the registry, for commands that need no service.
 func (a *cli) registry(ctx context.Context) (*postgres.DB, error) {
 	database, err := config.ReadDatabase(a.source)
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *cli) registry(ctx context.Context) (*postgres.DB, error) {
 // programName is the application_name of its database connections.
 const programName = "tenant-api"
 
-// components is everything that provisioning needs, with the queue and notifications.
+// components are all parts of provisioning, with the queue and the notifier.
 type components struct {
 	*app.App
 	publicSchema
@@ -80,11 +80,11 @@ func (a *cli) readSettings() (settings, error) {
 type componentOptions struct {
 	log           *slog.Logger
 	manualMigrate bool
-	workers       int                     // Of the queue; 0: this process runs no jobs.
-	observers     []provisioning.Observer // Beside those of the log and the notifier.
+	workers       int                     // Jobs at once; 0: this process runs no jobs.
+	observers     []provisioning.Observer // In addition to the log and the notifier.
 }
 
-// newComponents does not connect; the parts connect when they are used.
+// newComponents does not connect; each part connects on first use.
 func newComponents(ctx context.Context, s settings, o componentOptions) (*components, error) {
 	p := &components{settings: s, log: o.log}
 	// The notifier needs the registry, and the pipeline of the app needs the notifier.

@@ -86,7 +86,7 @@ func contractRow(item contracts.WorkItem) []string {
 	}
 }
 
-// dashIfZero formats a number; zero means that there is none.
+// dashIfZero formats a number, "-" for zero.
 func dashIfZero(n int64) string {
 	if n == 0 {
 		return "-"
@@ -212,7 +212,7 @@ is changed. Then this command and all workers upgrade the rest; when the command
 interrupted, the workers continue.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if canary < -1 || canary == 0 {
-				return usageError{errors.New("--canary is -1 for none, or 1 or more")}
+				return usageError{errors.New("--canary must be -1 (none) or 1 or more")}
 			}
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {

@@ -66,7 +66,7 @@ func pluralize(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// reconcileContracts reconciles the named tenants' contracts, or all.
+// reconcileContracts reconciles the contracts of the named tenants, or of all.
 func (c *stellarDeps) reconcileContracts(
 	cmd *cobra.Command, names []string,
 	some func(context.Context, ...uuid.UUID) (contracts.Report, error),
@@ -101,7 +101,7 @@ func (c *stellarDeps) reconcileContracts(
 	return err
 }
 
-// findContracts returns the ids of the tenants whose contracts are to be reconciled.
+// findContracts returns the ids of the tenants whose contracts must be reconciled.
 func (c *stellarDeps) findContracts(cmd *cobra.Command, names []string) (ids []uuid.UUID, err error) {
 	for _, name := range names {
 		t, err := findTenant(cmd, c.services, name)
@@ -109,10 +109,10 @@ func (c *stellarDeps) findContracts(cmd *cobra.Command, names []string) (ids []u
 		case err != nil:
 			return nil, err
 		case !t.PurgedAt.IsZero():
-			return nil, errs.Errorf(errs.KindConflict, "find contract", "the tenant %s is purged; its contract is no longer managed", t.Name)
+			return nil, errs.Errorf(errs.KindConflict, "find contract", "tenant %s is purged; its contract is no longer managed", t.Name)
 		case t.ContractID == "":
 			return nil, errs.Errorf(errs.KindConflict, "find contract",
-				"the tenant %s has no contract to reconcile: it is %s and was never live", t.Name, t.Status)
+				"tenant %s has no contract to reconcile: it is %s and was never live", t.Name, t.Status)
 		}
 		ids = append(ids, t.ID)
 	}

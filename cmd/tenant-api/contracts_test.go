@@ -49,7 +49,7 @@ func TestContracts(t *testing.T) {
 	w.run("contracts", "show").want(t, 2, "takes one argument")
 	w.run("contracts", "show", "name:Nobody").want(t, 1, "there is no tenant named Nobody")
 	w.run("contracts", "reconcile", "nobody").want(t, 2, `"nobody" is neither a tenant's id nor name:NAME`)
-	w.run("contracts", "upgrade", "--canary", "0").want(t, 2, "--canary is -1 for none, or 1 or more")
+	w.run("contracts", "upgrade", "--canary", "0").want(t, 2, "--canary must be -1 (none) or 1 or more")
 
 	id := w.createTenants("St. Mary", "General")[0]
 	w.mustRun("contracts", "list").want(t, 0, id, "St. Mary", "General", "2 contracts")
@@ -98,9 +98,9 @@ func TestContracts(t *testing.T) {
 
 	t.Run("RejectsTenantsWithoutContract", func(t *testing.T) {
 		w.exec(`UPDATE tenants SET soroban_contract_id = NULL, status = 'FAILED' WHERE id = $1`, id)
-		w.run("contracts", "reconcile", id).want(t, 1, "the tenant St. Mary has no contract to reconcile: it is FAILED and was never live")
+		w.run("contracts", "reconcile", id).want(t, 1, "tenant St. Mary has no contract to reconcile: it is FAILED and was never live")
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), purged_at = now() WHERE name = 'General'`)
-		w.run("contracts", "anchor", "name:General").want(t, 1, "the tenant General is purged; its contract is no longer managed")
+		w.run("contracts", "anchor", "name:General").want(t, 1, "tenant General is purged; its contract is no longer managed")
 	})
 }
 
@@ -144,8 +144,8 @@ BEGIN
 	UPDATE tenants SET audit_head = h WHERE id = 'TENANT';
 END $$`
 
-// TestTenantsVerify_Anchors: a chain that was rewritten consistently is found by its
-// anchor alone.
+// TestTenantsVerify_Anchors: only the anchor reveals a chain that was rewritten
+// consistently.
 func TestTenantsVerify_Anchors(t *testing.T) {
 	w := setup(t)
 	ids := w.createTenants("St. Mary", "General")
@@ -198,8 +198,8 @@ func TestServe_ContractLifecycle(t *testing.T) {
 	w.waitFor("two transactions that set the status", func() bool {
 		return w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'STATUS' AND state = 'SUCCEEDED' AND tenant_id = $1`, id) == 2
 	})
-	w.waitFor("a warning", func() bool { return strings.Contains(p.log.String(), "the deployer account runs low") })
-	if log := p.log.String(); strings.Count(log, "the deployer account runs low") != 1 || !strings.Contains(log, `low_balance="1000000 XLM"`) ||
+	w.waitFor("a warning", func() bool { return strings.Contains(p.log.String(), "the balance of the deployer account is low") })
+	if log := p.log.String(); strings.Count(log, "the balance of the deployer account is low") != 1 || !strings.Contains(log, `low_balance="1000000 XLM"`) ||
 		!strings.Contains(log, "account="+w.deployer) || !strings.Contains(log, "contracts reconciled") {
 		t.Error("the log lacks a message, or repeats the warning")
 	}

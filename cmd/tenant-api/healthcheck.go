@@ -37,7 +37,7 @@ func (a *cli) healthcheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			switch settings.Host { // A server on every interface is on loopback too.
+			switch settings.Host { // A server on all interfaces also listens on loopback.
 			case "0.0.0.0", "":
 				settings.Host = "127.0.0.1"
 			case "::":
@@ -51,7 +51,7 @@ func (a *cli) healthcheck() *cobra.Command {
 			}
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {
-				return fmt.Errorf("no answer from %s; the server does not run there", settings.Address())
+				return fmt.Errorf("no response from %s; check that the server runs there", settings.Address())
 			}
 			defer func() { _ = response.Body.Close() }()
 			text, err := io.ReadAll(io.LimitReader(response.Body, 4096))

@@ -1,6 +1,6 @@
-// Command tenant-api is the REST API beside the provider: the same provisioning over
-// HTTP, for administrators and other systems, from one binary and one PostgreSQL. Run
-// "tenant-api help" for its commands.
+// Command tenant-api is the REST API beside the provider: the same provisioning over HTTP,
+// for administrators and other systems, in one binary on one PostgreSQL. "tenant-api help"
+// lists its commands.
 //
 // This package has flags, printing and shutdown; the rules are in internal/.
 package main
@@ -59,7 +59,7 @@ type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// usageError is an error of the command line.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func (m usageError) Unwrap() error { return m.error }
@@ -77,10 +77,10 @@ func exitStatus(err error) int {
 	case errors.As(err, &exitErr):
 		return exitErr.code
 	case len(settingErrs) > 0:
-		fmt.Fprintln(os.Stderr, "tenant-api: these settings cannot be used:")
+		fmt.Fprintln(os.Stderr, "tenant-api: invalid settings:")
 		printed := map[string]bool{}
 		for _, f := range settingErrs {
-			if !printed[f.Error()] { // Two groups of settings can share one.
+			if !printed[f.Error()] { // Two groups of settings can share a setting.
 				fmt.Fprintln(os.Stderr, "  -", f)
 			}
 			printed[f.Error()] = true
@@ -97,8 +97,8 @@ func exitStatus(err error) int {
 	return exitFailed
 }
 
-// userMessage returns the safe message of our errors, and the whole text of any other error,
-// such as a port in use.
+// userMessage returns the safe message of a typed error, and the whole text of any other
+// error, such as a port in use.
 func userMessage(err error) string {
 	var domainErr *errs.Error
 	if errors.As(err, &domainErr) {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progressBar is a progress bar on a terminal, and elsewhere one line per lineInterval.
+// progressBar is a progress bar on a terminal; elsewhere it prints one line per
+// lineInterval.
 type progressBar struct {
 	unit     string // tenants or contracts.
 	terminal bool
@@ -21,7 +22,7 @@ func newProgressBar(unit string) *progressBar {
 	return &progressBar{unit: unit, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
 }
 
-// lineInterval is the minimum pause between two progress lines.
+// lineInterval is the minimum time between two progress lines.
 const lineInterval = 10 * time.Second
 
 func (b *progressBar) update(done, total int) {

@@ -9,7 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
-// cli is what all commands share: the source of the settings.
+// cli is the state that all commands share: the source of the settings.
 type cli struct{ source config.Source }
 
 // settingFlag is a flag that overrides the environment variable of a setting.
@@ -31,7 +31,7 @@ It serves the REST API, runs its jobs, and manages the registry and the contract
 the Stellar network.
 
 Settings come from flags, else from environment variables, else from defaults.
-Secrets come from environment variables alone, so that no process list shows them:
+Secrets come only from environment variables, so that no process list shows them:
 DATABASE_URL (or DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME, DB_SSLMODE),
 SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, SOROBAN_CHANNELS,
 MAIL_HOST, MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
@@ -76,7 +76,7 @@ func (a *cli) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 	}
 }
 
-// noArgs refuses arguments with a usageError that names the command.
+// noArgs rejects arguments with a usageError that names the command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
@@ -94,7 +94,7 @@ func exactlyOneArg(usage string) cobra.PositionalArgs {
 	}
 }
 
-// commandGroup makes a command that only has subcommands.
+// commandGroup returns a command that has only subcommands.
 func commandGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{
 		Use: use, Short: short,
@@ -104,7 +104,7 @@ func commandGroup(use, short string, commands ...*cobra.Command) *cobra.Command 
 	return g
 }
 
-// requireSubcommand runs a command that only has subcommands: it prints help, or refuses an
+// requireSubcommand runs a command that has only subcommands: it prints help, or rejects an
 // unknown subcommand.
 func requireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

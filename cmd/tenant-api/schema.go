@@ -10,13 +10,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// publicSchema has both parts of schema public: the registry's and the queue's tables.
+// publicSchema is the schema public: the tables of the registry and of the queue.
 type publicSchema struct {
 	db    *postgres.DB
 	queue *queue.Queue
 }
 
-// openSchema opens both without a migration, for commands about versions.
+// openSchema opens both parts without a migration, for commands about versions.
 func (a *cli) openSchema(ctx context.Context) (t publicSchema, err error) {
 	database, err := config.ReadDatabase(a.source)
 	if err != nil {
@@ -36,7 +36,7 @@ func (t publicSchema) close() {
 	t.db.Close()
 }
 
-// migrate brings both up to date.
+// migrate migrates both parts.
 func (t publicSchema) migrate(ctx context.Context) error {
 	if err := t.db.Migrate(ctx); err != nil {
 		return err
@@ -44,7 +44,8 @@ func (t publicSchema) migrate(ctx context.Context) error {
 	return t.queue.Migrate(ctx)
 }
 
-// schemaVersions are the current versions of both, and the ones that this program needs.
+// schemaVersions are the current versions of both parts, and the versions that this program
+// needs.
 type schemaVersions struct{ registry, registryNewest, queue, queueNewest int64 }
 
 func (v schemaVersions) upToDate() bool {

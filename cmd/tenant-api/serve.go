@@ -19,12 +19,12 @@ import (
 
 var serveFlags = []settingFlag{
 	{"host", config.AppHost, "address to serve on (default 127.0.0.1)"},
-	{"port", config.AppPort, "port to serve on; 0 for any that is free (default 3000)"},
+	{"port", config.AppPort, "port to serve on; 0 for any free port (default 3000)"},
 	{"metrics-addr", config.MetricsAddr, "host:port for Prometheus metrics (default: none)"},
-	{"workers", config.WorkerCount, "tenants provisioned at once (default 8, or as many as there are channels)"},
+	{"workers", config.WorkerCount, "tenants provisioned at once (default 8, or the number of channels if that is larger)"},
 	channelFlag,
 	{"rate-limit", config.RateLimit, "requests per minute and key (default 100)"},
-	{"retention", config.PurgeRetention, "how long a tenant must have been archived before it can be purged (default 720h)"},
+	{"retention", config.PurgeRetention, "minimum time between archiving and purging a tenant (default 720h)"},
 }
 
 // shutdownTimeout is the maximum duration of a shutdown: the grace period of running steps,
@@ -57,7 +57,7 @@ It speaks plain HTTP: put a proxy with TLS in front of it.`,
 		},
 	}
 	cmd.Flags().BoolVar(&worker, "worker", true, "also run the jobs in the queue")
-	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
+	cmd.Flags().BoolVar(&migrate, "migrate", true, "migrate the registry's tables first")
 	a.bindSettings(cmd, append(serveFlags, logFlags...)...)
 	return cmd
 }
@@ -70,7 +70,7 @@ func (a *cli) worker() *cobra.Command {
 			return a.runServer(cmd.Context(), &server{worker: true, migrateFirst: migrate})
 		},
 	}
-	cmd.Flags().BoolVar(&migrate, "migrate", true, "bring the registry's tables up to date first")
+	cmd.Flags().BoolVar(&migrate, "migrate", true, "migrate the registry's tables first")
 	a.bindSettings(cmd, append(serveFlags[2:5:5], logFlags...)...)
 	return cmd
 }
@@ -88,7 +88,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	if err := errors.Join(err, apiErr); err != nil {
 		return err
 	}
-	// The server's own actions are audited under its own name.
+	// Actions of the server are audited with the server as caller.
 	ctx = audit.WithCaller(ctx, audit.CallerOf(context.Background()))
 	s.metrics = prometheus.NewRegistry()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -52,7 +52,7 @@ func (s *server) run(ctx context.Context) error {
 		}
 	}
 	if s.worker {
-		// Running jobs end through Stop, with their own timeout, and not with ctx.
+		// Stop ends running jobs, with a separate timeout; the end of ctx does not.
 		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
 			return errors.Join(err, stopHTTP(ctx))
 		}
@@ -64,7 +64,7 @@ func (s *server) run(ctx context.Context) error {
 
 // shutdown stops HTTP and worker at the same time: both may have running steps.
 func (s *server) shutdown(ctx context.Context, cause error, stopHTTP func(context.Context) error) error {
-	s.log.InfoContext(ctx, "stopping: running steps end first; a second signal ends the program at once")
+	s.log.InfoContext(ctx, "stopping after the running steps; a second signal ends the program at once")
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	var (
@@ -77,7 +77,7 @@ func (s *server) shutdown(ctx context.Context, cause error, stopHTTP func(contex
 	}
 	wg.Wait()
 	s.log.InfoContext(ctx, "stopped")
-	if errors.Is(cause, context.Canceled) { // By a signal, which is no error.
+	if errors.Is(cause, context.Canceled) { // Stopped by a signal, which is not an error.
 		cause = nil
 	}
 	return errors.Join(append(errs[:], cause)...)
@@ -140,7 +140,7 @@ func (s *server) refuseUnprotected(ctx context.Context) error {
 	}
 	if !hasUsableKey(keys, time.Now()) {
 		return errs.Errorf(errs.KindInvalid, "serve",
-			"APP_HOST is %s, which others can reach, and there is no API key: create one with tenant-api apikey create, set AUTH_OIDC_ISSUER, or serve on 127.0.0.1", s.api.Host)
+			"APP_HOST is %s, which other machines can reach, and no API key exists: create one with tenant-api apikey create, set AUTH_OIDC_ISSUER, or serve on 127.0.0.1", s.api.Host)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (a *cli) tenantsList() *cobra.Command {
 		jsonOutput bool
 	)
 	cmd := &cobra.Command{
-		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, the newest first", Args: noArgs,
+		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, newest first", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q.Status = tenant.Status(strings.ToUpper(status))
 			if q.Status != "" && !q.Status.Known() {
@@ -177,7 +177,7 @@ func (a *cli) tenantsPurge() *cobra.Command {
 		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: exactlyOneArg("a tenant's id"),
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
 the retention period. The registry keeps its row, its log and a certificate, which
-is printed. This cannot be undone; --confirm repeats the tenant's name, so that no
+is printed. This cannot be undone; --confirm must be the tenant's name, so that no
 other tenant is deleted by mistake.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := config.ReadAPI(a.source)
@@ -197,7 +197,7 @@ other tenant is deleted by mistake.`,
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
-	a.bindSettings(cmd, settingFlag{"retention", config.PurgeRetention, "how long a tenant must have been archived (default 720h)"})
+	a.bindSettings(cmd, settingFlag{"retention", config.PurgeRetention, "minimum time since archiving (default 720h)"})
 	return cmd
 }
 
@@ -243,7 +243,7 @@ reconciled.`,
 
 // printReport prints what a pass of the reconciler did.
 func printReport(r provisioning.Report) error {
-	r.Contracts.Registered = 0 // Not of interest to users.
+	r.Contracts.Registered = 0 // An internal count, not for users.
 	if r.Empty() {
 		_, err := fmt.Println("No orphaned objects found.")
 		return err

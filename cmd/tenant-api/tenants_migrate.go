@@ -18,14 +18,14 @@ func (a *cli) tenantsMigrate() *cobra.Command {
 		printed   bool
 	)
 	cmd := &cobra.Command{
-		Use: "migrate [--tenant TENANT]", Short: "Bring the schemas of tenants to the newest version", Args: noArgs,
-		Long: `Brings the schemas of all tenants that have one to the newest version, each in a
+		Use: "migrate [--tenant TENANT]", Short: "Migrate the schemas of tenants to the newest version", Args: noArgs,
+		Long: `Migrates the schemas of all tenants that have one to the newest version, each in a
 separate transaction: canaries first, one by one, and when one of them fails no other
 schema is changed. It can be interrupted and repeated at any time, and several can run
 at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Canary < -1 || o.Concurrency < 0 {
-				return usageError{errors.New("--canary is -1 for none, or more; --concurrency is 1 or more")}
+				return usageError{errors.New("--canary must be -1 (none) or more; --concurrency must be 1 or more")}
 			}
 			s, err := a.services(cmd.Context())
 			if err != nil {
@@ -65,7 +65,7 @@ at once.`,
 	return cmd
 }
 
-// printFleet prints what a migration did, as JSON or as text.
+// printFleet prints the result of a migration, as JSON or as text.
 func printFleet(r tenantschema.MigrationReport, dry, printed bool) error {
 	if printed {
 		return printJSON(dto.FleetMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})

@@ -48,19 +48,19 @@ newest anchor are not covered; "contracts anchor" anchors them.`, exitFindings),
 				return v.finish()
 			}
 			err = v.All(cmd.Context(), v.addFindings)
-			if err != nil && v.failedChecks == 0 { // No tenant was reported: the list cannot be read.
+			if err != nil && v.failedChecks == 0 { // The list of tenants cannot be read.
 				return err
 			}
 			return errors.Join(v.finish(), reportedError(err))
 		},
 	}
-	cmd.Flags().BoolVar(&offline, "offline", false, "do not read the ledger; only the database's settings are needed then")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not read the ledger; needs only the settings of the database")
 	cmd.Flags().BoolVar(&onchain, "onchain", false, "read contracts and anchors from the ledger (the default)")
 	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
 	return cmd
 }
 
-// reportedError keeps errors that were already printed from being printed again.
+// reportedError marks errors that were already printed, so that they are not printed again.
 func reportedError(err error) error {
 	if err == nil {
 		return nil
@@ -79,19 +79,19 @@ type verifyCommand struct {
 	report                          dto.Verification
 }
 
-// anchorCounter counts the anchors that were compared.
+// anchorCounter counts the compared anchors.
 type anchorCounter struct {
 	*postgres.DB
 	compared int
 }
 
-// VerifyAnchor is part of verification.RegistryChecker.
+// VerifyAnchor implements verification.RegistryChecker.
 func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
 	a.compared++
 	return a.DB.VerifyAnchor(ctx, tenantID, anchor)
 }
 
-// newVerification makes the verifier. Offline it needs the database's settings alone, and
+// newVerification returns the verifier. Offline it needs only the database's settings, and
 // never those of mail.
 func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand, error) {
 	v := &verifyCommand{offline: offline}

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
 
-// countingStore is the registry's store; it counts look-ups.
+// countingStore is the registry's store; it counts lookups.
 type countingStore struct {
 	access.Store
 	lookups []string
@@ -38,7 +38,7 @@ func setup(t *testing.T) *countingStore {
 	return &countingStore{Store: db.APIKeys}
 }
 
-// createKey stores a key and gives its token.
+// createKey stores a key and returns its token.
 func (c *countingStore) createKey(t *testing.T, name string, ttl time.Duration) (access.Key, string) {
 	t.Helper()
 	key, token, err := access.NewKey(name, []access.Scope{access.ScopeRead}, ttl, time.Now())

@@ -17,11 +17,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// MaxKeyName is the length of a key's name in characters.
+// MaxKeyName is the maximum length of a key's name in characters.
 const MaxKeyName = 100
 
-// Key is an API key as the registry knows it. Zero times stand for what has not
-// happened, or never will.
+// Key is an API key as the registry stores it. A zero time means that the event has not
+// happened, or that the key does not expire.
 type Key struct {
 	ID         uuid.UUID
 	Name       string
@@ -31,7 +31,7 @@ type Key struct {
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	RevokedAt  time.Time
-	LastUsedAt time.Time // Exact to a minute.
+	LastUsedAt time.Time // Precise to a minute.
 }
 
 // NewKey makes a key that is valid for ttl, or until it is revoked for 0, and its token.
@@ -45,18 +45,18 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 	}
 	switch {
 	case name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxKeyName:
-		return invalid("name", "has no length that a key's name can have; give 1 to 100 characters")
+		return invalid("name", "has an invalid length; give 1 to 100 characters")
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return invalid("name", "has a control character; remove it")
 	case ttl < 0:
-		return invalid("expires", "is in the past; give the time that the key is to be valid for, such as 720h")
+		return invalid("expires", "is negative; give the duration for which the key is valid, such as 720h")
 	}
 	if err := validateScopes(scopes); err != nil {
 		return Key{}, "", err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Key{}, "", errs.Wrap(err, errs.KindPermanent, "create API key", "the system gives no random numbers")
+		return Key{}, "", errs.Wrap(err, errs.KindPermanent, "create API key", "the system returned no random numbers")
 	}
 	token := newToken()
 	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: scopes, CreatedAt: now}
@@ -66,8 +66,8 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 	return key, config.Secret(token.text()), nil
 }
 
-// TokenPrefix is what each token of a key begins with; it tells them from the
-// tokens of others, also to programs that look for leaked ones.
+// TokenPrefix is the start of every API key's token. It distinguishes them from other
+// tokens, also for programs that search for leaked ones.
 const TokenPrefix = "hck_"
 
 // The lengths of a token's halves.
@@ -85,14 +85,14 @@ func newToken() token {
 	return token{newPrefix(), base64.RawURLEncoding.EncodeToString(secret)}
 }
 
-// newPrefix has 60 random bits.
+// newPrefix returns a prefix of 60 random bits.
 func newPrefix() string { return strings.ToLower(rand.Text()[:prefixLength]) }
 
 func (t token) text() string { return TokenPrefix + t.prefix + "." + t.secret }
 
 func (t token) hash() [sha256.Size]byte { return sha256.Sum256([]byte(t.secret)) }
 
-// parseToken takes a token apart. It looks at the form alone.
+// parseToken splits a token. It checks only the format.
 func parseToken(text string) (t token, ok bool) {
 	body, hasPrefix := strings.CutPrefix(text, TokenPrefix)
 	prefix, secret, hasSeparator := strings.Cut(body, ".")

@@ -7,21 +7,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Scope is something that a caller may do.
+// Scope is a permission of a caller.
 type Scope string
 
 // The scopes.
 const (
-	ScopeRead  Scope = "tenants:read"  // Look at tenants, their progress, their jobs and their audit log.
+	ScopeRead  Scope = "tenants:read"  // Read tenants, their progress, their jobs and their audit log.
 	ScopeWrite Scope = "tenants:write" // Create, change, archive and restore tenants; includes ScopeRead.
-	ScopePurge Scope = "tenants:purge" // Delete an archived tenant's data for good; includes nothing else.
-	// ScopeCredentials is for opening database logins that reach a tenant's records;
-	// it includes nothing else.
+	ScopePurge Scope = "tenants:purge" // Delete an archived tenant's data permanently; includes nothing else.
+	// ScopeCredentials permits database logins that reach a tenant's records; it includes
+	// nothing else.
 	ScopeCredentials Scope = "tenants:credentials" //nolint:gosec // a scope's name
 	ScopeAdmin       Scope = "admin"               // Everything.
 )
 
-// impliedScopes says which scopes a scope stands for besides itself.
+// impliedScopes lists the scopes that a scope includes besides itself.
 var impliedScopes = map[Scope][]Scope{
 	ScopeWrite: {ScopeRead},
 	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials},
@@ -32,16 +32,16 @@ func Scopes() []Scope {
 	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeAdmin}
 }
 
-// IsValid reports whether s is a scope at all.
+// IsValid reports whether s is a known scope.
 func (s Scope) IsValid() bool { return slices.Contains(Scopes(), s) }
 
-// Permits reports whether somebody with the granted scopes may do what wants scope s.
+// Permits reports whether the granted scopes allow an operation that needs scope s.
 func Permits(granted []Scope, s Scope) bool {
 	return slices.ContainsFunc(granted, func(g Scope) bool { return g == s || slices.Contains(impliedScopes[g], s) })
 }
 
-// ParseScopes reads scopes that are separated by commas or blanks, as people
-// write them. KindInvalid when there is none, or one that does not exist.
+// ParseScopes reads scopes that are separated by commas or blanks. It returns KindInvalid
+// for an empty list or an unknown scope.
 func ParseScopes(text string) ([]Scope, error) {
 	var scopes []Scope
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' }) {

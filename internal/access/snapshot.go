@@ -11,25 +11,25 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// SnapshotAge is how old a Snapshot's copy of the keys can be. A key that is made
-// meanwhile is not in it.
+// SnapshotAge is the maximum age of a Snapshot's copy of the keys. The copy does not
+// contain keys that were created after it was read.
 const SnapshotAge = 5 * time.Second
 
-// snapshotTimeout bounds one read of all keys.
+// snapshotTimeout limits one read of all keys.
 const snapshotTimeout = 5 * time.Second
 
-// Snapshot finds keys in a copy in memory, which it reads from the store when it is
-// asked and the copy is older than SnapshotAge. However many tokens are held against
-// it, the store is read once in that time. It may be used by many goroutines.
+// Snapshot finds keys in a copy in memory. It reads the copy from the store when a lookup
+// finds it older than SnapshotAge: however many tokens arrive, one read in that time. It is
+// safe for concurrent use.
 type Snapshot struct {
 	store   Lister
 	clock   clock.Clock
-	reading singleflight.Group // Callers wait for one read together, each as long as its context lasts.
+	reading singleflight.Group // Concurrent callers share one read; each waits until its context ends.
 
 	mu     sync.Mutex
-	keys   map[string]Key // By prefix. Nil until they were read.
+	keys   map[string]Key // By prefix. Nil before the first read.
 	err    error          // Of the last read.
-	readAt time.Time      // When that was.
+	readAt time.Time      // Time of the last read.
 }
 
 // Lister lists all keys.
@@ -37,18 +37,19 @@ type Lister interface {
 	List(ctx context.Context) ([]Key, error)
 }
 
-// NewSnapshot makes a Snapshot of a store. It reads nothing yet.
+// NewSnapshot returns a Snapshot of a store. It does not read the store yet.
 func NewSnapshot(store Lister, clock clock.Clock) *Snapshot {
 	return &Snapshot{store: store, clock: clock}
 }
 
-// FindByPrefix returns KindNotFound for a prefix that no key of the copy has. A store that
-// cannot be read leaves the copy as it is; without one, Find returns its error.
+// FindByPrefix returns KindNotFound for a prefix that is not in the copy. If the store
+// cannot be read, the old copy stays in use; without one, FindByPrefix returns the store's
+// error.
 func (s *Snapshot) FindByPrefix(ctx context.Context, prefix string) (Key, error) {
 	keys, err, current := s.copied()
 	if !current {
 		read := s.reading.DoChan("", func() (any, error) {
-			s.read(context.WithoutCancel(ctx)) // Others wait for it, too.
+			s.read(context.WithoutCancel(ctx)) // Other callers wait for this read, too.
 			return nil, nil
 		})
 		select {
@@ -63,13 +64,13 @@ func (s *Snapshot) FindByPrefix(ctx context.Context, prefix string) (Key, error)
 	}
 	key, found := keys[prefix]
 	if !found {
-		return Key{}, errs.Errorf(errs.KindNotFound, "find API key", "there is no API key %s", prefix)
+		return Key{}, errs.Errorf(errs.KindNotFound, "find API key", "no API key has the prefix %s", prefix)
 	}
 	return key, nil
 }
 
-// copied gives the copy, and whether it is young enough.
-func (s *Snapshot) copied() (keys map[string]Key, err error, current bool) { //nolint:revive // the error is the copy's, as the keys are
+// copied returns the copy and whether it is recent enough.
+func (s *Snapshot) copied() (keys map[string]Key, err error, current bool) { //nolint:revive // the error belongs to the copy, as the keys do
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.keys, s.err, !s.readAt.IsZero() && s.clock.Now().Sub(s.readAt) < SnapshotAge
@@ -77,7 +78,7 @@ func (s *Snapshot) copied() (keys map[string]Key, err error, current bool) { //n
 
 func (s *Snapshot) read(ctx context.Context) {
 	if _, _, current := s.copied(); current {
-		return // Another read ended between the caller's look and now.
+		return // Another read ended after the caller's check.
 	}
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// listed is a store that lists what a test wants, and counts how often.
+// listed is a store with given keys that counts its reads.
 type listed struct {
 	access.Store
 	mu    sync.Mutex
@@ -27,7 +27,7 @@ func (l *listed) List(ctx context.Context) ([]access.Key, error) {
 	return list(ctx)
 }
 
-// stopwatch is a clock that moves when it is told to.
+// stopwatch is a clock that only moves on request.
 type stopwatch struct {
 	mu  sync.Mutex
 	now time.Time
@@ -58,7 +58,7 @@ func TestSnapshot(t *testing.T) {
 		clock := &stopwatch{now: time.Now()}
 		return access.NewSnapshot(store, clock), store, clock
 	}
-	t.Run("ReadsOnceInItsAge", func(t *testing.T) {
+	t.Run("ReadsOncePerSnapshotAge", func(t *testing.T) {
 		t.Parallel()
 		s, store, clock := setup()
 		for range 100 {
@@ -77,7 +77,7 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("%d reads", store.lists)
 		}
 	})
-	t.Run("KeepsItsCopyWhileTheStoreFails", func(t *testing.T) {
+	t.Run("KeepsCopyWhileStoreFails", func(t *testing.T) {
 		t.Parallel()
 		s, store, clock := setup()
 		works := store.list
@@ -99,7 +99,7 @@ func TestSnapshot(t *testing.T) {
 			}
 		}
 	})
-	t.Run("CallersShareAReadAndLeaveItWhenTheyLike", func(t *testing.T) {
+	t.Run("SharesReadAndHonoursCancel", func(t *testing.T) {
 		t.Parallel()
 		s, store, _ := setup()
 		begun, proceed := make(chan struct{}), make(chan struct{})

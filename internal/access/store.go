@@ -8,26 +8,27 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// Store is what the registry does about keys. Every method can also return
-// KindTransient when the registry does not answer.
+// Store is the registry's port for keys. Every method can also return KindTransient when
+// the registry does not answer.
 type Store interface {
-	// Create stores a new key. KindConflict when a key that is not revoked has its name.
+	// Create stores a new key. KindConflict if a key with this name exists that is not
+	// revoked.
 	Create(ctx context.Context, k Key) error
-	// FindByPrefix returns KindNotFound for a prefix that no key has. A key that is revoked
-	// or expired is found.
+	// FindByPrefix returns KindNotFound for an unknown prefix. It also finds revoked and
+	// expired keys.
 	FindByPrefix(ctx context.Context, prefix string) (Key, error)
-	// List gives all keys, the newest first.
+	// List returns all keys, newest first.
 	List(ctx context.Context) ([]Key, error)
-	// Revoke takes back the key of that id, prefix or name, for good, and returns it
-	// as it is then. Repeated with an id or a prefix it changes nothing. KindNotFound
-	// when there is no such key, or none of that name that is not revoked.
+	// Revoke permanently revokes the key with that id, prefix or name, and returns the
+	// revoked key. Repeated with an id or a prefix it changes nothing. KindNotFound for an
+	// unknown key, or a name without an unrevoked key.
 	Revoke(ctx context.Context, ref string) (Key, error)
-	// RecordUse notes that the key was used, at most once a minute.
+	// RecordUse stores the time of use, at most once a minute.
 	RecordUse(ctx context.Context, id uuid.UUID) error
 }
 
-// The actions on keys that the registry writes into the platform's audit log,
-// each in the transaction of the change.
+// The actions on keys in the platform's audit log. The registry writes each in the
+// transaction of the change.
 const (
 	AuditCreateKey audit.Action = "apikey.create"
 	AuditRevokeKey audit.Action = "apikey.revoke"

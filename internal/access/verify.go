@@ -7,34 +7,34 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// AuthError is why a token was not accepted.
+// AuthError is the reason why a token was not accepted.
 type AuthError struct {
-	Reason string // For the audit log, in a word or two.
-	Prefix string // The key that was named, if the token had the form of one.
-	Detail string // For the caller: it tells nobody without a secret which keys exist.
+	Reason string // For the audit log, one or two words.
+	Prefix string // The key's prefix, if the token is well formed.
+	Detail string // For the caller; without the secret it does not reveal which keys exist.
 }
 
-// Error is for logs; callers are shown Detail.
+// Error is for logs; callers receive Detail.
 func (r *AuthError) Error() string { return "token refused: " + r.Reason }
 
 const unknownKeyDetail = "the API key is unknown or mistyped; create one with: tenant-api apikey create"
 
-// MissingToken refuses a request that came without a token.
+// MissingToken is the error of a request without a token.
 func MissingToken() *AuthError {
 	return &AuthError{Reason: "no key", Detail: "no API key came with the request; send it as Authorization: Bearer hck_..."}
 }
 
 // Finder finds keys: a Store, or a Snapshot of one.
 type Finder interface {
-	// FindByPrefix returns KindNotFound for a prefix that no key has. A key that is revoked
-	// or expired is found.
+	// FindByPrefix returns KindNotFound for an unknown prefix. It also finds revoked and
+	// expired keys.
 	FindByPrefix(ctx context.Context, prefix string) (Key, error)
 }
 
-// Verify returns the key of a token; "" is no token. It returns a *Refusal for a
-// token that is not good (any more), and the finder's own error when that could not
-// tell. A missing or malformed token is refused without a look-up; every other
-// refusal costs one look-up and one comparison.
+// Verify returns the key of a token; "" is no token. It returns an *AuthError for a token
+// that is not valid or no longer valid, and the finder's error if the lookup failed. A
+// missing or malformed token is refused without a lookup; every other refusal costs one
+// lookup and one comparison.
 func Verify(ctx context.Context, keys Finder, text string, now time.Time) (Key, error) {
 	if text == "" {
 		return Key{}, MissingToken()
@@ -57,7 +57,7 @@ func Verify(ctx context.Context, keys Finder, text string, now time.Time) (Key, 
 		return refuse("unknown key", unknownKeyDetail)
 	case !matches:
 		return refuse("wrong secret", unknownKeyDetail)
-	case !key.RevokedAt.IsZero(): // From here on the caller has shown the secret and may know.
+	case !key.RevokedAt.IsZero(): // From here on the caller has proved the secret and may learn the state.
 		return refuse("revoked", "the API key was revoked; create another one with: tenant-api apikey create")
 	case !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt):
 		return refuse("expired", "the API key has expired; create another one with: tenant-api apikey create")

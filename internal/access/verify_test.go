@@ -36,12 +36,12 @@ func TestVerify(t *testing.T) {
 		_ = verifyFails(t, s, token, now, reason)
 	}
 
-	t.Run("AcceptsAKeyUntilItExpires", func(t *testing.T) {
+	t.Run("AcceptsKeyUntilExpiry", func(t *testing.T) {
 		s := setup(t)
 		key, token := s.createKey(t, "ci", time.Hour)
 		got, err := access.Verify(t.Context(), s, token, key.ExpiresAt.Add(-time.Microsecond))
 		if err != nil || got.ID != key.ID || got.Name != "ci" || len(s.lookups) != 1 {
-			t.Errorf("%+v, %v after %d look-ups", got, err, len(s.lookups))
+			t.Errorf("%+v, %v after %d lookups", got, err, len(s.lookups))
 		}
 		assertFails(t, s, token, key.ExpiresAt, "expired")
 	})
@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 		unknown := verifyFails(t, s, unknownToken, time.Now(), "unknown key")
 		malformed := verifyFails(t, s, "hck_short", time.Now(), "malformed")
 		if wrong.Detail != unknown.Detail || wrong.Detail != malformed.Detail {
-			t.Errorf("told apart: %q, %q, %q", wrong.Detail, unknown.Detail, malformed.Detail)
+			t.Errorf("the details differ: %q, %q, %q", wrong.Detail, unknown.Detail, malformed.Detail)
 		}
 	})
 	t.Run("RevokedKeyWithWrongSecretIsWrongSecret", func(t *testing.T) {
@@ -103,10 +103,10 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-// unknownToken has the form of a token, and is none.
+// unknownToken has the form of a token but is unknown.
 var unknownToken = "hck_abcdefghijkl." + strings.Repeat("A", 43)
 
-// otherCharacter gives another character of base64url.
+// otherCharacter returns a different base64url character.
 func otherCharacter(c byte) string {
 	if c == 'A' {
 		return "E"
@@ -117,7 +117,7 @@ func otherCharacter(c byte) string {
 func TestNewKey(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	t.Run("TokenHasTheDocumentedForm", func(t *testing.T) {
+	t.Run("TokenHasDocumentedForm", func(t *testing.T) {
 		t.Parallel()
 		key, token, err := access.NewKey(" ci ", []access.Scope{access.ScopeWrite}, time.Hour, now)
 		if err != nil {

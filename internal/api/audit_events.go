@@ -21,8 +21,8 @@ func (s *Server) registerAuditRoutes() {
 
 type auditInput struct {
 	ByID
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to show at most."`
-	Cursor string `query:"cursor" minLength:"1" maxLength:"128" doc:"Where the page before ended: its nextCursor."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of events."`
+	Cursor string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page."`
 }
 
 type auditView struct {
@@ -32,12 +32,12 @@ type auditView struct {
 	Outcome string         `json:"outcome" enum:"DONE,REFUSED"`
 	Caller  dto.Caller     `json:"caller"`
 	Detail  map[string]any `json:"detail" nullable:"false"`
-	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the hash before it and this event."`
+	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the previous hash and this event."`
 }
 
 type auditPage struct {
 	Events     []auditView `json:"events" nullable:"false" doc:"Oldest first."`
-	NextCursor string      `json:"nextCursor,omitempty" doc:"The cursor of the next page; absent on the last one."`
+	NextCursor string      `json:"nextCursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 }
 
 func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutput[auditPage], error) {
@@ -52,7 +52,7 @@ func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutp
 	if err != nil {
 		return nil, err
 	}
-	if len(events) == 0 { // Every tenant has an event; an unknown one has none.
+	if len(events) == 0 { // Every tenant has at least one event: without events the id is unknown.
 		if _, err := s.opts.Service.Get(ctx, in.tenantID); err != nil {
 			return nil, err
 		}

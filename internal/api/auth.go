@@ -31,7 +31,7 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem 
 	decision := s.callerLimiter.Take(string(id.Caller.Kind) + " " + id.Caller.ID)
 	decision.SetHeaders(c.response.Header())
 	if !decision.Allowed {
-		return decision.Problem("too many requests with this key; wait as long as Retry-After says")
+		return decision.Problem("too many requests with this key; wait as long as Retry-After requires")
 	}
 	if !access.Permits(id.Scopes, c.endpoint.scope) {
 		return problem.New(http.StatusForbidden, "this call needs the scope "+string(c.endpoint.scope)+", which the key does not have").
@@ -45,7 +45,7 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem 
 // of them from one address. Valid keys are still accepted from that address.
 func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthError) *problem.Problem {
 	if decision := s.authFailureLimiter.Take(limits.AddressPrefix(c.caller.Address)); !decision.Allowed {
-		return decision.Problem("too many requests from this address came without a valid key; wait as long as Retry-After says")
+		return decision.Problem("too many requests without a valid key came from this address; wait as long as Retry-After requires")
 	}
 	challenge := `Bearer realm="tenant-api"`
 	if authErr.Reason != access.MissingToken().Reason {

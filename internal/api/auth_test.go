@@ -18,7 +18,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// countingStore counts what a store is asked.
+// countingStore counts the queries to a store.
 type countingStore struct {
 	access.Store
 	finds, lists, touches atomic.Int64
@@ -39,7 +39,7 @@ func (c *countingStore) RecordUse(ctx context.Context, id uuid.UUID) error {
 	return c.Store.RecordUse(ctx, id)
 }
 
-// authenticatedCalls has one request of each call that needs a key, and the scope for it.
+// authenticatedCalls has one request for each operation that needs a key, and its scope.
 func authenticatedCalls() map[string]access.Scope {
 	id := uuid.NewString()
 	return map[string]access.Scope{
@@ -59,7 +59,7 @@ func authenticatedCalls() map[string]access.Scope {
 
 func TestServer_Authorize(t *testing.T) {
 	t.Parallel()
-	t.Run("RequiresKeyAndScopeOnEveryCall", func(t *testing.T) {
+	t.Run("RequiresKeyAndScopeForEveryOperation", func(t *testing.T) {
 		b := setup(t)
 		documented := 0
 		for path, item := range as[map[string]any](loadSpec().document["paths"]) {
@@ -92,7 +92,7 @@ func TestServer_Authorize(t *testing.T) {
 			}
 		}
 	})
-	t.Run("LooksUpOnlyWellFormedTokensAndRecordsEachRefusalOnce", func(t *testing.T) {
+	t.Run("QueriesOnlyWellFormedTokensAndRecordsEachRejectionOnce", func(t *testing.T) {
 		var store *countingStore
 		var records atomic.Int64
 		b := setupWith(t, serverOptions{
@@ -124,7 +124,7 @@ func TestServer_Authorize(t *testing.T) {
 				finds = 0
 			}
 			if store.finds.Load() != finds || records.Load() != 1 || store.touches.Load() != 0 || len(log) != before+1 {
-				t.Errorf("%s: %d look-ups, %d writes, %d touches", name, store.finds.Load(), records.Load(), store.touches.Load())
+				t.Errorf("%s: %d lookups, %d writes, %d touches", name, store.finds.Load(), records.Load(), store.touches.Load())
 				continue
 			}
 			last := log[len(log)-1]
@@ -197,7 +197,7 @@ func TestServer_Authorize(t *testing.T) {
 	})
 }
 
-// recordingService counts the writes of the audit log, and can let them fail.
+// recordingService counts writes to the audit log, and can make them fail.
 type recordingService struct {
 	api.Service
 	records *atomic.Int64
@@ -293,7 +293,7 @@ func TestServer_Audit(t *testing.T) {
 		b.do(http.MethodPost, path+"/retry", nil).want(http.StatusConflict)
 		b.do(http.MethodPost, path+"/purge", "x", "Content-Type", "text/plain").want(http.StatusUnsupportedMediaType)
 		b.do(http.MethodPost, path+"/purge", `{"confirm":"`+strings.Repeat("x", 70000)+`"}`).want(http.StatusRequestEntityTooLarge)
-		b.do(http.MethodGet, path, nil, "If-None-Match", "odd").want(http.StatusBadRequest) // No change.
+		b.do(http.MethodGet, path, nil, "If-None-Match", "odd").want(http.StatusBadRequest) // Not a change.
 		b.provision(path+"/provision", nil)
 		var statuses []string
 		for _, e := range b.auditRefusals(id) {
@@ -358,7 +358,7 @@ func TestServer_Audit(t *testing.T) {
 		}})
 		b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "").want(http.StatusUnauthorized)
 		if !strings.Contains(b.log.String(), "refusal not recorded in the audit log") || !strings.Contains(b.log.String(), "request.list-tenants") {
-			t.Error("nothing says so")
+			t.Error("the failed audit write is not logged")
 		}
 		if n := service.records.Load(); n != 2 {
 			t.Errorf("%d tries", n)

@@ -15,21 +15,21 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Request bodies. The tags are for the OpenAPI document; package tenant has the rules.
+// Request bodies. The tags are for the OpenAPI document; package tenant enforces the rules.
 
 type createBody struct {
-	Name            string            `json:"name" doc:"The organisation's name, unique among live tenants whatever its case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
-	AdminEmail      string            `json:"adminEmail" doc:"Where the invitation goes." example:"ada@st-marys.example"`
+	Name            string            `json:"name" doc:"The organisation's name, unique among tenants that are not FAILED or ARCHIVED, ignoring case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
+	AdminEmail      string            `json:"adminEmail" doc:"The address that receives the invitation." example:"ada@st-marys.example"`
 	AdminFirstName  string            `json:"adminFirstName" example:"Ada"`
 	AdminLastName   string            `json:"adminLastName" example:"Lovelace"`
-	AdminPassword   *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password, of which an argon2id hash is stored; 12 to 256 characters, and not with the administrator's address in it. Without one, the invitation in the welcome mail lets the administrator choose. It is not compared when an Idempotency-Key or an external id tells that this request came before."`
-	ExternalID      string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: creating twice with the same one and the same wish returns the first." example:"crm-4711"`
+	AdminPassword   *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password; 12 to 256 characters, must not contain the administrator's address. Only an argon2id hash is stored. Without a password, the administrator sets one through the invitation in the welcome mail. A repeated request (same Idempotency-Key or external id) does not compare it."`
+	ExternalID      string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: a second request with the same external id and the same inputs returns the first tenant." example:"crm-4711"`
 	Metadata        map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
 	ManagedBy       string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
 	validate.Errors `json:"-"`
 }
 
-// FieldReaders is how package validate reads the body.
+// FieldReaders implements the interface of package validate.
 func (b *createBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{
 		"name":           validate.String(&b.Name),
@@ -53,7 +53,7 @@ func (b *createBody) inputs() (tenant.Inputs, error) {
 	if err != nil {
 		fieldErrs = b.Merge(problem.From(err).Errors)
 	}
-	if b.AdminPassword != nil { // Inputs treat an empty password as none.
+	if b.AdminPassword != nil { // Inputs treat an empty password as no password.
 		fieldErrs = fieldErrs.Check("adminPassword", tenant.CheckPassword(*b.AdminPassword, b.AdminEmail))
 	}
 	return in, fieldErrs.Problem()
@@ -72,14 +72,14 @@ type patchBody struct {
 	AdminEmail      *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
 	AdminFirstName  *string            `json:"adminFirstName,omitempty" example:"Grace"`
 	AdminLastName   *string            `json:"adminLastName,omitempty" example:"Hopper"`
-	AdminPassword   *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Takes the place of the administrator's password and ends invitations that nobody has accepted; 12 to 256 characters, and not with the administrator's address in it."`
-	ExternalID      *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
-	Metadata        *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Takes the place of the whole map; null empties it."`
-	ManagedBy       *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string takes it away."`
+	AdminPassword   *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Replaces the administrator's password and invalidates open invitations; 12 to 256 characters, must not contain the administrator's address."`
+	ExternalID      *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
+	Metadata        *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it."`
+	ManagedBy       *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
 	validate.Errors `json:"-"`
 }
 
-// FieldReaders is how package validate reads the body.
+// FieldReaders implements the interface of package validate.
 func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
 	var metadata map[string]string
 	return map[string]validate.FieldReader{
@@ -124,28 +124,28 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 }
 
 type purgeBody struct {
-	Confirm         string `json:"confirm" minLength:"1" doc:"The tenant's name, to show that this tenant is meant." example:"St. Mary's Clinic"`
-	RetentionMs     int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's own retention period holds anyway."`
+	Confirm         string `json:"confirm" minLength:"1" doc:"The tenant's name, to prevent the purge of a wrong tenant." example:"St. Mary's Clinic"`
+	RetentionMs     int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's retention period always applies as well."`
 	validate.Errors `json:"-"`
 }
 
-// retention is the requested minimum time since archiving, capped at the longest
+// retention returns the requested minimum time since archiving, capped at the longest
 // time.Duration.
 func (b *purgeBody) retention() time.Duration {
 	return time.Duration(min(b.RetentionMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-// FieldReaders is how package validate reads the body.
+// FieldReaders implements the interface of package validate.
 func (b *purgeBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"confirm": validate.String(&b.Confirm), "retentionMs": validate.Int(&b.RetentionMs, 0, validate.MaxInt, "has to be a whole number of milliseconds; give 0 or more")}
 }
 
-// TransformSchema is how huma learns the rules.
+// TransformSchema adds the rules to huma's schema.
 func (*createBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return openapi.AddTenantRules(s)
 }
 
-// TransformSchema is how huma learns the rules.
+// TransformSchema adds the rules to huma's schema.
 func (*patchBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return openapi.AddTenantRules(s)
 }

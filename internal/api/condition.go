@@ -12,19 +12,19 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// condition is what If-Match or If-None-Match says.
+// condition is a parsed If-Match or If-None-Match header.
 type condition struct {
 	present    bool
 	anyVersion bool    // *
-	versions   []int64 // Tags that are none of ours are left out: they match nothing.
+	versions   []int64 // Foreign tags are omitted: they match nothing.
 }
 
 func (c condition) matches(version int64) bool {
 	return c.anyVersion || slices.Contains(c.versions, version)
 }
 
-// parseCondition reads a list of entity tags. Weak ones are taken like strong
-// ones: a version of a tenant is shown in one way only.
+// parseCondition reads a list of entity tags. Weak tags are treated like strong ones: a
+// version of a tenant has one representation.
 func parseCondition(header, text string) (condition, error) {
 	text = strings.TrimSpace(text)
 	c := condition{present: text != "", anyVersion: text == "*"}
@@ -40,7 +40,7 @@ func parseCondition(header, text string) (condition, error) {
 		}
 		remainder = strings.TrimLeft(remainder, " \t")
 		if !terminated || remainder != "" && remainder[0] != ',' || strings.ContainsAny(tag, " \t") {
-			return c, problem.Invalid(problem.FieldError{Field: header, Message: `cannot be read; give the ETag as it came, such as "3"`})
+			return c, problem.Invalid(problem.FieldError{Field: header, Message: `cannot be read; give the ETag unchanged, such as "3"`})
 		}
 		if version, err := strconv.ParseInt(tag, 10, 64); err == nil && etag(version) == `"`+tag+`"` {
 			c.versions = append(c.versions, version)
@@ -50,8 +50,8 @@ func parseCondition(header, text string) (condition, error) {
 	return c, nil
 }
 
-// expectedVersion is the version that a change is meant for, 0 for whichever there is.
-// KindStale when the tenant is at none of those that the caller knows.
+// expectedVersion returns the version that a change requires, 0 for any version. KindStale
+// when the tenant is at none of the listed versions.
 func (s *Server) expectedVersion(ctx context.Context, id uuid.UUID, c condition) (int64, error) {
 	switch {
 	case !c.present || c.anyVersion:
@@ -64,7 +64,7 @@ func (s *Server) expectedVersion(ctx context.Context, id uuid.UUID, c condition)
 		return 0, err
 	}
 	if !c.matches(t.Version) {
-		return 0, errs.Errorf(errs.KindStale, "compare versions", "the tenant is not at the version of If-Match; read it again")
+		return 0, errs.Errorf(errs.KindStale, "compare versions", "the tenant's version differs from If-Match; read the tenant again")
 	}
 	return t.Version, nil
 }

@@ -17,34 +17,35 @@ import (
 
 const credentialsPath = tenantPath + "/database-credentials"
 
-// registerCredentialRoutes are the calls that open and end logins for a tenant's schema.
+// registerCredentialRoutes registers the operations that open and end logins for a tenant's
+// schema.
 func (s *Server) registerCredentialRoutes() {
 	example := map[string]any{"ttlSeconds": 3600}
 	registerEndpoint(s, &endpoint{
 		id: "open-database-credentials", method: http.MethodPost, path: credentialsPath, tag: "credentials",
 		summary:     "Open a login for a tenant's schema",
-		description: "Makes a PostgreSQL login that is a member of the tenant's role, and ends by itself. The password is in this answer and nowhere else.",
+		description: "Creates a PostgreSQL login that is a member of the tenant's role and expires. Only this response contains the password.",
 		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
 	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
-		summary: "Have a login last longer", description: "From now on. One that has ended is not found.",
+		summary: "Extend a login", description: "Counted from now. A login that has ended returns 404.",
 		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 	}, s.renewCredential)
 	registerEndpoint(s, &endpoint{
 		id: "close-database-credentials", method: http.MethodDelete, path: credentialsPath + "/{credentialId}", tag: "credentials",
-		summary: "End a login", description: "At once, with its sessions. Repeating it is success.",
+		summary: "End a login", description: "Ends the login and its sessions immediately. Repeating the request succeeds.",
 		scope: access.ScopeCredentials, mutating: true, timeout: rollbackTimeout,
 	}, s.closeCredential)
 }
 
 type ttlBody struct {
-	TTLSeconds      int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"How long the login is good for."`
+	TTLSeconds      int64 `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"Lifetime of the login."`
 	validate.Errors `json:"-"`
 }
 
-// FieldReaders is how package validate reads the body.
+// FieldReaders implements the interface of package validate.
 func (b *ttlBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"ttlSeconds": validate.Int(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
 }
@@ -56,7 +57,7 @@ type openCredentialInput struct {
 	Body ttlBody
 }
 
-// ByCredential is the parameter of every call about one login.
+// ByCredential is the parameter of every operation on one login.
 type ByCredential struct {
 	ByID
 	credentialID uuid.UUID
@@ -67,7 +68,7 @@ type ByCredential struct {
 func (b *ByCredential) parseIDs() error {
 	id, ok := parseID(b.CredentialID)
 	if !ok {
-		return errs.Errorf(errs.KindNotFound, "read login id", "there is no such login; ids are UUIDs")
+		return errs.Errorf(errs.KindNotFound, "read login id", "the login does not exist; ids are UUIDs")
 	}
 	b.credentialID = id
 	return b.ByID.parseIDs()

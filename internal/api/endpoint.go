@@ -25,7 +25,7 @@ type endpoint struct {
 	scope                access.Scope // Empty: public.
 	mutating             bool         // Its rejections are audited.
 	timeout              time.Duration
-	streaming            bool                                          // The answer is a stream of events, never JSON.
+	streaming            bool                                          // The response is a stream of events, never JSON.
 	contentTypes         []string                                      // Content types of the request body; empty: no body.
 	status               int                                           // Success status. Default 200.
 	errorStatuses        []int                                         // In addition to the common ones.
@@ -93,7 +93,7 @@ type ByID struct {
 func (b *ByID) parseIDs() error {
 	id, ok := parseID(b.ID)
 	if !ok {
-		return errs.Errorf(errs.KindNotFound, "read tenant id", "there is no such tenant; ids are UUIDs, and GET /admin/tenants lists them")
+		return errs.Errorf(errs.KindNotFound, "read tenant id", "the tenant does not exist; ids are UUIDs, and GET /admin/tenants lists them")
 	}
 	b.tenantID = id
 	return nil

@@ -141,7 +141,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		if _, err := b.db.APIKeys.Revoke(t.Context(), "leaves"); err != nil {
 			t.Fatal(err)
 		}
-		if rest := eventNames(stream.readAll()); strings.Contains(rest, "end") { // The tenant is PENDING: by itself it would not end.
+		if rest := eventNames(stream.readAll()); strings.Contains(rest, "end") { // The tenant is PENDING: the stream would not end by itself.
 			t.Errorf("%s", rest)
 		}
 	})

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// SetTimeouts lets a test see within milliseconds what a server otherwise does within
-// seconds. It comes before the server's first request.
+// SetTimeouts lets a test observe within milliseconds what takes a server seconds. Call it
+// before the server's first request.
 func (s *Server) SetTimeouts(o Timeouts) {
 	set := func(d *time.Duration, value time.Duration) {
 		if value != 0 {
@@ -21,14 +21,15 @@ func (s *Server) SetTimeouts(o Timeouts) {
 	set(&s.timeouts.check, o.Check)
 }
 
-// Timeouts is what SetTimeouts changes; 0 is left as it is.
+// Timeouts are the values for SetTimeouts; 0 changes nothing.
 type Timeouts struct{ PollInterval, EventKeepAlive, ProvisionKeepAlive, Read, Write, Work, Check time.Duration }
 
-// QueuedAuditEvents is how many events wait for the audit log's writer.
+// QueuedAuditEvents returns the number of events that are waiting for the audit log's
+// writer.
 func (s *Server) QueuedAuditEvents() int { return s.recorder.Queued() }
 
-// ActiveProvisionStreams is how many runs there are inside requests.
+// ActiveProvisionStreams returns the number of runs inside requests.
 func (s *Server) ActiveProvisionStreams() int { return len(s.provisionSlots) }
 
-// ActiveEventStreams is how many callers follow events.
+// ActiveEventStreams returns the number of open event streams.
 func (s *Server) ActiveEventStreams() int { return len(s.eventStreamSlots) }

@@ -14,13 +14,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 )
 
-// unknownToken has the form of an API key, and is none.
+// unknownToken has the form of an API key but is unknown.
 func unknownToken(n int) string {
 	prefix := strings.NewReplacer("0", "a", "1", "b", "8", "c", "9", "d").Replace(fmt.Sprintf("%012d", n))
 	return "hck_" + prefix + "." + strings.Repeat("A", 43)
 }
 
-func TestServer_RefusalFlood(t *testing.T) {
+func TestServer_RejectionFlood(t *testing.T) {
 	t.Parallel()
 	const limit = 3
 	flooded := func(t *testing.T) (*testServer, *countingStore, *atomic.Int64) {
@@ -34,7 +34,7 @@ func TestServer_RefusalFlood(t *testing.T) {
 			wrapKeys:    func(s access.Store) access.Store { store = &countingStore{Store: s}; return store },
 			wrapService: func(s api.Service) api.Service { return &recordingService{Service: s, records: &records} },
 		})
-		b.clock.stop() // A limit fills up again with time.
+		b.clock.stop() // The limit refills with time.
 		return b, store, &records
 	}
 	list := func(b *testServer, token string) response {
@@ -50,13 +50,13 @@ func TestServer_RefusalFlood(t *testing.T) {
 		}
 		list(b, "Bearer hck_x").want(http.StatusTooManyRequests)
 		if store.finds.Load() != 0 || store.lists.Load() != 0 {
-			t.Errorf("%d look-ups, %d lists", store.finds.Load(), store.lists.Load())
+			t.Errorf("%d lookups, %d lists", store.finds.Load(), store.lists.Load())
 		}
-		if n := records.Load(); n != limit+1 { // Those within the limit, and the first beyond it.
+		if n := records.Load(); n != limit+1 { // Those within the limit, and the first one beyond it.
 			t.Errorf("%d events", n)
 		}
 	})
-	t.Run("UnknownTokensBeyondTheLimitCostOneListInFiveSeconds", func(t *testing.T) {
+	t.Run("UnknownTokensOverLimitCostOneReadPerSnapshotAge", func(t *testing.T) {
 		b, store, records := flooded(t)
 		for i := range 50 {
 			list(b, "Bearer "+unknownToken(i))
@@ -68,27 +68,27 @@ func TestServer_RefusalFlood(t *testing.T) {
 		wrong := b.key[:len(b.key)-1] + map[bool]string{true: "E", false: "A"}[strings.HasSuffix(b.key, "A")]
 		list(b, "Bearer "+wrong).want(http.StatusTooManyRequests)
 		if store.finds.Load() != limit || store.lists.Load() != 1 || records.Load() != limit+1 {
-			t.Errorf("%d look-ups, %d lists, %d events", store.finds.Load(), store.lists.Load(), records.Load())
+			t.Errorf("%d lookups, %d lists, %d events", store.finds.Load(), store.lists.Load(), records.Load())
 		}
 	})
-	t.Run("AdmitsEveryKeyOfTheAddressAllTheSame", func(t *testing.T) {
+	t.Run("AdmitsValidKeysFromSameAddress", func(t *testing.T) {
 		b, store, _ := flooded(t)
 		for i := range 20 {
 			list(b, "Bearer "+unknownToken(i))
 		}
-		list(b, "Bearer "+b.key).want(http.StatusOK) // It was never seen before.
+		list(b, "Bearer "+b.key).want(http.StatusOK) // The key was not used before.
 		finds := store.finds.Load()
 		list(b, "Bearer "+b.key).want(http.StatusOK)
 		if n := store.finds.Load() - finds; n != 1 {
-			t.Errorf("%d look-ups for a good key", n)
+			t.Errorf("%d lookups for a good key", n)
 		}
-		// One that is made meanwhile waits until the keys are read again.
+		// A key that is created later waits until the keys are read again.
 		late := b.createKey("late", access.ScopeRead)
 		list(b, "Bearer "+late).want(http.StatusTooManyRequests)
 		b.clock.advance(5 * time.Second)
 		list(b, "Bearer "+late).want(http.StatusOK)
 	})
-	t.Run("RefusesARevokedKeyOfTheAddressAtOnce", func(t *testing.T) {
+	t.Run("RejectsRevokedKeyFromSameAddress", func(t *testing.T) {
 		b, _, _ := flooded(t)
 		for i := range 20 {
 			list(b, "Bearer "+unknownToken(i))
@@ -102,7 +102,7 @@ func TestServer_RefusalFlood(t *testing.T) {
 			t.Errorf("%d tenants, %d refusals", n, len(b.auditRefusals(uuid.Nil)))
 		}
 	})
-	t.Run("SaysSoWhenTheRegistryDoesNotAnswer", func(t *testing.T) {
+	t.Run("ReportsUnresponsiveRegistry", func(t *testing.T) {
 		b := setupWith(t, serverOptions{Options: api.Options{AuthFailureLimit: limit}, wrapKeys: func(s access.Store) access.Store { return failingStore{s} }})
 		for range 10 {
 			list(b, "")

@@ -8,8 +8,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 )
 
-// FuzzReadObject holds the strict reader to the lenient one: what it takes, that
-// one takes too, and sees the same.
+// FuzzReadObject compares the strict reader with encoding/json: what the strict reader
+// accepts, encoding/json accepts too, with the same result.
 func FuzzReadObject(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"name":"Clinic","metadata":{"a":"b"}}`, `{"name":"\ud83d\ude00\\ud800"}`, `{"name":"\ud800"}`, `{"name":1,"name":2}`, `{"Name":"x"}`, `[{}]`, `{"a":{"a":[`, "{\"\xff\":1}", `{"metadata":{"a":"1","a":"2"}}`,
@@ -37,12 +37,12 @@ func FuzzReadObject(f *testing.F) {
 		strict, _ := json.Marshal(b)
 		again, _ := json.Marshal(lenient)
 		if string(strict) != string(again) {
-			t.Errorf("%s, and the other reader says %s", strict, again)
+			t.Errorf("%s, and encoding/json reads %s", strict, again)
 		}
 	})
 }
 
-// FuzzParseCondition looks for texts that cannot be read at all.
+// FuzzParseCondition searches for texts that break the parser.
 func FuzzParseCondition(f *testing.F) {
 	for _, seed := range []string{``, `*`, `"1"`, `W/"1", "2"`, `"1" "2"`, `"`, `W/`, `,`, `"a b"`, `"1",,"2"`} {
 		f.Add(seed)

@@ -42,10 +42,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
 
-// fakeDeployer stands for the Stellar network: quick, and at fault when told to be.
+// fakeDeployer replaces the Stellar network: fast, with faults on request.
 type fakeDeployer struct {
 	mu     sync.Mutex
-	deploy func(ctx context.Context, t tenant.Tenant) error // Nil: it works.
+	deploy func(ctx context.Context, t tenant.Tenant) error // Nil: deployment succeeds.
 }
 
 func (c *fakeDeployer) setDeploy(deploy func(ctx context.Context, t tenant.Tenant) error) {
@@ -71,11 +71,11 @@ func (c *fakeDeployer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log)
 	return contracts.Contract{ID: id, TransactionHash: "aa", Ledger: 7}, err
 }
 
-// fakeClock runs as fast as a test wants.
+// fakeClock runs at the speed that a test sets.
 type fakeClock struct {
 	mu      sync.Mutex
 	ahead   time.Duration
-	stopped time.Time // Zero: it runs.
+	stopped time.Time // Zero: the clock runs.
 }
 
 func (c *fakeClock) Now() time.Time {
@@ -87,7 +87,7 @@ func (c *fakeClock) Now() time.Time {
 	return time.Now().Add(c.ahead)
 }
 
-// stop makes time move by pass alone.
+// stop freezes the clock; only pass moves it.
 func (c *fakeClock) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,17 +104,17 @@ func (c *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
 	return clock.System{}.Sleep(ctx, d)
 }
 
-// serverOptions are what a test wants to be otherwise.
+// serverOptions are the options in which a test differs from the default.
 type serverOptions struct {
 	api.Options
 	timeouts        api.Timeouts
-	worker          bool // Jobs are done.
-	noNotifications bool // Nobody is told of changes.
+	worker          bool // Jobs run.
+	noNotifications bool // No change notifications.
 	wrapService     func(api.Service) api.Service
 	wrapKeys        func(access.Store) access.Store
 }
 
-// testServer is a server of its own, and those who talk to it.
+// testServer is a server with its callers.
 type testServer struct {
 	t          *testing.T
 	db         *postgres.DB
@@ -220,7 +220,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	return b
 }
 
-// logBuffer is what the server logged.
+// logBuffer collects the server's log.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -238,7 +238,7 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// createKey makes a key that is good for an hour.
+// createKey creates a key that is valid for an hour.
 func (b *testServer) createKey(name string, scopes ...access.Scope) string {
 	b.t.Helper()
 	key, token, err := access.NewKey(name, scopes, time.Hour, time.Now())
@@ -251,14 +251,14 @@ func (b *testServer) createKey(name string, scopes ...access.Scope) string {
 	return token.Reveal()
 }
 
-// as takes a value for what it should be, and gives nothing when it is not: then
-// the comparison that follows fails.
+// as converts a value to its expected type and returns the zero value if it has another
+// one: then the following comparison fails.
 func as[T any](v any) T {
 	t, _ := v.(T)
 	return t
 }
 
-// response is what came back.
+// response is a response of the server.
 type response struct {
 	t      *testing.T
 	status int
@@ -320,7 +320,7 @@ func (b *testServer) do(method, path string, body any, headers ...string) respon
 	return b.send(b.request(method, path, body, headers...))
 }
 
-// want fails the test when the status is another one.
+// want fails the test when the status differs.
 func (a response) want(status int) response {
 	a.t.Helper()
 	if a.status != status {
@@ -329,7 +329,7 @@ func (a response) want(status int) response {
 	return a
 }
 
-// wantFault looks for a problem with exactly these fields.
+// wantFault expects a problem with exactly these fields.
 func (a response) wantFieldErrors(fields ...string) response {
 	a.t.Helper()
 	a.want(http.StatusBadRequest)
@@ -362,7 +362,7 @@ func clinicNamed(name string) map[string]any {
 	return c
 }
 
-// createActive makes an ACTIVE tenant.
+// createActive creates an ACTIVE tenant.
 func (b *testServer) createActive(body map[string]any) map[string]any {
 	b.t.Helper()
 	events := b.provision("/admin/tenants/provision", body)
@@ -379,16 +379,16 @@ type event struct {
 	json           map[string]any
 }
 
-// eventReader is a stream of them, held to the document.
+// eventReader reads a stream of events and checks them against the OpenAPI document.
 type eventReader struct {
 	b          *testServer
 	answer     *http.Response
 	lines      *bufio.Reader
 	schemaPath []string
-	keepAlives int // Of life.
+	keepAlives int // Received keep-alives.
 }
 
-// openStream asks for a stream, which has to come.
+// openStream opens a stream; it fails the test if the request is rejected.
 func (b *testServer) openStream(r *http.Request) *eventReader {
 	b.t.Helper()
 	got, err := b.client.Do(r)
@@ -404,7 +404,7 @@ func (b *testServer) openStream(r *http.Request) *eventReader {
 	return &eventReader{b: b, answer: got, lines: bufio.NewReader(got.Body), schemaPath: []string{"paths", template, strings.ToLower(r.Method), "responses", "200", "content", "text/event-stream", "schema"}}
 }
 
-// next gives the next event, nil when the stream has ended.
+// next returns the next event, nil at the end of the stream.
 func (e *eventReader) next() *event {
 	e.b.t.Helper()
 	var got event
@@ -440,7 +440,7 @@ func (e *eventReader) next() *event {
 	}
 }
 
-// readAll gives all events until the stream ends.
+// readAll returns all events until the stream ends.
 func (e *eventReader) readAll() []event {
 	e.b.t.Helper()
 	var all []event
@@ -450,7 +450,7 @@ func (e *eventReader) readAll() []event {
 	return all
 }
 
-// provision has a run inside the request, to its end.
+// provision provisions inside the request until the run ends.
 func (b *testServer) provision(path string, body any, headers ...string) []event {
 	b.t.Helper()
 	return b.openStream(b.request(http.MethodPost, path, body, headers...)).readAll()
@@ -464,7 +464,7 @@ func (b *testServer) waitFor(what string, condition func() bool) {
 		select {
 		case <-deadline:
 			b.t.Fatalf("%s did not come about", what)
-		case <-time.After(5 * time.Millisecond): // Between two looks.
+		case <-time.After(5 * time.Millisecond): // Poll interval.
 		}
 	}
 }
@@ -485,7 +485,7 @@ func (b *testServer) count(query string, args ...any) int {
 	return n
 }
 
-// auditRefusals are the refused events of a chain; uuid.Nil is the platform's.
+// auditRefusals returns the rejections in a chain; uuid.Nil is the registry chain.
 func (b *testServer) auditRefusals(tenant uuid.UUID) []audit.Event {
 	b.t.Helper()
 	found, err := b.db.Events(b.t.Context(), tenant, 0, 1000)

@@ -9,18 +9,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// maxIdempotencyScopeLength is the longest name of whose key it is that the registry can store.
+// maxIdempotencyScopeLength is the maximum length of an idempotency scope in the registry.
 const maxIdempotencyScopeLength = 255
 
-// newIdempotency is what an Idempotency-Key means for this caller and request, nil
-// without one.
+// newIdempotency returns the idempotency record of this caller and request, nil without an
+// Idempotency-Key.
 func newIdempotency(c *requestContext, key string, in tenant.Inputs) (*provisioning.Idempotency, error) {
 	if key == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
-	// Without the password, which is in no encoding: a fast hash of it would be kept
-	// for a day, and could be tried against word lists. So a request that differs in the
-	// password alone is answered as the first was.
+	// The JSON does not contain the password: a fast hash of it would be stored for a day
+	// and could be attacked with word lists. A request that differs only in the password
+	// therefore gets the first response.
 	normalised, err := json.Marshal(in)
 	if err != nil {
 		return nil, err

@@ -17,18 +17,18 @@ import (
 
 type listTenantsInput struct {
 	Status     string `query:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED" doc:"Only tenants of this status."`
-	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, whatever the case." example:"mary"`
-	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The live tenant of exactly this name, whatever the case, else the one archived last." example:"St. Mary's Clinic"`
-	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant of this external id, whatever its status." example:"crm-4711"`
-	View       string `query:"view" enum:"summary,full" default:"summary" doc:"Whether to show summaries, or all that there is of each tenant."`
-	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to show at most."`
-	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"Where the page before ended: its nextCursor, with the same filters."`
+	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, ignoring case." example:"mary"`
+	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The tenant with exactly this name, ignoring case: the one that is not archived, else the one archived last." example:"St. Mary's Clinic"`
+	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant with this external id, in any status." example:"crm-4711"`
+	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
+	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
+	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, with the same filters."`
 }
 
-// errInvalidCursor is the answer to what is no cursor of a list.
-var errInvalidCursor = problem.Invalid(problem.FieldError{Field: "cursor", Message: "is none of this list; give nextCursor of the page before, with the same filters"})
+// errInvalidCursor is the problem for a cursor that does not belong to the list.
+var errInvalidCursor = problem.Invalid(problem.FieldError{Field: "cursor", Message: "does not belong to this list; give nextCursor of the previous page, with the same filters"})
 
-// listed is a tenant in the view that was asked for.
+// listed converts a tenant to the requested view.
 func (in *listTenantsInput) listed(t tenant.Tenant) listedTenant {
 	if in.View == "full" {
 		return listedTenant{dto.NewTenant(t)}
@@ -39,14 +39,14 @@ func (in *listTenantsInput) listed(t tenant.Tenant) listedTenant {
 // listedTenant is a dto.TenantSummary or a dto.Tenant.
 type listedTenant struct{ view any }
 
-// MarshalJSON writes the view.
+// MarshalJSON writes the tenant in its view.
 func (l listedTenant) MarshalJSON() ([]byte, error) {
 	var text bytes.Buffer
 	err := validate.JSON.Marshal(&text, l.view)
 	return text.Bytes(), err
 }
 
-// Schema is how huma learns what there can be.
+// Schema returns the two possible views to huma.
 func (listedTenant) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{openapi.SchemaRef[dto.TenantSummary](r), openapi.SchemaRef[dto.Tenant](r)}}
 }
@@ -78,8 +78,8 @@ func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOu
 	return newBodyOutput(out), nil
 }
 
-// findTenant is the list of the one tenant that a name or an external id means,
-// if the other filters let it through.
+// findTenant returns a list with the tenant that a name or an external id identifies, if it
+// passes the other filters.
 func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
 	var (
 		t   tenant.Tenant

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// createTenants records tenants, the newest last.
+// createTenants records tenants, newest last.
 func (b *testServer) createTenants(n int) []string {
 	b.t.Helper()
 	ids := make([]string, n)

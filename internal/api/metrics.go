@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what the server counts. The zero value counts nothing.
+// metrics are the server's metrics. The zero value counts nothing.
 type metrics struct {
 	requestDuration *prometheus.HistogramVec
 	openStreams     *prometheus.GaugeVec
@@ -20,17 +20,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m := &metrics{
 		requestDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tenant_api_request_duration_seconds", Help: "How long requests took, streams apart, by call and class of status.",
+			Name: "tenant_api_request_duration_seconds", Help: "Duration of requests, without streams, by operation and status class.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"operation", "status"}),
 		openStreams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "tenant_api_streams", Help: "Streams that are open, by what they carry.",
+			Name: "tenant_api_streams", Help: "Open streams by kind.",
 		}, []string{"kind"}),
 	}
 	return m, errors.Join(r.Register(m.requestDuration), r.Register(m.openStreams))
 }
 
-// observe counts a request that has been answered.
+// observe counts a completed request.
 func (m *metrics) observe(c *requestContext, duration time.Duration) {
 	if m.requestDuration == nil || c.endpoint != nil && c.endpoint.streaming {
 		return
@@ -42,7 +42,7 @@ func (m *metrics) observe(c *requestContext, duration time.Duration) {
 	m.requestDuration.WithLabelValues(operation, strconv.Itoa(c.response.Status()/100)+"xx").Observe(duration.Seconds())
 }
 
-// trackStream counts a stream until the function that it gives is called.
+// trackStream counts an open stream until the returned function is called.
 func (m *metrics) trackStream(kind string) (done func()) {
 	if m.openStreams == nil {
 		return func() {}

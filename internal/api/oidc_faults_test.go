@@ -20,17 +20,17 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		return b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "Bearer "+token)
 	}
 	named := func(p *idp, name string) string { return p.signAs(name, jose.RS256, p.key, p.claims()) }
-	t.Run("AKeyThatCouldNotBeAskedForIsNoFaultOfTheToken", func(t *testing.T) {
+	t.Run("ThrottledKeyFetchReturns503", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		b.clock.stop()
 		list(b, p.token(nil)).want(http.StatusOK)
 		for i := range 20 {
 			if got := list(b, named(p, fmt.Sprint("unknown", i))); got.status == http.StatusOK {
-				t.Fatal("a key that the issuer does not have is accepted")
+				t.Fatal("a key that the issuer does not have was accepted")
 			}
 		}
-		p.name.Store("k2") // The issuer changes its key.
+		p.name.Store("k2") // The issuer rotates its key.
 		got := list(b, p.token(nil)).want(http.StatusServiceUnavailable)
 		if got.header.Get("Retry-After") != "5" || got.header.Get("WWW-Authenticate") != "" {
 			t.Errorf("%v", got.header)
@@ -38,7 +38,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		b.clock.advance(5 * time.Second)
 		list(b, p.token(nil)).want(http.StatusOK)
 	})
-	t.Run("AnIssuerThatGivesNoKeysIsNoFaultOfTheToken", func(t *testing.T) {
+	t.Run("MissingIssuerKeysReturn503", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		p.answer.Store(func(w http.ResponseWriter, r *http.Request) bool {
@@ -50,7 +50,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 		list(b, p.token(nil)).want(http.StatusServiceUnavailable)
 	})
 	for _, document := range []string{"/keys", "/.well-known/openid-configuration"} {
-		t.Run("FollowsNoRedirectionOf"+document, func(t *testing.T) {
+		t.Run("FollowsNoRedirectOf"+document, func(t *testing.T) {
 			p := newIDP(t)
 			b := setupWith(t, p.settings())
 			var asked atomic.Int64
@@ -67,10 +67,10 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 			})
 			list(b, p.token(nil)).want(http.StatusServiceUnavailable)
 			if n := asked.Load(); n != 0 {
-				t.Errorf("another server was asked %d times", n)
+				t.Errorf("another server received %d requests", n)
 			}
 		})
-		t.Run("ReadsAMebibyteAtMostOf"+document, func(t *testing.T) {
+		t.Run("LimitsSizeOf"+document, func(t *testing.T) {
 			p := newIDP(t)
 			b := setupWith(t, p.settings())
 			long := strings.Repeat("x", 1<<20)
@@ -89,7 +89,7 @@ func TestServer_OIDCIssuerFaults(t *testing.T) {
 			}
 		})
 	}
-	t.Run("AcceptsKeysBesideOddOnes", func(t *testing.T) {
+	t.Run("IgnoresUnknownKeyTypes", func(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		p.answer.Store(func(w http.ResponseWriter, r *http.Request) bool {

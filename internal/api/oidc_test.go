@@ -25,11 +25,11 @@ type idp struct {
 	t      *testing.T
 	url    string
 	key    *rsa.PrivateKey
-	name   atomic.Value // Of the key; a string.
+	name   atomic.Value // Name of the key; a string.
 	asked  atomic.Int64
 	down   atomic.Bool
 	noKeys atomic.Bool
-	answer atomic.Value // Of func(w, r) bool: answers in the issuer's place, or returns false.
+	answer atomic.Value // A func(w, r) bool that responds instead of the issuer, or returns false.
 }
 
 func newIDP(t *testing.T) *idp {
@@ -60,7 +60,7 @@ func (p *idp) jwk() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: p.key.Public(), KeyID: as[string](p.name.Load()), Algorithm: "RS256", Use: "sig"}
 }
 
-// serve gives the issuer's keys, or else its description.
+// serve returns the issuer's keys or its metadata.
 func (p *idp) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/keys" {
 		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.jwk()}})
@@ -78,7 +78,7 @@ func (p *idp) sign(algorithm jose.SignatureAlgorithm, key any, claims map[string
 	return p.signAs(as[string](p.name.Load()), algorithm, key, claims)
 }
 
-// signAs signs with a key of that name, which the issuer may not have.
+// signAs signs with a key of that name, which the issuer may not know.
 func (p *idp) signAs(name string, algorithm jose.SignatureAlgorithm, key any, claims map[string]any) string {
 	p.t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", name))
@@ -115,7 +115,7 @@ func TestServer_OIDC(t *testing.T) {
 		p := newIDP(t)
 		b := setupWith(t, p.settings())
 		if n := p.asked.Load(); n != 0 {
-			t.Errorf("the issuer was asked %d times before anybody came", n)
+			t.Errorf("the issuer received %d requests before the first token", n)
 		}
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
@@ -133,7 +133,7 @@ func TestServer_OIDC(t *testing.T) {
 			with(b, http.MethodDelete, "/admin/tenants/x", p.token(scopes)).want(http.StatusNotFound)
 		}
 		if n := p.asked.Load(); n != 2 {
-			t.Errorf("the issuer was asked %d times", n)
+			t.Errorf("the issuer received %d requests", n)
 		}
 	})
 	t.Run("RejectsOtherTokens", func(t *testing.T) {
@@ -146,15 +146,15 @@ func TestServer_OIDC(t *testing.T) {
 		for name, c := range map[string]struct{ token, reason string }{
 			"expired":       {p.token(func(c map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() }), "expired token"},
 			"no expiry":     {p.token(func(c map[string]any) { delete(c, "exp") }), "expired token"},
-			"not yet":       {p.token(func(c map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }), "token not valid"},
-			"audience":      {p.token(func(c map[string]any) { c["aud"] = "other" }), "token not valid"},
-			"issuer":        {p.token(func(c map[string]any) { c["iss"] = "https://evil.example" }), "token not valid"},
-			"key":           {p.sign(jose.RS256, other, p.claims()), "token not valid"},
-			"shared secret": {p.sign(jose.HS256, []byte(strings.Repeat("k", 32)), p.claims()), "token not valid"},
+			"not yet":       {p.token(func(c map[string]any) { c["nbf"] = time.Now().Add(time.Hour).Unix() }), "invalid token"},
+			"audience":      {p.token(func(c map[string]any) { c["aud"] = "other" }), "invalid token"},
+			"issuer":        {p.token(func(c map[string]any) { c["iss"] = "https://evil.example" }), "invalid token"},
+			"key":           {p.sign(jose.RS256, other, p.claims()), "invalid token"},
+			"shared secret": {p.sign(jose.HS256, []byte(strings.Repeat("k", 32)), p.claims()), "invalid token"},
 			"no subject":    {p.token(func(c map[string]any) { delete(c, "sub") }), "token without a readable subject"},
 			"odd subject":   {p.token(func(c map[string]any) { c["sub"] = "a\x00b" }), "token without a readable subject"},
 			"odd claims":    {p.token(func(c map[string]any) { c["scope"] = 7 }), "token without a readable subject"},
-			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "token not valid"},
+			"unsigned":      {"eyJhbGciOiJub25lIn0." + strings.Split(p.token(nil), ".")[1] + ".", "invalid token"},
 			"no token":      {"opaque", "malformed"},
 		} {
 			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)
@@ -163,7 +163,7 @@ func TestServer_OIDC(t *testing.T) {
 				t.Errorf("%s: %+v", name, last)
 			}
 			if strings.Contains(b.log.String(), c.token) || strings.Contains(got.text, "audience") {
-				t.Errorf("%s: too much is told", name)
+				t.Errorf("%s: the response reveals too much", name)
 			}
 		}
 	})
@@ -178,7 +178,7 @@ func TestServer_OIDC(t *testing.T) {
 			with(b, http.MethodGet, "/admin/tenants", p.sign(jose.RS256, other, p.claims())).want(http.StatusUnauthorized)
 		}
 		if n := p.asked.Load(); n > 6 {
-			t.Errorf("the issuer was asked %d times", n)
+			t.Errorf("the issuer received %d requests", n)
 		}
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 	})
@@ -190,7 +190,7 @@ func TestServer_OIDC(t *testing.T) {
 			with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusServiceUnavailable)
 		}
 		if n := p.asked.Load(); n != 1 {
-			t.Errorf("the issuer was asked %d times", n)
+			t.Errorf("the issuer received %d requests", n)
 		}
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		p.down.Store(false)

@@ -17,7 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 )
 
-// openAPISpec is the OpenAPI document, to which every answer of every test is held.
+// openAPISpec is the OpenAPI document; every response of every test is checked against it.
 type openAPISpec struct {
 	document map[string]any
 
@@ -60,13 +60,13 @@ func child(node any, names ...string) any {
 	return node
 }
 
-// operation returns the operation of a request and its path template, "" if there is none.
-// A literal path has precedence over a template, as in the server.
+// operation returns the operation of a request and its path template, "" if none matches. A
+// literal path has precedence over a template, as in the server.
 func (c *openAPISpec) operation(method, path string) (template string, operation map[string]any) {
 	if op, found := child(c.document, "paths", path, strings.ToLower(method)).(map[string]any); found {
 		return path, op
 	}
-	if child(c.document, "paths", path) != nil { // A path without parameters has its own methods alone.
+	if child(c.document, "paths", path) != nil { // A path without parameters has only the methods listed for it.
 		return "", nil
 	}
 	segments := strings.Split(path, "/")
@@ -83,7 +83,7 @@ func (c *openAPISpec) operation(method, path string) (template string, operation
 	return "", nil
 }
 
-// validateEvent holds an event's data to the schema of events of its name.
+// validateEvent checks an event's data against the schema of its event name.
 func (c *openAPISpec) validateEvent(e event, stream []string) error {
 	for i, eventSchema := range as[[]any](child(c.document, append(stream, "oneOf")...)) {
 		if child(eventSchema, "properties", "event", "const") == e.name {
@@ -93,7 +93,7 @@ func (c *openAPISpec) validateEvent(e event, stream []string) error {
 	return fmt.Errorf("no such event is declared")
 }
 
-// validate holds a JSON text to the schema at a place of the document.
+// validate checks a JSON text against the schema at a place in the document.
 func (c *openAPISpec) validate(text []byte, path ...string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,11 +115,11 @@ func (c *openAPISpec) validate(text []byte, path ...string) error {
 	return schema.Validate(value)
 }
 
-// internalsPattern are what no caller may ever see.
+// internalsPattern matches text that no caller may see.
 var internalsPattern = regexp.MustCompile(`SQLSTATE|pgconn|pgx\.|\bprovisioning\.|\*api\.|goroutine|\.go:\d|password=|panic|SELECT |INSERT `)
 
-// specTransport is a transport that fails the test when an answer is not what the
-// document says.
+// specTransport is a transport that fails the test when a response does not match the
+// document.
 type specTransport struct {
 	t    testing.TB
 	next http.RoundTripper
@@ -150,7 +150,7 @@ func (c *openAPISpec) violations(r *http.Request, response *http.Response) (viol
 	}
 	media, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	if media == "text/event-stream" || r.URL.Path == "/docs" || r.URL.Path == "/openapi.json" {
-		return violations // Read by those who asked for it.
+		return violations // The caller reads them.
 	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil {

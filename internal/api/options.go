@@ -90,9 +90,9 @@ func (o Options) validate() error {
 	case o.Notifier == nil:
 		return fail("Watcher is missing")
 	case o.Keys == nil:
-		return fail("Keys is missing; without a store of keys nobody could be told from anybody else")
+		return fail("Keys is missing; give a key store, without which no caller can be authenticated")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
-		return fail("a limit is negative; leave it out for the default")
+		return fail("a limit is negative; use 0 for the default")
 	case o.MaxConnections <= o.MaxProvisionStreams+o.MaxEventStreams:
 		return fail("MaxConnections is %d, which MaxProvisionStreams (%d) and MaxEventStreams (%d) can use up; raise it", o.MaxConnections, o.MaxProvisionStreams, o.MaxEventStreams)
 	}

@@ -15,8 +15,8 @@ const (
 	another  = "Tr0ub4dor&3 is another one"
 )
 
-// passwordHash is what is stored of the admin's password, in the tenant's schema or, before
-// it is live, in the registry.
+// passwordHash returns the stored hash of the admin's password, from the tenant's schema
+// or, before the tenant is live, from the registry.
 func (b *testServer) passwordHash(query string) string {
 	b.t.Helper()
 	var hash string
@@ -32,7 +32,7 @@ func tenantHashQuery(tenant map[string]any) string {
 	return `SELECT coalesce(password_hash, '') FROM ` + as[string](tenant["schemaName"]) + `.users`
 }
 
-// assertNoPasswords looks for passwords in all that others can read.
+// assertNoPasswords searches for passwords in everything that other users can read.
 func (b *testServer) assertNoPasswords(answers ...string) {
 	b.t.Helper()
 	output := b.log.String() + strings.Join(answers, "\n")
@@ -45,7 +45,7 @@ func (b *testServer) assertNoPasswords(answers ...string) {
 	}
 	for _, part := range []string{"horse", "Tr0ub4dor", "[password]"} {
 		if strings.Contains(output, part) {
-			b.t.Errorf("%q is said", part)
+			b.t.Errorf("%q is visible", part)
 		}
 	}
 }

@@ -31,8 +31,8 @@ func (s *Server) provisionExistingTenant(ctx context.Context, in *ByID) (*huma.S
 	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Retry(ctx, in.tenantID) })
 }
 
-// streamProvision returns the event stream of a run. 503 when the server already runs as
-// many of them as it may.
+// streamProvision returns the event stream of a run. 503 when the server already runs the
+// maximum number of them.
 func (s *Server) streamProvision(provision stream.ProvisionFunc) (*huma.StreamResponse, error) {
 	select {
 	case s.provisionSlots <- struct{}{}:

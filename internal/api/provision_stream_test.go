@@ -31,7 +31,7 @@ func (b *testServer) statusOf(id string) string {
 	return b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK).str("status")
 }
 
-// contextCapture tells in whose context a tenant is provisioned.
+// contextCapture records the context of a provisioning.
 type contextCapture struct {
 	api.Service
 	contexts chan context.Context

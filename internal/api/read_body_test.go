@@ -142,7 +142,7 @@ func TestServer_RequestBodies(t *testing.T) {
 	})
 }
 
-// sendRaw sends bytes and gives all that comes back until the server closes.
+// sendRaw sends bytes and returns everything that the server sends until it closes.
 func (b *testServer) sendRaw(request string) string {
 	b.t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(b.t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))

@@ -49,13 +49,13 @@ func notModifiedResponses(huma.Registry) map[string]*huma.Response {
 func eventStreamResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
 		"200": {
-			Description: "The stream. It ends when the tenant is at rest.",
+			Description: "The stream. It ends when the provisioning has ended.",
 			Content: map[string]*huma.MediaType{stream.ContentType: openapi.EventStream(
 				openapi.Event{Name: "status", Description: "The tenant's status: first, and whenever it changes.", Data: openapi.SchemaRef[stream.StatusEvent](r)},
 				openapi.Event{Name: "step", Description: "A change of a step, with an id for Last-Event-ID.", Data: openapi.SchemaRef[dto.LogEntry](r)},
-				openapi.Event{Name: "end", Description: "The tenant is at rest; the stream ends.", Data: openapi.SchemaRef[stream.StatusEvent](r)},
+				openapi.Event{Name: "end", Description: "The provisioning has ended; the stream ends.", Data: openapi.SchemaRef[stream.StatusEvent](r)},
 			)},
 		},
-		"204": {Description: "The tenant is at rest, and nothing has happened since Last-Event-ID."},
+		"204": {Description: "The provisioning has ended, without a change since Last-Event-ID."},
 	}
 }

@@ -55,7 +55,7 @@ func New(o Options) (*Server, error) {
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
-		return nil, errs.Wrap(err, errs.KindInvalid, "set up API", "Metrics has metrics of these names already; give each server a registry of its own")
+		return nil, errs.Wrap(err, errs.KindInvalid, "set up API", "Metrics already has metrics with these names; give each server a separate registry")
 	}
 	s.drainCtx, s.drain = context.WithCancel(context.Background())
 	s.buildRoutes()
@@ -115,7 +115,7 @@ func (s *Server) rejectUnknownRoute(r *http.Request) *problem.Problem {
 	}
 	switch {
 	case len(allowed) == 0:
-		return problem.New(http.StatusNotFound, "there is no such operation; GET /openapi.json describes all operations")
+		return problem.New(http.StatusNotFound, "the operation does not exist; GET /openapi.json describes all operations")
 	case !slices.Contains(allowed, r.Method):
 		return problem.New(http.StatusMethodNotAllowed, "this path does not support the method; the Allow header lists the methods that it supports").
 			WithHeader("Allow", strings.Join(allowed, ", "))

@@ -23,7 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// flakyService is a service that does not see changes for a while, or panics.
+// flakyService reports no changes for a while, or panics.
 type flakyService struct {
 	api.Service
 	fail, panics atomic.Bool
@@ -105,7 +105,7 @@ func TestServer_ServeHTTP(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{"/admin/tenants/health", "/admin/tenants/provision"} { // No ids of tenants.
+		for _, path := range []string{"/admin/tenants/health", "/admin/tenants/provision"} { // Not ids of tenants.
 			b.do(http.MethodPatch, path, nil).want(http.StatusMethodNotAllowed)
 			b.do(http.MethodDelete, path, nil).want(http.StatusMethodNotAllowed)
 		}
@@ -308,7 +308,7 @@ func TestNewServer(t *testing.T) {
 		if err := as[*net.TCPConn](conn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)
 		}
-		// Far more than what the network holds for a caller who does not take it.
+		// Far more than the network buffers for a client that does not read.
 		if _, err := io.WriteString(conn, strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 400)); err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +345,7 @@ func TestNewServer(t *testing.T) {
 			}
 			defer func() { _ = conn.Close() }()
 			conns[i] = conn
-			if i%2 == 0 { // A head that never ends is not a request either.
+			if i%2 == 0 { // An unfinished request header is not a request either.
 				_, _ = io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: x\r\n")
 			}
 			if i%100 == 0 {
@@ -353,7 +353,7 @@ func TestNewServer(t *testing.T) {
 			}
 		}
 		b.do(http.MethodGet, "/health", nil).want(http.StatusOK)
-		for _, conn := range conns[:connCount-limit] { // The oldest were sent away.
+		for _, conn := range conns[:connCount-limit] { // The oldest connections were closed.
 			_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, context.DeadlineExceeded) || err == nil {
 				t.Fatalf("%v", err)

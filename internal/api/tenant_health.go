@@ -16,17 +16,17 @@ func (s *Server) registerTenantHealthRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "list-tenants-health", method: http.MethodGet, path: "/admin/tenants/health", tag: "tenants",
 		summary:     "Check the schemas, roles and contracts of tenants",
-		description: "In no particular order; unknown ids are left out. For an ACTIVE tenant the answer has the drift of its schema and role and the state of its contract on the ledger.",
+		description: "In no particular order, without unknown ids. For an ACTIVE tenant the response has the drift of its schema and role and the state of its contract on the ledger.",
 		scope:       access.ScopeRead,
 	}, s.listTenantHealth)
 	registerEndpoint(s, &endpoint{
 		id: "repair-tenant", method: http.MethodPost, path: tenantPath + "/repair", tag: "tenants",
-		summary: "Repair the database role of a tenant", description: "Grants missing privileges and revokes extra ones. Nothing is changed when drift would remain that needs an operator.",
+		summary: "Repair the database role of a tenant", description: "Grants missing privileges and revokes extra ones. Changes nothing if drift would remain that needs an operator.",
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.repairTenant)
 	registerEndpoint(s, &endpoint{
 		id: "reconcile-contract", method: http.MethodPost, path: tenantPath + "/contract/reconcile", tag: "tenants",
-		summary: "Reconcile the contract of a tenant", description: "Extends or restores the contract, or deploys it again on a network that was reset, and answers when that is done. Workers do the same periodically.",
+		summary: "Reconcile the contract of a tenant", description: "Extends or restores the contract, or deploys it again on a network that was reset, and responds when that is done. Workers do the same periodically.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout,
 	}, s.reconcileContract)
 }

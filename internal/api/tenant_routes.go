@@ -12,11 +12,12 @@ const tenantPath = "/admin/tenants/{id}"
 
 var jsonOnly = []string{"application/json"}
 
-// rollbackTimeout is for calls that may have to end somebody's run first and
-// then drop a schema. It is under the minute that clients wait for an answer.
+// rollbackTimeout is the timeout of operations that may first have to stop a running
+// attempt and then drop a schema. It is shorter than the minute that clients wait for a
+// response.
 const rollbackTimeout = 50 * time.Second
 
-// registerTenantRoutes are the calls that show tenants and change what is said of them.
+// registerTenantRoutes registers the operations that read, create and change tenants.
 func (s *Server) registerTenantRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "create-tenant", method: http.MethodPost, path: "/admin/tenants", tag: "tenants",
@@ -30,8 +31,8 @@ func (s *Server) registerTenantRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "provision-tenant", method: http.MethodPost, path: "/admin/tenants/provision", tag: "tenants",
 		summary: "Create a tenant and provision it inside the request",
-		description: "Records the tenant as create-tenant does, provisions it and answers with server-sent events: each step as it happens, the outcome or a problem last. " +
-			"When the connection closes, the run stops after the current step; the same request continues it. A tenant that the same managedBy already provisioned is adopted.",
+		description: "Records the tenant as create-tenant does, provisions it and returns server-sent events: each step as it happens, then the outcome or a problem. " +
+			"When the connection closes, the run stops after the current step; repeating the request continues it. A tenant that the same managedBy already provisioned is adopted.",
 		scope: access.ScopeWrite, mutating: true, streaming: true, contentTypes: jsonOnly, body: openapi.SchemaRef[createBody], example: createExample,
 		responses: provisionStreamResponses,
 	}, s.provisionTenant)
@@ -44,7 +45,7 @@ func (s *Server) registerTenantRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants",
 		summary:     "List tenants",
-		description: "Newest first, in pages that cost the same at any depth. name and externalId look for one tenant, exactly; the others narrow down further.",
+		description: "Newest first, in pages that cost the same at any depth. name and externalId select one tenant by its exact value; the other filters apply as well.",
 		scope:       access.ScopeRead,
 	}, s.listTenants)
 	registerEndpoint(s, &endpoint{
@@ -53,33 +54,33 @@ func (s *Server) registerTenantRoutes() {
 	}, s.getTenant)
 	registerEndpoint(s, &endpoint{
 		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
-		summary: "Change a tenant", description: "Changes the fields that are given. With If-Match only the version that was read is changed; without it the last writer wins.",
+		summary: "Change a tenant", description: "Changes only the fields in the body. With If-Match the request changes only that version; without it the last writer wins.",
 		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: openapi.SchemaRef[patchBody], example: patchExample,
 		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed},
 	}, s.updateTenant)
 	registerEndpoint(s, &endpoint{
 		id: "get-provisioning-status", method: http.MethodGet, path: tenantPath + "/provisioning-status", tag: "tenants",
-		summary: "Show how far the provisioning is", scope: access.ScopeRead,
+		summary: "Show the progress of the provisioning", scope: access.ScopeRead,
 	}, s.getProvisioningStatus)
 	registerEndpoint(s, &endpoint{
 		id: "stream-tenant-events", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
 		summary: "Follow the provisioning",
 		description: "Server-sent events: the tenant's status first, then each change of a step as it happens. Last-Event-ID continues where an earlier connection broke. " +
-			"When the tenant is at rest the stream says so and ends; if there is nothing new by then the answer is 204, and an EventSource stops.",
+			"When the provisioning has ended the stream sends the final status and ends; if nothing is new the response is 204, and an EventSource stops.",
 		scope: access.ScopeRead, streaming: true, responses: eventStreamResponses,
 	}, s.streamEvents)
 }
 
-// registerLifecycleRoutes are the calls that move a tenant from one status to another.
+// registerLifecycleRoutes registers the operations that change a tenant's status.
 func (s *Server) registerLifecycleRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "archive-tenant", method: http.MethodDelete, path: tenantPath, tag: "tenants",
-		summary: "Archive a tenant", description: "Takes a live tenant out of service; its data stay. One that never went live is rolled back first, also while it is being provisioned. Repeating it is success.",
+		summary: "Archive a tenant", description: "Takes a live tenant out of service and keeps its data. A tenant that was never live is rolled back first, also during its provisioning. Repeating the request succeeds.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
 	}, s.archiveTenant)
 	registerEndpoint(s, &endpoint{
 		id: "archive-tenant-by-post", method: http.MethodPost, path: tenantPath + "/archive", tag: "tenants",
-		summary: "Archive a tenant (POST)", description: "The same as archive-tenant, for clients that do not send DELETE.",
+		summary: "Archive a tenant (POST)", description: "Same as archive-tenant, for clients that do not send DELETE.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
 	}, s.archiveTenant)
 	registerEndpoint(s, &endpoint{
@@ -90,7 +91,7 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
 		id: "unarchive-tenant", method: http.MethodPost, path: tenantPath + "/unarchive", tag: "tenants",
-		summary: "Restore an archived tenant", description: "Takes a tenant that was live back into service. Repeating it is success.",
+		summary: "Restore an archived tenant", description: "Takes an archived tenant that was live back into service. Repeating the request succeeds.",
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.unarchiveTenant)
 	registerEndpoint(s, &endpoint{
@@ -100,7 +101,7 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.inviteAdmin)
 	registerEndpoint(s, &endpoint{
 		id: "purge-tenant", method: http.MethodPost, path: tenantPath + "/purge", tag: "tenants",
-		summary: "Delete an archived tenant's data for good", description: "Possible once the retention is over. What stays is the tenant's record, its log and the certificate that is the answer; repeating the call gives it again.",
+		summary: "Delete an archived tenant's data permanently", description: "Possible after the retention period. The tenant's record, its log and the purge certificate are kept. The response is the certificate; repeating the request returns it again.",
 		scope: access.ScopePurge, mutating: true, timeout: rollbackTimeout, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
 		errorStatuses: []int{http.StatusConflict},
 	}, s.purgeTenant)

@@ -14,7 +14,7 @@ import (
 )
 
 type createTenantInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Makes the repetition of this request answer as the first did, for 24 hours."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Repeating this request with the same key returns the first response, for 24 hours."`
 	Body           createBody
 }
 
@@ -34,7 +34,7 @@ func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma
 	return s.queuedResponse(submission, "Tenant provisioning for "+inputs.Name+" has been queued"), nil
 }
 
-// queuedResponse is the answer to what a worker is going to do.
+// queuedResponse is the response to a request that queued a job.
 func (s *Server) queuedResponse(sub provisioning.Submission, message string) *huma.StreamResponse {
 	body := submissionView{JobID: sub.JobID, Status: "queued", Message: message, TenantID: sub.Tenant.ID}
 	return s.jsonResponse(http.StatusAccepted, body, func(h func(name, value string)) {
@@ -52,7 +52,7 @@ func (s *Server) jsonResponse(status int, body any, headers func(func(name, valu
 		ctx.SetHeader("Content-Type", "application/json")
 		ctx.SetStatus(status)
 		if err := s.api.Marshal(ctx.BodyWriter(), "application/json", body); err != nil {
-			panic(err) // Nothing that these views hold can fail to be written.
+			panic(err) // Cannot happen: every view can be marshaled.
 		}
 	}}
 }
@@ -72,7 +72,7 @@ func withETag(t tenant.Tenant, err error) (*tenantOutput, error) {
 
 type getTenantInput struct {
 	ByID
-	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"The answer is 304 when the tenant is still at this version."`
+	IfNoneMatch string `header:"If-None-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"an unchanged ETag" doc:"Returns 304 if the tenant is still at this version."`
 }
 
 func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutput, error) {
@@ -89,7 +89,7 @@ func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutp
 
 type updateTenantInput struct {
 	ByID
-	IfMatch string `header:"If-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"the ETag as it came" doc:"Change only this version of the tenant; see ETag." example:"\"3\""`
+	IfMatch string `header:"If-Match" minLength:"1" pattern:"^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$" patternDescription:"an unchanged ETag" doc:"Change only this version of the tenant; see ETag." example:"\"3\""`
 	Body    patchBody
 }
 
@@ -111,7 +111,7 @@ func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tena
 
 type progressInput struct {
 	ByID
-	Attempts string `query:"attempts" enum:"newest,all" default:"newest" doc:"Whether to show the log of the newest attempt or of all."`
+	Attempts string `query:"attempts" enum:"newest,all" default:"newest" doc:"newest returns the log of the newest attempt, all returns the logs of all attempts."`
 }
 
 func (s *Server) getProvisioningStatus(ctx context.Context, in *progressInput) (*bodyOutput[dto.Progress], error) {
@@ -133,8 +133,8 @@ func (s *Server) getProvisioningStatus(ctx context.Context, in *progressInput) (
 	return newBodyOutput(v), nil
 }
 
-// completedAt is when the last step of an attempt that is over ended. The tenant's
-// own time of change is no measure: it moves on with each later change.
+// completedAt returns the end of the last step of an ended attempt. The tenant's updatedAt
+// is not suitable, because later changes move it.
 func completedAt(t tenant.Tenant, log []tenant.LogEntry) time.Time {
 	last := time.Time{}
 	for _, e := range log {

@@ -4,12 +4,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// Answers that the server alone knows; package dto has the others.
+// Responses that only the server builds; package dto has the others.
 
 type tenantPage struct {
 	Total      int64          `json:"total" minimum:"0" doc:"Tenants on all pages."`
 	Tenants    []listedTenant `json:"tenants" nullable:"false" doc:"Newest first."`
-	NextCursor string         `json:"nextCursor,omitempty" doc:"The cursor of the next page; absent on the last one."`
+	NextCursor string         `json:"nextCursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 }
 
 type submissionView struct {
@@ -26,7 +26,7 @@ type archivedView struct {
 
 type invitedView struct {
 	Status             string   `json:"status" enum:"sent,failed"`
-	WelcomeEmailStatus string   `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED" doc:"PENDING: it is tried again by itself."`
+	WelcomeEmailStatus string   `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED" doc:"PENDING: the server retries."`
 	Message            string   `json:"message"`
-	Warnings           []string `json:"warnings" nullable:"false" doc:"Why it could not be sent."`
+	Warnings           []string `json:"warnings" nullable:"false" doc:"Why the mail could not be sent."`
 }

@@ -8,7 +8,7 @@ import (
 
 func TestServer_Views(t *testing.T) {
 	t.Parallel()
-	t.Run("TheFullViewOfAListHasWholeTenants", func(t *testing.T) {
+	t.Run("FullViewListsAllFields", func(t *testing.T) {
 		b := setup(t)
 		in := clinic()
 		in["externalId"] = "crm-1"
@@ -22,7 +22,7 @@ func TestServer_Views(t *testing.T) {
 		}
 		b.do(http.MethodGet, "/admin/tenants?view=half", nil).wantFieldErrors("view")
 	})
-	t.Run("TheLogOfAllAttemptsIsThereWhenAskedFor", func(t *testing.T) {
+	t.Run("ReturnsLogOfAllAttempts", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/provisioning-status"
 		b.exec(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status) SELECT tenant_id, 2, step, status FROM provisioning_logs`)
@@ -33,13 +33,13 @@ func TestServer_Views(t *testing.T) {
 		}
 		b.do(http.MethodGet, path+"?attempts=some", nil).wantFieldErrors("attempts")
 	})
-	t.Run("ARetentionIsAWholeNumberOfMilliseconds", func(t *testing.T) {
+	t.Run("RejectsInvalidRetention", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/purge"
 		for _, wrong := range []string{"-1", "0.5", `"720h"`, "1e300", "null"} {
 			b.do(http.MethodPost, path, `{"confirm":"x","retentionMs":`+wrong+`}`).wantFieldErrors("retentionMs")
 		}
-		for _, right := range []string{"0", "60000.0", "9007199254740991"} { // Now it is the name that is wrong.
+		for _, right := range []string{"0", "60000.0", "9007199254740991"} { // The retention is valid, the name is not.
 			b.do(http.MethodPost, path, `{"confirm":"x","retentionMs":`+right+`}`).wantFieldErrors("confirm")
 		}
 	})

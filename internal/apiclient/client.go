@@ -14,9 +14,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
-// Options are the settings of a Client.
+// Options configures a Client.
 type Options struct {
-	URL   string // Base address of the server, as https://tenants.platform.example.
+	URL   string // Base address of the server, for example https://tenants.platform.example.
 	Token string // API key, or a token of the issuer that the server trusts.
 	// UserAgent names the program in the server's log. Default "healthcare-apiclient".
 	UserAgent string
@@ -45,10 +45,10 @@ func New(o Options) (*Client, error) {
 	const op = "set up API client"
 	base, err := url.Parse(strings.TrimRight(o.URL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
-		return nil, errs.Errorf(errs.KindInvalid, op, "the address of tenant-api is no base URL; give it as https://tenants.platform.example")
+		return nil, errs.Errorf(errs.KindInvalid, op, "the address of tenant-api is not a base URL; give it as https://tenants.platform.example")
 	}
 	if o.Token == "" || strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errs.Errorf(errs.KindInvalid, op, "the token for tenant-api is empty or has characters that no token has; create one with: tenant-api apikey create")
+		return nil, errs.Errorf(errs.KindInvalid, op, "the token for tenant-api is empty or has invalid characters; create one with: tenant-api apikey create")
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "healthcare-apiclient"

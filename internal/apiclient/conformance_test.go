@@ -19,8 +19,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// TestConformance holds the service and the client of the API to the same behaviour,
-// down to the words of errors: the provider shows them.
+// TestConformance checks that the service and the API client behave the same, including the
+// text of errors, which the provider displays.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, implementation := range map[string]func(w *testServer) tenantService{
@@ -72,7 +72,7 @@ var conformance = []conformanceCase{
 			t.Errorf("%+v", out)
 		}
 	}},
-	{"NamesEveryBrokenRule", func(t *testing.T, _ *testServer, all tenantService) {
+	{"ReportsEveryInvalidField", func(t *testing.T, _ *testServer, all tenantService) {
 		in := clinic()
 		in.Name, in.AdminEmail = "ab", "nobody"
 		_, err := all.Provision(t.Context(), in)
@@ -81,7 +81,7 @@ var conformance = []conformanceCase{
 			t.Errorf("%q, want %q", got, want)
 		}
 	}},
-	{"NeverAdoptsALiveTenant", func(t *testing.T, _ *testServer, all tenantService) {
+	{"NeverAdoptsLiveTenant", func(t *testing.T, _ *testServer, all tenantService) {
 		in := clinic()
 		in.ManagedBy = ""
 		first, err := all.Provision(t.Context(), in)
@@ -129,7 +129,7 @@ var conformance = []conformanceCase{
 		}
 		out, err := all.Provision(t.Context(), clinic())
 		wantKind(t, err, errs.KindTransient)
-		if out.Tenant.Status != tenant.StatusFailed || w.deploys != 2 { // The attempt's own two tries, and no other attempt.
+		if out.Tenant.Status != tenant.StatusFailed || w.deploys != 2 { // The two tries of this attempt, and no other attempt.
 			t.Errorf("%s after %d tries, %v", out.Tenant.Status, w.deploys, err)
 		}
 	}},
@@ -138,10 +138,11 @@ var conformance = []conformanceCase{
 		reached := make(chan struct{})
 		w.onDeploy = func(ctx context.Context) error {
 			close(reached)
-			<-ctx.Done() // As a deployer that waits for a ledger.
+			<-ctx.Done() // Like a deployer that waits for a ledger.
 			return ctx.Err()
 		}
-		// A step may finish; this one does not, so its time is what the pipeline gives it.
+		// A step may finish; this one does not, so it lasts until the pipeline's grace
+		// period ends.
 		go func() { <-reached; w.mu.Lock(); w.onDeploy = nil; w.mu.Unlock(); stop() }()
 		out, err := all.Provision(ctx, clinic())
 		wantKind(t, err, errs.KindCancelled)
@@ -151,7 +152,7 @@ var conformance = []conformanceCase{
 	}},
 	{"WarnsWhenMailIsNotSent", func(t *testing.T, w *testServer, all tenantService) {
 		w.onMail = func() error {
-			return errs.Errorf(errs.KindPermanent, "send", "the mail server refused the message for good (554)")
+			return errs.Errorf(errs.KindPermanent, "send", "the mail server refused the message permanently (554)")
 		}
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil || out.Tenant.WelcomeEmail != tenant.WelcomeEmailFailed || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "(554)") {
@@ -226,7 +227,7 @@ var conformance = []conformanceCase{
 		if _, err := all.Archive(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // Of one that is live it is success.
+		for range 2 { // For an ACTIVE tenant it succeeds.
 			if got, err := all.Unarchive(t.Context(), id); err != nil || got.Status != tenant.StatusActive || !got.ArchivedAt.IsZero() {
 				t.Errorf("%+v, %v", got, err)
 			}
@@ -292,7 +293,7 @@ var conformance = []conformanceCase{
 				t.Fatal(err)
 			}
 			first++
-			break // Nobody has to go to the end.
+			break // The caller may stop early.
 		}
 		if first != 1 {
 			t.Error("it went on")
@@ -375,7 +376,7 @@ var conformance = []conformanceCase{
 		}
 		at := w.db.Pool().Config().ConnConfig.Copy()
 		at.Host, at.Port, at.Database, at.User, at.Password = c.Host, uint16(c.Port), c.Database, c.Username, c.Password.Reveal()
-		at.RuntimeParams = nil // The registry's own search_path is none of the login's.
+		at.RuntimeParams = nil // The registry's search_path must not be used for the login.
 		conn, err := pgx.ConnectConfig(t.Context(), at)
 		if err != nil {
 			t.Fatal(err)
@@ -441,7 +442,7 @@ var conformance = []conformanceCase{
 	}},
 }
 
-// assertSameTenant compares all that there is of a tenant.
+// assertSameTenant compares all fields of a tenant.
 func assertSameTenant(t *testing.T, got, want tenant.Tenant) {
 	t.Helper()
 	for _, at := range []*tenant.Tenant{&got, &want} {

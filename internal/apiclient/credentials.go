@@ -12,8 +12,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// OpenCredential makes a login for a tenant's schema that is good for ttl, to the
-// second, or for credentials.DefaultCredentialTTL for 0. One whose answer is lost ends by itself.
+// OpenCredential creates a login for a tenant's schema that lasts for ttl in whole seconds,
+// or for credentials.DefaultCredentialTTL if ttl is 0. If the response is lost, the login
+// expires by itself.
 func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
 	const op = "open login"
 	body, err := ttlBody(op, ttl)
@@ -25,7 +26,7 @@ func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 	return v.Credential(), err
 }
 
-// RenewCredential has a login last for ttl from now. KindNotFound when it has ended.
+// RenewCredential extends a login to ttl from now. KindNotFound after its end.
 func (c *Client) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, ttl time.Duration) (time.Time, error) {
 	const op = "renew login"
 	body, err := ttlBody(op, ttl)
@@ -41,15 +42,16 @@ func (c *Client) RenewCredential(ctx context.Context, tenantID, id uuid.UUID, tt
 	return v.ExpiresAt, err
 }
 
-// CloseCredential ends a login, its sessions included. Repeating it is success.
+// CloseCredential ends a login and its sessions. Repeating the call succeeds.
 func (c *Client) CloseCredential(ctx context.Context, tenantID, id uuid.UUID) error {
 	return c.call(ctx, request{op: "close login", method: http.MethodDelete, path: tenantPath(tenantID, credentialsSegment, id.String())}, nil)
 }
 
 const credentialsSegment = "database-credentials"
 
-// ttlBody is the body of a request for a login that is good for ttl. Its rule is
-// held to here: the API's whole seconds could not tell what breaks it by a fraction.
+// ttlBody returns the request body for a login that lasts for ttl. It checks the limits
+// before the conversion: the API's whole seconds cannot show a ttl that exceeds them by a
+// fraction.
 func ttlBody(op string, ttl time.Duration) (map[string]int64, error) {
 	if ttl == 0 {
 		return map[string]int64{}, nil

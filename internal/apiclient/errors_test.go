@@ -22,7 +22,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// newTestClient is a client of a server that is not tenant-api, or not well.
+// newTestClient returns a client of a server that is not tenant-api, or is faulty.
 func newTestClient(t *testing.T, handler http.HandlerFunc) (*apiclient.Client, *atomic.Int32) {
 	t.Helper()
 	requests := &atomic.Int32{}
@@ -54,7 +54,7 @@ func TestClient_ErrorResponses(t *testing.T) {
 		}, errs.KindPermanent, "tenant-api did not accept the token (request r-1)", 1},
 		"NoScope": {func(w http.ResponseWriter, _ *http.Request) {
 			problem(w, 403, `{"detail":"it needs the scope tenants:write","requestId":"r-1"}`)
-		}, errs.KindPermanent, "does not permit this to the token: it needs the scope tenants:write (request r-1)", 1},
+		}, errs.KindPermanent, "does not permit this operation with the token: it needs the scope tenants:write (request r-1)", 1},
 		"ServerFault": {func(w http.ResponseWriter, _ *http.Request) {
 			problem(w, 500, `{"detail":"an internal error","requestId":"r-1"}`)
 		}, errs.KindPermanent, "an internal error (request r-1)", 1},
@@ -63,8 +63,8 @@ func TestClient_ErrorResponses(t *testing.T) {
 		}, errs.KindTransient, "the database does not answer", 4},
 		"BadGateway": {func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "bad gateway", http.StatusBadGateway)
-		}, errs.KindTransient, "the server in front of tenant-api answered 502", 4},
-		"NotTenantAPI": {http.NotFound, errs.KindPermanent, "what answers at the given address is not tenant-api (status 404); check the URL", 1},
+		}, errs.KindTransient, "the server in front of tenant-api returned 502", 4},
+		"NotTenantAPI": {http.NotFound, errs.KindPermanent, "the server at the given address is not tenant-api (status 404); check the URL", 1},
 		"NotTenantAPIWith200": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "<html>")
 		}, errs.KindPermanent, "not tenant-api", 1},
@@ -95,7 +95,7 @@ func TestClient_Retry(t *testing.T) {
 		clock := &fakeClock{}
 		var n atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			if n.Add(1) <= 6 { // More than there are tries.
+			if n.Add(1) <= 6 { // More than the number of attempts.
 				w.Header().Set("Retry-After", "7")
 				problem(w, 429, `{"detail":"too many requests"}`)
 				return
@@ -126,7 +126,7 @@ func TestClient_Retry(t *testing.T) {
 		}
 		out, err := w.client("http://"+address).Provision(t.Context(), clinic())
 		wantKind(t, err, errs.KindTransient)
-		if got := errs.SafeMessage(err); got != "tenant-api does not answer; check that it runs and that its URL is right" || out.Tenant.ID != uuid.Nil {
+		if got := errs.SafeMessage(err); got != "tenant-api does not answer; check that it runs and that the URL is correct" || out.Tenant.ID != uuid.Nil {
 			t.Errorf("%q", got)
 		}
 		_, err = w.client("https://"+address).Get(t.Context(), uuid.New())
@@ -165,8 +165,8 @@ func (r *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// startProxy puts a proxy before the world's server. cut is asked for each answer
-// after how many bytes the connection breaks; 0 is never.
+// startProxy puts a proxy in front of the server. For each response, cut returns after how
+// many bytes the connection breaks; 0 is never.
 func (w *testServer) startProxy(cutAfter func(r *http.Request) int) string {
 	w.t.Helper()
 	target, err := url.Parse(w.server.URL)
@@ -204,8 +204,8 @@ func (c *truncatingWriter) Write(p []byte) (int, error) {
 // Unwrap lets the proxy flush.
 func (c *truncatingWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// TestClient_TruncatedStreams: wherever the connection breaks, there is one tenant
-// in the end, and the caller has it.
+// TestClient_TruncatedStreams: wherever the connection breaks, exactly one tenant exists at
+// the end, and the caller receives it.
 func TestClient_TruncatedStreams(t *testing.T) {
 	t.Parallel()
 	for _, at := range []int{1, 700, 1200, 1800, 2400} {
@@ -259,7 +259,7 @@ func TestClient_IdleStream(t *testing.T) {
 	}
 }
 
-// TestClient_ReportsSteps as the service tells them to its observer.
+// TestClient_ReportsSteps: an observer receives the same steps as from the service.
 func TestClient_ReportsSteps(t *testing.T) {
 	t.Parallel()
 	w := newTestServer(t)

@@ -4,5 +4,5 @@ import (
 	"time"
 )
 
-// SetIdleTimeout shortens how long a stream may say nothing.
+// SetIdleTimeout sets how long a stream may be without data.
 func (c *Client) SetIdleTimeout(d time.Duration) { c.idleTimeout = d }

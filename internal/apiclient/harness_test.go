@@ -80,7 +80,7 @@ type credentialService interface {
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }
 
-// testServer is a registry with a service on it, and a tenant-api on that.
+// testServer is a registry, a service on the registry, and a tenant-api for the service.
 type testServer struct {
 	t       *testing.T
 	db      *postgres.DB
@@ -93,11 +93,11 @@ type testServer struct {
 	mu       sync.Mutex
 	onDeploy func(ctx context.Context) error
 	onMail   func() error
-	onRead   func() contracts.Snapshot // Where contracts stand; nil: the network does not answer.
+	onRead   func() contracts.Snapshot // State of the contracts; nil: the network does not answer.
 	deploys  int
 }
 
-// stepLog are those that an observer was told of.
+// stepLog collects the steps that an observer received.
 type stepLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -133,7 +133,7 @@ func (w *testServer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (
 	return contracts.Contract{ID: id}, nil
 }
 
-// ledger is the network as far as contracts are looked at.
+// ledger is a fake network for reading contracts.
 type ledger struct {
 	contracts.Chain
 	w *testServer
@@ -216,13 +216,13 @@ func newTestServer(t *testing.T) *testServer {
 	w.handler = handler
 	w.server = httptest.NewServer(handler)
 	t.Cleanup(func() {
-		w.server.CloseClientConnections() // A test that failed may have left a run behind.
+		w.server.CloseClientConnections() // A failed test can leave a run behind.
 		w.server.Close()
 	})
 	return w
 }
 
-// client talks to a server, which is the world's own or stands before it.
+// client returns a client of a server: the fixture's, or a proxy in front of it.
 func (w *testServer) client(url string) *apiclient.Client {
 	w.t.Helper()
 	c, err := apiclient.New(apiclient.Options{

@@ -38,7 +38,7 @@ func clinicWithPassword(p tenant.Password) tenant.Inputs {
 	return in
 }
 
-// passwordConformance is the part of the conformance suite that is about them.
+// passwordConformance is the part of the conformance suite about passwords.
 var passwordConformance = []conformanceCase{
 	{"SetsPassword", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinicWithPassword(password))
@@ -65,7 +65,7 @@ var passwordConformance = []conformanceCase{
 		}
 		w.assertPassword(out.Tenant, "")
 	}},
-	{"RefusesPasswords", func(t *testing.T, w *testServer, all tenantService) {
+	{"RejectsInvalidPasswords", func(t *testing.T, w *testServer, all tenantService) {
 		refused := func(err error, message string) {
 			t.Helper()
 			wantKind(t, err, errs.KindInvalid)

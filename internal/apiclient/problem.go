@@ -25,7 +25,7 @@ type problemDocument struct {
 	Detail    string       `json:"detail"`
 	RequestID string       `json:"requestId"`
 	Errors    []fieldError `json:"errors"`
-	// Only in a problem that ends a stream:
+	// Only in a problem that ends a stream.
 	Kind              errs.Kind   `json:"kind"`
 	Tenant            *dto.Tenant `json:"tenant"`
 	ConflictingTenant *dto.Tenant `json:"conflictingTenant"`
@@ -65,15 +65,15 @@ func errorFromResponse(op string, response *http.Response) error {
 	}
 	switch {
 	case err != nil && problem.Kind(response.StatusCode) == errs.KindTransient:
-		r.err = errs.Wrap(err, errs.KindTransient, op, "the server in front of tenant-api answered %d; tenant-api may be starting or stopping", response.StatusCode)
+		r.err = errs.Wrap(err, errs.KindTransient, op, "the server in front of tenant-api returned %d; tenant-api may be starting or stopping", response.StatusCode)
 	case err != nil:
-		r.err = errs.Wrap(err, errs.KindPermanent, op, "what answers at the given address is not tenant-api (status %d); check the URL", response.StatusCode)
+		r.err = errs.Wrap(err, errs.KindPermanent, op, "the server at the given address is not tenant-api (status %d); check the URL", response.StatusCode)
 	case response.StatusCode == http.StatusUnauthorized:
 		r.err = errs.Errorf(errs.KindPermanent, op,
 			"tenant-api did not accept the token (request %s); it may be mistyped, expired or revoked. Create another one with: tenant-api apikey create", p.RequestID)
 	case response.StatusCode == http.StatusForbidden:
 		r.err = errs.Errorf(errs.KindPermanent, op,
-			"tenant-api does not permit this to the token: %s (request %s)", p.Detail, p.RequestID)
+			"tenant-api does not permit this operation with the token: %s (request %s)", p.Detail, p.RequestID)
 	default:
 		p.Status = response.StatusCode
 		r.err = p.asError(op)
@@ -118,7 +118,7 @@ func transportError(ctx context.Context, op string, err error) error {
 	)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errs.Wrap(context.Cause(ctx), errs.KindTransient, op, "tenant-api did not answer in the time that was allowed")
+		return errs.Wrap(context.Cause(ctx), errs.KindTransient, op, "tenant-api did not answer within the timeout")
 	case ctx.Err() != nil:
 		return errs.Wrap(context.Cause(ctx), errs.KindCancelled, op, "the operation was cancelled")
 	case errors.As(err, &certErr), errors.As(err, &authorityErr):
@@ -126,5 +126,5 @@ func transportError(ctx context.Context, op string, err error) error {
 	case errors.As(err, &recordErr):
 		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api does not speak TLS at this address; check the URL")
 	}
-	return errs.Wrap(err, errs.KindTransient, op, "tenant-api does not answer; check that it runs and that its URL is right")
+	return errs.Wrap(err, errs.KindTransient, op, "tenant-api does not answer; check that it runs and that the URL is correct")
 }

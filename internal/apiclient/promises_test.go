@@ -16,10 +16,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// promises is the part of the conformance suite about what is returned whole, and
-// about arguments that have an effect.
+// promises is the part of the conformance suite about complete results and about arguments
+// that must have an effect.
 var promises = []conformanceCase{
-	{"ReturnsWholeTenants", func(t *testing.T, w *testServer, all tenantService) {
+	{"ReturnsCompleteTenants", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ var promises = []conformanceCase{
 		_, err = all.Update(t.Context(), out.Tenant.ID, in, out.Tenant.Version)
 		wantKind(t, err, errs.KindStale)
 	}},
-	{"ChangesTheExternalID", func(t *testing.T, _ *testServer, all tenantService) {
+	{"ChangesExternalID", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ var promises = []conformanceCase{
 		_, err = all.FindByExternalID(t.Context(), "crm-1")
 		wantKind(t, err, errs.KindNotFound)
 	}},
-	{"ContinuesAListAfterAPosition", func(t *testing.T, _ *testServer, all tenantService) {
+	{"ContinuesListAfterPosition", func(t *testing.T, _ *testServer, all tenantService) {
 		for i := range 5 {
 			in := clinic()
 			in.Name, in.ExternalID = fmt.Sprintf("Clinic %d", i), fmt.Sprint(i)
@@ -135,7 +135,7 @@ var promises = []conformanceCase{
 			}
 		}
 	}},
-	{"KeepsToTheRetentionThatIsAskedFor", func(t *testing.T, w *testServer, all tenantService) {
+	{"HonoursRequestedRetention", func(t *testing.T, w *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -161,7 +161,7 @@ var promises = []conformanceCase{
 			t.Errorf("%+v, then %+v, %v", first, again, err)
 		}
 	}},
-	{"GivesTheLogOfAllAttempts", func(t *testing.T, w *testServer, all tenantService) {
+	{"ReturnsLogOfAllAttempts", func(t *testing.T, w *testServer, all tenantService) {
 		w.onDeploy = func(context.Context) error {
 			return errs.Errorf(errs.KindPermanent, "deploy", "the deployer has no funds")
 		}
@@ -182,7 +182,7 @@ var promises = []conformanceCase{
 			}
 			for i := range want {
 				got[i].CreatedAt, want[i].CreatedAt = got[i].CreatedAt.UTC(), want[i].CreatedAt.UTC()
-				// The API tells whole milliseconds.
+				// The API has whole milliseconds.
 				got[i].Duration, want[i].Duration = got[i].Duration.Round(time.Millisecond), want[i].Duration.Round(time.Millisecond)
 				if !reflect.DeepEqual(got[i], want[i]) {
 					t.Errorf("got  %+v\nwant %+v", got[i], want[i])
@@ -208,7 +208,7 @@ var promises = []conformanceCase{
 			}
 		}
 	}},
-	{"LoginsLastAsLongAsTheyAreAskedFor", func(t *testing.T, _ *testServer, all tenantService) {
+	{"HonoursRequestedLoginTTL", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +225,7 @@ var promises = []conformanceCase{
 		const ttl = 10*time.Minute + 900*time.Millisecond
 		before := time.Now()
 		c, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
-		if err != nil || c.ExpiresAt.Before(before.Add(ttl-time.Second)) { // The database keeps whole seconds.
+		if err != nil || c.ExpiresAt.Before(before.Add(ttl-time.Second)) { // The database stores whole seconds.
 			t.Errorf("%v after %v, %v", c.ExpiresAt, before, err)
 		}
 	}},

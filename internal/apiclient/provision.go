@@ -22,7 +22,7 @@ func (c *Client) Provision(ctx context.Context, in tenant.Inputs) (provisioning.
 	return c.provision(ctx, request{op: "create tenant", method: http.MethodPost, path: append(slices.Clone(tenantsPath), "provision"), body: newCreateRequest(in)})
 }
 
-// Retry continues a tenant that was left PENDING, PROVISIONING or FAILED.
+// Retry continues the provisioning of a PENDING, PROVISIONING or FAILED tenant.
 func (c *Client) Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
 	return c.provision(ctx, request{op: "retry tenant", method: http.MethodPost, path: tenantPath(id, "provision")})
 }
@@ -40,15 +40,15 @@ func (c *Client) Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome
 }
 
 // errStreamTruncated means that a stream ended before its outcome event.
-var errStreamTruncated = errors.New("the connection to tenant-api broke before the outcome arrived")
+var errStreamTruncated = errors.New("the connection to tenant-api was lost before the outcome arrived")
 
-// provision reads a run to its end. A stream that breaks leaves the outcome unknown:
-// the server stops the run unless it was about to end. So the tenant is read: an ACTIVE
-// one is the outcome, any other is continued.
+// provision reads the stream of a run to its end. If the stream breaks, the outcome is
+// unknown: the server stops the run, unless it is at its end. The client then reads the
+// tenant: an ACTIVE tenant is the outcome, any other is continued.
 func (c *Client) provision(ctx context.Context, r request) (provisioning.Outcome, error) {
 	var out provisioning.Outcome
 	retryable := func(err error) bool {
-		// An attempt that has FAILED is over, and had its own tries.
+		// A FAILED attempt has ended, after its own retries.
 		return transient(err) && out.Tenant.Status != tenant.StatusFailed
 	}
 	err := c.withRetry(ctx, retryable, func() error {
@@ -70,7 +70,7 @@ func (c *Client) provision(ctx context.Context, r request) (provisioning.Outcome
 	return out, c.cancellationError(ctx, err)
 }
 
-// cancellationError returns for a cancelled run the error that the pipeline returns.
+// cancellationError returns the pipeline's error for a cancelled run.
 func (c *Client) cancellationError(ctx context.Context, err error) error {
 	if kind := errs.KindOf(err); ctx.Err() == nil || kind != errs.KindCancelled && kind != errs.KindTransient {
 		return err
@@ -115,7 +115,7 @@ func (c *Client) readEvents(ctx context.Context, r request) (provisioning.Outcom
 // applyEvent applies one event to out; done is true for the last one.
 func (c *Client) applyEvent(ctx context.Context, op string, e serverEvent, out *provisioning.Outcome) (done bool, err error) {
 	decodeError := func(err error) error {
-		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api is of another version than this program: its answer cannot be read")
+		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api has another version than this program: its response cannot be read; use the same release of both")
 	}
 	switch e.name {
 	case "tenant":

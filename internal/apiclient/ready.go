@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// CheckReady asks the server for next to nothing. KindPermanent when it does not
-// take the token, or is no tenant-api; KindTransient when it does not answer.
+// CheckReady sends a minimal request to the server. KindPermanent when the server rejects
+// the token or is not a tenant-api; KindTransient when it does not answer.
 func (c *Client) CheckReady(ctx context.Context) error {
 	response, err := c.send(ctx, request{op: "check tenant-api", method: http.MethodGet, path: tenantsPath, query: map[string]string{"limit": "1"}})
 	if err != nil {
@@ -16,8 +16,8 @@ func (c *Client) CheckReady(ctx context.Context) error {
 	return response.Body.Close()
 }
 
-// IsDenied reports whether an error is that of a token which is not accepted, or may
-// not do what was asked for.
+// IsDenied reports whether an error means that the token was rejected or does not permit
+// the operation.
 func IsDenied(err error) bool {
 	var r *responseError
 	return errors.As(err, &r) && (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden)

@@ -13,7 +13,7 @@ import (
 
 // request is one call of the API.
 type request struct {
-	op     string // For errors: "read tenant".
+	op     string // For errors, for example "read tenant".
 	method string
 	path   []string // Segments, not escaped.
 	query  map[string]string
@@ -41,7 +41,7 @@ func (c *Client) call(ctx context.Context, r request, target any) error {
 			return transportError(ctx, r.op, err)
 		}
 		if err := json.Unmarshal(text, target); err != nil {
-			return errs.Wrap(err, errs.KindPermanent, r.op, "what answers at the given address is not tenant-api, or one of another version; check the URL")
+			return errs.Wrap(err, errs.KindPermanent, r.op, "the server at the given address is not tenant-api, or has another version; check the URL")
 		}
 		return nil
 	})
@@ -49,8 +49,8 @@ func (c *Client) call(ctx context.Context, r request, target any) error {
 
 func transient(err error) bool { return errs.KindOf(err) == errs.KindTransient }
 
-// withRetry calls f until it succeeds or returns an error that is not retryable, and waits
-// as long as Retry-After says.
+// withRetry calls f until it succeeds or returns an error that is not retryable. It waits
+// as long as Retry-After requires.
 func (c *Client) withRetry(ctx context.Context, retryable func(error) bool, f func() error) error {
 	policy := c.options.Retry
 	for attempt := 1; ; attempt++ {

@@ -6,7 +6,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// createRequest is what a caller says about a tenant, as the API reads it.
+// createRequest has the inputs of a tenant in the form of the API.
 type createRequest struct {
 	Name           string            `json:"name"`
 	AdminEmail     string            `json:"adminEmail"`
@@ -25,16 +25,16 @@ func newCreateRequest(in tenant.Inputs) createRequest {
 	}
 }
 
-// updateRequest is an update of everything that can be changed.
+// updateRequest updates all fields that can change.
 type updateRequest struct {
 	Name           string            `json:"name"`
 	AdminEmail     string            `json:"adminEmail"`
 	AdminFirstName string            `json:"adminFirstName"`
 	AdminLastName  string            `json:"adminLastName"`
 	AdminPassword  string            `json:"adminPassword,omitempty"`
-	ExternalID     string            `json:"externalId"` // An empty one takes it away.
+	ExternalID     string            `json:"externalId"` // An empty string removes it.
 	ManagedBy      string            `json:"managedBy"`
-	Metadata       map[string]string `json:"metadata"` // Never null: an empty one empties it.
+	Metadata       map[string]string `json:"metadata"` // Never null: an empty map empties it.
 }
 
 func newUpdateRequest(in tenant.Inputs) updateRequest {
@@ -48,13 +48,13 @@ func newUpdateRequest(in tenant.Inputs) updateRequest {
 	return c
 }
 
-// purge asks for an archived tenant's data to be deleted.
+// purge is the request body for deleting an archived tenant's data.
 type purge struct {
 	Confirm     string `json:"confirm"`
 	RetentionMs int64  `json:"retentionMs"`
 }
 
-// ceil is a duration in units, rounded up: what is to last so long lasts no shorter.
+// ceil returns a duration in units, rounded up, so that it is never too short.
 func ceil(d, unit time.Duration) int64 {
 	n := int64(d / unit)
 	if d%unit > 0 {

@@ -14,7 +14,7 @@ import (
 )
 
 // Inspect reads tenants with the state of their schemas and contracts in one request, in no
-// particular order; unknown ids are left out. KindInvalid for more than
+// particular order and without unknown ids. KindInvalid for more than
 // inspection.MaxInspect.
 func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error) {
 	if len(ids) == 0 {
@@ -31,10 +31,10 @@ func (c *Client) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.Ins
 		op: "inspect tenants", method: http.MethodGet, path: []string{"admin", "tenants", "health"}, query: map[string]string{"tenantId": strings.Join(parts, ",")},
 	}, &page)
 	if errs.KindOf(err) == errs.KindNotFound {
-		// Unknown tenants are left out of the answer, so a 404 means that the server does not
-		// have this operation. It must not be read as missing tenants.
+		// The response omits unknown tenants, therefore a 404 means that the server does
+		// not have this operation. It must not be read as missing tenants.
 		return nil, errs.Wrap(err, errs.KindPermanent, "inspect tenants",
-			"tenant-api at this address does not know GET /admin/tenants/health; it is older than this program: bring both to the same release")
+			"tenant-api at this address does not know GET /admin/tenants/health; it is older than this program: use the same release of both")
 	}
 	if err != nil {
 		return nil, err

@@ -30,8 +30,8 @@ func (c *Client) FindByExternalID(ctx context.Context, externalID string) (tenan
 	return c.findOne(ctx, "externalId", externalID, "there is no tenant with the external id "+externalID, tenant.CheckExternalID)
 }
 
-// findOne queries the tenant with a field value. A value that breaks the rule of the field is
-// not sent: the API rejects it, and no tenant can have it.
+// findOne queries the tenant with a field value. It does not send a value that breaks the
+// rule of the field: the API rejects it, and no tenant can have it.
 func (c *Client) findOne(ctx context.Context, field, value, notFound string, rule func(string) error) (tenant.Tenant, error) {
 	const op = "find tenant"
 	var found dto.TenantPage
@@ -47,7 +47,7 @@ func (c *Client) findOne(ctx context.Context, field, value, notFound string, rul
 	return found.Tenants[0].Tenant(), nil
 }
 
-// Update changes a tenant in place. A version other than 0 has to be the current one:
+// Update changes a tenant in place. A version other than 0 must be the current one:
 // KindStale otherwise.
 func (c *Client) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	r := request{op: "update tenant", method: http.MethodPatch, path: tenantPath(id), body: newUpdateRequest(in)}

@@ -20,26 +20,26 @@ const (
 	WorkerCount    = "WORKERS"
 )
 
-// The formats of logs.
+// The log formats.
 const (
 	LogText = "text"
 	LogJSON = "json"
 )
 
-// API is how tenant-api serves.
+// API has the settings of the server of tenant-api.
 type API struct {
-	Host         string // A host of APP_HOST; every interface for 0.0.0.0 and ::.
+	Host         string // A host name or address; 0.0.0.0 and :: mean every interface.
 	Port         int
 	MetricsAddr  string // host:port; empty: no metrics are served.
-	OIDCIssuer   string // Empty: API keys alone.
+	OIDCIssuer   string // Empty: only API keys.
 	OIDCAudience string
 	RateLimit    int           // Requests per minute and key.
-	Retention    time.Duration // How long an archived tenant is kept at least.
+	Retention    time.Duration // Minimum time that an archived tenant is kept.
 	Workers      int           // Tenants provisioned at once; 0: see WorkersFor.
 }
 
-// WorkersFor is how many tenants are provisioned at once with so many channels:
-// what is set, else enough to use them all.
+// WorkersFor returns how many tenants are provisioned at once with that many channels: the
+// configured number, else enough to use all channels.
 func (a API) WorkersFor(channels int) int {
 	if a.Workers > 0 {
 		return a.Workers
@@ -52,7 +52,7 @@ const (
 	maxWorkers     = 256
 )
 
-// Address is where HTTP is served.
+// Address is the address that HTTP is served on.
 func (a API) Address() string { return net.JoinHostPort(a.Host, formatInt(int64(a.Port))) }
 
 // ReadAPI reads the settings of tenant-api.
@@ -79,28 +79,28 @@ func ReadAPI(source Source) (API, error) {
 	case a.OIDCIssuer == "" && a.OIDCAudience != "":
 		r.addError(OIDCIssuer, "is not set, but %s is; give both or none", OIDCAudience)
 	case a.OIDCIssuer != "" && a.OIDCAudience == "":
-		r.addError(OIDCAudience, "is not set, but %s is; without it tokens that were made for others would be accepted", OIDCIssuer)
+		r.addError(OIDCAudience, "is not set, but %s is; without an audience, tokens for other services would be accepted", OIDCIssuer)
 	case a.OIDCIssuer != "" && (err != nil || issuer.Host == "" || issuer.Scheme != "https" && (issuer.Scheme != "http" || !Loopback(issuer.Hostname()))):
-		r.addError(OIDCIssuer, "is no https URL; give the issuer as its tokens name it")
+		r.addError(OIDCIssuer, "is not an https URL; give the issuer as in its tokens' iss claim")
 	}
 	return a, r.err()
 }
 
 const defaultRetention = 30 * 24 * time.Hour
 
-// ReadRetention reads how long an archived tenant is kept before it can be purged.
+// ReadRetention reads the minimum time between archiving and purging a tenant.
 func ReadRetention(source Source) (time.Duration, error) {
 	r := &reader{get: source}
 	return r.duration(PurgeRetention, defaultRetention), r.err()
 }
 
-// Log is how a program logs.
+// Log has the settings of a program's log.
 type Log struct {
 	Level  slog.Level
 	Format string // LogText or LogJSON.
 }
 
-// ReadLog reads the settings of logs.
+// ReadLog reads the log settings.
 func ReadLog(source Source) (Log, error) {
 	r := &reader{get: source}
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}

@@ -21,7 +21,7 @@ func TestReadAPI(t *testing.T) {
 		"BadPort":          {in: map[string]string{"APP_PORT": "http"}, fault: "APP_PORT"},
 		"BadMetrics":       {in: map[string]string{"METRICS_ADDR": "9464"}, fault: "METRICS_ADDR is \"9464\"; give it as host:port"},
 		"Issuer":           {in: map[string]string{"AUTH_OIDC_ISSUER": "https://id.example", "AUTH_OIDC_AUDIENCE": "api"}, address: "127.0.0.1:3000"},
-		"IssuerInTheClear": {in: map[string]string{"AUTH_OIDC_ISSUER": "http://id.example", "AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is no https URL"},
+		"IssuerWithoutTLS": {in: map[string]string{"AUTH_OIDC_ISSUER": "http://id.example", "AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is not an https URL"},
 		"IssuerLoopback":   {in: map[string]string{"AUTH_OIDC_ISSUER": "http://127.0.0.1:9", "AUTH_OIDC_AUDIENCE": "api"}, address: "127.0.0.1:3000"},
 		"NoAudience":       {in: map[string]string{"AUTH_OIDC_ISSUER": "https://id.example"}, fault: "AUTH_OIDC_AUDIENCE is not set"},
 		"NoIssuer":         {in: map[string]string{"AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is not set"},
@@ -45,11 +45,11 @@ func TestAPI_WorkersFor(t *testing.T) {
 		workers        string
 		channels, want int
 	}{
-		"WithoutChannels":      {channels: 0, want: 8},
-		"WithFewChannels":      {channels: 3, want: 8},
-		"EnoughToUseThemAll":   {channels: 50, want: 50},
-		"NoMoreThanAPoolBears": {channels: 1000, want: 256},
-		"WhatIsSet":            {workers: "2", channels: 50, want: 2},
+		"WithoutChannels":  {channels: 0, want: 8},
+		"WithFewChannels":  {channels: 3, want: 8},
+		"UsesAllChannels":  {channels: 50, want: 50},
+		"LimitedToMaximum": {channels: 1000, want: 256},
+		"ConfiguredNumber": {workers: "2", channels: 50, want: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ func sourceOf(values map[string]string) config.Source {
 	return config.Source(func(string) string { return "" }).WithOverrides(values)
 }
 
-// seed has the shape of a secret key and opens nothing.
+// seed has the form of a secret key but is not one.
 var seed = "S" + strings.Repeat("A", 55)
 
 func TestSecret_NeverPrints(t *testing.T) {
@@ -51,8 +51,8 @@ func TestReadDatabase(t *testing.T) {
 		"IPv6":          {in: map[string]string{"DB_HOST": "::1", "DB_PORT": "5433", "DB_NAME": "d"}, url: "postgres://[::1]:5433/d?sslmode=prefer"},
 		"PGVariables":   {in: map[string]string{"PGHOST": "h"}, url: ""},
 		"Nothing":       {in: nil, fault: "DATABASE_URL is not set"},
-		"UserAlone":     {in: map[string]string{"DB_HOST": "h", "DB_USERNAME": "u", "DB_NAME": "d"}, url: "postgres://u@h:5432/d?sslmode=prefer"},
-		"PasswordAlone": {in: map[string]string{"DB_HOST": "h", "DB_PASSWORD": "s3cret"}, fault: "DB_USERNAME is not set, but DB_PASSWORD is"},
+		"OnlyUser":      {in: map[string]string{"DB_HOST": "h", "DB_USERNAME": "u", "DB_NAME": "d"}, url: "postgres://u@h:5432/d?sslmode=prefer"},
+		"OnlyPassword":  {in: map[string]string{"DB_HOST": "h", "DB_PASSWORD": "s3cret"}, fault: "DB_USERNAME is not set, but DB_PASSWORD is"},
 		"WrongScheme":   {in: map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d"}, fault: "DATABASE_URL cannot be read"},
 		"WrongSSLMode":  {in: map[string]string{"DB_HOST": "h", "DB_SSLMODE": "maybe"}, fault: `DB_SSLMODE is "maybe"; choose one of`},
 		"WrongPort":     {in: map[string]string{"DB_HOST": "h", "DB_PORT": "99999"}, fault: `DB_PORT is "99999"; give a whole number from 1 to 65535`},
@@ -78,13 +78,13 @@ func TestReadSoroban(t *testing.T) {
 	}{
 		"Testnet":        {in: map[string]string{"SOROBAN_NETWORK": "testnet"}, passphrase: "Test SDF Network ; September 2015"},
 		"MainnetIsAlias": {in: map[string]string{"SOROBAN_NETWORK": "mainnet", "SOROBAN_RPC_URL": "https://rpc.example"}, passphrase: "Public Global Stellar Network ; September 2015"},
-		"OwnNetwork":     {in: map[string]string{"SOROBAN_NETWORK": "ours", "SOROBAN_NETWORK_PASSPHRASE": "Ours", "SOROBAN_RPC_URL": "http://h"}, passphrase: "Ours"},
+		"CustomNetwork":  {in: map[string]string{"SOROBAN_NETWORK": "ours", "SOROBAN_NETWORK_PASSPHRASE": "Ours", "SOROBAN_RPC_URL": "http://h"}, passphrase: "Ours"},
 		"UnknownNetwork": {in: map[string]string{"SOROBAN_NETWORK": "ours"}, fault: `SOROBAN_NETWORK is "ours", which is none of`},
 		"PublicNeedsURL": {in: map[string]string{"SOROBAN_NETWORK": "public"}, fault: "SOROBAN_RPC_URL is not set"},
 		"NoNetwork":      {in: map[string]string{}, fault: "SOROBAN_NETWORK is not set"},
 		"NoSeed":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": " "}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set"},
-		"PublicKey":      {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "G" + seed[1:]}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key"},
-		"BadURL":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is no URL"},
+		"PublicKey":      {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "G" + seed[1:]}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key"},
+		"BadURL":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is not a URL"},
 		"BadFee":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_MAX_FEE": "1 XLM"}, fault: "SOROBAN_MAX_FEE"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,11 +108,11 @@ func TestReadMail(t *testing.T) {
 		"Defaults":       {},
 		"NamedSender":    {in: map[string]string{"MAIL_FROM": "Platform <a@b.example>"}},
 		"NoneOnLoopback": {in: map[string]string{"MAIL_HOST": "127.0.0.1", "MAIL_TLS": "none"}},
-		"NoneElsewhere":  {in: map[string]string{"MAIL_TLS": "none"}, fault: "MAIL_TLS is none, which is possible on loopback alone"},
-		"BadSender":      {in: map[string]string{"MAIL_FROM": "nobody"}, fault: "MAIL_FROM is no address"},
+		"NoneElsewhere":  {in: map[string]string{"MAIL_TLS": "none"}, fault: "MAIL_TLS is none, which is allowed only on loopback"},
+		"BadSender":      {in: map[string]string{"MAIL_FROM": "nobody"}, fault: "MAIL_FROM is not an address"},
 		"BadPolicy":      {in: map[string]string{"MAIL_FAILURE_POLICY": "panic"}, fault: "MAIL_FAILURE_POLICY"},
 		"NoUser":         {in: map[string]string{"MAIL_PASSWORD": "s3cret"}, fault: "MAIL_USER is not set"},
-		"BadAppURL":      {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is no base URL"},
+		"BadAppURL":      {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is not a base URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

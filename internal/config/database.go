@@ -18,9 +18,9 @@ const (
 	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"
 )
 
-// Database is where the registry is.
+// Database is the address of the registry.
 type Database struct {
-	URL            Secret // For pgx; "" lets the PG* variables decide.
+	URL            Secret // For pgx; "" means the PG* variables.
 	MaxConnections int
 }
 

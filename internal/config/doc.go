@@ -1,5 +1,5 @@
-// Package config turns settings into typed, validated values. Each setting has
-// one name, that of its environment variable; a flag or a Terraform attribute
-// comes before the variable, and the variable before the default. What is wrong
-// with a setting is an Error that names it and never quotes a secret.
+// Package config turns settings into typed, validated values. Each setting has one name,
+// that of its environment variable; a flag or a Terraform attribute overrides the variable,
+// and the variable overrides the default. The fault of a setting is a ValidationError that
+// names the setting and never quotes a secret.
 package config

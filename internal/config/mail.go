@@ -21,14 +21,14 @@ const (
 	AppPort           = "APP_PORT"
 )
 
-// The ways to protect the conversation with the mail server.
+// The TLS modes of the connection to the mail server.
 const (
 	TLSMandatory     = "mandatory"     // STARTTLS, or the mail is not sent.
 	TLSOpportunistic = "opportunistic" // STARTTLS where the server offers it.
-	TLSNone          = "none"          // In the clear; on loopback alone.
+	TLSNone          = "none"          // No encryption; only on loopback.
 )
 
-// Mail is how mail is sent.
+// Mail has the settings for sending mail.
 type Mail struct {
 	Host          string
 	Port          int // 465 means TLS from the first byte.
@@ -37,7 +37,7 @@ type Mail struct {
 	From          string // An address, with or without a name.
 	TLS           string
 	FailurePolicy string // warn or fail.
-	AppURL        string // Without a slash at its end.
+	AppURL        string // Without a trailing slash.
 }
 
 // ReadMail reads the settings of mail.
@@ -53,10 +53,10 @@ func ReadMail(source Source) (Mail, error) {
 		FailurePolicy: r.oneOf(MailFailurePolicy, "warn", "warn", "fail"),
 	}
 	if _, err := mail.ParseAddress(m.From); m.From != "" && err != nil {
-		r.addError(MailFrom, "is no address; give it as no-reply@platform.example or Platform <no-reply@platform.example>")
+		r.addError(MailFrom, "is not an address; give it as no-reply@platform.example or Platform <no-reply@platform.example>")
 	}
 	if m.TLS == TLSNone && m.Host != "" && !Loopback(m.Host) {
-		r.addError(MailTLS, "is none, which is possible on loopback alone, and %s is %q; choose mandatory", MailHost, m.Host)
+		r.addError(MailTLS, "is none, which is allowed only on loopback, but %s is %q; choose mandatory", MailHost, m.Host)
 	}
 	if m.User == "" && m.Password != "" {
 		r.addError(MailUser, "is not set, but %s is; give both or none", MailPassword)
@@ -68,17 +68,17 @@ func ReadMail(source Source) (Mail, error) {
 func (r *reader) appURL() string {
 	port := r.integer(AppPort, 3000, 0, 65535)
 	if port == 0 && r.text(AppURL, "") == "" {
-		r.addError(AppURL, "is not set, but %s is 0, which is any port: give the address that the links in mails begin with", AppPort)
+		r.addError(AppURL, "is not set, but %s is 0, which means any free port; give the base address for the links in mails", AppPort)
 	}
 	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), formatInt(port))}
 	address := r.text(AppURL, fallback.String())
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		r.addError(AppURL, "is no base URL; give it as https://app.platform.example")
+		r.addError(AppURL, "is not a base URL; give it as https://app.platform.example")
 	}
 	return strings.TrimRight(address, "/")
 }
 
-// Loopback reports whether a host is this machine and no network is between.
+// Loopback reports whether a host is this machine, without a network between.
 func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// Secret is a value that prints as "(secret)" whatever the verb: in logs, in
-// JSON and inside structs. Only Reveal gives it.
+// Secret is a value that prints as "(secret)" with every verb: in logs, in JSON and inside
+// structs. Only Reveal returns it.
 type Secret string
 
 const redacted = "(secret)"

@@ -19,38 +19,39 @@ const (
 	SorobanLowBalance     = "SOROBAN_LOW_BALANCE"
 )
 
-// Soroban is the network on which tenant contracts live, and who deploys them.
+// Soroban has the network of the tenant contracts and the account that deploys them.
 type Soroban struct {
 	Network        string
 	Passphrase     string
 	RPCURL         string
 	DeployerSecret Secret        // S... seed.
-	MaxFee         int64         // Stroops: the most that a tenant's transaction may cost.
-	MaxUploadFee   int64         // Stroops: the most that the contract's code may cost, once per network.
-	Channels       int           // Accounts that carry tenants' transactions; 0: the deployer does.
-	AnchorInterval time.Duration // How often a changed audit chain is anchored; 0: on demand alone.
-	LowBalance     int64         // Stroops: below that the deployer's balance is worth a warning.
+	MaxFee         int64         // Stroops: the maximum cost of a tenant's transaction.
+	MaxUploadFee   int64         // Stroops: the maximum cost of uploading the contract's code, once per network.
+	Channels       int           // Channel accounts that submit tenants' transactions; 0: the deployer submits them.
+	AnchorInterval time.Duration // Interval for anchoring changed audit chains; 0: only on demand.
+	LowBalance     int64         // Stroops: a deployer balance below this is logged as a warning.
 }
 
-// The default fee ceilings in stroops. A tenant's contract costs about 0.1 XLM.
-// Its code, which all tenants share, costs some 30 XLM once, and would never be
-// uploaded under a ceiling that protects well otherwise; so it has its own.
+// The default fee limits in stroops. A tenant's contract costs about 0.1 XLM. The code,
+// which all tenants share, costs about 30 XLM once. A limit that suits contracts would
+// never allow the upload, therefore the upload has a separate one.
 const (
 	DefaultMaxFee       = 10_000_000
 	DefaultMaxUploadFee = 1_000_000_000
 )
 
-// DefaultLowBalance is 100 XLM in stroops: a thousand contracts, or the code three times.
+// DefaultLowBalance is 100 XLM in stroops: enough for a thousand contracts, or for three
+// uploads of the code.
 const DefaultLowBalance = 1_000_000_000
 
-// MaxChannels is the most channel accounts of one deployer; a ledger of the public
-// network takes fewer contract transactions than that.
+// MaxChannels is the maximum number of channel accounts of one deployer; a ledger of the
+// public network holds fewer contract transactions than that.
 const MaxChannels = 1000
 
 type network struct{ passphrase, rpcURL string }
 
-// networks are those that have a name. The public one has no RPC server for
-// everybody, so its address must be given.
+// networks are the named networks. The public network has no free RPC server, therefore its
+// address must be set.
 var networks = map[string]network{
 	"public":    {"Public Global Stellar Network ; September 2015", ""},
 	"testnet":   {"Test SDF Network ; September 2015", "https://soroban-testnet.stellar.org"},
@@ -77,10 +78,10 @@ func ReadSoroban(source Source) (Soroban, error) {
 	s.Passphrase = r.text(SorobanPassphrase, preset.passphrase)
 	s.RPCURL = r.text(SorobanRPCURL, preset.rpcURL)
 	if s.Network != "" && !isKnown && s.Passphrase == "" {
-		r.addError(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; give SOROBAN_NETWORK_PASSPHRASE with it", s.Network)
+		r.addError(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; set SOROBAN_NETWORK_PASSPHRASE as well", s.Network)
 	}
 	if s.DeployerSecret != "" && !looksLikeSeed(s.DeployerSecret.Reveal()) {
-		r.addError(SorobanDeployerSecret, "is no secret key; give the one of 56 characters that begins with S (G... is the public address)")
+		r.addError(SorobanDeployerSecret, "is not a secret key; give 56 characters that begin with S (G... is the public address)")
 	}
 	r.checkRPCURL(s.RPCURL, s.Network)
 	return s, r.err()
@@ -92,17 +93,17 @@ func (r *reader) checkRPCURL(address, networkName string) {
 	case address == "" && networkName != "":
 		r.addError(SorobanRPCURL, "is not set; network %q has no default, give the URL of its JSON-RPC server", networkName)
 	case address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == ""):
-		r.addError(SorobanRPCURL, "is no URL; give it as https://host/path")
+		r.addError(SorobanRPCURL, "is not a URL; give it as https://host/path")
 	}
 }
 
-// looksLikeSeed checks the form alone; the deployer checks the checksum.
+// looksLikeSeed checks only the format; the deployer verifies the checksum.
 func looksLikeSeed(seed string) bool {
 	return len(seed) == 56 && seed[0] == 'S' && strings.Trim(seed, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// Passphrase gives the passphrase of a network that has a name; anything else is
-// taken for a passphrase itself.
+// Passphrase returns the passphrase of a named network; any other value is a passphrase
+// itself.
 func Passphrase(network string) string {
 	name := strings.ToLower(network)
 	if name == "mainnet" {

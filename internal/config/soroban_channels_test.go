@@ -19,17 +19,17 @@ func TestReadSoroban_Channels(t *testing.T) {
 			in:   map[string]string{"SOROBAN_CHANNELS": "50", "SOROBAN_ANCHOR_INTERVAL": "90m", "SOROBAN_LOW_BALANCE": "20000000000"},
 			want: config.Soroban{Channels: 50, AnchorInterval: 90 * time.Minute, LowBalance: 20_000_000_000},
 		},
-		"AnchorOnDemandAlone": {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "0"}, want: config.Soroban{LowBalance: 1_000_000_000}},
-		"NoWarning":           {in: map[string]string{"SOROBAN_LOW_BALANCE": "0"}, want: config.Soroban{AnchorInterval: 24 * time.Hour}},
+		"AnchorOnlyOnDemand": {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "0"}, want: config.Soroban{LowBalance: 1_000_000_000}},
+		"NoWarning":          {in: map[string]string{"SOROBAN_LOW_BALANCE": "0"}, want: config.Soroban{AnchorInterval: 24 * time.Hour}},
 		"MostChannels": {
 			in:   map[string]string{"SOROBAN_CHANNELS": "1000"},
 			want: config.Soroban{Channels: 1000, AnchorInterval: 24 * time.Hour, LowBalance: 1_000_000_000},
 		},
-		"TooManyChannels": {in: map[string]string{"SOROBAN_CHANNELS": "1001"}, fault: `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`},
-		"LessThanNone":    {in: map[string]string{"SOROBAN_CHANNELS": "-1"}, fault: `SOROBAN_CHANNELS is "-1"`},
-		"BadInterval":     {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "daily"}, fault: `SOROBAN_ANCHOR_INTERVAL is "daily"; give a time such as`},
-		"BackInTime":      {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "-1h"}, fault: "SOROBAN_ANCHOR_INTERVAL"},
-		"BalanceInXLM":    {in: map[string]string{"SOROBAN_LOW_BALANCE": "100 XLM"}, fault: `SOROBAN_LOW_BALANCE is "100 XLM"; give a whole number`},
+		"TooManyChannels":  {in: map[string]string{"SOROBAN_CHANNELS": "1001"}, fault: `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`},
+		"NegativeChannels": {in: map[string]string{"SOROBAN_CHANNELS": "-1"}, fault: `SOROBAN_CHANNELS is "-1"`},
+		"BadInterval":      {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "daily"}, fault: `SOROBAN_ANCHOR_INTERVAL is "daily"; give a time such as`},
+		"NegativeInterval": {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "-1h"}, fault: "SOROBAN_ANCHOR_INTERVAL"},
+		"BalanceInXLM":     {in: map[string]string{"SOROBAN_LOW_BALANCE": "100 XLM"}, fault: `SOROBAN_LOW_BALANCE is "100 XLM"; give a whole number`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

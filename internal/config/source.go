@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// ValidationError is what is wrong with one setting.
+// ValidationError is the fault of one setting.
 type ValidationError struct {
-	Variable string // The setting's name, as DATABASE_URL.
+	Variable string // Name of the setting, for example DATABASE_URL.
 	Message  string // The fault and the remedy; never the value of a secret.
 }
 
 // Error joins name and message.
 func (e *ValidationError) Error() string { return e.Variable + " " + e.Message }
 
-// Source gives the value of a setting, "" when it is not set.
+// Source returns the value of a setting, "" when it is not set.
 type Source func(variable string) string
 
 // Environment reads the process's environment variables.
 func Environment(variable string) string { return os.Getenv(variable) }
 
-// WithOverrides gives a source in which the values come before those of s. An empty
-// value counts as not given.
+// WithOverrides returns a source that prefers the values to those of s. An empty value
+// counts as not set.
 func (s Source) WithOverrides(values map[string]string) Source {
 	return func(variable string) string {
 		if v := values[variable]; v != "" {
@@ -35,7 +35,7 @@ func (s Source) WithOverrides(values map[string]string) Source {
 	}
 }
 
-// reader collects faults, so that a person sees all of them at once.
+// reader collects all faults, so that one run reports all of them.
 type reader struct {
 	get  Source
 	errs []error

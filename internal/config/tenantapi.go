@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// The variables of programs that work through a running tenant-api.
+// The variables of programs that manage tenants through a running tenant-api.
 const (
 	TenantAPIURL   = "TENANT_API_URL"
 	TenantAPIToken = "TENANT_API_TOKEN" //nolint:gosec // the variable's name
 )
 
-// TenantAPI is where a tenant-api runs, and who we are to it.
+// TenantAPI has the address of a tenant-api and the token for it.
 type TenantAPI struct {
-	URL   string // Without a slash at its end.
+	URL   string // Without a trailing slash.
 	Token Secret
 }
 
@@ -28,9 +28,9 @@ func ReadTenantAPI(source Source) (TenantAPI, error) {
 	switch {
 	case a.URL == "":
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		r.addError(TenantAPIURL, "is no base URL; give it as https://tenants.platform.example")
+		r.addError(TenantAPIURL, "is not a base URL; give it as https://tenants.platform.example")
 	case u.Scheme == "http" && !Loopback(u.Hostname()):
-		r.addError(TenantAPIURL, "begins with http, which would send the token in the clear; that is possible on loopback alone, so give https")
+		r.addError(TenantAPIURL, "begins with http, which would send the token unencrypted; use https (http is allowed only on loopback)")
 	}
 	return a, r.err()
 }

@@ -11,11 +11,11 @@ func TestReadTenantAPI(t *testing.T) {
 	for name, c := range map[string]struct{ url, token, fault string }{
 		"TLS":          {url: "https://tenants.example/", token: "s3cret"},
 		"OnLoopback":   {url: "http://127.0.0.1:3000", token: "s3cret"},
-		"InTheClear":   {url: "http://tenants.example", token: "s3cret", fault: "TENANT_API_URL begins with http, which would send the token in the clear"},
+		"WithoutTLS":   {url: "http://tenants.example", token: "s3cret", fault: "TENANT_API_URL begins with http, which would send the token unencrypted"},
 		"NoURL":        {token: "s3cret", fault: "TENANT_API_URL is not set"},
 		"NoToken":      {url: "https://tenants.example", fault: "TENANT_API_TOKEN is not set"},
-		"NoScheme":     {url: "tenants.example", token: "s3cret", fault: "TENANT_API_URL is no base URL"},
-		"WithPassword": {url: "https://u:s3cret@tenants.example", token: "s3cret", fault: "TENANT_API_URL is no base URL"},
+		"NoScheme":     {url: "tenants.example", token: "s3cret", fault: "TENANT_API_URL is not a base URL"},
+		"WithPassword": {url: "https://u:s3cret@tenants.example", token: "s3cret", fault: "TENANT_API_URL is not a base URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

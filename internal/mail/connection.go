@@ -7,10 +7,9 @@ import (
 	"sync"
 )
 
-// connection dials for one conversation and ends it with its context. The
-// library itself heeds a context only until the TCP connection stands, holds a
-// lock while it waits for an answer, and keeps the connection when a greeting
-// or a login fails.
+// connection dials for one SMTP session and closes the connection when its context ends.
+// The library checks the context only until TCP is connected, holds a lock while it waits
+// for a response, and does not close the connection when a greeting or a login fails.
 type connection struct {
 	implicitTLS *tls.Config // Not nil: TLS from the first byte.
 
@@ -37,11 +36,11 @@ func (c *connection) dial(ctx context.Context, network, address string) (net.Con
 	return tlsConn, nil
 }
 
-// close cuts the connection under whatever is going on, as a net.Conn permits.
+// close closes the connection during a read or write, which net.Conn permits.
 func (c *connection) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn != nil {
-		_ = c.conn.Close() // Nothing depends on it any more.
+		_ = c.conn.Close() // The session is over: the error changes nothing.
 	}
 }

@@ -1,9 +1,8 @@
-// Package mail writes and sends the product's mail: the welcome that ends a
-// provisioning and the word about a failed one, each as text and as HTML. It
-// implements provisioning.Mailer in a real SMTP conversation.
+// Package mail composes and sends the product's mails, the welcome mail at the end of a
+// provisioning and the mail about a failure, each as text and as HTML. It implements
+// provisioning.Mailer over SMTP.
 //
-// A mail is addressed, dated and numbered so that a repetition is recognised:
-// the Message-ID is made of tenant, kind and serial. What the server answers
-// decides the kind of the error: 4xx and lost connections are transient, 5xx
-// permanent. Credentials travel over TLS alone, but on loopback.
+// The Message-ID consists of tenant, kind and serial, so that a mail server can recognise a
+// repetition. The server's response decides the kind of an error: 4xx and lost connections
+// are transient, 5xx is permanent. Credentials are sent only over TLS, except on loopback.
 package mail

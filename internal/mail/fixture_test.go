@@ -20,7 +20,7 @@ const invitationToken = "dGhlLWludml0YXRpb24tdG9rZW4"
 
 var tenantID = uuid.MustParse("01980000-0000-7000-8000-00000000c11c")
 
-// fixture is a server, and settings with which a mailer can send through it.
+// fixture is an SMTP server, and the settings of a mailer for it.
 type fixture struct {
 	catcher *mailcatcher.Catcher
 	options mail.Options
@@ -57,7 +57,7 @@ func (b *fixture) mailer(t *testing.T) *mail.Mailer {
 	return m
 }
 
-// sendWelcome sends the usual welcome mail.
+// sendWelcome sends the standard welcome mail.
 func (b *fixture) sendWelcome(t *testing.T) error {
 	t.Helper()
 	return b.mailer(t).SendWelcome(t.Context(), welcomeMail(testTenant()))
@@ -77,7 +77,7 @@ func welcomeMail(t tenant.Tenant) provisioning.WelcomeMail {
 	}
 }
 
-// onlyMessage gives the one message that there is.
+// onlyMessage returns the only received message.
 func (b *fixture) onlyMessage(t *testing.T) mailcatcher.Message {
 	t.Helper()
 	messages := b.catcher.Messages()
@@ -87,7 +87,7 @@ func (b *fixture) onlyMessage(t *testing.T) mailcatcher.Message {
 	return messages[0]
 }
 
-// wantKind checks the error's kind and gives the message that people see.
+// wantKind checks the error's kind and returns the safe message.
 func wantKind(t *testing.T, err error, kind errs.Kind) string {
 	t.Helper()
 	var typed *errs.Error
@@ -97,7 +97,7 @@ func wantKind(t *testing.T, err error, kind errs.Kind) string {
 	return errs.SafeMessage(err)
 }
 
-// testContext bounds what must be over much sooner.
+// testContext limits a test that must end much sooner.
 func testContext(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithTimeout(t.Context(), 20*time.Second)

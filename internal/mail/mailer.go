@@ -17,13 +17,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// DefaultTimeout is the default bound of one SMTP conversation.
+// DefaultTimeout is the default limit of one SMTP session.
 const DefaultTimeout = 30 * time.Second
 
 // Options are the settings of a Mailer.
 type Options struct {
 	config.Mail
-	Timeout  time.Duration  // Of one conversation. Default 30 s.
+	Timeout  time.Duration  // Of one SMTP session. Default 30 s.
 	RootCAs  *x509.CertPool // Default: the system's.
 	Implicit bool           // TLS from the first byte, as always on port 465.
 }
@@ -37,15 +37,14 @@ type Mailer struct {
 
 var _ provisioning.Mailer = (*Mailer)(nil)
 
-// New checks the settings; it does not connect. KindInvalid when the sender is
-// no address.
+// New checks the settings; it does not connect. KindInvalid for an invalid sender.
 func New(o Options) (*Mailer, error) {
 	from, err := netmail.ParseAddress(o.From)
 	if err == nil {
 		from.Address, err = asciiDomain(from.Address)
 	}
 	if err != nil {
-		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the sender is no address; correct MAIL_FROM")
+		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the sender is not an address; correct MAIL_FROM")
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
@@ -67,7 +66,7 @@ func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail) er
 	return m.send(ctx, msg)
 }
 
-// SendFailure tells the admin that the set-up did not succeed this time.
+// SendFailure informs the admin that the set-up failed.
 func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail) error {
 	msg, err := m.failureMessage(f)
 	if err != nil {
@@ -95,7 +94,7 @@ func (m *Mailer) newClient(c *connection) (*gomail.Client, error) {
 func (m *Mailer) tlsPolicy() gomail.TLSPolicy {
 	switch {
 	case m.options.Implicit:
-		return gomail.TLSOpportunistic // It is encrypted already, which this policy alone looks for.
+		return gomail.TLSOpportunistic // The connection is already encrypted; only this policy accepts that.
 	case m.options.TLS == config.TLSNone:
 		return gomail.NoTLS
 	case m.options.TLS == config.TLSOpportunistic:
@@ -105,8 +104,8 @@ func (m *Mailer) tlsPolicy() gomail.TLSPolicy {
 	}
 }
 
-// authType chooses how to log in. Without TLS the automatic choice takes only what
-// does not give the password away, which on loopback is needless.
+// authType selects the login method. Without TLS the automatic choice accepts only methods
+// that do not reveal the password, which is unnecessary on loopback.
 func (m *Mailer) authType() gomail.SMTPAuthType {
 	if m.options.TLS == config.TLSNone && !m.options.Implicit && config.Loopback(m.options.Host) {
 		return gomail.SMTPAuthPlainNoEnc
@@ -114,8 +113,8 @@ func (m *Mailer) authType() gomail.SMTPAuthType {
 	return gomail.SMTPAuthAutoDiscover
 }
 
-// send holds one conversation. Once the server has accepted the message, what
-// comes after (its goodbye) changes nothing.
+// send runs one SMTP session. After the server has accepted the message, errors (of QUIT)
+// are ignored.
 func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
 	var c connection
 	client, err := m.newClient(&c)
@@ -140,14 +139,14 @@ func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
 	return classify(ctx, err, "send mail")
 }
 
-// classify classifies what went wrong. The server's text is kept for the log: it
-// can quote addresses.
+// classify maps an SMTP error to a kind. The server's text is only logged: it can quote
+// addresses.
 func classify(ctx context.Context, err error, op string) error {
 	if err == nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return errs.Wrap(cause, errs.KindOf(cause), op, "the mail was not sent in the time allowed")
+		return errs.Wrap(cause, errs.KindOf(cause), op, "the mail was not sent within the timeout")
 	}
 	var (
 		sendErr      *gomail.SendError
@@ -173,13 +172,13 @@ func classify(ctx context.Context, err error, op string) error {
 	case errors.Is(err, gomail.ErrNoSupportedAuthDiscovered), errors.Is(err, gomail.ErrPlainAuthNotSupported),
 		strings.Contains(err.Error(), "does not support SMTP AUTH"):
 		return errs.Wrap(err, errs.KindPermanent, op,
-			"the mail server offers no login that is safe on this connection; check MAIL_TLS, or leave MAIL_USER out")
+			"the mail server offers no login method that is safe on this connection; check MAIL_TLS, or unset MAIL_USER")
 	case code == 535 || code == 534 || code == 530:
 		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the login (%d); check MAIL_USER and MAIL_PASSWORD", code)
 	case code >= 500:
-		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the message for good (%d)", code)
+		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the message permanently (%d)", code)
 	case code >= 400:
-		return errs.Wrap(err, errs.KindTransient, op, "the mail server refused the message for now (%d)", code)
+		return errs.Wrap(err, errs.KindTransient, op, "the mail server refused the message temporarily (%d)", code)
 	}
 	return errs.Wrap(err, errs.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
 }

@@ -26,10 +26,10 @@ func TestMailer_RejectedMessage(t *testing.T) {
 		refuse func(*mailcatcher.Catcher)
 		kind   errs.Kind
 	}{
-		"RecipientForNow":  {func(c *mailcatcher.Catcher) { c.RejectRecipients(451, "greylisted jane.doe@clinic.example", 1) }, errs.KindTransient},
-		"RecipientForGood": {func(c *mailcatcher.Catcher) { c.RejectRecipients(550, "no jane.doe@clinic.example here", 1) }, errs.KindPermanent},
-		"ContentForNow":    {func(c *mailcatcher.Catcher) { c.RejectContent(451, "try later", 1) }, errs.KindTransient},
-		"ContentForGood":   {func(c *mailcatcher.Catcher) { c.RejectContent(554, "this is spam", 1) }, errs.KindPermanent},
+		"RecipientTemporary": {func(c *mailcatcher.Catcher) { c.RejectRecipients(451, "greylisted jane.doe@clinic.example", 1) }, errs.KindTransient},
+		"RecipientPermanent": {func(c *mailcatcher.Catcher) { c.RejectRecipients(550, "no jane.doe@clinic.example here", 1) }, errs.KindPermanent},
+		"ContentTemporary":   {func(c *mailcatcher.Catcher) { c.RejectContent(451, "try later", 1) }, errs.KindTransient},
+		"ContentPermanent":   {func(c *mailcatcher.Catcher) { c.RejectContent(554, "this is spam", 1) }, errs.KindPermanent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestMailer_LostConnection(t *testing.T) {
 
 func TestMailer_UnresponsiveServer(t *testing.T) {
 	t.Parallel()
-	// Silence from the greeting on, and after the connection stands.
+	// The server sends nothing: from the greeting on, or after the connection is open.
 	for name, o := range map[string]mailcatcher.Options{"Plain": {}, "ImplicitTLS": {TLS: mailcatcher.TLSImplicit}} {
 		t.Run(name+"CancelEndsIt", func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +96,7 @@ func TestMailer_UnresponsiveServer(t *testing.T) {
 			wantKind(t, b.sendWelcome(t), errs.KindTransient)
 		})
 	}
-	t.Run("CancelEndsAConversationUnderWay", func(t *testing.T) {
+	t.Run("CancelEndsRunningSession", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -111,8 +111,8 @@ func TestMailer_UnresponsiveServer(t *testing.T) {
 	})
 }
 
-// awaitResult gives what comes of done, and fails the test when that takes as long
-// as a timeout of the conversation would.
+// awaitResult returns the result of done, and fails the test if that takes as long as the
+// session's timeout.
 func awaitResult(t *testing.T, done <-chan error) error {
 	t.Helper()
 	ctx, cancel := testContext(t)
@@ -138,7 +138,7 @@ func TestMailer_TLS(t *testing.T) {
 			t.Error("the mail went in the clear")
 		}
 	})
-	t.Run("OpportunisticTakesSTARTTLS", func(t *testing.T) {
+	t.Run("OpportunisticUsesSTARTTLS", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{TLS: mailcatcher.TLSStart})
 		b.options.TLS = config.TLSOpportunistic
@@ -146,7 +146,7 @@ func TestMailer_TLS(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("OpportunisticGoesWithout", func(t *testing.T) {
+	t.Run("OpportunisticSendsWithoutSTARTTLS", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		b.options.TLS = config.TLSOpportunistic
@@ -199,11 +199,11 @@ func TestMailer_Login(t *testing.T) {
 		user     string
 		fault    string // Part of the message; "" for success.
 	}{
-		"OverTLS":         {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "p", "u", ""},
-		"OnLoopback":      {mailcatcher.Options{Username: "u", Password: "p"}, "p", "u", ""},
-		"WrongPassword":   {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535)"},
-		"NoneGiven":       {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530)"},
-		"ServerHasNoneTo": {mailcatcher.Options{TLS: mailcatcher.TLSStart}, "p", "u", "offers no login"},
+		"OverTLS":            {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "p", "u", ""},
+		"OnLoopback":         {mailcatcher.Options{Username: "u", Password: "p"}, "p", "u", ""},
+		"WrongPassword":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535)"},
+		"NoCredentials":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530)"},
+		"ServerWithoutLogin": {mailcatcher.Options{TLS: mailcatcher.TLSStart}, "p", "u", "offers no login"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,12 +222,12 @@ func TestMailer_Login(t *testing.T) {
 			}
 		})
 	}
-	t.Run("NeverInTheClear", func(t *testing.T) {
+	t.Run("NeverSendsPasswordUnencrypted", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{Username: "u", Password: "p"})
 		b.options.User, b.options.Password, b.options.TLS = "u", "p", config.TLSOpportunistic
 		message := wantKind(t, b.sendWelcome(t), errs.KindPermanent)
-		if !strings.Contains(message, "offers no login that is safe") {
+		if !strings.Contains(message, "offers no login method that is safe") {
 			t.Errorf("message %q", message)
 		}
 	})

@@ -28,7 +28,7 @@ var (
 	htmlTemplates = html.Must(html.ParseFS(templateFiles, "templates/*.html"))
 )
 
-// templateData is what the templates can say.
+// templateData is the data of the templates.
 type templateData struct {
 	Subject, Name, FirstName, LastName  string
 	TenantURL, InvitationURL, ExpiresAt string
@@ -38,7 +38,7 @@ type templateData struct {
 func (m *Mailer) welcomeMessage(w provisioning.WelcomeMail) (*gomail.Msg, error) {
 	c := m.newTemplateData(w.Tenant)
 	c.Subject = w.Tenant.Name + " is ready: choose your password"
-	// In the fragment, because that is sent to no server and so stays out of logs.
+	// In the fragment: browsers do not send it to a server, so it does not appear in logs.
 	c.InvitationURL = c.TenantURL + "#invitation=" + w.Invitation
 	c.ExpiresAt = w.ExpiresAt.UTC().Format("2 January 2006 15:04 MST")
 	return m.compose("welcome", fmt.Sprintf("welcome-%d", w.Serial), w.Tenant, c)
@@ -57,12 +57,12 @@ func (m *Mailer) newTemplateData(t tenant.Tenant) templateData {
 	}
 }
 
-// compose makes a message of a template pair. label is its part of the Message-ID.
+// compose creates a message from a template pair. idLabel is its part of the Message-ID.
 func (m *Mailer) compose(template, idLabel string, t tenant.Tenant, c templateData) (*gomail.Msg, error) {
 	const op = "compose mail"
 	address, err := asciiDomain(t.AdminEmail)
 	if err != nil {
-		return nil, errs.Wrap(err, errs.KindPermanent, op, "the admin's address has a domain that cannot exist")
+		return nil, errs.Wrap(err, errs.KindPermanent, op, "the admin's address has an invalid domain")
 	}
 	textBody, err := render(textTemplates.Lookup(template+".txt"), c)
 	if err != nil {
@@ -97,14 +97,14 @@ type executor interface {
 func render(t executor, c templateData) (string, error) {
 	var b bytes.Buffer
 	if err := t.Execute(&b, c); err != nil {
-		return "", errs.Wrap(err, errs.KindPermanent, "compose mail", "the mail's template is broken")
+		return "", errs.Wrap(err, errs.KindPermanent, "compose mail", "the mail template is invalid")
 	}
 	return b.String(), nil
 }
 
-// asciiDomain writes an international domain in its ASCII form, which every
-// server understands. A domain that is ASCII already is left as it is: some that
-// are in use break the rules of international ones.
+// asciiDomain returns the ASCII form of an international domain, which every server
+// accepts. A domain that is already ASCII is not changed: some domains in use break the
+// rules of international ones.
 func asciiDomain(address string) (string, error) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 {

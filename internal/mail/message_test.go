@@ -55,7 +55,7 @@ func TestMailer_SendWelcome(t *testing.T) {
 	}
 	for _, header := range []string{"User-Agent", "X-Mailer"} {
 		if values, exists := m.Headers[header]; exists {
-			t.Errorf("%s is %q; it is nobody's business", header, values)
+			t.Errorf("%s is %q; want no such header", header, values)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func TestMailer_Addresses(t *testing.T) {
 		"UpperCaseIsKept":       {"Jane.DOE@Clinic.Example", "Jane.DOE@Clinic.Example"},
 		"InternationalTopLevel": {"jane@klinik.рф", "jane@klinik.xn--p1ai"},
 		"HyphensInThirdPlace":   {"jane@r3---sn.example", "jane@r3---sn.example"},
-		"EncodedAlready":        {"jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"},
+		"AlreadyEncoded":        {"jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"},
 		"EveryAtomCharacter":    {"!#$%&'*+-/=?^_`{|}~@clinic.example", "!#$%&'*+-/=?^_`{|}~@clinic.example"},
 		"NumbersAndPlusAddress": {"1+2@clinic.example", "1+2@clinic.example"},
 	} {
@@ -137,7 +137,7 @@ func TestMailer_Addresses(t *testing.T) {
 			t.Errorf("from %q %q, message id %q", m.FromName, m.From, m.MessageID)
 		}
 	})
-	t.Run("ImpossibleDomainIsPermanent", func(t *testing.T) {
+	t.Run("InvalidDomainIsPermanent", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		to := testTenant()
@@ -167,8 +167,8 @@ func TestMailer_EscapesHostileNames(t *testing.T) {
 			b := setup(t, mailcatcher.Options{})
 			to := testTenant()
 			to.Name, to.AdminFirstName, to.AdminLastName = hostile, hostile, hostile
-			// Validation refuses control characters before a mail is ever written;
-			// the mail must stay whole even if that were to fail.
+			// Validation rejects control characters before a mail is composed; the mail
+			// must be intact even without validation.
 			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
 				if strings.ContainsAny(hostile, "\r\n") {
 					wantKind(t, err, errs.KindPermanent)

@@ -30,7 +30,7 @@ func TestAccAPI_Settings(t *testing.T) {
 		provider "healthcare" { api = { url = "` + url + `", token = var.token } }`, []string{
 			"tenant-api did not accept the token", "tenant-api apikey create", "Nothing was changed"}},
 		"NotTenantAPI": {`provider "healthcare" { api = { url = "` + w.mail.URL() + `" } }`, []string{
-			"what answers at the given address is not tenant-api"}},
+			"the server at the given address is not tenant-api"}},
 		"ConnectionRefused": {`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`, []string{
 			"tenant-api does not answer", "run terraform apply again"}},
 	} {

@@ -293,7 +293,7 @@ provider "healthcare" {
 }
 `+clinic)
 	r := w.run("plan", "-no-color")
-	r.wantText(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key", "MAIL_FROM is no address")
+	r.wantText(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key", "MAIL_FROM is not an address")
 	if strings.Contains(r.out, "s3cret") || strings.Contains(r.out, "not-a-seed") {
 		t.Errorf("a secret is printed: %s", r.out)
 	}

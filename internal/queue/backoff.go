@@ -8,14 +8,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
-// backoff is the pause after the first attempt that failed; it doubles with each:
-// 5, 10, 20, 40 seconds. Each is up to a fifth shorter or longer, so that jobs that
-// failed together do not return together.
+// backoff is the pause after the first failed attempt; it doubles with each attempt: 5, 10,
+// 20, 40 seconds. Jitter makes each pause up to a fifth shorter or longer, so that jobs
+// that failed together are not retried together.
 type backoff time.Duration
 
 const backoffBase = 5 * time.Second
 
-// NextRetry tells River when the next attempt is due.
+// NextRetry returns the time of the next attempt to River.
 func (b backoff) NextRetry(job *rivertype.JobRow) time.Time {
 	return time.Now().Add(b.delay(job.Attempt))
 }

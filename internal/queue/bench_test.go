@@ -16,16 +16,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// noopRunner is a runner that has nothing to do.
+// noopRunner does nothing.
 type noopRunner struct{}
 
 func (noopRunner) Run(context.Context, uuid.UUID, provisioning.RunOptions) (provisioning.Outcome, error) {
 	return provisioning.Outcome{}, nil
 }
 
-// BenchmarkQueue submits tenants from eight clients to eight workers, on a
-// server that waits for the disk: "queue" with a runner that does nothing, which
-// shows what River costs, "pipeline" with the whole of provisioning but the chain.
+// BenchmarkQueue submits tenants from eight clients to eight workers, on a server with
+// synchronous commits: "queue" with a runner that does nothing, which measures River's
+// cost, "pipeline" with the complete provisioning except the ledger.
 func BenchmarkQueue(b *testing.B) {
 	server, err := pgserver.Start(b.Context(), pgserver.Options{Durable: true})
 	if err != nil {
@@ -105,7 +105,7 @@ func benchmarkRun(b *testing.B, url string, fullPipeline bool, commits func() in
 	if err := q.Stop(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	q.Close() // A connection reports what it committed when it ends.
+	q.Close() // A connection reports its commits when it is closed.
 	w.queue.Close()
 	w.db.Close()
 	b.ReportMetric(float64(b.N)/elapsed.Seconds(), "jobs/s")

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// demoteInfoHandler passes on what River logs, its information as details: how many jobs it
-// ran in the last five seconds is nobody's daily reading.
+// demoteInfoHandler forwards River's log records and logs information at debug level: River
+// reports every five seconds how many jobs it ran.
 type demoteInfoHandler struct{ slog.Handler }
 
 func (h demoteInfoHandler) demote(l slog.Level) slog.Level {
@@ -16,23 +16,23 @@ func (h demoteInfoHandler) demote(l slog.Level) slog.Level {
 	return l
 }
 
-// Enabled asks for the level that the record is going to have.
+// Enabled checks the level that the record will be logged at.
 func (h demoteInfoHandler) Enabled(ctx context.Context, l slog.Level) bool {
 	return h.Handler.Enabled(ctx, h.demote(l))
 }
 
-// Handle passes a record on.
+// Handle forwards a record.
 func (h demoteInfoHandler) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = h.demote(r.Level)
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs keeps the new handler quiet.
+// WithAttrs demotes the records of the new handler, too.
 func (h demoteInfoHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return demoteInfoHandler{h.Handler.WithAttrs(attrs)}
 }
 
-// WithGroup keeps the new handler quiet.
+// WithGroup demotes the records of the new handler, too.
 func (h demoteInfoHandler) WithGroup(name string) slog.Handler {
 	return demoteInfoHandler{h.Handler.WithGroup(name)}
 }

@@ -9,27 +9,27 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// MaxAttempts is how often a tenant is tried before it becomes FAILED.
+// MaxAttempts is the number of attempts before a tenant becomes FAILED.
 const MaxAttempts = 5
 
-// provisionArgs is what a job is about.
+// provisionArgs are the arguments of a job.
 type provisionArgs struct {
 	TenantID uuid.UUID `json:"tenant_id"`
 }
 
 const provisionKind = "provision_tenant"
 
-// Kind names this sort of job in River's table.
+// Kind is the name of this type of job in River's table.
 func (provisionArgs) Kind() string { return provisionKind }
 
-// InsertOpts are the same for every job. No uniqueness: which job is a tenant's
-// is for tenants.job_id to say, under that row's lock.
+// InsertOpts are the same for every job. Jobs are not unique in River: tenants.job_id names
+// the job of a tenant, under the lock of that row.
 func (provisionArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: MaxAttempts, Queue: queueName}
 }
 
-// Enqueue adds a job for a tenant in the caller's transaction, and gives its id.
-// Errors are the driver's own; the caller classifies them with its others.
+// Enqueue adds a job for a tenant in the caller's transaction and returns its id. It
+// returns the driver's errors; the caller classifies them.
 func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error) {
 	inserted, err := q.inserter.InsertTx(ctx, tx, provisionArgs{TenantID: tenantID}, nil)
 	if err != nil {
@@ -41,11 +41,10 @@ func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int
 	return inserted.Job.ID, nil
 }
 
-// notifyWorkers tells River's workers, when tx commits, to look for jobs. River sends
-// the same notification by itself, but at most once in a cooldown, counted from
-// when it is written and not from the commit: of two transactions that overlap,
-// the later one could commit unnoticed after the worker has looked, and would
-// wait for the next poll.
+// notifyWorkers notifies River's workers, when tx commits, of new jobs. River sends the
+// same notification itself, but at most once per cooldown, counted from the insert and not
+// from the commit: of two overlapping transactions, the later one could commit unnoticed
+// after a worker has polled, and would wait for the next poll.
 func notifyWorkers(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "`+queueName+`"}')`)
 	return err

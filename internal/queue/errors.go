@@ -11,9 +11,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// classify classifies an error of River or of its driver. The words are ours,
-// because theirs can name host, user and statement. Permissions and such are the
-// registry's to report in detail: it uses the same database and comes first.
+// classify maps an error of River or its driver to a kind. The message does not repeat
+// their text, which can name host, user and statement. The registry reports missing
+// permissions in detail: it uses the same database and is opened first.
 func classify(err error, op string) error {
 	var (
 		typed *errs.Error
@@ -34,10 +34,10 @@ func classify(err error, op string) error {
 	case isUnreachable(err):
 		return wrap(errs.KindTransient, "the queue's database does not answer; check that it runs and that host, port and TLS mode are right")
 	}
-	return wrap(errs.KindPermanent, "the queue gave an unexpected answer; the log has it")
+	return wrap(errs.KindPermanent, "the queue returned an unexpected error; the log has the cause")
 }
 
-// kindOfSQLState tells faults of the moment (connections, conflicts, resources,
+// kindOfSQLState distinguishes transient faults (connections, conflicts, resources,
 // shutdown) from the others.
 func kindOfSQLState(code string) errs.Kind {
 	for _, prefix := range []string{"08", "40", "53", "55P03", "57", "58", "25006"} {

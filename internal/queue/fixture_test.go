@@ -33,17 +33,17 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m, postgrestest.Migrate))
 }
 
-// fixture is what outlives a process: the database, and what was done outside it.
+// fixture is the state outside the processes: the database, and the outside effects.
 type fixture struct {
 	t       testing.TB
 	url     string
 	db      *postgres.DB
-	queue   *queue.Queue // For enqueuing and looking.
+	queue   *queue.Queue // For enqueuing and reading jobs.
 	service *provisioning.Service
 
 	mu            sync.Mutex
-	maxExtraMails int               // Each may cost one more mail.
-	contracts     map[uuid.UUID]int // How often each was created.
+	maxExtraMails int               // Each allowed fault can cause one more mail.
+	contracts     map[uuid.UUID]int // Number of deployments by tenant.
 	mails         map[uuid.UUID]int
 }
 
@@ -84,7 +84,7 @@ func (f *fixture) options() queue.Options {
 	return queue.Options{URL: f.url, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
-// process is one process: a pipeline whose ports can fail, and that can die.
+// process is a simulated process: a pipeline whose ports can fail, and that can die.
 type process struct {
 	*postgres.DB
 	*fixture
@@ -95,11 +95,11 @@ type process struct {
 
 	mu       sync.Mutex
 	killed   bool
-	testDone chan struct{} // Closed when the test is.
+	testDone chan struct{} // Closed at the end of the test.
 	endTest  func()        // Closes it.
 }
 
-// The lease is long enough for a machine under load and short enough to wait for.
+// The lease is long enough for a loaded machine and short enough to wait for.
 const leaseTTL = 2 * time.Second
 
 func (f *fixture) newProcess(change ...func(*provisioning.PipelineOptions)) *process {
@@ -122,7 +122,7 @@ func (f *fixture) newProcess(change ...func(*provisioning.PipelineOptions)) *pro
 
 var errKilled = errs.Errorf(errs.KindFenced, "die", "the process is dead")
 
-// kill lets the process do nothing any more, until it is revived.
+// kill stops every effect of the process until it is revived.
 func (p *process) kill()   { p.setKilled(true) }
 func (p *process) revive() { p.setKilled(false) }
 
@@ -138,8 +138,8 @@ func (p *process) isKilled() bool {
 	return p.killed
 }
 
-// Run is the pipeline's. That of a dead process neither begins nor comes back, so
-// that its worker, with one such run in each place, does nothing more either.
+// Run is the pipeline's Run. In a dead process it neither starts nor returns, so that its
+// worker, with all places taken, does nothing either.
 func (p *process) Run(ctx context.Context, id uuid.UUID, o provisioning.RunOptions) (out provisioning.Outcome, err error) {
 	if !p.isKilled() {
 		out, err = p.pipeline.Run(ctx, id, o)
@@ -199,7 +199,7 @@ func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail) err
 
 func (p *process) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
 
-// startWorker begins to work with a process; change alters its queue before that.
+// startWorker starts the worker of a process; change changes its queue before.
 func (f *fixture) startWorker(p *process, change ...func(*queue.Queue)) *queue.Queue {
 	f.t.Helper()
 	return f.startQueue(queue.Options{Runner: p}, change...)
@@ -231,7 +231,8 @@ func (f *fixture) startQueue(o queue.Options, change ...func(*queue.Queue)) *que
 	return q
 }
 
-// newReconciler is one whose workers are dead after a lease's time of silence.
+// newReconciler returns a reconciler that treats workers as dead after the lease's duration
+// without a heartbeat.
 func (f *fixture) newReconciler(p *process) *provisioning.Reconciler {
 	f.t.Helper()
 	service, err := provisioning.NewService(f.db, p.pipeline)
@@ -249,7 +250,7 @@ func inputs(name string) tenant.Inputs {
 	return tenant.Inputs{Name: name, AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
 }
 
-// submit has a tenant queued.
+// submit queues a tenant.
 func (f *fixture) submit(name string) provisioning.Submission {
 	f.t.Helper()
 	s, err := f.service.Submit(f.t.Context(), inputs(name), nil)
@@ -310,13 +311,13 @@ func (f *fixture) waitFor(what string, condition func() bool) {
 	}
 }
 
-// waitForStatus waits for a tenant to come to rest in a status.
+// waitForStatus waits until a tenant has a status and its provisioning has ended.
 func (f *fixture) waitForStatus(s provisioning.Submission, want tenant.Status) {
 	f.t.Helper()
 	f.waitFor(fmt.Sprintf("tenant %s is %s", s.Tenant.ID, want), func() bool { return f.get(s).Status == want })
 }
 
-// riverState is the state that River itself has of a job.
+// riverState is the state of a job in River's table.
 func (f *fixture) riverState(id string) (state string) {
 	f.t.Helper()
 	return value[string](f, `SELECT state::text FROM river_job WHERE id = $1::text::bigint`, id)
@@ -337,7 +338,7 @@ func (f *fixture) exec(statement string, args ...any) {
 	}
 }
 
-// dump shows tables that tell what happened.
+// dump prints the tables for a failed test.
 func (f *fixture) dump() string {
 	var text string
 	err := f.db.Pool().QueryRow(context.Background(), `SELECT coalesce(string_agg(concat_ws(' ', t.status, t.rollback_target, t.job_id, t.run_epoch, t.run_expires_at, '|',
@@ -349,7 +350,8 @@ func (f *fixture) dump() string {
 	return text
 }
 
-// assertInvariants hold for tenants that ended well, whatever happened on the way.
+// assertInvariants checks what holds for tenants that ended ACTIVE, whatever happened
+// before.
 func (f *fixture) assertInvariants(all ...provisioning.Submission) {
 	f.t.Helper()
 	for _, s := range all {

@@ -16,12 +16,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Job tells how far a job is. What the tenant says comes first: River notes the
-// end of a job a moment late, and one that died with its worker not at all.
-// KindNotFound for an id that is none, and for a job that ended days ago.
+// Job returns the state of a job. The tenant's state has precedence: River records the end
+// of a job slightly late, and the end of a job that was lost with its worker never.
+// KindNotFound for an invalid id, and for a job that ended days ago.
 func (q *Queue) Job(ctx context.Context, id string) (provisioning.Job, error) {
 	const op = "read job"
-	notFound := errs.Errorf(errs.KindNotFound, op, "there is no job %q; jobs are forgotten some days after their end", id)
+	notFound := errs.Errorf(errs.KindNotFound, op, "job %q does not exist; finished jobs are deleted after some days", id)
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || number < 1 || strconv.FormatInt(number, 10) != id {
 		return provisioning.Job{}, notFound
@@ -40,9 +40,8 @@ func (q *Queue) Job(ctx context.Context, id string) (provisioning.Job, error) {
 	return row.toJob(), nil
 }
 
-// jobRowSQL reads a job together with its tenant and, when the tenant has
-// another job by now, the state of that one. The guard is for rows that were
-// written by hand.
+// jobRowSQL reads a job, its tenant and, if the tenant has a newer job, the state of that
+// job. The CASE guards against rows that were written by hand.
 const jobRowSQL = `SELECT j.id, tenant.id, j.state::text, j.metadata ? 'cancel_attempted_at', j.attempt, j.max_attempts,
 		coalesce(j.errors[array_upper(j.errors, 1)]->>'error', ''), j.created_at, j.scheduled_at, j.finalized_at,
 		coalesce(t.status::text, ''), t.activated_at IS NOT NULL, coalesce(t.provisioning_error, ''), t.job_id, t.updated_at,
@@ -53,23 +52,23 @@ const jobRowSQL = `SELECT j.id, tenant.id, j.state::text, j.metadata ? 'cancel_a
 	LEFT JOIN river_job newer ON newer.id = t.job_id AND newer.id <> j.id
 	WHERE j.id = $1 AND j.kind = $2`
 
-// jobRow is a job as River has it, and what the registry says about its tenant.
+// jobRow is a job in River, with the registry's data about its tenant.
 type jobRow struct {
 	id                     int64
 	tenantID               *uuid.UUID
 	state                  rivertype.JobState
-	cancelled              bool // Its worker had died, and Replace called it off.
+	cancelled              bool // Its worker had died, and RescueJob cancelled it.
 	attempt, maxAttempts   int
 	err                    string
 	createdAt, scheduledAt time.Time
 	finalizedAt            *time.Time
 
-	tenantStatus    tenant.Status // Empty: the tenant is gone.
+	tenantStatus    tenant.Status // Empty: the tenant does not exist.
 	wasLive         bool
 	tenantError     string             // Why the tenant's last attempt failed.
-	currentJobID    *int64             // The job that owes the tenant an end.
-	tenantUpdatedAt *time.Time         // The tenant.
-	currentState    rivertype.JobState // Of that job, when it is another one.
+	currentJobID    *int64             // The job that must still complete the tenant.
+	tenantUpdatedAt *time.Time         // Last change of the tenant.
+	currentState    rivertype.JobState // Of the current job, if it is another one.
 	currentAttempt  int
 }
 
@@ -82,7 +81,7 @@ func scanJobRow(r pgx.CollectableRow) (l jobRow, err error) {
 func (l jobRow) toJob() provisioning.Job {
 	job := provisioning.Job{
 		ID: strconv.FormatInt(l.id, 10), State: jobStateOf(l.state, l.attempt), Attempt: l.attempt, MaxAttempts: l.maxAttempts,
-		// River puts its own word before what cancelled a job.
+		// River prefixes the error of a cancelled job.
 		Error: strings.TrimPrefix(l.err, "JobCancelError: "), CreatedAt: l.createdAt, ScheduledAt: l.scheduledAt,
 	}
 	if l.tenantID != nil {
@@ -96,20 +95,19 @@ func (l jobRow) toJob() provisioning.Job {
 	case l.currentJobID == nil:
 		l.finish(&job)
 	case *l.currentJobID != l.id:
-		// Another job took this one's place and owes the tenant its end.
+		// Another job replaced this one and must still complete the tenant.
 		job.State, job.FinishedAt = jobStateOf(l.currentState, l.currentAttempt), time.Time{}
 	case l.finalizedAt != nil:
-		// River is done with it and the tenant is not: the reconciler will see to it
-		// any moment.
+		// River has finished the job, but the tenant is not complete: the reconciler will
+		// enqueue another job.
 		job.State, job.FinishedAt = provisioning.JobRetrying, time.Time{}
 	}
 	return job
 }
 
-// finish shows how a job ended whose tenant no job owes an end any more. What
-// River says of a failure stands: the tenant may have had another job since. Of a
-// success it only says that nothing was left to do. One that was replaced ended as
-// the tenant did.
+// finish sets the final state of a job whose tenant has no current job. A failure in River
+// is kept: the tenant may have had another job since. A success in River only means that
+// nothing was left to do. A replaced job ends as the tenant did.
 func (l jobRow) finish(job *provisioning.Job) {
 	switch {
 	case job.State == provisioning.JobFailed && !l.cancelled:
@@ -122,17 +120,17 @@ func (l jobRow) finish(job *provisioning.Job) {
 			job.Error = l.tenantError
 		}
 		if job.Error == "" {
-			job.Error = "the tenant was given up before it was live"
+			job.Error = "the provisioning was aborted before the tenant was live"
 		}
 	default:
-		return // In the hands of somebody in the foreground.
+		return // The tenant is provisioned in the foreground.
 	}
 	if job.FinishedAt.IsZero() && l.tenantUpdatedAt != nil {
 		job.FinishedAt = *l.tenantUpdatedAt
 	}
 }
 
-// jobStateOf is River's state in the words of the API.
+// jobStateOf converts River's state to the API's.
 func jobStateOf(state rivertype.JobState, attempt int) provisioning.JobState {
 	switch state {
 	case rivertype.JobStateRunning:

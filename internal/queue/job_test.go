@@ -17,7 +17,7 @@ func TestQueue_Job(t *testing.T) {
 			}
 		}
 	})
-	// River's row says one thing and the registry another; the registry is right.
+	// River's row and the registry differ; the registry is right.
 	for _, c := range []struct {
 		name     string
 		river    string // Changes the job.
@@ -30,23 +30,23 @@ func TestQueue_Job(t *testing.T) {
 		{"Running", `state = 'running', attempt = 1, attempted_at = now()`, ``, provisioning.JobRunning, false, ""},
 		{"Retryable", `state = 'retryable', attempt = 1, errors = ARRAY['{"error": "first"}', '{"error": "second"}']::jsonb[]`, ``, provisioning.JobRetrying, false, "second"},
 		{"DueAgain", `attempt = 2, errors = ARRAY['{"error": "first"}']::jsonb[]`, ``, provisioning.JobRetrying, false, "first"},
-		{"PutOff", `state = 'scheduled'`, ``, provisioning.JobQueued, false, ""},
-		{"EndedButTheTenantDidNot", `state = 'completed', attempt = 1, finalized_at = now()`, ``, provisioning.JobRetrying, false, ""},
+		{"Postponed", `state = 'scheduled'`, ``, provisioning.JobQueued, false, ""},
+		{"FinishedWithUnfinishedTenant", `state = 'completed', attempt = 1, finalized_at = now()`, ``, provisioning.JobRetrying, false, ""},
 		{"RunningAndLive", `state = 'running', attempt = 1`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"RunningAndArchivedAfterLive", `state = 'running', attempt = 1`, `job_id = NULL, status = 'ARCHIVED', activated_at = now()`, provisioning.JobCompleted, true, ""},
 		{"RunningAndFailed", `state = 'running', attempt = 1`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
-		{"AvailableAndAborted", ``, `job_id = NULL, status = 'ARCHIVED'`, provisioning.JobFailed, true, "given up"},
+		{"AvailableAndAborted", ``, `job_id = NULL, status = 'ARCHIVED'`, provisioning.JobFailed, true, "was aborted"},
 		{"CompletedAndLive", `state = 'completed', attempt = 1, finalized_at = now()`, activeTenantSet, provisioning.JobCompleted, true, ""},
 		{"CompletedAndFailed", `state = 'completed', attempt = 1, finalized_at = now()`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
-		{"FailedAndLiveThroughAnother", `state = 'cancelled', attempt = 1, finalized_at = now(), errors = ARRAY['{"error": "JobCancelError: no funds"}']::jsonb[]`, activeTenantSet, provisioning.JobFailed, true, "no funds"},
-		{"CalledOffAndLive", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, activeTenantSet, provisioning.JobCompleted, true, ""},
-		{"CalledOffAndFailed", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
+		{"FailedAndLiveByAnotherJob", `state = 'cancelled', attempt = 1, finalized_at = now(), errors = ARRAY['{"error": "JobCancelError: no funds"}']::jsonb[]`, activeTenantSet, provisioning.JobFailed, true, "no funds"},
+		{"CancelledAndLive", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, activeTenantSet, provisioning.JobCompleted, true, ""},
+		{"CancelledAndFailed", `state = 'cancelled', attempt = 1, finalized_at = now(), metadata = '{"cancel_attempted_at": "now"}', errors = ARRAY['{"error": "x"}']::jsonb[]`, `job_id = NULL, status = 'FAILED', provisioning_error = 'no funds'`, provisioning.JobFailed, true, "no funds"},
 		{"Discarded", `state = 'discarded', attempt = 5, finalized_at = now(), errors = ARRAY['{"error": "busy"}']::jsonb[]`, `job_id = NULL, status = 'FAILED'`, provisioning.JobFailed, true, "busy"},
-		{"InTheForeground", `state = 'running', attempt = 1`, `job_id = NULL, status = 'PROVISIONING'`, provisioning.JobRunning, false, ""},
-		{"ReplacedByOneThatRuns", `state = 'running', attempt = 1`, `job_id = (SELECT max(id) FROM river_job)`, provisioning.JobRunning, false, ""},
-		{"EndedAndReplaced", `state = 'completed', attempt = 1, finalized_at = now()`, `job_id = (SELECT max(id) FROM river_job)`, provisioning.JobRunning, false, ""},
-		{"ReplacedByOneThatIsLost", `state = 'running', attempt = 1`, `job_id = 4711`, provisioning.JobQueued, false, ""},
-		{"WithoutATenant", `args = '{"tenant_id": "x"}'`, ``, provisioning.JobQueued, false, ""},
+		{"ProvisionedInForeground", `state = 'running', attempt = 1`, `job_id = NULL, status = 'PROVISIONING'`, provisioning.JobRunning, false, ""},
+		{"ReplacedByRunningJob", `state = 'running', attempt = 1`, `job_id = (SELECT max(id) FROM river_job)`, provisioning.JobRunning, false, ""},
+		{"FinishedAndReplaced", `state = 'completed', attempt = 1, finalized_at = now()`, `job_id = (SELECT max(id) FROM river_job)`, provisioning.JobRunning, false, ""},
+		{"ReplacedByLostJob", `state = 'running', attempt = 1`, `job_id = 4711`, provisioning.JobQueued, false, ""},
+		{"WithoutTenant", `args = '{"tenant_id": "x"}'`, ``, provisioning.JobQueued, false, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := setup(t)

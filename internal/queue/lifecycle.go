@@ -13,16 +13,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// session is what Start begins and Stop ends.
+// session is the state between Start and Stop.
 type session struct {
 	client          *river.Client[pgx.Tx]
-	stopReconcile   context.CancelFunc // Of the passes.
+	stopReconcile   context.CancelFunc // Stops the reconcile passes.
 	reconcilePasses sync.WaitGroup
 }
 
-// Start begins to work: jobs, and passes of the reconciler. It returns when the
-// database has answered. The end of ctx ends the work as Stop does, without
-// waiting. KindInvalid without a Runner, and when it works already.
+// Start starts running jobs and reconcile passes. It returns when the database has
+// answered. When ctx ends, the work ends as after Stop, but Start does not wait for it.
+// KindInvalid without a Runner, and when already started.
 func (q *Queue) Start(ctx context.Context) error {
 	const op = "start worker"
 	if err := q.change(ctx); err != nil {
@@ -51,8 +51,8 @@ func (q *Queue) Start(ctx context.Context) error {
 	return nil
 }
 
-// change waits for who is starting or stopping the work. Without anybody at it, it
-// does not ask ctx: a stop begins also when nobody can wait for its end.
+// change waits while another call starts or stops the work. If no call does, it ignores
+// ctx: a stop also begins when the caller can no longer wait for its end.
 func (q *Queue) change(ctx context.Context) error {
 	if q.changing.TryAcquire(1) {
 		return nil
@@ -70,14 +70,15 @@ func (q *Queue) riverConfig() *river.Config {
 
 		FetchCooldown: fetchCooldown, FetchPollInterval: q.pollInterval,
 		JobTimeout: q.opts.JobTimeout, JobStuckThreshold: shutdownGrace,
-		// After the cleanup of the attempt: what is rescued then is dead.
+		// Later than the cleanup of the attempt: a job that River rescues after that time
+		// is dead.
 		RescueStuckJobsAfter: q.opts.JobTimeout + 2*shutdownGrace,
 		RetryPolicy:          q.retryBackoff,
 	}
 }
 
-// reconcile begins a pass now and every while. A pass that takes long, with a
-// mail server that does not answer, holds up none of the next.
+// reconcile starts a pass now and after every interval. A slow pass, for example with a
+// mail server that does not answer, does not delay the next one.
 func (q *Queue) reconcile(ctx context.Context, s *session) {
 	for {
 		s.reconcilePasses.Go(func() {
@@ -93,9 +94,9 @@ func (q *Queue) reconcile(ctx context.Context, s *session) {
 	}
 }
 
-// Stop ends the work and leaves nothing half done: no job begins any more, the
-// current step of each job ends, and the job is released for another worker. When ctx ends
-// first it returns ctx's error while the work is still ending; Stop can be called again.
+// Stop ends the work and leaves nothing half done: no new job starts, the current step of
+// each job ends, and the job is released for another worker. If ctx ends first, Stop
+// returns the error of ctx while the work is still ending; Stop can be called again.
 func (q *Queue) Stop(ctx context.Context) error {
 	const op = "stop worker"
 	if err := q.change(ctx); err != nil {
@@ -122,10 +123,10 @@ func (q *Queue) Stop(ctx context.Context) error {
 	return nil
 }
 
-// notifyReleased notifies other workers of released jobs; without it they would find them
-// with their next poll.
+// notifyReleased notifies other workers of released jobs; otherwise they would find them at
+// their next poll.
 func (q *Queue) notifyReleased(ctx context.Context) {
 	if err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return notifyWorkers(ctx, tx) }); err != nil {
-		q.log.DebugContext(ctx, "could not notify other workers of released jobs", slog.Any("error", err))
+		q.log.DebugContext(ctx, "notification of other workers about released jobs failed", slog.Any("error", err))
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func TestQueue_Enqueue(t *testing.T) {
-	t.Run("CommitsWithTheTenant", func(t *testing.T) {
+	t.Run("CommitsWithTenant", func(t *testing.T) {
 		w := setup(t)
 		s := w.submit("Clinic")
 		if s.JobID == "" || !s.Tenant.Queued || w.riverState(s.JobID) != "available" {
@@ -28,7 +28,7 @@ func TestQueue_Enqueue(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	})
-	t.Run("RollsBackWithTheCaller", func(t *testing.T) {
+	t.Run("RollsBackWithCaller", func(t *testing.T) {
 		w := setup(t)
 		errStop := errors.New("stop")
 		err := pgx.BeginFunc(t.Context(), w.db.Pool(), func(tx pgx.Tx) error {
@@ -44,20 +44,19 @@ func TestQueue_Enqueue(t *testing.T) {
 }
 
 func TestQueue_Work(t *testing.T) {
-	t.Run("TakesATenantLive", func(t *testing.T) {
+	t.Run("ProvisionsTenant", func(t *testing.T) {
 		w := setup(t)
 		w.startWorker(w.newProcess())
 		s := w.submit("Clinic")
 		w.waitForStatus(s, tenant.StatusActive)
 		w.assertInvariants(s)
 	})
-	// No worker looks by itself here: whatever happens, happens because of a
-	// notification, and no notification may be missed.
-	t.Run("MissesNoNotification", func(t *testing.T) {
+	// Polling is off: jobs run only after a notification, and no notification may be lost.
+	t.Run("LosesNoNotification", func(t *testing.T) {
 		w := setup(t)
 		w.startWorker(w.newProcess(), (*queue.Queue).DisablePolling)
 		var all []provisioning.Submission
-		for _, name := range []string{"One", "Two", "Three"} { // Each when nothing else is going on.
+		for _, name := range []string{"One", "Two", "Three"} { // Each while the worker is idle.
 			all = append(all, w.submit(name))
 			w.waitForStatus(all[len(all)-1], tenant.StatusActive)
 		}
@@ -74,7 +73,7 @@ func TestQueue_Work(t *testing.T) {
 		w.waitForStatus(s, tenant.StatusActive)
 		w.assertInvariants(s)
 	})
-	t.Run("TriesAgainAfterATransientFault", func(t *testing.T) {
+	t.Run("RetriesAfterTransientError", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess()
 		var deploys atomic.Int32
@@ -103,7 +102,7 @@ func TestQueue_Work(t *testing.T) {
 			t.Errorf("River has %s", text)
 		}
 	})
-	t.Run("FailsWithTheLastAttempt", func(t *testing.T) {
+	t.Run("FailsAfterLastAttempt", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess()
 		p.onDeploy = func(context.Context, tenant.Tenant) error {
@@ -180,7 +179,7 @@ func TestQueue_Work(t *testing.T) {
 			now := deploying.Add(1)
 			defer deploying.Add(-1)
 			maxConcurrent.Store(max(maxConcurrent.Load(), now))
-			// Until the other worker has found the tenant taken.
+			// Until the other worker has found the tenant's lease taken.
 			w.waitFor("the other job is put off", func() bool {
 				return value[int](w, `SELECT count(*) FROM river_job WHERE metadata->>'snoozes' IS NOT NULL`) == 1
 			})
@@ -240,7 +239,7 @@ func TestQueue_Stop(t *testing.T) {
 		p.onDeploy = func(ctx context.Context, _ tenant.Tenant) error {
 			close(started)
 			<-release
-			return ctx.Err() // The step itself is not cut off.
+			return ctx.Err() // The step is not cancelled.
 		}
 		first := w.startWorker(p)
 		s := w.submit("Clinic")
@@ -339,7 +338,7 @@ func TestQueue_Stop(t *testing.T) {
 }
 
 func TestQueue_Start(t *testing.T) {
-	t.Run("NeedsARunner", func(t *testing.T) {
+	t.Run("RequiresRunner", func(t *testing.T) {
 		w := setup(t)
 		if err := w.queue.Start(t.Context()); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), "Runner") {
 			t.Errorf("%v", err)
@@ -352,7 +351,7 @@ func TestQueue_Start(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("AgainAfterAStop", func(t *testing.T) {
+	t.Run("RestartsAfterStop", func(t *testing.T) {
 		w := setup(t)
 		q := w.startWorker(w.newProcess())
 		if err := q.Stop(t.Context()); err != nil {
@@ -387,7 +386,7 @@ func TestQueue_Start(t *testing.T) {
 		var n atomic.Int32
 		q := w.startQueue(queue.Options{Runner: w.newProcess(), ReconcileEvery: 1, Reconcile: func(ctx context.Context) error {
 			if n.Add(1) == 1 {
-				<-ctx.Done() // Holds up no other.
+				<-ctx.Done() // Must not delay another pass.
 				close(hungPassEnded)
 			}
 			select {

@@ -9,13 +9,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// migrateLockKey is the advisory lock that one process at a time migrates under.
+// migrateLockKey is the advisory lock that admits one migrating process at a time.
 const migrateLockKey = 1212240977
 
-// Migrate brings River's tables to the version that this program knows. Of many
-// processes that start at once one does the work and the others wait for it; when
-// nothing is to be done it takes one or two queries. KindPermanent when the
-// tables are newer than this program.
+// Migrate brings River's tables to the version that this program knows. If many processes
+// start at once, one migrates and the others wait for it; with nothing to migrate it needs
+// one or two queries. KindPermanent when the tables are newer than this program.
 func (q *Queue) Migrate(ctx context.Context) error {
 	migrator, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.riverLog})
 	if err != nil {
@@ -25,8 +24,8 @@ func (q *Queue) Migrate(ctx context.Context) error {
 	if done, err := q.isMigrated(ctx, target); done || err != nil {
 		return err
 	}
-	// The migrations run beside this transaction, not in it: some of them cannot
-	// share one. It is there to hold the lock, however its process ends.
+	// The migrations run outside this transaction: some of them cannot share one. The
+	// transaction only holds the lock, and releases it however the process ends.
 	err = pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '60s'`); err != nil {
 			return err
@@ -43,7 +42,7 @@ func (q *Queue) Migrate(ctx context.Context) error {
 	return classify(err, "migrate queue")
 }
 
-// isMigrated reports whether River's tables are at the version.
+// isMigrated reports whether River's tables are at the target version.
 func (q *Queue) isMigrated(ctx context.Context, target int) (bool, error) {
 	current, err := q.appliedVersion(ctx)
 	switch {
@@ -51,7 +50,7 @@ func (q *Queue) isMigrated(ctx context.Context, target int) (bool, error) {
 		return false, classify(err, "read queue version")
 	case current > target:
 		return false, errs.Errorf(errs.KindPermanent, "check queue version",
-			"the queue's tables are at version %d and this program knows only %d; use the newer release that made them", current, target)
+			"the queue's tables are at version %d and this program supports only %d; use the newer release that migrated them", current, target)
 	}
 	return current == target, nil
 }
@@ -61,9 +60,9 @@ func newestVersion(migrator *rivermigrate.Migrator[pgx.Tx]) int {
 	return versions[len(versions)-1].Version
 }
 
-// appliedVersion is the newest migration of River's that was applied, 0 for none. Its
-// table is without a column for the line of migrations at first, and there is only
-// one line.
+// appliedVersion returns the newest applied migration of River, 0 for none. It does not
+// filter by migration line: the first version of River's table has no such column, and only
+// one line is in use.
 func (q *Queue) appliedVersion(ctx context.Context) (int, error) {
 	var exists bool
 	if err := q.pool.QueryRow(ctx, `SELECT to_regclass('river_migration') IS NOT NULL`).Scan(&exists); err != nil || !exists {

@@ -12,16 +12,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// The defaults of Options, and the least that can work.
+// The defaults and minimums of Options.
 const (
 	DefaultMaxConnections = 4
-	MinMaxConnections     = 2 // One listens for notifications all the time.
+	MinMaxConnections     = 2 // One connection always listens for notifications.
 	DefaultWorkers        = 8
 	DefaultJobTimeout     = 15 * time.Minute
 	DefaultReconcileEvery = 5 * time.Second
 )
 
-// Runner takes a tenant as far as it goes; *provisioning.Pipeline is one.
+// Runner provisions a tenant; *provisioning.Pipeline is one.
 type Runner interface {
 	Run(ctx context.Context, id uuid.UUID, o provisioning.RunOptions) (provisioning.Outcome, error)
 }
@@ -33,22 +33,21 @@ type Options struct {
 	// MaxConnections is the size of the queue's own pool, at least
 	// MinMaxConnections. 0 is DefaultMaxConnections.
 	MaxConnections int
-	// Runner does the work. Nil: this process enqueues and looks, and Start is an
-	// error.
+	// Runner runs the jobs. Nil: this process only enqueues and reads jobs, and Start
+	// returns an error.
 	Runner Runner
-	// Reconcile is called when the work starts and every ReconcileEvery after that.
-	// It is not waited for: a call can begin while the one before is under way. Nil:
-	// nothing is.
+	// Reconcile is called when the work starts and then every ReconcileEvery. Calls can
+	// overlap: a call does not wait for the one before. Nil: no reconciling.
 	Reconcile func(ctx context.Context) error
-	// ReconcileEvery is the longest time between two calls of Reconcile; a fifth
-	// of it is left to chance. 0 is DefaultReconcileEvery.
+	// ReconcileEvery is the longest time between two calls of Reconcile; jitter shortens it
+	// by up to a fifth. 0 is DefaultReconcileEvery.
 	ReconcileEvery time.Duration
 	// Workers is how many jobs run at once. 0 is DefaultWorkers.
 	Workers int
-	// JobTimeout is how long one attempt may take. The step that runs then still
-	// ends. 0 is DefaultJobTimeout.
+	// JobTimeout limits one attempt. The step that runs at the timeout may still end. 0 is
+	// DefaultJobTimeout.
 	JobTimeout time.Duration
-	// Logger is told what goes wrong. Nil is slog.Default().
+	// Logger logs errors and warnings. Nil is slog.Default().
 	Logger *slog.Logger
 }
 
@@ -89,7 +88,7 @@ func (o Options) validate() error {
 	return nil
 }
 
-// String keeps the settings, which hold a password, out of logs.
+// String keeps the password in the settings out of logs.
 func (o Options) String() string {
 	return fmt.Sprintf("queue.Options{MaxConnections: %d, Workers: %d}", o.MaxConnections, o.Workers)
 }

@@ -15,27 +15,27 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// The name of the one queue, and its River settings. A job is noticed
-// through a notification; the poll is for one that got lost, and for retries that
-// fall due. The cooldown is what a burst of notifications waits for.
+// The name of the only queue, and its River settings. Workers learn of jobs through
+// notifications; the poll finds jobs whose notification was lost, and retries that become
+// due. The cooldown is the minimum time between two notifications of River.
 const (
 	queueName         = "provisioning"
 	fetchCooldown     = 2 * time.Millisecond
 	fetchPollInterval = 500 * time.Millisecond
 )
 
-// River's own pace, which parts of this package count on.
+// The times of River that this package depends on.
 const (
-	// riverSchedulerInterval is River's: what falls due sooner stays available and is found
-	// by the poll, what falls due later waits for River's leader.
+	// riverSchedulerInterval is River's: a retry that is due sooner stays available and is
+	// found by the poll; a later one waits for River's leader.
 	riverSchedulerInterval = 5 * time.Second
-	// shutdownGrace is what a step may take after its job's time is over: the pipeline's
-	// StepGrace twice, and a margin.
+	// shutdownGrace is the time for a step after the timeout of its job: twice the
+	// pipeline's StepGrace, and a margin.
 	shutdownGrace = 90 * time.Second
 )
 
-// Queue enqueues tenants, and works on them when it was given a Runner. It is
-// safe for concurrent use.
+// Queue enqueues tenants, and runs their jobs if it has a Runner. It is safe for concurrent
+// use.
 type Queue struct {
 	opts         Options
 	log          *slog.Logger
@@ -46,14 +46,14 @@ type Queue struct {
 	pollInterval time.Duration
 	retryBackoff backoff
 
-	changing *semaphore.Weighted // Held by who starts or stops the work, which takes its time.
+	changing *semaphore.Weighted // Held during a start or stop of the work, which can take long.
 	session  *session            // Nil: not started. Guarded by changing.
 }
 
 var _ provisioning.Jobs = (*Queue)(nil)
 
-// Open reads the settings and prepares a pool. It does not connect: the first use
-// does. KindInvalid when the settings cannot work.
+// Open reads the settings and prepares a pool. It does not connect before the first use.
+// KindInvalid for invalid settings.
 func Open(ctx context.Context, o Options) (*Queue, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -64,8 +64,8 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		return nil, err
 	}
 	driver, riverLog := riverpgxv5.New(pool), slog.New(demoteInfoHandler{o.Logger.Handler()})
-	// This client only inserts. It sends no notification of its own for an hour at a
-	// time, because Enqueue sends one for each job: see there.
+	// This client only inserts. With the cooldown of an hour it sends almost no
+	// notifications: Enqueue sends one for each job.
 	inserter, err := river.NewClient(driver, &river.Config{
 		Logger: riverLog, FetchCooldown: time.Hour, FetchPollInterval: time.Hour,
 	})
@@ -86,14 +86,14 @@ func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
 			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
 	}
-	config.MaxConns = int32(o.MaxConnections) //nolint:gosec // validate has bounded it
+	config.MaxConns = int32(o.MaxConnections) //nolint:gosec // Bounded by validate.
 	config.MaxConnIdleTime = time.Minute
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = "healthcare-queue"
 	params["search_path"] = "public"
 	params["timezone"] = "UTC"
-	params["synchronous_commit"] = "off" // The package comment says why.
+	params["synchronous_commit"] = "off" // See the package comment.
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, classify(err, "open pool")
@@ -101,5 +101,5 @@ func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// Close ends all connections. A queue that works has to be stopped before.
+// Close ends all connections. A started queue must be stopped first.
 func (q *Queue) Close() { q.pool.Close() }

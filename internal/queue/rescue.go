@@ -13,14 +13,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// The part of a Queue that the reconciler needs. River rescues the job of a dead
-// worker only after the longest time that a job may take; the tenant's lease
-// tells within seconds.
+// The methods for the reconciler. River rescues the job of a dead worker only after the
+// maximum duration of a job; the tenant's lease shows within seconds that a worker is dead.
 
-// OrphanedJobs gives those of the jobs that no worker is going to take: River does
-// not have them any more, is done with them, or has them as running since before
-// that much silence. The last may well be running; the caller has to know that
-// the tenant's lease is out.
+// OrphanedJobs returns those of the jobs that no worker will run: River has no row of the
+// job, has finished it, or has it as running for longer than heartbeatTimeout. A job of the
+// last group may still run; the caller must know that the tenant's lease has expired.
 func (q *Queue) OrphanedJobs(ctx context.Context, jobIDs []int64, heartbeatTimeout time.Duration) ([]int64, error) {
 	const op = "list lost jobs"
 	rows, err := q.pool.Query(ctx, `SELECT wanted.id FROM unnest($1::bigint[]) AS wanted (id)
@@ -34,10 +32,10 @@ func (q *Queue) OrphanedJobs(ctx context.Context, jobIDs []int64, heartbeatTimeo
 	return orphaned, classify(err, op)
 }
 
-// RescueJob puts another job in the place of one that is unworked, in the caller's
-// transaction, and gives its id. It gives the same id when that job is going to be
-// worked after all, and 0 when its attempts are used up: then somebody has to end
-// the tenant's attempt, which its worker could not. Errors are the driver's own.
+// RescueJob replaces an orphaned job in the caller's transaction and returns the id of the
+// new one. It returns the same id if the job will be run after all, and 0 if its attempts
+// are used up: then the caller must end the tenant's attempt. It returns the driver's
+// errors.
 func (q *Queue) RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uuid.UUID, heartbeatTimeout time.Duration) (int64, error) {
 	var (
 		state    rivertype.JobState
@@ -49,7 +47,7 @@ func (q *Queue) RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uu
 	case errors.Is(err, pgx.ErrNoRows):
 		return q.Enqueue(ctx, tx, tenantID)
 	case err != nil:
-		return 0, fmt.Errorf("look at job %d: %w", job, err)
+		return 0, fmt.Errorf("read job %d: %w", job, err)
 	}
 	switch state {
 	case rivertype.JobStateDiscarded:
@@ -60,8 +58,8 @@ func (q *Queue) RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uu
 		if !timedOut {
 			return job, nil
 		}
-		// River must not rescue it later. If its worker was only paused, the
-		// cancellation stops it.
+		// Cancelled, so that River does not rescue it later. If its worker was only paused,
+		// the cancellation stops it.
 		if _, err := q.inserter.JobCancelTx(ctx, tx, job); err != nil {
 			return 0, fmt.Errorf("cancel job %d: %w", job, err)
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// startWithReconciler begins to work as tenant-api does.
+// startWithReconciler starts a worker as tenant-api does.
 func (f *fixture) startWithReconciler(p *process, change ...func(*queue.Queue)) *queue.Queue {
 	f.t.Helper()
 	r := f.newReconciler(p)
@@ -31,12 +31,12 @@ func (f *fixture) startWithReconciler(p *process, change ...func(*queue.Queue)) 
 	}}, change...)
 }
 
-// TestQueue_RecoversFromKilledWorker lets a worker die at a point of a run. What it has in
-// River's table stays there as it is: running.
+// TestQueue_RecoversFromKilledWorker kills a worker at a point of a run. Its job stays
+// "running" in River's table.
 func TestQueue_RecoversFromKilledWorker(t *testing.T) {
 	for name, killAt := range map[string]func(p *process, deployed func() error) error{
-		"BeforeTheContract": func(p *process, _ func() error) error { p.kill(); return errKilled },
-		"AfterTheContract": func(p *process, deployed func() error) error {
+		"BeforeContract": func(p *process, _ func() error) error { p.kill(); return errKilled },
+		"AfterContract": func(p *process, deployed func() error) error {
 			err := deployed()
 			p.kill()
 			return err
@@ -60,7 +60,7 @@ func TestQueue_RecoversFromKilledWorker(t *testing.T) {
 			w.waitForStatus(s, tenant.StatusActive)
 			w.assertInvariants(s)
 			if state := w.riverState(s.JobID); state != "running" {
-				t.Errorf("River says that the first job is %s", state)
+				t.Errorf("the state of the first job in River is %s", state)
 			}
 			if n := value[int](w, `SELECT count(*) FROM river_job`); n != 2 {
 				t.Errorf("%d jobs", n)
@@ -110,8 +110,8 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		{"Missing", `DELETE FROM river_job`, aged},
 		{"Completed", `UPDATE river_job SET state = 'completed', finalized_at = now()`, aged},
 		{"Cancelled", `UPDATE river_job SET state = 'cancelled', finalized_at = now()`, aged},
-		{"Silent", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`, aged},
-		{"LeaseOut", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
+		{"NoHeartbeat", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`, aged},
+		{"LeaseExpired", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
 		{"InterruptedRollback", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', rollback_target = 'FAILED', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
@@ -145,9 +145,9 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		{"Available", ``, aged},
 		{"Retryable", `UPDATE river_job SET state = 'retryable', attempt = 1, scheduled_at = now() + interval '1 hour'`, aged},
 		{"Running", `UPDATE river_job SET state = 'running', attempted_at = now()`, aged},
-		{"Held", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
+		{"Leased", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', run_expires_at = now() + interval '1 minute', ` + aged},
-		{"GivenBackJustNow", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
+		{"JustReleased", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
 			`status = 'PROVISIONING', ` + aged}, // The log's first row is new.
 		{"New", `DELETE FROM river_job`, `updated_at = now()`},
 		{"Live", `DELETE FROM river_job`, activeTenantSet + `, ` + aged},
@@ -182,8 +182,8 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	})
-	// An attempt that is out of time keeps its progress. The last one leaves a tenant
-	// that no job works on any more.
+	// An attempt that timed out keeps its progress. The last one leaves a tenant without a
+	// working job.
 	t.Run("FailsAfterRepeatedTimeouts", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess(func(o *provisioning.PipelineOptions) { o.StepGrace = 100 * time.Millisecond })
@@ -241,7 +241,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		w.waitFor("River is done with it", func() bool { return w.riverState(s.JobID) == "cancelled" })
 		w.assertInvariants(s)
 	})
-	t.Run("OnlyOnceByManyReplicas", func(t *testing.T) {
+	t.Run("RescuesOnceWithManyReplicas", func(t *testing.T) {
 		w := setup(t)
 		all := w.submitMany(20)
 		w.exec(`DELETE FROM river_job`)
@@ -277,11 +277,11 @@ func TestQueue_RescueJob(t *testing.T) {
 		{"Scheduled", `UPDATE river_job SET state = 'scheduled'`, false, "kept"},
 		{"Retryable", `UPDATE river_job SET state = 'retryable'`, false, "kept"},
 		{"Running", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '9 seconds'`, false, "kept"},
-		{"Silent", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '11 seconds'`, true, "another"},
+		{"NoHeartbeat", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '11 seconds'`, true, "another"},
 		{"Completed", `UPDATE river_job SET state = 'completed', finalized_at = now()`, true, "another"},
 		{"Cancelled", `UPDATE river_job SET state = 'cancelled', finalized_at = now()`, true, "another"},
 		{"Discarded", `UPDATE river_job SET state = 'discarded', finalized_at = now()`, true, "none"},
-		{"Gone", `DELETE FROM river_job`, true, "another"},
+		{"Deleted", `DELETE FROM river_job`, true, "another"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := setup(t)
@@ -313,9 +313,8 @@ func TestQueue_RescueJob(t *testing.T) {
 	}
 }
 
-// TestQueue_SurvivesServerCrash lets the server crash under load: a backend that is
-// killed makes it end all connections and recover, and what it had not written
-// to the disk is lost.
+// TestQueue_SurvivesServerCrash crashes the server under load: a killed backend makes the
+// server close all connections and recover, and unwritten data is lost.
 func TestQueue_SurvivesServerCrash(t *testing.T) {
 	t.Parallel()
 	server, err := pgserver.Start(t.Context(), pgserver.Options{})
@@ -334,7 +333,7 @@ func TestQueue_SurvivesServerCrash(t *testing.T) {
 	submit := func() {
 		if s, err := w.service.Submit(t.Context(), inputs(fmt.Sprintf("Clinic %d", len(accepted))), nil); err == nil {
 			accepted = append(accepted, s)
-		} else if errs.KindOf(err) == errs.KindConflict { // The answer before this one was lost.
+		} else if errs.KindOf(err) == errs.KindConflict { // The previous response was lost.
 			found, err := w.db.FindByName(t.Context(), fmt.Sprintf("Clinic %d", len(accepted)))
 			if err == nil {
 				accepted = append(accepted, provisioning.Submission{Tenant: found})

@@ -9,8 +9,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 )
 
-// TestQueue_Stop_Waiting: while one caller waits for the work to end, others can
-// stop waiting for that caller.
+// TestQueue_Stop_Waiting: while one caller waits for the end of the work, others can stop
+// waiting.
 func TestQueue_Stop_Waiting(t *testing.T) {
 	w := setup(t)
 	stopping, release := make(chan struct{}), make(chan struct{})

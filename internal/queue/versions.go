@@ -6,8 +6,8 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// Versions tells which version River's tables are at, 0 when they are not there
-// yet, and which one this program knows.
+// Versions returns the version of River's tables, 0 before the first migration, and the
+// version that this program knows.
 func (q *Queue) Versions(ctx context.Context) (current, newest int, err error) {
 	migrator, err := rivermigrate.New(q.driver, &rivermigrate.Config{Logger: q.riverLog})
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// worker runs a job's tenant and translates the outcome for River.
+// worker runs the job of a tenant and translates the outcome for River.
 type worker struct {
 	river.WorkerDefaults[provisionArgs]
 	runner Runner
 	log    *slog.Logger
 }
 
-// Work makes one attempt.
+// Work runs one attempt.
 func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error {
 	if job.Args.TenantID == uuid.Nil {
 		return errors.New("the job names no tenant; it was not written by this program")
@@ -49,8 +49,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 	return result
 }
 
-// recoverPanic turns a panic into a transient error. River would store its text and
-// stack where people see them.
+// recoverPanic turns a panic into a transient error. River would store its text and stack,
+// which users can see.
 func (w *worker) recoverPanic(ctx context.Context, job *river.Job[provisionArgs], err *error) {
 	if p := recover(); p != nil {
 		w.log.ErrorContext(ctx, "provisioning panicked", slog.Int64("job", job.ID),
@@ -59,7 +59,7 @@ func (w *worker) recoverPanic(ctx context.Context, job *river.Job[provisionArgs]
 	}
 }
 
-// logLevel is the loudness of an end: what is part of every day is for debugging.
+// logLevel returns the level for the end of an attempt: debug for ordinary ones.
 func logLevel(err error) slog.Level {
 	switch errs.KindOf(err) {
 	case errs.KindConflict, errs.KindCancelled, errs.KindFenced:
@@ -79,14 +79,15 @@ func toRiverError(ctx context.Context, err error, now time.Time) error {
 	case err == nil:
 		return nil
 	case kind == errs.KindConflict && e.Lease != nil:
-		// Another run holds the tenant, perhaps a dead one. That is no failed attempt.
+		// Another run has the lease of the tenant, perhaps a dead one. This attempt has not
+		// failed.
 		return snooze(e.Lease.Until.Sub(now))
 	case kind == errs.KindConflict:
-		return nil // At rest by now; there is nothing left to do.
+		return nil // Nothing is left to do.
 	case kind == errs.KindFenced:
 		return snooze(provisioning.DefaultLeaseTTL)
 	case kind == errs.KindCancelled && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return river.JobSnooze(0) // This process stops: the job is anybody's at once.
+		return river.JobSnooze(0) // This process is stopping: any worker may take the job immediately.
 	case kind == errs.KindTransient, kind == errs.KindCancelled:
 		return safe
 	default:
@@ -94,9 +95,9 @@ func toRiverError(ctx context.Context, err error, now time.Time) error {
 	}
 }
 
-// snooze puts a job off without using up an attempt: never for longer than
-// River can do without its leader, which may be the very process that died, and
-// never so shortly that a clock that differs from the database's makes it spin.
+// snooze postpones a job without using up an attempt. The delay is short enough not to need
+// River's leader, which may be the process that died, and long enough that a clock that
+// differs from the database's does not cause a busy loop.
 func snooze(delay time.Duration) error {
 	const margin = 100 * time.Millisecond
 	return river.JobSnooze(min(max(delay, 0)+margin, riverSchedulerInterval-margin))

@@ -36,13 +36,13 @@ func TestToRiverError(t *testing.T) {
 		min, max time.Duration
 	}{
 		{"Success", nil, nil, "done", 0, 0},
-		{"HeldAMoment", nil, leased(time.Second), "snooze", time.Second, 2 * time.Second},
-		{"HeldForLong", nil, leased(time.Minute), "snooze", 4 * time.Second, 5 * time.Second},
-		{"HeldByAClockThatIsBehind", nil, leased(-time.Minute), "snooze", 50 * time.Millisecond, time.Second},
-		{"AtRest", nil, errorOf(errs.KindConflict), "done", 0, 0},
+		{"LeasedShortly", nil, leased(time.Second), "snooze", time.Second, 2 * time.Second},
+		{"LeasedForLong", nil, leased(time.Minute), "snooze", 4 * time.Second, 5 * time.Second},
+		{"LeasedWithClockSkew", nil, leased(-time.Minute), "snooze", 50 * time.Millisecond, time.Second},
+		{"NothingToDo", nil, errorOf(errs.KindConflict), "done", 0, 0},
 		{"Fenced", nil, errorOf(errs.KindFenced), "snooze", 4 * time.Second, 5 * time.Second},
 		{"Stopped", nil, errorOf(errs.KindCancelled), "snooze", 0, 0},
-		{"OutOfTime", expiredCtx, errorOf(errs.KindCancelled), "retry", 0, 0},
+		{"TimedOut", expiredCtx, errorOf(errs.KindCancelled), "retry", 0, 0},
 		{"Transient", nil, errorOf(errs.KindTransient), "retry", 0, 0},
 		{"Permanent", nil, errorOf(errs.KindPermanent), "cancel", 0, 0},
 		{"Invalid", nil, errorOf(errs.KindInvalid), "cancel", 0, 0},
@@ -128,7 +128,7 @@ func TestOpen(t *testing.T) {
 			}
 		})
 	}
-	t.Run("ShowsNoPassword", func(t *testing.T) {
+	t.Run("HidesPassword", func(t *testing.T) {
 		t.Parallel()
 		o := queue.Options{URL: url}
 		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {

@@ -85,7 +85,7 @@ func TestAlertRules(t *testing.T) {
 	}
 }
 
-// exposedMetrics are the names of all metrics, with a value for each label.
+// exposedMetrics returns the names of all metrics, with a value for each label.
 func exposedMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	r := prometheus.NewRegistry()
@@ -116,7 +116,7 @@ func exposedMetrics(t *testing.T) map[string]bool {
 	return names
 }
 
-// labelValues are the values that the labels of our metrics can have.
+// labelValues returns the possible values of the labels of our metrics.
 func labelValues() map[string]bool {
 	values := map[string]bool{
 		string(tenant.StepDeploySorobanContract): true, string(tenant.StepFailed): true,

@@ -1,3 +1,3 @@
-// Package telemetry turns what happens to tenants into numbers for Prometheus.
-// It knows the heart's events and nothing of the adapters.
+// Package telemetry exports Prometheus metrics of provisioning, tenants and contracts. It
+// uses the core's events and imports no adapter.
 package telemetry

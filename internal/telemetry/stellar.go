@@ -54,7 +54,7 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 		fees:                 desc("stellar_fee_stroops_total", "Fees charged for Stellar transactions.", "purpose"),
 		spend:                desc("tenant_fee_stroops", "Tenants by the total fees of their transactions."),
 		deployer:             desc("stellar_deployer_balance_stroops", "Balance of the deployer account."),
-		lowBalance:           desc("stellar_deployer_low_balance_stroops", "Balance below which the deployer account needs more."),
+		lowBalance:           desc("stellar_deployer_low_balance_stroops", "Balance below which the deployer account needs funding."),
 		channels:             desc("stellar_channels", "Channel accounts.", "state"),
 		lowestChannelBalance: desc("stellar_channel_lowest_balance_stroops", "Lowest balance of the channel accounts that are not disabled."),
 		contracts:            desc("contracts", "Tenant contracts by on-chain state.", "state"),
@@ -64,14 +64,14 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 	return s
 }
 
-// Describe is part of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (s *Stellar) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowestChannelBalance, s.contracts, s.reconcileErrors} {
 		out <- d
 	}
 }
 
-// Collect is part of prometheus.Collector.
+// Collect implements prometheus.Collector.
 func (s *Stellar) Collect(out chan<- prometheus.Metric) {
 	stats, ok := s.stats()
 	if !ok {
@@ -120,8 +120,9 @@ func (s *Stellar) collectChannels(channels []txlog.Channel, gauge func(*promethe
 	}
 }
 
-// stats returns the statistics, read again when the cached ones are too old. Concurrent
-// scrapes share one read, so with the registry down none waits for a queue of reads.
+// stats returns the statistics, and reads them again when the cached ones are too old.
+// Concurrent scrapes share one read: while the registry does not answer, no scrape waits
+// for more than one read.
 func (s *Stellar) stats() (contracts.StellarStats, bool) {
 	if known, fresh := s.recent(); fresh {
 		return known, true

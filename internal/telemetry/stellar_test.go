@@ -63,7 +63,7 @@ healthcare_stellar_channels{state="quarantined"} 1
 # HELP healthcare_stellar_deployer_balance_stroops Balance of the deployer account.
 # TYPE healthcare_stellar_deployer_balance_stroops gauge
 healthcare_stellar_deployer_balance_stroops 9.9e+11
-# HELP healthcare_stellar_deployer_low_balance_stroops Balance below which the deployer account needs more.
+# HELP healthcare_stellar_deployer_low_balance_stroops Balance below which the deployer account needs funding.
 # TYPE healthcare_stellar_deployer_low_balance_stroops gauge
 healthcare_stellar_deployer_low_balance_stroops 1e+09
 # HELP healthcare_stellar_fee_stroops_total Fees charged for Stellar transactions.
@@ -132,9 +132,9 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 	})
 }
 
-// TestStellar_Shared: concurrent scrapes share one read, and each waits no longer than
+// TestStellar_SharesReads: concurrent scrapes share one read, and each waits no longer than
 // that read takes.
-func TestStellar_Shared(t *testing.T) {
+func TestStellar_SharesReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32

@@ -29,10 +29,10 @@ func NewTenants(r prometheus.Registerer, list func(context.Context, tenant.ListQ
 	return t
 }
 
-// Describe is part of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (t *Tenants) Describe(out chan<- *prometheus.Desc) { out <- t.count }
 
-// Collect is part of prometheus.Collector.
+// Collect implements prometheus.Collector.
 func (t *Tenants) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()

@@ -15,11 +15,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// KeyStore is what authentication needs of a store of API keys; access.Store is one.
+// KeyStore is the port for API keys; access.Store implements it.
 type KeyStore interface {
 	access.Finder
 	access.Lister
-	// RecordUse stores that a key was used now.
+	// RecordUse stores the time of use of a key.
 	RecordUse(ctx context.Context, id uuid.UUID) error
 }
 
@@ -30,17 +30,17 @@ type Identity struct {
 	key    access.Key // Zero for a token of the issuer.
 }
 
-// Authenticator tells who the bearer of a token is: the owner of an API key or the subject
-// of a token of the issuer.
+// Authenticator identifies the bearer of a token: the owner of an API key or the subject of
+// an issuer's token.
 type Authenticator struct {
 	keys     KeyStore
-	issuer   *issuer // Nil: only API keys.
+	issuer   *issuer // Nil: only API keys are accepted.
 	snapshot *access.Snapshot
 	clock    clock.Clock
 	logger   *slog.Logger
 }
 
-// New makes an Authenticator. It asks neither the store nor the issuer yet.
+// New returns an Authenticator. It queries neither the store nor the issuer yet.
 func New(keys KeyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *Authenticator {
 	a := &Authenticator{keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger}
 	if o.Issuer != "" {
@@ -50,10 +50,10 @@ func New(keys KeyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *Authent
 }
 
 // AuthenticateAfterRejections is Authenticate for an address that has used up its limit of
-// rejections. The token of a key is first compared with a snapshot of all keys, which is
-// read at most once per access.SnapshotAge, and only a match is queried. So a flood of
-// random tokens costs one statement in that time, and a valid key behind the same address
-// (NAT, proxy) still works.
+// rejections. It compares a key's token first with a snapshot of all keys, which is read at
+// most once per access.SnapshotAge, and queries only a match. A flood of random tokens
+// therefore costs one statement in that time, and a valid key from the same address (NAT,
+// proxy) still works.
 func (a *Authenticator) AuthenticateAfterRejections(ctx context.Context, token string) (Identity, error) {
 	if a.isAPIKey(token) {
 		if _, err := access.Verify(ctx, a.snapshot, token, a.clock.Now()); err != nil {
@@ -63,8 +63,7 @@ func (a *Authenticator) AuthenticateAfterRejections(ctx context.Context, token s
 	return a.Authenticate(ctx, token)
 }
 
-// isAPIKey reports whether a token is checked as an API key, and not as a token of the
-// issuer.
+// isAPIKey reports whether a token is checked as an API key and not as an issuer's token.
 func (a *Authenticator) isAPIKey(token string) bool {
 	return a.issuer == nil || token == "" || strings.HasPrefix(token, access.TokenPrefix)
 }
@@ -91,7 +90,7 @@ func (a *Authenticator) RecordUse(ctx context.Context, id Identity) {
 		return
 	}
 	if err := a.keys.RecordUse(ctx, id.key.ID); err != nil && ctx.Err() == nil {
-		a.logger.Warn("last use of the API key not recorded", slog.String("prefix", id.key.Prefix), slog.Any("error", err))
+		a.logger.Warn("last use of the API key was not recorded", slog.String("prefix", id.key.Prefix), slog.Any("error", err))
 	}
 }
 
@@ -117,7 +116,7 @@ type OIDC struct {
 // Validate returns KindInvalid for settings that are incomplete.
 func (o OIDC) Validate() error {
 	if (o.Issuer == "") != (o.Audience == "") {
-		return errs.Errorf(errs.KindInvalid, "set up API", "OIDC has an issuer or an audience only; give both or none")
+		return errs.Errorf(errs.KindInvalid, "set up API", "OIDC has only an issuer or only an audience; give both or none")
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package auth tells who the bearer of a token is: the owner of an API key, or the subject
-// of a token that a trusted OpenID Connect issuer signed. It decides nothing about what the
-// caller may do. A flood of tokens that are not accepted costs the database and the issuer
-// a bounded number of requests, and never blocks a valid key.
+// Package auth identifies the bearer of a token: the owner of an API key, or the subject of
+// a token from a trusted OpenID Connect issuer. It does not decide what the caller may do.
+// A flood of rejected tokens costs the database and the issuer a limited number of
+// requests, and never blocks a valid key.
 package auth

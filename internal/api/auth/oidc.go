@@ -22,39 +22,39 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// issuer recognises tokens of an OpenID Connect issuer. What it knows of the
-// issuer it learns with the first token, so the server starts without it.
+// issuer verifies tokens of an OpenID Connect issuer. It discovers the issuer's settings
+// with the first token, so the server starts without the issuer.
 type issuer struct {
 	settings    OIDC
 	clock       clock.Clock
 	client      *http.Client
-	discovering singleflight.Group // Callers share a discovery, each as long as its context lasts.
+	discovering singleflight.Group // Concurrent callers share a discovery; each waits until its context ends.
 
-	mu       sync.Mutex            // Never held while the issuer is asked.
-	verifier *oidc.IDTokenVerifier // Nil until the issuer has answered.
-	failedAt time.Time             // When it last did not.
+	mu       sync.Mutex            // Never held during a request to the issuer.
+	verifier *oidc.IDTokenVerifier // Nil until the first discovery has succeeded.
+	failedAt time.Time             // Time of the last failed discovery.
 }
 
 func newIssuer(o OIDC, clock clock.Clock) *issuer {
 	return &issuer{settings: o, clock: clock, client: issuerClient(o.Client, clock)}
 }
 
-// issuerUnavailable is the answer when the issuer could not be asked. It blames no
-// token: the same one may be good in a moment.
+// issuerUnavailable is the error when the issuer cannot be reached. It does not reject the
+// token: the same one may be accepted shortly after.
 func issuerUnavailable(err error) error {
 	if kind := errs.KindOf(err); kind == errs.KindCancelled {
 		return err
 	}
-	p := problem.From(errs.Wrap(err, errs.KindTransient, "ask issuer", "the issuer of tokens does not answer; try again, or use an API key"))
+	p := problem.From(errs.Wrap(err, errs.KindTransient, "query issuer", "the token issuer does not answer; try again, or use an API key"))
 	if errors.Is(err, errThrottled) {
 		return p.WithHeader("Retry-After", limits.CeilSeconds(issuerMinInterval))
 	}
 	return p
 }
 
-// discovered gives the verifier. While the issuer does not answer callers are told so
-// at once. Those who come during a discovery wait for it, no longer than their
-// contexts last.
+// discovered returns the verifier. Shortly after a failed discovery it returns an error
+// immediately. During a discovery callers wait for the result, at most until their contexts
+// end.
 func (i *issuer) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	if verifier, failed := i.known(); verifier != nil || failed {
 		if failed {
@@ -75,8 +75,8 @@ func (i *issuer) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) 
 	return verifier, nil
 }
 
-// known gives the verifier if there is one; failed says that the issuer is left alone
-// because it did not answer a moment ago.
+// known returns the verifier if it exists; failed is true shortly after a failed discovery,
+// when the issuer is not queried.
 func (i *issuer) known() (verifier *oidc.IDTokenVerifier, failed bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -85,11 +85,12 @@ func (i *issuer) known() (verifier *oidc.IDTokenVerifier, failed bool) {
 
 func (i *issuer) discover() error {
 	if verifier, failed := i.known(); verifier != nil {
-		return nil // Another discovery ended meanwhile.
+		return nil // Another discovery has succeeded since.
 	} else if failed {
 		return errThrottled
 	}
-	// The client bounds its time; no caller's context may, because others wait, too.
+	// The client's timeout limits this request, not a caller's context: other callers wait
+	// for it, too.
 	provider, err := oidc.NewProvider(oidc.ClientContext(context.Background(), i.client), i.settings.Issuer)
 	var more struct {
 		Keys       string   `json:"jwks_uri"`
@@ -115,8 +116,8 @@ func (i *issuer) discover() error {
 	return nil
 }
 
-// asymmetricAlgorithms leaves out what would make the issuer's public key a shared secret,
-// and "none". An issuer that names nothing else signs with RS256.
+// asymmetricAlgorithms removes "none" and algorithms that would make the issuer's public
+// key a shared secret. The default is RS256.
 func asymmetricAlgorithms(algorithms []string) []string {
 	var accepted []string
 	for _, a := range algorithms {
@@ -131,11 +132,11 @@ func asymmetricAlgorithms(algorithms []string) []string {
 	return accepted
 }
 
-// verify recognises the subject of a token. It returns an *access.AuthError for a
-// token that is not good.
+// verify returns the subject of a token. It returns an *access.AuthError for an invalid
+// token.
 func (i *issuer) verify(ctx context.Context, text string) (Identity, error) {
 	reject := func(reason string) (Identity, error) {
-		return Identity{}, &access.AuthError{Reason: reason, Detail: "the token was not accepted: it is no API key, and no valid token of the issuer that this server trusts"}
+		return Identity{}, &access.AuthError{Reason: reason, Detail: "the token was not accepted: it is neither an API key nor a valid token of the trusted issuer"}
 	}
 	if strings.Count(text, ".") != 2 {
 		return reject("malformed")
@@ -156,7 +157,7 @@ func (i *issuer) verify(ctx context.Context, text string) (Identity, error) {
 	case errors.As(verifyErr, &noKeys):
 		return Identity{}, issuerUnavailable(noKeys.cause)
 	case err != nil:
-		return reject("token not valid")
+		return reject("invalid token")
 	}
 	id, ok := identityFromToken(token)
 	if !ok {
@@ -165,7 +166,7 @@ func (i *issuer) verify(ctx context.Context, text string) (Identity, error) {
 	return id, nil
 }
 
-// identityFromToken reads what a valid token says of its bearer.
+// identityFromToken reads the identity in a valid token.
 func identityFromToken(token *oidc.IDToken) (Identity, bool) {
 	var claims struct {
 		Name  string          `json:"name"`
@@ -184,7 +185,8 @@ func identityFromToken(token *oidc.IDToken) (Identity, bool) {
 	return id, true
 }
 
-// scpScopes is the claim that some issuers use for scopes: a list, or words in a string.
+// scpScopes reads the scp claim, which some issuers use for scopes: a list, or words in a
+// string.
 func scpScopes(raw json.RawMessage) []string {
 	var (
 		list  []string

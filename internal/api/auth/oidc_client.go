@@ -10,24 +10,24 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
-// Each token with a key that is not known makes the server ask the issuer for its
-// keys. A flood of such tokens must not reach the issuer.
+// Each token with an unknown key makes the server fetch the issuer's keys. The limit keeps
+// a flood of these tokens from the issuer.
 const (
 	issuerMinInterval = 5 * time.Second
 	issuerBurst       = 5
 )
 
 const (
-	issuerTimeout = 5 * time.Second // For one request, its body included.
-	maxIssuerBody = 1 << 20         // Of a document of the issuer, in bytes.
+	issuerTimeout = 5 * time.Second // For one request, including its body.
+	maxIssuerBody = 1 << 20         // Maximum size of an issuer's document, in bytes.
 )
 
-// errThrottled is why the issuer was not asked.
-var errThrottled = errors.New("the issuer was asked often enough")
+// errThrottled means that the limit of requests to the issuer was reached.
+var errThrottled = errors.New("the limit of requests to the issuer is reached")
 
-// issuerClient makes the client for an issuer's documents. It follows no
-// redirection: the documents decide who is admitted, so they come from the address
-// that was configured, or that the issuer itself names, and from no other.
+// issuerClient returns the client for an issuer's documents. It follows no redirects: the
+// documents decide who is admitted, and must come from the configured address or one that
+// the issuer names.
 func issuerClient(given *http.Client, clock clock.Clock) *http.Client {
 	client := http.Client{}
 	if given != nil {
@@ -41,15 +41,14 @@ func issuerClient(given *http.Client, clock clock.Clock) *http.Client {
 	return &client
 }
 
-// issuerTransport bounds how often the issuer is asked, and how much of its answers
-// is read.
+// issuerTransport limits the rate of requests to the issuer and the size of its responses.
 type issuerTransport struct {
 	next  http.RoundTripper // Nil: http.DefaultTransport.
 	limit *rate.Limiter
 	clock clock.Clock
 }
 
-// RoundTrip is part of http.RoundTripper.
+// RoundTrip implements http.RoundTripper.
 func (t *issuerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !t.limit.AllowN(t.clock.Now(), 1) {
 		return nil, errThrottled

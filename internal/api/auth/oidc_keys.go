@@ -14,21 +14,20 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// issuerKeys are the public keys of an issuer. It fetches them when a token has a
-// signature that those it has do not explain: issuers change their keys. It is an
-// oidc.KeySet.
+// issuerKeys are the public keys of an issuer. It fetches them again when no known key
+// verifies a signature: issuers rotate their keys. It is an oidc.KeySet.
 type issuerKeys struct {
 	url        string
 	client     *http.Client
 	algorithms []jose.SignatureAlgorithm
-	fetching   singleflight.Group // Callers share a fetch, each as long as its context lasts.
+	fetching   singleflight.Group // Concurrent callers share a fetch; each waits until its context ends.
 
 	mu   sync.Mutex
 	keys []jose.JSONWebKey
 }
 
-// noKeysError is why a signature could not be checked: the keys were not to be had.
-// It says nothing about the token.
+// noKeysError means that a signature could not be checked, because the keys were not
+// available. The token may be valid.
 type noKeysError struct{ cause error }
 
 func (e *noKeysError) Error() string { return "the issuer's keys cannot be read: " + e.cause.Error() }
@@ -36,10 +35,11 @@ func (e *noKeysError) Unwrap() error { return e.cause }
 
 var errSignature = errors.New("no key of the issuer made this signature")
 
-// verifyErrorKey is where VerifySignature leaves its error: the verifier keeps the text of it only.
+// verifyErrorKey is the context key under which VerifySignature stores its error: the
+// verifier keeps only the text.
 type verifyErrorKey struct{}
 
-// VerifySignature returns what a token says if a key of the issuer signed it.
+// VerifySignature returns the payload of a token that a key of the issuer signed.
 func (k *issuerKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	payload, err := k.verify(ctx, token)
 	if why, wanted := ctx.Value(verifyErrorKey{}).(*error); wanted {
@@ -60,7 +60,7 @@ func (k *issuerKeys) verify(ctx context.Context, token string) ([]byte, error) {
 	keys, err := k.fetch(ctx)
 	switch {
 	case errors.Is(err, errThrottled) && named:
-		// The key that the token names was there, and did not make this signature.
+		// The key that the token names is known, and does not verify this signature.
 		return nil, errSignature
 	case err != nil:
 		return nil, &noKeysError{err}
@@ -71,8 +71,8 @@ func (k *issuerKeys) verify(ctx context.Context, token string) ([]byte, error) {
 	return payload, nil
 }
 
-// verifyWith returns the payload of a token that one of the keys signed, nil if none
-// did. named says that the token names one of the keys.
+// verifyWith returns the payload of a token that one of the keys signed, else nil. named is
+// true if the token names one of the keys.
 func verifyWith(keys []jose.JSONWebKey, signed *jose.JSONWebSignature) (payload []byte, named bool) {
 	wanted := signed.Signatures[0].Header.KeyID // The compact form has one signature.
 	for _, key := range keys {
@@ -93,10 +93,10 @@ func (k *issuerKeys) known() []jose.JSONWebKey {
 	return slices.Clip(k.keys)
 }
 
-// fetch gets the issuer's keys, together with everybody who needs them now.
+// fetch reads the issuer's keys. Concurrent callers share one request.
 func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	fetched := k.fetching.DoChan("", func() (any, error) {
-		keys, err := k.read(context.WithoutCancel(ctx)) // Others wait for it, too.
+		keys, err := k.read(context.WithoutCancel(ctx)) // Other callers wait for it, too.
 		if err == nil {
 			k.mu.Lock()
 			defer k.mu.Unlock()
@@ -123,9 +123,9 @@ func (k *issuerKeys) read(ctx context.Context) ([]jose.JSONWebKey, error) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer is %s", answer.Status)
+		return nil, fmt.Errorf("the response is %s", answer.Status)
 	}
-	text, err := io.ReadAll(answer.Body) // The client bounds it.
+	text, err := io.ReadAll(answer.Body) // The client limits the size.
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (k *issuerKeys) read(ctx context.Context) ([]jose.JSONWebKey, error) {
 	var keys []jose.JSONWebKey
 	for _, raw := range set.Keys {
 		var key jose.JSONWebKey
-		if json.Unmarshal(raw, &key) == nil { // Kinds of keys that are not known are to be ignored (RFC 7517, 5).
+		if json.Unmarshal(raw, &key) == nil { // Unknown types of keys must be ignored (RFC 7517, 5).
 			keys = append(keys, key)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 func TestIssuer_Discovery(t *testing.T) {
 	t.Parallel()
-	t.Run("ACallerThatLeavesWaitsForNobody", func(t *testing.T) {
+	t.Run("CancelledCallerReturnsImmediately", func(t *testing.T) {
 		t.Parallel()
 		asked, proceed := make(chan struct{}), make(chan struct{})
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

@@ -9,7 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// Caller is who did something.
+// Caller is the caller of an audited operation.
 type Caller struct {
 	Kind      string  `json:"kind" enum:"apikey,oidc,anonymous,terraform,command,process"`
 	ID        *string `json:"id" doc:"A key's prefix, a token's subject."`
@@ -18,12 +18,12 @@ type Caller struct {
 	RequestID *string `json:"requestId"`
 }
 
-// NewCaller is the form of a caller in JSON.
+// NewCaller converts a caller to JSON.
 func NewCaller(c audit.Caller) Caller {
 	return Caller{Kind: string(c.Kind), ID: Text(c.ID), Name: Text(c.Name), Address: Text(c.Address), RequestID: Text(c.RequestID)}
 }
 
-// Caller gives the caller back.
+// Caller converts back to the domain type.
 func (v Caller) Caller() audit.Caller {
 	return audit.Caller{
 		Kind: audit.CallerKind(v.Kind), ID: value(v.ID), Name: value(v.Name), Address: value(v.Address), RequestID: value(v.RequestID),
@@ -39,11 +39,11 @@ type Certificate struct {
 	ArchivedAt        time.Time        `json:"archivedAt"`
 	PurgedAt          time.Time        `json:"purgedAt"`
 	Rows              map[string]int64 `json:"rows" nullable:"false" doc:"Rows deleted, by table."`
-	AuditHead         *string          `json:"auditHead" doc:"The last hash of the tenant's own audit log, hex."`
-	By                Caller           `json:"by" doc:"Who wanted it."`
+	AuditHead         *string          `json:"auditHead" doc:"The last hash of the tenant's audit log, hex."`
+	By                Caller           `json:"by" doc:"The caller that purged the tenant."`
 }
 
-// NewCertificate is the form of a certificate in JSON.
+// NewCertificate converts a certificate to JSON.
 func NewCertificate(c provisioning.PurgeCertificate) Certificate {
 	v := Certificate{
 		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: Text(c.ContractID),
@@ -55,7 +55,7 @@ func NewCertificate(c provisioning.PurgeCertificate) Certificate {
 	return v
 }
 
-// Certificate gives the certificate back.
+// Certificate converts back to the domain type.
 func (v Certificate) Certificate() provisioning.PurgeCertificate {
 	return provisioning.PurgeCertificate{
 		TenantID: v.TenantID, Name: v.Name, SchemaName: v.SchemaName, ContractID: value(v.SorobanContractID),

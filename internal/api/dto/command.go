@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// What the command line prints and the API has no call for.
+// The types that only the command line prints.
 
 // TenantWithLog is a tenant with its provisioning log.
 type TenantWithLog struct {
@@ -31,7 +31,7 @@ type Key struct {
 	LastUsedAt *time.Time `json:"lastUsedAt"` // Exact to a minute.
 }
 
-// NewKey is the form of a key in JSON, as it is at a time.
+// NewKey converts a key to JSON, with its state at a time.
 func NewKey(k access.Key, now time.Time) Key {
 	v := Key{
 		ID: k.ID, Prefix: k.Prefix, Name: k.Name, State: "active", Scopes: make([]string, len(k.Scopes)), CreatedAt: k.CreatedAt.UTC(),
@@ -52,7 +52,7 @@ func NewKey(k access.Key, now time.Time) Key {
 // ChannelList has the channel accounts of a deployer.
 type ChannelList struct {
 	Deployer string    `json:"deployer"` // G...
-	Wanted   int       `json:"wanted"`   // How many there should be.
+	Wanted   int       `json:"wanted"`   // Configured number.
 	Channels []Channel `json:"channels"`
 }
 
@@ -64,7 +64,7 @@ type Channel struct {
 	State          string     `json:"state"`   // free, in_use, quarantined or disabled.
 	DisabledReason *string    `json:"disabledReason"`
 	BalanceStroops int64      `json:"balanceStroops"`
-	Sequence       *string    `json:"sequence"` // A number of 64 bits, which not every JSON reader supports; null: unknown.
+	Sequence       *string    `json:"sequence"` // A 64-bit number, as a string because some JSON readers would round it; null: unknown.
 	Open           int        `json:"openTransactions"`
 	Submitted      int        `json:"transactionsSubmitted"`
 	LeasedUntil    *time.Time `json:"leasedUntil"`
@@ -72,7 +72,7 @@ type Channel struct {
 	CheckedAt      *time.Time `json:"checkedAt"`
 }
 
-// NewChannel is the form of a channel in JSON, where that many are wanted.
+// NewChannel converts a channel account to JSON; wanted is the configured number.
 func NewChannel(c txlog.Channel, wanted int) Channel {
 	v := Channel{
 		Index: c.Index, Wanted: c.Index < wanted, Address: c.Address, State: string(c.State()), DisabledReason: Text(c.DisabledReason),
@@ -85,16 +85,16 @@ func NewChannel(c txlog.Channel, wanted int) Channel {
 	return v
 }
 
-// Verification is what a check of tenants found.
+// Verification is the result of a check of tenants.
 type Verification struct {
-	Tenants         int         `json:"tenants"`         // That were checked.
-	AnchorsCompared int         `json:"anchorsCompared"` // Audit chains that were held against the ledger.
-	Offline         bool        `json:"offline"`         // The ledger was not looked at.
+	Tenants         int         `json:"tenants"`         // Number of checked tenants.
+	AnchorsCompared int         `json:"anchorsCompared"` // Audit chains that were compared with the ledger.
+	Offline         bool        `json:"offline"`         // The ledger was not read.
 	Findings        []Finding   `json:"findings"`
 	Unchecked       []Unchecked `json:"unchecked"`
 }
 
-// Finding is something that does not fit.
+// Finding is one difference that a check found.
 type Finding struct {
 	TenantID *uuid.UUID `json:"tenantId"` // Null: the registry itself.
 	Subject  string     `json:"subject"`
@@ -107,7 +107,7 @@ type Unchecked struct {
 	Error    string     `json:"error"`
 }
 
-// ID is null for uuid.Nil.
+// ID returns nil for uuid.Nil.
 func ID(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {
 		return nil
@@ -115,7 +115,7 @@ func ID(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
-// MigrationStatus says which versions tables are at.
+// MigrationStatus has the versions of the tables.
 type MigrationStatus struct {
 	Registry      Version       `json:"registry"`
 	Queue         Version       `json:"queue"`
@@ -125,16 +125,16 @@ type MigrationStatus struct {
 // Version is the version of some tables.
 type Version struct {
 	Version int64 `json:"version"`
-	Newest  int64 `json:"newest"` // That this program knows.
+	Newest  int64 `json:"newest"` // The newest version that this program knows.
 }
 
 // FleetVersion is the version of tenants' schemas.
 type FleetVersion struct {
 	Newest  int `json:"newest"`
-	Pending int `json:"pending"` // Tenants whose schema is at an earlier one.
+	Pending int `json:"pending"` // Tenants whose schema is at an earlier version.
 }
 
-// FleetMigration is what a migration of tenants' schemas did.
+// FleetMigration is the result of a migration of tenants' schemas.
 type FleetMigration struct {
 	Version  int  `json:"version"`
 	DryRun   bool `json:"dryRun"`

@@ -10,14 +10,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Anchor is an event of an audit chain, as a contract keeps it.
+// Anchor is an event of an audit chain, as stored in a contract.
 type Anchor struct {
 	Seq    int64  `json:"seq"`    // The event's number in its tenant's log.
 	Root   string `json:"root"`   // Its hash, hex.
-	Ledger int64  `json:"ledger"` // In which it was anchored.
+	Ledger int64  `json:"ledger"` // The ledger of the anchor's transaction.
 }
 
-// NewAnchor is the form of an anchor in JSON, null for none.
+// NewAnchor converts an anchor to JSON, null for none.
 func NewAnchor(a contracts.Anchor) *Anchor {
 	if a.Seq == 0 {
 		return nil
@@ -34,14 +34,14 @@ func (v Anchor) Anchor() (a contracts.Anchor) {
 	return a
 }
 
-// ContractFacts are what was read of a tenant's contract; null: unknown.
+// ContractFacts has the state of a tenant's contract; null: unknown.
 type ContractFacts struct {
 	TenantID          uuid.UUID `json:"tenantId"`
 	TenantName        string    `json:"tenantName"`
 	SorobanContractID *string   `json:"sorobanContractId"`
 	State             *string   `json:"state"`
 	LiveUntilLedger   *int64    `json:"liveUntilLedger"` // 0: expired.
-	Ledger            *int64    `json:"ledger"`          // In which it was read.
+	Ledger            *int64    `json:"ledger"`          // The ledger at which it was read.
 	WasmHash          *string   `json:"wasmHash"`
 	ContractStatus    *string   `json:"contractStatus"` // The tenant status that the contract stores: ACTIVE, SUSPENDED or ARCHIVED.
 	Anchor            *Anchor   `json:"anchor"`         // Null: none.
@@ -56,7 +56,7 @@ func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
 	return v
 }
 
-// Contract is a contract as the registry knows it.
+// Contract is a contract as recorded in the registry.
 type Contract struct {
 	ContractFacts
 	CheckedAt *time.Time `json:"checkedAt"`
@@ -66,7 +66,7 @@ type Contract struct {
 	UpgradeTo *string    `json:"upgradeTo"`
 }
 
-// NewContract is the form of a contract in JSON.
+// NewContract converts a contract to JSON.
 func NewContract(d contracts.WorkItem) Contract {
 	k := d.Record
 	return Contract{
@@ -75,7 +75,7 @@ func NewContract(d contracts.WorkItem) Contract {
 	}
 }
 
-// ContractNow is a contract as the ledger has it, and what it has cost.
+// ContractNow is a contract on the ledger, and its cost.
 type ContractNow struct {
 	ContractFacts
 	Drift        *string `json:"contractDrift"`
@@ -84,7 +84,7 @@ type ContractNow struct {
 	Transactions int64   `json:"transactions"`
 }
 
-// NewContractNow is the JSON form of a contract that was just read.
+// NewContractNow converts a contract that was just read to JSON.
 func NewContractNow(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) ContractNow {
 	return ContractNow{ContractFacts: newContractFacts(t, s), Drift: Text(s.Mismatch), Outdated: s.Outdated, CostStroops: stroops, Transactions: transactions}
 }

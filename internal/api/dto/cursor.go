@@ -13,9 +13,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// A cursor is a position and a checksum over it and the list that it belongs to.
-// It hides nothing: the checksum keeps cursors that were cut, changed or taken
-// from another list from giving a page that nobody asked for.
+// A cursor is a position and a checksum over the position and the list that it belongs to.
+// It is not secret: the checksum rejects cursors that were truncated, changed or taken from
+// another list.
 
 const (
 	cursorVersion  = 1
@@ -25,15 +25,15 @@ const (
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// ListName names a list for its cursors: what it is of, and what narrows it down.
+// ListName names a list for its cursors: its kind and its filters.
 func ListName(parts ...string) string { return strings.Join(parts, "\x00") }
 
-// TenantList names the list of tenants that these filters let through.
+// TenantList names the list of tenants with these filters.
 func TenantList(status, text, name, externalID string) string {
 	return ListName("tenants", status, text, name, externalID)
 }
 
-// TenantCursor is the cursor of the page that begins after a tenant.
+// TenantCursor returns the cursor of the page after a tenant.
 func TenantCursor(list string, after tenant.Position) string {
 	position := binary.BigEndian.AppendUint64(nil, uint64(after.CreatedAt.UnixMicro()))
 	return sealCursor(list, append(position, after.ID[:]...))
@@ -53,9 +53,9 @@ func OpenTenantCursor(list, cursor string) (after tenant.Position, ok bool) {
 	return tenant.Position{CreatedAt: at, ID: uuid.UUID(position[8:])}, true
 }
 
-// SeqCursor is the cursor of the page that begins after a number.
+// SeqCursor returns the cursor of the page after a sequence number.
 func SeqCursor(list string, after int64) string {
-	return sealCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only turned back
+	return sealCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only converted back
 }
 
 // OpenSeqCursor returns the number of a cursor; ok is false for a value that is not a
@@ -65,7 +65,7 @@ func OpenSeqCursor(list, cursor string) (after int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	return int64(binary.BigEndian.Uint64(position)), true //nolint:gosec // was made from one
+	return int64(binary.BigEndian.Uint64(position)), true //nolint:gosec // was converted from int64
 }
 
 func sealCursor(list string, position []byte) string {

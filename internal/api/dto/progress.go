@@ -14,15 +14,15 @@ type LogEntry struct {
 	ID         uuid.UUID      `json:"id" format:"uuid"`
 	Step       string         `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
 	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
-	Result     map[string]any `json:"result" nullable:"true" doc:"What came of the step."`
-	Error      *string        `json:"error" doc:"Why it failed, or is tried again; for people."`
+	Result     map[string]any `json:"result" nullable:"true" doc:"The result of the step."`
+	Error      *string        `json:"error" doc:"Why the step failed or is retried; for display."`
 	DurationMs *int64         `json:"durationMs" minimum:"0" doc:"Null until the step has ended."`
 	Attempt    int            `json:"attempt" minimum:"1"`
 	CreatedAt  time.Time      `json:"createdAt"`
-	Change     int64          `json:"change" minimum:"0" doc:"Grows, within a tenant, with each change of a row: the id of its event, for Last-Event-ID."`
+	Change     int64          `json:"change" minimum:"0" doc:"Increases with each change of a row of the tenant; it is the id of the event, for Last-Event-ID."`
 }
 
-// NewLogEntry is the form of a row in JSON.
+// NewLogEntry converts a row to JSON.
 func NewLogEntry(e tenant.LogEntry) LogEntry {
 	v := LogEntry{
 		ID: e.ID, Step: string(e.Step), Status: string(e.Status), Result: e.Result, Error: Text(e.Error),
@@ -35,7 +35,7 @@ func NewLogEntry(e tenant.LogEntry) LogEntry {
 	return v
 }
 
-// NewLog is the form of a log in JSON.
+// NewLog converts a log to JSON.
 func NewLog(entries []tenant.LogEntry) []LogEntry {
 	all := make([]LogEntry, len(entries))
 	for i, e := range entries {
@@ -44,7 +44,7 @@ func NewLog(entries []tenant.LogEntry) []LogEntry {
 	return all
 }
 
-// LogEntry gives the row of a tenant back, its duration to the millisecond.
+// LogEntry converts back to the row of a tenant; its duration is rounded to milliseconds.
 func (v LogEntry) LogEntry(tenantID uuid.UUID) tenant.LogEntry {
 	return tenant.LogEntry{
 		ID: v.ID, TenantID: tenantID, Attempt: v.Attempt, CreatedAt: v.CreatedAt, Change: v.Change,
@@ -55,7 +55,7 @@ func (v LogEntry) LogEntry(tenantID uuid.UUID) tenant.LogEntry {
 	}
 }
 
-// Progress is how far a tenant's provisioning is.
+// Progress is the progress of a tenant's provisioning.
 type Progress struct {
 	TenantID      uuid.UUID  `json:"tenantId" format:"uuid"`
 	TenantName    string     `json:"tenantName"`
@@ -66,16 +66,16 @@ type Progress struct {
 	CompletedAt   *time.Time `json:"completedAt" doc:"When the attempt ended; null while it runs."`
 }
 
-// StepEvent is a change of a step, as the stream of a run tells it.
+// StepEvent is the event of a change of a step in the stream of a run.
 type StepEvent struct {
 	Step       string  `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
 	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Attempt    int     `json:"attempt" minimum:"1"`
-	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Of a step that has ended."`
-	Message    string  `json:"message" doc:"Why it failed, or is tried again; for people."`
+	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Duration of a step that has ended."`
+	Message    string  `json:"message" doc:"Why the step failed or is retried; for display."`
 }
 
-// NewStepEvent is the form of an event in JSON.
+// NewStepEvent converts an event to JSON.
 func NewStepEvent(e provisioning.Event) StepEvent {
 	return StepEvent{
 		Step: string(e.Step), Status: string(e.Status), Attempt: e.Attempt, Message: e.Message,
@@ -83,7 +83,7 @@ func NewStepEvent(e provisioning.Event) StepEvent {
 	}
 }
 
-// Event gives the event of a tenant back.
+// Event converts back to the event of a tenant.
 func (v StepEvent) Event(t tenant.Tenant) provisioning.Event {
 	return provisioning.Event{
 		Tenant: t, Attempt: v.Attempt, Step: tenant.Step(v.Step), Status: tenant.StepStatus(v.Status), Message: v.Message,
@@ -94,17 +94,17 @@ func (v StepEvent) Event(t tenant.Tenant) provisioning.Event {
 // OutcomeEvent is the last event of a run that succeeded.
 type OutcomeEvent struct {
 	Tenant    Tenant   `json:"tenant"`
-	Continued bool     `json:"continued" doc:"A tenant that had been begun earlier was taken further."`
-	Adopted   bool     `json:"adopted" doc:"A live tenant with the same managedBy and inputs was taken over."`
+	Continued bool     `json:"continued" doc:"The provisioning of an existing tenant was continued."`
+	Adopted   bool     `json:"adopted" doc:"A live tenant with the same managedBy and inputs was adopted."`
 	Warnings  []string `json:"warnings" nullable:"false"`
 }
 
-// NewOutcomeEvent is the form of an outcome in JSON.
+// NewOutcomeEvent converts an outcome to JSON.
 func NewOutcomeEvent(o provisioning.Outcome) OutcomeEvent {
 	return OutcomeEvent{Tenant: NewTenant(o.Tenant), Continued: o.Continued, Adopted: o.Adopted, Warnings: List(o.Warnings)}
 }
 
-// Outcome gives the outcome back.
+// Outcome converts back to the domain type.
 func (v OutcomeEvent) Outcome() provisioning.Outcome {
 	o := provisioning.Outcome{Tenant: v.Tenant.Tenant(), Continued: v.Continued, Adopted: v.Adopted}
 	if len(v.Warnings) > 0 {

@@ -10,45 +10,45 @@ import (
 
 // TenantSummary is a tenant in a list.
 type TenantSummary struct {
-	ID         uuid.UUID `json:"id" format:"uuid" doc:"Identifies the tenant for good."`
+	ID         uuid.UUID `json:"id" format:"uuid" doc:"Identifies the tenant permanently."`
 	Name       string    `json:"name" example:"St. Mary's Clinic"`
 	Status     string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	AdminEmail string    `json:"adminEmail" example:"ada@st-marys.example"`
 	CreatedAt  time.Time `json:"createdAt"`
 }
 
-// NewTenantSummary is the summary of a tenant.
+// NewTenantSummary converts a tenant to its summary.
 func NewTenantSummary(t tenant.Tenant) TenantSummary {
 	return TenantSummary{ID: t.ID, Name: t.Name, Status: string(t.Status), AdminEmail: t.AdminEmail, CreatedAt: t.CreatedAt.UTC()}
 }
 
 // Tenant is a tenant.
 type Tenant struct {
-	ID                 uuid.UUID         `json:"id" format:"uuid" doc:"Identifies the tenant for good."`
+	ID                 uuid.UUID         `json:"id" format:"uuid" doc:"Identifies the tenant permanently."`
 	Name               string            `json:"name" example:"St. Mary's Clinic"`
 	SchemaName         string            `json:"schemaName" doc:"The PostgreSQL schema with the tenant's data." example:"st_mary_s_clinic_1767225600000"`
-	DatabaseRole       string            `json:"databaseRole" doc:"The PostgreSQL role that reaches this schema and nothing else."`
+	DatabaseRole       string            `json:"databaseRole" doc:"The PostgreSQL role that can access only this schema."`
 	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
 	AdminEmail         string            `json:"adminEmail" example:"ada@st-marys.example"`
 	AdminFirstName     string            `json:"adminFirstName" example:"Ada"`
 	AdminLastName      string            `json:"adminLastName" example:"Lovelace"`
 	SorobanContractID  *string           `json:"sorobanContractId" doc:"The tenant's contract on the Stellar network; null until it is deployed and verified."`
-	ProvisioningError  *string           `json:"provisioningError" doc:"Why the last attempt failed, for people."`
+	ProvisioningError  *string           `json:"provisioningError" doc:"Why the last attempt failed; for display."`
 	ExternalID         *string           `json:"externalId" doc:"The caller's own key."`
 	ManagedBy          *string           `json:"managedBy" doc:"Who manages the tenant."`
 	Metadata           map[string]string `json:"metadata" nullable:"false"`
 	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED"`
 	Attempt            int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
-	Version            int64             `json:"version" minimum:"1" doc:"Grows with each change; the ETag."`
+	Version            int64             `json:"version" minimum:"1" doc:"Increases with each change; the ETag."`
 	CreatedAt          time.Time         `json:"createdAt"`
 	UpdatedAt          time.Time         `json:"updatedAt"`
-	ActivatedAt        *time.Time        `json:"activatedAt" doc:"When it first went live."`
+	ActivatedAt        *time.Time        `json:"activatedAt" doc:"When the tenant first became ACTIVE."`
 	ArchivedAt         *time.Time        `json:"archivedAt"`
-	PurgedAt           *time.Time        `json:"purgedAt" doc:"When its schema and role were dropped."`
-	Queued             bool              `json:"queued" doc:"A job is to provision it, or does."`
+	PurgedAt           *time.Time        `json:"purgedAt" doc:"When the tenant's schema and role were dropped."`
+	Queued             bool              `json:"queued" doc:"A job for the tenant is queued or running."`
 }
 
-// NewTenant is the form of a tenant in JSON.
+// NewTenant converts a tenant to JSON.
 func NewTenant(t tenant.Tenant) Tenant {
 	v := Tenant{
 		ID: t.ID, Name: t.Name, SchemaName: t.SchemaName, DatabaseRole: t.DatabaseRole, Status: string(t.Status),
@@ -66,7 +66,7 @@ func NewTenant(t tenant.Tenant) Tenant {
 	return v
 }
 
-// Tenant gives the tenant back.
+// Tenant converts back to the domain type.
 func (v Tenant) Tenant() tenant.Tenant {
 	t := tenant.Tenant{
 		ID: v.ID, Name: v.Name, SchemaName: v.SchemaName, DatabaseRole: v.DatabaseRole, Status: tenant.Status(v.Status),
@@ -84,7 +84,7 @@ func (v Tenant) Tenant() tenant.Tenant {
 	return t
 }
 
-// TenantPage is a page of a list, in its full view.
+// TenantPage is a page of a list in the full view.
 type TenantPage struct {
 	Total      int64    `json:"total"` // Tenants on all pages.
 	Tenants    []Tenant `json:"tenants"`

@@ -10,22 +10,22 @@ type TenantHealth struct {
 	Tenant        Tenant   `json:"tenant"`
 	DatabaseState *string  `json:"databaseState" example:"IN_SYNC" doc:"IN_SYNC, DRIFTED or MISSING. Null unless the tenant is ACTIVE."`
 	DatabaseDrift []string `json:"databaseDrift" nullable:"false" doc:"Differences between the tenant's schema and role and what was provisioned."`
-	// On the ledger. Null unless the tenant is ACTIVE and the network has told.
-	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH. Null unless the tenant is ACTIVE and the network has told."`
+	// On the ledger. Null unless the tenant is ACTIVE and the network has answered.
+	ContractState     *string `json:"contractState" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH. Null unless the tenant is ACTIVE and the network has answered."`
 	ContractLedger    *int64  `json:"contractLedger" minimum:"0" doc:"The ledger at which contractState was read."`
-	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 when that is over."`
-	ContractDrift     *string `json:"contractDrift" doc:"With MISMATCH: what differs from the contract that was deployed."`
+	ContractLiveUntil *int64  `json:"contractLiveUntil" minimum:"0" doc:"The last ledger of the contract's time to live; 0 if it has expired."`
+	ContractDrift     *string `json:"contractDrift" doc:"With MISMATCH: the differences from the deployed contract."`
 
-	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With EXPIRED: the code is archived, and perhaps the contract."`
-	ContractWasmHash     *string `json:"contractWasmHash" doc:"SHA-256 of its code, hex."`
-	ContractOutdated     *bool   `json:"contractOutdated" doc:"Its code is an earlier release's."`
-	ContractStatus       *string `json:"contractStatus" doc:"The status that the contract has: ACTIVE, SUSPENDED or ARCHIVED."`
-	ContractAnchorSeq    *int64  `json:"contractAnchorSeq" minimum:"1" doc:"The number of the newest event of the tenant's audit log that it keeps; null if there is none."`
+	ContractCodeArchived *bool   `json:"contractCodeArchived" doc:"With EXPIRED: the code is archived, possibly the contract as well."`
+	ContractWasmHash     *string `json:"contractWasmHash" doc:"SHA-256 of the contract's code, hex."`
+	ContractOutdated     *bool   `json:"contractOutdated" doc:"The contract has the code of an earlier release."`
+	ContractStatus       *string `json:"contractStatus" doc:"The status stored in the contract: ACTIVE, SUSPENDED or ARCHIVED."`
+	ContractAnchorSeq    *int64  `json:"contractAnchorSeq" minimum:"1" doc:"The number of the newest audit event that is anchored in the contract; null if none is."`
 	ContractAnchorRoot   *string `json:"contractAnchorRoot" pattern:"^[0-9a-f]{64}$" doc:"That event's hash."`
 	ContractAnchorLedger *int64  `json:"contractAnchorLedger" minimum:"0" doc:"The ledger in which it was anchored."`
 }
 
-// NewTenantHealth is the JSON form of an inspection.
+// NewTenantHealth converts an inspection to JSON.
 func NewTenantHealth(i inspection.Inspection) TenantHealth {
 	v := TenantHealth{Tenant: NewTenant(i.Tenant), DatabaseState: Text(i.Database), DatabaseDrift: List(i.DatabaseDrift)}
 	if c := i.Contract; c.State != "" {
@@ -40,7 +40,7 @@ func NewTenantHealth(i inspection.Inspection) TenantHealth {
 	return v
 }
 
-// Inspection is the inspection that v was made from.
+// Inspection converts back to the domain type.
 func (v TenantHealth) Inspection() inspection.Inspection {
 	i := inspection.Inspection{Tenant: v.Tenant.Tenant(), Database: inspection.DatabaseState(value(v.DatabaseState))}
 	if len(v.DatabaseDrift) > 0 {
@@ -58,7 +58,7 @@ func (v TenantHealth) Inspection() inspection.Inspection {
 	return i
 }
 
-// ledger is the number of a ledger, 0 for what is none.
+// ledger returns the number of a ledger, 0 for null.
 func ledger(n *int64) uint32 {
 	if n == nil || *n < 0 || *n > 1<<32-1 {
 		return 0

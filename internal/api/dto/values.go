@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Text is null for the empty string.
+// Text returns nil for the empty string.
 func Text[S ~string](s S) *string {
 	if s == "" {
 		return nil
@@ -14,7 +14,7 @@ func Text[S ~string](s S) *string {
 	return &text
 }
 
-// Time is null for the zero time, and in UTC.
+// Time returns nil for the zero time, else the time in UTC.
 func Time(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -28,7 +28,7 @@ func Milliseconds(d time.Duration) int64 {
 	return int64(math.Round(float64(d) / float64(time.Millisecond)))
 }
 
-// List is never null.
+// List never returns nil.
 func List[T any](all []T) []T {
 	if all == nil {
 		return []T{}
@@ -36,7 +36,7 @@ func List[T any](all []T) []T {
 	return all
 }
 
-// value is the zero value for null.
+// value returns the zero value for nil.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -44,5 +44,5 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
-// utc keeps the zero time as it is.
+// utc converts a time to UTC and keeps the zero time.
 func utc(p *time.Time) time.Time { return value(p).UTC() }

@@ -28,7 +28,7 @@ type trackedConn struct {
 
 type trackedConnKey struct{}
 
-// Connections makes a server hold at most that many connections.
+// Connections limits the number of connections of a server.
 func Connections(server *http.Server, limit int) {
 	l := newConnLimiter(limit)
 	server.Handler = l.middleware(server.Handler)

@@ -1,7 +1,7 @@
-// Package limits bounds what a client can use of the server: connections, requests per
-// minute, the size of a body and the time to read a response.
+// Package limits limits a client's use of the server: connections, requests per minute, the
+// size of a body and the time to read a response.
 //
-// Connections are not limited by x/net/netutil: its listener waits when it is full, so idle
-// clients would block all others. Here the connection that has been idle longest is closed
-// for the next one.
+// The package does not use x/net/netutil for connections: its listener waits when it is
+// full, so idle clients would block all others. This package closes the connection that has
+// been idle longest.
 package limits

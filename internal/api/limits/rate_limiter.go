@@ -14,13 +14,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
-// maxBuckets bounds a limiter's memory, at some 200 bytes each.
+// maxBuckets limits a limiter's memory; a bucket takes about 200 bytes.
 const maxBuckets = 10_000
 
-// RateLimiter gives each of many names a bucket of tokens, full at first and filled
-// up again within a minute. Buckets live in two generations: when the young one
-// has half of all buckets it becomes the old one, and what was not used since the
-// last time is forgotten.
+// RateLimiter has a bucket of tokens per name, full at first and refilled within a minute.
+// Buckets live in two generations: when the current one has half of all buckets, it becomes
+// the previous one, and buckets that were not used since the last change are dropped.
 type RateLimiter struct {
 	perMinute int
 	clock     clock.Clock
@@ -31,27 +30,27 @@ type RateLimiter struct {
 
 type bucket struct {
 	tokens     *rate.Limiter
-	reportedAt time.Time // When a refusal was last recorded.
-	suppressed int       // Refusals since.
+	reportedAt time.Time // Time of the last recorded rejection.
+	suppressed int       // Rejections since then.
 }
 
-// NewRateLimiter makes a limiter of so many tokens a minute and name.
+// NewRateLimiter returns a limiter with that many tokens per minute and name.
 func NewRateLimiter(perMinute int, clock clock.Clock) *RateLimiter {
 	return &RateLimiter{perMinute: perMinute, clock: clock, current: map[string]*bucket{}}
 }
 
-// Decision is what a limiter says to one request.
+// Decision is a limiter's result for one request.
 type Decision struct {
 	Allowed    bool
 	limit      int
 	remaining  int
-	retryAfter time.Duration // Until there is a token again.
-	resetAfter time.Duration // Until the bucket is full again.
-	report     bool          // Of a refusal: it is the first of a minute, and recorded.
-	suppressed int           // Refusals before it that were not.
+	retryAfter time.Duration // Until the next token.
+	resetAfter time.Duration // Until the bucket is full.
+	report     bool          // The rejection is the first in this minute and must be recorded.
+	suppressed int           // Unrecorded rejections before it.
 }
 
-// Take takes a token.
+// Take takes one token.
 func (l *RateLimiter) Take(name string) Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +72,7 @@ func (l *RateLimiter) Take(name string) Decision {
 	return d
 }
 
-// Exhausted reports whether a name has no token left. It takes none.
+// Exhausted reports whether a name has no token left. It does not take one.
 func (l *RateLimiter) Exhausted(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +87,7 @@ func (l *RateLimiter) refillTime(tokens float64) time.Duration {
 	return time.Duration(tokens / float64(l.perMinute) * float64(time.Minute))
 }
 
-// bucket finds or makes the bucket of a name.
+// bucket returns the bucket of a name, a new one if needed.
 func (l *RateLimiter) bucket(name string) *bucket {
 	b := l.current[name]
 	if b != nil {
@@ -104,14 +103,14 @@ func (l *RateLimiter) bucket(name string) *bucket {
 	return b
 }
 
-// SetHeaders tells a caller where he stands.
+// SetHeaders writes the RateLimit headers.
 func (d Decision) SetHeaders(h http.Header) {
 	h.Set("RateLimit-Limit", strconv.Itoa(d.limit))
 	h.Set("RateLimit-Remaining", strconv.Itoa(d.remaining))
 	h.Set("RateLimit-Reset", CeilSeconds(d.resetAfter))
 }
 
-// Problem refuses a request for which there is no token.
+// Problem returns the 429 for a rejected request.
 func (d Decision) Problem(detail string) *problem.Problem {
 	p := problem.New(http.StatusTooManyRequests, detail).WithHeader("Retry-After", CeilSeconds(d.retryAfter))
 	if d.suppressed > 0 {
@@ -123,7 +122,7 @@ func (d Decision) Problem(detail string) *problem.Problem {
 	return p
 }
 
-// CeilSeconds are whole ones, rounded up: who waits that long has waited long enough.
+// CeilSeconds returns a duration in whole seconds, rounded up, at least 1.
 func CeilSeconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }
 
 // AddressPrefix is the key of a limit: an IPv4 address, or the /64 of an IPv6 address,

@@ -19,7 +19,7 @@ func TestRateLimiter_Take(t *testing.T) {
 		for i := range 3 * maxBuckets {
 			l.Take(fmt.Sprint(i))
 			if i%1000 == 0 && l.Take("regular").Allowed {
-				t.Fatal("somebody who keeps coming is forgotten")
+				t.Fatal("the bucket of an active name was evicted")
 			}
 		}
 		if n := len(l.current) + len(l.previous); n > maxBuckets {

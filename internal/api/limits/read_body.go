@@ -35,7 +35,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64, contentTyp
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return nil, problem.New(http.StatusRequestTimeout, "the body did not arrive in time; send it without pauses")
 	case err != nil:
-		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "did not arrive whole"})
+		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "is incomplete; send the complete body"})
 	case len(contentTypes) > 0 && len(body) == 0:
 		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "is missing; give a JSON object"})
 	}

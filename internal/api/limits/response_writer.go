@@ -9,7 +9,7 @@ import (
 type ResponseWriter struct {
 	http.ResponseWriter
 	controller   *http.ResponseController
-	writeTimeout time.Duration // For the client to read what is written.
+	writeTimeout time.Duration // Time for the client to read what was written.
 	status       int
 }
 
@@ -39,10 +39,10 @@ func (w *ResponseWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *ResponseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Status is the status of the response, 0 before it has started.
+// Status returns the status of the response, 0 before it has started.
 func (w *ResponseWriter) Status() int { return w.status }
 
-// Flush sends what is written.
+// Flush sends the buffered data.
 func (w *ResponseWriter) Flush() error { return w.controller.Flush() }
 
 // ExtendWriteDeadline restarts the write timeout.

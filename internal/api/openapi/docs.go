@@ -9,13 +9,12 @@ import (
 	"sync"
 )
 
-// docsPage shows the OpenAPI document. It is one file and loads nothing but that.
+// docsPage shows the OpenAPI document. It is one file and loads only that document.
 //
 //go:embed docs.html
 var docsPage string
 
-// docsCSP lets the page's own script and style run, known by their hashes, and
-// nothing else.
+// docsCSP permits only the page's script and style, by their hashes.
 var docsCSP = sync.OnceValue(func() string {
 	hash := func(tag string) string {
 		_, after, _ := strings.Cut(docsPage, "<"+tag+">")

@@ -75,7 +75,7 @@ func Config(version string, transform huma.Transformer) huma.Config {
 	}
 }
 
-// schemaName is a type's name without its Go suffix.
+// schemaName returns a type's name without its Go suffix.
 func schemaName(t reflect.Type, hint string) string {
 	name := strings.TrimSuffix(strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "View"), "Body")
 	if name == "Create" || name == "Patch" || name == "Purge" {
@@ -84,12 +84,12 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// SchemaRef is a reference to the schema of T.
+// SchemaRef returns a reference to the schema of T.
 func SchemaRef[T any](r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// ProblemResponse describes a problem of a status.
+// ProblemResponse describes the problem of a status.
 func ProblemResponse(api huma.API, status int) *huma.Response {
 	r := &huma.Response{
 		Description: statusDescriptions[status],
@@ -110,7 +110,7 @@ var statusDescriptions = map[int]string{
 	http.StatusBadRequest:            "The request breaks a rule; errors has one entry per invalid field.",
 	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
 	http.StatusForbidden:             "The key does not have the required scope.",
-	http.StatusNotFound:              "There is no such tenant or job, or the id is not a UUID.",
+	http.StatusNotFound:              "The tenant, job or login does not exist, or the id is not a UUID.",
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
 	http.StatusConflict:              "The tenant's status, or another tenant, conflicts with the request; the detail lists the allowed operations.",
 	http.StatusPreconditionFailed:    "The tenant's version differs from If-Match.",

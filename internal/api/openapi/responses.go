@@ -4,11 +4,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// OpenAPI 3.1 has no word of its own for streams. As tools have agreed, the
-// schema of one is that of each of its events: an object with the event's fields,
-// whose data is JSON in a string.
+// OpenAPI 3.1 does not define streams. By a convention of tools, the schema of a stream is
+// that of each event: an object with the event's fields, whose data is JSON in a string.
 
-// Event is one sort of event.
+// Event is one type of event.
 type Event struct {
 	Name, Description string
 	Data              *huma.Schema

@@ -6,12 +6,11 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// The rules of package provisioning, as far as JSON Schema can say them. They
-// describe values as they are stored: white space around a name, which is taken
-// away, is not in them.
+// The rules of package tenant, as far as JSON Schema can express them. They describe stored
+// values, without the white space around a name, which is trimmed.
 
 const (
-	// Control characters, and those that nobody sees.
+	// Control characters and invisible characters.
 	invisibleChars = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
 	printableChar  = "[^" + invisibleChars + "]"
 	visibleChar    = "[^\\s" + invisibleChars + "]"
@@ -48,7 +47,7 @@ func AddTenantRules(s *huma.Schema) *huma.Schema {
 	limit("adminFirstName", 1, tenant.MaxPersonName, textPattern)
 	limit("adminLastName", 1, tenant.MaxPersonName, textPattern)
 	limit("adminPassword", tenant.MinPassword, tenant.MaxPassword, keyPattern)
-	// Null is as good as nothing, and no string.
+	// Null means the empty string.
 	for _, field := range []string{"externalId", "managedBy"} {
 		limit(field, 0, tenant.MaxExternalID, optionalPattern)
 	}

@@ -9,23 +9,23 @@ import (
 )
 
 // Problem is an error response (RFC 9457).
-type Problem struct { //nolint:errname // the name that the RFC gives it
-	Type      string       `json:"type" doc:"Always about:blank: the status says what sort of problem it is." example:"about:blank"`
+type Problem struct { //nolint:errname // RFC 9457 calls it a problem.
+	Type      string       `json:"type" doc:"Always about:blank: the status defines the type of the problem." example:"about:blank"`
 	Title     string       `json:"title" doc:"The status in words." example:"Bad Request"`
 	Status    int          `json:"status" doc:"The HTTP status." minimum:"400" maximum:"599" example:"400"`
-	Detail    string       `json:"detail" doc:"What is wrong and what to do, for people." example:"adminEmail needs exactly one @, as in admin@clinic.example"`
-	RequestID string       `json:"requestId" doc:"Finds the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
+	Detail    string       `json:"detail" doc:"The fault and the remedy, for display." example:"adminEmail needs exactly one @, as in admin@clinic.example"`
+	RequestID string       `json:"requestId" doc:"Identifies the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
 
 	cause       error // Only logged.
 	header      http.Header
 	skipAudit   bool           // An earlier audit event covers it.
-	auditDetail map[string]any // What the audit event says beside route and status.
+	auditDetail map[string]any // Details of the audit event besides route and status.
 }
 
 // FieldError is the error of one field.
 type FieldError struct {
-	Field   string `json:"field" doc:"The field, parameter or header; body for the body as a whole." example:"adminEmail"`
+	Field   string `json:"field" doc:"The field, parameter or header; body for the whole body." example:"adminEmail"`
 	Message string `json:"message" doc:"The fault and the remedy." example:"needs exactly one @, as in admin@clinic.example"`
 }
 
@@ -35,7 +35,7 @@ const BodyField = "body"
 // retryAfterSeconds is the Retry-After of a 503, in seconds.
 const retryAfterSeconds = "2"
 
-// New makes a problem. A 503 asks for a retry.
+// New returns a problem. A 503 gets a Retry-After header.
 func New(status int, detail string, fieldErrs ...FieldError) *Problem {
 	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fieldErrs, header: http.Header{}}
 	if fieldErrs == nil {
@@ -63,7 +63,7 @@ func From(err error) *Problem {
 	return p
 }
 
-// Invalid is the 400 for invalid fields.
+// Invalid returns the 400 for invalid fields.
 func Invalid(fieldErrs ...FieldError) *Problem {
 	messages := make([]string, len(fieldErrs))
 	for i, f := range fieldErrs {
@@ -84,16 +84,16 @@ func (p *Problem) Error() string { return p.Detail }
 // Unwrap returns the cause, which is never sent to a caller.
 func (p *Problem) Unwrap() error { return p.cause }
 
-// GetStatus is how huma learns the status.
+// GetStatus returns the status to huma.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is how huma learns the content type.
+// ContentType returns the content type to huma.
 func (p *Problem) ContentType(string) string { return ContentType }
 
-// Header has the headers that go with it.
+// Header returns the headers of the response.
 func (p *Problem) Header() http.Header { return p.header }
 
-// WithAudit adds what the audit event says of it beside route and status.
+// WithAudit adds details to the audit event.
 func (p *Problem) WithAudit(detail map[string]any) *Problem {
 	p.auditDetail = detail
 	return p
@@ -105,5 +105,5 @@ func (p *Problem) WithoutAudit() *Problem {
 	return p
 }
 
-// Audit returns what the audit event says of it, and whether there is to be one.
+// Audit returns the details of the audit event, and whether an event must be recorded.
 func (p *Problem) Audit() (detail map[string]any, wanted bool) { return p.auditDetail, !p.skipAudit }

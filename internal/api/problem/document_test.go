@@ -9,7 +9,7 @@ import (
 func TestStatusByKind(t *testing.T) {
 	t.Parallel()
 	if p := From(errs.Errorf("new", "x", "words")); p.Status != 500 {
-		t.Errorf("a kind that nobody knows: %+v", p)
+		t.Errorf("an unknown kind: %+v", p)
 	}
 	for _, kind := range []errs.Kind{
 		errs.KindTransient, errs.KindPermanent, errs.KindConflict, errs.KindCancelled, errs.KindFenced,

@@ -33,7 +33,7 @@ func TestStatusAndKind(t *testing.T) {
 	}
 }
 
-func TestKind_OfStatusesThatNoKindIsWrittenAs(t *testing.T) {
+func TestKind_ProxyStatuses(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]errs.Kind{
 		429: errs.KindTransient, 502: errs.KindTransient, 504: errs.KindTransient,

@@ -11,7 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// How many events share a commit, how many wait for it, and for how long.
+// The maximum number of events per commit, the queue length and the timeout.
 const (
 	maxAuditBatch  = 100
 	auditQueueSize = 1024
@@ -34,7 +34,7 @@ type entry struct {
 	written chan struct{}
 }
 
-// NewRecorder makes a Recorder, which writes while Run runs.
+// NewRecorder returns a Recorder, which writes while Run runs.
 func NewRecorder(write func(context.Context, ...audit.Event) error, logger *slog.Logger) *Recorder {
 	r := &Recorder{write: write, logger: logger, queue: make(chan entry, auditQueueSize), done: make(chan struct{})}
 	r.stopCtx, r.cancel = context.WithCancel(context.Background())
@@ -68,7 +68,7 @@ func (r *Recorder) Record(e audit.Event) {
 	}
 }
 
-// Queued is how many events wait.
+// Queued returns the number of queued events.
 func (r *Recorder) Queued() int { return len(r.queue) }
 
 // Run writes events until Close is called.

@@ -1,3 +1,3 @@
-// Package stream answers requests with server-sent events: Events follows a tenant that
-// others provision, Run provisions one inside the request and reports each step.
+// Package stream sends server-sent events: Events follows a tenant that another process
+// provisions, Run provisions a tenant inside the request and reports each step.
 package stream

@@ -12,7 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// StatusEvent is a tenant's status, as the event stream tells it.
+// StatusEvent is the event with a tenant's status.
 type StatusEvent struct {
 	TenantID          uuid.UUID `json:"tenantId" format:"uuid"`
 	Status            string    `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
@@ -27,9 +27,10 @@ func statusEventOf(t tenant.Tenant) StatusEvent {
 type Events struct {
 	Out        *Writer
 	LastChange int64 // The last change that was sent.
-	// Read reads the changes after one.
+	// Read reads the changes after a change number.
 	Read func(ctx context.Context, after int64) (events.Changes, error)
-	// StillAuthorized reports whether the caller may go on: a stream can outlive its key.
+	// StillAuthorized reports whether the caller may continue: a stream can outlive its
+	// key.
 	StillAuthorized func(ctx context.Context) bool
 	Notify          <-chan struct{} // Receives when there may be changes.
 	Draining        <-chan struct{} // Closed when the server stops.
@@ -39,7 +40,8 @@ type Events struct {
 	lastStatus tenant.Status
 }
 
-// Run sends events until the tenant is at rest, the client is gone or the server stops.
+// Run sends events until the provisioning has ended, the client disconnects or the server
+// stops.
 func (s *Events) Run(ctx context.Context, current events.Changes) {
 	poll, keepAlive := time.NewTicker(s.PollInterval), time.NewTicker(s.KeepAlive)
 	defer poll.Stop()

@@ -12,7 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// failingWriter is a connection on which nothing can be written.
+// failingWriter is a connection on which every write fails.
 type failingWriter struct{ http.ResponseWriter }
 
 func (failingWriter) Header() http.Header       { return http.Header{} }

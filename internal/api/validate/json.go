@@ -56,7 +56,7 @@ func (f Errors) Merge(added []problem.FieldError) Errors {
 	return all
 }
 
-// Problem returns the 400 for these errors, nil if there are none.
+// Problem returns the 400 for these errors, nil without errors.
 func (f Errors) Problem() error {
 	if len(f) == 0 {
 		return nil
@@ -64,12 +64,12 @@ func (f Errors) Problem() error {
 	return problem.Invalid(f[:min(len(f), maxFieldErrors)]...)
 }
 
-// fault is the error of one field.
+// fault returns the error of one field.
 func fault(field, message string) []problem.FieldError {
 	return []problem.FieldError{{Field: field, Message: message}}
 }
 
-// JSON is how huma reads and writes bodies.
+// JSON is the format with which huma reads and writes bodies.
 var JSON = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		var text bytes.Buffer
@@ -78,13 +78,13 @@ var JSON = huma.Format{
 		if err := encoder.Encode(v); err != nil {
 			return err
 		}
-		_, _ = w.Write(text.Bytes()) // The client may be gone.
+		_, _ = w.Write(text.Bytes()) // The client may have disconnected.
 		return nil
 	},
 	Unmarshal: func(data []byte, v any) error {
 		d, ok := v.(body)
 		if !ok {
-			return fmt.Errorf("%T is no document", v)
+			return fmt.Errorf("%T is not a document", v)
 		}
 		d.SetErrors(readObject(data, d.FieldReaders()))
 		return nil
@@ -128,7 +128,7 @@ func eachField(object []byte, f func(name string, raw json.RawMessage) []problem
 		seen      = map[string]bool{}
 	)
 	decoder := json.NewDecoder(bytes.NewReader(object))
-	_, err := decoder.Token() // The brace.
+	_, err := decoder.Token() // The opening brace.
 	for err == nil && decoder.More() {
 		var (
 			name json.Token
@@ -145,11 +145,11 @@ func eachField(object []byte, f func(name string, raw json.RawMessage) []problem
 		case !seen[key]:
 			fieldErrs = append(fieldErrs, f(key, raw)...)
 		default:
-			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(key), Message: "is there more than once; give it once"})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(key), Message: "occurs more than once; give it once"})
 		}
 		seen[key] = true
 	}
-	if err != nil { // Cannot happen: it was parsed before.
+	if err != nil { // Cannot happen: the JSON was parsed before.
 		return fault(problem.BodyField, "is not well-formed JSON")
 	}
 	return fieldErrs
@@ -184,7 +184,7 @@ func String(target *string) FieldReader {
 	}
 }
 
-// OptionalString is String for a field of a patch.
+// OptionalString reads a string for a field of a patch.
 func OptionalString(target **string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		*target = new(string)
@@ -211,10 +211,10 @@ func StringMap(target *map[string]string) FieldReader {
 // MaxInt is the largest integer that all JSON parsers read exactly.
 const MaxInt = 1<<53 - 1
 
-// Int reads a whole number between two others; message tells what it has to be.
+// Int reads a whole number in a range; message names the range.
 func Int(target *int64, lowest, highest float64, message string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
-		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one sort of numbers, and 60.0 is whole.
+		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one number type, and 60.0 is a whole number.
 		if err != nil || n < lowest || n > highest || n != math.Trunc(n) {
 			return fault(field, message)
 		}
@@ -241,7 +241,7 @@ func hasLoneSurrogate(data []byte) bool {
 		if data[i] != '\\' {
 			continue
 		}
-		i++ // What is escaped.
+		i++ // Skip the escaped character.
 		r, isUnicode := unicodeEscape(data[i-1:])
 		if !isUnicode || !utf16.IsSurrogate(r) {
 			continue
@@ -250,12 +250,12 @@ func hasLoneSurrogate(data []byte) bool {
 		if !isUnicode || utf16.DecodeRune(r, low) == utf8.RuneError {
 			return true
 		}
-		i += 10 // The rest of this one, and the other.
+		i += 10 // Skip the rest of this escape and the second one.
 	}
 	return false
 }
 
-// unicodeEscape reads \uXXXX.
+// unicodeEscape parses \uXXXX.
 func unicodeEscape(data []byte) (rune, bool) {
 	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
 		return 0, false

@@ -17,7 +17,7 @@ import (
 
 const (
 	notUTF8  = "is not valid UTF-8"
-	repeated = "is there more than once; give it once"
+	repeated = "occurs more than once; give it once"
 )
 
 // Params checks path, query and headers: values must be UTF-8, query parameters must
@@ -39,7 +39,7 @@ func Params(r *http.Request, op *huma.Operation) *problem.Problem {
 	var fieldErrs []problem.FieldError
 	for name := range query {
 		if !slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
-			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(name), Message: "is no parameter of this call; remove it"})
+			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(name), Message: "is not a parameter of this operation; remove it"})
 		}
 	}
 	slices.SortFunc(fieldErrs, func(a, b problem.FieldError) int { return strings.Compare(a.Field, b.Field) })
@@ -89,7 +89,7 @@ func validateParam(p *huma.Param, values []string) string {
 	return schemaViolation(p, values[0])
 }
 
-// schemaViolation is huma's message about a value, which it leaves out: it may be a secret.
+// schemaViolation returns huma's message without the value, which may be a secret.
 func schemaViolation(p *huma.Param, text string) string {
 	var value any = text
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && p.Schema.Type == huma.TypeInteger {

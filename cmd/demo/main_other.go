@@ -1,6 +1,6 @@
 //go:build !unix
 
-// Command demo shows a tenant's life end to end on this machine.
+// Command demo shows a tenant's life cycle end to end on this machine.
 package main
 
 import (

@@ -23,7 +23,7 @@ func (a *cli) channels() *cobra.Command {
 querying the network. Each submits one transaction per ledger, so that many tenants
 can be deployed in one ledger. STATE is free, in_use, quarantined (for a few seconds,
 until the outcome of a transaction is known) or disabled, with the reason. OPEN TXS
-counts transactions whose outcome is not known yet, SUBMITTED those that were applied.
+counts transactions whose outcome is not known yet, APPLIED those that were applied.
 SOROBAN_CHANNELS or --channels sets their number.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -86,7 +86,7 @@ deployer's key and need not be stored.`,
 
 func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error {
 	if jsonOutput {
-		list := dto.ChannelList{Deployer: c.deployer.Address(), Wanted: c.settings.Channels, Channels: make([]dto.Channel, len(all))}
+		list := dto.ChannelList{Deployer: c.deployer.Address(), Configured: c.settings.Channels, Channels: make([]dto.Channel, len(all))}
 		for i, ch := range all {
 			list.Channels[i] = dto.NewChannel(ch, c.settings.Channels)
 		}
@@ -102,10 +102,10 @@ func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error 
 			usable++
 		}
 		rows[i] = []string{
-			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Submitted), strconv.Itoa(ch.Open), formatTime(ch.CheckedAt), c.channelState(ch),
+			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Applied), strconv.Itoa(ch.Open), formatTime(ch.CheckedAt), c.channelState(ch),
 		}
 	}
-	if err := printTable([]string{"CHANNEL", "ADDRESS", "BALANCE", "SUBMITTED", "OPEN TXS", "CHECKED", "STATE"}, rows); err != nil {
+	if err := printTable([]string{"CHANNEL", "ADDRESS", "BALANCE", "APPLIED", "OPEN TXS", "CHECKED", "STATE"}, rows); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "%d of %d channels can be used\n", usable, c.settings.Channels)

@@ -16,16 +16,16 @@ import (
 
 // channelList is the output of "channels --json".
 type channelList struct {
-	Deployer string
-	Wanted   int
-	Channels []struct {
-		Index                 int
-		Wanted                bool
-		Address, State        string
-		DisabledReason        string
-		BalanceStroops        int64
-		OpenTransactions      int
-		TransactionsSubmitted int
+	Deployer   string
+	Configured int
+	Channels   []struct {
+		Index               int
+		Surplus             bool
+		Address, State      string
+		DisabledReason      string
+		BalanceStroops      int64
+		OpenTransactions    int
+		TransactionsApplied int
 	}
 }
 
@@ -48,10 +48,10 @@ func TestChannels(t *testing.T) {
 
 	w.env["SOROBAN_CHANNELS"] = "3"
 	w.mustRun("channels").want(t, 0, "No channel accounts are known yet. tenant-api channels reconcile creates 3")
-	if got := w.channels(); got.Wanted != 3 || got.Channels == nil || len(got.Channels) != 0 || !strings.HasPrefix(got.Deployer, "G") {
+	if got := w.channels(); got.Configured != 3 || got.Channels == nil || len(got.Channels) != 0 || !strings.HasPrefix(got.Deployer, "G") {
 		t.Errorf("%+v", got)
 	}
-	w.mustRun("channels", "reconcile").want(t, 0, "CHANNEL", "SUBMITTED", "OPEN TXS", "STATE", "5 XLM", "free", "3 of 3 channels can be used", "3 created, 0 topped up", "has 99984.99997 XLM")
+	w.mustRun("channels", "reconcile").want(t, 0, "CHANNEL", "APPLIED", "OPEN TXS", "STATE", "5 XLM", "free", "3 of 3 channels can be used", "3 created, 0 topped up", "has 99984.99997 XLM")
 	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used", "0 created, 0 topped up, 0 XLM paid in fees")
 
 	got := w.channels()
@@ -59,12 +59,12 @@ func TestChannels(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	for i, c := range got.Channels {
-		if c.Index != i || c.State != "free" || c.BalanceStroops != 50_000_000 || !c.Wanted || c.OpenTransactions != 0 || len(c.Address) != 56 {
+		if c.Index != i || c.State != "free" || c.BalanceStroops != 50_000_000 || c.Surplus || c.OpenTransactions != 0 || len(c.Address) != 56 {
 			t.Errorf("%+v", c)
 		}
 	}
 	// With a smaller number the others stay and are marked as surplus.
-	if fewer := w.channels("--channels", "1"); len(fewer.Channels) != 3 || fewer.Wanted != 1 || !fewer.Channels[0].Wanted || fewer.Channels[1].Wanted {
+	if fewer := w.channels("--channels", "1"); len(fewer.Channels) != 3 || fewer.Configured != 1 || fewer.Channels[0].Surplus || !fewer.Channels[1].Surplus {
 		t.Errorf("%+v", fewer)
 	}
 	w.mustRun("channels", "--channels", "1").want(t, 0, "free; surplus", "1 of 1 channels can be used")
@@ -106,7 +106,7 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	}
 	w.waitFor("a transaction of each channel", func() bool { return w.net.Faults().QueueSize() == 12 })
 	if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE state = 'SIGNED'`); n != 12 {
-		t.Errorf("%d channels submitted the 12 transactions", n)
+		t.Errorf("%d channels applied the 12 transactions", n)
 	}
 	w.net.Faults().HoldQueue(false)
 	w.waitFor("all tenants", w.hasActive(25))
@@ -117,15 +117,15 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 	if code := p.terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	submitted := 0
+	applied := 0
 	for _, c := range w.channels().Channels {
-		submitted += c.TransactionsSubmitted
-		if c.State != "free" || c.OpenTransactions != 0 || c.TransactionsSubmitted == 0 {
+		applied += c.TransactionsApplied
+		if c.State != "free" || c.OpenTransactions != 0 || c.TransactionsApplied == 0 {
 			t.Errorf("%+v", c)
 		}
 	}
-	if want := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE'`); submitted != want {
-		t.Errorf("channels submitted %d transactions of %d", submitted, want)
+	if want := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE'`); applied != want {
+		t.Errorf("channels applied %d transactions of %d", applied, want)
 	}
 }
 

@@ -56,7 +56,7 @@ func (a *cli) migrateStatus() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				status.TenantSchemas = &dto.FleetVersion{Newest: tenantVersions.Version, Pending: tenantVersions.Pending}
+				status.TenantSchemas = &dto.TenantSchemaVersion{Newest: tenantVersions.Version, Pending: tenantVersions.Pending}
 			}
 			output := printStatus
 			if printed {
@@ -77,12 +77,12 @@ func (a *cli) migrateStatus() *cobra.Command {
 
 func printStatus(s dto.MigrationStatus) error {
 	rows := [][]string{versionRow("registry", s.Registry.Version, s.Registry.Newest), versionRow("queue", s.Queue.Version, s.Queue.Newest)}
-	if fleet := s.TenantSchemas; fleet != nil {
+	if schemas := s.TenantSchemas; schemas != nil {
 		state := "up to date"
-		if fleet.Pending > 0 {
-			state = fmt.Sprintf("%d to migrate: tenant-api tenants migrate", fleet.Pending)
+		if schemas.Pending > 0 {
+			state = fmt.Sprintf("%d to migrate: tenant-api tenants migrate", schemas.Pending)
 		}
-		rows = append(rows, []string{"tenant schemas", "", strconv.Itoa(fleet.Newest), state})
+		rows = append(rows, []string{"tenant schemas", "", strconv.Itoa(schemas.Newest), state})
 	}
 	return printTable([]string{"TABLES", "VERSION", "NEWEST", "STATE"}, rows)
 }

@@ -50,7 +50,7 @@ at once.`,
 			report, err := s.db.MigrateTenants(cmd.Context(), o)
 			progress.clear()
 			if err == nil || report.Migrated > 0 || len(report.Failed) > 0 {
-				if failed := printFleet(report, o.DryRun, printed); err == nil {
+				if failed := printMigration(report, o.DryRun, printed); err == nil {
 					err = failed
 				}
 			}
@@ -65,10 +65,10 @@ at once.`,
 	return cmd
 }
 
-// printFleet prints the result of a migration, as JSON or as text.
-func printFleet(r tenantschema.MigrationReport, dry, printed bool) error {
+// printMigration prints the result of a migration, as JSON or as text.
+func printMigration(r tenantschema.MigrationReport, dry, printed bool) error {
 	if printed {
-		return printJSON(dto.FleetMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
+		return printJSON(dto.TenantMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
 	}
 	var err error
 	if dry {

@@ -13,7 +13,7 @@ type Scope string
 // The scopes.
 const (
 	ScopeRead  Scope = "tenants:read"  // Read tenants, their progress, their jobs and their audit log.
-	ScopeWrite Scope = "tenants:write" // Create, change, archive and restore tenants; includes ScopeRead.
+	ScopeWrite Scope = "tenants:write" // Create, change, archive and unarchive tenants; includes ScopeRead.
 	ScopePurge Scope = "tenants:purge" // Delete an archived tenant's data permanently; includes nothing else.
 	// ScopeCredentials permits database logins that reach a tenant's records; it includes
 	// nothing else.

@@ -27,7 +27,7 @@ type Store interface {
 	RecordUse(ctx context.Context, id uuid.UUID) error
 }
 
-// The actions on keys in the platform's audit log. The registry writes each in the
+// The actions on keys in the registry's audit chain. The registry writes each in the
 // transaction of the change.
 const (
 	AuditCreateKey audit.Action = "apikey.create"

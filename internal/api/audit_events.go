@@ -29,7 +29,7 @@ type auditView struct {
 	Seq     int64          `json:"seq" minimum:"1" doc:"From 1, without gaps."`
 	At      time.Time      `json:"at"`
 	Action  string         `json:"action" example:"tenant.archive"`
-	Outcome string         `json:"outcome" enum:"DONE,REFUSED"`
+	Outcome string         `json:"outcome" enum:"DONE,REJECTED"`
 	Caller  dto.Caller     `json:"caller"`
 	Detail  map[string]any `json:"detail" nullable:"false"`
 	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the previous hash and this event."`

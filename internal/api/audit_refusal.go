@@ -25,7 +25,7 @@ func (s *Server) auditRefusal(c *requestContext, p *problem.Problem) {
 		tenantID = uuid.Nil // An unauthenticated caller must not write to a tenant's audit log.
 	}
 	s.recorder.Record(audit.Event{
-		TenantID: tenantID, Action: audit.Action("request." + c.endpoint.id), Outcome: audit.OutcomeRefused,
+		TenantID: tenantID, Action: audit.Action("request." + c.endpoint.id), Outcome: audit.OutcomeRejected,
 		Caller: c.caller, Detail: detail,
 	})
 }

@@ -116,9 +116,9 @@ func TestServer_Authorize(t *testing.T) {
 			store.finds.Store(0)
 			store.touches.Store(0)
 			records.Store(0)
-			before := len(b.auditRefusals(uuid.Nil))
+			before := len(b.auditRejections(uuid.Nil))
 			got := b.do(http.MethodPost, "/admin/tenants", clinic(), "Authorization", c.authorization).want(c.status)
-			log := b.auditRefusals(uuid.Nil)
+			log := b.auditRejections(uuid.Nil)
 			finds := int64(1)
 			if c.reason == "no key" || c.reason == "malformed" {
 				finds = 0
@@ -253,14 +253,14 @@ func TestServer_RateLimit(t *testing.T) {
 		for range 6 {
 			b.do(http.MethodGet, "/admin/tenants", nil)
 		}
-		log := b.auditRefusals(uuid.Nil)
+		log := b.auditRejections(uuid.Nil)
 		if len(log) != 1 || log[0].Detail["status"] != 429.0 || log[0].Detail["suppressedBefore"] != nil || log[0].Caller.Name != "admin" {
 			t.Fatalf("%+v", log)
 		}
 		b.clock.advance(time.Minute)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusTooManyRequests)
-		if log = b.auditRefusals(uuid.Nil); len(log) != 2 || log[1].Detail["suppressedBefore"] != 4.0 {
+		if log = b.auditRejections(uuid.Nil); len(log) != 2 || log[1].Detail["suppressedBefore"] != 4.0 {
 			t.Errorf("%+v", log)
 		}
 	})
@@ -274,7 +274,7 @@ func TestServer_RateLimit(t *testing.T) {
 			t.Errorf("%v", got.header)
 		}
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
-		log := b.auditRefusals(uuid.Nil)
+		log := b.auditRejections(uuid.Nil)
 		if len(log) != 4 || log[2].Detail["status"] != 401.0 || log[3].Detail["status"] != 429.0 || log[3].Caller.Kind != audit.CallerAnonymous {
 			t.Errorf("%+v", log)
 		}
@@ -296,7 +296,7 @@ func TestServer_Audit(t *testing.T) {
 		b.do(http.MethodGet, path, nil, "If-None-Match", "odd").want(http.StatusBadRequest) // Not a change.
 		b.provision(path+"/provision", nil)
 		var statuses []string
-		for _, e := range b.auditRefusals(id) {
+		for _, e := range b.auditRejections(id) {
 			text, _ := json.Marshal(e.Detail["status"])
 			statuses = append(statuses, strings.TrimPrefix(string(e.Action), "request.")+" "+string(text))
 			if e.Caller.Name != "admin" || !strings.HasPrefix(as[string](e.Detail["route"]), "/admin/tenants/{id}") {
@@ -307,13 +307,13 @@ func TestServer_Audit(t *testing.T) {
 		if got := strings.Join(statuses, ", "); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if got := b.auditRefusals(uuid.Nil); len(got) != 0 {
+		if got := b.auditRejections(uuid.Nil); len(got) != 0 {
 			t.Errorf("%+v", got)
 		}
 		b.do(http.MethodPatch, path, clinic(), "Authorization", "").want(http.StatusUnauthorized)
 		b.do(http.MethodDelete, "/admin/tenants/"+uuid.NewString(), nil).want(http.StatusNotFound)
 		b.do(http.MethodDelete, "/admin/tenants/nobody", nil).want(http.StatusNotFound)
-		if got := b.auditRefusals(uuid.Nil); len(got) != 3 {
+		if got := b.auditRejections(uuid.Nil); len(got) != 3 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -332,7 +332,7 @@ func TestServer_Audit(t *testing.T) {
 				t.Errorf("%v", event)
 			}
 		}
-		want := "tenant.create DONE, tenant.activate DONE, request.retry-tenant REFUSED, tenant.archive DONE"
+		want := "tenant.create DONE, tenant.activate DONE, request.retry-tenant REJECTED, tenant.archive DONE"
 		if got := strings.Join(actions, ", "); got != want || all.json["nextCursor"] != nil {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -398,7 +398,7 @@ func TestServer_Audit(t *testing.T) {
 		if len(service.batchSizes) != 2 || service.batchSizes[1] != 30 {
 			t.Errorf("groups %v", service.batchSizes)
 		}
-		if got := b.auditRefusals(uuid.Nil); len(got) != 31 {
+		if got := b.auditRejections(uuid.Nil); len(got) != 31 {
 			t.Errorf("%d events", len(got))
 		}
 	})

@@ -48,7 +48,7 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 				t.Errorf("%v: %s", ttl, got.text)
 			}
 		}
-		if got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 5}).want(http.StatusBadRequest); !strings.Contains(got.text, "a minute at least") {
+		if got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 5}).want(http.StatusBadRequest); !strings.Contains(got.text, "at least a minute") {
 			t.Errorf("%s", got.text)
 		}
 		b.do(http.MethodPost, path+"/what/renew", map[string]any{}).want(http.StatusNotFound)

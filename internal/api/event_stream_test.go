@@ -167,7 +167,7 @@ func TestServer_StreamEvents(t *testing.T) {
 		stream := b.openEventStream(id, "")
 		stream.next()
 		service.fail.Store(true)
-		b.waitFor("it has looked in vain", func() bool { return service.failed.Load() > 2 })
+		b.waitFor("it has polled without a change", func() bool { return service.failed.Load() > 2 })
 		service.fail.Store(false)
 		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
 		if got := stream.readAll(); got[len(got)-1].name != "end" {

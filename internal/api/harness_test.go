@@ -407,8 +407,8 @@ func (b *testServer) count(query string, args ...any) int {
 	return n
 }
 
-// auditRefusals returns the rejections in a chain; uuid.Nil is the registry chain.
-func (b *testServer) auditRefusals(tenant uuid.UUID) []audit.Event {
+// auditRejections returns the rejections in a chain; uuid.Nil is the registry chain.
+func (b *testServer) auditRejections(tenant uuid.UUID) []audit.Event {
 	b.t.Helper()
 	found, err := b.db.Events(b.t.Context(), tenant, 0, 1000)
 	if err != nil {
@@ -416,7 +416,7 @@ func (b *testServer) auditRefusals(tenant uuid.UUID) []audit.Event {
 	}
 	var refused []audit.Event
 	for _, e := range found {
-		if e.Outcome == audit.OutcomeRefused {
+		if e.Outcome == audit.OutcomeRejected {
 			refused = append(refused, e)
 		}
 	}

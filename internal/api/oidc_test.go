@@ -120,7 +120,7 @@ func TestServer_OIDC(t *testing.T) {
 		with(b, http.MethodGet, "/admin/tenants", p.token(nil)).want(http.StatusOK)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		with(b, http.MethodDelete, "/admin/tenants/x", p.token(nil)).want(http.StatusForbidden)
-		log := b.auditRefusals(uuid.Nil)
+		log := b.auditRejections(uuid.Nil)
 		if len(log) != 1 || log[0].Caller.Kind != audit.CallerToken || log[0].Caller.ID != "ada" || log[0].Caller.Name != "Ada Lovelace" {
 			t.Errorf("%+v", log)
 		}
@@ -158,7 +158,7 @@ func TestServer_OIDC(t *testing.T) {
 			"no token":      {"opaque", "malformed"},
 		} {
 			got := with(b, http.MethodGet, "/admin/tenants", c.token).want(http.StatusUnauthorized)
-			log := b.auditRefusals(uuid.Nil)
+			log := b.auditRejections(uuid.Nil)
 			if last := log[len(log)-1]; last.Detail["reason"] != c.reason || last.Caller.Kind != audit.CallerAnonymous {
 				t.Errorf("%s: %+v", name, last)
 			}

@@ -180,7 +180,7 @@ func (c *openAPISpec) violations(r *http.Request, response *http.Response) (viol
 	switch {
 	case op == nil && r.Method != http.MethodHead:
 		if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusMethodNotAllowed || media != "application/problem+json" {
-			report("there is no such call, and this is no way to say it: %s", body)
+			report("an unknown route must return 404 or 405: %s", body)
 		}
 		return violations
 	case op == nil:

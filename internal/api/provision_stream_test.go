@@ -97,7 +97,7 @@ func TestServer_StreamProvision(t *testing.T) {
 			as[map[string]any](as[[]any](last.json["errors"])[0])["field"] != "name" {
 			t.Errorf("%s: %s", eventNames(events), last.data)
 		}
-		if got := b.auditRefusals(uuid.Nil); len(got) != 1 || got[0].Detail["status"] != 409.0 {
+		if got := b.auditRejections(uuid.Nil); len(got) != 1 || got[0].Detail["status"] != 409.0 {
 			t.Errorf("%+v", got)
 		}
 	})

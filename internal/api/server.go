@@ -15,7 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/refusals"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/rejections"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -29,7 +29,7 @@ type Server struct {
 	auth               *auth.Authenticator
 	callerLimiter      *limits.RateLimiter
 	authFailureLimiter *limits.RateLimiter // By address.
-	recorder           *refusals.Recorder
+	recorder           *rejections.Recorder
 	metrics            *metrics
 	provisionSlots     chan struct{} // One slot per run inside a request.
 	eventStreamSlots   chan struct{}
@@ -49,7 +49,7 @@ func New(o Options) (*Server, error) {
 		callerLimiter:      limits.NewRateLimiter(o.RateLimit, o.Clock),
 		authFailureLimiter: limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
 		auth:               auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
-		recorder:           refusals.NewRecorder(o.Service.Record, o.Logger),
+		recorder:           rejections.NewRecorder(o.Service.Record, o.Logger),
 		provisionSlots:     make(chan struct{}, o.MaxProvisionStreams),
 		eventStreamSlots:   make(chan struct{}, o.MaxEventStreams),
 	}

@@ -284,7 +284,7 @@ func TestServer_Metrics(t *testing.T) {
 	}
 	b.handler.Drain()
 	stream.readAll()
-	b.waitFor("the stream is counted out", func() bool { return strings.Contains(read(), "kind=events 0 0\n") })
+	b.waitFor("the closed stream is no longer counted", func() bool { return strings.Contains(read(), "kind=events 0 0\n") })
 }
 
 func TestNewServer(t *testing.T) {
@@ -386,7 +386,7 @@ func TestNewServer(t *testing.T) {
 		defer func() { _ = slow.Close() }()
 		before := store.finds.Load()
 		_, _ = io.WriteString(slow, "POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\nAuthorization: Bearer "+b.key+"\r\n\r\n{")
-		b.waitFor("all places are taken by work", func() bool { return store.finds.Load() > before })
+		b.waitFor("every connection has a request", func() bool { return store.finds.Load() > before })
 		next := make(chan response, 1)
 		go func() { next <- b.do(http.MethodGet, "/health", nil) }()
 		_, _ = io.WriteString(slow, `"a": 1 }`)

@@ -91,7 +91,7 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
 		id: "unarchive-tenant", method: http.MethodPost, path: tenantPath + "/unarchive", tag: "tenants",
-		summary: "Restore an archived tenant", description: "Takes an archived tenant that was live back into service. Repeating the request succeeds.",
+		summary: "Unarchive a tenant", description: "Takes an archived tenant that was live back into service. Repeating the request succeeds.",
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
 	}, s.unarchiveTenant)
 	registerEndpoint(s, &endpoint{

@@ -124,7 +124,7 @@ func TestServer_CreateTenant_Idempotency(t *testing.T) {
 		b := setup(t)
 		create(b, clinic(), "k1").want(http.StatusAccepted)
 		create(b, clinicNamed("Hospital"), "k1").want(http.StatusUnprocessableEntity)
-		if got := b.auditRefusals(uuid.Nil); len(got) != 1 || got[0].Detail["status"] != 422.0 {
+		if got := b.auditRejections(uuid.Nil); len(got) != 1 || got[0].Detail["status"] != 422.0 {
 			t.Errorf("%+v", got)
 		}
 	})

@@ -19,7 +19,7 @@ type (
 	Inspection = inspection.Service
 	// Credentials opens and closes logins.
 	Credentials = credentials.Service
-	// AuditLog records refusals and reads audit events.
+	// AuditLog records rejections and reads audit events.
 	AuditLog = audit.Log
 )
 

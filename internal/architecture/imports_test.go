@@ -36,7 +36,7 @@ var domain = map[string][]string{
 var apiParts = map[string][]string{
 	"api/dto":      {},
 	"api/problem":  {},
-	"api/refusals": {},
+	"api/rejections": {},
 	"api/openapi":  {"api/problem", "api/validate"},
 	"api/validate": {"api/problem"},
 	"api/limits":   {"api/problem"},

@@ -38,8 +38,8 @@ type Outcome string
 
 // The outcomes of actions.
 const (
-	OutcomeDone    Outcome = "DONE"    // Committed together with the event.
-	OutcomeRefused Outcome = "REFUSED" // Nothing was changed.
+	OutcomeDone     Outcome = "DONE"     // Committed together with the event.
+	OutcomeRejected Outcome = "REJECTED" // Nothing was changed.
 )
 
 // Event is one link of a hash chain: who did what, when, from where, and
@@ -58,7 +58,7 @@ type Event struct {
 
 // Log is the registry's audit log.
 type Log interface {
-	// Record appends refusals, which change nothing else. An event of an unknown tenant
+	// Record appends rejections, which change nothing else. An event of an unknown tenant
 	// is appended to the registry chain. The registry sets Seq, At and Hash.
 	Record(ctx context.Context, events ...Event) error
 	// Events returns at most limit events of a tenant with a Seq above after, in

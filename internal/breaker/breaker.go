@@ -9,17 +9,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
-// breakerPause is how long an open CircuitBreaker refuses calls unless set otherwise.
-const breakerPause = time.Minute
+// openTimeout is how long an open CircuitBreaker refuses calls unless set otherwise.
+const openTimeout = time.Minute
 
 // CircuitBreaker stops calls to a server that does not answer. It opens after a number of
 // consecutive failures. When the pause is over it lets one call through, the probe (it is
 // half-open then): if that succeeds the breaker closes, else it opens again. The zero
 // value is closed. It may be used concurrently.
 type CircuitBreaker struct {
-	Clock     clock.Clock   // Nil: System.
-	Threshold int           // Consecutive failures that open it. 0: one.
-	Pause     time.Duration // How long it stays open. 0: a minute.
+	Clock       clock.Clock   // Nil: System.
+	Threshold   int           // Consecutive failures that open it. 0: one.
+	OpenTimeout time.Duration // How long it stays open. 0: a minute.
 
 	mu        sync.Mutex
 	failures  int       // Consecutive.
@@ -39,7 +39,7 @@ func (b *CircuitBreaker) Allow() bool {
 	if now.Before(b.openUntil) {
 		return false
 	}
-	b.openUntil = now.Add(b.pause()) // One probe at a time.
+	b.openUntil = now.Add(b.openTimeoutOrDefault()) // One probe at a time.
 	return true
 }
 
@@ -68,7 +68,7 @@ func (b *CircuitBreaker) Failure() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failures++; b.failures >= max(b.Threshold, 1) {
-		b.openUntil = b.now().Add(b.pause())
+		b.openUntil = b.now().Add(b.openTimeoutOrDefault())
 	}
 }
 
@@ -77,7 +77,7 @@ func (b *CircuitBreaker) Trip() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures = max(b.failures, b.Threshold)
-	b.openUntil = b.now().Add(b.pause())
+	b.openUntil = b.now().Add(b.openTimeoutOrDefault())
 }
 
 // Abandon ends a call without a result, because the caller was cancelled. If it was the
@@ -90,11 +90,11 @@ func (b *CircuitBreaker) Abandon() {
 	}
 }
 
-func (b *CircuitBreaker) pause() time.Duration {
-	if b.Pause == 0 {
-		return breakerPause
+func (b *CircuitBreaker) openTimeoutOrDefault() time.Duration {
+	if b.OpenTimeout == 0 {
+		return openTimeout
 	}
-	return b.Pause
+	return b.OpenTimeout
 }
 
 func (b *CircuitBreaker) now() time.Time {

@@ -20,7 +20,7 @@ func TestCircuitBreaker(t *testing.T) {
 	open := func(t *testing.T) breakerRow {
 		t.Helper()
 		clock := &stoppedClock{now: time.Unix(1_700_000_000, 0)}
-		b := breakerRow{&breaker.CircuitBreaker{Clock: clock, Threshold: 3, Pause: pause}, clock}
+		b := breakerRow{&breaker.CircuitBreaker{Clock: clock, Threshold: 3, OpenTimeout: pause}, clock}
 		for range 3 {
 			if !b.Allow() || b.Open() {
 				t.Fatal("it is open before the threshold is reached")

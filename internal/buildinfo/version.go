@@ -1,4 +1,4 @@
-// Package buildinfo tells a program its own version.
+// Package buildinfo returns the version of the program.
 package buildinfo
 
 import (

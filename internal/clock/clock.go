@@ -1,4 +1,4 @@
-// Package clock reads the time and sleeps, so that tests can do both in their own way.
+// Package clock reads the time and sleeps, so that tests can control both.
 package clock
 
 import (
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Clock is the time as the pipeline sees it; tests bring their own.
+// Clock is the source of time; tests pass a fake one.
 type Clock interface {
 	Now() time.Time
 	// Sleep waits for d or until ctx is done, and then returns ctx's cause.

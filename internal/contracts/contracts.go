@@ -107,19 +107,19 @@ type Ledger interface {
 	// RenewContracts restores EXPIRED contracts and extends EXPIRING ones, with their
 	// code, many in one transaction. The Renewal is complete also when there is an error;
 	// the error joins all errors.
-	RenewContracts(ctx context.Context, journal txlog.Log, contracts []Snapshot) (Renewal, error)
+	RenewContracts(ctx context.Context, txLog txlog.Log, contracts []Snapshot) (Renewal, error)
 	// ChangeContract makes one change of one contract and returns the fee in stroops.
 	// KindPermanent when the contract rejects it.
-	ChangeContract(ctx context.Context, journal txlog.Log, tenant uuid.UUID, change Change) (int64, error)
+	ChangeContract(ctx context.Context, txLog txlog.Log, tenant uuid.UUID, change Change) (int64, error)
 	// Deploy deploys a missing contract, after a network reset.
-	Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (Contract, error)
+	Deploy(ctx context.Context, t tenant.Tenant, txLog txlog.Log) (Contract, error)
 }
 
 // ChannelAccounts reconciles the channel accounts of a deployer.
 type ChannelAccounts interface {
 	// ReconcileChannels reconciles the channel accounts. See ChannelReport.
-	ReconcileChannels(ctx context.Context, journal txlog.Log) (ChannelReport, error)
-	// NetworkID and Address name the network and the deployer's account, as journals do.
+	ReconcileChannels(ctx context.Context, txLog txlog.Log) (ChannelReport, error)
+	// NetworkID and Address name the network and the deployer's account, as transaction logs do.
 	NetworkID() string
 	Address() string
 }

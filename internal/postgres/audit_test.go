@@ -106,7 +106,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		b := setup(t)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		refusedEvent := func(tenant uuid.UUID) audit.Event {
-			return audit.Event{TenantID: tenant, Action: "tenants.delete", Outcome: audit.OutcomeRefused,
+			return audit.Event{TenantID: tenant, Action: "tenants.delete", Outcome: audit.OutcomeRejected,
 				Caller: audit.Caller{Kind: audit.CallerAnonymous, Address: "192.0.2.1"}, Detail: map[string]any{"status": 403}}
 		}
 		version := active.Version
@@ -116,7 +116,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		if got := actions(b.VerifiedChain(active.ID)); got != "create activate tenants.delete" {
 			t.Errorf("events %s", got)
 		}
-		if platform := b.VerifiedChain(uuid.Nil); len(platform) != 2 || platform[0].Outcome != audit.OutcomeRefused || platform[0].Caller.Address != "192.0.2.1" {
+		if platform := b.VerifiedChain(uuid.Nil); len(platform) != 2 || platform[0].Outcome != audit.OutcomeRejected || platform[0].Caller.Address != "192.0.2.1" {
 			t.Errorf("%+v", platform)
 		}
 		if got, err := b.Get(t.Context(), active.ID); err != nil || got.Version != version {
@@ -135,7 +135,7 @@ func TestDB_AuditEvents(t *testing.T) {
 						events[0], events[2] = events[2], events[0]
 					}
 					for k := range events {
-						events[k].Action, events[k].Outcome = "x", audit.OutcomeRefused
+						events[k].Action, events[k].Outcome = "x", audit.OutcomeRejected
 					}
 					if err := b.Record(t.Context(), events...); err != nil {
 						t.Error(err)

@@ -233,7 +233,7 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 		_, err := b.Advance(t.Context(), run, postgrestest.Activation())
 		postgrestest.WantKind(t, err, errs.KindFenced)
 		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
-		_, err = b.Journal(run).Account(t.Context(), "ab", "GA")
+		_, err = b.TransactionLog(run).Account(t.Context(), "ab", "GA")
 		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 

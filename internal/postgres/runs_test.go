@@ -222,7 +222,7 @@ func TestTxLog_Account(t *testing.T) {
 	t.Run("ReturnsUnresolvedTransactions", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		a, err := b.Journal(run).Account(t.Context(), network, address)
+		a, err := b.TransactionLog(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestTxLog_Account(t *testing.T) {
 		if err := a.Release(t.Context(), txlog.AccountRelease{Sequence: 2}); err != nil {
 			t.Fatal(err)
 		}
-		again, err := b.Journal(run).Account(t.Context(), network, address)
+		again, err := b.TransactionLog(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,17 +255,17 @@ func TestTxLog_Account(t *testing.T) {
 	t.Run("AllowsOneLeaseholder", func(t *testing.T) {
 		b := setup(t)
 		first, second := b.ClaimNew(postgrestest.Inputs("One")), b.ClaimNew(postgrestest.Inputs("Two"))
-		a, err := b.Journal(first).Account(t.Context(), network, address)
+		a, err := b.TransactionLog(first).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		shortCtx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		_, err = b.Journal(second).Account(shortCtx, network, address)
+		_, err = b.TransactionLog(second).Account(shortCtx, network, address)
 		postgrestest.WantKind(t, err, errs.KindTransient)
 		got := make(chan error, 1)
 		go func() {
-			_, err := b.Journal(second).Account(t.Context(), network, address)
+			_, err := b.TransactionLog(second).Account(t.Context(), network, address)
 			got <- err
 		}()
 		if n := value[int](b, `SELECT count(*) FROM stellar_accounts WHERE lease_tenant = $1`, first.Tenant.ID); n != 1 {
@@ -282,7 +282,7 @@ func TestTxLog_Account(t *testing.T) {
 	t.Run("ReopensRejectedTransaction", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		a, err := b.Journal(run).Account(t.Context(), network, address)
+		a, err := b.TransactionLog(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +303,7 @@ func TestTxLog_Account(t *testing.T) {
 			}
 			postgrestest.WantKind(t, a.Store(t.Context(), newTx(c.hash, 1)), c.kind)
 		}
-		again, err := b.Journal(run).Account(t.Context(), network, address)
+		again, err := b.TransactionLog(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +315,7 @@ func TestTxLog_Account(t *testing.T) {
 	t.Run("SupersededRunStoresNothing", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		a, err := b.Journal(run).Account(t.Context(), network, address)
+		a, err := b.TransactionLog(run).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,24 +323,24 @@ func TestTxLog_Account(t *testing.T) {
 			t.Fatal(err)
 		}
 		postgrestest.WantKind(t, a.Store(t.Context(), newTx("aa", 1)), errs.KindFenced)
-		_, err = b.Journal(run).Account(t.Context(), network, "GB")
+		_, err = b.TransactionLog(run).Account(t.Context(), network, "GB")
 		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
 	t.Run("TakesOverAfterLeaseExpiry", func(t *testing.T) {
 		b := setup(t)
 		expired, next := b.ClaimNew(postgrestest.Inputs("One")), b.ClaimNew(postgrestest.Inputs("Two"))
-		old, err := b.Journal(expired).Account(t.Context(), network, address)
+		old, err := b.TransactionLog(expired).Account(t.Context(), network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // Shorter than the lease.
 		defer cancel()
-		if _, err := b.Journal(expired).Account(ctx, network, address); err != nil {
+		if _, err := b.TransactionLog(expired).Account(ctx, network, address); err != nil {
 			t.Errorf("the leaseholder claims again: %v", err)
 		}
 		b.Exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second'`)
-		a, err := b.Journal(next).Account(ctx, network, address)
+		a, err := b.TransactionLog(next).Account(ctx, network, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,7 +360,7 @@ func TestTxLog_Account(t *testing.T) {
 			t.Error(err)
 		}
 		postgrestest.WantKind(t, old.Resolve(t.Context(), "bb", txlog.Outcome{State: txlog.StateExpired}), errs.KindFenced)
-		elsewhere, err := b.Journal(next).Account(t.Context(), "cd", address)
+		elsewhere, err := b.TransactionLog(next).Account(t.Context(), "cd", address)
 		if err != nil || len(elsewhere.Unresolved()) != 0 || elsewhere.Sequence() != 0 {
 			t.Errorf("another network: %+v, %v", elsewhere, err)
 		}
@@ -369,7 +369,7 @@ func TestTxLog_Account(t *testing.T) {
 	t.Run("IsRenewedWithRun", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		if _, err := b.Journal(run).Account(t.Context(), network, address); err != nil {
+		if _, err := b.TransactionLog(run).Account(t.Context(), network, address); err != nil {
 			t.Fatal(err)
 		}
 		b.Exec(`UPDATE stellar_accounts SET expires_at = now()`)

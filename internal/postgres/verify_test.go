@@ -73,8 +73,8 @@ func TestDB_Verify(t *testing.T) {
 		if _, err := b.RollBack(t.Context(), rolledBack); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Record(t.Context(), audit.Event{Action: "tenant.create", Outcome: audit.OutcomeRefused},
-			audit.Event{TenantID: active.ID, Action: "tenant.purge", Outcome: audit.OutcomeRefused, Detail: map[string]any{"reason": "no scope"}}); err != nil {
+		if err := b.Record(t.Context(), audit.Event{Action: "tenant.create", Outcome: audit.OutcomeRejected},
+			audit.Event{TenantID: active.ID, Action: "tenant.purge", Outcome: audit.OutcomeRejected, Detail: map[string]any{"reason": "no scope"}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []uuid.UUID{active.ID, archived.ID, purged.ID, running.Tenant.ID, rolledBack.Tenant.ID, uuid.Nil} {
@@ -91,7 +91,7 @@ func TestDB_Verify(t *testing.T) {
 	t.Run("RegistryChain", func(t *testing.T) {
 		b := setup(t)
 		for range 3 {
-			if err := b.Record(t.Context(), audit.Event{Action: "tenant.create", Outcome: audit.OutcomeRefused}); err != nil {
+			if err := b.Record(t.Context(), audit.Event{Action: "tenant.create", Outcome: audit.OutcomeRejected}); err != nil {
 				t.Fatal(err)
 			}
 		}

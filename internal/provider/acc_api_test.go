@@ -15,7 +15,7 @@ func TestAccAPI_Settings(t *testing.T) {
 		wants         []string
 	}{
 		"InTheClear": {`provider "healthcare" { api = { url = "http://tenants.example" } }`, []string{
-			"Invalid provider configuration: api", "TENANT_API_URL begins with http, which would send the token in the clear"}},
+			"Invalid provider configuration: api", "TENANT_API_URL begins with http, which would send the token unencrypted"}},
 		"NoURL": {`provider "healthcare" { api = {} }`, []string{"TENANT_API_URL is not set"}},
 		"Both": {`provider "healthcare" {
 			api      = { url = "` + url + `" }

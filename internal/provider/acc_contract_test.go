@@ -106,7 +106,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 		w := setup(t, databaseMode, clinic)
 		w.mustApply()
 		r := w.run("destroy", "-auto-approve", "-no-color")
-		if r.code != 0 || strings.Contains(r.out, "Contract does not say") {
+		if r.code != 0 || strings.Contains(r.out, "Contract status not updated") {
 			t.Errorf("exit code %d: %s", r.code, r.out)
 		}
 		if got := w.text(`SELECT contract_status FROM tenant_contracts`); got != "ARCHIVED" {

@@ -146,7 +146,7 @@ output "testnet" { value = provider::healthcare::contract_id("testnet", "DEPLOYE
 	for _, c := range []struct{ call, words string }{
 		{`slug("ab")`, "name has 2 characters; at least 3 are needed"},
 		{`contract_id("", "G", "x")`, "network is empty"},
-		{`contract_id("testnet", "GABC", "01a2032d-a32c-7643-bc92-bd01bfc32875")`, "is no account address"},
+		{`contract_id("testnet", "GABC", "01a2032d-a32c-7643-bc92-bd01bfc32875")`, "is not an account address"},
 		{`contract_id("testnet", "` + w.deployer() + `", "x")`, "tenant_id is not a UUID"},
 	} {
 		w.write("main.tf", header+`output "x" { value = provider::healthcare::`+c.call+` }`)

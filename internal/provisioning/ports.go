@@ -166,8 +166,8 @@ type StepStore interface {
 	PrepareSchema(ctx context.Context, r Run, seed Seed) (tenant.Durations, error)
 	// AddInvitation adds an invitation for the tenant's admin and keeps earlier ones valid.
 	AddInvitation(ctx context.Context, r Run, inv invitation.Invitation) error
-	// Journal returns the transaction log of this run.
-	Journal(r Run) txlog.Log
+	// TransactionLog returns the transaction log of this run.
+	TransactionLog(r Run) txlog.Log
 	// Advance writes checkpoint, log rows and results of steps. It returns the logged
 	// durations of these steps; a record without a duration gets that of this write.
 	Advance(ctx context.Context, r Run, p Progress) (tenant.Tenant, tenant.Durations, error)
@@ -244,7 +244,7 @@ type ContractDeployer interface {
 	// the ledger, deploys what is missing and verifies the result. It stores each
 	// transaction in the log before it submits it. It stops when ctx ends; the next call
 	// resolves the transactions that were submitted by then.
-	Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (contracts.Contract, error)
+	Deploy(ctx context.Context, t tenant.Tenant, txLog txlog.Log) (contracts.Contract, error)
 	// ContractID computes, without a network, the address of the tenant's contract.
 	ContractID(tenant uuid.UUID) (string, error)
 }

@@ -454,7 +454,7 @@ func (unresponsive) Renew(ctx context.Context, _ provisioning.Run, _ time.Durati
 	return errs.Wrap(ctx.Err(), errs.KindTransient, "renew lease", "no answer")
 }
 
-func (unresponsive) Journal(provisioning.Run) txlog.Log { return nil }
+func (unresponsive) TransactionLog(provisioning.Run) txlog.Log { return nil }
 
 func TestPipeline_WorkEndsWithLease(t *testing.T) {
 	t.Parallel()

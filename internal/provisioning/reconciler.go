@@ -23,9 +23,9 @@ type OrphanStore interface {
 	FindOrphans(ctx context.Context, q OrphanQuery) (Orphans, error)
 	// ClaimDueMail returns ACTIVE tenants whose welcome mail is due, and postpones them:
 	// for that long no other process gets them.
-	ClaimDueMail(ctx context.Context, putOff time.Duration, limit int) ([]uuid.UUID, error)
-	// PutBackMail makes claimed welcome mails that were not sent due again.
-	PutBackMail(ctx context.Context, tenants []uuid.UUID) error
+	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error)
+	// ReleaseMail makes claimed welcome mails that were not sent due again.
+	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
 	// PurgeExpired deletes unused invitations that expired that long ago, and idempotency
 	// keys of that age; at most limit of each.
 	PurgeExpired(ctx context.Context, invitations, keys time.Duration, limit int) (PurgedRows, error)
@@ -253,7 +253,7 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 	_ = group.Wait()
 	if len(unsent) > 0 {
 		back, end := r.pipeline.withGrace(ctx)
-		failures = append(failures, r.orphans.PutBackMail(back, unsent))
+		failures = append(failures, r.orphans.ReleaseMail(back, unsent))
 		end(nil)
 	}
 	return errors.Join(failures...)

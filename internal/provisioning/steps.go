@@ -40,7 +40,7 @@ func (x *execution) prepareSchema() error {
 func (x *execution) deployContract(started time.Time) error {
 	var contract contracts.Contract
 	err := x.retry(tenant.StepDeploySorobanContract, func() (err error) {
-		contract, err = x.deployer.Deploy(x.workCtx, x.run.Tenant, x.steps.Journal(x.run))
+		contract, err = x.deployer.Deploy(x.workCtx, x.run.Tenant, x.steps.TransactionLog(x.run))
 		return err
 	})
 	if err != nil {

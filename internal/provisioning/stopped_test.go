@@ -23,8 +23,8 @@ type stoppedQueues struct {
 	stop context.CancelFunc
 }
 
-func (s stoppedQueues) ClaimDueMail(ctx context.Context, putOff time.Duration, limit int) ([]uuid.UUID, error) {
-	due, err := s.DB.ClaimDueMail(ctx, putOff, limit)
+func (s stoppedQueues) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
+	due, err := s.DB.ClaimDueMail(ctx, claimTimeout, limit)
 	s.stop()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

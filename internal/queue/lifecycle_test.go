@@ -180,7 +180,7 @@ func TestQueue_Work(t *testing.T) {
 			defer deploying.Add(-1)
 			maxConcurrent.Store(max(maxConcurrent.Load(), now))
 			// Until the other worker has found the tenant's lease taken.
-			w.waitFor("the other job is put off", func() bool {
+			w.waitFor("the other job is snoozed", func() bool {
 				return value[int](w, `SELECT count(*) FROM river_job WHERE metadata->>'snoozes' IS NOT NULL`) == 1
 			})
 			return nil

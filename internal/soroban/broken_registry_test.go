@@ -11,20 +11,20 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// brokenJournal is the real journal with changed values from the registry.
-type brokenJournal struct {
+// brokenLog is the real transaction log with changed values from the registry.
+type brokenLog struct {
 	txlog.Log
 	open  []txlog.Transaction // Of the contract.
 	lease func(txlog.AccountLease) txlog.AccountLease
 }
 
-func (j brokenJournal) ContractHistory(ctx context.Context, networkID, contractID string) (txlog.ContractHistory, error) {
+func (j brokenLog) ContractHistory(ctx context.Context, networkID, contractID string) (txlog.ContractHistory, error) {
 	h, err := j.Log.ContractHistory(ctx, networkID, contractID)
 	h.Open = append(h.Open, j.open...)
 	return h, err
 }
 
-func (j brokenJournal) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
+func (j brokenLog) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
 	lease, err := j.Log.Account(ctx, networkID, address)
 	if err == nil && j.lease != nil {
 		lease = j.lease(lease)
@@ -32,7 +32,7 @@ func (j brokenJournal) Account(ctx context.Context, networkID, address string) (
 	return lease, err
 }
 
-func (j brokenJournal) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (txlog.AccountLease, error) {
+func (j brokenLog) Channel(ctx context.Context, networkID, deployer string, count int, least int64) (txlog.AccountLease, error) {
 	lease, err := j.Log.Channel(ctx, networkID, deployer, count, least)
 	if err == nil && j.lease != nil {
 		lease = j.lease(lease)
@@ -63,32 +63,32 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		channels int
-		journal  func(b *testBundle, own txlog.Log) brokenJournal
+		txLog    func(b *testBundle, own txlog.Log) brokenLog
 		field    string
 	}{
-		{"SourceOfATransaction", 0, func(b *testBundle, own txlog.Log) brokenJournal {
-			return brokenJournal{Log: own, open: []txlog.Transaction{b.unknownTx("nobody", "")}}
+		{"SourceOfATransaction", 0, func(b *testBundle, own txlog.Log) brokenLog {
+			return brokenLog{Log: own, open: []txlog.Transaction{b.unknownTx("nobody", "")}}
 		}, `stellar_transactions.source "nobody"`},
-		{"SourceOfATransactionOfTheAccount", 0, func(b *testBundle, own txlog.Log) brokenJournal {
-			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
+		{"SourceOfATransactionOfTheAccount", 0, func(b *testBundle, own txlog.Log) brokenLog {
+			return brokenLog{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, l.Address(), l.Channel(), []txlog.Transaction{b.unknownTx("", "")}}
 			}}
 		}, `stellar_transactions.source ""`},
-		{"ContractOfATransaction", 0, func(b *testBundle, own txlog.Log) brokenJournal {
-			return brokenJournal{Log: own, open: []txlog.Transaction{b.unknownTx(b.key.Address(), short)}}
+		{"ContractOfATransaction", 0, func(b *testBundle, own txlog.Log) brokenLog {
+			return brokenLog{Log: own, open: []txlog.Transaction{b.unknownTx(b.key.Address(), short)}}
 		}, `stellar_transactions.contract_id "` + short + `"`},
-		{"AddressOfTheDeployersAccount", 0, func(_ *testBundle, own txlog.Log) brokenJournal {
-			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
+		{"AddressOfTheDeployersAccount", 0, func(_ *testBundle, own txlog.Log) brokenLog {
+			return brokenLog{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, "GNOBODY", l.Channel(), nil}
 			}}
 		}, `stellar_accounts.address "GNOBODY"`},
-		{"AddressOfAChannel", 1, func(_ *testBundle, own txlog.Log) brokenJournal {
-			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
+		{"AddressOfAChannel", 1, func(_ *testBundle, own txlog.Log) brokenLog {
+			return brokenLog{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, "GNOBODY", l.Channel(), nil}
 			}}
 		}, `stellar_accounts.address "GNOBODY"`},
-		{"IndexOfAChannel", 1, func(_ *testBundle, own txlog.Log) brokenJournal {
-			return brokenJournal{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
+		{"IndexOfAChannel", 1, func(_ *testBundle, own txlog.Log) brokenLog {
+			return brokenLog{Log: own, lease: func(l txlog.AccountLease) txlog.AccountLease {
 				return brokenLease{l, l.Address(), -5, nil}
 			}}
 		}, "stellar_accounts.channel -5"},
@@ -100,7 +100,7 @@ func TestDeployer_BrokenRegistry(t *testing.T) {
 				b.deploy(d, b.begin())
 			}
 			run := b.begin()
-			_, err := d.Deploy(t.Context(), run.Tenant, c.journal(b, b.db.Journal(run)))
+			_, err := d.Deploy(t.Context(), run.Tenant, c.txLog(b, b.db.TransactionLog(run)))
 			wantKind(t, err, errs.KindPermanent)
 			wantWords(t, errs.SafeMessage(err), "the registry", c.field)
 		})

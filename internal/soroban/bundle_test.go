@@ -163,7 +163,7 @@ func (b *testBundle) exec(statement string, args ...any) {
 // deploy deploys for a run and expects success.
 func (b *testBundle) deploy(d *soroban.Deployer, run provisioning.Run) contracts.Contract {
 	b.t.Helper()
-	c, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
+	c, err := d.Deploy(b.t.Context(), run.Tenant, b.db.TransactionLog(run))
 	b.must(err)
 	b.wantContract(run, c)
 	return c
@@ -246,9 +246,9 @@ func (b *testBundle) wantCount(want map[string]int) {
 	}
 }
 
-// wantBooksToMatch compares the journal with the ledger: each contract was created once,
+// wantBooksToMatch compares the transaction log with the ledger: each contract was created once,
 // the code uploaded once, and every stroop and sequence number that the deployer used is
-// in the journal. foreign are other transactions with its key: their number and cost.
+// in the transaction log. foreign are other transactions with its key: their number and cost.
 func (b *testBundle) wantBooksToMatch(tenants, foreign int, cost int64) {
 	b.t.Helper()
 	var created, contracts, uploads, open, numbers int
@@ -267,10 +267,10 @@ func (b *testBundle) wantBooksToMatch(tenants, foreign int, cost int64) {
 	}
 	account := b.account()
 	if used := int64(account.SeqNum) - b.first; used != int64(numbers+foreign) {
-		b.t.Errorf("%d sequence numbers were used, %d are in the journal, %d are foreign", used, numbers, foreign)
+		b.t.Errorf("%d sequence numbers were used, %d are in the transaction log, %d are foreign", used, numbers, foreign)
 	}
 	if paid := funding - int64(account.Balance); paid != fees+cost {
-		b.t.Errorf("the deployer paid %d stroops, %d are in the journal, %d are foreign", paid, fees, cost)
+		b.t.Errorf("the deployer paid %d stroops, %d are in the transaction log, %d are foreign", paid, fees, cost)
 	}
 }
 

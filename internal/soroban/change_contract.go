@@ -15,7 +15,7 @@ import (
 // ChangeContract changes the status, anchor or code of a tenant's contract: it reads the
 // ledger, calls the contract if needed, and reads again. Its errors are those of Deploy.
 func (d *Deployer) ChangeContract(
-	ctx context.Context, journal txlog.Log, tenant uuid.UUID, change contracts.Change,
+	ctx context.Context, txLog txlog.Log, tenant uuid.UUID, change contracts.Change,
 ) (int64, error) {
 	if _, known := ledger.StatusNumbers[change.Status]; change.Purpose == txlog.PurposeStatus && !known {
 		return 0, errs.Errorf(errs.KindPermanent, "change contract", "%q is not a contract status", change.Status)
@@ -24,7 +24,7 @@ func (d *Deployer) ChangeContract(
 	if err != nil {
 		return 0, err
 	}
-	r := d.newTask(journal, to)
+	r := d.newTask(txLog, to)
 	err = r.begin(ctx)
 	if err == nil && change.Purpose == txlog.PurposeUpgrade {
 		err = r.ensure(ctx, r.planCode)
@@ -46,5 +46,5 @@ func (r *contractTask) change(ctx context.Context, change contracts.Change) erro
 			return err
 		}
 	}
-	return r.NotSettled()
+	return r.NotDone()
 }

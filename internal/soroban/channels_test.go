@@ -37,7 +37,7 @@ func (b *testBundle) deployAll(tenants int, deployers ...*soroban.Deployer) map[
 	)
 	for i, run := range runs {
 		all.Go(func() {
-			c, err := deployers[i%len(deployers)].Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
+			c, err := deployers[i%len(deployers)].Deploy(b.t.Context(), run.Tenant, b.db.TransactionLog(run))
 			if err != nil {
 				b.t.Error(err)
 				return
@@ -51,8 +51,8 @@ func (b *testBundle) deployAll(tenants int, deployers ...*soroban.Deployer) map[
 	return ledgers
 }
 
-// wantChannelBooksToMatch compares the journal with the ledger: each contract was
-// created once, and deployer and channels paid what the journal has, plus foreign.
+// wantChannelBooksToMatch compares the transaction log with the ledger: each contract was
+// created once, and deployer and channels paid what the transaction log has, plus foreign.
 func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, foreign ...int64) {
 	b.t.Helper()
 	var created, contracts, uploads, open int
@@ -82,7 +82,7 @@ func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, f
 		fees += cost
 	}
 	if paid := funding - have; paid != fees {
-		b.t.Errorf("deployer and channels paid %d stroops, %d are in the journal or foreign", paid, fees)
+		b.t.Errorf("deployer and channels paid %d stroops, %d are in the transaction log or foreign", paid, fees)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestDeployer_Channels(t *testing.T) {
 		run := b.begin()
 		b.net.Faults().HoldQueue(true)
 		ctx, die := context.WithCancel(t.Context())
-		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), afterStore: func(txlog.Transaction) { die() }})
+		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.TransactionLog(run), afterStore: func(txlog.Transaction) { die() }})
 		wantKind(t, err, errs.KindCancelled)
 		care, err := b.db.SystemLog().Channels(t.Context(), txsubmit.NetworkID(b.net.Passphrase()), b.key.Address())
 		b.must(err)
@@ -270,6 +270,6 @@ func (b *testBundle) drain(index int, leave int64) {
 	b.t.Helper()
 	key := b.channelKey(index)
 	b.foreignBy(key, payment(b.key.Address(), int64(b.accountOf(key.Address()).Balance)-leave-100))
-	// The journal only learns that the sequence number must be read.
+	// The transaction log only learns that the sequence number must be read.
 	b.exec(fmt.Sprintf(`UPDATE stellar_accounts SET sequence = 0 WHERE channel = %d`, index))
 }

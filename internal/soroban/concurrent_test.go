@@ -104,7 +104,7 @@ func (s *storm) deploy(i int) {
 func (s *storm) try(p process, run *provisioning.Run, random *rand.Rand) bool {
 	ctx, die := context.WithCancel(s.t.Context())
 	defer die()
-	w := watched{Log: p.db.Journal(*run)}
+	w := watched{Log: p.db.TransactionLog(*run)}
 	switch random.IntN(8) {
 	case 0:
 		w.killed, w.afterStore = true, func(txlog.Transaction) { s.killed("between store and send"); die() }
@@ -177,7 +177,7 @@ func (s *storm) blow(ctx context.Context) {
 	}
 }
 
-// wantOrder compares journal and registry with the ledger.
+// wantOrder compares transaction log and registry with the ledger.
 func (s *storm) wantOrder() {
 	s.t.Helper()
 	d := s.processes[0].deployer
@@ -226,8 +226,8 @@ func (s *storm) open() (n int) {
 }
 
 // wantNothingPaidTwice: each contract was created by one transaction, no transaction was
-// applied without effect, and the accounts paid what the journal has. When the server
-// had lost a transaction, the journal does not have its fee; each of these counts with
+// applied without effect, and the accounts paid what the transaction log has. When the server
+// had lost a transaction, the transaction log does not have its fee; each of these counts with
 // at most its maximum fee.
 func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 	s.t.Helper()
@@ -251,10 +251,10 @@ func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 		used += int64(s.accountOf(c.Address).SeqNum) & 0xffffffff // The bits above are the ledger of its creation.
 	}
 	if used != int64(numbers) {
-		s.t.Errorf("%d sequence numbers are used, %d are in the journal", used, numbers)
+		s.t.Errorf("%d sequence numbers are used, %d are in the transaction log", used, numbers)
 	}
 	if gap := funding - have - fees; gap < 0 || gap > unknownMost || unknown == 0 && gap != 0 {
-		s.t.Errorf("%d stroops were paid, %d are in the journal, and %d transactions of at most %d with an unknown fee",
+		s.t.Errorf("%d stroops were paid, %d are in the transaction log, and %d transactions of at most %d with an unknown fee",
 			funding-have, fees, unknown, unknownMost)
 	}
 	s.t.Logf("%d transactions applied, %d of them forgotten by the server", numbers, unknown)

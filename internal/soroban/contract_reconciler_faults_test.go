@@ -142,7 +142,7 @@ func TestContractReconciler_Faults(t *testing.T) {
 			o.DeployerSecret = key.Seed()
 		})
 		run := b.begin()
-		_, err := other.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		_, err := other.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 		b.must(err)
 		d := b.deployer(channels(2), func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} })
 		if ledgers := b.deployAll(2, d); len(ledgers) == 0 {
@@ -252,7 +252,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}}
 		rich := b.deployer(channels(2), func(o *soroban.Options) { o.MaxFee, o.HTTPClient = 100*xlm, w.client() })
 		run := b.begin()
-		_, err := rich.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		_, err := rich.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 		b.must(err)
 		care, err := d.ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)

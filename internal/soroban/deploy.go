@@ -14,13 +14,13 @@ import (
 // ledger, does what is missing, and verifies. Its errors are KindPermanent when an
 // operator must act (fund the account, raise a ceiling, correct the network),
 // KindTransient when the network or the server fails, KindCancelled when ctx ended, and
-// the journal's errors, mainly KindFenced.
-func (d *Deployer) Deploy(ctx context.Context, t tenant.Tenant, journal txlog.Log) (contracts.Contract, error) {
+// the transaction log's errors, mainly KindFenced.
+func (d *Deployer) Deploy(ctx context.Context, t tenant.Tenant, txLog txlog.Log) (contracts.Contract, error) {
 	to, err := d.target(t.ID)
 	if err != nil {
 		return contracts.Contract{}, err
 	}
-	r := d.newTask(journal, to)
+	r := d.newTask(txLog, to)
 	if err := r.begin(ctx); err != nil {
 		return contracts.Contract{}, err
 	}
@@ -44,8 +44,8 @@ type contractTask struct {
 // planner returns the next step for what the ledger shows; nil when nothing is missing.
 type planner func(v ledger.View) (*txsubmit.Spec, error)
 
-func (d *Deployer) newTask(journal txlog.Log, to target) *contractTask {
-	return &contractTask{Deployer: d, Session: d.submitter.NewSession(journal, to.address), to: to}
+func (d *Deployer) newTask(txLog txlog.Log, to target) *contractTask {
+	return &contractTask{Deployer: d, Session: d.submitter.NewSession(txLog, to.address), to: to}
 }
 
 // begin prepares a task. The last run may have died after sending and before knowing the
@@ -76,7 +76,7 @@ func (r *contractTask) ensure(ctx context.Context, plan planner) error {
 			return err
 		}
 	}
-	return r.NotSettled()
+	return r.NotDone()
 }
 
 // nextStep reads the ledger and returns what is missing.
@@ -117,5 +117,5 @@ func (r *contractTask) ensureWithOwnAccount(ctx context.Context, plan planner) e
 			return err
 		}
 	}
-	return r.NotSettled()
+	return r.NotDone()
 }

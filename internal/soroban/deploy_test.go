@@ -63,7 +63,7 @@ func TestDeployer_Deploy(t *testing.T) {
 			return nil
 		}}
 		run := b.begin()
-		w := watched{Log: b.db.Journal(run), beforeStore: func(tx txlog.Transaction) {
+		w := watched{Log: b.db.TransactionLog(run), beforeStore: func(tx txlog.Transaction) {
 			stored = append(stored, tx)
 			var env xdr.TransactionEnvelope
 			b.must(xdr.SafeUnmarshalBase64(tx.Envelope, &env))

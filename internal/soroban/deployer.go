@@ -56,17 +56,17 @@ func New(o Options) (*Deployer, error) {
 // Address is the deployer's account (G...).
 func (d *Deployer) Address() string { return d.submitter.Address() }
 
-// NetworkID is the SHA-256 of the network's passphrase in hex, as in the journal.
+// NetworkID is the SHA-256 of the network's passphrase in hex, as in the transaction log.
 func (d *Deployer) NetworkID() string { return d.submitter.NetworkID() }
 
 // ReconcileChannels reads all channel accounts, creates the missing ones, tops up those
 // with a low balance, and enables those that work again. It returns KindPermanent, with
 // the amounts, when the deployer cannot pay.
-func (d *Deployer) ReconcileChannels(ctx context.Context, journal txlog.Log) (contracts.ChannelReport, error) {
+func (d *Deployer) ReconcileChannels(ctx context.Context, txLog txlog.Log) (contracts.ChannelReport, error) {
 	if err := d.client.CheckNetwork(ctx); err != nil {
 		return contracts.ChannelReport{}, err
 	}
-	return d.submitter.ReconcileChannels(ctx, journal)
+	return d.submitter.ReconcileChannels(ctx, txLog)
 }
 
 // CurrentCode is the code that contracts should run, SHA-256 in hex.

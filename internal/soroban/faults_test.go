@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// watched is the real journal with hooks for tests.
+// watched is the real transaction log with hooks for tests.
 type watched struct {
 	txlog.Log
 	beforeStore, afterStore func(tx txlog.Transaction)

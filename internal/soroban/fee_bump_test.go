@@ -82,7 +82,7 @@ func TestDeployer_Congestion(t *testing.T) {
 			b.net.Faults().HoldQueue(true) // Accepted, but not included in a ledger.
 			var first txlog.Transaction
 			_, err := d.Deploy(t.Context(), run.Tenant, watched{
-				Log:          b.db.Journal(run),
+				Log:          b.db.TransactionLog(run),
 				afterStore:   func(tx txlog.Transaction) { first = tx },
 				afterFeeBump: func() { b.net.Faults().HoldQueue(false) },
 			})
@@ -116,7 +116,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		run := b.begin()
 		b.net.Faults().HoldQueue(true)
 		ctx, die := context.WithCancel(t.Context())
-		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.Journal(run), killed: true, afterFeeBump: die})
+		_, err := d.Deploy(ctx, run.Tenant, watched{Log: b.db.TransactionLog(run), killed: true, afterFeeBump: die})
 		wantKind(t, err, errs.KindCancelled)
 		b.net.Faults().HoldQueue(false)
 		next := b.restart(run)
@@ -141,7 +141,7 @@ func TestDeployer_Congestion(t *testing.T) {
 			return nil
 		}}
 		d := b.deployer(func(o *soroban.Options) { o.MaxFee, o.HTTPClient = most+150, w.client() })
-		_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		_, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 		b.must(err)
 		if got := b.count(); got["CREATE SUCCEEDED"] != 2 || sends < 2 {
 			t.Errorf("%v, %d sends", got, sends)
@@ -155,7 +155,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		b.deploy(d, b.begin())
 		crowd := b.crowd(3, 3000)
 		run := b.begin()
-		_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+		_, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 		crowd.leave()
 		b.must(err)
 		if _, most, paid := b.newest(run); paid > most {
@@ -173,7 +173,7 @@ func TestDeployer_Congestion(t *testing.T) {
 		// It may be included, be refused, or wait until it expires.
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		_, err := d.Deploy(ctx, run.Tenant, b.db.Journal(run))
+		_, err := d.Deploy(ctx, run.Tenant, b.db.TransactionLog(run))
 		crowd.leave()
 		if kind := errs.KindOf(err); err != nil && kind != errs.KindPermanent && kind != errs.KindTransient {
 			t.Errorf("%v", err)

@@ -47,7 +47,7 @@ func TestDeployer_NetworkFaults(t *testing.T) {
 			strike(b.net.Faults())
 			d := b.deployer(func(o *soroban.Options) { o.HTTPClient = &http.Client{Timeout: 300 * time.Millisecond} })
 			run := b.begin()
-			if _, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run)); err != nil {
+			if _, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run)); err != nil {
 				t.Fatal(err)
 			}
 			b.net.Faults().Reset()
@@ -65,7 +65,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 	deployWatched := func(b *testBundle, w watched, change ...func(*soroban.Options)) (provisioning.Run, contracts.Contract) {
 		b.t.Helper()
 		run := b.begin()
-		w.Log = b.db.Journal(run)
+		w.Log = b.db.TransactionLog(run)
 		c, err := b.deployer(change...).Deploy(b.t.Context(), run.Tenant, w)
 		b.must(err)
 		b.wantContract(run, c)
@@ -135,7 +135,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 				b.deploy(b.deployer(), b.begin())
 				run := b.begin()
 				w := &wire{before: on(moment, once(1, func() { b.foreign(b.rightCreation(run)) }))}
-				c, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }).Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+				c, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }).Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 				b.must(err)
 				b.wantContract(run, c)
 				if c.TransactionHash != "" {
@@ -165,7 +165,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		b.wantBooksToMatch(2, 0, 0)
 	})
 
-	t.Run("WaitsForServerBehindJournal", func(t *testing.T) {
+	t.Run("WaitsForServerBehindTransactionLog", func(t *testing.T) {
 		b := setup(t)
 		for range 8 {
 			b.closeLedger() // So that the server has the account at least.
@@ -173,7 +173,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		run, _ := deployWatched(b, watched{})
 		b.net.Faults().Reset()
 		b.net.Faults().Lag(6)
-		if _, err := b.deployer().Deploy(t.Context(), run.Tenant, b.db.Journal(run)); err != nil {
+		if _, err := b.deployer().Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run)); err != nil {
 			t.Fatal(err)
 		}
 		b.wantNothingSent()
@@ -272,7 +272,7 @@ func TestDeployer_HandlesResults(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
 		down := once(1, func() { b.must(b.net.Faults().Down()) })
-		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.Journal(run),
+		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.TransactionLog(run),
 			afterStore: func(txlog.Transaction) { down() }})
 		wantKind(t, err, errs.KindTransient)
 		b.wantCount(map[string]int{"UPLOAD SIGNED": 1})
@@ -298,7 +298,7 @@ func TestDeployer_Concurrent(t *testing.T) {
 			d = b.deployer()
 		}
 		wg.Go(func() {
-			if _, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run)); err != nil {
+			if _, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run)); err != nil {
 				t.Error(err)
 			}
 		})

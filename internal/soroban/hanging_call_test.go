@@ -104,11 +104,11 @@ func TestDeployer_HangingCall(t *testing.T) {
 		defer stop()
 		first := make(chan error, 1)
 		go func() {
-			_, err := d.Deploy(ctx, runs[0].Tenant, b.db.Journal(runs[0]))
+			_, err := d.Deploy(ctx, runs[0].Tenant, b.db.TransactionLog(runs[0]))
 			first <- err
 		}()
 		<-h.hangs
-		_, err := d.Deploy(ctx, runs[1].Tenant, b.db.Journal(runs[1]))
+		_, err := d.Deploy(ctx, runs[1].Tenant, b.db.TransactionLog(runs[1]))
 		b.must(err)
 		b.must(<-first)
 	})

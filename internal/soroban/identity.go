@@ -24,7 +24,7 @@ func ContractID(passphrase, deployer string, tenant uuid.UUID) (string, error) {
 	var account xdr.AccountId
 	if err := account.SetAddress(deployer); err != nil {
 		return "", errs.Wrap(err, errs.KindInvalid, "derive contract id",
-			"%q is no account address; it has 56 characters and begins with G", deployer)
+			"%q is not an account address; one has 56 characters and begins with G", deployer)
 	}
 	id, err := contractID(passphrase, account, tenant)
 	if err != nil {

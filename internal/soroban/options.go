@@ -94,14 +94,14 @@ func (o Options) validate() (*keypair.Full, error) {
 	}
 	u, err := url.Parse(o.RPCURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, invalid("SOROBAN_RPC_URL is no URL; give it as https://host/path")
+		return nil, invalid("SOROBAN_RPC_URL is not a URL; give it as https://host/path")
 	}
 	if o.DeployerSecret == "" {
 		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is not set; give the secret key (S...) of the account that deploys tenant contracts")
 	}
 	signer, err := keypair.ParseFull(o.DeployerSecret)
 	if err != nil {
-		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is no secret key; it has 56 characters, begins with S and ends with a checksum")
+		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key; one has 56 characters, begins with S and ends with a checksum")
 	}
 	if o.MaxFee < txsubmit.MinFee {
 		return nil, invalid("SOROBAN_MAX_FEE must be at least %d stroops", txsubmit.MinFee)

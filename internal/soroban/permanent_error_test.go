@@ -17,7 +17,7 @@ import (
 // rejectedResult deploys and expects a rejection whose message contains all these words.
 func (b *testBundle) refused(d *soroban.Deployer, run provisioning.Run, kind errs.Kind, words ...string) {
 	b.t.Helper()
-	_, err := d.Deploy(b.t.Context(), run.Tenant, b.db.Journal(run))
+	_, err := d.Deploy(b.t.Context(), run.Tenant, b.db.TransactionLog(run))
 	wantKind(b.t, err, kind)
 	message := errs.SafeMessage(err)
 	b.t.Log(message)

@@ -26,7 +26,7 @@ type chaos struct {
 }
 
 // TestDeployer_RandomFaults deploys for many tenants with random faults, and compares
-// journal and ledger at the end.
+// transaction log and ledger at the end.
 func TestDeployer_RandomFaults(t *testing.T) {
 	b := setup(t)
 	for range 8 {
@@ -54,7 +54,7 @@ func (c *chaos) deploy(run *provisioning.Run) bool {
 	c.net.Faults().Reset()
 	ctx, die := context.WithCancel(c.t.Context())
 	defer die()
-	w := watched{Log: c.db.Journal(*run), killed: c.rand.IntN(2) == 0}
+	w := watched{Log: c.db.TransactionLog(*run), killed: c.rand.IntN(2) == 0}
 	watch := &wire{}
 	for range 1 + c.rand.IntN(3) {
 		c.strike(&w, watch, die)

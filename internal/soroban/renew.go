@@ -26,12 +26,12 @@ const (
 // RenewContracts restores archived entries, then extends those that expire within
 // contracts.RenewAhead, code before contracts.
 func (d *Deployer) RenewContracts(
-	ctx context.Context, journal txlog.Log, snapshots []contracts.Snapshot,
+	ctx context.Context, txLog txlog.Log, snapshots []contracts.Snapshot,
 ) (contracts.Renewal, error) {
 	if err := d.client.CheckNetwork(ctx); err != nil {
 		return contracts.Renewal{}, err
 	}
-	r := &renewTask{Deployer: d, Session: d.submitter.NewSession(journal, "")}
+	r := &renewTask{Deployer: d, Session: d.submitter.NewSession(txLog, "")}
 	err := r.run(ctx, snapshots)
 	r.done.FeeCharged = r.Totals().FeeCharged
 	return r.done, err

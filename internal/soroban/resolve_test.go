@@ -25,7 +25,7 @@ func (c crash) happen(b *testBundle, run provisioning.Run) txlog.Transaction {
 	defer die()
 	var last txlog.Transaction
 	stored := 0
-	w := watched{Log: b.db.Journal(run), killed: c.killed, afterStore: func(tx txlog.Transaction) {
+	w := watched{Log: b.db.TransactionLog(run), killed: c.killed, afterStore: func(tx txlog.Transaction) {
 		last = tx
 		if stored++; stored == c.n && !c.sent {
 			die()
@@ -109,7 +109,7 @@ func TestDeployer_ResolvesOpenTx(t *testing.T) {
 			b.closeLedger() // So that the server has the account at least.
 		}
 		b.net.Faults().Lag(8)
-		if _, err := b.deployer().Deploy(t.Context(), run.Tenant, b.db.Journal(run)); err != nil {
+		if _, err := b.deployer().Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run)); err != nil {
 			t.Fatal(err)
 		}
 		b.net.Faults().Reset()
@@ -178,7 +178,7 @@ func TestDeployer_Fenced(t *testing.T) {
 	t.Run("BeforeStoring", func(t *testing.T) {
 		b := setup(t)
 		run := b.begin()
-		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.Journal(run),
+		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.TransactionLog(run),
 			beforeStore: func(txlog.Transaction) { b.restart(run) }})
 		wantKind(t, err, errs.KindFenced)
 		b.wantNothingSent()
@@ -190,7 +190,7 @@ func TestDeployer_Fenced(t *testing.T) {
 		run := b.begin()
 		var next provisioning.Run
 		overtake := once(1, func() { next = b.restart(run) })
-		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.Journal(run),
+		_, err := b.deployer().Deploy(t.Context(), run.Tenant, watched{Log: b.db.TransactionLog(run),
 			afterStore: func(txlog.Transaction) { overtake() }})
 		wantKind(t, err, errs.KindFenced)
 		b.deploy(b.deployer(), next)

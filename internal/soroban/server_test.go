@@ -22,7 +22,7 @@ func TestDeployer_FailedSimulation(t *testing.T) {
 	d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
 	run := b.begin()
 	b.refused(d, run, errs.KindPermanent, "the simulation of the upload", "Budget, ExceededLimit")
-	_, err := d.Deploy(t.Context(), run.Tenant, b.db.Journal(run))
+	_, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 	if strings.Contains(errs.SafeMessage(err), "inner") || !strings.Contains(err.Error(), "Event log") {
 		t.Errorf("%v", err)
 	}
@@ -41,7 +41,7 @@ func TestDeployer_HonoursCancellation(t *testing.T) {
 			defer cancel()
 			w := &wire{before: on(method, func() { time.AfterFunc(20*time.Millisecond, cancel) })}
 			began := time.Now()
-			_, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }).Deploy(ctx, run.Tenant, b.db.Journal(run))
+			_, err := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }).Deploy(ctx, run.Tenant, b.db.TransactionLog(run))
 			wantKind(t, err, errs.KindCancelled)
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("it took %s", took)

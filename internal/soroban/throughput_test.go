@@ -67,7 +67,7 @@ func (b *testBundle) counted(tenants, carriers int, processes []*soroban.Deploye
 	done := make(chan struct{})
 	for i, run := range runs {
 		all.Go(func() {
-			if _, err := processes[i%len(processes)].Deploy(b.t.Context(), run.Tenant, b.db.Journal(run)); err != nil {
+			if _, err := processes[i%len(processes)].Deploy(b.t.Context(), run.Tenant, b.db.TransactionLog(run)); err != nil {
 				b.t.Error(err)
 			}
 		})

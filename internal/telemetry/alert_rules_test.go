@@ -24,7 +24,7 @@ const (
 
 var (
 	metricPattern = regexp.MustCompile(`\bhealthcare_[a-z_]+`)
-	labelPattern  = regexp.MustCompile(`\b(state|step|status)=~?"([^"]+)"`)
+	labelPattern  = regexp.MustCompile(`\b([a-z_]+)=~?"([^"]+)"`)
 	notInAnchor   = regexp.MustCompile(`[^a-z0-9 -]`)
 )
 
@@ -38,7 +38,7 @@ func read(t *testing.T, file string) string {
 }
 
 // TestAlertRules checks that each alert has a section in the guide, that each section has
-// an alert, and that alerts use only metrics and label values that exist.
+// an alert, and that alerts use only metrics, labels and label values that exist.
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
 	sections := map[string]bool{}
@@ -47,7 +47,8 @@ func TestAlertRules(t *testing.T) {
 			sections[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")] = false
 		}
 	}
-	exposed, values := exposedMetrics(t), labelValues()
+	exposed, labels := exposedMetrics(t)
+	values := labelValues()
 	alerts := strings.Split(read(t, rulesFile), "- alert: ")[1:]
 	if len(alerts) < 10 {
 		t.Fatalf("%d alerts", len(alerts))
@@ -71,6 +72,9 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 		for _, match := range labelPattern.FindAllStringSubmatch(body, -1) {
+			if !labels[match[1]] {
+				t.Errorf("%s: no metric has the label %s", name, match[1])
+			}
 			for _, value := range strings.Split(match[2], "|") {
 				if !values[value] {
 					t.Errorf("%s: no %s is %q", name, match[1], value)
@@ -85,8 +89,8 @@ func TestAlertRules(t *testing.T) {
 	}
 }
 
-// exposedMetrics returns the names of all metrics, with a value for each label.
-func exposedMetrics(t *testing.T) map[string]bool {
+// exposedMetrics returns the names of all metrics and of their labels.
+func exposedMetrics(t *testing.T) (names, labels map[string]bool) {
 	t.Helper()
 	r := prometheus.NewRegistry()
 	telemetry.NewStellar(r, 1, func(context.Context) (contracts.StellarStats, error) {
@@ -106,14 +110,17 @@ func exposedMetrics(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]bool{}
+	names, labels = map[string]bool{}, map[string]bool{}
 	for _, f := range families {
 		names[f.GetName()] = true
+		for _, pair := range f.GetMetric()[0].GetLabel() {
+			labels[pair.GetName()] = true
+		}
 		if f.GetMetric()[0].GetHistogram() != nil {
 			names[f.GetName()+"_count"] = true
 		}
 	}
-	return names
+	return names, labels
 }
 
 // labelValues returns the possible values of the labels of our metrics.

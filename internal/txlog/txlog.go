@@ -114,7 +114,7 @@ type Channel struct {
 	LeasedUntil      time.Time // Zero: it is not leased.
 	QuarantinedUntil time.Time // Zero: it is not quarantined.
 	Open             int       // Transactions without an outcome.
-	Submitted        int       // Its submitted transactions.
+	Applied          int       // Its applied transactions.
 }
 
 // ChannelState says whether a channel can be used.

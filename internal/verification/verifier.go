@@ -91,14 +91,14 @@ const (
 // New makes a verifier. With nil contracts it does not check the ledger.
 func New(tenants TenantLister, registry RegistryChecker, contracts ContractChecker, c clock.Clock) (*Verifier, error) {
 	if tenants == nil || registry == nil {
-		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "TenantLister or RegistryVerifier is missing")
+		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "TenantLister or RegistryChecker is missing")
 	}
 	if c == nil {
 		c = clock.System{}
 	}
 	return &Verifier{
 		tenants: tenants, clock: c, registry: registry, contracts: contracts,
-		breaker: breaker.CircuitBreaker{Clock: c, Threshold: maxVerifyFailures, Pause: verifyPause},
+		breaker: breaker.CircuitBreaker{Clock: c, Threshold: maxVerifyFailures, OpenTimeout: verifyPause},
 	}, nil
 }
 

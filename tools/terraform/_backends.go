@@ -23,11 +23,11 @@ var backends = map[string]backend.InitFn{
 // RemovedBackends is for names that Terraform once had: none matters here.
 var RemovedBackends map[string]string
 
-// Init has nothing to ask of the services on the network.
+// Init does nothing: these backends need no service discovery.
 func Init(*disco.Disco) {}
 
-// Backend gives what makes a backend of this name, nil when there is none.
+// Backend returns the constructor of a backend, nil for an unknown name.
 func Backend(name string) backend.InitFn { return backends[name] }
 
-// BackendExists tells whether Backend gives anything.
+// BackendExists reports whether a backend of this name exists.
 func BackendExists(name string) bool { return backends[name] != nil }

@@ -51,32 +51,32 @@ func NewKey(k access.Key, now time.Time) Key {
 
 // ChannelList has the channel accounts of a deployer.
 type ChannelList struct {
-	Deployer string    `json:"deployer"` // G...
-	Wanted   int       `json:"wanted"`   // Configured number.
-	Channels []Channel `json:"channels"`
+	Deployer   string    `json:"deployer"`   // G...
+	Configured int       `json:"configured"` // The configured number of channels.
+	Channels   []Channel `json:"channels"`
 }
 
 // Channel is a channel account.
 type Channel struct {
 	Index          int        `json:"index"`
-	Wanted         bool       `json:"wanted"`
+	Surplus        bool       `json:"surplus"` // Beyond the configured number: not used.
 	Address        string     `json:"address"` // G...
 	State          string     `json:"state"`   // free, in_use, quarantined or disabled.
 	DisabledReason *string    `json:"disabledReason"`
 	BalanceStroops int64      `json:"balanceStroops"`
 	Sequence       *string    `json:"sequence"` // A 64-bit number, as a string because some JSON readers would round it; null: unknown.
 	Open           int        `json:"openTransactions"`
-	Submitted      int        `json:"transactionsSubmitted"`
+	Applied        int        `json:"transactionsApplied"`
 	LeasedUntil    *time.Time `json:"leasedUntil"`
 	Quarantined    *time.Time `json:"quarantinedUntil"`
 	CheckedAt      *time.Time `json:"checkedAt"`
 }
 
-// NewChannel converts a channel account to JSON; wanted is the configured number.
-func NewChannel(c txlog.Channel, wanted int) Channel {
+// NewChannel converts a channel account to JSON; configured is their number.
+func NewChannel(c txlog.Channel, configured int) Channel {
 	v := Channel{
-		Index: c.Index, Wanted: c.Index < wanted, Address: c.Address, State: string(c.State()), DisabledReason: Text(c.DisabledReason),
-		BalanceStroops: c.Balance, Open: c.Open, Submitted: c.Submitted,
+		Index: c.Index, Surplus: c.Index >= configured, Address: c.Address, State: string(c.State()), DisabledReason: Text(c.DisabledReason),
+		BalanceStroops: c.Balance, Open: c.Open, Applied: c.Applied,
 		LeasedUntil: Time(c.LeasedUntil), Quarantined: Time(c.QuarantinedUntil), CheckedAt: Time(c.CheckedAt),
 	}
 	if c.Sequence != 0 {
@@ -117,9 +117,9 @@ func ID(id uuid.UUID) *uuid.UUID {
 
 // MigrationStatus has the versions of the tables.
 type MigrationStatus struct {
-	Registry      Version       `json:"registry"`
-	Queue         Version       `json:"queue"`
-	TenantSchemas *FleetVersion `json:"tenantSchemas"` // Null while the registry is not at its newest version.
+	Registry      Version              `json:"registry"`
+	Queue         Version              `json:"queue"`
+	TenantSchemas *TenantSchemaVersion `json:"tenantSchemas"` // Null while the registry is not at its newest version.
 }
 
 // Version is the version of some tables.
@@ -128,14 +128,14 @@ type Version struct {
 	Newest  int64 `json:"newest"` // The newest version that this program knows.
 }
 
-// FleetVersion is the version of tenants' schemas.
-type FleetVersion struct {
+// TenantSchemaVersion is the version of tenants' schemas.
+type TenantSchemaVersion struct {
 	Newest  int `json:"newest"`
 	Pending int `json:"pending"` // Tenants whose schema is at an earlier version.
 }
 
-// FleetMigration is the result of a migration of tenants' schemas.
-type FleetMigration struct {
+// TenantMigration is the result of a migration of tenants' schemas.
+type TenantMigration struct {
 	Version  int  `json:"version"`
 	DryRun   bool `json:"dryRun"`
 	Pending  int  `json:"pending"` // Tenants whose schema was at an earlier version.

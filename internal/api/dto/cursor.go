@@ -36,7 +36,7 @@ func TenantList(status, text, name, externalID string) string {
 // TenantCursor returns the cursor of the page after a tenant.
 func TenantCursor(list string, after tenant.Position) string {
 	position := binary.BigEndian.AppendUint64(nil, uint64(after.CreatedAt.UnixMicro()))
-	return sealCursor(list, append(position, after.ID[:]...))
+	return encodeCursor(list, append(position, after.ID[:]...))
 }
 
 // OpenTenantCursor returns the position of a cursor; ok is false for a value that is
@@ -55,7 +55,7 @@ func OpenTenantCursor(list, cursor string) (after tenant.Position, ok bool) {
 
 // SeqCursor returns the cursor of the page after a sequence number.
 func SeqCursor(list string, after int64) string {
-	return sealCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only converted back
+	return encodeCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only converted back
 }
 
 // OpenSeqCursor returns the number of a cursor; ok is false for a value that is not a
@@ -68,7 +68,7 @@ func OpenSeqCursor(list, cursor string) (after int64, ok bool) {
 	return int64(binary.BigEndian.Uint64(position)), true //nolint:gosec // was converted from int64
 }
 
-func sealCursor(list string, position []byte) string {
+func encodeCursor(list string, position []byte) string {
 	sealed := append([]byte{cursorVersion}, position...)
 	return cursorEncoding.EncodeToString(append(sealed, checksum(list, sealed)...))
 }

@@ -39,7 +39,7 @@ func (f Errors) Check(field string, err error) Errors {
 	if err == nil {
 		return f
 	}
-	return f.Merge(fault(field, err.Error()))
+	return f.Merge(fieldError(field, err.Error()))
 }
 
 // Merge adds errors, one per field: the first one is kept. After an error of the whole
@@ -64,8 +64,8 @@ func (f Errors) Problem() error {
 	return problem.Invalid(f[:min(len(f), maxFieldErrors)]...)
 }
 
-// fault returns the error of one field.
-func fault(field, message string) []problem.FieldError {
+// fieldError returns the error of one field.
+func fieldError(field, message string) []problem.FieldError {
 	return []problem.FieldError{{Field: field, Message: message}}
 }
 
@@ -101,20 +101,20 @@ func readObject(data []byte, readers map[string]FieldReader) []problem.FieldErro
 	err := json.Unmarshal(data, &value)
 	switch {
 	case !utf8.Valid(data):
-		return fault(problem.BodyField, notUTF8)
+		return fieldError(problem.BodyField, notUTF8)
 	case len(bytes.TrimSpace(data)) == 0:
-		return fault(problem.BodyField, "is blank; give a JSON object")
+		return fieldError(problem.BodyField, "is blank; give a JSON object")
 	case errors.As(err, &syntaxErr):
-		return fault(problem.BodyField, "is not well-formed JSON; look at byte "+strconv.FormatInt(syntaxErr.Offset, 10))
+		return fieldError(problem.BodyField, "is not well-formed JSON; look at byte "+strconv.FormatInt(syntaxErr.Offset, 10))
 	case hasLoneSurrogate(data):
-		return fault(problem.BodyField, `has half of a surrogate pair (\ud800 and the like); write the character itself`)
+		return fieldError(problem.BodyField, `has half of a surrogate pair (\ud800 and the like); write the character itself`)
 	case jsonType(data) != "an object":
-		return fault(problem.BodyField, "has to be an object, not "+jsonType(data))
+		return fieldError(problem.BodyField, "has to be an object, not "+jsonType(data))
 	}
 	return eachField(data, func(name string, raw json.RawMessage) []problem.FieldError {
 		read, known := readers[name]
 		if !known {
-			return fault(quoteName(name), "is not a field of this request; remove it")
+			return fieldError(quoteName(name), "is not a field of this request; remove it")
 		}
 		return read(name, raw)
 	})
@@ -150,7 +150,7 @@ func eachField(object []byte, f func(name string, raw json.RawMessage) []problem
 		seen[key] = true
 	}
 	if err != nil { // Cannot happen: the JSON was parsed before.
-		return fault(problem.BodyField, "is not well-formed JSON")
+		return fieldError(problem.BodyField, "is not well-formed JSON")
 	}
 	return fieldErrs
 }
@@ -178,7 +178,7 @@ func jsonType(raw []byte) string {
 func String(target *string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		if jsonType(raw) != "a string" || json.Unmarshal(raw, target) != nil {
-			return fault(field, "has to be a string, not "+jsonType(raw))
+			return fieldError(field, "has to be a string, not "+jsonType(raw))
 		}
 		return nil
 	}
@@ -197,7 +197,7 @@ func StringMap(target *map[string]string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		*target = map[string]string{}
 		if jsonType(raw) != "an object" {
-			return fault(field, "has to be an object, not "+jsonType(raw))
+			return fieldError(field, "has to be an object, not "+jsonType(raw))
 		}
 		return eachField(raw, func(name string, raw json.RawMessage) []problem.FieldError {
 			var value string
@@ -216,7 +216,7 @@ func Int(target *int64, lowest, highest float64, message string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		n, err := strconv.ParseFloat(string(raw), 64) // JSON has one number type, and 60.0 is a whole number.
 		if err != nil || n < lowest || n > highest || n != math.Trunc(n) {
-			return fault(field, message)
+			return fieldError(field, message)
 		}
 		*target = int64(n)
 		return nil

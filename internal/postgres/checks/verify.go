@@ -26,7 +26,7 @@ type Checks struct{ db *pgdb.DB }
 func New(db *pgdb.DB) *Checks { return &Checks{db} }
 
 // Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
-// platform's chain. It reads one snapshot in a read-only transaction and
+// registry chain. It reads one snapshot in a read-only transaction and
 // blocks no other.
 func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification.Finding, error) {
 	const op = "verify tenant"

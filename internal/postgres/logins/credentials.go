@@ -262,8 +262,8 @@ func (s *Logins) DropLogin(ctx context.Context, username string) error {
 // Delays before another try to drop an expired login: they double from the first to
 // the longest.
 const (
-	firstDropPause   = `interval '1 minute'`
-	longestDropPause = `interval '1 hour'`
+	firstDropBackoff = `interval '1 minute'`
+	maxDropBackoff   = `interval '1 hour'`
 )
 
 // DropExpiredLogins ends and drops all logins that expired or were only partly
@@ -291,7 +291,7 @@ func (s *Logins) DropExpiredLogins(ctx context.Context, batch int) (int64, error
 			errs = append(errs, err)
 			// Without a delay it would be due again at once, and the sweep would not
 			// end.
-			if err := s.putOffCredential(ctx, d.ID); err != nil {
+			if err := s.deferDrop(ctx, d.ID); err != nil {
 				return dropped, errors.Join(append(errs, err)...)
 			}
 		}
@@ -314,9 +314,9 @@ func (s *Logins) dueCredentials(ctx context.Context, limit int) ([]dueCredential
 	return due, pgdb.Classify(err, op)
 }
 
-func (s *Logins) putOffCredential(ctx context.Context, id uuid.UUID) error {
+func (s *Logins) deferDrop(ctx context.Context, id uuid.UUID) error {
 	_, err := s.db.Pool().Exec(ctx, `UPDATE tenant_credentials SET failures = failures + 1,
-			retry_at = clock_timestamp() + least(`+firstDropPause+` * 2 ^ least(failures, 10), `+longestDropPause+`)
+			retry_at = clock_timestamp() + least(`+firstDropBackoff+` * 2 ^ least(failures, 10), `+maxDropBackoff+`)
 		WHERE id = $1`, id)
 	return pgdb.Classify(err, "defer expired login")
 }

@@ -1,4 +1,4 @@
-// Package notify tells all processes on a database of tenants that changed.
+// Package notify notifies all processes on a database of changed tenants.
 package notify
 
 import (

@@ -162,7 +162,7 @@ func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Sub
 				"the rollback of the previous attempt is not finished yet; retry in a few seconds")
 		case !t.PurgedAt.IsZero():
 			return tenantrow.PurgedError(t, op)
-		case runs.CanBeginAgain(t):
+		case runs.CanStartNewAttempt(t):
 			submission, err = s.requeueAttempt(ctx, tx, locked, nil, "")
 			return err
 		case !t.Status.Terminal():

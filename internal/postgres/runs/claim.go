@@ -50,7 +50,7 @@ func ClaimLocked(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, mode prov
 	case t.Status == tenant.StatusPending, t.Status == tenant.StatusProvisioning:
 	case !t.PurgedAt.IsZero():
 		return provisioning.Run{}, tenantrow.PurgedError(t, "claim tenant")
-	case mode == provisioning.ClaimRetry && CanBeginAgain(t):
+	case mode == provisioning.ClaimRetry && CanStartNewAttempt(t):
 		setItems, action = NewAttemptSetItems+setItems, audit.ActionRetry
 	default:
 		return provisioning.Run{}, t.Status.TransitionError("claim tenant", "provisioning")
@@ -72,8 +72,8 @@ func ClaimLocked(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, mode prov
 	return claimed.Run, err
 }
 
-// CanBeginAgain reports whether a tenant ended without being live and is not purged.
-func CanBeginAgain(t tenant.Tenant) bool {
+// CanStartNewAttempt reports whether a tenant ended without being live and is not purged.
+func CanStartNewAttempt(t tenant.Tenant) bool {
 	return !t.WasLive() && t.PurgedAt.IsZero() &&
 		(t.Status == tenant.StatusFailed || t.Status == tenant.StatusArchived)
 }

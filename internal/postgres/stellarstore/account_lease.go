@@ -87,7 +87,7 @@ func (a *accountLease) Balance() int64 { return a.balance }
 
 // leaseHeldCTE matches the account's row only while this lease is held and its run is
 // the tenant's newest. Its parameters are those of args.
-// Because of the lock, the next lessee waits for a statement whose caller is gone:
+// Because of the lock, the next leaseholder waits for a statement whose caller is gone:
 // either it reads the stored transaction, or none was stored. The lock is as strong
 // as an update's and is taken before the transaction's own lock; txLog.Resolve uses
 // the same order.

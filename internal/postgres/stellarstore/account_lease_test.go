@@ -118,7 +118,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 	t.Run("ExpiresWithRun", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		b.leaseAccount(b.Journal(run), "GA")
+		b.leaseAccount(b.TransactionLog(run), "GA")
 		if !value[bool](b, `SELECT a.expires_at = t.run_expires_at FROM stellar_accounts a JOIN tenants t ON t.id = a.lease_tenant`) {
 			t.Error("the lease and its run end at different times")
 		}

@@ -17,13 +17,13 @@ func (l txLog) Channels(ctx context.Context, networkID, deployer string) ([]txlo
 	if err != nil {
 		return nil, err
 	}
-	rows, _ := pool.Query(ctx, `SELECT channel, address, sequence, coalesce(balance, 0), coalesce(disabled_reason, ''), checked_at, transactions_submitted,
+	rows, _ := pool.Query(ctx, `SELECT channel, address, sequence, coalesce(balance, 0), coalesce(disabled_reason, ''), checked_at, transactions_applied,
 			CASE WHEN expires_at > clock_timestamp() THEN expires_at END, CASE WHEN quarantined_until > clock_timestamp() THEN quarantined_until END,
 			(SELECT count(*) FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')
 		FROM stellar_accounts a WHERE network_id = $1 AND deployer = $2 ORDER BY channel`, networkID, deployer)
 	channels, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (c txlog.Channel, err error) {
 		var checkedAt, leasedUntil, quarantinedUntil *time.Time
-		err = r.Scan(&c.Index, &c.Address, &c.Sequence, &c.Balance, &c.DisabledReason, &checkedAt, &c.Submitted, &leasedUntil, &quarantinedUntil, &c.Open)
+		err = r.Scan(&c.Index, &c.Address, &c.Sequence, &c.Balance, &c.DisabledReason, &checkedAt, &c.Applied, &leasedUntil, &quarantinedUntil, &c.Open)
 		c.CheckedAt, c.LeasedUntil, c.QuarantinedUntil = zeroIfNil(checkedAt), zeroIfNil(leasedUntil), zeroIfNil(quarantinedUntil)
 		return c, err
 	})

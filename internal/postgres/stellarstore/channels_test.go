@@ -142,11 +142,11 @@ func TestTxLog_Channel(t *testing.T) {
 		b := setup(t)
 		b.addChannels(1)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		leases := b.leaseChannel(b.Journal(run), 1)
+		leases := b.leaseChannel(b.TransactionLog(run), 1)
 		_, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", time.Minute))
 		b.Must(err)
 		postgrestest.WantKind(t, leases.Store(t.Context(), signedTx(leases, "aa", 1001, txlog.PurposeCreate)), errs.KindFenced)
-		_, err = b.Journal(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
+		_, err = b.TransactionLog(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
 		postgrestest.WantKind(t, err, errs.KindFenced)
 	})
 
@@ -157,7 +157,7 @@ func TestTxLog_Channel(t *testing.T) {
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		ended := make(chan error, 1)
 		go func() {
-			_, err := b.Journal(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
+			_, err := b.TransactionLog(run).Channel(t.Context(), networkID, deployerAddress, 1, 0)
 			ended <- err
 		}()
 		select {

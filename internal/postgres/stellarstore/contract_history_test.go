@@ -28,7 +28,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		b := setup(t)
 		b.addChannels(2)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		first, second := b.leaseChannel(b.Journal(run), 2), b.leaseChannel(b.SystemLog(), 2)
+		first, second := b.leaseChannel(b.TransactionLog(run), 2), b.leaseChannel(b.SystemLog(), 2)
 		tx := signedTx(first, "aa", 1001, txlog.PurposeCreate)
 		b.Must(first.Store(t.Context(), tx))
 		if h := b.contractHistory("aa"); len(h.Open) != 1 || h.Ledger != 0 || h.Open[0].Source != first.Address() || h.Open[0].TenantID != run.Tenant.ID {
@@ -66,18 +66,18 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		l := b.leaseChannel(b.SystemLog(), 1)
 		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
-		b.Must(b.Journal(run).Resolve(t.Context(), "aa", succeeded(123)))
+		b.Must(b.TransactionLog(run).Resolve(t.Context(), "aa", succeeded(123)))
 		if h := b.contractHistory("aa"); len(h.Open) != 0 || h.Ledger != 10 {
 			t.Errorf("%+v", h)
 		}
-		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Submitted != 1 {
+		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Applied != 1 {
 			t.Errorf("%+v", got)
 		}
 		// A resolved transaction does not change, and its fee is counted once.
-		b.Must(b.Journal(run).Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
+		b.Must(b.TransactionLog(run).Resolve(t.Context(), "aa", txlog.Outcome{State: txlog.StateExpired}))
 		b.Must(l.Resolve(t.Context(), "aa", succeeded(999)))
 		b.Must(b.SystemLog().Resolve(t.Context(), "unheard of", succeeded(999)))
-		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Submitted != 1 {
+		if got := b.channels()[0]; got.Balance != 50_000_000-123 || got.Applied != 1 {
 			t.Errorf("%+v", got)
 		}
 		if state := value[string](b, `SELECT state::text || ' ' || fee_charged FROM stellar_transactions`); state != "SUCCEEDED 123" {
@@ -106,7 +106,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		if got := b.channels()[0]; got.Balance != 50_000_000-7*rounds || got.Submitted != rounds || got.Open != 0 {
+		if got := b.channels()[0]; got.Balance != 50_000_000-7*rounds || got.Applied != rounds || got.Open != 0 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -118,7 +118,7 @@ func TestTxLog_ContractHistory(t *testing.T) {
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		_, err := b.Abort(t.Context(), run.Tenant.ID, postgrestest.LeaseRequest("x", 1<<40))
 		b.Must(err)
-		postgrestest.WantKind(t, b.Journal(run).Resolve(t.Context(), "aa", succeeded(1)), errs.KindFenced)
+		postgrestest.WantKind(t, b.TransactionLog(run).Resolve(t.Context(), "aa", succeeded(1)), errs.KindFenced)
 		if h := b.contractHistory("aa"); len(h.Open) != 1 {
 			t.Errorf("%+v", h)
 		}

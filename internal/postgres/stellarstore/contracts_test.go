@@ -23,7 +23,7 @@ func (b fixture) registerContracts(n int) (ids []uuid.UUID) {
 		ids = append(ids, b.ActiveTenant(postgrestest.Inputs(fmt.Sprintf("Clinic %d", i))).ID)
 	}
 	if registered, err := b.RegisterContracts(b.T.Context()); err != nil || registered != n {
-		b.T.Fatalf("%d adopted, %v", registered, err)
+		b.T.Fatalf("%d registered, %v", registered, err)
 	}
 	return ids
 }

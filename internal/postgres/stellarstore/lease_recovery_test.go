@@ -26,7 +26,7 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 			b := setup(t)
 			b.addChannels(1)
 			first, second := b.ClaimNew(postgrestest.Inputs("One")), b.ClaimNew(postgrestest.Inputs("Two"))
-			unreleased, err := leaseAccount(t.Context(), b.Journal(first))
+			unreleased, err := leaseAccount(t.Context(), b.TransactionLog(first))
 			b.Must(err)
 			b.Exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := unreleased.Release(t.Context(), txlog.AccountRelease{}); err == nil {
@@ -36,7 +36,7 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 
 			waiting := make(chan error, 1)
 			go func() {
-				lease, err := leaseAccount(t.Context(), b.Journal(second))
+				lease, err := leaseAccount(t.Context(), b.TransactionLog(second))
 				if err == nil {
 					err = lease.Release(t.Context(), txlog.AccountRelease{})
 				}
@@ -45,7 +45,7 @@ func TestTxLog_RunReacquiresLeaseAfterLostRelease(t *testing.T) {
 			time.Sleep(200 * time.Millisecond) // Until the run waits in the queue.
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			again, err := leaseAccount(ctx, b.Journal(first))
+			again, err := leaseAccount(ctx, b.TransactionLog(first))
 			b.Must(err)
 			b.Must(again.Release(t.Context(), txlog.AccountRelease{}))
 			b.Must(<-waiting)

@@ -46,7 +46,7 @@ func TestDB_StellarStats(t *testing.T) {
 			f.Transactions[txlog.PurposeExtend] != 1 || f.Stroops[txlog.PurposeExtend] != 70 {
 			t.Errorf("%v, %v", f.Transactions, f.Stroops)
 		}
-		if c := f.Channels[0]; c.Balance != 50_000_000-1370 || c.Submitted != 3 || c.Open != 0 {
+		if c := f.Channels[0]; c.Balance != 50_000_000-1370 || c.Applied != 3 || c.Open != 0 {
 			t.Errorf("%+v", c)
 		}
 		if stroops, n, err := b.TenantSpend(t.Context(), tenantID); stroops != 1300 || n != 2 || err != nil { // A transaction without a tenant does not count for one.
@@ -61,7 +61,7 @@ func TestDB_StellarStats(t *testing.T) {
 	t.Run("SharedUploadHasNoTenant", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		l := b.leaseAccount(b.Journal(run), deployerAddress)
+		l := b.leaseAccount(b.TransactionLog(run), deployerAddress)
 		upload := signedTx(l, "aa", 1, txlog.PurposeUpload)
 		upload.ContractID = ""
 		b.Must(l.Store(t.Context(), upload))
@@ -96,7 +96,7 @@ func TestDB_StellarStats(t *testing.T) {
 		}
 		all.Wait()
 		f := b.stellarStats()
-		if f.Transactions[txlog.PurposeAnchor] != 1 || f.Stroops[txlog.PurposeAnchor] != 500 || f.Channels[0].Balance != 50_000_000-500 || f.Channels[0].Submitted != 1 {
+		if f.Transactions[txlog.PurposeAnchor] != 1 || f.Stroops[txlog.PurposeAnchor] != 500 || f.Channels[0].Balance != 50_000_000-500 || f.Channels[0].Applied != 1 {
 			t.Errorf("%+v", f)
 		}
 	})
@@ -136,7 +136,7 @@ func TestDB_StellarStats(t *testing.T) {
 		}
 		f := b.stellarStats()
 		if len(f.Contracts) != 3 || f.Contracts[contracts.StateLive] != 2 || f.Contracts[contracts.StateExpired] != 1 || f.Failed != 1 {
-			t.Errorf("%v, %d undone", f.Contracts, f.Failed)
+			t.Errorf("%v, %d failed", f.Contracts, f.Failed)
 		}
 		_, err := b.Archive(t.Context(), all[3])
 		b.Must(err)

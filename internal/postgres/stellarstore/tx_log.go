@@ -34,8 +34,8 @@ func NewTransactions(db *pgdb.DB, uncertain *runs.UncertainLeases) *Transactions
 // by this process wakes the next waiter at once.
 const accountPollInterval = 100 * time.Millisecond
 
-// Journal is the log of the Stellar transactions of one run.
-func (s *Transactions) Journal(r provisioning.Run) txlog.Log {
+// TransactionLog is the log of the Stellar transactions of one run.
+func (s *Transactions) TransactionLog(r provisioning.Run) txlog.Log {
 	return txLog{store: s, tenantID: &r.Tenant.ID, epoch: &r.Epoch}
 }
 
@@ -281,7 +281,7 @@ const resolveCTEs = `done AS (
 	), applied AS (
 		SELECT * FROM done WHERE state IN ('SUCCEEDED', 'FAILED')
 	), paid AS (
-		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, transactions_submitted = a.transactions_submitted + 1,
+		UPDATE stellar_accounts a SET balance = a.balance - x.fee_charged, transactions_applied = a.transactions_applied + 1,
 			applied_sequence = greatest(a.applied_sequence, x.sequence)
 		FROM applied x WHERE a.network_id = x.network_id AND a.address = x.source
 	), counted AS (

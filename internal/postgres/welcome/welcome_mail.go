@@ -118,8 +118,8 @@ func (s *Mails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, li
 	return tenantIDs, pgdb.Classify(err, op)
 }
 
-// PutBackMail makes welcome mails due again.
-func (s *Mails) PutBackMail(ctx context.Context, tenants []uuid.UUID) error {
+// ReleaseMail makes welcome mails due again.
+func (s *Mails) ReleaseMail(ctx context.Context, tenants []uuid.UUID) error {
 	const op = "release due mail"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {

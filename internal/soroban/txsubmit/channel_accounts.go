@@ -34,7 +34,7 @@ type channelAccounts struct {
 }
 
 // ensureChannels creates the missing channels, once per process.
-func (s *Submitter) ensureChannels(ctx context.Context, journal txlog.Log) error {
+func (s *Submitter) ensureChannels(ctx context.Context, txLog txlog.Log) error {
 	if s.channels.ready.Load() {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (s *Submitter) ensureChannels(ctx context.Context, journal txlog.Log) error
 	if s.channels.ready.Load() {
 		return nil
 	}
-	known, err := journal.Channels(ctx, s.networkID, s.Address())
+	known, err := txLog.Channels(ctx, s.networkID, s.Address())
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *Submitter) ensureChannels(ctx context.Context, journal txlog.Log) error
 		}
 	}
 	if ours < s.settings.Channels {
-		_, err := s.ReconcileChannels(ctx, journal)
+		_, err := s.ReconcileChannels(ctx, txLog)
 		switch {
 		case err != nil && ours > 0 && errs.KindOf(err) == errs.KindPermanent:
 			return nil // The existing channels are enough until the deployer can pay for more.

@@ -57,7 +57,7 @@ func (v *channelView) classify(c *txlog.Channel, account *xdr.AccountEntry, know
 	for _, k := range known {
 		if k.Address == c.Address {
 			wasPoor = k.DisabledReason == disabledLowBalance
-			c.LeasedUntil, c.QuarantinedUntil, c.Open, c.Submitted = k.LeasedUntil, k.QuarantinedUntil, k.Open, k.Submitted
+			c.LeasedUntil, c.QuarantinedUntil, c.Open, c.Applied = k.LeasedUntil, k.QuarantinedUntil, k.Open, k.Applied
 		}
 	}
 	switch {

@@ -37,8 +37,8 @@ const maxFundedPerTx = 100
 // with a low balance, and enables those that work again. When nothing is to be done it
 // pays nothing and leases nothing. It returns KindPermanent, with the amounts, when the
 // deployer cannot pay.
-func (d *Submitter) ReconcileChannels(ctx context.Context, journal txlog.Log) (contracts.ChannelReport, error) {
-	s := d.NewSession(journal, "")
+func (d *Submitter) ReconcileChannels(ctx context.Context, txLog txlog.Log) (contracts.ChannelReport, error) {
+	s := d.NewSession(txLog, "")
 	found, err := s.readChannels(ctx, 0)
 	if err != nil {
 		return contracts.ChannelReport{}, err
@@ -51,7 +51,7 @@ func (d *Submitter) ReconcileChannels(ctx context.Context, journal txlog.Log) (c
 	}
 	if len(found.toCreate)+len(found.toTopUp) == 0 {
 		report := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
-		return report, journal.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
+		return report, txLog.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
 	}
 	src, err := s.LeaseOwnAccount(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Session) resolveSurplus(ctx context.Context, surplus []txlog.Channel) e
 		if channel.Open == 0 || !channel.LeasedUntil.IsZero() {
 			continue
 		}
-		lease, err := s.journal.Account(ctx, s.networkID, channel.Address)
+		lease, err := s.txLog.Account(ctx, s.networkID, channel.Address)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (s *Session) fundChannels(ctx context.Context, src *SourceAccount) (report 
 		}
 		src.lastSequence = int64(found.deployer.SeqNum)
 		report.Channels, report.DeployerBalance = found.channels, int64(found.deployer.Balance)
-		if err := s.journal.StoreChannels(ctx, s.networkID, s.Address(), found.existing()); err != nil {
+		if err := s.txLog.StoreChannels(ctx, s.networkID, s.Address(), found.existing()); err != nil {
 			return report, err
 		}
 		if len(found.toCreate)+len(found.toTopUp) == 0 {
@@ -106,7 +106,7 @@ func (s *Session) fundChannels(ctx context.Context, src *SourceAccount) (report 
 		}
 		report.FeeCharged += s.totals.FeeCharged - feesBefore
 	}
-	return report, s.NotSettled()
+	return report, s.NotDone()
 }
 
 // fund creates and tops up as many channels as one transaction can.
@@ -145,7 +145,7 @@ func (s *Session) fund(ctx context.Context, found channelView, src *SourceAccoun
 // readChannels reads the deployer and all its channels. The view is not older than the
 // known ledger.
 func (s *Session) readChannels(ctx context.Context, number int64) (v channelView, err error) {
-	known, err := s.journal.Channels(ctx, s.networkID, s.Address())
+	known, err := s.txLog.Channels(ctx, s.networkID, s.Address())
 	if err != nil {
 		return v, err
 	}

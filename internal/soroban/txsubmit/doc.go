@@ -1,7 +1,7 @@
 // Package txsubmit signs, sends and tracks transactions on a Stellar network, with one
 // deployer account and its channel accounts.
 //
-// Guaranteed: a transaction is in the journal before it is sent, and a new one is signed
+// Guaranteed: a transaction is in the transaction log before it is sent, and a new one is signed
 // only when the one before it is known to be applied, rejected or expired. It has
 // expired only once a ledger has closed after the end of its validity and the server
 // still has all ledgers in which it could have been. Until then only the same bytes are

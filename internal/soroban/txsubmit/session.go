@@ -31,24 +31,24 @@ type Totals struct {
 // Session sends transactions for one task and collects their results.
 type Session struct {
 	*Submitter
-	journal    txlog.Log
+	txLog      txlog.Log
 	contractID string // Its transactions belong to the session; empty: none do.
 	totals     Totals
 
 	appliedLedger   uint32 // A ledger in which a transaction was applied; older views are stale.
-	journalLedger   uint32 // The same from the journal; the network may have been reset since.
+	logLedger       uint32 // The same from the transaction log; the network may have been reset since.
 	minInclusionFee int64  // The minimum that the network required, stroops; 0: none.
 	unsent          retryCount
 	failures        int // Transactions that failed and cost their fee.
 	simulations     retryCount
-	asOf            time.Time // When the journal was read for the contract.
+	asOf            time.Time // When the transaction log was read for the contract.
 	contractBusy    bool      // Another process has an open transaction for the contract.
 }
 
 // NewSession creates a session for a contract (C...); an empty contractID means none, or
 // several.
-func (s *Submitter) NewSession(journal txlog.Log, contractID string) *Session {
-	return &Session{Submitter: s, journal: journal, contractID: contractID}
+func (s *Submitter) NewSession(txLog txlog.Log, contractID string) *Session {
+	return &Session{Submitter: s, txLog: txLog, contractID: contractID}
 }
 
 // Totals are the results so far.
@@ -84,7 +84,7 @@ func (s *Session) Perform(ctx context.Context, spec *Spec) error {
 			return err
 		}
 	}
-	return s.NotSettled()
+	return s.NotDone()
 }
 
 // Attempt tries a spec once. Nil means another round: the ledger shows what was done.
@@ -215,17 +215,17 @@ func (s *Session) ResolveCompeting(ctx context.Context) error {
 
 // ResolveOpen resolves the contract's open transactions.
 func (s *Session) ResolveOpen(ctx context.Context) error {
-	history, err := s.journal.ContractHistory(ctx, s.networkID, s.contractID)
+	history, err := s.txLog.ContractHistory(ctx, s.networkID, s.contractID)
 	if err != nil {
 		return err
 	}
-	s.journalLedger, s.asOf = history.Ledger, history.AsOf
+	s.logLedger, s.asOf = history.Ledger, history.AsOf
 	for _, tx := range history.Open {
 		result, err := s.resolve(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if err := s.journal.Resolve(ctx, tx.Hash, result.Outcome); err != nil {
+		if err := s.txLog.Resolve(ctx, tx.Hash, result.Outcome); err != nil {
 			return err
 		}
 		s.noteApplied(result)
@@ -262,11 +262,11 @@ func (s *Session) recordFee(tx txlog.Transaction, result txResult) {
 // View returns a view of a contract that is not older than the known state: a ledger in
 // which something was applied, and a sequence number of the deployer. In an older view a
 // contract created just now would be missing. It waits only for a limited time for state
-// that only the journal has, because test networks are reset.
+// that only the transaction log has, because test networks are reset.
 func (s *Session) View(ctx context.Context, id xdr.ContractId, minSequence int64) (v ledger.View, err error) {
 	current, err := s.reader.WaitFor(ctx, func() (_ bool, err error) {
 		v, err = s.reader.View(ctx, s.settings.Code, id, s.account)
-		return v.Ledger >= max(s.appliedLedger, s.journalLedger) && v.Sequence() >= minSequence, err
+		return v.Ledger >= max(s.appliedLedger, s.logLedger) && v.Sequence() >= minSequence, err
 	})
 	switch {
 	case err != nil || current:
@@ -274,7 +274,7 @@ func (s *Session) View(ctx context.Context, id xdr.ContractId, minSequence int64
 	case v.Ledger < s.appliedLedger:
 		return v, s.lagging(v.Ledger)
 	}
-	s.journalLedger = 0
+	s.logLedger = 0
 	return v, nil
 }
 
@@ -296,8 +296,8 @@ func (s *Session) lagging(ledger uint32) error {
 		"the Stellar RPC server is behind the network: it knows ledger %d, a transaction was applied in %d", ledger, s.appliedLedger)
 }
 
-// NotSettled is the error of a task that is not done after MaxRounds.
-func (s *Session) NotSettled() error {
+// NotDone is the error of a task that is not done after MaxRounds.
+func (s *Session) NotDone() error {
 	return errs.Errorf(errs.KindTransient, "deploy contract",
 		"the ledger kept changing while the contract was deployed")
 }

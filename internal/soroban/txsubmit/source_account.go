@@ -33,16 +33,16 @@ type SourceAccount struct {
 // when there is none to wait for. When that does not help, for example because their
 // signers were changed, the deployer's account is used.
 func (s *Session) leaseChannel(ctx context.Context, fee int64) (*SourceAccount, error) {
-	if err := s.ensureChannels(ctx, s.journal); err != nil {
+	if err := s.ensureChannels(ctx, s.txLog); err != nil {
 		return nil, err
 	}
 	minBalance := channelReserve + fee
-	lease, err := s.journal.Channel(ctx, s.networkID, s.Address(), s.settings.Channels, minBalance)
+	lease, err := s.txLog.Channel(ctx, s.networkID, s.Address(), s.settings.Channels, minBalance)
 	if errs.KindOf(err) == errs.KindNotFound {
-		if _, err := s.ReconcileChannels(ctx, s.journal); err != nil {
+		if _, err := s.ReconcileChannels(ctx, s.txLog); err != nil {
 			return nil, err
 		}
-		lease, err = s.journal.Channel(ctx, s.networkID, s.Address(), s.settings.Channels, minBalance)
+		lease, err = s.txLog.Channel(ctx, s.networkID, s.Address(), s.settings.Channels, minBalance)
 	}
 	if errs.KindOf(err) == errs.KindNotFound {
 		return s.LeaseOwnAccount(ctx)
@@ -60,7 +60,7 @@ func (s *Session) leaseChannel(ctx context.Context, fee int64) (*SourceAccount, 
 
 // LeaseOwnAccount waits for the deployer's account.
 func (s *Session) LeaseOwnAccount(ctx context.Context) (*SourceAccount, error) {
-	lease, err := s.journal.Account(ctx, s.networkID, s.Address())
+	lease, err := s.txLog.Account(ctx, s.networkID, s.Address())
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (a *SourceAccount) record(ctx context.Context, tx txlog.Transaction, result
 }
 
 // assignSequence makes sure that the sequence number is known, and returns the account
-// if it was read. It waits for a server that is behind the journal for up to lagTimeout,
+// if it was read. It waits for a server that is behind the transaction log for up to lagTimeout,
 // because test networks are reset.
 func (a *SourceAccount) assignSequence(ctx context.Context) (*xdr.AccountEntry, error) {
 	if a.lastSequence > 0 {
@@ -150,7 +150,7 @@ func (a *SourceAccount) ForgetSequence(ledgerSequence int64) {
 }
 
 // MinSequence is the lowest sequence number that the account can have: that of its last
-// user or of the journal.
+// user or of the transaction log.
 func (a *SourceAccount) MinSequence() int64 {
 	if a.lastSequence > 0 {
 		return a.lastSequence

@@ -81,5 +81,5 @@ func (s *Submitter) Account() xdr.AccountId { return s.account }
 // Address is the deployer's account (G...).
 func (s *Submitter) Address() string { return s.signer.Address() }
 
-// NetworkID is the network's id, as in the journal.
+// NetworkID is the network's id, as in the transaction log.
 func (s *Submitter) NetworkID() string { return s.networkID }

@@ -87,7 +87,7 @@ func (s *Submitter) newTracker(tx txlog.Transaction, state txState) (*txTracker,
 }
 
 // track repeats action and event until the result is known, starting with action. On
-// error the result is unknown and the transaction stays unresolved in the journal.
+// error the result is unknown and the transaction stays unresolved in the transaction log.
 func (t *txTracker) track(ctx context.Context, action txAction) (txResult, error) {
 	for action != actStop {
 		var (

@@ -176,7 +176,7 @@ CREATE TABLE stellar_accounts (
     quarantined_until      timestamptz,  -- not leased before: the outcome of a transaction is unknown
     disabled_reason        varchar(300), -- why the account cannot be used; null: it can
     balance                bigint,       -- stroops, as read last less what the account paid since
-    transactions_submitted bigint NOT NULL DEFAULT 0, -- those that were applied, with or without success
+    transactions_applied bigint NOT NULL DEFAULT 0, -- those that were applied, with or without success
     last_used_at           timestamptz,
     checked_at             timestamptz,
     PRIMARY KEY (network_id, address),
@@ -266,7 +266,7 @@ CREATE TABLE audit_events (
     seq       bigint NOT NULL,
     at        timestamptz NOT NULL,
     action    varchar(64) NOT NULL,
-    outcome   text NOT NULL CHECK (outcome IN ('DONE', 'REFUSED')),
+    outcome   text NOT NULL CHECK (outcome IN ('DONE', 'REJECTED')),
     actor     jsonb NOT NULL,
     detail    jsonb NOT NULL,
     hash      bytea NOT NULL CHECK (octet_length(hash) = 32),

@@ -14,9 +14,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// TestJournal_KeepsNothingInMemory: the journal frees the memory of its callers when
+// TestTransactionLog_KeepsNothingInMemory: the transaction log frees the memory of its callers when
 // they are done.
-func TestJournal_KeepsNothingInMemory(t *testing.T) {
+func TestTransactionLog_KeepsNothingInMemory(t *testing.T) {
 	t.Parallel()
 	t.Run("RemovesQueuesWithoutCallers", func(t *testing.T) {
 		b := setup(t)
@@ -48,7 +48,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 		lose := func(i int) provisioning.Run {
 			t.Helper()
 			r := b.ClaimNew(postgrestest.Inputs(fmt.Sprint("Clinic ", i)))
-			l, err := b.Journal(r).Account(t.Context(), networkID, fmt.Sprint("G", i))
+			l, err := b.TransactionLog(r).Account(t.Context(), networkID, fmt.Sprint("G", i))
 			b.Must(err)
 			b.Exec(`ALTER TABLE stellar_accounts RENAME TO away`)
 			if err := l.Release(t.Context(), txlog.AccountRelease{}); err == nil {
@@ -68,7 +68,7 @@ func TestJournal_KeepsNothingInMemory(t *testing.T) {
 		}
 		// The live run reacquires its own lease while others wait for it.
 		b.Must(func() error {
-			l, err := b.Journal(alive).Account(t.Context(), networkID, "G0")
+			l, err := b.TransactionLog(alive).Account(t.Context(), networkID, "G0")
 			if err == nil {
 				err = l.Release(t.Context(), txlog.AccountRelease{})
 			}

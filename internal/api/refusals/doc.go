@@ -1,2 +1,0 @@
-// Package refusals records rejected requests in the audit log, before they are answered.
-package refusals

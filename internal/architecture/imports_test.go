@@ -34,14 +34,14 @@ var domain = map[string][]string{
 // apiParts are the packages below the handlers of the API, and which of each other they
 // may import. None of them imports package api.
 var apiParts = map[string][]string{
-	"api/dto":      {},
-	"api/problem":  {},
+	"api/dto":        {},
+	"api/problem":    {},
 	"api/rejections": {},
-	"api/openapi":  {"api/problem", "api/validate"},
-	"api/validate": {"api/problem"},
-	"api/limits":   {"api/problem"},
-	"api/auth":     {"api/limits", "api/problem"},
-	"api/stream":   {"api/dto", "api/limits", "api/problem"},
+	"api/openapi":    {"api/problem", "api/validate"},
+	"api/validate":   {"api/problem"},
+	"api/limits":     {"api/problem"},
+	"api/auth":       {"api/limits", "api/problem"},
+	"api/stream":     {"api/dto", "api/limits", "api/problem"},
 }
 
 // libraries are all that the domain imports of others, beside the standard library.

@@ -111,6 +111,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) rejectUnknownRoute(r *http.Request) *problem.Problem {
 	var allowed []string
 	if path.Clean(r.URL.Path) == r.URL.Path {
+		if s.hasRoute(r) {
+			return nil
+		}
 		allowed = s.methodsOf(r)
 	}
 	switch {
@@ -123,8 +126,15 @@ func (s *Server) rejectUnknownRoute(r *http.Request) *problem.Problem {
 	return nil
 }
 
-// methodsOf lists the methods of the path of a request. A route without parameters, such as
-// /admin/tenants/health, hides the methods of /admin/tenants/{id}.
+// hasRoute reports whether the mux has the request's method and path. A route without
+// parameters, such as /admin/tenants/health, hides the methods of /admin/tenants/{id}.
+func (s *Server) hasRoute(r *http.Request) bool {
+	_, pattern := s.mux.Handler(r)
+	_, route, found := strings.Cut(pattern, " ")
+	return found && (route == r.URL.Path || s.api.OpenAPI().Paths[r.URL.Path] == nil)
+}
+
+// methodsOf lists the methods of the path of a request, with the rule of hasRoute.
 func (s *Server) methodsOf(r *http.Request) (methods []string) {
 	literal := false
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {

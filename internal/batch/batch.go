@@ -23,7 +23,7 @@ type Batcher[K comparable, R any] struct {
 	// Window waits while a batch is collected. Nil: a batch is sent as soon as no call is
 	// in flight, or all calls in flight are slow.
 	Window func(ctx context.Context) error
-	// SlowAfter is the time after which a call counts as slow.
+	// SlowAfter is the time after which a call counts as slow. 0: no call does.
 	SlowAfter time.Duration
 
 	mu       sync.Mutex
@@ -147,8 +147,10 @@ func (b *Batcher[K, R]) dispatch() {
 }
 
 func (b *Batcher[K, R]) send(batch *call[K, R]) {
-	timer := time.AfterFunc(b.SlowAfter, func() { b.markSlow(batch) })
-	defer timer.Stop()
+	if b.SlowAfter > 0 {
+		timer := time.AfterFunc(b.SlowAfter, func() { b.markSlow(batch) })
+		defer timer.Stop()
+	}
 	keys := make([]K, 0, len(batch.keys))
 	for key := range batch.keys {
 		keys = append(keys, key)

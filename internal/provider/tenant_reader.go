@@ -12,13 +12,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 )
 
-const (
-	// readWindow is how long reads are collected. Terraform reads ten or more resources in
-	// parallel: the wait is short beside a read, and combines many into a few queries.
-	readWindow = 5 * time.Millisecond
-	// slowReadAfter is the time after which an inspection counts as slow.
-	slowReadAfter = time.Second
-)
+// readWindow is how long reads are collected. Terraform reads ten or more resources in
+// parallel: the wait is short beside a read, and combines many into a few queries.
+const readWindow = 5 * time.Millisecond
 
 // tenantReader combines concurrent reads of tenants into few inspections.
 type tenantReader struct {
@@ -27,7 +23,7 @@ type tenantReader struct {
 
 func newTenantReader(inspect func(ctx context.Context, ids []uuid.UUID) ([]inspection.Inspection, error)) *tenantReader {
 	r := &tenantReader{}
-	r.MaxKeys, r.MaxInFlight, r.SlowAfter = inspection.MaxInspect, 1, slowReadAfter
+	r.MaxKeys, r.MaxInFlight = inspection.MaxInspect, 1
 	r.Window = func(ctx context.Context) error { return clock.System{}.Sleep(ctx, readWindow) }
 	r.Fetch = func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]inspection.Inspection, error) {
 		ctx, cancel := withTimeout(ctx, "read", readTimeout)

@@ -73,17 +73,10 @@ func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time
 		return Credential{}, err
 	}
 	var c Credential
-	err = s.retryTransient(ctx, func() error {
+	for range s.retry.Tries(ctx, s.clock, &err, nil) { // A login whose response was lost expires by itself.
 		c, err = s.store.OpenCredential(ctx, tenant, ttl)
-		return err
-	})
+	}
 	return c, err
-}
-
-// retryTransient retries after transient errors. A login whose response was lost expires
-// by itself.
-func (s *Service) retryTransient(ctx context.Context, act func() error) error {
-	return s.retry.Do(ctx, s.clock, act, nil)
 }
 
 // RenewCredential extends a login to ttl from now. See OpenCredential; KindNotFound when
@@ -94,16 +87,18 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 		return time.Time{}, err
 	}
 	var expires time.Time
-	err = s.retryTransient(ctx, func() error {
+	for range s.retry.Tries(ctx, s.clock, &err, nil) {
 		expires, err = s.store.RenewCredential(ctx, tenant, id, ttl)
-		return err
-	})
+	}
 	return expires, err
 }
 
 // CloseCredential ends a login and its sessions. Repeating it succeeds.
-func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) error {
-	return s.retryTransient(ctx, func() error { return s.store.CloseCredential(ctx, tenant, id) })
+func (s *Service) CloseCredential(ctx context.Context, tenant, id uuid.UUID) (err error) {
+	for range s.retry.Tries(ctx, s.clock, &err, nil) {
+		err = s.store.CloseCredential(ctx, tenant, id)
+	}
+	return err
 }
 
 func credentialTTL(ttl time.Duration) (time.Duration, error) {

@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -25,25 +26,6 @@ type execution struct {
 // errLeaseLost is the cancel cause of workCtx when the lease could not be renewed.
 var errLeaseLost = errs.Errorf(errs.KindFenced, "renew lease",
 	"the registry was unreachable for longer than the lease lasts; another run may hold the tenant now")
-
-func (p *Pipeline) execute(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
-	workCtx, endWork := p.withGrace(ctx)
-	defer endWork(nil)
-	x := &execution{Pipeline: p, run: run, callerCtx: ctx, workCtx: workCtx, options: o}
-	heartbeatDone := make(chan struct{})
-	go func() {
-		defer close(heartbeatDone)
-		x.heartbeat(workCtx, run, endWork)
-	}()
-	act := x.runSteps
-	if run.Rollback != RollbackNone { // An earlier run began it.
-		act = x.rollBack
-	}
-	tenant, err := act()
-	endWork(nil)
-	<-heartbeatDone
-	return Outcome{Tenant: tenant, Warnings: x.warnings}, err
-}
 
 // heartbeat renews the lease until workCtx ends. When the registry refuses the renewal it
 // cancels workCtx at once; when the registry does not answer, before the lease expires.
@@ -107,21 +89,28 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 	return x.run.Tenant, nil
 }
 
-// retry repeats f, a part of the step, while the fault is transient.
-func (x *execution) retry(step tenant.Step, f func() error) error {
-	return x.opts.Retry.Do(x.callerCtx, x.opts.Clock, func() error {
-		if cause := context.Cause(x.workCtx); cause != nil {
-			return cause
-		}
-		err := f()
-		if cause := context.Cause(x.workCtx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
-			return cause // The cause is more specific than context.Canceled.
-		}
-		return err
-	}, func(try int, err error) {
+// tries is retry.Policy.Tries for a part of the step. It makes no try after workCtx has
+// ended.
+func (x *execution) tries(step tenant.Step, err *error) iter.Seq[int] {
+	retrying := func(try int, err error) {
 		x.notify(step, tenant.StepInProgress, 0, errs.Wrap(err, errs.KindTransient, "", "try %d of %d failed and is retried: %s",
 			try, x.opts.Retry.Attempts, errs.SafeMessage(err)))
-	})
+	}
+	return func(yield func(int) bool) {
+		for try := range x.opts.Retry.Tries(x.callerCtx, x.opts.Clock, err, retrying) {
+			if cause := context.Cause(x.workCtx); cause != nil {
+				*err = cause
+				return
+			}
+			more := yield(try)
+			if cause := context.Cause(x.workCtx); cause != nil && errors.Is(*err, context.Canceled) {
+				*err = cause // More specific than context.Canceled.
+			}
+			if !more {
+				return
+			}
+		}
+	}
 }
 
 func (x *execution) notify(step tenant.Step, status tenant.StepStatus, took time.Duration, err error) {

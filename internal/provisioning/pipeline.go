@@ -160,18 +160,31 @@ func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.Canc
 
 // Continue is Run for a tenant that the caller has claimed.
 func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
-	interrupted := run.Rollback
-	out, err := p.execute(ctx, run, o)
-	if interrupted == RollbackNone || o.Mode != ClaimRetry || err != nil {
+	workCtx, endWork := p.withGrace(ctx)
+	defer endWork(nil)
+	x := &execution{Pipeline: p, run: run, callerCtx: ctx, workCtx: workCtx, options: o}
+	heartbeatDone := make(chan struct{})
+	go func() {
+		defer close(heartbeatDone)
+		x.heartbeat(workCtx, run, endWork)
+	}()
+	act := x.runSteps
+	if run.Rollback != RollbackNone { // An earlier run began it.
+		act = x.rollBack
+	}
+	t, err := act()
+	endWork(nil)
+	<-heartbeatDone
+	out := Outcome{Tenant: t, Warnings: x.warnings}
+	if err != nil || run.Rollback == RollbackNone || o.Mode != ClaimRetry {
 		return out, err
 	}
 	// The rollback of an earlier run is finished now; start the attempt that the caller
 	// requested.
-	run, err = p.claim(ctx, run.Tenant.ID, ClaimRetry)
-	if err != nil {
+	if run, err = p.claim(ctx, t.ID, ClaimRetry); err != nil {
 		return out, err
 	}
-	return p.execute(ctx, run, o)
+	return p.Continue(ctx, run, o)
 }
 
 // FailTenant rolls back an unfinished tenant without a run and makes it FAILED; a tenant
@@ -190,19 +203,21 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 		record := tenant.StepRecord{Step: next, Status: tenant.StepFailed, Error: reason}
 		// It runs also after a stop: the tenant is claimed, and the rollback is short.
 		work, end := p.withGrace(ctx)
-		err := p.opts.Retry.Do(work, p.opts.Clock, func() error { return p.rollbacks.BeginRollback(work, run, RollbackToFailed, record) }, nil)
+		for range p.opts.Retry.Tries(work, p.opts.Clock, &err, nil) {
+			err = p.rollbacks.BeginRollback(work, run, RollbackToFailed, record)
+		}
 		end(nil)
 		if err != nil {
 			return run.Tenant, err
 		}
 		run.Rollback = RollbackToFailed
 	}
-	out, err := p.execute(ctx, run, RunOptions{})
+	out, err := p.Continue(ctx, run, RunOptions{})
 	return out.Tenant, err
 }
 
 // abort finishes the rollback of a tenant that MoveStore.Abort has claimed.
 func (p *Pipeline) abort(ctx context.Context, run Run) (tenant.Tenant, error) {
-	out, err := p.execute(ctx, run, RunOptions{})
+	out, err := p.Continue(ctx, run, RunOptions{})
 	return out.Tenant, err
 }

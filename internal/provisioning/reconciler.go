@@ -72,7 +72,8 @@ const (
 
 // Reconciler finishes what dead processes left unfinished: tenants and mails; it also
 // deletes expired rows and logins. All state is in the registry, so many reconcilers may
-// run at once. Passes may overlap: a pass skips a part that an earlier pass still runs.
+// run at once. Passes may overlap: a pass skips a part that an earlier pass still runs (the
+// mutexes are for that).
 type Reconciler struct {
 	orphans  OrphanStore
 	service  *Service
@@ -131,66 +132,47 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	// Slow parts come last: an unresponsive mail server can take minutes, and a ledger
 	// takes seconds.
 	err := errors.Join(
-		tryRun(&r.finishMu, func() error { return r.finishOrphans(ctx, &report) }),
-		tryRun(&r.purgeMu, func() error { return r.purgeExpired(ctx, &report) }),
-		tryRun(&r.loginMu, func() (err error) {
-			report.Credentials, err = r.orphans.DropExpiredLogins(ctx, r.opts.Batch)
-			return err
-		}),
-		tryRun(&r.mailMu, func() error { return r.sendDueMail(ctx, &report) }),
-		tryRun(&r.contractMu, func() error { return r.reconcileContracts(ctx, &report) }),
+		r.finishOrphans(ctx, &report),
+		r.purgeExpired(ctx, &report),
+		r.dropLogins(ctx, &report),
+		r.sendDueMail(ctx, &report),
+		r.reconcileContracts(ctx, &report),
 	)
 	return report, err
 }
 
-// reconcileContracts runs a pass of the contract reconciler, if one is configured.
-func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (err error) {
-	if r.opts.Contracts == nil {
-		return nil
-	}
-	report.Contracts, err = r.opts.Contracts.Pass(ctx)
-	return err
-}
-
-func tryRun(mu *sync.Mutex, f func() error) error {
-	if !mu.TryLock() {
-		return nil
-	}
-	defer mu.Unlock()
-	return f()
-}
-
 // finishOrphans requeues, resumes or fails orphans.
 func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
+	if !r.finishMu.TryLock() {
+		return nil
+	}
+	defer r.finishMu.Unlock()
 	found, err := r.orphans.FindOrphans(ctx, OrphanQuery{
 		HeartbeatTimeout: r.opts.HeartbeatTimeout, AbandonAfter: r.opts.AbandonAfter, Limit: r.opts.Batch,
 	})
 	report.Requeued = found.Requeued
-	errs := []error{err}
-	each := func(ids []uuid.UUID, done *[]uuid.UUID, act func(uuid.UUID) error) {
-		for _, id := range ids {
-			switch err := act(id); {
-			case err == nil:
-				*done = append(*done, id)
-			case !superseded(err):
-				errs = append(errs, fmt.Errorf("tenant %s: %w", id, err))
-			}
+	failures := []error{err}
+	record := func(id uuid.UUID, done *[]uuid.UUID, err error) {
+		if err == nil {
+			*done = append(*done, id)
+		} else if !superseded(err) {
+			failures = append(failures, fmt.Errorf("tenant %s: %w", id, err))
 		}
 	}
-	each(found.Interrupted, &report.RolledBack, func(id uuid.UUID) error {
+	for _, id := range found.Interrupted {
 		_, err := r.pipeline.Run(ctx, id, RunOptions{Mode: ClaimResume})
-		return err
-	})
-	failTenant := func(reason string) func(uuid.UUID) error {
-		return func(id uuid.UUID) error {
-			_, err := r.pipeline.FailTenant(ctx, id, reason)
-			return err
-		}
+		record(id, &report.RolledBack, err)
 	}
-	each(found.Exhausted, &report.Failed, failTenant("all attempts were interrupted; read the reasons in the log, then retry the tenant"))
-	each(found.Abandoned, &report.Failed, failTenant(fmt.Sprintf(
-		"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter)))
-	return errors.Join(errs...)
+	for _, id := range found.Exhausted {
+		_, err := r.pipeline.FailTenant(ctx, id, "all attempts were interrupted; read the reasons in the log, then retry the tenant")
+		record(id, &report.Failed, err)
+	}
+	for _, id := range found.Abandoned {
+		_, err := r.pipeline.FailTenant(ctx, id, fmt.Sprintf(
+			"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter))
+		record(id, &report.Failed, err)
+	}
+	return errors.Join(failures...)
 }
 
 // superseded reports whether another process handles the tenant already.
@@ -200,6 +182,10 @@ func superseded(err error) bool {
 }
 
 func (r *Reconciler) purgeExpired(ctx context.Context, report *Report) error {
+	if !r.purgeMu.TryLock() {
+		return nil
+	}
+	defer r.purgeMu.Unlock()
 	now := r.pipeline.opts.Clock.Now()
 	if now.Before(r.purgeDueAt) {
 		return nil
@@ -212,10 +198,33 @@ func (r *Reconciler) purgeExpired(ctx context.Context, report *Report) error {
 	return err
 }
 
+func (r *Reconciler) dropLogins(ctx context.Context, report *Report) (err error) {
+	if !r.loginMu.TryLock() {
+		return nil
+	}
+	defer r.loginMu.Unlock()
+	report.Credentials, err = r.orphans.DropExpiredLogins(ctx, r.opts.Batch)
+	return err
+}
+
+// reconcileContracts runs a pass of the contract reconciler, if one is configured.
+func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (err error) {
+	if r.opts.Contracts == nil || !r.contractMu.TryLock() {
+		return nil
+	}
+	defer r.contractMu.Unlock()
+	report.Contracts, err = r.opts.Contracts.Pass(ctx)
+	return err
+}
+
 // sendDueMail sends the welcome mails that are due. The registry records each outcome and
 // the time of the next attempt. After a stop, unsent mails are released for other
 // processes.
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
+	if !r.mailMu.TryLock() {
+		return nil
+	}
+	defer r.mailMu.Unlock()
 	var due []uuid.UUID
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
 		due, err = r.orphans.ClaimDueMail(ctx, mailClaimTimeout, r.opts.Batch)
@@ -227,7 +236,7 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 	var (
 		failures []error
 		unsent   []uuid.UUID
-		mu       sync.Mutex // Guards errs, unsent and report.
+		mu       sync.Mutex // Guards failures, unsent and report.
 		group    errgroup.Group
 	)
 	group.SetLimit(r.opts.MaxConcurrentMails)

@@ -19,7 +19,10 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 		_, _ = x.commitPending(ctx)
 	}
 	record := tenant.StepRecord{Step: step, Status: tenant.StepFailed, Error: errs.SafeMessage(cause), Duration: took}
-	err := x.opts.Retry.Do(ctx, x.opts.Clock, func() error { return x.rollbacks.BeginRollback(ctx, x.run, RollbackToFailed, record) }, nil)
+	var err error
+	for range x.opts.Retry.Tries(ctx, x.opts.Clock, &err, nil) {
+		err = x.rollbacks.BeginRollback(ctx, x.run, RollbackToFailed, record)
+	}
 	if err != nil {
 		return x.run.Tenant, x.rollbackIncomplete(step, cause, err)
 	}
@@ -37,11 +40,13 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 func (x *execution) rollBack() (tenant.Tenant, error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
-	var t tenant.Tenant
-	err := x.opts.Retry.Do(ctx, x.opts.Clock, func() (err error) {
+	var (
+		t   tenant.Tenant
+		err error
+	)
+	for range x.opts.Retry.Tries(ctx, x.opts.Clock, &err, nil) {
 		t, err = x.rollbacks.RollBack(ctx, x.run)
-		return err
-	}, nil)
+	}
 	if err != nil {
 		return x.run.Tenant, err
 	}

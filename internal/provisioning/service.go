@@ -100,7 +100,10 @@ const leasePollInterval = 250 * time.Millisecond
 func (s *Service) withLeaseRetry(ctx context.Context, claim func(context.Context) error) error {
 	var first *errs.LeaseInfo
 	for {
-		err := s.pipeline.opts.Retry.Do(ctx, s.pipeline.opts.Clock, func() error { return s.pipeline.detached(ctx, claim) }, nil)
+		var err error
+		for range s.pipeline.opts.Retry.Tries(ctx, s.pipeline.opts.Clock, &err, nil) {
+			err = s.pipeline.detached(ctx, claim)
+		}
 		holder := errs.LeaseOf(err)
 		if holder == nil {
 			return err
@@ -216,9 +219,10 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	sent := p.opts.Retry.Do(ctx, p.opts.Clock, func() error {
-		return p.mailer.SendWelcome(ctx, WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial})
-	}, nil)
+	var sent error
+	for range p.opts.Retry.Tries(ctx, p.opts.Clock, &sent, nil) {
+		sent = p.mailer.SendWelcome(ctx, WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial})
+	}
 	out := Outcome{}
 	status, record := tenant.WelcomeEmailSent, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
 	if sent != nil {
@@ -236,10 +240,9 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	// Also after a stop: otherwise the mail would be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
 	defer cancel()
-	err = p.opts.Retry.Do(ctx, p.opts.Clock, func() (err error) {
+	for range p.opts.Retry.Tries(ctx, p.opts.Clock, &err, nil) {
 		out.Tenant, err = s.invitations.RecordWelcome(ctx, id, status, record)
-		return err
-	}, nil)
+	}
 	return out, err
 }
 

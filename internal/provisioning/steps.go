@@ -22,10 +22,9 @@ func (x *execution) prepareSchema() error {
 	invitation := invitation.NewInvitation(x.opts.Clock.Now())
 	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: tenant.StepDeploySorobanContract}
 	var took tenant.Durations
-	err = x.retry(tenant.StepCreateSchema, func() (err error) {
+	for range x.tries(tenant.StepCreateSchema, &err) {
 		took, err = x.steps.PrepareSchema(x.workCtx, x.run, seed)
-		return err
-	})
+	}
 	if err != nil {
 		return err
 	}
@@ -38,11 +37,13 @@ func (x *execution) prepareSchema() error {
 
 // deployContract deploys the contract and buffers the result for the next commit.
 func (x *execution) deployContract(started time.Time) error {
-	var contract contracts.Contract
-	err := x.retry(tenant.StepDeploySorobanContract, func() (err error) {
+	var (
+		contract contracts.Contract
+		err      error
+	)
+	for range x.tries(tenant.StepDeploySorobanContract, &err) {
 		contract, err = x.deployer.Deploy(x.workCtx, x.run.Tenant, x.steps.TransactionLog(x.run))
-		return err
-	})
+	}
 	if err != nil {
 		return err
 	}
@@ -72,11 +73,13 @@ func (x *execution) storeContract() error {
 	}
 	x.addPending(tenant.StepStoreContractAddress, nil, 0) // 0: the registry records the duration of the write.
 	x.pending.Records = append(x.pending.Records, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepInProgress})
-	var took tenant.Durations
-	err := x.retry(tenant.StepStoreContractAddress, func() (err error) {
+	var (
+		took tenant.Durations
+		err  error
+	)
+	for range x.tries(tenant.StepStoreContractAddress, &err) {
 		took, err = x.commitPending(x.workCtx)
-		return err
-	})
+	}
 	if err != nil {
 		return err
 	}
@@ -86,22 +89,18 @@ func (x *execution) storeContract() error {
 
 // sendWelcome sends the welcome mail, then commits its outcome and activates the tenant.
 func (x *execution) sendWelcome(started time.Time) error {
-	if x.invitation.Token() == "" {
-		invitation := invitation.NewInvitation(x.opts.Clock.Now())
-		if err := x.retry(tenant.StepSendWelcomeEmail, func() error { return x.steps.AddInvitation(x.workCtx, x.run, invitation) }); err != nil {
-			return err
-		}
-		x.invitation = invitation
+	if err := x.ensureInvitation(); err != nil {
+		return err
 	}
 	t := x.run.Tenant
 	if x.pending.ContractID != "" {
 		t.ContractID = x.pending.ContractID
 	}
-	sent := x.retry(tenant.StepSendWelcomeEmail, func() error {
-		return x.mailer.SendWelcome(x.workCtx, WelcomeMail{
-			Tenant: t, Invitation: x.invitation.Token(), ExpiresAt: x.invitation.ExpiresAt, Serial: x.run.MailSerial,
-		})
-	})
+	mail := WelcomeMail{Tenant: t, Invitation: x.invitation.Token(), ExpiresAt: x.invitation.ExpiresAt, Serial: x.run.MailSerial}
+	var sent error
+	for range x.tries(tenant.StepSendWelcomeEmail, &sent) {
+		sent = x.mailer.SendWelcome(x.workCtx, mail)
+	}
 	status, err := x.welcomeMailOutcome(sent)
 	if err != nil {
 		return err
@@ -124,16 +123,32 @@ func (x *execution) sendWelcome(started time.Time) error {
 	return nil
 }
 
+// ensureInvitation stores a new invitation when this run did not draw the tenant's: only
+// the hash of another run's token is stored.
+func (x *execution) ensureInvitation() (err error) {
+	if x.invitation.Token() != "" {
+		return nil
+	}
+	invitation := invitation.NewInvitation(x.opts.Clock.Now())
+	for range x.tries(tenant.StepSendWelcomeEmail, &err) {
+		err = x.steps.AddInvitation(x.workCtx, x.run, invitation)
+	}
+	if err == nil {
+		x.invitation = invitation
+	}
+	return err
+}
+
 // activate makes the tenant live. It uses a context that does not end with the lease: the
 // commit releases the lease, so the next heartbeat is refused and cancels workCtx, perhaps
 // before the commit has returned. The registry fences this write by the epoch.
-func (x *execution) activate() error {
+func (x *execution) activate() (err error) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
-	return x.opts.Retry.Do(ctx, x.opts.Clock, func() error {
-		_, err := x.commitPending(ctx)
-		return err
-	}, nil)
+	for range x.opts.Retry.Tries(ctx, x.opts.Clock, &err, nil) {
+		_, err = x.commitPending(ctx)
+	}
+	return err
 }
 
 // welcomeMailOutcome returns the status of the welcome mail, or an error when the tenant

@@ -4,6 +4,7 @@ package retry
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -52,19 +53,27 @@ func Backoff(base, limit time.Duration, jitter float64, failures int) time.Durat
 // its limit.
 const maxDoublings = 40
 
-// Do calls f until it succeeds, fails permanently, or no tries are left; it returns the
-// last error unchanged. stop ends the pauses, not f.
-func (r Policy) Do(stop context.Context, clock clock.Clock, f func() error, retrying func(try int, err error)) error {
-	for try := 1; ; try++ {
-		err := f()
-		if err == nil || errs.KindOf(err) != errs.KindTransient || try >= r.Attempts {
-			return err
-		}
-		if retrying != nil {
-			retrying(try, err)
-		}
-		if clock.Sleep(stop, r.Delay(try)) != nil {
-			return err
+// Tries is for a range loop whose body makes one try and stores its error in err:
+//
+//	for range policy.Tries(ctx, clock, &err, nil) {
+//		tenant, err = store.Get(ctx, id)
+//	}
+//
+// The loop ends when a try succeeded or failed permanently, or when no tries are left; err
+// is then the error of the last try. stop ends the pauses, not a try. retrying, if not nil,
+// is called before each pause. The values are the numbers of the tries, from 1.
+func (r Policy) Tries(stop context.Context, clock clock.Clock, err *error, retrying func(try int, err error)) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for try := 1; ; try++ {
+			if !yield(try) || *err == nil || errs.KindOf(*err) != errs.KindTransient || try >= r.Attempts {
+				return
+			}
+			if retrying != nil {
+				retrying(try, *err)
+			}
+			if clock.Sleep(stop, r.Delay(try)) != nil {
+				return
+			}
 		}
 	}
 }

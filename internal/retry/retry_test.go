@@ -51,16 +51,18 @@ func TestRetryPolicy_Do(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
 				calls, retries, began := 0, 0, time.Now()
-				err := Default().Do(ctx, clock.System{}, func() error {
-					calls++
+				var err error
+				for try := range Default().Tries(ctx, clock.System{}, &err, func(int, error) { retries++ }) {
+					if calls++; try != calls {
+						t.Errorf("try %d is numbered %d", calls, try)
+					}
 					if c.stop {
 						stop()
 					}
-					if c.kind == "" {
-						return nil
+					if c.kind != "" {
+						err = errs.Errorf(c.kind, "try", "no")
 					}
-					return errs.Errorf(c.kind, "try", "no")
-				}, func(int, error) { retries++ })
+				}
 				if errs.KindOf(err) != c.kind || calls != c.calls || !c.stop && retries != calls-1 {
 					t.Errorf("%d calls, %d retries, %v", calls, retries, err)
 				}

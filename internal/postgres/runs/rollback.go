@@ -61,29 +61,22 @@ func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant,
 	return t, err
 }
 
-// dropSchema drops schema and role of a tenant, if this attempt created them: they were
+// rollBack drops schema and role of a tenant, if this attempt created them: they were
 // committed together with the checkpoint. Older ones remain, such as the schema of a live
 // tenant after the registry was restored from an older backup.
-func dropSchema(ctx context.Context, tx pgx.Tx, r provisioning.Run) error {
-	if r.Checkpoint.Index() < tenant.StepSeedRolesAndUser.Index() {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{r.Tenant.SchemaName}.Sanitize()+` CASCADE`)
-	if err == nil {
-		_, err = tx.Exec(ctx, `DROP ROLE IF EXISTS `+pgx.Identifier{r.Tenant.DatabaseRole}.Sanitize())
-	}
-	return err
-}
-
 func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant, error) {
 	t := r.Tenant
-	if err := dropSchema(ctx, tx, r); err != nil {
-		return t, err
-	}
-	statements := []struct {
+	type statement struct {
 		sql  string
 		args []any
-	}{
+	}
+	var statements []statement
+	if r.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index() {
+		statements = append(statements,
+			statement{`DROP SCHEMA IF EXISTS ` + pgx.Identifier{t.SchemaName}.Sanitize() + ` CASCADE`, nil},
+			statement{`DROP ROLE IF EXISTS ` + pgx.Identifier{t.DatabaseRole}.Sanitize(), nil})
+	}
+	statements = append(statements, []statement{
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
 		{`DELETE FROM tenant_migrations WHERE tenant_id = $1`, []any{t.ID}},
 		// A step in progress ends too: its run is fenced.
@@ -92,7 +85,7 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 			error = CASE WHEN status = 'IN_PROGRESS' THEN 'ended by the rollback' ELSE error END
 		  WHERE tenant_id = $1 AND attempt = $2 AND (status = 'IN_PROGRESS'
 			OR status = 'COMPLETED' AND step IN ('CREATE_SCHEMA', 'RUN_MIGRATIONS', 'SEED_ROLES_AND_USER'))`, []any{t.ID, t.Attempt}},
-	}
+	}...)
 	for _, s := range statements {
 		if _, err := tx.Exec(ctx, s.sql, s.args...); err != nil {
 			return t, err

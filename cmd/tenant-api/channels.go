@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -76,7 +77,7 @@ deployer's key and need not be stored.`,
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "%d created, %d topped up, %s paid in fees; the deployer %s has %s\n",
-				report.Created, report.ToppedUp, xlm(report.FeeCharged), c.deployer.Address(), xlm(report.DeployerBalance))
+				report.Created, report.ToppedUp, contracts.FormatXLM(report.FeeCharged), c.deployer.Address(), contracts.FormatXLM(report.DeployerBalance))
 			return nil
 		},
 	}
@@ -102,7 +103,7 @@ func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error 
 			usable++
 		}
 		rows[i] = []string{
-			strconv.Itoa(ch.Index), ch.Address, xlm(ch.Balance), strconv.Itoa(ch.Applied), strconv.Itoa(ch.Open), formatTime(ch.CheckedAt), c.channelState(ch),
+			strconv.Itoa(ch.Index), ch.Address, contracts.FormatXLM(ch.Balance), strconv.Itoa(ch.Applied), strconv.Itoa(ch.Open), formatTime(ch.CheckedAt), c.channelState(ch),
 		}
 	}
 	if err := printTable([]string{"CHANNEL", "ADDRESS", "BALANCE", "APPLIED", "OPEN TXS", "CHECKED", "STATE"}, rows); err != nil {

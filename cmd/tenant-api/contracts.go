@@ -147,7 +147,7 @@ func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions 
 	if s.Anchor.Seq > 0 {
 		rows = append(rows, []string{"Anchor", fmt.Sprintf("event %d, %x, in ledger %d", s.Anchor.Seq, s.Anchor.Root, s.Anchor.Ledger)})
 	}
-	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s", xlm(stroops), pluralize(int(transactions), "transaction"))})
+	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s", contracts.FormatXLM(stroops), pluralize(int(transactions), "transaction"))})
 	return printTable([]string{"Tenant", t.ID.String()}, rows)
 }
 

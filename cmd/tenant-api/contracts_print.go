@@ -29,7 +29,7 @@ func printContractReport(r contracts.Report) error {
 	if r.Checked == 0 && r.FeeCharged == 0 {
 		fmt.Println("No contracts to reconcile.")
 	} else {
-		fmt.Printf("%s checked, %d failed, %s paid in fees.\n", pluralize(r.Checked, "contract"), len(r.Failed), xlm(r.FeeCharged))
+		fmt.Printf("%s checked, %d failed, %s paid in fees.\n", pluralize(r.Checked, "contract"), len(r.Failed), contracts.FormatXLM(r.FeeCharged))
 	}
 	if len(r.Failed) > 0 {
 		fmt.Fprintln(os.Stderr, "Workers retry failed contracts; tenant-api contracts list --failed shows them.")

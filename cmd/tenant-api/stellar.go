@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
@@ -43,9 +42,4 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// xlm formats stroops as lumens.
-func xlm(stroops int64) string {
-	return strconv.FormatFloat(float64(stroops)/10_000_000, 'f', -1, 64) + " XLM"
 }

@@ -66,8 +66,8 @@ func TestSnapshot(t *testing.T) {
 				t.Fatalf("%+v, %v", got, err)
 			}
 			_, err := access.Verify(t.Context(), s, unknownToken, clock.Now())
-			var refusal *access.AuthError
-			if !errors.As(err, &refusal) || refusal.Reason != "unknown key" {
+			var rejection *access.AuthError
+			if !errors.As(err, &rejection) || rejection.Reason != "unknown key" {
 				t.Fatal(err)
 			}
 		}

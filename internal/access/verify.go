@@ -33,7 +33,7 @@ type Finder interface {
 
 // Verify returns the key of a token; "" is no token. It returns an *AuthError for a token
 // that is not valid or no longer valid, and the finder's error if the lookup failed. A
-// missing or malformed token is refused without a lookup; every other refusal costs one
+// missing or malformed token is refused without a lookup; every other rejection costs one
 // lookup and one comparison.
 func Verify(ctx context.Context, keys Finder, text string, now time.Time) (Key, error) {
 	if text == "" {

@@ -20,7 +20,7 @@ func TestVerify(t *testing.T) {
 		_, err := access.Verify(t.Context(), s, token, now)
 		var r *access.AuthError
 		if !errors.As(err, &r) || r.Reason != reason {
-			t.Fatalf("%v, want a refusal because of %q", err, reason)
+			t.Fatalf("%v, want a rejection because of %q", err, reason)
 		}
 		want := 1
 		if reason == "no key" || reason == "malformed" {

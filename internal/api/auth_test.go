@@ -357,7 +357,7 @@ func TestServer_Audit(t *testing.T) {
 			return service
 		}})
 		b.do(http.MethodGet, "/admin/tenants", nil, "Authorization", "").want(http.StatusUnauthorized)
-		if !strings.Contains(b.log.String(), "refusal not recorded in the audit log") || !strings.Contains(b.log.String(), "request.list-tenants") {
+		if !strings.Contains(b.log.String(), "rejection not recorded in the audit log") || !strings.Contains(b.log.String(), "request.list-tenants") {
 			t.Error("the failed audit write is not logged")
 		}
 		if n := service.records.Load(); n != 2 {

@@ -35,7 +35,7 @@ func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *pr
 		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
 			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}
-	s.auditRefusal(c, p)
+	s.auditRejection(c, p)
 	return p
 }
 

@@ -88,7 +88,7 @@ func (o Options) validate() error {
 	case o.Jobs == nil:
 		return fail("Jobs is missing")
 	case o.Notifier == nil:
-		return fail("Watcher is missing")
+		return fail("Notifier is missing")
 	case o.Keys == nil:
 		return fail("Keys is missing; give a key store, without which no caller can be authenticated")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:

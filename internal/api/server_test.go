@@ -65,7 +65,7 @@ func TestNew(t *testing.T) {
 		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: noopNotifier{}, Keys: b.db.APIKeys}
 	}
 	for name, mutate := range map[string]func(*api.Options){
-		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Watcher": func(o *api.Options) { o.Notifier = nil },
+		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Notifier": func(o *api.Options) { o.Notifier = nil },
 		"Keys": func(o *api.Options) { o.Keys = nil }, "OIDC": func(o *api.Options) { o.OIDC.Issuer = "https://issuer.example" },
 		"negative": func(o *api.Options) { o.RateLimit = -1 }, "MaxConnections": func(o *api.Options) { o.MaxConnections = 10 },
 	} {

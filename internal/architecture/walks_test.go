@@ -72,7 +72,8 @@ func TestHops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := hops(file.Decls[0].(*ast.FuncDecl), "target"); got != want {
+		decl, ok := file.Decls[0].(*ast.FuncDecl)
+		if got := hops(decl, "target"); !ok || got != want {
 			t.Errorf("%s: %d hops, want %d", body, got, want)
 		}
 	}

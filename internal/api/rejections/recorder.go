@@ -125,7 +125,7 @@ func (r *Recorder) commit(batch []entry) {
 // logDropped logs events that could not be written to the audit log.
 func (r *Recorder) logDropped(reason string, err error, entries ...entry) {
 	for _, e := range entries {
-		r.logger.Error("refusal not recorded in the audit log", slog.String("reason", reason), slog.Any("error", err), slog.String("action", string(e.event.Action)),
+		r.logger.Error("rejection not recorded in the audit log", slog.String("reason", reason), slog.Any("error", err), slog.String("action", string(e.event.Action)),
 			slog.String("tenant_id", e.event.TenantID.String()), slog.Any("caller", e.event.Caller), slog.Any("detail", e.event.Detail))
 	}
 }

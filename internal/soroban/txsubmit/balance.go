@@ -1,15 +1,13 @@
 package txsubmit
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-const stroopsPerXLM = 10_000_000
+const stroopsPerXLM = contracts.StroopsPerXLM
 
 // baseReserve is what an account must keep per entry, itself counting as two: half a
 // lumen. It is only for messages; the network decides what is enough.
@@ -24,7 +22,7 @@ func (s *Submitter) insufficientBalance(account *xdr.AccountEntry, what string, 
 	needed := reserved + fee
 	return errs.Errorf(errs.KindPermanent, "pay for transaction",
 		"the deployer account %s has %s, but %s needs %s (%s, fees included, of which some come back, on top of a reserve of %s); send it at least %s",
-		s.Address(), xlm(int64(account.Balance)), what, xlm(needed), xlm(fee), xlm(reserved), xlm(max(0, needed-int64(account.Balance))))
+		s.Address(), contracts.FormatXLM(int64(account.Balance)), what, contracts.FormatXLM(needed), contracts.FormatXLM(fee), contracts.FormatXLM(reserved), contracts.FormatXLM(max(0, needed-int64(account.Balance))))
 }
 
 // spendable is an account's balance above its reserve.
@@ -49,12 +47,6 @@ func (s *Submitter) Shortage(account *xdr.AccountEntry, least int64) string {
 	if spendable(account) >= least {
 		return ""
 	}
-	return "the deployer account " + s.Address() + " has " + xlm(int64(account.Balance)) + ", of which the network keeps " +
-		xlm(reserveOf(account)) + " as a reserve: it can pay for no tenant; send it some XLM"
-}
-
-// xlm formats stroops as XLM.
-func xlm(stroops int64) string {
-	s := strings.TrimRight(fmt.Sprintf("%d.%07d", stroops/stroopsPerXLM, stroops%stroopsPerXLM), "0")
-	return strings.TrimSuffix(s, ".") + " XLM"
+	return "the deployer account " + s.Address() + " has " + contracts.FormatXLM(int64(account.Balance)) + ", of which the network keeps " +
+		contracts.FormatXLM(reserveOf(account)) + " as a reserve: it can pay for no tenant; send it some XLM"
 }

@@ -117,7 +117,7 @@ func (s *Session) fund(ctx context.Context, found channelView, src *SourceAccoun
 	}
 	spec := &Spec{
 		Purpose: txlog.PurposeFund, ops: ops,
-		Description: fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), xlm(amount)),
+		Description: fmt.Sprintf("the funding of %d channel accounts with %s", len(ops), contracts.FormatXLM(amount)),
 		MaxFee:      s.settings.MaxFee, Setting: "SOROBAN_MAX_FEE", spends: amount,
 	}
 	if fee := amount + MinFee*int64(len(ops)); spendable(found.deployer) < fee {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
@@ -23,7 +24,7 @@ func (s *Submitter) inclusionFee(ctx context.Context, built assembledTx, minFee 
 		lowest := built.resourceFee + minFee
 		return 0, errs.Errorf(errs.KindPermanent, "choose fee",
 			"%s may cost up to %s (%d stroops), which is above the ceiling of %s; raise %s to at least %d",
-			built.spec.Description, xlm(lowest), lowest, xlm(ceiling), built.spec.Setting, lowest)
+			built.spec.Description, contracts.FormatXLM(lowest), lowest, contracts.FormatXLM(ceiling), built.spec.Setting, lowest)
 	}
 	return min(max(rate*ops, minFee), ceiling-built.resourceFee), nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -77,7 +78,7 @@ func (s *Session) txFailed(at *txAttempt) error {
 		kind, advice = errs.KindTransient, "the network's state changed between simulation and execution"
 	}
 	return errs.Errorf(kind, "apply transaction", "%s failed on the ledger with %s, at a fee of %s (transaction %s); %s",
-		at.spec.Description, at.result.Detail, xlm(at.result.FeeCharged), at.tx.Hash, advice)
+		at.spec.Description, at.result.Detail, contracts.FormatXLM(at.result.FeeCharged), at.tx.Hash, advice)
 }
 
 // permanentError returns the error for rejections that a retry would meet again. When

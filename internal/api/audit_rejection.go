@@ -10,12 +10,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
-// auditRefusal records a rejected caller, for every operation, and a rejected change.
+// auditRejection records a rejected caller, for every operation, and a rejected change.
 // The registry records the changes themselves.
-func (s *Server) auditRefusal(c *requestContext, p *problem.Problem) {
-	callerRefused := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusTooManyRequests
+func (s *Server) auditRejection(c *requestContext, p *problem.Problem) {
+	callerRejected := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusTooManyRequests
 	extra, wanted := p.Audit()
-	if c.endpoint == nil || !wanted || p.Status >= http.StatusInternalServerError || !callerRefused && !c.endpoint.mutating {
+	if c.endpoint == nil || !wanted || p.Status >= http.StatusInternalServerError || !callerRejected && !c.endpoint.mutating {
 		return
 	}
 	detail := map[string]any{"method": c.endpoint.method, "route": c.endpoint.path, "status": p.Status, "title": p.Title}

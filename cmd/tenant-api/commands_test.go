@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // want checks the exit code and that the output contains these texts.
@@ -124,7 +124,7 @@ func TestServe_PortInUse(t *testing.T) {
 func TestCommands_Migrate(t *testing.T) {
 	w := setup(t)
 	w.mustRun("migrate", "status").want(t, 0, "registry", "queue", "up to date")
-	w.env["DATABASE_URL"] = pgtest.EmptyDatabase(t)
+	w.env["DATABASE_URL"] = testenv.EmptyDatabase(t)
 	w.run("migrate", "status").want(t, 3, "to migrate: tenant-api migrate up")
 	w.run("serve", "--migrate=false", "--port", "0").want(t, 1, "the registry is at version 0")
 	for range 2 {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // accepted collects the tenants whose POST returned 202.
@@ -160,7 +160,7 @@ func TestServe_SurvivesDatabaseRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
-	if err := postgrestest.Migrate(ctx, server.URL("postgres")); err != nil {
+	if err := testenv.Migrate(ctx, server.URL("postgres")); err != nil {
 		t.Fatal(err)
 	}
 	w := newTestEnv(t, server.URL("postgres"))

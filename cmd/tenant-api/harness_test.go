@@ -13,64 +13,32 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // These tests run the program as a separate process, against a real PostgreSQL,
 // SMTP server and Soroban host.
 
-var (
-	binary     string
-	sharedHost host.Host
-)
-
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	fail := func(err error) int {
-		fmt.Fprintln(os.Stderr, "tests of tenant-api:", err)
-		return 1
-	}
-	dir, err := os.MkdirTemp("", "tenant-api-")
-	if err != nil {
-		return fail(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "tenant-api")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("build: %w: %s", err, out))
-	}
-	ctx := context.Background()
-	if sharedHost, err = host.New(ctx, host.Options{}); err != nil {
-		return fail(err)
-	}
-	defer func() { _ = sharedHost.Close(ctx) }()
-	return pgtest.Main(m, postgrestest.Migrate)
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // testEnv is the environment that a test's processes share.
 type testEnv struct {
-	t    *testing.T
-	pg   *pgx.Conn
-	net  *stellarnet.Network
-	mail *mailcatcher.Catcher
-	env  map[string]string
+	t       *testing.T
+	program string // tenant-api.
+	pg      *pgx.Conn
+	net     *stellarnet.Network
+	mail    *mailcatcher.Catcher
+	env     map[string]string
 
 	deployer string // Its address.
 }
@@ -78,52 +46,27 @@ type testEnv struct {
 func setup(t *testing.T) *testEnv {
 	t.Helper()
 	t.Parallel()
-	return newTestEnv(t, pgtest.Database(t))
+	return newTestEnv(t, testenv.Database(t))
 }
 
 func newTestEnv(t *testing.T, database string) *testEnv {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	w := &testEnv{t: t}
-	var err error
-	if w.net, err = stellarnet.Start(ctx, stellarnet.Options{Host: sharedHost, LedgerClose: 20 * time.Millisecond}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.net.Close() })
-	if w.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.mail.Close() })
-	deployer := keypair.MustRandom()
-	if err := w.net.Fund(deployer.Address(), 100_000*10_000_000); err != nil {
-		t.Fatal(err)
-	}
+	w := &testEnv{t: t, program: testenv.Program(t, "cmd/tenant-api"), net: testenv.Network(t), mail: testenv.Mail(t)}
+	deployer := testenv.Deployer(t, w.net)
 	w.deployer = deployer.Address()
-	w.env = map[string]string{
-		"DATABASE_URL":    database,
-		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": w.net.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE": w.net.Passphrase(),
-		"SOROBAN_CONTRACT_DEPLOYER_SECRET": deployer.Seed(),
-		"MAIL_HOST":                        w.mail.SMTPHost(), "MAIL_PORT": strconv.Itoa(w.mail.SMTPPort()), "MAIL_TLS": "none",
-		"MAIL_FROM": "Platform <no-reply@platform.example>", "APP_URL": "https://app.platform.example",
-		"RATE_LIMIT": "1000000",
-	}
+	w.env = testenv.Settings(database, w.net, deployer, w.mail)
+	w.env["RATE_LIMIT"] = "1000000"
 	w.connect()
 	return w
 }
 
 func (w *testEnv) connect() {
 	w.t.Helper()
-	ctx := context.WithoutCancel(w.t.Context())
-	conn, err := pgx.Connect(ctx, w.env["DATABASE_URL"])
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.pg = conn
-	w.t.Cleanup(func() { _ = conn.Close(ctx) })
+	w.pg = testenv.Connect(w.t, w.env["DATABASE_URL"])
 }
 
 func (w *testEnv) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(w.program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.t.TempDir()}
 	for name, value := range w.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -170,26 +113,9 @@ type process struct {
 	t      *testing.T
 	url    string
 	token  string
-	log    safeBuffer
+	log    testenv.Buffer
 	ended  chan struct{}
 	client *http.Client
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 var servingLine = regexp.MustCompile(`msg=(?:serving url=(\S+)|"worker started")`)

@@ -2,19 +2,17 @@ package access_test
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // countingStore is the registry's store; it counts lookups.
 type countingStore struct {
@@ -30,7 +28,7 @@ func (c *countingStore) FindByPrefix(ctx context.Context, prefix string) (access
 func setup(t *testing.T) *countingStore {
 	t.Helper()
 	t.Parallel()
-	db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.Database(t)})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.Database(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

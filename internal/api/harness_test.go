@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -26,20 +25,19 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // fakeDeployer replaces the Stellar network: fast, with faults on request.
 type fakeDeployer struct {
@@ -134,7 +132,7 @@ func setup(t *testing.T) *testServer { t.Helper(); return setupWith(t, serverOpt
 func setupWith(t *testing.T, o serverOptions) *testServer {
 	t.Helper()
 	t.Parallel()
-	ctx, url := context.WithoutCancel(t.Context()), pgtest.Database(t)
+	ctx, url := context.WithoutCancel(t.Context()), testenv.Database(t)
 	b := &testServer{t: t, deployer: &fakeDeployer{}, clock: &fakeClock{}, log: &logBuffer{}, served: make(chan error, 1)}
 	t.Cleanup(func() {
 		if t.Failed() {

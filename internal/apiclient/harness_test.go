@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -21,21 +20,20 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgrestest.Migrate)) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // tenantService has the operations that the provider uses; both sides implement it.
 type tenantService interface {
@@ -169,7 +167,7 @@ func newTestServer(t *testing.T) *testServer {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	w := &testServer{t: t}
-	url := pgtest.Database(t)
+	url := testenv.Database(t)
 	var err error
 	if w.db, err = postgres.Open(ctx, pgdb.Options{URL: url}); err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func TestImports(t *testing.T) {
 			if slices.Contains(inner, target) && targetTop != top {
 				t.Errorf("%s imports %s, which only %s may", name, target, targetTop)
 			}
-			if ours && targetTop == "devstack" && top != "devstack" && !strings.HasSuffix(name, "test") && !slices.Contains(development, pkg) {
+			if ours && (targetTop == "devstack" || target == "testenv") && top != "devstack" && name != "testenv" && !strings.HasSuffix(name, "test") && !slices.Contains(development, pkg) {
 				t.Errorf("%s imports %s, which is for development alone", name, target)
 			}
 		}

@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // expired opens a login that has expired. Logins opened before it expired earlier.
@@ -27,7 +27,7 @@ func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
 // does not reach.
 func (b fixture) undroppable(c credentials.Credential) {
 	b.T.Helper()
-	elsewhere, err := pgx.ParseConfig(pgtest.Database(b.T))
+	elsewhere, err := pgx.ParseConfig(testenv.Database(b.T))
 	if err != nil {
 		b.T.Fatal(err)
 	}

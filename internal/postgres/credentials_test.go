@@ -13,12 +13,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // connectAs logs in with a credential.
@@ -114,7 +114,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		b := setup(t)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		undroppable, _ := b.openCredential(active.ID)
-		otherDatabase, err := pgx.ParseConfig(pgtest.Database(t))
+		otherDatabase, err := pgx.ParseConfig(testenv.Database(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestDB_OpenCredential(t *testing.T) {
 	})
 
 	t.Run("WorksWithoutSuperuser", func(t *testing.T) {
-		database := pgtest.EmptyDatabase(t)
+		database := testenv.EmptyDatabase(t)
 		b := openAs(t, database, createLoginRole(t, "CREATEROLE NOSUPERUSER", database), nil)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		c, conn := b.openCredential(active.ID)

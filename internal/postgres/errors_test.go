@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -24,6 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // openAs opens the registry of a database as another user.
@@ -60,7 +60,7 @@ func createLoginRole(t *testing.T, options string, databases ...string) string {
 		}
 		statements = append(statements, "ALTER DATABASE "+strings.TrimPrefix(u.Path, "/")+" OWNER TO "+name)
 	}
-	conn, err := pgx.Connect(t.Context(), pgtest.Server().URL("postgres"))
+	conn, err := pgx.Connect(t.Context(), testenv.PostgreSQL(t).URL("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func createLoginRole(t *testing.T, options string, databases ...string) string {
 func TestDB_WorksWithoutSuperuser(t *testing.T) {
 	t.Parallel()
 	for range 2 {
-		database := pgtest.EmptyDatabase(t)
+		database := testenv.EmptyDatabase(t)
 		b := openAs(t, database, createLoginRole(t, "CREATEROLE NOSUPERUSER", database), nil)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		if n := value[int](b, `SELECT count(*) FROM `+active.SchemaName+`.users`); n != 1 {
@@ -100,7 +100,7 @@ func TestDB_WorksWithoutSuperuser(t *testing.T) {
 
 func TestDB_ErrorMessages(t *testing.T) {
 	t.Parallel()
-	ownedDatabase := pgtest.EmptyDatabase(t)
+	ownedDatabase := testenv.EmptyDatabase(t)
 	for name, c := range map[string]struct {
 		bundle  fixture
 		kind    errs.Kind
@@ -114,7 +114,7 @@ func TestDB_ErrorMessages(t *testing.T) {
 			errs.KindTransient, "out of connections"},
 		"NotTheOwner": {openAs(t, ownedDatabase, createLoginRole(t, "CREATEROLE"), nil),
 			errs.KindPermanent, "must own the database and have CREATEROLE"},
-		"ReadOnly": {openAs(t, pgtest.Database(t), createLoginRole(t, "SUPERUSER"), func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }),
+		"ReadOnly": {openAs(t, testenv.Database(t), createLoginRole(t, "SUPERUSER"), func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }),
 			errs.KindTransient, "read-only; connect to the primary"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -296,7 +296,7 @@ func TestSecrets(t *testing.T) {
 // created on a connection slows the next one, so the connection is replaced.
 func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	t.Parallel()
-	db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.Database(t), MaxConnections: 1})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.Database(t), MaxConnections: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // laterMigration is what a later release could add to the registry.
@@ -143,7 +143,7 @@ func TestDB_CheckReady(t *testing.T) {
 
 	t.Run("EmptyDatabase", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.EmptyDatabase(t), ManualMigrate: true})
 		if err != nil {
 			t.Fatal(err)
 		}

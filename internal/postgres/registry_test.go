@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -17,6 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func TestDB_Create(t *testing.T) {
@@ -220,7 +220,7 @@ func TestDB_Create(t *testing.T) {
 // setupNested is setup for a loop inside one subtest.
 func setupNested(t *testing.T) fixture {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.Database(t)})
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.Database(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +376,7 @@ func TestDB_Migrate(t *testing.T) {
 
 	t.Run("ConcurrentUsersMigrateOnce", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.EmptyDatabase(t)
+		url := testenv.EmptyDatabase(t)
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -406,7 +406,7 @@ func TestDB_Migrate(t *testing.T) {
 
 	t.Run("RejectsUnmigratedRegistryWhenManual", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.EmptyDatabase(t), ManualMigrate: true})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.EmptyDatabase(t), ManualMigrate: true})
 		if err != nil {
 			t.Fatal(err)
 		}

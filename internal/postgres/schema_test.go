@@ -9,13 +9,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func TestDB_PrepareSchema(t *testing.T) {
@@ -104,7 +104,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 
 	t.Run("TenantRoleCannotConnect", func(t *testing.T) {
 		t.Parallel()
-		db, err := postgres.Open(t.Context(), pgdb.Options{URL: pgtest.EmptyDatabase(t)})
+		db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.EmptyDatabase(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -19,13 +18,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // setupQueue returns a registry with the real queue and no workers.
 func setupQueue(t *testing.T) fixture {
 	t.Helper()
 	t.Parallel()
-	url := pgtest.Database(t)
+	url := testenv.Database(t)
 	db, err := postgres.Open(t.Context(), pgdb.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)

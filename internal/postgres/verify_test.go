@@ -9,12 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
@@ -163,7 +163,7 @@ func TestDB_Verify(t *testing.T) {
 	t.Run("AnotherDatabase", func(t *testing.T) {
 		b := setup(t)
 		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-		otherDatabase, err := pgx.Connect(t.Context(), pgtest.Database(t))
+		otherDatabase, err := pgx.Connect(t.Context(), testenv.Database(t))
 		if err != nil {
 			t.Fatal(err)
 		}

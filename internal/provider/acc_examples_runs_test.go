@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // The runs of exampleRuns.
@@ -156,7 +156,7 @@ func runImport(t *testing.T, w *testEnv) {
 
 func runImportByIdentity(t *testing.T, w *testEnv) {
 	if out, _ := exec.Command(w.cli, "version").Output(); regexp.MustCompile(`^Terraform v1\.(\d|1[01])\.`).Match(out) {
-		w.cli = newestCLI(t)
+		w.cli = testenv.NewestCLI(t)
 	}
 	id := w.createForgotten()
 	w.copyExample("resources/healthcare_tenant/identity-import.tf", "import.tf", exampleID, id)
@@ -214,7 +214,7 @@ func runEphemeral(t *testing.T, w *testEnv) {
 }
 
 func runCI(t *testing.T, w *testEnv) {
-	state := pgtest.EmptyDatabase(t)
+	state := testenv.EmptyDatabase(t)
 	w.env["PG_CONN_STR"] = state
 	w.installMirror()
 	w.copyExample("guides/tenant-per-environment-in-ci/main.tf", "main.tf")
@@ -270,7 +270,7 @@ func (w *testEnv) installMirror() {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			w.t.Fatal(err)
 		}
-		if err := os.Link(binary, filepath.Join(folder, "terraform-provider-healthcare_v0.1.0")); err != nil {
+		if err := os.Link(testenv.Program(w.t, "."), filepath.Join(folder, "terraform-provider-healthcare_v0.1.0")); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // exampleRun runs files of examples/ as the documentation describes.
@@ -116,7 +118,7 @@ func TestExamples_EachIsRun(t *testing.T) {
 			t.Errorf("examples/%s is in %d runs of exampleRuns", file, runs[file])
 		}
 	}
-	if out, err := exec.Command(cli, "fmt", "-check", "-diff", "-recursive", "../../examples").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.CLI(t), "fmt", "-check", "-diff", "-recursive", "../../examples").CombinedOutput(); err != nil {
 		t.Errorf("fmt: %v: %s", err, out)
 	}
 }
@@ -151,7 +153,7 @@ func (w *testEnv) installTools() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, err := range []error{os.Mkdir(bin, 0o755), os.Symlink(path, filepath.Join(bin, "terraform")), os.Symlink(apiBinary, filepath.Join(bin, "tenant-api"))} {
+	for _, err := range []error{os.Mkdir(bin, 0o755), os.Symlink(path, filepath.Join(bin, "terraform")), os.Symlink(testenv.Program(w.t, "cmd/tenant-api"), filepath.Join(bin, "tenant-api"))} {
 		if err != nil {
 			w.t.Fatal(err)
 		}

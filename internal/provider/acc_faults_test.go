@@ -259,13 +259,13 @@ func TestAccTenant_Faults(t *testing.T) {
 	t.Run("DatabaseDown", func(t *testing.T) {
 		w := setup(t, databaseMode, clinic)
 		corrected := w.env["DATABASE_URL"]
-		w.env["DATABASE_URL"] = "postgres://u:" + databasePassword() + "@127.0.0.1:1/x"
+		w.env["DATABASE_URL"] = "postgres://u:" + w.databasePassword + "@127.0.0.1:1/x"
 		w.env["TF_LOG_PROVIDER"] = "DEBUG"
 		r := w.apply()
 		delete(w.env, "TF_LOG_PROVIDER")
 		r.wantText(t, "cause of the diagnostic", "connection refused") // In the log, which the message refers to.
 		r.wantText(t, "the database does not answer", "Nothing was changed", "run terraform apply again")
-		if r.code == 0 || strings.Contains(r.out, databasePassword()) {
+		if r.code == 0 || strings.Contains(r.out, w.databasePassword) {
 			t.Errorf("%d: %s", r.code, r.out)
 		}
 		if w.state("healthcare_tenant.clinic") != nil {

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,21 +18,13 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // These tests run the real CLI, which starts the provider as a separate
 // process, against a real PostgreSQL, SMTP server and Soroban host.
-
-var (
-	cli        string // terraform or tofu.
-	binary     string // The provider.
-	sharedHost host.Host
-)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(applicationEnv) != "" {
@@ -41,85 +33,26 @@ func TestMain(m *testing.M) {
 	if os.Getenv(psqlEnv) != "" {
 		os.Exit(runPsql())
 	}
-	os.Exit(runTests(m))
-}
-
-func runTests(m *testing.M) int {
-	fail := func(err error) int {
-		fmt.Fprintln(os.Stderr, "acceptance tests:", err)
-		return 1
-	}
-	var err error
-	if cli, err = findCLI(); err != nil {
-		return fail(err)
-	}
-	dir, err := os.MkdirTemp("", "healthcare-acc-")
-	if err != nil {
-		return fail(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	// The test cache does not know the files that the build below reads. Reading their
-	// metadata here makes it depend on them.
-	for _, sources := range []string{"../../main.go", "../../cmd/tenant-api/*.go", "../*/*.go", "../*/*/*.go", "../postgres/*/migrations/*.sql"} {
-		if err := readSources(sources); err != nil {
-			return fail(err)
-		}
-	}
-	binary, apiBinary = filepath.Join(dir, "terraform-provider-healthcare"), filepath.Join(dir, "tenant-api")
-	for path, source := range map[string]string{binary: "../..", apiBinary: "../../cmd/tenant-api"} {
-		if out, err := exec.Command("go", "build", "-o", path, source).CombinedOutput(); err != nil {
-			return fail(fmt.Errorf("build %s: %w: %s", source, err, out))
-		}
-	}
-	ctx := context.Background()
-	if sharedHost, err = host.New(ctx, host.Options{}); err != nil {
-		return fail(err)
-	}
-	defer func() { _ = sharedHost.Close(ctx) }()
-	return pgtest.Main(m, postgrestest.Migrate)
-}
-
-func readSources(pattern string) error {
-	files, err := filepath.Glob(pattern)
-	for _, file := range files {
-		_, readErr := os.ReadFile(file)
-		err = errors.Join(err, readErr)
-	}
-	if len(files) == 0 {
-		err = errors.Join(err, fmt.Errorf("%s names nothing", pattern))
-	}
-	return err
-}
-
-// findCLI fails instead of skipping: without a CLI these tests test nothing.
-func findCLI() (string, error) {
-	if path := os.Getenv("HEALTHCARE_CLI"); path != "" {
-		return exec.LookPath(path)
-	}
-	for _, name := range []string{"terraform", "tofu"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("neither terraform nor tofu is on PATH; install one, or run make test, which builds one")
+	testenv.Main(m)
 }
 
 // testEnv has all services of one test's Terraform.
 type testEnv struct {
-	t    *testing.T
-	cli  string
-	dir  string
-	env  map[string]string
-	pg   *pgx.Conn
-	net  *stellarnet.Network
-	mail *mailcatcher.Catcher
-	seed string
-	path string // Folders that come first in the CLI's PATH, each with a colon behind it.
+	t                *testing.T
+	cli              string
+	dir              string
+	env              map[string]string
+	pg               *pgx.Conn
+	net              *stellarnet.Network
+	mail             *mailcatcher.Catcher
+	seed             string
+	databasePassword string
+	path             string // Folders that come first in the CLI's PATH, each with a colon behind it.
 
 	mode      mode
 	server    *apiServer // In API mode, once the CLI has been run.
 	token     string
-	serverLog safeBuffer // Of all of them.
+	serverLog testenv.Buffer // Of all of them.
 }
 
 // setup gives a test its own database, network and mail server, and a
@@ -132,40 +65,21 @@ func setup(t *testing.T, m mode, configuration string) *testEnv {
 
 func newTestEnv(t *testing.T, m mode, configuration string, ledgerClose time.Duration) *testEnv {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	w := &testEnv{t: t, cli: cli, mode: m, dir: t.TempDir()}
-	database := pgtest.Database(t)
-	var err error
-	if w.pg, err = pgx.Connect(ctx, database); err != nil {
-		t.Fatal(err)
+	w := &testEnv{
+		t: t, cli: testenv.CLI(t), mode: m, dir: t.TempDir(), mail: testenv.Mail(t),
+		net: testenv.NetworkWith(t, stellarnet.Options{LedgerClose: ledgerClose}),
 	}
-	t.Cleanup(func() { _ = w.pg.Close(ctx) })
-	if w.net, err = stellarnet.Start(ctx, stellarnet.Options{Host: sharedHost, LedgerClose: ledgerClose}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.net.Close() })
-	if w.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.mail.Close() })
-	deployer := keypair.MustRandom()
-	if err := w.net.Fund(deployer.Address(), 10_000*10_000_000); err != nil {
-		t.Fatal(err)
-	}
+	database := testenv.Database(t)
+	w.pg = testenv.Connect(t, database)
+	deployer := testenv.Deployer(t, w.net)
 	w.seed = deployer.Seed()
-	w.env = map[string]string{
-		"DATABASE_URL":    database,
-		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": w.net.RPCURL(), "SOROBAN_NETWORK_PASSPHRASE": w.net.Passphrase(),
-		"SOROBAN_CONTRACT_DEPLOYER_SECRET": w.seed,
-		"MAIL_HOST":                        w.mail.SMTPHost(), "MAIL_PORT": strconv.Itoa(w.mail.SMTPPort()), "MAIL_TLS": "none",
-		"MAIL_FROM": "Platform <no-reply@platform.example>", "APP_URL": "https://app.platform.example",
-	}
-	// A separate binary, so that a test can distinguish its provider's processes from
-	// those of the other tests.
-	pluginPath := filepath.Join(w.dir, "plugin", "terraform-provider-healthcare")
-	if err := errors.Join(os.Mkdir(filepath.Dir(pluginPath), 0o755), os.Link(binary, pluginPath)); err != nil {
+	if u, err := url.Parse(database); err != nil {
 		t.Fatal(err)
+	} else {
+		w.databasePassword, _ = u.User.Password()
 	}
+	w.env = testenv.Settings(database, w.net, deployer, w.mail)
+	pluginPath := w.installPlugin()
 	w.write("cli.tfrc", fmt.Sprintf(`provider_installation {
   dev_overrides {
     %[2]q = %[1]q
@@ -177,6 +91,18 @@ func newTestEnv(t *testing.T, m mode, configuration string, ledgerClose time.Dur
 	w.write("main.tf", header+configuration)
 	w.environment() // The server runs before a test changes the environment.
 	return w
+}
+
+// installPlugin installs the provider for this test, and returns its path. It is a script
+// that records the process id, so that the test can signal its provider.
+func (w *testEnv) installPlugin() string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, "plugin", "terraform-provider-healthcare")
+	script := fmt.Sprintf("#!/bin/sh\necho $$ >>'%s'\nexec '%s' \"$@\"\n", filepath.Join(w.dir, pidFile), testenv.Program(w.t, "."))
+	if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(script), 0o700)); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
 }
 
 const header = `terraform {

@@ -10,8 +10,8 @@ import (
 	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func TestAccTenant_Lifecycle(t *testing.T) {
@@ -301,7 +301,7 @@ provider "healthcare" {
 
 func TestAccProvider_AutoMigrateOff(t *testing.T) {
 	w := setup(t, databaseMode, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
-	w.env["DATABASE_URL"] = pgtest.EmptyDatabase(t)
+	w.env["DATABASE_URL"] = testenv.EmptyDatabase(t)
 	w.apply().wantText(t, "the registry is at version 0 and this program needs", "let auto_migrate do so", "Nothing was changed")
 }
 
@@ -326,6 +326,3 @@ provider "healthcare" { database = { url = terraform_data.database.output } }
 	}
 	r.wantText(t, "1 to add, 0 to change, 1 to destroy")
 }
-
-// databasePassword is the password inside every DATABASE_URL of these tests.
-func databasePassword() string { return pgtest.Server().Password() }

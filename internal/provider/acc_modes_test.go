@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // mode is database mode or API mode.
@@ -34,15 +36,12 @@ func inBothModes(t *testing.T, test func(t *testing.T, m mode)) {
 	}
 }
 
-// apiBinary is tenant-api.
-var apiBinary string
-
 // apiServer is a running tenant-api and the settings that it was started with.
 type apiServer struct {
 	cmd      *exec.Cmd
 	settings map[string]string
 	url      string
-	log      *safeBuffer
+	log      *testenv.Buffer
 	done     chan struct{}
 }
 
@@ -135,7 +134,7 @@ func stderr(err error) string {
 }
 
 func (w *testEnv) apiCommand(settings map[string]string, args ...string) *exec.Cmd {
-	cmd := exec.Command(apiBinary, args...)
+	cmd := exec.Command(testenv.Program(w.t, "cmd/tenant-api"), args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir}
 	for name, value := range settings {
 		cmd.Env = append(cmd.Env, name+"="+value)

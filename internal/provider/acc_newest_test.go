@@ -3,45 +3,22 @@ package provider_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// newestEnv is the variable with the CLI that supports actions and lists: Terraform 1.14
-// or newer.
-// "none" is for a machine on which it cannot be built.
-const newestEnv = "HEALTHCARE_CLI_NEWEST"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+)
 
 // setupNewest is setup with the newest CLI. The oldest one under test gets the
 // same requests through the protocol (see protocol), but not in Terraform's order,
 // and without Terraform's own checks of a provider's responses.
 func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
-	path := newestCLI(t)
+	path := testenv.NewestCLI(t)
 	w := setup(t, m, configuration)
 	w.cli = path
 	return w
-}
-
-// newestCLI returns the path of the newest CLI; without one the test ends.
-func newestCLI(t *testing.T) string {
-	t.Helper()
-	override := os.Getenv(newestEnv)
-	switch {
-	case override == "none":
-		t.Skip(newestEnv + " is none: the newest Terraform cannot be built here, so the tests with it are skipped")
-	case override == "" && os.Getenv("CI") == "true":
-		t.Fatal(newestEnv + " is not set: CI tests with the newest Terraform; tools/terraform.sh builds it and prints its path")
-	case override == "":
-		t.Skip(newestEnv + " is not set: make test-newest builds the newest Terraform and runs this")
-	}
-	path, err := exec.LookPath(override)
-	if err != nil {
-		t.Fatalf("%s is %q: %v", newestEnv, override, err)
-	}
-	return path
 }
 
 // example is a file of examples/, as it is in the documentation.

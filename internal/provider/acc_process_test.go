@@ -1,43 +1,26 @@
 package provider_test
 
 import (
-	"bytes"
+	"errors"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // background is a run of the CLI in the background, which a test disturbs.
 type background struct {
 	*exec.Cmd
-	out  *safeBuffer
+	out  *testenv.Buffer
 	done chan struct{}
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 func (w *testEnv) start(args ...string) *background {
 	w.t.Helper()
-	b := &background{Cmd: w.command(args...), out: &safeBuffer{}, done: make(chan struct{})}
+	b := &background{Cmd: w.command(args...), out: &testenv.Buffer{}, done: make(chan struct{})}
 	b.Stdout, b.Stderr = b.out, b.out
 	if err := b.Start(); err != nil {
 		w.t.Fatal(err)
@@ -98,27 +81,24 @@ func (w *testEnv) killProvider() {
 	w.signalProvider(syscall.SIGKILL)
 }
 
+// pidFile has the process ids of all providers that a test's CLI has started.
+const pidFile = "plugin.pids"
+
 // signalProvider signals this test's provider process.
 func (w *testEnv) signalProvider(signal syscall.Signal) {
 	w.t.Helper()
-	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	killed := 0
-	for line := range strings.Lines(string(out)) {
-		pid, command, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !strings.HasPrefix(strings.TrimSpace(command), filepath.Join(w.dir, "plugin")) {
-			continue
-		}
+	for _, pid := range strings.Fields(w.read(pidFile)) {
 		id, err := strconv.Atoi(pid)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if err := syscall.Kill(id, signal); err != nil {
+		switch err := syscall.Kill(id, signal); {
+		case err == nil:
+			killed++
+		case !errors.Is(err, syscall.ESRCH): // A provider that ended before.
 			w.t.Fatal(err)
 		}
-		killed++
 	}
 	if killed != 1 {
 		w.t.Fatalf("signalled %d providers", killed)

@@ -93,7 +93,7 @@ func TestAccProvider_InvalidConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.assertNoChanges()
-		w.env["DATABASE_URL"] = "postgres://u:" + databasePassword() + "@127.0.0.1:1/x"
+		w.env["DATABASE_URL"] = "postgres://u:" + w.databasePassword + "@127.0.0.1:1/x"
 		w.run("plan", "-no-color").wantText(t, "Could not read tenant", "the database does not answer")
 	})
 

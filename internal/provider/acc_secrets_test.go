@@ -71,7 +71,7 @@ func TestAccTenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 		run(0, "destroy", "-auto-approve")
 
 		secrets := map[string]string{
-			"deployer's seed": w.seed, "database password": databasePassword(), "mail password": mailPassword,
+			"deployer's seed": w.seed, "database password": w.databasePassword, "mail password": mailPassword,
 			"admin's password": password, "login's password": login,
 		}
 		invitations := regexp.MustCompile(`#invitation=(\S+)`)

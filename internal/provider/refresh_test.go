@@ -19,8 +19,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // TestRefresh_BatchesQueries counts the database messages of a refresh.
@@ -28,7 +28,7 @@ func TestRefresh_BatchesQueries(t *testing.T) {
 	t.Parallel()
 	const tenants = 500
 	ctx := t.Context()
-	database := pgtest.Database(t)
+	database := testenv.Database(t)
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		t.Fatal(err)

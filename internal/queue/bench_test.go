@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // noopRunner does nothing.
@@ -43,7 +43,7 @@ func BenchmarkQueue(b *testing.B) {
 			if _, err := admin.Exec(b.Context(), "CREATE DATABASE "+name); err != nil {
 				b.Fatal(err)
 			}
-			if err := postgrestest.Migrate(b.Context(), server.URL(name)); err != nil {
+			if err := testenv.Migrate(b.Context(), server.URL(name)); err != nil {
 				b.Fatal(err)
 			}
 			benchmarkRun(b, server.URL(name), kind == "pipeline", func() (commits int) {

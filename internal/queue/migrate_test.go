@@ -8,9 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func TestQueue_Migrate(t *testing.T) {
@@ -36,7 +36,7 @@ func TestQueue_Migrate(t *testing.T) {
 	}
 	t.Run("ManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.EmptyDatabase(t)
+		url := testenv.EmptyDatabase(t)
 		if current, newest, err := open(t, url).Versions(t.Context()); err != nil || current != 0 || newest < 8 {
 			t.Errorf("from %d to %d, %v", current, newest, err)
 		}
@@ -59,7 +59,7 @@ func TestQueue_Migrate(t *testing.T) {
 	})
 	t.Run("SkipsLockWhenUpToDate", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.Database(t)
+		url := testenv.Database(t)
 		if _, err := connect(t, url).Exec(t.Context(), `SELECT pg_advisory_lock(1212240977)`); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestQueue_Migrate(t *testing.T) {
 	})
 	t.Run("RefusesNewerTables", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.Database(t)
+		url := testenv.Database(t)
 		if _, err := connect(t, url).Exec(t.Context(), `INSERT INTO river_migration (line, version) VALUES ('main', 99)`); err != nil {
 			t.Fatal(err)
 		}

@@ -15,10 +15,10 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // startWithReconciler starts a worker as tenant-api does.
@@ -323,7 +323,7 @@ func TestQueue_SurvivesServerCrash(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Stop() })
 	url := server.URL("postgres")
-	if err := postgrestest.Migrate(t.Context(), url); err != nil {
+	if err := testenv.Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
 	w := newFixture(t, url)

@@ -18,7 +18,6 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -27,6 +26,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 const (
@@ -73,7 +73,7 @@ func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundl
 	b := &testBundle{t: t, key: keypair.MustRandom(), names: new(atomic.Int64)}
 	b.start(change...)
 	var err error
-	b.url = pgtest.Database(t)
+	b.url = testenv.Database(t)
 	b.db, err = postgres.Open(t.Context(), pgdb.Options{URL: b.url})
 	b.must(err)
 	t.Cleanup(b.db.Close)
@@ -82,7 +82,7 @@ func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundl
 
 func (b *testBundle) start(change ...func(*stellarnet.Options)) {
 	b.t.Helper()
-	o := stellarnet.Options{LedgerClose: 50 * time.Millisecond, Host: sharedHost}
+	o := stellarnet.Options{LedgerClose: 50 * time.Millisecond, Host: testenv.SorobanHost(b.t)}
 	for _, c := range change {
 		c(&o)
 	}

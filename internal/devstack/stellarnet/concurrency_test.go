@@ -18,6 +18,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet/host"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // Many clients deploy concurrently, each with its own account, while ledgers close on
@@ -115,7 +116,7 @@ func TestNetwork_CloseLedger(t *testing.T) {
 
 	t.Run("SurvivesBrokenHost", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, func(o *stellarnet.Options) { o.Host = failingHost{sharedHost} })
+		b := setup(t, func(o *stellarnet.Options) { o.Host = failingHost{testenv.SorobanHost(t)} })
 		got := b.runSoroban(upload(), nil)
 		if code := b.result(got.ResultXDR).Result.Code; code != xdr.TransactionResultCodeTxInternalError {
 			t.Fatalf("got %s", code)

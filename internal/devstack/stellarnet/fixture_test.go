@@ -14,6 +14,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 const xlm = 10_000_000
@@ -60,7 +61,7 @@ func setupUnfunded(t *testing.T, options ...func(*stellarnet.Options)) *fixture 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	b := &fixture{t: t, ctx: ctx, clock: &manualClock{now: time.Unix(1_790_000_000, 0)}, account: keypair.MustRandom()}
-	opts := stellarnet.Options{Manual: true, Host: sharedHost, Now: b.clock.Now}
+	opts := stellarnet.Options{Manual: true, Host: testenv.SorobanHost(t), Now: b.clock.Now}
 	for _, c := range options {
 		c(&opts)
 	}

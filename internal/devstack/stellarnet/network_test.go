@@ -15,6 +15,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func TestStart(t *testing.T) {
@@ -35,7 +36,7 @@ func TestStart(t *testing.T) {
 
 	t.Run("RefusesNegativeLedgerClose", func(t *testing.T) {
 		t.Parallel()
-		_, err := stellarnet.Start(t.Context(), stellarnet.Options{LedgerClose: -1, Host: sharedHost})
+		_, err := stellarnet.Start(t.Context(), stellarnet.Options{LedgerClose: -1, Host: testenv.SorobanHost(t)})
 		if err == nil || !strings.Contains(err.Error(), "LedgerClose") {
 			t.Fatalf("got %v, want an error that names LedgerClose", err)
 		}

@@ -10,6 +10,8 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/txnbuild"
 	"github.com/stellar/go-stellar-sdk/xdr"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // tree is a response, decoded as generic JSON.
@@ -38,7 +40,7 @@ func (b *fixture) assertJSON(typeName string, encoded any) any {
 	text, _ := encoded.(string)
 	raw, err := base64.StdEncoding.DecodeString(text)
 	b.must(err)
-	asJSON, err := sharedHost.XDRToJSON(b.ctx, typeName, raw)
+	asJSON, err := testenv.SorobanHost(b.t).XDRToJSON(b.ctx, typeName, raw)
 	b.must(err)
 	var out any
 	b.must(json.Unmarshal(asJSON, &out))

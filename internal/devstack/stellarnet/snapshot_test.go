@@ -15,6 +15,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func (b *fixture) save() []byte {
@@ -168,7 +169,7 @@ func TestStart_RejectsInvalidSnapshot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := stellarnet.Start(t.Context(), stellarnet.Options{
-				Manual: true, Host: sharedHost, Passphrase: c.passphrase, Snapshot: bytes.NewReader(c.snapshot),
+				Manual: true, Host: testenv.SorobanHost(t), Passphrase: c.passphrase, Snapshot: bytes.NewReader(c.snapshot),
 			})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want %q", err, c.says)

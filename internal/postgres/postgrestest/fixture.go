@@ -1,5 +1,7 @@
 //go:build unix
 
+// Package postgrestest has what tests of the registry share: a registry of their own, and
+// tenants in it.
 package postgrestest
 
 import (
@@ -14,7 +16,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -22,6 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // Fixture is a registry of its own for one test, with the helpers that most tests use.
@@ -41,7 +43,7 @@ func Setup(t *testing.T) Fixture {
 func TwoProcesses(t *testing.T) (one, two Fixture) {
 	t.Helper()
 	t.Parallel()
-	url := pgtest.Database(t)
+	url := testenv.Database(t)
 	return Open(t, pgdb.Options{URL: url}), Open(t, pgdb.Options{URL: url})
 }
 
@@ -49,7 +51,7 @@ func TwoProcesses(t *testing.T) (one, two Fixture) {
 func Open(t *testing.T, o pgdb.Options) Fixture {
 	t.Helper()
 	if o.URL == "" {
-		o.URL = pgtest.Database(t)
+		o.URL = testenv.Database(t)
 	}
 	db, err := postgres.Open(t.Context(), o)
 	if err != nil {

@@ -2,21 +2,18 @@ package registry_test
 
 import (
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	os.Exit(pgtest.Main(m, postgrestest.Migrate))
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 func withPassword(name string) tenant.Inputs {
 	in := postgrestest.Inputs(name)

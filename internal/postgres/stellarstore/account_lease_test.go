@@ -9,10 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -53,7 +53,7 @@ func TestSystemLog_LeaseRenewal(t *testing.T) {
 
 	t.Run("IsNotRenewedAfterItsRelease", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.Database(t)
+		url := testenv.Database(t)
 		var counter renewalCounter
 		one := fixture{postgrestest.Open(t, pgdb.Options{URL: url, Tracer: &counter})}
 		two := fixture{postgrestest.Open(t, pgdb.Options{URL: url})}

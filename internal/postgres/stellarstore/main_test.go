@@ -1,16 +1,13 @@
 package stellarstore_test
 
 import (
-	"os"
 	"testing"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver/pgtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	os.Exit(pgtest.Main(m, postgrestest.Migrate))
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // fixture adds the helpers of this package to those of all.
 type fixture struct{ postgrestest.Fixture }

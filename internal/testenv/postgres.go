@@ -1,0 +1,184 @@
+//go:build unix
+
+package testenv
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+)
+
+// RoleVariable is the environment variable that chooses the login of the tests: RoleOwner
+// or RoleSuperuser. Default: defaultRole.
+const RoleVariable = "TEST_DATABASE_ROLE"
+
+// The logins of tests.
+const (
+	RoleOwner     = "owner"     // Owns its databases and has CREATEROLE, as users have it.
+	RoleSuperuser = "superuser" // May do everything.
+)
+
+const defaultRole = RoleSuperuser
+
+// owner is the ordinary role that owns the databases of tests.
+const owner = "platform"
+
+// The databases that are copied for tests.
+const (
+	registryTemplate = "test_registry" // With the tables of the registry and the queue.
+	emptyTemplate    = "template1"
+)
+
+// cluster is the PostgreSQL server of the test binary.
+type cluster struct {
+	*pgserver.Server
+	login    *url.Userinfo // Of the tests.
+	counter  atomic.Int64
+	creating sync.Mutex // A template can be copied by one session at a time.
+}
+
+var postgresServer = once[*cluster]{make: startCluster}
+
+func startCluster() (*cluster, error) {
+	ctx := context.Background()
+	server, err := pgserver.Start(ctx, pgserver.Options{})
+	if err != nil {
+		return nil, err
+	}
+	addCleanup(server.Stop)
+	c := &cluster{Server: server, login: url.UserPassword(pgserver.User, server.Password())}
+	role := os.Getenv(RoleVariable)
+	if role == "" {
+		role = defaultRole
+	}
+	switch role {
+	case RoleSuperuser:
+	case RoleOwner:
+		password := rand.Text()
+		if err := c.execAdmin(ctx, "CREATE ROLE "+owner+" LOGIN CREATEROLE PASSWORD '"+password+"'"); err != nil {
+			return nil, err
+		}
+		c.login = url.UserPassword(owner, password)
+	default:
+		return nil, fmt.Errorf("%s is %q; give %s or %s", RoleVariable, role, RoleOwner, RoleSuperuser)
+	}
+	if err = c.create(ctx, registryTemplate, emptyTemplate); err == nil {
+		err = Migrate(ctx, c.loginURL(registryTemplate))
+	}
+	return c, err
+}
+
+// Migrate makes the tables of the registry and the queue in a database.
+func Migrate(ctx context.Context, url string) error {
+	db, err := postgres.Open(ctx, pgdb.Options{URL: url})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	q, err := queue.Open(ctx, queue.Options{URL: url})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	return q.Migrate(ctx)
+}
+
+// PostgreSQL is the server of the databases.
+func PostgreSQL(t testing.TB) *pgserver.Server {
+	t.Helper()
+	return postgresServer.get(t).Server
+}
+
+// Database makes a database with the tables of the registry and the queue, and returns its
+// URL. It is dropped when the test ends, even with open connections.
+func Database(t testing.TB) string {
+	t.Helper()
+	return newDatabase(t, registryTemplate)
+}
+
+// EmptyDatabase makes a database without tables. Grants on a database are not copied with
+// it, so tests of grants start here.
+func EmptyDatabase(t testing.TB) string {
+	t.Helper()
+	return newDatabase(t, emptyTemplate)
+}
+
+// SuperuserURL is the URL of a test's database for the server's superuser, for what a
+// platform's own login may not do.
+func SuperuserURL(t testing.TB, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(pgserver.User, PostgreSQL(t).Password())
+	return u.String()
+}
+
+// Connect connects to a database until the test ends.
+func Connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func newDatabase(t testing.TB, template string) string {
+	t.Helper()
+	c := postgresServer.get(t)
+	name := fmt.Sprintf("test_%d", c.counter.Add(1))
+	if err := c.create(t.Context(), name, template); err != nil {
+		t.Fatalf("create test database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := c.execAdmin(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("drop test database: %v", err)
+		}
+	})
+	return c.loginURL(name)
+}
+
+func (c *cluster) create(ctx context.Context, name, template string) error {
+	c.creating.Lock()
+	defer c.creating.Unlock()
+	return c.execAdmin(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+" OWNER "+c.login.Username())
+}
+
+// loginURL is the URL of a database for the tests' login.
+func (c *cluster) loginURL(database string) string {
+	u, err := url.Parse(c.URL(database))
+	if err != nil {
+		panic(err) // Cannot happen: the server builds it from parts.
+	}
+	u.User = c.login
+	return u.String()
+}
+
+// execAdmin executes a statement as superuser.
+func (c *cluster) execAdmin(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, c.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, statement)
+	return err
+}

@@ -172,8 +172,8 @@ func TestAccCredentials_Expiry(t *testing.T) {
 		const name = "healthcare_tenant_database_credentials"
 		w := setup(t, m, clinic)
 		w.mustApply()
-		p := w.protocol()
-		schema := p.schema.EphemeralResourceSchemas[name]
+		p := w.ephemeralServer(name)
+		schema := p.schema
 		opened, err := p.server.OpenEphemeralResource(t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
 			TypeName: name, Config: p.object(schema, map[string]any{"tenant_id": fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]), "ttl": "2m"}),
 		})

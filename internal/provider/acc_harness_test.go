@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(psqlEnv) != "" {
 		os.Exit(runPsql())
 	}
+	if err := useFramework(); err != nil {
+		fmt.Fprintln(os.Stderr, "terraform-plugin-testing:", err)
+		os.Exit(1)
+	}
 	testenv.Main(m)
 }
 

@@ -1,8 +1,16 @@
 package provider_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/compare"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
 // clinicWith returns the smallest configuration with further lines.
@@ -12,94 +20,103 @@ func clinicWith(lines string) string {
 
 func TestAccTenant_Metadata(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, "resource \"terraform_data\" \"region\" { input = \"eu\" }\n"+
-			clinicWith(`  external_id = "crm-1"`+"\n  metadata = { region = terraform_data.region.output, note = \"\" }"))
-		w.mustApply() // One value is unknown in the plan.
-		w.assertNoChanges()
-		if got := w.text(`SELECT metadata::text FROM tenants`); got != `{"note": "", "region": "eu"}` {
-			t.Errorf("metadata %s", got)
+		w := framework(t, m)
+		steps := []resource.TestStep{
+			{ // One value is unknown in the plan.
+				Config: header + "resource \"terraform_data\" \"region\" { input = \"eu\" }\n" +
+					clinicWith(`  external_id = "crm-1"`+"\n  metadata = { region = terraform_data.region.output, note = \"\" }"),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectUnknownValue(clinicAddress, tfjsonpath.New("metadata").AtMapKey("region")),
+				}},
+				ConfigStateChecks: wantValues(clinicAddress, map[string]knownvalue.Check{
+					"metadata": knownvalue.MapExact(map[string]knownvalue.Check{"region": knownvalue.StringExact("eu"), "note": knownvalue.StringExact("")}),
+				}),
+			},
+			{ResourceName: clinicAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: notImported},
 		}
-		id, _ := w.state("healthcare_tenant.clinic")["id"].(string)
-		w.run("state", "rm", "healthcare_tenant.clinic")
-		if r := w.run("import", "-no-color", "healthcare_tenant.clinic", id); r.code != 0 {
-			t.Fatalf("import: %s", r.out)
+		for lines, want := range map[string]knownvalue.Check{
+			"":                           knownvalue.Null(),
+			"  metadata = {}":            knownvalue.MapSizeExact(0),
+			"  metadata = { a = \"b\" }": knownvalue.MapExact(map[string]knownvalue.Check{"a": knownvalue.StringExact("b")}),
+		} {
+			steps = append(steps, resource.TestStep{
+				Config:            header + clinicWith(`  external_id = "crm-1"`+"\n"+lines),
+				ConfigStateChecks: wantValues(clinicAddress, map[string]knownvalue.Check{"metadata": want}),
+			})
 		}
-		w.assertNoChanges()
-		for _, lines := range []string{"", "  metadata = {}", "  metadata = { a = \"b\" }", "  metadata = {}", ""} {
-			w.write("main.tf", header+clinicWith(`  external_id = "crm-1"`+"\n"+lines))
-			w.mustApply()
-			w.assertNoChanges()
-		}
-		if got := w.text(`SELECT metadata::text FROM tenants`); got != `{}` {
-			t.Errorf("metadata %s", got)
-		}
-		w.write("main.tf", header+clinicWith("  metadata = { region = null }"))
-		w.run("validate", "-no-color").wantText(t, `The metadata has no value under key "region"`)
-		// Changed outside: the plan shows it.
-		w.write("main.tf", header+clinicWith(`  external_id = "crm-1"`))
-		w.exec(`UPDATE tenants SET metadata = '{"by": "hand"}', name = 'Other', name_key = 'other'`)
-		if r := w.run("plan", "-detailed-exitcode", "-no-color"); r.code != 2 || !strings.Contains(r.out, "0 to add, 1 to change, 0 to destroy") {
-			t.Errorf("plan ended with %d: %s", r.code, r.out)
-		}
-		w.mustApply()
-		if got := w.text(`SELECT name || metadata::text FROM tenants`); got != `St. Mary's Clinic{}` {
-			t.Errorf("stored %s", got)
-		}
+		w.test(append(steps,
+			resource.TestStep{Config: header + clinicWith("  metadata = { region = null }"), ExpectError: regexp.MustCompile(`The\s+metadata\s+has\s+no\s+value\s+under\s+key\s+"region"`)},
+			resource.TestStep{ // Changed outside: the plan shows it.
+				PreConfig: func() {
+					w.exec(`UPDATE tenants SET metadata = '{"by": "hand"}', name = 'Other', name_key = 'other'`)
+				},
+				Config:           header + clinicWith(`  external_id = "crm-1"`),
+				ConfigPlanChecks: wantAction(clinicAddress, plancheck.ResourceActionUpdate),
+				ConfigStateChecks: wantValues(clinicAddress, map[string]knownvalue.Check{
+					"name": knownvalue.StringExact("St. Mary's Clinic"), "metadata": knownvalue.Null(),
+				}),
+			})...)
 	})
 }
 
 func TestAccTenant_ManagedByChanges(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		manager := func(who string) string { return "provider \"healthcare\" { managed_by = \"" + who + "\" }\n" }
-		w := setup(t, m, manager("one")+clinic)
-		w.mustApply()
-		stored := func(want string) {
-			t.Helper()
-			if got := w.text(`SELECT coalesce(managed_by, 'nobody') FROM tenants WHERE status = 'ACTIVE'`); got != want {
-				t.Errorf("managed by %s, want %s", got, want)
-			}
+		w := framework(t, m)
+		managed := func(who string) string { return "provider \"healthcare\" { managed_by = \"" + who + "\" }\n" }
+		named := func(name string) string { return strings.Replace(clinic, "St. Mary's Clinic", name, 1) }
+		var steps []resource.TestStep
+		add := func(providerBlock, name string, action plancheck.ResourceActionType, stored string) {
+			steps = append(steps, resource.TestStep{
+				Config:           header + providerBlock + named(name),
+				ConfigPlanChecks: wantAction(clinicAddress, action),
+			}, resource.TestStep{RefreshState: true, PreConfig: func() {
+				if got := w.text(`SELECT coalesce(managed_by, 'nobody') FROM tenants`); got != stored {
+					t.Errorf("managed by %s, want %s", got, stored)
+				}
+			}})
 		}
-		stored("one")
-		for _, c := range []struct{ provider, who, name string }{
-			{manager("two"), "two", "Clinic Two"},
-			{"", "nobody", "Clinic Three"},
-		} {
-			before := w.text(`SELECT coalesce(managed_by, 'nobody') FROM tenants`)
-			last := w.text(`SELECT name FROM tenants`)
-			w.write("main.tf", header+c.provider+strings.Replace(clinic, "St. Mary's Clinic", last, 1))
-			w.assertNoChanges()
-			stored(before)
-			w.write("main.tf", header+c.provider+strings.Replace(clinic, "St. Mary's Clinic", c.name, 1))
-			w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
-			stored(c.who)
-		}
+		// A changed managed_by alone changes nothing; the next change of the tenant stores it.
+		add(managed("one"), "Clinic One", plancheck.ResourceActionCreate, "one")
+		add(managed("two"), "Clinic One", plancheck.ResourceActionNoop, "one")
+		add(managed("two"), "Clinic Two", plancheck.ResourceActionUpdate, "two")
+		add("", "Clinic Two", plancheck.ResourceActionNoop, "two")
+		add("", "Clinic Three", plancheck.ResourceActionUpdate, "nobody")
+		w.test(steps...)
 	})
 }
 
 func TestAccTenant_Replacement(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, clinicWith(`  external_id = "crm-1"`))
-		w.mustApply()
-		first := w.state("healthcare_tenant.clinic")["id"]
-
-		// The name is taken until the old tenant is archived.
-		w.write("main.tf", header+clinicWith("  external_id = \"crm-2\"\n  lifecycle { create_before_destroy = true }"))
-		w.apply().wantText(t, "a tenant with this name exists already", "remove create_before_destroy")
-		if s := w.state("healthcare_tenant.clinic"); s["id"] != first || s["tainted"] == true {
-			t.Errorf("state %v", s)
-		}
-		w.write("main.tf", header+clinicWith(`  external_id = "crm-2"`))
-		w.mustApply().wantText(t, "1 added, 0 changed, 1 destroyed")
-		second := w.state("healthcare_tenant.clinic")["id"]
-		if second == first || w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED' AND id::text = $1`, first) != 1 {
-			t.Error("the first tenant was not archived")
-		}
-		// An extra space does not change the name, and causes no permanent difference.
-		w.write("main.tf", header+strings.Replace(clinicWith(`  external_id = "crm-2"`), `Clinic"`, `Clinic "`, 1))
-		w.mustApply()
-		w.assertNoChanges()
-		if w.state("healthcare_tenant.clinic")["id"] != second {
-			t.Error("another tenant")
+		w := framework(t, m)
+		sameID, newID := statecheck.CompareValue(compare.ValuesSame()), statecheck.CompareValue(compare.ValuesDiffer())
+		id := tfjsonpath.New("id")
+		w.test(
+			resource.TestStep{
+				Config:            header + clinicWith(`  external_id = "crm-1"`),
+				ConfigStateChecks: []statecheck.StateCheck{newID.AddStateValue(clinicAddress, id)},
+			},
+			resource.TestStep{ // The name is taken until the old tenant is archived.
+				Config:      header + clinicWith("  external_id = \"crm-2\"\n  lifecycle { create_before_destroy = true }"),
+				ExpectError: regexp.MustCompile(`(?s)a\s+tenant\s+with\s+this\s+name\s+exists\s+already.*remove\s+create_before_destroy`),
+			},
+			resource.TestStep{
+				Config:           header + clinicWith(`  external_id = "crm-2"`),
+				ConfigPlanChecks: wantAction(clinicAddress, plancheck.ResourceActionDestroyBeforeCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					newID.AddStateValue(clinicAddress, id), sameID.AddStateValue(clinicAddress, id),
+				},
+			},
+			resource.TestStep{ // An extra space does not change the name, and causes no permanent difference.
+				Config:            header + strings.Replace(clinicWith(`  external_id = "crm-2"`), `Clinic"`, `Clinic "`, 1),
+				ConfigStateChecks: []statecheck.StateCheck{sameID.AddStateValue(clinicAddress, id)},
+			},
+		)
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED'`); n != 2 {
+			t.Errorf("%d tenants are archived", n)
 		}
 	})
 }
+
+// notImported are attributes that an import cannot know, because only the configuration
+// has them.
+var notImported = []string{"deletion_protection", "timeouts", "admin_password_wo_version"}

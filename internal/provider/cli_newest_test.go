@@ -51,7 +51,7 @@ func (w *testEnv) mustInvoke(action string, variables ...string) result {
 	return r
 }
 
-func TestAccNewest_Invoke(t *testing.T) {
+func TestCLINewest_Invoke(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setupNewest(t, m, clinic)
 		w.env["PURGE_RETENTION"] = "0s"
@@ -91,7 +91,7 @@ func TestAccNewest_Invoke(t *testing.T) {
 	})
 }
 
-func TestAccNewest_RetryReportsSteps(t *testing.T) {
+func TestCLINewest_RetryReportsSteps(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setupNewest(t, m, clinic)
 		w.env["SOROBAN_MAX_FEE"] = "100"
@@ -107,43 +107,10 @@ func TestAccNewest_RetryReportsSteps(t *testing.T) {
 	})
 }
 
-// TestAccNewest_Trigger: an action that a resource's change triggers reads the
-// tenant after the change.
-func TestAccNewest_Trigger(t *testing.T) {
-	inBothModes(t, func(t *testing.T, m mode) {
-		triggered := strings.Replace(clinic, "\n}\n", `
-  lifecycle {
-    action_trigger {
-      events  = [after_update]
-      actions = [action.healthcare_tenant_invite.again]
-    }
-  }
-}
-action "healthcare_tenant_invite" "again" {
-  config { tenant_id = healthcare_tenant.clinic.id }
-}
-`, 1)
-		w := setupNewest(t, m, triggered)
-		w.mustApply()
-		w.assertNoChanges()
-		if n := len(w.mail.Messages()); n != 1 {
-			t.Errorf("%d mails after create, which triggers nothing", n)
-		}
-		w.mail.Reset()
-		w.write("main.tf", header+strings.ReplaceAll(triggered, "ada@st-marys.example", "grace@st-marys.example"))
-		w.mustApply().wantText(t, "the welcome mail went to grace@st-marys.example")
-		w.assertNoChanges()
-		if mails := w.mail.Messages(); len(mails) != 1 || !strings.Contains(fmt.Sprint(mails[0].To), "grace@st-marys.example") {
-			t.Errorf("%+v", mails)
-		}
-	})
-}
-
-// TestAccNewest_Query: the configuration that terraform query generates can be
+// TestCLINewest_Query: the configuration that terraform query generates can be
 // applied, and changes nothing.
-func TestAccNewest_Query(t *testing.T) {
+func TestCLINewest_Query(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		three := strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 3\n  name = \"Clinic ${count.index}\"", 1)
 		w := setupNewest(t, m, strings.Replace(three, "\n}\n", "\n  metadata = { region = \"eu\", quote = \"a \\\"b\\\" $${c}\" }\n  external_id = \"crm-${count.index}\"\n}\n", 1))
 		w.mustApply("-parallelism=1")
 		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'Clinic 1'`)
@@ -179,20 +146,4 @@ func TestAccNewest_Query(t *testing.T) {
 			t.Errorf("%d tenants", n)
 		}
 	})
-}
-
-// TestAccNewest_QueryErrors: errors of a list are shown to the user.
-func TestAccNewest_QueryErrors(t *testing.T) {
-	w := setupNewest(t, databaseMode, "")
-	for configuration, words := range map[string]string{
-		`config { status = "ARCHIVED" }`: "value must be one of",
-		`config { search = "" }`:         "string length must be between",
-		``:                               "the database does not answer",
-	} {
-		w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
-		w.write("tenants.tfquery.hcl", "list \"healthcare_tenant\" \"x\" {\n  provider = healthcare\n  "+configuration+"\n}\n")
-		if r := w.run("query", "-no-color"); r.code == 0 || !strings.Contains(collapseSpace(r.out), words) {
-			t.Errorf("%q: exit code %d, want %q in: %s", configuration, r.code, words, r.out)
-		}
-	}
 }

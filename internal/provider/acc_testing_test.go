@@ -1,0 +1,174 @@
+package provider_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+)
+
+// The tests named TestAcc use terraform-plugin-testing: the provider runs in this process,
+// and plan, state and values are checked as data. The tests named TestCLI start the CLI
+// and the provider as users do, and see what it cannot: the screen, kills, interrupts and
+// what is stored where. See docs/adr/0018.
+
+const clinicAddress = "healthcare_tenant.clinic"
+
+// useFramework tells terraform-plugin-testing which CLI to run and what the provider's
+// address is: the newest CLI if there is one, because it has all features.
+func useFramework() error {
+	// The user's own settings of the CLI must not affect the tests.
+	for _, name := range []string{"TF_CLI_CONFIG_FILE", "TF_LOG", "TF_LOG_PROVIDER", "TF_DATA_DIR", "TF_WORKSPACE", "TF_CLI_ARGS"} {
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
+	}
+	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	for _, name := range []string{testenv.NewestCLIVariable, testenv.CLIVariable} {
+		if other := os.Getenv(name); path == "" && other != "none" {
+			path = other
+		}
+	}
+	if path == "" {
+		path = "terraform"
+	}
+	path, err := exec.LookPath(path)
+	if err != nil {
+		return err
+	}
+	said, err := exec.Command(path, "version").Output()
+	found := regexp.MustCompile(`(?m)^(Terraform|OpenTofu) v(\S+)`).FindStringSubmatch(string(said))
+	if err != nil || found == nil {
+		return fmt.Errorf("%s version: %q, %w", path, said, err)
+	}
+	frameworkCLI.name = strings.ToLower(found[1])
+	if frameworkCLI.version, err = version.NewVersion(found[2]); err != nil {
+		return err
+	}
+	host := "registry." + frameworkCLI.name + ".io"
+	if frameworkCLI.name == "opentofu" {
+		host = "registry.opentofu.org"
+	}
+	namespace, _, _ := strings.Cut(strings.TrimPrefix(provider.Address, "registry.terraform.io/"), "/")
+	return errors.Join(os.Setenv("TF_ACC", "1"), os.Setenv("TF_ACC_TERRAFORM_PATH", path),
+		os.Setenv("TF_ACC_PROVIDER_HOST", host), os.Setenv("TF_ACC_PROVIDER_NAMESPACE", namespace))
+}
+
+// factories serve the provider in this process, with the test's settings at the time of
+// each command.
+func (w *testEnv) factories() map[string]func() (tfprotov6.ProviderServer, error) {
+	return map[string]func() (tfprotov6.ProviderServer, error){"healthcare": func() (tfprotov6.ProviderServer, error) {
+		environment := w.environment()
+		return provider.NewServer("test", func(name string) string { return environment[name] })(), nil
+	}}
+}
+
+// test runs steps, then destroys what is left and checks that no tenant is live.
+func (w *testEnv) test(steps ...resource.TestStep) {
+	w.t.Helper()
+	resource.Test(w.t, resource.TestCase{
+		ProtoV6ProviderFactories: w.factories(),
+		CheckDestroy: func(*terraform.State) error {
+			if n := w.count(`SELECT count(*) FROM tenants WHERE status <> 'ARCHIVED'`); n != 0 {
+				return fmt.Errorf("%d tenants are not archived after destroy", n)
+			}
+			return nil
+		},
+		Steps: steps,
+	})
+}
+
+// framework is setup for a test with terraform-plugin-testing.
+func framework(t *testing.T, m mode) *testEnv {
+	t.Helper()
+	return setup(t, m, "")
+}
+
+// wantAction expects the plan's action for a resource.
+func wantAction(address string, action plancheck.ResourceActionType) resource.ConfigPlanChecks {
+	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}}
+}
+
+// wantValues expects attributes of a resource in the state.
+func wantValues(address string, values map[string]knownvalue.Check) (checks []statecheck.StateCheck) {
+	for name, check := range values {
+		checks = append(checks, statecheck.ExpectKnownValue(address, tfjsonpath.New(name), check))
+	}
+	return checks
+}
+
+// frameworkCLI is the CLI of the TestAcc tests: "terraform" or "opentofu", and its version.
+var frameworkCLI struct {
+	name    string
+	version *version.Version
+}
+
+// needsTerraform skips a test of a feature that the CLI does not have: OpenTofu, or a
+// Terraform below the minimum. testdata/skips.txt must list the test, so that no test is
+// skipped unseen.
+func needsTerraform(t *testing.T, minimum string) {
+	t.Helper()
+	if frameworkCLI.name == "terraform" && frameworkCLI.version.GreaterThanOrEqual(version.Must(version.NewVersion(minimum))) {
+		return
+	}
+	cli := fmt.Sprintf("%s-%d.%d", frameworkCLI.name, frameworkCLI.version.Segments()[0], frameworkCLI.version.Segments()[1])
+	name, _, _ := strings.Cut(t.Name(), "/")
+	if !slices.Contains(allowedSkips(t), cli+" "+name) {
+		t.Fatalf("%s has no Terraform %s features, and testdata/skips.txt does not allow %q", cli, minimum, cli+" "+name)
+	}
+	t.Skipf("%s has no Terraform %s features", cli, minimum)
+}
+
+// allowedSkips are the lines of testdata/skips.txt, each a CLI and a test.
+func allowedSkips(t *testing.T) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/skips.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// TestSkips_NameTests: each line of testdata/skips.txt is of a test that exists.
+func TestSkips_NameTests(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	for _, line := range allowedSkips(t) {
+		_, name, _ := strings.Cut(line, " ")
+		if !strings.Contains(source.String(), "func "+name+"(t *testing.T)") {
+			t.Errorf("there is no test %q", name)
+		}
+	}
+}

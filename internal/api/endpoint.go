@@ -56,7 +56,11 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	c.endpoint = e
 	c.tenantID, _ = parseID(r.PathValue("id"))
 	if e.scope != "" {
-		if p := s.authorize(r, c); p != nil {
+		// Limited for streams, too: the registry may not answer.
+		ctx, cancel := context.WithTimeout(r.Context(), s.timeouts.work)
+		p := s.authorize(r.WithContext(ctx), c)
+		cancel()
+		if p != nil {
 			s.writeProblem(c, p)
 			return
 		}

@@ -44,7 +44,9 @@ func (r *Reconciler) ownedContracts(ctx context.Context, items []WorkItem) (own 
 		return own, nil
 	}
 	// Also after a stop: they are claimed, and other processes wait for them.
-	return own, r.store.Defer(context.WithoutCancel(ctx), foreign, r.opts.Clock.Now().Add(foreignRetryDelay))
+	ctx, cancel := writeContext(ctx)
+	defer cancel()
+	return own, r.store.Defer(ctx, foreign, r.opts.Clock.Now().Add(foreignRetryDelay))
 }
 
 // reconcileBatch is one reconciliation of a batch of contracts.
@@ -259,8 +261,18 @@ func (b *reconcileBatch) record(ctx context.Context) error {
 		records[i] = rec
 	}
 	// Also after a stop, so that no change is repeated.
-	return b.store.RecordContracts(context.WithoutCancel(ctx), records)
+	ctx, cancel := writeContext(ctx)
+	defer cancel()
+	return b.store.RecordContracts(ctx, records)
 }
+
+// writeContext returns a context for a write that is also made after a stop. It ends after
+// writeTimeout.
+func writeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+}
+
+const writeTimeout = 30 * time.Second
 
 // retryDelay is the pause before the next attempt, after that many earlier failures.
 func retryDelay(failures int) time.Duration {
@@ -289,5 +301,7 @@ func (b *reconcileBatch) deferBatch(ctx context.Context, cause error) {
 		records[i].DueAt = now.Add(retryDelay(d.Record.ConsecutiveFailures))
 	}
 	// If this fails, they are due again when their claim expires.
-	_ = b.store.RecordContracts(context.WithoutCancel(ctx), records)
+	ctx, cancel := writeContext(ctx)
+	defer cancel()
+	_ = b.store.RecordContracts(ctx, records)
 }

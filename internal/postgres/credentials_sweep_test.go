@@ -68,6 +68,19 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 		}
 	})
 
+	t.Run("OpeningALoginDropsFew", func(t *testing.T) {
+		b := setup(t)
+		live := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		for range 12 {
+			b.expired(live)
+		}
+		b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
+		b.expired(live)
+		if n := value[int](b, `SELECT count(*) FROM tenant_credentials`); n != 12-5+1 {
+			t.Errorf("%d logins are left", n)
+		}
+	})
+
 	t.Run("RetriesLater", func(t *testing.T) {
 		b := setup(t)
 		stuck := b.expired(b.ActiveTenant(postgrestest.Inputs("Clinic")))

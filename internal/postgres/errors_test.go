@@ -134,10 +134,22 @@ func TestDB_ErrorMessages(t *testing.T) {
 	}
 }
 
+// TestDB_ClosedPool: a stop must not look like a fault of a tenant, which a run rolls back.
+func TestDB_ClosedPool(t *testing.T) {
+	b := setup(t)
+	run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+	b.Close()
+	_, err := b.Get(t.Context(), run.Tenant.ID)
+	postgrestest.WantKind(t, err, errs.KindCancelled)
+	_, err = b.DB.PrepareSchema(t.Context(), run, b.Seed())
+	postgrestest.WantKind(t, err, errs.KindCancelled)
+}
+
 func TestClassify_SQLStates(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[string]errs.Kind{
 		"40001": errs.KindTransient, "40P01": errs.KindTransient, "55P03": errs.KindTransient,
+		"25P03": errs.KindTransient, "25P04": errs.KindTransient, "40003": errs.KindTransient,
 		"57014": errs.KindTransient, "57P01": errs.KindTransient, "08006": errs.KindTransient,
 		"53100": errs.KindTransient, "58030": errs.KindTransient, "HT001": errs.KindFenced,
 		"23505": errs.KindConflict, "42601": errs.KindPermanent, "XX000": errs.KindPermanent,

@@ -89,6 +89,7 @@ func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	config.MaxConns = int32(o.MaxConnections) //nolint:gosec // Bounded by validate.
 	config.MaxConnIdleTime = time.Minute
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.PingTimeout = 5 * time.Second // See pgdb.Open.
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = "healthcare-queue"
 	params["search_path"] = "public"

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
@@ -16,9 +17,13 @@ func Detached(ctx context.Context, clock clock.Clock, grace time.Duration, claim
 	if cause := context.Cause(ctx); cause != nil {
 		return errs.Wrap(cause, errs.KindCancelled, "claim", "stopped on request before anything was claimed")
 	}
-	ctx, end := WithGrace(ctx, clock, grace)
+	work, end := WithGrace(ctx, clock, grace)
 	defer end(nil)
-	return claim(ctx)
+	err := claim(work)
+	if errs.KindOf(err) == errs.KindCancelled && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return errs.Wrap(context.Cause(ctx), errs.KindCancelled, "claim", "the time allowed ran out before the registry answered")
+	}
+	return err
 }
 
 // WithGrace returns a context that ends that long after ctx does, or with the function.

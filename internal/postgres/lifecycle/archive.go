@@ -114,6 +114,7 @@ func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioni
 // purge drops the schema and role of a locked tenant. A tenant that was never live has
 // neither: its rollback dropped them.
 func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.PurgeCertificate) error {
+	ctx = pgdb.WithoutStatementLimit(ctx)
 	if t.WasLive() {
 		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
 			return err

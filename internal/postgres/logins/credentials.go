@@ -33,8 +33,9 @@ const Prefix = "healthcare_login_"
 // connectRole is the role whose members may connect to the database.
 const connectRole = "healthcare_connect"
 
-// sweepBatch is how many ended logins are read at once when another one is opened.
-const sweepBatch = 50
+// sweepWithOpen is how many ended logins are dropped when another one is opened: more
+// than one, so that they do not become more, and few, so that it does not take long.
+const sweepWithOpen = 5
 
 // OpenCredential creates a login that is a member of the tenant's role.
 func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
@@ -44,7 +45,7 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 	}
 	// Without a worker, only this sweep ends expired sessions. A login that cannot be
 	// dropped keeps its row and does not prevent new logins.
-	_, _ = s.DropExpiredLogins(ctx, sweepBatch)
+	_, _, _ = s.dropBatch(ctx, sweepWithOpen)
 	password := rand.Text() + rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {
@@ -271,31 +272,40 @@ const (
 // after those that have not failed, and its delay grows with each failure.
 func (s *Logins) DropExpiredLogins(ctx context.Context, batch int) (int64, error) {
 	var (
-		dropped int64
-		errs    []error
+		dropped  int64
+		failures []error
 	)
 	for {
-		due, err := s.dueCredentials(ctx, batch)
-		if err != nil {
-			return dropped, errors.Join(append(errs, err)...)
-		}
-		if len(due) == 0 {
-			return dropped, errors.Join(errs...)
-		}
-		for _, d := range due {
-			err := s.CloseCredential(ctx, d.Tenant, d.ID)
-			if err == nil {
-				dropped++
-				continue
-			}
-			errs = append(errs, err)
-			// Without a delay it would be due again at once, and the sweep would not
-			// end.
-			if err := s.deferDrop(ctx, d.ID); err != nil {
-				return dropped, errors.Join(append(errs, err)...)
-			}
+		found, n, err := s.dropBatch(ctx, batch)
+		dropped += n
+		failures = append(failures, err)
+		if found == 0 {
+			return dropped, errors.Join(failures...)
 		}
 	}
+}
+
+// dropBatch drops logins that are due, at most limit. found is how many were due; 0 also
+// when the registry does not answer.
+func (s *Logins) dropBatch(ctx context.Context, limit int) (found int, dropped int64, err error) {
+	due, err := s.dueCredentials(ctx, limit)
+	if err != nil {
+		return 0, 0, err
+	}
+	var failures []error
+	for _, d := range due {
+		err := s.CloseCredential(ctx, d.Tenant, d.ID)
+		if err == nil {
+			dropped++
+			continue
+		}
+		failures = append(failures, err)
+		// Without a delay it would be due again at once, and the sweep would not end.
+		if err := s.deferDrop(ctx, d.ID); err != nil {
+			return 0, dropped, errors.Join(append(failures, err)...)
+		}
+	}
+	return len(due), dropped, errors.Join(failures...)
 }
 
 // dueCredential is a login to end or drop.

@@ -134,13 +134,20 @@ func (n *Notifier) send(ctx context.Context) {
 	}
 }
 
+// closeTimeout limits the wait for the server's end of a connection.
+const closeTimeout = 5 * time.Second
+
 // listen uses its own connection until that ends.
 func (n *Notifier) listen(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, n.db.Pool().Config().ConnConfig)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}()
 	if _, err := conn.Exec(ctx, `LISTEN `+notifyChannel); err != nil {
 		return err
 	}

@@ -32,12 +32,23 @@ type Options struct {
 	ApplicationName string
 	// Tracer is called for each statement. Default: none.
 	Tracer pgx.QueryTracer
+	// AnswerTimeout is how long the server may take to answer a ping; without an answer a
+	// connection is replaced. Reading the registry's version may take three times as
+	// long. Default 5 s.
+	AnswerTimeout time.Duration
+	// StatementLimit is how long a statement may take, unless its context is of
+	// WithoutStatementLimit. A server that goes silent holds nobody for longer. Default
+	// 2 minutes.
+	StatementLimit time.Duration
 	// Migrations are the registry's migrations. Default: those of this program.
 	Migrations fs.FS
 }
 
 // DefaultMaxConnections is the pool size of a database.
 const DefaultMaxConnections = 8
+
+// defaultAnswerTimeout is the default of Options.AnswerTimeout.
+const defaultAnswerTimeout = 5 * time.Second
 
 // MaxTenantsPerConnection is the number of new tenants after which a connection is
 // replaced: its cached plans and relation entries grow with each tenant, and so does
@@ -75,12 +86,21 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.ApplicationName == "" {
 		o.ApplicationName = "healthcare-provisioning"
 	}
+	if o.AnswerTimeout <= 0 {
+		o.AnswerTimeout = defaultAnswerTimeout
+	}
+	if o.StatementLimit <= 0 {
+		o.StatementLimit = defaultStatementLimit
+	}
 	if o.Migrations == nil {
 		o.Migrations = Migrations()
 	}
 	config.MaxConns = int32(min(o.MaxConnections, 1000)) //nolint:gosec // bounded just here
 	config.MaxConnIdleTime = time.Minute
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	// A connection whose server vanished without a word, as in a failover, is found by
+	// the ping before its next use.
+	config.PingTimeout = o.AnswerTimeout
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = o.ApplicationName
 	params["client_encoding"] = "UTF8"
@@ -89,7 +109,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	params["timezone"] = "UTC"
 	// Statements are few and simple; planning them again for each tenant has no benefit.
 	params["plan_cache_mode"] = "force_generic_plan"
-	config.ConnConfig.Tracer = o.Tracer
+	config.ConnConfig.Tracer = limiter{o.StatementLimit, o.Tracer}
 	config.AfterRelease = func(c *pgx.Conn) bool {
 		created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
 		return created < MaxTenantsPerConnection
@@ -141,7 +161,8 @@ func (db *DB) ReadyPool(ctx context.Context) (*pgxpool.Pool, error) {
 
 // shared starts an attempt to prepare the registry, or waits for the current one: with
 // the database down, callers do not each start an attempt. The attempt belongs to no
-// single caller, so it continues when one of them stops waiting.
+// single caller, so it continues when one of them stops waiting. It has limits of its own:
+// otherwise a server that went silent would hold every later caller, too.
 func (db *DB) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
 	result := db.attempts.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

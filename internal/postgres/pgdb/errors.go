@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -37,6 +38,8 @@ func Classify(err error, op string) error {
 		return classifyServerError(err, pgErr, op)
 	case errors.Is(err, context.Canceled):
 		return errs.Wrap(err, errs.KindCancelled, op, "the operation was cancelled")
+	case errors.Is(err, puddle.ErrClosedPool):
+		return errs.Wrap(err, errs.KindCancelled, op, "this program is stopping")
 	case errors.As(err, &dnsErr):
 		return errs.Wrap(err, errs.KindTransient, op,
 			"the name of the database host cannot be resolved; check DATABASE_URL or DB_HOST")
@@ -69,7 +72,9 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 		return ErrFenced
 	case code == "23505":
 		return uniqueViolation(err, pgErr, op)
-	case code == "40001", code == "40P01", code == "55P03", code == "57014":
+	case code == "25P03", code == "25P04":
+		return wrap(errs.KindTransient, "the database ended a transaction that took too long; its own settings limit that")
+	case code == "40001", code == "40003", code == "40P01", code == "55P03", code == "57014":
 		return wrap(errs.KindTransient, "the database was busy with conflicting work")
 	case code == "XX000" && strings.Contains(pgErr.Message, "concurrently updated"):
 		return wrap(errs.KindTransient, "the database was busy with conflicting work")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -34,36 +35,29 @@ func (db *DB) Migrate(ctx context.Context) error {
 	return db.shared(ctx, "migrate", db.migrate)
 }
 
+// migrationTimeout limits a migration of the registry, with the wait for its lock.
+const migrationTimeout = 10 * time.Minute
+
 func (db *DB) migrate(ctx context.Context) error {
 	return db.withGoose(func(p *goose.Provider) error {
-		current, target, err := p.GetVersions(ctx)
-		switch {
-		case err != nil:
-			return Classify(err, "read registry version")
-		case current > target:
-			return registryTooNew(current, target)
-		case current == target:
-			return nil
+		current, target, err := db.versions(ctx, p)
+		if err != nil || current == target {
+			return err
 		}
-		if _, err := p.Up(ctx); err != nil {
-			return Classify(err, "migrate registry")
-		}
-		return nil
+		ctx, cancel := context.WithTimeout(WithoutStatementLimit(ctx), migrationTimeout)
+		defer cancel()
+		_, err = p.Up(ctx)
+		return Classify(err, "migrate registry")
 	})
 }
 
 func (db *DB) checkRegistryVersion(ctx context.Context) error {
 	return db.withGoose(func(p *goose.Provider) error {
-		current, target, err := p.GetVersions(ctx)
-		switch {
-		case err != nil:
-			return Classify(err, "read registry version")
-		case current > target:
-			return registryTooNew(current, target)
-		case current < target:
+		current, target, err := db.versions(ctx, p)
+		if err == nil && current < target {
 			return registryTooOld(current, target)
 		}
-		return nil
+		return err
 	})
 }
 
@@ -76,6 +70,18 @@ func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
 		return Classify(err, "read registry version")
 	})
 	return current, newest, err
+}
+
+// versions is Versions for a program that is about to use the registry. KindPermanent when
+// the registry is newer than this program.
+func (db *DB) versions(ctx context.Context, p *goose.Provider) (current, newest int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*db.options.AnswerTimeout)
+	defer cancel()
+	current, newest, err = p.GetVersions(ctx)
+	if err == nil && current > newest {
+		err = registryTooNew(current, newest)
+	}
+	return current, newest, Classify(err, "read registry version")
 }
 
 func registryTooOld(current, target int64) error {

@@ -61,8 +61,10 @@ func (a *accountLease) startRenewal() {
 		for (clock.System{}).Sleep(ctx, systemLeaseRenewInterval) == nil {
 			// If one renewal fails, the next one extends the lease. If all fail, the
 			// lease expires, and the holder's number fences this process.
+			ctx, cancel := context.WithTimeout(ctx, systemLeaseRenewInterval)
 			_ = a.exec(ctx, "renew lease", `UPDATE stellar_accounts SET expires_at = clock_timestamp() + @ttl::interval
 				WHERE network_id = @network_id AND address = @address AND holder = @holder`, pgx.StrictNamedArgs{"ttl": systemLeaseTTL})
+			cancel()
 		}
 	})
 }

@@ -24,6 +24,7 @@ const AuditMigrate audit.Action = "tenant.migrate"
 // transaction holds the tenant or its tables.
 func (s *Schemas) migrateTenant(ctx context.Context, versions []schemaVersion, id uuid.UUID) (migrated bool, err error) {
 	const op = "migrate tenant"
+	ctx = pgdb.WithoutStatementLimit(ctx)
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return false, err

@@ -214,6 +214,9 @@ func (b *schemaBatch) addSeedRows(t tenant.Tenant, seed provisioning.Seed) {
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)
 }
 
+// rollbackTimeout limits a ROLLBACK. Without an answer the connection is closed.
+const rollbackTimeout = 5 * time.Second
+
 // send runs the batch, which begins and commits its own transaction, and returns the
 // results of its statements.
 func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Result, error) {
@@ -224,7 +227,9 @@ func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Resul
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		// The transaction has failed; ROLLBACK makes the connection usable again.
-		_, _ = conn.Exec(context.WithoutCancel(ctx), `ROLLBACK`)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_, _ = conn.Exec(ctx, `ROLLBACK`)
 	}
 	return answers, err
 }

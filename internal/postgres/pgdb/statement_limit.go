@@ -1,0 +1,76 @@
+package pgdb
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// defaultStatementLimit is the default of Options.StatementLimit.
+const defaultStatementLimit = 2 * time.Minute
+
+type statementLimitKey struct{} // The value in a context: true for no limit.
+
+type cancelKey struct{} // The value in a context: the function that frees the limit's timer.
+
+// WithoutStatementLimit returns a context whose statements may take any time, for work
+// that depends on the size of a tenant: migrations, and dropping a schema.
+func WithoutStatementLimit(ctx context.Context) context.Context {
+	return context.WithValue(ctx, statementLimitKey{}, true)
+}
+
+// limiter limits each statement: pgx executes a statement with the context that the tracer
+// returns. It passes everything on to next, which may be nil.
+type limiter struct {
+	limit time.Duration
+	next  pgx.QueryTracer
+}
+
+func (l limiter) begin(ctx context.Context) context.Context {
+	if unlimited, _ := ctx.Value(statementLimitKey{}).(bool); unlimited {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.limit)
+	return context.WithValue(ctx, cancelKey{}, cancel)
+}
+
+func end(ctx context.Context) {
+	if cancel, ok := ctx.Value(cancelKey{}).(context.CancelFunc); ok {
+		cancel()
+	}
+}
+
+func (l limiter) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if l.next != nil {
+		ctx = l.next.TraceQueryStart(ctx, conn, data)
+	}
+	return l.begin(ctx)
+}
+
+func (l limiter) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	end(ctx)
+	if l.next != nil {
+		l.next.TraceQueryEnd(ctx, conn, data)
+	}
+}
+
+func (l limiter) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	if next, ok := l.next.(pgx.BatchTracer); ok {
+		ctx = next.TraceBatchStart(ctx, conn, data)
+	}
+	return l.begin(ctx)
+}
+
+func (l limiter) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if next, ok := l.next.(pgx.BatchTracer); ok {
+		next.TraceBatchQuery(ctx, conn, data)
+	}
+}
+
+func (l limiter) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	end(ctx)
+	if next, ok := l.next.(pgx.BatchTracer); ok {
+		next.TraceBatchEnd(ctx, conn, data)
+	}
+}

@@ -77,6 +77,9 @@ func encodeCursor(list string, position []byte) string {
 func openCursor(list, cursor string, size int) ([]byte, bool) {
 	sealed, err := cursorEncoding.DecodeString(cursor)
 	end := 1 + size
+	if strings.ContainsAny(cursor, "\r\n") { // The decoder skips them.
+		return nil, false
+	}
 	if err != nil || len(sealed) != end+cursorChecksum || sealed[0] != cursorVersion || !bytes.Equal(sealed[end:], checksum(list, sealed[:end])) {
 		return nil, false
 	}

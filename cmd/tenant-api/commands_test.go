@@ -152,7 +152,7 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.run("tenants", "list", "--status", "lost").want(t, 2, `--status is "lost"`)
 	w.mustRun("tenants", "show", "name:st. mary's clinic").want(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED")
 	w.mustRun("tenants", "show", id, "--json").want(t, 0, `"status": "ACTIVE"`)
-	w.mustRun("tenants", "reconcile").want(t, 0, "No orphaned objects found.")
+	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
 
 	events := p.call(http.MethodGet, "/admin/tenants/"+id+"/events", nil).want(t, http.StatusOK)
 	for _, line := range []string{"event: status", "event: step", `"SEND_WELCOME_EMAIL"`, "event: end"} {
@@ -168,7 +168,8 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.mustRun("tenants", "repair", id).want(t, 0, "repaired: the role", "on its table users instead of")
 	w.mustRun("tenants", "repair", id).want(t, 0, "nothing to repair")
 	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
-	w.mustRun("tenants", "migrate").want(t, 0, "0 of 0 tenants migrated")
+	w.mustRun("tenants", "migrate").want(t, 0, "All tenant schemas are at version 1; nothing to migrate.")
+	w.mustRun("tenants", "migrate", "--tenant", id, "--dry-run").want(t, 0, "The tenant's schema is at version 1; nothing to migrate.")
 	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = $1 AND seq = 1`, id)
 	w.run("tenants", "verify", "--offline").want(t, 3, "tenant "+id+": audit events:", "1 findings")
 
@@ -196,6 +197,21 @@ func TestServe_Lifecycle(t *testing.T) {
 	}
 	if r := w.run("healthcheck", "--port", strconv.Itoa(portOf(t, p.url))); r.code != 0 || !strings.Contains(r.out, `"ok"`) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestCommands_ReconcileDropsLogins: expired logins are in the report, also alone.
+func TestCommands_ReconcileDropsLogins(t *testing.T) {
+	w := setup(t)
+	id := w.createTenants("St. Mary")[0]
+	w.mustRun("tenants", "reconcile")
+	p := w.start(strings.TrimSpace(w.mustRun("apikey", "create", "--name", "logins", "--scope", "admin").out), "serve", "--worker=false")
+	p.call(http.MethodPost, "/admin/tenants/"+id+"/database-credentials", map[string]any{}).want(t, http.StatusCreated)
+	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
+	w.exec(`UPDATE tenant_credentials SET opened_at = now() - interval '2 days', expires_at = now() - interval '1 day'`)
+	r := w.mustRun("tenants", "reconcile")
+	if fields := strings.Fields(r.out); strings.Join(fields, " ") != "COUNT DONE 1 expired logins dropped" {
+		t.Errorf("%q", r.out)
 	}
 }
 

@@ -243,7 +243,7 @@ func TestCommands_ReconcileUpdatesContracts(t *testing.T) {
 	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, id)
 	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract checked")
 	w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
-	w.mustRun("tenants", "reconcile").want(t, 0, "No orphaned objects found.")
+	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
 	if state := contracts.State(w.text(`SELECT state FROM tenant_contracts`)); state != contracts.StateLive {
 		t.Errorf("the contract is %s in the registry", state)
 	}

@@ -203,11 +203,11 @@ other tenant is deleted by mistake.`,
 
 func (a *cli) tenantsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reconcile", Short: "Finish orphaned tenants, due mail and due contracts, once", Args: noArgs,
+		Use: "reconcile", Short: "Finish orphaned tenants, due mail, expired logins and due contracts, once", Args: noArgs,
 		Long: `Does once what every worker does every few seconds: tenants whose worker died get
 another job, interrupted rollbacks are finished, abandoned tenants are rolled back,
-due welcome mails are sent, expired rows are deleted, and due contracts are
-reconciled.`,
+due welcome mails are sent, expired logins are dropped, expired rows are deleted, and
+due contracts are reconciled.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.readSettings()
 			if err != nil {
@@ -245,7 +245,7 @@ reconciled.`,
 func printReport(r provisioning.Report) error {
 	r.Contracts.Registered = 0 // An internal count, not for users.
 	if r.Empty() {
-		_, err := fmt.Println("No orphaned objects found.")
+		_, err := fmt.Println("Nothing was due.")
 		return err
 	}
 	var contractErr error
@@ -275,13 +275,13 @@ func printReport(r provisioning.Report) error {
 	return errors.Join(printDeletedRows(r), contractErr)
 }
 
-// printDeletedRows prints how many expired rows were deleted, if any.
+// printDeletedRows prints how many expired rows and logins were deleted, if any.
 func printDeletedRows(r provisioning.Report) error {
 	var rows [][]string
 	for _, deleted := range []struct {
 		count int64
 		what  string
-	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}} {
+	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}, {r.Credentials, "expired logins dropped"}} {
 		if deleted.count > 0 {
 			rows = append(rows, []string{strconv.FormatInt(deleted.count, 10), deleted.what})
 		}

@@ -50,7 +50,7 @@ at once.`,
 			report, err := s.db.MigrateTenants(cmd.Context(), o)
 			progress.clear()
 			if err == nil || report.Migrated > 0 || len(report.Failed) > 0 {
-				if failed := printMigration(report, o.DryRun, printed); err == nil {
+				if failed := printMigration(report, o, printed); err == nil {
 					err = failed
 				}
 			}
@@ -66,14 +66,19 @@ at once.`,
 }
 
 // printMigration prints the result of a migration, as JSON or as text.
-func printMigration(r tenantschema.MigrationReport, dry, printed bool) error {
+func printMigration(r tenantschema.MigrationReport, o tenantschema.MigrationOptions, printed bool) error {
 	if printed {
-		return printJSON(dto.TenantMigration{Version: r.Version, DryRun: dry, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
+		return printJSON(dto.TenantMigration{Version: r.Version, DryRun: o.DryRun, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
 	}
 	var err error
-	if dry {
-		_, err = fmt.Printf("Version %d: %d tenants to migrate; nothing was changed.\n", r.Version, r.Pending)
-	} else {
+	switch {
+	case r.Pending == 0 && o.TenantID != nil:
+		_, err = fmt.Printf("The tenant's schema is at version %d; nothing to migrate.\n", r.Version)
+	case r.Pending == 0:
+		_, err = fmt.Printf("All tenant schemas are at version %d; nothing to migrate.\n", r.Version)
+	case o.DryRun:
+		_, err = fmt.Printf("Version %d: %s to migrate; nothing was changed.\n", r.Version, pluralize(r.Pending, "tenant"))
+	default:
 		_, err = fmt.Printf("Version %d: %d of %d tenants migrated, %d failed.\n", r.Version, r.Migrated, r.Pending, len(r.Failed))
 	}
 	return err

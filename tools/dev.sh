@@ -28,7 +28,7 @@ Onboard a clinic:
     -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
     -d '{"name":"St. Mary'\\''s Clinic","adminEmail":"ada@st-marys.example","adminFirstName":"Ada","adminLastName":"Lovelace"}'
 
-Show its status:
+List the tenants:
 
   curl -sS http://127.0.0.1:$APP_PORT/admin/tenants -H 'Authorization: Bearer $key'
 

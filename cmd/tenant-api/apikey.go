@@ -10,10 +10,12 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
 func (a *cli) apikey() *cobra.Command {
-	return commandGroup("apikey", "Create, list and revoke API keys", a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
+	return commandGroup("apikey", "Create, list and revoke API keys", "  tenant-api apikey list",
+		a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
 }
 
 func (a *cli) apikeyCreate() *cobra.Command {
@@ -31,15 +33,10 @@ KEY=$(tenant-api apikey create ...) contains only the key.
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
 deletes archived tenants' data permanently; tenants:credentials, which opens database
 logins that reach a tenant's records; admin, which is all of them.`,
+		Example: `  tenant-api apikey create --name dashboard --scope tenants:read
+  KEY=$(tenant-api apikey create --name ops --scope tenants:write --scope tenants:purge --expires 720h)`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("expires") && expires <= 0 {
-				return usageError{fmt.Errorf("--expires is %v; give a time such as 720h, or omit the flag", expires)}
-			}
-			var scopeList []access.Scope
-			for _, s := range scopes {
-				scopeList = append(scopeList, access.Scope(s))
-			}
-			key, token, err := access.NewKey(name, scopeList, expires, time.Now())
+			key, token, err := newKey(cmd, name, scopes, expires)
 			if err != nil {
 				return err
 			}
@@ -61,15 +58,47 @@ logins that reach a tenant's records; admin, which is all of them.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "name of the key in logs; unique among keys in use")
-	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "tenants:read, tenants:write, tenants:purge, tenants:credentials or admin; repeat it for several")
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, scopeNames()+"; repeat it for several")
 	cmd.Flags().DurationVar(&expires, "expires", 0, "how long the key is valid, such as 720h (default: until it is revoked)")
 	return cmd
+}
+
+// newKey makes the key that the flags describe.
+func newKey(cmd *cobra.Command, name string, scopes []string, expires time.Duration) (access.Key, config.Secret, error) {
+	if err := requireFlag(cmd, "name", "give the key a name, such as --name ci"); err != nil {
+		return access.Key{}, "", err
+	}
+	if err := requireFlag(cmd, "scope", "give "+scopeNames()); err != nil {
+		return access.Key{}, "", err
+	}
+	if cmd.Flags().Changed("expires") && expires <= 0 {
+		return access.Key{}, "", usageErrorf(cmd, "--expires is %v; give a time such as 720h, or omit the flag", expires)
+	}
+	list := make([]access.Scope, len(scopes))
+	for i, s := range scopes {
+		if list[i] = access.Scope(s); !list[i].IsValid() {
+			return access.Key{}, "", usageErrorf(cmd, "--scope is %q; give %s", s, scopeNames())
+		}
+	}
+	key, token, err := access.NewKey(name, list, expires, time.Now())
+	return key, token, nameFlags(cmd, err)
+}
+
+// scopeNames lists all scopes as a choice.
+func scopeNames() string {
+	all := access.Scopes()
+	text := ""
+	for _, s := range all[:len(all)-1] {
+		text += string(s) + ", "
+	}
+	return strings.TrimSuffix(text, ", ") + " or " + string(all[len(all)-1])
 }
 
 func (a *cli) apikeyList() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List API keys, without their secrets", Args: noArgs,
+		Example: "  tenant-api apikey list",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			keys, closeStore, err := a.openKeys(cmd)
 			if err != nil {
@@ -98,7 +127,9 @@ func (a *cli) apikeyList() *cobra.Command {
 
 func (a *cli) apikeyRevoke() *cobra.Command {
 	return &cobra.Command{
-		Use: "revoke PREFIX", Short: "Revoke an API key at once and permanently", Args: exactlyOneArg("the prefix, the name or the id of a key"),
+		Use: "revoke KEY", Short: "Revoke an API key at once and permanently", Args: exactlyOneArg("one key, as its prefix, name or id"),
+		Long:    `Revokes an API key at once and permanently. KEY is its prefix, name or id.`,
+		Example: "  tenant-api apikey revoke ops",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			keys, closeStore, err := a.openKeys(cmd)
 			if err != nil {

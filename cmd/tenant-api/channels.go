@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-var channelFlag = settingFlag{"channels", config.SorobanChannels, "number of channel accounts (default 0)"}
+var channelFlag = settingFlag{name: "channels", variable: config.SorobanChannels}
 
 func (a *cli) channels() *cobra.Command {
 	var jsonOutput bool
@@ -26,6 +26,7 @@ can be deployed in one ledger. STATE is free, in_use, quarantined (for a few sec
 until the outcome of a transaction is known) or disabled, with the reason. OPEN TXS
 counts transactions whose outcome is not known yet, APPLIED those that were applied.
 SOROBAN_CHANNELS or --channels sets their number.`,
+		Example: "  tenant-api channels\n  tenant-api channels --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return requireSubcommand(cmd, args)
@@ -55,6 +56,7 @@ func (a *cli) channelsReconcile() *cobra.Command {
 are created, each with 5 XLM from the deployer, those with less than 2 XLM are topped
 up to 5, and disabled ones that work again are enabled. Keys are derived from the
 deployer's key and need not be stored.`,
+		Example: "  tenant-api channels reconcile --channels 10",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
@@ -134,7 +136,7 @@ func (c *stellarDeps) channelState(ch txlog.Channel) string {
 // printNoChannels prints why there are no channels.
 func (c *stellarDeps) printNoChannels() {
 	if c.settings.Channels == 0 {
-		fmt.Fprintln(os.Stderr, "No channel accounts: SOROBAN_CHANNELS is 0, and the deployer submits the transactions itself, one per ledger.")
+		fmt.Fprintf(os.Stderr, "No channel accounts: %s is 0, and the deployer submits the transactions itself, one per ledger.\n", c.cli.settingName(config.SorobanChannels))
 		return
 	}
 	fmt.Fprintf(os.Stderr, "No channel accounts are known yet. tenant-api channels reconcile creates %d, and so does the first deployment.\n", c.settings.Channels)

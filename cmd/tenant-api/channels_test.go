@@ -42,9 +42,9 @@ func TestChannels(t *testing.T) {
 	w := setup(t)
 	w.mustRun("channels").want(t, 0, "No channel accounts: SOROBAN_CHANNELS is 0")
 	w.mustRun("channels", "reconcile").want(t, 0, "No channel accounts", "0 created, 0 topped up, 0 XLM paid in fees", "has 100000 XLM")
-	w.run("channels", "--channels", "1001").want(t, 2, `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`)
+	w.run("channels", "--channels", "1001").want(t, 2, `--channels (SOROBAN_CHANNELS) is "1001"; give a whole number from 0 to 1000`)
 	w.run("channels", "reconcil").want(t, 2, `tenant-api channels has no command "reconcil"`, `did you mean "reconcile"?`)
-	w.run("channels", "reconcile", "now").want(t, 2, `takes no argument "now"`)
+	w.run("channels", "reconcile", "now").want(t, 2, `tenant-api channels reconcile: it takes no argument "now"`)
 
 	w.env["SOROBAN_CHANNELS"] = "3"
 	w.mustRun("channels").want(t, 0, "No channel accounts are known yet. tenant-api channels reconcile creates 3")

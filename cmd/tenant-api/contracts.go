@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,7 +15,7 @@ import (
 )
 
 func (a *cli) contracts() *cobra.Command {
-	return commandGroup("contracts", "List, reconcile, anchor and upgrade tenants' contracts",
+	return commandGroup("contracts", "List, reconcile, anchor and upgrade tenants' contracts", "  tenant-api contracts list",
 		a.contractsList(), a.contractsShow(), a.contractsReconcile(), a.contractsAnchor(), a.contractsUpgrade())
 }
 
@@ -32,6 +31,7 @@ without querying the network. STATE is LIVE; EXPIRING, its time to live ends wit
 30 days; EXPIRED, it can be restored; MISSING, the ledger has none; or MISMATCH, it is
 not the tenant's contract. ERROR is why its last reconciliation failed. "contracts
 reconcile" reads all of them now.`,
+		Example: "  tenant-api contracts list\n  tenant-api contracts list --failed --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.registry(cmd.Context())
 			if err != nil {
@@ -104,14 +104,21 @@ func orDash(s string) string {
 func (a *cli) contractsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "show TENANT", Short: "Show a tenant's contract as it is on the ledger now, and its cost", Args: exactlyOneArg("a tenant's id, or name:NAME"),
+		Use: "show TENANT", Short: "Show a tenant's contract as it is on the ledger now, and its cost", Args: oneTenantArg,
+		Long: `Shows a tenant's contract as it is on the ledger now, and what its transactions have
+cost. ` + tenantHelp,
+		Example: "  tenant-api contracts show name:Clinic",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			named, err := parseTenants(cmd, args)
+			if err != nil {
+				return err
+			}
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			t, err := findTenant(cmd, c.services, args[0])
+			t, err := named[0].find(cmd.Context(), c.services)
 			if err != nil {
 				return err
 			}
@@ -164,14 +171,21 @@ func (a *cli) contractsReconcile() *cobra.Command {
 		Long: `Reads the contracts of some tenants, or of all, and reconciles them: expired ones are
 restored, those whose time to live ends within 30 days (518,400 ledgers) are extended,
 many in a transaction, and the status in a contract is set to its tenant's. Workers do
-the same in the background. The exit code is 1 when a contract failed.`,
+the same in the background. The exit code is 1 when a contract failed.
+
+` + tenantHelp,
+		Example: "  tenant-api contracts reconcile\n  tenant-api contracts reconcile name:Clinic name:Hospice",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			named, err := parseTenants(cmd, args)
+			if err != nil {
+				return err
+			}
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			return c.reconcileContracts(cmd, args, c.reconciler.ReconcileTenants, c.reconciler.ReconcileAll)
+			return c.reconcileContracts(cmd, named, c.reconciler.ReconcileTenants, c.reconciler.ReconcileAll)
 		},
 	}
 	a.bindSettings(cmd, channelFlag)
@@ -184,17 +198,27 @@ func (a *cli) contractsAnchor() *cobra.Command {
 		Use: "anchor TENANT... | --all", Short: "Anchor the heads of audit chains in the tenants' contracts", Args: cobra.ArbitraryArgs,
 		Long: `Writes number and hash of the newest audit event of some tenants, or of all, into
 their contracts, unless they are there already. From then on "tenants verify" detects
-a rewrite of the chain up to that event, even one by the owner of the database.`,
+a rewrite of the chain up to that event, even one by the registry owner.
+
+` + tenantHelp,
+		Example: "  tenant-api contracts anchor name:Clinic\n  tenant-api contracts anchor --all",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if all == (len(args) > 0) {
-				return usageError{errors.New("give tenants, or --all")}
+			switch {
+			case all && len(args) > 0:
+				return usageErrorf(cmd, "give tenants or --all, not both")
+			case !all && len(args) == 0:
+				return usageErrorf(cmd, "give tenants, or --all")
+			}
+			named, err := parseTenants(cmd, args)
+			if err != nil {
+				return err
 			}
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.db.Close()
-			return c.reconcileContracts(cmd, args, c.reconciler.Anchor, c.reconciler.AnchorAll)
+			return c.reconcileContracts(cmd, named, c.reconciler.Anchor, c.reconciler.AnchorAll)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all tenants")
@@ -210,9 +234,10 @@ func (a *cli) contractsUpgrade() *cobra.Command {
 program. Canaries go first, one by one, and when one of them fails no other contract
 is changed. Then this command and all workers upgrade the rest; when the command is
 interrupted, the workers continue.`,
+		Example: "  tenant-api contracts upgrade\n  tenant-api contracts upgrade --canary 5",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if canary < -1 || canary == 0 {
-				return usageError{errors.New("--canary must be -1 (none) or 1 or more")}
+			if err := requireCanary(cmd, canary); err != nil {
+				return err
 			}
 			c, err := a.openStellar(cmd.Context())
 			if err != nil {
@@ -236,6 +261,6 @@ interrupted, the workers continue.`,
 		},
 	}
 	cmd.Flags().IntVar(&canary, "canary", 1, "how many contracts are upgraded first, one by one; -1 for none")
-	a.bindSettings(cmd, channelFlag, settingFlag{"max-fee", config.SorobanMaxFee, "the most stroops that a contract's transaction may cost"})
+	a.bindSettings(cmd, channelFlag, settingFlag{name: "max-fee", variable: config.SorobanMaxFee})
 	return cmd
 }

@@ -68,7 +68,7 @@ func pluralize(n int, noun string) string {
 
 // reconcileContracts reconciles the contracts of the named tenants, or of all.
 func (c *stellarDeps) reconcileContracts(
-	cmd *cobra.Command, names []string,
+	cmd *cobra.Command, named []tenantArg,
 	some func(context.Context, ...uuid.UUID) (contracts.Report, error),
 	all func(context.Context, func(int)) (contracts.Report, error),
 ) error {
@@ -76,7 +76,7 @@ func (c *stellarDeps) reconcileContracts(
 		report contracts.Report
 		err    error
 	)
-	if len(names) == 0 {
+	if len(named) == 0 {
 		printedAt := time.Now()
 		report, err = all(cmd.Context(), func(checked int) {
 			if time.Since(printedAt) >= lineInterval {
@@ -86,7 +86,7 @@ func (c *stellarDeps) reconcileContracts(
 		})
 	} else {
 		var tenants []uuid.UUID
-		if tenants, err = c.findContracts(cmd, names); err != nil {
+		if tenants, err = c.findContracts(cmd, named); err != nil {
 			return err
 		}
 		report, err = some(cmd.Context(), tenants...)
@@ -102,9 +102,9 @@ func (c *stellarDeps) reconcileContracts(
 }
 
 // findContracts returns the ids of the tenants whose contracts must be reconciled.
-func (c *stellarDeps) findContracts(cmd *cobra.Command, names []string) (ids []uuid.UUID, err error) {
-	for _, name := range names {
-		t, err := findTenant(cmd, c.services, name)
+func (c *stellarDeps) findContracts(cmd *cobra.Command, named []tenantArg) (ids []uuid.UUID, err error) {
+	for _, one := range named {
+		t, err := one.find(cmd.Context(), c.services)
 		switch {
 		case err != nil:
 			return nil, err

@@ -44,12 +44,7 @@ func TestContracts(t *testing.T) {
 	w.mustRun("contracts", "reconcile").want(t, 0, "No contracts to reconcile.")
 	w.mustRun("contracts", "anchor", "--all").want(t, 0, "No contracts to reconcile.")
 	w.mustRun("contracts", "upgrade").want(t, 0, "There is nothing to upgrade")
-	w.run("contracts", "anchor").want(t, 2, "give tenants, or --all")
-	w.run("contracts", "anchor", "--all", "name:St. Mary").want(t, 2, "give tenants, or --all")
-	w.run("contracts", "show").want(t, 2, "takes one argument")
 	w.run("contracts", "show", "name:Nobody").want(t, 1, "there is no tenant named Nobody")
-	w.run("contracts", "reconcile", "nobody").want(t, 2, `"nobody" is neither a tenant's id nor name:NAME`)
-	w.run("contracts", "upgrade", "--canary", "0").want(t, 2, "--canary must be -1 (none) or 1 or more")
 
 	id := w.createTenants("St. Mary", "General")[0]
 	w.mustRun("contracts", "list").want(t, 0, id, "St. Mary", "General", "2 contracts")
@@ -149,7 +144,7 @@ END $$`
 func TestTenantsVerify_Anchors(t *testing.T) {
 	w := setup(t)
 	ids := w.createTenants("St. Mary", "General")
-	w.run("tenants", "verify", "--onchain", "--offline").want(t, 2, "--onchain and --offline exclude each other")
+	w.run("tenants", "verify", "--onchain", "--offline").want(t, 2, "give --onchain or --offline, not both")
 	w.mustRun("tenants", "verify", "--onchain").want(t, 0, "2 tenants checked, 0 findings", "0 audit chains compared with their anchors on the ledger")
 	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, ids[0], "audit chain anchored")
 	w.mustRun("contracts", "anchor", "name:St. Mary").want(t, 0, "1 contract checked, 0 failed, 0 XLM paid") // Already anchored.
@@ -243,7 +238,7 @@ func TestCommands_ReconcileUpdatesContracts(t *testing.T) {
 	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, id)
 	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract checked")
 	w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
-	w.mustRun("tenants", "reconcile").want(t, 0, "No orphaned objects found.")
+	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
 	if state := contracts.State(w.text(`SELECT state FROM tenant_contracts`)); state != contracts.StateLive {
 		t.Errorf("the contract is %s in the registry", state)
 	}

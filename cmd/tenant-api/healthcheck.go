@@ -17,6 +17,7 @@ import (
 func (a *cli) openapi() *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "Print the OpenAPI document of the API", Args: noArgs,
+		Example: "  tenant-api openapi >openapi.json",
 		RunE: func(_ *cobra.Command, _ []string) error {
 			document, err := api.OpenAPI(apiVersion)
 			if err != nil {
@@ -31,11 +32,16 @@ func (a *cli) openapi() *cobra.Command {
 func (a *cli) healthcheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "healthcheck", Short: "Check whether the server on this machine is ready", Args: noArgs,
-		Long: "Checks whether the server on this machine is ready, for containers and init systems. The exit\ncode is 0 when it is.",
+		Long: `Checks whether the server on this machine is ready, for containers and init systems.
+The exit code is 0 when it is.`,
+		Example: "  tenant-api healthcheck --port 3001\n  until tenant-api healthcheck; do sleep 1; done",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := config.ReadAPI(a.source)
 			if err != nil {
 				return err
+			}
+			if settings.Port == 0 {
+				return &config.ValidationError{Variable: config.AppPort, Message: "is 0; give the port that the server listens on"}
 			}
 			switch settings.Host { // A server on all interfaces also listens on loopback.
 			case "0.0.0.0", "":
@@ -65,6 +71,8 @@ func (a *cli) healthcheck() *cobra.Command {
 			return nil
 		},
 	}
-	a.bindSettings(cmd, serveFlags[:2]...)
+	a.bindSettings(cmd,
+		settingFlag{"host", config.AppHost, "address of the server; 0.0.0.0 and :: mean this machine"},
+		settingFlag{"port", config.AppPort, "port of the server"})
 	return cmd
 }

@@ -49,9 +49,10 @@ func run(args []string) int {
 		host = "unknown"
 	}
 	ctx = audit.WithCaller(ctx, audit.Caller{Kind: audit.CallerCommand, Name: fmt.Sprintf("%.60s/uid %d", host, os.Getuid())})
-	root := newRoot(config.Environment)
+	a := &cli{source: config.Environment}
+	root := a.root()
 	root.SetArgs(args)
-	return exitStatus(root.ExecuteContext(ctx))
+	return a.exitStatus(root.ExecuteContext(ctx))
 }
 
 // exitError is an error that was already printed.
@@ -59,13 +60,8 @@ type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// usageError is an error in the command line.
-type usageError struct{ error }
-
-func (m usageError) Unwrap() error { return m.error }
-
 // exitStatus prints the error and returns its exit code.
-func exitStatus(err error) int {
+func (a *cli) exitStatus(err error) int {
 	var (
 		exitErr     exitError
 		usageErr    usageError
@@ -81,13 +77,13 @@ func exitStatus(err error) int {
 		printed := map[string]bool{}
 		for _, f := range settingErrs {
 			if !printed[f.Error()] { // Two groups of settings can share a setting.
-				fmt.Fprintln(os.Stderr, "  -", f)
+				fmt.Fprintln(os.Stderr, "  -", a.settingName(f.Variable), f.Message)
 			}
 			printed[f.Error()] = true
 		}
 		return exitUsage
 	case errors.As(err, &usageErr):
-		fmt.Fprintf(os.Stderr, "tenant-api: %v\nRun tenant-api help for its commands.\n", err)
+		fmt.Fprintf(os.Stderr, "%s\nRun %s --help.\n", usageErr.text, usageErr.command)
 		return exitUsage
 	}
 	fmt.Fprintln(os.Stderr, "tenant-api:", userMessage(err))

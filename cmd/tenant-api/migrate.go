@@ -11,7 +11,7 @@ import (
 )
 
 func (a *cli) migrate() *cobra.Command {
-	return commandGroup("migrate", "Migrate the registry's tables, or show their versions", a.migrateUp(), a.migrateStatus())
+	return commandGroup("migrate", "Migrate the registry's tables, or show their versions", "  tenant-api migrate status", a.migrateUp(), a.migrateStatus())
 }
 
 func (a *cli) migrateUp() *cobra.Command {
@@ -20,6 +20,7 @@ func (a *cli) migrateUp() *cobra.Command {
 		Long: `Migrates the tables in schema public to this program's version, under a lock, so that
 several may run at once. It does not migrate the schemas of tenants; tenant-api
 tenants migrate does.`,
+		Example: "  tenant-api migrate up",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := a.openSchema(cmd.Context())
 			if err != nil {
@@ -39,7 +40,8 @@ func (a *cli) migrateStatus() *cobra.Command {
 	var printed bool
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the versions of the tables", Args: noArgs,
-		Long: fmt.Sprintf("Shows the versions of the tables. The exit code is %d when one differs from this program's\nversion.", exitFindings),
+		Long:    fmt.Sprintf("Shows the versions of the tables. The exit code is %d when one differs from this program's\nversion.", exitFindings),
+		Example: "  tenant-api migrate status",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := a.openSchema(cmd.Context())
 			if err != nil {

@@ -1,27 +1,26 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
 // cli is the state that all commands share: the source of the settings.
-type cli struct{ source config.Source }
-
-// settingFlag is a flag that overrides the environment variable of a setting.
-type settingFlag struct{ name, variable, usage string }
-
-var logFlags = []settingFlag{
-	{"log-level", config.LogLevel, "debug, info, warn or error (default info)"},
-	{"log-format", config.LogFormat, "text or json (default text)"},
+type cli struct {
+	source config.Source
+	flags  map[string]string // The flags that the user gave, by the variables that they override.
 }
 
-func newRoot(environment config.Source) *cobra.Command {
-	a := &cli{source: environment}
+// settingFlag is a flag that overrides the environment variable of a setting.
+type settingFlag struct {
+	name, variable string
+	usage          string // Default: that of the setting.
+}
+
+var logFlags = []settingFlag{{name: "log-level", variable: config.LogLevel}, {name: "log-format", variable: config.LogFormat}}
+
+func (a *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tenant-api",
 		Short: "Onboard healthcare organisations over HTTP",
@@ -30,27 +29,31 @@ PostgreSQL schema, roles and first administrator, Soroban contract, welcome mail
 It serves the REST API, runs its jobs, and manages the registry and the contracts on
 the Stellar network.
 
-Settings come from flags, else from environment variables, else from defaults.
-Secrets come only from environment variables, so that no process list shows them:
-DATABASE_URL (or DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_NAME, DB_SSLMODE),
-SOROBAN_NETWORK, SOROBAN_RPC_URL, SOROBAN_CONTRACT_DEPLOYER_SECRET, SOROBAN_CHANNELS,
-MAIL_HOST, MAIL_PORT, MAIL_USER, MAIL_PASSWORD, MAIL_FROM, MAIL_TLS, APP_URL.
-devstack -- tenant-api serve   starts local services for all of these settings.`,
-		Version:           buildVersion(),
-		Args:              cobra.ArbitraryArgs,
-		RunE:              requireSubcommand,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+` + settingsOrder + `
+"tenant-api help settings" lists all settings.`,
+		Example: `  # All local services, with the settings for them in the environment.
+  devstack -- tenant-api serve
+  # Completion of commands and flags in bash; also for zsh, fish and powershell.
+  source <(tenant-api completion bash)`,
+		Version:               buildVersion(),
+		Args:                  cobra.ArbitraryArgs,
+		RunE:                  requireSubcommand,
+		DisableFlagsInUseLine: true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		CompletionOptions:     cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetVersionTemplate(versionLine() + "\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
+	setUsageTemplate(root)
 	root.AddCommand(
 		a.serve(), a.worker(), a.migrate(), a.apikey(), a.tenants(), a.channels(), a.contracts(), a.openapi(), a.healthcheck(),
 		&cobra.Command{
-			Use: "version", Short: "Print the version", Args: noArgs,
+			Use: "version", Short: "Print the version", Example: "  tenant-api version", Args: noArgs,
 			Run: func(cmd *cobra.Command, _ []string) { cmd.Println(versionLine()) },
 		},
+		settingsTopic(),
 	)
 	root.SetOut(stdout{})
 	return root
@@ -59,61 +62,36 @@ devstack -- tenant-api serve   starts local services for all of these settings.`
 // bindSettings adds flags for settings to a command.
 func (a *cli) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 	for _, f := range flags {
-		cmd.Flags().String(f.name, "", fmt.Sprintf("%s (%s)", f.usage, f.variable))
+		s := config.SettingOf(f.variable)
+		usage := f.usage
+		if usage == "" {
+			usage = s.Usage
+		}
+		usage += " (" + f.variable
+		if s.Default != "" {
+			usage += "; default " + s.Default
+		}
+		cmd.Flags().String(f.name, "", usage+")")
 	}
 	environment := a.source
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		values := map[string]string{}
-		cmd.Flags().Visit(func(flag *pflag.Flag) {
-			for _, f := range flags {
-				if f.name == flag.Name {
-					values[f.variable] = flag.Value.String()
-				}
+		a.flags = map[string]string{}
+		for _, f := range flags {
+			if value := cmd.Flags().Lookup(f.name).Value.String(); value != "" { // As WithOverrides: an empty one is not set.
+				values[f.variable], a.flags[f.variable] = value, "--"+f.name
 			}
-		})
+		}
 		a.source = environment.WithOverrides(values)
 		return nil
 	}
 }
 
-// noArgs rejects arguments with a usageError that names the command.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
+// settingName returns the name of a setting as the user gave it: "--port (APP_PORT)", or the
+// variable alone.
+func (a *cli) settingName(variable string) string {
+	if flag := a.flags[variable]; flag != "" {
+		return flag + " (" + variable + ")"
 	}
-	return nil
-}
-
-// exactlyOneArg requires one argument.
-func exactlyOneArg(usage string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usageError{fmt.Errorf("%s takes one argument: %s", cmd.CommandPath(), usage)}
-		}
-		return nil
-	}
-}
-
-// commandGroup returns a command that has only subcommands.
-func commandGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{
-		Use: use, Short: short,
-		Args: cobra.ArbitraryArgs, RunE: requireSubcommand,
-	}
-	g.AddCommand(commands...)
-	return g
-}
-
-// requireSubcommand runs a command that has only subcommands: it prints help, or rejects an
-// unknown subcommand.
-func requireSubcommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return cmd.Help()
-	}
-	suggestion := ""
-	cmd.SuggestionsMinimumDistance = 2
-	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
-		suggestion = fmt.Sprintf("; did you mean %q?", suggestions[0])
-	}
-	return usageError{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], suggestion)}
+	return variable
 }

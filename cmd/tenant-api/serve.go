@@ -18,13 +18,13 @@ import (
 )
 
 var serveFlags = []settingFlag{
-	{"host", config.AppHost, "address to serve on (default 127.0.0.1)"},
-	{"port", config.AppPort, "port to serve on; 0 for any free port (default 3000)"},
-	{"metrics-addr", config.MetricsAddr, "host:port for Prometheus metrics (default: none)"},
-	{"workers", config.WorkerCount, "tenants provisioned at once (default 8, or the number of channels if that is larger)"},
+	{name: "host", variable: config.AppHost},
+	{name: "port", variable: config.AppPort},
+	{name: "metrics-addr", variable: config.MetricsAddr},
+	{name: "workers", variable: config.WorkerCount},
 	channelFlag,
-	{"rate-limit", config.RateLimit, "requests per minute and key (default 100)"},
-	{"retention", config.PurgeRetention, "minimum time between archiving and purging a tenant (default 720h)"},
+	{name: "rate-limit", variable: config.RateLimit},
+	{name: "retention", variable: config.PurgeRetention},
 }
 
 // shutdownTimeout is the maximum duration of a shutdown: the grace period of running steps,
@@ -37,6 +37,7 @@ type server struct {
 	api          config.API
 	log          *slog.Logger
 	migrateFirst bool
+	settingName  func(variable string) string
 	http, worker bool
 	metrics      *prometheus.Registry
 }
@@ -50,10 +51,12 @@ of servers and workers may share one registry. On SIGTERM or Ctrl-C the server a
 no more requests, finishes running steps, releases unfinished tenants for another
 worker, and exits; a second signal ends it at once.
 
-Off loopback it serves only if an API key exists or AUTH_OIDC_ISSUER is set.
-It speaks plain HTTP: put a proxy with TLS in front of it.`,
+Off loopback it serves only if an API key exists, or AUTH_OIDC_ISSUER and
+AUTH_OIDC_AUDIENCE are set. It speaks plain HTTP: put a proxy with TLS in front of it.
+"tenant-api help settings" lists the settings without a flag, too.`,
+		Example: "  tenant-api serve\n  tenant-api serve --host 0.0.0.0 --port 3001 --worker=false",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.runServer(cmd.Context(), &server{http: true, worker: worker, migrateFirst: migrate})
+			return a.runServer(cmd.Context(), &server{settingName: a.settingName, http: true, worker: worker, migrateFirst: migrate})
 		},
 	}
 	cmd.Flags().BoolVar(&worker, "worker", true, "also run the jobs in the queue")
@@ -66,8 +69,11 @@ func (a *cli) worker() *cobra.Command {
 	var migrate bool
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Run the jobs in the queue, without HTTP", Args: noArgs,
+		Long: `Runs the jobs in the queue, without HTTP. Any number of servers and workers may share one
+registry. It stops as "tenant-api serve" does.`,
+		Example: "  tenant-api worker --workers 16",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.runServer(cmd.Context(), &server{worker: true, migrateFirst: migrate})
+			return a.runServer(cmd.Context(), &server{settingName: a.settingName, worker: true, migrateFirst: migrate})
 		},
 	}
 	cmd.Flags().BoolVar(&migrate, "migrate", true, "migrate the registry's tables first")

@@ -95,7 +95,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.api.Address())
 	if err != nil {
 		handler.Close()
-		return nil, fmt.Errorf("APP_HOST and APP_PORT: cannot serve on %s: %w", s.api.Address(), err)
+		return nil, fmt.Errorf("%s and %s: cannot serve on %s: %w", s.settingName(config.AppHost), s.settingName(config.AppPort), s.api.Address(), err)
 	}
 	httpServer := api.NewServer(handler)
 	go func() {
@@ -140,7 +140,8 @@ func (s *server) refuseUnprotected(ctx context.Context) error {
 	}
 	if !hasUsableKey(keys, time.Now()) {
 		return errs.Errorf(errs.KindInvalid, "serve",
-			"APP_HOST is %s, which other machines can reach, and no API key exists: create one with tenant-api apikey create, set AUTH_OIDC_ISSUER, or serve on 127.0.0.1", s.api.Host)
+			"%s is %s, which other machines can reach, and no API key exists: create one with tenant-api apikey create, set AUTH_OIDC_ISSUER and AUTH_OIDC_AUDIENCE, or serve on 127.0.0.1",
+			s.settingName(config.AppHost), s.api.Host)
 	}
 	return nil
 }
@@ -162,7 +163,7 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	})
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
 	if err != nil {
-		return nil, fmt.Errorf("METRICS_ADDR: cannot serve on %s: %w", s.api.MetricsAddr, err)
+		return nil, fmt.Errorf("%s: cannot serve on %s: %w", s.settingName(config.MetricsAddr), s.api.MetricsAddr, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
@@ -193,5 +194,6 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 		return
 	}
 	log.InfoContext(ctx, "orphans finished", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("failed", r.Failed),
-		slog.Int("emails_sent", len(r.EmailsSent)), slog.Int("emails_pending", len(r.EmailsPending)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys))
+		slog.Int("emails_sent", len(r.EmailsSent)), slog.Int("emails_pending", len(r.EmailsPending)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys),
+		slog.Int64("logins_dropped", r.Credentials))
 }

@@ -13,6 +13,7 @@ import (
 
 // stellarDeps are the dependencies of commands for the Stellar network. They send no mail.
 type stellarDeps struct {
+	cli        *cli
 	db         *postgres.DB
 	services   *app.Services
 	deployer   *soroban.Deployer
@@ -26,7 +27,7 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	if err := errors.Join(databaseErr, err); err != nil {
 		return nil, err
 	}
-	c := &stellarDeps{settings: settings}
+	c := &stellarDeps{cli: a, settings: settings}
 	if c.deployer, err = app.NewDeployer(settings); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "List, check, repair, migrate and purge tenants",
+	return commandGroup("tenants", "List, check, repair, migrate and purge tenants", "  tenant-api tenants list",
 		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
@@ -32,13 +32,14 @@ func (a *cli) tenantsList() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, newest first", Args: noArgs,
+		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q.Status = tenant.Status(strings.ToUpper(status))
 			if q.Status != "" && !q.Status.Known() {
-				return usageError{fmt.Errorf("--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", status)}
+				return usageErrorf(cmd, "--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", status)
 			}
 			if limit < 0 {
-				return usageError{fmt.Errorf("--limit is %d; give 0 for all, or more", limit)}
+				return usageErrorf(cmd, "--limit is %d; give 0 for all, or more", limit)
 			}
 			s, err := a.services(cmd.Context())
 			if err != nil {
@@ -95,11 +96,15 @@ func listTenants(cmd *cobra.Command, s *app.Services, q tenant.ListQuery, limit 
 
 // openTenant opens the services, which the caller closes, and reads a tenant.
 func (a *cli) openTenant(cmd *cobra.Command, arg string) (*registryServices, tenant.Tenant, error) {
+	named, err := parseTenants(cmd, []string{arg})
+	if err != nil {
+		return nil, tenant.Tenant{}, err
+	}
 	s, err := a.services(cmd.Context())
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
-	t, err := findTenant(cmd, s.Services, arg)
+	t, err := named[0].find(cmd.Context(), s.Services)
 	if err != nil {
 		s.close()
 		return nil, t, err
@@ -110,7 +115,9 @@ func (a *cli) openTenant(cmd *cobra.Command, arg string) (*registryServices, ten
 func (a *cli) tenantsShow() *cobra.Command {
 	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: exactlyOneArg("a tenant's id, or name:NAME"),
+		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: oneTenantArg,
+		Long:    "Shows a tenant and the log of its provisioning. " + tenantHelp,
+		Example: "  tenant-api tenants show \"name:St. Mary's Clinic\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, t, err := a.openTenant(cmd, args[0])
 			if err != nil {
@@ -159,27 +166,21 @@ func printTenant(t tenant.Tenant, entries []tenant.LogEntry) error {
 	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
 }
 
-// findTenant reads the tenant that an argument names.
-func findTenant(cmd *cobra.Command, s *app.Services, arg string) (tenant.Tenant, error) {
-	if name, ok := strings.CutPrefix(arg, "name:"); ok {
-		return s.FindByName(cmd.Context(), name)
-	}
-	id, err := uuid.Parse(arg)
-	if err != nil {
-		return tenant.Tenant{}, usageError{fmt.Errorf("%q is neither a tenant's id nor name:NAME", arg)}
-	}
-	return s.Get(cmd.Context(), id)
-}
-
 func (a *cli) tenantsPurge() *cobra.Command {
 	var confirm string
 	cmd := &cobra.Command{
-		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: exactlyOneArg("a tenant's id"),
+		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: oneTenantArg,
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
 the retention period. The registry keeps its row, its log and a certificate, which
 is printed. This cannot be undone; --confirm must be the tenant's name, so that no
-other tenant is deleted by mistake.`,
+other tenant is deleted by mistake.
+
+` + tenantHelp,
+		Example: "  tenant-api tenants purge name:Clinic --confirm Clinic",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := requireFlag(cmd, "confirm", "give the tenant's name"); err != nil {
+				return err
+			}
 			api, err := config.ReadAPI(a.source)
 			if err != nil {
 				return err
@@ -191,23 +192,24 @@ other tenant is deleted by mistake.`,
 			defer s.close()
 			certificate, err := s.Purge(cmd.Context(), t.ID, confirm, api.Retention)
 			if err != nil {
-				return err
+				return nameFlags(cmd, err)
 			}
 			return printJSON(dto.NewCertificate(certificate))
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
-	a.bindSettings(cmd, settingFlag{"retention", config.PurgeRetention, "minimum time since archiving (default 720h)"})
+	a.bindSettings(cmd, settingFlag{name: "retention", variable: config.PurgeRetention})
 	return cmd
 }
 
 func (a *cli) tenantsReconcile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reconcile", Short: "Finish orphaned tenants, due mail and due contracts, once", Args: noArgs,
+		Use: "reconcile", Short: "Finish orphaned tenants, due mail, expired logins and due contracts, once", Args: noArgs,
 		Long: `Does once what every worker does every few seconds: tenants whose worker died get
 another job, interrupted rollbacks are finished, abandoned tenants are rolled back,
-due welcome mails are sent, expired rows are deleted, and due contracts are
-reconciled.`,
+due welcome mails are sent, expired logins are dropped, expired rows are deleted, and
+due contracts are reconciled.`,
+		Example: "  tenant-api tenants reconcile",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.readSettings()
 			if err != nil {
@@ -245,7 +247,7 @@ reconciled.`,
 func printReport(r provisioning.Report) error {
 	r.Contracts.Registered = 0 // An internal count, not for users.
 	if r.Empty() {
-		_, err := fmt.Println("No orphaned objects found.")
+		_, err := fmt.Println("Nothing was due.")
 		return err
 	}
 	var contractErr error
@@ -275,13 +277,13 @@ func printReport(r provisioning.Report) error {
 	return errors.Join(printDeletedRows(r), contractErr)
 }
 
-// printDeletedRows prints how many expired rows were deleted, if any.
+// printDeletedRows prints how many expired rows and logins were deleted, if any.
 func printDeletedRows(r provisioning.Report) error {
 	var rows [][]string
 	for _, deleted := range []struct {
 		count int64
 		what  string
-	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}} {
+	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}, {r.Credentials, "expired logins dropped"}} {
 		if deleted.count > 0 {
 			rows = append(rows, []string{strconv.FormatInt(deleted.count, 10), deleted.what})
 		}

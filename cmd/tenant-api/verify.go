@@ -19,18 +19,25 @@ import (
 func (a *cli) tenantsVerify() *cobra.Command {
 	var offline, onchain, printed bool
 	cmd := &cobra.Command{
-		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, role grants and contracts", Args: cobra.MaximumNArgs(1),
-		Long: fmt.Sprintf(`Checks one tenant, or all of them and the registry: the hash chains of the audit log
-and of the tenant's own audit_logs, the version of its schema, the privileges of its
-role, and its contract on the ledger. Each finding names the first row that does not
-match. The exit code is %d when there are findings.
+		Use: "verify [TENANT]", Short: "Check audit chains, schema versions, privileges of roles, and contracts", Args: atMostOneTenantArg,
+		Long: fmt.Sprintf(`Checks one tenant, or the registry and all tenants. It checks the audit chain, the chain
+of the tenant's own audit_logs, the version of the schema, the privileges of the role,
+and the contract on the ledger. Each finding names the first row that does not match.
+The exit code is %d when there are findings.
 
-An audit chain that is anchored in its contract is compared with the anchor: the owner
-of the database can rewrite a chain consistently, but not the ledger. Events after the
-newest anchor are not covered; "contracts anchor" anchors them.`, exitFindings),
+The registry owner could rewrite a chain without a trace, so the chain is also compared
+with its anchor on the ledger. Events after the newest anchor are not covered;
+"tenant-api contracts anchor" anchors them.
+
+%s`, exitFindings, tenantHelp),
+		Example: "  tenant-api tenants verify\n  tenant-api tenants verify name:Clinic --offline",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if offline && onchain {
-				return usageError{errors.New("--onchain and --offline exclude each other")}
+				return usageErrorf(cmd, "give --onchain or --offline, not both")
+			}
+			named, err := parseTenants(cmd, args)
+			if err != nil {
+				return err
 			}
 			v, err := a.newVerification(cmd.Context(), offline)
 			if err != nil {
@@ -38,8 +45,8 @@ newest anchor are not covered; "contracts anchor" anchors them.`, exitFindings),
 			}
 			defer v.registry.Close()
 			v.printed = printed
-			if len(args) == 1 {
-				t, err := findTenant(cmd, v.services, args[0])
+			if len(named) == 1 {
+				t, err := named[0].find(cmd.Context(), v.services)
 				if err != nil {
 					return err
 				}
@@ -159,11 +166,14 @@ func (v *verifyCommand) finish() error {
 
 func (a *cli) tenantsRepair() *cobra.Command {
 	return &cobra.Command{
-		Use: "repair TENANT", Short: "Repair the privileges of a tenant's database role", Args: exactlyOneArg("a tenant's id, or name:NAME"),
-		Long: `Grants an active tenant's database role the privileges that it lacks, and revokes those
-that it must not have: what "tenants verify" finds about the role. Nothing is changed
-when something remains that only a person can repair, such as a table that the role
-owns.`,
+		Use: "repair TENANT", Short: "Repair the privileges of a tenant's database role", Args: oneTenantArg,
+		Long: `Repairs what "tenant-api tenants verify" finds about the database role of an active
+tenant. Privileges that the role lacks are granted, and those that it must not have are
+revoked. Some findings only a person can repair, such as a table that the role owns.
+When there is one of these, nothing is changed.
+
+` + tenantHelp,
+		Example: "  tenant-api tenants repair name:Clinic",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, t, err := a.openTenant(cmd, args[0])
 			if err != nil {

@@ -1,5 +1,5 @@
 // Package audit defines the events of the audit log and their callers. The registry
-// stores them as hash chains, one for each tenant and one for events without a tenant.
+// stores them as audit chains, one for each tenant and one for events without a tenant.
 package audit
 
 import (
@@ -42,7 +42,7 @@ const (
 	OutcomeRejected Outcome = "REJECTED" // Nothing was changed.
 )
 
-// Event is one link of a hash chain: who did what, when, from where, and
+// Event is one link of an audit chain: who did what, when, from where, and
 // whether it was done. Each tenant has a chain; events without a tenant are in the
 // registry chain, whose TenantID is uuid.Nil.
 type Event struct {

@@ -79,7 +79,7 @@ func TestReadSoroban(t *testing.T) {
 		"Testnet":        {in: map[string]string{"SOROBAN_NETWORK": "testnet"}, passphrase: "Test SDF Network ; September 2015"},
 		"MainnetIsAlias": {in: map[string]string{"SOROBAN_NETWORK": "mainnet", "SOROBAN_RPC_URL": "https://rpc.example"}, passphrase: "Public Global Stellar Network ; September 2015"},
 		"CustomNetwork":  {in: map[string]string{"SOROBAN_NETWORK": "ours", "SOROBAN_NETWORK_PASSPHRASE": "Ours", "SOROBAN_RPC_URL": "http://h"}, passphrase: "Ours"},
-		"UnknownNetwork": {in: map[string]string{"SOROBAN_NETWORK": "ours"}, fault: `SOROBAN_NETWORK is "ours", which is none of`},
+		"UnknownNetwork": {in: map[string]string{"SOROBAN_NETWORK": "ours"}, fault: `SOROBAN_NETWORK is "ours"; choose testnet, public, futurenet or local, or set SOROBAN_NETWORK_PASSPHRASE for another network`},
 		"PublicNeedsURL": {in: map[string]string{"SOROBAN_NETWORK": "public"}, fault: "SOROBAN_RPC_URL is not set"},
 		"NoNetwork":      {in: map[string]string{}, fault: "SOROBAN_NETWORK is not set"},
 		"NoSeed":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": " "}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set"},

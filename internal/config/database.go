@@ -16,6 +16,10 @@ const (
 	DatabaseName           = "DB_NAME"
 	DatabaseSSLMode        = "DB_SSLMODE"
 	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"
+
+	// PostgreSQL's own, which pgx reads.
+	pgHost    = "PGHOST"
+	pgService = "PGSERVICE"
 )
 
 // Database is the address of the registry.
@@ -37,7 +41,7 @@ func ReadDatabase(source Source) (Database, error) {
 		d.URL = Secret(rawURL)
 	case host != "":
 		d.URL = Secret(buildDatabaseURL(r, host))
-	case r.text("PGHOST", "") == "" && r.text("PGSERVICE", "") == "":
+	case r.text(pgHost, "") == "" && r.text(pgService, "") == "":
 		r.addError(DatabaseURL, "is not set; give the registry database as postgres://user:password@host:5432/name, or DB_HOST and the other DB_ variables")
 	}
 	return d, r.err()

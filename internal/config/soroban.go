@@ -78,7 +78,7 @@ func ReadSoroban(source Source) (Soroban, error) {
 	s.Passphrase = r.text(SorobanPassphrase, preset.passphrase)
 	s.RPCURL = r.text(SorobanRPCURL, preset.rpcURL)
 	if s.Network != "" && !isKnown && s.Passphrase == "" {
-		r.addError(SorobanNetwork, "is %q, which is none of testnet, public, futurenet and local; set SOROBAN_NETWORK_PASSPHRASE as well", s.Network)
+		r.addError(SorobanNetwork, "is %q; choose testnet, public, futurenet or local, or set %s for another network", s.Network, SorobanPassphrase)
 	}
 	if s.DeployerSecret != "" && !looksLikeSeed(s.DeployerSecret.Reveal()) {
 		r.addError(SorobanDeployerSecret, "is not a secret key; give 56 characters that begin with S (G... is the public address)")

@@ -304,8 +304,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestDB_ReplacesConnectionAfterManyTenants checks DESIGN, section 3: each tenant
-// created on a connection slows the next one, so the connection is replaced.
+// TestDB_ReplacesConnectionAfterManyTenants: each tenant created on a connection slows
+// the next one, so the connection is replaced.
 func TestDB_ReplacesConnectionAfterManyTenants(t *testing.T) {
 	t.Parallel()
 	db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.Database(t), MaxConnections: 1})

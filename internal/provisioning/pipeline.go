@@ -22,8 +22,8 @@ const (
 	MailFailureFail MailFailurePolicy = "fail" // The attempt is rolled back.
 )
 
-// Defaults of the lease (DESIGN, section 2): another run can claim the tenant at most 10 s
-// after the last heartbeat of a dead run.
+// Defaults of the lease: another run can claim the tenant at most 10 s after the last
+// heartbeat of a dead run.
 const (
 	DefaultLeaseTTL  = 10 * time.Second
 	DefaultHeartbeat = 3 * time.Second

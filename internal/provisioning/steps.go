@@ -13,7 +13,7 @@ import (
 )
 
 // prepareSchema runs three steps in one transaction, which takes a third of the time of
-// three transactions (DESIGN, section 2).
+// three transactions; see ADR 2.
 func (x *execution) prepareSchema() error {
 	user, err := uuid.NewV7()
 	if err != nil {

@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 	shown := out.String()
 	for _, want := range []string{
 		"✓ Build the provider", "apply: 1 added", "ACTIVE", "7  SEND_WELCOME_EMAIL", "audit_logs", "✓ the committed tenant_contract.wasm",
-		"ada@st-marys.example", "#invitation=", "plan, again: no changes", "destroy: 1 destroyed", "ARCHIVED",
+		"ada@st-marys.example", "#invitation=", "plan, again: no changes", "destroy: 1 destroyed", "ARCHIVED", "make build",
 	} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("it does not show %q", want)

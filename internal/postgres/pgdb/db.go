@@ -52,7 +52,7 @@ const defaultAnswerTimeout = 5 * time.Second
 
 // MaxTenantsPerConnection is the number of new tenants after which a connection is
 // replaced: its cached plans and relation entries grow with each tenant, and so does
-// the time for the next one (DESIGN, section 3).
+// the time for the next one.
 const MaxTenantsPerConnection = 300
 
 // lockTimeout limits a wait for a lock. A waiting transaction holds its tenant's row

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// usageError is an error in the command line.
+type usageError struct {
+	command string // Its help describes the remedy.
+	text    string // Begins with the command.
+}
+
+func (e usageError) Error() string { return e.text }
+
+// usageErrorf returns a usageError of a command.
+func usageErrorf(cmd *cobra.Command, format string, args ...any) error {
+	return usageError{cmd.CommandPath(), cmd.CommandPath() + ": " + fmt.Sprintf(format, args...)}
+}
+
+// lacks returns the usageError that a command has no such flag or subcommand.
+func lacks(cmd *cobra.Command, what string) error {
+	return usageError{cmd.CommandPath(), cmd.CommandPath() + " has no " + what}
+}
+
+// flagError replaces the errors of package pflag, which quote functions of Go.
+func flagError(cmd *cobra.Command, err error) error {
+	var (
+		value   *pflag.InvalidValueError
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	switch {
+	case errors.As(err, &value):
+		remedy := "give another value"
+		switch value.GetFlag().Value.Type() {
+		case "int":
+			remedy = "give a whole number"
+		case "duration":
+			remedy = "give a duration such as 24h"
+		case "bool":
+			remedy = "give true or false"
+		case "stringSlice":
+			remedy = "give values separated by commas, or repeat the flag"
+		}
+		return usageErrorf(cmd, "--%s is %q; %s", value.GetFlag().Name, value.GetValue(), remedy)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return lacks(cmd, "flag -"+unknown.GetSpecifiedName())
+	case errors.As(err, &unknown):
+		return lacks(cmd, "flag --"+unknown.GetSpecifiedName())
+	case errors.As(err, &missing):
+		return usageErrorf(cmd, "--%s has no value; give one after it", missing.GetSpecifiedName())
+	case errors.As(err, &syntax):
+		return usageErrorf(cmd, "%s is not a flag; give --name value or --name=value", syntax.GetSpecifiedFlag())
+	}
+	return usageErrorf(cmd, "%v", err)
+}
+
+// nameFlags makes a usageError of an error about fields that the user gave as flags.
+func nameFlags(cmd *cobra.Command, err error) error {
+	var faults []string
+	for _, f := range errs.FieldsOf(err) {
+		if cmd.Flags().Lookup(f.Field) == nil {
+			return err
+		}
+		faults = append(faults, "--"+f.Field+" "+f.Message)
+	}
+	if len(faults) == 0 {
+		return err
+	}
+	return usageErrorf(cmd, "%s", strings.Join(faults, "; "))
+}
+
+// requireFlag rejects a flag that is missing or empty.
+func requireFlag(cmd *cobra.Command, name, remedy string) error {
+	if f := cmd.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "[] ") != "" {
+		return nil
+	}
+	return usageErrorf(cmd, "--%s is not set; %s", name, remedy)
+}
+
+// requireCanary checks --canary, which several commands have: 0 could mean none or the
+// default.
+func requireCanary(cmd *cobra.Command, canary int) error {
+	if canary < -1 || canary == 0 {
+		return usageErrorf(cmd, "--canary is %d; give 1 or more, or -1 for none", canary)
+	}
+	return nil
+}
+
+// noArgs rejects arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf(cmd, "it takes no argument %q", args[0])
+	}
+	return nil
+}
+
+// exactlyOneArg requires one argument.
+func exactlyOneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageErrorf(cmd, "give %s", what)
+		}
+		return nil
+	}
+}
+
+// commandGroup returns a command that has only subcommands.
+func commandGroup(use, short, example string, commands ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{
+		Use: use, Short: short, Example: example, DisableFlagsInUseLine: true,
+		Args: cobra.ArbitraryArgs, RunE: requireSubcommand,
+	}
+	g.AddCommand(commands...)
+	return g
+}
+
+// requireSubcommand runs a command that has only subcommands: it prints help, or rejects an
+// unknown subcommand.
+func requireSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	if args[0] == "help" && cmd.HasParent() { // As in: tenant-api tenants help list
+		return showHelp(cmd, args[1:])
+	}
+	suggestion := ""
+	cmd.SuggestionsMinimumDistance = 2
+	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
+		suggestion = fmt.Sprintf("; did you mean %q?", suggestions[0])
+	}
+	return lacks(cmd, fmt.Sprintf("command %q%s", args[0], suggestion))
+}

@@ -1,0 +1,81 @@
+package config
+
+// Setting describes one environment variable, for help texts and documents.
+type Setting struct {
+	Variable string
+	Group    string
+	Usage    string // What it is.
+	Default  string // Empty: none.
+}
+
+// The groups of settings.
+const (
+	groupDatabase = "Registry database"
+	groupSoroban  = "Stellar network and contracts"
+	groupMail     = "Mail, and the links in it"
+	groupServer   = "API server and workers"
+	groupLog      = "Log"
+	groupClient   = "Clients of tenant-api, such as the provider in API mode"
+)
+
+// settings are all variables that this package reads. A test compares them.
+var settings = []Setting{
+	{DatabaseURL, groupDatabase, "PostgreSQL 13 or newer, as postgres://user:password@host:5432/name", ""},
+	{DatabaseHost, groupDatabase, "host, if DATABASE_URL is not set", ""},
+	{DatabasePort, groupDatabase, "port, with DB_HOST", "5432"},
+	{DatabaseUser, groupDatabase, "user, with DB_HOST", ""},
+	{DatabasePassword, groupDatabase, "password, with DB_HOST", ""},
+	{DatabaseName, groupDatabase, "name of the database, with DB_HOST", ""},
+	{DatabaseSSLMode, groupDatabase, "disable, allow, prefer, require, verify-ca or verify-full, with DB_HOST", "prefer"},
+	{DatabaseMaxConnections, groupDatabase, "most connections of one process", "8"},
+	{pgHost, groupDatabase, "host, with the other PG variables of PostgreSQL, if neither DATABASE_URL nor DB_HOST is set", ""},
+	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},
+
+	{SorobanNetwork, groupSoroban, "testnet, public, futurenet or local; another name needs a passphrase", ""},
+	{SorobanPassphrase, groupSoroban, "passphrase of the network", "the network's"},
+	{SorobanRPCURL, groupSoroban, "JSON-RPC server; public has no default", "the network's"},
+	{SorobanDeployerSecret, groupSoroban, "secret key (S...) of the account that owns contracts and pays for them", ""},
+	{SorobanChannels, groupSoroban, "number of channel accounts, and so of the tenants in one ledger", "0"},
+	{SorobanMaxFee, groupSoroban, "most stroops that a tenant's transaction may cost; 10000000 are 1 XLM", "10000000"},
+	{SorobanMaxUploadFee, groupSoroban, "most stroops that the code, which all tenants share, may cost", "1000000000"},
+	{SorobanAnchorInterval, groupSoroban, "time between anchors of an audit chain; 0: on demand alone", "24h"},
+	{SorobanLowBalance, groupSoroban, "stroops; workers warn when the deployer has less", "1000000000"},
+
+	{MailHost, groupMail, "SMTP server", ""},
+	{MailPort, groupMail, "its port; 465 means TLS from the first byte", "587"},
+	{MailUser, groupMail, "user, if the server needs one", ""},
+	{MailPassword, groupMail, "password of that user", ""},
+	{MailFrom, groupMail, "sender, as Platform <no-reply@platform.example>", ""},
+	{MailTLS, groupMail, "mandatory, opportunistic, or none (only on loopback)", TLSMandatory},
+	{MailFailurePolicy, groupMail, "warn: a tenant goes live without its mail, which is sent later; fail: it does not", "warn"},
+	{AppURL, groupMail, "base address of the links in mails", "http://APP_HOST:APP_PORT"},
+
+	{AppHost, groupServer, "address to serve on", "127.0.0.1"},
+	{AppPort, groupServer, "port to serve on; 0 for any free port", "3000"},
+	{MetricsAddr, groupServer, "host:port for Prometheus metrics; without it none are served", ""},
+	{WorkerCount, groupServer, "tenants provisioned at once", "8, or the number of channels if that is larger"},
+	{RateLimit, groupServer, "requests per minute and key", "100"},
+	{PurgeRetention, groupServer, "minimum time between archiving and purging a tenant", "720h"},
+	{OIDCIssuer, groupServer, "issuer whose tokens are accepted besides API keys; needs AUTH_OIDC_AUDIENCE", ""},
+	{OIDCAudience, groupServer, "audience that these tokens must have; needs AUTH_OIDC_ISSUER", ""},
+
+	{LogLevel, groupLog, "debug, info, warn or error", "info"},
+	{LogFormat, groupLog, "text or json", LogText},
+
+	{TenantAPIURL, groupClient, "base address, as https://tenants.platform.example", ""},
+	{TenantAPIToken, groupClient, "API key, or a token of the issuer", ""},
+}
+
+// Settings lists all variables, ordered by group.
+func Settings() []Setting { return append([]Setting(nil), settings...) }
+
+// SettingOf returns the description of a variable, and an empty one for an unknown
+// variable.
+func SettingOf(variable string) Setting {
+	for _, s := range settings {
+		if s.Variable == variable {
+			return s
+		}
+	}
+	return Setting{Variable: variable}
+}

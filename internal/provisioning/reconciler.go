@@ -26,9 +26,9 @@ type OrphanStore interface {
 	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error)
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
-	// PurgeExpired deletes unused invitations that expired that long ago, and idempotency
+	// DeleteExpired deletes unused invitations that expired that long ago, and idempotency
 	// keys of that age; at most limit of each.
-	PurgeExpired(ctx context.Context, invitations, keys time.Duration, limit int) (PurgedRows, error)
+	DeleteExpired(ctx context.Context, invitations, keys time.Duration, limit int) (DeletedRows, error)
 	// DropExpiredLogins drops all expired logins, a batch at a time, and counts them.
 	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
 }
@@ -48,8 +48,8 @@ type Orphans struct {
 	Abandoned   []uuid.UUID // A run in the foreground was interrupted.
 }
 
-// PurgedRows counts what was deleted.
-type PurgedRows struct{ Invitations, Keys int64 }
+// DeletedRows counts what was deleted.
+type DeletedRows struct{ Invitations, Keys int64 }
 
 // ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {
@@ -58,7 +58,7 @@ type ReconcilerOptions struct {
 	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
 	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
-	PurgeInterval      time.Duration         // Pause after a purge that found nothing. Default an hour.
+	CleanupInterval      time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
 }
 
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
@@ -80,9 +80,9 @@ type Reconciler struct {
 	pipeline *Pipeline
 	opts     ReconcilerOptions
 
-	finishMu, mailMu, purgeMu, loginMu, contractMu sync.Mutex
+	finishMu, mailMu, cleanupMu, loginMu, contractMu sync.Mutex
 
-	purgeDueAt time.Time // Guarded by purgeMu.
+	cleanupDueAt time.Time // Guarded by cleanupMu.
 }
 
 // NewReconciler makes a reconciler. KindInvalid when a part is nil.
@@ -97,7 +97,7 @@ func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (
 	}
 	set(&o.HeartbeatTimeout, service.pipeline.opts.LeaseTTL+time.Second)
 	set(&o.AbandonAfter, DefaultAbandonAfter)
-	set(&o.PurgeInterval, time.Hour)
+	set(&o.CleanupInterval, time.Hour)
 	if o.Batch == 0 {
 		o.Batch = 50
 	}
@@ -114,14 +114,14 @@ type Report struct {
 	Failed        []uuid.UUID // Tenants whose attempt was ended; they are FAILED.
 	EmailsSent    []uuid.UUID // Tenants whose welcome mail was sent.
 	EmailsPending []uuid.UUID // Tenants whose welcome mail failed again.
-	PurgedRows
+	DeletedRows
 	Credentials int64 // Expired logins that were dropped.
 	Contracts   contracts.Report
 }
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
-	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending) == 0 && r.PurgedRows == PurgedRows{} &&
+	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending) == 0 && r.DeletedRows == DeletedRows{} &&
 		r.Credentials == 0 && r.Contracts.Empty()
 }
 
@@ -133,7 +133,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	// takes seconds.
 	err := errors.Join(
 		r.finishOrphans(ctx, &report),
-		r.purgeExpired(ctx, &report),
+		r.deleteExpired(ctx, &report),
 		r.dropLogins(ctx, &report),
 		r.sendDueMail(ctx, &report),
 		r.reconcileContracts(ctx, &report),
@@ -181,20 +181,20 @@ func superseded(err error) bool {
 	return kind == errs.KindConflict || kind == errs.KindFenced || kind == errs.KindNotFound
 }
 
-func (r *Reconciler) purgeExpired(ctx context.Context, report *Report) error {
-	if !r.purgeMu.TryLock() {
+func (r *Reconciler) deleteExpired(ctx context.Context, report *Report) error {
+	if !r.cleanupMu.TryLock() {
 		return nil
 	}
-	defer r.purgeMu.Unlock()
+	defer r.cleanupMu.Unlock()
 	now := r.pipeline.opts.Clock.Now()
-	if now.Before(r.purgeDueAt) {
+	if now.Before(r.cleanupDueAt) {
 		return nil
 	}
-	purged, err := r.orphans.PurgeExpired(ctx, invitationRetention, IdempotencyTTL, 20*r.opts.Batch)
-	if purged == (PurgedRows{}) && err == nil {
-		r.purgeDueAt = now.Add(r.opts.PurgeInterval)
+	purged, err := r.orphans.DeleteExpired(ctx, invitationRetention, IdempotencyTTL, 20*r.opts.Batch)
+	if purged == (DeletedRows{}) && err == nil {
+		r.cleanupDueAt = now.Add(r.opts.CleanupInterval)
 	}
-	report.PurgedRows = purged
+	report.DeletedRows = purged
 	return err
 }
 

@@ -369,7 +369,7 @@ func TestReconciler_Purge(t *testing.T) {
 			SELECT 'scope', gen_random_uuid()::text, sha256('x'), now() - age FROM (VALUES (interval '25 hours'), ('23 hours'), ('0')) AS k (age)`)
 	}
 	fill()
-	if report := w.pass(r); report.PurgedRows != (provisioning.PurgedRows{Invitations: 1, Keys: 1}) {
+	if report := w.pass(r); report.DeletedRows != (provisioning.DeletedRows{Invitations: 1, Keys: 1}) {
 		t.Errorf("%+v", report)
 	}
 	if i, k := w.count(`SELECT count(*) FROM tenant_invitations`), w.count(`SELECT count(*) FROM idempotency_keys`); i != 3 || k != 2 {

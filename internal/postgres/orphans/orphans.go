@@ -139,10 +139,10 @@ func (s *Orphans) rescueJob(ctx context.Context, q provisioning.OrphanQuery, job
 	return err
 }
 
-// PurgeExpired deletes old rows.
-func (s *Orphans) PurgeExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.PurgedRows, error) {
+// DeleteExpired deletes old rows.
+func (s *Orphans) DeleteExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.DeletedRows, error) {
 	const op = "delete old rows"
-	var purged provisioning.PurgedRows
+	var purged provisioning.DeletedRows
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return purged, err

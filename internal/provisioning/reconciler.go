@@ -58,7 +58,7 @@ type ReconcilerOptions struct {
 	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
 	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
-	CleanupInterval      time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
+	CleanupInterval    time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
 }
 
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
@@ -190,11 +190,11 @@ func (r *Reconciler) deleteExpired(ctx context.Context, report *Report) error {
 	if now.Before(r.cleanupDueAt) {
 		return nil
 	}
-	purged, err := r.orphans.DeleteExpired(ctx, invitationRetention, IdempotencyTTL, 20*r.opts.Batch)
-	if purged == (DeletedRows{}) && err == nil {
+	deleted, err := r.orphans.DeleteExpired(ctx, invitationRetention, IdempotencyTTL, 20*r.opts.Batch)
+	if deleted == (DeletedRows{}) && err == nil {
 		r.cleanupDueAt = now.Add(r.opts.CleanupInterval)
 	}
-	report.DeletedRows = purged
+	report.DeletedRows = deleted
 	return err
 }
 

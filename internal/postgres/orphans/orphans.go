@@ -142,21 +142,21 @@ func (s *Orphans) rescueJob(ctx context.Context, q provisioning.OrphanQuery, job
 // DeleteExpired deletes old rows.
 func (s *Orphans) DeleteExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.DeletedRows, error) {
 	const op = "delete old rows"
-	var purged provisioning.DeletedRows
+	var deleted provisioning.DeletedRows
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
-		return purged, err
+		return deleted, err
 	}
 	tag, err := pool.Exec(ctx, `DELETE FROM tenant_invitations WHERE token_hash IN (
 			SELECT token_hash FROM tenant_invitations WHERE used_at IS NULL AND expires_at < now() - $1::interval
 			LIMIT $2 FOR UPDATE SKIP LOCKED)`, invitationRetention, limit)
 	if err != nil {
-		return purged, pgdb.Classify(err, op)
+		return deleted, pgdb.Classify(err, op)
 	}
-	purged.Invitations = tag.RowsAffected()
+	deleted.Invitations = tag.RowsAffected()
 	tag, err = pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE (scope, key) IN (
 			SELECT scope, key FROM idempotency_keys WHERE created_at < now() - $1::interval
 			ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, keyRetention, limit)
-	purged.Keys = tag.RowsAffected()
-	return purged, pgdb.Classify(err, op)
+	deleted.Keys = tag.RowsAffected()
+	return deleted, pgdb.Classify(err, op)
 }

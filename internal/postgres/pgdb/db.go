@@ -37,7 +37,7 @@ type Options struct {
 	// long. Default 5 s.
 	AnswerTimeout time.Duration
 	// StatementLimit is how long a statement may take, unless its context is of
-	// WithoutStatementLimit. A server that goes silent holds nobody for longer. Default
+	// WithoutStatementLimit. A server that stops answering holds nobody for longer. Default
 	// 2 minutes.
 	StatementLimit time.Duration
 	// Migrations are the registry's migrations. Default: those of this program.
@@ -162,7 +162,7 @@ func (db *DB) ReadyPool(ctx context.Context) (*pgxpool.Pool, error) {
 // shared starts an attempt to prepare the registry, or waits for the current one: with
 // the database down, callers do not each start an attempt. The attempt belongs to no
 // single caller, so it continues when one of them stops waiting. It has limits of its own:
-// otherwise a server that went silent would hold every later caller, too.
+// otherwise a server that stopped answering would hold every later caller, too.
 func (db *DB) shared(ctx context.Context, key string, attempt func(context.Context) error) error {
 	result := db.attempts.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

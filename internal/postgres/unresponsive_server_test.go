@@ -24,14 +24,14 @@ import (
 )
 
 // failover is a database behind a balancer: after failOver, connections that exist are
-// silent for ever, and new ones work.
+// hanging for ever, and new ones work.
 type failover struct {
 	url        string
 	generation atomic.Int32
 	opened     atomic.Int32
-	// silentAfter, if set, makes the first connection silent after that many bytes from
+	// hangAfter, if set, makes the first connection hang after that many bytes from
 	// the server.
-	silentAfter int
+	hangAfter int
 }
 
 func newFailover(t *testing.T, database string) *failover {
@@ -64,7 +64,7 @@ func newFailover(t *testing.T, database string) *failover {
 			go f.relay(server, client, generation, 0)
 			limit := 0
 			if number == 1 {
-				limit = f.silentAfter
+				limit = f.hangAfter
 			}
 			go f.relay(client, server, generation, limit)
 		}
@@ -119,14 +119,14 @@ func (noDeployment) SendFailure(context.Context, provisioning.FailureMail) error
 // idle is longer than the time after which the pool pings a connection before its use.
 const idle = 1100 * time.Millisecond
 
-func TestDB_SilentServer(t *testing.T) {
+func TestDB_UnresponsiveServer(t *testing.T) {
 	t.Parallel()
 	quick := pgdb.Options{AnswerTimeout: 300 * time.Millisecond}
 
 	t.Run("FirstConnection", func(t *testing.T) { // Later callers get another connection.
 		t.Parallel()
 		f := newFailover(t, testenv.Database(t))
-		f.silentAfter = 200 // After the handshake.
+		f.hangAfter = 200 // After the handshake.
 		db := f.open(t, quick)
 		for range 20 {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -212,7 +212,7 @@ func TestDB_SilentServer(t *testing.T) {
 		}
 		postgrestest.WantKind(t, sleep(t.Context()), errs.KindTransient)
 		postgrestest.WantKind(t, sleep(pgdb.WithoutStatementLimit(t.Context())), "")
-		err := db.InTx(t.Context(), "go silent", func(tx pgx.Tx) error {
+		err := db.InTx(t.Context(), "stop answering", func(tx pgx.Tx) error {
 			f.failOver()
 			return tx.QueryRow(t.Context(), `SELECT 1`).Scan(new(int))
 		})

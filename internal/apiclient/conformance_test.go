@@ -142,8 +142,17 @@ var conformance = []conformanceCase{
 			return ctx.Err()
 		}
 		// A step may finish; this one does not, so it lasts until the pipeline's grace
-		// period ends.
-		go func() { <-reached; w.mu.Lock(); w.onDeploy = nil; w.mu.Unlock(); stop() }()
+		// period ends. A client knows the tenant only from the events that it has read.
+		go func() {
+			<-reached
+			for _, isClient := all.(*apiclient.Client); isClient && !strings.Contains(w.steps.String(), string(tenant.StepCreateSchema)); {
+				time.Sleep(time.Millisecond) // Between two looks.
+			}
+			w.mu.Lock()
+			w.onDeploy = nil
+			w.mu.Unlock()
+			stop()
+		}()
 		out, err := all.Provision(ctx, clinic())
 		wantKind(t, err, errs.KindCancelled)
 		if out.Tenant.ID == uuid.Nil || out.Tenant.Status != tenant.StatusProvisioning {

@@ -45,11 +45,11 @@ var exampleRuns = map[string]exampleRun{
 	"Functions": {files: []string{"functions/contract_id/function.tf", "functions/slug/function.tf"}, modes: []mode{databaseMode}, run: runFunctions},
 	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: bothModes, run: runEphemeral},
 
-	"ActionRetry":     {files: []string{"actions/healthcare_tenant_retry/action.tf"}, coveredBy: "TestAccNewest_RetryReportsSteps"},
-	"ActionInvite":    {files: []string{"actions/healthcare_tenant_invite/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
-	"ActionUnarchive": {files: []string{"actions/healthcare_tenant_unarchive/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
-	"ActionPurge":     {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestAccNewest_Invoke"},
-	"List":            {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, coveredBy: "TestAccNewest_Query"},
+	"ActionRetry":     {files: []string{"actions/healthcare_tenant_retry/action.tf"}, coveredBy: "TestCLINewest_RetryReportsSteps"},
+	"ActionInvite":    {files: []string{"actions/healthcare_tenant_invite/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
+	"ActionUnarchive": {files: []string{"actions/healthcare_tenant_unarchive/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
+	"ActionPurge":     {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
+	"List":            {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, coveredBy: "TestCLINewest_Query"},
 
 	"CI": {files: []string{"guides/tenant-per-environment-in-ci/main.tf", "guides/tenant-per-environment-in-ci/ci.sh"}, modes: bothModes, run: runCI},
 	"Workflow": {files: []string{"guides/tenant-per-environment-in-ci/github-actions.yml"}, modes: []mode{databaseMode}, run: runWorkflow,

@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Runs the provider's acceptance tests with the newest Terraform and the newest
 # OpenTofu, beside the CLI that "make test" uses. It skips crashes and
-# server faults, which are the same for every CLI and take the most time.
+# server faults, which are the same for every CLI and take the most time. "make test" runs
+# the tests of terraform-plugin-testing with the newest Terraform; here they run with the
+# CLI that it uses for the others, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset TF_CLI_CONFIG_FILE
 export CHECKPOINT_DISABLE=1 TF_ACC=1 TF_IN_AUTOMATION=1
-left_out='KillInEachStep|TestAccTenant_Faults|ConcurrentApplies|ServerKilled|ExpireAfterKill'
+left_out='KillInEachStep|TestAccTenant_Faults|ConcurrentApplies|ServerKilled|ExpireAfterKill|ManyInterrupted'
+framework='^(TestAccTenant_(Metadata|ManagedByChanges|Replacement)|TestAccActions|TestAccList)'
 untested=()
+cli=$(tools/cli.sh)
+echo "testing terraform-plugin-testing with $("$cli" version | head -n 1)"
+HEALTHCARE_CLI=$cli TF_ACC_TERRAFORM_PATH=$cli go test -timeout 20m -run "$framework" ./internal/provider
 for build in terraform tofu; do
 	if ! cli=$("tools/$build.sh"); then
 		untested+=("$build")

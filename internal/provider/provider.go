@@ -90,6 +90,10 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if len(settings.unknownAttributes) > 0 && req.ClientCapabilities.DeferralAllowed {
+		// Terraform then plans what depends on the configuration in a later run.
+		resp.Deferred = &provider.Deferred{Reason: provider.DeferredReasonProviderConfigUnknown}
+	}
 	b := newBackend(settings, p.version, p.names)
 	b.checkReady(ctx, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {

@@ -15,6 +15,11 @@ func FuzzRead(f *testing.F) {
 	f.Add("host=/tmp password='it''s s3cret' dbname=x", "S\x00", "99999999999999999999", "1e9h", "https://user:pw@app.example/?q#f")
 	f.Add("", " ", "0x10", "-5m", "://")
 	f.Fuzz(func(t *testing.T, url, secret, number, duration, address string) {
+		const marker = "q7Zx9vK2" // In no other value.
+		if strings.Contains(url+number+duration+address, marker) {
+			return
+		}
+		secret = secret[:len(secret)/2] + marker + secret[len(secret)/2:]
 		values := map[string]string{
 			config.DatabaseURL: url, config.DatabasePassword: secret, config.DatabasePort: number, config.DatabaseHost: address,
 			config.SorobanNetwork: "testnet", config.SorobanDeployerSecret: secret, config.SorobanMaxFee: number, config.SorobanAnchorInterval: duration, config.SorobanRPCURL: address,
@@ -35,8 +40,7 @@ func FuzzRead(f *testing.F) {
 			if len(config.ValidationErrors(err)) == 0 {
 				t.Errorf("%s: %v names no setting", name, err)
 			}
-			// Short texts occur in every sentence.
-			if shown := strings.TrimSpace(secret); len(shown) >= 12 && secret != address && secret != number && secret != duration && strings.Contains(err.Error(), shown) {
+			if strings.Contains(err.Error(), marker) {
 				t.Errorf("%s: the error has the secret %q", name, secret)
 			}
 		}

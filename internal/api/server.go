@@ -134,16 +134,10 @@ func (s *Server) hasRoute(r *http.Request) bool {
 	return found && (route == r.URL.Path || s.api.OpenAPI().Paths[r.URL.Path] == nil)
 }
 
-// methodsOf lists the methods of the path of a request, with the rule of hasRoute.
+// methodsOf lists the methods for which the path of a request has a route.
 func (s *Server) methodsOf(r *http.Request) (methods []string) {
-	literal := false
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
-		_, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
-		_, route, found := strings.Cut(pattern, " ")
-		if route == r.URL.Path && !literal {
-			methods, literal = nil, true
-		}
-		if found && (!literal || route == r.URL.Path) {
+		if s.hasRoute(&http.Request{Method: method, URL: r.URL, Host: r.Host}) {
 			methods = append(methods, method)
 		}
 	}

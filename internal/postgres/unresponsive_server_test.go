@@ -116,6 +116,20 @@ func (noDeployment) SendWelcome(context.Context, provisioning.WelcomeMail) error
 
 func (noDeployment) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
 
+// newService is a service on a database; it deploys and mails nothing.
+func newService(t *testing.T, db *postgres.DB) *provisioning.Service {
+	t.Helper()
+	pipeline, err := provisioning.NewPipeline(db, noDeployment{}, noDeployment{}, provisioning.PipelineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := provisioning.NewService(db, pipeline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service
+}
+
 // idle is longer than the time after which the pool pings a connection before its use.
 const idle = 1100 * time.Millisecond
 
@@ -144,18 +158,11 @@ func TestDB_UnresponsiveServer(t *testing.T) {
 		t.Parallel()
 		f := newFailover(t, testenv.Database(t))
 		db := f.open(t, quick)
-		pipeline, err := provisioning.NewPipeline(db, noDeployment{}, noDeployment{}, provisioning.PipelineOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		service, err := provisioning.NewService(db, pipeline)
-		if err != nil {
-			t.Fatal(err)
-		}
+		service := newService(t, db)
 		if _, err := service.List(t.Context(), tenant.ListQuery{}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(idle)
+		time.Sleep(idle) // The pool measures real time.
 		f.failOver()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -169,14 +176,7 @@ func TestDB_UnresponsiveServer(t *testing.T) {
 		database := testenv.Database(t)
 		f, direct := newFailover(t, database), postgrestest.Open(t, pgdb.Options{URL: database})
 		db := f.open(t, quick)
-		pipeline, err := provisioning.NewPipeline(db, noDeployment{}, noDeployment{}, provisioning.PipelineOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		service, err := provisioning.NewService(db, pipeline)
-		if err != nil {
-			t.Fatal(err)
-		}
+		service := newService(t, db)
 		reconciler, err := provisioning.NewReconciler(db, service, provisioning.ReconcilerOptions{HeartbeatTimeout: 1, AbandonAfter: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -186,7 +186,7 @@ func TestDB_UnresponsiveServer(t *testing.T) {
 		}
 		orphan := direct.ClaimNew(postgrestest.Inputs("Clinic")).Tenant.ID
 		direct.Exec(`UPDATE tenants SET run_expires_at = now() - interval '1 hour'`)
-		time.Sleep(idle)
+		time.Sleep(idle) // The pool measures real time.
 		f.failOver()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

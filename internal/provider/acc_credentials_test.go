@@ -175,7 +175,7 @@ func TestAccCredentials_Expiry(t *testing.T) {
 		p := w.ephemeralServer(name)
 		schema := p.schema
 		opened, err := p.server.OpenEphemeralResource(t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
-			TypeName: name, Config: p.object(schema, map[string]any{"tenant_id": fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]), "ttl": "2m"}),
+			TypeName: name, Config: configOf(t, schema, "", map[string]any{"tenant_id": fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]), "ttl": "2m"}),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
 // ephemeralServer calls the provider as a CLI with a long run does: it renews a login,
@@ -26,30 +25,12 @@ func (w *testEnv) ephemeralServer(typeName string) *ephemeralServer {
 		w.t.Fatal(err)
 	}
 	s := &ephemeralServer{w.t, server, schemas.EphemeralResourceSchemas[typeName]}
-	configured, err := server.ConfigureProvider(w.t.Context(), &tfprotov6.ConfigureProviderRequest{Config: s.object(schemas.Provider, nil)})
+	configured, err := server.ConfigureProvider(w.t.Context(), &tfprotov6.ConfigureProviderRequest{Config: configOf(w.t, schemas.Provider, "", nil)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	s.assertNoErrors(configured.Diagnostics)
 	return s
-}
-
-// object builds a configuration from some values; the others are null.
-func (s *ephemeralServer) object(schema *tfprotov6.Schema, values map[string]any) *tfprotov6.DynamicValue {
-	s.t.Helper()
-	kind, ok := schema.ValueType().(tftypes.Object)
-	if !ok {
-		s.t.Fatalf("%T", schema.ValueType())
-	}
-	attributes := map[string]tftypes.Value{}
-	for name, of := range kind.AttributeTypes {
-		attributes[name] = tftypes.NewValue(of, values[name])
-	}
-	encoded, err := tfprotov6.NewDynamicValue(kind, tftypes.NewValue(kind, attributes))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &encoded
 }
 
 func (s *ephemeralServer) assertNoErrors(diags []*tfprotov6.Diagnostic) {

@@ -86,12 +86,12 @@ func newKey(cmd *cobra.Command, name string, scopes []string, expires time.Durat
 
 // scopeNames lists all scopes as a choice.
 func scopeNames() string {
-	all := access.Scopes()
-	text := ""
-	for _, s := range all[:len(all)-1] {
-		text += string(s) + ", "
+	var names []string
+	for _, s := range access.Scopes() {
+		names = append(names, string(s))
 	}
-	return strings.TrimSuffix(text, ", ") + " or " + string(all[len(all)-1])
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func (a *cli) apikeyList() *cobra.Command {

@@ -53,6 +53,8 @@ type testEnv struct {
 	databasePassword string
 	path             string // Folders that come first in the CLI's PATH, each with a colon behind it.
 
+	wantError []string // Texts of the error that the framework's current step must have.
+
 	mode      mode
 	server    *apiServer // In API mode, once the CLI has been run.
 	token     string

@@ -1,36 +1,79 @@
 package provider_test
 
 import (
-	"fmt"
-	"strings"
 	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
+// TestAccTenant_Import: the imported state is the state after the create, and an import
+// that cannot be is refused with a reason.
+func TestAccTenant_Import(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := framework(t, m)
+		id := func() string { return w.text(`SELECT id::text FROM tenants`) }
+		is := func(text string) func() string { return func() string { return text } }
+		w.test(
+			applied(clinic),
+			importStep(""), // By its id.
+			importStep("name:st. mary's CLINIC"),
+			importError(is("name:Nobody"), "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant"),
+			importError(is("what"), `"what" is neither a tenant's UUID nor name:NAME`),
+			between(func() { w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) }),
+			importError(id, "it is archived since", "An archived tenant cannot be managed"),
+			between(func() {
+				w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+				w.forget("clinic")
+			}),
+			// A live tenant is never adopted by accident.
+			w.refused(clinic, "a tenant with this name exists already", "terraform import ADDRESS ", "was not touched"),
+			after(func() {
+				if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+					t.Errorf("%d tenants", n)
+				}
+			}, applied(clinic+"import {\n  to = healthcare_tenant.clinic\n  id = \"name:St. Mary's Clinic\"\n}\n")),
+		)
+	})
+}
+
+// TestAccTenant_ImportByIdentity: the identity is the tenant's id.
+func TestAccTenant_ImportByIdentity(t *testing.T) {
+	needsCLI(t, "1.12.0", "1.12.0")
+	w := framework(t, databaseMode)
+	w.test(
+		applied(clinic),
+		resource.TestStep{ResourceName: clinicAddress, ImportState: true, ImportStateKind: resource.ImportBlockWithResourceIdentity},
+	)
+}
+
 // TestAccTenant_ImportGeneratesConfiguration: the configuration that the CLI generates for
-// an imported tenant is valid, describes the tenant, and changes nothing.
+// an imported tenant is valid and describes the tenant.
 func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, strings.Replace(clinic, "\n}\n", `
-  external_id = "crm-7"
-  metadata    = { note = "a \"b\" $${c} %%{d}\n\\ é" }
-}
-`, 1))
-		w.mustApply()
-		before := w.state("healthcare_tenant.clinic")
-		if r := w.run("state", "rm", "healthcare_tenant.clinic"); r.code != 0 {
-			t.Fatal(r.out)
+		w := framework(t, m)
+		var id string
+		const generated = "healthcare_tenant.generated"
+		same := func(attribute, value string) plancheck.PlanCheck {
+			return plancheck.ExpectKnownValue(generated, tfjsonpath.New(attribute), knownvalue.StringExact(value))
 		}
-		w.write("main.tf", header+fmt.Sprintf("import {\n  to = healthcare_tenant.clinic\n  id = %q\n}\n", before["id"]))
-		if r := w.run("plan", "-no-color", "-generate-config-out=generated.tf"); r.code != 0 {
-			t.Fatalf("exit code %d: %s", r.code, r.out)
-		}
-		w.mustApply().wantText(t, "Resources: 1 imported, 0 added")
-		w.assertNoChanges()
-		after := w.state("healthcare_tenant.clinic")
-		for _, field := range []string{"id", "name", "admin_email", "external_id", "metadata", "schema_name", "soroban_contract_id"} {
-			if fmt.Sprint(after[field]) != fmt.Sprint(before[field]) || after[field] == nil {
-				t.Errorf("%s is %v, was %v", field, after[field], before[field])
-			}
-		}
+		w.test(
+			applied(clinicWith(`  external_id = "crm-7"
+  metadata    = { note = "a \"b\" $${c} %%{d}\n\\ é" }`)),
+			between(func() { id = w.text(`SELECT id::text FROM tenants`) }),
+			resource.TestStep{
+				Config: header, ResourceName: clinicAddress, ImportState: true, ImportStateKind: resource.ImportBlockWithID, GenerateConfig: true,
+				ImportStateIdFunc: func(*terraform.State) (string, error) { return id, nil },
+				ImportPlanChecks: resource.ImportPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction(generated, plancheck.ResourceActionNoop),
+					plancheck.ExpectKnownValue(generated, tfjsonpath.New("metadata"),
+						knownvalue.MapExact(map[string]knownvalue.Check{"note": knownvalue.StringExact("a \"b\" ${c} %{d}\n\\ é")})),
+					same("name", "St. Mary's Clinic"), same("admin_email", "ada@st-marys.example"), same("external_id", "crm-7"),
+				}},
+			},
+		)
 	})
 }

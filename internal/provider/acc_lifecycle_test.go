@@ -91,33 +91,6 @@ func (w *testEnv) wasmHash(contractID string) [32]byte {
 	return [32]byte(*data.ContractData.Val.Instance.Executable.WasmHash)
 }
 
-func TestAccTenant_Import(t *testing.T) {
-	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, clinic)
-		w.mustApply()
-		id, _ := w.state("healthcare_tenant.clinic")["id"].(string)
-		for _, by := range []string{id, "name:st. mary's CLINIC"} {
-			w.run("state", "rm", "healthcare_tenant.clinic")
-			if r := w.run("import", "-no-color", "healthcare_tenant.clinic", by); r.code != 0 {
-				t.Fatalf("import %s: %s", by, r.out)
-			}
-			w.assertNoChanges()
-		}
-		w.run("state", "rm", "healthcare_tenant.clinic")
-		w.run("import", "-no-color", "healthcare_tenant.clinic", "name:Nobody").wantText(t, "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant")
-		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-		w.run("import", "-no-color", "healthcare_tenant.clinic", id).wantText(t, "it is archived since", "An archived tenant cannot be managed")
-		w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
-		w.run("import", "-no-color", "healthcare_tenant.clinic", "what").wantText(t, `"what" is neither a tenant's UUID nor name:NAME`)
-
-		// A live tenant is never adopted by accident.
-		w.apply().wantText(t, "a tenant with this name exists already", "terraform import ADDRESS "+id, "was not touched")
-		if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
-			t.Errorf("%d tenants", n)
-		}
-	})
-}
-
 func TestAccTenant_ManagedByAdoptsAfterLostState(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, `provider "healthcare" { managed_by = "infrastructure/tenants" }`+clinic)

@@ -116,7 +116,3 @@ func TestAccTenant_Replacement(t *testing.T) {
 		}
 	})
 }
-
-// notImported are attributes that an import cannot know, because only the configuration
-// has them.
-var notImported = []string{"deletion_protection", "timeouts", "admin_password_wo_version"}

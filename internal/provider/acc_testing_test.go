@@ -14,11 +14,7 @@ import (
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
-	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/plancheck"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
@@ -28,8 +24,6 @@ import (
 // and plan, state and values are checked as data. The tests named TestCLI start the CLI
 // and the provider as users do, and see what it cannot: the screen, kills, interrupts and
 // what is stored where. See docs/adr/0018.
-
-const clinicAddress = "healthcare_tenant.clinic"
 
 // useFramework tells terraform-plugin-testing which CLI to run and what the provider's
 // address is: the newest CLI if there is one, because it has all features.
@@ -83,35 +77,35 @@ func (w *testEnv) factories() map[string]func() (tfprotov6.ProviderServer, error
 // test runs steps, then destroys what is left and checks that no tenant is live.
 func (w *testEnv) test(steps ...resource.TestStep) {
 	w.t.Helper()
-	resource.Test(w.t, resource.TestCase{
-		ProtoV6ProviderFactories: w.factories(),
-		CheckDestroy: func(*terraform.State) error {
-			if n := w.count(`SELECT count(*) FROM tenants WHERE status <> 'ARCHIVED'`); n != 0 {
-				return fmt.Errorf("%d tenants are not archived after destroy", n)
-			}
-			return nil
-		},
-		Steps: steps,
-	})
+	w.testCase(resource.TestCase{Steps: steps})
 }
+
+// testCase is test with further settings.
+func (w *testEnv) testCase(c resource.TestCase) {
+	w.t.Helper()
+	c.ProtoV6ProviderFactories = w.factories()
+	c.WorkingDir = filepath.Join(w.dir, frameworkFolder) // The state file can be found there.
+	if err := os.MkdirAll(c.WorkingDir, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	c.Steps, c.ErrorCheck = w.checkRefusals(c.Steps), w.checkError
+	c.CheckDestroy = func(*terraform.State) error {
+		if n := w.count(`SELECT count(*) FROM tenants WHERE status <> 'ARCHIVED'`); n != 0 {
+			return fmt.Errorf("%d tenants are not archived after destroy", n)
+		}
+		return nil
+	}
+	resource.Test(w.t, c)
+	w.assertRefused()
+}
+
+// frameworkFolder has the working directory of terraform-plugin-testing.
+const frameworkFolder = "framework"
 
 // framework is setup for a test with terraform-plugin-testing.
 func framework(t *testing.T, m mode) *testEnv {
 	t.Helper()
 	return setup(t, m, "")
-}
-
-// wantAction expects the plan's action for a resource.
-func wantAction(address string, action plancheck.ResourceActionType) resource.ConfigPlanChecks {
-	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}}
-}
-
-// wantValues expects attributes of a resource in the state.
-func wantValues(address string, values map[string]knownvalue.Check) (checks []statecheck.StateCheck) {
-	for name, check := range values {
-		checks = append(checks, statecheck.ExpectKnownValue(address, tfjsonpath.New(name), check))
-	}
-	return checks
 }
 
 // frameworkCLI is the CLI of the TestAcc tests: "terraform" or "opentofu", and its version.
@@ -120,20 +114,27 @@ var frameworkCLI struct {
 	version *version.Version
 }
 
-// needsTerraform skips a test of a feature that the CLI does not have: OpenTofu, or a
-// Terraform below the minimum. testdata/skips.txt must list the test, so that no test is
-// skipped unseen.
+// needsTerraform skips a test of a feature that OpenTofu and Terraform below the minimum do
+// not have.
 func needsTerraform(t *testing.T, minimum string) {
 	t.Helper()
-	if frameworkCLI.name == "terraform" && frameworkCLI.version.GreaterThanOrEqual(version.Must(version.NewVersion(minimum))) {
+	needsCLI(t, minimum, "")
+}
+
+// needsCLI skips a test of a feature that the CLI does not have; opentofu is "" if no
+// OpenTofu has it. testdata/skips.txt must list the test, so that no test is skipped unseen.
+func needsCLI(t *testing.T, terraform, opentofu string) {
+	t.Helper()
+	minimum := map[string]string{"terraform": terraform, "opentofu": opentofu}[frameworkCLI.name]
+	if minimum != "" && frameworkCLI.version.GreaterThanOrEqual(version.Must(version.NewVersion(minimum))) {
 		return
 	}
 	cli := fmt.Sprintf("%s-%d.%d", frameworkCLI.name, frameworkCLI.version.Segments()[0], frameworkCLI.version.Segments()[1])
 	name, _, _ := strings.Cut(t.Name(), "/")
 	if !slices.Contains(allowedSkips(t), cli+" "+name) {
-		t.Fatalf("%s has no Terraform %s features, and testdata/skips.txt does not allow %q", cli, minimum, cli+" "+name)
+		t.Fatalf("%s lacks a feature, and testdata/skips.txt does not allow %q", cli, cli+" "+name)
 	}
-	t.Skipf("%s has no Terraform %s features", cli, minimum)
+	t.Skipf("%s lacks the feature", cli)
 }
 
 // allowedSkips are the lines of testdata/skips.txt, each a CLI and a test.

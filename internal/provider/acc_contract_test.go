@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -18,114 +20,57 @@ import (
 const ledgersPerDay = 17_280 // Ledgers.
 
 // TestAccTenant_ContractDrift: a plan shows drift of a contract, and an apply repairs it
-// in place, or reports why it cannot.
+// in place, or reports why it cannot. TestCLITenant_DriftWarnings has what a plan prints.
 func TestAccTenant_ContractDrift(t *testing.T) {
-	t.Parallel()
-	contractState := func(w *testEnv) string {
-		s, _ := w.state("healthcare_tenant.clinic")["soroban_contract_state"].(string)
-		return s
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := framework(t, m)
+		unchanged := planned(clinic, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))
+		live := wantText("soroban_contract_state", string(contracts.StateLive))
+		outage := unchanged
+		outage.ConfigStateChecks = []statecheck.StateCheck{live}
+		w.test(
+			applied(clinic, live),
+			// A running worker would have extended it by now.
+			after(func() { w.advanceLedgers(100 * ledgersPerDay) }, unchanged),
+			after(func() { w.advanceLedgers(17 * ledgersPerDay) }, planned(clinic, wantChange("soroban_contract_state", "EXPIRING", "LIVE"))),
+			after(func() { w.advanceLedgers(121 * ledgersPerDay) }, planned(clinic, wantChange("soroban_contract_state", "EXPIRED", "LIVE"))),
+			after(func() { w.upgradeContract(fmt.Sprint(w.stored()["id"])) },
+				w.refused(clinic, "Contract mismatch", "it runs code", "Nothing was changed")),
+			// Without the network nothing is known of the contract, and the tenant can be archived.
+			after(w.stopNetwork, outage),
+		)
+	})
+}
+
+// stopNetwork makes the RPC server of the local network stop.
+func (w *testEnv) stopNetwork() {
+	w.t.Helper()
+	if err := w.net.Faults().Down(); err != nil {
+		w.t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name, shows string
-		happens     func(w *testEnv)
-	}{
-		{"AboutToExpire", "EXPIRING", func(w *testEnv) { w.advanceLedgers(117 * ledgersPerDay) }},
-		{"Archived", "EXPIRED", func(w *testEnv) { w.advanceLedgers(121 * ledgersPerDay) }},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			inBothModes(t, func(t *testing.T, m mode) {
-				w := setup(t, m, clinic)
-				w.mustApply()
-				w.assertNoChanges()
-				if got := contractState(w); got != string(contracts.StateLive) {
-					t.Errorf("after create it is %q", got)
-				}
-				c.happens(w)
-				r := w.run("plan", "-no-color", "-detailed-exitcode")
-				if want := `soroban_contract_state = "` + c.shows + `" -> "LIVE"`; r.code != 2 || !strings.Contains(collapseSpace(r.out), want) || !strings.Contains(r.out, "1 to change") {
-					t.Fatalf("exit code %d, want %q in the plan:\n%s", r.code, want, r.out)
-				}
-				w.mustApply()
-				w.assertNoChanges()
-				if got := contractState(w); got != string(contracts.StateLive) {
-					t.Errorf("after apply it is %q", got)
-				}
-				w.assertOneTenant()
-			})
-		})
+}
+
+// TestAccTenant_DestroyUpdatesContract: the status in the contract follows the tenant's.
+func TestAccTenant_DestroyUpdatesContract(t *testing.T) {
+	w := framework(t, databaseMode)
+	w.test(applied(clinic))
+	if got := w.text(`SELECT contract_status FROM tenant_contracts`); got != "ARCHIVED" {
+		t.Errorf("contract_status is %s", got)
 	}
+}
 
-	t.Run("NoDriftBeforeExpiry", func(t *testing.T) {
-		inBothModes(t, func(t *testing.T, m mode) {
-			w := setup(t, m, clinic)
-			w.mustApply()
-			w.advanceLedgers(100 * ledgersPerDay) // A running worker would have extended it by now.
-			w.assertNoChanges()
-		})
-	})
-
-	t.Run("MismatchedCode", func(t *testing.T) {
-		inBothModes(t, func(t *testing.T, m mode) {
-			w := setup(t, m, clinic)
-			w.mustApply()
-			w.upgradeContract(fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]))
-			r := w.run("plan", "-no-color")
-			for _, words := range []string{"Contract mismatch", "it runs code", "Nothing was changed"} {
-				if r.code == 0 || !strings.Contains(collapseSpace(r.out), words) {
-					t.Errorf("exit code %d, want %q in:\n%s", r.code, words, r.out)
-				}
-			}
-			if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract status not updated") {
-				t.Errorf("exit code %d: %s", r.code, r.out)
-			}
-		})
-	})
-
-	t.Run("NetworkOutageIsNotDrift", func(t *testing.T) {
-		inBothModes(t, func(t *testing.T, m mode) {
-			w := setup(t, m, clinic)
-			w.mustApply()
-			if err := w.net.Faults().Down(); err != nil {
-				t.Fatal(err)
-			}
-			w.assertNoChanges()
-			if got := contractState(w); got != string(contracts.StateLive) {
-				t.Errorf("it is %q", got)
-			}
-			r := w.run("destroy", "-auto-approve", "-no-color")
-			if r.code != 0 || m == databaseMode && !strings.Contains(r.out, "Contract status not updated") {
-				t.Errorf("exit code %d: %s", r.code, r.out)
-			}
-			if got := w.text(`SELECT status::text FROM tenants`); got != "ARCHIVED" {
-				t.Errorf("the tenant is %s", got)
-			}
-		})
-	})
-
-	t.Run("DestroyUpdatesContractStatus", func(t *testing.T) {
-		w := setup(t, databaseMode, clinic)
-		w.mustApply()
-		r := w.run("destroy", "-auto-approve", "-no-color")
-		if r.code != 0 || strings.Contains(r.out, "Contract status not updated") {
-			t.Errorf("exit code %d: %s", r.code, r.out)
-		}
-		if got := w.text(`SELECT contract_status FROM tenant_contracts`); got != "ARCHIVED" {
-			t.Errorf("contract_status is %s", got)
-		}
-	})
-
-	t.Run("ProvisionsOnChannelAccounts", func(t *testing.T) {
-		w := setup(t, databaseMode, strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 12\n  name = \"Clinic ${count.index}\"", 1))
-		w.env["SOROBAN_CHANNELS"] = "6"
-		w.mustApply("-parallelism=12")
-		w.assertNoChanges()
-		if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE purpose = 'CREATE'`); n < 4 {
-			t.Errorf("%d accounts carried the contracts", n)
-		}
-		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 12 {
-			t.Errorf("%d tenants", n)
-		}
-	})
+// TestCLITenant_ChannelAccounts: tenants that are created at once share ledgers.
+func TestCLITenant_ChannelAccounts(t *testing.T) {
+	w := setup(t, databaseMode, strings.Replace(clinic, `name             = "St. Mary's Clinic"`, "count = 12\n  name = \"Clinic ${count.index}\"", 1))
+	w.env["SOROBAN_CHANNELS"] = "6"
+	w.mustApply("-parallelism=12")
+	w.assertNoChanges()
+	if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE purpose = 'CREATE'`); n < 4 {
+		t.Errorf("%d accounts carried the contracts", n)
+	}
+	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 12 {
+		t.Errorf("%d tenants", n)
+	}
 }
 
 // advanceLedgers closes ledgers on the local network.

@@ -136,28 +136,6 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 	})
 }
 
-func TestAccTenant_ArchivedOutsideLeavesState(t *testing.T) {
-	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, clinic)
-		w.mustApply()
-		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-		r := w.run("plan", "-detailed-exitcode", "-no-color")
-		if r.code != 2 {
-			t.Errorf("plan ended with %d: %s", r.code, r.out)
-		}
-		r.wantText(t, "1 to add, 0 to change, 0 to destroy")
-
-		// Without its row there is nothing to read and nothing to archive.
-		w.exec(`DELETE FROM tenants`)
-		if r := w.run("destroy", "-refresh=false", "-auto-approve", "-no-color"); r.code != 0 {
-			t.Errorf("destroy: %s", r.out)
-		}
-		w.mustApply()
-		w.exec(`DELETE FROM tenants`)
-		w.run("plan", "-no-color").wantText(t, "1 to add, 0 to change, 0 to destroy")
-	})
-}
-
 func TestAccTenant_UnusualNames(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, fmt.Sprintf(`

@@ -38,7 +38,12 @@ func planned(configuration string, checks ...plancheck.PlanCheck) resource.TestS
 
 // after adds to a step what happens before it.
 func after(happens func(), step resource.TestStep) resource.TestStep {
-	step.PreConfig = happens
+	prepare := step.PreConfig
+	step.PreConfig = func() {
+		if happens(); prepare != nil {
+			prepare()
+		}
+	}
 	return step
 }
 

@@ -53,7 +53,8 @@ type testEnv struct {
 	databasePassword string
 	path             string // Folders that come first in the CLI's PATH, each with a colon behind it.
 
-	wantError []string // Texts of the error that the framework's current step must have.
+	expected *expectedError // What the framework's current step must end with, nil for success.
+	secrets  []string       // That no error may print, besides the test's own.
 
 	mode      mode
 	server    *apiServer // In API mode, once the CLI has been run.
@@ -274,8 +275,18 @@ func (w *testEnv) exec(statement string, args ...any) {
 	}
 }
 
-// assertOneTenant checks that there is exactly one complete tenant, whatever happened.
+// assertOneTenant checks that there is exactly one complete tenant, in the state, too,
+// whatever happened.
 func (w *testEnv) assertOneTenant() {
+	w.t.Helper()
+	w.assertNothingDoubled()
+	if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["soroban_contract_id"] != w.text(`SELECT soroban_contract_id FROM tenants`) {
+		w.t.Errorf("state %v", s)
+	}
+}
+
+// assertNothingDoubled checks that the platform has exactly one complete tenant.
+func (w *testEnv) assertNothingDoubled() {
 	w.t.Helper()
 	for what, query := range map[string]string{
 		"live tenants":         `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,
@@ -306,9 +317,6 @@ func (w *testEnv) assertOneTenant() {
 	}
 	if len(ids) != 1 || len(mails) > 2 {
 		w.t.Errorf("%d mails with %d message ids", len(mails), len(ids))
-	}
-	if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["soroban_contract_id"] != w.text(`SELECT soroban_contract_id FROM tenants`) {
-		w.t.Errorf("state %v", s)
 	}
 }
 

@@ -2,9 +2,14 @@ package provider_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-testing/config"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/stellar/go-stellar-sdk/clients/rpcclient"
 	rpc "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/strkey"
@@ -16,50 +21,50 @@ import (
 
 func TestAccTenant_Lifecycle(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, clinic)
-		w.mustApply()
-		s := w.state("healthcare_tenant.clinic")
-		w.assertOneTenant()
-		w.assertNoChanges()
-
-		id, _ := s["id"].(string)
-		schema, _ := s["schema_name"].(string)
-		if !strings.HasPrefix(schema, "st_marys_clinic_") || s["welcome_email_status"] != "SENT" || s["deletion_protection"] != false {
-			t.Errorf("state %v", s)
-		}
-		address, _ := s["soroban_contract_id"].(string)
-		if hash := w.wasmHash(address); hash != contract.Hash() {
-			t.Errorf("the ledger's wasm hash is %x, the committed file's %x", hash, contract.Hash())
-		}
-		mail := w.mail.Messages()[0]
-		if link := "https://app.platform.example/tenant/" + id; !strings.Contains(mail.Text, link+"#invitation=") || !strings.Contains(mail.HTML, link) {
-			t.Errorf("mail without its link: %s", mail.Text)
-		}
-
-		// In place: name, admin and metadata. The admin user is the same person.
-		w.write("main.tf", header+strings.NewReplacer(`"St. Mary's Clinic"`, `"St. Mary's Hospital"`, "ada@st-marys.example", "grace@st-marys.example",
-			`"Lovelace"`, "\"Hopper\"\n metadata = { region = \"eu\" }").Replace(clinic))
-		w.mustApply()
-		w.assertNoChanges()
-		after := w.state("healthcare_tenant.clinic")
-		if after["id"] != id || after["schema_name"] != schema || after["name"] != "St. Mary's Hospital" {
-			t.Errorf("state %v", after)
-		}
-		if user := w.text(`SELECT email || ' ' || last_name FROM ` + schema + `.users`); user != "grace@st-marys.example Hopper" {
-			t.Errorf("user %s", user)
-		}
-
-		// Destroy archives: the rows stay, and the name is free again.
-		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
-			t.Fatalf("destroy: %s", r.out)
-		}
-		if n := w.count(`SELECT count(*) FROM ` + schema + `.users`); n != 1 || w.text(`SELECT status::text FROM tenants`) != "ARCHIVED" {
-			t.Errorf("%d users after destroy", n)
-		}
-		w.mustApply()
-		if again := w.state("healthcare_tenant.clinic"); again["id"] == id || again["schema_name"] == schema {
-			t.Error("the archived tenant was continued")
-		}
+		w := framework(t, m)
+		var first map[string]any
+		changed := strings.NewReplacer(`"St. Mary's Clinic"`, `"St. Mary's Hospital"`, "ada@st-marys.example", "grace@st-marys.example",
+			`"Lovelace"`, "\"Hopper\"\n metadata = { region = \"eu\" }").Replace(clinic)
+		w.test(
+			applied(clinic, wantValues(clinicAddress, map[string]knownvalue.Check{
+				"status": knownvalue.StringExact("ACTIVE"), "welcome_email_status": knownvalue.StringExact("SENT"), "deletion_protection": knownvalue.Bool(false),
+				"schema_name": knownvalue.StringRegexp(regexp.MustCompile(`^st_marys_clinic_\d+$`)),
+			})...),
+			between(func() {
+				first = w.stored()
+				w.assertNothingDoubled()
+				if hash := w.wasmHash(fmt.Sprint(first["soroban_contract_id"])); hash != contract.Hash() {
+					t.Errorf("the ledger's wasm hash is %x, the committed file's %x", hash, contract.Hash())
+				}
+				mail := w.mail.Messages()[0]
+				if link := fmt.Sprintf("https://app.platform.example/tenant/%s", first["id"]); !strings.Contains(mail.Text, link+"#invitation=") || !strings.Contains(mail.HTML, link) {
+					t.Errorf("mail without its link: %s", mail.Text)
+				}
+			}),
+			// In place: name, admin and metadata. The admin user is the same person.
+			planned(changed, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionUpdate)),
+			between(func() {
+				now, schema := w.stored(), fmt.Sprint(first["schema_name"])
+				if now["id"] != first["id"] || now["schema_name"] != schema || now["name"] != "St. Mary's Hospital" {
+					t.Errorf("state %v", now)
+				}
+				if user := w.text(`SELECT email || ' ' || last_name FROM ` + schema + `.users`); user != "grace@st-marys.example Hopper" {
+					t.Errorf("user %s", user)
+				}
+			}),
+			// Destroy archives: the rows stay, and the name is free again.
+			resource.TestStep{Config: header + changed, Destroy: true},
+			after(func() {
+				if n := w.count(fmt.Sprintf(`SELECT count(*) FROM %s.users`, first["schema_name"])); n != 1 || w.text(`SELECT status::text FROM tenants`) != "ARCHIVED" {
+					t.Errorf("%d users after destroy", n)
+				}
+			}, applied(changed)),
+			between(func() {
+				if again := w.stored(); again["id"] == first["id"] || again["schema_name"] == first["schema_name"] {
+					t.Error("the archived tenant was continued")
+				}
+			}),
+		)
 	})
 }
 
@@ -93,89 +98,111 @@ func (w *testEnv) wasmHash(contractID string) [32]byte {
 
 func TestAccTenant_ManagedByAdoptsAfterLostState(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, `provider "healthcare" { managed_by = "infrastructure/tenants" }`+clinic)
-		w.mustApply()
-		id := w.state("healthcare_tenant.clinic")["id"]
-		w.run("state", "rm", "healthcare_tenant.clinic")
-		w.mustApply()
-		if w.state("healthcare_tenant.clinic")["id"] != id {
-			t.Error("another tenant")
-		}
-		w.assertOneTenant()
-		w.assertNoChanges()
+		w := framework(t, m)
+		managed := `provider "healthcare" { managed_by = "infrastructure/tenants" }` + clinic
+		var id any
+		w.test(
+			applied(managed),
+			after(func() {
+				id = w.stored()["id"]
+				w.forget("clinic")
+			}, planned(managed, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionCreate))),
+			between(func() {
+				w.assertNothingDoubled()
+				if w.stored()["id"] != id {
+					t.Error("another tenant")
+				}
+			}),
+		)
 	})
 }
 
 func TestAccTenant_DeletionProtection(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		protected := strings.Replace(clinic, "admin_email ", "deletion_protection = true\n admin_email ", 1)
-		w := setup(t, m, protected)
-		w.mustApply()
-		w.run("plan", "-destroy", "-no-color").wantText(t, "Tenant is protected", "set deletion_protection = false")
-		// A manual taint does not show in the plan.
-		w.run("taint", "healthcare_tenant.clinic")
-		w.apply().wantText(t, "Tenant is protected", "neither archived nor replaced")
-		if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
-			t.Error("a protected tenant was archived")
+		w := framework(t, m)
+		const protected, unprotected, external = "  deletion_protection = true\n", "  deletion_protection = false\n", "  external_id = \"crm-1\"\n"
+		taint := func(step resource.TestStep) resource.TestStep {
+			step.Taint = []string{clinicAddress}
+			return step
 		}
-		w.run("untaint", "healthcare_tenant.clinic")
-		protected = strings.Replace(protected, "admin_email ", "external_id = \"crm-1\"\n admin_email ", 1)
-		w.write("main.tf", header+protected)
-		w.run("plan", "-no-color").wantText(t, "Tenant is protected") // Another external id is another tenant.
-		w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "deletion_protection = false\n admin_email ", 1))
-		w.mustApply()
-		w.write("main.tf", header+strings.Replace(protected, "true", "false", 1))
-		w.mustApply()
-		w.assertNoChanges()
-		w.run("plan", "-replace=healthcare_tenant.clinic", "-no-color").wantText(t, "an external_id stays with the archived tenant, so choose another one")
-		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
-			t.Errorf("destroy: %s", r.out)
+		destroy := func(step resource.TestStep) resource.TestStep {
+			step.Destroy = true
+			return step
 		}
-		// An external id stays with the archived tenant.
-		w.apply().wantText(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+		w.test(
+			applied(clinicWith(protected)),
+			destroy(w.refused(clinicWith(protected), "Tenant is protected", "set deletion_protection = false")),
+			// A manual taint does not show in the plan.
+			taint(w.refused(clinicWith(protected), "Error running apply", "Tenant is protected", "neither archived nor replaced")),
+			between(func() {
+				if w.text(`SELECT status::text FROM tenants`) != "ACTIVE" {
+					t.Error("a protected tenant was archived")
+				}
+				w.untaint()
+			}),
+			w.refused(clinicWith(protected+external), "Tenant is protected"), // Another external id is another tenant.
+			applied(clinicWith(unprotected)),
+			applied(clinicWith(unprotected+external)),
+			taint(w.refused(clinicWith(unprotected+external), "an external_id stays with the archived tenant, so choose another one")),
+			between(w.untaint),
+			destroy(resource.TestStep{Config: header + clinicWith(unprotected+external)}),
+			w.refused(clinicWith(unprotected+external), "a tenant with this external id exists already", "An external_id stays with an archived tenant"),
+		)
 	})
 }
 
 func TestAccTenant_UnusualNames(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, fmt.Sprintf(`
+		w := framework(t, m)
+		names := fmt.Sprintf(`
 locals {
   names = ["PG Clinic", "3M Health", "O'Brien & Søn — Klinik", "协和医院", "x'); DROP SCHEMA public CASCADE;--", %q, %q, %q, "  Blanks around  "]
 }
 resource "healthcare_tenant" "t" {
-  for_each         = toset(local.names)
-  name             = each.value
+  count            = length(local.names)
+  name             = local.names[count.index]
   admin_email      = "ada@clinic.example"
   admin_first_name = "Ada"
   admin_last_name  = "O'Neil; --"
 }
-`, strings.Repeat("a", 255), strings.Repeat("a", 254)+"b", strings.Repeat("a", 254)+"-"))
-		w.mustApply()
-		w.assertNoChanges()
-		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 9 {
-			t.Errorf("%d tenants", n)
-		}
-		if n := w.count(`SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`); n != 9 {
-			t.Errorf("%d schemas", n)
-		}
-		if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
-			t.Errorf("%d uploads", n)
-		}
-		// The same 255 letters are the same name.
-		w.write("again.tf", fmt.Sprintf(`
+`, strings.Repeat("a", 255), strings.Repeat("a", 254)+"b", strings.Repeat("a", 254)+"-")
+		again := fmt.Sprintf(`
 resource "healthcare_tenant" "again" {
   name             = %q
   admin_email      = "ada@clinic.example"
   admin_first_name = "Ada"
   admin_last_name  = "Lovelace"
 }
-`, strings.Repeat("A", 255)))
-		w.apply().wantText(t, "Name is used twice")
+`, strings.Repeat("A", 255))
+		w.test(
+			applied(names),
+			between(func() {
+				for what, query := range map[string]string{
+					"tenants": `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,
+					"schemas": `SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`,
+				} {
+					if n := w.count(query); n != 9 {
+						t.Errorf("%d %s", n, what)
+					}
+				}
+				if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD'`); n != 1 {
+					t.Errorf("%d uploads", n)
+				}
+			}),
+			w.refused(names+again, "Name is used twice"), // The same 255 letters are the same name.
+		)
 	})
 }
 
+// TestAccTenant_InvalidInputAtPlan: each invalid value is reported, all in one plan.
 func TestAccTenant_InvalidInputAtPlan(t *testing.T) {
-	w := setup(t, databaseMode, "")
+	w := framework(t, databaseMode)
+	var configuration strings.Builder
+	var messages []string
+	add := func(lines, message string) {
+		fmt.Fprintf(&configuration, "resource \"healthcare_tenant\" \"t%d\" {\n%s}\n", len(messages), lines)
+		messages = append(messages, message)
+	}
 	for field, cases := range map[string]map[string]string{
 		"name": {
 			``: "name is empty; give 3 to 255 characters", `ab`: "name has 2 characters; at least 3 are needed",
@@ -197,17 +224,14 @@ func TestAccTenant_InvalidInputAtPlan(t *testing.T) {
 		},
 	} {
 		for value, message := range cases {
-			values := map[string]string{"name": "Clinic", "admin_email": "a@b.example", "admin_first_name": "A", "admin_last_name": "B", "external_id": "x", field: value}
-			var b strings.Builder
+			values := map[string]string{
+				"name": fmt.Sprintf("Clinic %d", len(messages)), "admin_email": "a@b.example", "admin_first_name": "A", "admin_last_name": "B", "external_id": fmt.Sprint(len(messages)), field: value,
+			}
+			var lines strings.Builder
 			for name, v := range values {
-				fmt.Fprintf(&b, "  %s = \"%s\"\n", name, v)
+				fmt.Fprintf(&lines, "  %s = \"%s\"\n", name, v)
 			}
-			w.write("main.tf", header+"resource \"healthcare_tenant\" \"t\" {\n"+b.String()+"}\n")
-			r := w.run("validate", "-no-color")
-			if r.code == 0 {
-				t.Errorf("%s = %q passes", field, value)
-			}
-			r.wantText(t, message)
+			add(lines.String(), message)
 		}
 	}
 	for metadata, message := range map[string]string{
@@ -216,25 +240,17 @@ func TestAccTenant_InvalidInputAtPlan(t *testing.T) {
 		`{ (format("%064d", 0)) = "x" }`:              "which has 64 characters; at most 63 are possible",
 		`{ k = format("%01025d", 0) }`:                `metadata has under key "k" a value that has 1025 characters; at most 1024 are possible`,
 	} {
-		w.write("main.tf", header+strings.Replace(clinic, "admin_email ", "metadata = "+metadata+"\n admin_email ", 1))
-		w.run("validate", "-no-color").wantText(t, message)
+		add(fmt.Sprintf("  name = \"Clinic %d\"\n  admin_email = \"a@b.example\"\n  admin_first_name = \"A\"\n  admin_last_name = \"B\"\n  metadata = %s\n", len(messages), metadata), message)
 	}
-	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
-		t.Errorf("%d tenants", n)
-	}
+	w.test(w.refusedTimes(len(messages), configuration.String(), messages...))
 }
 
 func TestAccProvider_Settings(t *testing.T) {
-	w := setup(t, databaseMode, clinic)
+	w := framework(t, databaseMode)
 	w.env = map[string]string{}
-	w.run("plan", "-no-color").wantText(t,
-		"Invalid provider configuration: database", "DATABASE_URL is not set",
-		"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
-		"Invalid provider configuration: mail", "MAIL_HOST is not set")
-	// Secrets come from variables: the newest CLI prints the source line of a
-	// diagnostic.
-	w.env["TF_VAR_url"], w.env["TF_VAR_seed"] = "mysql://u:s3cret@h/d", "not-a-seed"
-	w.write("main.tf", header+`
+	// Secrets come from variables: the newest CLI prints the source line of a diagnostic.
+	w.secrets = []string{"s3cret", "not-a-seed"}
+	wrong := w.refusedTimes(3, `
 variable "url" {}
 variable "seed" {}
 provider "healthcare" {
@@ -242,38 +258,39 @@ provider "healthcare" {
   soroban  = { network = "testnet", deployer_secret = var.seed }
   mail     = { host = "smtp.example", from = "nobody" }
 }
-`+clinic)
-	r := w.run("plan", "-no-color")
-	r.wantText(t, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key", "MAIL_FROM is not an address")
-	if strings.Contains(r.out, "s3cret") || strings.Contains(r.out, "not-a-seed") {
-		t.Errorf("a secret is printed: %s", r.out)
-	}
+`+clinic, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key", "MAIL_FROM is not an address")
+	wrong.ConfigVariables = config.Variables{"url": config.StringVariable("mysql://u:s3cret@h/d"), "seed": config.StringVariable("not-a-seed")}
+	w.test(
+		w.refusedTimes(3, "provider \"healthcare\" {}\n"+clinic,
+			"Invalid provider configuration: database", "DATABASE_URL is not set",
+			"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
+			"Invalid provider configuration: mail", "MAIL_HOST is not set"),
+		wrong,
+	)
 }
 
 func TestAccProvider_AutoMigrateOff(t *testing.T) {
-	w := setup(t, databaseMode, `provider "healthcare" { database = { auto_migrate = false } }`+clinic)
+	w := framework(t, databaseMode)
 	w.env["DATABASE_URL"] = testenv.EmptyDatabase(t)
-	w.apply().wantText(t, "the registry is at version 0 and this program needs", "let auto_migrate do so", "Nothing was changed")
+	w.test(w.refused(`provider "healthcare" { database = { auto_migrate = false } }`+clinic,
+		"the registry is at version 0 and this program needs", "let auto_migrate do so", "Nothing was changed"))
 }
 
-func TestAccProvider_UnknownSettingsAreDeferred(t *testing.T) {
-	w := setup(t, databaseMode, "")
-	url := w.env["DATABASE_URL"]
+// TestAccProvider_UnknownSettings: a setting that is unknown in the plan is never replaced
+// by its default.
+func TestAccProvider_UnknownSettings(t *testing.T) {
+	w := framework(t, databaseMode)
+	variables := config.Variables{"url": config.StringVariable(w.env["DATABASE_URL"])}
 	// A default in place of the unknown value would be this database, which does not exist.
 	w.env["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/wrong"
-	w.write("main.tf", header+`
+	step := planned(`
 variable "url" { sensitive = true }
 resource "terraform_data" "database" { input = var.url }
 provider "healthcare" { database = { url = terraform_data.database.output } }
-`+clinic)
-	w.env["TF_VAR_url"] = url
-	w.mustApply()
-	w.assertOneTenant()
-	w.assertNoChanges()
-	// The database will be replaced, so only the state is known.
-	r := w.run("plan", "-no-color", "-replace=terraform_data.database")
-	if r.code != 0 {
-		t.Errorf("plan: %s", r.out)
-	}
-	r.wantText(t, "1 to add, 0 to change, 1 to destroy")
+`+clinic, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionCreate))
+	step.ConfigVariables = variables
+	replaced := step // Only the state is known then.
+	replaced.ConfigPlanChecks = wantAction("terraform_data.database", plancheck.ResourceActionDestroyBeforeCreate)
+	replaced.Taint = []string{"terraform_data.database"}
+	w.test(step, between(w.assertNothingDoubled), replaced)
 }

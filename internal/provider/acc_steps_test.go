@@ -55,29 +55,40 @@ func between(happens func()) resource.TestStep {
 	}}
 }
 
+// expectedError is what the current step must end with.
+type expectedError struct {
+	errors int      // How many.
+	texts  []string // Each is in the CLI's output.
+}
+
 // refused is a step whose plan or apply ends with exactly one error. The CLI's output
 // contains each text.
 func (w *testEnv) refused(configuration string, texts ...string) resource.TestStep {
-	return resource.TestStep{Config: header + configuration, PreConfig: func() { w.wantError = append([]string{""}, texts...) }}
+	return w.refusedTimes(1, configuration, texts...)
+}
+
+// refusedTimes is refused with several errors.
+func (w *testEnv) refusedTimes(errors int, configuration string, texts ...string) resource.TestStep {
+	return resource.TestStep{Config: header + configuration, PreConfig: func() { w.expected = &expectedError{errors, texts} }}
 }
 
 // checkError is a TestCase's ErrorCheck: the step's error must be the one that refused
 // expects.
 func (w *testEnv) checkError(err error) error {
-	if w.wantError == nil {
+	if w.expected == nil {
 		return err
 	}
 	r := result{plainText(err.Error()), 1}
-	r.wantText(w.t, w.wantError...)
-	if n := strings.Count(r.out, " Error: "); n != 1 {
-		w.t.Errorf("%d errors: %s", n, r.out)
+	r.wantText(w.t, w.expected.texts...)
+	if n := strings.Count(r.out, " Error: "); n != w.expected.errors {
+		w.t.Errorf("%d errors, want %d: %s", n, w.expected.errors, r.out)
 	}
-	for what, secret := range map[string]string{"seed": w.seed, "password": password, "database's password": w.databasePassword} {
+	for _, secret := range append([]string{w.seed, w.databasePassword, password}, w.secrets...) {
 		if strings.Contains(r.out, secret) {
-			w.t.Errorf("the %s is printed", what)
+			w.t.Error("a secret is printed")
 		}
 	}
-	w.wantError = nil
+	w.expected = nil
 	return nil
 }
 
@@ -98,9 +109,9 @@ func (w *testEnv) checkRefusals(steps []resource.TestStep) []resource.TestStep {
 
 func (w *testEnv) assertRefused() {
 	w.t.Helper()
-	if w.wantError != nil {
-		w.t.Errorf("a step passed that should be refused: %q", w.wantError)
-		w.wantError = nil
+	if w.expected != nil {
+		w.t.Errorf("a step passed that should be refused: %q", w.expected.texts)
+		w.expected = nil
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
@@ -34,46 +35,45 @@ func TestAccTenant_UpgradesReleasedStates(t *testing.T) {
 				t.Fatal(err)
 			}
 			inBothModes(t, func(t *testing.T, m mode) {
-				w := setup(t, m, clinicWith("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"))
-				w.mustApply()
-				now := w.state("healthcare_tenant.clinic")
-				w.writeInstance(os.Expand(string(text), func(name string) string { return fmt.Sprint(now[name]) }))
-				w.assertNoChanges()
-				w.write("main.tf", header+strings.Replace(clinicWith("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }"), "Lovelace", "Hopper", 1))
-				w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")
-				w.assertNoChanges()
-				after := w.state("healthcare_tenant.clinic")
-				for _, field := range []string{"id", "schema_name", "database_role", "soroban_contract_id", "created_at", "metadata"} {
-					if fmt.Sprint(after[field]) != fmt.Sprint(now[field]) {
-						t.Errorf("%s is %v, was %v", field, after[field], now[field])
-					}
-				}
+				w := framework(t, m)
+				configuration := clinicWith("  external_id = \"crm-1\"\n  metadata = { region = \"eu\" }")
+				var now map[string]any
+				w.test(
+					applied(configuration),
+					after(func() {
+						now = w.stored()
+						w.changeInstance(func(map[string]any) any {
+							return json.RawMessage(os.Expand(string(text), func(name string) string { return fmt.Sprint(now[name]) }))
+						})
+					}, planned(configuration, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))),
+					planned(strings.Replace(configuration, "Lovelace", "Hopper", 1), wantChange("admin_last_name", "Lovelace", "Hopper")),
+					between(func() {
+						after := w.stored()
+						for _, field := range []string{"id", "schema_name", "database_role", "soroban_contract_id", "created_at", "metadata"} {
+							if fmt.Sprint(after[field]) != fmt.Sprint(now[field]) {
+								t.Errorf("%s is %v, was %v", field, after[field], now[field])
+							}
+						}
+					}),
+				)
 			})
 		})
 	}
 	t.Run("UnreadableState", func(t *testing.T) {
-		w := setup(t, databaseMode, clinic)
-		w.mustApply()
-		w.writeInstance(`{"schema_version": 0, "attributes": {"id": ["of", "another", "type"]}}`)
-		w.run("plan", "-no-color").wantText(t, "State cannot be read", "terraform state rm ADDRESS")
+		w := framework(t, databaseMode)
+		var instance map[string]any
+		w.test(
+			applied(clinic),
+			between(func() {
+				w.changeInstance(func(is map[string]any) any {
+					instance = is
+					return json.RawMessage(`{"schema_version": 0, "attributes": {"id": ["of", "another", "type"]}}`)
+				})
+			}),
+			w.refused(clinic, "State cannot be read", "terraform state rm ADDRESS"),
+			between(func() { w.changeInstance(func(map[string]any) any { return instance }) }),
+		)
 	})
-}
-
-// writeInstance replaces the instance in the state.
-func (w *testEnv) writeInstance(instance string) {
-	w.t.Helper()
-	var state map[string]any
-	if err := json.Unmarshal([]byte(w.read("terraform.tfstate")), &state); err != nil {
-		w.t.Fatal(err)
-	}
-	resources, _ := state["resources"].([]any)
-	resource, _ := resources[0].(map[string]any)
-	resource["instances"] = []any{json.RawMessage(instance)}
-	text, err := json.Marshal(state)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.write("terraform.tfstate", string(text))
 }
 
 // TestStateFiles_CoverEachVersion: each schema version has a state file.

@@ -8,12 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 unset TF_CLI_CONFIG_FILE
 export CHECKPOINT_DISABLE=1 TF_ACC=1 TF_IN_AUTOMATION=1
-left_out='KillInEachStep|TestAccTenant_Faults|ConcurrentApplies|ServerKilled|ExpireAfterKill|ManyInterrupted'
-framework='^(TestAccTenant_(Metadata|ManagedByChanges|Replacement)|TestAccActions|TestAccList)'
+left_out='KillInEachStep|TestCLITenant_Faults|ConcurrentApplies|ServerKilled|AfterKill|ManyInterrupted'
 untested=()
 cli=$(tools/cli.sh)
 echo "testing terraform-plugin-testing with $("$cli" version | head -n 1)"
-HEALTHCARE_CLI=$cli TF_ACC_TERRAFORM_PATH=$cli go test -timeout 20m -run "$framework" ./internal/provider
+HEALTHCARE_CLI=$cli TF_ACC_TERRAFORM_PATH=$cli go test -timeout 20m -run '^TestAcc' ./internal/provider
 for build in terraform tofu; do
 	if ! cli=$("tools/$build.sh"); then
 		untested+=("$build")

@@ -88,7 +88,7 @@ func isWaitingForLock(w *testEnv) bool {
 		AND query NOT LIKE '%SKIP LOCKED%'`) > 0
 }
 
-func TestAccTenant_KillInEachStep(t *testing.T) {
+func TestCLITenant_KillInEachStep(t *testing.T) {
 	t.Parallel()
 	for _, h := range stepBarriers {
 		t.Run(h.step, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestAccTenant_KillInEachStep(t *testing.T) {
 	}
 }
 
-func TestAccTenant_InterruptLeavesUntainted(t *testing.T) {
+func TestCLITenant_InterruptLeavesUntainted(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAccTenant_InterruptLeavesUntainted(t *testing.T) {
 	}
 }
 
-func TestAccTenant_ConcurrentApplies(t *testing.T) {
+func TestCLITenant_ConcurrentApplies(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, clinic)
 		w.net.Faults().HoldQueue(true)
@@ -173,7 +173,7 @@ func (w *testEnv) skipChecks() {
 	w.write("main.tf", w.read("main.tf")+"\nprovider \"healthcare\" { skip_checks = true }\n")
 }
 
-func TestAccTenant_Faults(t *testing.T) {
+func TestCLITenant_Faults(t *testing.T) {
 	t.Parallel()
 
 	// assertRolledBack checks that an attempt was rolled back.

@@ -14,10 +14,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 )
 
-// TestAccTenant_SecretsAreNeitherPrintedNorStored runs a tenant's lifecycle with a failure, a
+// TestCLITenant_SecretsAreNeitherPrintedNorStored runs a tenant's lifecycle with a failure, a
 // crash, a password, a login and a refused mail, with all logs at TRACE, and searches all
 // output and files for each secret that was used.
-func TestAccTenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
+func TestCLITenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		const mailPassword = "smtp-pass/word+&=1234"
 		w := setup(t, m, "")

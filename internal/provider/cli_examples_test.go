@@ -64,7 +64,7 @@ var exampleRuns = map[string]exampleRun{
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
-func TestAccExamples(t *testing.T) {
+func TestCLIExamples(t *testing.T) {
 	t.Parallel()
 	for name, e := range exampleRuns {
 		if e.coveredBy != "" {

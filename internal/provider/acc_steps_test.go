@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -189,15 +188,22 @@ func (c planCheck) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest, 
 	resp.Error = c(req.Plan)
 }
 
-// changeState changes the resources in the state file, as other commands of the CLI do.
-func (w *testEnv) changeState(change func(resources []any) []any) {
+// stateFile is the state file of the framework's working directory.
+func (w *testEnv) stateFile() string {
 	w.t.Helper()
 	files, err := filepath.Glob(filepath.Join(w.dir, frameworkFolder, "*", "terraform.tfstate"))
 	if err != nil || len(files) != 1 {
 		w.t.Fatalf("%d states, %v", len(files), err)
 	}
+	return files[0]
+}
+
+// changeState changes the resources in the state file, as other commands of the CLI do.
+func (w *testEnv) changeState(change func(resources []any) []any) {
+	w.t.Helper()
+	file := w.stateFile()
 	var state map[string]any
-	text, err := os.ReadFile(files[0])
+	text, err := os.ReadFile(file)
 	if err == nil {
 		err = json.Unmarshal(text, &state)
 	}
@@ -207,7 +213,7 @@ func (w *testEnv) changeState(change func(resources []any) []any) {
 		text, err = json.Marshal(state)
 	}
 	if err == nil {
-		err = os.WriteFile(files[0], text, 0o600)
+		err = os.WriteFile(file, text, 0o600)
 	}
 	if err != nil {
 		w.t.Fatal(err)
@@ -254,22 +260,7 @@ func (w *testEnv) untaint() {
 
 // stored returns what the state has of healthcare_tenant.clinic, with "tainted" if it is;
 // nil if it is not there.
-func (w *testEnv) stored() (attributes map[string]any) {
+func (w *testEnv) stored() map[string]any {
 	w.t.Helper()
-	w.changeState(func(resources []any) []any {
-		for _, r := range resources {
-			if !isTenant(r, "clinic") {
-				continue
-			}
-			fields, _ := r.(map[string]any)
-			instances, _ := fields["instances"].([]any)
-			instance, _ := instances[0].(map[string]any)
-			in, _ := instance["attributes"].(map[string]any)
-			if attributes = maps.Clone(in); instance["status"] == "tainted" {
-				attributes["tainted"] = true
-			}
-		}
-		return resources
-	})
-	return attributes
+	return stateOf(w.t, w.stateFile(), clinicAddress)
 }

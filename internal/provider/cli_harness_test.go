@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -218,33 +219,50 @@ func (w *testEnv) assertNoChanges() {
 	}
 }
 
-// state returns the attributes of a resource in the state, nil if it is not there.
+// state returns the attributes of a resource in the state of the working directory, with
+// "tainted" if it is; nil if it is not there.
 func (w *testEnv) state(address string) map[string]any {
 	w.t.Helper()
-	out, err := w.command("show", "-json").Output()
-	if err != nil {
-		w.t.Fatalf("show: %v", err)
+	return stateOf(w.t, filepath.Join(w.dir, "terraform.tfstate"), address)
+}
+
+// stateOf reads the attributes of a resource from a state file, which takes no process of
+// the CLI.
+func stateOf(t *testing.T, file, address string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	var shown struct {
-		Values struct {
-			Root struct {
-				Resources []struct {
-					Address string
-					Tainted bool
-					Values  map[string]any
-				}
-			} `json:"root_module"`
+	var state struct {
+		Resources []struct {
+			Mode, Type, Name string
+			Instances        []struct {
+				IndexKey   any `json:"index_key"`
+				Status     string
+				Attributes map[string]any
+			}
 		}
 	}
-	if err := json.Unmarshal(out, &shown); err != nil {
-		w.t.Fatal(err)
+	if err == nil {
+		err = json.Unmarshal(text, &state)
 	}
-	for _, r := range shown.Values.Root.Resources {
-		if r.Address == address {
-			if r.Tainted {
-				r.Values["tainted"] = true
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	for _, r := range state.Resources {
+		for _, instance := range r.Instances {
+			is := r.Type + "." + r.Name
+			if instance.IndexKey != nil {
+				is += fmt.Sprintf("[%#v]", instance.IndexKey)
 			}
-			return r.Values
+			if r.Mode != "managed" || is != address {
+				continue
+			}
+			if instance.Status == "tainted" {
+				instance.Attributes["tainted"] = true
+			}
+			return instance.Attributes
 		}
 	}
 	return nil

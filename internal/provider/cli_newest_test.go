@@ -10,9 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-// setupNewest is setup with the newest CLI. The oldest one under test gets the
-// same requests through the protocol (see protocol), but not in Terraform's order,
-// and without Terraform's own checks of a provider's responses.
+// setupNewest is setup with the newest CLI, for what older ones do not have.
 func setupNewest(t *testing.T, m mode, configuration string) *testEnv {
 	t.Helper()
 	path := testenv.NewestCLI(t)

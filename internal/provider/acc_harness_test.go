@@ -249,6 +249,32 @@ func (w *testEnv) state(address string) map[string]any {
 	return nil
 }
 
+// outputs reads the outputs of the working directory.
+func (w *testEnv) outputs() map[string]any {
+	w.t.Helper()
+	r := w.run("output", "-json", "-no-color")
+	var raw map[string]struct {
+		Value any `json:"value"`
+	}
+	if err := json.Unmarshal([]byte(r.out[strings.Index(r.out, "{"):]), &raw); r.code != 0 || err != nil {
+		w.t.Fatalf("exit code %d, %v: %s", r.code, err, r.out)
+	}
+	values := map[string]any{}
+	for name, v := range raw {
+		values[name] = v.Value
+	}
+	return values
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
 func (w *testEnv) count(query string, args ...any) int {
 	w.t.Helper()
 	var n int

@@ -1,80 +1,74 @@
 package provider_test
 
 import (
-	"strings"
+	"fmt"
 	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/config"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
-func TestAccAPI_Settings(t *testing.T) {
-	w := setup(t, apiMode, "")
-	url, token := w.server.url, w.token
-	w.mode = databaseMode // The CLI's environment is the test's own from here on.
-	w.env = map[string]string{"TENANT_API_TOKEN": token}
-	for name, c := range map[string]struct {
+// apiRefused are steps with settings of API mode that are refused. The server's url is valid.
+func (w *testEnv) apiRefused(url string) (steps []resource.TestStep) {
+	for _, c := range []struct {
 		configuration string
 		wants         []string
 	}{
-		"InTheClear": {`provider "healthcare" { api = { url = "http://tenants.example" } }`, []string{
+		{`provider "healthcare" { api = { url = "http://tenants.example" } }`, []string{
 			"Invalid provider configuration: api", "TENANT_API_URL begins with http, which would send the token unencrypted"}},
-		"NoURL": {`provider "healthcare" { api = {} }`, []string{"TENANT_API_URL is not set"}},
-		"Both": {`provider "healthcare" {
+		{`provider "healthcare" { api = {} }`, []string{"TENANT_API_URL is not set"}},
+		{`provider "healthcare" {
 			api      = { url = "` + url + `" }
 			database = { url = "postgres://h/d" }
 			app_url  = "https://app.example"
 		}`, []string{"database, app_url is set, too", "Remove api, or the other settings"}},
 		// The CLI prints the source line of a diagnostic, so the token must not be on it.
-		"WrongToken": {`variable "token" {
+		{`variable "token" {
 			sensitive = true
-			default   = "hck_aaaaaaaaaaaa.` + strings.Repeat("A", 43) + `"
+			default   = "` + wrongToken + `"
 		}
 		provider "healthcare" { api = { url = "` + url + `", token = var.token } }`, []string{
 			"tenant-api did not accept the token", "tenant-api apikey create", "Nothing was changed"}},
-		"NotTenantAPI": {`provider "healthcare" { api = { url = "` + w.mail.URL() + `" } }`, []string{
-			"the server at the given address is not tenant-api"}},
-		"ConnectionRefused": {`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`, []string{
-			"tenant-api does not answer", "run terraform apply again"}},
+		{`provider "healthcare" { api = { url = "` + w.mail.URL() + `" } }`, []string{"the server at the given address is not tenant-api"}},
+		{`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`, []string{"tenant-api does not answer", "run terraform apply again"}},
 	} {
-		w.write("main.tf", header+c.configuration+clinic)
-		r := w.apply()
-		if r.code == 0 {
-			t.Errorf("%s: applied", name)
-		}
-		r.wantText(t, c.wants...)
-		if strings.Contains(r.out, token) || strings.Contains(r.out, strings.Repeat("A", 43)) {
-			t.Errorf("%s: a token is printed: %s", name, r.out)
-		}
+		steps = append(steps, w.refused(c.configuration+clinic, c.wants...))
 	}
-	w.write("main.tf", header+`
+	return steps
+}
+
+// TestAccAPI_Settings: a setting that cannot work is refused with its reason, and an
+// address may be known only when the configuration is applied.
+func TestAccAPI_Settings(t *testing.T) {
+	w := framework(t, apiMode)
+	url := w.server.url
+	w.mode, w.env = databaseMode, map[string]string{"TENANT_API_TOKEN": w.token} // The provider's environment is the test's own from here on.
+	later := applied(`
 variable "url" {}
 resource "terraform_data" "server" { input = var.url }
 provider "healthcare" { api = { url = terraform_data.server.output } }
-`+clinic)
-	w.env["TF_VAR_url"] = url
-	w.mustApply() // The address is not known when this is planned.
-	w.assertNoChanges()
-	w.assertOneTenant()
-
-	// The environment selects the mode only if no block of the configuration does.
-	w.env["TENANT_API_URL"] = url
-	w.run("state", "rm", "terraform_data.server")
-	w.write("main.tf", header+clinic)
-	w.assertNoChanges()
-	w.write("main.tf", header+`provider "healthcare" { database = { url = "postgres://nobody@127.0.0.1:1/d" } }`+clinic)
-	w.run("plan", "-no-color").wantText(t, "SOROBAN_NETWORK is not set")
-}
-
-// TestAccAPI_ServerKilled: the apply continues with the server that
-// replaces the killed one.
-func TestAccAPI_ServerKilled(t *testing.T) {
-	w := setup(t, apiMode, clinic)
-	w.net.Faults().HoldQueue(true)
-	b := w.start("apply", "-auto-approve", "-no-color")
-	w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-	w.restart()
-	w.net.Faults().HoldQueue(false)
-	if r := w.finish(b); r.code != 0 {
-		t.Fatalf("apply: %s", r.out)
-	}
-	w.assertOneTenant()
-	w.assertNoChanges()
+`+clinic, wantText("status", "ACTIVE"), statecheck.ExpectKnownValue(clinicAddress, tfjsonpath.New("soroban_contract_id"), knownvalue.StringFunc(func(id string) error {
+		if stored := w.text(`SELECT soroban_contract_id FROM tenants`); id != stored {
+			return fmt.Errorf("the contract is %s, not %s", stored, id)
+		}
+		return nil
+	})))
+	later.ConfigVariables = config.Variables{"url": config.StringVariable(url)}
+	w.test(append(w.apiRefused(url),
+		later,
+		// The environment selects the mode only if no block of the configuration does.
+		between(func() {
+			w.assertOneTenantLive()
+			w.env["TENANT_API_URL"] = url
+		}),
+		w.refused(`provider "healthcare" {
+			database = { url = "postgres://nobody@127.0.0.1:1/d" }
+			mail     = { host = "127.0.0.1", from = "a@b.example" }
+		}`+clinic, "SOROBAN_NETWORK is not set"),
+		planned(clinic, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop)),
+	)...)
 }

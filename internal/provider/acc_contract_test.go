@@ -100,8 +100,3 @@ func (w *testEnv) upgradeContract(tenantID string) {
 		w.t.Fatal(err)
 	}
 }
-
-// collapseSpace replaces line breaks and alignment with single spaces.
-func collapseSpace(s string) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(s, "│", " ")), " ")
-}

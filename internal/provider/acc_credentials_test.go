@@ -1,168 +1,110 @@
 package provider_test
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"os"
-	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
-	"github.com/jackc/pgx/v5"
+	"github.com/hashicorp/terraform-plugin-testing/compare"
+	"github.com/hashicorp/terraform-plugin-testing/echoprovider"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
-// applicationEnv makes this test's binary act as an application that uses a login; a
-// provisioner starts it.
-const applicationEnv = "HEALTHCARE_ACC_LOGIN"
-
-// runApplication writes what the login can read into a file, for the test.
-func runApplication() int {
-	err := func() error {
-		var login struct{ Username, Password, Host, Port, Database, File string }
-		if err := json.Unmarshal([]byte(os.Getenv(applicationEnv)), &login); err != nil {
-			return err
-		}
-		u := url.URL{Scheme: "postgres", User: url.UserPassword(login.Username, login.Password), Host: net.JoinHostPort(login.Host, login.Port), Path: "/" + login.Database}
-		ctx := context.Background()
-		conn, err := pgx.Connect(ctx, u.String())
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close(ctx) }()
-		var result string
-		if err := conn.QueryRow(ctx, `SELECT current_schema() || ' ' || count(*) FROM users`).Scan(&result); err != nil {
-			return err
-		}
-		if _, err := conn.Exec(ctx, `SELECT FROM public.tenants`); err == nil {
-			return errors.New("the login reads the registry")
-		}
-		return os.WriteFile(login.File, []byte(result+" "+login.Password), 0o600)
-	}()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func applicationPath(t *testing.T) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+// openLogin is the ephemeral resource "app" for a tenant's id, which is an expression.
+func openLogin(tenantID, ttl string) string {
 	return `
 ephemeral "healthcare_tenant_database_credentials" "app" {
-  tenant_id = healthcare_tenant.clinic.id
-  ttl       = "10m"
-}
-resource "terraform_data" "application" {
-  triggers_replace = [RUN]
-  provisioner "local-exec" {
-    command = "` + self + `"
-    environment = {
-      ` + applicationEnv + ` = jsonencode({
-        Username = ephemeral.healthcare_tenant_database_credentials.app.username
-        Password = ephemeral.healthcare_tenant_database_credentials.app.password
-        Host     = ephemeral.healthcare_tenant_database_credentials.app.host
-        Port     = tostring(ephemeral.healthcare_tenant_database_credentials.app.port)
-        Database = ephemeral.healthcare_tenant_database_credentials.app.database
-        File     = "${path.module}/seen"
-      })
-    }
-  }
+  tenant_id = ` + tenantID + `
+  ttl       = "` + ttl + `"
 }
 `
 }
 
+// echoed copies a value into the state, under the resource echo.app: only the provider
+// "echo" can show an ephemeral value to a test.
+func echoed(value string) string {
+	return `
+provider "echo" { data = ` + value + ` }
+resource "echo" "app" {}
+`
+}
+
+// loginChecks expect the login that echo.app shows.
+func (w *testEnv) loginChecks() []statecheck.StateCheck {
+	database, err := url.Parse(w.env["DATABASE_URL"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	port, err := strconv.ParseInt(database.Port(), 10, 64)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data := tfjsonpath.New("data")
+	checks := []statecheck.StateCheck{
+		statecheck.CompareValuePairs("echo.app", data.AtMapKey("schema_name"), clinicAddress, tfjsonpath.New("schema_name"), compare.ValuesSame()),
+		statecheck.CompareValuePairs("echo.app", data.AtMapKey("tenant_id"), clinicAddress, tfjsonpath.New("id"), compare.ValuesSame()),
+	}
+	for field, check := range map[string]knownvalue.Check{
+		"username": knownvalue.StringRegexp(regexp.MustCompile(`^healthcare_login_`)), "password": knownvalue.StringRegexp(regexp.MustCompile(`^.{20,}$`)),
+		"host": knownvalue.StringExact(database.Hostname()), "database": knownvalue.StringExact(strings.TrimPrefix(database.Path, "/")),
+		"port": knownvalue.Int64Exact(port), "ttl": knownvalue.StringExact("10m"),
+		"expires_at": knownvalue.StringFunc(func(text string) error {
+			at, err := time.Parse(time.RFC3339, text)
+			if in := time.Until(at); in < 0 || in > 10*time.Minute {
+				err = errors.Join(err, fmt.Errorf("it expires in %v", in))
+			}
+			return err
+		}),
+	} {
+		checks = append(checks, statecheck.ExpectKnownValue("echo.app", data.AtMapKey(field), check))
+	}
+	return checks
+}
+
+// TestAccCredentials: a login has what an application needs, it is dropped after each
+// command, and there is none for a tenant that is not live.
 func TestAccCredentials(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, "")
-		w.env["TF_LOG"], w.env["TF_LOG_PATH"] = "TRACE", filepath.Join(w.dir, "trace.log")
-		configuration := header + clinic + applicationPath(t)
-		passwords := map[string]bool{}
-		for _, run := range []string{"1", "2"} { // First with a tenant that does not exist at plan.
-			w.write("main.tf", strings.Replace(configuration, "RUN", run, 1))
-			if r := w.run("plan", "-no-color", "-out=plan"); r.code != 0 {
-				t.Fatal(r.out)
-			}
-			w.mustApply()
-			output := strings.Fields(w.read("seen"))
-			if len(output) != 3 || output[0] != w.state("healthcare_tenant.clinic")["schema_name"] || output[1] != "1" {
-				t.Fatalf("the application saw %q", output[:min(len(output), 2)])
-			}
-			passwords[output[2]] = true
-			if n := w.count(`SELECT (SELECT count(*) FROM tenant_credentials) + (SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'healthcare_login_%' AND datname = current_database())`); n != 0 {
-				t.Errorf("%d logins or sessions remain", n)
-			}
-			if err := os.Remove(filepath.Join(w.dir, "seen")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.assertNoChanges()
-		if len(passwords) != 2 {
-			t.Error("the same password twice")
-		}
-		for password := range passwords {
-			w.assertNotStored(password)
-		}
-		events := w.text(`SELECT string_agg(DISTINCT action, ' ' ORDER BY action) FROM audit_events WHERE action LIKE 'credential.%'`)
-		if events != "credential.close credential.open" {
-			t.Errorf("%s", events)
-		}
+		w := framework(t, m)
+		step := applied(clinic+openLogin("healthcare_tenant.clinic.id", "10m")+echoed("ephemeral.healthcare_tenant_database_credentials.app"), w.loginChecks()...)
+		step.Config = strings.Replace(step.Config, "required_providers {", "required_providers {\n    echo = { source = \"healthcare-platform/echo\" }", 1)
+		w.testCase(resource.TestCase{
+			ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){"echo": echoprovider.NewProviderServer()},
+			Steps:                    []resource.TestStep{step, between(w.assertNoLogins)},
+		})
+		w.test( // The tenant is archived.
+			w.refused(openLogin(`"`+w.text(`SELECT id::text FROM tenants`)+`"`, "1h"), "opening a login for its schema is not possible while the tenant is ARCHIVED"),
+			w.refused(openLogin(`"01a2032d-a32c-7643-bc92-bd01bfc32875"`, "1h"), "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"),
+		)
+		w.assertNoLogins()
 	})
 }
 
-// assertNotStored searches for a secret in all files and output of a run.
-func (w *testEnv) assertNotStored(secret string) {
+func (w *testEnv) assertNoLogins() {
 	w.t.Helper()
-	if strings.Contains(w.serverLog.String(), secret) {
-		w.t.Error("the server's log shows a secret")
-	}
-	files := map[string]string{}
-	w.collectFiles(files)
-	for name, text := range files {
-		if strings.Contains(text, secret) {
-			w.t.Errorf("%s shows a secret", name)
-		}
-	}
-	if r := w.run("show", "-json", "plan"); r.code != 0 || strings.Contains(r.out, secret) {
-		w.t.Errorf("the plan shows a secret, or cannot be shown: exit code %d", r.code)
+	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
+		w.t.Errorf("%d logins", n)
 	}
 }
 
-func TestAccCredentials_Errors(t *testing.T) {
-	inBothModes(t, func(t *testing.T, m mode) {
-		w := setup(t, m, clinic)
-		w.mustApply()
-		id := fmt.Sprint(w.state("healthcare_tenant.clinic")["id"])
-		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
-		for _, c := range []struct{ id, ttl, words string }{
-			{id, "1h", "opening a login for its schema is not possible while the tenant is ARCHIVED"},
-			{"01a2032d-a32c-7643-bc92-bd01bfc32875", "1h", "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"},
-			{"what", "1h", "tenant_id is not a UUID"},
-			{id, "soon", "ttl is not a duration"},
-			{id, "10s", "a login is valid for at least a minute and at most 24 hours"},
-		} {
-			w.write("main.tf", header+`ephemeral "healthcare_tenant_database_credentials" "app" {
-  tenant_id = "`+c.id+`"
-  ttl       = "`+c.ttl+`"
-}`)
-			if r := w.run("plan", "-no-color", "-refresh=false"); r.code == 0 || !strings.Contains(collapseSpace(r.out), c.words) {
-				t.Errorf("exit code %d, want %q in: %s", r.code, c.words, collapseSpace(r.out))
-			}
-		}
-		if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
-			t.Errorf("%d logins", n)
-		}
-	})
+func TestAccCredentials_Rules(t *testing.T) {
+	w := framework(t, databaseMode)
+	const id = `"01a2032d-a32c-7643-bc92-bd01bfc32875"`
+	w.test(
+		w.refused(openLogin(`"what"`, "1h"), "tenant_id is not a UUID"),
+		w.refused(openLogin(id, "soon"), "ttl is not a duration"),
+		w.refused(openLogin(id, "10s"), "a login is valid for at least a minute and at most 24 hours"),
+	)
 }
 
 // TestAccCredentials_Expiry opens, renews and closes a login like a CLI with a long
@@ -175,7 +117,7 @@ func TestAccCredentials_Expiry(t *testing.T) {
 		p := w.ephemeralServer(name)
 		schema := p.schema
 		opened, err := p.server.OpenEphemeralResource(t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
-			TypeName: name, Config: configOf(t, schema, "", map[string]any{"tenant_id": fmt.Sprint(w.state("healthcare_tenant.clinic")["id"]), "ttl": "2m"}),
+			TypeName: name, Config: configOf(t, schema, "", map[string]any{"tenant_id": w.text(`SELECT id::text FROM tenants`), "ttl": "2m"}),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -215,30 +157,4 @@ func TestAccCredentials_Expiry(t *testing.T) {
 			t.Errorf("%+v, %v", late, err)
 		}
 	})
-}
-
-// TestAccCredentials_ExpireAfterKill kills the provider while a login is open: the
-// login expires, and the next run drops it.
-func TestAccCredentials_ExpireAfterKill(t *testing.T) {
-	// A killed CLI may not have stored its state; with managed_by the tenant is adopted.
-	managed := `provider "healthcare" { managed_by = "ci" }` + clinic
-	w := setup(t, databaseMode, managed+strings.Replace(applicationPath(t), "RUN", "1", 1))
-	w.write("main.tf", strings.Replace(w.read("main.tf"), `command = "`, `command = "sleep 60; `, 1))
-	running := w.start("apply", "-auto-approve", "-no-color")
-	w.waitWhileRunning(running, "a login is open", func() bool {
-		return strings.Contains(running.out.String(), "Provisioning with 'local-exec'") && w.count(`SELECT count(*) FROM tenant_credentials`) == 1
-	})
-	w.killProvider()
-	_ = running.Process.Kill()
-	w.finish(running)
-	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 1 {
-		t.Fatalf("%d logins", n)
-	}
-	login := w.text(`SELECT username FROM tenant_credentials`)
-	w.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
-	w.write("main.tf", header+managed+strings.Replace(applicationPath(t), "RUN", "2", 1))
-	w.mustApply()
-	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1`, login); n != 0 {
-		t.Error("the killed run's login still exists")
-	}
 }

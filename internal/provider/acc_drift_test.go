@@ -61,18 +61,18 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 }
 
 // TestAccTenant_Drift: a plan shows changes that were made outside Terraform. A tenant
-// that was archived or is gone is planned anew.
+// that was archived or is gone is planned as a new one.
 func TestAccTenant_Drift(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
-		anew := planned(clinic, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionCreate))
+		created := planned(clinic, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionCreate))
 		w.test(
 			applied(clinic),
 			after(func() {
 				w.exec(`UPDATE tenants SET name = 'Renamed', name_key = 'renamed', admin_last_name = 'Hopper'`)
 			}, planned(clinic, wantChange("name", "Renamed", "St. Mary's Clinic"), wantChange("admin_last_name", "Hopper", "Lovelace"))),
-			after(func() { w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) }, anew),
-			after(func() { w.exec(`DELETE FROM tenants`) }, anew),
+			after(func() { w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) }, created),
+			after(func() { w.exec(`DELETE FROM tenants`) }, created),
 			between(func() { w.exec(`DELETE FROM tenants`) }), // There is nothing to archive.
 		)
 	})

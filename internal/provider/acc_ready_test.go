@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/stellar/go-stellar-sdk/keypair"
 )
 
@@ -18,91 +19,71 @@ resource "healthcare_tenant" "clinic" {
 }
 `
 
+// wrongToken has the form of an API key, and is none.
+var wrongToken = "hck_aaaaaaaaaaaa." + strings.Repeat("A", 43)
+
 // TestAccProvider_InvalidConfiguration: an error in the configuration is reported once,
 // on the attribute, before anything is planned.
 func TestAccProvider_InvalidConfiguration(t *testing.T) {
-	t.Parallel()
-	stranger := keypair.MustRandom()
-	for _, c := range []struct {
-		name, configuration string
-		happens             func(w *testEnv)
-		words               []string
-	}{
-		{"WrongNetwork", `soroban = { network_passphrase = "Another network" }`, nil,
-			[]string{`serves the network "Standalone Network ; February 2017", but "Another network" is configured`}},
-		{"DeployerMissing", "", func(w *testEnv) { w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = stranger.Seed() },
-			[]string{stranger.Address() + " does not exist on this network; fund it"}},
-		{"RegistryNewer", "", func(w *testEnv) {
-			w.exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (99, true)`)
-		},
-			[]string{"the registry is at version 99 and this program knows only", "use the newer release"}},
-		{"LoginRefused", "", func(w *testEnv) { w.env["DATABASE_URL"] = strings.Replace(w.env["DATABASE_URL"], "@", "wr0ng@", 1) },
-			[]string{"refused the login; check user, password and pg_hba.conf"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := setup(t, databaseMode, `provider "healthcare" { `+c.configuration+" }\n"+severalTenants)
-			if c.happens != nil {
-				c.happens(w)
-			}
-			for _, command := range [][]string{{"plan", "-no-color"}, {"apply", "-auto-approve", "-no-color"}} {
-				r := w.run(command...)
-				if n := strings.Count(r.out, "Error: "); r.code != 1 || n != 1 {
-					t.Errorf("%v: exit code %d with %d errors: %s", command, r.code, n, r.out)
-				}
-				for _, words := range append(c.words, "Provider configuration cannot work", "Nothing was changed", "on main.tf line 6", "skip_checks = true") {
-					if !strings.Contains(collapseSpace(r.out), words) {
-						t.Errorf("%v: want %q in %s", command, words, collapseSpace(r.out))
-					}
-				}
-				if strings.Contains(r.out, stranger.Seed()) || strings.Contains(r.out, "wr0ng") {
-					t.Error("a secret is printed")
-				}
-			}
-			if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
-				t.Errorf("%d tenants", n)
-			}
-		})
+	w := framework(t, databaseMode)
+	refused := func(settings string, words ...string) resource.TestStep {
+		return w.refused(`provider "healthcare" { `+settings+" }\n"+severalTenants,
+			append(words, "Provider configuration cannot work", "Nothing was changed", "on terraform_plugin_test.tf line 6", "skip_checks = true")...)
 	}
+	seed, database, stranger := w.seed, w.env["DATABASE_URL"], keypair.MustRandom()
+	w.test(
+		refused(`soroban = { network_passphrase = "Another network" }`,
+			`serves the network "Standalone Network ; February 2017", but "Another network" is configured`),
+		between(func() { w.seed, w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = stranger.Seed(), stranger.Seed() }),
+		refused("", stranger.Address()+" does not exist on this network; fund it"),
+		between(func() {
+			w.seed, w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = seed, seed
+			w.env["DATABASE_URL"] = strings.Replace(database, "@", "wr0ng@", 1)
+		}),
+		refused("", "refused the login; check user, password and pg_hba.conf"),
+		between(func() {
+			w.env["DATABASE_URL"] = database
+			w.exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (99, true)`)
+		}),
+		refused("", "the registry is at version 99 and this program knows only", "use the newer release"),
+	)
+	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+		t.Errorf("%d tenants", n)
+	}
+}
 
-	t.Run("RejectedToken", func(t *testing.T) {
-		w := setup(t, apiMode, "provider \"healthcare\" {}\n"+severalTenants)
-		w.mode = databaseMode // The CLI's environment is the test's own from here on.
-		w.env = map[string]string{"TENANT_API_URL": w.server.url, "TENANT_API_TOKEN": "hck_aaaaaaaaaaaa." + strings.Repeat("A", 43)}
-		r := w.run("plan", "-no-color")
-		r.wantText(t, "Provider configuration cannot work", "tenant-api did not accept the token")
-		if n := strings.Count(r.out, "Error: "); n != 1 {
-			t.Errorf("%d errors: %s", n, r.out)
-		}
-	})
+// TestAccProvider_RejectedToken: in API mode the server checks the token.
+func TestAccProvider_RejectedToken(t *testing.T) {
+	w := framework(t, apiMode)
+	w.mode = databaseMode // The provider's environment is the test's own from here on.
+	w.env = map[string]string{"TENANT_API_URL": w.server.url, "TENANT_API_TOKEN": wrongToken}
+	w.test(w.refused("provider \"healthcare\" {}\n"+severalTenants, "Provider configuration cannot work", "tenant-api did not accept the token"))
+}
 
-	t.Run("LowDeployerBalanceWarns", func(t *testing.T) {
-		w := setup(t, databaseMode, clinic)
-		w.mustApply()
-		poor := keypair.MustRandom()
-		if err := w.net.Fund(poor.Address(), 10_000_000); err != nil {
+// TestAccProvider_UnreachableServices: a service that does not answer is no error of the
+// configuration, and with skip_checks a tenant can be destroyed without a deployer.
+func TestAccProvider_UnreachableServices(t *testing.T) {
+	w := framework(t, databaseMode)
+	database := w.env["DATABASE_URL"]
+	fault := func(err error) {
+		if err != nil {
 			t.Fatal(err)
 		}
-		w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = poor.Seed()
-		w.run("plan", "-no-color").wantText(t, "Deployer cannot pay", "it can pay for no tenant; send it some XLM")
-	})
-
-	t.Run("UnreachableServiceIsIgnored", func(t *testing.T) {
-		w := setup(t, databaseMode, clinic)
-		w.mustApply()
-		if err := w.net.Faults().Down(); err != nil {
-			t.Fatal(err)
-		}
-		w.assertNoChanges()
-		w.env["DATABASE_URL"] = "postgres://u:" + w.databasePassword + "@127.0.0.1:1/x"
-		w.run("plan", "-no-color").wantText(t, "Could not read tenant", "the database does not answer")
-	})
-
-	t.Run("SkipChecks", func(t *testing.T) {
-		w := setup(t, databaseMode, `provider "healthcare" { skip_checks = true }`+clinic)
-		w.mustApply()
-		w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = stranger.Seed()
-		if r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false"); r.code != 0 || w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED'`) != 1 {
-			t.Errorf("exit code %d: %s", r.code, r.out)
-		}
-	})
+	}
+	w.test(
+		applied(clinic),
+		between(func() { fault(w.net.Faults().Down()) }),
+		resource.TestStep{RefreshState: true}, // And nothing to change.
+		between(func() { w.env["DATABASE_URL"] = "postgres://u:" + w.databasePassword + "@127.0.0.1:1/x" }),
+		w.refused(clinic, "Could not read tenant", "the database does not answer"),
+		between(func() {
+			fault(w.net.Faults().Up())
+			w.env["DATABASE_URL"] = database
+		}),
+		resource.TestStep{Config: header + "provider \"healthcare\" { skip_checks = true }\n" + clinic, PlanOnly: true},
+		between(func() { w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = keypair.MustRandom().Seed() }), // For the destroy.
+	)
+	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED'`); n != 1 {
+		t.Errorf("%d tenants are archived", n)
+	}
 }

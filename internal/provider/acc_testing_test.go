@@ -3,6 +3,7 @@ package provider_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,9 @@ func (w *testEnv) test(steps ...resource.TestStep) {
 // testCase is test with further settings.
 func (w *testEnv) testCase(c resource.TestCase) {
 	w.t.Helper()
-	c.ProtoV6ProviderFactories = w.factories()
+	factories := w.factories()
+	maps.Copy(factories, c.ProtoV6ProviderFactories)
+	c.ProtoV6ProviderFactories = factories
 	c.WorkingDir = filepath.Join(w.dir, frameworkFolder) // The state file can be found there.
 	if err := os.MkdirAll(c.WorkingDir, 0o700); err != nil {
 		w.t.Fatal(err)

@@ -268,6 +268,32 @@ func stateOf(t *testing.T, file, address string) map[string]any {
 	return nil
 }
 
+// outputs reads the outputs of the working directory.
+func (w *testEnv) outputs() map[string]any {
+	w.t.Helper()
+	r := w.run("output", "-json", "-no-color")
+	var raw map[string]struct {
+		Value any `json:"value"`
+	}
+	if err := json.Unmarshal([]byte(r.out[strings.Index(r.out, "{"):]), &raw); r.code != 0 || err != nil {
+		w.t.Fatalf("exit code %d, %v: %s", r.code, err, r.out)
+	}
+	values := map[string]any{}
+	for name, v := range raw {
+		values[name] = v.Value
+	}
+	return values
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
 func (w *testEnv) count(query string, args ...any) int {
 	w.t.Helper()
 	var n int
@@ -293,18 +319,18 @@ func (w *testEnv) exec(statement string, args ...any) {
 	}
 }
 
-// assertOneTenant checks that there is exactly one complete tenant, in the state, too,
-// whatever happened.
+// assertOneTenant checks that there is exactly one complete tenant, whatever happened, and
+// that the state has it.
 func (w *testEnv) assertOneTenant() {
 	w.t.Helper()
-	w.assertNothingDoubled()
+	w.assertOneTenantLive()
 	if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["soroban_contract_id"] != w.text(`SELECT soroban_contract_id FROM tenants`) {
 		w.t.Errorf("state %v", s)
 	}
 }
 
-// assertNothingDoubled checks that the platform has exactly one complete tenant.
-func (w *testEnv) assertNothingDoubled() {
+// assertOneTenantLive is assertOneTenant without the state.
+func (w *testEnv) assertOneTenantLive() {
 	w.t.Helper()
 	for what, query := range map[string]string{
 		"live tenants":         `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,

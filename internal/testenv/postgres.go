@@ -53,7 +53,7 @@ var postgresServer = once[*cluster]{make: startCluster}
 
 func startCluster() (*cluster, error) {
 	ctx := context.Background()
-	server, err := pgserver.Start(ctx, pgserver.Options{})
+	server, err := pgserver.Start(ctx, pgserver.Options{InMemory: true, Settings: []string{"max_wal_size=256MB"}})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,12 @@ const (
 	lockFile = "owner.lock"
 )
 
+// memoryDir is a file system in memory, on Linux. A container often has one of 64 MB.
+const (
+	memoryDir    = "/dev/shm"
+	memoryNeeded = 2 << 30 // Bytes.
+)
+
 // errDirInUse is returned for a directory that another process has locked.
 var errDirInUse = errors.New("another process uses the directory")
 
@@ -75,8 +81,12 @@ func (s *Server) waitForPreviousServer(ctx context.Context) error {
 // temporaryDir creates a directory that the server's account can enter, and removes
 // abandoned ones beside it.
 func (s *Server) temporaryDir(ctx context.Context) (string, error) {
+	bases := []string{os.TempDir(), "/tmp", "/var/tmp"}
+	if s.options.InMemory && freeBytes(memoryDir) >= memoryNeeded {
+		bases = append([]string{memoryDir}, bases...)
+	}
 	var unreachable error
-	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+	for _, base := range bases {
 		if err := s.account.checkReachable(base); err != nil {
 			unreachable = errors.Join(unreachable, err)
 			continue

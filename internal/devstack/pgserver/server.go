@@ -32,6 +32,10 @@ type Options struct {
 	// Durable makes commits wait for the disk. Default: they do not, because the data is
 	// temporary.
 	Durable bool
+	// InMemory puts temporary data into memory where that is possible (Linux, with
+	// memoryNeeded free in /dev/shm): making and dropping many databases takes a disk's
+	// file system as long as everything else. Dir has precedence.
+	InMemory bool
 	// Settings are more lines of postgresql.conf, as "name=value".
 	Settings []string
 	// Progress gets messages about slow steps, such as a download. Default: os.Stderr.

@@ -188,3 +188,22 @@ func TestStart_ReportsFailures(t *testing.T) {
 		start(t, pgserver.Options{Dir: dir})
 	})
 }
+
+// TestServer_InMemory: the data is in memory where there is enough, else on the disk, and
+// is removed at the end.
+func TestServer_InMemory(t *testing.T) {
+	t.Parallel()
+	s, err := pgserver.Start(t.Context(), pgserver.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t.Context(), t, s.URL("postgres"), "SHOW data_directory"); !strings.HasPrefix(got, s.Dir()) {
+		t.Errorf("data is in %s, not in %s", got, s.Dir())
+	}
+	if inMemory := strings.HasPrefix(s.Dir(), "/dev/shm/"); inMemory != pgserver.EnoughMemory() {
+		t.Errorf("data is in %s", s.Dir())
+	}
+	if err := s.Stop(); err != nil || exists(s.Dir()) {
+		t.Errorf("%v; the directory is there: %v", err, exists(s.Dir()))
+	}
+}

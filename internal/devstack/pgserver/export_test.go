@@ -1,0 +1,6 @@
+//go:build unix
+
+package pgserver
+
+// EnoughMemory reports whether InMemory has an effect here.
+func EnoughMemory() bool { return freeBytes(memoryDir) >= memoryNeeded }

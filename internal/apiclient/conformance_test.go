@@ -23,16 +23,29 @@ import (
 // text of errors, which the provider displays.
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	testConformance(t, 0, slices.Concat(conformance, passwordConformance, promises))
+}
+
+// TestConformance_StepOutlastsGrace: a step that does not end after a stop is cut off.
+func TestConformance_StepOutlastsGrace(t *testing.T) {
+	t.Parallel()
+	testConformance(t, 200*time.Millisecond, []conformanceCase{continuesAfterCancel})
+}
+
+// testConformance runs each case with the service and with the client. A running step may
+// continue for the grace period after a stop; 0 is the default.
+func testConformance(t *testing.T, grace time.Duration, cases []conformanceCase) {
+	t.Helper()
 	for name, implementation := range map[string]func(w *testServer) tenantService{
 		"Service": func(w *testServer) tenantService { return w.service },
 		"Client":  func(w *testServer) tenantService { return w.client(w.server.URL) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range slices.Concat(conformance, passwordConformance, promises) {
+			for _, c := range cases {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					w := newTestServer(t)
+					w := newTestServer(t, grace)
 					c.test(t, w, implementation(w))
 				})
 			}
@@ -45,6 +58,33 @@ type conformanceCase struct {
 	name string
 	test func(t *testing.T, w *testServer, all tenantService)
 }
+
+var continuesAfterCancel = conformanceCase{"ContinuesAfterCancel", func(t *testing.T, w *testServer, all tenantService) {
+	ctx, stop := context.WithCancel(t.Context())
+	reached := make(chan struct{})
+	w.onDeploy = func(ctx context.Context) error {
+		close(reached)
+		<-ctx.Done() // Like a deployer that waits for a ledger.
+		return ctx.Err()
+	}
+	// A step may finish; this one does not, so it lasts until the pipeline's grace
+	// period ends. A client knows the tenant only from the events that it has read.
+	go func() {
+		<-reached
+		for _, isClient := all.(*apiclient.Client); isClient && !strings.Contains(w.steps.String(), string(tenant.StepCreateSchema)); {
+			time.Sleep(time.Millisecond) // Between two looks.
+		}
+		w.mu.Lock()
+		w.onDeploy = nil
+		w.mu.Unlock()
+		stop()
+	}()
+	out, err := all.Provision(ctx, clinic())
+	wantKind(t, err, errs.KindCancelled)
+	if out.Tenant.ID == uuid.Nil || out.Tenant.Status != tenant.StatusProvisioning {
+		t.Fatalf("%+v, %v", out, err)
+	}
+}}
 
 var conformance = []conformanceCase{
 	{"ProvisionsAndReads", func(t *testing.T, w *testServer, all tenantService) {
@@ -131,32 +171,6 @@ var conformance = []conformanceCase{
 		wantKind(t, err, errs.KindTransient)
 		if out.Tenant.Status != tenant.StatusFailed || w.deploys != 2 { // The two tries of this attempt, and no other attempt.
 			t.Errorf("%s after %d tries, %v", out.Tenant.Status, w.deploys, err)
-		}
-	}},
-	{"ContinuesAfterCancel", func(t *testing.T, w *testServer, all tenantService) {
-		ctx, stop := context.WithCancel(t.Context())
-		reached := make(chan struct{})
-		w.onDeploy = func(ctx context.Context) error {
-			close(reached)
-			<-ctx.Done() // Like a deployer that waits for a ledger.
-			return ctx.Err()
-		}
-		// A step may finish; this one does not, so it lasts until the pipeline's grace
-		// period ends. A client knows the tenant only from the events that it has read.
-		go func() {
-			<-reached
-			for _, isClient := all.(*apiclient.Client); isClient && !strings.Contains(w.steps.String(), string(tenant.StepCreateSchema)); {
-				time.Sleep(time.Millisecond) // Between two looks.
-			}
-			w.mu.Lock()
-			w.onDeploy = nil
-			w.mu.Unlock()
-			stop()
-		}()
-		out, err := all.Provision(ctx, clinic())
-		wantKind(t, err, errs.KindCancelled)
-		if out.Tenant.ID == uuid.Nil || out.Tenant.Status != tenant.StatusProvisioning {
-			t.Fatalf("%+v, %v", out, err)
 		}
 	}},
 	{"WarnsWhenMailIsNotSent", func(t *testing.T, w *testServer, all tenantService) {

@@ -211,7 +211,7 @@ func TestClient_TruncatedStreams(t *testing.T) {
 	for _, at := range []int{1, 700, 1200, 1800, 2400} {
 		t.Run(fmt.Sprintf("After%dBytes", at), func(t *testing.T) {
 			t.Parallel()
-			w := newTestServer(t)
+			w := newTestServer(t, 0)
 			var n, cuts atomic.Int32
 			client := w.client(w.startProxy(func(r *http.Request) int {
 				if r.Method == http.MethodPost && n.Add(1) == 1 {
@@ -235,7 +235,7 @@ func TestClient_TruncatedStreams(t *testing.T) {
 
 func TestClient_IdleStream(t *testing.T) {
 	t.Parallel()
-	w := newTestServer(t)
+	w := newTestServer(t, 0)
 	hang := make(chan struct{})
 	var n atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
@@ -262,7 +262,7 @@ func TestClient_IdleStream(t *testing.T) {
 // TestClient_ReportsSteps: an observer receives the same steps as from the service.
 func TestClient_ReportsSteps(t *testing.T) {
 	t.Parallel()
-	w := newTestServer(t)
+	w := newTestServer(t, 0)
 	if _, err := w.client(w.server.URL).Provision(t.Context(), clinic()); err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,9 @@ func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail) erro
 
 func (w *testServer) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
 
-func newTestServer(t *testing.T) *testServer {
+// newTestServer starts tenant-api's handler. A running step may continue for the grace period
+// after a stop; 0 is the default.
+func newTestServer(t *testing.T, grace time.Duration) *testServer {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	w := &testServer{t: t}
@@ -181,7 +183,7 @@ func newTestServer(t *testing.T) *testServer {
 	w.db.UseQueue(q)
 	pipeline, err := provisioning.NewPipeline(w.db, w, w, provisioning.PipelineOptions{
 		Retry: retry.Policy{Attempts: 2, Base: time.Millisecond, Cap: time.Millisecond}, Observer: stream.Observe,
-		StepGrace: 200 * time.Millisecond,
+		StepGrace: grace,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -66,14 +66,11 @@ func TestAccTenant_ManagedByChanges(t *testing.T) {
 		named := func(name string) string { return strings.Replace(clinic, "St. Mary's Clinic", name, 1) }
 		var steps []resource.TestStep
 		add := func(providerBlock, name string, action plancheck.ResourceActionType, stored string) {
-			steps = append(steps, resource.TestStep{
-				Config:           header + providerBlock + named(name),
-				ConfigPlanChecks: wantAction(clinicAddress, action),
-			}, resource.TestStep{RefreshState: true, PreConfig: func() {
+			steps = append(steps, planned(providerBlock+named(name), plancheck.ExpectResourceAction(clinicAddress, action)), between(func() {
 				if got := w.text(`SELECT coalesce(managed_by, 'nobody') FROM tenants`); got != stored {
 					t.Errorf("managed by %s, want %s", got, stored)
 				}
-			}})
+			}))
 		}
 		// A changed managed_by alone changes nothing; the next change of the tenant stores it.
 		add(managed("one"), "Clinic One", plancheck.ResourceActionCreate, "one")

@@ -62,7 +62,7 @@ func useFramework() error {
 		host = "registry.opentofu.org"
 	}
 	namespace, _, _ := strings.Cut(strings.TrimPrefix(provider.Address, "registry.terraform.io/"), "/")
-	return errors.Join(os.Setenv("TF_ACC", "1"), os.Setenv("TF_ACC_TERRAFORM_PATH", path),
+	return errors.Join(os.Setenv("TF_ACC", "1"), os.Setenv("GOGC", cliGarbageCollection), os.Setenv("TF_ACC_TERRAFORM_PATH", path),
 		os.Setenv("TF_ACC_PROVIDER_HOST", host), os.Setenv("TF_ACC_PROVIDER_NAMESPACE", namespace))
 }
 

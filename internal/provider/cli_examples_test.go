@@ -34,16 +34,16 @@ var exampleRuns = map[string]exampleRun{
 	"Provider":    {files: []string{"provider/provider.tf"}, modes: []mode{databaseMode}, run: runProvider},
 	"ProviderAPI": {files: []string{"provider/api.tf"}, modes: []mode{apiMode}, run: runProviderAPI},
 
-	"Resource": {files: []string{"resources/healthcare_tenant/resource.tf"}, modes: bothModes, run: runResource},
-	"Password": {files: []string{"resources/healthcare_tenant/password.tf"}, modes: bothModes, run: runPassword},
+	"Resource": {files: []string{"resources/healthcare_tenant/resource.tf"}, modes: []mode{databaseMode}, run: runResource},
+	"Password": {files: []string{"resources/healthcare_tenant/password.tf"}, modes: []mode{databaseMode}, run: runPassword},
 	"Import": {files: []string{"resources/healthcare_tenant/import-by-string-id.tf", "resources/healthcare_tenant/import.sh"},
-		modes: bothModes, run: runImport},
-	"ImportByIdentity": {files: []string{"resources/healthcare_tenant/identity-import.tf"}, modes: bothModes, run: runImportByIdentity},
+		modes: []mode{databaseMode}, run: runImport},
+	"ImportByIdentity": {files: []string{"resources/healthcare_tenant/identity-import.tf"}, modes: []mode{databaseMode}, run: runImportByIdentity},
 
 	"DataSources": {files: []string{"data-sources/healthcare_tenant/data-source.tf", "data-sources/healthcare_tenants/data-source.tf",
-		"data-sources/healthcare_tenant_provisioning_status/data-source.tf"}, modes: bothModes, run: runDataSources},
+		"data-sources/healthcare_tenant_provisioning_status/data-source.tf"}, modes: []mode{databaseMode}, run: runDataSources},
 	"Functions": {files: []string{"functions/contract_id/function.tf", "functions/slug/function.tf"}, modes: []mode{databaseMode}, run: runFunctions},
-	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: bothModes, run: runEphemeral},
+	"Ephemeral": {files: []string{"ephemeral-resources/healthcare_tenant_database_credentials/ephemeral-resource.tf"}, modes: []mode{databaseMode}, run: runEphemeral},
 
 	"ActionRetry":     {files: []string{"actions/healthcare_tenant_retry/action.tf"}, coveredBy: "TestCLINewest_RetryReportsSteps"},
 	"ActionInvite":    {files: []string{"actions/healthcare_tenant_invite/action.tf"}, coveredBy: "TestCLINewest_Invoke"},

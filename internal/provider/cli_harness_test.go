@@ -160,6 +160,10 @@ func (w *testEnv) command(args ...string) *exec.Cmd {
 	return w.program(w.cli, args...)
 }
 
+// cliGarbageCollection is GOGC of the CLIs, which end soon: with the default they spend a
+// tenth of their time on it.
+const cliGarbageCollection = "400"
+
 // program is a program that runs in the working directory, with the CLI's settings.
 func (w *testEnv) program(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
@@ -168,6 +172,7 @@ func (w *testEnv) program(name string, args ...string) *exec.Cmd {
 	cmd.Env = []string{
 		"PATH=" + w.path + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + os.Getenv("TMPDIR"),
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1",
+		"GOGC=" + cliGarbageCollection,
 	}
 	for name, value := range w.environment() {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -1,8 +1,8 @@
 //go:build unix
 
 // Package testenv gives tests the services of a platform, the real ones: PostgreSQL with a
-// database for each test, a Stellar network, a mail server, and the programs of this
-// repository and the Terraform CLIs as processes. A test names what it needs:
+// database for each test, a Stellar network, a mail server, a browser, and the programs of
+// this repository and the Terraform CLIs as processes. A test names what it needs:
 //
 //	func TestMain(m *testing.M) { testenv.Main(m) }
 //

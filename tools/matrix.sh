@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Runs the provider's acceptance tests with the newest Terraform and the newest
-# OpenTofu, beside the CLI that "make test" uses. It skips crashes and
-# server faults, which are the same for every CLI and take the most time. "make test" runs
-# the tests of terraform-plugin-testing with the newest Terraform; here they run with the
-# CLI that it uses for the others, too.
+# Runs the provider's acceptance tests with other CLIs than "make test" does: the TestAcc
+# tests with the CLI of tools/cli.sh ("make test" runs them with the newest Terraform), and
+# the others with the newest Terraform, and all with the newest OpenTofu. It leaves out
+# crashes and server faults, which are the same for every CLI and take the most time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-unset TF_CLI_CONFIG_FILE
+unset TF_CLI_CONFIG_FILE TF_ACC_TERRAFORM_PATH
 export CHECKPOINT_DISABLE=1 TF_ACC=1 TF_IN_AUTOMATION=1
 left_out='KillInEachStep|TestCLITenant_Faults|ConcurrentApplies|ServerKilled|AfterKill|ManyInterrupted'
 untested=()
@@ -25,7 +24,7 @@ for build in terraform tofu; do
 		newest=$cli
 		skip="$left_out|^TestAcc" # "make test" runs those with it.
 	fi
-	HEALTHCARE_CLI=$cli HEALTHCARE_CLI_NEWEST=$newest go test -timeout 20m -parallel 6 -skip "$skip" ./internal/provider
+	TF_ACC_TERRAFORM_PATH=$cli HEALTHCARE_CLI=$cli HEALTHCARE_CLI_NEWEST=$newest go test -timeout 20m -parallel 6 -skip "$skip" ./internal/provider
 done
 if [ ${#untested[@]} -gt 0 ]; then
 	printf '\n!! NOT TESTED with the newest %s, which cannot be built here.\n\n' "${untested[@]}"

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -48,7 +49,7 @@ func TestAccActions(t *testing.T) {
 		}
 		created := resource.TestStep{Config: header + clinic}
 		w.test(created)
-		id := w.text(`SELECT id::text FROM tenants`)
+		id := w.registry.Tenant().ID
 		w.mail.Reset()
 
 		w.test(
@@ -62,20 +63,20 @@ func TestAccActions(t *testing.T) {
 				if n := len(w.mail.Messages()); n != 1 {
 					t.Errorf("%d mails", n)
 				}
-				if status := w.text(`SELECT status FROM tenants`); status != "ACTIVE" {
+				if status := w.registry.Tenant().Status; status != "ACTIVE" {
 					t.Error(status)
 				}
-				w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
+				w.registry.Archive(time.Hour)
 			}, RefreshState: true},
 			do("", "healthcare_tenant_purge", id, `confirm = "Another"`, "confirm is not the tenant's name"),
 			resource.TestStep{PreConfig: func() {
-				if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = (SELECT schema_name FROM tenants)`) != 1 {
+				if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, w.registry.Tenant().SchemaName) != 1 {
 					t.Error("a refused purge dropped the schema")
 				}
 			}, RefreshState: true},
 			do("", "healthcare_tenant_purge", id, `confirm = "St. Mary's Clinic"`, ""),
 		)
-		if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = (SELECT schema_name FROM tenants)`) != 0 {
+		if w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, w.registry.Tenant().SchemaName) != 0 {
 			t.Error("purge left the schema")
 		}
 	})

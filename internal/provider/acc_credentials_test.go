@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/compare"
 	"github.com/hashicorp/terraform-plugin-testing/echoprovider"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -83,7 +82,7 @@ func TestAccCredentials(t *testing.T) {
 			Steps:                    []resource.TestStep{step, between(w.assertNoLogins)},
 		})
 		w.test( // The tenant is archived.
-			w.refused(openLogin(`"`+w.text(`SELECT id::text FROM tenants`)+`"`, "1h"), "opening a login for its schema is not possible while the tenant is ARCHIVED"),
+			w.refused(openLogin(`"`+w.registry.Tenant().ID+`"`, "1h"), "opening a login for its schema is not possible while the tenant is ARCHIVED"),
 			w.refused(openLogin(`"01a2032d-a32c-7643-bc92-bd01bfc32875"`, "1h"), "there is no tenant 01a2032d-a32c-7643-bc92-bd01bfc32875"),
 		)
 		w.assertNoLogins()
@@ -92,7 +91,7 @@ func TestAccCredentials(t *testing.T) {
 
 func (w *testEnv) assertNoLogins() {
 	w.t.Helper()
-	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
+	if n := len(w.registry.Logins()); n != 0 {
 		w.t.Errorf("%d logins", n)
 	}
 }
@@ -105,56 +104,4 @@ func TestAccCredentials_Rules(t *testing.T) {
 		w.refused(openLogin(id, "soon"), "ttl is not a duration"),
 		w.refused(openLogin(id, "10s"), "a login is valid for at least a minute and at most 24 hours"),
 	)
-}
-
-// TestAccCredentials_Expiry opens, renews and closes a login like a CLI with a long
-// run.
-func TestAccCredentials_Expiry(t *testing.T) {
-	inBothModes(t, func(t *testing.T, m mode) {
-		const name = "healthcare_tenant_database_credentials"
-		w := setup(t, m, clinic)
-		w.mustApply()
-		p := w.ephemeralServer(name)
-		schema := p.schema
-		opened, err := p.server.OpenEphemeralResource(t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
-			TypeName: name, Config: configOf(t, schema, "", map[string]any{"tenant_id": w.text(`SELECT id::text FROM tenants`), "ttl": "2m"}),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.assertNoErrors(opened.Diagnostics)
-		if in := time.Until(opened.RenewAt); in < 30*time.Second || in > time.Minute {
-			t.Errorf("it is to be renewed in %v", in)
-		}
-		result, err := opened.Result.Unmarshal(schema.ValueType())
-		fields := map[string]tftypes.Value{}
-		if err != nil || result.As(&fields) != nil || !result.IsFullyKnown() {
-			t.Fatalf("%v, %v", result, err)
-		}
-		ends := func() string { return w.text(`SELECT expires_at::text FROM tenant_credentials`) }
-		before := ends()
-		w.exec(`UPDATE tenant_credentials SET expires_at = now() + interval '1 second'`)
-		renewed, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: opened.Private})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.assertNoErrors(renewed.Diagnostics)
-		if after := ends(); after < before || !renewed.RenewAt.After(time.Now().Add(30*time.Second)) {
-			t.Errorf("it ends at %s, before at %s", after, before)
-		}
-		for range 2 {
-			closed, err := p.server.CloseEphemeralResource(t.Context(), &tfprotov6.CloseEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.assertNoErrors(closed.Diagnostics)
-		}
-		if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
-			t.Errorf("%d logins", n)
-		}
-		late, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
-		if err != nil || len(late.Diagnostics) != 1 || !strings.Contains(late.Diagnostics[0].Detail, "the login has expired; open another one") {
-			t.Errorf("%+v, %v", late, err)
-		}
-	})
 }

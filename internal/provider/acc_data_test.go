@@ -85,7 +85,7 @@ func (w *testEnv) dataChecks() []statecheck.StateCheck {
 	return append(checks, statecheck.ExpectKnownValue(progress, tfjsonpath.New("steps").AtSliceIndex(4), knownvalue.ObjectPartial(map[string]knownvalue.Check{
 		"step": knownvalue.StringExact("DEPLOY_SOROBAN_CONTRACT"), "status": knownvalue.StringExact("COMPLETED"),
 		"result": knownvalue.StringFunc(func(result string) error {
-			if id := w.text(`SELECT soroban_contract_id FROM tenants WHERE external_id IS NULL`); !strings.Contains(result, id) {
+			if id := w.registry.Named("St. Mary's Clinic").ContractID; !strings.Contains(result, id) {
 				return fmt.Errorf("%s has no contract %s", result, id)
 			}
 			return nil

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 )
 
@@ -29,7 +28,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 		hospital := strings.Replace(clinic, "St. Mary's Clinic", "St. Mary's Hospital", 1)
 		var updated, schema string
 		w.test(
-			applied(clinic, wantText("database_state", "IN_SYNC")),
+			applied(clinic, wantAttribute("database_state", "IN_SYNC")),
 			after(func() {
 				updated, schema = fmt.Sprint(w.stored()["updated_at"]), fmt.Sprint(w.stored()["schema_name"])
 				w.execOn(w.stored(), `REVOKE DELETE ON {{schema}}.users FROM {{role}}`)
@@ -42,7 +41,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 				}
 			}),
 			after(func() { w.execOn(w.stored(), `ALTER TABLE {{schema}}.users OWNER TO {{role}}`) },
-				resource.TestStep{Config: header + clinic, ExpectError: wraps("Could not repair the database role of tenant", "owns table", "remove it manually", "its role stays as it is")}),
+				w.refusedAtApply(clinic, "Could not repair the database role of tenant", "the role st_marys_clinic_", "owns table st_marys_clinic_", ".users", "remove it manually", "its role stays as it is")),
 			between(func() {
 				if s := w.stored(); s["database_state"] != "DRIFTED" || s["tainted"] == true {
 					t.Errorf("%v", s)
@@ -52,7 +51,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			// A repair and another change.
 			planned(hospital, wantChange("name", "St. Mary's Clinic", "St. Mary's Hospital"), wantChange("database_state", "DRIFTED", "IN_SYNC")),
 			after(func() { w.exec(`ALTER SCHEMA ` + schema + ` RENAME TO elsewhere`) },
-				w.refused(hospital, "Schema is missing", "does not exist", "Restore the schema with its tables from a backup")),
+				w.refused(hospital, "Schema is missing", "the schema st_marys_clinic_", "does not exist", "Restore the schema with its tables from a backup")),
 			after(func() { w.exec(`ALTER SCHEMA elsewhere RENAME TO ` + schema) },
 				planned(hospital, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))),
 			between(func() { w.exec(`DROP SCHEMA ` + schema + ` CASCADE`) }), // It can be archived nevertheless.
@@ -69,11 +68,11 @@ func TestAccTenant_Drift(t *testing.T) {
 		w.test(
 			applied(clinic),
 			after(func() {
-				w.exec(`UPDATE tenants SET name = 'Renamed', name_key = 'renamed', admin_last_name = 'Hopper'`)
+				w.registry.Rename("Renamed", "Hopper")
 			}, planned(clinic, wantChange("name", "Renamed", "St. Mary's Clinic"), wantChange("admin_last_name", "Hopper", "Lovelace"))),
-			after(func() { w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) }, created),
-			after(func() { w.exec(`DELETE FROM tenants`) }, created),
-			between(func() { w.exec(`DELETE FROM tenants`) }), // There is nothing to archive.
+			after(func() { w.registry.Archive(0) }, created),
+			after(func() { w.registry.DeleteTenants() }, created),
+			between(func() { w.registry.DeleteTenants() }), // There is nothing to archive.
 		)
 	})
 }

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -15,7 +16,7 @@ import (
 func TestAccTenant_Import(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
-		id := func() string { return w.text(`SELECT id::text FROM tenants`) }
+		id := func() string { return w.registry.Tenant().ID }
 		is := func(text string) func() string { return func() string { return text } }
 		w.test(
 			applied(clinic),
@@ -23,19 +24,20 @@ func TestAccTenant_Import(t *testing.T) {
 			importStep("name:st. mary's CLINIC"),
 			importError(is("name:Nobody"), "there is no tenant named Nobody", "Give the id or name:NAME of a live tenant"),
 			importError(is("what"), `"what" is neither a tenant's UUID nor name:NAME`),
-			between(func() { w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) }),
+			between(func() { w.registry.Archive(0) }),
 			importError(id, "it is archived since", "An archived tenant cannot be managed"),
 			between(func() {
-				w.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+				w.registry.Unarchive()
 				w.forget("clinic")
 			}),
 			// A live tenant is never adopted by accident.
 			w.refused(clinic, "a tenant with this name exists already", "terraform import ADDRESS ", "was not touched"),
 			after(func() {
-				if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+				if n := w.registry.Count(); n != 1 {
 					t.Errorf("%d tenants", n)
 				}
-			}, applied(clinic+"import {\n  to = healthcare_tenant.clinic\n  id = \"name:St. Mary's Clinic\"\n}\n")),
+			}, planned(clinic+"import {\n  to = healthcare_tenant.clinic\n  id = \"name:St. Mary's Clinic\"\n}\n",
+				plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))),
 		)
 	})
 }
@@ -63,7 +65,7 @@ func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 		w.test(
 			applied(clinicWith(`  external_id = "crm-7"
   metadata    = { note = "a \"b\" $${c} %%{d}\n\\ é" }`)),
-			between(func() { id = w.text(`SELECT id::text FROM tenants`) }),
+			between(func() { id = w.registry.Tenant().ID }),
 			resource.TestStep{
 				Config: header, ResourceName: clinicAddress, ImportState: true, ImportStateKind: resource.ImportBlockWithID, GenerateConfig: true,
 				ImportStateIdFunc: func(*terraform.State) (string, error) { return id, nil },
@@ -72,8 +74,17 @@ func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 					plancheck.ExpectKnownValue(generated, tfjsonpath.New("metadata"),
 						knownvalue.MapExact(map[string]knownvalue.Check{"note": knownvalue.StringExact("a \"b\" ${c} %{d}\n\\ é")})),
 					same("name", "St. Mary's Clinic"), same("admin_email", "ada@st-marys.example"), same("external_id", "crm-7"),
+					plancheck.ExpectKnownValue(generated, tfjsonpath.New("schema_name"), knownvalue.StringFunc(func(name string) error { return sameAs(w.registry.Tenant().SchemaName, name) })),
+					plancheck.ExpectKnownValue(generated, tfjsonpath.New("id"), knownvalue.StringFunc(func(got string) error { return sameAs(id, got) })),
 				}},
 			},
 		)
 	})
+}
+
+func sameAs(want, got string) error {
+	if got != want {
+		return fmt.Errorf("%q, want %q", got, want)
+	}
+	return nil
 }

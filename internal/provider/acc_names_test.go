@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // tenantConfig returns a resource with an address, a name and further lines.
@@ -30,11 +32,11 @@ func TestAccTenant_NameClashes(t *testing.T) {
 			// A name of a live tenant that is not in the state.
 			between(func() { w.forget("one") }),
 			w.refused(tenantConfig("new", "st. mary's clinic")+other, "Could not create tenant", "a tenant with this name exists already: St. Mary's Clinic", "terraform import ADDRESS"),
-			w.refused(tenantConfig("new", "st. mary's clinic", `  external_id = "another"`)+other, "a tenant with this name exists already"),
+			w.refusedAtApply(tenantConfig("new", "st. mary's clinic", `  external_id = "another"`)+other, "a tenant with this name exists already"),
 			w.refused(tenantConfig("two", "st. mary's clinic"), "Could not rename tenant", "a tenant with this name exists already: St. Mary's Clinic", "Choose another name"),
 			// An archived tenant does not occupy its name.
 			after(func() {
-				w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'St. Mary''s Clinic'`)
+				w.registry.Archive(0, "St. Mary's Clinic")
 			}, resource.TestStep{
 				Config:           header + tenantConfig("two", "st. mary's clinic"),
 				ConfigPlanChecks: wantAction("healthcare_tenant.two", plancheck.ResourceActionUpdate),
@@ -55,7 +57,7 @@ func TestAccTenant_ReplacementKeepsName(t *testing.T) {
 			tainted, // An external id stays with the archived tenant.
 			planned(clinicWith(`  external_id = "b"`), replaced),
 			between(func() {
-				if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED'`); n != 2 {
+				if n := w.registry.Count(tenant.StatusArchived); n != 2 {
 					t.Errorf("%d tenants are archived", n)
 				}
 			}),
@@ -78,7 +80,7 @@ func TestAccTenant_NamesThatDoNotClash(t *testing.T) {
 			plancheck.ExpectResourceAction("healthcare_tenant.three", plancheck.ResourceActionCreate)),
 		after(func() { w.forget("three") }, planned(handed, plancheck.ExpectResourceAction("healthcare_tenant.three", plancheck.ResourceActionCreate))),
 		after(func() {
-			if n := w.count(`SELECT count(*) FROM tenants`); n != 2 {
+			if n := w.registry.Count(); n != 2 {
 				t.Errorf("%d tenants", n)
 			}
 		}, applied(handed+"resource \"terraform_data\" \"name\" { input = \"Third\" }\n"+

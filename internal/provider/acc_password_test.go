@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/config"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -28,18 +29,18 @@ func withPassword(t *testing.T, version string) string {
 // password, "" for none, and the registry does not contain it. It returns the hash.
 func (w *testEnv) assertPassword(password string) string {
 	w.t.Helper()
-	if stored := w.text(`SELECT coalesce(admin_password_hash, '') FROM tenants WHERE status = 'ACTIVE'`); stored != "" {
+	if stored := w.registry.Tenant().PasswordHash; stored != "" {
 		w.t.Errorf("the registry keeps %q", stored)
 	}
-	hash := w.text(`SELECT coalesce(password_hash, '') FROM ` + w.text(`SELECT schema_name FROM tenants WHERE status = 'ACTIVE'`) + `.users`)
+	hash := w.text(`SELECT coalesce(password_hash, '') FROM ` + w.registry.Tenant().SchemaName + `.users`)
 	if password == "" && hash != "" || password != "" && !postgrestest.Verifies(hash, password) {
 		w.t.Errorf("the admin's password is another one: %q", hash)
 	}
 	return hash
 }
 
-// given is a step whose configuration gets this password.
-func given(password string, step resource.TestStep) resource.TestStep {
+// withAdminPassword is a step whose configuration gets this password.
+func withAdminPassword(password string, step resource.TestStep) resource.TestStep {
 	step.ConfigVariables = config.Variables{"admin_password": config.StringVariable(password)}
 	return step
 }
@@ -47,7 +48,7 @@ func given(password string, step resource.TestStep) resource.TestStep {
 // setsPassword is a step that sets a password with a version, by this action. The state
 // has the version and no password.
 func (w *testEnv) setsPassword(password string, version int64, action plancheck.ResourceActionType, configuration string) resource.TestStep {
-	step := given(password, planned(configuration, plancheck.ExpectResourceAction(clinicAddress, action)))
+	step := withAdminPassword(password, planned(configuration, plancheck.ExpectResourceAction(clinicAddress, action)))
 	step.ConfigStateChecks = wantValues(clinicAddress, map[string]knownvalue.Check{
 		"admin_password_wo": knownvalue.Null(), "admin_password_wo_version": knownvalue.Int64Exact(version), "status": knownvalue.StringExact("ACTIVE"),
 	})
@@ -73,13 +74,14 @@ func TestAccTenant_Password(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
 		w.env["SOROBAN_MAX_FEE"] = "100"
-		var first, second, updated string
+		var first, second string
+		var updated time.Time
 		var events int
 		w.test(
-			given(password, w.refused(withPassword(t, "1"), "step DEPLOY_SOROBAN_CONTRACT failed", "The tenant is FAILED and in the state")),
+			withAdminPassword(password, w.refusedAtApply(withPassword(t, "1"), "step DEPLOY_SOROBAN_CONTRACT failed", "The tenant is FAILED and in the state")),
 			between(func() {
 				w.assertFailed(true, 1)
-				if !postgrestest.Verifies(w.text(`SELECT admin_password_hash FROM tenants`), password) {
+				if !postgrestest.Verifies(w.registry.Tenant().PasswordHash, password) {
 					t.Error("the next attempt does not have it")
 				}
 				delete(w.env, "SOROBAN_MAX_FEE")
@@ -88,22 +90,22 @@ func TestAccTenant_Password(t *testing.T) {
 			between(func() {
 				first = w.assertPassword(another)
 				mails := w.mail.Messages() // The first is about the failure.
-				if text := mails[len(mails)-1].Text; !strings.Contains(text, "#invitation=") || w.count(`SELECT count(*) FROM tenant_invitations`) != 1 {
+				if text := mails[len(mails)-1].Text; !strings.Contains(text, "#invitation=") || w.registry.Invitations() != 1 {
 					t.Errorf("no invitation: %s", text)
 				}
 			}),
 			// A changed password with the same version is ignored.
-			given(password, resource.TestStep{Config: header + withPassword(t, "1"), PlanOnly: true}),
+			withAdminPassword(password, resource.TestStep{Config: header + withPassword(t, "1"), PlanOnly: true}),
 			between(func() {
-				updated, events = w.text(`SELECT updated_at::text FROM tenants WHERE status = 'ACTIVE'`), w.count(`SELECT max(seq) FROM audit_events`)
+				updated, events = w.registry.Tenant().UpdatedAt, w.registry.LastEvent()
 			}),
 			w.setsPassword(password, 2, plancheck.ResourceActionUpdate, withPassword(t, "2")),
 			between(func() {
 				second = w.assertPassword(password)
-				if n := w.count(`SELECT count(*) FROM tenant_invitations`); n != 0 || w.text(`SELECT updated_at::text FROM tenants WHERE status = 'ACTIVE'`) == updated {
+				if n := w.registry.Invitations(); n != 0 || w.registry.Tenant().UpdatedAt.Equal(updated) {
 					t.Errorf("%d invitations", n)
 				}
-				if log := w.text(`SELECT string_agg(action || ' ' || detail::text, '; ' ORDER BY seq) FROM audit_events WHERE seq > $1`, events); log != `tenant.update {"changed": {"adminPassword": "set"}}` {
+				if log := strings.Join(w.registry.Events(events), "; "); log != `tenant.update {"changed": {"adminPassword": "set"}}` {
 					t.Errorf("audit log: %s", log)
 				}
 			}),
@@ -128,9 +130,9 @@ func TestAccTenant_PasswordOfKnownTenant(t *testing.T) {
 			return `provider "healthcare" { managed_by = "infrastructure/tenants" }` + "\n" + withPassword(t, version)
 		}
 		w.test(
-			given(password, w.refused(managed("1"), "step DEPLOY_SOROBAN_CONTRACT failed")),
+			withAdminPassword(password, w.refusedAtApply(managed("1"), "step DEPLOY_SOROBAN_CONTRACT failed")),
 			between(w.untaint),
-			given(another, w.refused(managed("2"), "Could not retry tenant")),
+			withAdminPassword(another, w.refusedAtApply(managed("2"), "Could not retry tenant")),
 			between(func() {
 				w.assertFailed(nil, 2)
 				delete(w.env, "SOROBAN_MAX_FEE")
@@ -149,7 +151,7 @@ func TestAccTenant_PasswordOfKnownTenant(t *testing.T) {
 				"import {\n  to = healthcare_tenant.clinic\n  id = \"name:St. Mary's Clinic\"\n}\n"),
 			between(func() { w.assertPassword(another) }),
 		)
-		if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+		if n := w.registry.Count(); n != 1 {
 			t.Errorf("%d tenants", n)
 		}
 	})
@@ -183,9 +185,9 @@ func TestAccTenant_PasswordRules(t *testing.T) {
 			clinicWith("  admin_password_wo = terraform_data.secret.output\n  admin_password_wo_version = 1")
 	}
 	w.test(append(steps,
-		w.refused(later(`"short"`), "Error running apply", "The admin_password_wo has 5 characters; at least 12 are needed."),
+		w.refusedAtApply(later(`"short"`), "The admin_password_wo has 5 characters; at least 12 are needed."),
 		between(func() {
-			if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+			if n := w.registry.Count(); n != 0 {
 				t.Errorf("%d tenants", n)
 			}
 		}),

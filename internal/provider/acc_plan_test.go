@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // clinicWith returns the smallest configuration with further lines.
@@ -48,7 +50,8 @@ func TestAccTenant_Metadata(t *testing.T) {
 			resource.TestStep{Config: header + clinicWith("  metadata = { region = null }"), ExpectError: regexp.MustCompile(`The\s+metadata\s+has\s+no\s+value\s+under\s+key\s+"region"`)},
 			resource.TestStep{ // Changed outside: the plan shows it.
 				PreConfig: func() {
-					w.exec(`UPDATE tenants SET metadata = '{"by": "hand"}', name = 'Other', name_key = 'other'`)
+					w.registry.Rename("Other", "Lovelace")
+					w.registry.SetMetadata(`{"by": "hand"}`)
 				},
 				Config:           header + clinicWith(`  external_id = "crm-1"`),
 				ConfigPlanChecks: wantAction(clinicAddress, plancheck.ResourceActionUpdate),
@@ -67,8 +70,8 @@ func TestAccTenant_ManagedByChanges(t *testing.T) {
 		var steps []resource.TestStep
 		add := func(providerBlock, name string, action plancheck.ResourceActionType, stored string) {
 			steps = append(steps, planned(providerBlock+named(name), plancheck.ExpectResourceAction(clinicAddress, action)), between(func() {
-				if got := w.text(`SELECT coalesce(managed_by, 'nobody') FROM tenants`); got != stored {
-					t.Errorf("managed by %s, want %s", got, stored)
+				if got := w.registry.Tenant().ManagedBy; got != stored {
+					t.Errorf("managed by %q, want %q", got, stored)
 				}
 			}))
 		}
@@ -77,7 +80,7 @@ func TestAccTenant_ManagedByChanges(t *testing.T) {
 		add(managed("two"), "Clinic One", plancheck.ResourceActionNoop, "one")
 		add(managed("two"), "Clinic Two", plancheck.ResourceActionUpdate, "two")
 		add("", "Clinic Two", plancheck.ResourceActionNoop, "two")
-		add("", "Clinic Three", plancheck.ResourceActionUpdate, "nobody")
+		add("", "Clinic Three", plancheck.ResourceActionUpdate, "")
 		w.test(steps...)
 	})
 }
@@ -108,7 +111,7 @@ func TestAccTenant_Replacement(t *testing.T) {
 				ConfigStateChecks: []statecheck.StateCheck{sameID.AddStateValue(clinicAddress, id)},
 			},
 		)
-		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED'`); n != 2 {
+		if n := w.registry.Count(tenant.StatusArchived); n != 2 {
 			t.Errorf("%d tenants are archived", n)
 		}
 	})

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // severalTenants has several tenants, each of which would have its own error.
@@ -43,11 +45,11 @@ func TestAccProvider_InvalidConfiguration(t *testing.T) {
 		refused("", "refused the login; check user, password and pg_hba.conf"),
 		between(func() {
 			w.env["DATABASE_URL"] = database
-			w.exec(`INSERT INTO healthcare_migrations (version_id, is_applied) VALUES (99, true)`)
+			w.registry.AddVersion(99)
 		}),
 		refused("", "the registry is at version 99 and this program knows only", "use the newer release"),
 	)
-	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+	if n := w.registry.Count(); n != 0 {
 		t.Errorf("%d tenants", n)
 	}
 }
@@ -83,7 +85,7 @@ func TestAccProvider_UnreachableServices(t *testing.T) {
 		resource.TestStep{Config: header + "provider \"healthcare\" { skip_checks = true }\n" + clinic, PlanOnly: true},
 		between(func() { w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = keypair.MustRandom().Seed() }), // For the destroy.
 	)
-	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED'`); n != 1 {
+	if n := w.registry.Count(tenant.StatusArchived); n != 1 {
 		t.Errorf("%d tenants are archived", n)
 	}
 }

@@ -24,8 +24,8 @@ import (
 
 const clinicAddress = "healthcare_tenant.clinic"
 
-// applied is a step that applies a configuration with these checks of the state. Its plan
-// is empty afterwards.
+// applied is a step that applies a configuration with these checks of the state. A second
+// plan must be empty.
 func applied(configuration string, checks ...statecheck.StateCheck) resource.TestStep {
 	return resource.TestStep{Config: header + configuration, ConfigStateChecks: checks}
 }
@@ -56,33 +56,50 @@ func between(happens func()) resource.TestStep {
 
 // expectedError is what the current step must end with.
 type expectedError struct {
+	during string   // How the framework's error begins: duringPlan or duringApply.
 	errors int      // How many.
-	texts  []string // Each is in the CLI's output.
+	texts  []string // Each is in the CLI's errors.
 }
 
-// refused is a step whose plan or apply ends with exactly one error. The CLI's output
-// contains each text.
+const (
+	duringPlan  = "Error running pre-apply plan"
+	duringApply = "Error running apply"
+)
+
+// refused is a step whose plan ends with exactly one error, which contains each text.
 func (w *testEnv) refused(configuration string, texts ...string) resource.TestStep {
 	return w.refusedTimes(1, configuration, texts...)
 }
 
+// refusedAtApply is a step whose plan passes, and whose apply ends with exactly one error.
+func (w *testEnv) refusedAtApply(configuration string, texts ...string) resource.TestStep {
+	return w.expects(expectedError{duringApply, 1, texts}, configuration)
+}
+
 // refusedTimes is refused with several errors.
 func (w *testEnv) refusedTimes(errors int, configuration string, texts ...string) resource.TestStep {
-	return resource.TestStep{Config: header + configuration, PreConfig: func() { w.expected = &expectedError{errors, texts} }}
+	return w.expects(expectedError{duringPlan, errors, texts}, configuration)
+}
+
+func (w *testEnv) expects(e expectedError, configuration string) resource.TestStep {
+	return resource.TestStep{Config: header + configuration, PreConfig: func() { w.expected = &e }}
 }
 
 // checkError is a TestCase's ErrorCheck: the step's error must be the one that refused
-// expects.
+// expects. It sees what the CLI prints as errors, not its plan and warnings.
 func (w *testEnv) checkError(err error) error {
 	if w.expected == nil {
 		return err
 	}
 	r := result{plainText(err.Error()), 1}
+	if !strings.HasPrefix(r.out, w.expected.during) {
+		w.t.Errorf("want %q: %s", w.expected.during, r.out)
+	}
 	r.wantText(w.t, w.expected.texts...)
 	if n := strings.Count(r.out, " Error: "); n != w.expected.errors {
 		w.t.Errorf("%d errors, want %d: %s", n, w.expected.errors, r.out)
 	}
-	for _, secret := range append([]string{w.seed, w.databasePassword, password, w.token, wrongToken}, w.secrets...) {
+	for _, secret := range append([]string{w.seed, w.databasePassword, password, another, w.token, wrongToken}, w.secrets...) {
 		if secret != "" && strings.Contains(r.out, secret) {
 			w.t.Error("a secret is printed")
 		}
@@ -156,8 +173,8 @@ func wantValues(address string, values map[string]knownvalue.Check) (checks []st
 	return checks
 }
 
-// wantText expects an attribute of healthcare_tenant.clinic in the state.
-func wantText(attribute, value string) statecheck.StateCheck {
+// wantAttribute expects an attribute of healthcare_tenant.clinic in the state.
+func wantAttribute(attribute, value string) statecheck.StateCheck {
 	return statecheck.ExpectKnownValue(clinicAddress, tfjsonpath.New(attribute), knownvalue.StringExact(value))
 }
 

@@ -48,10 +48,10 @@ func TestAccTenant_UpgradesReleasedStates(t *testing.T) {
 					}, planned(configuration, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))),
 					planned(strings.Replace(configuration, "Lovelace", "Hopper", 1), wantChange("admin_last_name", "Lovelace", "Hopper")),
 					between(func() {
-						after := w.stored()
+						upgraded := w.stored()
 						for _, field := range []string{"id", "schema_name", "database_role", "soroban_contract_id", "created_at", "metadata"} {
-							if fmt.Sprint(after[field]) != fmt.Sprint(now[field]) {
-								t.Errorf("%s is %v, was %v", field, after[field], now[field])
+							if fmt.Sprint(upgraded[field]) != fmt.Sprint(now[field]) {
+								t.Errorf("%s is %v, was %v", field, upgraded[field], now[field])
 							}
 						}
 					}),

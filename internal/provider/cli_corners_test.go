@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // TestCLIProvider_TwoAliases: each alias works on its own registry, also with the same
@@ -29,21 +31,14 @@ provider "healthcare" {
 `+clinic+strings.Replace(strings.Replace(clinic, `"clinic"`, `"other"`, 1), "  name ", "  provider = healthcare.other\n  name ", 1))
 	w.mustApply().wantText(t, "2 added")
 	w.assertNoChanges()
-	elsewhere := testenv.Connect(t, other)
-	live := func(conn *pgx.Conn) (n int) {
-		t.Helper()
-		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	if here, there := live(w.pg), live(elsewhere); here != 1 || there != 1 {
+	elsewhere := registrytest.Open(t, other)
+	if here, there := w.registry.Count(tenant.StatusActive), elsewhere.Count(tenant.StatusActive); here != 1 || there != 1 {
 		t.Errorf("%d live tenants here, %d in the other registry", here, there)
 	}
 	if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {
 		t.Error(r.out)
 	}
-	if here, there := live(w.pg), live(elsewhere); here+there != 0 {
+	if here, there := w.registry.Unarchived(), elsewhere.Unarchived(); here+there != 0 {
 		t.Errorf("%d live tenants are left here, %d in the other registry", here, there)
 	}
 }
@@ -69,7 +64,7 @@ run "applies" {
 }
 `)
 		w.run("test", "-no-color").wantText(t, "2 passed, 0 failed")
-		if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+		if n := w.registry.Count(); n != 0 {
 			t.Errorf("the mock made %d tenants", n)
 		}
 		if err := os.Remove(filepath.Join(w.dir, "mocked.tftest.hcl")); err != nil {
@@ -90,7 +85,7 @@ run "plans_no_change" {
 }
 `)
 		w.run("test", "-no-color").wantText(t, "2 passed, 0 failed")
-		if live, all := w.count(`SELECT count(*) FROM tenants WHERE status <> 'ARCHIVED'`), w.count(`SELECT count(*) FROM tenants`); live != 0 || all != 1 {
+		if live, all := w.registry.Unarchived(), w.registry.Count(); live != 0 || all != 1 {
 			t.Errorf("%d of %d tenants are live after the test", live, all)
 		}
 	})
@@ -113,7 +108,7 @@ func TestCLITenant_ManyInterrupted(t *testing.T) {
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color", fmt.Sprintf("-parallelism=%d", n))
 			w.waitWhileRunning(b, "all schemas", func() bool {
-				return w.count(`SELECT count(*) FROM tenants WHERE checkpoint = 'SEED_ROLES_AND_USER'`) == n
+				return len(slices.DeleteFunc(w.registry.All(), func(t registrytest.Tenant) bool { return t.Checkpoint != string(tenant.StepSeedRolesAndUser) })) == n
 			})
 			for i, signal := range signals {
 				if err := syscall.Kill(-b.Process.Pid, signal); err != nil {
@@ -129,17 +124,17 @@ func TestCLITenant_ManyInterrupted(t *testing.T) {
 			w.net.Faults().HoldQueue(false)
 			w.finish(b)
 			w.waitFor("the leases to end", func() bool {
-				return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at > now()`) == 0
+				return w.registry.ValidLeases() == 0
 			})
 			w.mustApply(fmt.Sprintf("-parallelism=%d", n))
 			w.assertNoChanges()
-			for what, query := range map[string]string{
-				"live tenants": `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,
-				"tenants":      `SELECT count(*) FROM tenants`,
-				"schemas":      `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'clinic\_%'`,
-				"contracts":    `SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'`,
+			for what, got := range map[string]int{
+				"live tenants": w.registry.Count(tenant.StatusActive),
+				"tenants":      w.registry.Count(),
+				"schemas":      w.count(`SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'clinic\_%'`),
+				"contracts":    w.registry.Transactions(txlog.PurposeCreate, txlog.StateSucceeded),
 			} {
-				if got := w.count(query); got != n {
+				if got != n {
 					t.Errorf("%d %s, want %d", got, what, n)
 				}
 			}

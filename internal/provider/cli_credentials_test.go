@@ -11,7 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -49,7 +52,7 @@ func runApplication() int {
 	return 0
 }
 
-func applicationPath(t *testing.T) string {
+func applicationConfig(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -85,7 +88,7 @@ func TestCLICredentials(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setup(t, m, "")
 		w.env["TF_LOG"], w.env["TF_LOG_PATH"] = "TRACE", filepath.Join(w.dir, "trace.log")
-		configuration := header + clinic + applicationPath(t)
+		configuration := header + clinic + applicationConfig(t)
 		passwords := map[string]bool{}
 		for _, run := range []string{"1", "2"} { // First with a tenant that does not exist at plan.
 			w.write("main.tf", strings.Replace(configuration, "RUN", run, 1))
@@ -98,7 +101,7 @@ func TestCLICredentials(t *testing.T) {
 				t.Fatalf("the application saw %q", output[:min(len(output), 2)])
 			}
 			passwords[output[2]] = true
-			if n := w.count(`SELECT (SELECT count(*) FROM tenant_credentials) + (SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'healthcare_login_%' AND datname = current_database())`); n != 0 {
+			if n := len(w.registry.Logins()) + w.count(`SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'healthcare_login_%' AND datname = current_database()`); n != 0 {
 				t.Errorf("%d logins or sessions remain", n)
 			}
 			if err := os.Remove(filepath.Join(w.dir, "seen")); err != nil {
@@ -112,8 +115,8 @@ func TestCLICredentials(t *testing.T) {
 		for password := range passwords {
 			w.assertNotStored(password)
 		}
-		events := w.text(`SELECT string_agg(DISTINCT action, ' ' ORDER BY action) FROM audit_events WHERE action LIKE 'credential.%'`)
-		if events != "credential.close credential.open" {
+		events := strings.Join(w.registry.Events(0), "\n")
+		if !strings.Contains(events, "credential.open ") || !strings.Contains(events, "credential.close ") {
 			t.Errorf("%s", events)
 		}
 	})
@@ -142,23 +145,75 @@ func (w *testEnv) assertNotStored(secret string) {
 func TestCLICredentials_ExpireAfterKill(t *testing.T) {
 	// A killed CLI may not have stored its state; with managed_by the tenant is adopted.
 	managed := `provider "healthcare" { managed_by = "ci" }` + clinic
-	w := setup(t, databaseMode, managed+strings.Replace(applicationPath(t), "RUN", "1", 1))
+	w := setup(t, databaseMode, managed+strings.Replace(applicationConfig(t), "RUN", "1", 1))
 	w.write("main.tf", strings.Replace(w.read("main.tf"), `command = "`, `command = "sleep 60; `, 1))
 	running := w.start("apply", "-auto-approve", "-no-color")
 	w.waitWhileRunning(running, "a login is open", func() bool {
-		return strings.Contains(running.out.String(), "Provisioning with 'local-exec'") && w.count(`SELECT count(*) FROM tenant_credentials`) == 1
+		return strings.Contains(running.out.String(), "Provisioning with 'local-exec'") && len(w.registry.Logins()) == 1
 	})
 	w.killProvider()
 	_ = running.Process.Kill()
 	w.finish(running)
-	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 1 {
+	if n := len(w.registry.Logins()); n != 1 {
 		t.Fatalf("%d logins", n)
 	}
-	login := w.text(`SELECT username FROM tenant_credentials`)
-	w.exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
-	w.write("main.tf", header+managed+strings.Replace(applicationPath(t), "RUN", "2", 1))
+	login := w.registry.Logins()[0].Username
+	w.registry.ExpireLogins(-time.Second)
+	w.write("main.tf", header+managed+strings.Replace(applicationConfig(t), "RUN", "2", 1))
 	w.mustApply()
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1`, login); n != 0 {
 		t.Error("the killed run's login still exists")
 	}
+}
+
+// TestCLICredentials_Expiry opens, renews and closes a login like a CLI with a long
+// run.
+func TestCLICredentials_Expiry(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		const name = "healthcare_tenant_database_credentials"
+		w := setup(t, m, clinic)
+		w.mustApply()
+		p := w.ephemeralServer(name)
+		schema := p.schema
+		opened, err := p.server.OpenEphemeralResource(t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
+			TypeName: name, Config: configOf(t, schema, "", map[string]any{"tenant_id": w.registry.Tenant().ID, "ttl": "2m"}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.assertNoErrors(opened.Diagnostics)
+		if in := time.Until(opened.RenewAt); in < 30*time.Second || in > time.Minute {
+			t.Errorf("it is to be renewed in %v", in)
+		}
+		result, err := opened.Result.Unmarshal(schema.ValueType())
+		fields := map[string]tftypes.Value{}
+		if err != nil || result.As(&fields) != nil || !result.IsFullyKnown() {
+			t.Fatalf("%v, %v", result, err)
+		}
+		ends := func() time.Time { return w.registry.Logins()[0].ExpiresAt }
+		before := ends()
+		w.registry.ExpireLogins(time.Second)
+		renewed, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: opened.Private})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.assertNoErrors(renewed.Diagnostics)
+		if after := ends(); after.Before(before) || !renewed.RenewAt.After(time.Now().Add(30*time.Second)) {
+			t.Errorf("it ends at %s, before at %s", after, before)
+		}
+		for range 2 {
+			closed, err := p.server.CloseEphemeralResource(t.Context(), &tfprotov6.CloseEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.assertNoErrors(closed.Diagnostics)
+		}
+		if n := len(w.registry.Logins()); n != 0 {
+			t.Errorf("%d logins", n)
+		}
+		late, err := p.server.RenewEphemeralResource(t.Context(), &tfprotov6.RenewEphemeralResourceRequest{TypeName: name, Private: renewed.Private})
+		if err != nil || len(late.Diagnostics) != 1 || !strings.Contains(late.Diagnostics[0].Detail, "the login has expired; open another one") {
+			t.Errorf("%+v, %v", late, err)
+		}
+	})
 }

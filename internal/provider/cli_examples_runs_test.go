@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -85,7 +86,7 @@ func runProvider(t *testing.T, w *testEnv) {
 	w.mustApply()
 	w.assertOneTenant()
 	w.assertNoChanges()
-	if by := w.text(`SELECT managed_by FROM tenants`); by != "infrastructure/tenants" {
+	if by := w.registry.Tenant().ManagedBy; by != "infrastructure/tenants" {
 		t.Error(by)
 	}
 	w.destroyAll()
@@ -206,7 +207,7 @@ func runEphemeral(t *testing.T, w *testEnv) {
 	if got := w.read(output); got != "SELECT count(*) FROM users: 1" {
 		t.Errorf("psql saw %q", got)
 	}
-	if n := w.count(`SELECT count(*) FROM tenant_credentials`); n != 0 {
+	if n := len(w.registry.Logins()); n != 0 {
 		t.Errorf("%d logins remain", n)
 	}
 	w.assertNoChanges()
@@ -238,17 +239,21 @@ func runCI(t *testing.T, w *testEnv) {
 		t.Fatalf("plan ended with %d: %s", r.code, r.out)
 	}
 	w.mustShell("ci.sh", "apply", "production").wantText(t, "1 added, 0 changed, 0 destroyed")
-	if got := w.text(`SELECT string_agg(name || ' ' || managed_by, ', ' ORDER BY name) FROM tenants WHERE status = 'ACTIVE'`); got !=
-		"Clinic App production clinic-app/production, Clinic App staging clinic-app/staging" {
-		t.Error(got)
+	for _, environment := range []string{"production", "staging"} {
+		if got := w.registry.Named("Clinic App " + environment); got.Status != tenant.StatusActive || got.ManagedBy != "clinic-app/"+environment {
+			t.Errorf("%+v", got)
+		}
+	}
+	if n := w.registry.Count(tenant.StatusActive); n != 2 {
+		t.Errorf("%d live tenants", n)
 	}
 
 	w.mustShell("ci.sh", "drift", "staging")
-	w.exec(`UPDATE tenants SET admin_last_name = 'Hopper' WHERE name = 'Clinic App staging'`)
+	w.registry.SetAdminLastName("Clinic App staging", "Hopper")
 	if r := w.shell("ci.sh", "drift", "staging"); r.code != 2 || !strings.Contains(r.out, "0 to add, 1 to change, 0 to destroy") {
 		t.Errorf("drift ended with %d: %s", r.code, r.out)
 	}
-	if n := w.count(`SELECT count(*) FROM tenants WHERE admin_last_name = 'Hopper'`); n != 1 {
+	if w.registry.Named("Clinic App staging").AdminLastName != "Hopper" {
 		t.Error("the drift check changed something")
 	}
 	w.mustShell("ci.sh", "remove", "staging").wantText(t, "1 destroyed")
@@ -330,7 +335,7 @@ func runImporting(t *testing.T, w *testEnv) {
 	w.copyExample("guides/importing-tenants/removed.tf", "removed.tf")
 	w.mustApply()
 	w.assertNoChanges()
-	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 2 || w.state(`healthcare_tenant.all["City Hospital"]`) != nil {
+	if n := w.registry.Count(tenant.StatusActive); n != 2 || w.state(`healthcare_tenant.all["City Hospital"]`) != nil {
 		t.Errorf("%d live tenants", n)
 	}
 }
@@ -435,7 +440,7 @@ func runTroubleshooting(t *testing.T, w *testEnv) {
 	w.env["SOROBAN_MAX_FEE"] = "100"
 	w.apply().wantText(t, "Could not create tenant")
 	delete(w.env, "SOROBAN_MAX_FEE")
-	id := w.text(`SELECT id::text FROM tenants`)
+	id := w.registry.Tenant().ID
 	w.copyExample("guides/troubleshooting/log.sh", "log.sh", "01a203e1-9baf-7699-9d50-5b880de3a7e2", id)
 	w.mustShell("log.sh").wantText(t, "provisioning step SEND_WELCOME_EMAIL COMPLETED", "tenant_id="+id)
 	w.copyExample("guides/troubleshooting/look.sh", "look.sh")

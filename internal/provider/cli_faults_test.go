@@ -9,6 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stellar/go-stellar-sdk/keypair"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // stepBarrier stops a run in one step: arrange makes the step wait, reached reports that
@@ -31,7 +34,7 @@ var stepBarriers = []stepBarrier{
 	}, func(w *testEnv) bool { return w.net.Faults().QueueSize() > 0 }},
 	{"STORE_CONTRACT_ADDRESS", blockLogRow("STORE_CONTRACT_ADDRESS"), isWaitingForLock},
 	{"SEND_WELCOME_EMAIL", func(w *testEnv) func() { return w.mail.StopResponding() }, func(w *testEnv) bool {
-		return w.count(`SELECT count(*) FROM provisioning_logs WHERE step = 'SEND_WELCOME_EMAIL' AND status = 'IN_PROGRESS'`) == 1
+		return w.registry.InProgress(tenant.StepSendWelcomeEmail) == 1
 	}},
 }
 
@@ -82,9 +85,12 @@ func (w *testEnv) holdLock(statement string) func() {
 	}
 }
 
+// ofProgramsSQL are the sessions of the programs under test, in pg_stat_activity.
+const ofProgramsSQL = `(application_name LIKE 'terraform-provider-healthcare%' OR application_name LIKE 'tenant-api%')`
+
 func isWaitingForLock(w *testEnv) bool {
 	return w.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-		AND (application_name LIKE 'terraform-provider-healthcare%' OR application_name LIKE 'tenant-api%')
+		AND `+ofProgramsSQL+`
 		AND query NOT LIKE '%SKIP LOCKED%'`) > 0
 }
 
@@ -133,7 +139,7 @@ func TestCLITenant_InterruptLeavesUntainted(t *testing.T) {
 					t.Fatalf("state %v", s)
 				}
 				w.waitFor("the lease to be released", func() bool { // A server releases it after its client has disconnected.
-					return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
+					return w.registry.Runs() == 0
 				})
 				r := w.run("plan", "-no-color", "-detailed-exitcode")
 				if r.code != 2 {
@@ -177,29 +183,27 @@ func TestCLITenant_Faults(t *testing.T) {
 	t.Parallel()
 
 	// assertRolledBack checks that an attempt was rolled back.
-	assertRolledBack := func(w *testEnv, status string) {
+	assertRolledBack := func(w *testEnv, status tenant.Status) {
 		w.t.Helper()
-		if got := w.text(`SELECT status::text FROM tenants`); got != status {
+		if got := w.registry.Tenant().Status; got != status {
 			w.t.Errorf("status %s, want %s", got, status)
 		}
-		if n := w.count(`SELECT (SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name)
-			+ (SELECT count(*) FROM pg_roles r JOIN tenants t ON r.rolname LIKE t.schema_name || '%')
-			+ (SELECT count(*) FROM tenant_invitations)`); n != 0 {
+		if n := w.registry.Objects(); n != 0 {
 			w.t.Errorf("%d objects remain", n)
 		}
-		if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
+		if n := w.registry.OpenSteps(); n != 0 {
 			w.t.Errorf("%d steps never ended", n)
 		}
 	}
 	assertRecovers := func(w *testEnv) {
 		w.t.Helper()
-		id := w.text(`SELECT id::text FROM tenants`)
+		id := w.registry.Tenant().ID
 		w.mustApply()
 		if w.state("healthcare_tenant.clinic")["id"] != id {
 			w.t.Error("another tenant")
 		}
 		w.assertNoChanges()
-		if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'`); n != 1 {
+		if n := w.registry.Transactions(txlog.PurposeCreate, txlog.StateSucceeded); n != 1 {
 			w.t.Errorf("%d contracts", n)
 		}
 	}
@@ -335,13 +339,13 @@ func TestCLITenant_Faults(t *testing.T) {
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
 			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1, run_expires_at = NULL`)
+			w.registry.Supersede()
 			w.finish(b).wantText(t, "a newer run owns this tenant", "is not in this state")
 			w.net.Faults().HoldQueue(false)
 			if s := w.state("healthcare_tenant.clinic"); s != nil {
 				t.Errorf("state %v", s)
 			}
-			id := w.text(`SELECT id::text FROM tenants`)
+			id := w.registry.Tenant().ID
 			w.mustApply().wantText(t, "1 added, 0 changed, 0 destroyed")
 			if w.state("healthcare_tenant.clinic")["id"] != id {
 				t.Error("another tenant")
@@ -375,7 +379,7 @@ func TestCLITenant_Faults(t *testing.T) {
 			slow := strings.Replace(clinic, "admin_email ", "timeouts = { update = \"1s\", delete = \"1s\" }\n admin_email ", 1)
 			w := setup(t, m, slow)
 			w.mustApply()
-			release := w.holdLock(`SELECT 1 FROM tenants FOR UPDATE`)
+			release := w.registry.LockTenants()
 			w.write("main.tf", header+strings.Replace(slow, "Lovelace", "Hopper", 1))
 			w.apply().wantText(t, "the time allowed by timeouts.update (1s) ran out", "The tenant stays as the state shows it")
 			w.run("destroy", "-auto-approve", "-no-color").wantText(t, "the time allowed by timeouts.delete (1s) ran out", "repeat the command")
@@ -394,8 +398,8 @@ func TestCLITenant_Faults(t *testing.T) {
 			w.mustApply()
 			w.write("main.tf", header+onlyFirst)
 			w.run("plan", "-no-color").wantText(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
-			if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND external_id = 'e-2'`); n != 1 {
-				t.Errorf("%d live tenants", n)
+			if live := w.registry.All(tenant.StatusActive); len(live) != 1 || live[0].ExternalID != "e-2" {
+				t.Errorf("%+v", live)
 			}
 		})
 	})
@@ -417,7 +421,7 @@ func TestCLITenant_Faults(t *testing.T) {
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
 			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-			w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+			w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND ` + ofProgramsSQL)
 			w.net.Faults().HoldQueue(false)
 			if r := w.finish(b); r.code != 0 {
 				t.Fatalf("apply: %s", r.out)

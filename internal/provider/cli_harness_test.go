@@ -20,8 +20,11 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // These tests run the real CLI, which starts the provider as a separate
@@ -48,6 +51,7 @@ type testEnv struct {
 	dir              string
 	env              map[string]string
 	pg               *pgx.Conn
+	registry         *registrytest.Registry
 	net              *stellarnet.Network
 	mail             *mailcatcher.Catcher
 	seed             string
@@ -78,7 +82,7 @@ func newTestEnv(t *testing.T, m mode, configuration string, ledgerClose time.Dur
 		net: testenv.NetworkWith(t, stellarnet.Options{LedgerClose: ledgerClose}),
 	}
 	database := testenv.Database(t)
-	w.pg = testenv.Connect(t, database)
+	w.pg, w.registry = testenv.Connect(t, database), registrytest.Open(t, database)
 	deployer := testenv.Deployer(t, w.net)
 	w.seed = deployer.Seed()
 	if u, err := url.Parse(database); err != nil {
@@ -328,34 +332,39 @@ func (w *testEnv) exec(statement string, args ...any) {
 // that the state has it.
 func (w *testEnv) assertOneTenant() {
 	w.t.Helper()
-	w.assertOneTenantLive()
-	if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["soroban_contract_id"] != w.text(`SELECT soroban_contract_id FROM tenants`) {
-		w.t.Errorf("state %v", s)
-	}
+	w.assertOneTenantIn(w.state(clinicAddress))
 }
 
-// assertOneTenantLive is assertOneTenant without the state.
-func (w *testEnv) assertOneTenantLive() {
+// assertStoredTenant is assertOneTenant with the framework's state.
+func (w *testEnv) assertStoredTenant() {
 	w.t.Helper()
-	for what, query := range map[string]string{
-		"live tenants":         `SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`,
-		"tenants":              `SELECT count(*) FROM tenants`,
-		"schemas":              `SELECT count(*) FROM pg_namespace n JOIN tenants t ON n.nspname = t.schema_name`,
-		"schemas of this name": `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'st\_marys\_clinic\_%'`,
-		"contracts created":    `SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'`,
-		"uploads":              `SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'`,
-		"admins":               `SELECT count(*) FROM ` + w.text(`SELECT schema_name FROM tenants`) + `.users`,
+	w.assertOneTenantIn(w.stored())
+}
+
+func (w *testEnv) assertOneTenantIn(s map[string]any) {
+	w.t.Helper()
+	if s["status"] != "ACTIVE" || s["soroban_contract_id"] != w.registry.Tenant().ContractID {
+		w.t.Errorf("state %v", s)
+	}
+	for what, n := range map[string]int{
+		"live tenants":         w.registry.Count(tenant.StatusActive),
+		"tenants":              w.registry.Count(),
+		"schemas":              w.registry.Schemas(),
+		"schemas of this name": w.count(`SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'st\_marys\_clinic\_%'`),
+		"contracts created":    w.registry.Transactions(txlog.PurposeCreate, txlog.StateSucceeded),
+		"uploads":              w.registry.Transactions(txlog.PurposeUpload, txlog.StateSucceeded),
+		"admins":               w.count(`SELECT count(*) FROM ` + w.registry.Tenant().SchemaName + `.users`),
 	} {
-		if n := w.count(query); n != 1 {
+		if n != 1 {
 			w.t.Errorf("%d %s", n, what)
 		}
 	}
-	for what, query := range map[string]string{
-		"steps that never ended": `SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`,
-		"open transactions":      `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`,
-		"leases":                 `SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL OR rollback_target IS NOT NULL`,
+	for what, n := range map[string]int{
+		"steps that never ended": w.registry.OpenSteps(),
+		"open transactions":      w.registry.Transactions("", txlog.StateSigned),
+		"runs":                   w.registry.Runs(),
 	} {
-		if n := w.count(query); n != 0 {
+		if n != 0 {
 			w.t.Errorf("%d %s", n, what)
 		}
 	}

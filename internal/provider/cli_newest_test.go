@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -55,7 +57,7 @@ func TestCLINewest_Invoke(t *testing.T) {
 		w.env["PURGE_RETENTION"] = "0s"
 		w.mustApply()
 		tenant := fmt.Sprintf("tenant_id=%s", w.state("healthcare_tenant.clinic")["id"])
-		schema := w.text(`SELECT schema_name FROM tenants`)
+		schema := w.registry.Tenant().SchemaName
 
 		w.mail.Reset()
 		w.mustInvoke("healthcare_tenant_invite", tenant).wantText(t, "the welcome mail went to ada@st-marys.example")
@@ -71,11 +73,11 @@ func TestCLINewest_Invoke(t *testing.T) {
 			t.Fatal(r.out)
 		}
 		w.mustInvoke("healthcare_tenant_unarchive", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
-		if status := w.text(`SELECT status::text FROM tenants`); status != "ACTIVE" {
+		if status := w.registry.Tenant().Status; status != "ACTIVE" {
 			t.Error(status)
 		}
 
-		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() - interval '1 hour'`)
+		w.registry.Archive(time.Hour)
 		if r := w.invoke("healthcare_tenant_purge", tenant, "confirm=Another Clinic"); r.code == 0 || !strings.Contains(r.out, "confirm is not the tenant's name") {
 			t.Errorf("exit code %d: %s", r.code, r.out)
 		}
@@ -97,9 +99,9 @@ func TestCLINewest_RetryReportsSteps(t *testing.T) {
 			t.Fatal(r.out)
 		}
 		delete(w.env, "SOROBAN_MAX_FEE")
-		w.mustInvoke("healthcare_tenant_retry", "tenant_id="+w.text(`SELECT id::text FROM tenants WHERE status = 'FAILED'`)).
+		w.mustInvoke("healthcare_tenant_retry", "tenant_id="+w.registry.Tenant().ID).
 			wantText(t, "step CREATE_SCHEMA is COMPLETED", "step SEND_WELCOME_EMAIL is COMPLETED", `tenant "St. Mary's Clinic" is ACTIVE`)
-		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`); n != 1 {
+		if n := w.registry.Count(tenant.StatusActive); n != 1 {
 			t.Errorf("%d live tenants", n)
 		}
 	})
@@ -111,7 +113,7 @@ func TestCLINewest_Query(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := setupNewest(t, m, strings.Replace(three, "\n}\n", "\n  metadata = { region = \"eu\", quote = \"a \\\"b\\\" $${c}\" }\n  external_id = \"crm-${count.index}\"\n}\n", 1))
 		w.mustApply("-parallelism=1")
-		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE name = 'Clinic 1'`)
+		w.registry.Archive(0, "Clinic 1")
 
 		// Another team has a platform with tenants, and no state.
 		for _, name := range []string{"terraform.tfstate", "terraform.tfstate.backup"} {
@@ -129,7 +131,8 @@ func TestCLINewest_Query(t *testing.T) {
   limit            = 1
   include_resource = true
 }`)
-		newest := w.text(`SELECT schema_name FROM tenants WHERE status = 'ACTIVE' ORDER BY created_at DESC LIMIT 1`)
+		live := w.registry.All(tenant.StatusActive)
+		newest := live[len(live)-1].SchemaName
 		if r := w.run("query", "-json"); r.code != 0 || strings.Count(r.out, `"type":"list_resource_found"`) != 1 || !strings.Contains(r.out, fmt.Sprintf(`"schema_name":%q`, newest)) {
 			t.Errorf("exit code %d: %s", r.code, r.out)
 		}
@@ -140,7 +143,7 @@ func TestCLINewest_Query(t *testing.T) {
 		w.run("plan", "-no-color").wantText(t, "Plan: 2 to import, 0 to add, 0 to change, 0 to destroy.")
 		w.mustApply().wantText(t, "2 imported, 0 added, 0 changed, 0 destroyed.")
 		w.assertNoChanges()
-		if n := w.count(`SELECT count(*) FROM tenants`); n != 3 {
+		if n := w.registry.Count(); n != 3 {
 			t.Errorf("%d tenants", n)
 		}
 	})

@@ -103,7 +103,7 @@ func TestCLITenant_PasswordAfterInterrupt(t *testing.T) {
 			t.Errorf("state %v", s)
 		}
 		w.waitFor("the lease to be released", func() bool { // A server releases it after its client has disconnected.
-			return w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`) == 0
+			return w.registry.Runs() == 0
 		})
 		w.env["TF_VAR_admin_password"] = another // Of the configuration that the tenant goes live with.
 		w.mustApply().wantText(t, "0 added, 1 changed, 0 destroyed")

@@ -39,7 +39,7 @@ func TestCLITenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 			}
 			return r.out
 		}
-		configuration := header + withPassword(t, "1") + applicationPath(t)
+		configuration := header + withPassword(t, "1") + applicationConfig(t)
 
 		// A failed step, and a mail that is refused temporarily.
 		w.write("main.tf", strings.Replace(configuration, "RUN", "1", 1))

@@ -15,7 +15,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
-	"github.com/jackc/pgx/v5"
 	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
@@ -26,6 +25,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -37,15 +37,7 @@ func TestList_FewQueries(t *testing.T) {
 	t.Parallel()
 	const tenants, pages = 1000, 10
 	database := testenv.Database(t)
-	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	if _, err := conn.Exec(t.Context(), `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at)
-		SELECT gen_random_uuid(), 'Clinic ' || n, 'clinic ' || n, 'clinic_' || n, 'ACTIVE', 'a@b.example', 'A', 'B', repeat('C', 56), now() FROM generate_series(1, $1) n`, tenants); err != nil {
-		t.Fatal(err)
-	}
+	registrytest.Open(t, database).AddLive(tenants)
 	t.Run("Database", func(t *testing.T) {
 		t.Parallel()
 		w := newCountingProxy(t, database)

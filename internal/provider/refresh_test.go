@@ -17,9 +17,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -27,23 +27,8 @@ import (
 func TestRefresh_BatchesQueries(t *testing.T) {
 	t.Parallel()
 	const tenants = 500
-	ctx := t.Context()
 	database := testenv.Database(t)
-	conn, err := pgx.Connect(ctx, database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	rows, err := conn.Query(ctx, `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at)
-		SELECT gen_random_uuid(), 'Clinic ' || n, 'clinic ' || n, 'clinic_' || n, 'ACTIVE', 'a@b.example', 'A', 'B', repeat('C', 56), now() FROM generate_series(1, $1) n
-		RETURNING id::text`, tenants)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
+	ids := registrytest.Open(t, database).AddLive(tenants)
 	w := newCountingProxy(t, database)
 	p := startProvider(t, databaseSettings(w.url))
 

@@ -100,8 +100,8 @@ func TestServer_Authorize(t *testing.T) {
 			wrapService: func(s api.Service) api.Service { return &recordingService{Service: s, records: &records} },
 		})
 		read, revoked, expired := b.createKey("read", access.ScopeRead), b.createKey("revoked", access.ScopeRead), b.createKey("expired", access.ScopeAdmin)
-		b.exec(`UPDATE api_keys SET revoked_at = now() WHERE name = 'revoked'`)
-		b.exec(`UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE name = 'expired'`)
+		b.registry.RevokeKey("revoked")
+		b.registry.ExpireKey("expired")
 		wrong := read[:len(read)-1] + map[bool]string{true: "E", false: "A"}[strings.HasSuffix(read, "A")]
 		for name, c := range map[string]struct {
 			authorization string
@@ -147,7 +147,7 @@ func TestServer_Authorize(t *testing.T) {
 				t.Error("the log shows a secret")
 			}
 		}
-		if n := b.count(`SELECT count(*) FROM tenants`); n != 0 {
+		if n := b.registry.Count(); n != 0 {
 			t.Errorf("%d tenants", n)
 		}
 	})
@@ -157,7 +157,7 @@ func TestServer_Authorize(t *testing.T) {
 		for range 3 {
 			b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
 		}
-		if n := store.touches.Load(); n != 1 || b.count(`SELECT count(*) FROM api_keys WHERE last_used_at > now() - interval '1 minute'`) != 1 {
+		if n := store.touches.Load(); n != 1 || b.registry.KeysUsedWithin(time.Minute) != 1 {
 			t.Errorf("%d touches", n)
 		}
 		b.clock.advance(61 * time.Second)

@@ -69,11 +69,11 @@ func TestServer_TenantHealth(t *testing.T) {
 	if len(found) != 1 || as[map[string]any](found[0])["databaseState"] != "IN_SYNC" {
 		t.Errorf("%s", got.text)
 	}
-	b.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`)
+	b.registry.Archive(0)
 	if got := b.do(http.MethodGet, "/admin/tenants/health?tenantId="+id, nil).want(http.StatusOK); as[map[string]any](as[[]any](got.json["tenants"])[0])["databaseState"] != nil {
 		t.Errorf("%s", got.text)
 	}
-	b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+	b.registry.Unarchive()
 	b.do(http.MethodPost, "/admin/tenants/"+id+"/contract/reconcile", nil).want(http.StatusInternalServerError) // This server has no reconciler.
 	if got := b.do(http.MethodGet, "/admin/tenants/health", nil).want(http.StatusBadRequest); !strings.Contains(got.text, "tenantId is missing") {
 		t.Errorf("%s", got.text)

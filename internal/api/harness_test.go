@@ -29,6 +29,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
@@ -115,6 +116,7 @@ type serverOptions struct {
 type testServer struct {
 	t          *testing.T
 	db         *postgres.DB
+	registry   *registrytest.Registry
 	deployer   *fakeDeployer
 	clock      *fakeClock
 	mail       *mailcatcher.Catcher
@@ -150,6 +152,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	b.db, err = postgres.Open(ctx, pgdb.Options{URL: url})
 	must(err)
 	t.Cleanup(b.db.Close)
+	b.registry = registrytest.Open(t, url)
 	b.mail, err = mailcatcher.Start(ctx, mailcatcher.Options{})
 	must(err)
 	t.Cleanup(func() { _ = b.mail.Close() })
@@ -387,22 +390,6 @@ func (b *testServer) waitFor(what string, condition func() bool) {
 		case <-time.After(5 * time.Millisecond): // Poll interval.
 		}
 	}
-}
-
-func (b *testServer) exec(statement string, args ...any) {
-	b.t.Helper()
-	if _, err := b.db.Pool().Exec(b.t.Context(), statement, args...); err != nil {
-		b.t.Fatalf("%s: %v", statement, err)
-	}
-}
-
-func (b *testServer) count(query string, args ...any) int {
-	b.t.Helper()
-	var n int
-	if err := b.db.Pool().QueryRow(b.t.Context(), query, args...).Scan(&n); err != nil {
-		b.t.Fatalf("%s: %v", query, err)
-	}
-	return n
 }
 
 // auditRejections returns the rejections in a chain; uuid.Nil is the registry chain.

@@ -77,7 +77,7 @@ func TestServer_ListTenants(t *testing.T) {
 	t.Run("FiltersByStatusAndText", func(t *testing.T) {
 		b := setup(t)
 		ids := b.createTenants(3)
-		b.exec(`UPDATE tenants SET status = 'FAILED' WHERE id = $1`, ids[1])
+		b.registry.Fail(ids[1])
 		if got := b.do(http.MethodGet, "/admin/tenants?status=FAILED", nil); len(got.ids()) != 1 || got.ids()[0] != ids[1] || got.json["total"] != 1.0 {
 			t.Errorf("%s", got.text)
 		}

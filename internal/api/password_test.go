@@ -26,8 +26,6 @@ func (b *testServer) passwordHash(query string) string {
 	return hash
 }
 
-const registryHashQuery = `SELECT coalesce(admin_password_hash, '') FROM tenants`
-
 func tenantHashQuery(tenant map[string]any) string {
 	return `SELECT coalesce(password_hash, '') FROM ` + as[string](tenant["schemaName"]) + `.users`
 }
@@ -62,7 +60,7 @@ func TestServer_AdminPassword(t *testing.T) {
 	t.Run("IsStoredAsHash", func(t *testing.T) {
 		b := setup(t)
 		tenant := b.createActive(with(password))
-		if !postgrestest.Verifies(b.passwordHash(tenantHashQuery(tenant)), password) || b.passwordHash(registryHashQuery) != "" {
+		if !postgrestest.Verifies(b.passwordHash(tenantHashQuery(tenant)), password) || b.registry.Tenant().PasswordHash != "" {
 			t.Error("it is not what logs the admin in")
 		}
 		got := b.do(http.MethodGet, "/admin/tenants/"+as[string](tenant["id"]), nil).want(http.StatusOK)
@@ -76,7 +74,7 @@ func TestServer_AdminPassword(t *testing.T) {
 	t.Run("IsQueuedAsHash", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodPost, "/admin/tenants", with(password)).want(http.StatusAccepted)
-		if !postgrestest.Verifies(b.passwordHash(registryHashQuery), password) {
+		if !postgrestest.Verifies(b.registry.Tenant().PasswordHash, password) {
 			t.Error("the worker has another one")
 		}
 		b.assertNoPasswords()
@@ -85,7 +83,7 @@ func TestServer_AdminPassword(t *testing.T) {
 	t.Run("NullMeansNoPassword", func(t *testing.T) {
 		b := setup(t)
 		b.do(http.MethodPost, "/admin/tenants", with(nil)).want(http.StatusAccepted)
-		if b.passwordHash(registryHashQuery) != "" {
+		if b.registry.Tenant().PasswordHash != "" {
 			t.Error("there is one")
 		}
 	})
@@ -98,7 +96,7 @@ func TestServer_AdminPassword(t *testing.T) {
 		if !postgrestest.Verifies(b.passwordHash(tenantHashQuery(tenant)), another) || as[float64](got.json["version"]) <= as[float64](tenant["version"]) {
 			t.Errorf("%s", got.text)
 		}
-		if n := b.count(`SELECT count(*) FROM tenant_invitations`); n != 0 {
+		if n := b.registry.Invitations(); n != 0 {
 			t.Errorf("%d invitations", n)
 		}
 		b.do(http.MethodPatch, path, map[string]any{"name": "Hospital"}).want(http.StatusOK)
@@ -124,7 +122,7 @@ func TestServer_AdminPassword(t *testing.T) {
 		body := with("short")
 		body["name"], body["adminEmail"] = "x", "nobody"
 		b.do(http.MethodPost, "/admin/tenants", body).wantFieldErrors("name", "adminEmail", "adminPassword")
-		if n := b.count(`SELECT count(*) FROM tenants`); n != 1 {
+		if n := b.registry.Count(); n != 1 {
 			t.Errorf("%d tenants", n)
 		}
 	})
@@ -136,17 +134,17 @@ func TestServer_AdminPassword(t *testing.T) {
 			return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", "k1").want(http.StatusAccepted)
 		}
 		first := create(with(password))
-		hash := b.passwordHash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`)
+		hash := b.registry.RequestHash()
 		if again := create(with(another)); again.text != first.text || again.header.Get("Idempotency-Replayed") != "true" {
 			t.Errorf("%s", again.text)
 		}
-		if !postgrestest.Verifies(b.passwordHash(registryHashQuery), password) {
+		if !postgrestest.Verifies(b.registry.Tenant().PasswordHash, password) {
 			t.Error("a replay changed it")
 		}
-		b.exec(`DELETE FROM idempotency_keys`)
-		b.exec(`DELETE FROM tenants`)
+		b.registry.ForgetRequests()
+		b.registry.DeleteTenants()
 		create(clinic())
-		if b.passwordHash(`SELECT encode(request_hash, 'hex') FROM idempotency_keys`) != hash {
+		if b.registry.RequestHash() != hash {
 			t.Error("the hash of the request depends on the password")
 		}
 		b.assertNoPasswords()

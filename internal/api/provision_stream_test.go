@@ -137,7 +137,7 @@ func TestServer_StreamProvision(t *testing.T) {
 		if got := b.statusOf(id); got != "PROVISIONING" {
 			t.Errorf("status %s", got)
 		}
-		if n := b.count(`SELECT count(*) FROM tenants WHERE run_expires_at > now()`); n != 0 {
+		if n := b.registry.ValidLeases(); n != 0 {
 			t.Error("the lease is still held")
 		}
 		b.deployer.setDeploy(nil)
@@ -201,7 +201,7 @@ func TestServer_StreamProvision(t *testing.T) {
 		}
 		b.waitFor("it runs", func() bool { return b.handler.ActiveProvisionStreams() == 1 })
 		b.waitFor("it is given up", func() bool { return b.handler.ActiveProvisionStreams() == 0 })
-		if n := b.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING' AND run_expires_at IS NULL`); n != 1 {
+		if b.registry.Tenant().Status != tenant.StatusProvisioning || b.registry.Runs() != 0 {
 			t.Error("the tenant was not released")
 		}
 	})

@@ -25,7 +25,7 @@ func TestServer_Views(t *testing.T) {
 	t.Run("ReturnsLogOfAllAttempts", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/provisioning-status"
-		b.exec(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status) SELECT tenant_id, 2, step, status FROM provisioning_logs`)
+		b.registry.AddAttempt(2)
 		for query, want := range map[string]int{"": 7, "?attempts=newest": 7, "?attempts=all": 14} {
 			if logs := as[[]any](b.do(http.MethodGet, path+query, nil).want(http.StatusOK).json["logs"]); len(logs) != want {
 				t.Errorf("%q: %d entries", query, len(logs))

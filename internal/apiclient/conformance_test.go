@@ -262,9 +262,7 @@ var conformance = []conformanceCase{
 		}
 		_, err = all.Purge(t.Context(), id, out.Tenant.Name, provisioning.DefaultRetention)
 		wantKind(t, err, errs.KindConflict)
-		if _, err := w.db.Pool().Exec(t.Context(), `UPDATE tenants SET archived_at = now() - interval '40 days'`); err != nil {
-			t.Fatal(err)
-		}
+		w.registry.Archive(40 * 24 * time.Hour)
 		_, err = all.Purge(t.Context(), id, "Another Clinic", provisioning.DefaultRetention)
 		wantKind(t, err, errs.KindInvalid)
 		if fields := errs.FieldsOf(err); len(fields) != 1 || fields[0].Field != "confirm" {

@@ -25,6 +25,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
@@ -80,13 +81,14 @@ type credentialService interface {
 
 // testServer is a registry, a service on the registry, and a tenant-api for the service.
 type testServer struct {
-	t       *testing.T
-	db      *postgres.DB
-	service *app.Services
-	server  *httptest.Server
-	handler http.Handler
-	token   string
-	steps   stepLog
+	t        *testing.T
+	db       *postgres.DB
+	registry *registrytest.Registry
+	service  *app.Services
+	server   *httptest.Server
+	handler  http.Handler
+	token    string
+	steps    stepLog
 
 	mu       sync.Mutex
 	onDeploy func(ctx context.Context) error
@@ -175,6 +177,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.db.Close)
+	w.registry = registrytest.Open(t, url)
 	q, err := queue.Open(ctx, queue.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)

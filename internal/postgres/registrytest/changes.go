@@ -23,6 +23,42 @@ func (r *Registry) Unarchive() {
 	r.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
 }
 
+// Fail makes tenants FAILED, by id, or all.
+func (r *Registry) Fail(ids ...string) {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET status = 'FAILED' WHERE cardinality($1::text[]) = 0 OR id::text = ANY($1)`, texts(ids))
+}
+
+// SetUpdated sets when all tenants were updated, from now.
+func (r *Registry) SetUpdated(in time.Duration) {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET updated_at = now() + $1::interval`, in)
+}
+
+// AddAttempt copies all steps to another attempt.
+func (r *Registry) AddAttempt(attempt int) {
+	r.t.Helper()
+	r.exec(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status) SELECT tenant_id, $1, step, status FROM provisioning_logs`, attempt)
+}
+
+// RevokeKey revokes an API key.
+func (r *Registry) RevokeKey(name string) {
+	r.t.Helper()
+	r.exec(`UPDATE api_keys SET revoked_at = now() WHERE name = $1`, name)
+}
+
+// ExpireKey lets an API key expire a second ago.
+func (r *Registry) ExpireKey(name string) {
+	r.t.Helper()
+	r.exec(`UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE name = $1`, name)
+}
+
+// ForgetRequests removes all idempotency keys.
+func (r *Registry) ForgetRequests() {
+	r.t.Helper()
+	r.exec(`DELETE FROM idempotency_keys`)
+}
+
 // Rename gives all tenants a name and their administrators a last name.
 func (r *Registry) Rename(name, adminLastName string) {
 	r.t.Helper()

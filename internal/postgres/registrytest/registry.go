@@ -155,6 +155,18 @@ func (r *Registry) ContractStatus() string {
 	return value[string](r, `SELECT contract_status FROM tenant_contracts`)
 }
 
+// KeysUsedWithin is the number of API keys that were used in the time before now.
+func (r *Registry) KeysUsedWithin(ago time.Duration) int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM api_keys WHERE last_used_at > now() - $1::interval`, ago)
+}
+
+// RequestHash is the hash of the only request with an idempotency key, in hexadecimal.
+func (r *Registry) RequestHash() string {
+	r.t.Helper()
+	return value[string](r, `SELECT encode(request_hash, 'hex') FROM idempotency_keys`)
+}
+
 // Login is a temporary login.
 type Login struct {
 	Username  string

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -34,17 +35,31 @@ func (s *Server) prepareDir(ctx context.Context) (err error) {
 		return err
 	}
 	if s.options.Dir != "" {
-		s.dir, err = s.persistentDir()
+		if s.dir, err = s.persistentDir(); err == nil {
+			s.lock, err = lockDir(s.dir)
+		}
 	} else {
-		s.dir, err = s.temporaryDir(ctx)
+		err = s.lockTemporaryDir(ctx)
 	}
 	if err != nil {
-		return err
-	}
-	if s.lock, err = lockDir(s.dir); err != nil {
 		return fmt.Errorf("lock %q: %w", s.dir, err)
 	}
 	return s.account.chown(s.dir)
+}
+
+// lockTemporaryDir creates and locks a temporary directory. Another process that starts at
+// the same moment may lock and remove it first, because it looks abandoned; then this one
+// takes another.
+func (s *Server) lockTemporaryDir(ctx context.Context) (err error) {
+	for range 10 {
+		if s.dir, err = s.temporaryDir(ctx); err != nil {
+			return err
+		}
+		if s.lock, err = lockDir(s.dir); !errors.Is(err, errDirInUse) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
 }
 
 func (s *Server) persistentDir() (string, error) {
@@ -109,6 +124,18 @@ func lockDir(dir string) (*os.File, error) {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errDirInUse
 		}
+		return nil, err
+	}
+	// Its last owner may have removed it before this process had the lock.
+	is, err := file.Stat()
+	if err == nil {
+		var named os.FileInfo
+		if named, err = os.Stat(file.Name()); err == nil && !os.SameFile(is, named) {
+			err = errDirInUse
+		}
+	}
+	if err != nil {
+		_ = file.Close()
 		return nil, err
 	}
 	return file, nil

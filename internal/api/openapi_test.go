@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
@@ -38,6 +39,24 @@ func TestOpenAPI(t *testing.T) {
 		}
 		if got.header.Get("Content-Type") != "application/json" || len(got.text) >= len(text) {
 			t.Errorf("%v, %d bytes", got.header, len(got.text))
+		}
+	})
+	t.Run("LimitsEachTextOfATenant", func(t *testing.T) {
+		t.Parallel()
+		for path, method := range map[string]string{"/admin/tenants": "post", "/admin/tenants/{id}": "patch"} {
+			schema := as[map[string]any](child(document, "paths", path, method, "requestBody", "content", "application/json", "schema"))
+			if ref, ok := schema["$ref"].(string); ok {
+				schema = as[map[string]any](child(document, "components", "schemas", strings.TrimPrefix(ref, "#/components/schemas/")))
+			}
+			properties := as[map[string]any](schema["properties"])
+			if len(properties) == 0 {
+				t.Errorf("%s %s has no properties", method, path)
+			}
+			for name, property := range properties {
+				if strings.Contains(fmt.Sprint(child(property, "type")), "string") && child(property, "maxLength") == nil {
+					t.Errorf("%s %s: %s has no maxLength: see openapi.AddTenantRules", method, path, name)
+				}
+			}
 		}
 	})
 	t.Run("DescribesEveryOperation", func(t *testing.T) {

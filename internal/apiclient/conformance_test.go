@@ -15,6 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -189,6 +190,17 @@ var conformance = []conformanceCase{
 		again, err = all.Invite(t.Context(), out.Tenant.ID)
 		if err != nil || len(again.Warnings) != 0 || again.Tenant.WelcomeEmail != tenant.WelcomeEmailSent {
 			t.Errorf("%+v, %v", again, err)
+		}
+	}},
+	{"UpdatesEachField", func(t *testing.T, _ *testServer, all tenantService) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil || !out.Tenant.Inputs().Equal(clinic()) {
+			t.Fatalf("%+v, %v", out.Tenant, err)
+		}
+		for field, in := range postgrestest.OneFieldChanged(t, clinic()) {
+			if got, err := all.Update(t.Context(), out.Tenant.ID, in, 0); err != nil || !got.Inputs().Equal(in) {
+				t.Errorf("%s: %+v, %v", field, got.Inputs(), err)
+			}
 		}
 	}},
 	{"Updates", func(t *testing.T, w *testServer, all tenantService) {

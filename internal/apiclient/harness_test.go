@@ -238,6 +238,7 @@ func (w *testServer) client(url string) *apiclient.Client {
 	return c
 }
 
+// clinic has a value in each optional field.
 func clinic() tenant.Inputs {
 	return tenant.Inputs{
 		Name: "St. Mary's Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,11 @@ func TestDB_Create(t *testing.T) {
 	t.Run("KeepsEveryField", func(t *testing.T) {
 		b := setup(t)
 		in := postgrestest.Inputs("O'Brien & Søn — Klinik")
-		in.ExternalID, in.ManagedBy = "crm-7", "team-a"
+		for field, changed := range postgrestest.OneFieldChanged(t, tenant.Inputs{}) { // Each field has a value.
+			if target := reflect.ValueOf(&in).Elem().FieldByName(field); target.IsZero() {
+				target.Set(reflect.ValueOf(changed).FieldByName(field))
+			}
+		}
 		created := b.ClaimNew(in).Tenant
 		got, err := b.Get(t.Context(), created.ID)
 		if err != nil {
@@ -241,6 +246,31 @@ func TestDB_Update(t *testing.T) {
 		}
 		if user := value[string](b, `SELECT concat_ws(' ', email, first_name, last_name) FROM `+created.SchemaName+`.users`); user != "x@y.example X Y" {
 			t.Errorf("user %q", user)
+		}
+	})
+
+	t.Run("StoresAndAuditsEachField", func(t *testing.T) {
+		b := setup(t)
+		base := postgrestest.Inputs("Clinic")
+		created := b.ActiveTenant(base)
+		for field, in := range postgrestest.OneFieldChanged(t, base) {
+			if in.Equal(base) {
+				t.Errorf("Inputs.Equal does not compare %s", field)
+			}
+			if _, err := b.Update(t.Context(), created.ID, in, 0); err != nil {
+				t.Fatalf("%s: %v", field, err)
+			}
+			if got, err := b.Get(t.Context(), created.ID); err != nil || !got.Inputs().Equal(in) {
+				t.Errorf("%s: %+v, %v", field, got.Inputs(), err)
+			}
+			chain := b.VerifiedChain(created.ID)
+			changed, _ := chain[len(chain)-1].Detail["changed"].(map[string]any)
+			if len(changed) != 1 {
+				t.Errorf("%s: the audit event has the changes %v, want one", field, changed)
+			}
+			if _, err := b.Update(t.Context(), created.ID, base, 0); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 

@@ -116,6 +116,8 @@ func TestStateFiles_CoverEachVersion(t *testing.T) {
 	}
 	slices.Sort(names)
 	if has := slices.Sorted(maps.Keys(newest.Attributes)); !slices.Equal(has, names) {
-		t.Errorf("%s has %v, the schema %v: bring the file of the next release up to date, or add it", files[len(files)-1], has, names)
+		missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(has, name) })
+		surplus := slices.DeleteFunc(has, func(name string) bool { return slices.Contains(names, name) })
+		t.Errorf("%s lacks %v and has %v too many: bring the file of the next release up to date, or add it", files[len(files)-1], missing, surplus)
 	}
 }

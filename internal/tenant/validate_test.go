@@ -135,7 +135,7 @@ func wantFault(t *testing.T, value string, err error, fault string) {
 	}
 }
 
-func TestInputs_Normalize_InvisibleNames(t *testing.T) {
+func TestInputs_Normalize_Rules(t *testing.T) {
 	t.Parallel()
 	good := tenant.Inputs{Name: "Clinic", AdminEmail: "a@b.example", AdminFirstName: "A", AdminLastName: "B"}
 	for name, c := range map[string]struct {

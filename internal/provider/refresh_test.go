@@ -221,8 +221,12 @@ func (w *countingProxy) serve(client net.Conn) {
 			if inspections[fields[1]] {
 				w.once.Do(func() { close(w.blocked); <-w.release })
 			}
-		case 'E', 'Q':
+		case 'E':
 			w.add(0, 1)
+		case 'Q':
+			if fields[0] != "-- ping" { // Of the pool, for a connection that was idle.
+				w.add(0, 1)
+			}
 		}
 		if _, err := server.Write(message); err != nil {
 			return

@@ -212,9 +212,7 @@ func TestCLITenant_Faults(t *testing.T) {
 	t.Run("RPCDown", func(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
-			if err := w.net.Faults().Down(); err != nil {
-				t.Fatal(err)
-			}
+			w.stopNetwork()
 			w.apply().wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", "RPC server does not answer", "check SOROBAN_RPC_URL", "Its schema and database role were removed again")
 			assertRolledBack(w, "FAILED")
 			if s := w.state("healthcare_tenant.clinic"); s["tainted"] != true || s["status"] != "FAILED" {

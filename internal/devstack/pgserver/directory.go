@@ -34,15 +34,13 @@ func (s *Server) prepareDir(ctx context.Context) (err error) {
 	if s.account, err = unprivilegedAccount(); err != nil {
 		return err
 	}
-	if s.options.Dir != "" {
-		if s.dir, err = s.persistentDir(); err == nil {
-			s.lock, err = lockDir(s.dir)
-		}
-	} else {
+	if s.options.Dir == "" {
 		err = s.lockTemporaryDir(ctx)
+	} else if s.dir, err = s.persistentDir(); err == nil {
+		s.lock, err = lockDir(s.dir)
 	}
 	if err != nil {
-		return fmt.Errorf("lock %q: %w", s.dir, err)
+		return err
 	}
 	return s.account.chown(s.dir)
 }
@@ -122,9 +120,9 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errDirInUse
+			err = errDirInUse
 		}
-		return nil, err
+		return nil, fmt.Errorf("lock %q: %w", dir, err)
 	}
 	// Its last owner may have removed it before this process had the lock.
 	is, err := file.Stat()

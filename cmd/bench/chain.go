@@ -78,7 +78,7 @@ func (b *bench) measureChain(ctx context.Context, r chainRun) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := b.provision(ctx, service, -1, 1); err != nil { // Uploads the code and creates the channels.
+	if err := b.provision(ctx, service, "First tenant", 1); err != nil { // Uploads the code and creates the channels.
 		return false, err
 	}
 	network.Faults().Reset()
@@ -99,7 +99,7 @@ func (b *bench) provisionConcurrently(ctx context.Context, service *provisioning
 		if c < tenants%callers {
 			share++
 		}
-		wg.Go(func() { errs[c] = b.provision(ctx, service, c, share) })
+		wg.Go(func() { errs[c] = b.provision(ctx, service, fmt.Sprintf("Tenant %d", c), share) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

@@ -5,6 +5,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,4 +31,15 @@ func TestFloorSQL(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestParseSizes(t *testing.T) {
+	if got, err := parseSizes("80, 16"); err != nil || !slices.Equal(got, []int{16, 80}) {
+		t.Errorf("sizes %v, error %v", got, err)
+	}
+	for _, text := range []string{"", "x", "0", "-8", "12", "16,", "16;80"} {
+		if got, err := parseSizes(text); err == nil {
+			t.Errorf("%q are the sizes %v", text, got)
+		}
+	}
 }

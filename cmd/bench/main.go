@@ -13,6 +13,9 @@
 // With -compare it runs rounds of this checkout and of another one in turn, and prints the
 // ratio of their times with its 95 % interval.
 //
+// With -fleet it compares provisioning beside that many tenants with provisioning on an
+// empty server of the same version (-postgres).
+//
 // With -api it measures tenant-api in the same way. With -provider it compares the
 // Terraform provider with one whose Read and Create do nothing (cmd/bench/noop), using the
 // CLI.
@@ -38,6 +41,11 @@ func main() {
 	flag.BoolVar(&o.provider, "provider", false, "measure the Terraform provider instead of the service")
 	flag.IntVar(&o.state, "state", 1000, "tenants in the refreshed Terraform state")
 	flag.IntVar(&o.memory, "memory", 10_000, "tenants to create before tenant-api's memory is read")
+	flag.IntVar(&o.version, "postgres", 0, "major version of PostgreSQL (default: the installed one)")
+	flag.Func("fleet", "compare fleets of these sizes with an empty server: 5000,10000", func(text string) (err error) {
+		o.sizes, err = parseSizes(text)
+		return err
+	})
 	compare := flag.String("compare", "", "directory of another checkout to compare with, round by round")
 	pairs := flag.Int("pairs", 20, "pairs of rounds with -compare")
 	flag.BoolVar(&o.turns, "turns", false, "run the rounds that standard input names; used by bench itself")

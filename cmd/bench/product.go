@@ -43,30 +43,38 @@ func (discardMailer) SendFailure(context.Context, provisioning.FailureMail) erro
 // productContender returns the contender that provisions a round's tenants with the product.
 func (b *bench) productContender(withMail bool) func(context.Context, string, int) (time.Duration, error) {
 	return func(ctx context.Context, url string, clients int) (time.Duration, error) {
-		db, err := postgres.Open(ctx, pgdb.Options{URL: url, MaxConnections: clients + 1})
-		if err != nil {
-			return 0, err
-		}
-		defer db.Close()
-		service, err := b.service(db, withMail)
-		if err != nil {
-			return 0, err
-		}
-		if err := warmPool(ctx, db, clients+1); err != nil {
-			return 0, err
-		}
-		if withMail {
-			b.mail.Reset()
-		}
-		began := time.Now()
-		var wg sync.WaitGroup
-		errs := make([]error, clients)
-		for client := range clients {
-			wg.Go(func() { errs[client] = b.provision(ctx, service, client, b.tenants/clients) })
-		}
-		wg.Wait()
-		return time.Since(began), errors.Join(errs...)
+		return b.timeProduct(ctx, url, clients, "Tenant", withMail)
 	}
+}
+
+// timeProduct provisions a round's tenants, whose names begin with prefix, in a database
+// that can have others already, and returns the time they took.
+func (b *bench) timeProduct(ctx context.Context, url string, clients int, prefix string, withMail bool) (time.Duration, error) {
+	db, err := postgres.Open(ctx, pgdb.Options{URL: url, MaxConnections: clients + 1})
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	service, err := b.service(db, withMail)
+	if err != nil {
+		return 0, err
+	}
+	if err := warmPool(ctx, db, clients+1); err != nil {
+		return 0, err
+	}
+	if withMail {
+		b.mail.Reset()
+	}
+	began := time.Now()
+	var wg sync.WaitGroup
+	errs := make([]error, clients)
+	for client := range clients {
+		wg.Go(func() {
+			errs[client] = b.provision(ctx, service, fmt.Sprintf("%s %d", prefix, client), b.tenants/clients)
+		})
+	}
+	wg.Wait()
+	return time.Since(began), errors.Join(errs...)
 }
 
 // warmPool fills the pool before the measurement: pgbench's time excludes connecting, too.
@@ -103,10 +111,10 @@ func (b *bench) service(db *postgres.DB, withMail bool) (*provisioning.Service, 
 	return provisioning.NewService(db, pipeline)
 }
 
-func (b *bench) provision(ctx context.Context, service *provisioning.Service, client, tenants int) error {
+func (b *bench) provision(ctx context.Context, service *provisioning.Service, prefix string, tenants int) error {
 	for i := range tenants {
 		out, err := service.Provision(ctx, tenant.Inputs{
-			Name: fmt.Sprintf("Tenant %d %d", client, i), AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
+			Name: fmt.Sprintf("%s %d", prefix, i), AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
 		})
 		if err != nil {
 			return err

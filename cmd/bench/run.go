@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -21,6 +22,8 @@ import (
 type options struct {
 	rounds, tenants, memory, state int
 	api, provider, turns           bool
+	sizes                          []int // Of fleets.
+	version                        int   // Of PostgreSQL; 0: any.
 }
 
 // Limits of the product, relative to the floor.
@@ -41,7 +44,7 @@ type bench struct {
 
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o}
-	if b.server, err = pgserver.Start(ctx, pgserver.Options{Durable: true, Settings: []string{"shared_buffers=256MB"}}); err != nil {
+	if err := b.startPostgreSQL(ctx); err != nil {
 		return err
 	}
 	defer func() { _ = b.server.Stop() }()
@@ -56,8 +59,8 @@ func run(ctx context.Context, o options) (err error) {
 	if err := os.WriteFile(filepath.Join(b.dir, "floor.sql"), []byte(floorPart("tenant")), 0o600); err != nil {
 		return err
 	}
-	if err := b.createUsers(ctx); err != nil {
-		return err
+	if len(o.sizes) > 0 {
+		return b.runFleet(ctx)
 	}
 	if o.turns {
 		return b.serveTurns(ctx)
@@ -91,6 +94,19 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if !within || !ok {
 		fmt.Println("NOT within the limits")
+	}
+	return nil
+}
+
+// startPostgreSQL starts a server whose commits wait for the disk, with the owners of the
+// databases.
+func (b *bench) startPostgreSQL(ctx context.Context) (err error) {
+	b.server, err = pgserver.Start(ctx, pgserver.Options{Version: b.version, Durable: true, Settings: []string{"shared_buffers=256MB"}})
+	if err != nil {
+		return err
+	}
+	if err := b.createUsers(ctx); err != nil {
+		return errors.Join(err, b.server.Stop())
 	}
 	return nil
 }

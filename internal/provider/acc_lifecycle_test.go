@@ -174,6 +174,7 @@ resource "healthcare_tenant" "again" {
   admin_email      = "ada@clinic.example"
   admin_first_name = "Ada"
   admin_last_name  = "Lovelace"
+  depends_on       = [healthcare_tenant.t] # Planned first, it would find the live tenant, which is a second error.
 }
 `, strings.Repeat("A", 255))
 		w.test(

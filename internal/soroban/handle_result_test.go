@@ -24,6 +24,7 @@ import (
 // one contract, paid for once.
 func TestDeployer_NetworkFaults(t *testing.T) {
 	t.Parallel()
+	const callTimeout = 2 * time.Second // More than a call to a real host takes on a busy machine.
 	for name, strike := range map[string]func(*stellarnet.Faults){
 		"SendLostBefore":       func(f *stellarnet.Faults) { f.DropBefore(send, 2) },
 		"SendLostAfter":        func(f *stellarnet.Faults) { f.DropAfter(send, 1) },
@@ -35,7 +36,7 @@ func TestDeployer_NetworkFaults(t *testing.T) {
 		"RequestsAreLimited":   func(f *stellarnet.Faults) { f.Fail(simulate, http.StatusTooManyRequests, 2) },
 		"EachFirstCallIsLost":  func(f *stellarnet.Faults) { f.DropBefore("", 3) },
 		"ReadsAreLost":         func(f *stellarnet.Faults) { f.DropAfter(entries, 2); f.DropAfter(feeStats, 1); f.DropAfter(network, 1) },
-		"AnswersOutlastAWait":  func(f *stellarnet.Faults) { f.Delay(send, 500*time.Millisecond, 1) },
+		"AnswersOutlastAWait":  func(f *stellarnet.Faults) { f.Delay(send, 2*callTimeout, 1) },
 		"ServerLags":           func(f *stellarnet.Faults) { f.Lag(3) },
 		"LagAndLostAfter":      func(f *stellarnet.Faults) { f.Lag(2); f.DropAfter(send, 2) },
 		"TryAgainAndLostAfter": func(f *stellarnet.Faults) { f.TryAgainLater(1); f.DropAfter(send, 2) },
@@ -46,7 +47,7 @@ func TestDeployer_NetworkFaults(t *testing.T) {
 				b.closeLedger() // So that a lagging server has the account.
 			}
 			strike(b.net.Faults())
-			d := b.deployer(func(o *soroban.Options) { o.HTTPClient = &http.Client{Timeout: 300 * time.Millisecond} })
+			d := b.deployer(func(o *soroban.Options) { o.HTTPClient = &http.Client{Timeout: callTimeout} })
 			run := b.begin()
 			if _, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run)); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,10 @@ import (
 // RoleVariable is the environment variable that chooses the login of the tests: RoleOwner
 // or RoleSuperuser. Default: defaultRole.
 const RoleVariable = "TEST_DATABASE_ROLE"
+
+// VersionVariable is the environment variable that chooses the major version of the tests'
+// PostgreSQL server. Default: the installed one.
+const VersionVariable = "TEST_POSTGRES_VERSION"
 
 // The logins of tests.
 const (
@@ -53,7 +58,11 @@ var postgresServer = once[*cluster]{make: startCluster}
 
 func startCluster() (*cluster, error) {
 	ctx := context.Background()
-	server, err := pgserver.Start(ctx, pgserver.Options{InMemory: true, Settings: []string{"max_wal_size=256MB"}})
+	version, err := wantedVersion()
+	if err != nil {
+		return nil, err
+	}
+	server, err := pgserver.Start(ctx, pgserver.Options{Version: version, InMemory: true, Settings: []string{"max_wal_size=256MB"}})
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +87,19 @@ func startCluster() (*cluster, error) {
 		err = Migrate(ctx, c.loginURL(registryTemplate))
 	}
 	return c, err
+}
+
+// wantedVersion is the major version in VersionVariable, 0 without one.
+func wantedVersion() (int, error) {
+	text := os.Getenv(VersionVariable)
+	if text == "" {
+		return 0, nil
+	}
+	version, err := strconv.Atoi(text)
+	if err != nil || version <= 0 {
+		return 0, fmt.Errorf("%s is %q; give a major version, such as 16", VersionVariable, text)
+	}
+	return version, nil
 }
 
 // Migrate makes the tables of the registry and the queue in a database.

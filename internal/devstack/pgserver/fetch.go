@@ -3,6 +3,7 @@
 package pgserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,13 +17,13 @@ import (
 	"time"
 )
 
-// Fetch returns the directory of downloaded PostgreSQL binaries in the user's cache, and
-// downloads them when they are missing. An archive whose SHA-256 is not the one pinned
-// in this package is not unpacked. Any number of processes may call it concurrently: one
-// downloads, the others wait. DEVSTACK_POSTGRES_MIRROR, the base URL of a Maven
-// repository, replaces Maven Central.
-func Fetch(ctx context.Context, progress io.Writer) (string, error) {
-	p, err := currentPlatform()
+// Fetch returns the directory of downloaded PostgreSQL binaries of a major version, 0 for
+// the newest, in the user's cache, and downloads them when they are missing. An archive
+// whose SHA-256 is not the one pinned in this package is not unpacked. Any number of
+// processes may call it concurrently: one downloads, the others wait.
+// DEVSTACK_POSTGRES_MIRROR, the base URL of a Maven repository, replaces Maven Central.
+func Fetch(ctx context.Context, major int, progress io.Writer) (string, error) {
+	r, p, err := findRelease(cmp.Or(major, defaultMajor))
 	if err != nil {
 		return "", err
 	}
@@ -30,7 +31,7 @@ func Fetch(ctx context.Context, progress io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f := downloader{platform: p, version: fetchVersion, base: mavenCentral, progress: progress, backoff: time.Second}
+	f := downloader{platform: p, version: r.version, base: mavenCentral, progress: progress, backoff: time.Second}
 	if mirror := strings.TrimRight(os.Getenv(mirrorEnv), "/"); mirror != "" {
 		f.base = mirror
 	}

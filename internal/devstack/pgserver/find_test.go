@@ -4,6 +4,7 @@ package pgserver
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,7 +31,7 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	patterns := []string{filepath.Join(base, "lib/postgresql/*/bin"), filepath.Join(base, "opt/postgresql@*/bin")}
-	if got, err := find("", patterns); !errors.Is(err, ErrNoBinaries) {
+	if got, err := find("", patterns, hasBinaries); !errors.Is(err, ErrNoBinaries) {
 		t.Errorf("found %q, error %v, want ErrNoBinaries", got, err)
 	}
 	fakeInstallation(t, filepath.Join(base, "lib/postgresql/9.6/bin"), "initdb", "postgres")
@@ -51,10 +52,40 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := find(c.onPath, patterns); err != nil || got != c.want {
+			if got, err := find(c.onPath, patterns, hasBinaries); err != nil || got != c.want {
 				t.Errorf("found %q, error %v, want %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+func TestParseMajor(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]int{
+		"postgres (PostgreSQL) 16.15": 16, "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n": 15, "postgres (PostgreSQL) 18beta1": 18,
+		"postgres (PostgreSQL) 9.6.24": 9, "postgres (PostgreSQL) 17": 17, "another program": 0, "": 0,
+	} {
+		if got := parseMajor(answer); got != want {
+			t.Errorf("%q is version %d, want %d", answer, got, want)
+		}
+	}
+}
+
+func TestFind_Version(t *testing.T) {
+	t.Parallel()
+	if got, err := Find(t.Context(), 99); !errors.Is(err, ErrNoBinaries) {
+		t.Errorf("found %q, error %v, want ErrNoBinaries", got, err)
+	}
+	installed, err := findOrFetch(t.Context(), 0, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	major := majorVersion(t.Context(), installed)
+	if major < 13 {
+		t.Fatalf("%q is version %d", installed, major)
+	}
+	if got, err := findOrFetch(t.Context(), major, io.Discard); err != nil || majorVersion(t.Context(), got) != major {
+		t.Errorf("found %q, error %v, want version %d", got, err, major)
 	}
 }
 

@@ -29,6 +29,9 @@ type Options struct {
 	// Binaries is the directory of initdb and postgres. Default: the result of Find,
 	// otherwise of Fetch.
 	Binaries string
+	// Version is the major version of the server, if Binaries does not say which. Default:
+	// any.
+	Version int
 	// Durable makes commits wait for the disk. Default: they do not, because the data is
 	// temporary.
 	Durable bool
@@ -66,7 +69,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		o.Progress = os.Stderr
 	}
 	if o.Binaries == "" {
-		dir, err := findOrFetch(ctx, o.Progress)
+		dir, err := findOrFetch(ctx, o.Version, o.Progress)
 		if err != nil {
 			return nil, err
 		}
@@ -79,14 +82,22 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-func findOrFetch(ctx context.Context, progress io.Writer) (string, error) {
-	dir, err := Find()
+func findOrFetch(ctx context.Context, major int, progress io.Writer) (string, error) {
+	dir, err := Find(ctx, major)
 	if errors.Is(err, ErrNoBinaries) {
-		if dir, err = Fetch(ctx, progress); err != nil {
-			return "", fmt.Errorf("%w; install PostgreSQL 13 or newer, or: %w", ErrNoBinaries, err)
+		if dir, err = Fetch(ctx, major, progress); err != nil {
+			return "", fmt.Errorf("%w; install PostgreSQL %s, or: %w", ErrNoBinaries, wanted(major), err)
 		}
 	}
 	return dir, err
+}
+
+// wanted names a major version, 0 for any that the project supports.
+func wanted(major int) string {
+	if major == 0 {
+		return "13 or newer"
+	}
+	return strconv.Itoa(major)
 }
 
 func (s *Server) start(ctx context.Context) (err error) {

@@ -5,9 +5,12 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
 
@@ -68,11 +71,12 @@ func TestChannels(t *testing.T) {
 		t.Errorf("%+v", fewer)
 	}
 	w.mustRun("channels", "--channels", "1").want(t, 0, "free; surplus", "1 of 1 channels can be used")
-	w.exec(`UPDATE stellar_accounts SET disabled_reason = 'its key was taken away' WHERE channel = 0`)
-	w.exec(`UPDATE stellar_accounts SET quarantined_until = '2099-01-01 12:34:56+00' WHERE channel = 1`)
-	w.exec(`UPDATE stellar_accounts SET expires_at = '2099-01-01 01:02:03+00' WHERE channel = 2`)
+	w.registry.DisableChannel(0, "its key was taken away")
+	w.registry.QuarantineChannel(1, time.Date(2099, 1, 1, 12, 34, 56, 0, time.UTC))
+	w.registry.LeaseChannel(2, time.Date(2099, 1, 1, 1, 2, 3, 0, time.UTC))
 	w.mustRun("channels").want(t, 0, string(txlog.ChannelDisabled)+": its key was taken away", string(txlog.ChannelQuarantined)+" until 12:34:56", string(txlog.ChannelInUse)+" until 01:02:03", "2 of 3 channels can be used")
-	w.exec(`UPDATE stellar_accounts SET expires_at = NULL, quarantined_until = NULL`)
+	w.registry.EndAccountLeases()
+	w.registry.EndQuarantines()
 	w.mustRun("channels", "reconcile").want(t, 0, "3 of 3 channels can be used") // It works on the ledger.
 }
 
@@ -105,12 +109,16 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 		t.Fatalf("%d were accepted", len(accepted.ids))
 	}
 	w.waitFor("a transaction of each channel", func() bool { return w.net.Faults().QueueSize() == 12 })
-	if n := w.count(`SELECT count(DISTINCT source) FROM stellar_transactions WHERE state = 'SIGNED'`); n != 12 {
+	if n := w.registry.TransactionLog().In(txlog.StateSigned).Sources(); n != 12 {
 		t.Errorf("%d channels applied the 12 transactions", n)
 	}
 	w.net.Faults().HoldQueue(false)
 	w.waitFor("all tenants", w.hasActive(25))
-	if n := w.count(`SELECT max(n) FROM (SELECT count(*) AS n FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' GROUP BY ledger) x`); n != 12 {
+	created := map[uint32]int{} // By ledger.
+	for _, x := range w.registry.TransactionLog().Of(txlog.PurposeCreate).In(txlog.StateSucceeded) {
+		created[x.Ledger]++
+	}
+	if n := slices.Max(slices.Collect(maps.Values(created))); n != 12 {
 		t.Errorf("at most %d tenants in a ledger, want 12", n)
 	}
 	w.assertInvariants()
@@ -124,7 +132,7 @@ func TestServe_Channels_OneLedger(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if want := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'CREATE'`); applied != want {
+	if want := w.registry.Transactions(txlog.PurposeCreate, ""); applied != want {
 		t.Errorf("channels applied %d transactions of %d", applied, want)
 	}
 }
@@ -144,10 +152,10 @@ func TestServe_Channels_ManyProcesses(t *testing.T) {
 	if got := w.channels(); len(got.Channels) != 4 {
 		t.Errorf("%+v", got)
 	}
-	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'`); n != 1 {
+	if n := w.registry.Transactions(txlog.PurposeUpload, txlog.StateSucceeded); n != 1 {
 		t.Errorf("%d uploads", n)
 	}
-	if n := w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'FUND' AND state = 'SUCCEEDED'`); n != 1 {
+	if n := w.registry.Transactions(txlog.PurposeFund, txlog.StateSucceeded); n != 1 {
 		t.Errorf("%d transactions created the channels: %s", n, fmt.Sprint(w.channels()))
 	}
 }

@@ -6,10 +6,14 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -87,7 +91,7 @@ func TestCommands_Keys(t *testing.T) {
 	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").want(t, 2, "--expires is 0s")
 
 	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
-	w.exec(`UPDATE api_keys SET scopes = '{admin}'`)
+	w.registry.SetScopes(access.ScopeAdmin)
 	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes than it was created with")
 }
 
@@ -156,14 +160,18 @@ func TestServe_Lifecycle(t *testing.T) {
 
 	w.mustRun("tenants", "verify").want(t, 0, "1 tenants checked, 0 findings")
 	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
-	w.exec(`DO $$ BEGIN EXECUTE (SELECT format('REVOKE SELECT ON %I.users FROM %I', schema_name, schema_name || '_' || right(id::text, 8)) FROM tenants); END $$`)
+	shown := p.call(http.MethodGet, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
+	revoke := "REVOKE SELECT ON " + shown.str("schemaName") + ".users FROM " + shown.str("databaseRole")
+	if _, err := testenv.Connect(t, w.env["DATABASE_URL"]).Exec(t.Context(), revoke); err != nil {
+		t.Fatal(err)
+	}
 	w.run("tenants", "verify", id, "--offline").want(t, 3, "on its table users instead of")
 	w.mustRun("tenants", "repair", id).want(t, 0, "repaired: the role", "on its table users instead of")
 	w.mustRun("tenants", "repair", id).want(t, 0, "nothing to repair")
 	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
 	w.mustRun("tenants", "migrate").want(t, 0, "All tenant schemas are at version 1; nothing to migrate.")
 	w.mustRun("tenants", "migrate", "--tenant", id, "--dry-run").want(t, 0, "The tenant's schema is at version 1; nothing to migrate.")
-	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = $1 AND seq = 1`, id)
+	w.registry.ChangeEvent(id, 1)
 	w.run("tenants", "verify", "--offline").want(t, 3, "tenant "+id+": audit events:", "1 findings")
 
 	w.run("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 1, "archive it first")
@@ -172,7 +180,8 @@ func TestServe_Lifecycle(t *testing.T) {
 	p.call(http.MethodDelete, "/admin/tenants/"+id, nil).want(t, http.StatusOK)
 	w.run("tenants", "purge", id, "--confirm", "St Marys").want(t, 2, "--confirm is not the tenant's name")
 	w.mustRun("tenants", "purge", id, "--confirm", "St. Mary's Clinic").want(t, 0, `"users": 1`)
-	if n := w.count(`SELECT count(*) FROM audit_events WHERE action = 'tenant.purge' AND actor->>'kind' = 'command'`); n != 1 {
+	others := func(a audit.Action) bool { return a != audit.ActionPurge }
+	if n := len(slices.DeleteFunc(w.registry.ActionsOf(audit.CallerCommand), others)); n != 1 {
 		t.Error("the audit log does not name the command that purged")
 	}
 
@@ -201,7 +210,7 @@ func TestCommands_ReconcileDropsLogins(t *testing.T) {
 	p := w.start(strings.TrimSpace(w.mustRun("apikey", "create", "--name", "logins", "--scope", "admin").out), "serve", "--worker=false")
 	p.call(http.MethodPost, "/admin/tenants/"+id+"/database-credentials", map[string]any{}).want(t, http.StatusCreated)
 	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
-	w.exec(`UPDATE tenant_credentials SET opened_at = now() - interval '2 days', expires_at = now() - interval '1 day'`)
+	w.registry.ExpireLogins(-24 * time.Hour)
 	r := w.mustRun("tenants", "reconcile")
 	if fields := strings.Fields(r.out); strings.Join(fields, " ") != "COUNT DONE 1 expired logins dropped" {
 		t.Errorf("%q", r.out)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // createTenants provisions tenants of these names and returns their ids. No worker runs
@@ -19,7 +21,7 @@ import (
 func (w *testEnv) createTenants(names ...string) (ids []string) {
 	w.t.Helper()
 	p := w.start(w.createKey("admin"), "serve")
-	before := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`)
+	before := w.registry.Count(tenant.StatusActive)
 	for _, name := range names {
 		ids = append(ids, p.call(http.MethodPost, "/admin/tenants", clinic(name)).want(w.t, http.StatusAccepted).str("tenantId"))
 	}
@@ -92,9 +94,11 @@ func TestContracts(t *testing.T) {
 	})
 
 	t.Run("RejectsTenantsWithoutContract", func(t *testing.T) {
-		w.exec(`UPDATE tenants SET soroban_contract_id = NULL, status = 'FAILED' WHERE id = $1`, id)
+		w.registry.Fail(id)
+		w.registry.RemoveContract(id)
 		w.run("contracts", "reconcile", id).want(t, 1, "tenant St. Mary has no contract to reconcile: it is FAILED and was never live")
-		w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), purged_at = now() WHERE name = 'General'`)
+		w.registry.Archive(0, "General")
+		w.registry.MarkPurged("General")
 		w.run("contracts", "anchor", "name:General").want(t, 1, "tenant General is purged; its contract is no longer managed")
 	})
 }
@@ -119,25 +123,10 @@ func TestContracts_JSON(t *testing.T) {
 		}
 	}
 	cost, _ := one["costStroops"].(float64)
-	if want := w.count(`SELECT sum(fee_charged) FROM stellar_transactions WHERE tenant_id = $1`, id); cost != float64(want) || one["transactions"] != 2.0 {
+	if want := w.registry.TransactionLog(id).Fees(); cost != float64(want) || one["transactions"] != 2.0 {
 		t.Errorf("cost %v in %v transactions, want %d in 2", cost, one["transactions"], want)
 	}
 }
-
-// rewriteChainSQL changes an audit event and recomputes every hash after it with the
-// database's own functions.
-const rewriteChainSQL = `DO $$
-DECLARE
-	e audit_events;
-	h bytea;
-BEGIN
-	UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = 'TENANT' AND seq = 1;
-	FOR e IN SELECT * FROM audit_events WHERE tenant_id = 'TENANT' ORDER BY seq LOOP
-		h := audit_hash(h, e.tenant_id, e.seq, e.at, e.action, e.outcome::text, e.actor, e.detail);
-		UPDATE audit_events SET hash = h WHERE tenant_id = e.tenant_id AND seq = e.seq;
-	END LOOP;
-	UPDATE tenants SET audit_head = h WHERE id = 'TENANT';
-END $$`
 
 // TestTenantsVerify_Anchors: only the anchor reveals a chain that was rewritten
 // consistently.
@@ -158,7 +147,7 @@ func TestTenantsVerify_Anchors(t *testing.T) {
 	w.mustRun("tenants", "verify", ids[1], "--onchain").want(t, 0, "0 audit chains compared")
 
 	for _, id := range ids {
-		w.exec(strings.ReplaceAll(rewriteChainSQL, "TENANT", id))
+		w.registry.RewriteChain(id)
 	}
 	w.mustRun("tenants", "verify", "--offline").want(t, 0, "2 tenants checked, 0 findings", "the ledger was not read")
 	r := w.run("tenants", "verify", "--onchain")
@@ -191,7 +180,7 @@ func TestServe_ContractLifecycle(t *testing.T) {
 		})
 	}
 	w.waitFor("two transactions that set the status", func() bool {
-		return w.count(`SELECT count(*) FROM stellar_transactions WHERE purpose = 'STATUS' AND state = 'SUCCEEDED' AND tenant_id = $1`, id) == 2
+		return len(w.registry.TransactionLog(id).Of(txlog.PurposeStatus).In(txlog.StateSucceeded)) == 2
 	})
 	w.waitFor("a warning", func() bool { return strings.Contains(p.log.String(), "the balance of the deployer account is low") })
 	if log := p.log.String(); strings.Count(log, "the balance of the deployer account is low") != 1 || !strings.Contains(log, `low_balance="1000000 XLM"`) ||
@@ -235,19 +224,12 @@ func TestCommands_ReconcileUpdatesContracts(t *testing.T) {
 	w := setup(t)
 	w.env["SOROBAN_CHANNELS"] = "2"
 	id := w.createTenants("St. Mary")[0]
-	w.exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, id)
+	w.registry.SetStatus(id, tenant.StatusArchived)
 	w.mustRun("tenants", "reconcile").want(t, 0, id, "status set", "1 contract checked")
 	w.mustRun("contracts", "show", id).want(t, 0, "ARCHIVED")
 	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
-	if state := contracts.State(w.text(`SELECT state FROM tenant_contracts`)); state != contracts.StateLive {
-		t.Errorf("the contract is %s in the registry", state)
+	var listed []struct{ State contracts.State }
+	if text := w.mustRun("contracts", "list", "--json").out; json.Unmarshal([]byte(text), &listed) != nil || len(listed) != 1 || listed[0].State != contracts.StateLive {
+		t.Errorf("the registry has the contract as %s", text)
 	}
-}
-
-func (w *testEnv) text(query string) (s string) {
-	w.t.Helper()
-	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query).Scan(&s); err != nil {
-		w.t.Fatalf("%s: %v", query, err)
-	}
-	return s
 }

@@ -7,11 +7,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue/queuetest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -48,6 +53,20 @@ func (p *process) postTenants(tenants int, onSent func(i int)) *accepted {
 	return a
 }
 
+// assertActive checks that accepted tenants are ACTIVE under their id.
+func (w *testEnv) assertActive(got *accepted) {
+	w.t.Helper()
+	active := map[string]string{}
+	for _, t := range w.registry.All(tenant.StatusActive) {
+		active[t.ID] = t.Name
+	}
+	for name, id := range got.ids {
+		if active[id] != name {
+			w.t.Errorf("%s was accepted and is not ACTIVE", name)
+		}
+	}
+}
+
 // TestServe_SurvivesKillDuringPOSTs: every tenant whose POST returned 202 ends ACTIVE after a
 // restart, and no other one is left incomplete.
 func TestServe_SurvivesKillDuringPOSTs(t *testing.T) {
@@ -64,14 +83,8 @@ func TestServe_SurvivesKillDuringPOSTs(t *testing.T) {
 		t.Fatalf("%d of 100 were accepted: the kill came too early or too late", len(got.ids))
 	}
 	w.start("", "worker")
-	w.waitFor("all jobs to end", func() bool {
-		return w.count(`SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`) == 0
-	})
-	for name, id := range got.ids {
-		if n := w.count(`SELECT count(*) FROM tenants WHERE id::text = $1 AND name = $2 AND status = 'ACTIVE'`, id, name); n != 1 {
-			t.Errorf("%s was accepted and is not ACTIVE", name)
-		}
-	}
+	w.waitFor("all jobs to end", w.allActive)
+	w.assertActive(got)
 	w.assertInvariants()
 }
 
@@ -86,9 +99,9 @@ func TestServe_SurvivesRepeatedKills(t *testing.T) {
 	all.Go(func() { got = front.postTenants(60, nil) })
 	for range 4 {
 		worker := w.start("", "worker", "--workers", "4")
-		before := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`)
+		before := w.registry.Count(tenant.StatusActive)
 		w.waitFor("some progress", func() bool {
-			n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`)
+			n := w.registry.Count(tenant.StatusActive)
 			return n >= before+5 || n >= 60
 		})
 		worker.kill()
@@ -136,13 +149,13 @@ func TestServe_DeleteAbortsProvisioning(t *testing.T) {
 		t.Errorf("%s", deleted.text)
 	}
 	w.net.Faults().HoldQueue(false)
-	w.waitFor("the end of the job", func() bool {
-		return w.count(`SELECT count(*) FROM river_job WHERE finalized_at IS NULL`) == 0
-	})
-	if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'ARCHIVED' AND activated_at IS NULL`); n != 1 {
+	jobs := queuetest.Open(t, w.env["DATABASE_URL"])
+	w.waitFor("the end of the job", func() bool { return jobs.Unfinished() == 0 })
+	if w.registry.Count(tenant.StatusArchived) != 1 || w.registry.WereLive() != 0 {
 		t.Error("the aborted tenant is live")
 	}
-	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '^clinic_[0-9]+$'`); n != 0 {
+	ownerless := func(what string) bool { return strings.Contains(what, "schemas without a tenant") }
+	if w.registry.Schemas() != 0 || slices.ContainsFunc(w.registry.Inconsistencies(), ownerless) {
 		t.Error("its schema still exists")
 	}
 	job := p.call(http.MethodGet, "/jobs/"+created.str("jobId"), nil).want(t, http.StatusOK)
@@ -173,7 +186,7 @@ func TestServe_SurvivesDatabaseRestart(t *testing.T) {
 	all.Go(func() {
 		got = p.postTenants(80, func(int) { time.Sleep(20 * time.Millisecond) }) // Before, during and after the restart.
 	})
-	w.waitFor("some tenants", func() bool { return w.count(`SELECT count(*) FROM tenants`) > 10 })
+	w.waitFor("some tenants", func() bool { return w.registry.Count() > 10 })
 	if err := server.Crash(); err != nil {
 		t.Fatal(err)
 	}
@@ -187,14 +200,8 @@ func TestServe_SurvivesDatabaseRestart(t *testing.T) {
 	}
 	w.waitFor("200 from readiness", func() bool { return ready() == http.StatusOK })
 	all.Wait()
-	w.connect()
-	w.waitFor("all jobs to end", func() bool {
-		return w.count(`SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`) == 0
-	})
-	for name, id := range got.ids {
-		if n := w.count(`SELECT count(*) FROM tenants WHERE id::text = $1 AND status = 'ACTIVE'`, id); n != 1 {
-			t.Errorf("%s was accepted and is lost", name)
-		}
-	}
+	w.registry = registrytest.Open(t, w.env["DATABASE_URL"]) // The crash ended the connections.
+	w.waitFor("all jobs to end", w.allActive)
+	w.assertActive(got)
 	w.assertInvariants()
 }

@@ -5,7 +5,6 @@ package main_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,15 +13,16 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -35,11 +35,11 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 type testEnv struct {
 	t       *testing.T
 	program string // tenant-api.
-	pg      *pgx.Conn
 	net     *stellarnet.Network
 	mail    *mailcatcher.Catcher
 	env     map[string]string
 
+	registry *registrytest.Registry
 	deployer string // Its address.
 }
 
@@ -56,13 +56,8 @@ func newTestEnv(t *testing.T, database string) *testEnv {
 	w.deployer = deployer.Address()
 	w.env = testenv.Settings(database, w.net, deployer, w.mail)
 	w.env["RATE_LIMIT"] = "1000000"
-	w.connect()
+	w.registry = registrytest.Open(t, database)
 	return w
-}
-
-func (w *testEnv) connect() {
-	w.t.Helper()
-	w.pg = testenv.Connect(w.t, w.env["DATABASE_URL"])
 }
 
 func (w *testEnv) command(args ...string) *exec.Cmd {
@@ -267,22 +262,6 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-func (w *testEnv) count(query string, args ...any) int {
-	w.t.Helper()
-	var n int
-	if err := w.pg.QueryRow(context.WithoutCancel(w.t.Context()), query, args...).Scan(&n); err != nil {
-		w.t.Fatalf("%s: %v", query, err)
-	}
-	return n
-}
-
-func (w *testEnv) exec(statement string, args ...any) {
-	w.t.Helper()
-	if _, err := w.pg.Exec(context.WithoutCancel(w.t.Context()), statement, args...); err != nil {
-		w.t.Fatalf("%s: %v", statement, err)
-	}
-}
-
 // waitFor waits for a condition.
 func (w *testEnv) waitFor(name string, condition func() bool) {
 	w.t.Helper()
@@ -297,24 +276,19 @@ func (w *testEnv) waitFor(name string, condition func() bool) {
 }
 
 func (w *testEnv) hasActive(n int) func() bool {
-	return func() bool { return w.count(`SELECT count(*) FROM tenants WHERE status = 'ACTIVE'`) == n }
+	return func() bool { return w.registry.Count(tenant.StatusActive) == n }
+}
+
+// allActive reports whether there is no tenant that is not ACTIVE.
+func (w *testEnv) allActive() bool {
+	return !slices.ContainsFunc(w.registry.All(), func(t registrytest.Tenant) bool { return t.Status != tenant.StatusActive })
 }
 
 // assertInvariants checks the invariants that hold when no job runs.
 func (w *testEnv) assertInvariants() {
 	w.t.Helper()
-	for what, query := range map[string]string{
-		"unfinished tenants":                `SELECT count(*) FROM tenants WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL OR run_expires_at IS NOT NULL OR job_id IS NOT NULL`,
-		"live tenants without their schema": `SELECT count(*) FROM tenants t WHERE status = 'ACTIVE' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = t.schema_name)`,
-		"schemas without a tenant": `SELECT count(*) FROM pg_namespace n WHERE nspname ~ '_[0-9]{13}$' AND NOT EXISTS
-			(SELECT FROM tenants t WHERE t.schema_name = n.nspname AND (t.status = 'ACTIVE' OR t.activated_at IS NOT NULL))`,
-		"tenants with two contracts": `SELECT count(*) FROM (SELECT tenant_id FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED' GROUP BY tenant_id HAVING count(*) > 1) x`,
-		"steps that never ended":     `SELECT count(*) FROM provisioning_logs WHERE status IN ('PENDING', 'IN_PROGRESS')`,
-		"open transactions":          `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`,
-	} {
-		if n := w.count(query); n != 0 {
-			w.t.Errorf("%d %s", n, what)
-		}
+	for _, what := range w.registry.Inconsistencies() {
+		w.t.Error(what)
 	}
 	mails := map[string]bool{}
 	for _, m := range w.mail.Messages() {
@@ -322,7 +296,7 @@ func (w *testEnv) assertInvariants() {
 			mails[m.MessageID] = true
 		}
 	}
-	if live := w.count(`SELECT count(*) FROM tenants WHERE activated_at IS NOT NULL`); len(mails) != live {
+	if live := w.registry.WereLive(); len(mails) != live {
 		w.t.Errorf("%d message ids for %d tenants that went live", len(mails), live)
 	}
 }

@@ -167,7 +167,7 @@ func TestServe_RejectsOversizedBodies(t *testing.T) {
 	if after := p.resident(); after > before+20 {
 		t.Errorf("%.0f MB, before %.0f", after, before)
 	}
-	if n := w.count(`SELECT count(*) FROM tenants`); n != 0 {
+	if n := w.registry.Count(); n != 0 {
 		t.Error(fmt.Sprint(n, " tenants"))
 	}
 }

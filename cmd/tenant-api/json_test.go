@@ -107,7 +107,7 @@ func TestJSON(t *testing.T) {
 	if findings, ok := checked["findings"].([]any); !ok || len(findings) != 0 || checked["tenants"] != 1.0 {
 		t.Errorf("%v", checked)
 	}
-	w.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id = $1 AND seq = 1`, id)
+	w.registry.ChangeEvent(id, 1)
 	checked, _ = w.printed(3, "tenants", "verify", "--offline", "--json").(map[string]any)
 	findings, _ := checked["findings"].([]any)
 	if first, _ := findings[0].(map[string]any); len(findings) != 1 || first["tenantId"] != id || first["subject"] != "audit events" {

@@ -42,7 +42,7 @@ func TestREADME_OverHTTP(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "Tenant provisioning for Hope Hospice has been queued") {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if n := w.count(`SELECT count(*) FROM tenants WHERE name = 'Hope Hospice'`); n != 1 {
-		t.Errorf("%d tenants", n)
+	if all := w.registry.All(); len(all) != 1 || all[0].Name != "Hope Hospice" {
+		t.Errorf("%+v", all)
 	}
 }

@@ -22,11 +22,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 const (
@@ -57,6 +59,8 @@ type testBundle struct {
 	first  int64 // The deployer's sequence number before anything was deployed.
 	names  *atomic.Int64
 	url    string // Of the registry.
+
+	registry *registrytest.Registry
 }
 
 func setup(t *testing.T) *testBundle {
@@ -77,6 +81,7 @@ func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundl
 	b.db, err = postgres.Open(t.Context(), pgdb.Options{URL: b.url})
 	b.must(err)
 	t.Cleanup(b.db.Close)
+	b.registry = registrytest.Open(t, b.url)
 	return b
 }
 
@@ -146,18 +151,10 @@ func (b *testBundle) begin() provisioning.Run {
 // restart claims the tenant as the next process after the last one was killed.
 func (b *testBundle) restart(run provisioning.Run) provisioning.Run {
 	b.t.Helper()
-	b.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE id = $1`, run.Tenant.ID)
-	b.exec(`UPDATE stellar_accounts SET expires_at = now() - interval '1 second' WHERE lease_tenant = $1`, run.Tenant.ID)
+	b.registry.ExpireRun(run.Tenant.ID.String())
 	next, err := b.db.Claim(b.t.Context(), run.Tenant.ID, provisioning.ClaimResume, provisioning.LeaseRequest{Owner: "next", TTL: leaseTTL})
 	b.must(err)
 	return next
-}
-
-func (b *testBundle) exec(statement string, args ...any) {
-	b.t.Helper()
-	if _, err := b.db.Pool().Exec(b.t.Context(), statement, args...); err != nil {
-		b.t.Fatalf("%s: %v", statement, err)
-	}
 }
 
 // deploy deploys for a run and expects success.
@@ -225,17 +222,10 @@ func (b *testBundle) accountOf(address string) xdr.AccountEntry {
 // SUCCEEDED".
 func (b *testBundle) count() map[string]int {
 	b.t.Helper()
-	rows, err := b.db.Pool().Query(b.t.Context(), `SELECT purpose || ' ' || state, count(*) FROM stellar_transactions GROUP BY 1`)
-	b.must(err)
-	defer rows.Close()
 	counts := map[string]int{}
-	for rows.Next() {
-		var what string
-		var n int
-		b.must(rows.Scan(&what, &n))
-		counts[what] = n
+	for _, x := range b.registry.TransactionLog() {
+		counts[fmt.Sprint(x.Purpose, " ", x.State)]++
 	}
-	b.must(rows.Err())
 	return counts
 }
 
@@ -246,25 +236,27 @@ func (b *testBundle) wantCount(want map[string]int) {
 	}
 }
 
+// wantEachCreatedOnce checks the transaction log, and returns it: each tenant's contract was
+// created once, the code was uploaded once, and every outcome is known.
+func (b *testBundle) wantEachCreatedOnce(tenants int) registrytest.Transactions {
+	b.t.Helper()
+	log := b.registry.TransactionLog()
+	created, uploads := log.Of(txlog.PurposeCreate).In(txlog.StateSucceeded), log.Of(txlog.PurposeUpload).In(txlog.StateSucceeded)
+	contracts, open := created.Contracts(), log.In(txlog.StateSigned)
+	if len(created) != tenants || len(contracts) != tenants || len(uploads) != 1 || len(open) != 0 {
+		b.t.Errorf("%d tenants: %d creations of %d contracts, %d uploads, %d transactions unresolved; %v",
+			tenants, len(created), len(contracts), len(uploads), len(open), b.count())
+	}
+	return log
+}
+
 // wantBooksToMatch compares the transaction log with the ledger: each contract was created once,
 // the code uploaded once, and every stroop and sequence number that the deployer used is
 // in the transaction log. foreign are other transactions with its key: their number and cost.
 func (b *testBundle) wantBooksToMatch(tenants, foreign int, cost int64) {
 	b.t.Helper()
-	var created, contracts, uploads, open, numbers int
-	var fees int64
-	b.must(b.db.Pool().QueryRow(b.t.Context(), `SELECT
-			count(*) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
-			count(DISTINCT contract_id) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
-			count(*) FILTER (WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'),
-			count(*) FILTER (WHERE state = 'SIGNED'),
-			count(*) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED')),
-			coalesce(sum(fee_charged), 0)::bigint
-		FROM stellar_transactions`).Scan(&created, &contracts, &uploads, &open, &numbers, &fees))
-	if created != tenants || contracts != tenants || uploads != 1 || open != 0 {
-		b.t.Errorf("%d tenants: %d creations of %d contracts, %d uploads, %d transactions unresolved; %v",
-			tenants, created, contracts, uploads, open, b.count())
-	}
+	log := b.wantEachCreatedOnce(tenants)
+	numbers, fees := len(log.In(txlog.StateSucceeded, txlog.StateFailed)), log.Fees()
 	account := b.account()
 	if used := int64(account.SeqNum) - b.first; used != int64(numbers+foreign) {
 		b.t.Errorf("%d sequence numbers were used, %d are in the transaction log, %d are foreign", used, numbers, foreign)

@@ -2,7 +2,6 @@ package soroban_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -55,19 +54,7 @@ func (b *testBundle) deployAll(tenants int, deployers ...*soroban.Deployer) map[
 // created once, and deployer and channels paid what the transaction log has, plus foreign.
 func (b *testBundle) wantChannelBooksToMatch(tenants int, d *soroban.Deployer, foreign ...int64) {
 	b.t.Helper()
-	var created, contracts, uploads, open int
-	var fees int64
-	b.must(b.db.Pool().QueryRow(b.t.Context(), `SELECT
-			count(*) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
-			count(DISTINCT contract_id) FILTER (WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'),
-			count(*) FILTER (WHERE purpose = 'UPLOAD' AND state = 'SUCCEEDED'),
-			count(*) FILTER (WHERE state = 'SIGNED'),
-			coalesce(sum(fee_charged), 0)::bigint
-		FROM stellar_transactions`).Scan(&created, &contracts, &uploads, &open, &fees))
-	if created != tenants || contracts != tenants || uploads != 1 || open != 0 {
-		b.t.Errorf("%d tenants: %d creations of %d contracts, %d uploads, %d transactions unresolved; %v",
-			tenants, created, contracts, uploads, open, b.count())
-	}
+	fees := b.wantEachCreatedOnce(tenants).Fees()
 	care, err := d.ReconcileChannels(b.t.Context(), b.db.SystemLog())
 	b.must(err)
 	have := care.DeployerBalance
@@ -271,5 +258,5 @@ func (b *testBundle) drain(index int, leave int64) {
 	key := b.channelKey(index)
 	b.foreignBy(key, payment(b.key.Address(), int64(b.accountOf(key.Address()).Balance)-leave-100))
 	// The transaction log only learns that the sequence number must be read.
-	b.exec(fmt.Sprintf(`UPDATE stellar_accounts SET sequence = 0 WHERE channel = %d`, index))
+	b.registry.SetSequence(0, index)
 }

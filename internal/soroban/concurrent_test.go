@@ -198,7 +198,8 @@ func (s *storm) wantOrder() {
 		s.t.Errorf("%d tenants have a contract", len(seen))
 	}
 	// The next leaseholder of a channel resolves the transactions of the last killed runs.
-	s.exec(`UPDATE stellar_accounts SET expires_at = NULL, quarantined_until = NULL`)
+	s.registry.EndAccountLeases()
+	s.registry.EndQuarantines()
 	for range 10 {
 		if s.open() == 0 {
 			break
@@ -219,10 +220,9 @@ func (s *storm) wantOrder() {
 	s.t.Logf("%v; killed %v; failed tries %v", s.count(), s.kills, s.faults)
 }
 
-func (s *storm) open() (n int) {
+func (s *storm) open() int {
 	s.t.Helper()
-	s.must(s.db.Pool().QueryRow(s.t.Context(), `SELECT count(*) FROM stellar_transactions WHERE state = 'SIGNED'`).Scan(&n))
-	return n
+	return s.registry.Transactions("", txlog.StateSigned)
 }
 
 // wantNothingPaidTwice: each contract was created by one transaction, no transaction was
@@ -231,17 +231,20 @@ func (s *storm) open() (n int) {
 // at most its maximum fee.
 func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 	s.t.Helper()
-	var twice, vain, numbers, unknown int
-	var fees, unknownMost int64
-	s.must(s.db.Pool().QueryRow(s.t.Context(), `SELECT
-			(SELECT count(*) FROM (SELECT contract_id FROM stellar_transactions WHERE purpose = 'CREATE' AND state = 'SUCCEEDED'
-				GROUP BY contract_id HAVING count(*) > 1) x),
-			count(*) FILTER (WHERE state = 'FAILED'),
-			count(*) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED')),
-			count(*) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED') AND fee_charged = 0),
-			coalesce(sum(fee_charged), 0)::bigint,
-			coalesce(sum(max_fee) FILTER (WHERE state IN ('SUCCEEDED', 'FAILED') AND fee_charged = 0), 0)::bigint
-		FROM stellar_transactions`).Scan(&twice, &vain, &numbers, &unknown, &fees, &unknownMost))
+	log := s.registry.TransactionLog()
+	twice, vain, applied := 0, len(log.In(txlog.StateFailed)), log.In(txlog.StateSucceeded, txlog.StateFailed)
+	for _, creations := range log.Of(txlog.PurposeCreate).In(txlog.StateSucceeded).Contracts() {
+		if creations > 1 {
+			twice++
+		}
+	}
+	unknown, unknownMost := 0, int64(0)
+	for _, x := range applied {
+		if x.FeeCharged == 0 {
+			unknown++
+			unknownMost += x.MaxFee
+		}
+	}
 	if twice != 0 || vain != 0 {
 		s.t.Errorf("%d contracts were created twice, %d transactions were applied without effect", twice, vain)
 	}
@@ -250,12 +253,13 @@ func (s *storm) wantNothingPaidTwice(care contracts.ChannelReport) {
 		have += c.Balance
 		used += int64(s.accountOf(c.Address).SeqNum) & 0xffffffff // The bits above are the ledger of its creation.
 	}
-	if used != int64(numbers) {
-		s.t.Errorf("%d sequence numbers are used, %d are in the transaction log", used, numbers)
+	if used != int64(len(applied)) {
+		s.t.Errorf("%d sequence numbers are used, %d are in the transaction log", used, len(applied))
 	}
+	fees := log.Fees()
 	if gap := funding - have - fees; gap < 0 || gap > unknownMost || unknown == 0 && gap != 0 {
 		s.t.Errorf("%d stroops were paid, %d are in the transaction log, and %d transactions of at most %d with an unknown fee",
 			funding-have, fees, unknown, unknownMost)
 	}
-	s.t.Logf("%d transactions applied, %d of them forgotten by the server", numbers, unknown)
+	s.t.Logf("%d transactions applied, %d of them forgotten by the server", len(applied), unknown)
 }

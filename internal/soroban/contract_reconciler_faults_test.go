@@ -13,8 +13,10 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/contract"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -58,14 +60,20 @@ func (o *onceBroken) AnchorMismatches(ctx context.Context, states []contracts.Sn
 	return o.Store.AnchorMismatches(ctx, states)
 }
 
+// recordEvent appends an event to a tenant's audit chain.
+func (b *testBundle) recordEvent(tenantID uuid.UUID) {
+	b.t.Helper()
+	b.must(b.db.Record(b.t.Context(), audit.Event{TenantID: tenantID, Action: audit.ActionUpdate, Outcome: audit.OutcomeDone}))
+}
+
 func TestContractReconciler_Faults(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
 
 	t.Run("KeepsAnchorOfRewrittenChain", func(t *testing.T) {
-		for name, rewrite := range map[string]string{
-			"Changed": `UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`,
-			"Cut":     `DELETE FROM audit_events WHERE tenant_id = $1 AND seq >= 1`,
+		for name, rewrite := range map[string]func(r *registrytest.Registry, tenantID string, seq int){
+			"Changed": (*registrytest.Registry).ChangeHash,
+			"Cut":     (*registrytest.Registry).CutChain,
 		} {
 			t.Run(name, func(t *testing.T) {
 				b := setup(t)
@@ -75,8 +83,8 @@ func TestContractReconciler_Faults(t *testing.T) {
 				_, err := k.Anchor(t.Context(), id)
 				b.must(err)
 				anchored := b.states(d, []uuid.UUID{id})[0].Anchor
-				b.exec(rewrite, id)
-				b.exec(`SELECT audit_append($1, 'tenant.update', 'DONE', '{}', '{}')`, id)
+				rewrite(b.registry, id.String(), 1)
+				b.recordEvent(id)
 				for range 2 {
 					r, err := k.Anchor(t.Context(), id)
 					b.must(err)
@@ -98,8 +106,8 @@ func TestContractReconciler_Faults(t *testing.T) {
 		_, err := b.reconciler(d, never).Anchor(t.Context(), id)
 		b.must(err)
 		anchored := b.states(d, []uuid.UUID{id})[0].Anchor
-		b.exec(`UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id = $1 AND seq = 1`, id)
-		b.exec(`SELECT audit_append($1, 'tenant.update', 'DONE', '{}', '{}')`, id)
+		b.registry.ChangeHash(id.String(), 1)
+		b.recordEvent(id)
 		b.travel(100 * day)
 		book := &onceBroken{Store: b.db} // The chain is compared before the contract is extended, not after.
 		k, err := contracts.NewReconciler(book, d, never)
@@ -126,7 +134,7 @@ func TestContractReconciler_Faults(t *testing.T) {
 		}
 		b.foreign(payment(b.key.Address(), 1))
 		b.travel(100 * day)
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(b.deployer(), never); len(r.Extended) != 1 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
@@ -212,10 +220,10 @@ func TestContractReconciler_Faults(t *testing.T) {
 			return nil
 		}}
 		_, _ = b.reconciler(b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() }), never).Pass(ctx) // The registry has what it completed.
-		var failed int
-		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE failures > 0 OR last_error IS NOT NULL`).Scan(&failed))
-		if failed != 0 {
-			t.Errorf("%d contracts count as failing", failed)
+		for _, c := range b.records() {
+			if c.Record.ConsecutiveFailures > 0 || c.Record.LastError != "" {
+				t.Errorf("a contract counts as failing: %+v", c)
+			}
 		}
 		if r := b.pass(b.deployer(), never); len(r.StatusSet) < 3 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
@@ -230,7 +238,7 @@ func TestContractReconciler_Faults(t *testing.T) {
 		if r := b.pass(b.deployer(func(o *soroban.Options) { o.DeployerSecret = stranger.Seed() }), never); len(r.Failed) != 0 || r.Checked != 0 {
 			t.Errorf("%+v", r)
 		}
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(b.deployer(), never); r.Checked != 2 {
 			t.Errorf("%+v", r)
 		}
@@ -279,7 +287,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		b := setup(t)
 		id := b.live(b.deployer(), 1)[0]
 		b.foreign(payment(keypair.Root(b.net.Passphrase()).Address(), int64(b.account().Balance)-xlm-100))
-		b.exec(`UPDATE stellar_accounts SET sequence = $1`, int64(b.account().SeqNum)) // So that its sequence number is not read.
+		b.registry.SetSequence(int64(b.account().SeqNum)) // So that its sequence number is not read.
 		w := &wire{after: func(method string, _ []byte) []byte {
 			if method == send {
 				b.net.Faults().Fail(entries, http.StatusServiceUnavailable, 1000)
@@ -326,7 +334,7 @@ func TestDeployer_ChannelFaults(t *testing.T) {
 		}
 		b.net.Faults().HoldQueue(false)
 		b.closeLedger()
-		b.exec(`UPDATE stellar_accounts SET quarantined_until = NULL`)
+		b.registry.EndQuarantines()
 		_, err := b.deployer().ReconcileChannels(t.Context(), b.db.SystemLog())
 		b.must(err)
 		if got := b.count(); got["ANCHOR SUCCEEDED"] != 1 || got["ANCHOR SIGNED"] != 0 {

@@ -1,14 +1,13 @@
 package soroban_test
 
 import (
-	"encoding/hex"
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -26,8 +25,7 @@ func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	for range n {
 		run := b.begin()
 		c := b.deploy(d, run)
-		b.exec(`UPDATE tenants SET status = 'ACTIVE', soroban_contract_id = $2, activated_at = now(), run_expires_at = NULL, run_owner = NULL WHERE id = $1`,
-			run.Tenant.ID, c.ID)
+		b.registry.GoLive(run.Tenant.ID.String(), c.ID)
 		ids = append(ids, run.Tenant.ID)
 	}
 	return ids
@@ -37,13 +35,19 @@ func (b *testBundle) live(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 func (b *testBundle) liveAtOnce(d *soroban.Deployer, n int) (ids []uuid.UUID) {
 	b.t.Helper()
 	b.deployAll(n, d)
-	b.exec(`UPDATE tenants t SET status = 'ACTIVE', soroban_contract_id = x.contract_id, activated_at = now(), run_expires_at = NULL, run_owner = NULL
-		FROM stellar_transactions x WHERE x.tenant_id = t.id AND x.purpose = 'CREATE' AND x.state = 'SUCCEEDED'`)
-	rows, err := b.db.Pool().Query(b.t.Context(), `SELECT id FROM tenants WHERE status = 'ACTIVE'`)
-	b.must(err)
-	ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	b.must(err)
+	for _, x := range b.registry.TransactionLog().Of(txlog.PurposeCreate).In(txlog.StateSucceeded) {
+		b.registry.GoLive(x.TenantID.String(), x.ContractID)
+		ids = append(ids, x.TenantID)
+	}
 	return ids
+}
+
+// records are what the registry has of contracts.
+func (b *testBundle) records() []contracts.WorkItem {
+	b.t.Helper()
+	all, err := b.db.ListContracts(b.t.Context(), uuid.Nil, 1000)
+	b.must(err)
+	return all
 }
 
 func (b *testBundle) reconciler(d *soroban.Deployer, o contracts.ReconcilerOptions) *contracts.Reconciler {
@@ -90,12 +94,6 @@ func (b *testBundle) travel(ledgers uint32) {
 	b.must(err)
 }
 
-// due makes all contracts due for the next pass.
-func (b *testBundle) due() {
-	b.t.Helper()
-	b.exec(`UPDATE tenant_contracts SET due_at = now() - interval '1 second'`)
-}
-
 func TestContractReconciler(t *testing.T) {
 	t.Parallel()
 	never := contracts.ReconcilerOptions{AnchorInterval: -1}
@@ -111,7 +109,7 @@ func TestContractReconciler(t *testing.T) {
 			extended := 0
 			for range 20 {
 				b.travel(10 * day)
-				b.due()
+				b.registry.MakeContractsDue()
 				r := b.pass(d, never)
 				if len(r.Failed) != 0 || len(r.Restored) != 0 {
 					t.Fatalf("%+v", r)
@@ -139,7 +137,7 @@ func TestContractReconciler(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		b.wantLife(d, ids, contracts.StateLive)
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(d, never); !r.Empty() {
 			t.Errorf("another pass found %+v", r)
 		}
@@ -165,7 +163,7 @@ func TestContractReconciler(t *testing.T) {
 		_, err := b.reconciler(b.deployer(), never).Anchor(t.Context(), ids[:2]...)
 		b.must(err)
 		b.travel(95 * day)
-		b.due()
+		b.registry.MakeContractsDue()
 		r := b.pass(b.deployer(func(o *soroban.Options) { o.MaxFee = 1_100_000 }), never)
 		if len(r.Extended) != 1 || r.Extended[0] != ids[2] || len(r.Failed) != 2 || !strings.Contains(r.Failed[ids[0]], "raise SOROBAN_MAX_FEE") {
 			t.Errorf("%+v", r)
@@ -201,7 +199,7 @@ func TestContractReconciler(t *testing.T) {
 		if r := b.pass(b.deployer(), never); r.Checked != 0 {
 			t.Errorf("the postponed contract is due immediately: %+v", r)
 		}
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(b.deployer(), never); len(r.Extended) != 2 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}
@@ -229,15 +227,15 @@ func TestContractReconciler(t *testing.T) {
 				t.Errorf("the status of contract %d is %q, want %q", i, s.Status, want)
 			}
 		}
-		b.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL WHERE id = $1`, ids[0]) // Restored: there is no schema here.
+		b.registry.SetStatus(ids[0].String(), tenant.StatusActive) // Restored: there is no schema here.
 		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[0].Status != contracts.ContractStatusActive {
 			t.Errorf("%+v", r)
 		}
-		b.exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, ids[2])
+		b.registry.SetStatus(ids[2].String(), tenant.StatusSuspended)
 		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[2].Status != contracts.ContractStatusSuspended {
 			t.Errorf("%+v", r)
 		}
-		b.exec(`UPDATE tenants SET status = 'ACTIVE' WHERE id = $1`, ids[2])
+		b.registry.SetStatus(ids[2].String(), tenant.StatusActive)
 		if r := b.pass(d, never); len(r.StatusSet) != 1 || b.states(d, ids)[2].Status != contracts.ContractStatusActive {
 			t.Errorf("%+v", r)
 		}
@@ -282,7 +280,7 @@ func TestContractReconciler(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		b.must(b.net.Faults().Up())
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(d, never); len(r.StatusSet) != 1 {
 			t.Errorf("%+v", r)
 		}
@@ -298,21 +296,21 @@ func TestContractReconciler(t *testing.T) {
 		if len(r.Anchored) != 1 || len(r.Failed) != 0 {
 			t.Fatalf("%+v", r)
 		}
-		var head []byte
-		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT audit_head FROM tenants WHERE id = $1`, ids[0]).Scan(&head))
+		events, err := b.db.Events(t.Context(), ids[0], 0, 1000)
+		b.must(err)
 		s := b.states(d, ids)
-		if hex.EncodeToString(s[0].Anchor.Root[:]) != hex.EncodeToString(head) || s[0].Anchor.Ledger == 0 || s[1].Anchor.Seq != 0 {
+		if !bytes.Equal(s[0].Anchor.Root[:], events[len(events)-1].Hash) || s[0].Anchor.Ledger == 0 || s[1].Anchor.Seq != 0 {
 			t.Errorf("%+v", s)
 		}
 		if r, err := k.Anchor(t.Context(), ids[0]); err != nil || len(r.Anchored) != 0 {
 			t.Errorf("the same head was anchored again: %+v, %v", r, err)
 		}
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(d, contracts.ReconcilerOptions{AnchorInterval: time.Hour}); len(r.Anchored) != 0 {
 			t.Errorf("anchored before its time: %+v", r)
 		}
-		b.exec(`UPDATE tenants SET created_at = now() - interval '2 hours'`)
-		b.due()
+		b.registry.SetCreated(-2 * time.Hour)
+		b.registry.MakeContractsDue()
 		if r := b.pass(d, contracts.ReconcilerOptions{AnchorInterval: time.Hour}); len(r.Anchored) != 1 {
 			t.Errorf("%+v", r)
 		}
@@ -360,8 +358,12 @@ func TestContractReconciler(t *testing.T) {
 		if text := errs.SafeMessage(err); !strings.Contains(text, "no other was changed") || !strings.Contains(text, "SOROBAN_MAX_FEE") {
 			t.Error(text)
 		}
-		var planned int
-		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenant_contracts WHERE upgrade_to IS NOT NULL`).Scan(&planned))
+		planned := 0
+		for _, c := range b.records() {
+			if c.Record.UpgradeTo != "" {
+				planned++
+			}
+		}
 		if planned != 1 || b.count()["UPGRADE SUCCEEDED"] != 0 {
 			t.Errorf("%d planned, %v", planned, b.count())
 		}
@@ -377,7 +379,7 @@ func TestContractReconciler(t *testing.T) {
 		b.reset()
 		d := b.deployer(func(o *soroban.Options) { o.Clock = hurried{began: time.Now()} })
 		b.wantLife(d, ids, contracts.StateMissing)
-		b.due()
+		b.registry.MakeContractsDue()
 		if r := b.pass(d, never); len(r.Redeployed) != 3 || len(r.Failed) != 0 {
 			t.Errorf("%+v", r)
 		}

@@ -178,10 +178,10 @@ func TestDeployer_Congestion(t *testing.T) {
 		if kind := errs.KindOf(err); err != nil && kind != errs.KindPermanent && kind != errs.KindTransient {
 			t.Errorf("%v", err)
 		}
-		var most int64
-		b.must(b.db.Pool().QueryRow(t.Context(), `SELECT max(max_fee) FROM stellar_transactions WHERE purpose = 'CREATE'`).Scan(&most))
-		if most > 1_300_000 {
-			t.Errorf("%d stroops were offered", most)
+		for _, x := range b.registry.TransactionLog().Of(txlog.PurposeCreate) {
+			if x.MaxFee > 1_300_000 {
+				t.Errorf("%d stroops were offered", x.MaxFee)
+			}
 		}
 		b.deploy(b.deployer(), run) // Without the crowd the fee is the usual one.
 	})
@@ -190,10 +190,15 @@ func TestDeployer_Congestion(t *testing.T) {
 // newest returns the transaction that created a run's contract, or the newest of all.
 func (b *testBundle) newest(run provisioning.Run) (env xdr.TransactionEnvelope, most, paid int64) {
 	b.t.Helper()
-	var envelope string
-	b.must(b.db.Pool().QueryRow(b.t.Context(), `SELECT envelope, max_fee, fee_charged FROM stellar_transactions
-		WHERE state = 'SUCCEEDED' AND purpose = 'CREATE' AND ($1 OR tenant_id = $2) ORDER BY created_at DESC LIMIT 1`,
-		run.Tenant.ID == uuid.Nil, run.Tenant.ID).Scan(&envelope, &most, &paid))
-	b.must(xdr.SafeUnmarshalBase64(envelope, &env))
-	return env, most, paid
+	var tenantIDs []string
+	if run.Tenant.ID != uuid.Nil {
+		tenantIDs = []string{run.Tenant.ID.String()}
+	}
+	log := b.registry.TransactionLog(tenantIDs...).Of(txlog.PurposeCreate).In(txlog.StateSucceeded)
+	if len(log) == 0 {
+		b.t.Fatal("no contract was created")
+	}
+	x := log[len(log)-1]
+	b.must(xdr.SafeUnmarshalBase64(x.Envelope, &env))
+	return env, x.MaxFee, x.FeeCharged
 }

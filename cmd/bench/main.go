@@ -16,9 +16,10 @@
 // With -fleet it compares provisioning beside that many tenants with provisioning on an
 // empty server of the same version (-postgres).
 //
-// With -api it measures tenant-api in the same way. With -provider it compares the
-// Terraform provider with one whose Read and Create do nothing (cmd/bench/noop), using the
-// CLI.
+// With -api it measures tenant-api in the same way. With -worker it measures a worker that
+// polls: the time from a POST to the first step, and the statements while it is idle. With
+// -provider it compares the Terraform provider with one whose Read and Create do nothing
+// (cmd/bench/noop), using the CLI.
 package main
 
 import (
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of floor and product")
 	flag.IntVar(&o.tenants, "tenants", 240, "tenants in each round; a multiple of 8")
 	flag.BoolVar(&o.api, "api", false, "measure tenant-api instead of the service")
+	flag.BoolVar(&o.worker, "worker", false, "measure how soon a worker begins a tenant, and what it sends while idle")
 	flag.BoolVar(&o.provider, "provider", false, "measure the Terraform provider instead of the service")
 	flag.IntVar(&o.state, "state", 1000, "tenants in the refreshed Terraform state")
 	flag.IntVar(&o.memory, "memory", 10_000, "tenants to create before tenant-api's memory is read")

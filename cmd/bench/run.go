@@ -21,7 +21,7 @@ import (
 
 type options struct {
 	rounds, tenants, memory, state int
-	api, provider, turns           bool
+	api, worker, provider, turns   bool
 	sizes                          []int // Of fleets.
 	version                        int   // Of PostgreSQL; 0: any.
 }
@@ -68,12 +68,15 @@ func run(ctx context.Context, o options) (err error) {
 	if o.provider {
 		return b.runProvider(ctx)
 	}
-	if o.api {
+	if o.api || o.worker {
 		closeNetwork, err := b.startChain(ctx)
 		if err != nil {
 			return err
 		}
 		defer closeNetwork()
+		if o.worker {
+			return b.runWorker(ctx)
+		}
 		return b.runAPI(ctx)
 	}
 	fmt.Printf("%d CPUs, %d rounds of %d tenants each; commits wait for the disk\n\n", runtime.NumCPU(), o.rounds, o.tenants)
@@ -101,7 +104,11 @@ func run(ctx context.Context, o options) (err error) {
 // startPostgreSQL starts a server whose commits wait for the disk, with the owners of the
 // databases.
 func (b *bench) startPostgreSQL(ctx context.Context) (err error) {
-	b.server, err = pgserver.Start(ctx, pgserver.Options{Version: b.version, Durable: true, Settings: []string{"shared_buffers=256MB"}})
+	settings := []string{"shared_buffers=256MB"}
+	if b.worker {
+		settings = append(settings, "shared_preload_libraries=pg_stat_statements")
+	}
+	b.server, err = pgserver.Start(ctx, pgserver.Options{Version: b.version, Durable: true, Settings: settings})
 	if err != nil {
 		return err
 	}

@@ -35,17 +35,5 @@ func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int
 	if err != nil {
 		return 0, fmt.Errorf("enqueue tenant %s: %w", tenantID, err)
 	}
-	if err := notifyWorkers(ctx, tx); err != nil {
-		return 0, fmt.Errorf("notify workers: %w", err)
-	}
 	return inserted.Job.ID, nil
-}
-
-// notifyWorkers notifies River's workers, when tx commits, of new jobs. River sends the
-// same notification itself, but at most once per cooldown, counted from the insert and not
-// from the commit: of two overlapping transactions, the later one could commit unnoticed
-// after a worker has polled, and would wait for the next poll.
-func notifyWorkers(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "`+queueName+`"}')`)
-	return err
 }

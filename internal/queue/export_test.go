@@ -4,9 +4,6 @@ import (
 	"time"
 )
 
-// DisablePolling makes the queue's workers fetch jobs only after a notification.
-func (q *Queue) DisablePolling() { q.pollInterval = time.Hour }
-
 // RetryImmediately shortens the pause after a failed attempt.
 func (q *Queue) RetryImmediately() { q.retryBackoff = backoff(time.Millisecond) }
 

@@ -68,7 +68,7 @@ func (q *Queue) riverConfig() *river.Config {
 		Queues:  map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}},
 		Workers: workers,
 
-		FetchCooldown: fetchCooldown, FetchPollInterval: q.pollInterval,
+		PollOnly: true, FetchCooldown: fetchCooldown, FetchPollInterval: fetchPollInterval,
 		JobTimeout: q.opts.JobTimeout, JobStuckThreshold: shutdownGrace,
 		// Later than the cleanup of the attempt: a job that River rescues after that time
 		// is dead.
@@ -119,14 +119,5 @@ func (q *Queue) Stop(ctx context.Context) error {
 		return classify(ctx.Err(), op)
 	}
 	q.session = nil
-	q.notifyReleased(ctx)
 	return nil
-}
-
-// notifyReleased notifies other workers of released jobs; otherwise they would find them at
-// their next poll.
-func (q *Queue) notifyReleased(ctx context.Context) {
-	if err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return notifyWorkers(ctx, tx) }); err != nil {
-		q.log.DebugContext(ctx, "notification of other workers about released jobs failed", slog.Any("error", err))
-	}
 }

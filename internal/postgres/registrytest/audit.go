@@ -2,8 +2,57 @@
 
 package registrytest
 
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+)
+
+// ActionsOf are the actions in the audit events of callers of a kind, of all tenants.
+func (r *Registry) ActionsOf(kind audit.CallerKind) []audit.Action {
+	r.t.Helper()
+	rows, _ := r.conn.Query(r.ctx(), `SELECT action FROM audit_events WHERE actor->>'kind' = $1 ORDER BY at`, string(kind))
+	all, err := pgx.CollectRows(rows, pgx.RowTo[audit.Action])
+	r.must(err)
+	return all
+}
+
 // ChangeEvent changes the caller in an audit event, and not its hash.
 func (r *Registry) ChangeEvent(tenantID string, seq int) {
 	r.t.Helper()
 	r.exec(`UPDATE audit_events SET actor = '{"kind": "apikey", "name": "another caller"}' WHERE tenant_id::text = $1 AND seq = $2`, tenantID, seq)
+}
+
+// ChangeHash changes the hash of an audit event.
+func (r *Registry) ChangeHash(tenantID string, seq int) {
+	r.t.Helper()
+	r.exec(`UPDATE audit_events SET hash = decode(repeat('ab', 32), 'hex') WHERE tenant_id::text = $1 AND seq = $2`, tenantID, seq)
+}
+
+// CutChain deletes the audit events of a tenant from a position on.
+func (r *Registry) CutChain(tenantID string, seq int) {
+	r.t.Helper()
+	r.exec(`DELETE FROM audit_events WHERE tenant_id::text = $1 AND seq >= $2`, tenantID, seq)
+}
+
+// RewriteChain changes the first audit event of a tenant and computes every hash again with
+// the database's own function, so that the chain has no fault.
+func (r *Registry) RewriteChain(tenantID string) {
+	r.t.Helper()
+	r.ChangeEvent(tenantID, 1)
+	r.exec(`WITH RECURSIVE chain AS (
+			SELECT tenant_id, seq, audit_hash(NULL, tenant_id, seq, at, action, outcome, actor, detail) AS hash
+			FROM audit_events WHERE tenant_id::text = $1 AND seq = 1
+			UNION ALL
+			SELECT e.tenant_id, e.seq, audit_hash(c.hash, e.tenant_id, e.seq, e.at, e.action, e.outcome, e.actor, e.detail)
+			FROM chain c JOIN audit_events e ON e.tenant_id = c.tenant_id AND e.seq = c.seq + 1
+		) UPDATE audit_events e SET hash = c.hash FROM chain c WHERE e.tenant_id = c.tenant_id AND e.seq = c.seq`, tenantID)
+	r.exec(`UPDATE tenants SET audit_head = (SELECT hash FROM audit_events WHERE tenant_id = id ORDER BY seq DESC LIMIT 1) WHERE id::text = $1`, tenantID)
+}
+
+// SetScopes gives all API keys these scopes, which the audit log does not know.
+func (r *Registry) SetScopes(scopes ...access.Scope) {
+	r.t.Helper()
+	r.exec(`UPDATE api_keys SET scopes = $1::text[]`, texts(scopes))
 }

@@ -35,6 +35,12 @@ func (r *Registry) SetUpdated(in time.Duration) {
 	r.exec(`UPDATE tenants SET updated_at = now() + $1::interval`, in)
 }
 
+// SetCreated sets when all tenants were created, from now.
+func (r *Registry) SetCreated(in time.Duration) {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET created_at = now() + $1::interval`, in)
+}
+
 // AddAttempt copies all steps to another attempt.
 func (r *Registry) AddAttempt(attempt int) {
 	r.t.Helper()
@@ -116,9 +122,13 @@ func (r *Registry) AddLive(n int) []string {
 // LockTenants locks the rows of all tenants until release is called.
 func (r *Registry) LockTenants() (release func()) {
 	r.t.Helper()
-	r.exec(`BEGIN`)
-	r.exec(`SELECT 1 FROM tenants FOR UPDATE`)
-	return func() { r.exec(`ROLLBACK`) }
+	tx, err := r.conn.Begin(r.ctx())
+	r.must(err)
+	release = func() { _ = tx.Rollback(r.ctx()) } // The second time it does nothing.
+	r.t.Cleanup(release)
+	_, err = tx.Exec(r.ctx(), `SELECT 1 FROM tenants FOR UPDATE`)
+	r.must(err)
+	return release
 }
 
 func (r *Registry) exec(statement string, args ...any) {

@@ -12,22 +12,27 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-// Registry is a registry with its own connection. A failed query fails the test.
+// Registry is a registry with its own connections. A failed query fails the test.
 type Registry struct {
 	t    testing.TB
-	conn *pgx.Conn
+	conn *pgxpool.Pool // Some tests have many goroutines.
 }
 
 // Open connects to the registry in a database until the test ends.
 func Open(t testing.TB, url string) *Registry {
 	t.Helper()
-	return &Registry{t, testenv.Connect(t, url)}
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return &Registry{t, pool}
 }
 
 // Tenant is what tests compare of a tenant.

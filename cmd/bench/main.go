@@ -13,8 +13,8 @@
 // With -compare it runs rounds of this checkout and of another one in turn, and prints the
 // ratio of their times with its 95 % interval.
 //
-// With -fleet it compares provisioning beside that many tenants with provisioning on an
-// empty server of the same version (-postgres).
+// With -scale it compares provisioning beside that many tenants with provisioning
+// on a new server of the same version (-postgres).
 //
 // With -api it measures tenant-api in the same way. With -worker it measures a worker that
 // polls: the time from a POST to the first step, and the statements while it is idle. With
@@ -44,7 +44,7 @@ func main() {
 	flag.IntVar(&o.state, "state", 1000, "tenants in the refreshed Terraform state")
 	flag.IntVar(&o.memory, "memory", 10_000, "tenants to create before tenant-api's memory is read")
 	flag.IntVar(&o.version, "postgres", 0, "major version of PostgreSQL (default: the installed one)")
-	flag.Func("fleet", "compare fleets of these sizes with an empty server: 5000,10000", func(text string) (err error) {
+	flag.Func("scale", "compare provisioning beside these numbers of tenants with a new server: 5000,10000", func(text string) (err error) {
 		o.sizes, err = parseSizes(text)
 		return err
 	})

@@ -22,7 +22,7 @@ import (
 type options struct {
 	rounds, tenants, memory, state int
 	api, worker, provider, turns   bool
-	sizes                          []int // Of fleets.
+	sizes                          []int // Numbers of tenants to provision beside.
 	version                        int   // Of PostgreSQL; 0: any.
 }
 
@@ -60,7 +60,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	if len(o.sizes) > 0 {
-		return b.runFleet(ctx)
+		return b.runScale(ctx)
 	}
 	if o.turns {
 		return b.serveTurns(ctx)

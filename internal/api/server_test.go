@@ -46,7 +46,7 @@ func (f *flakyService) List(ctx context.Context, q tenant.ListQuery) (tenant.Pag
 		panic(fmt.Sprintf("hck_secret %v", q))
 	}
 	if f.fail.Load() {
-		return tenant.Page{}, errors.New("dial tcp 127.0.0.1:5432: SELECT * FROM tenants; password=x")
+		return tenant.Page{}, errors.New("dial tcp 127.0.0.1:5432: SELECT * FROM secrets; password=x")
 	}
 	return f.Service.List(ctx, q)
 }

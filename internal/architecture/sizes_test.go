@@ -23,6 +23,18 @@ const (
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	files := 0
+	walkGo(t, func(path string) {
+		files++
+		checkSizes(t, path)
+	})
+	if files < 300 {
+		t.Errorf("only %d files were checked", files)
+	}
+}
+
+// walkGo visits each Go file of the repository.
+func walkGo(t *testing.T, visit func(path string)) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -32,15 +44,11 @@ func TestSizes(t *testing.T) {
 		case entry.IsDir() || !strings.HasSuffix(path, ".go"):
 			return nil
 		}
-		files++
-		checkSizes(t, path)
+		visit(path)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if files < 300 {
-		t.Errorf("only %d files were checked", files)
 	}
 }
 

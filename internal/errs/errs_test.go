@@ -31,7 +31,7 @@ func TestKindOf(t *testing.T) {
 
 func TestSafeMessage(t *testing.T) {
 	t.Parallel()
-	cause := errors.New(`dial postgres://u:s3cret@db: refused; SELECT * FROM tenants`)
+	cause := errors.New(`dial postgres://u:s3cret@db: refused; SELECT * FROM secrets`)
 	for _, err := range []error{
 		cause,
 		errs.Wrap(cause, errs.KindTransient, "create schema", "the database does not answer"),

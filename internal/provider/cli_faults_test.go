@@ -24,43 +24,26 @@ type stepBarrier struct {
 
 // stepBarriers are the seven steps, each with a real lock or service that blocks it.
 var stepBarriers = []stepBarrier{
-	{"CREATE_TENANT_RECORD", lockTable("tenants"), isWaitingForLock},
+	{"CREATE_TENANT_RECORD", func(w *testEnv) func() { return w.registry.LockTenantTable() }, isWaitingForLock},
 	{"CREATE_SCHEMA", blockDDL("CREATE SCHEMA"), isWaitingForLock},
 	{"RUN_MIGRATIONS", blockDDL("CREATE TABLE"), isWaitingForLock},
-	{"SEED_ROLES_AND_USER", lockTable("tenant_invitations"), isWaitingForLock},
+	{"SEED_ROLES_AND_USER", func(w *testEnv) func() { return w.registry.LockInvitations() }, isWaitingForLock},
 	{"DEPLOY_SOROBAN_CONTRACT", func(w *testEnv) func() {
 		w.net.Faults().HoldQueue(true)
 		return func() { w.net.Faults().HoldQueue(false) }
 	}, func(w *testEnv) bool { return w.net.Faults().QueueSize() > 0 }},
-	{"STORE_CONTRACT_ADDRESS", blockLogRow("STORE_CONTRACT_ADDRESS"), isWaitingForLock},
+	{"STORE_CONTRACT_ADDRESS", func(w *testEnv) func() { return w.registry.LockStep(tenant.StepStoreContractAddress) }, isWaitingForLock},
 	{"SEND_WELCOME_EMAIL", func(w *testEnv) func() { return w.mail.StopResponding() }, func(w *testEnv) bool {
 		return w.registry.InProgress(tenant.StepSendWelcomeEmail) == 1
 	}},
 }
-
-// lockTable blocks writers of a table.
-func lockTable(table string) func(w *testEnv) func() {
-	return func(w *testEnv) func() { return w.holdLock("LOCK TABLE " + table + " IN EXCLUSIVE MODE") }
-}
-
-// barrierLockSQL is the advisory lock that blockDDL and blockLogRow wait for.
-const barrierLockSQL = "SELECT pg_advisory_xact_lock(4711)"
 
 // blockDDL blocks one kind of DDL statement with an event trigger.
 func blockDDL(tag string) func(w *testEnv) func() {
 	return func(w *testEnv) func() {
 		w.exec(`CREATE FUNCTION public.wait_there() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); END $$`)
 		w.exec(`CREATE EVENT TRIGGER wait_there ON ddl_command_start WHEN TAG IN ('` + tag + `') EXECUTE FUNCTION public.wait_there()`)
-		return w.holdLock(barrierLockSQL)
-	}
-}
-
-// blockLogRow blocks the log row of a step.
-func blockLogRow(step string) func(w *testEnv) func() {
-	return func(w *testEnv) func() {
-		w.exec(`CREATE FUNCTION public.wait_there() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$`)
-		w.exec(`CREATE TRIGGER wait_there BEFORE INSERT ON provisioning_logs FOR EACH ROW WHEN (NEW.step = '` + step + `') EXECUTE FUNCTION public.wait_there()`)
-		return w.holdLock(barrierLockSQL)
+		return w.holdLock("SELECT pg_advisory_xact_lock(4711)")
 	}
 }
 
@@ -85,15 +68,10 @@ func (w *testEnv) holdLock(statement string) func() {
 	}
 }
 
-// ofProgramsSQL are the sessions of the programs under test, in pg_stat_activity.
-const ofProgramsSQL = `(application_name LIKE 'terraform-provider-healthcare%' OR application_name LIKE 'tenant-api%')`
+// programs are the programs under test, as the names of their sessions begin.
+var programs = []string{"terraform-provider-healthcare", "tenant-api"}
 
-func isWaitingForLock(w *testEnv) bool {
-	return w.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-		AND `+ofProgramsSQL+`
-		AND query NOT LIKE '%DELETE FROM tenant_invitations%' -- A server cleans up when it starts.
-		AND query NOT LIKE '%SKIP LOCKED%'`) > 0
-}
+func isWaitingForLock(w *testEnv) bool { return w.registry.WaitsForLock(programs...) }
 
 func TestCLITenant_KillInEachStep(t *testing.T) {
 	t.Parallel()
@@ -420,7 +398,8 @@ func TestCLITenant_Faults(t *testing.T) {
 			w.net.Faults().HoldQueue(true)
 			b := w.start("apply", "-auto-approve", "-no-color")
 			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
-			w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND ` + ofProgramsSQL)
+			w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity, unnest($1::text[]) program
+				WHERE datname = current_database() AND starts_with(application_name, program)`, programs)
 			w.net.Faults().HoldQueue(false)
 			if r := w.finish(b); r.code != 0 {
 				t.Fatalf("apply: %s", r.out)

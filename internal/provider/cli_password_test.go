@@ -11,17 +11,6 @@ import (
 	"testing"
 )
 
-// registryText returns every row of the registry, with the queue's, as text.
-func (w *testEnv) registryText() string {
-	w.t.Helper()
-	names := strings.Fields(w.text(`SELECT string_agg(quote_ident(tablename), ' ') FROM pg_tables WHERE schemaname = 'public'`))
-	var text strings.Builder
-	for _, name := range names {
-		text.WriteString(w.text(`SELECT coalesce(string_agg(t::text, E'\n'), '') FROM ` + name + ` t`))
-	}
-	return text.String()
-}
-
 // planContents returns the content of a saved plan.
 func (w *testEnv) planContents(plan string) string {
 	w.t.Helper()
@@ -70,7 +59,7 @@ func TestCLITenant_PasswordIsNotShown(t *testing.T) {
 			secrets["hash "+version] = w.assertPassword(secret)
 		}
 		must("show", "-json")
-		said.WriteString(w.read("terraform.tfstate") + w.planContents("plan1") + w.planContents("plan2") + w.registryText() + w.serverLog.String())
+		said.WriteString(w.read("terraform.tfstate") + w.planContents("plan1") + w.planContents("plan2") + w.registry.Text() + w.serverLog.String())
 		if log := said.String(); !strings.Contains(log, "provisioning step SEND_WELCOME_EMAIL COMPLETED") || !strings.Contains(log, "[TRACE]") {
 			t.Error("the log has no progress of the run")
 		}

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 )
 
 // psqlEnv makes this test's binary replace psql in the documentation's examples, since a
@@ -55,7 +57,7 @@ func runPsql() int {
 		if err := conn.QueryRow(ctx, `SELECT (`+os.Args[at+1]+`)::text`).Scan(&answer); err != nil {
 			return err
 		}
-		if _, err := conn.Exec(ctx, `SELECT FROM public.tenants`); err == nil {
+		if registrytest.Readable(ctx, conn) {
 			return errors.New("the login reads the registry")
 		}
 		return os.WriteFile(os.Getenv(psqlEnv), []byte(os.Args[at+1]+": "+answer), 0o600)

@@ -84,7 +84,7 @@ func TestCLITenant_SecretsAreNeitherPrintedNorStored(t *testing.T) {
 			secrets["token"] = w.token
 		}
 		everything := map[string]string{
-			"what was printed": said.String(), "the server's log": w.serverLog.String(), "the registry": w.registryText(), "the saved plan": w.planContents("plan"),
+			"what was printed": said.String(), "the server's log": w.serverLog.String(), "the registry": w.registry.Text(), "the saved plan": w.planContents("plan"),
 		}
 		w.collectFiles(everything)
 		for _, words := range []string{"provisioning step SEND_WELCOME_EMAIL COMPLETED", "tenant_id=", "SIGQUIT: quit", "goroutine "} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestPipeline_CancelOnDisconnect(t *testing.T) {
 	if errs.KindOf(err) != errs.KindCancelled || out.Tenant.Status != tenant.StatusProvisioning || len(w.mails) != 1 {
 		t.Fatalf("%s, %d mails, %v", out.Tenant.Status, len(w.mails), err)
 	}
-	if n := w.count(`SELECT count(*) FROM tenants WHERE run_expires_at IS NOT NULL`); n != 0 {
+	if n := w.registry.Runs(); n != 0 {
 		t.Error("the tenant was not released")
 	}
 	again, err := w.process().service(provisioning.PipelineOptions{}).WithCancelOnDisconnect().Provision(t.Context(), clinic())
@@ -61,9 +62,12 @@ func TestPipeline_Retryable(t *testing.T) {
 		if errs.KindOf(err) != errs.KindTransient || out.Tenant.Status != tenant.StatusProvisioning || !strings.Contains(errs.SafeMessage(err), "is retried later: the network is busy") {
 			t.Fatalf("%s, %v", out.Tenant.Status, err)
 		}
-		if n := w.count(`SELECT count(*) FROM tenants t JOIN provisioning_logs l ON l.tenant_id = t.id
-			WHERE t.run_expires_at IS NULL AND t.checkpoint = 'SEED_ROLES_AND_USER' AND l.step = 'DEPLOY_SOROBAN_CONTRACT' AND l.status = 'IN_PROGRESS' AND l.error = 'the network is busy'`); n != 1 {
-			t.Error("progress or error was not stored")
+		log, err := w.db.Log(t.Context(), c.Tenant.ID, false)
+		if err != nil || w.registry.Runs() != 0 || w.registry.Tenant().Checkpoint != string(tenant.StepSeedRolesAndUser) ||
+			!slices.ContainsFunc(log, func(e tenant.LogEntry) bool {
+				return e.Step == tenant.StepDeploySorobanContract && e.Status == tenant.StepInProgress && e.Error == "the network is busy"
+			}) {
+			t.Errorf("progress or error was not stored: %+v, %v", log, err)
 		}
 	}
 	if w.failures != 0 || p.deploys != 4 {
@@ -152,7 +156,7 @@ func TestService_Provision(t *testing.T) {
 			}
 			w.expireLeases()
 			out, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
-			if w.count(`SELECT count(*) FROM tenants WHERE attempt = 1 AND status = 'ACTIVE'`) == 1 && errs.KindOf(err) == errs.KindConflict {
+			if errs.KindOf(err) == errs.KindConflict && w.only().Attempt == 1 && w.only().Status == tenant.StatusActive {
 				// It died between the last commit and the response: the tenant is live and is not adopted.
 				out.Tenant, err = *out.ConflictingTenant, nil
 			}
@@ -188,7 +192,7 @@ func TestService_Provision(t *testing.T) {
 				out.Tenant.SchemaName, out.Tenant.DatabaseRole); n != 0 {
 				t.Errorf("crash at point %d: %d objects remain", at, n)
 			}
-			if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
+			if n := w.registry.OpenSteps(); n != 0 {
 				t.Errorf("crash at point %d: %d steps never ended", at, n)
 			}
 		}
@@ -323,14 +327,14 @@ func TestService_Provision(t *testing.T) {
 		w := newWorld(t)
 		p := w.process()
 		p.onDeploy = func(work context.Context) {
-			w.exec(`UPDATE tenants SET run_epoch = run_epoch + 1`)
+			w.registry.Supersede()
 			<-work.Done() // The heartbeat notices.
 		}
 		_, err := p.service(provisioning.PipelineOptions{LeaseTTL: time.Second, Heartbeat: 20 * time.Millisecond}).Provision(t.Context(), clinic())
 		if errs.KindOf(err) != errs.KindFenced {
 			t.Fatal(err)
 		}
-		if n := w.count(`SELECT count(*) FROM tenants WHERE status = 'PROVISIONING'`); n != 1 {
+		if got := w.only(); got.Status != tenant.StatusProvisioning {
 			t.Error("the superseded run changed the tenant")
 		}
 	})
@@ -389,7 +393,7 @@ func TestService_Provision(t *testing.T) {
 		}()
 		var second error
 		for second == nil { // Until the first call has created the tenant.
-			if w.count(`SELECT count(*) FROM tenants`) == 0 {
+			if w.registry.Count() == 0 {
 				continue
 			}
 			_, second = w.process().service(opts).Provision(t.Context(), clinic())
@@ -401,18 +405,14 @@ func TestService_Provision(t *testing.T) {
 		if err := <-started; err != nil {
 			t.Fatal(err)
 		}
-		var id uuid.UUID
-		if err := w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
-			t.Fatal(err)
-		}
-		w.invariants("two at once", id)
+		w.invariants("two at once", w.only().ID)
 	})
 
 	t.Run("RejectsInvalidInputBeforeAnyChange", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		_, err := w.process().service(provisioning.PipelineOptions{}).Provision(t.Context(), tenant.Inputs{Name: "x"})
-		if errs.KindOf(err) != errs.KindInvalid || w.count(`SELECT count(*) FROM tenants`) != 0 {
+		if errs.KindOf(err) != errs.KindInvalid || w.registry.Count() != 0 {
 			t.Error(err)
 		}
 	})
@@ -451,10 +451,7 @@ func TestService_Archive(t *testing.T) {
 			ended <- err
 		}()
 		<-reached
-		var id uuid.UUID
-		if err := w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
-			t.Fatal(err)
-		}
+		id := w.only().ID
 		got, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), id)
 		if err != nil || got.Status != tenant.StatusArchived {
 			t.Fatalf("%+v, %v", got, err)

@@ -128,7 +128,7 @@ func TestService_ArchiveKeepsSchemaOfSuspendedTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	live := w.clinics(1)[0]
-	w.exec(`UPDATE tenants SET status = 'SUSPENDED'`)
+	w.registry.SetStatus(live.ID.String(), tenant.StatusSuspended)
 	got, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), live.ID)
 	if err != nil || got.Status != tenant.StatusArchived || !got.WasLive() {
 		t.Errorf("%+v, %v", got, err)
@@ -148,10 +148,7 @@ func TestService_ArchiveAtEveryPoint(t *testing.T) {
 		var archived tenant.Tenant
 		var archiving error
 		p.meanwhileAt, p.meanwhile = at, func() {
-			var id uuid.UUID
-			if archiving = w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); archiving == nil {
-				archived, archiving = w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), id)
-			}
+			archived, archiving = w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), w.only().ID)
 		}
 		_, err := p.service(provisioning.PipelineOptions{}).Provision(t.Context(), clinic())
 		if p.points < at {
@@ -177,7 +174,7 @@ func TestService_ArchiveAtEveryPoint(t *testing.T) {
 		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != want {
 			t.Errorf("point %d: %d schemas, want %d", at, n, want)
 		}
-		if n := w.count(`SELECT count(*) FROM provisioning_logs WHERE status IN ('IN_PROGRESS', 'PENDING')`); n != 0 {
+		if n := w.registry.OpenSteps(); n != 0 {
 			t.Errorf("point %d: %d steps never ended", at, n)
 		}
 	}
@@ -231,11 +228,7 @@ func TestService_Update_WhileProvisioning(t *testing.T) {
 		changed := clinic()
 		changed.AdminEmail, changed.Name = "grace@clinic.example", "Hospital"
 		p.meanwhileAt, p.meanwhile = at, func() {
-			var id uuid.UUID
-			if err := w.db.Pool().QueryRow(t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
-				t.Error(err)
-			}
-			if _, err := w.process().service(provisioning.PipelineOptions{}).Update(t.Context(), id, changed, 0); err != nil {
+			if _, err := w.process().service(provisioning.PipelineOptions{}).Update(t.Context(), w.only().ID, changed, 0); err != nil {
 				t.Errorf("point %d: %v", at, err)
 			}
 		}
@@ -418,25 +411,12 @@ func TestService_WelcomeMail(t *testing.T) {
 func TestService_Provision_LockedOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	conn, err := w.db.Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	tx, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), `LOCK TABLE tenant_invitations IN EXCLUSIVE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	release := w.registry.LockInvitations()
 	tries := 0
 	out, err := w.process().service(provisioning.PipelineOptions{Observer: func(_ context.Context, e provisioning.Event) {
 		if e.Step == tenant.StepCreateSchema && e.Message != "" {
 			if tries++; tries == 1 {
-				if err := tx.Rollback(t.Context()); err != nil {
-					t.Error(err)
-				}
+				release()
 			}
 		}
 	}}).Provision(t.Context(), clinic())

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -35,23 +34,36 @@ func (w *world) pass(r *provisioning.Reconciler) provisioning.Report {
 	return report
 }
 
+// only is the only tenant.
 func (w *world) only() tenant.Tenant {
 	w.t.Helper()
-	var id uuid.UUID
-	if err := w.db.Pool().QueryRow(w.t.Context(), `SELECT id FROM tenants`).Scan(&id); err != nil {
-		w.t.Fatal(err)
+	page, err := w.db.List(w.t.Context(), tenant.ListQuery{Limit: 2})
+	if err != nil || len(page.Tenants) != 1 {
+		w.t.Fatalf("%d tenants, want one: %v", len(page.Tenants), err)
 	}
-	t, err := w.db.Get(w.t.Context(), id)
+	return page.Tenants[0]
+}
+
+// welcomed is the number of tenants whose welcome mail is sent.
+func (w *world) welcomed() (n int) {
+	w.t.Helper()
+	page, err := w.db.List(w.t.Context(), tenant.ListQuery{Limit: tenant.MaxPage})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return t
+	for _, t := range page.Tenants {
+		if t.WelcomeEmail == tenant.WelcomeEmailSent {
+			n++
+		}
+	}
+	return n
 }
 
-// abandon sets the last change of a tenant to two hours ago.
+// abandon sets the last change of all tenants, and the end of their leases, to two hours ago.
 func (w *world) abandon() {
 	w.t.Helper()
-	w.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours', run_expires_at = run_expires_at - interval '2 hours'`)
+	w.registry.SetUpdated(-2 * time.Hour)
+	w.registry.ExpireLeases(2 * time.Hour)
 }
 
 func TestNewReconciler(t *testing.T) {
@@ -69,7 +81,7 @@ func TestReconciler_Foreground(t *testing.T) {
 		w := newWorld(t)
 		p := w.process()
 		p.onDeploy = func(context.Context) {
-			w.exec(`UPDATE tenants SET updated_at = now() - interval '2 hours'`)
+			w.registry.SetUpdated(-2 * time.Hour)
 			if report := w.pass(w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})); !report.Empty() {
 				t.Errorf("%+v", report)
 			}
@@ -231,10 +243,6 @@ func TestReconciler_Mail(t *testing.T) {
 		}
 		return w
 	}
-	due := func(w *world) {
-		w.t.Helper()
-		w.exec(`UPDATE tenants SET welcome_email_due_at = now() WHERE welcome_email_due_at IS NOT NULL`)
-	}
 	t.Run("IsSentWhenDue", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 1)
@@ -242,14 +250,14 @@ func TestReconciler_Mail(t *testing.T) {
 		if report := w.pass(r); !report.Empty() || len(w.mails) != 0 {
 			t.Errorf("too early: %+v", report)
 		}
-		due(w)
+		w.registry.MakeMailDue()
 		if report := w.pass(r); len(report.EmailsSent) != 1 || len(w.mails) != 1 {
 			t.Errorf("%+v, mails %v", report, w.mails)
 		}
 		if got := w.only(); got.WelcomeEmail != tenant.WelcomeEmailSent {
 			t.Errorf("%+v", got)
 		}
-		due(w)
+		w.registry.MakeMailDue()
 		if report := w.pass(r); !report.Empty() {
 			t.Errorf("and again: %+v", report)
 		}
@@ -262,7 +270,7 @@ func TestReconciler_Mail(t *testing.T) {
 		r := w.reconciler(p, provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})
 		tries := 0
 		for w.only().WelcomeEmail == tenant.WelcomeEmailPending && tries < 100 {
-			due(w)
+			w.registry.MakeMailDue()
 			if report := w.pass(r); len(report.EmailsPending) != 1 {
 				t.Fatalf("%+v", report)
 			}
@@ -278,7 +286,7 @@ func TestReconciler_Mail(t *testing.T) {
 	t.Run("IsSentOnceByManyReplicas", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 12)
-		due(w)
+		w.registry.MakeMailDue()
 		var passes sync.WaitGroup
 		for range 4 {
 			p := w.process()
@@ -290,7 +298,7 @@ func TestReconciler_Mail(t *testing.T) {
 			})
 		}
 		passes.Wait()
-		if len(w.mails) != 12 || w.count(`SELECT count(*) FROM tenants WHERE welcome_email = 'SENT'`) != 12 {
+		if len(w.mails) != 12 || w.welcomed() != 12 {
 			t.Errorf("mails %v", w.mails)
 		}
 	})
@@ -300,7 +308,7 @@ func TestReconciler_Mail(t *testing.T) {
 		if _, err := w.process().service(provisioning.PipelineOptions{}).Archive(t.Context(), w.only().ID); err != nil {
 			t.Fatal(err)
 		}
-		w.exec(`UPDATE tenants SET welcome_email_due_at = now()`)
+		w.registry.MakeAllMailDue()
 		if report := w.pass(w.reconciler(w.process(), provisioning.PipelineOptions{}, provisioning.ReconcilerOptions{})); !report.Empty() || len(w.mails) != 0 {
 			t.Errorf("%+v", report)
 		}
@@ -308,7 +316,7 @@ func TestReconciler_Mail(t *testing.T) {
 	t.Run("SlowServerDelaysNoOtherTenant", func(t *testing.T) {
 		t.Parallel()
 		w := unmailed(t, 1)
-		due(w)
+		w.registry.MakeMailDue()
 		p := w.process()
 		sending, answer := make(chan struct{}), make(chan struct{})
 		p.mailErr = func(int) error { close(sending); <-answer; return nil }
@@ -326,7 +334,7 @@ func TestReconciler_Mail(t *testing.T) {
 		_, _ = dead.service(provisioning.PipelineOptions{}).Provision(t.Context(), in)
 		w.expireLeases()
 		w.abandon()
-		due(w)
+		w.registry.MakeMailDue()
 		if report := w.pass(r); len(report.Failed) != 1 || len(report.EmailsSent)+len(report.EmailsPending) != 0 {
 			t.Errorf("%+v", report)
 		}
@@ -362,17 +370,16 @@ func TestReconciler_Purge(t *testing.T) {
 	clock := &shifted{}
 	r := w.reconciler(w.process(), provisioning.PipelineOptions{Clock: clock}, provisioning.ReconcilerOptions{Batch: 1})
 	fill := func() {
-		w.exec(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at, used_at)
-			SELECT sha256(gen_random_uuid()::text::bytea), gen_random_uuid(), gen_random_uuid(), now() - age, used
-			FROM (VALUES (interval '8 days', NULL::timestamptz), ('8 days', now()), ('6 days', NULL), ('-1 day', NULL)) AS i (age, used)`)
-		w.exec(`INSERT INTO idempotency_keys (scope, key, request_hash, created_at)
-			SELECT 'scope', gen_random_uuid()::text, sha256('x'), now() - age FROM (VALUES (interval '25 hours'), ('23 hours'), ('0')) AS k (age)`)
+		const day = 24 * time.Hour
+		w.registry.AddInvitations(false, 8*day, 6*day, -day)
+		w.registry.AddInvitations(true, 8*day)
+		w.registry.AddRequests(25*time.Hour, 23*time.Hour, 0)
 	}
 	fill()
 	if report := w.pass(r); report.DeletedRows != (provisioning.DeletedRows{Invitations: 1, Keys: 1}) {
 		t.Errorf("%+v", report)
 	}
-	if i, k := w.count(`SELECT count(*) FROM tenant_invitations`), w.count(`SELECT count(*) FROM idempotency_keys`); i != 3 || k != 2 {
+	if i, k := w.registry.Invitations(), w.registry.Requests(); i != 3 || k != 2 {
 		t.Errorf("%d invitations and %d keys remain", i, k)
 	}
 	if report := w.pass(r); !report.Empty() { // Nothing is left to do.
@@ -389,8 +396,7 @@ func TestReconciler_Purge(t *testing.T) {
 	if report := w.pass(r); report.Invitations != 11 || report.Keys != 11 {
 		t.Errorf("%+v", report)
 	}
-	w.exec(`INSERT INTO idempotency_keys (scope, key, request_hash, created_at)
-		SELECT 'many', i::text, sha256('x'), now() - interval '2 days' FROM generate_series(1, 25) i`)
+	w.registry.AddRequests(slices.Repeat([]time.Duration{48 * time.Hour}, 25)...)
 	if report := w.pass(r); report.Keys != 20 {
 		t.Errorf("more than a batch: %+v", report)
 	}

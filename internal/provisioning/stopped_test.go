@@ -75,7 +75,7 @@ func TestReconciler_StoppedMail(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.exec(`UPDATE tenants SET welcome_email_due_at = now()`)
+			w.registry.MakeMailDue()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			sender := w.process()
@@ -93,7 +93,7 @@ func TestReconciler_StoppedMail(t *testing.T) {
 			if _, err := r.Pass(ctx); errs.KindOf(err) != errs.KindCancelled {
 				t.Errorf("%v", err)
 			}
-			if n := w.count(`SELECT count(*) FROM tenants WHERE welcome_email = 'PENDING' AND welcome_email_due_at <= now()`); n != 3-sent || sent == 3 {
+			if n := w.registry.DueMail(); n != 3-sent || sent == 3 {
 				t.Errorf("%d of %d mails are due", n, 3-sent)
 			}
 		})
@@ -129,7 +129,7 @@ func TestContractReconciler_StoppedWhileClaiming(t *testing.T) {
 		if err := take(ctx, k); errs.KindOf(err) != errs.KindCancelled {
 			t.Errorf("%s: %v", name, err)
 		}
-		if n := w.count(`SELECT count(*) FROM tenant_contracts WHERE due_at < now() + interval '1 minute'`); n != 1 {
+		if n := w.registry.DueContracts(time.Minute); n != 1 {
 			t.Errorf("%s: the contract is delayed", name)
 		}
 	}

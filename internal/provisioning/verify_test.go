@@ -92,7 +92,7 @@ func TestVerifier_Tenant(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		id := w.clinics(1)[0].ID
-		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1`)
+		w.registry.ChangeEvent(id.String(), 1)
 		findings, err := w.verifier(&ledger{answer: func(tenant.Tenant) error {
 			return errs.Wrap(errors.New("cause"), errs.KindPermanent, "verify", "its admin is another one")
 		}}).Tenant(t.Context(), id)
@@ -133,10 +133,8 @@ func TestVerifier_All(t *testing.T) {
 		w := newWorld(t)
 		all := w.clinics(3)
 		// More than a page, without provisioning them all.
-		w.exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, created_at)
-			SELECT gen_random_uuid(), 'N' || i, 'n' || i, 'n_' || i, 'FAILED', 'a@b.example', 'A', 'B', now() - interval '1 day' FROM generate_series(1, 120) i`)
-		w.exec(`SELECT audit_append(id, 'tenant.fail', 'DONE', '{}', '{}') FROM tenants WHERE status = 'FAILED'`)
-		w.exec(`UPDATE audit_events SET detail = '{"x": 1}' WHERE seq = 1 AND tenant_id = '` + all[1].ID.String() + `'`)
+		w.registry.AddFailed(120)
+		w.registry.ChangeEvent(all[1].ID.String(), 1)
 		unresponsive := all[2].ID
 		l := &ledger{answer: func(t tenant.Tenant) error {
 			if t.ID == unresponsive {

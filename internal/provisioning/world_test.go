@@ -17,6 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -28,8 +29,9 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 // world is the state that outlives a process: the database and the external effects.
 type world struct {
-	t  *testing.T
-	db *postgres.DB
+	t        *testing.T
+	db       *postgres.DB
+	registry *registrytest.Registry
 
 	mu        sync.Mutex
 	contracts map[string]int // Number of creations by address.
@@ -39,12 +41,13 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), pgdb.Options{URL: testenv.Database(t)})
+	url := testenv.Database(t)
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return &world{t: t, db: db, contracts: map[string]int{}}
+	return &world{t: t, db: db, registry: registrytest.Open(t, url), contracts: map[string]int{}}
 }
 
 // process is one process: its ports can fail, and it can die at a given point.
@@ -251,21 +254,14 @@ func (w *world) unclaimed() provisioning.Creation {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.exec(`UPDATE tenants SET status = 'PENDING', run_owner = NULL, run_epoch = 0, run_expires_at = NULL`)
+	w.registry.Unclaim()
 	return c
 }
 
 // expireLeases expires all leases, as time does after a process has died.
 func (w *world) expireLeases() {
 	w.t.Helper()
-	w.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second' WHERE run_expires_at IS NOT NULL`)
-}
-
-func (w *world) exec(statement string) {
-	w.t.Helper()
-	if _, err := w.db.Pool().Exec(w.t.Context(), statement); err != nil {
-		w.t.Fatal(err)
-	}
+	w.registry.ExpireLeases(time.Second)
 }
 
 func (w *world) count(query string, args ...any) int {
@@ -287,7 +283,7 @@ func (w *world) invariants(scenario string, id uuid.UUID) {
 	if got.Status != tenant.StatusActive || got.ContractID == "" || got.ProvisioningError != "" {
 		w.t.Errorf("%s: tenant %+v", scenario, got)
 	}
-	if n := w.count(`SELECT count(*) FROM tenants`); n != 1 {
+	if n := w.registry.Count(); n != 1 {
 		w.t.Errorf("%s: %d tenants", scenario, n)
 	}
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname ~ '^clinic_[0-9]+$'`); n != 1 {

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -73,7 +74,7 @@ func benchmarkRun(b *testing.B, url string, fullPipeline bool, commits func() in
 	}
 	done := func() int {
 		if fullPipeline {
-			return value[int](w, `SELECT active::int FROM (SELECT sum(active) AS active FROM tenant_counts) s`)
+			return int(w.total(tenant.StatusActive))
 		}
 		return value[int](w, `SELECT count(*) FROM river_job WHERE state = 'completed'`)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
@@ -36,6 +37,8 @@ type fixture struct {
 	db      *postgres.DB
 	queue   *queue.Queue // For enqueuing and reading jobs.
 	service *provisioning.Service
+
+	registry *registrytest.Registry
 
 	mu            sync.Mutex
 	maxExtraMails int               // Each allowed fault can cause one more mail.
@@ -59,6 +62,7 @@ func newFixture(t testing.TB, url string) *fixture {
 	t.Cleanup(w.queue.Close)
 	w.db = w.openRegistry()
 	w.db.UseQueue(w.queue)
+	w.registry = registrytest.Open(t, url)
 	w.service, err = provisioning.NewService(w.db, w.newProcess().pipeline)
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +306,8 @@ func (f *fixture) waitFor(what string, condition func() bool) {
 	defer cancel()
 	for !condition() {
 		if err := (clock.System{}).Sleep(deadline, 5*time.Millisecond); err != nil {
-			f.t.Fatalf("waiting until %s: %v\n%s", what, err, f.dump())
+			f.t.Errorf("waiting until %s: %v", what, err)
+			f.t.Fatal(f.dump())
 		}
 	}
 }
@@ -334,16 +339,26 @@ func (f *fixture) exec(statement string, args ...any) {
 	}
 }
 
-// dump prints the tables for a failed test.
+// dump prints the unfinished runs and jobs for a failed test.
 func (f *fixture) dump() string {
-	var text string
-	err := f.db.Pool().QueryRow(context.Background(), `SELECT coalesce(string_agg(concat_ws(' ', t.status, t.rollback_target, t.job_id, t.run_epoch, t.run_expires_at, '|',
-		j.id, j.state, j.attempt, j.scheduled_at, j.errors), E'\n'), '') FROM tenants t FULL JOIN river_job j ON j.id = t.job_id
-		WHERE t.status IS DISTINCT FROM 'ACTIVE'`).Scan(&text)
+	f.t.Helper()
+	var jobs string
+	err := f.db.Pool().QueryRow(context.Background(), `SELECT coalesce(string_agg(concat_ws(' ', id, state, attempt, scheduled_at, errors), E'\n'), '')
+		FROM river_job WHERE state <> 'completed'`).Scan(&jobs)
 	if err != nil {
 		return err.Error()
 	}
-	return text
+	return "runs:\n" + registrytest.Open(f.t, f.url).UnfinishedRuns() + "\njobs:\n" + jobs
+}
+
+// total is the number of tenants in a status, or of all for "".
+func (f *fixture) total(status tenant.Status) int64 {
+	f.t.Helper()
+	page, err := f.db.List(f.t.Context(), tenant.ListQuery{Status: status, Limit: 1})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return page.Total
 }
 
 // assertInvariants checks what holds for tenants that ended ACTIVE, whatever happened
@@ -367,7 +382,7 @@ func (f *fixture) assertInvariants(all ...provisioning.Submission) {
 			f.t.Errorf("job %+v", j)
 		}
 	}
-	if n := value[int](f, `SELECT count(*) FROM tenants`); n != len(all) {
+	if n := f.total(""); n != int64(len(all)) {
 		f.t.Errorf("%d tenants, want %d", n, len(all))
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -101,35 +102,35 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		}
 		return report
 	}
-	aged := `updated_at = now() - interval '1 minute'`
+	aged := func(r *registrytest.Registry) { r.SetUpdated(-time.Minute) }
 	for _, c := range []struct {
 		name   string
 		river  string
-		tenant string
+		tenant func(r *registrytest.Registry)
 	}{
 		{"Missing", `DELETE FROM river_job`, aged},
 		{"Completed", `UPDATE river_job SET state = 'completed', finalized_at = now()`, aged},
 		{"Cancelled", `UPDATE river_job SET state = 'cancelled', finalized_at = now()`, aged},
 		{"NoHeartbeat", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`, aged},
 		{"LeaseExpired", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
-			`status = 'PROVISIONING', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
+			func(r *registrytest.Registry) { r.Claim(-time.Second) }},
 		{"InterruptedRollback", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
-			`status = 'PROVISIONING', rollback_target = 'FAILED', run_epoch = 1, run_expires_at = now() - interval '1 second'`},
+			func(r *registrytest.Registry) { r.Claim(-time.Second); r.BeginRollbacks() }},
 	} {
 		t.Run(c.name+"IsRescued", func(t *testing.T) {
 			w := setup(t)
 			s := w.submit("Clinic")
 			w.exec(c.river)
-			w.exec(`UPDATE tenants SET ` + c.tenant)
+			c.tenant(w.registry)
 			r := w.newReconciler(w.newProcess())
 			if report := runPass(w, r); len(report.Requeued) != 1 || report.Requeued[0] != s.Tenant.ID {
 				t.Fatalf("%+v", report)
 			}
-			replacement := value[string](w, `SELECT job_id::text FROM tenants WHERE job_id = last_job_id`)
-			if replacement == s.JobID || w.riverState(replacement) != "available" {
+			replacement, newest := w.registry.Jobs(s.Tenant.ID.String())
+			if replacement != newest || replacement == s.JobID || w.riverState(replacement) != "available" {
 				t.Errorf("job %s after %s", replacement, s.JobID)
 			}
-			w.exec(`UPDATE tenants SET updated_at = now() - interval '1 minute'`)
+			aged(w.registry)
 			if report := runPass(w, r); !report.Empty() {
 				t.Errorf("and again: %+v", report)
 			}
@@ -140,17 +141,17 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		river  string
-		tenant string
+		tenant func(r *registrytest.Registry)
 	}{
 		{"Available", ``, aged},
 		{"Retryable", `UPDATE river_job SET state = 'retryable', attempt = 1, scheduled_at = now() + interval '1 hour'`, aged},
 		{"Running", `UPDATE river_job SET state = 'running', attempted_at = now()`, aged},
 		{"Leased", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
-			`status = 'PROVISIONING', run_expires_at = now() + interval '1 minute', ` + aged},
+			func(r *registrytest.Registry) { r.Claim(time.Minute); aged(r) }},
 		{"JustReleased", `UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 minute'`,
-			`status = 'PROVISIONING', ` + aged}, // The log's first row is new.
-		{"New", `DELETE FROM river_job`, `updated_at = now()`},
-		{"Live", `DELETE FROM river_job`, activeTenantSet + `, ` + aged},
+			func(r *registrytest.Registry) { r.Claim(time.Minute); r.EndLeases(); aged(r) }}, // The log's first row is new.
+		{"New", `DELETE FROM river_job`, func(r *registrytest.Registry) { r.SetUpdated(0) }},
+		{"Live", `DELETE FROM river_job`, func(r *registrytest.Registry) { r.Activate(); aged(r) }},
 	} {
 		t.Run(c.name+"IsKept", func(t *testing.T) {
 			w := setup(t)
@@ -158,12 +159,12 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 			if c.river != "" {
 				w.exec(c.river)
 			}
-			w.exec(`UPDATE tenants SET ` + c.tenant)
+			c.tenant(w.registry)
 			if report := runPass(w, w.newReconciler(w.newProcess())); !report.Empty() {
 				t.Errorf("%+v", report)
 			}
-			if job := value[*string](w, `SELECT job_id::text FROM tenants`); job != nil && *job != s.JobID {
-				t.Errorf("job %s after %s", *job, s.JobID)
+			if job, _ := w.registry.Jobs(s.Tenant.ID.String()); job != "" && job != s.JobID {
+				t.Errorf("job %s after %s", job, s.JobID)
 			}
 		})
 	}
@@ -171,7 +172,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		w := setup(t)
 		s := w.submit("Clinic")
 		w.exec(`UPDATE river_job SET state = 'discarded', attempt = 5, finalized_at = now()`)
-		w.exec(`UPDATE tenants SET ` + aged)
+		aged(w.registry)
 		if report := runPass(w, w.newReconciler(w.newProcess())); len(report.Failed) != 1 || len(report.Requeued) != 0 {
 			t.Errorf("%+v", report)
 		}
@@ -201,8 +202,9 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		if j := w.job(s.JobID); j.State != provisioning.JobRetrying || j.Attempt != 2 || !strings.Contains(j.Error, "the time allowed ran out") {
 			t.Errorf("%+v", j)
 		}
-		w.exec(`UPDATE tenants SET ` + aged + `, run_expires_at = NULL`)
-		w.exec(`UPDATE provisioning_logs SET ` + aged)
+		aged(w.registry)
+		w.registry.EndLeases()
+		w.registry.SetStepsUpdated(-time.Minute)
 		if report := runPass(w, w.newReconciler(w.newProcess())); len(report.Failed) != 1 {
 			t.Errorf("%+v", report)
 		}
@@ -230,7 +232,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		s := w.submit("Clinic")
 		<-paused
 		w.waitFor("the heartbeat ends", func() bool { return p.refusedRenewals.Load() > 0 })
-		w.exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
+		w.registry.ExpireLeases(time.Second)
 		w.exec(`UPDATE river_job SET attempted_at = now() - interval '1 minute'`)
 		p.revive()
 		if report := runPass(w, w.newReconciler(w.newProcess())); len(report.Requeued) != 1 {
@@ -245,7 +247,7 @@ func TestReconciler_RescuesOrphanedJobs(t *testing.T) {
 		w := setup(t)
 		all := w.submitMany(20)
 		w.exec(`DELETE FROM river_job`)
-		w.exec(`UPDATE tenants SET ` + aged)
+		aged(w.registry)
 		var wg sync.WaitGroup
 		for range 4 {
 			r := w.newReconciler(w.newProcess())
@@ -350,13 +352,14 @@ func TestQueue_SurvivesServerCrash(t *testing.T) {
 	}
 	w.waitFor("twenty more are accepted", func() bool { submit(); return len(accepted) >= 20*(w.maxExtraMails+1) })
 	w.waitFor("all are live", func() bool {
-		unfinished := -1
-		err := w.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM tenants WHERE status <> 'ACTIVE'`).Scan(&unfinished)
-		return err == nil && unfinished == 0
+		all, err := w.db.List(t.Context(), tenant.ListQuery{Limit: 1})
+		live, err2 := w.db.List(t.Context(), tenant.ListQuery{Status: tenant.StatusActive, Limit: 1})
+		return err == nil && err2 == nil && live.Total == all.Total
 	})
+	w.registry = registrytest.Open(t, url) // The crashes ended the connection.
 	for i, s := range accepted {
 		if s.JobID == "" {
-			accepted[i].JobID = value[string](w, `SELECT last_job_id::text FROM tenants WHERE id = $1`, s.Tenant.ID)
+			_, accepted[i].JobID = w.registry.Jobs(s.Tenant.ID.String())
 		}
 	}
 	w.assertInvariants(accepted...)

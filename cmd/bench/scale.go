@@ -15,21 +15,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// fleetClients is the number of clients that provision a fleet.
-const fleetClients = 8
+// scaleClients is the number of clients that provision.
+const scaleClients = 8
 
-// fleetBatch is the number of tenants that are provisioned between two reports while a
-// fleet grows.
-const fleetBatch = 1000
+// scaleBatch is the number of unmeasured tenants between two reports.
+const scaleBatch = 1000
 
-// parseSizes reads the sizes of fleets, separated by commas, each larger than the one
-// before.
+// parseSizes reads numbers of tenants, separated by commas, and sorts them.
 func parseSizes(text string) ([]int, error) {
 	var sizes []int
 	for part := range strings.SplitSeq(text, ",") {
 		size, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || size <= 0 || size%fleetClients != 0 {
-			return nil, fmt.Errorf("%q is no size: give multiples of %d", part, fleetClients)
+		if err != nil || size <= 0 || size%scaleClients != 0 {
+			return nil, fmt.Errorf("%q is no size: give multiples of %d", part, scaleClients)
 		}
 		sizes = append(sizes, size)
 	}
@@ -37,11 +35,11 @@ func parseSizes(text string) ([]int, error) {
 	return sizes, nil
 }
 
-// runFleet grows a fleet to each of the sizes. At each it provisions rounds of tenants
-// beside the fleet and, in turn, on another server that begins without tenants, and prints
-// the ratio of their times with its 95 % interval. The ratio at size 0 tells how well the
-// two servers compare.
-func (b *bench) runFleet(ctx context.Context) error {
+// runScale provisions tenants up to each of the sizes. At each it provisions rounds of
+// tenants beside them and, in turn, on another server that begins without tenants, and
+// prints the ratio of their times with its 95 % interval. The ratio at size 0 tells how well
+// the two servers compare.
+func (b *bench) runScale(ctx context.Context) error {
 	if b.rounds < 20 {
 		b.rounds = 20 // An interval needs that many.
 	}
@@ -53,20 +51,20 @@ func (b *bench) runFleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("PostgreSQL %s, ordinary owner, commits wait for the disk; %d clients, %d pairs of %d tenants each\n\n", version, fleetClients, b.rounds, b.tenants)
+	fmt.Printf("PostgreSQL %s, ordinary owner, commits wait for the disk; %d clients, %d pairs of %d tenants each\n\n", version, scaleClients, b.rounds, b.tenants)
 	fmt.Printf("%-16s %12s %12s %10s   %s\n", "tenants", "beside them", "new server", "ratio", "95 % interval")
 	tenants := 0
 	for _, size := range append([]int{0}, b.sizes...) {
-		for ; tenants < size; tenants += min(fleetBatch, size-tenants) {
-			if err := b.growFleet(ctx, url, tenants, min(fleetBatch, size-tenants)); err != nil {
+		for ; tenants < size; tenants += min(scaleBatch, size-tenants) {
+			if err := b.addTenants(ctx, url, tenants, min(scaleBatch, size-tenants)); err != nil {
 				return err
 			}
 		}
-		grown, err := b.compareFleet(ctx, url, size)
+		added, err := b.compareSize(ctx, url, size)
 		if err != nil {
 			return err
 		}
-		tenants += grown
+		tenants += added
 	}
 	fmt.Println("\ntime per tenant, medians; ratio: geometric mean over the pairs")
 	return nil
@@ -81,20 +79,20 @@ func serverVersion(ctx context.Context, url string) (version string, err error) 
 	return version, conn.QueryRow(ctx, `SHOW server_version`).Scan(&version)
 }
 
-// growFleet provisions tenants without measuring them.
-func (b *bench) growFleet(ctx context.Context, url string, from, tenants int) error {
-	grow := *b
-	grow.tenants = tenants
-	took, err := grow.timeProduct(ctx, url, fleetClients, fmt.Sprintf("Fleet %d", from), false)
+// addTenants provisions tenants beside the measured ones.
+func (b *bench) addTenants(ctx context.Context, url string, from, tenants int) error {
+	unmeasured := *b
+	unmeasured.tenants = tenants
+	took, err := unmeasured.timeProduct(ctx, url, scaleClients, fmt.Sprintf("Tenant %d", from), false)
 	if err == nil {
 		fmt.Fprintf(os.Stderr, "%d tenants (%.1f ms for each)\n", from+tenants, 1000*took.Seconds()/float64(tenants))
 	}
 	return err
 }
 
-// compareFleet measures the pairs at one size, and returns the number of tenants that the
-// fleet has more.
-func (b *bench) compareFleet(ctx context.Context, url string, size int) (grown int, err error) {
+// compareSize measures the pairs at one size, and returns the number of tenants that
+// there are more.
+func (b *bench) compareSize(ctx context.Context, url string, size int) (added int, err error) {
 	empty := &bench{options: b.options, dir: b.dir}
 	if err := empty.startPostgreSQL(ctx); err != nil {
 		return 0, err
@@ -110,13 +108,13 @@ func (b *bench) compareFleet(ctx context.Context, url string, size int) (grown i
 		var took [2]time.Duration
 		for turn := range 2 {
 			if (turn+pair)%2 == 0 {
-				took[0], err = b.timeProduct(ctx, url, fleetClients, fmt.Sprintf("Size %d %d", size, pair), false)
-				grown += b.tenants
+				took[0], err = b.timeProduct(ctx, url, scaleClients, fmt.Sprintf("Size %d %d", size, pair), false)
+				added += b.tenants
 			} else {
-				took[1], err = empty.timeProduct(ctx, other, fleetClients, fmt.Sprintf("Tenant %d", pair), false)
+				took[1], err = empty.timeProduct(ctx, other, scaleClients, fmt.Sprintf("Tenant %d", pair), false)
 			}
 			if err != nil {
-				return grown, err
+				return added, err
 			}
 		}
 		if pair == 0 {
@@ -128,7 +126,7 @@ func (b *bench) compareFleet(ctx context.Context, url string, size int) (grown i
 		logs = append(logs, math.Log(took[0].Seconds()/took[1].Seconds()))
 	}
 	mean, half := interval(logs)
-	fmt.Printf("%-16s %9.2f ms %9.2f ms %10.3f   %.3f to %.3f\n", fmt.Sprintf("%d to %d", size, size+grown), 1000*median(times[0]), 1000*median(times[1]),
+	fmt.Printf("%-16s %9.2f ms %9.2f ms %10.3f   %.3f to %.3f\n", fmt.Sprintf("%d to %d", size, size+added), 1000*median(times[0]), 1000*median(times[1]),
 		math.Exp(mean), math.Exp(mean-half), math.Exp(mean+half))
-	return grown, nil
+	return added, nil
 }

@@ -1,0 +1,55 @@
+//go:build unix
+
+package registrytest
+
+import "time"
+
+// The methods of this file are about what a reconciler does: due mail and contracts, and
+// expired rows.
+
+// MakeMailDue makes the welcome mails that are to be tried again due now.
+func (r *Registry) MakeMailDue() {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET welcome_email_due_at = now() WHERE welcome_email_due_at IS NOT NULL`)
+}
+
+// MakeAllMailDue makes the welcome mails of all tenants due now, also those that are not
+// to be tried again.
+func (r *Registry) MakeAllMailDue() {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET welcome_email_due_at = now()`)
+}
+
+// DueMail is the number of welcome mails that are due.
+func (r *Registry) DueMail() int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM tenants WHERE welcome_email = 'PENDING' AND welcome_email_due_at <= now()`)
+}
+
+// DueContracts is the number of contracts that are due within a time from now.
+func (r *Registry) DueContracts(in time.Duration) int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM tenant_contracts WHERE due_at < now() + $1::interval`, in)
+}
+
+// AddInvitations adds an invitation for each of these times since it expired, which is
+// negative for one that is valid. They are of unknown tenants.
+func (r *Registry) AddInvitations(used bool, ages ...time.Duration) {
+	r.t.Helper()
+	r.exec(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at, used_at)
+		SELECT sha256(gen_random_uuid()::text::bytea), gen_random_uuid(), gen_random_uuid(), now() - age, CASE WHEN $1::boolean THEN now() END
+		FROM unnest($2::interval[]) age`, used, ages)
+}
+
+// AddRequests adds a request with an idempotency key for each of these times ago.
+func (r *Registry) AddRequests(ages ...time.Duration) {
+	r.t.Helper()
+	r.exec(`INSERT INTO idempotency_keys (scope, key, request_hash, created_at)
+		SELECT 'scope', gen_random_uuid()::text, sha256('x'), now() - age FROM unnest($1::interval[]) age`, ages)
+}
+
+// Requests is the number of requests with an idempotency key.
+func (r *Registry) Requests() int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM idempotency_keys`)
+}

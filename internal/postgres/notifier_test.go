@@ -45,13 +45,25 @@ func TestNotifier(t *testing.T) {
 	t.Run("NotifiesOtherProcesses", func(t *testing.T) {
 		b := setup(t)
 		sender, receiver := b.notifier(), b.notifier()
-		tenantID, otherID := uuid.New(), uuid.New()
-		changes, stop := receiver.Watch(tenantID)
+		run, other := b.ClaimNew(postgrestest.Inputs("Clinic")), b.ClaimNew(postgrestest.Inputs("Other"))
+		changes, stop := receiver.Watch(run.Tenant.ID)
 		defer stop()
-		otherChanges, stopOthers := receiver.Watch(otherID)
+		otherChanges, stopOthers := receiver.Watch(other.Tenant.ID)
 		defer stopOthers()
-		sender.Observe(t.Context(), provisioning.Event{Tenant: tenant.Tenant{ID: tenantID}})
-		awaitChange(t, changes, "the change")
+		sender.NotifyChanged(other.Tenant.ID)
+		awaitChange(t, changes, "the first look")
+		awaitChange(t, otherChanges, "the first look")
+		awaitStep := func(what string) {
+			t.Helper()
+			sender.Observe(t.Context(), provisioning.Event{Tenant: run.Tenant})
+			awaitChange(t, changes, what)
+		}
+		b.Must(b.PrepareSchema(t.Context(), run, b.Seed()))
+		awaitStep("a step")
+		b.Must(b.Release(t.Context(), run, tenant.StepRecord{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Error: "busy"}))
+		awaitStep("a change of the log alone")
+		b.Exec(`UPDATE tenants SET version = version + 1 WHERE id = $1`, run.Tenant.ID)
+		awaitStep("a change of the tenant alone")
 		select {
 		case <-otherChanges:
 			t.Error("another tenant's subscriber was notified")
@@ -61,13 +73,13 @@ func TestNotifier(t *testing.T) {
 	t.Run("SurvivesLostConnection", func(t *testing.T) {
 		b := setup(t)
 		f := b.notifier()
-		tenantID := uuid.New()
-		changed, stop := f.Watch(tenantID)
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		changed, stop := f.Watch(run.Tenant.ID)
 		defer stop()
 		b.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()`)
 		awaitChange(t, changed, "that something may have been missed")
-		b.Exec(`SELECT pg_notify('healthcare_tenants', $1)`, tenantID.String())
-		awaitChange(t, changed, "the change after it")
+		b.Exec(`SELECT pg_notify('healthcare_tenants', '')`)
+		awaitChange(t, changed, "the first look after it")
 	})
 	t.Run("RemovesStoppedSubscribers", func(t *testing.T) {
 		b := setup(t)

@@ -1,4 +1,10 @@
 // Package notify notifies all processes on a database of changed tenants.
+//
+// Every login of the database can send on the channel and listen to it. So a notification
+// says nothing and is worth nothing: it has no payload, and whoever receives one reads which
+// of its tenants changed, in one statement and at most once in lookInterval. Nothing depends
+// on notifications: what a lost one would have said is read with the next, and subscribers
+// read without any now and then.
 package notify
 
 import (
@@ -24,43 +30,70 @@ const notifyChannel = "healthcare_tenants"
 // the disk would run one by one.
 const notifyDelay = 20 * time.Millisecond
 
+// Limits of looks for changes, which any login of the database can cause.
+const (
+	lookInterval = 20 * time.Millisecond // From the end of one to the start of the next.
+	lookTimeout  = 5 * time.Second
+)
+
 // Notifier notifies subscribers, in all processes that have one, of changed tenants. A
 // notification is only a hint: one that is lost while a connection is down is made up
 // for by reading. All methods are safe for concurrent use.
 type Notifier struct {
 	db *pgdb.DB
 
-	mu            sync.Mutex
-	subscribers   map[uuid.UUID]map[chan struct{}]struct{}
-	pending       map[uuid.UUID]struct{} // To be sent to other processes.
-	pendingSignal chan struct{}
+	mu      sync.Mutex
+	watches map[uuid.UUID]*watch
+
+	changed  signal // Other processes are to be notified.
+	received signal // A notification was received.
+}
+
+// watch is a tenant with subscribers.
+type watch struct {
+	subscribers map[signal]struct{}
+	seen        *version // At the last look; nil: there was none since the watch began.
+}
+
+// version differs after each change that subscribers read: of the tenant's row, and of the
+// log of its attempt.
+type version struct{ row, log int64 }
+
+// signal is a channel for one value: a signal that was not received yet stands for later
+// ones, too.
+type signal chan struct{}
+
+func newSignal() signal { return make(signal, 1) }
+
+func (s signal) set() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
 }
 
 // New returns a notifier, which works once Run is called.
 func New(db *pgdb.DB) *Notifier {
-	return &Notifier{
-		db: db, subscribers: map[uuid.UUID]map[chan struct{}]struct{}{},
-		pending: map[uuid.UUID]struct{}{}, pendingSignal: make(chan struct{}, 1),
-	}
+	return &Notifier{db: db, watches: map[uuid.UUID]*watch{}, changed: newSignal(), received: newSignal()}
 }
 
 // Watch implements events.ChangeNotifier.
 func (n *Notifier) Watch(tenantID uuid.UUID) (changed <-chan struct{}, stop func()) {
-	subscriber := make(chan struct{}, 1)
+	subscriber := newSignal()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.subscribers[tenantID] == nil {
-		n.subscribers[tenantID] = map[chan struct{}]struct{}{}
+	if n.watches[tenantID] == nil {
+		n.watches[tenantID] = &watch{subscribers: map[signal]struct{}{}}
 	}
-	n.subscribers[tenantID][subscriber] = struct{}{}
-	return subscriber, func() {
+	n.watches[tenantID].subscribers[subscriber] = struct{}{}
+	return subscriber, sync.OnceFunc(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		delete(n.subscribers[tenantID], subscriber)
-		if len(n.subscribers[tenantID]) == 0 {
-			delete(n.subscribers, tenantID)
+		w := n.watches[tenantID]
+		if delete(w.subscribers, subscriber); len(w.subscribers) == 0 {
+			delete(n.watches, tenantID)
 		}
-	}
+	})
 }
 
 // Observe is a pipeline's observer: it notifies of each step.
@@ -69,28 +102,19 @@ func (n *Notifier) Observe(_ context.Context, e provisioning.Event) { n.NotifyCh
 // NotifyChanged notifies all subscribers of the tenant, here and in other processes.
 // It does not block.
 func (n *Notifier) NotifyChanged(tenantID uuid.UUID) {
-	n.notify(tenantID)
 	n.mu.Lock()
-	n.pending[tenantID] = struct{}{}
+	n.watches[tenantID].wake()
 	n.mu.Unlock()
-	select {
-	case n.pendingSignal <- struct{}{}:
-	default: // A wakeup is pending already.
-	}
+	n.changed.set()
 }
 
-func (n *Notifier) notify(tenantID uuid.UUID) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for subscriber := range n.subscribers[tenantID] {
-		wake(subscriber)
+// wake wakes the subscribers of a watch, if there is one.
+func (w *watch) wake() {
+	if w == nil {
+		return
 	}
-}
-
-func wake(subscriber chan struct{}) {
-	select {
-	case subscriber <- struct{}{}:
-	default: // It has not read the last notification yet.
+	for subscriber := range w.subscribers {
+		subscriber.set()
 	}
 }
 
@@ -100,6 +124,7 @@ func wake(subscriber chan struct{}) {
 func (n *Notifier) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { n.send(ctx) })
+	wg.Go(func() { limitRate(ctx, n.received, lookInterval, n.look) })
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			_ = n.listen(ctx) // Only the connection's end; ctx says whether it was intended.
@@ -114,24 +139,83 @@ func (n *Notifier) Run(ctx context.Context) {
 func (n *Notifier) send(ctx context.Context) {
 	for {
 		select {
-		case <-n.pendingSignal:
+		case <-n.changed:
 		case <-ctx.Done():
 			return
 		}
 		if (clock.System{}).Sleep(ctx, notifyDelay) != nil {
 			return
 		}
-		n.mu.Lock()
-		tenantIDs := make([]string, 0, len(n.pending))
-		for id := range n.pending {
-			tenantIDs = append(tenantIDs, id.String())
+		select {
+		case <-n.changed: // Also in this notification.
+		default:
 		}
-		clear(n.pending)
-		n.mu.Unlock()
 		// Lost when the registry does not answer; then nothing changes there either.
-		_, _ = n.db.Pool().Exec(ctx, `SELECT set_config('synchronous_commit', 'off', true), pg_notify('`+notifyChannel+`', tenant)
-			FROM unnest($1::text[]) AS tenant`, tenantIDs)
+		_, _ = n.db.Pool().Exec(ctx, `SELECT set_config('synchronous_commit', 'off', true), pg_notify('`+notifyChannel+`', '')`)
 	}
+}
+
+// limitRate calls f after signals until ctx ends, with a pause after each call. Signals
+// during a call or a pause cause one more call.
+func limitRate(ctx context.Context, s signal, pause time.Duration, f func(context.Context)) {
+	for {
+		select {
+		case <-s:
+		case <-ctx.Done():
+			return
+		}
+		f(ctx)
+		if (clock.System{}).Sleep(ctx, pause) != nil {
+			return
+		}
+	}
+}
+
+// look wakes the subscribers of the tenants that changed since the last look, and of those
+// that it sees first.
+func (n *Notifier) look(ctx context.Context) {
+	n.mu.Lock()
+	began := make(map[uuid.UUID]*watch, len(n.watches))
+	ids := make([]uuid.UUID, 0, len(n.watches))
+	for id, w := range n.watches {
+		began[id] = w
+		ids = append(ids, id)
+	}
+	n.mu.Unlock()
+	if len(ids) == 0 {
+		return
+	}
+	versions, err := n.versions(ctx, ids)
+	if err != nil {
+		return // The next look, or the subscribers' own reads, make up for it.
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, w := range began {
+		if v := versions[id]; w.seen == nil || *w.seen != v {
+			w.seen = &v
+			w.wake()
+		}
+	}
+}
+
+// versions reads the versions of tenants, as many rows as there are ids.
+func (n *Notifier) versions(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]version, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	rows, err := n.db.Pool().Query(ctx, `SELECT t.id, t.version, coalesce((
+			SELECT max(l.change_seq) FROM provisioning_logs l WHERE l.tenant_id = t.id AND l.attempt = t.attempt), 0)
+		FROM tenants t WHERE t.id = ANY($1)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	versions := make(map[uuid.UUID]version, len(ids))
+	var (
+		id uuid.UUID
+		v  version
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &v.row, &v.log}, func() error { versions[id] = v; return nil })
+	return versions, err
 }
 
 // closeTimeout limits the wait for the server's end of a connection.
@@ -153,22 +237,17 @@ func (n *Notifier) listen(ctx context.Context) error {
 	}
 	n.broadcast()
 	for {
-		notification, err := conn.WaitForNotification(ctx)
-		if err != nil {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return err
 		}
-		if id, err := uuid.Parse(notification.Payload); err == nil {
-			n.notify(id)
-		}
+		n.received.set()
 	}
 }
 
 func (n *Notifier) broadcast() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, subscribers := range n.subscribers {
-		for subscriber := range subscribers {
-			wake(subscriber)
-		}
+	for _, w := range n.watches {
+		w.wake()
 	}
 }

@@ -79,7 +79,7 @@ func TestNotifier(t *testing.T) {
 		b.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()`)
 		awaitChange(t, changed, "that something may have been missed")
 		b.Exec(`SELECT pg_notify('healthcare_tenants', '')`)
-		awaitChange(t, changed, "the first look after it")
+		awaitChange(t, changed, "the first look since then")
 	})
 	t.Run("RemovesStoppedSubscribers", func(t *testing.T) {
 		b := setup(t)

@@ -15,7 +15,7 @@ import (
 )
 
 // The name of the only queue, and its River settings. Workers poll for jobs (see
-// silentDriver); River adds up to a tenth to the interval. The cooldown is the minimum time
+// pollingDriver); River adds up to a tenth to the interval. The cooldown is the minimum time
 // between two fetches: a worker that ends a job while more are waiting fetches at once.
 const (
 	queueName         = "provisioning"
@@ -40,7 +40,7 @@ type Queue struct {
 	log          *slog.Logger
 	riverLog     *slog.Logger
 	pool         *pgxpool.Pool
-	driver       silentDriver
+	driver       pollingDriver
 	inserter     *river.Client[pgx.Tx]
 	retryBackoff backoff
 

@@ -1,10 +1,10 @@
 // Package notify notifies all processes on a database of changed tenants.
 //
 // Every login of the database can send on the channel and listen to it. So a notification
-// says nothing and is worth nothing: it has no payload, and whoever receives one reads which
-// of its tenants changed, in one statement and at most once in lookInterval. Nothing depends
-// on notifications: what a lost one would have said is read with the next, and subscribers
-// read without any now and then.
+// says nothing and is not trusted: it has no payload, and a process that receives one reads
+// which of its tenants changed, in one statement and at most once in lookInterval. Nothing
+// depends on notifications: the change of a lost one is seen with the next, and subscribers
+// also poll.
 package notify
 
 import (

@@ -9,32 +9,32 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// silentDriver is River's driver without LISTEN and NOTIFY. PostgreSQL lets every login of the
+// pollingDriver is River's driver without LISTEN and NOTIFY. PostgreSQL lets every login of the
 // database send on every channel and listen to it, so a notification is no authority: a tenant's
 // login could pause the queues and cancel jobs. And a NOTIFY fails, with its transaction, while
 // the server's notification queue is full, which any login can cause.
-type silentDriver struct{ *riverpgxv5.Driver }
+type pollingDriver struct{ *riverpgxv5.Driver }
 
-var _ riverdriver.Driver[pgx.Tx] = silentDriver{}
+var _ riverdriver.Driver[pgx.Tx] = pollingDriver{}
 
-func newDriver(pool *pgxpool.Pool) silentDriver { return silentDriver{riverpgxv5.New(pool)} }
+func newDriver(pool *pgxpool.Pool) pollingDriver { return pollingDriver{riverpgxv5.New(pool)} }
 
 // SupportsListener is false: workers poll.
-func (silentDriver) SupportsListener() bool { return false }
+func (pollingDriver) SupportsListener() bool { return false }
 
 // SupportsListenNotify is false: inserts send no notification.
-func (silentDriver) SupportsListenNotify() bool { return false }
+func (pollingDriver) SupportsListenNotify() bool { return false }
 
 // GetExecutor returns an executor that does not notify of the end of its leadership.
-func (d silentDriver) GetExecutor() riverdriver.Executor {
-	return silentExecutor{d.Driver.GetExecutor()}
+func (d pollingDriver) GetExecutor() riverdriver.Executor {
+	return pollingExecutor{d.Driver.GetExecutor()}
 }
 
-type silentExecutor struct{ riverdriver.Executor }
+type pollingExecutor struct{ riverdriver.Executor }
 
 // LeaderResign ends a leadership. Another worker finds out when it next tries to lead, within
 // five seconds.
-func (e silentExecutor) LeaderResign(ctx context.Context, p *riverdriver.LeaderResignParams) (bool, error) {
+func (e pollingExecutor) LeaderResign(ctx context.Context, p *riverdriver.LeaderResignParams) (bool, error) {
 	err := e.Exec(ctx, `DELETE FROM river_leader WHERE elected_at = $1::timestamptz AND leader_id = $2`, p.ElectedAt, p.LeaderID)
 	return err == nil, err
 }

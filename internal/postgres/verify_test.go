@@ -121,6 +121,13 @@ func TestDB_Verify(t *testing.T) {
 		{"LogChanged", `UPDATE {{schema}}.audit_logs SET changes = '{}' WHERE seq = 3`, verification.SubjectTenantAudit, "row 3 was changed"},
 		{"LogGone", `DELETE FROM {{schema}}.audit_logs WHERE seq = 2`, verification.SubjectTenantAudit, "row 2 is missing"},
 		{"LogLink", `UPDATE {{schema}}.audit_logs SET prev_hash = sha256('x') WHERE seq = 4`, verification.SubjectTenantAudit, "row 4 does not follow row 3"},
+		{"LogTailGone", `DELETE FROM {{schema}}.audit_logs WHERE seq >= 4`, verification.SubjectTenantAudit, "ends with row 3, but the table audit_head has row"},
+		{"LogTailReplaced", `DELETE FROM {{schema}}.audit_logs WHERE seq >= 3; INSERT INTO {{schema}}.audit_logs (action, entity_type) VALUES ('x', 'y')`, verification.SubjectTenantAudit, "row 3 is missing"},
+		{"LogEmpty", `DELETE FROM {{schema}}.audit_logs`, verification.SubjectTenantAudit, "ends with row 0"},
+		{"LogHeadChanged", `UPDATE {{schema}}.audit_head SET hash = repeat('a', 64)`, verification.SubjectTenantAudit, "another hash than the table audit_head"},
+		{"LogHeadGone", `DELETE FROM {{schema}}.audit_head`, verification.SubjectTenantAudit, "audit_head has no row"},
+		{"LogHeadTable", `DROP TABLE {{schema}}.audit_head`, verification.SubjectSchema, "audit_head is missing"},
+		{"LogHeadGrant", `GRANT SELECT ON {{schema}}.audit_head TO {{role}}`, verification.SubjectRole, "has SELECT on its table audit_head instead of nothing"},
 		{"LogTable", `DROP TABLE {{schema}}.audit_logs`, verification.SubjectSchema, "audit_logs is missing"},
 
 		{"Schema", `DROP SCHEMA {{schema}} CASCADE`, verification.SubjectSchema, "does not exist"},

@@ -7,10 +7,8 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
-
-// migrateLockKey is the advisory lock that admits one migrating process at a time.
-const migrateLockKey = 1212240977
 
 // Migrate brings River's tables to the version that this program knows. If many processes
 // start at once, one migrates and the others wait for it; with nothing to migrate it needs
@@ -24,21 +22,18 @@ func (q *Queue) Migrate(ctx context.Context) error {
 	if done, err := q.isMigrated(ctx, target); done || err != nil {
 		return err
 	}
-	// The migrations run outside this transaction: some of them cannot share one. The
-	// transaction only holds the lock, and releases it however the process ends.
-	err = pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '60s'`); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrateLockKey); err != nil {
-			return err
-		}
-		if done, err := q.isMigrated(ctx, target); done || err != nil {
-			return err
-		}
-		_, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	lock, err := pgdb.NewMigrationLock(q.pool.Config().ConnConfig)
+	if err != nil {
 		return err
-	})
+	}
+	if err := lock.Lock(ctx); err != nil {
+		return err
+	}
+	defer lock.Unlock(ctx)
+	if done, err := q.isMigrated(ctx, target); done || err != nil {
+		return err
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	return classify(err, "migrate queue")
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -60,6 +61,22 @@ func TestQueue_Migrate(t *testing.T) {
 	t.Run("SkipsLockWhenUpToDate", func(t *testing.T) {
 		t.Parallel()
 		url := testenv.Database(t)
+		lock, err := pgdb.NewMigrationLock(connect(t, url).Config())
+		if err == nil {
+			err = lock.Lock(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.Unlock(t.Context())
+		if err := open(t, url).Migrate(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	// Every login of the database can take any advisory lock.
+	t.Run("IgnoresAdvisoryLocks", func(t *testing.T) {
+		t.Parallel()
+		url := testenv.EmptyDatabase(t)
 		if _, err := connect(t, url).Exec(t.Context(), `SELECT pg_advisory_lock(1212240977)`); err != nil {
 			t.Fatal(err)
 		}

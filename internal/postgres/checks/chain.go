@@ -67,36 +67,57 @@ func (v *verifier) checkEvents(head chainHead) error {
 		return err
 	}
 	last, complete, err := v.verifyChain(verification.SubjectAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.text} }, false)
-	switch {
-	case err != nil || !complete:
+	if err != nil || !complete {
 		return err
-	case last.seq == 0 && head.seq == 0 && v.tenantID != uuid.Nil:
-		v.addDrift(verification.SubjectAudit, "the chain has no events, not even that of the creation")
-	case last.seq != head.seq:
-		v.addDrift(verification.SubjectAudit, "the chain ends with row %d, but the registry has row %d as its last", last.seq, head.seq)
-	case !bytes.Equal(last.hash, head.hash):
-		v.addDrift(verification.SubjectAudit, "row %d, the last, has another hash than the registry has for it", last.seq)
 	}
+	if last.seq == 0 && head.seq == 0 && v.tenantID != uuid.Nil {
+		v.addDrift(verification.SubjectAudit, "the chain has no events, not even that of the creation")
+	}
+	v.checkHead(verification.SubjectAudit, last, head, "the registry")
 	return nil
 }
 
-// checkTenantLog checks the chain in the tenant's own schema. The statement is
-// not prepared: each tenant has another one.
+// checkTenantLog checks the chain in the tenant's own schema, and that its end is the head
+// there. The statements are not prepared: each tenant has others.
 func (v *verifier) checkTenantLog(t tenant.Tenant) error {
-	table := pgx.Identifier{t.SchemaName, "audit_logs"}.Sanitize()
-	exists, err := v.exists(`SELECT FROM pg_class WHERE oid = to_regclass($1)`, table)
-	if err != nil {
-		return err
-	}
-	if !exists {
-		v.addDrift(verification.SubjectSchema, "the table audit_logs is missing")
-		return nil
+	table := func(name string) string { return pgx.Identifier{t.SchemaName, name}.Sanitize() }
+	for _, name := range []string{"audit_logs", "audit_head"} {
+		exists, err := v.exists(`SELECT FROM pg_class WHERE oid = to_regclass($1)`, table(name))
+		if err != nil {
+			return err
+		}
+		if !exists {
+			v.addDrift(verification.SubjectSchema, "the table %s is missing", name)
+			return nil
+		}
 	}
 	rows, err := v.tx.Query(v.ctx, `SELECT seq, hash, prev_hash, jsonb_build_array(seq, id, user_id, action, entity_type, entity_id, changes,
-			(extract(epoch FROM created_at) * 1000000)::bigint)::text FROM `+table+` ORDER BY seq`, pgx.QueryExecModeExec)
+			(extract(epoch FROM created_at) * 1000000)::bigint)::text FROM `+table("audit_logs")+` ORDER BY seq`, pgx.QueryExecModeExec)
 	if err != nil {
 		return err
 	}
-	_, _, err = v.verifyChain(verification.SubjectTenantAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.prev, &l.text} }, true)
+	last, complete, err := v.verifyChain(verification.SubjectTenantAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.prev, &l.text} }, true)
+	if err != nil || !complete {
+		return err
+	}
+	var head chainHead
+	err = v.tx.QueryRow(v.ctx, `SELECT seq, decode(hash, 'hex') FROM `+table("audit_head"), pgx.QueryExecModeExec).Scan(&head.seq, &head.hash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		v.addDrift(verification.SubjectTenantAudit, "the table audit_head has no row")
+		return nil
+	}
+	if err == nil {
+		v.checkHead(verification.SubjectTenantAudit, last, head, "the table audit_head")
+	}
 	return err
+}
+
+// checkHead checks that the last row of a chain is its head, which is stored elsewhere.
+func (v *verifier) checkHead(subject verification.Subject, last, head chainHead, where string) {
+	switch {
+	case last.seq != head.seq:
+		v.addDrift(subject, "the chain ends with row %d, but %s has row %d as its last", last.seq, where, head.seq)
+	case !bytes.Equal(last.hash, head.hash):
+		v.addDrift(subject, "row %d, the last, has another hash than %s has for it", last.seq, where)
+	}
 }

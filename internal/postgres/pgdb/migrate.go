@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -29,8 +28,8 @@ func Migrations() fs.FS {
 }
 
 // Migrate migrates the registry to the newest version, under a lock: of many processes
-// that start at once, one migrates and the others wait. KindPermanent when the
-// registry is newer than this program.
+// that start at once, one migrates and the others wait (see MigrationLock). KindPermanent
+// when the registry is newer than this program.
 func (db *DB) Migrate(ctx context.Context) error {
 	return db.shared(ctx, "migrate", db.migrate)
 }
@@ -96,14 +95,14 @@ func registryTooNew(current, target int64) error {
 
 func (db *DB) withGoose(f func(*goose.Provider) error) error {
 	const op = "set up registry migrations"
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+	migrationLock, err := NewMigrationLock(db.pool.Config().ConnConfig)
 	if err != nil {
-		return Classify(err, op)
+		return err
 	}
 	conns := stdlib.OpenDBFromPool(db.pool)
 	defer func() { _ = conns.Close() }() // Returns the connections to the pool.
 	provider, err := goose.NewProvider(goose.DialectPostgres, conns, db.options.Migrations,
-		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
+		goose.WithLocker(gooseLock{migrationLock}), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return Classify(err, op)
 	}

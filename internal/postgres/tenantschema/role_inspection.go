@@ -68,10 +68,10 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 
 // baselineTables are the tables of a schema at the newest version.
 func baselineTables() (names []string) {
-	for object := range baselineGrants {
-		if name, ok := strings.CutPrefix(object, "table "); ok {
-			names = append(names, name)
-		}
+	const prefix = "CREATE TABLE {{schema}}."
+	for _, statement := range baseline.statementsWithPrefix(prefix) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(statement, prefix), " ")
+		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names

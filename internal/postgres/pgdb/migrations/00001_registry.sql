@@ -364,20 +364,38 @@ END $$;
 
 -- +goose StatementBegin
 -- Hash chain of a tenant's audit_logs: each row's hash covers its content and the
--- previous hash, so a changed or deleted row is detectable.
-CREATE FUNCTION tenant_audit_chain() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- previous hash, so a changed or deleted row is detectable. The head, which the tenant's
+-- role can neither read nor write, shows whether the last rows are missing. The caller's
+-- values of created_at, seq and the hashes are overwritten.
+CREATE FUNCTION tenant_audit_chain() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    last record;
+    log       record;
+    head_name name := 'audit_head';
+    head      record;
 BEGIN
-    -- Serializes the writers of one tenant's chain, and no others.
-    PERFORM pg_advisory_xact_lock(1212240976, TG_RELID::int);
-    EXECUTE format('SELECT seq, hash FROM %I.audit_logs ORDER BY seq DESC LIMIT 1', TG_TABLE_SCHEMA) INTO last;
-    NEW.seq := coalesce(last.seq, 0) + 1;
-    NEW.prev_hash := last.hash;
+    SELECT c.relnamespace, n.nspname, c.relname INTO STRICT log
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = TG_RELID;
+    IF log.relname <> 'audit_logs' THEN -- A shard, on a worker of Citus; the head's has another number.
+        SELECT h.relname INTO STRICT head_name
+          FROM pg_depend d JOIN pg_class h ON h.oid = d.objid
+         WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = log.relnamespace AND d.classid = 'pg_class'::regclass
+           AND h.relkind = 'r' AND h.relname ~ '^audit_head_[0-9]+$';
+    END IF;
+    -- The row's lock serializes the writers of one tenant's chain, and no others.
+    EXECUTE format('SELECT seq, decode(hash, ''hex'') AS hash FROM %I.%I FOR UPDATE', log.nspname, head_name) INTO head;
+    IF head.seq IS NULL THEN
+        RAISE EXCEPTION 'the table %.% has no row; restore it from a backup', log.nspname, head_name;
+    END IF;
+    NEW.created_at := clock_timestamp();
+    NEW.seq := head.seq + 1;
+    NEW.prev_hash := head.hash;
     NEW.hash := sha256(coalesce(NEW.prev_hash, ''::bytea) || convert_to(jsonb_build_array(
         NEW.seq, NEW.id, NEW.user_id, NEW.action, NEW.entity_type, NEW.entity_id, NEW.changes,
         -- Whole microseconds, as in audit_hash.
         (extract(epoch FROM NEW.created_at) * 1000000)::bigint)::text, 'UTF8'));
+    -- A row whose id exists is refused or, ON CONFLICT DO NOTHING, skipped.
+    EXECUTE format('UPDATE %I.%I SET seq = $1, hash = encode($2, ''hex'') WHERE NOT EXISTS (SELECT FROM %s WHERE id = $3)',
+        log.nspname, head_name, TG_RELID::regclass) USING NEW.seq, NEW.hash, NEW.id;
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
@@ -407,5 +425,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(),
+-- A login that could execute tenant_audit_chain() could have it write, as the registry's
+-- owner, to a table of its own.
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(), tenant_audit_chain(),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) FROM PUBLIC;

@@ -9,7 +9,7 @@
 -- compares. The lines below are the baseline's checksums while this version was
 -- the newest, because the ledger of a tenant that began with it has that one.
 --
--- baseline: 6782438d1dbd0f9e84eb40453fb3106fba592e3f13b7fb7d306e76793e16a5cf
+-- baseline: d98d56df3f2067623e0f92cb5ee236513f5e33964436e5dfc55a9c69700b58c7
 
 CREATE ROLE {{role}} LOGIN PASSWORD NULL NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 CREATE SCHEMA {{schema}};
@@ -47,6 +47,12 @@ CREATE TABLE {{schema}}.audit_logs (
     hash        bytea NOT NULL
 );
 CREATE INDEX audit_logs_user_id ON {{schema}}.audit_logs (user_id);
+CREATE TABLE {{schema}}.audit_head (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    seq      bigint NOT NULL DEFAULT 0,
+    hash     varchar(64)
+);
+INSERT INTO {{schema}}.audit_head DEFAULT VALUES;
 CREATE TRIGGER audit_chain BEFORE INSERT ON {{schema}}.audit_logs FOR EACH ROW EXECUTE FUNCTION public.tenant_audit_chain();
 
 GRANT USAGE ON SCHEMA {{schema}} TO {{role}};

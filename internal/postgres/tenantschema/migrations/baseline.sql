@@ -40,6 +40,12 @@ CREATE TABLE {{schema}}.audit_logs (
     prev_hash   bytea,
     hash        bytea NOT NULL
 );
+CREATE TABLE {{schema}}.audit_head ( -- the end of the chain in audit_logs; only the trigger may read and write it
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    seq      bigint NOT NULL DEFAULT 0,
+    hash     varchar(64) -- hex; a bytea would need a TOAST table
+);
+INSERT INTO {{schema}}.audit_head DEFAULT VALUES;
 CREATE TRIGGER audit_chain BEFORE INSERT ON {{schema}}.audit_logs FOR EACH ROW EXECUTE FUNCTION public.tenant_audit_chain();
 
 -- part: constraints

@@ -90,7 +90,7 @@ func tablePattern(t *testing.T) *regexp.Regexp {
 		t.Fatal(err)
 	}
 	created := regexp.MustCompile(`(?m)^CREATE TABLE (\w+)`)
-	tables := []string{"healthcare_migrations", `river_\w+`} // Goose and River create these.
+	tables := []string{"healthcare_migrations", "healthcare_migration_lock", `river_\w+`} // Goose and River create these.
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {

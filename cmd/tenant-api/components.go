@@ -9,6 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -120,6 +121,9 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 			warner.check(ctx, p.Deployer.Address(), report.Contracts.Channels)
 			return err
 		}
+		options.Background = []func(context.Context){func(ctx context.Context) {
+			credentials.EndExpired(ctx, p.DB, clock.System{}, func(dropped int64, err error) { logEndedLogins(ctx, o.log, dropped, err) })
+		}}
 	}
 	var err error
 	if p.queue, err = queue.Open(ctx, options); err != nil {

@@ -177,6 +177,16 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	return func() { _ = httpServer.Close() }, nil
 }
 
+// logEndedLogins logs the outcome of ending expired logins.
+func logEndedLogins(ctx context.Context, log *slog.Logger, dropped int64, err error) {
+	if err != nil && ctx.Err() == nil {
+		log.WarnContext(ctx, "an expired login could not be ended or dropped; it will be retried", slog.Any("error", err))
+	}
+	if dropped > 0 {
+		log.InfoContext(ctx, "expired logins dropped", slog.Int64("logins_dropped", dropped))
+	}
+}
+
 // logPass logs what a pass of the reconciler did.
 func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	if r.Empty() {

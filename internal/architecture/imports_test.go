@@ -58,7 +58,7 @@ var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
 // before it, and none imports the package that holds them together.
 var layers = map[string][]string{
 	"postgres": {
-		"pgdb", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
+		"pgdb", "dbroles", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
 		"runs", "tenantschema", "registry", "lifecycle", "stellarstore", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},

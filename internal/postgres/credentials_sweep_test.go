@@ -31,7 +31,7 @@ func (b fixture) undroppable(c credentials.Credential) {
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	b.Exec(`ALTER DATABASE ` + pgx.Identifier{elsewhere.Database}.Sanitize() + ` OWNER TO ` + c.Username)
+	b.AsSuperuser(`ALTER DATABASE ` + pgx.Identifier{elsewhere.Database}.Sanitize() + ` OWNER TO ` + c.Username)
 }
 
 func TestDB_SweepCredentials_Undroppable(t *testing.T) {
@@ -100,7 +100,7 @@ func TestDB_SweepCredentials_Undroppable(t *testing.T) {
 		if pauses[0] <= 0 || pauses[1] <= pauses[0] || pauses[2] <= pauses[1] {
 			t.Errorf("pauses %v", pauses)
 		}
-		b.Exec(`REASSIGN OWNED BY ` + stuck.Username + ` TO CURRENT_USER`)
+		b.AsSuperuser(`REASSIGN OWNED BY ` + stuck.Username + ` TO CURRENT_USER`)
 		if n, err := b.DropExpiredLogins(t.Context(), 10); n != 1 || err != nil || b.loginCount(stuck) != 0 {
 			t.Errorf("%d were dropped, %v", n, err)
 		}

@@ -114,11 +114,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		b := setup(t)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		undroppable, _ := b.openCredential(active.ID)
-		otherDatabase, err := pgx.ParseConfig(testenv.Database(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Exec(`ALTER DATABASE ` + pgx.Identifier{otherDatabase.Database}.Sanitize() + ` OWNER TO ` + undroppable.Username) // Ownership that DROP OWNED in this database does not remove.
+		b.undroppable(undroppable)
 		b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second'`)
 		next, _ := b.openCredential(active.ID)
 		if b.loginCount(next) != 1 || b.loginCount(undroppable) != 1 {
@@ -138,7 +134,7 @@ func TestDB_OpenCredential(t *testing.T) {
 		b := openAs(t, database, createLoginRole(t, "CREATEROLE NOSUPERUSER", database), nil)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		c, conn := b.openCredential(active.ID)
-		if _, err := conn.Exec(t.Context(), `CREATE TEMP TABLE own (id int); SELECT * FROM users`); err != nil {
+		if _, err := conn.Exec(t.Context(), `SELECT * FROM users`); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.CloseCredential(t.Context(), active.ID, c.ID); err != nil {
@@ -161,9 +157,6 @@ func TestDB_CloseCredential(t *testing.T) {
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 		c, conn := b.openCredential(active.ID)
 		otherCredential, otherConn := b.openCredential(active.ID)
-		if _, err := conn.Exec(t.Context(), `CREATE TEMP TABLE own (id int)`); err != nil {
-			t.Fatal(err)
-		}
 		for range 2 {
 			if err := b.CloseCredential(t.Context(), active.ID, c.ID); err != nil {
 				t.Fatal(err)

@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -21,4 +23,25 @@ func setup(t *testing.T) fixture {
 func value[T any](b fixture, query string, args ...any) T {
 	b.T.Helper()
 	return postgrestest.Value[T](b.Fixture, query, args...)
+}
+
+// names replaces {{id}}, {{schema}} and {{role}} by those of a tenant, {{other}} and
+// {{otherRole}} by those of another one, and {{connect}} by the connect role.
+func (b fixture) names(t, other tenant.Tenant) *strings.Replacer {
+	b.T.Helper()
+	return strings.NewReplacer("{{id}}", t.ID.String(), "{{schema}}", t.SchemaName, "{{role}}", t.DatabaseRole, "{{other}}", other.SchemaName, "{{otherRole}}", other.DatabaseRole,
+		"{{connect}}", value[string](b, `SELECT connect_role::text FROM registry`))
+}
+
+// asDBA is how statements begin that need a superuser.
+const asDBA = "DBA: "
+
+// run runs statements, as superuser if they need one.
+func (b fixture) run(statements string) {
+	b.T.Helper()
+	if text, dba := strings.CutPrefix(statements, asDBA); dba {
+		b.AsSuperuser(text)
+		return
+	}
+	b.ExecScript(statements)
 }

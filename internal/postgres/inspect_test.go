@@ -9,6 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func (b fixture) inspect(id uuid.UUID) inspection.Inspection {
@@ -68,23 +69,28 @@ func TestDB_Repair(t *testing.T) {
 	t.Parallel()
 	// {{...}} are names of the tenant.
 	for _, c := range []struct{ name, statement, left string }{
-		{"RoleDropped", `DROP OWNED BY {{role}}; DROP ROLE {{role}}`, ""},
-		{"Attributes", `ALTER ROLE {{role}} SUPERUSER CREATEDB BYPASSRLS`, ""},
-		{"Groups", `GRANT healthcare_connect, pg_read_all_data TO {{role}}`, ""},
+		{"RoleDropped", asDBA + `DROP OWNED BY {{role}}; DROP ROLE {{role}}`, ""},
+		{"Public", `GRANT SELECT ON {{schema}}.users TO PUBLIC; GRANT USAGE ON SCHEMA {{schema}} TO PUBLIC; GRANT UPDATE (email) ON {{schema}}.users TO PUBLIC`, ""},
+		{"OtherTenant", `GRANT SELECT, INSERT ON {{schema}}.users TO {{otherRole}}; GRANT USAGE ON SCHEMA {{schema}} TO {{otherRole}}`, ""},
+		{"OwnersFunction", `CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'`, ""},
+		{"Member", `GRANT {{role}} TO {{otherRole}}`, ""},
+		{"Setting", `ALTER ROLE {{role}} SET search_path = 'x'`, ""},
+		{"Login", `ALTER ROLE {{role}} LOGIN`, ""},
+		{"Groups", `GRANT {{connect}} TO {{role}}`, ""},
 		{"More", `GRANT UPDATE, DELETE ON {{schema}}.audit_logs TO {{role}}; GRANT CREATE ON SCHEMA {{schema}} TO {{role}}`, ""},
 		{"Less", `REVOKE ALL ON ALL TABLES IN SCHEMA {{schema}} FROM {{role}}; REVOKE USAGE ON SCHEMA {{schema}} FROM {{role}}`, ""},
 		{"Columns", `GRANT UPDATE (changes) ON {{schema}}.audit_logs TO {{role}}`, ""},
 		{"GrantOption", `GRANT SELECT ON {{schema}}.roles TO {{role}} WITH GRANT OPTION`, ""},
 		{"Function", `CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION {{schema}}.f() TO {{role}}`, ""},
 		{"OwnTables", `CREATE TABLE {{schema}}.notes (id int); GRANT SELECT ON {{schema}}.notes TO {{role}}`, ""},
-		{"Owner", `ALTER TABLE {{schema}}.users OWNER TO {{role}}; REVOKE SELECT ON {{schema}}.roles FROM {{role}}`, "owns table {{schema}}.users"},
+		{"Owner", asDBA + `ALTER TABLE {{schema}}.users OWNER TO {{role}}; REVOKE SELECT ON {{schema}}.roles FROM {{role}}`, "owns table {{schema}}.users"},
 		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, "has privileges on schema {{other}}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)
 			target, other := b.ActiveTenant(postgrestest.Inputs("Clinic")), b.ActiveTenant(postgrestest.Inputs("Other"))
-			names := strings.NewReplacer("{{schema}}", target.SchemaName, "{{role}}", target.DatabaseRole, "{{other}}", other.SchemaName)
-			b.ExecScript(names.Replace(c.statement))
+			names := b.names(target, other)
+			b.run(names.Replace(c.statement))
 			before := b.inspect(target.ID)
 			if before.Database != inspection.DatabaseDrifted || len(before.DatabaseDrift) == 0 {
 				t.Fatalf("%+v", before)
@@ -112,6 +118,22 @@ func TestDB_Repair(t *testing.T) {
 			}
 		})
 	}
+	t.Run("NamesTheDBAsStatement", func(t *testing.T) {
+		b := setup(t)
+		target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+		b.AsSuperuser(`ALTER ROLE ` + target.DatabaseRole + ` SUPERUSER`)
+		if _, _, err := b.Repair(t.Context(), target.ID); !testenv.IsSuperuser() {
+			postgrestest.WantKind(t, err, errs.KindPermanent)
+			statement := `ALTER ROLE "` + target.DatabaseRole + `" PASSWORD NULL NOSUPERUSER`
+			if !strings.HasSuffix(errs.SafeMessage(err), "run it as a superuser, and repair again: "+statement) {
+				t.Fatal(err)
+			}
+			b.AsSuperuser(statement)
+		}
+		if _, _, err := b.Repair(t.Context(), target.ID); err != nil || b.inspect(target.ID).Database != inspection.DatabaseInSync {
+			t.Errorf("%v, %+v", err, b.inspect(target.ID))
+		}
+	})
 	t.Run("RejectsTenantThatIsNotLive", func(t *testing.T) {
 		b := setup(t)
 		_, _, err := b.Repair(t.Context(), b.archivedTenant(postgrestest.Inputs("Clinic")).ID)

@@ -6,16 +6,33 @@ import (
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // execOn runs statements with the schema and the role of a tenant in the state in place of
 // {{schema}} and {{role}}.
 func (w *testEnv) execOn(tenant map[string]any, statements ...string) {
 	w.t.Helper()
-	names := strings.NewReplacer("{{schema}}", fmt.Sprint(tenant["schema_name"]), "{{role}}", fmt.Sprint(tenant["database_role"]))
 	for _, statement := range statements {
-		w.exec(names.Replace(statement))
+		w.exec(w.withNames(tenant, statement))
 	}
+}
+
+// execAsDBA is execOn for the server's superuser. {{user}} is the provider's.
+func (w *testEnv) execAsDBA(tenant map[string]any, statements ...string) {
+	w.t.Helper()
+	superuser := testenv.Connect(w.t, testenv.SuperuserURL(w.t, w.pg.Config().ConnString()))
+	for _, statement := range statements {
+		if _, err := superuser.Exec(w.t.Context(), w.withNames(tenant, statement)); err != nil {
+			w.t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func (w *testEnv) withNames(tenant map[string]any, statement string) string {
+	return strings.NewReplacer("{{schema}}", fmt.Sprint(tenant["schema_name"]), "{{role}}", fmt.Sprint(tenant["database_role"]),
+		"{{user}}", w.pg.Config().User).Replace(statement)
 }
 
 // TestAccTenant_DatabaseDrift: a plan shows drift of a tenant's role, and an apply
@@ -33,20 +50,20 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 				updated, schema = fmt.Sprint(w.stored()["updated_at"]), fmt.Sprint(w.stored()["schema_name"])
 				w.execOn(w.stored(), `REVOKE DELETE ON {{schema}}.users FROM {{role}}`)
 			}, repaired),
-			after(func() { w.execOn(w.stored(), `ALTER ROLE {{role}} BYPASSRLS CREATEDB`) }, repaired),
-			after(func() { w.execOn(w.stored(), `DROP OWNED BY {{role}}`, `DROP ROLE {{role}}`) }, repaired),
+			after(func() { w.execOn(w.stored(), `ALTER ROLE {{role}} LOGIN`) }, repaired),
+			after(func() { w.execAsDBA(w.stored(), `DROP OWNED BY {{role}}`, `DROP ROLE {{role}}`) }, repaired),
 			between(func() {
 				if s := w.stored(); s["database_state"] != "IN_SYNC" || s["updated_at"] != updated {
 					t.Errorf("%v", s)
 				}
 			}),
-			after(func() { w.execOn(w.stored(), `ALTER TABLE {{schema}}.users OWNER TO {{role}}`) },
+			after(func() { w.execAsDBA(w.stored(), `ALTER TABLE {{schema}}.users OWNER TO {{role}}`) },
 				w.refusedAtApply(clinic, "Could not repair the database role of tenant", "the role st_marys_clinic_", "owns table st_marys_clinic_", ".users", "remove it manually", "its role stays as it is")),
 			between(func() {
 				if s := w.stored(); s["database_state"] != "DRIFTED" || s["tainted"] == true {
 					t.Errorf("%v", s)
 				}
-				w.execOn(w.stored(), `ALTER TABLE {{schema}}.users OWNER TO CURRENT_USER`, `REVOKE SELECT ON {{schema}}.roles FROM {{role}}`)
+				w.execAsDBA(w.stored(), `ALTER TABLE {{schema}}.users OWNER TO {{user}}`, `REVOKE SELECT ON {{schema}}.roles FROM {{role}}`)
 			}),
 			// A repair and another change.
 			planned(hospital, wantChange("name", "St. Mary's Clinic", "St. Mary's Hospital"), wantChange("database_state", "DRIFTED", "IN_SYNC")),

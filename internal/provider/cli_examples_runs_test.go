@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
@@ -397,7 +399,7 @@ func runLogin(t *testing.T, w *testEnv) {
 	w.copyExample("guides/application-credentials/login.sql", "login.sql",
 		"st_marys_clinic_1795361446831_0de3a7e2", role, "st_marys_clinic_1795361446831", schema, "records_st_marys", name)
 	w.exec(w.read("login.sql"))
-	t.Cleanup(func() { w.exec("DROP ROLE " + name) })
+	t.Cleanup(func() { w.dropLogin(name) })
 	cmd := w.program(os.Args[0], "--command", "SELECT count(*) FROM users")
 	cfg := w.pg.Config()
 	cmd.Env = append(cmd.Env, psqlEnv+"="+filepath.Join(w.dir, "seen"), "PGHOST="+cfg.Host, fmt.Sprintf("PGPORT=%d", cfg.Port),
@@ -411,6 +413,47 @@ func runLogin(t *testing.T, w *testEnv) {
 	if n := w.count(`SELECT count(*) FROM pg_roles WHERE rolname = $1 AND rolcanlogin`, name); n != 1 {
 		t.Error("the login was dropped with its tenant")
 	}
+}
+
+// dropLogin drops a role that may connect to the database.
+func (w *testEnv) dropLogin(name string) {
+	w.exec(`DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM ` + name + `', current_database()); END $$; DROP ROLE ` + name)
+}
+
+func runSwitching(t *testing.T, w *testEnv) {
+	w.write("main.tf", header+clinic+strings.Replace(clinic, `"clinic"`, `"north"`, 1))
+	w.write("main.tf", strings.Replace(w.read("main.tf"), `"St. Mary's Clinic"`, `"North Clinic"`, 1))
+	w.mustApply()
+	one, two := w.state("healthcare_tenant.clinic"), w.state("healthcare_tenant.north")
+	role, schema, other := fmt.Sprint(one["database_role"]), fmt.Sprint(one["schema_name"]), fmt.Sprint(two["database_role"])
+	name := "records_" + schema // Roles are the whole server's.
+	w.copyExample("guides/application-credentials/switching.sql", "switching.sql", "st_marys_clinic_1795361446831_0de3a7e2", role,
+		"north_clinic_1795361446907_7c1f0b52", other, "ROLE records ", "ROLE "+name+" ", "TO records'", "TO "+name+"'")
+	w.copyExample("guides/application-credentials/request.sql", "request.sql",
+		"st_marys_clinic_1795361446831_0de3a7e2", role, "st_marys_clinic_1795361446831", schema)
+	w.exec(w.read("switching.sql"))
+	t.Cleanup(func() { w.dropLogin(name) })
+	login := testenv.Connect(t, testenv.WithLogin(t, w.pg.Config().ConnString(), name, "from-your-secret-store"))
+	if _, err := login.Exec(t.Context(), "SELECT FROM "+schema+".users"); err == nil {
+		t.Error("the login reads a tenant without SET ROLE")
+	}
+	if _, err := login.Exec(t.Context(), w.read("request.sql"), pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Error(err)
+	}
+	w.mustShell("-c", "tenant-api tenants verify").wantText(t, "0 findings")
+	w.exec("ALTER ROLE " + name + " INHERIT; GRANT " + role + ", " + other + " TO " + name)
+	if r := w.shell("-c", "tenant-api tenants verify"); !strings.Contains(r.out, name+" inherits the privileges of 2 tenants") {
+		t.Errorf("exit code %d: %s", r.code, r.out)
+	}
+	superuser := testenv.Connect(t, testenv.SuperuserURL(t, w.pg.Config().ConnString()))
+	w.copyExample("guides/application-credentials/dba.sql", "dba.sql")
+	if _, err := superuser.Exec(t.Context(), w.read("dba.sql"), pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Error(err)
+	}
+	if _, err := login.Exec(t.Context(), "SELECT lo_create(0)"); err == nil {
+		t.Error("the login makes large objects")
+	}
+	w.destroyAll()
 }
 
 func runStore(t *testing.T, w *testEnv) {

@@ -58,6 +58,8 @@ var exampleRuns = map[string]exampleRun{
 		"guides/importing-tenants/removed.tf"}, modes: bothModes, run: runImporting},
 	"APIMode": {files: []string{"guides/api-mode/before.tf", "guides/api-mode/after.tf", "guides/api-mode/keys.sh"}, modes: []mode{databaseMode}, run: runAPIMode},
 	"Login":   {files: []string{"guides/application-credentials/login.sql"}, modes: bothModes, run: runLogin},
+	"Switching": {files: []string{"guides/application-credentials/switching.sql", "guides/application-credentials/request.sql",
+		"guides/application-credentials/dba.sql"}, modes: []mode{databaseMode}, run: runSwitching},
 	"Store": {files: []string{"guides/application-credentials/store.tf"}, modes: []mode{databaseMode}, run: runStore,
 		reason: "it is about other providers, which come from a registry; the CLI reads it and finds its style right"},
 	"Upgrading":       {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{databaseMode}, run: runUpgrading},

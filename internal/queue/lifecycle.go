@@ -15,9 +15,9 @@ import (
 
 // session is the state between Start and Stop.
 type session struct {
-	client          *river.Client[pgx.Tx]
-	stopReconcile   context.CancelFunc // Stops the reconcile passes.
-	reconcilePasses sync.WaitGroup
+	client         *river.Client[pgx.Tx]
+	stopBackground context.CancelFunc // Stops the reconcile passes and other background work.
+	background     sync.WaitGroup
 }
 
 // Start starts running jobs and reconcile passes. It returns when the database has
@@ -42,11 +42,14 @@ func (q *Queue) Start(ctx context.Context) error {
 	if err != nil {
 		return classify(err, op)
 	}
-	reconcileCtx, stop := context.WithCancel(ctx)
-	s := &session{client: client, stopReconcile: stop}
+	backgroundCtx, stop := context.WithCancel(ctx)
+	s := &session{client: client, stopBackground: stop}
 	q.session = s
 	if q.opts.Reconcile != nil {
-		s.reconcilePasses.Go(func() { q.reconcile(reconcileCtx, s) })
+		s.background.Go(func() { q.reconcile(backgroundCtx, s) })
+	}
+	for _, work := range q.opts.Background {
+		s.background.Go(func() { work(backgroundCtx) })
 	}
 	return nil
 }
@@ -81,7 +84,7 @@ func (q *Queue) riverConfig() *river.Config {
 // mail server that does not answer, does not delay the next one.
 func (q *Queue) reconcile(ctx context.Context, s *session) {
 	for {
-		s.reconcilePasses.Go(func() {
+		s.background.Go(func() {
 			if err := q.opts.Reconcile(ctx); err != nil && ctx.Err() == nil {
 				q.log.WarnContext(ctx, "reconcile pass failed", slog.Any("error", err))
 			}
@@ -107,12 +110,12 @@ func (q *Queue) Stop(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	s.stopReconcile()
+	s.stopBackground()
 	if err := s.client.StopAndCancel(ctx); err != nil {
 		return classify(err, op)
 	}
 	reconciled := make(chan struct{})
-	go func() { s.reconcilePasses.Wait(); close(reconciled) }()
+	go func() { s.background.Wait(); close(reconciled) }()
 	select {
 	case <-reconciled:
 	case <-ctx.Done():

@@ -33,7 +33,9 @@ func (q *Queue) Migrate(ctx context.Context) error {
 	if done, err := q.isMigrated(ctx, target); done || err != nil {
 		return err
 	}
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	if _, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil {
+		_, err = q.pool.Exec(ctx, `SELECT revoke_defaults('public', '{river_%}')`) // A function of the registry.
+	}
 	return classify(err, "migrate queue")
 }
 

@@ -42,6 +42,9 @@ type Options struct {
 	// ReconcileEvery is the longest time between two calls of Reconcile; jitter shortens it
 	// by up to a fifth. 0 is DefaultReconcileEvery.
 	ReconcileEvery time.Duration
+	// Background is work that goes on as long as jobs are run: each function runs from the
+	// start until its context ends.
+	Background []func(ctx context.Context)
 	// Workers is how many jobs run at once. 0 is DefaultWorkers.
 	Workers int
 	// JobTimeout limits one attempt. The step that runs at the timeout may still end. 0 is

@@ -3,8 +3,8 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
@@ -25,6 +25,9 @@ import (
 // or RoleSuperuser. Default: defaultRole.
 const RoleVariable = "TEST_DATABASE_ROLE"
 
+// IsSuperuser reports whether the login of the tests is the server's superuser.
+func IsSuperuser() bool { return cmp.Or(os.Getenv(RoleVariable), defaultRole) == RoleSuperuser }
+
 // VersionVariable is the environment variable that chooses the major version of the tests'
 // PostgreSQL server. Default: the installed one.
 const VersionVariable = "TEST_POSTGRES_VERSION"
@@ -35,21 +38,18 @@ const (
 	RoleSuperuser = "superuser" // May do everything.
 )
 
-const defaultRole = RoleSuperuser
-
-// owner is the ordinary role that owns the databases of tests.
-const owner = "platform"
+const defaultRole = RoleOwner
 
 // The databases that are copied for tests.
 const (
 	registryTemplate = "test_registry" // With the tables of the registry and the queue.
-	emptyTemplate    = "template1"
+	emptyTemplate    = "test_empty"
 )
 
 // cluster is the PostgreSQL server of the test binary.
 type cluster struct {
 	*pgserver.Server
-	login    *url.Userinfo // Of the tests.
+	login    string // Of the tests: a role.
 	counter  atomic.Int64
 	creating sync.Mutex // A template can be copied by one session at a time.
 }
@@ -67,21 +67,17 @@ func startCluster() (*cluster, error) {
 		return nil, err
 	}
 	addCleanup(server.Stop)
-	c := &cluster{Server: server, login: url.UserPassword(pgserver.User, server.Password())}
-	role := os.Getenv(RoleVariable)
-	if role == "" {
-		role = defaultRole
-	}
-	switch role {
+	c := &cluster{Server: server}
+	switch role := cmp.Or(os.Getenv(RoleVariable), defaultRole); role {
 	case RoleSuperuser:
+		c.login = pgserver.User
 	case RoleOwner:
-		password := rand.Text()
-		if err := c.execAdmin(ctx, "CREATE ROLE "+owner+" LOGIN CREATEROLE PASSWORD '"+password+"'"); err != nil {
-			return nil, err
-		}
-		c.login = url.UserPassword(owner, password)
+		c.login = pgserver.Owner
 	default:
 		return nil, fmt.Errorf("%s is %q; give %s or %s", RoleVariable, role, RoleOwner, RoleSuperuser)
+	}
+	if err := server.CreateDatabase(ctx, emptyTemplate); err != nil {
+		return nil, err
 	}
 	if err = c.create(ctx, registryTemplate, emptyTemplate); err == nil {
 		err = Migrate(ctx, c.loginURL(registryTemplate))
@@ -144,12 +140,31 @@ func EmptyDatabase(t testing.TB) string {
 // platform's own login may not do.
 func SuperuserURL(t testing.TB, database string) string {
 	t.Helper()
+	return WithLogin(t, database, pgserver.User, PostgreSQL(t).Password())
+}
+
+// WithLogin is the URL of a database for another login.
+func WithLogin(t testing.TB, database, user, password string) string {
+	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User = url.UserPassword(pgserver.User, PostgreSQL(t).Password())
+	u.User = url.UserPassword(user, password)
 	return u.String()
+}
+
+// OpenDatabase makes a database of the superuser to which every role may connect, as every
+// server has some. Its URL is the superuser's.
+func OpenDatabase(t testing.TB) string {
+	t.Helper()
+	c := postgresServer.get(t)
+	name := fmt.Sprintf("test_%d", c.counter.Add(1))
+	if err := c.execAdmin(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("create test database: %v", err)
+	}
+	t.Cleanup(func() { c.drop(t, name) })
+	return c.URL(name)
 }
 
 // Connect connects to a database until the test ends.
@@ -170,28 +185,29 @@ func newDatabase(t testing.TB, template string) string {
 	if err := c.create(t.Context(), name, template); err != nil {
 		t.Fatalf("create test database: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := c.execAdmin(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Errorf("drop test database: %v", err)
-		}
-	})
+	t.Cleanup(func() { c.drop(t, name) })
 	return c.loginURL(name)
+}
+
+// drop drops a test's database, even with open connections.
+func (c *cluster) drop(t testing.TB, name string) {
+	if err := c.execAdmin(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		t.Errorf("drop test database: %v", err)
+	}
 }
 
 func (c *cluster) create(ctx context.Context, name, template string) error {
 	c.creating.Lock()
 	defer c.creating.Unlock()
-	return c.execAdmin(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+" OWNER "+c.login.Username())
+	return c.execAdmin(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+" OWNER "+c.login)
 }
 
 // loginURL is the URL of a database for the tests' login.
 func (c *cluster) loginURL(database string) string {
-	u, err := url.Parse(c.URL(database))
-	if err != nil {
-		panic(err) // Cannot happen: the server builds it from parts.
+	if c.login == pgserver.Owner {
+		return c.OwnerURL(database)
 	}
-	u.User = c.login
-	return u.String()
+	return c.URL(database)
 }
 
 // execAdmin executes a statement as superuser.

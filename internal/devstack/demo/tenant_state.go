@@ -33,7 +33,7 @@ type tableInfo struct {
 }
 
 func readTenant(ctx context.Context, s *stack.Stack, id string) (t tenantState, err error) {
-	conn, err := pgx.Connect(ctx, s.Postgres.URL(stack.Database))
+	conn, err := pgx.Connect(ctx, s.Postgres.OwnerURL(stack.Database))
 	if err != nil {
 		return t, fmt.Errorf("connect to the registry: %w", err)
 	}

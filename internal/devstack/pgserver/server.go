@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,19 +127,19 @@ func (s *Server) start(ctx context.Context) (err error) {
 	return err
 }
 
-// URL is the connection string of one of the server's databases.
+// URL is the connection string of one of the server's databases for its superuser.
 func (s *Server) URL(database string) string {
-	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(User, s.password),
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), Path: "/" + database, RawQuery: "sslmode=disable",
-	}
-	return u.String()
+	return s.urlFor(User, database)
+}
+
+func (s *Server) address() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
 }
 
 // Port is the TCP port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
-// Password is the superuser's password.
+// Password is the password of the superuser and of Owner.
 func (s *Server) Password() string { return s.password }
 
 // Binaries is the directory of psql, pgbench and the server's other programs. Downloaded

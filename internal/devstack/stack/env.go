@@ -25,10 +25,10 @@ var removedVariables = []string{config.MailUser, config.MailPassword}
 // Env returns the product's settings for this stack, as NAME=value.
 func (s *Stack) Env() []string {
 	return []string{
-		config.DatabaseURL + "=" + s.Postgres.URL(Database),
+		config.DatabaseURL + "=" + s.Postgres.OwnerURL(Database),
 		config.DatabaseHost + "=127.0.0.1",
 		config.DatabasePort + "=" + strconv.Itoa(s.Postgres.Port()),
-		config.DatabaseUser + "=" + pgserver.User,
+		config.DatabaseUser + "=" + pgserver.Owner,
 		config.DatabasePassword + "=" + s.Postgres.Password(),
 		config.DatabaseName + "=" + Database,
 		config.DatabaseSSLMode + "=disable",

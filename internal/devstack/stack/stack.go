@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"golang.org/x/sync/errgroup"
 
@@ -101,27 +100,13 @@ func (s *Stack) startPostgres(ctx context.Context, o Options) (Component, error)
 		return Component{}, err
 	}
 	s.Postgres = server
-	if err := createDatabase(ctx, server.URL("postgres")); err != nil {
+	if err := server.CreateDatabase(ctx, Database); err != nil {
 		return Component{}, fmt.Errorf("create database %q: %w", Database, err)
 	}
 	return Component{Name: "PostgreSQL", Address: fmt.Sprintf("127.0.0.1:%d", server.Port())}, nil
 }
 
 // createDatabase creates the registry database unless persistent data has it.
-func createDatabase(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&exists); err != nil || exists {
-		return err
-	}
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+Database)
-	return err
-}
-
 func (s *Stack) startStellar(ctx context.Context, o Options) (Component, error) {
 	options := stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host}
 	var snapshot []byte

@@ -121,12 +121,12 @@ func TestStack_EnvOver(t *testing.T) {
 	t.Parallel()
 	s := start(t, stack.Options{})
 	env := s.EnvOver([]string{"PATH=/bin", "DATABASE_URL=other", "MAIL_PASSWORD=x", "MAIL_USER=y", "SOROBAN_MAX_FEE=7", "EMPTY="})
-	for name, want := range map[string]string{"PATH": "/bin", "DATABASE_URL": s.Postgres.URL(stack.Database), "MAIL_PASSWORD": "", "MAIL_USER": "", "SOROBAN_MAX_FEE": "7"} {
+	for name, want := range map[string]string{"PATH": "/bin", "DATABASE_URL": s.Postgres.OwnerURL(stack.Database), "MAIL_PASSWORD": "", "MAIL_USER": "", "SOROBAN_MAX_FEE": "7"} {
 		if got := configSource(env)(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if !strings.Contains(s.Postgres.URL(stack.Database), pgserver.User) {
+	if !strings.Contains(s.Postgres.OwnerURL(stack.Database), pgserver.Owner) {
 		t.Error("the user is missing")
 	}
 }

@@ -30,6 +30,13 @@ func (v *verifier) checkOrphans() error {
 		{verification.SubjectRole, "PUBLIC may use the schema %s; REVOKE ALL on it FROM PUBLIC", `
 			SELECT DISTINCT quote_ident(n.nspname) FROM pg_namespace n JOIN tenants t ON t.schema_name = n.nspname, aclexplode(n.nspacl) AS a
 			WHERE a.grantee = 0`},
+		{verification.SubjectRole, "%s; with no role set, it reads them all: make it NOINHERIT, and have it set the role of one", `
+			SELECT 'the role ' || m.rolname || ' inherits the privileges of ' || count(DISTINCT t.id) || ' tenants'
+			FROM tenants t JOIN pg_roles g ON g.rolname = (t.schema_name || '_' || right(t.id::text, 8))::name
+			JOIN pg_auth_members x ON x.roleid = g.oid JOIN pg_roles m ON m.oid = x.member
+			-- From PostgreSQL 16 on, each membership says whether it is inherited.
+			WHERE m.rolname <> current_user AND coalesce((to_jsonb(x)->>'inherit_option')::boolean, m.rolinherit)
+			GROUP BY m.rolname HAVING count(DISTINCT t.id) > 1`},
 		{verification.SubjectKey, "the API key %s has other scopes than it was created with", `
 			SELECT k.prefix FROM api_keys k WHERE NOT EXISTS (SELECT FROM audit_events e
 				WHERE e.tenant_id = '00000000-0000-0000-0000-000000000000' AND e.action = 'apikey.create'

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -215,3 +216,12 @@ func (o Options) String() string {
 
 // GoString keeps the settings out of %#v.
 func (o Options) GoString() string { return o.String() }
+
+// ServerVersion is the major version of a connection's server; 0 if the server does not
+// say it.
+func ServerVersion(c *pgx.Conn) int {
+	text := c.PgConn().ParameterStatus("server_version")
+	digits := strings.IndexFunc(text+" ", func(r rune) bool { return r < '0' || r > '9' })
+	major, _ := strconv.Atoi(text[:digits]) // 0 without digits.
+	return major
+}

@@ -17,6 +17,10 @@ import (
 // fencedSQLState is what tenant_fence raises.
 const fencedSQLState = "HT001"
 
+// setupSQLState is what the registry's migrations raise when a DBA has something to do. The
+// message says what.
+const setupSQLState = "HT002"
+
 // ErrFenced is the error of a write by a superseded run.
 var ErrFenced = errs.Errorf(errs.KindFenced, "write",
 	"a newer run owns this tenant; this run stopped without changes")
@@ -70,6 +74,8 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 	switch code := pgErr.Code; {
 	case code == fencedSQLState:
 		return ErrFenced
+	case code == setupSQLState:
+		return wrap(errs.KindPermanent, pgErr.Message)
 	case code == "23505":
 		return uniqueViolation(err, pgErr, op)
 	case code == "25P03", code == "25P04":

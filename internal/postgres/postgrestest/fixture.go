@@ -205,3 +205,12 @@ func LaterMigrations(t *testing.T, scripts ...string) fs.FS {
 	}
 	return dir
 }
+
+// AsSuperuser runs statements as the server's superuser, for what a DBA does.
+func (b Fixture) AsSuperuser(statements string) {
+	b.T.Helper()
+	conn := testenv.Connect(b.T, testenv.SuperuserURL(b.T, b.Pool().Config().ConnString()))
+	if _, err := conn.PgConn().Exec(b.T.Context(), statements).ReadAll(); err != nil {
+		b.T.Fatalf("%s: %v", statements, err)
+	}
+}

@@ -209,7 +209,7 @@ func (l txLog) channelUnavailable(ctx context.Context, tx pgx.Tx, networkID, dep
 		return err
 	}
 	var exists bool
-	err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT EXISTS (SELECT FROM stellar_accounts, run WHERE `+usableChannelPredicate+`)`,
+	err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+` SELECT EXISTS (SELECT FROM stellar_accounts a WHERE `+usableChannelPredicate+`)`,
 		l.args(pgx.StrictNamedArgs{"network_id": networkID, "deployer": deployer, "count": count, "min_balance": minBalance})).Scan(&exists)
 	if err != nil || exists {
 		return err

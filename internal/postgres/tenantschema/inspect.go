@@ -2,11 +2,13 @@ package tenantschema
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -89,16 +91,19 @@ func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []st
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", found.SchemaVersion, Version)
 		}
+		if owned := found.ownedFindings(t.DatabaseRole); len(owned) > 0 { // Its privileges cannot be changed then.
+			return manualError(op, owned)
+		}
 		for _, statement := range repairStatements(t, found) {
 			if _, err := tx.Exec(ctx, statement); err != nil {
-				return err
+				return repairError(err, op, statement)
 			}
 		}
 		if found, err = InspectRole(ctx, tx, t); err != nil {
 			return err
 		}
 		if remaining := found.DriftFindings(t.DatabaseRole); len(remaining) > 0 {
-			return errs.Errorf(errs.KindPermanent, op, "%s; remove it manually after you know the cause", strings.Join(remaining, "; "))
+			return manualError(op, remaining)
 		}
 		return auditlog.Append(ctx, tx, id, audit.ActionRepair, map[string]any{"faults": repaired})
 	})
@@ -106,6 +111,19 @@ func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []st
 		return t, nil, err
 	}
 	return t, repaired, nil
+}
+
+func manualError(op string, findings []string) error {
+	return errs.Errorf(errs.KindPermanent, op, "%s; remove it manually after you know the cause", strings.Join(findings, "; "))
+}
+
+// repairError names the statement that this program's user may not run.
+func repairError(err error, op, statement string) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+		return errs.Wrap(err, errs.KindPermanent, op, "the database user may not run this statement; run it as a superuser, and repair again: %s", statement)
+	}
+	return err
 }
 
 // InspectRole compares a tenant's role, in the transaction, with the baseline.
@@ -128,10 +146,22 @@ func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []
 		for i := range attributes {
 			attributes[i] = "NO" + attributes[i]
 		}
-		add(`ALTER ROLE ` + role + ` ` + strings.Join(attributes, " "))
+		add(`ALTER ROLE ` + role + ` PASSWORD NULL ` + strings.Join(attributes, " ")) // Who made it log in may know one.
 	}
 	for _, group := range inspection.Groups {
 		add(`REVOKE ` + pgx.Identifier{group}.Sanitize() + ` FROM ` + role)
+	}
+	for _, member := range inspection.Members {
+		add(`REVOKE ` + role + ` FROM ` + pgx.Identifier{member}.Sanitize())
+	}
+	if len(inspection.Settings) > 0 {
+		add(`ALTER ROLE ` + role + ` RESET ALL`)
+		for _, database := range inspection.SettingDatabases {
+			add(`ALTER ROLE ` + role + ` IN DATABASE ` + pgx.Identifier{database}.Sanitize() + ` RESET ALL`)
+		}
+	}
+	for _, grant := range inspection.OpenTo {
+		add(grant.revoke())
 	}
 	if len(baselineGrants.diff(inspection.actualGrants())) == 0 {
 		return statements

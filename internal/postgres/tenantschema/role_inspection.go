@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // RoleInspection is the state of a tenant in the database: its schema, and its role with
@@ -17,7 +19,22 @@ type RoleInspection struct {
 	RoleExists    bool
 	Attributes    []string // Attributes that the role must not have.
 	Groups        []string // Roles of which it is a member.
+	Members       []string // Roles and logins of other tenants that are members of it.
+	Settings      []string // What ALTER ROLE ... SET has set, with the database if it is for one.
 	Objects       []roleObject
+
+	SettingDatabases []string // The databases that Settings are for.
+
+	OpenTo []openGrant // What PUBLIC, and so every tenant, or another tenant may access in the schema.
+}
+
+// openGrant is what another grantee than the tenant's role may do with an object of the
+// tenant's schema.
+type openGrant struct {
+	Kind       string // SCHEMA, TABLE, SEQUENCE or ROUTINE, as in GRANT.
+	Object     string // Quoted.
+	Grantee    string // PUBLIC or a role.
+	Privileges string // Such as "INSERT, SELECT".
 }
 
 // roleObject is one object that depends on the role.
@@ -37,9 +54,16 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 		WHERE to_regclass(quote_ident(tenants.schema_name) || '.' || quote_ident(name)) IS NULL)),
 	'roleExists', r.oid IS NOT NULL,
 	'attributes', to_jsonb(array_remove(ARRAY[
-		CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+		CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
 		CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END], NULL)),
 	'groups', to_jsonb(ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
+	'members', to_jsonb(ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
+		WHERE m.roleid = r.oid AND EXISTS (SELECT FROM tenants o WHERE o.schema_name = left(g.rolname::text, -9) AND o.id <> tenants.id
+			UNION ALL SELECT FROM tenant_credentials c WHERE c.username = g.rolname AND c.tenant_id <> tenants.id) ORDER BY 1)),
+	'settings', to_jsonb(ARRAY(SELECT coalesce('in database ' || d.datname || ' ', '') || unnest(s.setconfig)
+		FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = r.oid ORDER BY 1)),
+	'settingDatabases', to_jsonb(ARRAY(SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = r.oid)),
+	'openTo', to_jsonb(ARRAY(` + openGrantsSQL + `)),
 	'objects', to_jsonb(ARRAY(
 		SELECT jsonb_build_object('owned', deptype = 'o', 'inOwnSchema', in_own_schema,
 			'description', CASE
@@ -65,6 +89,25 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 			WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
 		) mentions ORDER BY deptype DESC, 1))
 	) FROM (SELECT) one LEFT JOIN pg_roles r ON r.rolname = (tenants.schema_name || '_' || right(tenants.id::text, 8))::name)`
+
+// openGrantsSQL lists the privileges in the schema of a row of tenants that are not its own
+// role's: those of PUBLIC, of other tenants' roles, and of logins. Others are the platform's.
+// A function is only listed if it runs as its owner: PostgreSQL lets PUBLIC execute each.
+const openGrantsSQL = `SELECT jsonb_build_object('kind', kind, 'object', object, 'grantee', coalesce(g.rolname, 'PUBLIC'),
+		'privileges', string_agg(DISTINCT a.privilege_type, ', ' ORDER BY a.privilege_type))
+	FROM pg_namespace n CROSS JOIN LATERAL (
+		SELECT 'SCHEMA' AS kind, quote_ident(n.nspname) AS object, n.nspacl AS acl
+		UNION ALL SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, quote_ident(n.nspname) || '.' || quote_ident(c.relname), acls.acl
+			FROM pg_depend d JOIN pg_class c ON c.oid = d.objid CROSS JOIN LATERAL (
+				SELECT c.relacl AS acl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid AND attacl IS NOT NULL) acls
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_class'::regclass
+		UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner))
+			FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND p.prosecdef
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_proc'::regclass
+	) o CROSS JOIN LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
+	WHERE n.nspname = tenants.schema_name::name AND (a.grantee = 0 OR g.oid <> r.oid AND (starts_with(g.rolname::text, 'healthcare_login_')
+		OR EXISTS (SELECT FROM tenants other WHERE other.schema_name = left(g.rolname::text, -9) AND other.id <> tenants.id)))
+	GROUP BY kind, object, g.rolname ORDER BY kind, object, g.rolname`
 
 // baselineTables are the tables of a schema at the newest version.
 func baselineTables() (names []string) {
@@ -104,11 +147,18 @@ func (r RoleInspection) DriftFindings(role string) (findings []string) {
 	if len(r.Groups) > 0 {
 		add("is a member of %s", strings.Join(r.Groups, ", "))
 	}
+	if len(r.Members) > 0 {
+		add("has the members %s, which are of other tenants", strings.Join(r.Members, ", "))
+	}
+	for _, setting := range r.Settings {
+		add("has the setting %s", setting)
+	}
+	for _, g := range r.OpenTo {
+		findings = append(findings, fmt.Sprintf("%s has %s on %s %s, which is of this tenant alone", g.who(), g.Privileges, strings.ToLower(g.Kind), g.Object))
+	}
+	findings = append(findings, r.ownedFindings(role)...)
 	for _, o := range r.Objects {
-		switch {
-		case o.Owned:
-			add("owns %s, which the baseline does not give it", o.Description)
-		case !o.InOwnSchema:
+		if !o.Owned && !o.InOwnSchema {
 			add("has privileges on %s, which the baseline does not give it", o.Description)
 		}
 	}
@@ -117,6 +167,32 @@ func (r RoleInspection) DriftFindings(role string) (findings []string) {
 	}
 	for _, difference := range baselineGrants.diff(r.actualGrants()) {
 		add("%s", difference)
+	}
+	return findings
+}
+
+func (g openGrant) who() string {
+	if g.Grantee == "PUBLIC" {
+		return "PUBLIC, and so every tenant,"
+	}
+	return "the role " + g.Grantee
+}
+
+// revoke is the statement that takes the privileges away.
+func (g openGrant) revoke() string {
+	grantee := g.Grantee
+	if grantee != "PUBLIC" {
+		grantee = pgx.Identifier{grantee}.Sanitize()
+	}
+	return "REVOKE ALL ON " + g.Kind + " " + g.Object + " FROM " + grantee + " CASCADE"
+}
+
+// ownedFindings describes what the role owns.
+func (r RoleInspection) ownedFindings(role string) (findings []string) {
+	for _, o := range r.Objects {
+		if o.Owned {
+			findings = append(findings, "the role "+role+" owns "+o.Description+", which the baseline does not give it")
+		}
 	}
 	return findings
 }

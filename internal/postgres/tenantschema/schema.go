@@ -172,6 +172,7 @@ func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.See
 	b.addPart("tables")
 	b.recordTimestamp("2")
 	b.addSeedRows(t, seed)
+	b.add(`SELECT revoke_defaults($1::text, '{%}')`, t.SchemaName)
 	b.addPart("constraints")
 	b.add(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1::uuid, $2::int, $3::text)
 		ON CONFLICT (tenant_id, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`,

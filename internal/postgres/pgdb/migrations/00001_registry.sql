@@ -152,12 +152,14 @@ CREATE TABLE tenant_credentials (
     username   varchar(63) NOT NULL UNIQUE,
     opened_at  timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
-    closed_at  timestamptz, -- the login has no rights any more; its role is still to be dropped
+    closed_at  timestamptz, -- closed before it expired, or found expired
+    ended_at   timestamptz, -- it cannot connect and has no session any more; its role is still to be dropped
     failures   integer NOT NULL DEFAULT 0, -- failed tries in a row to end or drop the login
     retry_at   timestamptz                 -- not tried before; null: no try has failed
 );
 CREATE INDEX tenant_credentials_tenant ON tenant_credentials (tenant_id);
-CREATE INDEX tenant_credentials_due ON tenant_credentials (coalesce(closed_at, expires_at));
+CREATE INDEX tenant_credentials_open ON tenant_credentials (coalesce(closed_at, expires_at)) WHERE ended_at IS NULL;
+CREATE INDEX tenant_credentials_ended ON tenant_credentials (failures, ended_at) WHERE ended_at IS NOT NULL;
 
 -- Stellar accounts whose sequence numbers are used, and the lease of each. A channel is
 -- an account with a deployer. The holder identifies one lease: each run of a tenant and
@@ -400,32 +402,79 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- Only members of healthcare_connect may connect to this database. Tenant roles can log
--- in, because some tools need that, but they are no members and reach no database alone.
+-- The registry itself: one row. The id tells it apart from other registries, also on the
+-- same server. Only members of connect_role may connect to this database, besides its
+-- owner: the role has CONNECT and nothing else, and the logins of tenants are its members.
+CREATE TABLE registry (
+    single       boolean PRIMARY KEY DEFAULT true CHECK (single),
+    id           uuid NOT NULL,
+    connect_role name NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
 -- +goose StatementBegin
 DO $$
+DECLARE
+    made registry;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'healthcare_connect') THEN
-        CREATE ROLE healthcare_connect NOLOGIN;
-    END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL; -- Another database of this server was migrated at the same time.
-END $$;
--- +goose StatementEnd
--- +goose StatementBegin
-DO $$
-BEGIN
-    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO healthcare_connect', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), current_user);
+    made.id := gen_random_uuid();
+    made.connect_role := 'healthcare_connect_' || left(replace(made.id::text, '-', ''), 16);
+    INSERT INTO registry (id, connect_role) VALUES (made.id, made.connect_role);
+    EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', made.connect_role);
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), made.connect_role);
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), current_user);
     -- PostgreSQL only warns a user that does not own the database: nothing was revoked.
-    IF has_database_privilege('public', current_database(), 'CONNECT') THEN
-        RAISE EXCEPTION 'CONNECT could not be taken from PUBLIC' USING ERRCODE = '42501';
+    IF has_database_privilege('public', current_database(), 'CONNECT') OR has_database_privilege('public', current_database(), 'TEMPORARY') THEN
+        RAISE EXCEPTION 'every role may connect to the database %; have its owner or a superuser run: ALTER DATABASE % OWNER TO %',
+            current_database(), quote_ident(current_database()), quote_ident(current_user) USING ERRCODE = 'HT002';
     END IF;
 END $$;
 -- +goose StatementEnd
-REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- +goose StatementBegin
+DO $$
+BEGIN
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    -- Before PostgreSQL 15, a superuser owns the schema. What others can make in it, this
+    -- program's own statements could find.
+    IF has_schema_privilege('public', 'public', 'CREATE') THEN
+        RAISE EXCEPTION 'every role may create objects in the schema public of the database %; have a superuser run there: ALTER SCHEMA public OWNER TO %',
+            current_database(), quote_ident(current_user) USING ERRCODE = 'HT002';
+    END IF;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+-- Takes from all other roles what ALTER DEFAULT PRIVILEGES of this user gave them on what was
+-- just made: the tables and functions of a schema whose names match a LIKE pattern and, if
+-- that is '%', the schema itself. Without such defaults it costs one index look-up.
+CREATE FUNCTION revoke_defaults(p_schema text, p_patterns text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    o  record;
+    me oid := quote_ident(current_user)::regrole;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = me) THEN
+        RETURN;
+    END IF;
+    FOR o IN
+        SELECT DISTINCT kind, object, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS grantee
+        FROM (
+            SELECT 'SCHEMA' AS kind, quote_ident(nspname) AS object, nspacl AS acl, nspowner AS owner FROM pg_namespace
+                WHERE nspname = p_schema AND p_patterns = '{%}'
+            UNION ALL SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relacl, c.relowner
+                FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relname LIKE ANY (p_patterns)
+                WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = quote_ident(p_schema)::regnamespace
+            UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, p.proacl, p.proowner
+                FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND p.proname LIKE ANY (p_patterns)
+                WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = quote_ident(p_schema)::regnamespace
+        ) made, aclexplode(acl) WHERE grantee <> owner AND owner = me
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', o.kind, o.object, o.grantee);
+    END LOOP;
+END $$;
+-- +goose StatementEnd
+-- The registry's own tables and functions. What else is in the schema is the platform's.
+SELECT revoke_defaults('public', '{registry%,tenant%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
+
 -- A login that could execute tenant_audit_chain() could have it write, as the registry's
 -- owner, to a table of its own.
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(), tenant_audit_chain(),
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(), tenant_audit_chain(), revoke_defaults(text, text[]),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) FROM PUBLIC;

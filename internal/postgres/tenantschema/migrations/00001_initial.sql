@@ -9,9 +9,9 @@
 -- compares. The lines below are the baseline's checksums while this version was
 -- the newest, because the ledger of a tenant that began with it has that one.
 --
--- baseline: d98d56df3f2067623e0f92cb5ee236513f5e33964436e5dfc55a9c69700b58c7
+-- baseline: 7385d96fb03b8192e82e2be989db75615a44421f4fb3ad851d214ca1b3e020a2
 
-CREATE ROLE {{role}} LOGIN PASSWORD NULL NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+CREATE ROLE {{role}} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 CREATE SCHEMA {{schema}};
 
 CREATE TABLE {{schema}}.roles (

@@ -1,0 +1,89 @@
+// Package dbroles grants, disables and drops the database roles of tenants and of their
+// logins. It works for an ordinary role with CREATEROLE, which may neither end a session
+// nor drop an object of a role that it is no member of.
+package dbroles
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+)
+
+// inheritOnly is the option of GRANT that gives a member the privileges of a role, and
+// from PostgreSQL 16 on not the right to become it with SET ROLE.
+func inheritOnly(conn *pgx.Conn) string {
+	if pgdb.ServerVersion(conn) < 16 {
+		return ""
+	}
+	return ` WITH INHERIT TRUE, SET FALSE`
+}
+
+// Grant makes a role the member of others: it has their privileges and, from PostgreSQL 16
+// on, cannot become one of them.
+func Grant(ctx context.Context, tx pgx.Tx, member string, roles ...string) error {
+	quoted := make([]string, len(roles))
+	for i, role := range roles {
+		quoted[i] = pgx.Identifier{role}.Sanitize()
+	}
+	_, err := tx.Exec(ctx, `GRANT `+strings.Join(quoted, ", ")+` TO `+pgx.Identifier{member}.Sanitize()+inheritOnly(tx.Conn()))
+	return err
+}
+
+// Disable takes password, memberships and members from a login, so that it cannot connect
+// any more. Its open sessions keep what they have until EndSessions, which then may end
+// them: the current user becomes a member.
+func Disable(ctx context.Context, tx pgx.Tx, login string) error {
+	name := pgx.Identifier{login}.Sanitize()
+	if _, err := tx.Exec(ctx, `ALTER ROLE `+name+` NOLOGIN PASSWORD NULL CONNECTION LIMIT 0`); err != nil {
+		return err
+	}
+	rows, _ := tx.Query(ctx, `SELECT DISTINCT g.rolname, m.rolname FROM pg_auth_members x
+		JOIN pg_roles g ON g.oid = x.roleid JOIN pg_roles m ON m.oid = x.member
+		WHERE m.rolname = $1 OR g.rolname = $1 AND m.rolname <> current_user`, login)
+	type membership struct{ Role, Member string }
+	memberships, err := pgx.CollectRows(rows, pgx.RowToStructByPos[membership])
+	if err != nil {
+		return err
+	}
+	for _, m := range memberships {
+		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize()); err != nil {
+			return err
+		}
+	}
+	return becomeMember(ctx, tx, login)
+}
+
+// becomeMember makes the current user a member of a role, unless it has its privileges
+// already.
+func becomeMember(ctx context.Context, tx pgx.Tx, role string) error {
+	var member bool
+	if err := tx.QueryRow(ctx, `SELECT pg_has_role(current_user, $1, 'USAGE')`, role).Scan(&member); err != nil || member {
+		return err
+	}
+	_, err := tx.Exec(ctx, `GRANT `+pgx.Identifier{role}.Sanitize()+` TO CURRENT_USER`+inheritOnly(tx.Conn()))
+	return err
+}
+
+// Exists reports whether there is a role of that name.
+func Exists(ctx context.Context, tx pgx.Tx, role string) (exists bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, role).Scan(&exists)
+	return exists, err
+}
+
+// Drop drops a role with all that it owns or may access in this database. DropElsewhere
+// comes first for other databases.
+func Drop(ctx context.Context, tx pgx.Tx, role string) error {
+	if err := becomeMember(ctx, tx, role); err != nil {
+		return err
+	}
+	name := pgx.Identifier{role}.Sanitize()
+	for _, statement := range []string{`DROP OWNED BY ` + name, `DROP ROLE ` + name} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Purge deletes the data of an archived tenant and keeps a certificate.
+func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
+	const op = "purge tenant"
+	var (
+		certificate provisioning.PurgeCertificate
+		t           tenant.Tenant
+		closed      []logins.Closed
+	)
+	err := s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
+		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err == nil {
+			closed, err = logins.CloseAll(ctx, tx, t, nil)
+		}
+		return err
+	})
+	if err != nil || !t.PurgedAt.IsZero() {
+		return certificate, err
+	}
+	if err := s.logins.Finish(ctx, closed); err != nil {
+		return certificate, err
+	}
+	// The role cannot be dropped as long as something in another database depends on it.
+	if err := dbroles.DropElsewhere(ctx, s.db, t.DatabaseRole); err != nil {
+		return certificate, err
+	}
+	err = s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
+		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err != nil || !t.PurgedAt.IsZero() {
+			return err
+		}
+		return purge(ctx, tx, t, &certificate)
+	})
+	return certificate, err
+}
+
+// lockForPurge locks a tenant that can be purged, and begins its certificate. That of a
+// purged tenant is complete.
+func lockForPurge(ctx context.Context, tx pgx.Tx, id uuid.UUID, retention time.Duration) (t tenant.Tenant, c provisioning.PurgeCertificate, err error) {
+	const op = "purge tenant"
+	locked, err := tenantrow.Lock(ctx, tx, id)
+	if err != nil {
+		return t, c, err
+	}
+	t = locked.Tenant
+	due := t.ArchivedAt.Add(retention)
+	var now time.Time
+	if err := tx.QueryRow(ctx, `SELECT now()`).Scan(&now); err != nil {
+		return t, c, err
+	}
+	switch {
+	case t.Status != tenant.StatusArchived:
+		return t, c, errs.Errorf(errs.KindConflict, op, "purging is not possible while the tenant is %s; archive it first", t.Status)
+	case !t.PurgedAt.IsZero():
+		c, err = readCertificate(ctx, tx, id)
+		return t, c, err
+	case now.Before(due):
+		return t, c, errs.Errorf(errs.KindConflict, op,
+			"the tenant was archived on %s and its data are kept until %s", t.ArchivedAt.UTC().Format(time.DateTime), due.UTC().Format(time.DateTime))
+	}
+	return t, provisioning.PurgeCertificate{
+		TenantID: t.ID, Name: t.Name, SchemaName: t.SchemaName, ContractID: t.ContractID,
+		ArchivedAt: t.ArchivedAt, PurgedAt: now, Rows: map[string]int64{}, By: audit.CallerOf(ctx),
+	}, nil
+}
+
+func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioning.PurgeCertificate, err error) {
+	var text []byte
+	if err = tx.QueryRow(ctx, `SELECT certificate FROM purge_certificates WHERE tenant_id = $1`, id).Scan(&text); err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	return c, err
+}
+
+// purge drops the schema and role of a locked tenant. A tenant that was never live has
+// neither: its rollback dropped them.
+func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.PurgeCertificate) error {
+	ctx = pgdb.WithoutStatementLimit(ctx)
+	if t.WasLive() {
+		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
+			return err
+		}
+		if err := dropTenantSchema(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	for _, statement := range []string{
+		`DELETE FROM tenant_invitations WHERE tenant_id = $1`,
+		`DELETE FROM tenant_migrations WHERE tenant_id = $1`,
+		`UPDATE tenants SET purged_at = now(), updated_at = now(), version = version + 1 WHERE id = $1`,
+	} {
+		if _, err := tx.Exec(ctx, statement, t.ID); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO purge_certificates (tenant_id, certificate) VALUES ($1, $2::jsonb)`, t.ID, auditlog.ToJSON(c)); err != nil {
+		return err
+	}
+	return auditlog.Append(ctx, tx, t.ID, audit.ActionPurge, map[string]any{"schemaName": t.SchemaName, "rows": c.Rows, "auditHead": c.AuditHead})
+}
+
+// countRows counts the rows that are about to be deleted.
+func countRows(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.PurgeCertificate) error {
+	rows, _ := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename`, schema)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		var n int64
+		name := pgx.Identifier{schema, table}.Sanitize()
+		// One lock covers count and drop, so the certificate matches the deleted rows.
+		if _, err := tx.Exec(ctx, `LOCK TABLE `+name+` IN ACCESS EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+name).Scan(&n); err != nil {
+			return err
+		}
+		c.Rows[table] = n
+		if table != "audit_logs" {
+			continue
+		}
+		var head []byte
+		err := tx.QueryRow(ctx, `SELECT hash FROM `+name+` ORDER BY seq DESC LIMIT 1`).Scan(&head)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		c.AuditHead = hex.EncodeToString(head)
+	}
+	return nil
+}
+
+// dropTenantSchema drops a tenant's schema and role, with all that the role owns or
+// may access elsewhere in this database.
+func dropTenantSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
+	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{t.SchemaName}.Sanitize()+` CASCADE`); err != nil {
+		return err
+	}
+	exists, err := dbroles.Exists(ctx, tx, t.DatabaseRole)
+	if err != nil || !exists {
+		return err
+	}
+	return dbroles.Drop(ctx, tx, t.DatabaseRole)
+}

@@ -61,6 +61,7 @@ func build(db *postgres.DB, o Options) (*App, error) {
 	}
 	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, mailer, provisioning.PipelineOptions{
 		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), Observer: notifyAll(o.Observers),
+		OpaqueSchemaNames: o.Database.OpaqueSchemaNames,
 	})
 	if err != nil {
 		return nil, err

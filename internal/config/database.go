@@ -16,6 +16,7 @@ const (
 	DatabaseName           = "DB_NAME"
 	DatabaseSSLMode        = "DB_SSLMODE"
 	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"
+	SchemaNames            = "SCHEMA_NAMES"
 
 	// PostgreSQL's own, which pgx reads.
 	pgHost    = "PGHOST"
@@ -26,12 +27,21 @@ const (
 type Database struct {
 	URL            Secret // For pgx; "" means the PG* variables.
 	MaxConnections int
+
+	OpaqueSchemaNames bool // New tenants get schema names that do not tell theirs.
 }
+
+// The values of SchemaNames.
+const (
+	schemaNamesReadable = "readable" // Made from the tenant's name.
+	schemaNamesOpaque   = "opaque"   // Random.
+)
 
 // ReadDatabase reads the settings of the registry database.
 func ReadDatabase(source Source) (Database, error) {
 	r := &reader{get: source}
 	d := Database{MaxConnections: int(r.integer(DatabaseMaxConnections, 8, 1, 1000))}
+	d.OpaqueSchemaNames = r.oneOf(SchemaNames, schemaNamesReadable, schemaNamesReadable, schemaNamesOpaque) == schemaNamesOpaque
 	rawURL, host := r.text(DatabaseURL, ""), r.text(DatabaseHost, "")
 	switch {
 	case rawURL != "":

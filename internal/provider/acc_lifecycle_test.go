@@ -270,6 +270,24 @@ provider "healthcare" {
 	)
 }
 
+// TestAccProvider_OpaqueSchemaNames: with that setting, no name in the catalogs, which every
+// login of the server reads, tells of the tenant.
+func TestAccProvider_OpaqueSchemaNames(t *testing.T) {
+	w := framework(t, databaseMode)
+	w.test(
+		applied("provider \"healthcare\" {\n  database = { schema_names = \"opaque\" }\n}\n"+clinic, wantAttribute("database_state", "IN_SYNC")),
+		between(func() {
+			schema := fmt.Sprint(w.stored()["schema_name"])
+			if !regexp.MustCompile(`^t_[a-z2-7]{26}$`).MatchString(schema) {
+				t.Errorf("the schema is %q", schema)
+			}
+			if role := fmt.Sprint(w.stored()["database_role"]); !strings.HasPrefix(role, schema+"_") {
+				t.Errorf("the role is %q", role)
+			}
+		}),
+	)
+}
+
 func TestAccProvider_AutoMigrateOff(t *testing.T) {
 	w := framework(t, databaseMode)
 	w.env["DATABASE_URL"] = testenv.EmptyDatabase(t)

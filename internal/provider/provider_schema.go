@@ -56,6 +56,9 @@ func databaseSchema() schema.SingleNestedAttribute {
 				"The user must own the database and have `CREATEROLE`."},
 			"max_connections": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1000)},
 				MarkdownDescription: "Maximum number of open connections. Default 8. Also `DB_MAX_CONNECTIONS`."},
+			"schema_names": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("readable", "opaque")},
+				MarkdownDescription: "How the schemas of new tenants are named: `readable`, from the tenant's name and the time, or `opaque`, at random. " +
+					"Every login of a PostgreSQL server can read the names of all schemas and roles. Default `readable`. Also `SCHEMA_NAMES`."},
 			"auto_migrate": schema.BoolAttribute{Optional: true,
 				MarkdownDescription: "Whether to migrate the registry's tables to the version that this provider needs, on first use and under a lock. Default `true`."},
 		},

@@ -156,6 +156,7 @@ func (c *settingsCollector) database(ctx context.Context, m providerModel, s *se
 	known := c.block(ctx, "database", m.Database, &model, func(at path.Path) {
 		c.add(config.DatabaseURL, at.AtName("url"), model.URL)
 		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
+		c.add(config.SchemaNames, at.AtName("schema_names"), model.SchemaNames)
 		if model.AutoMigrate.IsUnknown() {
 			c.unknown = append(c.unknown, "database.auto_migrate")
 		} else if !model.AutoMigrate.IsNull() {

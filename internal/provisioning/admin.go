@@ -16,7 +16,7 @@ import (
 // Submit records a tenant and queues its provisioning for a worker. KindInvalid
 // for broken rules; other errors as of CreationStore.Submit.
 func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotency) (Submission, error) {
-	draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
+	draft, err := s.newDraft(in)
 	if err != nil {
 		return Submission{}, err
 	}

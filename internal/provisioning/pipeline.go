@@ -39,6 +39,9 @@ type PipelineOptions struct {
 	MailFailure MailFailurePolicy // Default MailFailureWarn.
 	Clock       clock.Clock       // Default clock.System.
 	Observer    Observer          // Default: none.
+
+	// OpaqueSchemaNames gives new tenants schema names that do not tell theirs.
+	OpaqueSchemaNames bool
 }
 
 // Pipeline runs the seven steps of tenants. It keeps no state between calls and may be

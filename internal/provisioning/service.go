@@ -52,6 +52,15 @@ func (s *Service) runOptions() RunOptions {
 	return RunOptions{Mode: ClaimRetry, CancelOnDisconnect: s.cancelOnDisconnect}
 }
 
+// newDraft makes the draft of a new tenant. KindInvalid for broken rules.
+func (s *Service) newDraft(in tenant.Inputs) (tenant.Draft, error) {
+	draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
+	if err == nil && s.pipeline.opts.OpaqueSchemaNames {
+		draft.HideName()
+	}
+	return draft, err
+}
+
 // Provision records a tenant and runs its steps in the foreground. It is safe to repeat:
 // it continues a tenant of that name or external id that never went live and that no run
 // holds. Besides the errors of Pipeline.Run: KindInvalid for broken rules; KindConflict,
@@ -59,7 +68,7 @@ func (s *Service) runOptions() RunOptions {
 func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, error) {
 	var creation Creation
 	err := s.withLeaseRetry(ctx, func(ctx context.Context) error {
-		draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
+		draft, err := s.newDraft(in)
 		if err == nil {
 			creation, err = s.creations.Create(ctx, draft, s.pipeline.Lease())
 		}

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -58,6 +59,10 @@ func Slug(name string) string {
 func SchemaName(name string, at time.Time) string {
 	return Slug(name) + "_" + strconv.FormatInt(at.UnixMilli(), 10)
 }
+
+// OpaqueSchemaName is a random schema name, t_ and 26 letters and digits. Every login of a
+// server can read the names of all schemas and roles, and this one tells nothing.
+func OpaqueSchemaName() string { return "t_" + strings.ToLower(rand.Text()) }
 
 // DatabaseRole is the name of the role that has access to one tenant schema and owns
 // nothing. Roles belong to the whole server, and its other databases may have a schema of

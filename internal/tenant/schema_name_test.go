@@ -48,3 +48,23 @@ func FuzzSchemaName(f *testing.F) {
 		}
 	})
 }
+
+func TestDraft_HideName(t *testing.T) {
+	t.Parallel()
+	d, err := tenant.NewDraft(tenant.Inputs{Name: "Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for i := range 10 {
+		if i == 0 {
+			d.HideName()
+		} else {
+			d.RegenerateSchemaName(time.Now())
+		}
+		if !regexp.MustCompile(`^t_[a-z2-7]{26}$`).MatchString(d.SchemaName) || seen[d.SchemaName] {
+			t.Errorf("name %d is %q", i, d.SchemaName)
+		}
+		seen[d.SchemaName] = true
+	}
+}

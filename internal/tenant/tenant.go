@@ -87,6 +87,8 @@ type Draft struct {
 	Inputs
 	ID         uuid.UUID
 	SchemaName string
+
+	opaque bool // The schema name is random.
 }
 
 // NewDraft validates the inputs and chooses id and schema name. It returns
@@ -103,5 +105,14 @@ func NewDraft(in Inputs, now time.Time) (Draft, error) {
 	return Draft{Inputs: in, ID: id, SchemaName: SchemaName(in.Name, now)}, nil
 }
 
+// HideName replaces the schema name by an OpaqueSchemaName.
+func (d *Draft) HideName() { d.SchemaName, d.opaque = OpaqueSchemaName(), true }
+
 // RegenerateSchemaName sets another schema name, after a conflict.
-func (d *Draft) RegenerateSchemaName(at time.Time) { d.SchemaName = SchemaName(d.Name, at) }
+func (d *Draft) RegenerateSchemaName(at time.Time) {
+	if d.opaque {
+		d.HideName()
+		return
+	}
+	d.SchemaName = SchemaName(d.Name, at)
+}

@@ -271,7 +271,7 @@ provider "healthcare" {
 }
 
 // TestAccProvider_OpaqueSchemaNames: with that setting, no name in the catalogs, which every
-// login of the server reads, tells of the tenant.
+// login of the server reads, shows the name of the tenant.
 func TestAccProvider_OpaqueSchemaNames(t *testing.T) {
 	w := framework(t, databaseMode)
 	w.test(

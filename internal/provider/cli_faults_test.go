@@ -41,8 +41,8 @@ var stepBarriers = []stepBarrier{
 // blockDDL blocks one kind of DDL statement with an event trigger.
 func blockDDL(tag string) func(w *testEnv) func() {
 	return func(w *testEnv) func() {
-		w.exec(`CREATE FUNCTION public.wait_there() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); END $$`)
-		w.exec(`CREATE EVENT TRIGGER wait_there ON ddl_command_start WHEN TAG IN ('` + tag + `') EXECUTE FUNCTION public.wait_there()`)
+		w.execAsDBA(nil, `CREATE FUNCTION public.wait_there() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); END $$`,
+			`CREATE EVENT TRIGGER wait_there ON ddl_command_start WHEN TAG IN ('`+tag+`') EXECUTE FUNCTION public.wait_there()`)
 		return w.holdLock("SELECT pg_advisory_xact_lock(4711)")
 	}
 }

@@ -34,10 +34,18 @@ func (q *Queue) Migrate(ctx context.Context) error {
 		return err
 	}
 	if _, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil {
-		_, err = q.pool.Exec(ctx, `SELECT revoke_defaults('public', '{river_%}')`) // A function of the registry.
+		_, err = q.pool.Exec(ctx, revokeDefaults)
 	}
 	return classify(err, "migrate queue")
 }
+
+// revokeDefaults takes from others what default privileges gave them on River's tables, with
+// the function that the registry has for that: programs migrate the registry first.
+const revokeDefaults = `DO $$ BEGIN
+	IF to_regprocedure('public.revoke_defaults(text, text[])') IS NOT NULL THEN
+		PERFORM public.revoke_defaults('public', '{river_%}');
+	END IF;
+END $$`
 
 // isMigrated reports whether River's tables are at the target version.
 func (q *Queue) isMigrated(ctx context.Context, target int) (bool, error) {

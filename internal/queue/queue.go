@@ -10,7 +10,7 @@ import (
 	"github.com/riverqueue/river"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -73,27 +73,13 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}, nil
 }
 
+// openPool opens the queue's own pool, whose commits do not wait for the disk: see the
+// package comment.
 func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(o.URL)
-	if err != nil {
-		// The parser's own message can quote the password.
-		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
-			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
-	}
-	config.MaxConns = int32(o.MaxConnections) //nolint:gosec // Bounded by validate.
-	config.MaxConnIdleTime = time.Minute
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	config.PingTimeout = 5 * time.Second // See pgdb.Open.
-	params := config.ConnConfig.RuntimeParams
-	params["application_name"] = "healthcare-queue"
-	params["search_path"] = "public"
-	params["timezone"] = "UTC"
-	params["synchronous_commit"] = "off" // See the package comment.
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, classify(err, "open pool")
-	}
-	return pool, nil
+	return pgdb.NewPool(ctx, pgdb.PoolOptions{
+		URL: o.URL, ApplicationName: "healthcare-queue", MaxConnections: o.MaxConnections,
+		Settings: map[string]string{"synchronous_commit": "off"},
+	})
 }
 
 // Close ends all connections. A started queue must be stopped first.

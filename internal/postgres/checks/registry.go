@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -58,10 +59,10 @@ func (v *verifier) checkOrphans() error {
 }
 
 // expectedStatusSQL is the status that follows from each event that decides it.
-const expectedStatusSQL = `SELECT CASE action WHEN 'tenant.activate' THEN 'ACTIVE' WHEN 'tenant.restore' THEN 'ACTIVE' WHEN 'tenant.fail' THEN 'FAILED'
-		ELSE 'ARCHIVED' END
-	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE'
-	  AND action IN ('tenant.activate', 'tenant.restore', 'tenant.fail', 'tenant.archive', 'tenant.abort', 'tenant.purge')
+const expectedStatusSQL = `SELECT CASE action WHEN '` + string(audit.ActionActivate) + `' THEN 'ACTIVE' WHEN '` + string(audit.ActionUnarchive) + `' THEN 'ACTIVE'
+		WHEN '` + string(audit.ActionFail) + `' THEN 'FAILED' ELSE 'ARCHIVED' END
+	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE' AND action IN ('` + string(audit.ActionActivate) + `', '` + string(audit.ActionUnarchive) + `', '` +
+	string(audit.ActionFail) + `', '` + string(audit.ActionArchive) + `', '` + string(audit.ActionAbort) + `', '` + string(audit.ActionPurge) + `')
 	ORDER BY seq DESC LIMIT 1`
 
 // checkStatus checks that a tenant without a run has the status that follows from its last

@@ -15,8 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Options are the settings of a database.
@@ -56,11 +54,6 @@ const defaultAnswerTimeout = 5 * time.Second
 // the time for the next one.
 const MaxTenantsPerConnection = 300
 
-// lockTimeout limits a wait for a lock. A waiting transaction holds its tenant's row
-// and blocks the renewals of the lease, so it must fail, and be tried again, before
-// provisioning.DefaultLeaseTTL has passed.
-const lockTimeout = "5s"
-
 // DB is a pool on a database with the registry. It is safe for concurrent use.
 type DB struct {
 	pool    *pgxpool.Pool
@@ -75,12 +68,6 @@ type DB struct {
 // Open reads the settings and prepares a pool. It does not connect: the first use
 // connects and migrates. KindInvalid when the settings cannot be read.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	config, err := pgxpool.ParseConfig(o.URL)
-	if err != nil {
-		// The parser's own message can quote the password.
-		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
-			"the database settings cannot be read; give DATABASE_URL as postgres://user:password@host:5432/name?sslmode=require, or DB_HOST and the other DB_ variables")
-	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
@@ -96,28 +83,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Migrations == nil {
 		o.Migrations = Migrations()
 	}
-	config.MaxConns = int32(min(o.MaxConnections, 1000)) //nolint:gosec // bounded just here
-	config.MaxConnIdleTime = time.Minute
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	// A connection whose server vanished without a word, as in a failover, is found by
-	// the ping before its next use.
-	config.PingTimeout = o.AnswerTimeout
-	params := config.ConnConfig.RuntimeParams
-	params["application_name"] = o.ApplicationName
-	params["client_encoding"] = "UTF8"
-	params["search_path"] = "public"
-	params["lock_timeout"] = lockTimeout
-	params["timezone"] = "UTC"
-	// Statements are few and simple; planning them again for each tenant has no benefit.
-	params["plan_cache_mode"] = "force_generic_plan"
-	config.ConnConfig.Tracer = limiter{o.StatementLimit, o.Tracer}
-	config.AfterRelease = func(c *pgx.Conn) bool {
-		created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
-		return created < MaxTenantsPerConnection
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := NewPool(ctx, PoolOptions{
+		URL: o.URL, ApplicationName: o.ApplicationName, MaxConnections: o.MaxConnections, AnswerTimeout: o.AnswerTimeout,
+		StatementLimit: o.StatementLimit, Tracer: o.Tracer,
+		Retire: func(c *pgx.Conn) bool {
+			created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
+			return created >= MaxTenantsPerConnection
+		},
+	})
 	if err != nil {
-		return nil, Classify(err, "open pool")
+		return nil, err
 	}
 	db := &DB{pool: pool, options: o}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -220,7 +195,10 @@ func (o Options) GoString() string { return o.String() }
 // ServerVersion is the major version of a connection's server; 0 if the server does not
 // say it.
 func ServerVersion(c *pgx.Conn) int {
-	text := c.PgConn().ParameterStatus("server_version")
+	return majorVersion(c.PgConn().ParameterStatus("server_version"))
+}
+
+func majorVersion(text string) int {
 	digits := strings.IndexFunc(text+" ", func(r rune) bool { return r < '0' || r > '9' })
 	major, _ := strconv.Atoi(text[:digits]) // 0 without digits.
 	return major

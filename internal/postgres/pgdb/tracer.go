@@ -1,0 +1,92 @@
+package pgdb
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// defaultStatementLimit is the default of Options.StatementLimit.
+const defaultStatementLimit = 2 * time.Minute
+
+type statementLimitKey struct{} // The value in a context: true for no limit.
+
+type cancelKey struct{} // The value in a context: the function that frees the limit's timer.
+
+// WithoutStatementLimit returns a context whose statements may take any time, for work
+// that depends on the size of a tenant: migrations, and dropping a schema.
+func WithoutStatementLimit(ctx context.Context) context.Context {
+	return context.WithValue(ctx, statementLimitKey{}, true)
+}
+
+type startKey struct{} // The value in a context: the parameters of the start-up message.
+
+// tracer limits each statement, and gives the session the parameters of a connection's
+// configuration: pgx executes a statement, and connects, with the context that the tracer
+// returns. It passes statements on to next, which may be nil.
+type tracer struct {
+	limit time.Duration // 0: no limit.
+	next  pgx.QueryTracer
+}
+
+// startParameters are the parameters of the start-up message of a connection that is made
+// with ctx.
+func startParameters(ctx context.Context) map[string]string {
+	parameters, _ := ctx.Value(startKey{}).(map[string]string)
+	return parameters
+}
+
+func (l tracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
+	return context.WithValue(ctx, startKey{}, data.ConnConfig.RuntimeParams)
+}
+
+func (l tracer) TraceConnectEnd(context.Context, pgx.TraceConnectEndData) {}
+
+func (l tracer) begin(ctx context.Context) context.Context {
+	if unlimited, _ := ctx.Value(statementLimitKey{}).(bool); unlimited || l.limit <= 0 {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.limit)
+	return context.WithValue(ctx, cancelKey{}, cancel)
+}
+
+func end(ctx context.Context) {
+	if cancel, ok := ctx.Value(cancelKey{}).(context.CancelFunc); ok {
+		cancel()
+	}
+}
+
+func (l tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if l.next != nil {
+		ctx = l.next.TraceQueryStart(ctx, conn, data)
+	}
+	return l.begin(ctx)
+}
+
+func (l tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	end(ctx)
+	if l.next != nil {
+		l.next.TraceQueryEnd(ctx, conn, data)
+	}
+}
+
+func (l tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	if next, ok := l.next.(pgx.BatchTracer); ok {
+		ctx = next.TraceBatchStart(ctx, conn, data)
+	}
+	return l.begin(ctx)
+}
+
+func (l tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if next, ok := l.next.(pgx.BatchTracer); ok {
+		next.TraceBatchQuery(ctx, conn, data)
+	}
+}
+
+func (l tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	end(ctx)
+	if next, ok := l.next.(pgx.BatchTracer); ok {
+		next.TraceBatchEnd(ctx, conn, data)
+	}
+}

@@ -143,6 +143,8 @@ func TestDB_IgnoresSettingsOfURL(t *testing.T) {
 	t.Parallel()
 	for name, query := range map[string]string{
 		"Parameters": "&statement_timeout=1&search_path=elsewhere&synchronous_commit=off&TimeZone=Asia/Tokyo&lock_timeout=1",
+		"Describe":   "&default_query_exec_mode=cache_describe",
+		"Exec":       "&default_query_exec_mode=describe_exec",
 		"Options":    "&options=" + strings.NewReplacer(" ", "%20", "=", "%3D").Replace("-c statement_timeout=500 -c search_path=elsewhere -c default_transaction_isolation=serializable"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +172,7 @@ func TestOpen_Refuses(t *testing.T) {
 			t.Errorf("message %q, want %q", m, parts)
 		}
 	}
-	for _, mode := range []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} {
+	for _, mode := range []string{"exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			want(t, use(t, testenv.Database(t)+"&default_query_exec_mode="+mode), errs.KindInvalid, "default_query_exec_mode", "remove it")

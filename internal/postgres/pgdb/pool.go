@@ -57,9 +57,10 @@ func poolConfig(o PoolOptions) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, unreadableURL(err)
 	}
-	if mode := config.ConnConfig.DefaultQueryExecMode; mode != pgx.QueryExecModeCacheStatement {
+	switch config.ConnConfig.DefaultQueryExecMode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // Parameters would have no types.
 		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
-			"the connection string sets default_query_exec_mode, and this program's statements need cache_statement, the default; remove it")
+			"default_query_exec_mode in the connection string is exec or simple_protocol, with which this program does not work; remove it, or give cache_statement, cache_describe or describe_exec")
 	}
 	if o.AnswerTimeout <= 0 {
 		o.AnswerTimeout = defaultAnswerTimeout

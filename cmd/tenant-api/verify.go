@@ -78,12 +78,13 @@ func reportedError(err error) error {
 // verifyCommand is the state of "tenants verify".
 type verifyCommand struct {
 	*verification.Verifier
-	registry                        *anchorCounter
-	services                        *app.Services
-	offline                         bool
-	printed                         bool // As JSON, at the end.
-	tenants, findings, failedChecks int
-	report                          dto.Verification
+	registry               *anchorCounter
+	services               *app.Services
+	offline                bool
+	printed                bool // As JSON, at the end.
+	tenants                int  // Those that were checked.
+	findings, failedChecks int
+	report                 dto.Verification
 }
 
 // anchorCounter counts the compared anchors.
@@ -124,7 +125,10 @@ func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand
 func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Finding, err error) {
 	subject := "registry"
 	if id != uuid.Nil {
-		subject, v.tenants = "tenant "+id.String(), v.tenants+1
+		subject = "tenant " + id.String()
+		if err == nil {
+			v.tenants++
+		}
 	}
 	for _, f := range findings {
 		v.findings++
@@ -144,7 +148,7 @@ func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Findin
 func (v *verifyCommand) finish() error {
 	if v.printed {
 		r := v.report
-		r.Tenants, r.AnchorsCompared, r.Offline = v.tenants-v.failedChecks, v.registry.compared, v.offline
+		r.Tenants, r.AnchorsCompared, r.Offline = v.tenants, v.registry.compared, v.offline
 		r.Findings, r.Unchecked = dto.List(r.Findings), dto.List(r.Unchecked)
 		if err := printJSON(r); err != nil {
 			return err
@@ -154,7 +158,7 @@ func (v *verifyCommand) finish() error {
 	if v.offline {
 		ledger = "the ledger was not read"
 	}
-	fmt.Fprintf(os.Stderr, "%d tenants checked, %d findings, %d that could not be checked; %s\n", v.tenants-v.failedChecks, v.findings, v.failedChecks, ledger)
+	fmt.Fprintf(os.Stderr, "%d tenants checked, %d findings, %d that could not be checked; %s\n", v.tenants, v.findings, v.failedChecks, ledger)
 	switch {
 	case v.failedChecks > 0:
 		return exitError{exitFailed}

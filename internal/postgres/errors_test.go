@@ -110,7 +110,7 @@ func TestDB_ErrorMessages(t *testing.T) {
 		"NotTheOwner": {openAs(t, ownedDatabase, createLoginRole(t, "CREATEROLE"), nil),
 			errs.KindPermanent, "own"}, // Which right is missed first depends on PostgreSQL's version.
 		"ReadOnly": {openAs(t, testenv.Database(t), createLoginRole(t, "SUPERUSER"), func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }),
-			errs.KindTransient, "read-only; connect to the primary"},
+			errs.KindTransient, "read-only: it is a standby"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,7 @@ func lifeCycle(t *testing.T, connection string) {
 	jobs, err := queue.Open(t.Context(), queue.Options{URL: connection})
 	b.Must(err)
 	t.Cleanup(jobs.Close)
-	b.Must(b.DB.Migrate(t.Context()))
+	b.Must(b.Migrate(t.Context()))
 	b.Must(jobs.Migrate(t.Context()))
 	b.UseQueue(jobs)
 	service := newService(t, b.DB)
@@ -192,7 +192,10 @@ func TestOpen_Refuses(t *testing.T) {
 		database := testenv.Database(t)
 		user := createLoginRole(t, "CREATEROLE", database)
 		b := openAs(t, database, user, nil)
-		testenv.Connect(t, testenv.SuperuserURL(t, database)).PgConn().Exec(t.Context(), `ALTER ROLE `+user+` SET session_replication_role = replica`).Close()
+		admin := testenv.Connect(t, testenv.SuperuserURL(t, database))
+		if _, err := admin.Exec(t.Context(), `ALTER ROLE `+user+` SET session_replication_role = replica`); err != nil {
+			t.Fatal(err)
+		}
 		want(t, use(t, b.Pool().Config().ConnString()), errs.KindPermanent, "session_replication_role is replica", "RESET")
 	})
 }

@@ -4,8 +4,10 @@ package pgdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
@@ -13,8 +15,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Options are the settings of a database.
@@ -33,12 +39,15 @@ type Options struct {
 	Tracer pgx.QueryTracer
 	// AnswerTimeout is how long the server may take to answer a ping; without an answer a
 	// connection is replaced. Reading the registry's version may take three times as
-	// long. Default 5 s.
+	// long, and the first use waits twice as long for a server that is out of connections.
+	// Default 5 s.
 	AnswerTimeout time.Duration
 	// StatementLimit is how long a statement may take, unless its context is of
 	// WithoutStatementLimit. A server that stops answering holds nobody for longer. Default
 	// 2 minutes.
 	StatementLimit time.Duration
+	// Logger logs that the first use waits. Nil is slog.Default().
+	Logger *slog.Logger
 	// Migrations are the registry's migrations. Default: those of this program.
 	Migrations fs.FS
 }
@@ -79,6 +88,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	if o.StatementLimit <= 0 {
 		o.StatementLimit = defaultStatementLimit
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	if o.Migrations == nil {
 		o.Migrations = Migrations()
@@ -144,7 +156,7 @@ func (db *DB) shared(ctx context.Context, key string, attempt func(context.Conte
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		defer context.AfterFunc(db.closing, cancel)()
-		err := attempt(ctx)
+		err := db.waitForConnection(ctx, attempt)
 		if err == nil {
 			db.migrated.Store(true)
 		}
@@ -155,6 +167,32 @@ func (db *DB) shared(ctx context.Context, key string, attempt func(context.Conte
 		return r.Err
 	case <-ctx.Done():
 		return Classify(ctx.Err(), "wait for the registry")
+	}
+}
+
+// connectionPause is the pause between two attempts on a server that is out of connections.
+const connectionPause = 250 * time.Millisecond
+
+// waitForConnection makes an attempt, and repeats it for a while as long as the server is
+// out of connections: at a start many processes connect at once, and old ones still end.
+func (db *DB) waitForConnection(ctx context.Context, attempt func(context.Context) error) error {
+	wait := 2 * db.options.AnswerTimeout
+	deadline := time.Now().Add(wait)
+	for first := true; ; first = false {
+		err := attempt(ctx)
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != tooManyConnections {
+			return err
+		}
+		if first {
+			db.options.Logger.WarnContext(ctx, errs.SafeMessage(err), slog.Duration("waits_at_most", wait))
+		}
+		if time.Now().After(deadline) {
+			return errs.Wrap(err, errs.KindTransient, "connect to the database", "%s; none became free in %v", transientMessage(pgErr), wait)
+		}
+		if (clock.System{}).Sleep(ctx, connectionPause) != nil {
+			return err
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package pgdb
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 
@@ -44,27 +43,16 @@ func Classify(err error, op string) error {
 		return errs.Wrap(err, errs.KindCancelled, op, "the operation was cancelled")
 	case errors.Is(err, puddle.ErrClosedPool):
 		return errs.Wrap(err, errs.KindCancelled, op, "this program is stopping")
+	case classifyTLSError(err, op) != nil:
+		return classifyTLSError(err, op)
 	case errors.As(err, &dnsErr):
 		return errs.Wrap(err, errs.KindTransient, op,
 			"the name of the database host cannot be resolved; check DATABASE_URL or DB_HOST")
-	case strings.Contains(err.Error(), "server refused TLS connection"): // The driver has no type for it.
-		return errs.Wrap(err, errs.KindPermanent, op,
-			"the database offers no TLS, but the settings require it; enable TLS in the database, or change sslmode")
 	case isUnreachable(err):
 		return errs.Wrap(err, errs.KindTransient, op,
 			"the database does not answer; check that it runs and that host, port and TLS mode are correct")
 	}
 	return errs.Wrap(err, errs.KindPermanent, op, "the database returned an unexpected response; see the log")
-}
-
-func isUnreachable(err error) bool {
-	var (
-		connectErr *pgconn.ConnectError
-		networkErr net.Error
-	)
-	return errors.As(err, &connectErr) || errors.As(err, &networkErr) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
 }
 
 func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
@@ -78,16 +66,15 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 		return wrap(errs.KindPermanent, pgErr.Message)
 	case code == "23505":
 		return uniqueViolation(err, pgErr, op)
-	case code == "25P03", code == "25P04":
-		return wrap(errs.KindTransient, "the database ended a transaction that took too long; its own settings limit that")
-	case code == "40001", code == "40003", code == "40P01", code == "55P03", code == "57014":
-		return wrap(errs.KindTransient, "the database was busy with conflicting work")
-	case code == "XX000" && strings.Contains(pgErr.Message, "concurrently updated"):
-		return wrap(errs.KindTransient, "the database was busy with conflicting work")
-	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300":
-		return wrap(errs.KindTransient, "the database is starting, stopping or out of connections")
-	case strings.HasPrefix(code, "53"), strings.HasPrefix(code, "58"):
-		return wrap(errs.KindTransient, "the database is out of disk space, memory or another resource")
+	case code == "08P01":
+		return wrap(poolerError(pgErr.Message))
+	case isTransientState(pgErr):
+		return wrap(errs.KindTransient, transientMessage(pgErr))
+	case code == "26000", code == "42P05":
+		return wrap(errs.KindPermanent, "a prepared statement was in another session, as behind a pooler in transaction mode; "+transactionPooler)
+	case code == "58P01":
+		return wrap(errs.KindPermanent,
+			"the database lacks a file: a library of an extension that is not installed on this server, or a tablespace; install or restore it (the log has its name)")
 	case strings.HasPrefix(code, "28"):
 		return wrap(errs.KindPermanent, "the database refused the login; check user, password and pg_hba.conf")
 	case code == "3D000":
@@ -98,11 +85,61 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 	case code == "42P06", code == "42710":
 		return wrap(errs.KindPermanent,
 			"a schema or role with the tenant's name exists already and does not belong to this registry; check its content, then rename or drop it")
-	case code == "25006":
-		return wrap(errs.KindTransient, "the database is read-only; connect to the primary")
 	}
 	return wrap(errs.KindPermanent, "the database refused the operation (SQLSTATE "+pgErr.Code+"); the log has the reason")
 }
+
+// isTransientState reports whether another try may succeed.
+func isTransientState(pgErr *pgconn.PgError) bool {
+	switch pgErr.Code {
+	case "25P03", "25P04", "25006", "40001", "40003", "40P01", "55P03", "57014":
+		return true
+	case "XX000": // The message is translated, the names of functions are not.
+		return strings.Contains(pgErr.Message, "concurrently updated") || strings.HasPrefix(pgErr.Routine, "simple_heap_")
+	case "0A000":
+		return isChangedPlan(pgErr)
+	case "58P01":
+		return false
+	}
+	class := pgErr.Code[:min(2, len(pgErr.Code))]
+	return class == "08" || class == "53" || class == "58" || strings.HasPrefix(pgErr.Code, "57P")
+}
+
+// isChangedPlan reports whether a prepared statement no longer fits its tables, as in the
+// upgrade of one process while others run. The driver prepares it again with the next try.
+func isChangedPlan(pgErr *pgconn.PgError) bool {
+	return pgErr.Code == "0A000" && (pgErr.Routine == "RevalidateCachedQuery" || strings.Contains(pgErr.Message, "cached plan"))
+}
+
+func transientMessage(pgErr *pgconn.PgError) string {
+	switch code := pgErr.Code; {
+	case code == "25006":
+		return readOnlyMessage
+	case code == "25P03", code == "25P04", code == "57P05":
+		return "the database ended a session or transaction that took too long; a setting or a person limits that"
+	case code == "57014":
+		return "the database cancelled the statement: a person did, or a statement_timeout that this program could not change"
+	case code == tooManyConnections:
+		return "the database is out of connections: the limit of the server (max_connections), of the user or of the database is reached; close others, or raise the limit"
+	case code == "57P01", code == "57P02", code == "57P03", code == "57P04":
+		return "the database is starting or stopping, or a person ended the connection"
+	case strings.HasPrefix(code, "08"):
+		return "the connection to the database was lost"
+	case code == "53100":
+		return "the database's disk is full; free or add space"
+	case strings.HasPrefix(code, "53"), strings.HasPrefix(code, "58"):
+		return "the database is out of memory or another resource, or its storage has a fault"
+	case code == "0A000":
+		return "a table was changed while statements on it were prepared; the next try prepares them again"
+	}
+	return "the database was busy with conflicting work"
+}
+
+// tooManyConnections is the SQLSTATE of a server without a free connection.
+const tooManyConnections = "53300"
+
+// readOnlyMessage is for a server that cannot be written.
+const readOnlyMessage = "the database is read-only: it is a standby, or default_transaction_read_only is on, as when its disk is full; connect to the primary, or reset the setting"
 
 // uniqueViolation returns a conflict that names the field whose value is in use.
 func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {

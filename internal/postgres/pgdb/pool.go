@@ -57,15 +57,15 @@ func poolConfig(o PoolOptions) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, unreadableURL(err)
 	}
-	switch config.ConnConfig.DefaultQueryExecMode {
-	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // Parameters would have no types.
+	// With these two, parameters have no types.
+	if mode := config.ConnConfig.DefaultQueryExecMode; mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol {
 		return nil, errs.Errorf(errs.KindInvalid, "read database settings",
 			"default_query_exec_mode in the connection string is exec or simple_protocol, with which this program does not work; remove it, or give cache_statement, cache_describe or describe_exec")
 	}
 	if o.AnswerTimeout <= 0 {
 		o.AnswerTimeout = defaultAnswerTimeout
 	}
-	config.MaxConns = int32(max(1, min(o.MaxConnections, 1000))) //nolint:gosec // bounded just here
+	config.MaxConns = int32(max(1, min(o.MaxConnections, 1000)))
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.MaxConnIdleTime = time.Minute
 	config.PingTimeout = o.AnswerTimeout

@@ -65,6 +65,17 @@ func TestCommands_Settings(t *testing.T) {
 	}
 }
 
+// TestCommands_Pooler: a pooler in transaction mode is refused, unless there is another way.
+func TestCommands_Pooler(t *testing.T) {
+	w := setup(t)
+	direct := w.env["DATABASE_URL"]
+	w.env["DATABASE_URL"] = testenv.PgBouncer(t, direct, testenv.TransactionMode)
+	w.run("tenants", "list").want(t, 1, "a pooler in transaction mode", "DATABASE_DIRECT_URL")
+	w.env["DATABASE_DIRECT_URL"] = direct
+	w.mustRun("tenants", "list")
+	w.mustRun("migrate", "up")
+}
+
 func TestCommands_Keys(t *testing.T) {
 	w := setup(t)
 	created := w.mustRun("apikey", "create", "--name", "ci", "--scope", "tenants:read", "--scope", "tenants:purge", "--expires", "720h")

@@ -56,6 +56,10 @@ func TestReadDatabase(t *testing.T) {
 		"WrongScheme":   {in: map[string]string{"DATABASE_URL": "mysql://u:s3cret@h/d"}, fault: "DATABASE_URL cannot be read"},
 		"WrongSSLMode":  {in: map[string]string{"DB_HOST": "h", "DB_SSLMODE": "maybe"}, fault: `DB_SSLMODE is "maybe"; choose one of`},
 		"WrongPort":     {in: map[string]string{"DB_HOST": "h", "DB_PORT": "99999"}, fault: `DB_PORT is "99999"; give a whole number from 1 to 65535`},
+		"Hosts":         {in: map[string]string{"DATABASE_URL": "postgres://u:p@h1:5432,h2,h3:5433/d?sslmode=require"}, url: "postgres://u:p@h1:5432,h2,h3:5433/d?sslmode=require"},
+		"HostsFault":    {in: map[string]string{"DATABASE_URL": "postgres://u:s3 cret@h 1,h2/d"}, fault: "DATABASE_URL cannot be read"},
+		"DirectURL":     {in: map[string]string{"DATABASE_DIRECT_URL": "mysql://u:s3cret@h/d", "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_DIRECT_URL cannot be read"},
+		"OnlyDirectURL": {in: map[string]string{"DATABASE_DIRECT_URL": "postgres://h/d"}, url: ""},
 		"NoConnections": {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DB_MAX_CONNECTIONS": "0"}, fault: "DB_MAX_CONNECTIONS"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +68,13 @@ func TestReadDatabase(t *testing.T) {
 			wantError(t, err, c.fault)
 			if c.fault == "" && got.URL.Reveal() != c.url {
 				t.Errorf("URL %s, want %s", got.URL.Reveal(), c.url)
+			}
+			want := c.url
+			if direct := c.in["DATABASE_DIRECT_URL"]; direct != "" {
+				want = direct
+			}
+			if c.fault == "" && got.SessionURL().Reveal() != want {
+				t.Errorf("session URL %s, want %s", got.SessionURL().Reveal(), want)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 // The variables of the registry database.
 const (
 	DatabaseURL            = "DATABASE_URL"
+	DatabaseDirectURL      = "DATABASE_DIRECT_URL"
 	DatabaseHost           = "DB_HOST"
 	DatabasePort           = "DB_PORT"
 	DatabaseUser           = "DB_USERNAME"
@@ -26,6 +27,7 @@ const (
 // Database is the address of the registry.
 type Database struct {
 	URL            Secret // For pgx; "" means the PG* variables.
+	DirectURL      Secret // An address of the same database without a pooler; "": URL is one.
 	MaxConnections int
 
 	OpaqueSchemaNames bool // New tenants get schema names that do not tell theirs.
@@ -37,24 +39,60 @@ const (
 	schemaNamesOpaque   = "opaque"   // Random.
 )
 
+// SessionURL is the address whose connections have a session of their own: DirectURL, if
+// it is set.
+func (d Database) SessionURL() Secret {
+	if d.DirectURL != "" {
+		return d.DirectURL
+	}
+	return d.URL
+}
+
 // ReadDatabase reads the settings of the registry database.
 func ReadDatabase(source Source) (Database, error) {
 	r := &reader{get: source}
 	d := Database{MaxConnections: int(r.integer(DatabaseMaxConnections, 8, 1, 1000))}
 	d.OpaqueSchemaNames = r.oneOf(SchemaNames, schemaNamesReadable, schemaNamesReadable, schemaNamesOpaque) == schemaNamesOpaque
-	rawURL, host := r.text(DatabaseURL, ""), r.text(DatabaseHost, "")
+	rawURL, host := readURL(r, DatabaseURL), r.text(DatabaseHost, "")
+	d.DirectURL = Secret(readURL(r, DatabaseDirectURL))
 	switch {
 	case rawURL != "":
-		if u, err := url.Parse(rawURL); strings.Contains(rawURL, "://") && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
-			r.addError(DatabaseURL, "cannot be read; give postgres://user:password@host:5432/name, with special characters percent-encoded")
-		}
 		d.URL = Secret(rawURL)
 	case host != "":
 		d.URL = Secret(buildDatabaseURL(r, host))
-	case r.text(pgHost, "") == "" && r.text(pgService, "") == "":
+	case d.DirectURL == "" && r.text(pgHost, "") == "" && r.text(pgService, "") == "":
 		r.addError(DatabaseURL, "is not set; give the registry database as postgres://user:password@host:5432/name, or DB_HOST and the other DB_ variables")
 	}
 	return d, r.err()
+}
+
+// readURL reads a connection string: a URL, or key=value. URLs with several hosts are not
+// URLs to net/url.
+func readURL(r *reader, variable string) string {
+	text := r.text(variable, "")
+	if scheme, _, isURL := strings.Cut(text, "://"); isURL {
+		if _, err := url.Parse(firstHostOnly(text)); err != nil || scheme != "postgres" && scheme != "postgresql" {
+			r.addError(variable, "cannot be read; give postgres://user:password@host:5432/name, with special characters percent-encoded")
+		}
+	}
+	return text
+}
+
+// firstHostOnly removes the hosts of a URL after the first one.
+func firstHostOnly(text string) string {
+	scheme, rest, _ := strings.Cut(text, "://")
+	authority := strings.IndexAny(rest, "/?#")
+	if authority < 0 {
+		authority = len(rest)
+	}
+	hosts := rest[:authority]
+	if at := strings.LastIndex(hosts, "@"); at < 0 {
+		hosts, _, _ = strings.Cut(hosts, ",")
+	} else {
+		first, _, _ := strings.Cut(hosts[at+1:], ",")
+		hosts = hosts[:at+1] + first
+	}
+	return scheme + "://" + hosts + rest[authority:]
 }
 
 func buildDatabaseURL(r *reader, host string) string {

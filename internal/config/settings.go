@@ -21,6 +21,7 @@ const (
 // settings are all variables that this package reads. A test compares them.
 var settings = []Setting{
 	{DatabaseURL, groupDatabase, "PostgreSQL 13 or newer, as postgres://user:password@host:5432/name", ""},
+	{DatabaseDirectURL, groupDatabase, "the same database without a pooler, if DATABASE_URL leads to one in transaction mode; then this alone is used", ""},
 	{DatabaseHost, groupDatabase, "host, if DATABASE_URL is not set", ""},
 	{DatabasePort, groupDatabase, "port, with DB_HOST", "5432"},
 	{DatabaseUser, groupDatabase, "user, with DB_HOST", ""},

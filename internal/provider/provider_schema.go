@@ -54,6 +54,8 @@ func databaseSchema() schema.SingleNestedAttribute {
 			"url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string, " +
 				"`postgres://user:password@host:5432/name?sslmode=require`. Also `DATABASE_URL`, or `DB_HOST`, `DB_PORT`, `DB_USERNAME`, `DB_PASSWORD`, `DB_NAME` and `DB_SSLMODE`. " +
 				"The user must own the database and have `CREATEROLE`."},
+			"direct_url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string of the same database without a pooler, " +
+				"if `url` leads to a pooler in transaction mode. Then this alone is used. Also `DATABASE_DIRECT_URL`."},
 			"max_connections": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1000)},
 				MarkdownDescription: "Maximum number of open connections. Default 8. Also `DB_MAX_CONNECTIONS`."},
 			"schema_names": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("readable", "opaque")},

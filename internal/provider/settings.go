@@ -32,7 +32,7 @@ type settings struct {
 // secrets returns the values that must not appear in logs.
 func (s settings) secrets() []string {
 	var all []string
-	for _, secret := range []config.Secret{s.database.URL, s.soroban.DeployerSecret, s.mail.Password} {
+	for _, secret := range []config.Secret{s.database.URL, s.database.DirectURL, s.soroban.DeployerSecret, s.mail.Password} {
 		if v := secret.Reveal(); v != "" {
 			all = append(all, v)
 		}
@@ -40,10 +40,12 @@ func (s settings) secrets() []string {
 	if s.api != nil && s.api.Token != "" {
 		all = append(all, s.api.Token.Reveal())
 	}
-	if s.database.URL == "" {
-		return all
+	for _, connection := range []config.Secret{s.database.URL, s.database.DirectURL} {
+		if connection != "" {
+			all = append(all, pgdb.Secrets(connection.Reveal())...)
+		}
 	}
-	return append(all, pgdb.Secrets(s.database.URL.Reveal())...)
+	return all
 }
 
 // settingsCollector collects attribute values under the names of their variables.
@@ -155,6 +157,7 @@ func (c *settingsCollector) database(ctx context.Context, m providerModel, s *se
 	var model databaseModel
 	known := c.block(ctx, "database", m.Database, &model, func(at path.Path) {
 		c.add(config.DatabaseURL, at.AtName("url"), model.URL)
+		c.add(config.DatabaseDirectURL, at.AtName("direct_url"), model.DirectURL)
 		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
 		c.add(config.SchemaNames, at.AtName("schema_names"), model.SchemaNames)
 		if model.AutoMigrate.IsUnknown() {

@@ -85,6 +85,7 @@ func poolConfig(o PoolOptions) (*pgxpool.Config, error) {
 	conn.RuntimeParams["client_encoding"] = "UTF8"
 	s.next = conn.ValidateConnect
 	conn.ValidateConnect = s.prepare
+	s.probe = conn.Copy()
 	return config, nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -71,6 +73,8 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 type session struct {
 	settings map[string]setting
 	next     pgconn.ValidateConnectFunc // Of the URL's target_session_attrs; nil: none.
+	probe    *pgx.ConnConfig            // Of a connection that finds out how a pooler works.
+	pooled   atomic.Bool                // There is a pooler, and it gives each connection a session.
 }
 
 func newSession(o PoolOptions) *session {
@@ -83,7 +87,15 @@ func newSession(o PoolOptions) *session {
 
 // prepare is pgx's ValidateConnect: after an error pgx tries the next host.
 func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
-	results, err := c.Exec(ctx, s.statement(majorVersion(c.ParameterStatus("server_version")), startParameters(ctx))).ReadAll()
+	statement := s.statement(majorVersion(c.ParameterStatus("server_version")), startParameters(ctx))
+	results, err := c.Exec(ctx, statement+" WHERE pg_backend_pid() = "+strconv.FormatUint(uint64(c.PID()), 10)).ReadAll()
+	if err == nil && len(results) == 1 && len(results[0].Rows) == 0 {
+		// The server has another process than it was said at the start: there is a pooler.
+		// Nothing was set, because settings would stay with a session that others get.
+		if err = s.checkPooler(ctx, c); err == nil {
+			results, err = c.Exec(ctx, statement).ReadAll()
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package pgdb
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,8 +38,17 @@ func startParameters(ctx context.Context) map[string]string {
 	return parameters
 }
 
+// TraceConnectStart takes the settings out of the start-up message, because a pooler rejects
+// those that it does not know; session sets them afterwards. The configuration belongs to
+// this connection alone.
 func (l tracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
-	return context.WithValue(ctx, startKey{}, data.ConnConfig.RuntimeParams)
+	start := data.ConnConfig.RuntimeParams
+	ctx = context.WithValue(ctx, startKey{}, maps.Clone(start))
+	maps.DeleteFunc(start, func(name, _ string) bool {
+		_, ours := commonSettings[name]
+		return ours && name != "client_encoding"
+	})
+	return ctx
 }
 
 func (l tracer) TraceConnectEnd(context.Context, pgx.TraceConnectEndData) {}

@@ -59,10 +59,9 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 	if err != nil {
 		return credentials.Credential{}, errs.Wrap(err, errs.KindPermanent, op, "the password cannot be prepared")
 	}
-	connConfig := s.db.Pool().Config().ConnConfig
 	c := credentials.Credential{
 		ID: uuid.Must(uuid.NewV7()), TenantID: tenantID, Password: tenant.Password(password),
-		Username: Prefix + strings.ToLower(rand.Text()), Host: connConfig.Host, Port: int(connConfig.Port), Database: connConfig.Database,
+		Username: Prefix + strings.ToLower(rand.Text()),
 	}
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		t, err := tenantrow.Lock(ctx, tx, tenantID)
@@ -72,7 +71,8 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 		if t.Tenant.Status != tenant.StatusActive {
 			return t.Tenant.Status.TransitionError(op, "opening a login for its schema")
 		}
-		c.SchemaName = t.Tenant.SchemaName
+		c.SchemaName, c.Database = t.Tenant.SchemaName, tx.Conn().Config().Database
+		c.Host, c.Port = s.db.Address(tx.Conn())
 		if err := tx.QueryRow(ctx, `INSERT INTO tenant_credentials (id, tenant_id, username, expires_at)
 			VALUES ($1, $2, $3, date_trunc('second', now() + $4::interval)) RETURNING expires_at`,
 			c.ID, tenantID, c.Username, ttl).Scan(&c.ExpiresAt); err != nil {

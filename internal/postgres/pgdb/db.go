@@ -66,6 +66,7 @@ const MaxTenantsPerConnection = 300
 // DB is a pool on a database with the registry. It is safe for concurrent use.
 type DB struct {
 	pool    *pgxpool.Pool
+	hosts   *resolved
 	options Options
 
 	attempts singleflight.Group // Attempts to migrate the registry.
@@ -95,9 +96,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Migrations == nil {
 		o.Migrations = Migrations()
 	}
+	hosts := &resolved{}
 	pool, err := NewPool(ctx, PoolOptions{
 		URL: o.URL, ApplicationName: o.ApplicationName, MaxConnections: o.MaxConnections, AnswerTimeout: o.AnswerTimeout,
-		StatementLimit: o.StatementLimit, Tracer: o.Tracer,
+		StatementLimit: o.StatementLimit, Tracer: o.Tracer, resolved: hosts,
 		Retire: func(c *pgx.Conn) bool {
 			created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
 			return created >= MaxTenantsPerConnection
@@ -106,7 +108,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{pool: pool, options: o}
+	db := &DB{pool: pool, hosts: hosts, options: o}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }

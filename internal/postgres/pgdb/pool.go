@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,6 +34,8 @@ type PoolOptions struct {
 	StatementLimit time.Duration
 	// Tracer is called for each statement. Nil: none.
 	Tracer pgx.QueryTracer
+	// resolved records the addresses of hosts. Nil: nothing does.
+	resolved *resolved
 	// Retire reports whether a connection that was used is replaced. Nil: none is.
 	Retire func(*pgx.Conn) bool
 }
@@ -41,7 +44,15 @@ type PoolOptions struct {
 // whatever the settings of server, database, user and URL are, its sessions have those that
 // the code relies on. KindInvalid when the URL cannot be read.
 func NewPool(ctx context.Context, o PoolOptions) (*pgxpool.Pool, error) {
-	config, err := poolConfig(o)
+	// Connections to a server that cannot be used any more are all replaced, not one with
+	// each failed call.
+	var made atomic.Pointer[pgxpool.Pool]
+	reset := func() {
+		if pool := made.Load(); pool != nil {
+			pool.Reset()
+		}
+	}
+	config, err := poolConfig(o, reset)
 	if err != nil {
 		return nil, err
 	}
@@ -49,10 +60,11 @@ func NewPool(ctx context.Context, o PoolOptions) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, Classify(err, "open pool")
 	}
+	made.Store(pool)
 	return pool, nil
 }
 
-func poolConfig(o PoolOptions) (*pgxpool.Config, error) {
+func poolConfig(o PoolOptions, reset func()) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		return nil, unreadableURL(err)
@@ -68,14 +80,19 @@ func poolConfig(o PoolOptions) (*pgxpool.Config, error) {
 	config.MaxConns = int32(max(1, min(o.MaxConnections, 1000)))
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.MaxConnIdleTime = time.Minute
-	config.PingTimeout = o.AnswerTimeout
+	config.ShouldPing = pingIdle(o.AnswerTimeout, reset)
 	if o.Retire != nil {
 		config.AfterRelease = func(c *pgx.Conn) bool { return !o.Retire(c) }
 	}
 	conn := config.ConnConfig
 	conn.ConnectTimeout = connectTimeout
 	conn.Tracer = tracer{limit: o.StatementLimit, next: o.Tracer}
+	replaceReadOnly(conn, reset)
+	if o.resolved != nil {
+		conn.LookupFunc = o.resolved.lookup(conn.LookupFunc)
+	}
 	s := newSession(o)
+	s.writable = hasSeveralHosts(conn) && !choosesServers(o.URL)
 	maps.DeleteFunc(conn.RuntimeParams, func(name, _ string) bool {
 		_, ours := s.settings[strings.ToLower(name)]
 		return ours || name == "synchronous_commit"

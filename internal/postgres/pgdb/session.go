@@ -74,6 +74,7 @@ type session struct {
 	settings map[string]setting
 	next     pgconn.ValidateConnectFunc // Of the URL's target_session_attrs; nil: none.
 	probe    *pgx.ConnConfig            // Of a connection that finds out how a pooler works.
+	writable bool                       // A server that is read-only is not used.
 	pooled   atomic.Bool                // There is a pooler, and it gives each connection a session.
 }
 
@@ -99,7 +100,7 @@ func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
 	if err != nil {
 		return err
 	}
-	if err := checkServer(results); err != nil {
+	if err := s.checkServer(results); err != nil {
 		return err
 	}
 	if s.next != nil {
@@ -109,7 +110,7 @@ func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
 }
 
 // checkedValues are what statement reads for checkServer.
-const checkedValues = `SELECT current_setting('server_encoding'), current_setting('session_replication_role')`
+const checkedValues = `SELECT current_setting('server_encoding'), current_setting('session_replication_role'), current_setting('transaction_read_only')`
 
 // statement sets the settings and reads checkedValues. Parameters that were added to a
 // connection's configuration after the pool was made have precedence.
@@ -135,9 +136,9 @@ func (s *session) statement(version int, start map[string]string) string {
 	return b.String()
 }
 
-func checkServer(results []*pgconn.Result) error {
+func (s *session) checkServer(results []*pgconn.Result) error {
 	const op = "connect to the database"
-	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 2 {
+	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3 {
 		return errs.Errorf(errs.KindPermanent, op, "the database returned an unexpected response; see the log")
 	}
 	row := results[0].Rows[0]
@@ -149,6 +150,9 @@ func checkServer(results []*pgconn.Result) error {
 		return errs.Errorf(errs.KindPermanent, op,
 			"session_replication_role is %s for this user or database, which disables the registry's triggers; a superuser must reset it: ALTER ROLE ... RESET session_replication_role, or ALTER DATABASE ... RESET session_replication_role",
 			role)
+	}
+	if s.writable && string(row[2]) == "on" {
+		return errs.Errorf(errs.KindTransient, op, "no host of the settings can be written: those that answer are read-only (standbys, or default_transaction_read_only is on); promote one, or correct the hosts")
 	}
 	return nil
 }

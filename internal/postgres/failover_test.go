@@ -48,7 +48,9 @@ func hosts(database string, at ...string) string {
 	return before + "@" + strings.Join(at, ",") + "/" + path
 }
 
-func at(host string, s *pgserver.Server) string { return net.JoinHostPort(host, strconv.Itoa(s.Port())) }
+func at(host string, s *pgserver.Server) string {
+	return net.JoinHostPort(host, strconv.Itoa(s.Port()))
+}
 
 // TestDB_Failover: a standby is promoted after the primary has crashed.
 func TestDB_Failover(t *testing.T) {
@@ -139,13 +141,13 @@ func TestDB_VanishedHost(t *testing.T) {
 	t.Parallel()
 	database := testenv.Database(t)
 	f := newFailover(t, database)
-	silent, _ := unresponsiveServer(t)
+	unresponsive, _ := unresponsiveServer(t)
 	address := func(connection string) string {
 		_, after, _ := strings.Cut(connection, "@")
 		host, _, _ := strings.Cut(after, "/")
 		return host
 	}
-	b := postgrestest.Open(t, pgdb.Options{URL: hosts(database, address(silent), address(f.url)), AnswerTimeout: 2 * time.Second})
+	b := postgrestest.Open(t, pgdb.Options{URL: hosts(database, address(unresponsive), address(f.url)), AnswerTimeout: 2 * time.Second})
 	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	var all, taken sync.WaitGroup
 	taken.Add(pgdb.DefaultMaxConnections)

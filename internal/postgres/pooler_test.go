@@ -81,7 +81,7 @@ func TestDB_PgBouncer_SessionMode(t *testing.T) {
 }
 
 // TestDB_PgBouncer_Refused: a pooler that shares sessions is recognised, although no setting
-// tells of it, before anything is set in a session of others.
+// reports it, before anything is set in a session of others.
 func TestDB_PgBouncer_Refused(t *testing.T) {
 	t.Parallel()
 	for mode, message := range map[string]string{testenv.TransactionMode: "a pooler in transaction mode", testenv.StatementMode: "a pooler in transaction mode"} {

@@ -62,7 +62,9 @@ var exampleRuns = map[string]exampleRun{
 		"guides/application-credentials/dba.sql"}, modes: []mode{databaseMode}, run: runSwitching},
 	"Store": {files: []string{"guides/application-credentials/store.tf"}, modes: []mode{databaseMode}, run: runStore,
 		reason: "it is about other providers, which come from a registry; the CLI reads it and finds its style right"},
-	"Upgrading":       {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{databaseMode}, run: runUpgrading},
+	"Upgrading": {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{databaseMode}, run: runUpgrading},
+	"PostgreSQL": {files: []string{"guides/postgresql/settings.sql", "guides/postgresql/failover.sh", "guides/postgresql/pooler.sh"},
+		modes: []mode{databaseMode}, run: runPostgreSQL},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 

@@ -28,7 +28,7 @@ func PrimaryAndStandby(t testing.TB) (primary, standby *pgserver.Server) {
 	dir, err := os.MkdirTemp("", "standby-")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	must(t, os.Chmod(dir, 0o755)) //nolint:gosec // The server may run as another user.
+	must(t, os.Chmod(dir, 0o755)) // The server may run as another user.
 	dir = filepath.Join(dir, "server")
 	must(t, os.Mkdir(dir, 0o700))
 	must(t, primary.Crash())
@@ -38,7 +38,7 @@ func PrimaryAndStandby(t testing.TB) (primary, standby *pgserver.Server) {
 		}
 	}
 	_ = os.Remove(filepath.Join(dir, "data", "postmaster.pid")) // A crash may leave it.
-	must(t, os.WriteFile(filepath.Join(dir, "data", "standby.signal"), nil, 0o644)) //nolint:gosec // The same.
+	must(t, os.WriteFile(filepath.Join(dir, "data", "standby.signal"), nil, 0o644))
 	must(t, primary.Resume(ctx))
 	standby, err = pgserver.Start(ctx, pgserver.Options{Dir: dir, Binaries: primary.Binaries(), Settings: []string{fmt.Sprintf(
 		"primary_conninfo=host=127.0.0.1 port=%d user=%s password=%s", primary.Port(), pgserver.User, primary.Password())}})

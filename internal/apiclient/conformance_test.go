@@ -3,8 +3,11 @@ package apiclient_test
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -397,7 +400,7 @@ var conformance = []conformanceCase{
 		_, _, err = all.Repair(t.Context(), id)
 		wantKind(t, err, errs.KindConflict)
 	}},
-	{"OpensLogins", func(t *testing.T, w *testServer, all tenantService) {
+	{"OpensLogins", func(t *testing.T, _ *testServer, all tenantService) {
 		out, err := all.Provision(t.Context(), clinic())
 		if err != nil {
 			t.Fatal(err)
@@ -407,10 +410,9 @@ var conformance = []conformanceCase{
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := w.db.Pool().Config().ConnConfig.Copy()
-		at.Host, at.Port, at.Database, at.User, at.Password = c.Host, uint16(c.Port), c.Database, c.Username, c.Password.Reveal()
-		at.RuntimeParams = nil // The registry's search_path must not be used for the login.
-		conn, err := pgx.ConnectConfig(t.Context(), at)
+		// Without the settings of the registry's connections.
+		at := url.URL{Scheme: "postgres", User: url.UserPassword(c.Username, c.Password.Reveal()), Host: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), Path: c.Database}
+		conn, err := pgx.Connect(t.Context(), at.String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -186,6 +186,13 @@ func TestOpen_Refuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(t, use(t, testenv.PostgreSQL(t).URL(name)), errs.KindPermanent, "encoding of the database is LATIN1", "ENCODING 'UTF8'")
+		// Where a role is dropped from another database, its encoding does not matter.
+		b := postgrestest.Open(t, pgdb.Options{URL: testenv.SuperuserURL(t, testenv.Database(t))})
+		config := b.Pool().Config().ConnConfig
+		config.Database = name
+		conn, err := pgx.ConnectConfig(t.Context(), config)
+		b.Must(err)
+		b.Must(conn.Close(t.Context()))
 	})
 	t.Run("DisabledTriggers", func(t *testing.T) {
 		t.Parallel()

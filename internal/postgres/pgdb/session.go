@@ -88,7 +88,8 @@ func newSession(o PoolOptions) *session {
 
 // prepare is pgx's ValidateConnect: after an error pgx tries the next host.
 func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
-	statement := s.statement(majorVersion(c.ParameterStatus("server_version")), startParameters(ctx))
+	start := startOf(ctx)
+	statement := s.statement(majorVersion(c.ParameterStatus("server_version")), start.parameters)
 	results, err := c.Exec(ctx, statement+" WHERE pg_backend_pid() = "+strconv.FormatUint(uint64(c.PID()), 10)).ReadAll()
 	if err == nil && len(results) == 1 && len(results[0].Rows) == 0 {
 		// The server has another process than it was said at the start: there is a pooler.
@@ -100,7 +101,7 @@ func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkServer(results); err != nil {
+	if err := s.checkServer(results, start.database == s.probe.Database); err != nil {
 		return err
 	}
 	if s.next != nil {
@@ -136,13 +137,14 @@ func (s *session) statement(version int, start map[string]string) string {
 	return b.String()
 }
 
-func (s *session) checkServer(results []*pgconn.Result) error {
+// checkServer checks the server and, if it is the registry's, the database.
+func (s *session) checkServer(results []*pgconn.Result, registry bool) error {
 	const op = "connect to the database"
 	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3 {
 		return errs.Errorf(errs.KindPermanent, op, "the database returned an unexpected response; see the log")
 	}
 	row := results[0].Rows[0]
-	if encoding := string(row[0]); encoding != "UTF8" {
+	if encoding := string(row[0]); registry && encoding != "UTF8" {
 		return errs.Errorf(errs.KindPermanent, op,
 			"the encoding of the database is %s, which cannot store every name; create the database with ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}

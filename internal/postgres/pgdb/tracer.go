@@ -21,7 +21,13 @@ func WithoutStatementLimit(ctx context.Context) context.Context {
 	return context.WithValue(ctx, statementLimitKey{}, true)
 }
 
-type startKey struct{} // The value in a context: the parameters of the start-up message.
+type startKey struct{} // The value in a context: a connectionStart.
+
+// connectionStart is what the configuration of one connection has for its start.
+type connectionStart struct {
+	parameters map[string]string // Of the start-up message.
+	database   string
+}
 
 // tracer limits each statement, and gives the session the parameters of a connection's
 // configuration: pgx executes a statement, and connects, with the context that the tracer
@@ -31,11 +37,10 @@ type tracer struct {
 	next  pgx.QueryTracer
 }
 
-// startParameters are the parameters of the start-up message of a connection that is made
-// with ctx.
-func startParameters(ctx context.Context) map[string]string {
-	parameters, _ := ctx.Value(startKey{}).(map[string]string)
-	return parameters
+// startOf is the start of a connection that is made with ctx.
+func startOf(ctx context.Context) connectionStart {
+	start, _ := ctx.Value(startKey{}).(connectionStart)
+	return start
 }
 
 // TraceConnectStart takes the settings out of the start-up message, because a pooler rejects
@@ -43,7 +48,7 @@ func startParameters(ctx context.Context) map[string]string {
 // this connection alone.
 func (l tracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
 	start := data.ConnConfig.RuntimeParams
-	ctx = context.WithValue(ctx, startKey{}, maps.Clone(start))
+	ctx = context.WithValue(ctx, startKey{}, connectionStart{maps.Clone(start), data.ConnConfig.Database})
 	maps.DeleteFunc(start, func(name, _ string) bool {
 		_, ours := commonSettings[name]
 		return ours && name != "client_encoding"

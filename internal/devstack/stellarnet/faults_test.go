@@ -1,6 +1,7 @@
 package stellarnet_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -148,9 +149,18 @@ func TestFaults_ReadCalls(t *testing.T) {
 		b := setup(t)
 		b.net.Faults().Delay(protocol.GetHealthMethodName, time.Minute, 1)
 		// Not with the SDK's client: it leaves the call hanging in the background.
-		shortTimeoutClient := &http.Client{Timeout: 20 * time.Millisecond}
+		ctx, disconnect := context.WithCancel(b.ctx)
+		defer disconnect()
+		go func() { // Once the network has the call: else the delay would be the next one's.
+			for b.net.Faults().Calls(protocol.GetHealthMethodName) == 0 && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			disconnect()
+		}()
 		body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"getHealth"}`)
-		if response, err := shortTimeoutClient.Post(b.net.RPCURL(), "application/json", body); err == nil {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.net.RPCURL(), body)
+		b.must(err)
+		if response, err := http.DefaultClient.Do(request); err == nil {
 			_ = response.Body.Close()
 			t.Fatal("the call was not delayed")
 		}

@@ -60,32 +60,50 @@ func compareBuilds(ctx context.Context, other string, pairs, tenants int) error 
 	return nil
 }
 
-// comparePairs runs pairs of rounds, each build first in every second pair.
 func comparePairs(builds [2]*build, kind string, pairs, tenants int) (bool, error) {
+	result, err := runPairs(pairs, tenants, func(_, side int) (float64, error) { return builds[side].run(kind) })
+	if err != nil {
+		return false, err
+	}
+	result.print(kind)
+	return result.high < maxBuildRatio, nil
+}
+
+// pairResult is the outcome of pairs of rounds.
+type pairResult struct {
+	times            [2]float64 // Medians of the seconds for a tenant, by side.
+	ratio, low, high float64    // Geometric mean of the ratios of the times, and its 95 % interval.
+}
+
+func (r pairResult) print(name string) {
+	fmt.Printf("%-16s %9.2f ms %9.2f ms %10.3f   %.3f to %.3f\n", name, 1000*r.times[0], 1000*r.times[1], r.ratio, r.low, r.high)
+}
+
+// runPairs runs pairs of rounds after a pair to warm up, each side first in every second
+// pair. run returns the seconds of one side's round.
+func runPairs(pairs, tenants int, run func(pair, side int) (seconds float64, err error)) (pairResult, error) {
 	var times [2][]float64
 	var logs []float64
 	for pair := range pairs + 1 {
 		var took [2]float64
-		for turn := range builds {
-			i := (turn + pair) % 2
-			seconds, err := builds[i].run(kind)
+		for turn := range 2 {
+			side := (turn + pair) % 2
+			seconds, err := run(pair, side)
 			if err != nil {
-				return false, err
+				return pairResult{}, err
 			}
-			took[i] = seconds / float64(tenants)
+			took[side] = seconds / float64(tenants)
 		}
 		if pair == 0 {
 			continue // Warm-up.
 		}
-		for i := range times {
-			times[i] = append(times[i], took[i])
+		for side := range times {
+			times[side] = append(times[side], took[side])
 		}
 		logs = append(logs, math.Log(took[0]/took[1]))
 	}
 	mean, half := interval(logs)
-	low, high := math.Exp(mean-half), math.Exp(mean+half)
-	fmt.Printf("%-16s %9.2f ms %9.2f ms %10.3f   %.3f to %.3f\n", kind, 1000*median(times[0]), 1000*median(times[1]), math.Exp(mean), low, high)
-	return high < maxBuildRatio, nil
+	return pairResult{[2]float64{median(times[0]), median(times[1])}, math.Exp(mean), math.Exp(mean - half), math.Exp(mean + half)}, nil
 }
 
 // interval returns the mean of values and half the width of its 95 % interval.

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -102,31 +101,20 @@ func (b *bench) compareSize(ctx context.Context, url string, size int) (added in
 	if err != nil {
 		return 0, err
 	}
-	var times [2][]float64
-	var logs []float64
-	for pair := range b.rounds + 1 {
-		var took [2]time.Duration
-		for turn := range 2 {
-			if (turn+pair)%2 == 0 {
-				took[0], err = b.timeProduct(ctx, url, scaleClients, fmt.Sprintf("Size %d %d", size, pair), false)
-				added += b.tenants
-			} else {
-				took[1], err = empty.timeProduct(ctx, other, scaleClients, fmt.Sprintf("Tenant %d", pair), false)
-			}
-			if err != nil {
-				return added, err
-			}
+	result, err := runPairs(b.rounds, b.tenants, func(pair, side int) (float64, error) {
+		var took time.Duration
+		var err error
+		if side == 0 {
+			took, err = b.timeProduct(ctx, url, scaleClients, fmt.Sprintf("Size %d %d", size, pair), false)
+			added += b.tenants
+		} else {
+			took, err = empty.timeProduct(ctx, other, scaleClients, fmt.Sprintf("Tenant %d", pair), false)
 		}
-		if pair == 0 {
-			continue // Warm-up.
-		}
-		for i := range times {
-			times[i] = append(times[i], took[i].Seconds()/float64(b.tenants))
-		}
-		logs = append(logs, math.Log(took[0].Seconds()/took[1].Seconds()))
+		return took.Seconds(), err
+	})
+	if err != nil {
+		return added, err
 	}
-	mean, half := interval(logs)
-	fmt.Printf("%-16s %9.2f ms %9.2f ms %10.3f   %.3f to %.3f\n", fmt.Sprintf("%d to %d", size, size+added), 1000*median(times[0]), 1000*median(times[1]),
-		math.Exp(mean), math.Exp(mean-half), math.Exp(mean+half))
+	result.print(fmt.Sprintf("%d to %d", size, size+added))
 	return added, nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 )
 
 // Limits of a worker, which polls for jobs.
@@ -64,7 +66,7 @@ func (s *serverProcess) measureFirstSteps(ctx context.Context) ([]measurement, e
 	const warmUp, posts = 20, 200
 	var times []float64
 	for i := range warmUp + posts {
-		if err := sleep(ctx, rand.N(110*time.Millisecond)); err != nil { //nolint:gosec // The moment between two polls; no secret.
+		if err := (clock.System{}).Sleep(ctx, rand.N(110*time.Millisecond)); err != nil { //nolint:gosec // The moment between two polls; no secret.
 			return nil, err
 		}
 		name, began := fmt.Sprintf("Post %d", i), time.Now()
@@ -91,15 +93,6 @@ func (s *serverProcess) measureFirstSteps(ctx context.Context) ([]measurement, e
 		fmt.Sprintf("p50 %v, p90 %v, p99 %v", at(0.5), at(0.9), at(0.99)), "p50 <= " + maxFirstStepTime.String(), at(0.5) <= maxFirstStepTime}}, nil
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // measureIdleRate counts the statements of a server and a worker that have nothing to do. The
 // superuser's URL is for the extension that counts.
 func (s *serverProcess) measureIdleRate(superuserURL string) func(context.Context) ([]measurement, error) {
@@ -112,14 +105,14 @@ func (s *serverProcess) measureIdleRate(superuserURL string) func(context.Contex
 		if _, err := conn.Exec(ctx, `CREATE EXTENSION pg_stat_statements`); err != nil {
 			return nil, err
 		}
-		if err := sleep(ctx, 10*time.Second); err != nil { // What follows the last tenant.
+		if err := (clock.System{}).Sleep(ctx, 10*time.Second); err != nil { // What follows the last tenant.
 			return nil, err
 		}
 		if _, err := conn.Exec(ctx, `SELECT pg_stat_statements_reset()`); err != nil {
 			return nil, err
 		}
 		began := time.Now()
-		if err := sleep(ctx, time.Minute); err != nil {
+		if err := (clock.System{}).Sleep(ctx, time.Minute); err != nil {
 			return nil, err
 		}
 		var calls, fetches int

@@ -73,7 +73,7 @@ func TestEndExpired(t *testing.T) {
 			})
 		}()
 		after := func(pause time.Duration, check func()) {
-			time.Sleep(pause)
+			time.Sleep(pause) // Fake time.
 			store.mu.Lock()
 			defer store.mu.Unlock()
 			check()

@@ -177,17 +177,7 @@ func (a *authority) file() string {
 // withTLS is the URL of a database behind a proxy that speaks TLS with a certificate.
 func withTLS(t *testing.T, database string, certificate tls.Certificate) *url.URL {
 	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	target := u.Host
-	u.Host = listener.Addr().String()
+	listener, u, target := testenv.ListenBefore(t, database)
 	serve := func(raw net.Conn) {
 		defer func() { _ = raw.Close() }()
 		if _, err := io.ReadFull(raw, make([]byte, 8)); err != nil { // The request for TLS.

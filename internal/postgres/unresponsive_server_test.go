@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,17 +35,7 @@ type failover struct {
 
 func newFailover(t *testing.T, database string) *failover {
 	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	target := u.Host
-	u.Host = listener.Addr().String()
+	listener, u, target := testenv.ListenBefore(t, database)
 	f := &failover{url: u.String()}
 	go func() {
 		for {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -160,18 +159,8 @@ type proxyCounts struct {
 
 func newCountingProxy(t *testing.T, database string) *countingProxy {
 	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	w := &countingProxy{server: u.Host, blocked: make(chan struct{}), release: make(chan struct{})}
-	u.Host = listener.Addr().String()
-	w.url = u.String()
+	listener, u, server := testenv.ListenBefore(t, database)
+	w := &countingProxy{server: server, url: u.String(), blocked: make(chan struct{}), release: make(chan struct{})}
 	go func() {
 		for {
 			client, err := listener.Accept()

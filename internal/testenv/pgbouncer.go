@@ -5,20 +5,19 @@ package testenv
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 )
 
 // The modes of a PgBouncer.
@@ -37,11 +36,8 @@ func PgBouncer(t testing.TB, database, mode string, settings ...string) string {
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/pgbouncer")
 	}
-	switch {
-	case err != nil && os.Getenv("CI") == "true":
-		t.Fatal("pgbouncer is not installed")
-	case err != nil:
-		t.Skip("pgbouncer is not installed: apt-get install pgbouncer")
+	if err != nil {
+		SkipUnlessCI(t, "pgbouncer is not installed: apt-get install pgbouncer")
 	}
 	u, err := url.Parse(database)
 	if err != nil {
@@ -66,7 +62,7 @@ func startPgBouncer(t testing.TB, program string, database *url.URL, mode string
 		return "", err
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	port, err := freePort(t.Context())
+	port, err := pgserver.FreePort(t.Context())
 	if err != nil {
 		return "", err
 	}
@@ -86,7 +82,7 @@ func startPgBouncer(t testing.TB, program string, database *url.URL, mode string
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-q", filepath.Join(dir, "pgbouncer.ini"))
 	cmd.Stdout, cmd.Stderr = out, out
-	if err := runUnprivileged(cmd, dir); err != nil {
+	if err := pgserver.RunUnprivileged(cmd, dir); err != nil {
 		return "", err
 	}
 	if err := cmd.Start(); err != nil {
@@ -103,43 +99,6 @@ func startPgBouncer(t testing.TB, program string, database *url.URL, mode string
 	}
 	t.Cleanup(stop)
 	return pooled.String(), nil
-}
-
-// runUnprivileged lets a program run as nobody if this process is root, which many servers
-// refuse, and gives it its directory.
-func runUnprivileged(cmd *exec.Cmd, dir string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		return err
-	}
-	uid, err := strconv.ParseUint(nobody.Uid, 10, 32)
-	if err != nil {
-		return err
-	}
-	gid, err := strconv.ParseUint(nobody.Gid, 10, 32)
-	if err != nil {
-		return err
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{}}}
-	return filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		return errors.Join(err, os.Chown(path, int(uid), int(gid)))
-	})
-}
-
-func freePort(ctx context.Context) (int, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	_, text, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return 0, errors.Join(err, listener.Close())
-	}
-	port, err := strconv.Atoi(text)
-	return port, errors.Join(err, listener.Close())
 }
 
 // waitForServer waits until a server accepts a login.

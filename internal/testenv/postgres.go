@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strconv"
@@ -152,6 +153,22 @@ func WithLogin(t testing.TB, database, user, password string) string {
 	}
 	u.User = url.UserPassword(user, password)
 	return u.String()
+}
+
+// ListenBefore listens, until the test ends, for a proxy before a database's server. It
+// returns the database's URL through the proxy, and the server's address.
+func ListenBefore(t testing.TB, database string) (listener net.Listener, through *url.URL, server string) {
+	t.Helper()
+	through, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if listener, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	server, through.Host = through.Host, listener.Addr().String()
+	return listener, through, server
 }
 
 // OpenDatabase makes a database of the superuser to which every role may connect, as every

@@ -3,9 +3,11 @@
 package pgserver
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -97,4 +99,15 @@ func (a *account) sysProcAttr() *syscall.SysProcAttr {
 		attributes.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: []uint32{}}
 	}
 	return attributes
+}
+
+// RunUnprivileged lets a server's program run as "nobody", who gets its directory, if this
+// process is root: such programs refuse that. It is called before the program starts.
+func RunUnprivileged(cmd *exec.Cmd, dir string) error {
+	a, err := unprivilegedAccount()
+	if err != nil || a == nil {
+		return err
+	}
+	cmd.SysProcAttr = a.sysProcAttr()
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error { return errors.Join(err, a.chown(path)) })
 }

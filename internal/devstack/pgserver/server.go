@@ -117,7 +117,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
 	for range 3 { // Another process can take the free port before the server does.
-		if s.port, err = freePort(ctx); err != nil {
+		if s.port, err = FreePort(ctx); err != nil {
 			return fmt.Errorf("find a free port: %w", err)
 		}
 		if err = s.startProcess(ctx); err == nil || !strings.Contains(s.logTail(), "Address already in use") {
@@ -242,7 +242,9 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
-func freePort(ctx context.Context) (int, error) {
+// FreePort is a TCP port of 127.0.0.1 that nothing listens on. Another process can take it
+// before the caller does.
+func FreePort(ctx context.Context) (int, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

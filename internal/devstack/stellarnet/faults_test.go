@@ -153,7 +153,7 @@ func TestFaults_ReadCalls(t *testing.T) {
 		defer disconnect()
 		go func() { // Once the network has the call: else the delay would be the next one's.
 			for b.net.Faults().Calls(protocol.GetHealthMethodName) == 0 && ctx.Err() == nil {
-				time.Sleep(time.Millisecond)
+				time.Sleep(time.Millisecond) // The network tells nobody of a call: its count is polled.
 			}
 			disconnect()
 		}()

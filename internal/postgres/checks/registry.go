@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -33,7 +34,7 @@ func (v *verifier) checkOrphans() error {
 			WHERE a.grantee = 0`},
 		{verification.SubjectRole, "%s; with no role set, it reads them all: make it NOINHERIT, and have it set the role of one", `
 			SELECT 'the role ' || m.rolname || ' inherits the privileges of ' || count(DISTINCT t.id) || ' tenants'
-			FROM tenants t JOIN pg_roles g ON g.rolname = (t.schema_name || '_' || right(t.id::text, 8))::name
+			FROM tenants t JOIN pg_roles g ON g.rolname = ` + tenantrow.RoleName("t") + `
 			JOIN pg_auth_members x ON x.roleid = g.oid JOIN pg_roles m ON m.oid = x.member
 			-- From PostgreSQL 16 on, each membership says whether it is inherited.
 			WHERE m.rolname <> current_user AND coalesce((to_jsonb(x)->>'inherit_option')::boolean, m.rolinherit)

@@ -53,18 +53,19 @@ func Disable(ctx context.Context, tx pgx.Tx, login string) error {
 			return err
 		}
 	}
-	return becomeMember(ctx, tx, login)
+	_, err = becomeMember(ctx, tx, login)
+	return err
 }
 
-// becomeMember makes the current user a member of a role, unless it has its privileges
-// already.
-func becomeMember(ctx context.Context, tx pgx.Tx, role string) error {
+// becomeMember makes the current user a member of a role, and reports whether it was none:
+// whether it had not the role's privileges already.
+func becomeMember(ctx context.Context, tx pgx.Tx, role string) (added bool, err error) {
 	var member bool
 	if err := tx.QueryRow(ctx, `SELECT pg_has_role(current_user, $1, 'USAGE')`, role).Scan(&member); err != nil || member {
-		return err
+		return false, err
 	}
-	_, err := tx.Exec(ctx, `GRANT `+pgx.Identifier{role}.Sanitize()+` TO CURRENT_USER`+inheritOnly(tx.Conn()))
-	return err
+	_, err = tx.Exec(ctx, `GRANT `+pgx.Identifier{role}.Sanitize()+` TO CURRENT_USER`+inheritOnly(tx.Conn()))
+	return true, err
 }
 
 // Exists reports whether there is a role of that name.
@@ -76,7 +77,7 @@ func Exists(ctx context.Context, tx pgx.Tx, role string) (exists bool, err error
 // Drop drops a role with all that it owns or may access in this database. DropElsewhere
 // comes first for other databases.
 func Drop(ctx context.Context, tx pgx.Tx, role string) error {
-	if err := becomeMember(ctx, tx, role); err != nil {
+	if _, err := becomeMember(ctx, tx, role); err != nil {
 		return err
 	}
 	name := pgx.Identifier{role}.Sanitize()

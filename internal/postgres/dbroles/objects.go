@@ -39,7 +39,7 @@ func DropElsewhere(ctx context.Context, db *pgdb.DB, role string) error {
 			return err
 		}
 		return in(ctx, func(tx pgx.Tx) error {
-			if err := becomeMember(ctx, tx, role); err != nil {
+			if _, err := becomeMember(ctx, tx, role); err != nil {
 				return err
 			}
 			_, err := tx.Exec(ctx, `DROP OWNED BY `+pgx.Identifier{role}.Sanitize())
@@ -163,16 +163,13 @@ func dropOwned(ctx context.Context, tx pgx.Tx, role string) error {
 // asMember runs f as a member of a role, and leaves the membership as it was: who is a
 // member of many roles pays for it with each SET ROLE.
 func asMember(ctx context.Context, tx pgx.Tx, role string, f func() error) error {
-	var member bool
-	if err := tx.QueryRow(ctx, `SELECT pg_has_role(current_user, $1, 'USAGE')`, role).Scan(&member); err != nil {
+	added, err := becomeMember(ctx, tx, role)
+	if err != nil {
 		return err
 	}
-	if err := becomeMember(ctx, tx, role); err != nil {
+	if err := f(); err != nil || !added {
 		return err
 	}
-	if err := f(); err != nil || member {
-		return err
-	}
-	_, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{role}.Sanitize()+` FROM CURRENT_USER`)
+	_, err = tx.Exec(ctx, `REVOKE `+pgx.Identifier{role}.Sanitize()+` FROM CURRENT_USER`)
 	return err
 }

@@ -48,7 +48,7 @@ func (s *Logins) drop(ctx context.Context, c Closed) error {
 func (s *Logins) tryDrop(ctx context.Context, c Closed) error {
 	var tenantID uuid.UUID
 	var databaseRole, connectRole string
-	err := s.db.Pool().QueryRow(ctx, `SELECT c.tenant_id, t.schema_name || '_' || right(t.id::text, 8), r.connect_role
+	err := s.db.Pool().QueryRow(ctx, `SELECT c.tenant_id, `+tenantrow.RoleName("t")+`, r.connect_role
 		FROM tenant_credentials c JOIN tenants t ON t.id = c.tenant_id, registry r WHERE c.id = $1 AND c.ended_at IS NOT NULL`, c.id).
 		Scan(&tenantID, &databaseRole, &connectRole)
 	if errors.Is(err, pgx.ErrNoRows) {

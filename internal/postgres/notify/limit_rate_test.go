@@ -24,7 +24,7 @@ func TestLimitRate(t *testing.T) {
 			s.set()
 			time.Sleep(100 * time.Microsecond) // Fake time.
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) // Fake time.
 		cancel()
 		<-done
 		if len(calls) != 51 || calls[50]-calls[0] != time.Second {

@@ -149,3 +149,9 @@ func Get(ctx context.Context, db *pgdb.DB, id uuid.UUID) (tenant.Tenant, error) 
 	return Query(ctx, db, "read tenant", "there is no tenant "+id.String(),
 		`SELECT `+Columns+` FROM tenants WHERE id = $1`, id)
 }
+
+// RoleName is an SQL expression for the name of a tenant's role, as tenant.DatabaseRole has
+// it, over a row of tenants under an alias.
+func RoleName(alias string) string {
+	return `(` + alias + `.schema_name || '_' || right(` + alias + `.id::text, 8))::name`
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 )
 
 // RoleInspection is the state of a tenant in the database: its schema, and its role with
@@ -88,7 +90,7 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 				WHEN 'pg_proc'::regclass THEN p.pronamespace WHEN 'pg_namespace'::regclass THEN d.objid END
 			WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
 		) mentions ORDER BY deptype DESC, 1))
-	) FROM (SELECT) one LEFT JOIN pg_roles r ON r.rolname = (tenants.schema_name || '_' || right(tenants.id::text, 8))::name)`
+	) FROM (SELECT) one LEFT JOIN pg_roles r ON r.rolname = ` + tenantrow.RoleName("tenants") + `)`
 
 // openGrantsSQL lists the privileges in the schema of a row of tenants that are not its own
 // role's: those of PUBLIC, of other tenants' roles, and of logins. Others are the platform's.

@@ -36,7 +36,8 @@ type PoolOptions struct {
 	Tracer pgx.QueryTracer
 	// resolved records the addresses of hosts. Nil: nothing does.
 	resolved *resolved
-	// Retire reports whether a connection that was used is replaced. Nil: none is.
+	// Retire reports whether a connection that was used is replaced before its next use.
+	// Nil: none is.
 	Retire func(*pgx.Conn) bool
 }
 
@@ -82,7 +83,9 @@ func poolConfig(o PoolOptions, reset func()) (*pgxpool.Config, error) {
 	config.MaxConnIdleTime = time.Minute
 	config.ShouldPing = pingIdle(o.AnswerTimeout, reset)
 	if o.Retire != nil {
-		config.AfterRelease = func(c *pgx.Conn) bool { return !o.Retire(c) }
+		// Not AfterRelease: with that the pool releases in the background, and the next
+		// statement finds no idle connection and opens another.
+		config.PrepareConn = func(_ context.Context, c *pgx.Conn) (bool, error) { return !o.Retire(c), nil }
 	}
 	conn := config.ConnConfig
 	conn.ConnectTimeout = connectTimeout

@@ -22,6 +22,9 @@ var ErrContractBusy = errors.New("another transaction about the contract is open
 // networkID is the SHA-256 of the network's passphrase in hex: one address has
 // different sequence numbers on different networks.
 type Log interface {
+	// RegistryID is the id of the registry that has the log. It never changes. Channel
+	// accounts belong to one registry, and so do its transactions.
+	RegistryID(ctx context.Context) (uuid.UUID, error)
 	// Account leases the account whose sequence numbers the caller is about to use, and
 	// waits while another process holds it (an account can have one transaction in
 	// flight). The lease is renewed until Release, and expires when the process dies.

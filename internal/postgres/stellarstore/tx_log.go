@@ -5,6 +5,7 @@ package stellarstore
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,9 +20,10 @@ import (
 
 // Transactions stores Stellar transactions and leases the accounts that send them.
 type Transactions struct {
-	db        *pgdb.DB
-	queues    waitQueues
-	uncertain *runs.UncertainLeases
+	db         *pgdb.DB
+	queues     waitQueues
+	uncertain  *runs.UncertainLeases
+	registryID atomic.Pointer[uuid.UUID]
 }
 
 // NewTransactions returns the transactions of a database. It adds runs that may hold an
@@ -48,6 +50,23 @@ type txLog struct {
 	store    *Transactions
 	tenantID *uuid.UUID
 	epoch    *int64
+}
+
+// RegistryID reads the registry's id, once per process.
+func (l txLog) RegistryID(ctx context.Context) (uuid.UUID, error) {
+	if known := l.store.registryID.Load(); known != nil {
+		return *known, nil
+	}
+	pool, err := l.store.db.ReadyPool(ctx)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	var id uuid.UUID
+	if err := pool.QueryRow(ctx, `SELECT id FROM registry`).Scan(&id); err != nil {
+		return uuid.Nil, pgdb.Classify(err, "read the registry's id")
+	}
+	l.store.registryID.Store(&id)
+	return id, nil
 }
 
 // leaseholderCTE is the leaseholder as a common table expression over the parameters of

@@ -2,11 +2,13 @@ package txsubmit
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"regexp"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/network"
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
@@ -150,7 +152,12 @@ func (s *Session) buildEnvelope(ctx context.Context, a assembledTx, c *SourceAcc
 	if err != nil {
 		return txlog.Transaction{}, err
 	}
+	registry, err := s.txLog.RegistryID(ctx)
+	if err != nil {
+		return txlog.Transaction{}, err
+	}
 	a.tx.Cond = validUntil(now.CloseTime)
+	a.tx.Cond.TimeBounds.MinTime = registryMinTime(registry)
 	a.tx.SeqNum = xdr.SequenceNumber(c.lastSequence + 1)
 	a.tx.SourceAccount = c.id.ToMuxedAccount()
 	fee := a.resourceFee + a.inclusionFee
@@ -180,6 +187,14 @@ func validUntil(closeTime int64) xdr.Preconditions {
 		Type:       xdr.PreconditionTypePrecondTime,
 		TimeBounds: &xdr.TimeBounds{MaxTime: xdr.TimePoint(closeTime + int64(txLifetime/time.Second))}, //nolint:gosec // a time of this century
 	}
+}
+
+// registryMinTime is the minTime of a registry's transactions: a time from 1970 to 1987. Two
+// registries with one deployer can build the same transaction, such as the upload of the code
+// with the deployer's next sequence number. Equal transactions have one hash, and both
+// registries would record the one fee; with different times only one is applied.
+func registryMinTime(registry uuid.UUID) xdr.TimePoint {
+	return xdr.TimePoint(binary.BigEndian.Uint32(registry[:4]) >> 3)
 }
 
 // sign signs a transaction or a fee bump with each of the keys.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"golang.org/x/sync/semaphore"
 
@@ -30,7 +31,7 @@ type channelAccounts struct {
 	ready       atomic.Bool         // All channels are known to exist.
 
 	mu   sync.Mutex
-	keys []*keypair.Full // Created on first use.
+	keys map[uuid.UUID][]*keypair.Full // By registry. Created on first use.
 }
 
 // ensureChannels creates the missing channels, once per process.
@@ -69,23 +70,36 @@ func (s *Submitter) ensureChannels(ctx context.Context, txLog txlog.Log) error {
 	return nil
 }
 
-// key derives the key of a channel from the deployer's seed, so no other secret
-// has to be stored.
-func (c *channelAccounts) key(index int) (*keypair.Full, error) {
+// channelKey returns the key of one of the registry's channels.
+func (s *Session) channelKey(ctx context.Context, index int) (*keypair.Full, error) {
+	registry, err := s.txLog.RegistryID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.channels.key(registry, index)
+}
+
+// key derives the key of a channel from the deployer's seed, so no other secret has to be
+// stored, and from the registry: two registries with one deployer do not know of each
+// other's leases, so they must not share an account's sequence numbers.
+func (c *channelAccounts) key(registry uuid.UUID, index int) (*keypair.Full, error) {
 	if index < 0 || index >= MaxChannels {
 		return nil, brokenField(nil, "stellar_accounts.channel", strconv.Itoa(index), fmt.Sprintf("between 0 and %d", MaxChannels-1))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.keys); i <= index; i++ {
+	keys := c.keys[registry]
+	for i := len(keys); i <= index; i++ {
 		mac := hmac.New(sha256.New, []byte(c.seed))
 		mac.Write([]byte(channelDomain))
+		mac.Write(registry[:])
 		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(i))) //nolint:gosec // at most MaxChannels
 		key, err := keypair.FromRawSeed([32]byte(mac.Sum(nil)))
 		if err != nil {
 			return nil, errs.Wrap(err, errs.KindPermanent, "derive channel key", "the key of a channel account cannot be derived")
 		}
-		c.keys = append(c.keys, key)
+		keys = append(keys, key)
 	}
-	return c.keys[index], nil
+	c.keys[registry] = keys
+	return keys[index], nil
 }

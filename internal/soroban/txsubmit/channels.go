@@ -160,7 +160,7 @@ func (s *Session) readChannels(ctx context.Context, number int64) (v channelView
 func (s *Session) readChannelEntries(ctx context.Context, known []txlog.Channel) (v channelView, oldest uint32, err error) {
 	keys := []xdr.LedgerKey{ledger.AccountKey(s.account)}
 	for i := range s.settings.Channels {
-		key, err := s.channels.key(i)
+		key, err := s.channelKey(ctx, i)
 		if err != nil {
 			return v, 0, err
 		}

@@ -50,7 +50,7 @@ func (s *Session) leaseChannel(ctx context.Context, fee int64) (*SourceAccount, 
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.channels.key(lease.Channel())
+	key, err := s.channelKey(ctx, lease.Channel())
 	if err != nil {
 		_ = lease.Release(ctx, txlog.AccountRelease{Sequence: lease.Sequence()})
 		return nil, err

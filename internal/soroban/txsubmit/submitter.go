@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/network"
 	"github.com/stellar/go-stellar-sdk/xdr"
@@ -52,7 +53,9 @@ func New(settings Settings, signer *keypair.Full, client *rpc.Client, reader *le
 	return &Submitter{
 		settings: settings, client: client, reader: reader, clock: clock,
 		signer: signer, account: account, networkID: NetworkID(settings.Passphrase),
-		channels: channelAccounts{seed: signer.Seed(), reconciling: semaphore.NewWeighted(1)},
+		channels: channelAccounts{
+			seed: signer.Seed(), reconciling: semaphore.NewWeighted(1), keys: map[uuid.UUID][]*keypair.Full{},
+		},
 	}, nil
 }
 

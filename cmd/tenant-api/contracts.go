@@ -15,8 +15,8 @@ import (
 )
 
 func (a *cli) contracts() *cobra.Command {
-	return commandGroup("contracts", "List, reconcile, anchor and upgrade tenants' contracts", "  tenant-api contracts list",
-		a.contractsList(), a.contractsShow(), a.contractsReconcile(), a.contractsAnchor(), a.contractsUpgrade())
+	return commandGroup("contracts", "List, reconcile, anchor and upgrade tenants' contracts, find lost ones", "  tenant-api contracts list",
+		a.contractsList(), a.contractsShow(), a.contractsReconcile(), a.contractsAnchor(), a.contractsUpgrade(), a.contractsUnknown())
 }
 
 // contractPageSize is how many contracts are read from the registry at once.

@@ -60,6 +60,11 @@ func TestContracts(t *testing.T) {
 		t.Errorf("an anchor that was never made: %s", show.out)
 	}
 
+	t.Run("Unknown", func(t *testing.T) {
+		w.mustRun("contracts", "unknown").want(t, 0, "has all contracts")
+		w.mustRun("contracts", "unknown", "--json").want(t, 0, "[]")
+	})
+
 	t.Run("Reconcile", func(t *testing.T) {
 		w.advanceLedgers(100 * 17_280)
 		w.mustRun("contracts", "show", id).want(t, 0, "EXPIRING")

@@ -199,6 +199,10 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 		for id, reason := range c.Failed {
 			log.WarnContext(ctx, "contract reconciliation failed; it will be retried", slog.String("tenant_id", id.String()), slog.String("reason", reason))
 		}
+		for _, u := range c.Unknown {
+			log.WarnContext(ctx, "a contract that this registry created is not in it; tenants were lost, see tenant-api contracts unknown",
+				slog.String("contract_id", u.ContractID), slog.String("transaction", u.TransactionHash), slog.Time("created_at", u.ClosedAt))
+		}
 	}
 	if r.Contracts = (contracts.Report{}); r.Empty() {
 		return

@@ -96,6 +96,7 @@ type Change struct {
 type Chain interface {
 	Ledger
 	ChannelAccounts
+	Creations
 	Code
 }
 
@@ -122,6 +123,25 @@ type ChannelAccounts interface {
 	// NetworkID and Address name the network and the deployer's account, as transaction logs do.
 	NetworkID() string
 	Address() string
+}
+
+// Creations finds contracts by the transactions that created them.
+type Creations interface {
+	// CreatedContracts calls each with the contracts that the deployer created in the
+	// ledgers whose events the server still has (a week on public networks), a page at a
+	// time, and stops at its error. KindTransient when the network does not answer.
+	CreatedContracts(ctx context.Context, each func([]Creation) error) error
+	// CreatedBy reports whether a transaction of this registry created the contract, and
+	// not one of another registry with the same deployer.
+	CreatedBy(ctx context.Context, registry uuid.UUID, c Creation) (bool, error)
+}
+
+// Creation is the creation of a contract, as the ledger has it.
+type Creation struct {
+	ContractID      string // C... strkey.
+	TransactionHash string // Hex.
+	Ledger          uint32
+	ClosedAt        time.Time // Of the ledger.
 }
 
 // Code returns the addresses and the code that contracts should have.
@@ -182,6 +202,9 @@ type Store interface {
 	WorkStore
 	UpgradeStore
 	StellarStore
+	// UnknownContracts returns those of the addresses that the registry has neither with a
+	// tenant nor in the transaction log.
+	UnknownContracts(ctx context.Context, ids []string) ([]string, error)
 }
 
 // WorkStore returns and records managed contracts, and the time when each is due.

@@ -25,6 +25,9 @@ type ReconcilerOptions struct {
 	ChannelInterval time.Duration
 	// RegisterInterval is how often one process registers new contracts. Default: an hour.
 	RegisterInterval time.Duration
+	// UnknownInterval is how often one process looks for contracts that the registry has
+	// lost. Default: an hour.
+	UnknownInterval time.Duration
 	// Batch is the most contracts that are claimed at once. Default 190: one call reads
 	// them with their code.
 	Batch int
@@ -45,6 +48,7 @@ func (o ReconcilerOptions) withDefaults() ReconcilerOptions {
 	set(&o.CheckInterval, 24*time.Hour)
 	set(&o.ChannelInterval, time.Minute)
 	set(&o.RegisterInterval, time.Hour)
+	set(&o.UnknownInterval, time.Hour)
 	if o.Batch == 0 {
 		o.Batch = 190
 	}
@@ -77,8 +81,9 @@ type Reconciler struct {
 	chain Chain
 	opts  ReconcilerOptions
 
-	mu                           sync.Mutex
-	channelsDueAt, registerDueAt time.Time // Guarded by mu.
+	mu                                         sync.Mutex
+	channelsDueAt, registerDueAt, unknownDueAt time.Time       // Guarded by mu.
+	others                                     map[string]bool // Contracts of other registries. Guarded by mu.
 }
 
 // NewReconciler makes a reconciler. KindInvalid when a part is nil.
@@ -97,13 +102,15 @@ type Report struct {
 	StatusSet, Anchored, Upgraded []uuid.UUID
 	Redeployed                    []uuid.UUID          // Tenants whose contract was missing after a network reset.
 	Failed                        map[uuid.UUID]string // By tenant: why it failed, for people.
+	Unknown                       []Creation           // Contracts that the registry created and has lost. See FindUnknown.
+	UnknownRead                   bool                 // Unknown was read.
 	Channels                      ChannelReport
 	FeeCharged                    int64 // Stroops, in total.
 }
 
 // Empty reports whether nothing was done and nothing failed.
 func (r Report) Empty() bool {
-	return r.Registered+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Redeployed)+len(r.Failed)+
+	return r.Registered+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Redeployed)+len(r.Failed)+len(r.Unknown)+
 		r.Channels.Created+r.Channels.ToppedUp == 0
 }
 
@@ -116,7 +123,8 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	if err == nil {
 		err = r.reconcile(ctx, items, &report, reconcileOptions{scheduled: true})
 	}
-	return report, errors.Join(append(errs, err)...)
+	errs = append(errs, err, r.findUnknown(ctx, &report)) // Last: it may take some calls, and nothing waits for it.
+	return report, errors.Join(errs...)
 }
 
 // ReconcileTenants reconciles the contracts of these tenants now.

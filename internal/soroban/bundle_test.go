@@ -76,13 +76,19 @@ func setupUnfunded(t *testing.T, change ...func(*stellarnet.Options)) *testBundl
 	t.Parallel()
 	b := &testBundle{t: t, key: keypair.MustRandom(), names: new(atomic.Int64)}
 	b.start(change...)
-	var err error
-	b.url = testenv.Database(t)
-	b.db, err = postgres.Open(t.Context(), pgdb.Options{URL: b.url})
-	b.must(err)
-	t.Cleanup(b.db.Close)
-	b.registry = registrytest.Open(t, b.url)
+	b.openRegistry(testenv.Database(t))
 	return b
+}
+
+// openRegistry opens the registry in a database.
+func (b *testBundle) openRegistry(url string) {
+	b.t.Helper()
+	var err error
+	b.url = url
+	b.db, err = postgres.Open(b.t.Context(), pgdb.Options{URL: url})
+	b.must(err)
+	b.t.Cleanup(b.db.Close)
+	b.registry = registrytest.Open(b.t, url)
 }
 
 func (b *testBundle) start(change ...func(*stellarnet.Options)) {

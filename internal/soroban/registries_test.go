@@ -11,9 +11,6 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -93,12 +90,7 @@ func (b *testBundle) inAnotherRegistry() *testBundle {
 	b.t.Helper()
 	other := *b
 	other.names = new(atomic.Int64)
-	other.url = testenv.EmptyDatabase(b.t) // The template of Database is one registry.
-	var err error
-	other.db, err = postgres.Open(b.t.Context(), pgdb.Options{URL: other.url})
-	b.must(err)
-	b.t.Cleanup(other.db.Close)
-	other.registry = registrytest.Open(b.t, other.url)
+	other.openRegistry(testenv.EmptyDatabase(b.t)) // The template of Database is one registry.
 	return &other
 }
 

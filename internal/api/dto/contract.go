@@ -88,3 +88,16 @@ type ContractNow struct {
 func NewContractNow(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) ContractNow {
 	return ContractNow{ContractFacts: newContractFacts(t, s), Drift: Text(s.Mismatch), Outdated: s.Outdated, CostStroops: stroops, Transactions: transactions}
 }
+
+// UnknownContract is a contract that the registry created and does not have any more.
+type UnknownContract struct {
+	ContractID      string     `json:"contractId"`
+	CreatedAt       *time.Time `json:"createdAt"`
+	Ledger          uint32     `json:"ledger"`
+	TransactionHash string     `json:"transactionHash"`
+}
+
+// NewUnknownContract converts the creation of an unknown contract to JSON.
+func NewUnknownContract(c contracts.Creation) UnknownContract {
+	return UnknownContract{ContractID: c.ContractID, CreatedAt: Time(c.ClosedAt), Ledger: c.Ledger, TransactionHash: c.TransactionHash}
+}

@@ -268,3 +268,18 @@ func (s *Contracts) AnchorMismatches(ctx context.Context, snapshots []contracts.
 	})
 	return mismatches, pgdb.Classify(err, op)
 }
+
+// UnknownContracts returns those of the addresses that neither a tenant nor the transaction
+// log has.
+func (s *Contracts) UnknownContracts(ctx context.Context, ids []string) ([]string, error) {
+	const op = "find unknown contracts"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, _ := pool.Query(ctx, `SELECT contract FROM unnest($1::text[]) asked(contract)
+		WHERE NOT EXISTS (SELECT FROM stellar_transactions x WHERE x.contract_id = contract)
+		  AND NOT EXISTS (SELECT FROM tenants t WHERE t.soroban_contract_id = contract)`, ids)
+	unknown, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return unknown, pgdb.Classify(err, op)
+}

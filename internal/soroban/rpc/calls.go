@@ -99,6 +99,19 @@ func (c *Client) Transaction(ctx context.Context, hash string) (protocol.GetTran
 	return got, err
 }
 
+// LedgerRange returns the oldest and the latest ledger whose transactions and events the
+// server has.
+func (c *Client) LedgerRange(ctx context.Context) (oldest, latest uint32, err error) {
+	got, err := read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
+		protocol.GetTransactionRequest{Hash: unknownTransaction})
+	return got.OldestLedger, got.LatestLedger, err
+}
+
+// Events reads one page of contract events.
+func (c *Client) Events(ctx context.Context, q protocol.GetEventsRequest) (protocol.GetEventsResponse, error) {
+	return read[protocol.GetEventsResponse](ctx, c, protocol.GetEventsMethodName, q)
+}
+
 // Send sends a signed transaction. It is not repeated after a fault.
 func (c *Client) Send(ctx context.Context, envelope string) (protocol.SendTransactionResponse, error) {
 	got, err := call[protocol.SendTransactionResponse](ctx, c, protocol.SendTransactionMethodName,

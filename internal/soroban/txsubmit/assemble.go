@@ -197,6 +197,12 @@ func registryMinTime(registry uuid.UUID) xdr.TimePoint {
 	return xdr.TimePoint(binary.BigEndian.Uint32(registry[:4]) >> 3)
 }
 
+// IsOfRegistry reports whether a transaction of the deployer was made by this registry.
+func IsOfRegistry(envelope xdr.TransactionEnvelope, registry uuid.UUID) bool {
+	bounds := envelope.TimeBounds()
+	return bounds != nil && bounds.MinTime == registryMinTime(registry)
+}
+
 // sign signs a transaction or a fee bump with each of the keys.
 func (s *Submitter) sign(env xdr.TransactionEnvelope, keys ...*keypair.Full) (hash [32]byte, encoded string, err error) {
 	hash, err = network.HashTransactionInEnvelope(env, s.settings.Passphrase)

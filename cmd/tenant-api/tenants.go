@@ -128,23 +128,27 @@ func (a *cli) tenantsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if jsonOutput {
-				return printJSON(dto.TenantWithLog{Tenant: dto.NewTenant(t), Logs: dto.NewLog(entries)})
+			node, err := s.db.Node(cmd.Context(), t.SchemaName)
+			if err != nil {
+				return err
 			}
-			return printTenant(t, entries)
+			if jsonOutput {
+				return printJSON(dto.TenantWithLog{Tenant: dto.NewTenant(t), DatabaseNode: dto.Text(node), Logs: dto.NewLog(entries)})
+			}
+			return printTenant(t, node, entries)
 		},
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-func printTenant(t tenant.Tenant, entries []tenant.LogEntry) error {
+func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error {
 	rows := [][]string{}
 	for _, row := range [][2]string{
 		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
 		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
 		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy},
-		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Contract", t.ContractID},
+		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
 		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
 	} {
 		if row[1] != "" {

@@ -15,7 +15,8 @@ import (
 // TenantWithLog is a tenant with its provisioning log.
 type TenantWithLog struct {
 	Tenant
-	Logs []LogEntry `json:"logs"` // Of all attempts, in the order of attempts and steps.
+	DatabaseNode *string    `json:"databaseNode"` // The node of Citus that has the schema, host:port; null: none, or no Citus.
+	Logs         []LogEntry `json:"logs"`         // Of all attempts, in the order of attempts and steps.
 }
 
 // Key is an API key, without its secret.

@@ -101,7 +101,7 @@ func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkServer(results, start.database == s.probe.Database); err != nil {
+	if err := s.checkServer(c, results, start.database == s.probe.Database); err != nil {
 		return err
 	}
 	if s.next != nil {
@@ -111,7 +111,8 @@ func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
 }
 
 // checkedValues are what statement reads for checkServer.
-const checkedValues = `SELECT current_setting('server_encoding'), current_setting('session_replication_role'), current_setting('transaction_read_only')`
+const checkedValues = `SELECT current_setting('server_encoding'), current_setting('session_replication_role'), current_setting('transaction_read_only'),
+	coalesce((SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'citus'), '')`
 
 // statement sets the settings and reads checkedValues. Parameters that were added to a
 // connection's configuration after the pool was made have precedence.
@@ -134,16 +135,22 @@ func (s *session) statement(version int, start map[string]string) string {
 		// choice of who runs the server.
 		b.WriteString(`, set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), false)`)
 	}
+	b.WriteString(citusExpressions())
 	return b.String()
 }
 
 // checkServer checks the server and, if it is the registry's, the database.
-func (s *session) checkServer(results []*pgconn.Result, registry bool) error {
+func (s *session) checkServer(c *pgconn.PgConn, results []*pgconn.Result, registry bool) error {
 	const op = "connect to the database"
-	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3 {
+	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 4 {
 		return errs.Errorf(errs.KindPermanent, op, "the database returned an unexpected response; see the log")
 	}
 	row := results[0].Rows[0]
+	if registry {
+		if err := noteCitus(c, string(row[3])); err != nil {
+			return err
+		}
+	}
 	if encoding := string(row[0]); registry && encoding != "UTF8" {
 		return errs.Errorf(errs.KindPermanent, op,
 			"the encoding of the database is %s, which cannot store every name; create the database with ENCODING 'UTF8' TEMPLATE template0", encoding)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -198,18 +199,26 @@ func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.See
 
 // addSeedRows adds the tenant's roles, its admin and the admin's invitation.
 func (b *schemaBatch) addSeedRows(t tenant.Tenant, seed provisioning.Seed) {
-	var ids, names, descriptions []string
-	for _, role := range seed.Roles {
-		ids = append(ids, uuid.NewString())
-		names, descriptions = append(names, role.Name), append(descriptions, role.Description)
+	var (
+		rows   []string
+		values []any
+		admin  string // The id of the first role.
+	)
+	for i, role := range seed.Roles {
+		id := uuid.NewString()
+		if i == 0 {
+			admin = id
+		}
+		rows = append(rows, fmt.Sprintf("($%d::uuid, $%d::text, $%d::text)", 3*i+1, 3*i+2, 3*i+3))
+		values = append(values, id, role.Name, role.Description)
 	}
-	b.add(`INSERT INTO {{schema}}.roles (id, name, description)
-		SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])`, ids, names, descriptions)
+	// With VALUES, because Citus has no plan for INSERT ... SELECT FROM unnest.
+	b.add(`INSERT INTO {{schema}}.roles (id, name, description) VALUES `+strings.Join(rows, ", "), values...)
 	// The values are read from the registry's row, which the fence has locked: it may
 	// have been changed since the run read it.
 	b.add(`INSERT INTO {{schema}}.users (id, email, password_hash, first_name, last_name, role_id)
 		SELECT admin_user_id, admin_email, admin_password_hash, admin_first_name, admin_last_name, $2::uuid FROM tenants WHERE id = $1::uuid`,
-		t.ID, ids[0])
+		t.ID, admin)
 	b.add(`INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at)
 		VALUES ($1::bytea, $2::uuid, $3::uuid, $4::timestamptz) ON CONFLICT (token_hash) DO NOTHING`,
 		seed.Invitation.Hash[:], t.ID, seed.AdminUser, seed.Invitation.ExpiresAt)

@@ -9,7 +9,7 @@
 -- compares. The lines below are the baseline's checksums while this version was
 -- the newest, because the ledger of a tenant that began with it has that one.
 --
--- baseline: 7385d96fb03b8192e82e2be989db75615a44421f4fb3ad851d214ca1b3e020a2
+-- baseline: 7ac462c28ac12603373efd1bd17eca0b731d8e80f0d2af94e0a4214806d7f66e
 
 CREATE ROLE {{role}} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 CREATE SCHEMA {{schema}};

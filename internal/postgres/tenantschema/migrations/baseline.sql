@@ -45,7 +45,7 @@ CREATE TABLE {{schema}}.audit_head ( -- the end of the chain in audit_logs; only
     seq      bigint NOT NULL DEFAULT 0,
     hash     varchar(64) -- hex; a bytea would need a TOAST table
 );
-INSERT INTO {{schema}}.audit_head DEFAULT VALUES;
+INSERT INTO {{schema}}.audit_head (seq) VALUES (0);
 CREATE TRIGGER audit_chain BEFORE INSERT ON {{schema}}.audit_logs FOR EACH ROW EXECUTE FUNCTION public.tenant_audit_chain();
 
 -- part: constraints

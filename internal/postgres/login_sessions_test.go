@@ -1,8 +1,13 @@
+//go:build unix
+
 package postgres_test
 
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -169,6 +174,42 @@ func TestDB_Logins_EndsAllFirst(t *testing.T) {
 	b.Exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second'`)
 	if n, err := b.DropExpiredLogins(t.Context(), 10); n != 1 || err != nil || b.loginCount(stuck) != 0 {
 		t.Errorf("%d were dropped, %v", n, err)
+	}
+}
+
+// TestDB_Logins_UnresponsiveSession: a session that does not end delays no other one.
+func TestDB_Logins_UnresponsiveSession(t *testing.T) {
+	b := setup(t)
+	own := b.ActiveTenant(postgrestest.Inputs("Mine"))
+	stuck, stopped := b.openCredential(own.ID)
+	_, session := b.openCredential(own.ID)
+	pid := int(stopped.PgConn().PID())
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	resume := func() { _ = syscall.Kill(pid, syscall.SIGCONT) }
+	defer resume()
+	b.Exec(`UPDATE tenant_credentials SET expires_at = now() - CASE WHEN id = $1 THEN interval '2 seconds' ELSE interval '1 second' END`, stuck.ID)
+	returned := make(chan error, 1)
+	go func() {
+		_, err := b.DropExpiredLogins(context.WithoutCancel(t.Context()), 10)
+		returned <- err
+	}()
+	for session.Ping(t.Context()) == nil {
+		runtime.Gosched()
+	}
+	select {
+	case err := <-returned:
+		t.Errorf("the other session was ended after the one that does not end was waited for: %v", err)
+	default:
+		if err := <-returned; err == nil || !strings.Contains(err.Error(), "1 sessions have not ended") {
+			t.Error(err)
+		}
+	}
+	resume()
+	b.Exec(`UPDATE tenant_credentials SET retry_at = now() - interval '1 second' WHERE retry_at IS NOT NULL`)
+	if _, err := b.DropExpiredLogins(t.Context(), 10); err != nil || b.loginCount(stuck) != 0 {
+		t.Error(err)
 	}
 }
 

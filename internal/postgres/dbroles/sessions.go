@@ -24,20 +24,23 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+// TerminateSessions tells the sessions of disabled logins to end, and returns how many there
+// were. It waits for none.
+func TerminateSessions(ctx context.Context, db querier, logins ...string) (open int, err error) {
+	// A session keeps the name it logged in with, whatever SET ROLE it did.
+	err = db.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = ANY($1)`, logins).Scan(&open)
+	return open, pgdb.Classify(err, "terminate sessions")
+}
+
 // EndSessions ends the sessions of disabled logins in all databases of the server, and
 // waits until they have ended. KindTransient when that takes too long.
 func EndSessions(ctx context.Context, db querier, logins ...string) error {
 	const op = "end sessions"
 	deadline := time.Now().Add(endTimeout)
 	for {
-		// A session keeps the name it logged in with, whatever SET ROLE it did.
-		var open int
-		err := db.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = ANY($1)`, logins).Scan(&open)
-		if err != nil {
-			return pgdb.Classify(err, op)
-		}
-		if open == 0 {
-			return nil
+		open, err := TerminateSessions(ctx, db, logins...)
+		if err != nil || open == 0 {
+			return err
 		}
 		if time.Now().After(deadline) {
 			return errs.Errorf(errs.KindTransient, op, "%d sessions have not ended after %v; it is tried again", open, endTimeout)

@@ -86,19 +86,31 @@ func disable(ctx context.Context, tx pgx.Tx, username string) error {
 // Finish ends the sessions of closed logins and then drops their roles. The error is that
 // of sessions which did not end; a role that cannot be dropped is tried again later.
 func (s *Logins) Finish(ctx context.Context, closed []Closed) error {
-	var failures []error
-	for _, c := range closed {
-		if err := s.endSessions(ctx, c); err != nil {
-			failures = append(failures, err)
-		}
-	}
-	if err := errors.Join(failures...); err != nil {
+	if err := s.endAllSessions(ctx, closed); err != nil {
 		return err
 	}
 	for _, c := range closed {
 		_ = s.drop(ctx, c)
 	}
 	return nil
+}
+
+// endAllSessions ends the sessions of logins that cannot connect any more. All are told to
+// end before any is waited for: one that does not end delays no other.
+func (s *Logins) endAllSessions(ctx context.Context, closed []Closed) error {
+	names := make([]string, len(closed))
+	for i, c := range closed {
+		names[i] = c.username
+	}
+	var failures []error
+	if len(names) > 1 {
+		_, err := dbroles.TerminateSessions(ctx, s.db.Pool(), names...)
+		failures = append(failures, err)
+	}
+	for _, c := range closed {
+		failures = append(failures, s.endSessions(ctx, c))
+	}
+	return errors.Join(failures...)
 }
 
 // endSessions ends the sessions of a login that cannot connect any more, and records that.

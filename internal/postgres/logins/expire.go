@@ -62,9 +62,15 @@ func (s *Logins) endDue(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return errors.Join(append(failures, err)...)
 		}
+		var disabled []Closed
 		for _, c := range due {
-			failures = append(failures, s.end(ctx, c))
+			err := s.disableDue(ctx, c)
+			failures = append(failures, err)
+			if err == nil {
+				disabled = append(disabled, c)
+			}
 		}
+		failures = append(failures, s.endAllSessions(ctx, disabled))
 	}
 }
 
@@ -84,9 +90,8 @@ func (s *Logins) listDue(ctx context.Context, condition, order string, limit int
 	return due, pgdb.Classify(err, op)
 }
 
-// end takes the means to connect from a login that is due, and ends its sessions, or
-// defers that.
-func (s *Logins) end(ctx context.Context, c Closed) error {
+// disableDue takes the means to connect from a login that is due, or defers that.
+func (s *Logins) disableDue(ctx context.Context, c Closed) error {
 	err := s.db.InTx(ctx, "end expired login", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, shortLockTimeout)
 		if err == nil {
@@ -99,7 +104,7 @@ func (s *Logins) end(ctx context.Context, c Closed) error {
 		return err
 	})
 	if err == nil {
-		return s.endSessions(ctx, c)
+		return nil
 	}
 	return errors.Join(err, s.deferRetry(ctx, c.id, firstEndBackoff, maxEndBackoff))
 }

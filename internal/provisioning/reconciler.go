@@ -131,22 +131,27 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	var report Report
 	// Slow parts come last: an unresponsive mail server can take minutes, and a ledger
 	// takes seconds.
-	err := errors.Join(
-		r.finishOrphans(ctx, &report),
-		r.deleteExpired(ctx, &report),
-		r.dropLogins(ctx, &report),
-		r.sendDueMail(ctx, &report),
-		r.reconcileContracts(ctx, &report),
-	)
-	return report, err
+	var failures []error
+	for _, part := range []struct {
+		running *sync.Mutex
+		do      func(context.Context, *Report) error
+	}{
+		{&r.finishMu, r.finishOrphans},
+		{&r.cleanupMu, r.deleteExpired},
+		{&r.loginMu, r.dropLogins},
+		{&r.mailMu, r.sendDueMail},
+		{&r.contractMu, r.reconcileContracts},
+	} {
+		if part.running.TryLock() {
+			failures = append(failures, part.do(ctx, &report))
+			part.running.Unlock()
+		}
+	}
+	return report, errors.Join(failures...)
 }
 
 // finishOrphans requeues, resumes or fails orphans.
 func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
-	if !r.finishMu.TryLock() {
-		return nil
-	}
-	defer r.finishMu.Unlock()
 	found, err := r.orphans.FindOrphans(ctx, OrphanQuery{
 		HeartbeatTimeout: r.opts.HeartbeatTimeout, AbandonAfter: r.opts.AbandonAfter, Limit: r.opts.Batch,
 	})
@@ -182,10 +187,6 @@ func superseded(err error) bool {
 }
 
 func (r *Reconciler) deleteExpired(ctx context.Context, report *Report) error {
-	if !r.cleanupMu.TryLock() {
-		return nil
-	}
-	defer r.cleanupMu.Unlock()
 	now := r.pipeline.opts.Clock.Now()
 	if now.Before(r.cleanupDueAt) {
 		return nil
@@ -199,20 +200,15 @@ func (r *Reconciler) deleteExpired(ctx context.Context, report *Report) error {
 }
 
 func (r *Reconciler) dropLogins(ctx context.Context, report *Report) (err error) {
-	if !r.loginMu.TryLock() {
-		return nil
-	}
-	defer r.loginMu.Unlock()
 	report.Credentials, err = r.orphans.DropExpiredLogins(ctx, r.opts.Batch)
 	return err
 }
 
 // reconcileContracts runs a pass of the contract reconciler, if one is configured.
 func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (err error) {
-	if r.opts.Contracts == nil || !r.contractMu.TryLock() {
+	if r.opts.Contracts == nil {
 		return nil
 	}
-	defer r.contractMu.Unlock()
 	report.Contracts, err = r.opts.Contracts.Pass(ctx)
 	return err
 }
@@ -221,10 +217,6 @@ func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (er
 // the time of the next attempt. After a stop, unsent mails are released for other
 // processes.
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
-	if !r.mailMu.TryLock() {
-		return nil
-	}
-	defer r.mailMu.Unlock()
 	var due []uuid.UUID
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
 		due, err = r.orphans.ClaimDueMail(ctx, mailClaimTimeout, r.opts.Batch)

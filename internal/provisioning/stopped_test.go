@@ -48,7 +48,9 @@ func (*stoppable) ReconcileChannels(context.Context, txlog.Log) (contracts.Chann
 	return contracts.ChannelReport{}, nil
 }
 
-func (*stoppable) CreatedContracts(context.Context, func([]contracts.Creation) error) error { return nil }
+func (*stoppable) CreatedContracts(context.Context, func([]contracts.Creation) error) error {
+	return nil
+}
 
 func (*stoppable) ContractID(id uuid.UUID) (string, error) { return (*process)(nil).ContractID(id) }
 

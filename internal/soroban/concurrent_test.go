@@ -38,6 +38,7 @@ func TestDeployer_ManyConcurrent(t *testing.T) {
 		db, err := postgres.Open(t.Context(), pgdb.Options{URL: b.url, ApplicationName: fmt.Sprint("process ", i)})
 		b.must(err)
 		t.Cleanup(db.Close)
+		db.MaxValidity = networkTimeAhead
 		s.processes[i] = process{db, b.deployer(channels(stormChannels))}
 	}
 	b.deployAll(1, s.processes[0].deployer) // Code and channels exist.

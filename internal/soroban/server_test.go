@@ -73,7 +73,7 @@ func TestDeployer_FeesOutOfRange(t *testing.T) {
 				return regexp.MustCompile(`"minResourceFee":"\d+"`).ReplaceAll(answer, []byte(`"minResourceFee":"`+fee+`"`))
 			}}
 			d := b.deployer(func(o *soroban.Options) { o.HTTPClient = w.client() })
-			b.refused(d, b.begin(), errs.KindPermanent, "above the ceiling of 100 XLM", "SOROBAN_MAX_UPLOAD_FEE")
+			b.refused(d, b.begin(), errs.KindTransient, "is faulty", "more than a transaction can offer; nothing was signed")
 			b.wantNothingSent()
 		})
 	}

@@ -22,6 +22,9 @@ const (
 	systemLeaseRenewInterval = 3 * time.Second
 )
 
+// DefaultMaxValidity is the default of Transactions.MaxValidity.
+const DefaultMaxValidity = 5 * time.Minute
+
 // accountLease is a leased Stellar account. A run's lease is renewed with the run (see
 // DB.Renew); any other lease renews itself.
 type accountLease struct {
@@ -124,6 +127,7 @@ func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction)
 	var (
 		resolvedSince bool
 		open          *bool // Nil: nothing was stored.
+		tooLong       bool
 	)
 	err = pool.QueryRow(ctx, `WITH `+leaseHeldCTE+`, since AS (
 			SELECT EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = @network_id::text AND x.contract_id = nullif(@contract_id::text, '')
@@ -133,22 +137,27 @@ func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction)
 			contract_id, network_id, valid_until, submitted_ledger, max_fee)
 		SELECT @hash::text, @envelope::text, address, @sequence::bigint, @purpose::text,
 		       coalesce(@tenant_id::uuid, CASE WHEN @contract_id::text <> '' THEN lease_tenant END), nullif(@contract_id::text, ''),
-		       network_id, @valid_until::timestamptz, @submitted_ledger::bigint, @max_fee::bigint FROM held, since WHERE NOT changed
+		       network_id, @valid_until::timestamptz, @submitted_ledger::bigint, @max_fee::bigint FROM held, since
+		WHERE NOT changed AND @valid_until::timestamptz <= statement_timestamp() + @max_validity::interval
 		ON CONFLICT (hash) DO UPDATE SET state = CASE x.state WHEN 'REJECTED' THEN 'SIGNED' ELSE x.state END,
 			resolved_at = CASE x.state WHEN 'REJECTED' THEN NULL ELSE x.resolved_at END
 		RETURNING state = 'SIGNED' AS open
-		) SELECT changed, (SELECT open FROM stored) FROM held, since`,
+		) SELECT changed, (SELECT open FROM stored), @valid_until::timestamptz > statement_timestamp() + @max_validity::interval FROM held, since`,
 		a.args(pgx.StrictNamedArgs{
 			"hash": transaction.Hash, "envelope": transaction.Envelope, "sequence": transaction.Sequence, "purpose": transaction.Purpose,
 			"tenant_id": tenantID, "contract_id": transaction.ContractID, "valid_until": transaction.ValidUntil,
-			"submitted_ledger": int64(transaction.SubmittedLedger), "max_fee": transaction.MaxFee, "as_of": nilIfZero(transaction.AsOf),
-		})).Scan(&resolvedSince, &open)
+			"submitted_ledger": int64(transaction.SubmittedLedger), "max_fee": transaction.MaxFee, "as_of": nilIfZero(transaction.AsOf), "max_validity": a.store.MaxValidity,
+		})).Scan(&resolvedSince, &open, &tooLong)
 	switch err = pgdb.FencedIfNoRows(err); {
 	case isOpenTxConflict(err), err == nil && resolvedSince:
 		return errs.Wrap(errors.Join(txlog.ErrContractBusy, err), errs.KindTransient, op,
 			"%s; the next attempt reads its outcome", txlog.ErrContractBusy)
 	case err != nil:
 		return pgdb.Classify(err, op)
+	case tooLong:
+		return errs.Errorf(errs.KindTransient, op,
+			"the transaction would be valid until %s, more than %v after the database's clock; nothing was sent: the Stellar RPC server's close time is wrong, or that clock",
+			transaction.ValidUntil.UTC().Format(time.RFC3339), a.store.MaxValidity)
 	case open == nil || !*open:
 		return errs.Errorf(errs.KindTransient, op,
 			"the Stellar RPC server is behind the network: it has no outcome of the previous transaction yet")

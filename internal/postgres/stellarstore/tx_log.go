@@ -20,6 +20,11 @@ import (
 
 // Transactions stores Stellar transactions and leases the accounts that send them.
 type Transactions struct {
+	// MaxValidity is how far after the database's clock a stored transaction may be valid: it
+	// is open, and its account and contract wait for it, until then at the latest. The end is
+	// computed from the close time that the RPC server returns. Set it before the first use.
+	MaxValidity time.Duration
+
 	db         *pgdb.DB
 	queues     waitQueues
 	uncertain  *runs.UncertainLeases
@@ -29,7 +34,7 @@ type Transactions struct {
 // NewTransactions returns the transactions of a database. It adds runs that may hold an
 // unknown lease to uncertain.
 func NewTransactions(db *pgdb.DB, uncertain *runs.UncertainLeases) *Transactions {
-	return &Transactions{db: db, uncertain: uncertain}
+	return &Transactions{MaxValidity: DefaultMaxValidity, db: db, uncertain: uncertain}
 }
 
 // accountPollInterval is the interval at which a busy account is tried again. A release

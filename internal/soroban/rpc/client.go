@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // maxResponseBytes limits the size of a response; the largest are simulations, below a
@@ -27,6 +28,9 @@ const maxParallelCalls = 16
 
 // callTimeout is how long one call to the server may take.
 const callTimeout = 15 * time.Second
+
+// maxErrorText limits a server's error text, which goes to the log.
+const maxErrorText = 1000
 
 // Options are the settings of a Client. All but HTTPClient are required.
 type Options struct {
@@ -63,6 +67,11 @@ func New(o Options) *Client {
 	if o.HTTPClient == nil {
 		o.HTTPClient = newHTTPClient()
 	}
+	// A redirect would send transactions, and the URL with its key as the Referer, to another
+	// host.
+	direct := *o.HTTPClient
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	o.HTTPClient = &direct
 	c := &Client{
 		url: o.URL, passphrase: o.Passphrase, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
 		inFlight: semaphore.NewWeighted(maxParallelCalls),
@@ -104,6 +113,9 @@ func call[A any](ctx context.Context, c *Client, method string, params any) (A, 
 	if err == nil {
 		err = decodeAnswer(raw, &answer)
 	}
+	if err == nil {
+		err = checkAnswer(any(&answer))
+	}
 	if err != nil {
 		var none A
 		return none, classifyCallError(ctx, method, err)
@@ -117,9 +129,9 @@ func decodeAnswer(raw []byte, answer any) error {
 		return &malformedError{err}
 	}
 	if r.Error != nil {
-		return &remoteError{code: r.Error.Code, message: r.Error.Message}
+		return &remoteError{code: r.Error.Code, message: errs.Truncate(r.Error.Message, maxErrorText)}
 	}
-	if len(r.Result) == 0 {
+	if len(r.Result) == 0 || string(r.Result) == "null" {
 		return &malformedError{fmt.Errorf("neither result nor error in %d bytes", len(raw))}
 	}
 	if err := json.Unmarshal(r.Result, answer); err != nil {
@@ -163,9 +175,13 @@ func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
 // retryAfter returns the pause that a rate-limiting server requested.
 func retryAfter(h http.Header) time.Duration {
 	const longest = 30 * time.Second
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	text := h.Get("Retry-After")
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(time.Until(at), 0), longest)
+	}
+	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < 0 {
 		return 0
 	}
-	return min(time.Duration(seconds)*time.Second, longest)
+	return min(time.Duration(min(seconds, math.MaxInt32))*time.Second, longest)
 }

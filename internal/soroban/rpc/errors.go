@@ -83,6 +83,9 @@ func classifyStatus(e *statusError, wrap func(errs.Kind, string, ...any) error) 
 	case e.code >= 500, e.code == http.StatusRequestTimeout, e.code == http.StatusTooEarly:
 		return wrap(errs.KindTransient, "the Stellar RPC server fails (HTTP status %d); check SOROBAN_RPC_URL", e.code)
 	}
+	if e.code >= 300 && e.code < 400 {
+		return wrap(errs.KindPermanent, "the address redirects to another one (HTTP status %d), which is not followed, because transactions and the key would go there; give the Stellar RPC server's own address in SOROBAN_RPC_URL", e.code)
+	}
 	return wrap(errs.KindPermanent, "the address has no Stellar RPC server (HTTP status %d); check SOROBAN_RPC_URL", e.code)
 }
 
@@ -110,9 +113,15 @@ func ContextError(ctx context.Context, op string, err error) error {
 	return errs.Wrap(err, errs.KindCancelled, op, "the deployment was cancelled; the next run checks the result")
 }
 
-// MalformedXDR is a failed encoding: a defect of this program, or XDR of a newer
-// protocol.
+// MalformedXDR is the error of data that cannot be decoded. KindTransient: a server may be
+// faulty for a time; if it stays, the network has a newer protocol than this program, and
+// an open transaction is resolved by a newer one.
 func MalformedXDR(err error, op string) error {
-	return errs.Wrap(err, errs.KindPermanent, op,
-		"the Stellar network's data cannot be decoded; this program may be too old for the network's protocol")
+	return errs.Wrap(err, errs.KindTransient, op,
+		"the Stellar network's data cannot be decoded; if that stays, this program is too old for the network's protocol: install a newer release")
+}
+
+// MalformedValue is the error of a value that no honest server returns.
+func MalformedValue(op, format string, args ...any) error {
+	return errs.Errorf(errs.KindTransient, op, "the Stellar RPC server is faulty: "+format, args...)
 }

@@ -1,6 +1,7 @@
 package txsubmit
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -86,7 +87,7 @@ func (s *Submitter) assemble(ctx context.Context, spec *Spec) (assembledTx, erro
 	data.ResourceFee = xdr.Int64(least + (least+resourceMargin-1)/resourceMargin)
 	tx.Ext = xdr.TransactionExt{V: 1, SorobanData: &data}
 	if err := authorize(&tx.Operations[0], sim); err != nil {
-		return assembledTx{}, rpc.MalformedXDR(err, "read simulation")
+		return assembledTx{}, err
 	}
 	return assembledTx{spec: spec, tx: tx, resourceFee: int64(data.ResourceFee), builtLedger: now.Sequence, builtAt: s.clock.Now()}, nil
 }
@@ -137,11 +138,37 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 	for _, encoded := range *sim.Results[0].AuthXDR {
 		var entry xdr.SorobanAuthorizationEntry
 		if err := xdr.SafeUnmarshalBase64(encoded, &entry); err != nil {
-			return err
+			return rpc.MalformedXDR(err, "read simulation")
+		}
+		if len(f.Auth) > 0 || !isOwnAuthorization(entry, f.HostFunction) {
+			return rpc.MalformedValue("read simulation", "it asks for an authorization that the operation does not need; nothing was signed")
 		}
 		f.Auth = append(f.Auth, entry)
 	}
 	return nil
+}
+
+// isOwnAuthorization reports whether an entry authorizes this call and nothing else: by the
+// transaction's signature, and without calls of other contracts. The signature covers the
+// entries, so a server could have anything signed otherwise, such as a transfer.
+func isOwnAuthorization(entry xdr.SorobanAuthorizationEntry, f xdr.HostFunction) bool {
+	own := xdr.SorobanAuthorizedFunction{}
+	switch f.Type {
+	case xdr.HostFunctionTypeHostFunctionTypeInvokeContract:
+		own.Type, own.ContractFn = xdr.SorobanAuthorizedFunctionTypeSorobanAuthorizedFunctionTypeContractFn, f.InvokeContract
+	case xdr.HostFunctionTypeHostFunctionTypeCreateContract:
+		own.Type, own.CreateContractHostFn = xdr.SorobanAuthorizedFunctionTypeSorobanAuthorizedFunctionTypeCreateContractHostFn, f.CreateContract
+	case xdr.HostFunctionTypeHostFunctionTypeCreateContractV2:
+		own.Type, own.CreateContractV2HostFn = xdr.SorobanAuthorizedFunctionTypeSorobanAuthorizedFunctionTypeCreateContractV2HostFn, f.CreateContractV2
+	default:
+		return false
+	}
+	want, err := xdr.SorobanAuthorizationEntry{
+		Credentials:    xdr.SorobanCredentials{Type: xdr.SorobanCredentialsTypeSorobanCredentialsSourceAccount},
+		RootInvocation: xdr.SorobanAuthorizedInvocation{Function: own},
+	}.MarshalBinary()
+	got, gotErr := entry.MarshalBinary()
+	return err == nil && gotErr == nil && bytes.Equal(got, want)
 }
 
 // buildEnvelope sets the transaction's source, sequence number, validity, fee and

@@ -6,6 +6,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -22,6 +23,9 @@ func (s *Submitter) inclusionFee(ctx context.Context, built assembledTx, minFee 
 	ceiling := min(built.spec.MaxFee, math.MaxUint32)
 	if built.resourceFee > ceiling-minFee {
 		lowest := built.resourceFee + minFee
+		if lowest > math.MaxUint32 {
+			return 0, rpc.MalformedValue("choose fee", "it asks for %d stroops for %s, more than a transaction can offer; nothing was signed", lowest, built.spec.Description)
+		}
 		return 0, errs.Errorf(errs.KindPermanent, "choose fee",
 			"%s may cost up to %s (%d stroops), which is above the ceiling of %s; raise %s to at least %d",
 			built.spec.Description, contracts.FormatXLM(lowest), lowest, contracts.FormatXLM(ceiling), built.spec.Setting, lowest)
@@ -46,5 +50,5 @@ func (s *Submitter) goingRate(ctx context.Context, spec *Spec) (int64, error) {
 // nextMinInclusionFee is the lowest inclusion fee after one that was too low: what the
 // network required, and at least twice the last one.
 func nextMinInclusionFee(tx txlog.Transaction, resource, asked int64) int64 {
-	return max(2*(tx.MaxFee-resource), asked-resource)
+	return min(max(2*(tx.MaxFee-resource), asked-resource), math.MaxUint32)
 }

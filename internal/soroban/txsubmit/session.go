@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/ledger"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
@@ -43,7 +44,14 @@ type Session struct {
 	simulations     retryCount
 	asOf            time.Time // When the transaction log was read for the contract.
 	contractBusy    bool      // Another process has an open transaction for the contract.
+
+	applied map[txlog.Purpose]int // Transactions that succeeded, in the session of a contract.
 }
+
+// maxApplied is how often a transaction of one purpose succeeds in the session of a contract.
+// One is enough; a second restore can be needed when an entry expires meanwhile. A server
+// that does not show the effect would have it paid again and again.
+const maxApplied = 2
 
 // NewSession creates a session for a contract (C...); an empty contractID means none, or
 // several.
@@ -134,6 +142,9 @@ func (s *Session) attemptOnce(ctx context.Context, spec *Spec) (*txAttempt, erro
 
 // build assembles a transaction and chooses its inclusion fee. Nil means another round.
 func (s *Session) build(ctx context.Context, spec *Spec) (*assembledTx, error) {
+	if s.applied[spec.Purpose] >= maxApplied {
+		return nil, rpc.MalformedValue("deploy contract", "%d transactions for %s succeeded, and it does not show the effect; no other one is paid", maxApplied, spec.Description)
+	}
 	built, err := s.assemble(ctx, spec)
 	var simulation *simulationError
 	if errors.As(err, &simulation) {
@@ -254,6 +265,12 @@ func (s *Session) noteApplied(result txResult) {
 // recordFee adds the fee of a session's transaction to its totals.
 func (s *Session) recordFee(tx txlog.Transaction, result txResult) {
 	s.totals.FeeCharged += result.FeeCharged
+	if s.contractID != "" && result.State == txlog.StateSucceeded {
+		if s.applied == nil {
+			s.applied = map[txlog.Purpose]int{}
+		}
+		s.applied[tx.Purpose]++
+	}
 	if tx.Purpose == txlog.PurposeCreate && result.State == txlog.StateSucceeded {
 		s.totals.CreatedBy, s.totals.CreateLedger = tx.Hash, result.Ledger
 	}

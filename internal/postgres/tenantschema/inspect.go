@@ -121,7 +121,7 @@ func manualError(op string, findings []string) error {
 func repairError(err error, op, statement string) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
-		return errs.Wrap(err, errs.KindPermanent, op, "the database user may not run this statement; run it as a superuser, and repair again: %s", statement)
+		return errs.Wrap(err, errs.KindPermanent, op, "the database did not permit this statement (%s); run it as a superuser, and repair again: %s", pgErr.Message, statement)
 	}
 	return err
 }

@@ -66,7 +66,7 @@ func (r rights) connectRoleFindings() (findings []Finding) {
 
 func (r rights) connectRoleDrift() Finding {
 	role := quote(r.ConnectRole)
-	f := Finding{Check: ConnectRoleDrift, Object: "role " + role, Repairable: r.mayChange(r.Attributes, r.Admin)}
+	f := Finding{Check: ConnectRoleDrift, Object: "role " + role, Repairable: r.mayChange(r.Attributes, r.Admin) && (r.Version < 16 || !r.ForeignGroups)}
 	var wrong []string
 	if len(r.Attributes) > 0 {
 		wrong = append(wrong, "has "+strings.Join(r.Attributes, ", "))

@@ -33,6 +33,7 @@ type rights struct {
 	ConnectRoleExists bool
 	Attributes        []string
 	Groups            []string
+	ForeignGroups     bool // The user may not take the connect role out of all of Groups.
 	Connect           bool // The connect role's own, not that of every role.
 	Admin             bool // The current user's on the connect role.
 }
@@ -54,6 +55,7 @@ func rightsSQL(source string) string {
 			CASE WHEN g.rolcanlogin THEN 'LOGIN' END, CASE WHEN g.rolsuper THEN 'SUPERUSER' END, CASE WHEN g.rolcreatedb THEN 'CREATEDB' END,
 			CASE WHEN g.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN g.rolreplication THEN 'REPLICATION' END, CASE WHEN g.rolbypassrls THEN 'BYPASSRLS' END], NULL)),
 		'groups', to_jsonb(ARRAY(SELECT DISTINCT x.rolname::text FROM pg_auth_members m JOIN pg_roles x ON x.oid = m.roleid WHERE m.member = g.oid ORDER BY 1)),
+		'foreignGroups', EXISTS (SELECT FROM pg_auth_members m WHERE m.member = g.oid AND NOT pg_has_role(m.roleid, 'MEMBER WITH ADMIN OPTION')),
 		'connect', EXISTS (SELECT FROM aclexplode(d.datacl) a WHERE a.grantee = g.oid AND a.privilege_type = 'CONNECT'),
 		-- The function comes last: it goes through all roles of which the user is a member.
 		'admin', CASE WHEN EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = g.oid AND m.member = u.oid AND m.admin_option) THEN true
@@ -148,7 +150,7 @@ func (r rights) userFindings() (findings []Finding) {
 	case !r.Public:
 		findings = append(findings, Finding{Check: PublicSchemaMissing, Object: `schema "public"`, Message: "does not exist; the registry is made there",
 			Statements: []string{`CREATE SCHEMA public AUTHORIZATION ` + user}, Repairable: r.MayCreate})
-	case !r.MayCreateInPublic:
+	case !r.MayCreateInPublic && (r.Inherit || r.Version >= 16): // From PostgreSQL 15 on, an owner inherits it.
 		findings = append(findings, Finding{Check: PublicSchemaCreate, Object: `schema "public"`, Message: "does not let " + role + " create tables",
 			Statements: []string{`GRANT USAGE, CREATE ON SCHEMA public TO ` + user}, Repairable: r.OwnsPublic})
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
+// rolesDropped drops the roles of all tenants.
+const rolesDropped = `DROP OWNED BY {{activeRole}}, {{archivedRole}}, {{suspendedRole}}, {{unfinishedRole}}; DROP ROLE {{activeRole}}, {{archivedRole}}, {{suspendedRole}}, {{unfinishedRole}}`
+
 // faults are one fault each, as a DBA, an upgrade or a restore makes it.
 var faults = []struct {
 	name   string
@@ -46,7 +49,7 @@ var faults = []struct {
 	{name: "SchemaOwner", damage: `ALTER SCHEMA {{active}} OWNER TO CURRENT_USER; ALTER SCHEMA {{archived}} OWNER TO CURRENT_USER`, checks: repeat(platform.SchemaOwner, 2), dba: true},
 	{name: "TableOwner", damage: `ALTER TABLE {{suspended}}.users OWNER TO CURRENT_USER`, checks: []platform.Check{platform.SchemaOwner}, dba: true},
 	{name: "PlatformsOwnTable", damage: `CREATE TABLE {{active}}.notes (id int); CREATE TABLE public.notes (id int)`},
-	{name: "RolesDropped", damage: `DROP OWNED BY {{activeRole}}, {{archivedRole}}, {{suspendedRole}}, {{unfinishedRole}}; DROP ROLE {{activeRole}}, {{archivedRole}}, {{suspendedRole}}, {{unfinishedRole}}`,
+	{name: "RolesDropped", damage: rolesDropped,
 		checks: repeat(platform.RoleMissing, 4)},
 	{name: "RoleLogin", damage: `ALTER ROLE {{archivedRole}} LOGIN PASSWORD 's3cret'`, checks: []platform.Check{platform.RoleDrift}},
 	{name: "GrantsLost", damage: `DROP OWNED BY {{activeRole}}, {{suspendedRole}}`, checks: repeat(platform.RoleDrift, 2)},
@@ -55,8 +58,7 @@ var faults = []struct {
 		checks: append(repeat(platform.RoleAdmin, 4), platform.ConnectRoleAdmin), dba: true},
 	{name: "AdminOptionLost", since: 16, damage: `REVOKE ADMIN OPTION FOR {{activeRole}} FROM {{owner}}`, checks: []platform.Check{platform.RoleAdmin}, dba: true},
 	// As a restore into a server with the same owner leaves it.
-	{name: "Restored", damage: `DROP OWNED BY {{activeRole}}, {{archivedRole}}, {{suspendedRole}}, {{unfinishedRole}}; DROP ROLE {{activeRole}}, {{archivedRole}}, {{suspendedRole}}, {{unfinishedRole}};
-		REVOKE ALL ON DATABASE {{database}} FROM {{connect}}; DROP ROLE {{connect}}; GRANT CONNECT, TEMPORARY ON DATABASE {{database}} TO PUBLIC`,
+	{name: "Restored", damage: rolesDropped + `; REVOKE ALL ON DATABASE {{database}} FROM {{connect}}; DROP ROLE {{connect}}; GRANT CONNECT, TEMPORARY ON DATABASE {{database}} TO PUBLIC`,
 		checks: append(repeat(platform.RoleMissing, 4), platform.ConnectRoleMissing, platform.DatabaseOpen)},
 	{name: "RestoredWithoutCreateRole", damage: `DROP OWNED BY {{activeRole}}; DROP ROLE {{activeRole}}; REVOKE ALL ON DATABASE {{database}} FROM {{connect}}; DROP ROLE {{connect}}; ALTER ROLE {{owner}} NOCREATEROLE`,
 		checks: []platform.Check{platform.RoleMissing, platform.ConnectRoleMissing, platform.CreateRoleMissing}, dba: true},
@@ -73,7 +75,7 @@ func TestFaults(t *testing.T) {
 				fault.damage, fault.checks, fault.dba = "", nil, false
 			}
 			if fault.damage != "" {
-				b.AsSuperuser(b.names().Replace(fault.damage))
+				b.asSuperuser(b.names().Replace(fault.damage))
 			}
 			found := b.check()
 			b.wantChecks(found, fault.checks...)
@@ -109,7 +111,7 @@ func TestCheckRights(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
 			names := b.names()
-			b.AsSuperuser(names.Replace(c.damage))
+			b.asSuperuser(names.Replace(c.damage))
 			err := b.Platform.CheckRights(t.Context())
 			postgrestest.WantKind(t, err, errs.KindPermanent)
 			if got, want := errs.SafeMessage(err), names.Replace(c.want); got != want {

@@ -39,7 +39,7 @@ func registryNames() (relations, functions []string) {
 // registryObjectsSQL lists objects of the registry that belong to a role whose privileges the
 // current user lacks. A function that runs as its owner must belong to one that has the
 // current user's privileges as well: it writes to the tables of tenants.
-const registryObjectsSQL = `SELECT kind, object, o.rolname, o.rolsuper FROM (
+const registryObjectsSQL = `SELECT kind, object, o.rolname, o.rolsuper, pg_has_role(current_user, owned.owner, 'USAGE') FROM (
 		SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, format('%I.%I', n.nspname, c.relname) AS object, c.relowner AS owner, false AS definer
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 			WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'S') AND (c.relname = ANY ($1::name[]) OR c.relname LIKE ANY ($3::text[]))
@@ -64,7 +64,7 @@ const copiesSQL = `SELECT d.datname FROM pg_database d, aclexplode(d.datacl) a J
 func (c *checker) registryObjects(ctx context.Context) error {
 	type object struct {
 		Kind, Name, Owner string
-		Superuser         bool
+		Superuser, Usable bool // The owner: it is one; the user has its privileges.
 	}
 	rows, _ := c.pool.Query(ctx, registryObjectsSQL, registryRelations, registryFunctions, otherRelations)
 	foreign, err := pgx.CollectRows(rows, pgx.RowToStructByPos[object])
@@ -75,7 +75,8 @@ func (c *checker) registryObjects(ctx context.Context) error {
 	moved := slices.ContainsFunc(foreign, func(o object) bool { return o.Name == "public.tenants" })
 	for _, o := range foreign {
 		f := registryOwner(o.Kind, o.Name, o.Owner, c.rights.User)
-		if moved && !o.Superuser { // What is in the schemas of tenants comes with it.
+		f.Repairable = o.Usable
+		if moved && !o.Superuser && !o.Usable { // What is in the schemas of tenants comes with it.
 			f.Statements = []string{`REASSIGN OWNED BY ` + quote(o.Owner) + ` TO ` + quote(c.rights.User)}
 		}
 		c.add(f)

@@ -128,7 +128,7 @@ func (r *repair) current(now rights) (findings []Finding) {
 		}
 	}
 	for _, f := range r.own {
-		if f.Check == RegistryFunctionOpen {
+		if f.Check == RegistryFunctionOpen || f.Check == RegistryOwner {
 			findings = append(findings, f)
 		}
 	}

@@ -112,6 +112,27 @@ func TestRotatedOwner(t *testing.T) {
 	})
 }
 
+// TestConnectRevokedBeforehand: the user does not own the database, from which a DBA has
+// taken CONNECT. PostgreSQL only warns that the connect role gets nothing.
+func TestConnectRevokedBeforehand(t *testing.T) {
+	t.Parallel()
+	database := testenv.EmptyDatabase(t)
+	b := open(t, database, newOwner(t, database, ""))
+	names := strings.NewReplacer("{{database}}", b.Pool().Config().ConnConfig.Database, "{{owner}}", b.owner)
+	b.asSuperuser(names.Replace(`ALTER DATABASE {{database}} OWNER TO CURRENT_USER; ALTER SCHEMA public OWNER TO {{owner}};
+		REVOKE ALL ON DATABASE {{database}} FROM PUBLIC; GRANT CONNECT, CREATE ON DATABASE {{database}} TO {{owner}}`))
+	err := testenv.Migrate(t.Context(), b.url())
+	postgrestest.WantKind(t, err, errs.KindPermanent)
+	_, statement, found := strings.Cut(errs.SafeMessage(err), "have its owner or a superuser run: ")
+	if want := names.Replace(`GRANT CONNECT ON DATABASE {{database}} TO {{owner}} WITH GRANT OPTION`); !found || statement != want {
+		t.Fatalf("%v, want the statement %s", err, want)
+	}
+	b.asSuperuser(statement)
+	b.Must(testenv.Migrate(t.Context(), b.url()))
+	b.fill()
+	b.wantSound()
+}
+
 // TestTwoOwners: two platforms on one server, each with its own owner, have no findings about
 // each other.
 func TestTwoOwners(t *testing.T) {

@@ -41,11 +41,24 @@ func (p *Platform) Check(ctx context.Context, progress Progress) ([]Finding, err
 	if err := c.registryObjects(ctx); err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
-	if readable, err := c.readable(ctx); err != nil || !readable {
-		return c.findings, pgdb.Classify(err, op)
+	readable, err := c.readable(ctx)
+	switch {
+	case err != nil:
+		return nil, pgdb.Classify(err, op)
+	case !readable:
+		return c.findings, nil
 	}
-	err = c.tenants(ctx)
-	return c.findings, pgdb.Classify(err, op)
+	// A registry that is to be migrated can lack the rights for that.
+	if _, err := p.db.ReadyPool(ctx); err != nil {
+		if errs.KindOf(err) == errs.KindPermanent && len(c.findings) > 0 {
+			return c.findings, nil
+		}
+		return nil, err
+	}
+	if err := c.tenants(ctx); err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	return c.findings, nil
 }
 
 // checker is one check.
@@ -63,7 +76,7 @@ func (c *checker) add(f Finding) { c.findings = append(c.findings, f) }
 func (c *checker) readable(ctx context.Context) (ok bool, err error) {
 	err = c.pool.QueryRow(ctx, `SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AND bool_and(has_schema_privilege(n.oid, 'USAGE'))
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = 'public' AND c.relname IN ('tenants', 'tenant_credentials', 'tenant_migrations')`).Scan(&ok)
+		WHERE n.nspname = 'public' AND c.relname IN ('tenants', 'tenant_credentials', 'tenant_migrations', 'healthcare_migrations')`).Scan(&ok)
 	return ok, err
 }
 
@@ -142,7 +155,7 @@ func (c *checker) rolesWithoutAdmin(ctx context.Context, ids []uuid.UUID) (map[u
 // missingLogins are the open logins without a role, by tenant.
 func (c *checker) missingLogins(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
 	return c.namesByTenant(ctx, `SELECT c.tenant_id, c.username FROM tenant_credentials c
-		WHERE c.tenant_id = ANY ($1) AND c.closed_at IS NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username) ORDER BY c.opened_at`, ids)
+		WHERE c.tenant_id = ANY ($1) AND c.closed_at IS NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name) ORDER BY c.opened_at`, ids)
 }
 
 func (c *checker) namesByTenant(ctx context.Context, query string, ids []uuid.UUID) (map[uuid.UUID][]string, error) {

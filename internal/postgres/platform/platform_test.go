@@ -43,6 +43,7 @@ var faults = []struct {
 	{name: "RegistryTableOwner", damage: `ALTER TABLE api_keys OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "RegistryOwner", damage: `ALTER TABLE registry OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "TenantsOwner", damage: `ALTER TABLE tenants OWNER TO CURRENT_USER; REVOKE ALL ON tenants FROM {{owner}}`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
+	{name: "MigrationsOwner", damage: `ALTER TABLE healthcare_migrations OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "FunctionOwner", damage: `ALTER FUNCTION tenant_audit_chain() OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "QueueOwner", damage: `ALTER TABLE river_job OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "FunctionOpen", damage: `GRANT EXECUTE ON FUNCTION tenant_audit_chain() TO PUBLIC`, checks: []platform.Check{platform.RegistryFunctionOpen}},

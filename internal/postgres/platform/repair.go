@@ -196,7 +196,7 @@ func (r *repair) tenant(ctx context.Context, id uuid.UUID) error {
 func (p *Platform) endMissingLogins(ctx context.Context, id uuid.UUID) error {
 	const op = "end missing logins"
 	rows, _ := p.db.Pool().Query(ctx, `SELECT c.id FROM tenant_credentials c WHERE c.tenant_id = $1 AND c.closed_at IS NULL
-		AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username)`, id)
+		AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name)`, id)
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	failures := []error{pgdb.Classify(err, op)}
 	for _, login := range missing {

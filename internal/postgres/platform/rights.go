@@ -55,7 +55,8 @@ func rightsSQL(source string) string {
 			CASE WHEN g.rolcanlogin THEN 'LOGIN' END, CASE WHEN g.rolsuper THEN 'SUPERUSER' END, CASE WHEN g.rolcreatedb THEN 'CREATEDB' END,
 			CASE WHEN g.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN g.rolreplication THEN 'REPLICATION' END, CASE WHEN g.rolbypassrls THEN 'BYPASSRLS' END], NULL)),
 		'groups', to_jsonb(ARRAY(SELECT DISTINCT x.rolname::text FROM pg_auth_members m JOIN pg_roles x ON x.oid = m.roleid WHERE m.member = g.oid ORDER BY 1)),
-		'foreignGroups', EXISTS (SELECT FROM pg_auth_members m WHERE m.member = g.oid AND NOT pg_has_role(m.roleid, 'MEMBER WITH ADMIN OPTION')),
+		-- Not EXISTS, for which all memberships can be read.
+		'foreignGroups', coalesce((SELECT bool_or(NOT pg_has_role(m.roleid, 'MEMBER WITH ADMIN OPTION')) FROM pg_auth_members m WHERE m.member = g.oid), false),
 		'connect', EXISTS (SELECT FROM aclexplode(d.datacl) a WHERE a.grantee = g.oid AND a.privilege_type = 'CONNECT'),
 		-- The function comes last: it goes through all roles of which the user is a member.
 		'admin', CASE WHEN EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = g.oid AND m.member = u.oid AND m.admin_option) THEN true

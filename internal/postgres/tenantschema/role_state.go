@@ -35,10 +35,11 @@ type ForeignObject struct {
 
 // foreignOwnedSQL is an expression over a row of tenants: its schema, and the baseline's
 // tables in it, that are ForeignObjects. Other tables are the platform's.
-var foreignOwnedSQL = `to_jsonb(ARRAY(SELECT jsonb_build_object('kind', kind, 'name', object, 'owner', o.rolname) FROM (
-		SELECT 'SCHEMA' AS kind, format('%I', n.nspname) AS object, n.nspowner AS owner FROM pg_namespace n WHERE n.nspname = tenants.schema_name::name
-		UNION ALL SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-			WHERE n.nspname = tenants.schema_name::name AND c.relname = ANY ('{` + strings.Join(baselineTables(), ",") + `}'::name[])
+var foreignOwnedSQL = `to_jsonb(ARRAY(SELECT jsonb_build_object('kind', kind, 'name', object, 'owner', o.rolname)
+	FROM (SELECT oid, nspname, nspowner FROM pg_namespace WHERE nspname = tenants.schema_name::name OFFSET 0) n CROSS JOIN LATERAL ( -- OFFSET: first the schema, then its tables.
+		SELECT 'SCHEMA' AS kind, format('%I', n.nspname) AS object, n.nspowner AS owner
+		UNION ALL SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), c.relowner FROM pg_class c
+			WHERE c.relnamespace = n.oid AND c.relname = ANY ('{` + strings.Join(baselineTables(), ",") + `}'::name[])
 	) owned JOIN pg_roles o ON o.oid = owned.owner WHERE NOT pg_has_role(current_user, owned.owner, 'USAGE') ORDER BY kind, object))`
 
 // RoleStates reads the state of the tenants with a schema whose ids follow one id, in the

@@ -116,7 +116,7 @@ repair is continued by the next one.
 
 What the rights do not permit is printed on standard output, as SQL for a superuser.
 After it was run, run this again: what could not be read before, shows then. The exit
-code is %d when something remains.`, exitFailed),
+code is %d when something remains; that of a dry run is not.`, exitFailed),
 		Example: "  tenant-api platform repair --dry-run\n  tenant-api platform repair > superuser.sql",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.openPlatform(cmd)
@@ -191,7 +191,7 @@ func printPlatformRepair(r platform.Report, database string, dryRun, printed boo
 		printPlatformSQL("Run this as a superuser", database, r.Remaining)
 	}
 	fmt.Fprintf(os.Stderr, "%s %s, %d remaining\n", pluralize(len(r.Repaired), "finding"), verb, len(r.Remaining))
-	if err == nil && len(r.Remaining) > 0 {
+	if err == nil && len(r.Remaining) > 0 && !dryRun {
 		err = exitError{exitFailed}
 	}
 	return err

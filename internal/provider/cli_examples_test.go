@@ -66,7 +66,7 @@ var exampleRuns = map[string]exampleRun{
 	"PostgreSQL": {files: []string{"guides/postgresql/settings.sql", "guides/postgresql/failover.sh", "guides/postgresql/pooler.sh"},
 		modes: []mode{databaseMode}, run: runPostgreSQL},
 	"PostgreSQLPlatform": {files: []string{"guides/postgresql/check.sh", "guides/postgresql/restore.sh"}, modes: []mode{databaseMode}, run: runPlatform},
-	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
+	"Troubleshooting":    {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
 func TestCLIExamples(t *testing.T) {

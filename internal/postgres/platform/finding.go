@@ -3,7 +3,7 @@
 // of all tenants. A major upgrade, a dump restored elsewhere, another owner or a DBA changes
 // these without the registry's knowledge.
 //
-// The current user is the registry owner: current_user, whoever logged in. What its rights do
+// The current user is the registry owner: current_user and not session_user. What its rights do
 // not permit is reported with the statement for a superuser. Check changes nothing and is a
 // few queries for each page of tenants. Repair can be interrupted and repeated at any time,
 // also by several processes at once: each tenant has a transaction of its own, under the lock

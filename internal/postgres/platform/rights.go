@@ -87,6 +87,10 @@ func isUnreadable(err error) bool {
 	return errors.As(err, &pgErr) && slices.Contains([]string{"42P01", "3F000", "42501"}, pgErr.Code)
 }
 
+// maxStatements is the length of statements that an error of CheckRights has: half a statement
+// would be of no use, and messages are cut.
+const maxStatements = 180
+
 // CheckRights is the part of Check that costs one round trip: rights of the current user,
 // connect role, and who may connect. It is no error that there is no registry yet, if the
 // user may make it. KindPermanent with the object and the statement of the first fault.
@@ -105,8 +109,10 @@ func (p *Platform) CheckRights(ctx context.Context) error {
 		more = " the first of several faults;"
 	}
 	remedy := "run tenant-api platform repair"
-	if !first.Repairable {
-		remedy = "have a superuser run in the database " + r.Database + ": " + strings.Join(first.Statements, "; ")
+	if statements := strings.Join(first.Statements, "; "); !first.Repairable && len(statements) <= maxStatements {
+		remedy = "have a superuser run in the database " + r.Database + ": " + statements
+	} else if !first.Repairable {
+		remedy = "have a superuser run what tenant-api platform repair prints"
 	}
 	return errs.Errorf(errs.KindPermanent, op, "%s %s;%s tenant-api platform check lists all; %s", first.Object, first.Message, more, remedy)
 }

@@ -276,3 +276,19 @@ func TestCheck_Pages(t *testing.T) {
 		t.Errorf("%d pages, %d tenants", calls, len(ids))
 	}
 }
+
+// TestRegistryObjects: check knows each object that the migrations make in schema public. As
+// all of them belong to another role, each has a finding.
+func TestRegistryObjects(t *testing.T) {
+	b := setup(t)
+	made := postgrestest.Value[int](b.Fixture, `SELECT (SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') AND c.relkind = 'S'))
+		+ (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)`)
+	other := newOwner(t, testenv.OpenDatabase(t), "")
+	b.asSuperuser(`REASSIGN OWNED BY ` + b.owner + ` TO ` + other + `; ALTER DATABASE ` + b.Pool().Config().ConnConfig.Database + ` OWNER TO ` + b.owner + `; ALTER SCHEMA public OWNER TO ` + b.owner)
+	b.wantChecks(b.check(), repeat(platform.RegistryOwner, made)...)
+	if checks := b.mend(); !slices.Equal(checks, []platform.Check{platform.RegistryOwner}) {
+		t.Errorf("checks %q", checks)
+	}
+	b.wantSound()
+}

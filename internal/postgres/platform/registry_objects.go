@@ -20,10 +20,14 @@ const otherRelations = `{healthcare\_migration%,river\_%}`
 
 func registryNames() (relations, functions []string) {
 	made := regexp.MustCompile(`(?m)^CREATE (TABLE|SEQUENCE|FUNCTION) (\w+)`)
-	for _, name := range []string{"00001_registry.sql"} {
+	files, err := fs.Glob(pgdb.Migrations(), "*.sql")
+	if err != nil || len(files) == 0 {
+		panic("there are no migrations") // They are embedded; only a broken build lacks them.
+	}
+	for _, name := range files {
 		text, err := fs.ReadFile(pgdb.Migrations(), name)
 		if err != nil {
-			panic(err) // It is embedded; only a broken build lacks it.
+			panic(err)
 		}
 		for _, match := range made.FindAllStringSubmatch(string(text), -1) {
 			if match[1] == "FUNCTION" {

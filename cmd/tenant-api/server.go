@@ -32,6 +32,12 @@ func (s *server) run(ctx context.Context) error {
 	if err := prepare(ctx); err != nil {
 		return err
 	}
+	// Without both, it may work as a user with fewer rights.
+	if s.worker || s.migrateFirst {
+		if err := s.db.Platform.CheckRights(ctx); err != nil {
+			return err
+		}
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var wg sync.WaitGroup

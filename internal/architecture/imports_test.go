@@ -59,7 +59,7 @@ var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
 var layers = map[string][]string{
 	"postgres": {
 		"pgdb", "dbroles", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
-		"runs", "tenantschema", "registry", "lifecycle", "stellarstore", "checks",
+		"runs", "tenantschema", "registry", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/orphans"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/platform"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stellarstore"
@@ -40,7 +41,8 @@ type DB struct {
 	*stellarstore.Transactions
 	*stellarstore.Contracts
 	*auditlog.AuditLog
-	APIKeys *apikeys.Store
+	APIKeys  *apikeys.Store
+	Platform *platform.Platform
 }
 
 var (
@@ -62,12 +64,12 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 		return nil, err
 	}
 	uncertain := runs.NewUncertainLeases(time.Now)
-	logins := logins.New(db)
+	logins, schemas := logins.New(db), tenantschema.New(db)
 	return &DB{
 		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins),
-		Runs: runs.New(db, uncertain), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: tenantschema.New(db),
+		Runs: runs.New(db, uncertain), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: schemas,
 		Logins: logins, Checks: checks.New(db), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
-		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db),
+		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Platform: platform.New(db, schemas, logins),
 	}, nil
 }
 

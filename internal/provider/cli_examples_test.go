@@ -65,7 +65,8 @@ var exampleRuns = map[string]exampleRun{
 	"Upgrading": {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{databaseMode}, run: runUpgrading},
 	"PostgreSQL": {files: []string{"guides/postgresql/settings.sql", "guides/postgresql/failover.sh", "guides/postgresql/pooler.sh"},
 		modes: []mode{databaseMode}, run: runPostgreSQL},
-	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
+	"PostgreSQLPlatform": {files: []string{"guides/postgresql/check.sh", "guides/postgresql/restore.sh"}, modes: []mode{databaseMode}, run: runPlatform},
+	"Troubleshooting":    {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
 func TestCLIExamples(t *testing.T) {

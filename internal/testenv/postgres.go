@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,6 +52,7 @@ const (
 type cluster struct {
 	*pgserver.Server
 	login    string // Of the tests: a role.
+	connect  string // The connect role of registryTemplate.
 	counter  atomic.Int64
 	creating sync.Mutex // A template can be copied by one session at a time.
 }
@@ -83,7 +85,21 @@ func startCluster() (*cluster, error) {
 	if err = c.create(ctx, registryTemplate, emptyTemplate); err == nil {
 		err = Migrate(ctx, c.loginURL(registryTemplate))
 	}
+	if err == nil {
+		c.connect, err = connectRole(ctx, c.loginURL(registryTemplate))
+	}
 	return c, err
+}
+
+// connectRole reads the name of a registry's connect role.
+func connectRole(ctx context.Context, url string) (name string, err error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	err = conn.QueryRow(ctx, `SELECT quote_ident(connect_role) FROM registry`).Scan(&name)
+	return name, err
 }
 
 // wantedVersion is the major version in VersionVariable, 0 without one.
@@ -124,14 +140,27 @@ func PostgreSQL(t testing.TB) *pgserver.Server {
 }
 
 // Database makes a database with the tables of the registry and the queue, and returns its
-// URL. It is dropped when the test ends, even with open connections.
+// URL. It is dropped when the test ends, even with open connections. All of them have the
+// same connect role.
 func Database(t testing.TB) string {
 	t.Helper()
-	return newDatabase(t, registryTemplate)
+	url := newDatabase(t, registryTemplate)
+	c := postgresServer.get(t)
+	// Grants on a database are not copied with it.
+	must(t, c.execAdmin(t.Context(), strings.NewReplacer("{{database}}", databaseName(t, url), "{{connect}}", c.connect, "{{login}}", c.login).Replace(
+		`REVOKE ALL ON DATABASE {{database}} FROM PUBLIC; GRANT CONNECT ON DATABASE {{database}} TO {{connect}}; GRANT CONNECT, TEMPORARY ON DATABASE {{database}} TO {{login}}`)))
+	return url
 }
 
-// EmptyDatabase makes a database without tables. Grants on a database are not copied with
-// it, so tests of grants start here.
+func databaseName(t testing.TB, connection string) string {
+	t.Helper()
+	u, err := url.Parse(connection)
+	must(t, err)
+	return strings.TrimPrefix(u.Path, "/")
+}
+
+// EmptyDatabase makes a database without tables. Tests of roles and grants start here: each
+// registry that is made in one has a connect role of its own.
 func EmptyDatabase(t testing.TB) string {
 	t.Helper()
 	return newDatabase(t, emptyTemplate)
@@ -227,13 +256,13 @@ func (c *cluster) loginURL(database string) string {
 	return c.URL(database)
 }
 
-// execAdmin executes a statement as superuser.
-func (c *cluster) execAdmin(ctx context.Context, statement string) error {
+// execAdmin executes statements as superuser.
+func (c *cluster) execAdmin(ctx context.Context, statements string) error {
 	conn, err := pgx.Connect(ctx, c.URL("postgres"))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, statement)
+	_, err = conn.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol)
 	return err
 }

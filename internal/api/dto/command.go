@@ -108,6 +108,29 @@ type Unchecked struct {
 	Error    string     `json:"error"`
 }
 
+// PlatformCheck is the result of a check of the platform.
+type PlatformCheck struct {
+	Findings []PlatformFinding `json:"findings"`
+}
+
+// PlatformRepair is the result of a repair of the platform.
+type PlatformRepair struct {
+	DryRun    bool              `json:"dryRun"`
+	Repaired  []PlatformFinding `json:"repaired"`  // With dryRun: those that would be.
+	Remaining []PlatformFinding `json:"remaining"` // For a superuser, or a person.
+	Failed    []Unchecked       `json:"failed"`
+}
+
+// PlatformFinding is one fault of a platform.
+type PlatformFinding struct {
+	Check      string     `json:"check"`    // Such as connect_role_missing.
+	TenantID   *uuid.UUID `json:"tenantId"` // Null: the platform itself.
+	Object     string     `json:"object"`   // Such as role "x".
+	Message    string     `json:"message"`
+	Statements []string   `json:"statements"` // Mend it, in this order. Empty: repair needs none, or a person has to mend it.
+	Repairable bool       `json:"repairable"` // The user's rights permit platform repair to mend it.
+}
+
 // ID returns nil for uuid.Nil.
 func ID(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {

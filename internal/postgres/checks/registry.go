@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/platform"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
@@ -56,7 +57,16 @@ func (v *verifier) checkOrphans() error {
 			v.addDrift(c.subject, c.format, name)
 		}
 	}
-	return nil
+	return v.checkIsolation()
+}
+
+// checkIsolation checks the connect role, and who may connect.
+func (v *verifier) checkIsolation() error {
+	findings, err := platform.Isolation(v.ctx, v.tx)
+	for _, f := range findings {
+		v.addDrift(verification.SubjectRole, "%s %s; run tenant-api platform repair", f.Object, f.Message)
+	}
+	return err
 }
 
 // expectedStatusSQL is the status that follows from each event that decides it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -80,13 +81,37 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 	case code == "3D000":
 		return wrap(errs.KindPermanent, "the database of that name does not exist; create it or correct the name")
 	case code == "42501":
-		return wrap(errs.KindPermanent,
-			"the database user may not do this; it must own the database and have CREATEROLE")
+		return wrap(errs.KindPermanent, refusedMessage(pgErr, op))
+	case code == "42704":
+		return wrap(errs.KindPermanent, "the database lacks something that "+strconv.Quote(op)+" needs: "+serverText(pgErr)+"; "+platformCheck)
 	case code == "42P06", code == "42710":
 		return wrap(errs.KindPermanent,
 			"a schema or role with the tenant's name exists already and does not belong to this registry; check its content, then rename or drop it")
 	}
 	return wrap(errs.KindPermanent, "the database refused the operation (SQLSTATE "+pgErr.Code+"); the log has the reason")
+}
+
+// platformCheck is what to do about a missing privilege or object: which one it is, and the
+// statement, depends on more than the one error.
+const platformCheck = "run tenant-api platform check, which names the object and the statement that mends it"
+
+// refusedMessage is the message for a statement that the user may not run. PostgreSQL's own
+// names the object, and from version 16 on the detail names the missing privilege.
+func refusedMessage(pgErr *pgconn.PgError, op string) string {
+	return "the database did not permit " + strconv.Quote(op) + ": " + serverText(pgErr) + "; " + platformCheck
+}
+
+// maxServerText limits what a message quotes of the server's, in characters.
+const maxServerText = 220
+
+// serverText is the server's message, for errors whose messages have names of objects and no
+// values.
+func serverText(pgErr *pgconn.PgError) string {
+	text := strings.TrimSuffix(pgErr.Message, ".")
+	if pgErr.Detail != "" {
+		text += " (" + strings.TrimSuffix(pgErr.Detail, ".") + ")"
+	}
+	return errs.Truncate(text, maxServerText)
 }
 
 // isTransientState reports whether another try may succeed.

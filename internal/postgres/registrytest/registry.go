@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
@@ -43,13 +44,14 @@ type Tenant struct {
 	PasswordHash string // The administrator's, until the tenant is live.
 	UpdatedAt    time.Time
 	Checkpoint   string // Step that the run has completed last.
+	DatabaseRole string
 }
 
 // All returns the tenants in these statuses, or all, the oldest first.
 func (r *Registry) All(statuses ...tenant.Status) []Tenant {
 	r.t.Helper()
 	rows, _ := r.conn.Query(r.ctx(), `SELECT id::text, name, admin_last_name, coalesce(external_id, ''), coalesce(schema_name, ''), coalesce(soroban_contract_id, ''),
-			coalesce(managed_by, ''), status, coalesce(admin_password_hash, ''), updated_at, coalesce(checkpoint::text, '')
+			coalesce(managed_by, ''), status, coalesce(admin_password_hash, ''), updated_at, coalesce(checkpoint::text, ''), `+tenantrow.RoleName("tenants")+`::text
 		FROM tenants WHERE cardinality($1::text[]) = 0 OR status = ANY($1) ORDER BY created_at, id`, texts(statuses))
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Tenant])
 	r.must(err)
@@ -66,6 +68,12 @@ func (r *Registry) Named(name string) Tenant {
 	}
 	r.t.Fatalf("there is no tenant %q", name)
 	return Tenant{}
+}
+
+// ConnectRole is the name of the registry's connect role.
+func (r *Registry) ConnectRole() string {
+	r.t.Helper()
+	return value[string](r, `SELECT connect_role::text FROM registry`)
 }
 
 // Count is the number of tenants in these statuses, or of all.

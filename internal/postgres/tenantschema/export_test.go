@@ -29,3 +29,6 @@ func NewestBaselines() []string { return embedded[len(embedded)-1].baselines }
 
 // BaselineChecksum returns the checksum of the baseline.
 func BaselineChecksum() string { return baseline.checksum }
+
+// RoleInspectionSQL is the expression of an inspection.
+var RoleInspectionSQL = roleInspectionSQL

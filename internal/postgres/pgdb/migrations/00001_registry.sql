@@ -428,6 +428,11 @@ BEGIN
         RAISE EXCEPTION 'every role may connect to the database %; have its owner or a superuser run: ALTER DATABASE % OWNER TO %',
             current_database(), quote_ident(current_database()), quote_ident(current_user) USING ERRCODE = 'HT002';
     END IF;
+    -- Nor was anything granted, which shows where CONNECT had been taken from PUBLIC before.
+    IF NOT has_database_privilege(made.connect_role, current_database(), 'CONNECT') THEN
+        RAISE EXCEPTION 'the role % may not let logins of tenants connect to the database %; have its owner or a superuser run: GRANT CONNECT ON DATABASE % TO % WITH GRANT OPTION',
+            quote_ident(current_user), quote_ident(current_database()), quote_ident(current_database()), quote_ident(current_user) USING ERRCODE = 'HT002';
+    END IF;
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin

@@ -1,0 +1,182 @@
+package platform
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
+)
+
+// pageSize is how many tenants one page of a check has.
+const pageSize = 250
+
+// Progress is called with the number of tenants that are done, and of all that are to be done.
+type Progress func(done, total int)
+
+// Check finds what is wrong with the platform, the causes before what follows from them. It
+// changes nothing. What can only be read with rights that are missing is not checked: after
+// these were mended, check again. An error means that the check was not done.
+func (p *Platform) Check(ctx context.Context, progress Progress) ([]Finding, error) {
+	const op = "check platform"
+	r, err := readRights(ctx, p.db.Pool())
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	c := &checker{pool: p.db.Pool(), schemas: p.schemas, rights: r, findings: r.findings(), progress: progress}
+	if !r.Registry {
+		if len(c.findings) == 0 {
+			return nil, errs.Errorf(errs.KindPermanent, op, "the database %s has no registry; run tenant-api migrate up", r.Database)
+		}
+		return c.findings, nil
+	}
+	// The registry's table comes again, with its other objects.
+	c.findings = slices.DeleteFunc(c.findings, func(f Finding) bool { return f.Check == RegistryOwner })
+	if err := c.registryObjects(ctx); err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	readable, err := c.readable(ctx)
+	switch {
+	case err != nil:
+		return nil, pgdb.Classify(err, op)
+	case !readable:
+		return c.findings, nil
+	}
+	// A registry that is to be migrated can lack the rights for that.
+	if _, err := p.db.ReadyPool(ctx); err != nil {
+		if errs.KindOf(err) == errs.KindPermanent && len(c.findings) > 0 {
+			return c.findings, nil
+		}
+		return nil, err
+	}
+	if err := c.tenants(ctx); err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	return c.findings, nil
+}
+
+// checker is one check.
+type checker struct {
+	pool     *pgxpool.Pool
+	schemas  *tenantschema.Schemas
+	rights   rights
+	findings []Finding
+	progress Progress
+}
+
+func (c *checker) add(f Finding) { c.findings = append(c.findings, f) }
+
+// readable reports whether the user may read what is known of tenants.
+func (c *checker) readable(ctx context.Context) (ok bool, err error) {
+	err = c.pool.QueryRow(ctx, `SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AND bool_and(has_schema_privilege(n.oid, 'USAGE'))
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'public' AND c.relname IN ('tenants', 'tenant_credentials', 'tenant_migrations', 'healthcare_migrations')`).Scan(&ok)
+	return ok, err
+}
+
+// tenants checks all tenants that have a schema, in pages.
+func (c *checker) tenants(ctx context.Context) error {
+	var total int
+	if err := c.pool.QueryRow(ctx, `SELECT count(*) FROM tenants WHERE purged_at IS NULL`).Scan(&total); err != nil {
+		return err
+	}
+	done, after := 0, uuid.Nil
+	for {
+		page, err := c.schemas.RoleStates(ctx, after, pageSize)
+		if err != nil {
+			return err
+		}
+		if err := c.tenantPage(ctx, page); err != nil {
+			return err
+		}
+		if len(page) < pageSize {
+			done = total // Others have no schema.
+		} else {
+			done, after = min(done+len(page), total), page[len(page)-1].Tenant.ID
+		}
+		if c.progress != nil {
+			c.progress(done, total)
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+	}
+}
+
+func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState) error {
+	ids := make([]uuid.UUID, len(page))
+	for i, state := range page {
+		ids[i] = state.Tenant.ID
+	}
+	without, err := c.rolesWithoutAdmin(ctx, ids)
+	if err != nil {
+		return err
+	}
+	missing, err := c.missingLogins(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, state := range page {
+		id := state.Tenant.ID
+		c.owners(state)
+		c.role(state, without[id])
+		for _, name := range without[id] {
+			if name != state.Tenant.DatabaseRole {
+				c.addAdmin(LoginAdmin, id, name, "no login of it can be ended")
+			}
+		}
+		for _, name := range missing[id] {
+			c.add(Finding{Check: LoginMissing, TenantID: id, Object: "role " + quote(name),
+				Message: "does not exist, although the registry has it as an open login: its password is not known, so it cannot be made again; repair ends it, and the application opens another one", Repairable: true})
+		}
+	}
+	return nil
+}
+
+// rolesWithoutAdmin are the roles and logins of tenants that the user may not change, by
+// tenant. Before PostgreSQL 16 it may change all. A superuser may as well.
+func (c *checker) rolesWithoutAdmin(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
+	if c.rights.Version < 16 || c.rights.Superuser {
+		return nil, nil
+	}
+	// Not pg_has_role, which goes through all roles of which the user is a member each time.
+	return c.namesByTenant(ctx, `WITH RECURSIVE mine AS (SELECT oid FROM pg_roles WHERE rolname = current_user UNION SELECT m.roleid FROM pg_auth_members m JOIN mine ON m.member = mine.oid),
+		named AS (SELECT t.id, `+roleName+` AS role FROM tenants t WHERE t.id = ANY ($1) UNION ALL SELECT tenant_id, username::name FROM tenant_credentials WHERE tenant_id = ANY ($1))
+		SELECT n.id, n.role::text FROM named n JOIN pg_roles g ON g.rolname = n.role
+		WHERE NOT EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = g.oid AND a.admin_option AND a.member IN (SELECT oid FROM mine)) ORDER BY n.id, n.role`, ids)
+}
+
+// missingLogins are the open logins without a role, by tenant.
+func (c *checker) missingLogins(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
+	return c.namesByTenant(ctx, `SELECT c.tenant_id, c.username FROM tenant_credentials c
+		WHERE c.tenant_id = ANY ($1) AND c.closed_at IS NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name) ORDER BY c.opened_at`, ids)
+}
+
+func (c *checker) namesByTenant(ctx context.Context, query string, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
+	rows, _ := c.pool.Query(ctx, query, ids)
+	var (
+		id   uuid.UUID
+		name string
+	)
+	names := map[uuid.UUID][]string{}
+	_, err := pgx.ForEachRow(rows, []any{&id, &name}, func() error {
+		names[id] = append(names[id], name)
+		return nil
+	})
+	return names, err
+}
+
+// owners adds the schema and the tables of a tenant that belong to another role.
+func (c *checker) owners(s tenantschema.RoleState) {
+	for _, o := range s.ForeignOwned {
+		c.add(Finding{Check: SchemaOwner, TenantID: s.Tenant.ID, Object: strings.ToLower(o.Kind) + " " + o.Name,
+			Message:    "belongs to role " + quote(o.Owner) + " and not to role " + quote(c.rights.User),
+			Statements: []string{`ALTER ` + o.Kind + ` ` + o.Name + ` OWNER TO ` + quote(c.rights.User)}})
+	}
+}

@@ -1,0 +1,225 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+)
+
+// Report is the result of Repair.
+type Report struct {
+	Repaired  []Finding // Mended by this call.
+	Remaining []Finding // For a superuser, or a person.
+	Failed    []Failure // Of those in Remaining that should have been mended.
+}
+
+// Failure is a tenant that could not be repaired.
+type Failure struct {
+	TenantID uuid.UUID // uuid.Nil: the platform itself.
+	Err      error
+}
+
+// repairConcurrency is how many tenants are repaired at once.
+const repairConcurrency = 4
+
+// Repair mends what Check finds, as far as the current user may, and checks again. The error
+// is that of the checks, or of an interruption: what was repaired until then stays, and the
+// report names it. What could not be repaired is in the report.
+func (p *Platform) Repair(ctx context.Context, progress Progress) (Report, error) {
+	const op = "repair platform"
+	found, err := p.Check(ctx, nil)
+	if err != nil {
+		return Report{}, err
+	}
+	r := &repair{platform: p, progress: progress, report: Report{Remaining: found}}
+	tenants := r.sort(found)
+	if err := r.platformFindings(ctx); err != nil {
+		r.report.Failed = append(r.report.Failed, Failure{Err: pgdb.Classify(err, op)})
+	}
+	r.tenants(ctx, tenants)
+	if ctx.Err() != nil {
+		return r.report, pgdb.Classify(ctx.Err(), op)
+	}
+	if len(tenants) == 0 && len(r.own) == 0 {
+		return r.report, nil
+	}
+	remaining, err := p.Check(ctx, nil)
+	if err != nil {
+		return r.report, err
+	}
+	r.report.Remaining, r.report.Repaired = remaining, without(found, remaining)
+	return r.report, nil
+}
+
+// repair is one call of Repair.
+type repair struct {
+	platform *Platform
+	progress Progress
+	own      []Finding // Of the platform itself.
+	byTenant map[uuid.UUID][]Finding
+
+	mu     sync.Mutex // Guards what follows, and calls of progress.
+	report Report
+	done   int
+}
+
+// sort returns the tenants with findings that the user may mend, in the order of ids.
+func (r *repair) sort(found []Finding) (tenants []uuid.UUID) {
+	r.byTenant = map[uuid.UUID][]Finding{}
+	for _, f := range found {
+		switch _, known := r.byTenant[f.TenantID]; {
+		case !f.Repairable:
+		case f.TenantID == uuid.Nil:
+			r.own = append(r.own, f)
+		default:
+			if r.byTenant[f.TenantID] = append(r.byTenant[f.TenantID], f); !known {
+				tenants = append(tenants, f.TenantID)
+			}
+		}
+	}
+	return tenants
+}
+
+// platformFindings mends the findings of the platform itself, each in a savepoint, so that
+// one which is refused does not prevent the others.
+func (r *repair) platformFindings(ctx context.Context) error {
+	if len(r.own) == 0 {
+		return nil
+	}
+	return pgx.BeginFunc(ctx, r.platform.db.Pool(), func(tx pgx.Tx) error {
+		// Of two repairs at once, the second finds what the first has mended.
+		query, err := lockRegistry(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var now rights
+		if err := tx.QueryRow(ctx, query).Scan(&now); err != nil {
+			return err
+		}
+		for _, f := range r.current(now) {
+			if err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+				for _, statement := range f.Statements {
+					if _, err := tx.Exec(ctx, statement); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				r.report.Failed = append(r.report.Failed, Failure{Err: pgdb.Classify(err, "repair "+f.Object)})
+			}
+		}
+		return nil
+	})
+}
+
+// current are the findings to mend by what is true now: those of the rights are read again,
+// under the lock. The others can be mended twice.
+func (r *repair) current(now rights) (findings []Finding) {
+	for _, f := range now.findings() {
+		if f.Repairable {
+			findings = append(findings, f)
+		}
+	}
+	for _, f := range r.own {
+		if f.Check == RegistryFunctionOpen || f.Check == RegistryOwner {
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+// lockRegistry locks the registry's row until tx ends, if the user may, and returns the query
+// that reads rights then.
+func lockRegistry(ctx context.Context, tx pgx.Tx) (query string, err error) {
+	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `SELECT FROM public.registry FOR UPDATE`)
+		return err
+	})
+	if isUnreadable(err) {
+		return rightsWithoutRegistrySQL, nil
+	}
+	return rightsWithRegistrySQL, err
+}
+
+// tenants repairs the roles and ends the missing logins of tenants.
+func (r *repair) tenants(ctx context.Context, ids []uuid.UUID) {
+	var group errgroup.Group
+	group.SetLimit(repairConcurrency)
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			err := r.tenant(ctx, id)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.done++
+			switch {
+			case err == nil:
+				r.report.Repaired = append(r.report.Repaired, r.byTenant[id]...)
+			case ctx.Err() == nil: // An interruption is not a failure of the tenant.
+				r.report.Failed = append(r.report.Failed, Failure{TenantID: id, Err: err})
+			}
+			if r.progress != nil {
+				r.progress(r.done, len(ids))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// tenant repairs one tenant.
+func (r *repair) tenant(ctx context.Context, id uuid.UUID) error {
+	var failures []error
+	for _, f := range r.byTenant[id] {
+		switch f.Check {
+		case RoleMissing, RoleDrift:
+			failures = append(failures, r.platform.schemas.RepairRole(ctx, id))
+		case LoginMissing:
+			failures = append(failures, r.platform.endMissingLogins(ctx, id))
+		default:
+			failures = append(failures, errs.Errorf(errs.KindPermanent, "repair tenant", "%s %s", f.Object, f.Message))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// endMissingLogins ends the open logins of a tenant that have no role.
+func (p *Platform) endMissingLogins(ctx context.Context, id uuid.UUID) error {
+	const op = "end missing logins"
+	rows, _ := p.db.Pool().Query(ctx, `SELECT c.id FROM tenant_credentials c WHERE c.tenant_id = $1 AND c.closed_at IS NULL
+		AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name)`, id)
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	failures := []error{pgdb.Classify(err, op)}
+	for _, login := range missing {
+		failures = append(failures, p.logins.CloseCredential(ctx, id, login))
+	}
+	return errors.Join(failures...)
+}
+
+// without are the findings that are not in remaining.
+func without(found, remaining []Finding) (gone []Finding) {
+	type key struct {
+		check  Check
+		id     uuid.UUID
+		object string
+	}
+	still := map[key]bool{}
+	for _, f := range remaining {
+		still[key{f.Check, f.TenantID, f.Object}] = true
+	}
+	for _, f := range found {
+		if !still[key{f.Check, f.TenantID, f.Object}] {
+			gone = append(gone, f)
+		}
+	}
+	return gone
+}

@@ -1,0 +1,154 @@
+package tenantschema
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Repair restores the baseline's privileges of a live tenant's role, and nothing else.
+// It does not change what the role owns or may access elsewhere: the reason is
+// unknown.
+func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
+	const op = "repair tenant"
+	return s.repair(ctx, op, id, func(locked tenantrow.Row) (bool, error) {
+		if locked.Tenant.Status != tenant.StatusActive {
+			return false, locked.Tenant.Status.TransitionError(op, "repairing")
+		}
+		return true, nil
+	})
+}
+
+// RepairRole is Repair for each tenant with a schema, also an archived one. It does nothing
+// for a tenant that has none any more. A role that is missing beside a schema of an earlier
+// version gets its privileges with the next repair after the schema was migrated.
+func (s *Schemas) RepairRole(ctx context.Context, id uuid.UUID) error {
+	_, _, err := s.repair(ctx, "repair role", id, func(locked tenantrow.Row) (bool, error) {
+		t := locked.Tenant
+		return t.PurgedAt.IsZero() && (t.WasLive() || locked.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index()), nil
+	})
+	return err
+}
+
+// repair repairs a locked tenant if may permits it.
+func (s *Schemas) repair(ctx context.Context, op string, id uuid.UUID, may func(tenantrow.Row) (bool, error)) (t tenant.Tenant, repaired []string, err error) {
+	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
+		locked, err := tenantrow.Lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		t, repaired = locked.Tenant, nil
+		ok, err := may(locked)
+		if err == nil && ok {
+			repaired, err = repairLocked(ctx, tx, op, t)
+		}
+		return err
+	})
+	if err != nil {
+		return t, nil, err
+	}
+	return t, repaired, nil
+}
+
+// repairLocked repairs a locked tenant with a schema, and returns what was wrong.
+func repairLocked(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) (repaired []string, err error) {
+	found, err := InspectRole(ctx, tx, t)
+	if err != nil {
+		return nil, err
+	}
+	var state inspection.DatabaseState
+	switch state, repaired = found.databaseState(t); {
+	case state == inspection.DatabaseInSync:
+		return nil, nil
+	case state == inspection.DatabaseMissing:
+		return nil, errs.Errorf(errs.KindPermanent, op, "%s; restore it from a backup", repaired[0])
+	case found.SchemaVersion != Version && found.RoleExists:
+		return nil, errs.Errorf(errs.KindPermanent, op,
+			"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", found.SchemaVersion, Version)
+	}
+	if owned := found.ownedFindings(t.DatabaseRole); len(owned) > 0 { // Its privileges cannot be changed then.
+		return nil, manualError(op, owned)
+	}
+	for _, statement := range repairStatements(t, found) {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return nil, repairError(err, op, statement)
+		}
+	}
+	if found, err = InspectRole(ctx, tx, t); err != nil {
+		return nil, err
+	}
+	if remaining := found.DriftFindings(t.DatabaseRole); len(remaining) > 0 {
+		return nil, manualError(op, remaining)
+	}
+	return repaired, auditlog.Append(ctx, tx, t.ID, audit.ActionRepair, map[string]any{"faults": repaired})
+}
+
+func manualError(op string, findings []string) error {
+	return errs.Errorf(errs.KindPermanent, op, "%s; remove it manually after you know the cause", strings.Join(findings, "; "))
+}
+
+// repairError names the statement that this program's user may not run.
+func repairError(err error, op, statement string) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+		return errs.Wrap(err, errs.KindPermanent, op, "the database did not permit this statement (%s); run it as a superuser, and repair again: %s", pgErr.Message, statement)
+	}
+	return err
+}
+
+// repairStatements are the statements that restore a role's baseline in its own
+// schema.
+func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []string) {
+	schema, role := pgx.Identifier{t.SchemaName}.Sanitize(), pgx.Identifier{t.DatabaseRole}.Sanitize()
+	add := func(statement string) { statements = append(statements, statement) }
+	names := strings.NewReplacer("{{schema}}", schema, "{{role}}", role)
+	if !inspection.RoleExists {
+		add(names.Replace(baseline.statementsWithPrefix("CREATE ROLE")[0]))
+	}
+	if len(inspection.Attributes) > 0 {
+		attributes := slices.Clone(inspection.Attributes)
+		for i := range attributes {
+			attributes[i] = "NO" + attributes[i]
+		}
+		add(`ALTER ROLE ` + role + ` PASSWORD NULL ` + strings.Join(attributes, " ")) // Who made it log in may know one.
+	}
+	for _, group := range inspection.Groups {
+		add(`REVOKE ` + pgx.Identifier{group}.Sanitize() + ` FROM ` + role)
+	}
+	for _, member := range inspection.Members {
+		add(`REVOKE ` + role + ` FROM ` + pgx.Identifier{member}.Sanitize())
+	}
+	if len(inspection.Settings) > 0 {
+		add(`ALTER ROLE ` + role + ` RESET ALL`)
+		for _, database := range inspection.SettingDatabases {
+			add(`ALTER ROLE ` + role + ` IN DATABASE ` + pgx.Identifier{database}.Sanitize() + ` RESET ALL`)
+		}
+	}
+	for _, grant := range inspection.OpenTo {
+		add(grant.revoke())
+	}
+	if inspection.SchemaVersion != Version || len(baselineGrants.diff(inspection.actualGrants())) == 0 {
+		return statements
+	}
+	add(`REVOKE ALL ON SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
+	// Revoking a table's privileges also revokes those on its columns.
+	add(`REVOKE ALL ON ALL TABLES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
+	add(`REVOKE ALL ON ALL SEQUENCES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
+	add(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
+	for _, grant := range baseline.statementsWithPrefix("GRANT") {
+		add(names.Replace(grant))
+	}
+	return statements
+}

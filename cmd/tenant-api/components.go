@@ -107,7 +107,7 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 }
 
 func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
-	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Logger: o.log}
+	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Role: p.settings.database.Role, Logger: o.log}
 	if o.workers > 0 {
 		reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts})
 		if err != nil {

@@ -114,7 +114,7 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 			return err
 		}
 		warner := &balanceWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
-		options.Runner, options.Workers = p.Pipeline, o.workers
+		options.Runner, options.Mover, options.Workers = p.Pipeline, p.Services, o.workers
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			logPass(ctx, o.log, report)

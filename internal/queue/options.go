@@ -38,6 +38,8 @@ type Options struct {
 	// Runner runs the jobs. Nil: this process only enqueues and reads jobs, and Start
 	// returns an error.
 	Runner Runner
+	// Mover runs the moves that servers without a worker queue. Nil: this process runs none.
+	Mover Mover
 	// Reconcile is called when the work starts and then every ReconcileEvery. Calls can
 	// overlap: a call does not wait for the one before. Nil: no reconciling.
 	Reconcile func(ctx context.Context) error

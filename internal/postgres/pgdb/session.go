@@ -72,7 +72,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // parameters of the start-up message.
 type session struct {
 	settings map[string]setting
-	role     string                      // Set by each session, as one of the settings; "": the login's own.
+	role     string                     // Set by each session, as one of the settings; "": the login's own.
 	next     pgconn.ValidateConnectFunc // Of the URL's target_session_attrs; nil: none.
 	probe    *pgx.ConnConfig            // Of a connection that finds out how a pooler works.
 	writable bool                       // A server that is read-only is not used.

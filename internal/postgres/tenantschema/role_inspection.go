@@ -53,7 +53,8 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 	'schemaExists', EXISTS (SELECT FROM pg_namespace WHERE nspname = tenants.schema_name::name),
 	'schemaVersion', coalesce((SELECT max(m.version) FROM tenant_migrations m WHERE m.tenant_id = tenants.id), 0),
 	'missingTables', to_jsonb(ARRAY(SELECT name FROM unnest('{` + strings.Join(baselineTables(), ",") + `}'::text[]) AS name
-		WHERE to_regclass(quote_ident(tenants.schema_name) || '.' || quote_ident(name)) IS NULL)),
+		WHERE NOT EXISTS ( -- Not to_regclass, which needs USAGE on the schema.
+			SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = tenants.schema_name::name AND c.relname = name::name))),
 	'roleExists', r.oid IS NOT NULL,
 	'attributes', to_jsonb(array_remove(ARRAY[
 		CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,

@@ -168,8 +168,9 @@ func continuesAsOtherLogin(t *testing.T, b fixture, active tenant.Tenant, sessio
 	verify(uuid.Nil, active.ID, another.ID)
 }
 
-// TestDB_RoleErrors: a role that cannot be set is an error that names role, login and remedy.
-func TestDB_RoleErrors(t *testing.T) {
+// TestDB_Role: the role is set wherever a session begins; one that cannot be set is an error
+// that names role, login and remedy.
+func TestDB_Role(t *testing.T) {
 	t.Parallel()
 	o := newNologinOwner(t)
 	connect := `GRANT CONNECT ON DATABASE {{database}} TO {{login}}`
@@ -195,6 +196,10 @@ func TestDB_RoleErrors(t *testing.T) {
 			_, err := b.List(t.Context(), tenant.ListQuery{Limit: 1})
 			wantMessage(t, err, errs.KindPermanent, `the role `+role+` of DATABASE_ROLE does not exist; correct the name`)
 		}
+	})
+	t.Run("PoolerInSessionMode", func(t *testing.T) { // It resets the role of a session for the next client.
+		url := testenv.WithLogin(t, o.database, o.login(`GRANT {{owner}} TO {{login}}`), "s3cret")
+		lifeCycle(t, pgdb.Options{URL: testenv.PgBouncer(t, url, testenv.SessionMode), Role: o.owner})
 	})
 	t.Run("OtherDatabasesToo", func(t *testing.T) {
 		b, _ := o.open(o.login(`GRANT {{owner}} TO {{login}}`), o.owner)

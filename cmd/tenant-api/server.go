@@ -121,7 +121,7 @@ func (s *server) apiOptions() api.Options {
 		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		WithoutWorker: !s.worker,
-		Checks: []api.Check{{Name: "database", Run: s.db.CheckWritable}},
+		Checks:        []api.Check{{Name: "database", Run: s.db.CheckWritable}},
 	}
 	if o.Retention == 0 {
 		o.Retention = api.NoRetention

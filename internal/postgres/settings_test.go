@@ -149,7 +149,7 @@ func TestDB_IgnoresSettingsOfURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lifeCycle(t, pgdb.Options{URL: testenv.EmptyDatabase(t)+query})
+			lifeCycle(t, pgdb.Options{URL: testenv.EmptyDatabase(t) + query})
 		})
 	}
 }

@@ -31,7 +31,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, pgdb.Options{URL: database.SessionURL().Reveal(), MaxConnections: 16})
+	db, err := postgres.Open(ctx, pgdb.Options{URL: database.SessionURL().Reveal(), Role: database.Role, MaxConnections: 16})
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := queue.Open(ctx, queue.Options{URL: database.SessionURL().Reveal(), Runner: pipeline, Logger: log})
+	q, err := queue.Open(ctx, queue.Options{URL: database.SessionURL().Reveal(), Role: database.Role, Runner: pipeline, Logger: log})
 	if err != nil {
 		return err
 	}

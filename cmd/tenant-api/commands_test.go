@@ -222,8 +222,9 @@ func TestCommands_ReconcileDropsLogins(t *testing.T) {
 	w := setup(t)
 	id := w.createTenants("St. Mary")[0]
 	w.mustRun("tenants", "reconcile")
-	p := w.start(strings.TrimSpace(w.mustRun("apikey", "create", "--name", "logins", "--scope", "admin").out), "serve", "--worker=false")
+	p := w.start(strings.TrimSpace(w.mustRun("apikey", "create", "--name", "logins", "--scope", "admin").out), "serve")
 	p.call(http.MethodPost, "/admin/tenants/"+id+"/database-credentials", map[string]any{}).want(t, http.StatusCreated)
+	p.terminate() // Its worker would drop the login first.
 	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
 	w.registry.ExpireLogins(-24 * time.Hour)
 	r := w.mustRun("tenants", "reconcile")

@@ -107,14 +107,14 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 }
 
 func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
-	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Logger: o.log}
+	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Role: p.settings.database.Role, Logger: o.log}
 	if o.workers > 0 {
 		reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts})
 		if err != nil {
 			return err
 		}
 		warner := &balanceWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
-		options.Runner, options.Workers = p.Pipeline, o.workers
+		options.Runner, options.Mover, options.Workers = p.Pipeline, p.Services, o.workers
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			logPass(ctx, o.log, report)

@@ -25,7 +25,7 @@ func (a *cli) openSchema(ctx context.Context) (t publicSchema, err error) {
 	if t.db, err = app.OpenRegistry(ctx, programName, database, true); err != nil {
 		return t, err
 	}
-	if t.queue, err = queue.Open(ctx, queue.Options{URL: database.SessionURL().Reveal()}); err != nil {
+	if t.queue, err = queue.Open(ctx, queue.Options{URL: database.SessionURL().Reveal(), Role: database.Role}); err != nil {
 		t.db.Close()
 	}
 	return t, err

@@ -126,7 +126,8 @@ func (s *server) apiOptions() api.Options {
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys,
 		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
-		Checks: []api.Check{{Name: "database", Run: s.db.CheckWritable}},
+		WithoutWorker: !s.worker,
+		Checks:        []api.Check{{Name: "database", Run: s.db.CheckWritable}},
 	}
 	if o.Retention == 0 {
 		o.Retention = api.NoRetention

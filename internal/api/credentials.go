@@ -15,6 +15,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
+const credentialsRemedy = "send the request to a server with a worker, which opens, extends and ends logins"
+
 const credentialsPath = tenantPath + "/database-credentials"
 
 // registerCredentialRoutes registers the operations that open and end logins for a tenant's
@@ -23,20 +25,21 @@ func (s *Server) registerCredentialRoutes() {
 	example := map[string]any{"ttlSeconds": 3600}
 	registerEndpoint(s, &endpoint{
 		id: "open-database-credentials", method: http.MethodPost, path: credentialsPath, tag: "credentials",
-		summary:     "Open a login for a tenant's schema",
-		description: "Creates a PostgreSQL login that is a member of the tenant's role and expires. Only this response contains the password.",
-		scope:       access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
+		summary:      "Open a login for a tenant's schema",
+		description:  "Creates a PostgreSQL login that is a member of the tenant's role and expires. Only this response contains the password.",
+		workerRemedy: credentialsRemedy,
+		scope:        access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
 		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
 	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
 		summary: "Extend a login", description: "Counted from now. A login that has ended returns 404.",
-		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
+		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example, workerRemedy: credentialsRemedy,
 	}, s.renewCredential)
 	registerEndpoint(s, &endpoint{
 		id: "close-database-credentials", method: http.MethodDelete, path: credentialsPath + "/{credentialId}", tag: "credentials",
 		summary: "End a login", description: "Ends the login and its sessions immediately. Repeating the request succeeds.",
-		scope: access.ScopeCredentials, mutating: true, timeout: rollbackTimeout,
+		scope: access.ScopeCredentials, mutating: true, timeout: rollbackTimeout, workerRemedy: credentialsRemedy,
 	}, s.closeCredential)
 }
 

@@ -25,6 +25,7 @@ type endpoint struct {
 	scope                access.Scope // Empty: public.
 	mutating             bool         // Its rejections are audited.
 	timeout              time.Duration
+	workerRemedy         string                                        // What to do instead where no worker runs, which refuses the operation; empty: it works.
 	streaming            bool                                          // The response is a stream of events, never JSON.
 	contentTypes         []string                                      // Content types of the request body; empty: no body.
 	status               int                                           // Success status. Default 200.
@@ -64,6 +65,10 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 			s.writeProblem(c, p)
 			return
 		}
+	}
+	if p := s.refuseWithoutWorker(e); p != nil {
+		s.writeProblem(c, p)
+		return
 	}
 	if p := validate.Params(r, ctx.Operation()); p != nil {
 		s.writeProblem(c, p)

@@ -24,14 +24,14 @@ func (s *Server) writeProblem(c *requestContext, p *problem.Problem) {
 	_, _ = c.response.Write(body) // The client may be gone.
 }
 
-// finalizeProblem audits a problem, logs it if its status is 5xx, and sets its headers. It
+// finalizeProblem audits a problem, logs it if it is a failure of the server, and sets its headers. It
 // returns a copy for this request, because several requests can share a problem value.
 func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *problem.Problem {
 	copied := *shared
 	p := &copied
 	p.RequestID = c.id
 	maps.Copy(c.response.Header(), p.Header())
-	if p.Status >= http.StatusInternalServerError {
+	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented { // A 501 is no failure.
 		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
 			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}

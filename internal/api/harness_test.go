@@ -171,7 +171,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	must(err)
 	service, err := app.NewServices(b.db, pipeline, app.Contracts{}, nil)
 	must(err)
-	jobs, err := queue.Open(ctx, queue.Options{URL: url, Runner: pipeline, Logger: logger})
+	jobs, err := queue.Open(ctx, queue.Options{URL: url, Runner: pipeline, Mover: service, Logger: logger})
 	must(err)
 	t.Cleanup(jobs.Close)
 	b.db.UseQueue(jobs)

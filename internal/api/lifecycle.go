@@ -2,21 +2,33 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*bodyOutput[archivedView], error) {
+func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	if s.opts.WithoutWorker {
+		return s.queueMove(ctx, in.tenantID, provisioning.MoveRequest{Move: provisioning.MoveArchive})
+	}
 	if _, err := s.opts.Service.Archive(ctx, in.tenantID); err != nil {
 		return nil, err
 	}
-	return newBodyOutput(archivedView{Status: "archived", Message: "Tenant " + in.tenantID.String() + " has been archived"}), nil
+	return s.okJSON(archivedView{Status: "archived", Message: "Tenant " + in.tenantID.String() + " has been archived"}), nil
 }
 
-func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*tenantOutput, error) {
-	return withETag(s.opts.Service.Unarchive(ctx, in.tenantID))
+func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	if s.opts.WithoutWorker {
+		return s.queueMove(ctx, in.tenantID, provisioning.MoveRequest{Move: provisioning.MoveUnarchive})
+	}
+	t, err := s.opts.Service.Unarchive(ctx, in.tenantID)
+	if err != nil {
+		return nil, err
+	}
+	return s.jsonResponse(http.StatusOK, dto.NewTenant(t), func(h func(name, value string)) { h("ETag", etag(t.Version)) }), nil
 }
 
 func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
@@ -47,13 +59,23 @@ type purgeTenantInput struct {
 	Body purgeBody
 }
 
-func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*bodyOutput[dto.Certificate], error) {
+func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*huma.StreamResponse, error) {
 	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
-	certificate, err := s.opts.Service.Purge(ctx, in.tenantID, in.Body.Confirm, max(s.opts.Retention, in.Body.retention()))
+	retention := max(s.opts.Retention, in.Body.retention())
+	if s.opts.WithoutWorker {
+		t, err := s.opts.Service.Get(ctx, in.tenantID)
+		if err != nil {
+			return nil, err
+		}
+		if t.PurgedAt.IsZero() { // Else the certificate is there to be read.
+			return s.queueMove(ctx, in.tenantID, provisioning.MoveRequest{Move: provisioning.MovePurge, Confirm: in.Body.Confirm, Retention: retention})
+		}
+	}
+	certificate, err := s.opts.Service.Purge(ctx, in.tenantID, in.Body.Confirm, retention)
 	if err != nil {
 		return nil, err
 	}
-	return newBodyOutput(dto.NewCertificate(certificate)), nil
+	return s.okJSON(dto.NewCertificate(certificate)), nil
 }

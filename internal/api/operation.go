@@ -38,6 +38,9 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 		op.Security = []map[string][]string{{"bearer": {string(e.scope)}}}
 		errorStatuses = append(errorStatuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	}
+	if e.workerRemedy != "" {
+		errorStatuses = append(errorStatuses, http.StatusNotImplemented)
+	}
 	if strings.Contains(e.path, "{") {
 		errorStatuses = append(errorStatuses, http.StatusNotFound)
 	}

@@ -48,11 +48,16 @@ type Options struct {
 	// Retention is the minimum time between archiving and purging a tenant. NoRetention:
 	// none. 0: provisioning.DefaultRetention.
 	Retention time.Duration
-	Version   string                // Program version, for the OpenAPI document. Default "dev".
-	Logger    *slog.Logger          // Default slog.Default().
-	Checks    []Check               // Readiness checks. Default: none.
-	Metrics   prometheus.Registerer // Nil: no metrics.
-	Clock     clock.Clock           // Default clock.System.
+	// WithoutWorker is for a server whose registry user may have no privileges of the owner:
+	// moves that need them are queued for a worker elsewhere (202), and operations that
+	// cannot be queued are refused (501).
+	WithoutWorker bool
+
+	Version string                // Program version, for the OpenAPI document. Default "dev".
+	Logger  *slog.Logger          // Default slog.Default().
+	Checks  []Check               // Readiness checks. Default: none.
+	Metrics prometheus.Registerer // Nil: no metrics.
+	Clock   clock.Clock           // Default clock.System.
 }
 
 // Check is a readiness check of one dependency.

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // registerTenantHealthRoutes registers the operations that check and repair tenants.
@@ -21,8 +23,8 @@ func (s *Server) registerTenantHealthRoutes() {
 	}, s.listTenantHealth)
 	registerEndpoint(s, &endpoint{
 		id: "repair-tenant", method: http.MethodPost, path: tenantPath + "/repair", tag: "tenants",
-		summary: "Repair the database role of a tenant", description: "Grants missing privileges and revokes extra ones. Changes nothing if drift would remain that needs an operator.",
-		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
+		summary: "Repair the database role of a tenant", description: "Grants missing privileges and revokes extra ones. Changes nothing if drift would remain that needs an operator." + queuedMoveDoc,
+		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict}, responses: moveResponses[repairedView]("Repaired."),
 	}, s.repairTenant)
 	registerEndpoint(s, &endpoint{
 		id: "reconcile-contract", method: http.MethodPost, path: tenantPath + "/contract/reconcile", tag: "tenants",
@@ -62,12 +64,15 @@ type repairedView struct {
 	DatabaseDrift []string   `json:"databaseDrift" nullable:"false" doc:"The drift that was repaired."`
 }
 
-func (s *Server) repairTenant(ctx context.Context, in *ByID) (*bodyOutput[repairedView], error) {
+func (s *Server) repairTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	if s.opts.WithoutWorker {
+		return s.queueMove(ctx, in.tenantID, provisioning.MoveRequest{Move: provisioning.MoveRepair})
+	}
 	t, drift, err := s.opts.Service.Repair(ctx, in.tenantID)
 	if err != nil {
 		return nil, err
 	}
-	return newBodyOutput(repairedView{dto.NewTenant(t), dto.List(drift)}), nil
+	return s.okJSON(repairedView{dto.NewTenant(t), dto.List(drift)}), nil
 }
 
 type reconciledContractView struct {

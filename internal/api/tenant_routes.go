@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 )
 
@@ -34,13 +35,14 @@ func (s *Server) registerTenantRoutes() {
 		description: "Records the tenant as create-tenant does, provisions it and returns server-sent events: each step as it happens, then the outcome or a problem. " +
 			"When the connection closes, the run stops after the current step; repeating the request continues it. A tenant that the same managedBy already provisioned is adopted.",
 		scope: access.ScopeWrite, mutating: true, streaming: true, contentTypes: jsonOnly, body: openapi.SchemaRef[createBody], example: createExample,
-		responses: provisionStreamResponses,
+		responses: provisionStreamResponses, workerRemedy: "queue the tenant with POST /admin/tenants, or send the request to a server with a worker",
 	}, s.provisionTenant)
 	registerEndpoint(s, &endpoint{
 		id: "provision-existing-tenant", method: http.MethodPost, path: tenantPath + "/provision", tag: "tenants",
 		summary:     "Continue a provisioning inside the request",
 		description: "Provisions a tenant that is PENDING, PROVISIONING or FAILED, with the event stream of provision-tenant. retry-tenant queues the same work.",
 		scope:       access.ScopeWrite, mutating: true, streaming: true, responses: provisionStreamResponses,
+		workerRemedy: "queue another attempt with POST /admin/tenants/{id}/retry, or send the request to a server with a worker",
 	}, s.provisionExistingTenant)
 	registerEndpoint(s, &endpoint{
 		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants",
@@ -75,13 +77,15 @@ func (s *Server) registerTenantRoutes() {
 func (s *Server) registerLifecycleRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "archive-tenant", method: http.MethodDelete, path: tenantPath, tag: "tenants",
-		summary: "Archive a tenant", description: "Takes a live tenant out of service and keeps its data. A tenant that was never live is rolled back first, also during its provisioning. Repeating the request succeeds.",
+		summary: "Archive a tenant", description: "Takes a live tenant out of service and keeps its data. A tenant that was never live is rolled back first, also during its provisioning. Repeating the request succeeds." + queuedMoveDoc,
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
+		responses: moveResponses[archivedView]("Archived."),
 	}, s.archiveTenant)
 	registerEndpoint(s, &endpoint{
 		id: "archive-tenant-by-post", method: http.MethodPost, path: tenantPath + "/archive", tag: "tenants",
 		summary: "Archive a tenant (POST)", description: "Same as archive-tenant, for clients that do not send DELETE.",
 		scope: access.ScopeWrite, mutating: true, timeout: rollbackTimeout, errorStatuses: []int{http.StatusConflict},
+		responses: moveResponses[archivedView]("Archived."),
 	}, s.archiveTenant)
 	registerEndpoint(s, &endpoint{
 		id: "retry-tenant", method: http.MethodPost, path: tenantPath + "/retry", tag: "tenants",
@@ -91,8 +95,8 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
 		id: "unarchive-tenant", method: http.MethodPost, path: tenantPath + "/unarchive", tag: "tenants",
-		summary: "Unarchive a tenant", description: "Takes an archived tenant that was live back into service. Repeating the request succeeds.",
-		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict},
+		summary: "Unarchive a tenant", description: "Takes an archived tenant that was live back into service. Repeating the request succeeds." + queuedMoveDoc,
+		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict}, responses: moveResponses[dto.Tenant]("The tenant.", "ETag"),
 	}, s.unarchiveTenant)
 	registerEndpoint(s, &endpoint{
 		id: "invite-admin", method: http.MethodPost, path: tenantPath + "/invite", tag: "tenants",
@@ -101,9 +105,9 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.inviteAdmin)
 	registerEndpoint(s, &endpoint{
 		id: "purge-tenant", method: http.MethodPost, path: tenantPath + "/purge", tag: "tenants",
-		summary: "Delete an archived tenant's data permanently", description: "Possible after the retention period. The tenant's record, its log and the purge certificate are kept. The response is the certificate; repeating the request returns it again.",
+		summary: "Delete an archived tenant's data permanently", description: "Possible after the retention period. The tenant's record, its log and the purge certificate are kept. The response is the certificate; repeating the request returns it again." + queuedMoveDoc + " Then repeat the request for the certificate.",
 		scope: access.ScopePurge, mutating: true, timeout: rollbackTimeout, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
-		errorStatuses: []int{http.StatusConflict},
+		errorStatuses: []int{http.StatusConflict}, responses: moveResponses[dto.Certificate]("The certificate."),
 	}, s.purgeTenant)
 }
 

@@ -82,10 +82,12 @@ type credentialService interface {
 // testServer is a registry, a service on the registry, and a tenant-api for the service.
 type testServer struct {
 	t        *testing.T
+	url      string // Of the database.
 	db       *postgres.DB
 	registry *registrytest.Registry
 	service  *app.Services
 	server   *httptest.Server
+	queueing *httptest.Server // A server without a worker; a worker runs elsewhere.
 	handler  http.Handler
 	token    string
 	steps    stepLog
@@ -178,6 +180,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 	}
 	t.Cleanup(w.db.Close)
 	w.registry = registrytest.Open(t, url)
+	w.url = url
 	q, err := queue.Open(ctx, queue.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -208,20 +211,24 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		t.Fatal(err)
 	}
 	w.token = token.Reveal()
-	handler, err := api.New(api.Options{
-		Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, RateLimit: 1_000_000,
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
+	serve := func(withoutWorker bool) (*api.Server, *httptest.Server) {
+		handler, err := api.New(api.Options{
+			Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, RateLimit: 1_000_000,
+			WithoutWorker: withoutWorker, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(handler.Close)
+		server := httptest.NewServer(handler)
+		t.Cleanup(func() {
+			server.CloseClientConnections() // A failed test can leave a run behind.
+			server.Close()
+		})
+		return handler, server
 	}
-	t.Cleanup(handler.Close)
-	w.handler = handler
-	w.server = httptest.NewServer(handler)
-	t.Cleanup(func() {
-		w.server.CloseClientConnections() // A failed test can leave a run behind.
-		w.server.Close()
-	})
+	w.handler, w.server = serve(false)
+	_, w.queueing = serve(true)
 	return w
 }
 

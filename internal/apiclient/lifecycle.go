@@ -15,7 +15,10 @@ import (
 // Unarchive makes an archived tenant ACTIVE again.
 func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	var v dto.Tenant
-	err := c.call(ctx, request{op: "unarchive tenant", method: http.MethodPost, path: tenantPath(id, "unarchive")}, &v)
+	queued, err := c.move(ctx, request{op: "unarchive tenant", method: http.MethodPost, path: tenantPath(id, "unarchive")}, &v)
+	if err == nil && queued {
+		return c.Get(ctx, id)
+	}
 	return v.Tenant(), err
 }
 
@@ -23,9 +26,13 @@ func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, er
 // KindConflict before the retention has passed; the server can require a longer one.
 func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	var v dto.Certificate
-	err := c.call(ctx, request{
+	r := request{
 		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond)},
-	}, &v)
+	}
+	queued, err := c.move(ctx, r, &v)
+	if err == nil && queued { // For the certificate.
+		err = c.call(ctx, r, &v)
+	}
 	return v.Certificate(), err
 }
 

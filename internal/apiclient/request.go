@@ -27,24 +27,29 @@ const maxResponseSize = 16 << 20
 // call sends a request that is safe to repeat, retries it on transient errors and decodes
 // the response into target, which may be nil.
 func (c *Client) call(ctx context.Context, r request, target any) error {
-	return c.withRetry(ctx, transient, func() error {
+	_, text, err := c.exchange(ctx, r)
+	if err != nil {
+		return err
+	}
+	return decode(r.op, text, target)
+}
+
+// exchange sends a request that is safe to repeat, retries it on transient errors, and
+// returns the success response.
+func (c *Client) exchange(ctx context.Context, r request) (status int, text []byte, err error) {
+	err = c.withRetry(ctx, transient, func() error {
 		response, err := c.send(ctx, r)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = response.Body.Close() }()
-		if target == nil {
-			return nil
-		}
-		text, err := io.ReadAll(io.LimitReader(response.Body, maxResponseSize))
-		if err != nil {
+		status = response.StatusCode
+		if text, err = io.ReadAll(io.LimitReader(response.Body, maxResponseSize)); err != nil {
 			return transportError(ctx, r.op, err)
-		}
-		if err := json.Unmarshal(text, target); err != nil {
-			return errs.Wrap(err, errs.KindPermanent, r.op, "the server at the given address is not tenant-api, or has another version; check the URL")
 		}
 		return nil
 	})
+	return status, text, err
 }
 
 func transient(err error) bool { return errs.KindOf(err) == errs.KindTransient }

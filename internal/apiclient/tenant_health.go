@@ -52,13 +52,17 @@ func (c *Client) ReconcileContract(ctx context.Context, id uuid.UUID) error {
 	return c.call(ctx, request{op: "reconcile contract", method: http.MethodPost, path: tenantPath(id, "contract", "reconcile")}, nil)
 }
 
-// Repair repairs a tenant's database role and returns the drift that it found. See
-// inspection.Store.
+// Repair repairs a tenant's database role and returns the drift that it found; none when a
+// worker of the server repaired it later. See inspection.Store.
 func (c *Client) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	var v struct {
 		Tenant        dto.Tenant `json:"tenant"`
 		DatabaseDrift []string   `json:"databaseDrift"`
 	}
-	err := c.call(ctx, request{op: "repair tenant", method: http.MethodPost, path: tenantPath(id, "repair")}, &v)
+	queued, err := c.move(ctx, request{op: "repair tenant", method: http.MethodPost, path: tenantPath(id, "repair")}, &v)
+	if err == nil && queued {
+		t, err := c.Get(ctx, id)
+		return t, nil, err
+	}
 	return v.Tenant.Tenant(), v.DatabaseDrift, err
 }

@@ -61,7 +61,7 @@ func (c *Client) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, ver
 
 // Archive archives a tenant; one that was never ACTIVE is rolled back.
 func (c *Client) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	if err := c.call(ctx, request{op: "archive tenant", method: http.MethodDelete, path: tenantPath(id)}, nil); err != nil {
+	if _, err := c.move(ctx, request{op: "archive tenant", method: http.MethodDelete, path: tenantPath(id)}, nil); err != nil {
 		return tenant.Tenant{}, err
 	}
 	return c.Get(ctx, id)

@@ -85,7 +85,7 @@ func notifyAll(observers []provisioning.Observer) provisioning.Observer {
 // connect yet.
 func OpenRegistry(ctx context.Context, name string, d config.Database, manualMigrate bool) (*postgres.DB, error) {
 	return postgres.Open(ctx, pgdb.Options{
-		URL: d.SessionURL().Reveal(), MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: name,
+		URL: d.SessionURL().Reveal(), Role: d.Role, MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: name,
 	})
 }
 

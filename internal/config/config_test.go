@@ -59,6 +59,8 @@ func TestReadDatabase(t *testing.T) {
 		"Hosts":         {in: map[string]string{"DATABASE_URL": "postgres://u:p@h1:5432,h2,h3:5433/d?sslmode=require"}, url: "postgres://u:p@h1:5432,h2,h3:5433/d?sslmode=require"},
 		"HostsFault":    {in: map[string]string{"DATABASE_URL": "postgres://u:s3 cret@h 1,h2/d"}, fault: "DATABASE_URL cannot be read"},
 		"DirectURL":     {in: map[string]string{"DATABASE_DIRECT_URL": "mysql://u:s3cret@h/d", "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_DIRECT_URL cannot be read"},
+		"RoleNone":      {in: map[string]string{"DATABASE_ROLE": "None", "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_ROLE is none, which is no role"},
+		"RoleTooLong":   {in: map[string]string{"DATABASE_ROLE": strings.Repeat("é", 32), "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_ROLE has 64 bytes"},
 		"OnlyDirectURL": {in: map[string]string{"DATABASE_DIRECT_URL": "postgres://h/d"}, url: ""},
 		"NoConnections": {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DB_MAX_CONNECTIONS": "0"}, fault: "DB_MAX_CONNECTIONS"},
 	} {

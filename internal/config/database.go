@@ -17,6 +17,7 @@ const (
 	DatabaseName           = "DB_NAME"
 	DatabaseSSLMode        = "DB_SSLMODE"
 	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"
+	DatabaseRole           = "DATABASE_ROLE"
 	SchemaNames            = "SCHEMA_NAMES"
 
 	// PostgreSQL's own, which pgx reads.
@@ -29,6 +30,7 @@ type Database struct {
 	URL            Secret // For pgx; "" means the PG* variables.
 	DirectURL      Secret // An address of the same database without a pooler; "": URL is one.
 	MaxConnections int
+	Role           string // The role that each session sets; "": the login's own.
 
 	OpaqueSchemaNames bool // New tenants get schema names that do not tell theirs.
 }
@@ -53,6 +55,7 @@ func ReadDatabase(source Source) (Database, error) {
 	r := &reader{get: source}
 	d := Database{MaxConnections: int(r.integer(DatabaseMaxConnections, 8, 1, 1000))}
 	d.OpaqueSchemaNames = r.oneOf(SchemaNames, schemaNamesReadable, schemaNamesReadable, schemaNamesOpaque) == schemaNamesOpaque
+	d.Role = readRole(r)
 	rawURL, host := readURL(r, DatabaseURL), r.text(DatabaseHost, "")
 	d.DirectURL = Secret(readURL(r, DatabaseDirectURL))
 	switch {
@@ -64,6 +67,20 @@ func ReadDatabase(source Source) (Database, error) {
 		r.addError(DatabaseURL, "is not set; give the registry database as postgres://user:password@host:5432/name, or DB_HOST and the other DB_ variables")
 	}
 	return d, r.err()
+}
+
+// maxRoleLength is PostgreSQL's limit for names, in bytes.
+const maxRoleLength = 63
+
+func readRole(r *reader) string {
+	role := r.text(DatabaseRole, "")
+	switch {
+	case strings.EqualFold(role, "none"): // It would set the login's own role.
+		r.addError(DatabaseRole, "is none, which is no role; give the role that owns the registry, or do not set it")
+	case len(role) > maxRoleLength:
+		r.addError(DatabaseRole, "has %d bytes; names of roles have at most %d", len(role), maxRoleLength)
+	}
+	return role
 }
 
 // readURL reads a connection string: a URL, or key=value. URLs with several hosts are not

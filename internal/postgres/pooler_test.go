@@ -33,7 +33,7 @@ func TestDB_PgBouncer_SessionMode(t *testing.T) {
 	t.Parallel()
 	t.Run("LifeCycle", func(t *testing.T) {
 		t.Parallel()
-		lifeCycle(t, testenv.PgBouncer(t, testenv.EmptyDatabase(t), testenv.SessionMode))
+		lifeCycle(t, pgdb.Options{URL: testenv.PgBouncer(t, testenv.EmptyDatabase(t), testenv.SessionMode)})
 	})
 	t.Run("SettingsAreInForce", func(t *testing.T) { // Also those that the pooler drops.
 		t.Parallel()

@@ -19,10 +19,10 @@ import (
 
 // lifeCycle creates, changes, archives, unarchives, verifies and purges a tenant, and
 // submits another one.
-func lifeCycle(t *testing.T, connection string) {
+func lifeCycle(t *testing.T, o pgdb.Options) {
 	t.Helper()
-	b := postgrestest.Open(t, pgdb.Options{URL: connection})
-	jobs, err := queue.Open(t.Context(), queue.Options{URL: connection})
+	b := postgrestest.Open(t, o)
+	jobs, err := queue.Open(t.Context(), queue.Options{URL: o.URL, Role: o.Role})
 	b.Must(err)
 	t.Cleanup(jobs.Close)
 	b.Must(b.Migrate(t.Context()))
@@ -133,7 +133,7 @@ func TestDB_IgnoresSettings(t *testing.T) {
 			if err := direct.QueryRow(t.Context(), `SELECT current_setting($1)`, pgx.QueryExecModeSimpleProtocol, name).Scan(&hostile); err == nil && hostile == value[string](b, `SELECT current_setting($1)`, name) {
 				t.Errorf("the pool has %s", hostile)
 			}
-			lifeCycle(t, connection)
+			lifeCycle(t, pgdb.Options{URL: connection})
 		})
 	}
 }
@@ -149,7 +149,7 @@ func TestDB_IgnoresSettingsOfURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lifeCycle(t, testenv.EmptyDatabase(t)+query)
+			lifeCycle(t, pgdb.Options{URL: testenv.EmptyDatabase(t) + query})
 		})
 	}
 }

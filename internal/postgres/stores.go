@@ -76,12 +76,14 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 // Queue adds jobs in transactions of the registry, and replaces those that were lost.
 type Queue interface {
 	registry.Queue
+	lifecycle.Queue
 	orphans.JobRescuer
 }
 
-// UseQueue sets the queue of Submit, Requeue and FindOrphans. It must be called before
+// UseQueue sets the queue of Submit, Requeue, QueueMove and FindOrphans. It must be called before
 // them.
 func (d *DB) UseQueue(q Queue) {
 	d.Creations.UseQueue(q)
+	d.Lifecycle.UseQueue(q)
 	d.Orphans.UseQueue(q)
 }

@@ -3,10 +3,15 @@ package provider_test
 import (
 	"context"
 	"net/url"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -67,4 +72,75 @@ func runPlatform(t *testing.T, w *testEnv) {
 	w.mustShell("-eu", "check.sh").wantText(t, "-- Run this as a superuser in the database platform", "repaired: database_open", "0 findings")
 	w.assertNoChanges()
 	w.destroyAll()
+}
+
+// runUsers runs the set-ups of users as a DBA who is no superuser, as managed services have it.
+func runUsers(t *testing.T, w *testEnv) {
+	superuser := testenv.Connect(t, testenv.SuperuserURL(t, w.pg.Config().ConnString()))
+	name := "u" + strings.ReplaceAll(uuid.NewString(), "-", "") // Roles and databases are the server's.
+	exec := func(conn *pgx.Conn, statement string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	exec(superuser, "CREATE ROLE "+name+"_dba LOGIN CREATEROLE CREATEDB PASSWORD 's3cret'")
+	dba := testenv.Connect(t, testenv.WithLogin(t, testenv.PostgreSQL(t).URL("postgres"), name+"_dba", "s3cret"))
+	database := func(name string) string {
+		u, err := url.Parse(testenv.PostgreSQL(t).URL(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = superuser.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") })
+		if pgdb.ServerVersion(superuser) < 15 {
+			exec(testenv.Connect(t, u.String()), "ALTER SCHEMA public OWNER TO "+strings.Replace(name, "_two", "_owner", 1))
+		}
+		return u.String()
+	}
+	run := func(conn *pgx.Conn, file, platform string) {
+		t.Helper()
+		w.copyExample("guides/postgresql/"+file, file, "from-your-secret-store", "s3cret", " platform_", " "+name+"_", " platform", " "+platform)
+		for statement := range strings.SplitSeq(w.read(file), ";\n") { // CREATE DATABASE is no part of a transaction.
+			exec(conn, statement)
+		}
+	}
+	shell := func(file, login, url string) {
+		t.Helper()
+		w.copyExample("guides/postgresql/"+file, file, "postgres://platform_2027:change-me@db.example:5432/platform?sslmode=verify-full",
+			testenv.WithLogin(t, url, name+"_"+login, "s3cret"), "platform_owner", name+"_owner")
+	}
+
+	run(dba, "owner.sql", name+"_one")
+	w.env["DATABASE_URL"] = testenv.WithLogin(t, database(name+"_one"), name+"_one", "s3cret")
+	w.mustShell("-c", "tenant-api migrate up && tenant-api tenants verify")
+
+	run(dba, "nologin-owner.sql", name+"_two")
+	two := database(name + "_two")
+	shell("nologin-owner.sh", "2027", two)
+	w.mustShell("-eu", "nologin-owner.sh")
+	run(dba, "rotate.sql", "")
+	shell("nologin-owner.sh", "2028", two)
+	w.mustShell("-eu", "nologin-owner.sh")
+	run(dba, "retire.sql", "")
+	run(dba, "set-role.sql", "")
+	w.env["DATABASE_URL"] = testenv.WithLogin(t, two, name+"_2028", "s3cret")
+	w.mustShell("-c", "tenant-api migrate up && tenant-api tenants verify && tenant-api apikey create --name ops --scope tenants:read")
+
+	w.copyExample("guides/postgresql/server.sql", "server.sql", "from-your-secret-store", "s3cret", "platform_", name+"_")
+	owner := testenv.Connect(t, w.env["DATABASE_URL"])
+	if _, err := owner.Exec(t.Context(), w.read("server.sql"), pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	w.copyExample("guides/postgresql/server.sh", "server.sh", "postgres://platform_server:change-me@db.example:5432/platform?sslmode=verify-full",
+		testenv.WithLogin(t, two, name+"_server", "s3cret"), "tenant-api serve", "exec tenant-api serve")
+	port, err := pgserver.FreePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env["APP_PORT"] = strconv.Itoa(port)
+	w.mustShell("-euc", `sh -eu server.sh & server=$!
+		for _ in $(seq 300); do
+			if tenant-api healthcheck 2>/dev/null; then kill $server; wait $server; exit 0; fi
+			kill -0 $server; sleep 0.1
+		done; exit 1`).wantText(t, `"ok"`)
 }

@@ -66,7 +66,10 @@ var exampleRuns = map[string]exampleRun{
 	"PostgreSQL": {files: []string{"guides/postgresql/settings.sql", "guides/postgresql/failover.sh", "guides/postgresql/pooler.sh"},
 		modes: []mode{databaseMode}, run: runPostgreSQL},
 	"PostgreSQLPlatform": {files: []string{"guides/postgresql/check.sh", "guides/postgresql/restore.sh"}, modes: []mode{databaseMode}, run: runPlatform},
-	"Troubleshooting":    {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
+	"Users": {files: []string{"guides/postgresql/owner.sql", "guides/postgresql/nologin-owner.sql", "guides/postgresql/nologin-owner.sh",
+		"guides/postgresql/rotate.sql", "guides/postgresql/retire.sql", "guides/postgresql/set-role.sql", "guides/postgresql/server.sql", "guides/postgresql/server.sh"},
+		modes: []mode{databaseMode}, run: runUsers},
+	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
 func TestCLIExamples(t *testing.T) {

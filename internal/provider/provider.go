@@ -37,6 +37,7 @@ func newProvider(version string, source config.Source) *healthcareProvider {
 type databaseModel struct {
 	URL            types.String `tfsdk:"url"`
 	DirectURL      types.String `tfsdk:"direct_url"`
+	Role           types.String `tfsdk:"role"`
 	MaxConnections types.Int64  `tfsdk:"max_connections"`
 	SchemaNames    types.String `tfsdk:"schema_names"`
 	AutoMigrate    types.Bool   `tfsdk:"auto_migrate"`

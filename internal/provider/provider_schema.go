@@ -53,9 +53,12 @@ func databaseSchema() schema.SingleNestedAttribute {
 		Attributes: map[string]schema.Attribute{
 			"url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string, " +
 				"`postgres://user:password@host:5432/name?sslmode=require`. Also `DATABASE_URL`, or `DB_HOST`, `DB_PORT`, `DB_USERNAME`, `DB_PASSWORD`, `DB_NAME` and `DB_SSLMODE`. " +
-				"The user must own the database and have `CREATEROLE`."},
+				"The user must own the database and have `CREATEROLE`, or be a member of a `role` that does."},
 			"direct_url": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Connection string of the same database without a pooler, " +
 				"if `url` leads to a pooler in transaction mode. Then this alone is used. Also `DATABASE_DIRECT_URL`."},
+			"role": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 63)},
+				MarkdownDescription: "Role that owns the database and has `CREATEROLE`, if the user of `url` is only a member of it: each session sets it, so that users can be replaced. " +
+					"Default: the user's own. Also `DATABASE_ROLE`."},
 			"max_connections": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1000)},
 				MarkdownDescription: "Maximum number of open connections. Default 8. Also `DB_MAX_CONNECTIONS`."},
 			"schema_names": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("readable", "opaque")},

@@ -158,6 +158,7 @@ func (c *settingsCollector) database(ctx context.Context, m providerModel, s *se
 	known := c.block(ctx, "database", m.Database, &model, func(at path.Path) {
 		c.add(config.DatabaseURL, at.AtName("url"), model.URL)
 		c.add(config.DatabaseDirectURL, at.AtName("direct_url"), model.DirectURL)
+		c.add(config.DatabaseRole, at.AtName("role"), model.Role)
 		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
 		c.add(config.SchemaNames, at.AtName("schema_names"), model.SchemaNames)
 		if model.AutoMigrate.IsUnknown() {

@@ -117,10 +117,8 @@ func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, reten
 	if err != nil {
 		return PurgeCertificate{}, err
 	}
-	if tenant.NormalizeName(confirm) != t.Name {
-		return PurgeCertificate{}, &errs.Error{Kind: errs.KindInvalid, Op: "purge tenant", Fields: []errs.FieldError{{
-			Field: "confirm", Message: "is not the tenant's name; give the name exactly, to show that this tenant is meant",
-		}}}
+	if err := checkConfirmation(t, confirm); err != nil {
+		return PurgeCertificate{}, err
 	}
 	return s.moves.Purge(ctx, id, retention)
 }

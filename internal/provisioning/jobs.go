@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Submission is a tenant that is queued for a worker.
+// Submission is a tenant that is queued for a worker, for its provisioning or a move.
 type Submission struct {
 	Tenant    tenant.Tenant
 	JobID     string
@@ -37,14 +37,15 @@ const (
 	JobQueued    JobState = "queued"    // No worker has started it yet.
 	JobRunning   JobState = "running"   // A worker is running it.
 	JobRetrying  JobState = "retrying"  // An attempt failed; the next is due later.
-	JobCompleted JobState = "completed" // The tenant is ACTIVE.
-	JobFailed    JobState = "failed"    // The tenant is FAILED, or its provisioning was aborted.
+	JobCompleted JobState = "completed" // The tenant is ACTIVE, or the move is done.
+	JobFailed    JobState = "failed"    // The tenant is FAILED, its provisioning was aborted, or the move was not possible.
 )
 
-// Job is the queued work of provisioning one tenant.
+// Job is the queued work on one tenant: its provisioning, or a move.
 type Job struct {
 	ID          string
 	TenantID    uuid.UUID
+	Move        Move // Empty: its provisioning.
 	State       JobState
 	Attempt     int // Attempts started.
 	MaxAttempts int

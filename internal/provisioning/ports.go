@@ -73,6 +73,10 @@ type MoveStore interface {
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
 	// the retention, and keeps a certificate; for a purged one it returns that certificate.
 	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
+	// QueueMove queues a move for a worker, in one transaction with its checks. The job of
+	// an earlier request that has not ended is returned; KindConflict when it is of
+	// another move, or when the tenant does not permit the move.
+	QueueMove(ctx context.Context, id uuid.UUID, r MoveRequest) (Submission, error)
 }
 
 // InvitationStore invites the administrators of live tenants.

@@ -26,7 +26,7 @@ func (q *Queue) Job(ctx context.Context, id string) (provisioning.Job, error) {
 	if err != nil || number < 1 || strconv.FormatInt(number, 10) != id {
 		return provisioning.Job{}, notFound
 	}
-	rows, err := q.pool.Query(ctx, jobRowSQL, number, provisionKind)
+	rows, err := q.pool.Query(ctx, jobRowSQL, number, provisionKind, moveKind)
 	if err != nil {
 		return provisioning.Job{}, classify(err, op)
 	}
@@ -42,7 +42,7 @@ func (q *Queue) Job(ctx context.Context, id string) (provisioning.Job, error) {
 
 // jobRowSQL reads a job, its tenant and, if the tenant has a newer job, the state of that
 // job. The CASE guards against rows that were written by hand.
-const jobRowSQL = `SELECT j.id, tenant.id, j.state::text, j.metadata ? 'cancel_attempted_at', j.attempt, j.max_attempts,
+const jobRowSQL = `SELECT j.id, CASE WHEN j.kind = $3 THEN coalesce(j.args->>'move', '') ELSE '' END, tenant.id, j.state::text, j.metadata ? 'cancel_attempted_at', j.attempt, j.max_attempts,
 		coalesce(j.errors[array_upper(j.errors, 1)]->>'error', ''), j.created_at, j.scheduled_at, j.finalized_at,
 		coalesce(t.status::text, ''), t.activated_at IS NOT NULL, coalesce(t.provisioning_error, ''), t.job_id, t.updated_at,
 		coalesce(newer.state::text, ''), coalesce(newer.attempt, 0)
@@ -50,11 +50,12 @@ const jobRowSQL = `SELECT j.id, tenant.id, j.state::text, j.metadata ? 'cancel_a
 	CROSS JOIN LATERAL (SELECT CASE WHEN j.args->>'tenant_id' ~ '^[0-9a-f-]{36}$' THEN (j.args->>'tenant_id')::uuid END AS id) AS tenant
 	LEFT JOIN tenants t ON t.id = tenant.id
 	LEFT JOIN river_job newer ON newer.id = t.job_id AND newer.id <> j.id
-	WHERE j.id = $1 AND j.kind = $2`
+	WHERE j.id = $1 AND j.kind IN ($2, $3)`
 
 // jobRow is a job in River, with the registry's data about its tenant.
 type jobRow struct {
 	id                     int64
+	move                   provisioning.Move // Empty: a provisioning.
 	tenantID               *uuid.UUID
 	state                  rivertype.JobState
 	cancelled              bool // Its worker had died, and RescueJob cancelled it.
@@ -73,14 +74,14 @@ type jobRow struct {
 }
 
 func scanJobRow(r pgx.CollectableRow) (l jobRow, err error) {
-	err = r.Scan(&l.id, &l.tenantID, &l.state, &l.cancelled, &l.attempt, &l.maxAttempts, &l.err, &l.createdAt, &l.scheduledAt, &l.finalizedAt,
+	err = r.Scan(&l.id, &l.move, &l.tenantID, &l.state, &l.cancelled, &l.attempt, &l.maxAttempts, &l.err, &l.createdAt, &l.scheduledAt, &l.finalizedAt,
 		&l.tenantStatus, &l.wasLive, &l.tenantError, &l.currentJobID, &l.tenantUpdatedAt, &l.currentState, &l.currentAttempt)
 	return l, err
 }
 
 func (l jobRow) toJob() provisioning.Job {
 	job := provisioning.Job{
-		ID: strconv.FormatInt(l.id, 10), State: jobStateOf(l.state, l.attempt), Attempt: l.attempt, MaxAttempts: l.maxAttempts,
+		ID: strconv.FormatInt(l.id, 10), Move: l.move, State: jobStateOf(l.state, l.attempt), Attempt: l.attempt, MaxAttempts: l.maxAttempts,
 		// River prefixes the error of a cancelled job.
 		Error: strings.TrimPrefix(l.err, "JobCancelError: "), CreatedAt: l.createdAt, ScheduledAt: l.scheduledAt,
 	}
@@ -91,6 +92,7 @@ func (l jobRow) toJob() provisioning.Job {
 		job.FinishedAt = *l.finalizedAt
 	}
 	switch {
+	case l.move != "": // The tenant's status is not that of a move.
 	case l.tenantStatus == "":
 	case l.currentJobID == nil:
 		l.finish(&job)

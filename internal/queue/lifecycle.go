@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -66,9 +67,14 @@ func (q *Queue) change(ctx context.Context) error {
 func (q *Queue) riverConfig() *river.Config {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{runner: q.opts.Runner, log: q.log})
+	queues := map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}}
+	if q.opts.Mover != nil {
+		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, log: q.log})
+		queues[moveQueueName] = river.QueueConfig{MaxWorkers: moveWorkers, FetchPollInterval: movePollInterval}
+	}
 	return &river.Config{
 		Logger:  q.riverLog,
-		Queues:  map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}},
+		Queues:  queues,
 		Workers: workers,
 
 		PollOnly: true, FetchCooldown: fetchCooldown, FetchPollInterval: fetchPollInterval,
@@ -85,7 +91,11 @@ func (q *Queue) riverConfig() *river.Config {
 func (q *Queue) reconcile(ctx context.Context, s *session) {
 	for {
 		s.background.Go(func() {
-			if err := q.opts.Reconcile(ctx); err != nil && ctx.Err() == nil {
+			err := q.opts.Reconcile(ctx)
+			if q.opts.Mover != nil {
+				err = errors.Join(err, q.rescueMoves(ctx))
+			}
+			if err != nil && ctx.Err() == nil {
 				q.log.WarnContext(ctx, "reconcile pass failed", slog.Any("error", err))
 			}
 		})

@@ -30,12 +30,16 @@ type Runner interface {
 type Options struct {
 	// URL is the registry's connection string, as pgx reads it.
 	URL string
+	// Role is the role that each session sets. "": the login's own.
+	Role string
 	// MaxConnections is the size of the queue's own pool, at least
 	// MinMaxConnections. 0 is DefaultMaxConnections.
 	MaxConnections int
 	// Runner runs the jobs. Nil: this process only enqueues and reads jobs, and Start
 	// returns an error.
 	Runner Runner
+	// Mover runs the moves that servers without a worker queue. Nil: this process runs none.
+	Mover Mover
 	// Reconcile is called when the work starts and then every ReconcileEvery. Calls can
 	// overlap: a call does not wait for the one before. Nil: no reconciling.
 	Reconcile func(ctx context.Context) error

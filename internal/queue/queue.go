@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 // package comment.
 func openPool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	return pgdb.NewPool(ctx, pgdb.PoolOptions{
-		URL: o.URL, ApplicationName: "healthcare-queue", MaxConnections: o.MaxConnections,
+		URL: o.URL, Role: o.Role, ApplicationName: "healthcare-queue", MaxConnections: o.MaxConnections,
 		Settings: map[string]string{"synchronous_commit": "off"},
 	})
 }

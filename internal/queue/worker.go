@@ -33,7 +33,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 	caller.RequestID = "job " + strconv.FormatInt(job.ID, 10)
 	ctx = audit.WithCaller(ctx, caller)
 	err := func() (err error) {
-		defer w.recoverPanic(ctx, job, &err)
+		defer recoverPanic(ctx, w.log, job.ID, job.Args.TenantID, &err)
 		_, err = w.runner.Run(ctx, job.Args.TenantID, provisioning.RunOptions{
 			Mode: provisioning.ClaimResume, Retryable: job.Attempt < job.MaxAttempts,
 		})
@@ -51,10 +51,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 
 // recoverPanic turns a panic into a transient error. River would store its text and stack,
 // which users can see.
-func (w *worker) recoverPanic(ctx context.Context, job *river.Job[provisionArgs], err *error) {
+func recoverPanic(ctx context.Context, log *slog.Logger, job int64, tenantID uuid.UUID, err *error) {
 	if p := recover(); p != nil {
-		w.log.ErrorContext(ctx, "provisioning panicked", slog.Int64("job", job.ID),
-			slog.String("tenant", job.Args.TenantID.String()), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		log.ErrorContext(ctx, "job panicked", slog.Int64("job", job),
+			slog.String("tenant", tenantID.String()), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 		*err = errs.Wrap(fmt.Errorf("panic: %v", p), errs.KindTransient, "run job", "an internal error; the log has the cause")
 	}
 }

@@ -113,6 +113,7 @@ var statusDescriptions = map[int]string{
 	http.StatusNotFound:              "The tenant, job or login does not exist, or the id is not a UUID.",
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
 	http.StatusConflict:              "The tenant's status, or another tenant, conflicts with the request; the detail lists the allowed operations.",
+	http.StatusNotImplemented:        "The server runs without a worker, and this operation needs one; the detail says what to do.",
 	http.StatusPreconditionFailed:    "The tenant's version differs from If-Match.",
 	http.StatusRequestEntityTooLarge: "The body exceeds the size limit.",
 	http.StatusUnsupportedMediaType:  "The Content-Type is not JSON in UTF-8.",

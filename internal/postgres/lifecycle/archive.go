@@ -20,10 +20,11 @@ import (
 type Lifecycle struct {
 	db     *pgdb.DB
 	logins *logins.Logins
+	queue  Queue // Nil unless UseQueue was called.
 }
 
 // New returns the lifecycle of the tenants of a database. Archiving closes their logins.
-func New(db *pgdb.DB, logins *logins.Logins) *Lifecycle { return &Lifecycle{db, logins} }
+func New(db *pgdb.DB, logins *logins.Logins) *Lifecycle { return &Lifecycle{db: db, logins: logins} }
 
 // Unarchive makes an archived tenant ACTIVE again.
 func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
@@ -35,16 +36,8 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 			return err
 		}
 		t = locked.Tenant
-		switch {
-		case t.Status == tenant.StatusActive:
-			return nil
-		case t.Status != tenant.StatusArchived:
-			return t.Status.TransitionError(op, "unarchiving")
-		case !t.PurgedAt.IsZero():
-			return tenantrow.PurgedError(t, op)
-		case !t.WasLive():
-			return errs.Errorf(errs.KindConflict, op,
-				"the tenant was archived before it was live, so it cannot be unarchived; create it again with the same name")
+		if err := checkUnarchive(t); err != nil || t.Status == tenant.StatusActive {
+			return err
 		}
 		var exists bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists); err != nil {
@@ -62,6 +55,23 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 		return err
 	})
 	return t, err
+}
+
+// checkUnarchive returns an error unless a tenant is ACTIVE or can be unarchived.
+func checkUnarchive(t tenant.Tenant) error {
+	const op = "unarchive tenant"
+	switch {
+	case t.Status == tenant.StatusActive:
+		return nil
+	case t.Status != tenant.StatusArchived:
+		return t.Status.TransitionError(op, "unarchiving")
+	case !t.PurgedAt.IsZero():
+		return tenantrow.PurgedError(t, op)
+	case !t.WasLive():
+		return errs.Errorf(errs.KindConflict, op,
+			"the tenant was archived before it was live, so it cannot be unarchived; create it again with the same name")
+	}
+	return nil
 }
 
 // Archive archives an ACTIVE or SUSPENDED tenant; its schema remains.

@@ -30,7 +30,7 @@ func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Dura
 		closed      []logins.Closed
 	)
 	err := s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
-		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err == nil {
+		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err == nil && t.PurgedAt.IsZero() {
 			closed, err = logins.CloseAll(ctx, tx, t, nil)
 		}
 		return err

@@ -28,6 +28,9 @@ type Options struct {
 	// URL is a connection string in pgx's format (URL or key=value). PG* variables set
 	// what it omits.
 	URL string
+	// Role is the role that each session sets: the registry's owner, of which the login is a
+	// member. Default: the login's own.
+	Role string
 	// MaxConnections is the size of the pool. Default 8.
 	MaxConnections int
 	// ManualMigrate disables the migration on first use. By default the registry is
@@ -98,7 +101,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	hosts := &resolved{}
 	pool, err := NewPool(ctx, PoolOptions{
-		URL: o.URL, ApplicationName: o.ApplicationName, MaxConnections: o.MaxConnections, AnswerTimeout: o.AnswerTimeout,
+		URL: o.URL, Role: o.Role, ApplicationName: o.ApplicationName, MaxConnections: o.MaxConnections, AnswerTimeout: o.AnswerTimeout,
 		StatementLimit: o.StatementLimit, Tracer: o.Tracer, resolved: hosts,
 		Retire: func(c *pgx.Conn) bool {
 			created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)

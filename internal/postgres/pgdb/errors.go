@@ -21,6 +21,9 @@ const fencedSQLState = "HT001"
 // message says what.
 const setupSQLState = "HT002"
 
+// insufficientPrivilege is the SQLSTATE of a statement that the user may not run.
+const insufficientPrivilege = "42501"
+
 // ErrFenced is the error of a write by a superseded run.
 var ErrFenced = errs.Errorf(errs.KindFenced, "write",
 	"a newer run owns this tenant; this run stopped without changes")
@@ -80,7 +83,7 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 		return wrap(errs.KindPermanent, "the database refused the login; check user, password and pg_hba.conf")
 	case code == "3D000":
 		return wrap(errs.KindPermanent, "the database of that name does not exist; create it or correct the name")
-	case code == "42501":
+	case code == insufficientPrivilege:
 		return wrap(errs.KindPermanent, refusedMessage(pgErr, op))
 	case code == "42704":
 		return wrap(errs.KindPermanent, "the database lacks something that "+strconv.Quote(op)+" needs: "+serverText(pgErr)+"; "+platformCheck)

@@ -20,6 +20,8 @@ type PoolOptions struct {
 	// URL is a connection string in pgx's format (URL or key=value). PG* variables set
 	// what it omits. What it says about the settings of session.go is ignored.
 	URL string
+	// Role is the role that each session sets. "": the login's own.
+	Role string
 	// ApplicationName is what pg_stat_activity shows.
 	ApplicationName string
 	// MaxConnections is the size of the pool, 1 to 1000.

@@ -72,6 +72,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // parameters of the start-up message.
 type session struct {
 	settings map[string]setting
+	role     string                     // Set by each session, as one of the settings; "": the login's own.
 	next     pgconn.ValidateConnectFunc // Of the URL's target_session_attrs; nil: none.
 	probe    *pgx.ConnConfig            // Of a connection that finds out how a pooler works.
 	writable bool                       // A server that is read-only is not used.
@@ -79,7 +80,10 @@ type session struct {
 }
 
 func newSession(o PoolOptions) *session {
-	s := &session{settings: maps.Clone(commonSettings)}
+	s := &session{settings: maps.Clone(commonSettings), role: o.Role}
+	if o.Role != "" {
+		s.settings[roleSetting] = setting{value: o.Role}
+	}
 	for name, value := range o.Settings {
 		s.settings[name] = setting{value: value}
 	}
@@ -99,7 +103,7 @@ func (s *session) prepare(ctx context.Context, c *pgconn.PgConn) error {
 		}
 	}
 	if err != nil {
-		return err
+		return s.roleError(ctx, c, err)
 	}
 	if err := s.checkServer(c, results, start.database == s.probe.Database); err != nil {
 		return err
@@ -128,7 +132,7 @@ func (s *session) statement(version int, start map[string]string) string {
 		if v, ok := start[name]; ok {
 			value = v
 		}
-		b.WriteString(", set_config('" + name + "', '" + strings.ReplaceAll(value, "'", "''") + "', false)")
+		b.WriteString(", set_config('" + name + "', " + literal(value) + ", false)")
 	}
 	if _, ok := s.settings["synchronous_commit"]; !ok {
 		// What a commit says was stored must be: off is not allowed. Anything else is the

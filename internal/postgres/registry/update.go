@@ -81,11 +81,7 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if err != nil || run.AdminUser == uuid.Nil {
 		return t, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE `+pgx.Identifier{t.SchemaName, "users"}.Sanitize()+`
-		SET email = $2::varchar, first_name = $3::varchar, last_name = $4::varchar, updated_at = now(),
-		    password_hash = CASE WHEN $5::text IS NULL THEN password_hash ELSE nullif($5::text, '') END
-		WHERE id = $1 AND ($5::text IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2::varchar, $3::varchar, $4::varchar))`,
-		run.AdminUser, in.AdminEmail, in.AdminFirstName, in.AdminLastName, password)
+	_, err = tx.Exec(ctx, `SELECT tenant_update_admin($1, $2::text)`, t.ID, password)
 	return t, err
 }
 

@@ -42,6 +42,7 @@ CREATE TABLE tenants (
     run_expires_at         timestamptz,
     job_id                 bigint, -- the job that must still complete the tenant
     last_job_id            bigint, -- the newest job, also after it ended
+    move_job_id            bigint, -- the newest job of a move, also after it ended
     -- Head of this tenant's chain in audit_events.
     audit_seq              bigint NOT NULL DEFAULT 0,
     audit_head             bytea,
@@ -365,6 +366,23 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
+-- Copies the administrator's names and address from the registry to the users table of the
+-- tenant, with the hash of a new password: null keeps the old one, '' removes it. It runs as
+-- the owner, also for servers whose login reaches no schema of a tenant.
+CREATE FUNCTION tenant_update_admin(p_tenant uuid, p_password text)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t record;
+BEGIN
+    SELECT schema_name, admin_user_id, admin_email, admin_first_name, admin_last_name INTO t FROM public.tenants WHERE id = p_tenant;
+    EXECUTE format('UPDATE %I.users SET email = $2, first_name = $3, last_name = $4, updated_at = now(),
+            password_hash = CASE WHEN $5 IS NULL THEN password_hash ELSE nullif($5, '''') END
+        WHERE id = $1 AND ($5 IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2, $3, $4))', t.schema_name)
+        USING t.admin_user_id, t.admin_email, t.admin_first_name, t.admin_last_name, p_password;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 -- Hash chain of a tenant's audit_logs: each row's hash covers its content and the
 -- previous hash, so a changed or deleted row is detectable. The head, which the tenant's
 -- role can neither read nor write, shows whether the last rows are missing. The caller's
@@ -481,5 +499,5 @@ SELECT revoke_defaults('public', '{registry%,tenant%,provisioning_%,stellar_%,au
 
 -- A login that could execute tenant_audit_chain() could have it write, as the registry's
 -- owner, to a table of its own.
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(), tenant_audit_chain(), revoke_defaults(text, text[]),
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(), tenant_audit_chain(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) FROM PUBLIC;

@@ -1,0 +1,34 @@
+-- As the registry's owner or a superuser, in the registry's database: once the registry
+-- exists, and again after each upgrade.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'platform_server') THEN
+        CREATE ROLE platform_server LOGIN PASSWORD 'from-your-secret-store';
+    END IF;
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO platform_server', current_database());
+END $$;
+GRANT USAGE ON SCHEMA public TO platform_server;
+-- Versions, and what only workers write.
+GRANT SELECT ON registry, healthcare_migrations, tenant_migrations, tenant_credentials, purge_certificates, river_migration TO platform_server;
+-- Tenants. Their schemas, users and the times of their moves are the workers'.
+GRANT SELECT, INSERT ON tenants TO platform_server;
+GRANT UPDATE (name, name_key, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, soroban_contract_id,
+    provisioning_error, external_id, metadata, managed_by, welcome_email, welcome_email_serial, welcome_email_due_at, welcome_email_failures,
+    version, updated_at, archived_at, attempt, checkpoint, run_owner, run_epoch, run_expires_at, job_id, last_job_id, move_job_id,
+    audit_seq, audit_head) ON tenants TO platform_server;
+GRANT SELECT, INSERT, UPDATE ON provisioning_logs, tenant_contracts, idempotency_keys TO platform_server;
+GRANT USAGE ON SEQUENCE provisioning_log_seq TO platform_server;
+GRANT SELECT, UPDATE ON tenant_counts TO platform_server;
+GRANT SELECT, INSERT, DELETE ON tenant_invitations TO platform_server;
+GRANT EXECUTE ON FUNCTION tenant_update_admin(uuid, text) TO platform_server;
+-- The audit log: events are added, and never changed.
+GRANT SELECT, INSERT ON audit_events TO platform_server;
+GRANT SELECT, UPDATE ON registry_audit TO platform_server;
+GRANT EXECUTE ON FUNCTION audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) TO platform_server;
+-- API keys: they are checked, and never made.
+GRANT SELECT, UPDATE (last_used_at) ON api_keys TO platform_server;
+-- Jobs: they are added and read, and never taken.
+GRANT SELECT, INSERT, UPDATE (kind) ON river_job TO platform_server;
+GRANT USAGE ON SEQUENCE river_job_id_seq TO platform_server;
+-- Contracts that a request reconciles.
+GRANT SELECT, INSERT, UPDATE ON stellar_accounts, stellar_transactions, stellar_totals TO platform_server;

@@ -58,6 +58,19 @@ func TestCitus_Sessions(t *testing.T) {
 		t.Errorf("with Citus: %q", got)
 	}
 	t1, t2 := b.ActiveTenant(postgrestest.Inputs("Clinic")), b.ActiveTenant(postgrestest.Inputs("Hospice"))
+	canLogin := func() bool {
+		return value[bool](b, `SELECT rolcanlogin FROM pg_roles WHERE rolname = $1`, t1.DatabaseRole)
+	}
+	if found := b.verify(t1.ID); !canLogin() || len(found) != 0 {
+		t.Errorf("%t, %+v", canLogin(), found)
+	}
+	b.run(asDBA + `ALTER ROLE ` + t1.DatabaseRole + ` NOLOGIN`) // As it was before there was Citus.
+	if found := b.verify(t1.ID); len(found) != 1 || !strings.Contains(found[0].Message, "has no LOGIN, with which Citus connects to its nodes") {
+		t.Errorf("%+v", found)
+	}
+	if _, _, err := b.Repair(t.Context(), t1.ID); err != nil || !canLogin() {
+		t.Errorf("%t, %v", canLogin(), err)
+	}
 	b.AsSuperuser(strings.ReplaceAll(`INSERT INTO pg_catalog.pg_dist_node VALUES (1, 'worker-1', 5432, 'primary'), (1, 'worker-1b', 5432, 'secondary');
 		INSERT INTO pg_catalog.pg_dist_placement VALUES (102008, 1);
 		INSERT INTO pg_catalog.pg_dist_shard VALUES ('{{schema}}.users', 102008)`, "{{schema}}", t1.SchemaName))
@@ -123,7 +136,7 @@ func TestCitus_Statements(t *testing.T) {
 		}
 	}
 	quoted := `"` + first.SchemaName + `"`
-	for _, want := range []string{"CREATE SCHEMA " + quoted, "CREATE TABLE " + quoted, "INSERT INTO " + quoted, "UPDATE " + quoted, "ALTER TABLE " + quoted, "DROP SCHEMA"} {
+	for _, want := range []string{"CREATE SCHEMA " + quoted, "CREATE TABLE " + quoted, "INSERT INTO " + quoted, "tenant_update_admin", "ALTER TABLE " + quoted, "DROP SCHEMA"} {
 		if !slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, want) }) {
 			t.Errorf("no statement with %s was recorded", want)
 		}

@@ -117,6 +117,9 @@ func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []
 	if !inspection.RoleExists {
 		add(names.Replace(baseline.statementsWithPrefix("CREATE ROLE")[0]))
 	}
+	if inspection.NeedsLogin {
+		add(names.Replace(citusLogin))
+	}
 	if len(inspection.Attributes) > 0 {
 		attributes := slices.Clone(inspection.Attributes)
 		for i := range attributes {

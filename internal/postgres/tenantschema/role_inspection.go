@@ -20,6 +20,7 @@ type RoleInspection struct {
 	MissingTables []string // Tables of the baseline that do not exist.
 	RoleExists    bool
 	Attributes    []string // Attributes that the role must not have.
+	NeedsLogin    bool     // It cannot log in, and Citus connects as it.
 	Groups        []string // Roles of which it is a member.
 	Members       []string // Roles and logins of other tenants that are members of it.
 	Settings      []string // What ALTER ROLE ... SET has set, with the database if it is for one.
@@ -47,6 +48,9 @@ type roleObject struct {
 	Owned       bool
 }
 
+// hasCitusSQL is true where Citus is installed.
+const hasCitusSQL = `EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')`
+
 // roleInspectionSQL is an expression over a row of tenants that returns a RoleInspection
 // as JSON. It only reads indexes: its cost does not grow with the number of tenants. A name
 // from the catalog has the collation "C", with which no index of the registry is used.
@@ -58,8 +62,9 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 		WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relname = name AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenants.schema_name::name)))),
 	'roleExists', r.oid IS NOT NULL,
 	'attributes', to_jsonb(array_remove(ARRAY[
-		CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+		CASE WHEN rolcanlogin AND NOT ` + hasCitusSQL + ` THEN 'LOGIN' END, CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
 		CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END], NULL)),
+	'needsLogin', ` + hasCitusSQL + ` AND NOT coalesce(rolcanlogin, false),
 	'groups', to_jsonb(ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
 	'members', to_jsonb(ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
 		WHERE m.roleid = r.oid AND EXISTS (SELECT FROM tenants o WHERE o.schema_name = left(g.rolname::text, -9) COLLATE "default" AND o.id <> tenants.id
@@ -147,6 +152,9 @@ func (r RoleInspection) DriftFindings(role string) (findings []string) {
 	}
 	if len(r.Attributes) > 0 {
 		add("has %s", strings.Join(r.Attributes, ", "))
+	}
+	if r.NeedsLogin {
+		add("has no LOGIN, with which Citus connects to its nodes")
 	}
 	if len(r.Groups) > 0 {
 		add("is a member of %s", strings.Join(r.Groups, ", "))

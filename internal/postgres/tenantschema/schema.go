@@ -118,7 +118,7 @@ func (s *Schemas) PrepareSchema(ctx context.Context, r provisioning.Run, seed pr
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
-	answers, err := newSchemaBatch(conn.Conn().TypeMap(), r, seed).send(ctx, conn.Conn())
+	answers, err := newSchemaBatch(conn.Conn().TypeMap(), r, seed, pgdb.HasCitus(conn.Conn())).send(ctx, conn.Conn())
 	if err = pgdb.Classify(err, op); err == nil {
 		pgdb.CountCreatedTenant(conn.Conn())
 	}
@@ -161,7 +161,11 @@ func (s *Schemas) alreadyPrepared(ctx context.Context, r provisioning.Run, seed 
 	return runs.Logged(ctx, s.db, found)
 }
 
-func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed) *schemaBatch {
+// citusLogin lets a tenant's role log in, with no password: Citus connects to its nodes as
+// the role. Its members cannot become the role.
+const citusLogin = `ALTER ROLE {{role}} LOGIN PASSWORD NULL`
+
+func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.Seed, citus bool) *schemaBatch {
 	t := r.Tenant
 	schema := pgx.Identifier{t.SchemaName}.Sanitize()
 	role := pgx.Identifier{t.DatabaseRole}.Sanitize()
@@ -169,6 +173,9 @@ func newSchemaBatch(types *pgtype.Map, r provisioning.Run, seed provisioning.See
 	b.add(`BEGIN`)
 	b.add(`SELECT tenant_fence($1::uuid, $2::bigint, 'CREATE_TENANT_RECORD', 'SEED_ROLES_AND_USER', $3::uuid)`, t.ID, r.Epoch, seed.AdminUser)
 	b.addPart("schema")
+	if citus {
+		b.add(citusLogin)
+	}
 	b.recordTimestamp("1")
 	b.addPart("tables")
 	b.recordTimestamp("2")

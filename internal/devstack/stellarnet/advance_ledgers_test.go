@@ -43,11 +43,11 @@ func TestNetwork_CloseLedgers(t *testing.T) {
 		}
 		after := b.health()
 		if seq != before.LatestLedger+3_000_000 || after.LatestLedger != seq ||
-			after.LatestLedgerCloseTime != before.LatestLedgerCloseTime+15_000_000 {
+			after.LatestLedgerCloseTime != before.LatestLedgerCloseTime { // The clock of the fixture stands still.
 			t.Errorf("from %+v to %+v", before, after)
 		}
 		window := uint32(stellarnet.DefaultRetention)
-		if after.OldestLedger != seq-window+1 || after.OldestLedgerCloseTime != after.LatestLedgerCloseTime-5*int64(window-1) {
+		if after.OldestLedger != seq-window+1 || after.OldestLedgerCloseTime != after.LatestLedgerCloseTime {
 			t.Errorf("window: %+v", after)
 		}
 		if next := b.closeLedger(); next != seq+1 {
@@ -109,9 +109,10 @@ func TestNetwork_CloseLedgers(t *testing.T) {
 		if n := b.net.Faults().QueueSize(); n != 1 {
 			t.Fatalf("%d wait after its maxTime has been reached, want 1", n)
 		}
+		b.net.Faults().AdvanceClock(24 * time.Hour)
 		b.closeLedgers(1_000_000)
 		if n := b.net.Faults().QueueSize(); n != 0 {
-			t.Fatalf("%d wait after months", n)
+			t.Fatalf("%d wait after a day", n)
 		}
 	})
 

@@ -199,5 +199,5 @@ func (n *Network) closeHost() error {
 	return n.host.Close(context.Background())
 }
 
-// now is the network's time: the clock's, plus what AdvanceClock and CloseLedgers added.
+// now is the network's time: the clock's, plus what AdvanceClock added.
 func (n *Network) now() time.Time { return n.opts.Now().Add(time.Duration(n.clockOffset.Load())) }

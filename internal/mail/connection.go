@@ -25,6 +25,7 @@ func (c *connection) dial(ctx context.Context, network, address string) (net.Con
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	conn = &boundedConn{Conn: conn, left: maxConversation}
 	c.conn = conn
 	if c.implicitTLS == nil {
 		return conn, nil

@@ -7,6 +7,8 @@ import (
 	"errors"
 	netmail "net/mail"
 	"net/textproto"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +53,7 @@ func New(o Options) (*Mailer, error) {
 	}
 	o.Implicit = o.Implicit || o.Port == 465
 	m := &Mailer{options: o, from: from.String(), domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}
-	if _, err := m.newClient(&connection{}); err != nil {
+	if _, err := m.newClient(&connection{}, &login{options: o}); err != nil {
 		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the mail settings do not fit together")
 	}
 	return m, nil
@@ -75,7 +77,7 @@ func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail) er
 	return m.send(ctx, msg)
 }
 
-func (m *Mailer) newClient(c *connection) (*gomail.Client, error) {
+func (m *Mailer) newClient(c *connection, l *login) (*gomail.Client, error) {
 	o := m.options
 	tlsConfig := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
 	options := []gomail.Option{
@@ -86,7 +88,7 @@ func (m *Mailer) newClient(c *connection) (*gomail.Client, error) {
 		c.implicitTLS = tlsConfig
 	}
 	if o.User != "" {
-		options = append(options, gomail.WithUsername(o.User), gomail.WithPassword(o.Password.Reveal()), gomail.WithSMTPAuth(m.authType()))
+		options = append(options, gomail.WithSMTPAuthCustom(l))
 	}
 	return gomail.NewClient(o.Host, options...)
 }
@@ -104,39 +106,43 @@ func (m *Mailer) tlsPolicy() gomail.TLSPolicy {
 	}
 }
 
-// authType selects the login method. Without TLS the automatic choice accepts only methods
-// that do not reveal the password, which is unnecessary on loopback.
-func (m *Mailer) authType() gomail.SMTPAuthType {
-	if m.options.TLS == config.TLSNone && !m.options.Implicit && config.Loopback(m.options.Host) {
-		return gomail.SMTPAuthPlainNoEnc
-	}
-	return gomail.SMTPAuthAutoDiscover
-}
-
-// send runs one SMTP session. After the server has accepted the message, errors (of QUIT)
-// are ignored.
+// send sends a message. A login that is refused is tried with the next mechanism that the
+// server offers.
 func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
-	var c connection
-	client, err := m.newClient(&c)
-	if err != nil {
-		return errs.Wrap(err, errs.KindPermanent, "set up mail", "the mail settings do not fit together")
-	}
 	ctx, cancel := context.WithTimeout(ctx, m.options.Timeout)
 	defer cancel()
+	l := &login{options: m.options}
+	for {
+		retry, err := m.sendOnce(ctx, msg, l)
+		if !retry {
+			return err
+		}
+		l = &login{options: m.options, refused: append(l.refused, l.chosen)}
+	}
+}
+
+// sendOnce runs one SMTP session, and reports whether another mechanism may be tried. After
+// the server has accepted the message, errors (of QUIT) are ignored.
+func (m *Mailer) sendOnce(ctx context.Context, msg *gomail.Msg, l *login) (retry bool, err error) {
+	var c connection
+	client, err := m.newClient(&c, l)
+	if err != nil {
+		return false, errs.Wrap(err, errs.KindPermanent, "set up mail", "the mail settings do not fit together")
+	}
 	stop := context.AfterFunc(ctx, c.close)
 	defer c.close()
 	defer stop()
 
 	conn, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return classify(ctx, err, "connect to mail server")
+		return l.mayTryNext(err), classify(ctx, err, "connect to mail server")
 	}
 	err = client.SendWithSMTPClient(conn, msg)
 	if msg.IsDelivered() {
 		_ = client.CloseWithSMTPClient(conn)
-		return nil
+		return false, nil
 	}
-	return classify(ctx, err, "send mail")
+	return false, classify(ctx, err, "send mail")
 }
 
 // classify maps an SMTP error to a kind. The server's text is only logged: it can quote
@@ -155,30 +161,42 @@ func classify(ctx context.Context, err error, op string) error {
 		hostnameErr  x509.HostnameError
 		verifyErr    *tls.CertificateVerificationError
 	)
-	code := 0
+	code, status := 0, "" // As in "535 5.7.139".
 	switch {
 	case errors.As(err, &protocolErr):
-		code = protocolErr.Code
+		code, status = protocolErr.Code, statusOf(protocolErr.Code, protocolErr.Msg)
 	case errors.As(err, &sendErr):
-		code = sendErr.ErrorCode()
+		code, status = sendErr.ErrorCode(), statusOf(sendErr.ErrorCode(), sendErr.EnhancedStatusCode())
 	}
 	switch {
+	case errors.Is(err, errConversationTooLong), strings.Contains(err.Error(), errConversationTooLong.Error()): // The library does not always wrap.
+		return errs.Wrap(err, errs.KindTransient, op, "the mail server sends more than a mail server does; check MAIL_HOST and MAIL_PORT")
 	case errors.As(err, &authorityErr), errors.As(err, &hostnameErr), errors.As(err, &verifyErr):
 		return errs.Wrap(err, errs.KindPermanent, op,
 			"the mail server's certificate could not be verified; correct MAIL_HOST or install its authority")
 	case strings.Contains(err.Error(), "does not support STARTTLS"): // The library has no type for it.
 		return errs.Wrap(err, errs.KindPermanent, op,
 			"the mail server offers no STARTTLS; use port 465, another server, or MAIL_TLS=opportunistic")
-	case errors.Is(err, gomail.ErrNoSupportedAuthDiscovered), errors.Is(err, gomail.ErrPlainAuthNotSupported),
-		strings.Contains(err.Error(), "does not support SMTP AUTH"):
+	case errors.Is(err, errNoLoginMethod), strings.Contains(err.Error(), "does not support SMTP AUTH"):
 		return errs.Wrap(err, errs.KindPermanent, op,
 			"the mail server offers no login method that is safe on this connection; check MAIL_TLS, or unset MAIL_USER")
+	case status == "535 5.7.139" || status == "550 5.7.30": // Microsoft's codes.
+		return errs.Wrap(err, errs.KindPermanent, op,
+			"the mail server accepts no user name and password (%s): basic authentication is switched off for this account or tenant, which wants OAuth; have it switched on, or use another server", status)
 	case code == 535 || code == 534 || code == 530:
-		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the login (%d); check MAIL_USER and MAIL_PASSWORD", code)
+		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the login (%s); check MAIL_USER and MAIL_PASSWORD", status)
 	case code >= 500:
-		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the message permanently (%d)", code)
+		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the message permanently (%s)", status)
 	case code >= 400:
-		return errs.Wrap(err, errs.KindTransient, op, "the mail server refused the message temporarily (%d)", code)
+		return errs.Wrap(err, errs.KindTransient, op, "the mail server refused the message temporarily (%s)", status)
 	}
 	return errs.Wrap(err, errs.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
+}
+
+// enhancedCode is the status code of RFC 3463 with which many replies begin.
+var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
+
+// statusOf formats the code of a reply with the enhanced one, if its text begins with one.
+func statusOf(code int, text string) string {
+	return strings.TrimSpace(strconv.Itoa(code) + " " + enhancedCode.FindString(text))
 }

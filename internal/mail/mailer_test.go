@@ -201,8 +201,8 @@ func TestMailer_Login(t *testing.T) {
 	}{
 		"OverTLS":            {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "p", "u", ""},
 		"OnLoopback":         {mailcatcher.Options{Username: "u", Password: "p"}, "p", "u", ""},
-		"WrongPassword":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535)"},
-		"NoCredentials":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530)"},
+		"WrongPassword":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "q", "u", "refused the login (535 5.7.8)"},
+		"NoCredentials":      {mailcatcher.Options{TLS: mailcatcher.TLSStart, Username: "u", Password: "p"}, "", "", "refused the login (530 5.0.0)"},
 		"ServerWithoutLogin": {mailcatcher.Options{TLS: mailcatcher.TLSStart}, "p", "u", "offers no login"},
 	} {
 		t.Run(name, func(t *testing.T) {

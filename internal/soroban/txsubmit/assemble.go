@@ -15,6 +15,7 @@ import (
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
@@ -27,6 +28,9 @@ const txLifetime = 60 * time.Second
 // depend on the ledger's size and may rise until the transaction is applied; most of the
 // surplus is refunded.
 const resourceMargin = 5
+
+// maxSimulationError limits the text of a simulation's error, which goes to the log.
+const maxSimulationError = 4000
 
 // simulationError is an error that the simulation reported for a transaction.
 type simulationError struct {
@@ -116,7 +120,7 @@ func (s *Submitter) draftTx(spec *Spec, closeTime int64) xdr.Transaction {
 
 func simulationFault(sim protocol.SimulateTransactionResponse) error {
 	if sim.Error != "" {
-		e := &simulationError{text: sim.Error}
+		e := &simulationError{text: errs.Truncate(sim.Error, maxSimulationError)}
 		if found := hostError.FindStringSubmatch(sim.Error); found != nil {
 			e.code = found[1]
 		}

@@ -92,7 +92,7 @@ func OpenRegistry(ctx context.Context, name string, d config.Database, manualMig
 // NewDeployer makes the deployer of tenant contracts.
 func NewDeployer(s config.Soroban) (*soroban.Deployer, error) {
 	return soroban.New(soroban.Options{
-		Passphrase: s.Passphrase, RPCURL: s.RPCURL, DeployerSecret: s.DeployerSecret.Reveal(),
+		Passphrase: s.Passphrase, RPCURL: s.RPCURL, RPCHeaders: s.RPCHeaders, Secrets: s.Secrets(), DeployerSecret: s.DeployerSecret.Reveal(),
 		MaxFee: s.MaxFee, MaxUploadFee: s.MaxUploadFee, Channels: s.Channels,
 	})
 }

@@ -37,6 +37,7 @@ var settings = []Setting{
 	{SorobanNetwork, groupSoroban, "testnet, public, futurenet or local; another name needs a passphrase", ""},
 	{SorobanPassphrase, groupSoroban, "passphrase of the network", "the network's"},
 	{SorobanRPCURL, groupSoroban, "JSON-RPC server; public has no default", "the network's"},
+	{SorobanRPCHeaders, groupSoroban, "headers of each call to it, such as an access key, each on a line of its own as Name: value", ""},
 	{SorobanDeployerSecret, groupSoroban, "secret key (S...) of the account that owns contracts and pays for them", ""},
 	{SorobanChannels, groupSoroban, "number of channel accounts, and so of the tenants in one ledger", "0"},
 	{SorobanMaxFee, groupSoroban, "most stroops that a tenant's transaction may cost; 10000000 are 1 XLM", "10000000"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ const (
 	SorobanNetwork        = "SOROBAN_NETWORK"
 	SorobanPassphrase     = "SOROBAN_NETWORK_PASSPHRASE"
 	SorobanRPCURL         = "SOROBAN_RPC_URL"
+	SorobanRPCHeaders     = "SOROBAN_RPC_HEADERS"
 	SorobanDeployerSecret = "SOROBAN_CONTRACT_DEPLOYER_SECRET"
 	SorobanMaxFee         = "SOROBAN_MAX_FEE"
 	SorobanMaxUploadFee   = "SOROBAN_MAX_UPLOAD_FEE"
@@ -24,6 +26,7 @@ type Soroban struct {
 	Network        string
 	Passphrase     string
 	RPCURL         string
+	RPCHeaders     http.Header   `json:"-"` // Of each call; secrets.
 	DeployerSecret Secret        // S... seed.
 	MaxFee         int64         // Stroops: the maximum cost of a tenant's transaction.
 	MaxUploadFee   int64         // Stroops: the maximum cost of uploading the contract's code, once per network.
@@ -84,6 +87,7 @@ func ReadSoroban(source Source) (Soroban, error) {
 		r.addError(SorobanDeployerSecret, "is not a secret key; give 56 characters that begin with S (G... is the public address)")
 	}
 	r.checkRPCURL(s.RPCURL, s.Network)
+	s.RPCHeaders = r.rpcHeaders()
 	return s, r.err()
 }
 

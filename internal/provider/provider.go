@@ -47,6 +47,7 @@ type sorobanModel struct {
 	Network        types.String `tfsdk:"network"`
 	Passphrase     types.String `tfsdk:"network_passphrase"`
 	RPCURL         types.String `tfsdk:"rpc_url"`
+	RPCHeaders     types.Map    `tfsdk:"rpc_headers"`
 	DeployerSecret types.String `tfsdk:"deployer_secret"`
 	MaxFee         types.Int64  `tfsdk:"max_fee"`
 	MaxUploadFee   types.Int64  `tfsdk:"max_upload_fee"`

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
@@ -78,7 +79,8 @@ func sorobanSchema() schema.SingleNestedAttribute {
 		Attributes: map[string]schema.Attribute{
 			"network":            schema.StringAttribute{Optional: true, MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet`, `local`, or any name together with `network_passphrase`. Also `SOROBAN_NETWORK`."},
 			"network_passphrase": schema.StringAttribute{Optional: true, MarkdownDescription: "Passphrase of the network. A server that reports another one is refused. Also `SOROBAN_NETWORK_PASSPHRASE`."},
-			"rpc_url":            schema.StringAttribute{Optional: true, MarkdownDescription: "JSON-RPC server. `public` has no default. Also `SOROBAN_RPC_URL`."},
+			"rpc_url":            schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "JSON-RPC server. `public` has no default. Also `SOROBAN_RPC_URL`."},
+			"rpc_headers":        schema.MapAttribute{Optional: true, Sensitive: true, ElementType: types.StringType, MarkdownDescription: "Headers of each call to it, such as an access key. Also `SOROBAN_RPC_HEADERS`, each on a line of its own as `Name: value`."},
 			"deployer_secret":    schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret key (`S...`) of the funded account that deploys and administers tenant contracts. Also `SOROBAN_CONTRACT_DEPLOYER_SECRET`."},
 			"max_fee":            schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "Maximum cost of a tenant's transaction in stroops, resource fee and inclusion fee together. Default 10000000 (1 XLM). Also `SOROBAN_MAX_FEE`."},
 			"max_upload_fee":     schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(100)}, MarkdownDescription: "Maximum cost of uploading the contract's code in stroops; once per network. Default 1000000000 (100 XLM). Also `SOROBAN_MAX_UPLOAD_FEE`."},

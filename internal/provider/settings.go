@@ -32,7 +32,8 @@ type settings struct {
 // secrets returns the values that must not appear in logs.
 func (s settings) secrets() []string {
 	var all []string
-	for _, secret := range []config.Secret{s.database.URL, s.database.DirectURL, s.soroban.DeployerSecret, s.mail.Password} {
+	all = append(all, s.soroban.Secrets()...)
+	for _, secret := range []config.Secret{s.database.URL, s.database.DirectURL, s.mail.Password} {
 		if v := secret.Reveal(); v != "" {
 			all = append(all, v)
 		}
@@ -75,8 +76,29 @@ func (c *settingsCollector) add(variable string, at path.Path, value attribute) 
 			c.values[variable] = v.ValueString()
 		case types.Int64:
 			c.values[variable] = strconv.FormatInt(v.ValueInt64(), 10)
+		case types.Map:
+			c.addHeaders(variable, at, v)
 		}
 	}
+}
+
+// addHeaders collects a map of headers in the form of their variable. A value that is not
+// known yet makes all of them unknown.
+func (c *settingsCollector) addHeaders(variable string, at path.Path, headers types.Map) {
+	var lines []string
+	for name, value := range headers.Elements() {
+		text, ok := value.(types.String)
+		switch {
+		case !ok || text.IsUnknown():
+			c.unknown = append(c.unknown, at.AtMapKey(name).String())
+		case strings.ContainsAny(name+text.ValueString(), "\r\n"):
+			lines = append(lines, "") // One header must not become two.
+			c.diags.AddAttributeError(at.AtMapKey(name), "Invalid header", "The header has a line break. Remove it.")
+		default:
+			lines = append(lines, name+": "+text.ValueString())
+		}
+	}
+	c.values[variable] = strings.Join(lines, "\n")
 }
 
 // block collects one block and reports whether all of it is known.
@@ -176,6 +198,7 @@ func (c *settingsCollector) soroban(ctx context.Context, m providerModel, s *set
 		c.add(config.SorobanNetwork, at.AtName("network"), model.Network)
 		c.add(config.SorobanPassphrase, at.AtName("network_passphrase"), model.Passphrase)
 		c.add(config.SorobanRPCURL, at.AtName("rpc_url"), model.RPCURL)
+		c.add(config.SorobanRPCHeaders, at.AtName("rpc_headers"), model.RPCHeaders)
 		c.add(config.SorobanDeployerSecret, at.AtName("deployer_secret"), model.DeployerSecret)
 		c.add(config.SorobanMaxFee, at.AtName("max_fee"), model.MaxFee)
 		c.add(config.SorobanMaxUploadFee, at.AtName("max_upload_fee"), model.MaxUploadFee)

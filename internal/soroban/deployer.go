@@ -42,7 +42,7 @@ func New(o Options) (*Deployer, error) {
 	}
 	code := xdr.Hash(sha256.Sum256(o.Code.Wasm))
 	client := rpc.New(rpc.Options{
-		URL: o.RPCURL, Passphrase: o.Passphrase, HTTPClient: o.HTTPClient, Clock: o.Clock, PollInterval: o.PollInterval,
+		URL: o.RPCURL, Headers: o.RPCHeaders, Secrets: o.Secrets, Passphrase: o.Passphrase, HTTPClient: o.HTTPClient, Clock: o.Clock, PollInterval: o.PollInterval,
 	})
 	reader := ledger.NewReader(client, o.Clock)
 	submitter, err := txsubmit.New(

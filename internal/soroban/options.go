@@ -31,6 +31,10 @@ type Options struct {
 	// RPCURL is the URL of the network's JSON-RPC. It can hold an access key, so no
 	// message contains it.
 	RPCURL string `json:"-"`
+	// RPCHeaders are sent with each call to it.
+	RPCHeaders http.Header `json:"-"`
+	// Secrets are replaced in what the server returns as text, which may quote its URL.
+	Secrets []string `json:"-"`
 	// DeployerSecret is the seed (S...) of the account that owns the contracts.
 	DeployerSecret string `json:"-"`
 	// MaxFee is the most that a tenant's transaction may cost, in stroops, inclusion and

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
@@ -34,8 +36,10 @@ const maxErrorText = 1000
 
 // Options are the settings of a Client. All but HTTPClient are required.
 type Options struct {
-	URL        string // It can hold an access key, so no message contains it.
-	Passphrase string // Of the network that the server has to serve.
+	URL        string      // It can hold an access key, so no message contains it.
+	Headers    http.Header // Of each call. Secrets.
+	Secrets    []string    // Replaced in the server's texts.
+	Passphrase string      // Of the network that the server has to serve.
 	// HTTPClient should have a Timeout. Default: one with callTimeout.
 	HTTPClient   *http.Client
 	Clock        clock.Clock
@@ -53,6 +57,8 @@ type Options struct {
 // written.
 type Client struct {
 	url          string
+	headers      http.Header
+	secrets      *strings.Replacer
 	http         *http.Client
 	pacer        pacer
 	inFlight     *semaphore.Weighted
@@ -72,8 +78,12 @@ func New(o Options) *Client {
 	direct := *o.HTTPClient
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	o.HTTPClient = &direct
+	var secrets []string
+	for _, secret := range o.Secrets {
+		secrets = append(secrets, secret, "(secret)")
+	}
 	c := &Client{
-		url: o.URL, passphrase: o.Passphrase, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
+		url: o.URL, headers: o.Headers, secrets: strings.NewReplacer(secrets...), passphrase: o.Passphrase, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
 		inFlight: semaphore.NewWeighted(maxParallelCalls),
 	}
 	c.network = newTTLCache(o.Clock, math.MaxInt64, c.fetchNetwork)
@@ -111,7 +121,7 @@ func call[A any](ctx context.Context, c *Client, method string, params any) (A, 
 	var answer A
 	raw, err := c.post(ctx, request{Version: "2.0", ID: 1, Method: method, Params: params})
 	if err == nil {
-		err = decodeAnswer(raw, &answer)
+		err = c.decodeAnswer(raw, &answer)
 	}
 	if err == nil {
 		err = checkAnswer(any(&answer))
@@ -123,13 +133,13 @@ func call[A any](ctx context.Context, c *Client, method string, params any) (A, 
 	return answer, nil
 }
 
-func decodeAnswer(raw []byte, answer any) error {
+func (c *Client) decodeAnswer(raw []byte, answer any) error {
 	var r response
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return &malformedError{err}
 	}
 	if r.Error != nil {
-		return &remoteError{code: r.Error.Code, message: errs.Truncate(r.Error.Message, maxErrorText)}
+		return &remoteError{code: r.Error.Code, message: errs.Truncate(c.secrets.Replace(r.Error.Message), maxErrorText)}
 	}
 	if len(r.Result) == 0 || string(r.Result) == "null" {
 		return &malformedError{fmt.Errorf("neither result nor error in %d bytes", len(raw))}
@@ -153,6 +163,7 @@ func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(r.Header, c.headers)
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(r)
 	if err != nil {

@@ -81,3 +81,24 @@ func TestClient_ClassifiesServers(t *testing.T) {
 		}
 	})
 }
+
+// TestClient_Headers: the headers are sent with each call, and a server that quotes them, or
+// the URL, does not get them into a message or the log.
+func TestClient_Headers(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%v", r.Header)
+		}
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"`+r.Header.Get("X-Api-Key")+` may not call `+r.URL.String()+strings.Repeat(" x", 5000)+`"}}`)
+	}))
+	defer server.Close()
+	client := New(Options{
+		URL: server.URL + "/4f1d0e7b9a3c8d2e/rpc?token=query-key", Headers: http.Header{"X-Api-Key": {"header-key"}},
+		Secrets: []string{"header-key", "query-key", "4f1d0e7b9a3c8d2e"}, Passphrase: "p", Clock: clock.System{}, PollInterval: time.Millisecond,
+	})
+	err := client.CheckNetwork(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "(secret) may not call /(secret)/rpc?token=(secret)") || len(err.Error()) > 2000 {
+		t.Errorf("%.3000v", err)
+	}
+}

@@ -18,7 +18,7 @@ it does not have any more. There are some after a standby that lagged behind was
 or an old dump was restored: their tenants were provisioned and are lost. Such a contract
 stays on the ledger until its time to live ends; provisioning the organisation again makes
 another one. RPC servers have events of about a week; older contracts are not found.
-Workers do the same each hour and log it. The exit code is 1 when there are any.`,
+Workers do the same each hour and log it. The exit code is 3 when there are any.`,
 		Example: "  tenant-api contracts unknown\n  tenant-api contracts unknown --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.openStellar(cmd.Context())
@@ -49,7 +49,7 @@ Workers do the same each hour and log it. The exit code is 1 when there are any.
 				return nil
 			}
 			fmt.Fprintf(os.Stderr, "%s of lost tenants. Compare CREATED with the mails and requests of that time, and provision these organisations again.\n", pluralize(len(unknown), "contract"))
-			return exitError{exitFailed}
+			return exitError{exitFindings}
 		},
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")

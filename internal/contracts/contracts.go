@@ -131,10 +131,20 @@ type Creations interface {
 	// ledgers whose events the server still has (a week on public networks), a page at a
 	// time, and stops at its error. KindTransient when the network does not answer.
 	CreatedContracts(ctx context.Context, each func([]Creation) error) error
-	// CreatedBy reports whether a transaction of this registry created the contract, and
-	// not one of another registry with the same deployer.
-	CreatedBy(ctx context.Context, registry uuid.UUID, c Creation) (bool, error)
+	// CreatedBy says whether a transaction of this registry created the contract, and not
+	// one of another registry with the same deployer, or of another account.
+	CreatedBy(ctx context.Context, registry uuid.UUID, c Creation) (Creator, error)
 }
+
+// Creator says who created a contract.
+type Creator int
+
+// The creators of a contract.
+const (
+	CreatorUnknown      Creator = iota // The server does not have the transaction, or not yet.
+	CreatorThisRegistry                // A transaction of this registry.
+	CreatorOther                       // Another registry, or another account.
+)
 
 // Creation is the creation of a contract, as the ledger has it.
 type Creation struct {

@@ -23,18 +23,18 @@ func (r *Reconciler) FindUnknown(ctx context.Context) (unknown []Creation, err e
 		return nil, err
 	}
 	err = r.chain.CreatedContracts(ctx, func(page []Creation) error {
-		candidates, err := r.unknownOf(ctx, page)
+		candidates, err := r.filterUnknown(ctx, page)
 		if err != nil {
 			return err
 		}
 		for _, c := range candidates {
-			ours, err := r.chain.CreatedBy(ctx, registry, c)
+			creator, err := r.chain.CreatedBy(ctx, registry, c)
 			switch {
 			case err != nil:
 				return err
-			case !ours:
+			case creator == CreatorOther:
 				r.rememberOther(c.ContractID)
-			case len(unknown) < maxUnknown:
+			case creator == CreatorThisRegistry && len(unknown) < maxUnknown:
 				unknown = append(unknown, c)
 			}
 		}
@@ -43,9 +43,9 @@ func (r *Reconciler) FindUnknown(ctx context.Context) (unknown []Creation, err e
 	return unknown, err
 }
 
-// unknownOf returns the contracts that the registry does not have, without those that are
+// filterUnknown returns the contracts that the registry does not have, without those that are
 // known to be another registry's.
-func (r *Reconciler) unknownOf(ctx context.Context, page []Creation) ([]Creation, error) {
+func (r *Reconciler) filterUnknown(ctx context.Context, page []Creation) ([]Creation, error) {
 	r.mu.Lock()
 	candidates := slices.DeleteFunc(slices.Clone(page), func(c Creation) bool { return r.others[c.ContractID] })
 	r.mu.Unlock()

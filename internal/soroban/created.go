@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
+	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
@@ -24,8 +25,8 @@ const (
 	oldestMargin = 20
 )
 
-// CreatedContracts reads the events that constructors published. Every account can run the
-// same code; only events with this deployer as admin are of its contracts.
+// CreatedContracts reads the events that constructors published with this deployer as admin.
+// Other accounts can publish the same event: see CreatedBy.
 func (d *Deployer) CreatedContracts(ctx context.Context, each func([]contracts.Creation) error) error {
 	if err := d.client.CheckNetwork(ctx); err != nil {
 		return err
@@ -100,16 +101,42 @@ func (d *Deployer) isAdminOf(data xdr.ScVal) bool {
 	return ok && isAddress && name == "admin" && admin.Equals(accountAddress(d.submitter.Account()))
 }
 
-// CreatedBy reads the transaction and compares its minTime with the registry's. False also
-// for a transaction that the server does not have any more.
-func (d *Deployer) CreatedBy(ctx context.Context, registry uuid.UUID, c contracts.Creation) (bool, error) {
+// CreatedBy reads the transaction: it must create the contract from the deployer's address,
+// which needs the deployer's signature, and have the registry's minTime.
+func (d *Deployer) CreatedBy(ctx context.Context, registry uuid.UUID, c contracts.Creation) (contracts.Creator, error) {
 	got, err := d.client.Transaction(ctx, c.TransactionHash)
 	if err != nil || got.Status != protocol.TransactionStatusSuccess {
-		return false, err
+		return contracts.CreatorUnknown, err
 	}
 	var envelope xdr.TransactionEnvelope
 	if err := xdr.SafeUnmarshalBase64(got.EnvelopeXDR, &envelope); err != nil {
-		return false, rpc.MalformedXDR(err, "read transaction")
+		return contracts.CreatorUnknown, rpc.MalformedXDR(err, "read transaction")
 	}
-	return txsubmit.IsOfRegistry(envelope, registry), nil
+	if txsubmit.IsOfRegistry(envelope, registry) && d.createsContract(envelope, c.ContractID) {
+		return contracts.CreatorThisRegistry, nil
+	}
+	return contracts.CreatorOther, nil
+}
+
+// createsContract reports whether a transaction creates the contract from the deployer's
+// address.
+func (d *Deployer) createsContract(envelope xdr.TransactionEnvelope, contract string) bool {
+	for _, op := range envelope.Operations() {
+		f := op.Body.InvokeHostFunctionOp
+		if f == nil || f.HostFunction.CreateContractV2 == nil {
+			continue
+		}
+		preimage := f.HostFunction.CreateContractV2.ContractIdPreimage
+		if from := preimage.FromAddress; from == nil || !from.Address.Equals(accountAddress(d.submitter.Account())) {
+			continue
+		}
+		id, err := contractIDOf(d.opts.Passphrase, preimage)
+		if err != nil {
+			continue
+		}
+		if address, err := strkey.Encode(strkey.VersionByteContract, id[:]); err == nil && address == contract {
+			return true
+		}
+	}
+	return false
 }

@@ -153,7 +153,7 @@ func TestDeployer_FaultyServer(t *testing.T) {
 			}
 			lying.Store(false)
 			run = b.restart(run)
-			for { // What the server said last is believed for two seconds.
+			for range 200 { // What the server said last is believed for two seconds.
 				if _, err = d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run)); errs.KindOf(err) != errs.KindTransient {
 					break
 				}
@@ -184,7 +184,7 @@ func TestDeployer_EntriesAlwaysExpired(t *testing.T) {
 	run := b.begin()
 	_, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
 	wantKind(t, err, errs.KindTransient)
-	wantWords(t, errs.SafeMessage(err), "is faulty", "2 transactions for", "no other one is paid")
+	wantWords(t, errs.SafeMessage(err), "is faulty", "2 transactions for", "does not show their effect; no other one is paid")
 	r := b.reconciler(d, contracts.ReconcilerOptions{})
 	for range 5 {
 		if _, err := r.Pass(t.Context()); err != nil {
@@ -198,6 +198,44 @@ func TestDeployer_EntriesAlwaysExpired(t *testing.T) {
 		if slices.Contains(ids, item.Tenant.ID) && (item.Record.ConsecutiveFailures != 1 || item.Record.LastError == "") {
 			t.Errorf("%+v", item.Record)
 		}
+	}
+}
+
+// TestDeployer_OtherFootprint: an extension changes the entries that were requested, whatever
+// the simulation says.
+func TestDeployer_OtherFootprint(t *testing.T) {
+	b := setup(t)
+	var lying atomic.Bool
+	d := b.through(&lying, func(method string, answer []byte) []byte {
+		return changed(t, answer, func(result map[string]any) {
+			text, ok := result["transactionData"].(string)
+			if method != simulate || !ok {
+				return
+			}
+			var data xdr.SorobanTransactionData
+			b.must(xdr.SafeUnmarshalBase64(text, &data))
+			data.Resources.Footprint.ReadOnly = append(data.Resources.Footprint.ReadOnly, codeKey())
+			data.Resources.Footprint.ReadWrite = append(data.Resources.Footprint.ReadWrite, instanceKey(t, "CA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJUWDA"))
+			encoded, err := xdr.MarshalBase64(data)
+			b.must(err)
+			result["transactionData"] = encoded
+		})
+	})
+	b.live(d, 1)
+	b.travel(100 * day)
+	lying.Store(true)
+	report, err := b.reconciler(d, contracts.ReconcilerOptions{}).ReconcileAll(t.Context(), nil)
+	b.must(err)
+	if len(report.Extended) != 0 || len(report.Failed) != 1 || len(b.registry.TransactionLog().Of(txlog.PurposeExtend)) != 0 {
+		t.Errorf("%+v", report)
+	}
+	for _, reason := range report.Failed {
+		wantWords(t, reason, "changes entries that were not requested; nothing was signed")
+	}
+	lying.Store(false)
+	report, err = b.reconciler(d, contracts.ReconcilerOptions{}).ReconcileAll(t.Context(), nil)
+	if b.must(err); len(report.Extended) != 1 {
+		t.Errorf("%+v", report)
 	}
 }
 

@@ -34,11 +34,16 @@ func ContractID(passphrase, deployer string, tenant uuid.UUID) (string, error) {
 }
 
 func contractID(passphrase string, deployer xdr.AccountId, tenant uuid.UUID) (xdr.ContractId, error) {
+	return contractIDOf(passphrase, idPreimage(deployer, tenant))
+}
+
+// contractIDOf is the id of the contract that is created from a preimage.
+func contractIDOf(passphrase string, preimage xdr.ContractIdPreimage) (xdr.ContractId, error) {
 	raw, err := xdr.HashIdPreimage{
 		Type: xdr.EnvelopeTypeEnvelopeTypeContractId,
 		ContractId: &xdr.HashIdPreimageContractId{
 			NetworkId:          network.ID(passphrase),
-			ContractIdPreimage: idPreimage(deployer, tenant),
+			ContractIdPreimage: preimage,
 		},
 	}.MarshalBinary()
 	if err != nil {

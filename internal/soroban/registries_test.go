@@ -99,7 +99,7 @@ func TestGuide_ChannelKey(t *testing.T) {
 	b := setup(t)
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not installed") // CI has it.
+		testenv.SkipUnlessCI(t, "python3 is not installed")
 	}
 	guide, err := os.ReadFile("../../docs/guides/stellar-operations.md")
 	b.must(err)

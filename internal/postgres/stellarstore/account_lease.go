@@ -156,7 +156,7 @@ func (a *accountLease) Store(ctx context.Context, transaction txlog.Transaction)
 		return pgdb.Classify(err, op)
 	case tooLong:
 		return errs.Errorf(errs.KindTransient, op,
-			"the transaction would be valid until %s, more than %v after the database's clock; nothing was sent: the Stellar RPC server's close time is wrong, or that clock",
+			"the transaction would be valid until %s, more than %v after the database's clock; nothing was sent: compare the database server's clock with the real time, or use another server in SOROBAN_RPC_URL",
 			transaction.ValidUntil.UTC().Format(time.RFC3339), a.store.MaxValidity)
 	case open == nil || !*open:
 		return errs.Errorf(errs.KindTransient, op,

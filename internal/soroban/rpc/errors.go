@@ -123,5 +123,5 @@ func MalformedXDR(err error, op string) error {
 
 // MalformedValue is the error of a value that no honest server returns.
 func MalformedValue(op, format string, args ...any) error {
-	return errs.Errorf(errs.KindTransient, op, "the Stellar RPC server is faulty: "+format, args...)
+	return errs.Errorf(errs.KindTransient, op, "the Stellar RPC server is faulty: "+format+"; if that stays, use another server in SOROBAN_RPC_URL", args...)
 }

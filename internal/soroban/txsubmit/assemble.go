@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"math"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -85,6 +86,9 @@ func (s *Submitter) assemble(ctx context.Context, spec *Spec) (assembledTx, erro
 	if err := xdr.SafeUnmarshalBase64(sim.TransactionDataXDR, &data); err != nil {
 		return assembledTx{}, rpc.MalformedXDR(err, "read simulation")
 	}
+	if !withinSpec(data.Resources.Footprint, spec) {
+		return assembledTx{}, rpc.MalformedValue("read simulation", "the simulation of %s changes entries that were not requested; nothing was signed", spec.Description)
+	}
 	// Never negative and never above the largest fee that fits: that one is above every
 	// ceiling.
 	least := min(max(sim.MinResourceFee, int64(data.ResourceFee), 0), math.MaxUint32)
@@ -133,6 +137,22 @@ func simulationFault(sim protocol.SimulateTransactionResponse) error {
 	return nil
 }
 
+// withinSpec reports whether a footprint has no other entries than a restore or an extension
+// is to change: there the footprint is the operation's argument. That of a call only limits
+// what the call may do.
+func withinSpec(footprint xdr.LedgerFootprint, spec *Spec) bool {
+	if len(spec.Restore)+len(spec.Extend) == 0 {
+		return true
+	}
+	within := func(keys, requested []xdr.LedgerKey) bool {
+		return !slices.ContainsFunc(keys, func(key xdr.LedgerKey) bool {
+			return !slices.ContainsFunc(requested, key.Equals)
+		})
+	}
+	return within(footprint.ReadWrite, spec.Restore) && within(footprint.ReadOnly, spec.Extend)
+}
+
+// authorize applies the authorization that the simulation found, if it is the operation's own.
 func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) error {
 	f := op.Body.InvokeHostFunctionOp
 	if f == nil || len(sim.Results) == 0 || sim.Results[0].AuthXDR == nil {
@@ -145,7 +165,7 @@ func authorize(op *xdr.Operation, sim protocol.SimulateTransactionResponse) erro
 			return rpc.MalformedXDR(err, "read simulation")
 		}
 		if len(f.Auth) > 0 || !isOwnAuthorization(entry, f.HostFunction) {
-			return rpc.MalformedValue("read simulation", "it asks for an authorization that the operation does not need; nothing was signed")
+			return rpc.MalformedValue("read simulation", "the simulation has an authorization that the operation does not need; nothing was signed")
 		}
 		f.Auth = append(f.Auth, entry)
 	}
@@ -228,7 +248,8 @@ func registryMinTime(registry uuid.UUID) xdr.TimePoint {
 	return xdr.TimePoint(binary.BigEndian.Uint32(registry[:4]) >> 3)
 }
 
-// IsOfRegistry reports whether a transaction of the deployer was made by this registry.
+// IsOfRegistry reports whether a transaction has the registry's minTime. It does not prove who
+// signed it.
 func IsOfRegistry(envelope xdr.TransactionEnvelope, registry uuid.UUID) bool {
 	bounds := envelope.TimeBounds()
 	return bounds != nil && bounds.MinTime == registryMinTime(registry)

@@ -24,7 +24,7 @@ func (s *Submitter) inclusionFee(ctx context.Context, built assembledTx, minFee 
 	if built.resourceFee > ceiling-minFee {
 		lowest := built.resourceFee + minFee
 		if lowest > math.MaxUint32 {
-			return 0, rpc.MalformedValue("choose fee", "it asks for %d stroops for %s, more than a transaction can offer; nothing was signed", lowest, built.spec.Description)
+			return 0, rpc.MalformedValue("choose fee", "the fee for %[2]s would be %[1]d stroops, more than a transaction can offer; nothing was signed", lowest, built.spec.Description)
 		}
 		return 0, errs.Errorf(errs.KindPermanent, "choose fee",
 			"%s may cost up to %s (%d stroops), which is above the ceiling of %s; raise %s to at least %d",

@@ -143,7 +143,7 @@ func (s *Session) attemptOnce(ctx context.Context, spec *Spec) (*txAttempt, erro
 // build assembles a transaction and chooses its inclusion fee. Nil means another round.
 func (s *Session) build(ctx context.Context, spec *Spec) (*assembledTx, error) {
 	if s.applied[spec.Purpose] >= maxApplied {
-		return nil, rpc.MalformedValue("deploy contract", "%d transactions for %s succeeded, and it does not show the effect; no other one is paid", maxApplied, spec.Description)
+		return nil, rpc.MalformedValue("submit transaction", "%d transactions for %s succeeded, and the ledger that it returns does not show their effect; no other one is paid", maxApplied, spec.Description)
 	}
 	built, err := s.assemble(ctx, spec)
 	var simulation *simulationError

@@ -51,7 +51,7 @@ func (s *Schemas) RoleStates(ctx context.Context, after uuid.UUID, limit int) ([
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `SELECT `+tenantrow.Columns+`, `+roleInspectionSQL+`, `+foreignOwnedSQL+` FROM tenants
-		WHERE id > $1 AND purged_at IS NULL AND (activated_at IS NOT NULL OR checkpoint <> ALL ('{CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS}'))
+		WHERE id > $1 AND purged_at IS NULL AND `+tenantrow.HasSchema+`
 		ORDER BY id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)

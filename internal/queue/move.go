@@ -88,8 +88,9 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 // interrupted is simply run again.
 type moveWorker struct {
 	river.WorkerDefaults[moveArgs]
-	mover Mover
-	log   *slog.Logger
+	mover     Mover
+	retention time.Duration
+	log       *slog.Logger
 }
 
 // Timeout limits an attempt.
@@ -129,7 +130,7 @@ func (w *moveWorker) move(ctx context.Context, args moveArgs) (err error) {
 	case provisioning.MoveUnarchive:
 		_, err = w.mover.Unarchive(ctx, args.TenantID)
 	case provisioning.MovePurge:
-		_, err = w.mover.Purge(ctx, args.TenantID, args.Confirm, time.Duration(args.RetentionMs)*time.Millisecond)
+		_, err = w.mover.Purge(ctx, args.TenantID, args.Confirm, max(w.retention, time.Duration(args.RetentionMs)*time.Millisecond))
 	case provisioning.MoveRepair:
 		_, _, err = w.mover.Repair(ctx, args.TenantID)
 	default:

@@ -221,6 +221,15 @@ func TestQueue_RescuesMoves(t *testing.T) {
 	if job := m.waitForJob(jobs["Exhausted"], provisioning.JobFailed); job.Error != "the worker stopped during the move" || job.FinishedAt.IsZero() {
 		t.Errorf("%+v", job)
 	}
+	m.waitFor("the record of the failure", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.recorded) == 1
+	})
+	if e := m.recorded[0]; e.TenantID != exhausted.Tenant.ID || e.Action != audit.ActionArchive || e.Outcome != audit.OutcomeRejected ||
+		e.Detail["job"] != jobs["Exhausted"] || e.Detail["error"] != "the worker stopped during the move" {
+		t.Errorf("%+v", e)
+	}
 	if job := m.job(jobs["Running"]); job.State != provisioning.JobRunning {
 		t.Errorf("%+v", job)
 	}

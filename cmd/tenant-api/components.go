@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
@@ -82,6 +83,7 @@ type componentOptions struct {
 	log           *slog.Logger
 	manualMigrate bool
 	workers       int                     // Jobs at once; 0: this process runs no jobs.
+	retention     time.Duration           // Of the purges among the jobs.
 	observers     []provisioning.Observer // In addition to the log and the notifier.
 }
 
@@ -115,6 +117,7 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 		}
 		warner := &balanceWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
 		options.Runner, options.Mover, options.Workers = p.Pipeline, p.Services, o.workers
+		options.Retention = o.retention
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			logPass(ctx, o.log, report)

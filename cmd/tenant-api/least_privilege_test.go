@@ -57,7 +57,7 @@ func setupLeastPrivilege(t *testing.T) *leastPrivilege {
 	}
 	key := w.createKey("admin")
 	w.env["DATABASE_URL"], w.env["DATABASE_ROLE"] = testenv.WithLogin(t, database, worker, "s3cret"), u.User.Username()
-	w.start("", "worker")
+	w.start("", "worker", "--retention", "0s")
 	w.env["DATABASE_URL"] = testenv.WithLogin(t, database, server, "s3cret")
 	delete(w.env, "DATABASE_ROLE")
 	w.server = w.start(key, "serve", "--worker=false", "--migrate=false", "--retention", "0s", "--metrics-addr", "127.0.0.1:0")

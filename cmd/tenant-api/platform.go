@@ -38,8 +38,8 @@ connect role, CONNECT on the database, owners of schemas and tables, roles and l
 of tenants. Run it after a major upgrade, after a dump was restored, and after the
 database got another owner. It changes nothing.
 
-Each finding has the object and the statements that mend it. Those of which it says so,
-"tenant-api platform repair" runs. The exit code is %d when there are findings.`, exitFindings),
+Each finding has the object and the statements that repair it. Those of a finding marked
+[repairable], "tenant-api platform repair" runs. The exit code is %d when there are findings.`, exitFindings),
 		Example: "  tenant-api platform check\n  tenant-api platform check --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.openPlatform(cmd)
@@ -48,15 +48,15 @@ Each finding has the object and the statements that mend it. Those of which it s
 			}
 			defer db.Close()
 			progress := newProgressBar("tenants")
-			findings, err := db.Platform.Check(cmd.Context(), progress.update)
+			result, err := db.Platform.Check(cmd.Context(), progress.update)
 			progress.clear()
 			if err != nil {
 				return err
 			}
-			if err := printPlatformCheck(findings, printed); err != nil {
+			if err := printPlatformCheck(result, printed); err != nil {
 				return err
 			}
-			if len(findings) > 0 {
+			if len(result.Findings) > 0 {
 				return exitError{exitFindings}
 			}
 			return nil
@@ -66,24 +66,36 @@ Each finding has the object and the statements that mend it. Those of which it s
 	return cmd
 }
 
-func printPlatformCheck(findings []platform.Finding, printed bool) error {
+func printPlatformCheck(result platform.Result, printed bool) error {
 	repairable := 0
-	for _, f := range findings {
+	for _, f := range result.Findings {
 		if f.Repairable {
 			repairable++
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s, of which tenant-api platform repair mends %d\n", pluralize(len(findings), "finding"), repairable)
+	fmt.Fprintf(os.Stderr, "%s, of which tenant-api platform repair mends %d\n", pluralize(len(result.Findings), "finding"), repairable)
+	printUnchecked(result.TenantsUnchecked)
 	if printed {
-		return printJSON(dto.PlatformCheck{Findings: platformFindings(findings)})
+		return printJSON(dto.PlatformCheck{Findings: platformFindings(result.Findings), TenantsUnchecked: result.TenantsUnchecked})
 	}
-	for _, f := range findings {
-		fmt.Printf("%s: %s\n", f.Check, platformText(f))
+	for _, f := range result.Findings {
+		mark := ""
+		if f.Repairable {
+			mark = " [repairable]"
+		}
+		fmt.Printf("%s%s: %s\n", f.Check, mark, platformText(f))
 		for _, statement := range f.Statements {
 			fmt.Printf("    %s;\n", singleLine(statement))
 		}
 	}
 	return nil
+}
+
+// printUnchecked says that a check was not complete.
+func printUnchecked(unchecked bool) {
+	if unchecked {
+		fmt.Fprintln(os.Stderr, "the tenants were not checked; repair these findings and check again")
+	}
 }
 
 // platformText is a finding in words.
@@ -146,8 +158,9 @@ code is %d when something remains; that of a dry run is not.`, exitFailed),
 
 // plannedRepair is what a repair would do.
 func plannedRepair(cmd *cobra.Command, db *postgres.DB, progress *progressBar) (report platform.Report, err error) {
-	findings, err := db.Platform.Check(cmd.Context(), progress.update)
-	for _, f := range findings {
+	result, err := db.Platform.Check(cmd.Context(), progress.update)
+	report.TenantsUnchecked = result.TenantsUnchecked
+	for _, f := range result.Findings {
 		if f.Repairable {
 			report.Repaired = append(report.Repaired, f)
 		} else {
@@ -183,7 +196,7 @@ func printPlatformRepair(r platform.Report, database string, dryRun, printed boo
 		for i, f := range r.Failed {
 			failed[i] = dto.Unchecked{TenantID: dto.ID(f.TenantID), Error: userMessage(f.Err)}
 		}
-		err = printJSON(dto.PlatformRepair{DryRun: dryRun, Repaired: platformFindings(r.Repaired), Remaining: platformFindings(r.Remaining), Failed: failed})
+		err = printJSON(dto.PlatformRepair{DryRun: dryRun, Repaired: platformFindings(r.Repaired), Remaining: platformFindings(r.Remaining), Failed: failed, TenantsUnchecked: r.TenantsUnchecked})
 	} else {
 		if dryRun {
 			printPlatformSQL("A repair runs this", database, r.Repaired)
@@ -191,6 +204,7 @@ func printPlatformRepair(r platform.Report, database string, dryRun, printed boo
 		printPlatformSQL("Run this as a superuser", database, r.Remaining)
 	}
 	fmt.Fprintf(os.Stderr, "%s %s, %d remaining\n", pluralize(len(r.Repaired), "finding"), verb, len(r.Remaining))
+	printUnchecked(r.TenantsUnchecked)
 	if err == nil && len(r.Remaining) > 0 && !dryRun {
 		err = exitError{exitFailed}
 	}

@@ -78,8 +78,8 @@ func TestPlatform_CheckAndRepair(t *testing.T) {
 	p.asSuperuser(connectRoleDropped + `; DROP OWNED BY ` + role + `; DROP ROLE ` + role + `; GRANT TEMPORARY ON DATABASE {{database}} TO PUBLIC`)
 
 	p.run("platform", "check").want(t, 3, "3 findings, of which tenant-api platform repair mends 3",
-		`connect_role_missing: role "`+connect+`" does not exist, so no login of a tenant can be opened`, `    CREATE ROLE "`+connect+`" NOLOGIN`,
-		`database_open: database "`+p.name+`" gives TEMPORARY to PUBLIC`, `role_missing: tenant `+id+`: role "`+role+`" does not exist`)
+		`connect_role_missing [repairable]: role "`+connect+`" does not exist, so no login of a tenant can be opened`, `    CREATE ROLE "`+connect+`" NOLOGIN`,
+		`database_open [repairable]: database "`+p.name+`" gives TEMPORARY to PUBLIC`, `role_missing [repairable]: tenant `+id+`: role "`+role+`" does not exist`)
 	p.run("platform", "repair", "--dry-run").want(t, 0, "-- A repair runs this in the database "+p.name, `GRANT CONNECT ON DATABASE "`+p.name+`" TO "`+connect+`";`, `CREATE ROLE "`+role+`" NOLOGIN`, "3 findings would be repaired, 0 remaining")
 	var found struct {
 		Findings []struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,8 +25,10 @@ var serveFlags = []settingFlag{
 	{name: "workers", variable: config.WorkerCount},
 	channelFlag,
 	{name: "rate-limit", variable: config.RateLimit},
-	{name: "retention", variable: config.PurgeRetention},
+	retentionFlag,
 }
+
+var retentionFlag = settingFlag{name: "retention", variable: config.PurgeRetention}
 
 // shutdownTimeout is the maximum duration of a shutdown: the grace period of running steps,
 // and then their cleanup.
@@ -74,14 +77,15 @@ func (a *cli) worker() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Run the jobs in the queue, without HTTP", Args: noArgs,
 		Long: `Runs the jobs in the queue, without HTTP. Any number of servers and workers may share one
-registry. It stops as "tenant-api serve" does.`,
+registry. It stops as "tenant-api serve" does. A purge that a server queued waits for the
+longer retention, that of the server or the worker's own.`,
 		Example: "  tenant-api worker --workers 16",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runServer(cmd.Context(), &server{settingName: a.settingName, worker: true, migrateFirst: migrate})
 		},
 	}
 	cmd.Flags().BoolVar(&migrate, "migrate", true, "migrate the registry's tables first")
-	a.bindSettings(cmd, append(serveFlags[2:5:5], logFlags...)...)
+	a.bindSettings(cmd, slices.Concat(serveFlags[2:5], []settingFlag{retentionFlag}, logFlags)...)
 	return cmd
 }
 
@@ -105,7 +109,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	steps := telemetry.NewSteps(s.metrics)
 	options := componentOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
 	if s.worker {
-		options.workers = s.api.WorkersFor(settings.soroban.Channels)
+		options.workers, options.retention = s.api.WorkersFor(settings.soroban.Channels), s.api.Retention
 	}
 	if s.components, err = newComponents(ctx, settings, options); err != nil {
 		return err

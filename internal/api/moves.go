@@ -13,7 +13,7 @@ import (
 )
 
 // queuedMoveDoc says in the descriptions of moves when they are queued.
-const queuedMoveDoc = " A server without a worker queues it (202): follow the job, which audits a failure, too."
+const queuedMoveDoc = " A server without a worker queues it (202): follow the job, for which the key needs tenants:read. A failure is in the audit log."
 
 // notHere is the detail of a 501.
 const notHere = "this server runs without a worker (tenant-api serve --worker=false), so it may have no privileges for this operation; "

@@ -53,6 +53,8 @@ func (c *Client) waitForJob(ctx context.Context, op, id string) error {
 		switch {
 		case ctx.Err() != nil:
 			return jobWaitError(ctx, op, id)
+		case isForbidden(err):
+			return errs.Wrap(err, errs.KindPermanent, op, "tenant-api has queued this as job %s, which cannot be read with this key: it needs the scope tenants:read", id)
 		case err != nil:
 			return err
 		case job.State == string(provisioning.JobCompleted):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -139,6 +140,29 @@ func TestClient_BoundsWaitForJob(t *testing.T) {
 		_, err = client.Archive(ctx, uuid.New())
 		wantKind(t, err, errs.KindCancelled)
 	})
+}
+
+// TestClient_JobUnreadable: a key may request a move and not read its job.
+func TestClient_JobUnreadable(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			problem(w, http.StatusForbidden, `{"detail":"it needs the scope tenants:read","requestId":"r-1"}`)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"jobId":"7"}`)
+	}))
+	t.Cleanup(server.Close)
+	client, err := apiclient.New(apiclient.Options{URL: server.URL, Token: "hck_x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Purge(t.Context(), uuid.New(), "Clinic", 0)
+	wantKind(t, err, errs.KindPermanent)
+	if got := errs.SafeMessage(err); got != "tenant-api has queued this as job 7, which cannot be read with this key: it needs the scope tenants:read" {
+		t.Error(got)
+	}
 }
 
 type roundTripper func(*http.Request) *http.Response

@@ -16,6 +16,12 @@ func (c *Client) CheckReady(ctx context.Context) error {
 	return response.Body.Close()
 }
 
+// isForbidden reports whether an error means that the token does not permit the operation.
+func isForbidden(err error) bool {
+	var r *responseError
+	return errors.As(err, &r) && r.status == http.StatusForbidden
+}
+
 // IsDenied reports whether an error means that the token was rejected or does not permit
 // the operation.
 func IsDenied(err error) bool {

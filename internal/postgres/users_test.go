@@ -1,8 +1,6 @@
 package postgres_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -213,42 +211,4 @@ func TestDB_Role(t *testing.T) {
 			t.Errorf("%s, %v", user, err)
 		}
 	})
-}
-
-// TestDB_ServerLogin: the login that the guide has for servers without a worker reads and adds,
-// and can neither change the registry's tables nor reach a tenant's schema.
-func TestDB_ServerLogin(t *testing.T) {
-	t.Parallel()
-	o := newNologinOwner(t)
-	b, jobs := o.open(o.login(`GRANT {{owner}} TO {{login}}`), o.owner)
-	b.Must(b.Migrate(t.Context()))
-	b.Must(jobs.Migrate(t.Context()))
-	schema := b.ActiveTenant(postgrestest.Inputs("Clinic")).SchemaName
-	root, err := testenv.Root()
-	b.Must(err)
-	script, err := os.ReadFile(filepath.Join(root, "examples/guides/postgresql/server.sql"))
-	b.Must(err)
-	name := "server_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	for range 2 { // It can be repeated, as after an upgrade.
-		b.ExecScript(strings.NewReplacer("platform_server", name, "from-your-secret-store", "s3cret").Replace(string(script)))
-	}
-	login := testenv.Connect(t, testenv.WithLogin(t, o.database, name, "s3cret"))
-	for _, statement := range []string{
-		`SELECT FROM ` + schema + `.users`, `SELECT FROM ` + schema + `.audit_logs`, `CREATE TABLE ` + schema + `.made ()`, `DROP SCHEMA ` + schema + ` CASCADE`,
-		`CREATE ROLE made`, `CREATE SCHEMA made`, `CREATE TABLE public.made ()`, `CREATE TEMPORARY TABLE made ()`, `SET ROLE ` + o.owner,
-		`ALTER TABLE tenants ADD made integer`, `DROP TABLE tenants`, `TRUNCATE tenants`, `DELETE FROM tenants`,
-		`UPDATE tenants SET schema_name = 'public'`, `UPDATE tenants SET activated_at = now()`, `UPDATE tenants SET admin_user_id = NULL`,
-		`UPDATE audit_events SET actor = '{}'`, `DELETE FROM audit_events`, `UPDATE api_keys SET scopes = '{admin}'`, `INSERT INTO api_keys SELECT * FROM api_keys`,
-		`UPDATE tenant_credentials SET closed_at = NULL`, `DELETE FROM purge_certificates`, `DELETE FROM stellar_transactions`, `UPDATE registry SET id = id`,
-		`UPDATE river_job SET state = 'available'`, `DELETE FROM river_job`, `SELECT tenant_fence(null, 0, '', '', null)`, `SELECT revoke_defaults('public', '{%}')`,
-	} {
-		if _, err := login.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "42501") {
-			t.Errorf("%s: %v", statement, err)
-		}
-	}
-	findings, err := b.Verify(t.Context(), uuid.Nil)
-	b.Must(err)
-	for _, f := range findings {
-		t.Errorf("verify: %s", f.Message)
-	}
 }

@@ -40,7 +40,7 @@ func runPostgreSQL(t *testing.T, w *testEnv) {
 	w.destroyAll()
 }
 
-// runPlatform moves a platform to another server with a dump, and mends it there.
+// runPlatform moves a platform to another server with a dump, and repairs it there.
 func runPlatform(t *testing.T, w *testEnv) {
 	from, to := testenv.DumpServers(t)
 	for _, server := range []interface {
@@ -56,7 +56,7 @@ func runPlatform(t *testing.T, w *testEnv) {
 	w.mustApply()
 	w.copyExample("guides/postgresql/restore.sh", "restore.sh",
 		"postgres://platform:change-me@new.example:5432/platform?sslmode=verify-full", to.OwnerURL("platform"))
-	w.mustShell("-eu", "restore.sh").wantText(t, "repairing what could not be restored", "repaired: role_missing", "repaired: connect_role_missing", "0 findings")
+	w.mustShell("-eu", "restore.sh").wantText(t, "repaired: role_missing", "repaired: connect_role_missing", "0 findings")
 	w.env["DATABASE_URL"] = to.OwnerURL("platform")
 	w.assertNoChanges()
 
@@ -69,7 +69,9 @@ func runPlatform(t *testing.T, w *testEnv) {
 	}
 	w.run("plan", "-no-color").wantText(t, "Provider configuration cannot work", "has no CREATEROLE", "tenant-api platform check")
 	w.copyExample("guides/postgresql/check.sh", "check.sh")
-	w.mustShell("-eu", "check.sh").wantText(t, "-- Run this as a superuser in the database platform", "repaired: database_open", "0 findings")
+	w.mustShell("-eu", "check.sh").wantText(t, "database_open [repairable]", "-- Run this as a superuser in the database platform", "repaired: database_open")
+	w.copyExample("guides/postgresql/superuser.sh", "superuser.sh")
+	w.mustShell("-eu", "superuser.sh").wantText(t, "0 findings")
 	w.assertNoChanges()
 	w.destroyAll()
 }

@@ -69,7 +69,7 @@ func (q *Queue) riverConfig() *river.Config {
 	river.AddWorker(workers, &worker{runner: q.opts.Runner, log: q.log})
 	queues := map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}}
 	if q.opts.Mover != nil {
-		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, log: q.log})
+		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, log: q.log})
 		queues[moveQueueName] = river.QueueConfig{MaxWorkers: moveWorkers, FetchPollInterval: movePollInterval}
 	}
 	return &river.Config{

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -88,8 +89,9 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 // interrupted is simply run again.
 type moveWorker struct {
 	river.WorkerDefaults[moveArgs]
-	mover Mover
-	log   *slog.Logger
+	mover     Mover
+	retention time.Duration
+	log       *slog.Logger
 }
 
 // Timeout limits an attempt.
@@ -129,7 +131,7 @@ func (w *moveWorker) move(ctx context.Context, args moveArgs) (err error) {
 	case provisioning.MoveUnarchive:
 		_, err = w.mover.Unarchive(ctx, args.TenantID)
 	case provisioning.MovePurge:
-		_, err = w.mover.Purge(ctx, args.TenantID, args.Confirm, time.Duration(args.RetentionMs)*time.Millisecond)
+		_, err = w.mover.Purge(ctx, args.TenantID, args.Confirm, max(w.retention, time.Duration(args.RetentionMs)*time.Millisecond))
 	case provisioning.MoveRepair:
 		_, _, err = w.mover.Repair(ctx, args.TenantID)
 	default:
@@ -141,24 +143,50 @@ func (w *moveWorker) move(ctx context.Context, args moveArgs) (err error) {
 // recordFailure records in the tenant's audit chain that its move failed. A failure of that
 // is only logged: the job has the error, too.
 func (w *moveWorker) recordFailure(ctx context.Context, job *river.Job[moveArgs], failure error) {
+	recordFailedMove(ctx, w.mover, w.log, job.ID, job.Args, errs.SafeMessage(failure))
+}
+
+func recordFailedMove(ctx context.Context, mover Mover, log *slog.Logger, job int64, args moveArgs, message string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	err := w.mover.Record(ctx, audit.Event{
-		TenantID: job.Args.TenantID, Action: audit.Action("tenant." + string(job.Args.Move)), Outcome: audit.OutcomeRejected,
-		Caller: job.Args.Caller, Detail: map[string]any{"job": strconv.FormatInt(job.ID, 10), "error": errs.SafeMessage(failure)},
+	err := mover.Record(ctx, audit.Event{
+		TenantID: args.TenantID, Action: audit.Action("tenant." + string(args.Move)), Outcome: audit.OutcomeRejected,
+		Caller: args.Caller, Detail: map[string]any{"job": strconv.FormatInt(job, 10), "error": message},
 	})
 	if err != nil {
-		w.log.WarnContext(ctx, "the failure of a move is not in the audit log", slog.Int64("job", job.ID), slog.Any("error", err))
+		log.WarnContext(ctx, "the failure of a move is not in the audit log", slog.Int64("job", job), slog.Any("error", err))
 	}
 }
 
+// workerStopped is the error of an attempt whose worker died.
+const workerStopped = "the worker stopped during the move"
+
 // rescueMoves makes the jobs of moves available whose worker died, and ends those without
-// attempts. River would do so only after the longest time of a provisioning.
+// attempts, which it records as failures. River would do so only after the longest time of a
+// provisioning.
 func (q *Queue) rescueMoves(ctx context.Context) error {
-	_, err := q.pool.Exec(ctx, `UPDATE river_job SET
+	rows, _ := q.pool.Query(ctx, `UPDATE river_job SET
 			state = CASE WHEN attempt < max_attempts THEN 'available'::river_job_state ELSE 'discarded' END,
 			scheduled_at = now(), finalized_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
-			errors = errors || jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the worker stopped during the move', 'trace', '')
-		WHERE kind = $1 AND state = 'running' AND attempted_at < now() - $2::interval`, moveKind, moveLost)
+			errors = errors || jsonb_build_object('at', now(), 'attempt', attempt, 'error', $3::text, 'trace', '')
+		WHERE kind = $1 AND state = 'running' AND attempted_at < now() - $2::interval
+		RETURNING id, args::text, state = 'discarded'`, moveKind, moveLost, workerStopped)
+	type rescued struct {
+		ID    int64
+		Args  string
+		Ended bool
+	}
+	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[rescued])
+	for _, job := range jobs {
+		if !job.Ended {
+			continue
+		}
+		var args moveArgs
+		if err := json.Unmarshal([]byte(job.Args), &args); err != nil {
+			q.log.WarnContext(ctx, "the arguments of a job cannot be read, so its failure is not in the audit log", slog.Int64("job", job.ID), slog.Any("error", err))
+			continue
+		}
+		recordFailedMove(ctx, q.opts.Mover, q.log, job.ID, args, workerStopped)
+	}
 	return classify(err, "rescue moves")
 }

@@ -106,6 +106,22 @@ func TestQueue_Moves(t *testing.T) {
 			t.Errorf("caller %+v", m.callers[0])
 		}
 	})
+	t.Run("KeepsWorkersRetention", func(t *testing.T) { // Whatever the server wrote into the job.
+		m := &mover{fixture: setup(t)}
+		m.start(queue.Options{Retention: time.Hour})
+		s := m.submit("Clinic")
+		m.waitForStatus(s, tenant.StatusActive)
+		if _, err := m.service.Archive(t.Context(), s.Tenant.ID); err != nil {
+			t.Fatal(err)
+		}
+		queued := m.move(s.Tenant.ID, provisioning.MoveRequest{Move: provisioning.MovePurge, Confirm: "Clinic"})
+		if job := m.waitForJob(queued.JobID, provisioning.JobFailed); !strings.Contains(job.Error, "its data are kept until") {
+			t.Errorf("%+v", job)
+		}
+		if got := m.get(s); !got.PurgedAt.IsZero() {
+			t.Errorf("%+v", got)
+		}
+	})
 	t.Run("OneJobForOneTenant", func(t *testing.T) {
 		m := &mover{fixture: setup(t)}
 		s := m.submit("Clinic")
@@ -204,6 +220,15 @@ func TestQueue_RescuesMoves(t *testing.T) {
 	m.waitForJob(jobs["Lost"], provisioning.JobCompleted)
 	if job := m.waitForJob(jobs["Exhausted"], provisioning.JobFailed); job.Error != "the worker stopped during the move" || job.FinishedAt.IsZero() {
 		t.Errorf("%+v", job)
+	}
+	m.waitFor("the record of the failure", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.recorded) == 1
+	})
+	if e := m.recorded[0]; e.TenantID != exhausted.Tenant.ID || e.Action != audit.ActionArchive || e.Outcome != audit.OutcomeRejected ||
+		e.Detail["job"] != jobs["Exhausted"] || e.Detail["error"] != "the worker stopped during the move" {
+		t.Errorf("%+v", e)
 	}
 	if job := m.job(jobs["Running"]); job.State != provisioning.JobRunning {
 		t.Errorf("%+v", job)

@@ -40,6 +40,9 @@ type Options struct {
 	Runner Runner
 	// Mover runs the moves that servers without a worker queue. Nil: this process runs none.
 	Mover Mover
+	// Retention is the least time between archiving and purging a tenant. The job of a purge
+	// can only have a longer one: the servers that write the jobs are trusted less.
+	Retention time.Duration
 	// Reconcile is called when the work starts and then every ReconcileEvery. Calls can
 	// overlap: a call does not wait for the one before. Nil: no reconciling.
 	Reconcile func(ctx context.Context) error

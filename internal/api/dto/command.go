@@ -110,7 +110,8 @@ type Unchecked struct {
 
 // PlatformCheck is the result of a check of the platform.
 type PlatformCheck struct {
-	Findings []PlatformFinding `json:"findings"`
+	Findings         []PlatformFinding `json:"findings"`
+	TenantsUnchecked bool              `json:"tenantsUnchecked"` // Repair the findings, and check again.
 }
 
 // PlatformRepair is the result of a repair of the platform.
@@ -119,6 +120,8 @@ type PlatformRepair struct {
 	Repaired  []PlatformFinding `json:"repaired"`  // With dryRun: those that would be.
 	Remaining []PlatformFinding `json:"remaining"` // For a superuser, or a person.
 	Failed    []Unchecked       `json:"failed"`
+
+	TenantsUnchecked bool `json:"tenantsUnchecked"` // Repair what remains, and repair again.
 }
 
 // PlatformFinding is one fault of a platform.

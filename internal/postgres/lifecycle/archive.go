@@ -47,7 +47,7 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', archived_at = NULL, updated_at = now(), version = version + 1
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING `+tenantrow.Columns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, tenantrow.Scan); err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionUnarchive, nil)

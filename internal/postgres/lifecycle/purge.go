@@ -28,10 +28,14 @@ func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Dura
 		certificate provisioning.PurgeCertificate
 		t           tenant.Tenant
 		closed      []logins.Closed
+		made        bool
 	)
 	err := s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
-		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err == nil && t.PurgedAt.IsZero() {
-			closed, err = logins.CloseAll(ctx, tx, t, nil)
+		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err != nil || !t.PurgedAt.IsZero() {
+			return err
+		}
+		if closed, err = logins.CloseAll(ctx, tx, t, nil); err == nil {
+			made, err = tenantrow.SchemaMade(ctx, tx, id)
 		}
 		return err
 	})
@@ -42,8 +46,10 @@ func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Dura
 		return certificate, err
 	}
 	// The role cannot be dropped as long as something in another database depends on it.
-	if err := dbroles.DropElsewhere(ctx, s.db, t.DatabaseRole); err != nil {
-		return certificate, err
+	if made {
+		if err := dbroles.DropElsewhere(ctx, s.db, t.DatabaseRole); err != nil {
+			return certificate, err
+		}
 	}
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
 		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err != nil || !t.PurgedAt.IsZero() {
@@ -93,14 +99,22 @@ func readCertificate(ctx context.Context, tx pgx.Tx, id uuid.UUID) (c provisioni
 }
 
 // purge drops the schema and role of a locked tenant. A tenant that was never live has
-// neither: its rollback dropped them.
+// neither: its rollback dropped them. What the registry did not make is never dropped.
 func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.PurgeCertificate) error {
 	ctx = pgdb.WithoutStatementLimit(ctx)
-	if t.WasLive() {
+	made, err := tenantrow.SchemaMade(ctx, tx, t.ID)
+	switch {
+	case err != nil:
+		return err
+	case made && t.WasLive():
 		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
 			return err
 		}
 		if err := dropTenantSchema(ctx, tx, t); err != nil {
+			return err
+		}
+	case t.WasLive():
+		if err := checkNoSchema(ctx, tx, t); err != nil {
 			return err
 		}
 	}
@@ -117,6 +131,18 @@ func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.Purg
 		return err
 	}
 	return auditlog.Append(ctx, tx, t.ID, audit.ActionPurge, map[string]any{"schemaName": t.SchemaName, "rows": c.Rows, "auditHead": c.AuditHead})
+}
+
+// checkNoSchema returns an error if the schema of a tenant exists, of which tenant_migrations
+// has no version: it may be someone else's, and the certificate of a purge would be wrong.
+func checkNoSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
+	var exists bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists)
+	if err != nil || !exists {
+		return err
+	}
+	return errs.Errorf(errs.KindPermanent, "purge tenant",
+		"tenant_migrations has no version of the schema %s, so it is not dropped; find out who made it: drop it if it is this tenant's, or rename it, and purge again", t.SchemaName)
 }
 
 // countRows counts the rows that are about to be deleted.

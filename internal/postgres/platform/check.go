@@ -21,44 +21,45 @@ const pageSize = 250
 type Progress func(done, total int)
 
 // Check finds what is wrong with the platform, the causes before what follows from them. It
-// changes nothing. What can only be read with rights that are missing is not checked: after
-// these were mended, check again. An error means that the check was not done.
-func (p *Platform) Check(ctx context.Context, progress Progress) ([]Finding, error) {
+// changes nothing. An error means that the check was not done.
+func (p *Platform) Check(ctx context.Context, progress Progress) (Result, error) {
 	const op = "check platform"
 	r, err := readRights(ctx, p.db.Pool())
 	if err != nil {
-		return nil, pgdb.Classify(err, op)
+		return Result{}, pgdb.Classify(err, op)
 	}
 	c := &checker{pool: p.db.Pool(), schemas: p.schemas, rights: r, findings: r.findings(), progress: progress}
 	if !r.Registry {
 		if len(c.findings) == 0 {
-			return nil, errs.Errorf(errs.KindPermanent, op, "the database %s has no registry; run tenant-api migrate up", r.Database)
+			return Result{}, errs.Errorf(errs.KindPermanent, op, "the database %s has no registry; run tenant-api migrate up", r.Database)
 		}
-		return c.findings, nil
+		return c.incomplete(), nil
 	}
 	// The registry's table comes again, with its other objects.
 	c.findings = slices.DeleteFunc(c.findings, func(f Finding) bool { return f.Check == RegistryOwner })
 	if err := c.registryObjects(ctx); err != nil {
-		return nil, pgdb.Classify(err, op)
+		return Result{}, pgdb.Classify(err, op)
 	}
-	readable, err := c.readable(ctx)
+	unreadable, err := c.unreadable(ctx)
 	switch {
 	case err != nil:
-		return nil, pgdb.Classify(err, op)
-	case !readable:
-		return c.findings, nil
+		return Result{}, pgdb.Classify(err, op)
+	case len(unreadable) > 0 && len(c.findings) == 0:
+		return Result{}, errs.Errorf(errs.KindPermanent, op, "the role %s may not read %s, so nothing was checked; have a superuser grant it SELECT on them, and USAGE on the schema public", c.rights.User, strings.Join(unreadable, ", "))
+	case len(unreadable) > 0:
+		return c.incomplete(), nil
 	}
 	// A registry that is to be migrated can lack the rights for that.
 	if _, err := p.db.ReadyPool(ctx); err != nil {
 		if errs.KindOf(err) == errs.KindPermanent && len(c.findings) > 0 {
-			return c.findings, nil
+			return c.incomplete(), nil
 		}
-		return nil, err
+		return Result{}, err
 	}
 	if err := c.tenants(ctx); err != nil {
-		return nil, pgdb.Classify(err, op)
+		return Result{}, pgdb.Classify(err, op)
 	}
-	return c.findings, nil
+	return Result{Findings: c.findings}, nil
 }
 
 // checker is one check.
@@ -72,12 +73,14 @@ type checker struct {
 
 func (c *checker) add(f Finding) { c.findings = append(c.findings, f) }
 
-// readable reports whether the user may read what is known of tenants.
-func (c *checker) readable(ctx context.Context) (ok bool, err error) {
-	err = c.pool.QueryRow(ctx, `SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AND bool_and(has_schema_privilege(n.oid, 'USAGE'))
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = 'public' AND c.relname IN ('tenants', 'tenant_credentials', 'tenant_migrations', 'healthcare_migrations')`).Scan(&ok)
-	return ok, err
+func (c *checker) incomplete() Result { return Result{Findings: c.findings, TenantsUnchecked: true} }
+
+// unreadable are the tables with what is known of tenants that the user may not read.
+func (c *checker) unreadable(ctx context.Context) ([]string, error) {
+	rows, _ := c.pool.Query(ctx, `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'public' AND c.relname IN ('tenants', 'tenant_credentials', 'tenant_migrations', 'healthcare_migrations')
+		  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')) ORDER BY 1`)
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 // tenants checks all tenants that have a schema, in pages.
@@ -175,8 +178,11 @@ func (c *checker) namesByTenant(ctx context.Context, query string, ids []uuid.UU
 // owners adds the schema and the tables of a tenant that belong to another role.
 func (c *checker) owners(s tenantschema.RoleState) {
 	for _, o := range s.ForeignOwned {
-		c.add(Finding{Check: SchemaOwner, TenantID: s.Tenant.ID, Object: strings.ToLower(o.Kind) + " " + o.Name,
-			Message:    "belongs to role " + quote(o.Owner) + " and not to role " + quote(c.rights.User),
-			Statements: []string{`ALTER ` + o.Kind + ` ` + o.Name + ` OWNER TO ` + quote(c.rights.User)}})
+		f := foreignOwner(SchemaOwner, o.Kind, o.Name, o.Owner, c.rights.User)
+		f.TenantID = s.Tenant.ID
+		if !o.Superuser && o.Owner != c.rights.RegistryOwner {
+			f = unknownOwner(f)
+		}
+		c.add(f)
 	}
 }

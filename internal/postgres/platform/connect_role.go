@@ -21,7 +21,7 @@ func (r rights) openFindings() (findings []Finding) {
 	if len(open) > 0 {
 		database := quote(r.Database)
 		findings = append(findings, Finding{Check: DatabaseOpen, Object: r.database(),
-			Message: "gives " + strings.Join(open, " and ") + " to PUBLIC, and so to every role of the server",
+			Message: "gives " + strings.Join(open, " and ") + " to PUBLIC, and so to every role of the server; users of your own that connect to it need GRANT CONNECT ON DATABASE before that is revoked",
 			Statements: []string{
 				`GRANT CONNECT, TEMPORARY ON DATABASE ` + database + ` TO ` + quote(r.User), // It may have them as PUBLIC alone.
 				`REVOKE ALL ON DATABASE ` + database + ` FROM PUBLIC`,

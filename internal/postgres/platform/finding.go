@@ -37,28 +37,29 @@ type Check string
 
 // The checks.
 const (
-	CreateRoleMissing    Check = "createrole_missing"      // The user has no CREATEROLE.
-	NoInherit            Check = "noinherit"               // The user is NOINHERIT, before PostgreSQL 16.
-	DatabaseCreate       Check = "database_create_missing" // The user may not create schemas.
-	PublicSchemaMissing  Check = "public_schema_missing"   // There is no schema public.
-	PublicSchemaCreate   Check = "public_create_missing"   // The user may not create tables in public.
-	PublicSchemaOpen     Check = "public_schema_open"      // Every role may create tables in public.
-	DatabaseOpen         Check = "database_open"           // Every role may connect.
-	ConnectRoleMissing   Check = "connect_role_missing"    // It does not exist.
-	ConnectMissing       Check = "connect_missing"         // The connect role may not connect.
-	ConnectRoleDrift     Check = "connect_role_drift"      // It has attributes or groups that it must not have.
-	ConnectRoleAdmin     Check = "connect_role_admin"      // The user may not grant it, from PostgreSQL 16 on.
-	RegistryOwner        Check = "registry_owner"          // A table or function belongs to another role.
-	RegistryFunctionOpen Check = "registry_function_open"  // Every role may execute a function of the registry.
-	RegistryCopied       Check = "registry_copied"         // Another database of the server has the same registry.
-	SchemaMissing        Check = "schema_missing"          // A tenant's schema or table does not exist.
-	SchemaOwner          Check = "schema_owner"            // It belongs to another role.
-	RoleMissing          Check = "role_missing"            // A tenant's role does not exist.
-	RoleDrift            Check = "role_drift"              // It differs from the baseline.
-	RoleManual           Check = "role_manual"             // It differs, and only a person knows why.
-	RoleAdmin            Check = "role_admin"              // The user may not change it, from PostgreSQL 16 on.
-	LoginMissing         Check = "login_missing"           // An open login has no role.
-	LoginAdmin           Check = "login_admin"             // The user may not end a login, from PostgreSQL 16 on.
+	CreateRoleMissing    Check = "createrole_missing"          // The user has no CREATEROLE.
+	NoInherit            Check = "noinherit"                   // The user is NOINHERIT, before PostgreSQL 16.
+	DatabaseCreate       Check = "database_create_missing"     // The user may not create schemas.
+	PublicSchemaMissing  Check = "public_schema_missing"       // There is no schema public.
+	PublicSchemaCreate   Check = "public_create_missing"       // The user may not create tables in public.
+	PublicSchemaOpen     Check = "public_schema_open"          // Every role may create tables in public.
+	DatabaseOpen         Check = "database_open"               // Every role may connect.
+	ConnectRoleMissing   Check = "connect_role_missing"        // It does not exist.
+	ConnectMissing       Check = "connect_missing"             // The connect role may not connect.
+	ConnectRoleDrift     Check = "connect_role_drift"          // It has attributes or groups that it must not have.
+	ConnectRoleAdmin     Check = "connect_role_admin"          // The user may not grant it, from PostgreSQL 16 on.
+	RegistryOwner        Check = "registry_owner"              // A table or function belongs to another role.
+	RegistryPrivileges   Check = "registry_privileges_missing" // The user owns a table of the registry and lacks privileges on it.
+	RegistryFunctionOpen Check = "registry_function_open"      // Every role may execute a function of the registry.
+	RegistryCopied       Check = "registry_copied"             // Another database of the server has the same registry.
+	SchemaMissing        Check = "schema_missing"              // A tenant's schema or table does not exist.
+	SchemaOwner          Check = "schema_owner"                // It belongs to another role.
+	RoleMissing          Check = "role_missing"                // A tenant's role does not exist.
+	RoleDrift            Check = "role_drift"                  // It differs from the baseline.
+	RoleManual           Check = "role_manual"                 // It differs, and only a person knows why.
+	RoleAdmin            Check = "role_admin"                  // The user may not change it, from PostgreSQL 16 on.
+	LoginMissing         Check = "login_missing"               // An open login has no role.
+	LoginAdmin           Check = "login_admin"                 // The user may not end a login, from PostgreSQL 16 on.
 )
 
 // Platform checks and repairs the platform of one registry.
@@ -66,6 +67,14 @@ type Platform struct {
 	db      *pgdb.DB
 	schemas *tenantschema.Schemas
 	logins  *logins.Logins
+}
+
+// Result is what a check found.
+type Result struct {
+	Findings []Finding
+	// TenantsUnchecked says that the findings kept it from checking the tenants. There is a
+	// finding then: after it was repaired, check again.
+	TenantsUnchecked bool
 }
 
 // New returns the platform of a database.

@@ -118,9 +118,9 @@ func (b fixture) names() *strings.Replacer {
 
 func (b fixture) check() []platform.Finding {
 	b.T.Helper()
-	findings, err := b.Platform.Check(b.T.Context(), nil)
+	found, err := b.Platform.Check(b.T.Context(), nil)
 	b.Must(err)
-	return findings
+	return found.Findings
 }
 
 // wantChecks fails the test unless the findings are of these checks, each as often as it is

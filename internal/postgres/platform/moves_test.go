@@ -189,7 +189,7 @@ func TestMissingLogin(t *testing.T) {
 // done, and the next one does the rest.
 func TestRepair_Interrupted(t *testing.T) {
 	b := setup(t)
-	b.asSuperuser(b.names().Replace(rolesDropped))
+	b.asSuperuser(b.names().Replace(rolesDropped + `; GRANT CONNECT ON DATABASE {{database}} TO PUBLIC`))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	report, err := b.Platform.Repair(ctx, func(done, total int) {
@@ -202,7 +202,7 @@ func TestRepair_Interrupted(t *testing.T) {
 		t.Errorf("%+v, %v", report, err)
 	}
 	left := len(b.check())
-	if left+len(report.Repaired) != 4 || len(report.Repaired) == 0 {
+	if left+len(report.Repaired) != 5 || len(report.Repaired) < 2 || !slices.ContainsFunc(report.Repaired, func(f platform.Finding) bool { return f.Check == platform.DatabaseOpen }) {
 		t.Errorf("%d were repaired, %d are left", len(report.Repaired), left)
 	}
 	if _, err := b.Platform.Repair(t.Context(), nil); err != nil {
@@ -259,7 +259,7 @@ func TestCheck_Pages(t *testing.T) {
 	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, activated_at, archived_at)
 		SELECT gen_random_uuid(), 'T' || n, 't' || n, 'absent_' || n, 'ARCHIVED', 'a@b.example', 'A', 'B', now(), now() FROM generate_series(1, 600) n`)
 	calls, last := 0, 0
-	findings, err := b.Platform.Check(t.Context(), func(done, total int) {
+	found, err := b.Platform.Check(t.Context(), func(done, total int) {
 		calls++
 		if done < last || done > total {
 			t.Errorf("%d of %d after %d", done, total, last)
@@ -267,6 +267,7 @@ func TestCheck_Pages(t *testing.T) {
 		last = done
 	})
 	b.Must(err)
+	findings := found.Findings
 	b.wantChecks(findings, repeat(platform.SchemaMissing, 600)...)
 	ids := map[uuid.UUID]bool{}
 	for _, f := range findings {
@@ -290,5 +291,52 @@ func TestRegistryObjects(t *testing.T) {
 	if checks := b.mend(); !slices.Equal(checks, []platform.Check{platform.RegistryOwner}) {
 		t.Errorf("checks %q", checks)
 	}
+	b.wantSound()
+}
+
+// TestForeignObjects: an object that another role made in schema public gets no statement, with
+// which that role's code would run as the registry's owner.
+func TestForeignObjects(t *testing.T) {
+	b := setup(t)
+	other := newOwner(t, testenv.OpenDatabase(t), "")
+	b.asSuperuser(b.names().Replace(`GRANT CREATE ON SCHEMA public TO ` + other + `; GRANT USAGE, CREATE ON SCHEMA {{active}} TO ` + other + `; SET ROLE ` + other + `;
+		CREATE FUNCTION public.river_x() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'SELECT';
+		CREATE FUNCTION public.tenant_count(integer) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'SELECT';
+		CREATE FUNCTION public.revoke_defaults(name, text[]) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'SELECT';
+		CREATE VIEW public.river_view AS SELECT 1; CREATE TABLE public.river_table (id int); RESET ROLE;
+		REVOKE CREATE ON SCHEMA public FROM ` + other + `; REVOKE ALL ON SCHEMA {{active}} FROM ` + other))
+	b.wantChecks(b.check())
+
+	// What the registry did have, and the other role made again.
+	b.asSuperuser(b.names().Replace(`ALTER TABLE api_keys OWNER TO ` + other + `; ALTER TABLE {{active}}.users OWNER TO ` + other + `; ALTER FUNCTION tenant_audit_chain() OWNER TO ` + other))
+	found := b.check()
+	b.wantChecks(found, platform.RegistryOwner, platform.RegistryOwner, platform.SchemaOwner)
+	for _, f := range found {
+		if len(f.Statements) > 0 || f.Repairable || !strings.Contains(f.Message, "compare the object with one of a registry that this release made") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestCheck_Incomplete: what keeps a check from reading the tenants is a finding, and the result
+// says that they were not checked.
+func TestCheck_Incomplete(t *testing.T) {
+	b := setup(t)
+	b.asSuperuser(b.names().Replace(rolesDropped + `; REVOKE SELECT ON tenants FROM {{owner}}`))
+	found, err := b.Platform.Check(t.Context(), nil)
+	b.Must(err)
+	b.wantChecks(found.Findings, platform.RegistryPrivileges)
+	if !found.TenantsUnchecked {
+		t.Errorf("%+v", found)
+	}
+	report, err := b.Platform.Repair(t.Context(), nil)
+	b.Must(err)
+	b.wantChecks(report.Repaired, platform.RegistryPrivileges)
+	b.wantChecks(report.Remaining, repeat(platform.RoleMissing, 4)...)
+	if report.TenantsUnchecked {
+		t.Errorf("%+v", report)
+	}
+	_, err = b.Platform.Repair(t.Context(), nil)
+	b.Must(err)
 	b.wantSound()
 }

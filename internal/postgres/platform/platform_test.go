@@ -43,6 +43,9 @@ var faults = []struct {
 	{name: "RegistryTableOwner", damage: `ALTER TABLE api_keys OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "RegistryOwner", damage: `ALTER TABLE registry OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "TenantsOwner", damage: `ALTER TABLE tenants OWNER TO CURRENT_USER; REVOKE ALL ON tenants FROM {{owner}}`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
+	{name: "TenantsUnreadable", damage: `REVOKE SELECT ON tenants FROM {{owner}}`, checks: []platform.Check{platform.RegistryPrivileges}},
+	{name: "KeysUnwritable", damage: `REVOKE ALL ON api_keys FROM {{owner}}`, checks: []platform.Check{platform.RegistryPrivileges}},
+	{name: "RegistryUnreadable", damage: `REVOKE ALL ON registry FROM {{owner}}`, checks: []platform.Check{platform.RegistryPrivileges}},
 	{name: "MigrationsOwner", damage: `ALTER TABLE healthcare_migrations OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "FunctionOwner", damage: `ALTER FUNCTION tenant_audit_chain() OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
 	{name: "QueueOwner", damage: `ALTER TABLE river_job OWNER TO CURRENT_USER`, checks: []platform.Check{platform.RegistryOwner}, dba: true},
@@ -109,7 +112,7 @@ func TestCheckRights(t *testing.T) {
 		"Registry":    {`ALTER TABLE registry OWNER TO CURRENT_USER`, `table "public"."registry" belongs to role "healthcare" and not to role "{{owner}}"; tenant-api platform check lists all; have a superuser run in the database {{database}}: ALTER TABLE "public"."registry" OWNER TO "{{owner}}"`},
 		"LongStatements": {`REVOKE ALL ON DATABASE {{database}} FROM {{connect}}; DROP ROLE {{connect}}; ALTER DATABASE {{database}} OWNER TO CURRENT_USER; GRANT CREATE ON DATABASE {{database}} TO {{owner}}; ALTER SCHEMA public OWNER TO {{owner}}`,
 			`role "{{connect}}" does not exist, so no login of a tenant can be opened; tenant-api platform check lists all; have a superuser run what tenant-api platform repair prints`},
-		"Several": {`GRANT CONNECT ON DATABASE {{database}} TO PUBLIC; REVOKE CONNECT ON DATABASE {{database}} FROM {{connect}}`, `database "{{database}}" gives CONNECT to PUBLIC, and so to every role of the server; the first of several faults; tenant-api platform check lists all; run tenant-api platform repair`},
+		"Several": {`GRANT CONNECT ON DATABASE {{database}} TO PUBLIC; REVOKE CONNECT ON DATABASE {{database}} FROM {{connect}}`, `database "{{database}}" gives CONNECT to PUBLIC, and so to every role of the server; users of your own that connect to it need GRANT CONNECT ON DATABASE before that is revoked; the first of several faults; tenant-api platform check lists all; run tenant-api platform repair`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)

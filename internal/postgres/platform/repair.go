@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -17,7 +18,9 @@ import (
 type Report struct {
 	Repaired  []Finding // Mended by this call.
 	Remaining []Finding // For a superuser, or a person.
-	Failed    []Failure // Of those in Remaining that should have been mended.
+	// TenantsUnchecked is that of the last check.
+	TenantsUnchecked bool
+	Failed           []Failure // Of those in Remaining that should have been mended.
 }
 
 // Failure is a tenant that could not be repaired.
@@ -38,10 +41,13 @@ func (p *Platform) Repair(ctx context.Context, progress Progress) (Report, error
 	if err != nil {
 		return Report{}, err
 	}
-	r := &repair{platform: p, progress: progress, report: Report{Remaining: found}}
-	tenants := r.sort(found)
-	if err := r.platformFindings(ctx); err != nil {
+	r := &repair{platform: p, progress: progress, report: Report{Remaining: found.Findings, TenantsUnchecked: found.TenantsUnchecked}}
+	tenants := r.sort(found.Findings)
+	repaired, err := r.platformFindings(ctx)
+	if err != nil { // The transaction was rolled back.
 		r.report.Failed = append(r.report.Failed, Failure{Err: pgdb.Classify(err, op)})
+	} else {
+		r.report.Repaired = repaired
 	}
 	r.tenants(ctx, tenants)
 	if ctx.Err() != nil {
@@ -54,7 +60,8 @@ func (p *Platform) Repair(ctx context.Context, progress Progress) (Report, error
 	if err != nil {
 		return r.report, err
 	}
-	r.report.Remaining, r.report.Repaired = remaining, without(found, remaining)
+	r.report.Remaining, r.report.Repaired = remaining.Findings, without(found.Findings, remaining.Findings)
+	r.report.TenantsUnchecked = remaining.TenantsUnchecked
 	return r.report, nil
 }
 
@@ -88,12 +95,12 @@ func (r *repair) sort(found []Finding) (tenants []uuid.UUID) {
 }
 
 // platformFindings mends the findings of the platform itself, each in a savepoint, so that
-// one which is refused does not prevent the others.
-func (r *repair) platformFindings(ctx context.Context) error {
+// one which is refused does not prevent the others. It returns those that it repaired.
+func (r *repair) platformFindings(ctx context.Context) (repaired []Finding, err error) {
 	if len(r.own) == 0 {
-		return nil
+		return nil, nil
 	}
-	return pgx.BeginFunc(ctx, r.platform.db.Pool(), func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, r.platform.db.Pool(), func(tx pgx.Tx) error {
 		// Of two repairs at once, the second finds what the first has mended.
 		query, err := lockRegistry(ctx, tx)
 		if err != nil {
@@ -113,10 +120,13 @@ func (r *repair) platformFindings(ctx context.Context) error {
 				return nil
 			}); err != nil {
 				r.report.Failed = append(r.report.Failed, Failure{Err: pgdb.Classify(err, "repair "+f.Object)})
+			} else {
+				repaired = append(repaired, f)
 			}
 		}
 		return nil
 	})
+	return repaired, err
 }
 
 // current are the findings to mend by what is true now: those of the rights are read again,
@@ -128,7 +138,7 @@ func (r *repair) current(now rights) (findings []Finding) {
 		}
 	}
 	for _, f := range r.own {
-		if f.Check == RegistryFunctionOpen || f.Check == RegistryOwner {
+		if slices.Contains([]Check{RegistryFunctionOpen, RegistryOwner, RegistryPrivileges}, f.Check) {
 			findings = append(findings, f)
 		}
 	}

@@ -175,7 +175,11 @@ func (r rights) registryFindings() []Finding {
 }
 
 func registryOwner(kind, name, owner, user string) Finding {
-	return Finding{Check: RegistryOwner, Object: strings.ToLower(kind) + " " + name,
+	return foreignOwner(RegistryOwner, kind, name, owner, user)
+}
+
+func foreignOwner(check Check, kind, name, owner, user string) Finding {
+	return Finding{Check: check, Object: strings.ToLower(kind) + " " + name,
 		Message:    "belongs to role " + quote(owner) + " and not to role " + quote(user),
 		Statements: []string{`ALTER ` + kind + ` ` + name + ` OWNER TO ` + quote(user)}}
 }

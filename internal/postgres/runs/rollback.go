@@ -62,7 +62,8 @@ func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant,
 }
 
 // rollBack drops schema and role of a tenant, if this attempt created them: they were
-// committed together with the checkpoint. Older ones remain, such as the schema of a live
+// committed together with the checkpoint and the rows of tenant_migrations, of which a server's
+// user cannot write the latter. Older ones remain, such as the schema of a live
 // tenant after the registry was restored from an older backup.
 func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant, error) {
 	t := r.Tenant
@@ -70,8 +71,12 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 		sql  string
 		args []any
 	}
+	made, err := tenantrow.SchemaMade(ctx, tx, t.ID)
+	if err != nil {
+		return t, err
+	}
 	var statements []statement
-	if r.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index() {
+	if made && r.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index() {
 		statements = append(statements,
 			statement{`DROP SCHEMA IF EXISTS ` + pgx.Identifier{t.SchemaName}.Sanitize() + ` CASCADE`, nil},
 			statement{`DROP ROLE IF EXISTS ` + pgx.Identifier{t.DatabaseRole}.Sanitize(), nil})

@@ -120,7 +120,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 	// A tenant without a contract has nothing to reconcile.
 	failed := b.ClaimNew(postgrestest.Inputs("Failed"))
 	b.FailTenant(failed)
-	b.Exec(`UPDATE tenants SET status = 'ARCHIVED' WHERE id = $1`, failed.Tenant.ID)
+	b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now() WHERE id = $1`, failed.Tenant.ID)
 	if claimDue() {
 		t.Error("a tenant without a contract is due")
 	}

@@ -26,6 +26,18 @@ const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coale
 const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial,
 	coalesce(run_expires_at, '-infinity') > clock_timestamp(), run_expires_at, coalesce(last_job_id, 0)`
 
+// HasSchema is an expression over a row of tenants: the tenant has a schema, unless it was
+// purged. One that was live and of which tenant_migrations has no version lacks something.
+const HasSchema = `(tenants.activated_at IS NOT NULL OR EXISTS (SELECT FROM tenant_migrations v WHERE v.tenant_id = tenants.id))`
+
+// SchemaMade reports whether the registry made the schema and the role of a locked tenant:
+// tenant_migrations is written in the same transaction, and only by workers. Nothing else
+// may be dropped.
+func SchemaMade(ctx context.Context, tx pgx.Tx, id uuid.UUID) (made bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenant_migrations WHERE tenant_id = $1)`, id).Scan(&made)
+	return made, err
+}
+
 // Row is a tenant with its run.
 type Row struct {
 	provisioning.Run

@@ -23,7 +23,7 @@ import (
 // unknown.
 func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	const op = "repair tenant"
-	return s.repair(ctx, op, id, func(locked tenantrow.Row) (bool, error) {
+	return s.repair(ctx, op, id, func(_ pgx.Tx, locked tenantrow.Row) (bool, error) {
 		if locked.Tenant.Status != tenant.StatusActive {
 			return false, locked.Tenant.Status.TransitionError(op, "repairing")
 		}
@@ -35,22 +35,22 @@ func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []st
 // for a tenant that has none any more. A role that is missing beside a schema of an earlier
 // version gets its privileges with the next repair after the schema was migrated.
 func (s *Schemas) RepairRole(ctx context.Context, id uuid.UUID) error {
-	_, _, err := s.repair(ctx, "repair role", id, func(locked tenantrow.Row) (bool, error) {
-		t := locked.Tenant
-		return t.PurgedAt.IsZero() && (t.WasLive() || locked.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index()), nil
+	_, _, err := s.repair(ctx, "repair role", id, func(tx pgx.Tx, _ tenantrow.Row) (has bool, err error) {
+		err = tx.QueryRow(ctx, `SELECT purged_at IS NULL AND `+tenantrow.HasSchema+` FROM tenants WHERE id = $1`, id).Scan(&has)
+		return has, err
 	})
 	return err
 }
 
 // repair repairs a locked tenant if may permits it.
-func (s *Schemas) repair(ctx context.Context, op string, id uuid.UUID, may func(tenantrow.Row) (bool, error)) (t tenant.Tenant, repaired []string, err error) {
+func (s *Schemas) repair(ctx context.Context, op string, id uuid.UUID, may func(pgx.Tx, tenantrow.Row) (bool, error)) (t tenant.Tenant, repaired []string, err error) {
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := tenantrow.Lock(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		t, repaired = locked.Tenant, nil
-		ok, err := may(locked)
+		ok, err := may(tx, locked)
 		if err == nil && ok {
 			repaired, err = repairLocked(ctx, tx, op, t)
 		}
@@ -74,6 +74,8 @@ func repairLocked(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) (r
 		return nil, nil
 	case state == inspection.DatabaseMissing:
 		return nil, errs.Errorf(errs.KindPermanent, op, "%s; restore it from a backup", repaired[0])
+	case found.SchemaVersion == 0: // The schema may be someone else's.
+		return nil, errs.Errorf(errs.KindPermanent, op, "tenant_migrations has no version of the schema %s, so nothing in it is changed; restore the registry from a backup", t.SchemaName)
 	case found.SchemaVersion != Version && found.RoleExists:
 		return nil, errs.Errorf(errs.KindPermanent, op,
 			"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", found.SchemaVersion, Version)

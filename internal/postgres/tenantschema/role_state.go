@@ -31,11 +31,13 @@ type ForeignObject struct {
 	Kind  string // SCHEMA or TABLE.
 	Name  string // Quoted.
 	Owner string
+	// Superuser says that the owner is one.
+	Superuser bool
 }
 
 // foreignOwnedSQL is an expression over a row of tenants: its schema, and the baseline's
 // tables in it, that are ForeignObjects. Other tables are the platform's.
-var foreignOwnedSQL = `to_jsonb(ARRAY(SELECT jsonb_build_object('kind', kind, 'name', object, 'owner', o.rolname)
+var foreignOwnedSQL = `to_jsonb(ARRAY(SELECT jsonb_build_object('kind', kind, 'name', object, 'owner', o.rolname, 'superuser', o.rolsuper)
 	FROM (SELECT oid, nspname, nspowner FROM pg_namespace WHERE nspname = tenants.schema_name::name OFFSET 0) n CROSS JOIN LATERAL ( -- OFFSET: first the schema, then its tables.
 		SELECT 'SCHEMA' AS kind, format('%I', n.nspname) AS object, n.nspowner AS owner
 		UNION ALL SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), c.relowner FROM pg_class c
@@ -51,7 +53,7 @@ func (s *Schemas) RoleStates(ctx context.Context, after uuid.UUID, limit int) ([
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `SELECT `+tenantrow.Columns+`, `+roleInspectionSQL+`, `+foreignOwnedSQL+` FROM tenants
-		WHERE id > $1 AND purged_at IS NULL AND (activated_at IS NOT NULL OR checkpoint <> ALL ('{CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS}'))
+		WHERE id > $1 AND purged_at IS NULL AND `+tenantrow.HasSchema+`
 		ORDER BY id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)

@@ -31,7 +31,7 @@ CREATE TABLE tenants (
     created_at             timestamptz NOT NULL DEFAULT now(),
     updated_at             timestamptz NOT NULL DEFAULT now(),
     activated_at           timestamptz, -- first time ACTIVE; never reset
-    archived_at            timestamptz,
+    archived_at            timestamptz, -- cleared by a trigger when the tenant is not ARCHIVED any more
     purged_at              timestamptz,
     -- The current attempt, the run that holds the lease, and the job in the queue.
     attempt                integer NOT NULL DEFAULT 1,
@@ -50,6 +50,7 @@ CREATE TABLE tenants (
     CONSTRAINT tenants_rollback_never_live CHECK (rollback_target IS NULL OR activated_at IS NULL),
     CONSTRAINT tenants_live_complete CHECK (status NOT IN ('ACTIVE', 'SUSPENDED')
         OR (activated_at IS NOT NULL AND soroban_contract_id IS NOT NULL)),
+    CONSTRAINT tenants_archived_at CHECK (status <> 'ARCHIVED' OR archived_at IS NOT NULL),
     CONSTRAINT tenants_purged_archived CHECK (purged_at IS NULL OR status = 'ARCHIVED'),
     -- A tenant that goes live must hand its password hash to its own users table.
     CONSTRAINT tenants_password_cleared CHECK (admin_password_hash IS NULL OR status NOT IN ('ACTIVE', 'SUSPENDED', 'ARCHIVED'))
@@ -124,7 +125,19 @@ CREATE TRIGGER tenants_count_rows AFTER INSERT OR DELETE ON tenants FOR EACH ROW
 CREATE TRIGGER tenants_count_updates AFTER UPDATE OF status ON tenants FOR EACH ROW
     WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION tenant_count();
 
--- The versions that were applied to each tenant schema.
+-- +goose StatementBegin
+-- A server's user may change the status and not this time, from which the retention counts.
+CREATE FUNCTION tenant_not_archived() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.archived_at := NULL;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER tenants_not_archived BEFORE UPDATE OF status ON tenants FOR EACH ROW
+    WHEN (OLD.status = 'ARCHIVED' AND NEW.status <> 'ARCHIVED') EXECUTE FUNCTION tenant_not_archived();
+
+-- The versions that were applied to each tenant schema. Written in the transaction that makes
+-- the schema: without a row here, the schema with that name is not the tenant's.
 CREATE TABLE tenant_migrations (
     tenant_id  uuid NOT NULL,
     version    integer NOT NULL,
@@ -368,13 +381,18 @@ END $$;
 -- +goose StatementBegin
 -- Copies the administrator's names and address from the registry to the users table of the
 -- tenant, with the hash of a new password: null keeps the old one, '' removes it. It runs as
--- the owner, also for servers whose login reaches no schema of a tenant.
+-- the owner, also for servers whose user reaches no schema of a tenant. Such a user can choose
+-- the name of a schema, so only one that tenant_migrations has is written.
 CREATE FUNCTION tenant_update_admin(p_tenant uuid, p_password text)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     t record;
 BEGIN
-    SELECT schema_name, admin_user_id, admin_email, admin_first_name, admin_last_name INTO t FROM public.tenants WHERE id = p_tenant;
+    SELECT schema_name, admin_user_id, admin_email, admin_first_name, admin_last_name INTO t FROM public.tenants
+     WHERE id = p_tenant AND EXISTS (SELECT FROM public.tenant_migrations m WHERE m.tenant_id = p_tenant);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'tenant_migrations has no version of a schema of the tenant %, so no administrator is changed; restore the registry from a backup', p_tenant USING ERRCODE = 'HT002';
+    END IF;
     EXECUTE format('UPDATE %I.users SET email = $2, first_name = $3, last_name = $4, updated_at = now(),
             password_hash = CASE WHEN $5 IS NULL THEN password_hash ELSE nullif($5, '''') END
         WHERE id = $1 AND ($5 IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2, $3, $4))', t.schema_name)
@@ -499,5 +517,5 @@ SELECT revoke_defaults('public', '{registry%,tenant%,provisioning_%,stellar_%,au
 
 -- A login that could execute tenant_audit_chain() could have it write, as the registry's
 -- owner, to a table of its own.
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_contract_due(), tenant_audit_chain(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_not_archived(), tenant_contract_due(), tenant_audit_chain(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) FROM PUBLIC;

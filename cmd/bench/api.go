@@ -282,7 +282,7 @@ func (b *bench) measurePages(ctx context.Context) ([]measurement, error) {
 // insertTenants inserts rows until there is a number of tenants. They have no schemas.
 func insertTenants(ctx context.Context, conn *pgx.Conn, tenants int) error {
 	_, err := conn.Exec(ctx, `INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
-		SELECT gen_random_uuid(), 'Filler ' || n, 'filler ' || n, 'filler_' || n, CASE WHEN n % 4 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
+		SELECT gen_random_uuid(), 'Filler ' || n, 'filler ' || n, 'filler_' || 1700000000000 + n, CASE WHEN n % 4 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series((SELECT count(*) + 1 FROM tenants), $1::int) n`, tenants)
 	if err == nil {
 		_, err = conn.Exec(ctx, `VACUUM ANALYZE tenants`)

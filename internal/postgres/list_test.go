@@ -145,7 +145,7 @@ func TestDB_List_HostileStatus(t *testing.T) {
 func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
 	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
-		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
+		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || 1700000000000 + n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
 		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series(1, 20000) n`)
 	b.Exec(`ANALYZE tenants`)
 	traced := &batchTracer{}

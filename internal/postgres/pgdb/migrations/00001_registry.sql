@@ -10,7 +10,8 @@ CREATE TABLE tenants (
     name                   varchar(255) NOT NULL,
     name_key               varchar(1020) NOT NULL, -- the name for comparison, without regard to case; computed by the program
     schema_name            varchar(63) NOT NULL CONSTRAINT tenants_schema_name UNIQUE
-                           CHECK (schema_name ~ '^[a-z_][a-z0-9_]*$'),
+                           -- As this program chooses them. A schema that is not a tenant's has no such name, and a worker drops it for nobody.
+                           CHECK (schema_name ~ '^([a-z_][a-z0-9_]*_[0-9]{13,}|t_[a-z2-7]{26})$'),
     status                 text NOT NULL DEFAULT 'PENDING'
                            CHECK (status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED', 'FAILED', 'ARCHIVED')),
     admin_email            varchar(254) NOT NULL,

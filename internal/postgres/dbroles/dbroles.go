@@ -5,9 +5,11 @@ package dbroles
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
@@ -49,7 +51,13 @@ func Disable(ctx context.Context, tx pgx.Tx, login string) error {
 		return err
 	}
 	for _, m := range memberships {
-		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize()); err != nil {
+		// What a superuser granted, this user may not revoke from PostgreSQL 16 on. It ends with the role.
+		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize())
+			return err
+		})
+		var pgErr *pgconn.PgError
+		if err != nil && !(errors.As(err, &pgErr) && pgErr.Code == "42501") {
 			return err
 		}
 	}

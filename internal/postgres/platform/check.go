@@ -122,6 +122,10 @@ func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState)
 	if err != nil {
 		return err
 	}
+	drifted, err := driftedLogins(ctx, c.pool, ids)
+	if err != nil {
+		return err
+	}
 	for _, state := range page {
 		id := state.Tenant.ID
 		c.owners(state)
@@ -134,6 +138,9 @@ func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState)
 		for _, name := range missing[id] {
 			c.add(Finding{Check: LoginMissing, TenantID: id, Object: "role " + quote(name),
 				Message: "does not exist, although the registry has it as an open login: its password is not known, so it cannot be made again; repair ends it, and the application opens another one", Repairable: true})
+		}
+		for _, login := range drifted[id] {
+			c.add(c.loginDrift(id, login, !slices.Contains(without[id], login.Name)))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -53,6 +54,12 @@ func driftedLogins(ctx context.Context, db querier, ids []uuid.UUID) (map[uuid.U
 		found[l.TenantID] = append(found[l.TenantID], l)
 	}
 	return found, err
+}
+
+// mayGrant reports whether the user may make logins members of a tenant's role or of the
+// connect role. without are the roles that it may not change.
+func (c *checker) mayGrant(role string, without []string) bool {
+	return c.rights.Superuser || c.rights.Version < 16 || !slices.Contains(without, role) && (role != c.rights.ConnectRole || c.rights.Admin || !c.rights.ConnectRoleExists)
 }
 
 func (c *checker) loginDrift(id uuid.UUID, l login, admin bool) Finding {

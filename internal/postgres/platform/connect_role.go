@@ -79,9 +79,7 @@ func (r rights) connectRoleDrift() Finding {
 	for _, p := range r.Privileges {
 		wrong = append(wrong, p.What)
 		f.Repairable = f.Repairable && p.Mine
-		if p.Revoke != "" {
-			f.Statements = append(f.Statements, p.Revoke+` FROM `+role)
-		}
+		f.Statements = append(f.Statements, p.Revoke+` FROM `+role)
 	}
 	f.Message = strings.Join(wrong, ", ") + ": every login of a tenant is a member of it"
 	return f

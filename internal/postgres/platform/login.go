@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -63,40 +64,46 @@ func (c *checker) mayGrant(role string, without []string) bool {
 }
 
 func (c *checker) loginDrift(id uuid.UUID, l login, admin bool) Finding {
-	name := quote(l.Name)
-	f := Finding{Check: LoginDrift, TenantID: id, Object: "role " + name, Repairable: c.rights.mayChange(l.Attributes, admin)}
+	f := Finding{Check: LoginDrift, TenantID: id, Object: "role " + quote(l.Name), Statements: l.surplus(), Repairable: c.rights.mayChange(l.Attributes, admin)}
 	var wrong []string
 	for _, role := range l.Missing {
 		wrong = append(wrong, "is no member of role "+quote(role))
-		f.Statements = append(f.Statements, `GRANT `+quote(role)+` TO `+name)
+		f.Statements = append(f.Statements, `GRANT `+quote(role)+` TO `+quote(l.Name))
 	}
 	if len(l.Attributes) > 0 {
 		wrong = append(wrong, "has "+strings.Join(l.Attributes, ", "))
-		f.Statements = append(f.Statements, `ALTER ROLE `+name+` NO`+strings.Join(l.Attributes, " NO"))
 	}
 	for _, group := range l.Groups {
 		wrong = append(wrong, "is a member of role "+quote(group))
-		f.Statements = append(f.Statements, `REVOKE `+quote(group)+` FROM `+name)
 	}
 	for _, p := range l.Privileges {
 		wrong = append(wrong, p.What)
-		if p.Revoke != "" {
-			f.Statements = append(f.Statements, p.Revoke+` FROM `+name)
-		}
 	}
 	f.Message = "is an open login and " + strings.Join(wrong, ", ")
-	if !l.lacks() {
-		f.Message += "; repair ends it, and the application opens another one"
-	}
 	return f
 }
 
-// repairLogins gives the open logins of a tenant what they lack, and ends those that have
-// more than they must.
+// surplus are the statements that take from a login what it must not have.
+func (l login) surplus() (statements []string) {
+	name := quote(l.Name)
+	if len(l.Attributes) > 0 {
+		statements = append(statements, `ALTER ROLE `+name+` NO`+strings.Join(l.Attributes, " NO"))
+	}
+	for _, group := range l.Groups {
+		statements = append(statements, `REVOKE `+quote(group)+` FROM `+name)
+	}
+	for _, p := range l.Privileges {
+		statements = append(statements, p.Revoke+` FROM `+name)
+	}
+	return statements
+}
+
+// repairLogins gives the open logins of a tenant what they lack, and takes what they have
+// beside it. A login that keeps some of that, because a superuser granted it, is ended.
 func (p *Platform) repairLogins(ctx context.Context, id uuid.UUID) error {
-	var ending []uuid.UUID
-	err := p.db.InTx(ctx, "repair logins", func(tx pgx.Tx) error {
-		ending = nil
+	const op = "repair logins"
+	var kept []login
+	err := p.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := tenantrow.Lock(ctx, tx, id)
 		if err != nil {
 			return err
@@ -110,17 +117,37 @@ func (p *Platform) repairLogins(ctx context.Context, id uuid.UUID) error {
 			return err
 		}
 		for _, l := range found[id] {
-			if !l.lacks() {
-				ending = append(ending, l.ID)
-			} else if err := dbroles.Grant(ctx, tx, l.Name, locked.Tenant.DatabaseRole, connectRole); err != nil {
-				return err
+			for _, statement := range l.surplus() {
+				if err := unlessForbidden(ctx, tx, statement); err != nil {
+					return err
+				}
+			}
+			if len(l.Missing) > 0 {
+				if err := dbroles.Grant(ctx, tx, l.Name, locked.Tenant.DatabaseRole, connectRole); err != nil {
+					return err
+				}
 			}
 		}
-		return nil
+		found, err = driftedLogins(ctx, tx, []uuid.UUID{id})
+		kept = found[id]
+		return err
 	})
-	failures := []error{pgdb.Classify(err, "repair logins")}
-	for _, login := range ending {
-		failures = append(failures, p.logins.CloseCredential(ctx, id, login))
+	failures := []error{pgdb.Classify(err, op)}
+	for _, l := range kept {
+		failures = append(failures, p.logins.CloseCredential(ctx, id, l.ID))
 	}
 	return errors.Join(failures...)
+}
+
+// unlessForbidden runs a statement, and does nothing if the user may not.
+func unlessForbidden(ctx context.Context, tx pgx.Tx, statement string) error {
+	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, statement)
+		return err
+	})
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+		return nil
+	}
+	return err
 }

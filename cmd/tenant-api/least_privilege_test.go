@@ -27,7 +27,7 @@ type leastPrivilege struct {
 	called     map[string]bool
 }
 
-func setupLeastPrivilege(t *testing.T) *leastPrivilege {
+func setupLeastPrivilege(t *testing.T, workerEnv ...string) *leastPrivilege {
 	t.Helper()
 	t.Parallel()
 	database := testenv.EmptyDatabase(t) // Privileges on a database are not copied from a template.
@@ -57,6 +57,9 @@ func setupLeastPrivilege(t *testing.T) *leastPrivilege {
 	}
 	key := w.createKey("admin")
 	w.env["DATABASE_URL"], w.env["DATABASE_ROLE"] = testenv.WithLogin(t, database, worker, "s3cret"), u.User.Username()
+	for i := 0; i < len(workerEnv); i += 2 {
+		w.env[workerEnv[i]] = workerEnv[i+1]
+	}
 	w.start("", "worker")
 	w.env["DATABASE_URL"] = testenv.WithLogin(t, database, server, "s3cret")
 	delete(w.env, "DATABASE_ROLE")

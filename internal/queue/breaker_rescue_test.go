@@ -1,7 +1,9 @@
 package queue_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
@@ -12,7 +14,7 @@ import (
 // move is in the tenant's audit log. It is not, if its worker died in the last attempt.
 func TestQueue_FailedMoveOfADeadWorkerIsInTheAuditLog(t *testing.T) {
 	m := &mover{fixture: setup(t)}
-	m.start(queue.Options{})
+	m.start(queue.Options{Reconcile: func(context.Context) error { return nil }, ReconcileEvery: time.Second})
 	s := m.submit("Clinic")
 	m.waitForStatus(s, tenant.StatusActive)
 	var job string

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,24 +142,49 @@ func (w *moveWorker) move(ctx context.Context, args moveArgs) (err error) {
 // recordFailure records in the tenant's audit chain that its move failed. A failure of that
 // is only logged: the job has the error, too.
 func (w *moveWorker) recordFailure(ctx context.Context, job *river.Job[moveArgs], failure error) {
+	recordMoveFailure(ctx, w.mover, w.log, job.ID, job.Args, errs.SafeMessage(failure))
+}
+
+func recordMoveFailure(ctx context.Context, mover Mover, log *slog.Logger, job int64, args moveArgs, failure string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	err := w.mover.Record(ctx, audit.Event{
-		TenantID: job.Args.TenantID, Action: audit.Action("tenant." + string(job.Args.Move)), Outcome: audit.OutcomeRejected,
-		Caller: job.Args.Caller, Detail: map[string]any{"job": strconv.FormatInt(job.ID, 10), "error": errs.SafeMessage(failure)},
+	err := mover.Record(ctx, audit.Event{
+		TenantID: args.TenantID, Action: audit.Action("tenant." + string(args.Move)), Outcome: audit.OutcomeRejected,
+		Caller: args.Caller, Detail: map[string]any{"job": strconv.FormatInt(job, 10), "error": failure},
 	})
 	if err != nil {
-		w.log.WarnContext(ctx, "the failure of a move is not in the audit log", slog.Int64("job", job.ID), slog.Any("error", err))
+		log.WarnContext(ctx, "the failure of a move is not in the audit log", slog.Int64("job", job), slog.Any("error", err))
 	}
 }
+
+const deadWorkerMessage = "the worker stopped during the move"
 
 // rescueMoves makes the jobs of moves available whose worker died, and ends those without
 // attempts. River would do so only after the longest time of a provisioning.
 func (q *Queue) rescueMoves(ctx context.Context) error {
-	_, err := q.pool.Exec(ctx, `UPDATE river_job SET
+	rows, _ := q.pool.Query(ctx, `UPDATE river_job SET
 			state = CASE WHEN attempt < max_attempts THEN 'available'::river_job_state ELSE 'discarded' END,
 			scheduled_at = now(), finalized_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
-			errors = errors || jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the worker stopped during the move', 'trace', '')
-		WHERE kind = $1 AND state = 'running' AND attempted_at < now() - $2::interval`, moveKind, moveLost)
+			errors = errors || jsonb_build_object('at', now(), 'attempt', attempt, 'error', $3::text, 'trace', '')
+		WHERE kind = $1 AND state = 'running' AND attempted_at < now() - $2::interval
+		RETURNING id, args, finalized_at IS NOT NULL`, moveKind, moveLost, deadWorkerMessage)
+	var (
+		job   int64
+		args  []byte
+		ended bool
+	)
+	failed := map[int64]moveArgs{}
+	_, err := pgx.ForEachRow(rows, []any{&job, &args, &ended}, func() error {
+		var move moveArgs
+		if ended && json.Unmarshal(args, &move) == nil { // Else this program did not write it.
+			failed[job] = move
+		}
+		return nil
+	})
+	if q.opts.Mover != nil {
+		for job, move := range failed {
+			recordMoveFailure(ctx, q.opts.Mover, q.log, job, move, deadWorkerMessage)
+		}
+	}
 	return classify(err, "rescue moves")
 }

@@ -178,7 +178,7 @@ func (q *Queue) rescueMoves(ctx context.Context) error {
 	}
 	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[rescued])
 	for _, job := range jobs {
-		if !job.Ended {
+		if !job.Ended || q.opts.Mover == nil {
 			continue
 		}
 		var args moveArgs

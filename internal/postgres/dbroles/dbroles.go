@@ -5,9 +5,11 @@ package dbroles
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
@@ -49,7 +51,13 @@ func Disable(ctx context.Context, tx pgx.Tx, login string) error {
 		return err
 	}
 	for _, m := range memberships {
-		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize()); err != nil {
+		// What a superuser granted, this user may not revoke from PostgreSQL 16 on. It ends with the role.
+		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize())
+			return err
+		})
+		var pgErr *pgconn.PgError
+		if err != nil && !(errors.As(err, &pgErr) && pgErr.Code == "42501") {
 			return err
 		}
 	}
@@ -74,15 +82,47 @@ func Exists(ctx context.Context, tx pgx.Tx, role string) (exists bool, err error
 	return exists, err
 }
 
+// MadeByLogins is a condition that a role, pg_roles o, is a login, a tenant's role or a connect
+// role: what it owns, a tenant's login made.
+const MadeByLogins = `o.rolname ~ '^healthcare_(login|connect)_|_[0-9a-f]{8}$'`
+
 // Drop drops a role with all that it owns or may access in this database. DropElsewhere
 // comes first for other databases.
 func Drop(ctx context.Context, tx pgx.Tx, role string) error {
-	if _, err := becomeMember(ctx, tx, role); err != nil {
+	if err := dropOwnedAndGiven(ctx, tx, role); err != nil {
 		return err
 	}
-	name := pgx.Identifier{role}.Sanitize()
-	for _, statement := range []string{`DROP OWNED BY ` + name, `DROP ROLE ` + name} {
-		if _, err := tx.Exec(ctx, statement); err != nil {
+	_, err := tx.Exec(ctx, `DROP ROLE `+pgx.Identifier{role}.Sanitize())
+	return err
+}
+
+// dropOwnedAndGiven drops what a role owns in the database of a transaction, and its
+// privileges: also those that the logins of tenants gave it, on what is theirs.
+func dropOwnedAndGiven(ctx context.Context, tx pgx.Tx, role string) error {
+	rows, _ := tx.Query(ctx, `SELECT DISTINCT o.rolname FROM pg_shdepend s
+		JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
+		JOIN pg_shdepend w ON w.dbid = s.dbid AND w.classid = s.classid AND w.objid = s.objid AND w.deptype = 'o' JOIN pg_roles o ON o.oid = w.refobjid
+		WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND s.deptype = 'a' AND `+MadeByLogins, role)
+	owners, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	// PostgreSQL lets the owner of an object take a privilege on it from another role.
+	var joined []string
+	for _, owner := range append(owners, role) {
+		added, err := becomeMember(ctx, tx, owner)
+		if err != nil {
+			return err
+		}
+		if added && owner != role {
+			joined = append(joined, owner)
+		}
+	}
+	if _, err := tx.Exec(ctx, `DROP OWNED BY `+pgx.Identifier{role}.Sanitize()); err != nil {
+		return err
+	}
+	for _, owner := range joined {
+		if _, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{owner}.Sanitize()+` FROM CURRENT_USER`); err != nil {
 			return err
 		}
 	}

@@ -38,13 +38,7 @@ func DropElsewhere(ctx context.Context, db *pgdb.DB, role string) error {
 		if err := dropLargeObjects(ctx, in, role); err != nil {
 			return err
 		}
-		return in(ctx, func(tx pgx.Tx) error {
-			if _, err := becomeMember(ctx, tx, role); err != nil {
-				return err
-			}
-			_, err := tx.Exec(ctx, `DROP OWNED BY `+pgx.Identifier{role}.Sanitize())
-			return err
-		})
+		return in(ctx, func(tx pgx.Tx) error { return dropOwnedAndGiven(ctx, tx, role) })
 	})
 }
 

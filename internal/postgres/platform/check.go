@@ -125,6 +125,10 @@ func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState)
 	if err != nil {
 		return err
 	}
+	drifted, err := driftedLogins(ctx, c.pool, ids)
+	if err != nil {
+		return err
+	}
 	for _, state := range page {
 		id := state.Tenant.ID
 		c.owners(state)
@@ -137,6 +141,12 @@ func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState)
 		for _, name := range missing[id] {
 			c.add(Finding{Check: LoginMissing, TenantID: id, Object: "role " + quote(name),
 				Message: "does not exist, although the registry has it as an open login: its password is not known, so it cannot be made again; repair ends it, and the application opens another one", Repairable: true})
+		}
+		for _, login := range drifted[id] {
+			if login.lacks() && slices.ContainsFunc(login.Missing, func(role string) bool { return !c.mayGrant(role, without[id]) }) {
+				continue // It shows once the user may grant the role.
+			}
+			c.add(c.loginDrift(id, login, !slices.Contains(without[id], login.Name)))
 		}
 	}
 	return nil

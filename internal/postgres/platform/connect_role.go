@@ -54,7 +54,7 @@ func (r rights) connectRoleFindings() (findings []Finding) {
 		findings = append(findings, Finding{Check: ConnectMissing, Object: r.database(), Message: "does not give CONNECT to " + object + ", so no login of a tenant works",
 			Statements: []string{grant}, Repairable: r.MayGrantConnect})
 	}
-	if len(r.Attributes)+len(r.Groups) > 0 {
+	if len(r.Attributes)+len(r.Groups)+len(r.Privileges) > 0 {
 		findings = append(findings, r.connectRoleDrift())
 	}
 	if r.Version >= 16 && !r.Admin {
@@ -75,6 +75,11 @@ func (r rights) connectRoleDrift() Finding {
 	for _, group := range r.Groups {
 		wrong = append(wrong, "is a member of role "+quote(group))
 		f.Statements = append(f.Statements, `REVOKE `+quote(group)+` FROM `+role)
+	}
+	for _, p := range r.Privileges {
+		wrong = append(wrong, p.What)
+		f.Repairable = f.Repairable && p.Mine
+		f.Statements = append(f.Statements, p.Revoke+` FROM `+role)
 	}
 	f.Message = strings.Join(wrong, ", ") + ": every login of a tenant is a member of it"
 	return f

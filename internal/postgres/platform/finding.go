@@ -59,6 +59,7 @@ const (
 	RoleManual           Check = "role_manual"                 // It differs, and only a person knows why.
 	RoleAdmin            Check = "role_admin"                  // The user may not change it, from PostgreSQL 16 on.
 	LoginMissing         Check = "login_missing"               // An open login has no role.
+	LoginDrift           Check = "login_drift"                 // An open login has less than it needs, or more.
 	LoginAdmin           Check = "login_admin"                 // The user may not end a login, from PostgreSQL 16 on.
 )
 

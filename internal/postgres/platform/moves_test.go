@@ -257,7 +257,7 @@ func TestRepair_TenantInUse(t *testing.T) {
 func TestCheck_Pages(t *testing.T) {
 	b := setup(t)
 	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, activated_at, archived_at)
-		SELECT gen_random_uuid(), 'T' || n, 't' || n, 'absent_' || n, 'ARCHIVED', 'a@b.example', 'A', 'B', now(), now() FROM generate_series(1, 600) n`)
+		SELECT gen_random_uuid(), 'T' || n, 't' || n, 'absent_' || 1700000000000 + n, 'ARCHIVED', 'a@b.example', 'A', 'B', now(), now() FROM generate_series(1, 600) n`)
 	calls, last := 0, 0
 	found, err := b.Platform.Check(t.Context(), func(done, total int) {
 		calls++

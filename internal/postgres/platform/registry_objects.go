@@ -102,6 +102,12 @@ func (c *checker) registryObjects(ctx context.Context) error {
 	}
 	// The whole database was handed over, and not one table.
 	moved := slices.ContainsFunc(foreign, func(o object) bool { return o.Name == "public.tenants" })
+	keep := map[string][]string{}
+	if moved {
+		if keep, err = c.otherDatabases(ctx); err != nil {
+			return err
+		}
+	}
 	for _, o := range foreign {
 		f := registryOwner(o.Kind, o.Name, o.Owner, c.rights.User)
 		f.Repairable = o.Usable
@@ -110,8 +116,7 @@ func (c *checker) registryObjects(ctx context.Context) error {
 		case o.Owner != c.rights.RegistryOwner:
 			f = unknownOwner(f)
 		case moved: // What is in the schemas of tenants comes with it.
-			f.Statements = []string{`REASSIGN OWNED BY ` + quote(o.Owner) + ` TO ` + quote(c.rights.User)}
-			f.Message += "; REASSIGN OWNED BY gives it the other databases of that role, too: run ALTER DATABASE for these before, if it must not"
+			f.Statements = append([]string{`REASSIGN OWNED BY ` + quote(o.Owner) + ` TO ` + quote(c.rights.User)}, keep[o.Owner]...)
 		}
 		c.add(f)
 	}
@@ -155,4 +160,20 @@ func (c *checker) lacking(ctx context.Context) error {
 		return nil
 	})
 	return err
+}
+
+// otherDatabases are the statements that give back to their owners what REASSIGN OWNED takes
+// along, although it is not of this database: other databases, and tablespaces.
+func (c *checker) otherDatabases(ctx context.Context) (map[string][]string, error) {
+	rows, _ := c.pool.Query(ctx, `SELECT o.rolname, format('ALTER %s %I OWNER TO %I', kind, name, o.rolname) FROM (
+			SELECT 'DATABASE' AS kind, datname AS name, datdba AS owner FROM pg_database WHERE datname <> current_database()
+			UNION ALL SELECT 'TABLESPACE', spcname, spcowner FROM pg_tablespace
+		) shared JOIN pg_roles o ON o.oid = shared.owner WHERE NOT o.rolsuper ORDER BY 1, kind, name`)
+	var owner, statement string
+	statements := map[string][]string{}
+	_, err := pgx.ForEachRow(rows, []any{&owner, &statement}, func() error {
+		statements[owner] = append(statements[owner], statement)
+		return nil
+	})
+	return statements, err
 }

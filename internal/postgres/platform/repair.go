@@ -189,15 +189,21 @@ func (r *repair) tenants(ctx context.Context, ids []uuid.UUID) {
 // tenant repairs one tenant.
 func (r *repair) tenant(ctx context.Context, id uuid.UUID) error {
 	var failures []error
+	logins := false
 	for _, f := range r.byTenant[id] {
 		switch f.Check {
 		case RoleMissing, RoleDrift:
 			failures = append(failures, r.platform.schemas.RepairRole(ctx, id))
 		case LoginMissing:
 			failures = append(failures, r.platform.endMissingLogins(ctx, id))
+		case LoginDrift: // After the role, of which they are members.
+			logins = true
 		default:
 			failures = append(failures, errs.Errorf(errs.KindPermanent, "repair tenant", "%s %s", f.Object, f.Message))
 		}
+	}
+	if logins {
+		failures = append(failures, r.platform.repairLogins(ctx, id))
 	}
 	return errors.Join(failures...)
 }

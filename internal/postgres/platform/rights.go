@@ -33,9 +33,10 @@ type rights struct {
 	ConnectRoleExists bool
 	Attributes        []string
 	Groups            []string
-	ForeignGroups     bool // The user may not take the connect role out of all of Groups.
-	Connect           bool // The connect role's own, not that of every role.
-	Admin             bool // The current user's on the connect role.
+	ForeignGroups     bool        // The user may not take the connect role out of all of Groups.
+	Privileges        []privilege // Of the connect role, without CONNECT on this database.
+	Connect           bool        // The connect role's own, not that of every role.
+	Admin             bool        // The current user's on the connect role.
 }
 
 // rightsSQL reads rights as JSON. source is a FROM item with the connect role.
@@ -57,6 +58,7 @@ func rightsSQL(source string) string {
 		'groups', to_jsonb(ARRAY(SELECT DISTINCT x.rolname::text FROM pg_auth_members m JOIN pg_roles x ON x.oid = m.roleid WHERE m.member = g.oid ORDER BY 1)),
 		-- Not EXISTS, for which all memberships can be read.
 		'foreignGroups', coalesce((SELECT bool_or(NOT pg_has_role(m.roleid, 'MEMBER WITH ADMIN OPTION')) FROM pg_auth_members m WHERE m.member = g.oid), false),
+		'privileges', ` + privilegesSQL(`g.oid`) + `,
 		'connect', EXISTS (SELECT FROM aclexplode(d.datacl) a WHERE a.grantee = g.oid AND a.privilege_type = 'CONNECT'),
 		-- The function comes last: it goes through all roles of which the user is a member.
 		'admin', CASE WHEN EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = g.oid AND m.member = u.oid AND m.admin_option) THEN true

@@ -8,6 +8,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -38,6 +39,9 @@ func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target pro
 // RollBack undoes what the attempt did in the database and ends it.
 func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant, error) {
 	var t tenant.Tenant
+	if err := s.dropElsewhere(ctx, r); err != nil {
+		return t, err
+	}
 	err := s.db.InTx(ctx, "roll back tenant", func(tx pgx.Tx) error {
 		locked, err := tenantrow.Lock(ctx, tx, r.Tenant.ID)
 		switch {
@@ -61,6 +65,23 @@ func (s *Runs) RollBack(ctx context.Context, r provisioning.Run) (tenant.Tenant,
 	return t, err
 }
 
+// dropElsewhere drops what logins of other tenants gave a tenant's role in other databases, if
+// the rollback is still to be done: the role could not be dropped.
+func (s *Runs) dropElsewhere(ctx context.Context, r provisioning.Run) error {
+	const op = "roll back tenant"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	var due bool
+	err = pool.QueryRow(ctx, `SELECT count(*) > 0 FROM tenants WHERE id = $1 AND run_epoch = $2 AND rollback_target IS NOT NULL AND activated_at IS NULL
+		  AND checkpoint <> ALL ('{CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS}')`, r.Tenant.ID, r.Epoch).Scan(&due)
+	if err != nil || !due {
+		return pgdb.Classify(err, op)
+	}
+	return dbroles.DropElsewhere(ctx, s.db, r.Tenant.DatabaseRole)
+}
+
 // rollBack drops schema and role of a tenant, if this attempt created them: they were
 // committed together with the checkpoint and the rows of tenant_migrations, of which a server's
 // user cannot write the latter. Older ones remain, such as the schema of a live
@@ -78,8 +99,7 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 	var statements []statement
 	if made && r.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index() {
 		statements = append(statements,
-			statement{`DROP SCHEMA IF EXISTS ` + pgx.Identifier{t.SchemaName}.Sanitize() + ` CASCADE`, nil},
-			statement{`DROP ROLE IF EXISTS ` + pgx.Identifier{t.DatabaseRole}.Sanitize(), nil})
+			statement{`DROP SCHEMA IF EXISTS ` + pgx.Identifier{t.SchemaName}.Sanitize() + ` CASCADE`, nil})
 	}
 	statements = append(statements, []statement{
 		{`DELETE FROM tenant_invitations WHERE tenant_id = $1`, []any{t.ID}},
@@ -93,6 +113,13 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 	}...)
 	for _, s := range statements {
 		if _, err := tx.Exec(ctx, s.sql, s.args...); err != nil {
+			return t, err
+		}
+	}
+	if exists, err := dbroles.Exists(ctx, tx, t.DatabaseRole); err != nil {
+		return t, err
+	} else if exists && r.Checkpoint.Index() >= tenant.StepSeedRolesAndUser.Index() {
+		if err := dbroles.Drop(ctx, tx, t.DatabaseRole); err != nil {
 			return t, err
 		}
 	}

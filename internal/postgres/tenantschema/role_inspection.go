@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 )
 
@@ -96,6 +97,9 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 			LEFT JOIN pg_namespace n ON n.oid = CASE d.classid WHEN 'pg_class'::regclass THEN c.relnamespace
 				WHEN 'pg_proc'::regclass THEN p.pronamespace WHEN 'pg_namespace'::regclass THEN d.objid END
 			WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
+			  -- What another tenant's login gave, on what is its own, is no drift of this tenant.
+			  AND NOT (d.deptype = 'a' AND (d.dbid <> b.oid OR d.classid = 'pg_largeobject'::regclass) AND EXISTS (SELECT FROM pg_shdepend w JOIN pg_roles o ON o.oid = w.refobjid
+				WHERE w.dbid = d.dbid AND w.classid = d.classid AND w.objid = d.objid AND w.deptype = 'o' AND ` + dbroles.MadeByLogins + `))
 		) mentions ORDER BY deptype DESC, 1))
 	) FROM (SELECT) one LEFT JOIN pg_roles r ON r.rolname = ` + tenantrow.RoleName("tenants") + `)`
 

@@ -26,6 +26,7 @@ const (
 	stormTenants  = 1000
 	stormChannels = 20
 	stormAtOnce   = 40
+	callsPerFault = 3 // Transactions that are sent between two faults.
 )
 
 // TestDeployer_ManyConcurrent deploys for a thousand tenants from two processes that
@@ -170,7 +171,14 @@ func (s *storm) blow(ctx context.Context) {
 		case 9:
 			f.Capacity(random.IntN(12))
 		}
-		_ = clock.System{}.Sleep(ctx, time.Duration(20+random.IntN(60))*time.Millisecond)
+		// The faults follow the work and not the time: on a slow machine all transactions would
+		// expire.
+		for sent := f.Calls(send); ; {
+			_ = clock.System{}.Sleep(ctx, time.Duration(20+random.IntN(60))*time.Millisecond)
+			if f.Calls(send) >= sent+callsPerFault || ctx.Err() != nil {
+				break
+			}
+		}
 		if random.IntN(6) == 0 {
 			f.Lag(0)
 			f.Capacity(0)

@@ -111,7 +111,7 @@ func (c *checker) registryObjects(ctx context.Context) error {
 			f = unknownOwner(f)
 		case moved: // What is in the schemas of tenants comes with it.
 			f.Statements = []string{`REASSIGN OWNED BY ` + quote(o.Owner) + ` TO ` + quote(c.privileges.User)}
-			f.Message += "; REASSIGN OWNED BY gives it the other databases of that role, too: run ALTER DATABASE for these before, if it must not"
+			f.Message += "; REASSIGN OWNED BY also gives it the other databases of role " + quote(o.Owner) + ": give those to another role before, if they have nothing to do with this registry"
 		}
 		c.add(f)
 	}

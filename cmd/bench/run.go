@@ -192,7 +192,7 @@ func migrate(ctx context.Context, url string) error {
 	return db.Migrate(ctx)
 }
 
-// productUser owns the product's databases. It has the same rights as floorUser.
+// productUser owns the product's databases. It has the same privileges as floorUser.
 const productUser = "bench_product"
 
 // createUsers creates the owners of all databases. The product's user must not be a

@@ -104,7 +104,7 @@ func (w *leastPrivilege) finish(queued answer, operation, state string) answer {
 		job = w.do("get-job", http.StatusOK, nil, "{jobId}", queued.str("jobId"))
 		return job.body["finishedAt"] != nil
 	})
-	if job.str("operation") != operation || job.str("state") != state {
+	if job.str("move") != operation || job.str("state") != state {
 		w.t.Fatalf("want %s of %s: %s", state, operation, job.text)
 	}
 	return job

@@ -30,7 +30,7 @@ tenants migrate does.`,
 			if err := t.migrate(cmd.Context()); err != nil {
 				return err
 			}
-			if err := t.db.Platform.CheckRights(cmd.Context()); err != nil {
+			if err := t.db.Platform.CheckPrivileges(cmd.Context()); err != nil {
 				return err
 			}
 			fmt.Fprintln(os.Stderr, "The registry's and the queue's tables are at this program's version.")

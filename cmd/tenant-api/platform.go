@@ -30,10 +30,10 @@ func (a *cli) openPlatform(cmd *cobra.Command) (*postgres.DB, error) {
 }
 
 func (a *cli) platformCheck() *cobra.Command {
-	var printed bool
+	var jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "check", Short: "Find what is missing in PostgreSQL: rights, roles, owners", Args: noArgs,
-		Long: fmt.Sprintf(`Finds what all tenants need of PostgreSQL and lack: rights of the database user, the
+		Use: "check", Short: "Find what is missing in PostgreSQL: privileges, roles, owners", Args: noArgs,
+		Long: fmt.Sprintf(`Finds what all tenants need of PostgreSQL and lack: privileges of the database user, the
 connect role, CONNECT on the database, owners of schemas and tables, roles and logins
 of tenants. Run it after a major upgrade, after a dump was restored, and after the
 database got another owner. It changes nothing.
@@ -53,7 +53,7 @@ Each finding has the object and the statements that repair it. Those of a findin
 			if err != nil {
 				return err
 			}
-			if err := printPlatformCheck(result, printed); err != nil {
+			if err := printPlatformCheck(result, jsonOutput); err != nil {
 				return err
 			}
 			if len(result.Findings) > 0 {
@@ -62,20 +62,20 @@ Each finding has the object and the statements that repair it. Those of a findin
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-func printPlatformCheck(result platform.Result, printed bool) error {
+func printPlatformCheck(result platform.Result, jsonOutput bool) error {
 	repairable := 0
 	for _, f := range result.Findings {
 		if f.Repairable {
 			repairable++
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s, of which tenant-api platform repair mends %d\n", pluralize(len(result.Findings), "finding"), repairable)
+	fmt.Fprintf(os.Stderr, "%s, %d of them repairable\n", pluralize(len(result.Findings), "finding"), repairable)
 	printUnchecked(result.TenantsUnchecked)
-	if printed {
+	if jsonOutput {
 		return printJSON(dto.PlatformCheck{Findings: platformFindings(result.Findings), TenantsUnchecked: result.TenantsUnchecked})
 	}
 	for _, f := range result.Findings {
@@ -117,19 +117,19 @@ func platformFindings(findings []platform.Finding) []dto.PlatformFinding {
 }
 
 func (a *cli) platformRepair() *cobra.Command {
-	var dryRun, printed bool
+	var dryRun, jsonOutput bool
 	cmd := &cobra.Command{
-		Use: "repair", Short: "Repair what the user's rights permit, and print the SQL for the rest", Args: noArgs,
-		Long: fmt.Sprintf(`Repairs what "tenant-api platform check" finds, as far as the rights of the database
+		Use: "repair", Short: "Repair what the user's privileges permit, and print the SQL for the rest", Args: noArgs,
+		Long: fmt.Sprintf(`Repairs what "tenant-api platform check" finds, as far as the privileges of the database
 user permit. The roles of tenants and the connect role are made again, with their
 privileges. Logins whose roles do not exist are ended: their passwords are not known,
 and applications open others. Each tenant has a transaction of its own; an interrupted
 repair is continued by the next one.
 
-What the rights do not permit is printed on standard output, as SQL for a superuser.
+What the privileges do not permit is printed on standard output, as SQL for a DBA.
 After it was run, run this again: what could not be read before, shows then. The exit
 code is %d when something remains; that of a dry run is not.`, exitFailed),
-		Example: "  tenant-api platform repair --dry-run\n  tenant-api platform repair > superuser.sql",
+		Example: "  tenant-api platform repair --dry-run\n  tenant-api platform repair > dba.sql",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := a.openPlatform(cmd)
 			if err != nil {
@@ -148,11 +148,11 @@ code is %d when something remains; that of a dry run is not.`, exitFailed),
 				printRepaired(report)
 				return err
 			}
-			return printPlatformRepair(report, db.Pool().Config().ConnConfig.Database, dryRun, printed)
+			return printPlatformRepair(report, db.Pool().Config().ConnConfig.Database, dryRun, jsonOutput)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print all statements; change nothing")
-	cmd.Flags().BoolVar(&printed, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
@@ -175,7 +175,7 @@ func printRepaired(r platform.Report) {
 	for _, f := range r.Repaired {
 		fmt.Fprintf(os.Stderr, "repaired: %s: %s\n", f.Check, platformText(f))
 	}
-	for _, f := range r.Failed {
+	for _, f := range r.Errors {
 		tenant := ""
 		if f.TenantID != uuid.Nil {
 			tenant = "tenant " + f.TenantID.String() + ": "
@@ -184,24 +184,24 @@ func printRepaired(r platform.Report) {
 	}
 }
 
-func printPlatformRepair(r platform.Report, database string, dryRun, printed bool) error {
+func printPlatformRepair(r platform.Report, database string, dryRun, jsonOutput bool) error {
 	verb := "would be repaired"
 	if !dryRun {
 		verb = "repaired"
 		printRepaired(r)
 	}
 	var err error
-	if printed {
-		failed := make([]dto.Unchecked, len(r.Failed))
-		for i, f := range r.Failed {
-			failed[i] = dto.Unchecked{TenantID: dto.ID(f.TenantID), Error: userMessage(f.Err)}
+	if jsonOutput {
+		failures := make([]dto.Unchecked, len(r.Errors))
+		for i, f := range r.Errors {
+			failures[i] = dto.Unchecked{TenantID: dto.ID(f.TenantID), Error: userMessage(f.Err)}
 		}
-		err = printJSON(dto.PlatformRepair{DryRun: dryRun, Repaired: platformFindings(r.Repaired), Remaining: platformFindings(r.Remaining), Failed: failed, TenantsUnchecked: r.TenantsUnchecked})
+		err = printJSON(dto.PlatformRepair{DryRun: dryRun, Repaired: platformFindings(r.Repaired), Remaining: platformFindings(r.Remaining), Errors: failures, TenantsUnchecked: r.TenantsUnchecked})
 	} else {
 		if dryRun {
 			printPlatformSQL("A repair runs this", database, r.Repaired)
 		}
-		printPlatformSQL("Run this as a superuser", database, r.Remaining)
+		printPlatformSQL("Have a DBA run this", database, r.Remaining)
 	}
 	fmt.Fprintf(os.Stderr, "%s %s, %d remaining\n", pluralize(len(r.Repaired), "finding"), verb, len(r.Remaining))
 	printUnchecked(r.TenantsUnchecked)
@@ -211,7 +211,7 @@ func printPlatformRepair(r platform.Report, database string, dryRun, printed boo
 	return err
 }
 
-// printPlatformSQL prints findings as a script for psql. What no statement mends is a comment.
+// printPlatformSQL prints findings as a script for psql. What no statement repairs is a comment.
 func printPlatformSQL(title, database string, findings []platform.Finding) {
 	if len(findings) == 0 {
 		return
@@ -220,7 +220,7 @@ func printPlatformSQL(title, database string, findings []platform.Finding) {
 	var last []string
 	for _, f := range findings {
 		fmt.Printf("-- %s: %s\n", f.Check, platformText(f))
-		if slices.Equal(last, f.Statements) { // One statement can mend many findings.
+		if slices.Equal(last, f.Statements) { // One statement can repair many findings.
 			continue
 		}
 		for _, statement := range f.Statements {

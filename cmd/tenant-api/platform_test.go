@@ -77,7 +77,7 @@ func TestPlatform_CheckAndRepair(t *testing.T) {
 	connect := p.registry.ConnectRole()
 	p.asSuperuser(connectRoleDropped + `; DROP OWNED BY ` + role + `; DROP ROLE ` + role + `; GRANT TEMPORARY ON DATABASE {{database}} TO PUBLIC`)
 
-	p.run("platform", "check").want(t, 3, "3 findings, of which tenant-api platform repair mends 3",
+	p.run("platform", "check").want(t, 3, "3 findings, 3 of them repairable",
 		`connect_role_missing [repairable]: role "`+connect+`" does not exist, so no login of a tenant can be opened`, `    CREATE ROLE "`+connect+`" NOLOGIN`,
 		`database_open [repairable]: database "`+p.name+`" gives TEMPORARY to PUBLIC`, `role_missing [repairable]: tenant `+id+`: role "`+role+`" does not exist`)
 	p.run("platform", "repair", "--dry-run").want(t, 0, "-- A repair runs this in the database "+p.name, `GRANT CONNECT ON DATABASE "`+p.name+`" TO "`+connect+`";`, `CREATE ROLE "`+role+`" NOLOGIN`, "3 findings would be repaired, 0 remaining")
@@ -106,15 +106,15 @@ func TestPlatform_CheckAndRepair(t *testing.T) {
 	p.mustRun("migrate", "up")
 }
 
-// TestPlatform_SQLForSuperuser: what the owner may not mend is a script for psql.
+// TestPlatform_SQLForSuperuser: what the owner may not repair is a script for psql.
 func TestPlatform_SQLForSuperuser(t *testing.T) {
 	p := setupPlatform(t)
 	p.addTenant("Clinic")
 	p.asSuperuser(connectRoleDropped + `; ALTER ROLE {{owner}} NOCREATEROLE; ALTER TABLE api_keys OWNER TO CURRENT_USER; ALTER SCHEMA ` + p.registry.Named("Clinic").SchemaName + ` OWNER TO CURRENT_USER`)
-	p.run("platform", "check").want(t, 3, "4 findings, of which tenant-api platform repair mends 0")
+	p.run("platform", "check").want(t, 3, "4 findings, 0 of them repairable")
 	p.printed(1, "platform", "repair", "--json")
 	r := p.run("platform", "repair")
-	r.want(t, 1, "-- Run this as a superuser in the database "+p.name, `-- createrole_missing: role "`+p.owner+`" has no CREATEROLE`, `ALTER ROLE "`+p.owner+`" CREATEROLE;`, "0 findings repaired, 4 remaining")
+	r.want(t, 1, "-- Have a DBA run this in the database "+p.name, `-- createrole_missing: role "`+p.owner+`" has no CREATEROLE`, `ALTER ROLE "`+p.owner+`" CREATEROLE;`, "0 findings repaired, 4 remaining")
 	p.asSuperuser(r.out)
 	p.mustRun("platform", "check").want(t, 0, "0 findings")
 	p.addTenant("Another")

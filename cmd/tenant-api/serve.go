@@ -58,9 +58,9 @@ Off loopback it serves only if an API key exists, or AUTH_OIDC_ISSUER and
 AUTH_OIDC_AUDIENCE are set. It speaks plain HTTP: put a proxy with TLS in front of it.
 "tenant-api help settings" lists the settings without a flag, too.
 
-With --worker=false it works as a login that owns nothing: archive, unarchive, purge and
+With --worker=false it works as a user that owns nothing: archive, unarchive, purge and
 repair become jobs of a worker elsewhere, and what cannot is refused. The guide
-"PostgreSQL" has the login's SQL.`,
+"PostgreSQL" has the user's SQL.`,
 		Example: "  tenant-api serve\n  tenant-api serve --host 0.0.0.0 --port 3001 --worker=false",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runServer(cmd.Context(), &server{settingName: a.settingName, http: true, worker: worker, migrateFirst: migrate})

@@ -32,9 +32,9 @@ func (s *server) run(ctx context.Context) error {
 	if err := prepare(ctx); err != nil {
 		return err
 	}
-	// Without both, it may work as a user with fewer rights.
+	// Without both, it may work as a user with fewer privileges.
 	if s.worker || s.migrateFirst {
-		if err := s.db.Platform.CheckRights(ctx); err != nil {
+		if err := s.db.Platform.CheckPrivileges(ctx); err != nil {
 			return err
 		}
 	}

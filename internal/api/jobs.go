@@ -27,7 +27,7 @@ type jobInput struct {
 type jobView struct {
 	ID          string     `json:"id"`
 	TenantID    uuid.UUID  `json:"tenantId" format:"uuid"`
-	Operation   string     `json:"operation" enum:"provision,archive,unarchive,purge,repair" doc:"What the job does with the tenant."`
+	Move        string     `json:"move" enum:"provision,archive,unarchive,purge,repair" doc:"What the job does with the tenant."`
 	State       string     `json:"state" enum:"queued,running,retrying,completed,failed" doc:"completed: the tenant is ACTIVE, or the operation is done; failed: the tenant is FAILED, its provisioning was aborted, or the operation was not possible."`
 	Attempt     int        `json:"attempt" minimum:"0" doc:"Attempts started."`
 	MaxAttempts int        `json:"maxAttempts" minimum:"1"`
@@ -43,7 +43,7 @@ func (s *Server) getJob(ctx context.Context, in *jobInput) (*bodyOutput[jobView]
 		return nil, err
 	}
 	return newBodyOutput(jobView{
-		ID: job.ID, TenantID: job.TenantID, Operation: cmp.Or(string(job.Move), "provision"), State: string(job.State), Attempt: job.Attempt, MaxAttempts: job.MaxAttempts,
+		ID: job.ID, TenantID: job.TenantID, Move: cmp.Or(string(job.Move), "provision"), State: string(job.State), Attempt: job.Attempt, MaxAttempts: job.MaxAttempts,
 		Error: dto.Text(job.Error), CreatedAt: job.CreatedAt.UTC(), ScheduledAt: job.ScheduledAt.UTC(), FinishedAt: dto.Time(job.FinishedAt),
 	}), nil
 }

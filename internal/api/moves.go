@@ -15,8 +15,8 @@ import (
 // queuedMoveDoc says in the descriptions of moves when they are queued.
 const queuedMoveDoc = " A server without a worker queues it (202): follow the job, for which the key needs tenants:read. A failure is in the audit log."
 
-// notHere is the detail of a 501.
-const notHere = "this server runs without a worker (tenant-api serve --worker=false), so it may have no privileges for this operation; "
+// withoutWorkerDetail is the detail of a 501.
+const withoutWorkerDetail = "this server runs without a worker (tenant-api serve --worker=false), so it may have no privileges for this operation; "
 
 // queueMove queues a move, for a server without a worker.
 func (s *Server) queueMove(ctx context.Context, id uuid.UUID, r provisioning.MoveRequest) (*huma.StreamResponse, error) {
@@ -37,7 +37,7 @@ func (s *Server) refuseWithoutWorker(e *endpoint) *problem.Problem {
 	if !s.opts.WithoutWorker || e.workerRemedy == "" {
 		return nil
 	}
-	return problem.New(http.StatusNotImplemented, notHere+e.workerRemedy)
+	return problem.New(http.StatusNotImplemented, withoutWorkerDetail+e.workerRemedy)
 }
 
 // moveResponses are those of a move that is done in the request or, without a worker, queued.

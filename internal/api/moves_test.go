@@ -40,7 +40,7 @@ func TestServer_WithoutWorker(t *testing.T) {
 			if got.str("status") != "queued" || got.str("message") != "The job to "+c.operation+" Clinic has been queued" || got.header.Get("Location") != path {
 				t.Errorf("%s, %v", got.text, got.header)
 			}
-			if job := b.waitForJob(got, "completed"); job.str("operation") != c.operation {
+			if job := b.waitForJob(got, "completed"); job.str("move") != c.operation {
 				t.Errorf("%s", job.text)
 			}
 			if got := b.do(http.MethodGet, path, nil); got.str("status") != c.status {

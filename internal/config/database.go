@@ -30,7 +30,7 @@ type Database struct {
 	URL            Secret // For pgx; "" means the PG* variables.
 	DirectURL      Secret // An address of the same database without a pooler; "": URL is one.
 	MaxConnections int
-	Role           string // The role that each session sets; "": the login's own.
+	Role           string // The role that each session sets; "": the user's own.
 
 	OpaqueSchemaNames bool // New tenants get schema names that do not tell theirs.
 }

@@ -29,7 +29,7 @@ var settings = []Setting{
 	{DatabaseName, groupDatabase, "name of the database, with DB_HOST", ""},
 	{DatabaseSSLMode, groupDatabase, "disable, allow, prefer, require, verify-ca or verify-full, with DB_HOST", "prefer"},
 	{DatabaseMaxConnections, groupDatabase, "most connections of one process", "8"},
-	{DatabaseRole, groupDatabase, "role that each session sets, if the login is only a member of the registry's owner", "the login's own"},
+	{DatabaseRole, groupDatabase, "role that each session sets, if the database user is only a member of the registry's owner", "the user's own"},
 	{SchemaNames, groupDatabase, "readable, made from the names of tenants, or opaque: random, for new tenants", "readable"},
 	{pgHost, groupDatabase, "host, with the other PG variables of PostgreSQL, if neither DATABASE_URL nor DB_HOST is set", ""},
 	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},

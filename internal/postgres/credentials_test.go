@@ -75,7 +75,7 @@ func TestDB_OpenCredential(t *testing.T) {
 			t.Errorf("it expires in %v", remaining)
 		}
 		if !value[bool](b, `SELECT rolvaliduntil = $2 AND NOT rolsuper AND NOT rolcreaterole FROM pg_roles WHERE rolname = $1`, c.Username, c.ExpiresAt) {
-			t.Error("the role has no expiry or has extra rights")
+			t.Error("the role has no expiry or has extra privileges")
 		}
 		if drift, err := b.Verify(t.Context(), own.ID); err != nil || len(drift) != 0 {
 			t.Errorf("%v, %v", drift, err)

@@ -161,7 +161,7 @@ func TestClassify_SQLStates(t *testing.T) {
 	// What was refused, and why, is the server's to say: a message must not name a privilege
 	// that the user has.
 	refused := &pgconn.PgError{Code: "42501", Message: `permission denied to grant role "r"`, Detail: `Only roles with the ADMIN option on role "r" may grant this role.`}
-	if m, want := errs.SafeMessage(pgdb.Classify(refused, "open login")), `the database did not permit "open login": permission denied to grant role "r" (Only roles with the ADMIN option on role "r" may grant this role); run tenant-api platform check, which names the object and the statement that mends it`; m != want {
+	if m, want := errs.SafeMessage(pgdb.Classify(refused, "open login")), `the database did not permit "open login": permission denied to grant role "r" (Only roles with the ADMIN option on role "r" may grant this role); run tenant-api platform check, which names the object and the statement that repairs it`; m != want {
 		t.Errorf("message %q, want %q", m, want)
 	}
 	missing := &pgconn.PgError{Code: "42704", Message: `role "r" does not exist`}

@@ -76,7 +76,7 @@ func TestDB_NologinOwnerWithQuotes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, f := range report.Failed {
+			for _, f := range report.Errors {
 				t.Error(f.Err)
 			}
 			for _, f := range report.Remaining {

@@ -100,7 +100,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 		var excess bool
 		if err := superuser.QueryRow(t.Context(), `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolcanlogin OR rolpassword IS NOT NULL
 			FROM pg_authid WHERE rolname = $1`, own.DatabaseRole).Scan(&excess); err != nil || excess {
-			t.Errorf("the tenant's role has extra rights: %v, %v", excess, err)
+			t.Errorf("the tenant's role has extra privileges: %v, %v", excess, err)
 		}
 	})
 

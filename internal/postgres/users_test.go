@@ -179,7 +179,7 @@ func TestDB_Role(t *testing.T) {
 	refused := func(t *testing.T, login string) {
 		t.Helper()
 		b, jobs := o.open(login, o.owner)
-		message := `the login ` + login + ` may not set the role ` + o.owner + ` of DATABASE_ROLE; have a DBA run: GRANT "` + o.owner + `" TO "` + login + `"` + withSet
+		message := `the database user ` + login + ` may not set the role ` + o.owner + ` of DATABASE_ROLE; have a DBA run: GRANT "` + o.owner + `" TO "` + login + `"` + withSet
 		_, err := b.List(t.Context(), tenant.ListQuery{Limit: 1})
 		wantMessage(t, err, errs.KindPermanent, message)
 		wantMessage(t, jobs.Migrate(t.Context()), errs.KindPermanent, message)

@@ -51,7 +51,7 @@ func runPlatform(t *testing.T, w *testEnv) {
 		}
 	}
 	w.path = from.Binaries() + ":" + w.path
-	w.env["DATABASE_URL"], w.env["SUPERUSER_URL"] = from.OwnerURL("platform"), to.URL("platform")
+	w.env["DATABASE_URL"], w.env["DBA_URL"] = from.OwnerURL("platform"), to.URL("platform")
 	w.write("main.tf", header+clinic)
 	w.mustApply()
 	w.copyExample("guides/postgresql/restore.sh", "restore.sh",
@@ -69,9 +69,9 @@ func runPlatform(t *testing.T, w *testEnv) {
 	}
 	w.run("plan", "-no-color").wantText(t, "Provider configuration cannot work", "has no CREATEROLE", "tenant-api platform check")
 	w.copyExample("guides/postgresql/check.sh", "check.sh")
-	w.mustShell("-eu", "check.sh").wantText(t, "database_open [repairable]", "-- Run this as a superuser in the database platform", "repaired: database_open")
-	w.copyExample("guides/postgresql/superuser.sh", "superuser.sh")
-	w.mustShell("-eu", "superuser.sh").wantText(t, "0 findings")
+	w.mustShell("-eu", "check.sh").wantText(t, "database_open [repairable]", "-- Have a DBA run this in the database platform", "repaired: database_open")
+	w.copyExample("guides/postgresql/dba.sh", "dba.sh")
+	w.mustShell("-eu", "dba.sh").wantText(t, "0 findings")
 	w.assertNoChanges()
 	w.destroyAll()
 }

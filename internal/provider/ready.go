@@ -40,19 +40,19 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	var (
 		wg      sync.WaitGroup
 		db      error
-		rights  error
+		privileges  error
 		ready   soroban.Ready
 		network error
 	)
 	wg.Go(func() {
 		if db = b.local.DB.CheckReady(ctx); db == nil {
-			rights = b.local.DB.Platform.CheckRights(ctx)
+			privileges = b.local.DB.Platform.CheckPrivileges(ctx)
 		}
 	})
 	wg.Go(func() { ready, network = b.local.Deployer.CheckReady(ctx) })
 	wg.Wait()
 	b.addConfigError(ctx, diags, b.registryPath(), db)
-	b.addConfigError(ctx, diags, path.Root("database").AtName("url"), rights)
+	b.addConfigError(ctx, diags, path.Root("database").AtName("url"), privileges)
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("deployer_secret"), ready.Account)
 	if ready.InsufficientBalance != "" {

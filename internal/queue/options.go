@@ -30,7 +30,7 @@ type Runner interface {
 type Options struct {
 	// URL is the registry's connection string, as pgx reads it.
 	URL string
-	// Role is the role that each session sets. "": the login's own.
+	// Role is the role that each session sets. "": the user's own.
 	Role string
 	// MaxConnections is the size of the queue's own pool, at least
 	// MinMaxConnections. 0 is DefaultMaxConnections.

@@ -1,2 +1,2 @@
 tenant-api platform check || true
-tenant-api platform repair > superuser.sql || cat superuser.sql
+tenant-api platform repair > dba.sql || cat dba.sql

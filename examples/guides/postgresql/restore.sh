@@ -2,7 +2,7 @@ pg_dump --format=custom --file=platform.dump "$DATABASE_URL"
 
 # The new server has the role platform, and a database of it. The roles of tenants do
 # not exist there yet, which pg_restore reports. Each other error has to be understood.
-if ! pg_restore --dbname="$SUPERUSER_URL" platform.dump 2> restore.log &&
+if ! pg_restore --dbname="$DBA_URL" platform.dump 2> restore.log &&
   grep 'error:' restore.log | grep --invert-match 'role ".*" does not exist'; then
   exit 1
 fi

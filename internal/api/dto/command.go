@@ -118,20 +118,20 @@ type PlatformCheck struct {
 type PlatformRepair struct {
 	DryRun    bool              `json:"dryRun"`
 	Repaired  []PlatformFinding `json:"repaired"`  // With dryRun: those that would be.
-	Remaining []PlatformFinding `json:"remaining"` // For a superuser, or a person.
-	Failed    []Unchecked       `json:"failed"`
+	Remaining []PlatformFinding `json:"remaining"` // For a DBA, or a person.
+	Errors    []Unchecked       `json:"errors"`
 
 	TenantsUnchecked bool `json:"tenantsUnchecked"` // Repair what remains, and repair again.
 }
 
-// PlatformFinding is one fault of a platform.
+// PlatformFinding is one thing that is wrong with a platform.
 type PlatformFinding struct {
 	Check      string     `json:"check"`    // Such as connect_role_missing.
 	TenantID   *uuid.UUID `json:"tenantId"` // Null: the platform itself.
 	Object     string     `json:"object"`   // Such as role "x".
 	Message    string     `json:"message"`
-	Statements []string   `json:"statements"` // Mend it, in this order. Empty: repair needs none, or a person has to mend it.
-	Repairable bool       `json:"repairable"` // The user's rights permit platform repair to mend it.
+	Statements []string   `json:"statements"` // Repair it, in this order. Empty: repair needs none, or a person has to repair it.
+	Repairable bool       `json:"repairable"` // The user's privileges permit platform repair to repair it.
 }
 
 // ID returns nil for uuid.Nil.

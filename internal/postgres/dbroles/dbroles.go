@@ -23,6 +23,13 @@ func inheritOnly(conn *pgx.Conn) string {
 	return ` WITH INHERIT TRUE, SET FALSE`
 }
 
+// AttributesSQL is an expression over a row of pg_roles with the attributes that neither the role
+// of a tenant nor the connect role may have, as a JSON array. login is the condition for LOGIN.
+func AttributesSQL(row, login string) string {
+	return strings.ReplaceAll(`to_jsonb(array_remove(ARRAY[CASE WHEN `+login+` THEN 'LOGIN' END, CASE WHEN {{row}}.rolsuper THEN 'SUPERUSER' END, CASE WHEN {{row}}.rolcreatedb THEN 'CREATEDB' END,
+		CASE WHEN {{row}}.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN {{row}}.rolreplication THEN 'REPLICATION' END, CASE WHEN {{row}}.rolbypassrls THEN 'BYPASSRLS' END], NULL))`, "{{row}}", row)
+}
+
 // Grant makes a role the member of others: it has their privileges and, from PostgreSQL 16
 // on, cannot become one of them.
 func Grant(ctx context.Context, tx pgx.Tx, member string, roles ...string) error {

@@ -24,6 +24,13 @@ const setupSQLState = "HT002"
 // insufficientPrivilege is the SQLSTATE of a statement that the user may not run.
 const insufficientPrivilege = "42501"
 
+// IsInsufficientPrivilege reports whether PostgreSQL refused a statement because of a missing
+// privilege.
+func IsInsufficientPrivilege(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == insufficientPrivilege
+}
+
 // ErrFenced is the error of a write by a superseded run.
 var ErrFenced = errs.Errorf(errs.KindFenced, "write",
 	"a newer run owns this tenant; this run stopped without changes")
@@ -96,7 +103,7 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 
 // platformCheck is what to do about a missing privilege or object: which one it is, and the
 // statement, depends on more than the one error.
-const platformCheck = "run tenant-api platform check, which names the object and the statement that mends it"
+const platformCheck = "run tenant-api platform check, which names the object and the statement that repairs it"
 
 // refusedMessage is the message for a statement that the user may not run. PostgreSQL's own
 // names the object, and from version 16 on the detail names the missing privilege.

@@ -56,7 +56,7 @@ var commonSettings = map[string]setting{
 	"idle_in_transaction_session_timeout": {value: milliseconds(idleInTransactionTimeout)},
 	"idle_session_timeout":                {value: "0", since: 14},
 	"transaction_timeout":                 {value: "0", since: 17},
-	// Names and rights.
+	// Names and privileges.
 	"search_path":           {value: "public"},
 	"row_security":          {value: "on"},
 	"check_function_bodies": {value: "on"},

@@ -31,7 +31,7 @@ func (s *session) roleError(ctx context.Context, c *pgconn.PgConn, err error) er
 	if readErr != nil || len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 2 {
 		return err
 	}
-	login, exists := string(results[0].Rows[0][0]), string(results[0].Rows[0][1]) == "t"
+	user, exists := string(results[0].Rows[0][0]), string(results[0].Rows[0][1]) == "t"
 	switch {
 	case !exists:
 		return errs.Wrap(err, errs.KindPermanent, op, "the role %s of DATABASE_ROLE does not exist; correct the name, or have a DBA create the role that owns the registry", s.role)
@@ -40,8 +40,8 @@ func (s *session) roleError(ctx context.Context, c *pgconn.PgConn, err error) er
 		if majorVersion(c.ParameterStatus("server_version")) >= 16 { // A member may not, if it was made one WITH SET FALSE.
 			withSet = " WITH SET TRUE"
 		}
-		return errs.Wrap(err, errs.KindPermanent, op, "the login %s may not set the role %s of DATABASE_ROLE; have a DBA run: GRANT %s TO %s%s",
-			login, s.role, pgx.Identifier{s.role}.Sanitize(), pgx.Identifier{login}.Sanitize(), withSet)
+		return errs.Wrap(err, errs.KindPermanent, op, "the database user %s may not set the role %s of DATABASE_ROLE; have a DBA run: GRANT %s TO %s%s",
+			user, s.role, pgx.Identifier{s.role}.Sanitize(), pgx.Identifier{user}.Sanitize(), withSet)
 	}
 	return err
 }

@@ -24,11 +24,11 @@ type Progress func(done, total int)
 // changes nothing. An error means that the check was not done.
 func (p *Platform) Check(ctx context.Context, progress Progress) (Result, error) {
 	const op = "check platform"
-	r, err := readRights(ctx, p.db.Pool())
+	r, err := readPrivileges(ctx, p.db.Pool())
 	if err != nil {
 		return Result{}, pgdb.Classify(err, op)
 	}
-	c := &checker{pool: p.db.Pool(), schemas: p.schemas, rights: r, findings: r.findings(), progress: progress}
+	c := &checker{pool: p.db.Pool(), schemas: p.schemas, privileges: r, findings: r.findings(), progress: progress}
 	if !r.Registry {
 		if len(c.findings) == 0 {
 			return Result{}, errs.Errorf(errs.KindPermanent, op, "the database %s has no registry; run tenant-api migrate up", r.Database)
@@ -45,11 +45,11 @@ func (p *Platform) Check(ctx context.Context, progress Progress) (Result, error)
 	case err != nil:
 		return Result{}, pgdb.Classify(err, op)
 	case len(unreadable) > 0 && len(c.findings) == 0:
-		return Result{}, errs.Errorf(errs.KindPermanent, op, "the role %s may not read %s, so nothing was checked; have a superuser grant it SELECT on them, and USAGE on the schema public", c.rights.User, strings.Join(unreadable, ", "))
+		return Result{}, errs.Errorf(errs.KindPermanent, op, "the role %s may not read %s, so nothing was checked; have a DBA grant it SELECT on them, and USAGE on the schema public", c.privileges.User, strings.Join(unreadable, ", "))
 	case len(unreadable) > 0:
 		return c.incomplete(), nil
 	}
-	// A registry that is to be migrated can lack the rights for that.
+	// A registry that is to be migrated can lack the privileges for that.
 	if _, err := p.db.ReadyPool(ctx); err != nil {
 		if errs.KindOf(err) == errs.KindPermanent && len(c.findings) > 0 {
 			return c.incomplete(), nil
@@ -64,11 +64,11 @@ func (p *Platform) Check(ctx context.Context, progress Progress) (Result, error)
 
 // checker is one check.
 type checker struct {
-	pool     *pgxpool.Pool
-	schemas  *tenantschema.Schemas
-	rights   rights
-	findings []Finding
-	progress Progress
+	pool       *pgxpool.Pool
+	schemas    *tenantschema.Schemas
+	privileges privileges
+	findings   []Finding
+	progress   Progress
 }
 
 func (c *checker) add(f Finding) { c.findings = append(c.findings, f) }
@@ -155,20 +155,23 @@ func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState)
 // rolesWithoutAdmin are the roles and logins of tenants that the user may not change, by
 // tenant. Before PostgreSQL 16 it may change all. A superuser may as well.
 func (c *checker) rolesWithoutAdmin(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
-	if c.rights.Version < 16 || c.rights.Superuser {
+	if c.privileges.Version < 16 || c.privileges.Superuser {
 		return nil, nil
 	}
 	// Not pg_has_role, which goes through all roles of which the user is a member each time.
-	return c.namesByTenant(ctx, `WITH RECURSIVE mine AS (SELECT oid FROM pg_roles WHERE rolname = current_user UNION SELECT m.roleid FROM pg_auth_members m JOIN mine ON m.member = mine.oid),
+	return c.namesByTenant(ctx, `WITH RECURSIVE memberships AS (SELECT oid FROM pg_roles WHERE rolname = current_user UNION SELECT m.roleid FROM pg_auth_members m JOIN memberships ON m.member = memberships.oid),
 		named AS (SELECT t.id, `+roleName+` AS role FROM tenants t WHERE t.id = ANY ($1) UNION ALL SELECT tenant_id, username::name FROM tenant_credentials WHERE tenant_id = ANY ($1))
 		SELECT n.id, n.role::text FROM named n JOIN pg_roles g ON g.rolname = n.role
-		WHERE NOT EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = g.oid AND a.admin_option AND a.member IN (SELECT oid FROM mine)) ORDER BY n.id, n.role`, ids)
+		WHERE NOT EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = g.oid AND a.admin_option AND a.member IN (SELECT oid FROM memberships)) ORDER BY n.id, n.role`, ids)
 }
+
+// missingLogin is a condition on a row c of tenant_credentials: an open login without a role.
+const missingLogin = `c.closed_at IS NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name)`
 
 // missingLogins are the open logins without a role, by tenant.
 func (c *checker) missingLogins(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
 	return c.namesByTenant(ctx, `SELECT c.tenant_id, c.username FROM tenant_credentials c
-		WHERE c.tenant_id = ANY ($1) AND c.closed_at IS NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name) ORDER BY c.opened_at`, ids)
+		WHERE c.tenant_id = ANY ($1) AND `+missingLogin+` ORDER BY c.opened_at`, ids)
 }
 
 func (c *checker) namesByTenant(ctx context.Context, query string, ids []uuid.UUID) (map[uuid.UUID][]string, error) {
@@ -188,9 +191,9 @@ func (c *checker) namesByTenant(ctx context.Context, query string, ids []uuid.UU
 // owners adds the schema and the tables of a tenant that belong to another role.
 func (c *checker) owners(s tenantschema.RoleState) {
 	for _, o := range s.ForeignOwned {
-		f := foreignOwner(SchemaOwner, o.Kind, o.Name, o.Owner, c.rights.User)
+		f := foreignOwner(SchemaOwner, o.Kind, o.Name, o.Owner, c.privileges.User)
 		f.TenantID = s.Tenant.ID
-		if !o.Superuser && o.Owner != c.rights.RegistryOwner {
+		if !o.Superuser && o.Owner != c.privileges.RegistryOwner {
 			f = unknownOwner(f)
 		}
 		c.add(f)

@@ -7,11 +7,11 @@ type privilege struct {
 	Mine   bool   // The current user may revoke it.
 }
 
-// privilegesSQL is an expression with the privileges of a role in this database as JSON, without
+// connectPrivilegesSQL is an expression with the privileges of a role in this database as JSON, without
 // CONNECT. d is the row of pg_database, and role the oid. It reads the references to the role by
 // an index. Large objects are left out, which a tenant's login can make and give away, and so
 // is what the role owns: both end with the login.
-func privilegesSQL(role string) string {
+func connectPrivilegesSQL(role string) string {
 	return `to_jsonb(ARRAY(SELECT DISTINCT jsonb_build_object('what', 'may access ' || lower(k.kind) || ' ' || k.object, 'revoke', 'REVOKE ALL ON ' || k.kind || ' ' || k.object, 'mine', pg_has_role(k.owner, 'USAGE'))
 		FROM pg_shdepend x CROSS JOIN LATERAL (
 			SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, format('%I.%I', n.nspname, c.relname) AS object, c.relowner AS owner

@@ -7,7 +7,7 @@ import (
 
 // openFindings are what every role of the server may do. A database without a registry is
 // still to be closed, by its migration.
-func (r rights) openFindings() (findings []Finding) {
+func (r privileges) openFindings() (findings []Finding) {
 	if !r.Registry {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (r rights) openFindings() (findings []Finding) {
 }
 
 // connectRoleFindings are what is wrong with the connect role.
-func (r rights) connectRoleFindings() (findings []Finding) {
+func (r privileges) connectRoleFindings() (findings []Finding) {
 	if r.ConnectRole == "" {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (r rights) connectRoleFindings() (findings []Finding) {
 	return findings
 }
 
-func (r rights) connectRoleDrift() Finding {
+func (r privileges) connectRoleDrift() Finding {
 	role := quote(r.ConnectRole)
 	f := Finding{Check: ConnectRoleDrift, Object: "role " + role, Repairable: r.mayChange(r.Attributes, r.Admin) && (r.Version < 16 || !r.ForeignGroups)}
 	var wrong []string
@@ -91,7 +91,7 @@ func withoutAttributes(role string, attributes []string) string {
 
 // mayChange reports whether the user may take attributes from a role, and change its
 // memberships.
-func (r rights) mayChange(attributes []string, admin bool) bool {
+func (r privileges) mayChange(attributes []string, admin bool) bool {
 	if r.Superuser {
 		return true
 	}

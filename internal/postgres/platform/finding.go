@@ -1,10 +1,10 @@
 // Package platform checks what all tenants of a registry depend on, and repairs it: the
-// rights of the current user, the connect role, who may connect, and owners, roles and logins
+// privileges of the current user, the connect role, who may connect, and owners, roles and logins
 // of all tenants. A major upgrade, a dump restored elsewhere, another owner or a DBA changes
 // these without the registry's knowledge.
 //
-// The current user is the registry owner: current_user and not session_user. What its rights do
-// not permit is reported with the statement for a superuser. Check changes nothing and is a
+// The current user is the registry owner: current_user and not session_user. What its privileges do
+// not permit is reported with the statement for a DBA. Check changes nothing and is a
 // few queries for each page of tenants. Repair can be interrupted and repeated at any time,
 // also by several processes at once: each tenant has a transaction of its own, under the lock
 // that every change of a tenant takes.
@@ -19,15 +19,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 )
 
-// Finding is one fault of a platform.
+// Finding is one thing that is wrong with a platform.
 type Finding struct {
 	Check    Check
 	TenantID uuid.UUID // uuid.Nil: the platform itself.
 	Object   string    // As PostgreSQL's messages have it: role "x".
 	Message  string    // What is wrong with it.
-	// Statements mend it, in this order. Empty: Repair does it without SQL, or a person has to.
+	// Statements repair it, in this order. Empty: Repair does it without SQL, or a person has to.
 	Statements []string
-	// Repairable says that the current user may mend it: Repair does. If not, a superuser may
+	// Repairable says that the current user may repair it: Repair does. If not, a DBA may
 	// run Statements.
 	Repairable bool
 }

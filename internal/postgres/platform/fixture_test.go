@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // fixture is a platform with an owner of its own, an ordinary role whatever the login of the
-// tests is, so that a test can take rights from it.
+// tests is, so that a test can take privileges from it.
 type fixture struct {
 	postgrestest.Fixture
 	owner                       string
@@ -141,7 +141,7 @@ func (b fixture) wantChecks(findings []platform.Finding, want ...platform.Check)
 	}
 }
 
-// asDBA runs the statements of the findings that the owner may not mend.
+// asDBA runs the statements of the findings that the owner may not repair.
 func (b fixture) asDBA(findings []platform.Finding) {
 	b.T.Helper()
 	for _, f := range findings {
@@ -152,12 +152,12 @@ func (b fixture) asDBA(findings []platform.Finding) {
 	}
 }
 
-// wantSound fails the test unless the platform has no fault: check and verify find nothing,
-// and everything that needs rights works.
+// wantSound fails the test unless nothing is wrong with the platform: check and verify find nothing,
+// and everything that needs privileges works.
 func (b fixture) wantSound() {
 	b.T.Helper()
 	b.wantChecks(b.check())
-	b.Must(b.Platform.CheckRights(b.T.Context()))
+	b.Must(b.Platform.CheckPrivileges(b.T.Context()))
 	for _, id := range []uuid.UUID{uuid.Nil, b.active.ID, b.archived.ID} {
 		findings, err := b.Verify(b.T.Context(), id)
 		if err != nil || len(findings) > 0 {
@@ -204,9 +204,9 @@ func repeat(check platform.Check, n int) []platform.Check {
 	return slices.Repeat([]platform.Check{check}, n)
 }
 
-// mend repairs, and has a superuser run what is left, until nothing is: what cannot be read
+// repairAll repairs, and has a DBA run what is left, until nothing is: what cannot be read
 // at first shows later. It returns all checks that had findings.
-func (b fixture) mend() (checks []platform.Check) {
+func (b fixture) repairAll() (checks []platform.Check) {
 	b.T.Helper()
 	for range 4 {
 		for _, f := range b.check() {
@@ -216,8 +216,8 @@ func (b fixture) mend() (checks []platform.Check) {
 		}
 		report, err := b.Platform.Repair(b.T.Context(), nil)
 		b.Must(err)
-		if len(report.Failed) > 0 {
-			b.T.Errorf("%+v", report.Failed)
+		if len(report.Errors) > 0 {
+			b.T.Errorf("%+v", report.Errors)
 		}
 		if len(report.Remaining) == 0 {
 			break

@@ -6,10 +6,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
-// TestCheckRights_TenantsLoginCannotPreventStarts: serve, worker and the provider refuse to start
+// TestCheckPrivileges_TenantsLoginCannotPreventStarts: serve, worker and the provider refuse to start
 // with a fault of the connect role. What a tenant's login may do must not be one, nor have
 // platform repair end a login of another tenant.
-func TestCheckRights_TenantsLoginCannotPreventStarts(t *testing.T) {
+func TestCheckPrivileges_TenantsLoginCannotPreventStarts(t *testing.T) {
 	b := setup(t)
 	another := b.ActiveTenant(postgrestest.Inputs("Second"))
 	victim := b.wantLogin(another.ID)
@@ -35,7 +35,7 @@ func TestCheckRights_TenantsLoginCannotPreventStarts(t *testing.T) {
 		_, err = conn.Exec(t.Context(), `RESET ROLE`)
 		b.Must(err)
 	}
-	if err := b.Platform.CheckRights(t.Context()); err != nil {
+	if err := b.Platform.CheckPrivileges(t.Context()); err != nil {
 		t.Errorf("no process starts: %v", err)
 	}
 	for _, f := range b.check() {
@@ -46,7 +46,7 @@ func TestCheckRights_TenantsLoginCannotPreventStarts(t *testing.T) {
 	for _, f := range report.Remaining {
 		t.Errorf("%+v", f)
 	}
-	for _, f := range report.Failed {
+	for _, f := range report.Errors {
 		t.Errorf("%v", f.Err)
 	}
 	if conn, err := b.connect(victim); err != nil {

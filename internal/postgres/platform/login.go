@@ -37,7 +37,7 @@ var driftedLoginsSQL = `SELECT * FROM (SELECT c.tenant_id, c.id, r.rolname::text
 		ARRAY(SELECT DISTINCT x.rolname::text FROM pg_auth_members m JOIN pg_roles x ON x.oid = m.roleid WHERE m.member = r.oid AND x.rolname <> ALL (ARRAY[` + roleName + `, g.connect_role]) ORDER BY 1) AS groups,
 		array_remove(ARRAY[CASE WHEN r.rolsuper THEN 'SUPERUSER' END, CASE WHEN r.rolcreatedb THEN 'CREATEDB' END, CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
 			CASE WHEN r.rolreplication THEN 'REPLICATION' END, CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END], NULL) AS attributes,
-		` + privilegesSQL(`r.oid`) + ` AS privileges
+		` + connectPrivilegesSQL(`r.oid`) + ` AS privileges
 	FROM tenant_credentials c JOIN tenants t ON t.id = c.tenant_id JOIN pg_roles r ON r.rolname = c.username::name CROSS JOIN registry g
 	JOIN pg_database d ON d.datname = current_database()
 	WHERE c.tenant_id = ANY ($1) AND c.closed_at IS NULL AND c.expires_at > now()) found
@@ -60,11 +60,11 @@ func driftedLogins(ctx context.Context, db querier, ids []uuid.UUID) (map[uuid.U
 // mayGrant reports whether the user may make logins members of a tenant's role or of the
 // connect role. without are the roles that it may not change.
 func (c *checker) mayGrant(role string, without []string) bool {
-	return c.rights.Superuser || c.rights.Version < 16 || !slices.Contains(without, role) && (role != c.rights.ConnectRole || c.rights.Admin || !c.rights.ConnectRoleExists)
+	return c.privileges.Superuser || c.privileges.Version < 16 || !slices.Contains(without, role) && (role != c.privileges.ConnectRole || c.privileges.Admin || !c.privileges.ConnectRoleExists)
 }
 
 func (c *checker) loginDrift(id uuid.UUID, l login, admin bool) Finding {
-	f := Finding{Check: LoginDrift, TenantID: id, Object: "role " + quote(l.Name), Statements: l.surplus(), Repairable: c.rights.mayChange(l.Attributes, admin)}
+	f := Finding{Check: LoginDrift, TenantID: id, Object: "role " + quote(l.Name), Statements: l.surplus(), Repairable: c.privileges.mayChange(l.Attributes, admin)}
 	var wrong []string
 	for _, role := range l.Missing {
 		wrong = append(wrong, "is no member of role "+quote(role))

@@ -13,7 +13,7 @@ import (
 
 // TestCheck_SeesWhatTheConnectRoleMayAccess: every login of a tenant inherits the privileges of
 // the connect role. GRANT ... ON ALL TABLES IN SCHEMA public to it shows each tenant the
-// others' records, and is connect_role_drift, which repair mends.
+// others' records, and is connect_role_drift, which repair corrects.
 func TestCheck_SeesWhatTheConnectRoleMayAccess(t *testing.T) {
 	t.Parallel()
 	for name, grant := range map[string]string{
@@ -30,7 +30,7 @@ func TestCheck_SeesWhatTheConnectRoleMayAccess(t *testing.T) {
 			b.wantChecks(b.check(), platform.ConnectRoleDrift)
 			report, err := b.Platform.Repair(t.Context(), nil)
 			b.Must(err)
-			if len(report.Failed)+len(report.Remaining) > 0 {
+			if len(report.Errors)+len(report.Remaining) > 0 {
 				t.Errorf("%+v", report)
 			}
 			b.wantSound()
@@ -39,7 +39,7 @@ func TestCheck_SeesWhatTheConnectRoleMayAccess(t *testing.T) {
 }
 
 // TestRepair_OpenLoginsWorkAfterRolesWereMadeAgain: a login that the registry has as open works
-// after a repair, or is ended. It must not stay open without the rights to connect or to read.
+// after a repair, or is ended. It must not stay open without the privileges to connect or to read.
 func TestRepair_OpenLoginsWorkAfterRolesWereMadeAgain(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{

@@ -45,7 +45,7 @@ func TestRestoredElsewhere(t *testing.T) {
 			if text := testenv.Restore(t, from, from.URL(name), to.URL(name), c.options...); text != "" && !strings.Contains(text, "does not exist") {
 				t.Fatal(text)
 			}
-			if checks := restored.mend(); !slices.Equal(checks, c.checks) {
+			if checks := restored.repairAll(); !slices.Equal(checks, c.checks) {
 				t.Errorf("checks %q, want %q", checks, c.checks)
 			}
 			restored.wantSound()
@@ -85,7 +85,7 @@ func TestRotatedOwner(t *testing.T) {
 		if next.version() >= 16 {
 			want = append([]platform.Check{platform.ConnectRoleAdmin, platform.LoginAdmin}, platform.RegistryOwner, platform.RoleAdmin)
 		}
-		if checks := next.mend(); !slices.Equal(checks, want) {
+		if checks := next.repairAll(); !slices.Equal(checks, want) {
 			t.Errorf("checks %q, want %q", checks, want)
 		}
 		next.wantSound()
@@ -96,14 +96,14 @@ func TestRotatedOwner(t *testing.T) {
 		if next.version() >= 16 {
 			want = []platform.Check{platform.ConnectRoleAdmin, platform.LoginAdmin, platform.RoleAdmin}
 		}
-		if checks := next.mend(); !slices.Equal(checks, want) {
+		if checks := next.repairAll(); !slices.Equal(checks, want) {
 			t.Errorf("checks %q, want %q", checks, want)
 		}
 		next.wantSound()
 	})
 	t.Run("MemberOfOldOwner", func(t *testing.T) {
 		_, next := handOver(t, `GRANT {{old}} TO {{new}}`)
-		// The two functions that run as their owner have no rights on the tables of a new owner's tenants.
+		// The two functions that run as their owner have no privileges on the tables of a new owner's tenants.
 		next.wantChecks(next.check(), platform.RegistryOwner, platform.RegistryOwner)
 		report, err := next.Platform.Repair(t.Context(), nil)
 		next.Must(err)
@@ -198,7 +198,7 @@ func TestRepair_Interrupted(t *testing.T) {
 		}
 		cancel()
 	})
-	if !errors.Is(err, context.Canceled) && errs.KindOf(err) != errs.KindCancelled || len(report.Failed) > 0 {
+	if !errors.Is(err, context.Canceled) && errs.KindOf(err) != errs.KindCancelled || len(report.Errors) > 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	left := len(b.check())
@@ -220,7 +220,7 @@ func TestRepair_Concurrent(t *testing.T) {
 	for range 3 {
 		all.Go(func() {
 			report, err := b.Platform.Repair(t.Context(), nil)
-			if err != nil || len(report.Failed) > 0 {
+			if err != nil || len(report.Errors) > 0 {
 				t.Errorf("%+v, %v", report, err)
 			}
 		})
@@ -243,8 +243,8 @@ func TestRepair_TenantInUse(t *testing.T) {
 	b.Must(err)
 	report, err := b.Platform.Repair(t.Context(), nil)
 	b.Must(err)
-	if len(report.Failed) != 1 || report.Failed[0].TenantID != b.active.ID || errs.KindOf(report.Failed[0].Err) != errs.KindTransient {
-		t.Errorf("%+v", report.Failed)
+	if len(report.Errors) != 1 || report.Errors[0].TenantID != b.active.ID || errs.KindOf(report.Errors[0].Err) != errs.KindTransient {
+		t.Errorf("%+v", report.Errors)
 	}
 	b.wantChecks(report.Remaining, platform.RoleMissing)
 	b.Must(tx.Rollback(t.Context()))
@@ -288,7 +288,7 @@ func TestRegistryObjects(t *testing.T) {
 	other := newOwner(t, testenv.OpenDatabase(t), "")
 	b.asSuperuser(`REASSIGN OWNED BY ` + b.owner + ` TO ` + other + `; ALTER DATABASE ` + b.Pool().Config().ConnConfig.Database + ` OWNER TO ` + b.owner + `; ALTER SCHEMA public OWNER TO ` + b.owner)
 	b.wantChecks(b.check(), repeat(platform.RegistryOwner, made)...)
-	if checks := b.mend(); !slices.Equal(checks, []platform.Check{platform.RegistryOwner}) {
+	if checks := b.repairAll(); !slices.Equal(checks, []platform.Check{platform.RegistryOwner}) {
 		t.Errorf("checks %q", checks)
 	}
 	b.wantSound()

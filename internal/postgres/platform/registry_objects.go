@@ -109,14 +109,14 @@ func (c *checker) registryObjects(ctx context.Context) error {
 		}
 	}
 	for _, o := range foreign {
-		f := registryOwner(o.Kind, o.Name, o.Owner, c.rights.User)
+		f := registryOwner(o.Kind, o.Name, o.Owner, c.privileges.User)
 		f.Repairable = o.Usable
 		switch {
 		case o.Usable || o.Superuser:
-		case o.Owner != c.rights.RegistryOwner:
+		case o.Owner != c.privileges.RegistryOwner:
 			f = unknownOwner(f)
 		case moved: // What is in the schemas of tenants comes with it.
-			f.Statements = append([]string{`REASSIGN OWNED BY ` + quote(o.Owner) + ` TO ` + quote(c.rights.User)}, keep[o.Owner]...)
+			f.Statements = append([]string{`REASSIGN OWNED BY ` + quote(o.Owner) + ` TO ` + quote(c.privileges.User)}, keep[o.Owner]...)
 		}
 		c.add(f)
 	}
@@ -126,13 +126,13 @@ func (c *checker) registryObjects(ctx context.Context) error {
 		return err
 	}
 	for _, function := range open {
-		c.add(Finding{Check: RegistryFunctionOpen, Object: "function " + function, Message: "may be executed by every role, with the rights of its owner or on the registry's tables",
-			Statements: []string{`REVOKE EXECUTE ON FUNCTION ` + function + ` FROM PUBLIC`}, Repairable: c.rights.OwnsRegistry && len(foreign) == 0})
+		c.add(Finding{Check: RegistryFunctionOpen, Object: "function " + function, Message: "may be executed by every role, with the privileges of its owner or on the registry's tables",
+			Statements: []string{`REVOKE EXECUTE ON FUNCTION ` + function + ` FROM PUBLIC`}, Repairable: c.privileges.OwnsRegistry && len(foreign) == 0})
 	}
 	if err := c.lacking(ctx); err != nil {
 		return err
 	}
-	rows, _ = c.pool.Query(ctx, copiesSQL, c.rights.ConnectRole)
+	rows, _ = c.pool.Query(ctx, copiesSQL, c.privileges.ConnectRole)
 	copies, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	for _, name := range copies {
 		c.add(Finding{Check: RegistryCopied, Object: "database " + quote(name),
@@ -155,8 +155,8 @@ func (c *checker) lacking(ctx context.Context) error {
 	rows, _ := c.pool.Query(ctx, lackingSQL, registryRelations)
 	var table, privileges string
 	_, err := pgx.ForEachRow(rows, []any{&table, &privileges}, func() error {
-		c.add(Finding{Check: RegistryPrivileges, Object: "table " + table, Message: "does not give " + privileges + " to role " + quote(c.rights.User),
-			Statements: []string{`GRANT ` + privileges + ` ON ` + table + ` TO ` + quote(c.rights.User)}, Repairable: true})
+		c.add(Finding{Check: RegistryPrivileges, Object: "table " + table, Message: "does not give " + privileges + " to role " + quote(c.privileges.User),
+			Statements: []string{`GRANT ` + privileges + ` ON ` + table + ` TO ` + quote(c.privileges.User)}, Repairable: true})
 		return nil
 	})
 	return err

@@ -16,15 +16,15 @@ import (
 
 // Report is the result of Repair.
 type Report struct {
-	Repaired  []Finding // Mended by this call.
-	Remaining []Finding // For a superuser, or a person.
+	Repaired  []Finding // Repaired by this call.
+	Remaining []Finding // For a DBA, or a person.
 	// TenantsUnchecked is that of the last check.
 	TenantsUnchecked bool
-	Failed           []Failure // Of those in Remaining that should have been mended.
+	Errors           []RepairError // Of those in Remaining that should have been repaired.
 }
 
-// Failure is a tenant that could not be repaired.
-type Failure struct {
+// RepairError is a tenant that could not be repaired.
+type RepairError struct {
 	TenantID uuid.UUID // uuid.Nil: the platform itself.
 	Err      error
 }
@@ -32,7 +32,7 @@ type Failure struct {
 // repairConcurrency is how many tenants are repaired at once.
 const repairConcurrency = 4
 
-// Repair mends what Check finds, as far as the current user may, and checks again. The error
+// Repair repairs what Check finds, as far as the current user may, and checks again. The error
 // is that of the checks, or of an interruption: what was repaired until then stays, and the
 // report names it. What could not be repaired is in the report.
 func (p *Platform) Repair(ctx context.Context, progress Progress) (Report, error) {
@@ -42,10 +42,10 @@ func (p *Platform) Repair(ctx context.Context, progress Progress) (Report, error
 		return Report{}, err
 	}
 	r := &repair{platform: p, progress: progress, report: Report{Remaining: found.Findings, TenantsUnchecked: found.TenantsUnchecked}}
-	tenants := r.sort(found.Findings)
+	tenants := r.partition(found.Findings)
 	repaired, err := r.platformFindings(ctx)
 	if err != nil { // The transaction was rolled back.
-		r.report.Failed = append(r.report.Failed, Failure{Err: pgdb.Classify(err, op)})
+		r.report.Errors = append(r.report.Errors, RepairError{Err: pgdb.Classify(err, op)})
 	} else {
 		r.report.Repaired = repaired
 	}
@@ -77,8 +77,8 @@ type repair struct {
 	done   int
 }
 
-// sort returns the tenants with findings that the user may mend, in the order of ids.
-func (r *repair) sort(found []Finding) (tenants []uuid.UUID) {
+// partition returns the tenants with findings that the user may repair, in the order of ids.
+func (r *repair) partition(found []Finding) (tenants []uuid.UUID) {
 	r.byTenant = map[uuid.UUID][]Finding{}
 	for _, f := range found {
 		switch _, known := r.byTenant[f.TenantID]; {
@@ -94,19 +94,19 @@ func (r *repair) sort(found []Finding) (tenants []uuid.UUID) {
 	return tenants
 }
 
-// platformFindings mends the findings of the platform itself, each in a savepoint, so that
+// platformFindings repairs the findings of the platform itself, each in a savepoint, so that
 // one which is refused does not prevent the others. It returns those that it repaired.
 func (r *repair) platformFindings(ctx context.Context) (repaired []Finding, err error) {
 	if len(r.own) == 0 {
 		return nil, nil
 	}
 	err = pgx.BeginFunc(ctx, r.platform.db.Pool(), func(tx pgx.Tx) error {
-		// Of two repairs at once, the second finds what the first has mended.
+		// Of two repairs at once, the second finds what the first has repaired.
 		query, err := lockRegistry(ctx, tx)
 		if err != nil {
 			return err
 		}
-		var now rights
+		var now privileges
 		if err := tx.QueryRow(ctx, query).Scan(&now); err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func (r *repair) platformFindings(ctx context.Context) (repaired []Finding, err 
 				}
 				return nil
 			}); err != nil {
-				r.report.Failed = append(r.report.Failed, Failure{Err: pgdb.Classify(err, "repair "+f.Object)})
+				r.report.Errors = append(r.report.Errors, RepairError{Err: pgdb.Classify(err, "repair "+f.Object)})
 			} else {
 				repaired = append(repaired, f)
 			}
@@ -129,9 +129,9 @@ func (r *repair) platformFindings(ctx context.Context) (repaired []Finding, err 
 	return repaired, err
 }
 
-// current are the findings to mend by what is true now: those of the rights are read again,
-// under the lock. The others can be mended twice.
-func (r *repair) current(now rights) (findings []Finding) {
+// current are the findings to repair by what is true now: those of the privileges are read again,
+// under the lock. The others can be repaired twice.
+func (r *repair) current(now privileges) (findings []Finding) {
 	for _, f := range now.findings() {
 		if f.Repairable {
 			findings = append(findings, f)
@@ -146,16 +146,16 @@ func (r *repair) current(now rights) (findings []Finding) {
 }
 
 // lockRegistry locks the registry's row until tx ends, if the user may, and returns the query
-// that reads rights then.
+// that reads privileges then.
 func lockRegistry(ctx context.Context, tx pgx.Tx) (query string, err error) {
 	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT FROM public.registry FOR UPDATE`)
 		return err
 	})
 	if isUnreadable(err) {
-		return rightsWithoutRegistrySQL, nil
+		return privilegesWithoutRegistrySQL, nil
 	}
-	return rightsWithRegistrySQL, err
+	return privilegesWithRegistrySQL, err
 }
 
 // tenants repairs the roles and ends the missing logins of tenants.
@@ -175,7 +175,7 @@ func (r *repair) tenants(ctx context.Context, ids []uuid.UUID) {
 			case err == nil:
 				r.report.Repaired = append(r.report.Repaired, r.byTenant[id]...)
 			case ctx.Err() == nil: // An interruption is not a failure of the tenant.
-				r.report.Failed = append(r.report.Failed, Failure{TenantID: id, Err: err})
+				r.report.Errors = append(r.report.Errors, RepairError{TenantID: id, Err: err})
 			}
 			if r.progress != nil {
 				r.progress(r.done, len(ids))
@@ -211,8 +211,7 @@ func (r *repair) tenant(ctx context.Context, id uuid.UUID) error {
 // endMissingLogins ends the open logins of a tenant that have no role.
 func (p *Platform) endMissingLogins(ctx context.Context, id uuid.UUID) error {
 	const op = "end missing logins"
-	rows, _ := p.db.Pool().Query(ctx, `SELECT c.id FROM tenant_credentials c WHERE c.tenant_id = $1 AND c.closed_at IS NULL
-		AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = c.username::name)`, id)
+	rows, _ := p.db.Pool().Query(ctx, `SELECT c.id FROM tenant_credentials c WHERE c.tenant_id = $1 AND `+missingLogin, id)
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	failures := []error{pgdb.Classify(err, op)}
 	for _, login := range missing {

@@ -30,17 +30,17 @@ func (c *checker) role(s tenantschema.RoleState, without []string) {
 		return
 	}
 	f := Finding{Check: RoleDrift, TenantID: id, Object: object, Message: "differs from the baseline: " + strings.Join(s.Drift, "; "), Statements: s.Statements,
-		Repairable: len(s.ForeignOwned)+len(s.Manual) == 0 && c.rights.mayChange(s.Attributes, admin)}
+		Repairable: len(s.ForeignOwned)+len(s.Manual) == 0 && c.privileges.mayChange(s.Attributes, admin)}
 	if !s.RoleExists {
 		f.Check, f.Message = RoleMissing, "does not exist"
-		if !f.Repairable && c.rights.Version >= 16 && !c.rights.Superuser {
-			f.Statements = append(slices.Clone(f.Statements), grantAdmin(s.Tenant.DatabaseRole, c.rights.User))
+		if !f.Repairable && c.privileges.Version >= 16 && !c.privileges.Superuser {
+			f.Statements = append(slices.Clone(f.Statements), grantAdmin(s.Tenant.DatabaseRole, c.privileges.User))
 		}
 	}
 	c.add(f)
 }
 
 func (c *checker) addAdmin(check Check, id uuid.UUID, role, consequence string) {
-	c.add(Finding{Check: check, TenantID: id, Object: "role " + quote(role), Message: "gives no ADMIN OPTION to role " + quote(c.rights.User) + ": " + consequence,
-		Statements: []string{grantAdmin(role, c.rights.User)}})
+	c.add(Finding{Check: check, TenantID: id, Object: "role " + quote(role), Message: "gives no ADMIN OPTION to role " + quote(c.privileges.User) + ": " + consequence,
+		Statements: []string{grantAdmin(role, c.privileges.User)}})
 }

@@ -55,7 +55,7 @@ func (r *Registry) SetStepsUpdated(in time.Duration) {
 // the last attempt, "" for none.
 func (r *Registry) EndJobs(status tenant.Status, err string) {
 	r.t.Helper()
-	r.exec(`UPDATE tenants SET job_id = NULL, status = $1, provisioning_error = nullif($2, '')`, string(status), err)
+	r.exec(`UPDATE tenants SET job_id = NULL, status = $1::text, archived_at = CASE WHEN $1::text = 'ARCHIVED' THEN now() END, provisioning_error = nullif($2, '')`, string(status), err)
 }
 
 // Activate takes the job from all tenants and makes them ACTIVE with a contract, without

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -104,7 +105,7 @@ func manualError(op string, findings []string) error {
 // repairError names the statement that this program's user may not run.
 func repairError(err error, op, statement string) error {
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+	if pgdb.IsInsufficientPrivilege(err) && errors.As(err, &pgErr) {
 		return errs.Wrap(err, errs.KindPermanent, op, "the database did not permit this statement (%s); run it as a superuser, and repair again: %s", pgErr.Message, statement)
 	}
 	return err

@@ -62,9 +62,7 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 		-- Not to_regclass, which fails without USAGE on the schema. Not a join, which finds the tables of all tenants first.
 		WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relname = name AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenants.schema_name::name)))),
 	'roleExists', r.oid IS NOT NULL,
-	'attributes', to_jsonb(array_remove(ARRAY[
-		CASE WHEN rolcanlogin AND NOT ` + hasCitusSQL + ` THEN 'LOGIN' END, CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
-		CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END], NULL)),
+	'attributes', ` + dbroles.AttributesSQL("r", "rolcanlogin AND NOT "+hasCitusSQL) + `,
 	'needsLogin', ` + hasCitusSQL + ` AND NOT coalesce(rolcanlogin, false),
 	'groups', to_jsonb(ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
 	'members', to_jsonb(ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
@@ -208,7 +206,7 @@ func (r RoleInspection) ownedFindings(role string) (findings []string) {
 	return findings
 }
 
-// manualFindings describes what no statement of this program mends, because the reason is
+// manualFindings describes what no statement of this program repairs, because the reason is
 // unknown: what the role owns, and what it may access outside of its own schema.
 func (r RoleInspection) manualFindings(role string) []string {
 	findings := r.ownedFindings(role)

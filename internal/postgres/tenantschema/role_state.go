@@ -19,8 +19,8 @@ type RoleState struct {
 	Missing      []string // What only a backup can restore.
 	RoleExists   bool
 	Attributes   []string        // Attributes that the role must not have.
-	Drift        []string        // What RepairRole mends.
-	Manual       []string        // What only a person can mend: the reason is unknown.
+	Drift        []string        // What RepairRole repairs.
+	Manual       []string        // What only a person can repair: the reason is unknown.
 	Statements   []string        // What RepairRole runs.
 	ForeignOwned []ForeignObject // What belongs to a role whose privileges the current user lacks.
 }

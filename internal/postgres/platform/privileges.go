@@ -11,11 +11,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
-// rights are what one query reads about the current user, the database and the connect role.
-type rights struct {
+// privileges are what one query reads about the current user, the database and the connect role.
+type privileges struct {
 	User, Database                 string
 	Version                        int // Major.
 	Superuser, CreateRole, Inherit bool
@@ -39,8 +40,8 @@ type rights struct {
 	Admin             bool        // The current user's on the connect role.
 }
 
-// rightsSQL reads rights as JSON. source is a FROM item with the connect role.
-func rightsSQL(source string) string {
+// privilegesSQL reads privileges as JSON. source is a FROM item with the connect role.
+func privilegesSQL(source string) string {
 	return `SELECT jsonb_build_object(
 		'user', u.rolname, 'database', d.datname, 'version', current_setting('server_version_num')::int / 10000,
 		'superuser', u.rolsuper, 'createRole', u.rolcreaterole, 'inherit', u.rolinherit,
@@ -52,13 +53,11 @@ func rightsSQL(source string) string {
 		'openPublic', coalesce(has_schema_privilege('public', n.oid, 'CREATE'), false),
 		'registry', t.oid IS NOT NULL, 'registryOwner', coalesce(o.rolname, ''), 'ownsRegistry', coalesce(pg_has_role(t.relowner, 'USAGE'), false),
 		'connectRole', coalesce(r.connect_role, ''), 'connectRoleExists', g.oid IS NOT NULL,
-		'attributes', to_jsonb(array_remove(ARRAY[
-			CASE WHEN g.rolcanlogin THEN 'LOGIN' END, CASE WHEN g.rolsuper THEN 'SUPERUSER' END, CASE WHEN g.rolcreatedb THEN 'CREATEDB' END,
-			CASE WHEN g.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN g.rolreplication THEN 'REPLICATION' END, CASE WHEN g.rolbypassrls THEN 'BYPASSRLS' END], NULL)),
+		'attributes', ` + dbroles.AttributesSQL("g", "g.rolcanlogin") + `,
 		'groups', to_jsonb(ARRAY(SELECT DISTINCT x.rolname::text FROM pg_auth_members m JOIN pg_roles x ON x.oid = m.roleid WHERE m.member = g.oid ORDER BY 1)),
 		-- Not EXISTS, for which all memberships can be read.
 		'foreignGroups', coalesce((SELECT bool_or(NOT pg_has_role(m.roleid, 'MEMBER WITH ADMIN OPTION')) FROM pg_auth_members m WHERE m.member = g.oid), false),
-		'privileges', ` + privilegesSQL(`g.oid`) + `,
+		'privileges', ` + connectPrivilegesSQL(`g.oid`) + `,
 		'connect', EXISTS (SELECT FROM aclexplode(d.datacl) a WHERE a.grantee = g.oid AND a.privilege_type = 'CONNECT'),
 		-- The function comes last: it goes through all roles of which the user is a member.
 		'admin', CASE WHEN EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = g.oid AND m.member = u.oid AND m.admin_option) THEN true
@@ -70,14 +69,14 @@ func rightsSQL(source string) string {
 }
 
 var (
-	rightsWithRegistrySQL    = rightsSQL(`public.registry`)
-	rightsWithoutRegistrySQL = rightsSQL(`(SELECT NULL::name AS connect_role)`)
+	privilegesWithRegistrySQL    = privilegesSQL(`public.registry`)
+	privilegesWithoutRegistrySQL = privilegesSQL(`(SELECT NULL::name AS connect_role)`)
 )
 
-// readRights reads rights, in one round trip if the registry can be read.
-func readRights(ctx context.Context, pool *pgxpool.Pool) (r rights, err error) {
-	if err = pool.QueryRow(ctx, rightsWithRegistrySQL).Scan(&r); isUnreadable(err) {
-		err = pool.QueryRow(ctx, rightsWithoutRegistrySQL).Scan(&r)
+// readPrivileges reads privileges, in one round trip if the registry can be read.
+func readPrivileges(ctx context.Context, pool *pgxpool.Pool) (r privileges, err error) {
+	if err = pool.QueryRow(ctx, privilegesWithRegistrySQL).Scan(&r); isUnreadable(err) {
+		err = pool.QueryRow(ctx, privilegesWithoutRegistrySQL).Scan(&r)
 	}
 	return r, err
 }
@@ -86,19 +85,19 @@ func readRights(ctx context.Context, pool *pgxpool.Pool) (r rights, err error) {
 // user may read.
 func isUnreadable(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && slices.Contains([]string{"42P01", "3F000", "42501"}, pgErr.Code)
+	return pgdb.IsInsufficientPrivilege(err) || errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000")
 }
 
-// maxStatements is the length of statements that an error of CheckRights has: half a statement
+// maxStatements is the length of statements that an error of CheckPrivileges has: half a statement
 // would be of no use, and messages are cut.
 const maxStatements = 180
 
-// CheckRights is the part of Check that costs one round trip: rights of the current user,
+// CheckPrivileges is the part of Check that costs one round trip: privileges of the current user,
 // connect role, and who may connect. It is no error that there is no registry yet, if the
-// user may make it. KindPermanent with the object and the statement of the first fault.
-func (p *Platform) CheckRights(ctx context.Context) error {
+// user may make it. KindPermanent with the object and the statement of the first finding.
+func (p *Platform) CheckPrivileges(ctx context.Context) error {
 	const op = "check platform"
-	r, err := readRights(ctx, p.db.Pool())
+	r, err := readPrivileges(ctx, p.db.Pool())
 	if err != nil {
 		return pgdb.Classify(err, op)
 	}
@@ -108,36 +107,36 @@ func (p *Platform) CheckRights(ctx context.Context) error {
 	}
 	first, more := findings[0], ""
 	if n := len(findings) - 1; n > 0 {
-		more = " the first of several faults;"
+		more = " the first of several findings;"
 	}
 	remedy := "run tenant-api platform repair"
 	if statements := strings.Join(first.Statements, "; "); !first.Repairable && len(statements) <= maxStatements {
-		remedy = "have a superuser run in the database " + r.Database + ": " + statements
+		remedy = "have a DBA run in the database " + r.Database + ": " + statements
 	} else if !first.Repairable {
-		remedy = "have a superuser run what tenant-api platform repair prints"
+		remedy = "have a DBA run what tenant-api platform repair prints"
 	}
 	return errs.Errorf(errs.KindPermanent, op, "%s %s;%s tenant-api platform check lists all; %s", first.Object, first.Message, more, remedy)
 }
 
 // Isolation returns what Check finds about the connect role and about who may connect.
 func Isolation(ctx context.Context, tx pgx.Tx) ([]Finding, error) {
-	var r rights
-	if err := tx.QueryRow(ctx, rightsWithRegistrySQL).Scan(&r); err != nil {
+	var r privileges
+	if err := tx.QueryRow(ctx, privilegesWithRegistrySQL).Scan(&r); err != nil {
 		return nil, err
 	}
 	return append(r.openFindings(), r.connectRoleFindings()...), nil
 }
 
-func (r rights) findings() []Finding {
+func (r privileges) findings() []Finding {
 	return slices.Concat(r.userFindings(), r.openFindings(), r.connectRoleFindings())
 }
 
 // mayChangeRoles reports whether the user may create roles, and change those that it has
 // ADMIN on.
-func (r rights) mayChangeRoles() bool { return r.Superuser || r.CreateRole }
+func (r privileges) mayChangeRoles() bool { return r.Superuser || r.CreateRole }
 
 // userFindings are what the current user lacks.
-func (r rights) userFindings() (findings []Finding) {
+func (r privileges) userFindings() (findings []Finding) {
 	if r.Superuser {
 		return r.registryFindings()
 	}
@@ -166,10 +165,10 @@ func (r rights) userFindings() (findings []Finding) {
 	return append(findings, r.registryFindings()...)
 }
 
-func (r rights) database() string { return "database " + quote(r.Database) }
+func (r privileges) database() string { return "database " + quote(r.Database) }
 
 // registryFindings report a registry that cannot be read.
-func (r rights) registryFindings() []Finding {
+func (r privileges) registryFindings() []Finding {
 	if !r.Registry || r.OwnsRegistry {
 		return nil
 	}

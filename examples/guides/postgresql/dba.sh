@@ -1,0 +1,3 @@
+psql --dbname="$DBA_URL" --set=ON_ERROR_STOP=1 --file=dba.sql
+tenant-api platform repair
+tenant-api platform check

@@ -38,11 +38,11 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		return
 	}
 	var (
-		wg      sync.WaitGroup
-		db      error
-		privileges  error
-		ready   soroban.Ready
-		network error
+		wg         sync.WaitGroup
+		db         error
+		privileges error
+		ready      soroban.Ready
+		network    error
 	)
 	wg.Go(func() {
 		if db = b.local.DB.CheckReady(ctx); db == nil {

@@ -93,7 +93,7 @@ func (c *settingsCollector) addHeaders(variable string, at path.Path, headers ty
 			c.unknown = append(c.unknown, at.AtMapKey(name).String())
 		case strings.ContainsAny(name+text.ValueString(), "\r\n"):
 			lines = append(lines, "") // One header must not become two.
-			c.diags.AddAttributeError(at.AtMapKey(name), "Invalid header", "The header has a line break. Remove it.")
+			c.diags.AddAttributeError(at.AtMapKey(name), "Invalid provider configuration: soroban", "The header "+name+" has a line break. Remove it.")
 		default:
 			lines = append(lines, name+": "+text.ValueString())
 		}

@@ -78,7 +78,7 @@ func (c *checker) incomplete() Result { return Result{Findings: c.findings, Tena
 // unreadable are the tables with what is known of tenants that the user may not read.
 func (c *checker) unreadable(ctx context.Context) ([]string, error) {
 	rows, _ := c.pool.Query(ctx, `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = 'public' AND c.relname IN ('tenants', 'tenant_credentials', 'tenant_migrations', 'healthcare_migrations')
+		WHERE n.nspname = 'public' AND c.relname IN ('registry', 'tenants', 'tenant_credentials', 'tenant_migrations', 'healthcare_migrations')
 		  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')) ORDER BY 1`)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

@@ -3,6 +3,7 @@ package platform_test
 import (
 	"testing"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/platform"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 )
 
@@ -44,7 +45,11 @@ func TestCheckPrivileges_TenantsLoginCannotPreventStarts(t *testing.T) {
 	report, err := b.Platform.Repair(t.Context(), nil)
 	b.Must(err)
 	for _, f := range report.Remaining {
-		t.Errorf("%+v", f)
+		// Before PostgreSQL 16 the login can become its tenant's role. What that role owns is for
+		// a person to look at.
+		if b.version() >= 16 || f.Check != platform.RoleManual || f.TenantID != b.active.ID {
+			t.Errorf("%+v", f)
+		}
 	}
 	for _, f := range report.Errors {
 		t.Errorf("%v", f.Err)
@@ -54,5 +59,7 @@ func TestCheckPrivileges_TenantsLoginCannotPreventStarts(t *testing.T) {
 	} else if _, err := conn.Exec(t.Context(), `SELECT FROM users`); err != nil {
 		t.Error(err)
 	}
-	b.wantSound()
+	if b.version() >= 16 {
+		b.wantSound()
+	}
 }

@@ -5,11 +5,9 @@ package dbroles
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
@@ -63,8 +61,7 @@ func Disable(ctx context.Context, tx pgx.Tx, login string) error {
 			_, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize())
 			return err
 		})
-		var pgErr *pgconn.PgError
-		if err != nil && !(errors.As(err, &pgErr) && pgErr.Code == "42501") {
+		if err != nil && !pgdb.IsInsufficientPrivilege(err) {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -145,8 +144,7 @@ func unlessForbidden(ctx context.Context, tx pgx.Tx, statement string) error {
 		_, err := tx.Exec(ctx, statement)
 		return err
 	})
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+	if pgdb.IsInsufficientPrivilege(err) {
 		return nil
 	}
 	return err

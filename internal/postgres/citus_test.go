@@ -3,10 +3,6 @@
 package postgres_test
 
 import (
-	"encoding/binary"
-	"errors"
-	"io"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -174,17 +170,17 @@ type statementRecorder struct {
 
 func recordStatements(t *testing.T, database string) *statementRecorder {
 	t.Helper()
-	listener, through, server := testenv.ListenBefore(t, database)
-	r := &statementRecorder{url: through.String()}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go r.serve(client, server)
+	r := &statementRecorder{}
+	handle := func(kind byte, body []byte) {
+		if kind != 'P' && kind != 'Q' {
+			return
 		}
-	}()
+		fields := strings.Split(string(body), "\x00")
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.all = append(r.all, fields[map[byte]int{'Q': 0, 'P': 1}[kind]])
+	}
+	r.url = testenv.ProxyMessages(t, database, func() (func(byte, []byte), func()) { return handle, func() {} })
 	return r
 }
 
@@ -192,45 +188,6 @@ func (r *statementRecorder) statements() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.all)
-}
-
-func (r *statementRecorder) serve(client net.Conn, address string) {
-	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer func() { _ = server.Close() }()
-	go func() { _, _ = io.Copy(client, server) }()
-	for head := make([]byte, 4); ; head = make([]byte, 5) { // The first message has no type.
-		body, err := readBody(client, head)
-		if err != nil {
-			return
-		}
-		if len(head) == 5 && (head[0] == 'P' || head[0] == 'Q') {
-			fields := strings.Split(string(body), "\x00")
-			r.mu.Lock()
-			r.all = append(r.all, fields[map[byte]int{'Q': 0, 'P': 1}[head[0]]])
-			r.mu.Unlock()
-		}
-		if _, err := server.Write(slices.Concat(head, body)); err != nil {
-			return
-		}
-	}
-}
-
-// readBody reads a message's head, which ends with its length, and its body.
-func readBody(from io.Reader, head []byte) ([]byte, error) {
-	if _, err := io.ReadFull(from, head); err != nil {
-		return nil, err
-	}
-	length := binary.BigEndian.Uint32(head[len(head)-4:])
-	if length < 4 || length > 1<<24 {
-		return nil, errors.New("a message of another length than expected")
-	}
-	body := make([]byte, length-4)
-	_, err := io.ReadFull(from, body)
-	return body, err
 }
 
 // archiveAndPurge archives a tenant and purges it at once.

@@ -1,12 +1,7 @@
 package provider
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"fmt"
-	"io"
-	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -142,9 +137,9 @@ func (p *startedProvider) importTenant(id string) {
 
 // countingProxy forwards connections to a database and counts messages.
 type countingProxy struct {
-	url, server string
-	blocked     chan struct{} // Closed when the first inspection has come.
-	release     chan struct{} // Close it to let that go on.
+	url     string
+	blocked chan struct{} // Closed when the first inspection has come.
+	release chan struct{} // Close it to let that go on.
 
 	mu       sync.Mutex
 	counters proxyCounts
@@ -159,17 +154,8 @@ type proxyCounts struct {
 
 func newCountingProxy(t *testing.T, database string) *countingProxy {
 	t.Helper()
-	listener, u, server := testenv.ListenBefore(t, database)
-	w := &countingProxy{server: server, url: u.String(), blocked: make(chan struct{}), release: make(chan struct{})}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go w.serve(client)
-		}
-	}()
+	w := &countingProxy{blocked: make(chan struct{}), release: make(chan struct{})}
+	w.url = testenv.ProxyMessages(t, database, w.connected)
 	return w
 }
 
@@ -186,23 +172,12 @@ func (w *countingProxy) add(connections, statements int) {
 	w.counters.maxConnections, w.counters.statements = max(w.counters.maxConnections, w.open), w.counters.statements+statements
 }
 
-func (w *countingProxy) serve(client net.Conn) {
-	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", w.server)
-	if err != nil {
-		return
-	}
-	defer func() { _ = server.Close() }()
+// connected counts a connection and its messages.
+func (w *countingProxy) connected() (handle func(kind byte, body []byte), closed func()) {
 	w.add(1, 0)
-	defer w.add(-1, 0)
-	go func() { _, _ = io.Copy(client, server) }()
 	inspections := map[string]bool{} // Names of statements.
-	for startup := true; ; startup = false {
-		kind, message, err := readMessage(client, startup)
-		if err != nil {
-			return
-		}
-		fields := strings.Split(string(message[min(5, len(message)):]), "\x00")
+	return func(kind byte, body []byte) {
+		fields := strings.Split(string(body), "\x00")
 		switch kind {
 		case 'P':
 			inspections[fields[0]] = strings.Contains(fields[1], "pg_shdepend")
@@ -217,30 +192,5 @@ func (w *countingProxy) serve(client net.Conn) {
 				w.add(0, 1)
 			}
 		}
-		if _, err := server.Write(message); err != nil {
-			return
-		}
-	}
-}
-
-// readMessage reads one message of PostgreSQL's protocol. The first has no type byte.
-func readMessage(from io.Reader, startup bool) (kind byte, message []byte, err error) {
-	var read bytes.Buffer
-	headSize := int64(5)
-	if startup {
-		headSize = 4
-	}
-	if _, err := io.CopyN(&read, from, headSize); err != nil {
-		return 0, nil, err
-	}
-	head := read.Bytes()
-	if !startup {
-		kind = head[0]
-	}
-	length := int64(binary.BigEndian.Uint32(head[len(head)-4:]))
-	if length < 4 {
-		return 0, nil, fmt.Errorf("a message of %d bytes", length)
-	}
-	_, err = io.CopyN(&read, from, length-4)
-	return kind, read.Bytes(), err
+	}, func() { w.add(-1, 0) }
 }

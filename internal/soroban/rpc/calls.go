@@ -49,8 +49,10 @@ func (c *Client) Simulate(ctx context.Context, env xdr.TransactionEnvelope) (pro
 	if err != nil {
 		return protocol.SimulateTransactionResponse{}, MalformedXDR(err, "simulate transaction")
 	}
-	return read[protocol.SimulateTransactionResponse](ctx, c, protocol.SimulateTransactionMethodName,
+	got, err := read[protocol.SimulateTransactionResponse](ctx, c, protocol.SimulateTransactionMethodName,
 		protocol.SimulateTransactionRequest{Transaction: encoded})
+	got.Error = c.secrets.Replace(got.Error) // It goes to the log.
+	return got, err
 }
 
 // Entries reads ledger entries. The response has only those that exist.
@@ -84,9 +86,15 @@ func (c *Client) LatestLedger(ctx context.Context) (Ledger, error) { return c.la
 // megabytes on a public network. It queries a transaction that does not exist instead:
 // that response is small and always has ledger and time.
 func (c *Client) fetchLatestLedger(ctx context.Context) (Ledger, error) {
-	got, err := read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
-		protocol.GetTransactionRequest{Hash: unknownTransaction})
+	got, err := c.queryUnknown(ctx)
 	return Ledger{got.LatestLedger, got.LatestLedgerCloseTime}, err
+}
+
+// queryUnknown queries a transaction that does not exist: the response has the server's range
+// of ledgers.
+func (c *Client) queryUnknown(ctx context.Context) (protocol.GetTransactionResponse, error) {
+	return read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
+		protocol.GetTransactionRequest{Hash: unknownTransaction})
 }
 
 // Transaction queries a transaction. It is not repeated after a fault.
@@ -102,8 +110,7 @@ func (c *Client) Transaction(ctx context.Context, hash string) (protocol.GetTran
 // LedgerRange returns the oldest and the latest ledger whose transactions and events the
 // server has.
 func (c *Client) LedgerRange(ctx context.Context) (oldest, latest uint32, err error) {
-	got, err := read[protocol.GetTransactionResponse](ctx, c, protocol.GetTransactionMethodName,
-		protocol.GetTransactionRequest{Hash: unknownTransaction})
+	got, err := c.queryUnknown(ctx)
 	return got.OldestLedger, got.LatestLedger, err
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stellar/go-stellar-sdk/xdr"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -100,5 +102,20 @@ func TestClient_Headers(t *testing.T) {
 	err := client.CheckNetwork(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "(secret) may not call /(secret)/rpc?token=(secret)") || len(err.Error()) > 2000 {
 		t.Errorf("%.3000v", err)
+	}
+}
+
+// TestClient_SimulationHidesSecrets: the error of a simulation is text of the server, too.
+func TestClient_SimulationHidesSecrets(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{"latestLedger":3,"error":"no budget left for header-key"}}`)
+	}))
+	defer server.Close()
+	client := New(Options{URL: server.URL, Secrets: []string{"header-key"}, Passphrase: "p", Clock: clock.System{}, PollInterval: time.Millisecond})
+	source := xdr.MustMuxedAddress("GBRPYHIL2CI3FNQ4BXLFMNDLFJUNPU2HY3ZMFSHONUCEOASW7QC7OX2H")
+	got, err := client.Simulate(t.Context(), xdr.TransactionEnvelope{Type: xdr.EnvelopeTypeEnvelopeTypeTx, V1: &xdr.TransactionV1Envelope{Tx: xdr.Transaction{SourceAccount: source}}})
+	if err != nil || got.Error != "no budget left for (secret)" {
+		t.Errorf("%q, %v", got.Error, err)
 	}
 }

@@ -39,6 +39,12 @@ func Grant(ctx context.Context, tx pgx.Tx, member string, roles ...string) error
 	return err
 }
 
+// ConnectRole is the role that gives its members CONNECT on the registry's database.
+func ConnectRole(ctx context.Context, tx pgx.Tx) (role string, err error) {
+	err = tx.QueryRow(ctx, `SELECT connect_role FROM registry`).Scan(&role)
+	return role, err
+}
+
 // Disable takes password, memberships and members from a login, so that it cannot connect
 // any more. Its open sessions keep what they have until EndSessions, which then may end
 // them: the current user becomes a member.
@@ -57,15 +63,24 @@ func Disable(ctx context.Context, tx pgx.Tx, login string) error {
 	}
 	for _, m := range memberships {
 		// What a superuser granted, this user may not revoke from PostgreSQL 16 on. It ends with the role.
-		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize())
-			return err
-		})
-		if err != nil && !pgdb.IsInsufficientPrivilege(err) {
+		if err := ExecIfPermitted(ctx, tx, `REVOKE `+pgx.Identifier{m.Role}.Sanitize()+` FROM `+pgx.Identifier{m.Member}.Sanitize()); err != nil {
 			return err
 		}
 	}
 	_, err = becomeMember(ctx, tx, login)
+	return err
+}
+
+// ExecIfPermitted runs a statement in a savepoint. It does nothing, and that is no error, if
+// the current user has not the privileges for it.
+func ExecIfPermitted(ctx context.Context, tx pgx.Tx, statement string) error {
+	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, statement)
+		return err
+	})
+	if pgdb.IsInsufficientPrivilege(err) {
+		return nil
+	}
 	return err
 }
 

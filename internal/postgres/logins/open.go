@@ -99,8 +99,8 @@ func createLogin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c credentials.
 	if err != nil {
 		return err
 	}
-	var connectRole string
-	if err := tx.QueryRow(ctx, `SELECT connect_role FROM registry`).Scan(&connectRole); err != nil {
+	connectRole, err := dbroles.ConnectRole(ctx, tx)
+	if err != nil {
 		return err
 	}
 	for _, statement := range []string{

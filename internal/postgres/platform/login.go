@@ -111,13 +111,13 @@ func (p *Platform) repairLogins(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		var connectRole string
-		if err := tx.QueryRow(ctx, `SELECT connect_role FROM registry`).Scan(&connectRole); err != nil {
+		connectRole, err := dbroles.ConnectRole(ctx, tx)
+		if err != nil {
 			return err
 		}
 		for _, l := range found[id] {
 			for _, statement := range l.surplus() {
-				if err := unlessForbidden(ctx, tx, statement); err != nil {
+				if err := dbroles.ExecIfPermitted(ctx, tx, statement); err != nil {
 					return err
 				}
 			}
@@ -136,16 +136,4 @@ func (p *Platform) repairLogins(ctx context.Context, id uuid.UUID) error {
 		failures = append(failures, p.logins.CloseCredential(ctx, id, l.ID))
 	}
 	return errors.Join(failures...)
-}
-
-// unlessForbidden runs a statement, and does nothing if the user may not.
-func unlessForbidden(ctx context.Context, tx pgx.Tx, statement string) error {
-	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, statement)
-		return err
-	})
-	if pgdb.IsInsufficientPrivilege(err) {
-		return nil
-	}
-	return err
 }

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // Report is the result of Repair.
@@ -29,8 +32,13 @@ type RepairError struct {
 	Err      error
 }
 
-// repairConcurrency is how many tenants are repaired at once.
-const repairConcurrency = 4
+const (
+	// repairConcurrency is how many tenants are repaired at once.
+	repairConcurrency = 4
+	// repairGrace is how long a repair that has begun may go on after an interruption. It may be
+	// committed already, and then the report names it.
+	repairGrace = 10 * time.Second
+)
 
 // Repair repairs what Check finds, as far as the current user may, and checks again. The error
 // is that of the checks, or of an interruption: what was repaired until then stays, and the
@@ -100,6 +108,8 @@ func (r *repair) platformFindings(ctx context.Context) (repaired []Finding, err 
 	if len(r.own) == 0 {
 		return nil, nil
 	}
+	ctx, end := retry.WithGrace(ctx, clock.System{}, repairGrace)
+	defer end(nil)
 	err = pgx.BeginFunc(ctx, r.platform.db.Pool(), func(tx pgx.Tx) error {
 		// Of two repairs at once, the second finds what the first has repaired.
 		query, err := lockRegistry(ctx, tx)
@@ -167,14 +177,16 @@ func (r *repair) tenants(ctx context.Context, ids []uuid.UUID) {
 			break
 		}
 		group.Go(func() error {
-			err := r.tenant(ctx, id)
+			work, end := retry.WithGrace(ctx, clock.System{}, repairGrace)
+			err := r.tenant(work, id)
+			end(nil)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.done++
 			switch {
 			case err == nil:
 				r.report.Repaired = append(r.report.Repaired, r.byTenant[id]...)
-			case ctx.Err() == nil: // An interruption is not a failure of the tenant.
+			case errs.KindOf(err) != errs.KindCancelled: // An interruption is not a failure of the tenant.
 				r.report.Errors = append(r.report.Errors, RepairError{TenantID: id, Err: err})
 			}
 			if r.progress != nil {

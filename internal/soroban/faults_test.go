@@ -65,8 +65,9 @@ func (l watchedLease) Release(ctx context.Context, r txlog.AccountRelease) error
 // wire is the network between deployer and server, with hooks for tests: before a call
 // is sent, and after its response has arrived.
 type wire struct {
-	before func(method string)
-	after  func(method string, answer []byte) []byte // The response to return; nil: the original.
+	before  func(method string)
+	request func(method string, body []byte)
+	after   func(method string, answer []byte) []byte // The response to return; nil: the original.
 }
 
 func (w *wire) client() *http.Client {
@@ -86,6 +87,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if w.before != nil {
 		w.before(q.Method)
+	}
+	if w.request != nil {
+		w.request(q.Method, body)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	answer, err := http.DefaultTransport.RoundTrip(r)

@@ -8,6 +8,9 @@ import (
 // minPollInterval is the shortest pause between two polls of a transaction.
 const minPollInterval = 20 * time.Millisecond
 
+// resetDistance is by how many ledgers a server is not behind another one.
+const resetDistance = 1000
+
 // ledgerInterval measures from the responses how fast the network closes ledgers. Public
 // networks take seconds and are polled at the configured interval. A local network that
 // takes a tenth of a second is polled twice in that time; otherwise each deployment would
@@ -23,6 +26,9 @@ type ledgerInterval struct {
 func (t *ledgerInterval) observe(ledger uint32, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if ledger < t.ledger && t.ledger-ledger > resetDistance { // The network was reset, or the answer before was wrong.
+		t.ledger, t.at, t.estimate = ledger, now, 0
+	}
 	if ledger <= t.ledger { // The same ledger, or a server that is behind.
 		return
 	}

@@ -45,4 +45,16 @@ func TestLedgerInterval(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
+	t.Run("ForgetsALedgerThatNeverWas", func(t *testing.T) {
+		t.Parallel()
+		var x ledgerInterval
+		x.observe(100, start)
+		x.observe(200_000, start.Add(time.Second))
+		for i := range 20 {
+			x.observe(uint32(101+i), start.Add(time.Duration(6+5*i)*time.Second))
+		}
+		if got := x.timeOf(0.5, most); got != most {
+			t.Errorf("polled every %v", got)
+		}
+	})
 }

@@ -152,7 +152,11 @@ func (s *Session) readChannels(ctx context.Context, number int64) (v channelView
 	_, err = s.reader.WaitFor(ctx, func() (bool, error) {
 		var at uint32
 		v, at, err = s.readChannelEntries(ctx, known)
-		return at >= s.appliedLedger && (v.deployer == nil || int64(v.deployer.SeqNum) >= number), err
+		if err != nil || v.deployer == nil {
+			return at >= s.appliedLedger, err
+		}
+		current := int64(v.deployer.SeqNum)
+		return at >= s.appliedLedger && current >= s.unreached.expectedSequence(s.Address(), number, current), nil
 	})
 	return v, err
 }

@@ -283,15 +283,29 @@ func (s *Session) recordFee(tx txlog.Transaction, result txResult) {
 func (s *Session) View(ctx context.Context, id xdr.ContractId, minSequence int64) (v ledger.View, err error) {
 	current, err := s.reader.WaitFor(ctx, func() (_ bool, err error) {
 		v, err = s.reader.View(ctx, s.settings.Code, id, s.account)
-		return v.Ledger >= max(s.appliedLedger, s.logLedger) && v.Sequence() >= minSequence, err
+		if err != nil {
+			return false, err
+		}
+		s.logLedger = s.unreached.expectedLedger(s.logLedger, v.Ledger)
+		applied := s.unreached.expectedLedger(s.appliedLedger, v.Ledger)
+		sequence := s.unreached.expectedSequence(s.Address(), minSequence, v.Sequence())
+		return v.Ledger >= max(applied, s.logLedger) && v.Sequence() >= sequence, nil
 	})
-	switch {
-	case err != nil || current:
+	if err != nil {
 		return v, err
-	case v.Ledger < s.appliedLedger:
+	}
+	if behind := max(s.appliedLedger, s.logLedger); v.Ledger < behind {
+		s.unreached.addLedger(behind)
+	}
+	if v.Ledger < s.appliedLedger {
 		return v, s.lagging(v.Ledger)
 	}
-	s.logLedger = 0
+	if v.Sequence() < minSequence {
+		s.unreached.addSequence(s.Address(), minSequence)
+	}
+	if !current {
+		s.logLedger = 0
+	}
 	return v, nil
 }
 

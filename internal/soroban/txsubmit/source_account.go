@@ -128,12 +128,16 @@ func (a *SourceAccount) assignSequence(ctx context.Context) (*xdr.AccountEntry, 
 		return nil, nil
 	}
 	var entry *xdr.AccountEntry
-	_, err := a.session.reader.WaitFor(ctx, func() (_ bool, err error) {
+	applied, address := a.lease.AppliedSequence(), a.lease.Address()
+	current, err := a.session.reader.WaitFor(ctx, func() (_ bool, err error) {
 		entry, err = a.session.reader.Account(ctx, a.id)
-		return entry != nil && int64(entry.SeqNum) >= a.lease.AppliedSequence(), err
+		return entry != nil && int64(entry.SeqNum) >= a.session.unreached.expectedSequence(address, applied, int64(entry.SeqNum)), err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !current && entry != nil {
+		a.session.unreached.addSequence(address, applied)
 	}
 	if entry != nil {
 		a.lastSequence = int64(entry.SeqNum)

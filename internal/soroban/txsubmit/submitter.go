@@ -42,6 +42,7 @@ type Submitter struct {
 	account   xdr.AccountId
 	networkID string
 	channels  channelAccounts
+	unreached unreached
 }
 
 // New creates a Submitter. It makes no call.

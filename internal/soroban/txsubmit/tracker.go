@@ -181,13 +181,17 @@ func (t *txTracker) accepted(ledger uint32) {
 // due decides what an accepted but not yet applied transaction needs.
 func (t *txTracker) due() txEvent {
 	switch {
-	case t.feeBump != nil && (t.minFee != 0 || t.latestLedger >= t.acceptedIn+bumpAfter):
+	case t.feeBump != nil && (t.minFee != 0 || t.passed(t.acceptedIn) >= bumpAfter):
 		return dueBump
-	case t.latestLedger >= t.acceptedIn+resubmitAfter:
+	case t.passed(t.acceptedIn) >= resubmitAfter:
 		return dueResubmit
 	}
 	return dueNothing
 }
+
+// passed is how many ledgers have closed since one. Servers name any number, so it is not
+// computed with sums, which overflow.
+func (t *txTracker) passed(since uint32) uint32 { return t.latestLedger - min(since, t.latestLedger) }
 
 // bump stores a fee bump, which is sent next.
 func (t *txTracker) bump(ctx context.Context) (txEvent, error) {
@@ -218,7 +222,7 @@ func (t *txTracker) wait(ctx context.Context) (txEvent, error) {
 	}
 	t.latestLedger = max(t.latestLedger, latest)
 	used := account != nil && int64(account.SeqNum) >= t.tx.Sequence
-	if used || t.state == stateRefused || t.latestLedger >= t.queriedIn+queryEvery || t.clock.Now().Sub(t.queriedAt) >= queryInterval {
+	if used || t.state == stateRefused || t.passed(t.queriedIn) >= queryEvery || t.clock.Now().Sub(t.queriedAt) >= queryInterval {
 		return waitOver, nil
 	}
 	return waitIdle, nil

@@ -24,7 +24,8 @@ func (a *cli) channels() *cobra.Command {
 querying the network. Each submits one transaction per ledger, so that many tenants
 can be deployed in one ledger. STATE is free, in_use, quarantined (for a few seconds,
 until the outcome of a transaction is known) or disabled, with the reason. OPEN TXS
-counts transactions whose outcome is not known yet, APPLIED those that were applied.
+counts transactions whose outcome is not known yet ("channels open" lists them), APPLIED
+those that were applied.
 SOROBAN_CHANNELS or --channels sets their number.`,
 		Example: "  tenant-api channels\n  tenant-api channels --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,7 +46,7 @@ SOROBAN_CHANNELS or --channels sets their number.`,
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	a.bindSettings(cmd, channelFlag)
-	cmd.AddCommand(a.channelsReconcile())
+	cmd.AddCommand(a.channelsReconcile(), a.channelsOpen(), a.channelsResolve())
 	return cmd
 }
 

@@ -115,13 +115,14 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 		if err != nil {
 			return err
 		}
-		warner := &balanceWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
+		warner := &stellarWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
 		options.Runner, options.Mover, options.Workers = p.Pipeline, p.Services, o.workers
 		options.Retention = o.retention
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			logPass(ctx, o.log, report)
-			warner.check(ctx, p.Deployer.Address(), report.Contracts.Channels)
+			warner.checkChannels(ctx, p.Deployer.Address(), report.Contracts.Channels)
+			warner.checkProtocol(ctx, p.Deployer.Protocol())
 			return err
 		}
 		options.Background = []func(context.Context){func(ctx context.Context) {

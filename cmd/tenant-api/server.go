@@ -166,7 +166,9 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	}
 	telemetry.NewTenants(s.metrics, s.db.List)
 	telemetry.NewStellar(s.metrics, s.settings.soroban.LowBalance, func(ctx context.Context) (contracts.StellarStats, error) {
-		return s.db.StellarStats(ctx, s.Deployer.NetworkID(), s.Deployer.Address())
+		stats, err := s.db.StellarStats(ctx, s.Deployer.NetworkID(), s.Deployer.Address())
+		stats.Protocol = s.Deployer.Protocol()
+		return stats, err
 	})
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
 	if err != nil {

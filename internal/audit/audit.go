@@ -28,6 +28,9 @@ const (
 	ActionRepair          Action = "tenant.repair"    // The privileges of its database role were restored.
 	ActionUpgradeContract Action = "contract.upgrade" // An upgrade of the contract is planned.
 
+	// ActionGiveUpTransaction: an operator says that a Stellar transaction will never be applied.
+	ActionGiveUpTransaction Action = "transaction.give_up"
+
 	ActionOpenCredential  Action = "credential.open"  //nolint:gosec // No secret: a login for the tenant's schema was opened.
 	ActionRenewCredential Action = "credential.renew" //nolint:gosec // No secret: the login was renewed.
 	ActionCloseCredential Action = "credential.close" //nolint:gosec // No secret: the login was closed.

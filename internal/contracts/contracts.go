@@ -171,6 +171,15 @@ type Renewal struct {
 	FeeCharged         int64       // Stroops, in total.
 }
 
+// Protocol compares a network's protocol with the newest one that this program can decode.
+type Protocol struct {
+	Network int // As last read; 0: not read yet.
+	Known   int
+}
+
+// Newer reports whether the network has a protocol that this program does not know.
+func (p Protocol) Newer() bool { return p.Network > p.Known }
+
 // ChannelReport is what ReconcileChannels found and did.
 type ChannelReport struct {
 	Channels          []txlog.Channel // As they are now; empty when none are configured.
@@ -278,7 +287,8 @@ func (c Contract) LogFields() map[string]any {
 
 // StellarStats are statistics of the registry about Stellar, for monitoring.
 type StellarStats struct {
-	DeployerBalance int64 // The deployer's balance as last read, in stroops; 0: unknown.
+	Protocol        Protocol // Not of the registry: the reader adds it.
+	DeployerBalance int64    // The deployer's balance as last read, in stroops; 0: unknown.
 	Channels        []txlog.Channel
 	Transactions    map[txlog.Purpose]int64 // Applied so far, with or without success.
 	Stroops         map[txlog.Purpose]int64 // Their fees.

@@ -58,6 +58,9 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	if ready.InsufficientBalance != "" {
 		diags.AddAttributeWarning(path.Root("soroban").AtName("deployer_secret"), "Deployer cannot pay", ready.InsufficientBalance+".")
 	}
+	if ready.NewerProtocol != "" {
+		diags.AddAttributeWarning(path.Root("soroban"), "Newer Stellar protocol", ready.NewerProtocol+".")
+	}
 	if network != nil {
 		tflog.Warn(ctx, "the Stellar network was not checked: "+errs.SafeMessage(network))
 		b.local.NetworkUnavailable()

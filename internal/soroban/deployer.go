@@ -69,6 +69,15 @@ func (d *Deployer) ReconcileChannels(ctx context.Context, txLog txlog.Log) (cont
 	return d.submitter.ReconcileChannels(ctx, txLog)
 }
 
+// TransactionOutcome asks the network once for the outcome of an open transaction; known is
+// false while it may still be applied. It sends nothing.
+func (d *Deployer) TransactionOutcome(ctx context.Context, tx txlog.Transaction) (outcome txlog.Outcome, known bool, err error) {
+	if err := d.client.CheckNetwork(ctx); err != nil {
+		return txlog.Outcome{}, false, err
+	}
+	return d.submitter.Outcome(ctx, tx)
+}
+
 // CurrentCode is the code that contracts should run, SHA-256 in hex.
 func (d *Deployer) CurrentCode() string { return hex.EncodeToString(d.code[:]) }
 

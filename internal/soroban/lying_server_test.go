@@ -77,7 +77,7 @@ func TestDeployer_LyingServer(t *testing.T) {
 		if t.Failed() {
 			break
 		}
-		tenants = append(tenants, w.round(uint64(seed+round))...) //nolint:gosec // any seed
+		tenants = append(tenants, w.round(uint64(seed+round))...)
 	}
 	w.wantOnlyOwn(tenants)
 	t.Logf("%d deployments, %d transactions sent; %v", len(tenants), len(w.sent), w.count())

@@ -2,14 +2,18 @@ package soroban
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 )
 
 // Ready is the result of a check before the first deployment.
 type Ready struct {
 	Network             error  // KindPermanent: the server is of another network.
 	Account             error  // KindPermanent: the deployer's account does not exist.
+	NewerProtocol       string // A sentence when the network's protocol is newer than this program; else empty.
 	InsufficientBalance string // A sentence when the balance is too low for one tenant; else empty.
 }
 
@@ -32,5 +36,14 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	case account == nil:
 		return Ready{Account: d.submitter.AccountMissing()}, nil
 	}
-	return Ready{InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}, nil
+	ready := Ready{InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}
+	if p := d.Protocol(); p.Newer() {
+		ready.NewerProtocol = fmt.Sprintf("The Stellar network has protocol %d, and this release knows protocol %d: install a newer release before deployments fail", p.Network, p.Known)
+	}
+	return ready, nil
+}
+
+// Protocol compares the network's protocol, as last read, with that of this program.
+func (d *Deployer) Protocol() contracts.Protocol {
+	return contracts.Protocol{Network: d.client.Protocol(), Known: rpc.KnownProtocol}
 }

@@ -95,6 +95,7 @@ func exposedMetrics(t *testing.T) (names, labels map[string]bool) {
 	r := prometheus.NewRegistry()
 	telemetry.NewStellar(r, 1, func(context.Context) (contracts.StellarStats, error) {
 		return contracts.StellarStats{
+			Protocol:        contracts.Protocol{Network: 28, Known: 28},
 			DeployerBalance: 1, Channels: []txlog.Channel{{}},
 			Transactions: map[txlog.Purpose]int64{txlog.PurposeCreate: 1},
 			Stroops:      map[txlog.Purpose]int64{txlog.PurposeCreate: 1},

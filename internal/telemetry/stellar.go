@@ -25,6 +25,8 @@ const statsMaxAge = time.Minute
 //	healthcare_stellar_deployer_low_balance_stroops      the account needs funding below this
 //	healthcare_stellar_channels{state}                   free, in_use, quarantined, disabled
 //	healthcare_stellar_channel_lowest_balance_stroops    of the channels that are not disabled
+//	healthcare_stellar_network_protocol_version          as last read
+//	healthcare_stellar_known_protocol_version            the newest that this program can decode
 //	healthcare_contracts{state}                          as of the last check of each
 //	healthcare_contracts_reconcile_errors                whose last reconciliation failed
 //
@@ -39,7 +41,7 @@ type Stellar struct {
 	cached   contracts.StellarStats
 	cachedAt time.Time
 
-	transactions, fees, spend, deployer, lowBalance, channels, lowestChannelBalance, contracts, reconcileErrors *prometheus.Desc
+	transactions, fees, spend, deployer, lowBalance, channels, lowestChannelBalance, contracts, reconcileErrors, networkProtocol, knownProtocol *prometheus.Desc
 }
 
 // NewStellar creates the metrics and registers them. read returns the registry's
@@ -57,6 +59,8 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 		lowBalance:           desc("stellar_deployer_low_balance_stroops", "Balance below which the deployer account needs funding."),
 		channels:             desc("stellar_channels", "Channel accounts.", "state"),
 		lowestChannelBalance: desc("stellar_channel_lowest_balance_stroops", "Lowest balance of the channel accounts that are not disabled."),
+		networkProtocol:      desc("stellar_network_protocol_version", "Protocol version of the Stellar network."),
+		knownProtocol:        desc("stellar_known_protocol_version", "Newest protocol version that this program can decode."),
 		contracts:            desc("contracts", "Tenant contracts by on-chain state.", "state"),
 		reconcileErrors:      desc("contracts_reconcile_errors", "Contracts whose last reconciliation failed."),
 	}
@@ -66,7 +70,7 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 
 // Describe implements prometheus.Collector.
 func (s *Stellar) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowestChannelBalance, s.contracts, s.reconcileErrors} {
+	for _, d := range []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowestChannelBalance, s.contracts, s.reconcileErrors, s.networkProtocol, s.knownProtocol} {
 		out <- d
 	}
 }
@@ -92,6 +96,10 @@ func (s *Stellar) Collect(out chan<- prometheus.Metric) {
 	gauge(s.lowBalance, float64(s.lowBalanceLimit))
 	if stats.DeployerBalance > 0 {
 		gauge(s.deployer, float64(stats.DeployerBalance))
+	}
+	if stats.Protocol.Network > 0 {
+		gauge(s.networkProtocol, float64(stats.Protocol.Network))
+		gauge(s.knownProtocol, float64(stats.Protocol.Known))
 	}
 	s.collectChannels(stats.Channels, gauge)
 	for state, n := range stats.Contracts {

@@ -32,6 +32,7 @@ func TestStellar(t *testing.T) {
 	t.Parallel()
 	later := time.Now().Add(time.Hour)
 	r, reads := newStellarRegistry(contracts.StellarStats{
+		Protocol:        contracts.Protocol{Network: 29, Known: 28},
 		DeployerBalance: 990_000_000_000,
 		Channels: []txlog.Channel{
 			{Index: 0, Balance: 50_000_000}, {Index: 1, Balance: 30_000_000, LeasedUntil: later},
@@ -70,6 +71,12 @@ healthcare_stellar_deployer_low_balance_stroops 1e+09
 # TYPE healthcare_stellar_fee_stroops_total counter
 healthcare_stellar_fee_stroops_total{purpose="CREATE"} 1.2e+07
 healthcare_stellar_fee_stroops_total{purpose="EXTEND"} 40
+# HELP healthcare_stellar_known_protocol_version Newest protocol version that this program can decode.
+# TYPE healthcare_stellar_known_protocol_version gauge
+healthcare_stellar_known_protocol_version 28
+# HELP healthcare_stellar_network_protocol_version Protocol version of the Stellar network.
+# TYPE healthcare_stellar_network_protocol_version gauge
+healthcare_stellar_network_protocol_version 29
 # HELP healthcare_stellar_transactions_total Stellar transactions that were applied.
 # TYPE healthcare_stellar_transactions_total counter
 healthcare_stellar_transactions_total{purpose="CREATE"} 12

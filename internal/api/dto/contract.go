@@ -8,6 +8,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
 // Anchor is an event of an audit chain, as stored in a contract.
@@ -100,4 +101,27 @@ type UnknownContract struct {
 // NewUnknownContract converts the creation of an unknown contract to JSON.
 func NewUnknownContract(c contracts.Creation) UnknownContract {
 	return UnknownContract{ContractID: c.ContractID, CreatedAt: Time(c.ClosedAt), Ledger: c.Ledger, TransactionHash: c.TransactionHash}
+}
+
+// OpenTransaction is a Stellar transaction whose outcome is not known yet.
+type OpenTransaction struct {
+	Hash       string    `json:"hash"`
+	Purpose    string    `json:"purpose"`
+	Source     string    `json:"source"`
+	Sequence   int64     `json:"sequence"`
+	TenantID   string    `json:"tenantId,omitempty"`
+	ContractID string    `json:"contractId,omitempty"`
+	ValidUntil time.Time `json:"validUntil"`
+	MaxFee     int64     `json:"maxFeeStroops"`
+}
+
+// NewOpenTransaction returns the view of a transaction.
+func NewOpenTransaction(x txlog.Transaction) OpenTransaction {
+	view := OpenTransaction{
+		Hash: x.Hash, Purpose: string(x.Purpose), Source: x.Source, Sequence: x.Sequence, ContractID: x.ContractID, ValidUntil: x.ValidUntil.UTC(), MaxFee: x.MaxFee,
+	}
+	if x.TenantID != uuid.Nil {
+		view.TenantID = x.TenantID.String()
+	}
+	return view
 }

@@ -10,9 +10,15 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
+// KnownProtocol is the newest protocol whose data this program can decode: that of the SDK's XDR.
+const KnownProtocol = 28
+
+// Protocol is the network's protocol as last read; 0: it was not read yet.
+func (c *Client) Protocol() int { return int(c.protocol.Load()) }
+
 // CheckNetwork returns an error for a server of another network: signatures would be
-// invalid there, and every read would return other contracts. It calls the server until
-// one check has succeeded.
+// invalid there, and every read would return other contracts. A check is valid for an hour:
+// networks are upgraded.
 func (c *Client) CheckNetwork(ctx context.Context) error {
 	_, err := c.network.get(ctx)
 	return err
@@ -28,6 +34,7 @@ func (c *Client) fetchNetwork(ctx context.Context) (struct{}, error) {
 			"the Stellar RPC server serves the network %q, but %q is configured; check SOROBAN_NETWORK, SOROBAN_NETWORK_PASSPHRASE and SOROBAN_RPC_URL",
 			got.Passphrase, c.passphrase)
 	}
+	c.protocol.Store(int64(got.ProtocolVersion))
 	return struct{}{}, nil
 }
 

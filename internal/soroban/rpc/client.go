@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
@@ -30,6 +31,9 @@ const maxParallelCalls = 16
 
 // callTimeout is how long one call to the server may take.
 const callTimeout = 15 * time.Second
+
+// networkTTL is how long a check of the network is valid.
+const networkTTL = time.Hour
 
 // maxErrorText limits a server's error text, which goes to the log.
 const maxErrorText = 1000
@@ -63,7 +67,8 @@ type Client struct {
 	pacer        pacer
 	inFlight     *semaphore.Weighted
 	passphrase   string
-	network      *ttlCache[struct{}] // Has a value once the server has passed the check.
+	network      *ttlCache[struct{}] // Has a value while the server's last check is valid.
+	protocol     atomic.Int64        // Of the network; 0: not read yet.
 	latestLedger *ttlCache[Ledger]
 	fees         *ttlCache[protocol.GetFeeStatsResponse]
 }
@@ -86,7 +91,7 @@ func New(o Options) *Client {
 		url: o.URL, headers: o.Headers, secrets: strings.NewReplacer(secrets...), passphrase: o.Passphrase, http: o.HTTPClient, pacer: pacer{o.Clock, o.PollInterval, &ledgerInterval{}},
 		inFlight: semaphore.NewWeighted(maxParallelCalls),
 	}
-	c.network = newTTLCache(o.Clock, math.MaxInt64, c.fetchNetwork)
+	c.network = newTTLCache(o.Clock, networkTTL, c.fetchNetwork)
 	c.latestLedger = newTTLCache(o.Clock, cacheTTL, c.fetchLatestLedger)
 	c.fees = newTTLCache(o.Clock, cacheTTL, c.fetchFeeStats)
 	return c

@@ -14,20 +14,20 @@ import (
 // warnInterval is the pause before a warning is repeated.
 const warnInterval = time.Hour
 
-// balanceWarner logs a low balance and disabled channel accounts, each at most once per
-// warnInterval.
-type balanceWarner struct {
+// stellarWarner logs a low balance, disabled channel accounts and a newer protocol, each at
+// most once per warnInterval.
+type stellarWarner struct {
 	log       *slog.Logger
 	threshold int64 // Stroops.
 	clock     clock.Clock
 
-	mu                       sync.Mutex // Reconcile passes can overlap.
-	lowBalanceAt, disabledAt time.Time  // Times of the last warnings.
+	mu                                sync.Mutex // Reconcile passes can overlap.
+	lowBalanceAt, disabledAt, newerAt time.Time  // Times of the last warnings.
 }
 
-// check logs warnings about a channel report. An empty report, from a pass that did not
+// checkChannels logs warnings about a channel report. An empty report, from a pass that did not
 // reconcile channels, causes none.
-func (w *balanceWarner) check(ctx context.Context, deployer string, report contracts.ChannelReport) {
+func (w *stellarWarner) checkChannels(ctx context.Context, deployer string, report contracts.ChannelReport) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var disabled []string
@@ -45,7 +45,17 @@ func (w *balanceWarner) check(ctx context.Context, deployer string, report contr
 	}
 }
 
-func (w *balanceWarner) due(last *time.Time) bool {
+// checkProtocol logs a warning when the network's protocol is newer than this program.
+func (w *stellarWarner) checkProtocol(ctx context.Context, p contracts.Protocol) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.Newer() && w.due(&w.newerAt) {
+		w.log.WarnContext(ctx, "the Stellar network has a newer protocol than this program: install a newer release before deployments fail",
+			slog.Int("network_protocol", p.Network), slog.Int("known_protocol", p.Known))
+	}
+}
+
+func (w *stellarWarner) due(last *time.Time) bool {
 	now := w.clock.Now()
 	if !last.IsZero() && now.Sub(*last) < warnInterval {
 		return false

@@ -18,16 +18,16 @@ type fakeClock struct{ now time.Time }
 func (c *fakeClock) Now() time.Time                             { return c.now }
 func (c *fakeClock) Sleep(context.Context, time.Duration) error { return nil }
 
-func TestBalanceWarner(t *testing.T) {
+func TestStellarWarner(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	clock := &fakeClock{now: time.Unix(0, 0)} // Unix time 0 is valid.
-	warner := &balanceWarner{log: slog.New(slog.NewTextHandler(&log, nil)), threshold: 1_000_000_000, clock: clock}
+	warner := &stellarWarner{log: slog.New(slog.NewTextHandler(&log, nil)), threshold: 1_000_000_000, clock: clock}
 	const lowBalance, disabled = "is low", "are disabled"
 	check := func(name string, report contracts.ChannelReport, texts ...string) {
 		t.Helper()
 		log.Reset()
-		warner.check(t.Context(), "GDEPLOYER", report)
+		warner.checkChannels(t.Context(), "GDEPLOYER", report)
 		for _, w := range texts {
 			if !strings.Contains(log.String(), w) {
 				t.Errorf("%s: %q is missing in %q", name, w, log.String())
@@ -53,4 +53,16 @@ func TestBalanceWarner(t *testing.T) {
 	clock.now = clock.now.Add(time.Hour)
 	broken.DeployerBalance = 7
 	check("both", broken, lowBalance, disabled)
+	protocol := func(network, known, want int) {
+		t.Helper()
+		log.Reset()
+		warner.checkProtocol(t.Context(), contracts.Protocol{Network: network, Known: known})
+		if got := strings.Count(log.String(), "newer protocol"); got != want {
+			t.Errorf("protocol %d, known %d: %q", network, known, log.String())
+		}
+	}
+	protocol(0, 28, 0) // Not read yet.
+	protocol(28, 28, 0)
+	protocol(29, 28, 1)
+	protocol(29, 28, 0) // Within the hour.
 }

@@ -14,9 +14,9 @@ func checkAnswer(answer any) error {
 	case *protocol.GetNetworkResponse:
 		complete = a.Passphrase != ""
 	case *protocol.GetTransactionResponse:
-		complete = a.Status != "" && a.LatestLedger > 0 && a.LatestLedgerCloseTime > 0 && a.OldestLedger <= a.LatestLedger && a.Ledger <= a.LatestLedger
+		complete = a.Status != "" && a.LatestLedger > 0 && isTime(a.LatestLedgerCloseTime) && a.OldestLedger <= a.LatestLedger && a.Ledger <= a.LatestLedger
 	case *protocol.SendTransactionResponse:
-		complete = a.Status != "" && a.LatestLedger > 0
+		complete = a.Status != "" && a.LatestLedger > 0 && isTime(a.LatestLedgerCloseTime)
 	case *protocol.GetLedgerEntriesResponse:
 		complete = a.LatestLedger > 0
 	case *protocol.SimulateTransactionResponse:
@@ -31,3 +31,7 @@ func checkAnswer(answer any) error {
 	}
 	return nil
 }
+
+// isTime reports whether a Unix time in seconds is after 1970 and before the year 10000: the
+// database stores no other one.
+func isTime(unix int64) bool { return unix > 0 && unix < 253402300800 }

@@ -89,6 +89,11 @@ func (s *Submitter) assemble(ctx context.Context, spec *Spec) (assembledTx, erro
 	if !withinSpec(data.Resources.Footprint, spec) {
 		return assembledTx{}, rpc.MalformedValue("read simulation", "the simulation of %s changes entries that were not requested; nothing was signed", spec.Description)
 	}
+	if footprint := data.Resources.Footprint; len(spec.Restore)+len(spec.Extend) > 0 && len(footprint.ReadOnly)+len(footprint.ReadWrite) == 0 {
+		// Another process did it after the read, which the next read shows, or the server lies.
+		return assembledTx{}, &simulationError{text: "there is nothing to change",
+			err: rpc.MalformedValue("read simulation", "the simulation of %s changes nothing, and the ledger that it returns lacks it; nothing was signed", spec.Description)}
+	}
 	// Never negative and never above the largest fee that fits: that one is above every
 	// ceiling.
 	least := min(max(sim.MinResourceFee, int64(data.ResourceFee), 0), math.MaxUint32)

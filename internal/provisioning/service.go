@@ -120,7 +120,7 @@ func (s *Service) withLeaseRetry(ctx context.Context, claim func(context.Context
 		if first == nil {
 			first = holder
 		}
-		if holder.Epoch != first.Epoch || holder.Until.After(first.Until) {
+		if holder.Epoch != first.Epoch || !holder.Until.Equal(first.Until) {
 			return err
 		}
 		if err := s.pipeline.opts.Clock.Sleep(ctx, leasePollInterval); err != nil {

@@ -36,6 +36,9 @@ func (q *Queue) Start(ctx context.Context) error {
 	case q.session != nil:
 		return errs.Errorf(errs.KindInvalid, op, "the worker has been started already")
 	}
+	if err := q.clock.refresh(ctx, q.pool); err != nil {
+		return classify(err, op)
+	}
 	client, err := river.NewClient(q.driver, q.riverConfig())
 	if err == nil {
 		err = client.Start(ctx)
@@ -46,6 +49,7 @@ func (q *Queue) Start(ctx context.Context) error {
 	backgroundCtx, stop := context.WithCancel(ctx)
 	s := &session{client: client, stopBackground: stop}
 	q.session = s
+	s.background.Go(func() { q.followClock(backgroundCtx) })
 	if q.opts.Reconcile != nil {
 		s.background.Go(func() { q.reconcile(backgroundCtx, s) })
 	}
@@ -66,10 +70,10 @@ func (q *Queue) change(ctx context.Context) error {
 
 func (q *Queue) riverConfig() *river.Config {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{runner: q.opts.Runner, log: q.log})
+	river.AddWorker(workers, &worker{runner: q.opts.Runner, clock: q.clock, log: q.log})
 	queues := map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}}
 	if q.opts.Mover != nil {
-		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, log: q.log})
+		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, clock: q.clock, log: q.log})
 		queues[moveQueueName] = river.QueueConfig{MaxWorkers: moveWorkers, FetchPollInterval: movePollInterval}
 	}
 	return &river.Config{
@@ -83,6 +87,7 @@ func (q *Queue) riverConfig() *river.Config {
 		// is dead.
 		RescueStuckJobsAfter: q.opts.JobTimeout + 2*shutdownGrace,
 		RetryPolicy:          q.retryBackoff,
+		Test:                 river.TestConfig{Time: workTime{q.clock}},
 	}
 }
 

@@ -76,6 +76,9 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 	case !errors.Is(err, pgx.ErrNoRows):
 		return 0, fmt.Errorf("read job %d: %w", lastJob, err)
 	}
+	if err := q.clock.refresh(ctx, tx); err != nil {
+		return 0, fmt.Errorf("read the time: %w", err)
+	}
 	inserted, err := q.inserter.InsertTx(ctx, tx, moveArgs{
 		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: r.Retention.Milliseconds(), Caller: audit.CallerOf(ctx),
 	}, nil)
@@ -91,6 +94,7 @@ type moveWorker struct {
 	river.WorkerDefaults[moveArgs]
 	mover     Mover
 	retention time.Duration
+	clock     *databaseClock
 	log       *slog.Logger
 }
 
@@ -110,7 +114,7 @@ func (w *moveWorker) Work(ctx context.Context, job *river.Job[moveArgs]) error {
 	w.log.LogAttrs(ctx, slog.LevelWarn, "move ended early",
 		slog.Int64("job", job.ID), slog.String("tenant", job.Args.TenantID.String()), slog.String("move", string(job.Args.Move)),
 		slog.Int("attempt", job.Attempt), slog.Int("maxAttempts", job.MaxAttempts), slog.String("kind", string(errs.KindOf(err))), slog.Any("error", err))
-	result := toRiverError(ctx, err, time.Now())
+	result := toRiverError(ctx, err, w.clock.Now())
 	if result == nil { // A conflict: the tenant does not permit the move any more.
 		result = river.JobCancel(errors.New(errs.SafeMessage(err)))
 	}
@@ -169,7 +173,7 @@ func (q *Queue) rescueMoves(ctx context.Context) error {
 			state = CASE WHEN attempt < max_attempts THEN 'available'::river_job_state ELSE 'discarded' END,
 			scheduled_at = now(), finalized_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
 			errors = errors || jsonb_build_object('at', now(), 'attempt', attempt, 'error', $3::text, 'trace', '')
-		WHERE kind = $1 AND state = 'running' AND attempted_at < now() - $2::interval
+		WHERE kind = $1 AND state = 'running' AND `+heartbeatMissing("attempted_at")+`
 		RETURNING id, args::text, state = 'discarded'`, moveKind, moveLost, workerStopped)
 	type rescued struct {
 		ID    int64

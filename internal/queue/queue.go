@@ -42,6 +42,7 @@ type Queue struct {
 	pool         *pgxpool.Pool
 	driver       pollingDriver
 	inserter     *river.Client[pgx.Tx]
+	clock        *databaseClock
 	retryBackoff backoff
 
 	changing *semaphore.Weighted // Held during a start or stop of the work, which can take long.
@@ -61,14 +62,17 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	driver, riverLog := newDriver(pool), slog.New(demoteInfoHandler{o.Logger.Handler()})
-	inserter, err := river.NewClient(driver, &river.Config{Logger: riverLog}) // Without workers it only inserts.
+	clock := &databaseClock{}
+	driver, riverLog := newDriver(pool, clock), slog.New(demoteInfoHandler{o.Logger.Handler()})
+	inserter, err := river.NewClient(driver, &river.Config{ // Without workers it only inserts.
+		Logger: riverLog, Test: river.TestConfig{Time: insertTime{clock}},
+	})
 	if err != nil {
 		pool.Close()
 		return nil, classify(err, "set up queue")
 	}
 	return &Queue{
-		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, retryBackoff: backoff(backoffBase),
+		opts: o, log: o.Logger, riverLog: riverLog, pool: pool, driver: driver, inserter: inserter, clock: clock, retryBackoff: backoff{backoffBase, clock},
 		changing: semaphore.NewWeighted(1),
 	}, nil
 }

@@ -16,6 +16,12 @@ import (
 // The methods for the reconciler. River rescues the job of a dead worker only after the
 // maximum duration of a job; the tenant's lease shows within seconds that a worker is dead.
 
+// heartbeatMissing is the condition that the start of an attempt is longer ago than the timeout in
+// parameter 2. One that lies as far ahead began before the database's clock was set back.
+func heartbeatMissing(attemptedAt string) string {
+	return attemptedAt + ` NOT BETWEEN now() - $2::interval AND now() + $2::interval`
+}
+
 // OrphanedJobs returns those of the jobs that no worker will run: River has no row of the
 // job, has finished it, or has it as running for longer than heartbeatTimeout. A job of the
 // last group may still run; the caller must know that the tenant's lease has expired.
@@ -24,7 +30,7 @@ func (q *Queue) OrphanedJobs(ctx context.Context, jobIDs []int64, heartbeatTimeo
 	rows, err := q.pool.Query(ctx, `SELECT wanted.id FROM unnest($1::bigint[]) AS wanted (id)
 		LEFT JOIN river_job j ON j.id = wanted.id
 		WHERE j.id IS NULL OR j.finalized_at IS NOT NULL
-		   OR j.state = 'running' AND j.attempted_at < now() - $2::interval`, jobIDs, heartbeatTimeout)
+		   OR j.state = 'running' AND `+heartbeatMissing("j.attempted_at"), jobIDs, heartbeatTimeout)
 	if err != nil {
 		return nil, classify(err, op)
 	}
@@ -41,7 +47,7 @@ func (q *Queue) RescueJob(ctx context.Context, tx pgx.Tx, job int64, tenantID uu
 		state    rivertype.JobState
 		timedOut bool
 	)
-	err := tx.QueryRow(ctx, `SELECT state::text, coalesce(attempted_at < now() - $2::interval, false) FROM river_job WHERE id = $1 FOR UPDATE`,
+	err := tx.QueryRow(ctx, `SELECT state::text, coalesce(`+heartbeatMissing("attempted_at")+`, false) FROM river_job WHERE id = $1 FOR UPDATE`,
 		job, heartbeatTimeout).Scan(&state, &timedOut)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

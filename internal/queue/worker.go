@@ -21,6 +21,7 @@ import (
 type worker struct {
 	river.WorkerDefaults[provisionArgs]
 	runner Runner
+	clock  *databaseClock
 	log    *slog.Logger
 }
 
@@ -39,7 +40,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 		})
 		return err
 	}()
-	result := toRiverError(ctx, err, time.Now())
+	result := toRiverError(ctx, err, w.clock.Now())
 	if err != nil {
 		w.log.LogAttrs(ctx, logLevel(err), "provisioning attempt ended early",
 			slog.Int64("job", job.ID), slog.String("tenant", job.Args.TenantID.String()),

@@ -40,6 +40,8 @@ type Options struct {
 	InMemory bool
 	// Settings are more lines of postgresql.conf, as "name=value".
 	Settings []string
+	// Env are more variables of the server's environment, as "NAME=value".
+	Env []string
 	// Progress gets messages about slow steps, such as a download. Default: os.Stderr.
 	Progress io.Writer
 }
@@ -197,6 +199,7 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LC_ALL=C", "TZ=UTC"}
+	cmd.Env = append(cmd.Env, s.options.Env...)
 	cmd.SysProcAttr = s.account.sysProcAttr()
 	return cmd
 }

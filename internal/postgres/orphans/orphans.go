@@ -13,6 +13,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -46,11 +47,12 @@ const maxOrphansPerPass = 10_000
 // orphanPredicate matches unfinished tenants that no run holds; parameter 1 is the
 // timeout. An expired lease means that its run died. Without a lease, a run has just
 // released the tenant or is about to claim it: then the time of the newest step
-// decides.
+// decides. A time far ahead is older than a step back of the clock.
 const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL) AND (
-	run_expires_at < clock_timestamp() OR run_expires_at IS NULL AND updated_at < clock_timestamp() - $1::interval
+	run_expires_at IS NOT NULL AND NOT ` + tenantrow.LeaseHeld + `
+	OR run_expires_at IS NULL AND updated_at NOT BETWEEN clock_timestamp() - $1::interval AND clock_timestamp() + $1::interval
 	AND (status = 'PENDING' OR NOT EXISTS (SELECT FROM provisioning_logs l
-		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at >= clock_timestamp() - $1::interval)))`
+		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at BETWEEN clock_timestamp() - $1::interval AND clock_timestamp() + $1::interval)))`
 
 // FindOrphans lists the tenants without a run, and replaces their lost jobs.
 func (s *Orphans) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
@@ -83,7 +85,7 @@ func (s *Orphans) listOrphans(ctx context.Context, q provisioning.OrphanQuery, o
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `SELECT id, coalesce(job_id, 0), rollback_target IS NOT NULL,
-			greatest(updated_at, run_expires_at) < clock_timestamp() - $2::interval
+			greatest(updated_at, run_expires_at) NOT BETWEEN clock_timestamp() - $2::interval AND clock_timestamp() + $2::interval
 		FROM tenants WHERE `+orphanPredicate+` ORDER BY run_expires_at NULLS LAST, updated_at LIMIT $3`,
 		q.HeartbeatTimeout, q.AbandonAfter, maxOrphansPerPass)
 	if err != nil {

@@ -123,12 +123,12 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (
 			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
-			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at,
+			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at, run_lease,
 			                     admin_password_hash, audit_seq, audit_head)
 			SELECT @id::uuid, @name::text, @name_key::text, @schema_name::text, @status::text, @admin_email::text,
 			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
 			       nullif(@managed_by::text, ''), nullif(@owner::text, ''), @epoch::bigint,
-			       clock_timestamp() + @ttl::interval, nullif(@password_hash::text, ''), 1,
+			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), 1,
 			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
 			ON CONFLICT DO NOTHING

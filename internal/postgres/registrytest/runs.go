@@ -18,7 +18,7 @@ func (r *Registry) Epoch() int {
 // negative for the past.
 func (r *Registry) Claim(lease time.Duration) {
 	r.t.Helper()
-	r.exec(`UPDATE tenants SET status = 'PROVISIONING', run_epoch = run_epoch + 1, run_expires_at = now() + $1::interval`, lease)
+	r.exec(`UPDATE tenants SET status = 'PROVISIONING', run_epoch = run_epoch + 1, run_expires_at = now() + $1::interval, run_lease = $1::interval`, lease)
 }
 
 // Unclaim makes all tenants PENDING, as before their first run.

@@ -16,7 +16,7 @@ import (
 
 // claimSetItems takes the lease; parameters 2 and 3 are owner and time to live. The
 // time is clock_timestamp(), because the transaction may have begun long ago.
-const claimSetItems = `run_owner = $2, run_epoch = run_epoch + 1, run_expires_at = clock_timestamp() + $3::interval,
+const claimSetItems = `run_owner = $2, run_epoch = run_epoch + 1, run_expires_at = clock_timestamp() + $3::interval, run_lease = $3::interval,
 	updated_at = now(), version = version + 1`
 
 // Claim claims a tenant for a run.

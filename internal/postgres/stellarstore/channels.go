@@ -18,7 +18,7 @@ func (l txLog) Channels(ctx context.Context, networkID, deployer string) ([]txlo
 		return nil, err
 	}
 	rows, _ := pool.Query(ctx, `SELECT channel, address, sequence, coalesce(balance, 0), coalesce(disabled_reason, ''), checked_at, transactions_applied,
-			CASE WHEN expires_at > clock_timestamp() THEN expires_at END, CASE WHEN quarantined_until > clock_timestamp() THEN quarantined_until END,
+			CASE WHEN NOT `+leaseOverExpr+` THEN expires_at END, CASE WHEN quarantined_until > clock_timestamp() THEN quarantined_until END,
 			(SELECT count(*) FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')
 		FROM stellar_accounts a WHERE network_id = $1 AND deployer = $2 ORDER BY channel`, networkID, deployer)
 	channels, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (c txlog.Channel, err error) {
@@ -49,7 +49,7 @@ func (l txLog) StoreChannels(ctx context.Context, networkID, deployer string, ch
 				VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), clock_timestamp())
 				ON CONFLICT (network_id, address) DO UPDATE SET deployer = excluded.deployer, channel = excluded.channel,
 					balance = excluded.balance, disabled_reason = excluded.disabled_reason, checked_at = excluded.checked_at,
-					sequence = CASE WHEN a.expires_at > clock_timestamp() OR a.sequence = 0 THEN a.sequence
+					sequence = CASE WHEN NOT `+leaseOverExpr+` OR a.sequence = 0 THEN a.sequence
 						WHEN a.disabled_reason IS NOT NULL THEN 0 ELSE greatest(a.sequence, excluded.sequence) END`,
 				networkID, c.Address, deployer, c.Index, c.Sequence, c.Balance, c.DisabledReason)
 		}

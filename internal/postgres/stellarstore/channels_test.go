@@ -78,8 +78,8 @@ func TestTxLog_Channel(t *testing.T) {
 		b.addChannels(2)
 		l := b.leaseChannel(b.SystemLog(), 2)
 		b.Must(l.Store(t.Context(), signedTx(l, "aa", 1001, txlog.PurposeCreate)))
-		b.release(l, txlog.AccountRelease{Sequence: 1000, Quarantine: time.Hour})
-		if all := b.channels(); all[0].State() != txlog.ChannelQuarantined || time.Until(all[0].QuarantinedUntil) < 50*time.Minute {
+		b.release(l, txlog.AccountRelease{Sequence: 1000, Quarantine: 50 * time.Second})
+		if all := b.channels(); all[0].State() != txlog.ChannelQuarantined || time.Until(all[0].QuarantinedUntil) < 20*time.Second {
 			t.Errorf("%+v", all[0])
 		}
 		other := b.leaseChannel(b.SystemLog(), 2)

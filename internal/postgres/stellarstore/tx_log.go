@@ -77,8 +77,8 @@ func (l txLog) RegistryID(ctx context.Context) (uuid.UUID, error) {
 // leaseholderCTE is the leaseholder as a common table expression over the parameters of
 // args: no row when the run was superseded.
 const leaseholderCTE = `run AS (
-		SELECT id, run_epoch, run_expires_at FROM tenants WHERE id = @tenant_id::uuid AND run_epoch = @epoch::bigint AND rollback_target IS NULL
-		UNION ALL SELECT NULL, NULL, clock_timestamp() + @ttl::interval WHERE @tenant_id::uuid IS NULL
+		SELECT id, run_epoch, run_expires_at, run_lease FROM tenants WHERE id = @tenant_id::uuid AND run_epoch = @epoch::bigint AND rollback_target IS NULL
+		UNION ALL SELECT NULL, NULL, clock_timestamp() + @ttl::interval, @ttl::interval WHERE @tenant_id::uuid IS NULL
 	)`
 
 // args adds the parameters of leaseholderCTE to those of a statement.
@@ -88,7 +88,15 @@ func (l txLog) args(more pgx.StrictNamedArgs) pgx.StrictNamedArgs {
 }
 
 // leaseSetItems are the SET items that lease an account to the run.
-const leaseSetItems = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at`
+const leaseSetItems = `lease_tenant = run.id, lease_epoch = run.run_epoch, expires_at = run.run_expires_at, lease_length = run.run_lease`
+
+// leaseOverExpr reports that no one holds the lease of an account a: it has run out, or it lies
+// further ahead than its length, as after a step back of the database's clock.
+const leaseOverExpr = `(a.expires_at IS NULL OR a.expires_at < clock_timestamp() OR a.expires_at > clock_timestamp() + 2 * coalesce(a.lease_length, interval '100 years'))`
+
+// maxQuarantine is longer than every quarantine: one that ends later was set before a step back
+// of the clock.
+const maxQuarantine = `interval '1 minute'`
 
 // Account leases an account and waits until its holder releases it.
 func (l txLog) Account(ctx context.Context, networkID, address string) (txlog.AccountLease, error) {
@@ -164,11 +172,11 @@ func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (
 	err := l.store.db.InTx(ctx, "lease Stellar account", func(tx pgx.Tx) error {
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`
-			INSERT INTO stellar_accounts AS a (network_id, address, holder, lease_tenant, lease_epoch, expires_at)
-			SELECT @network_id::text, @address::text, @holder::uuid, id, run_epoch, run_expires_at FROM run
+			INSERT INTO stellar_accounts AS a (network_id, address, holder, lease_tenant, lease_epoch, expires_at, lease_length)
+			SELECT @network_id::text, @address::text, @holder::uuid, id, run_epoch, run_expires_at, run_lease FROM run
 			ON CONFLICT (network_id, address) DO UPDATE
-			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at
-			WHERE a.expires_at IS NULL OR a.expires_at < clock_timestamp()
+			SET holder = excluded.holder, lease_tenant = excluded.lease_tenant, lease_epoch = excluded.lease_epoch, expires_at = excluded.expires_at, lease_length = excluded.lease_length
+			WHERE `+leaseOverExpr+`
 			   OR a.lease_tenant = @tenant_id AND a.lease_epoch = @epoch
 			RETURNING `+lastSequenceExpr+`, applied_sequence, `+hasOpenTxExpr,
 			l.args(pgx.StrictNamedArgs{"network_id": networkID, "address": address, "holder": a.holder})).Scan(&a.sequence, &a.applied, &open)
@@ -202,8 +210,8 @@ func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, 
 		var open bool
 		err := tx.QueryRow(ctx, `WITH `+leaseholderCTE+`, free AS (
 				SELECT address FROM stellar_accounts a
-				WHERE `+usableChannelPredicate+` AND (expires_at IS NULL OR expires_at < clock_timestamp() OR lease_tenant = @tenant_id AND lease_epoch = @epoch)
-				  AND (quarantined_until IS NULL OR quarantined_until < clock_timestamp())
+				WHERE `+usableChannelPredicate+` AND (`+leaseOverExpr+` OR lease_tenant = @tenant_id AND lease_epoch = @epoch)
+				  AND (quarantined_until IS NULL OR quarantined_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + `+maxQuarantine+`)
 				  AND EXISTS (SELECT FROM run)
 				ORDER BY lease_tenant = @tenant_id DESC NULLS LAST, `+hasOpenTxExpr+`, last_used_at NULLS FIRST, channel LIMIT 1 FOR UPDATE SKIP LOCKED
 			)

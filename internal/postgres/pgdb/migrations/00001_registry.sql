@@ -40,6 +40,7 @@ CREATE TABLE tenants (
     run_owner              varchar(160),
     run_epoch              bigint NOT NULL DEFAULT 0,
     run_expires_at         timestamptz,
+    run_lease              interval, -- length of the lease; null: not known
     job_id                 bigint, -- the job that must still complete the tenant
     last_job_id            bigint, -- the newest job, also after it ended
     move_job_id            bigint, -- the newest job of a move, also after it ended
@@ -187,6 +188,7 @@ CREATE TABLE stellar_accounts (
     lease_tenant           uuid,
     lease_epoch            bigint,
     expires_at             timestamptz,
+    lease_length           interval, -- null: not known
     deployer               varchar(56),
     channel                integer CHECK (channel >= 0),
     quarantined_until      timestamptz,  -- not leased before: the outcome of a transaction is unknown

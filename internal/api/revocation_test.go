@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -89,5 +92,17 @@ func TestServer_StreamOfEndedKey(t *testing.T) {
 		if got := stays.readAll(); len(got) == 0 || got[len(got)-1].name != "end" {
 			t.Errorf("%s", eventNames(got))
 		}
+	})
+	t.Run("TokenOfIssuerExpires", func(t *testing.T) {
+		p := newIDP(t)
+		b := setupWith(t, serverOptions{timeouts: nothingElse, Options: api.Options{OIDC: auth.OIDC{Issuer: p.url, Audience: "tenant-api"}}})
+		path := "/admin/tenants/" + b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId") + "/events"
+		token := p.sign(jose.RS256, p.key, p.claims())
+		stream := b.openStream(b.request(http.MethodGet, path, nil, "Authorization", "Bearer "+token))
+		if first := stream.next(); first == nil || first.name != "status" {
+			t.Fatalf("%+v", first)
+		}
+		b.clock.advance(2 * time.Hour)
+		stream.readAll()
 	})
 }

@@ -103,7 +103,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.api.Address())
 	if err != nil {
-		handler.Close()
+		handler.Close(ctx)
 		return nil, fmt.Errorf("%s and %s: cannot serve on %s: %w", s.settingName(config.AppHost), s.settingName(config.AppPort), s.api.Address(), err)
 	}
 	httpServer := api.NewServer(handler)
@@ -119,7 +119,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 		if err != nil {
 			err = fmt.Errorf("requests did not end within the timeout: %w", errors.Join(err, httpServer.Close()))
 		}
-		handler.Close()
+		handler.Close(ctx)
 		return err
 	}, nil
 }

@@ -190,10 +190,15 @@ func (s *Server) methodsOf(r *http.Request) (methods []string) {
 // shutdown.
 func (s *Server) Drain() { s.drain() }
 
-// Close drains the server and returns when all runs inside requests have ended and all queued
-// audit events are written. No request may arrive afterwards.
-func (s *Server) Close() {
+// Close drains the server and returns when all runs inside requests have ended, or ctx has, and
+// all queued audit events are written. No request may arrive afterwards.
+func (s *Server) Close(ctx context.Context) {
 	s.drain()
-	s.runs.Wait()
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.runs.Wait() }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 	s.recorder.Close()
 }

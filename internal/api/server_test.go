@@ -81,7 +81,7 @@ func TestNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Close()
+	s.Close(t.Context())
 	if _, err := api.New(o); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), "Metrics") {
 		t.Errorf("%v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,14 +34,19 @@ func (p *process) resident() float64 {
 	return float64(kb) / 1024
 }
 
+var manyFiles sync.Mutex
+
 // raiseFileLimit raises the limit of open files of this process, if the system permits it.
+// One test at a time uses it, until its end.
 func raiseFileLimit(t *testing.T, n uint64) int {
 	t.Helper()
+	manyFiles.Lock()
+	t.Cleanup(manyFiles.Unlock) // After the connections are closed.
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	limit.Cur = min(limit.Max, n)
+	limit.Cur = max(limit.Cur, min(limit.Max, n))
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}

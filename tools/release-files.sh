@@ -38,6 +38,14 @@ done <"$work/listed"
 grep -q "^${provider}_.*\.zip$" "$work/listed" || fail "no archive of the provider"
 diff <(sed -nE 's/\.(zip|tar\.gz)$//p' "$work/listed") <(sed -n 's/\.sbom\.json$//p' "$work/listed") ||
 	fail "archives (<) and bills of materials (>) differ"
+while read -r archive; do
+	for file in LICENSE NOTICE licences/go.txt licences/crates.txt; do
+		case $archive in
+		*.zip) grep -aqF "$file" "$archive" ;; # Its folder is not compressed.
+		*.tar.gz) tar -tzf "$archive" "$file" >/dev/null ;;
+		esac || fail "$archive has no $file"
+	done
+done <"$work/listed"
 manifest=$(tr -d '[:space:]' <"${provider}_${version}_manifest.json")
 [ "$manifest" = '{"version":1,"metadata":{"protocol_versions":["6.0"]}}' ] || fail "the manifest is $manifest"
 large=$(find . -name "${provider}_v*" -type f -size "+${max_size}c")

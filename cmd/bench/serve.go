@@ -78,6 +78,6 @@ func serve(ctx context.Context) error {
 	<-ctx.Done()
 	shutdownCtx := context.WithoutCancel(ctx)
 	_ = httpServer.Shutdown(shutdownCtx) // No request is open.
-	handler.Close()
+	handler.Close(shutdownCtx)
 	return q.Stop(shutdownCtx)
 }

@@ -4,13 +4,17 @@ package main_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,14 +34,19 @@ func (p *process) resident() float64 {
 	return float64(kb) / 1024
 }
 
+var manyFiles sync.Mutex
+
 // raiseFileLimit raises the limit of open files of this process, if the system permits it.
+// One test at a time uses it, until its end.
 func raiseFileLimit(t *testing.T, n uint64) int {
 	t.Helper()
+	manyFiles.Lock()
+	t.Cleanup(manyFiles.Unlock) // After the connections are closed.
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	limit.Cur = min(limit.Max, n)
+	limit.Cur = max(limit.Cur, min(limit.Max, n))
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +78,62 @@ func TestServe_EvictsIdleConnections(t *testing.T) {
 	}
 	if after := p.resident(); after > before+40 {
 		t.Errorf("%.0f MB, before %.0f", after, before)
+	}
+}
+
+var metricsLine = regexp.MustCompile(`msg="serving metrics" url=(\S+)`)
+
+// TestServe_BodiesThatNeverCome: 1,500 requests with a length and no body, each to a server's
+// API and its metrics, neither block other clients nor keep their connections.
+func TestServe_BodiesThatNeverCome(t *testing.T) {
+	w := setup(t)
+	p := w.start(w.createKey("tenants:read"), "serve", "--worker=false", "--metrics-addr", "127.0.0.1:0")
+	w.waitFor("the metrics", func() bool { return metricsLine.MatchString(p.log.String()) })
+	metrics := metricsLine.FindStringSubmatch(p.log.String())[1]
+	const wanted = 1500
+	many := min(wanted, raiseFileLimit(t, 2*wanted+1000)/2-500)
+	if many < wanted {
+		t.Logf("this system permits %d connections to each", many)
+	}
+	scrape := func() {
+		t.Helper()
+		got, err := p.client.Get(metrics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = got.Body.Close() }()
+		if text, err := io.ReadAll(got.Body); err != nil || got.StatusCode != http.StatusOK || !strings.Contains(string(text), "tenant_api_request_duration_seconds") {
+			t.Errorf("%d %v: %s", got.StatusCode, err, text)
+		}
+	}
+	send := func(url, path string) net.Conn {
+		t.Helper()
+		address, _, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
+		conn, err := net.DialTimeout("tcp", address, 30*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	var conns []net.Conn
+	for i := range many {
+		conns = append(conns, send(p.url, "/livez"), send(metrics, "/nothing"))
+		if i%500 == 499 {
+			p.call(http.MethodGet, "/livez", nil).want(t, http.StatusOK)
+			p.call(http.MethodGet, "/readyz", nil).want(t, http.StatusOK)
+			p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
+			scrape()
+		}
+	}
+	for i, conn := range conns { // The server closes each of them.
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("connection %d: %v", i, err)
+		}
 	}
 }
 

@@ -11,14 +11,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
@@ -100,7 +103,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.api.Address())
 	if err != nil {
-		handler.Close()
+		handler.Close(ctx)
 		return nil, fmt.Errorf("%s and %s: cannot serve on %s: %w", s.settingName(config.AppHost), s.settingName(config.AppPort), s.api.Address(), err)
 	}
 	httpServer := api.NewServer(handler)
@@ -116,7 +119,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 		if err != nil {
 			err = fmt.Errorf("requests did not end within the timeout: %w", errors.Join(err, httpServer.Close()))
 		}
-		handler.Close()
+		handler.Close(ctx)
 		return err
 	}, nil
 }
@@ -126,8 +129,8 @@ func (s *server) apiOptions() api.Options {
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys,
 		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
-		WithoutWorker: !s.worker,
-		Checks:        []api.Check{{Name: "database", Run: s.db.CheckWritable}},
+		WithoutWorker: !s.worker, RequestContext: passwordhash.LimitWait,
+		Checks: []api.Check{{Name: "database", Run: s.db.CheckWritable}},
 	}
 	if o.Retention == 0 {
 		o.Retention = api.NoRetention
@@ -174,9 +177,9 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot serve on %s: %w", s.settingName(config.MetricsAddr), s.api.MetricsAddr, err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	httpServer := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	httpServer := limits.NewServer(metricsHandler(s.metrics), limits.ServerOptions{
+		ReadTimeout: metricsReadTimeout, MaxConnections: maxMetricsConnections, Logger: s.log,
+	})
 	go func() {
 		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			fail(fmt.Errorf("serve metrics: %w", err))
@@ -184,6 +187,23 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	}()
 	s.log.Info("serving metrics", slog.String("url", "http://"+listener.Addr().String()+"/metrics"))
 	return func() { _ = httpServer.Close() }, nil
+}
+
+// The limits of the server for metrics.
+const (
+	metricsReadTimeout    = 10 * time.Second
+	metricsWriteTimeout   = 10 * time.Second
+	maxMetricsConnections = 64
+	maxScrapes            = 8 // At the same time; more get 503.
+)
+
+func metricsHandler(metrics *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer limits.Hold(r.Context())()
+		mux.ServeHTTP(limits.NewResponseWriter(w, r, metricsWriteTimeout), r)
+	})
 }
 
 // logEndedLogins logs the outcome of ending expired logins.

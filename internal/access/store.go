@@ -19,6 +19,9 @@ type Store interface {
 	FindByPrefix(ctx context.Context, prefix string) (Key, error)
 	// List returns all keys, newest first.
 	List(ctx context.Context) ([]Key, error)
+	// FindRevoked returns those of the ids whose keys are revoked or do not exist. It does not
+	// wait for other callers of the registry.
+	FindRevoked(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	// Revoke permanently revokes the key with that id, prefix or name, and returns the
 	// revoked key. Repeated with an id or a prefix it changes nothing. KindNotFound for an
 	// unknown key, or a name without an unrevoked key.

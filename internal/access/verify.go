@@ -24,6 +24,16 @@ func MissingToken() *AuthError {
 	return &AuthError{Reason: "no key", Detail: "no API key came with the request; send it as Authorization: Bearer hck_..."}
 }
 
+// RevokedWhileOpen is the error of a response that ends because its key was revoked.
+func RevokedWhileOpen() *AuthError {
+	return &AuthError{Reason: "revoked", Detail: "the API key was revoked while this response was open; create another one with: tenant-api apikey create"}
+}
+
+// ExpiredWhileOpen is the error of a response that ends because its key or token has expired.
+func ExpiredWhileOpen() *AuthError {
+	return &AuthError{Reason: "expired", Detail: "the API key or token expired while this response was open; repeat the request with another one"}
+}
+
 // Finder finds keys: a Store, or a Snapshot of one.
 type Finder interface {
 	// FindByPrefix returns KindNotFound for an unknown prefix. It also finds revoked and

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
@@ -26,9 +28,9 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem 
 		return problem.From(err)
 	}
 	id.Caller.Address, id.Caller.RequestID = c.caller.Address, c.id
-	c.caller, c.authenticated = id.Caller, true
+	c.caller, c.identity, c.authenticated = id.Caller, id, true
 
-	decision := s.callerLimiter.Take(string(id.Caller.Kind) + " " + id.Caller.ID)
+	decision := s.callerLimiter.Take(c.callerKey())
 	decision.SetHeaders(c.response.Header())
 	if !decision.Allowed {
 		return decision.Problem("too many requests with this key; wait as long as Retry-After requires")
@@ -56,4 +58,26 @@ func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthEr
 		detail["prefix"] = authErr.Prefix
 	}
 	return problem.New(http.StatusUnauthorized, authErr.Detail).WithHeader("WWW-Authenticate", challenge).WithAudit(detail)
+}
+
+// revokedWriteTimeout is the time to end a stream whose key was revoked or has expired.
+const revokedWriteTimeout = 250 * time.Millisecond
+
+// watchStream returns the context of a stream. It ends when the caller's key is revoked or
+// expires, or its token expires; then a write that waits for the client ends as well.
+func (s *Server) watchStream(ctx context.Context, c *requestContext) (watched context.Context, stop func()) {
+	watched, stopWatching := s.auth.Watch(ctx, c.identity)
+	detach := context.AfterFunc(watched, func() {
+		if revocation(watched) != nil {
+			c.response.EndWrites(revokedWriteTimeout)
+		}
+	})
+	return watched, func() { detach(); stopWatching() }
+}
+
+// revocation returns why the caller of a stream may not continue, nil if it may.
+func revocation(watched context.Context) *access.AuthError {
+	var authErr *access.AuthError
+	_ = errors.As(context.Cause(watched), &authErr)
+	return authErr
 }

@@ -80,8 +80,12 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	workCtx := audit.WithCaller(r.Context(), c.caller)
-	if !e.streaming {
+	workCtx := audit.WithCaller(s.opts.RequestContext(r.Context()), c.caller)
+	if e.streaming {
+		var stop func()
+		workCtx, stop = s.watchStream(workCtx, c)
+		defer stop()
+	} else {
 		timeout := max(e.timeout, s.timeouts.work)
 		var cancel context.CancelFunc
 		workCtx, cancel = context.WithTimeout(workCtx, timeout)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 )
@@ -32,14 +31,14 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 		stop()
 		return &huma.StreamResponse{Body: func(ctx huma.Context) { ctx.SetStatus(http.StatusNoContent) }}, nil
 	}
-	select {
-	case s.eventStreamSlots <- struct{}{}:
-	default:
+	leave, refused := s.eventStreamPlaces.Take(requestContextFrom(ctx).callerKey())
+	if refused != nil {
 		stop()
-		return nil, problem.New(http.StatusServiceUnavailable, "too many event streams are open; retry, or poll the provisioning status")
+		return nil, refused
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		defer func() { stop(); <-s.eventStreamSlots }()
+		defer leave()
+		defer stop()
 		defer s.metrics.trackStream("events")()
 		token := auth.BearerToken(http.Header{"Authorization": {ctx.Header("Authorization")}})
 		es := stream.Events{

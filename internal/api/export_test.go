@@ -29,7 +29,7 @@ type Timeouts struct{ PollInterval, EventKeepAlive, ProvisionKeepAlive, Read, Wr
 func (s *Server) QueuedAuditEvents() int { return s.recorder.Queued() }
 
 // ActiveProvisionStreams returns the number of runs inside requests.
-func (s *Server) ActiveProvisionStreams() int { return len(s.provisionSlots) }
+func (s *Server) ActiveProvisionStreams() int { return s.provisionPlaces.Taken() }
 
 // ActiveEventStreams returns the number of open event streams.
-func (s *Server) ActiveEventStreams() int { return len(s.eventStreamSlots) }
+func (s *Server) ActiveEventStreams() int { return s.eventStreamPlaces.Taken() }

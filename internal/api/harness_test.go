@@ -214,7 +214,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 		if err := <-b.served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("the server ended by itself: %v", err)
 		}
-		b.handler.Close()
+		b.handler.Close(ctx)
 	})
 	b.key = b.createKey("admin", access.ScopeAdmin)
 	return b

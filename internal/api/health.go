@@ -48,9 +48,26 @@ func readinessResponses(r huma.Registry) map[string]*huma.Response {
 	}
 }
 
-// getReadiness runs all checks concurrently. The error of a check is only logged.
-func (s *Server) getReadiness(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.check)
+// getReadiness returns the results of all checks. Concurrent callers share them, so that
+// however many ask, each check runs once at a time.
+func (s *Server) getReadiness(context.Context, *struct{}) (*huma.StreamResponse, error) {
+	shared, _, _ := s.readiness.Do("", func() (any, error) { return s.runChecks(), nil })
+	results, ok := shared.([]checkView)
+	if !ok { // Cannot happen: it is what runChecks returned.
+		panic("no results of checks")
+	}
+	ready := !slices.ContainsFunc(results, func(c checkView) bool { return c.Status != "ok" })
+	noHeaders := func(func(name, value string)) {}
+	if ready {
+		return s.jsonResponse(http.StatusOK, healthView{"ok"}, noHeaders), nil
+	}
+	return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{"unavailable", results}, noHeaders), nil
+}
+
+// runChecks runs all checks concurrently, with a timeout that no caller's context shortens.
+// The error of a check is only logged.
+func (s *Server) runChecks() []checkView {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.check)
 	defer cancel()
 	var wg sync.WaitGroup
 	draining := Check{"server", func(context.Context) error { return s.drainCtx.Err() }}
@@ -60,10 +77,5 @@ func (s *Server) getReadiness(ctx context.Context, _ *struct{}) (*huma.StreamRes
 		wg.Go(func() { results[i] = s.runCheck(ctx, check) })
 	}
 	wg.Wait()
-	ready := !slices.ContainsFunc(results, func(c checkView) bool { return c.Status != "ok" })
-	noHeaders := func(func(name, value string)) {}
-	if ready {
-		return s.jsonResponse(http.StatusOK, healthView{"ok"}, noHeaders), nil
-	}
-	return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{"unavailable", results}, noHeaders), nil
+	return results
 }

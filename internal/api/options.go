@@ -25,6 +25,13 @@ const (
 	DefaultMaxConnections      = 1024
 )
 
+// Parts of the limits.
+const (
+	reservedShare    = 16 // One of so many connections is not for requests, but for probes.
+	eventStreamShare = 4  // One key may have one of so many event streams,
+	provisionShare   = 2  // and one of so many provisionings inside requests.
+)
+
 // NoRetention lets tenants be purged as soon as they are archived.
 const NoRetention time.Duration = -1
 
@@ -39,10 +46,11 @@ type Options struct {
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
 	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.
 	MaxBody             int64 // Size of a request body, in bytes. 0: DefaultMaxBody.
-	MaxProvisionStreams int   // Concurrent provisionings inside requests. 0: DefaultMaxProvisionStreams.
-	MaxEventStreams     int   // Concurrent event streams. 0: DefaultMaxEventStreams.
-	// MaxConnections limits concurrent connections. 0: DefaultMaxConnections. It must exceed
-	// MaxProvisionStreams plus MaxEventStreams.
+	MaxProvisionStreams int   // Concurrent provisionings inside requests; one key may have half. 0: DefaultMaxProvisionStreams.
+	MaxEventStreams     int   // Concurrent event streams; one key may have a quarter. 0: DefaultMaxEventStreams.
+	// MaxConnections limits concurrent connections. 0: DefaultMaxConnections. Requests, without
+	// probes, may use all but a sixteenth of them, at least one, at the same time. That must
+	// exceed MaxProvisionStreams plus MaxEventStreams.
 	MaxConnections int
 
 	// Retention is the minimum time between archiving and purging a tenant. NoRetention:
@@ -52,6 +60,9 @@ type Options struct {
 	// moves that need them are queued for a worker elsewhere (202), and operations that
 	// cannot be queued are refused (501).
 	WithoutWorker bool
+
+	// RequestContext makes the context in which a request calls Service. Default: unchanged.
+	RequestContext func(context.Context) context.Context
 
 	Version string                // Program version, for the OpenAPI document. Default "dev".
 	Logger  *slog.Logger          // Default slog.Default().
@@ -77,11 +88,17 @@ func (o Options) withDefaults() Options {
 	if o.Retention == NoRetention {
 		o.Retention = 0
 	}
+	if o.RequestContext == nil {
+		o.RequestContext = func(ctx context.Context) context.Context { return ctx }
+	}
 	o.Version = cmp.Or(o.Version, "dev")
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	o.Clock = cmp.Or[clock.Clock](o.Clock, clock.System{})
 	return o
 }
+
+// maxRequests is the number of requests, without probes, that are processed at once.
+func (o Options) maxRequests() int { return o.MaxConnections - max(1, o.MaxConnections/reservedShare) }
 
 func (o Options) validate() error {
 	fail := func(format string, args ...any) error {
@@ -98,8 +115,9 @@ func (o Options) validate() error {
 		return fail("Keys is missing; give a key store, without which no caller can be authenticated")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
 		return fail("a limit is negative; use 0 for the default")
-	case o.MaxConnections <= o.MaxProvisionStreams+o.MaxEventStreams:
-		return fail("MaxConnections is %d, which MaxProvisionStreams (%d) and MaxEventStreams (%d) can use up; raise it", o.MaxConnections, o.MaxProvisionStreams, o.MaxEventStreams)
+	case o.maxRequests() <= o.MaxProvisionStreams+o.MaxEventStreams:
+		return fail("MaxConnections is %d, which allows %d requests at once, and MaxProvisionStreams (%d) and MaxEventStreams (%d) can use them up; raise it",
+			o.MaxConnections, o.maxRequests(), o.MaxProvisionStreams, o.MaxEventStreams)
 	}
 	return o.OIDC.Validate()
 }

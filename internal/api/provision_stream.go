@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -14,12 +16,12 @@ import (
 type provisionTenantInput struct{ Body createBody }
 
 // provisionTenant creates a tenant and provisions it inside the request.
-func (s *Server) provisionTenant(_ context.Context, in *provisionTenantInput) (*huma.StreamResponse, error) {
+func (s *Server) provisionTenant(ctx context.Context, in *provisionTenantInput) (*huma.StreamResponse, error) {
 	inputs, err := in.Body.inputs()
 	if err != nil {
 		return nil, err
 	}
-	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
+	return s.streamProvision(ctx, func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
 }
 
 // provisionExistingTenant continues the provisioning of a tenant inside the request.
@@ -28,29 +30,45 @@ func (s *Server) provisionExistingTenant(ctx context.Context, in *ByID) (*huma.S
 	if _, err := s.opts.Service.Get(ctx, in.tenantID); err != nil {
 		return nil, err
 	}
-	return s.streamProvision(func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Retry(ctx, in.tenantID) })
+	return s.streamProvision(ctx, func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Retry(ctx, in.tenantID) })
 }
 
-// streamProvision returns the event stream of a run. 503 when the server already runs the
-// maximum number of them.
-func (s *Server) streamProvision(provision stream.ProvisionFunc) (*huma.StreamResponse, error) {
-	select {
-	case s.provisionSlots <- struct{}{}:
-	default:
-		return nil, problem.New(http.StatusServiceUnavailable, "this server already provisions its maximum number of tenants inside requests; retry, or queue the tenant with POST /admin/tenants")
+// streamProvision returns the event stream of a run. 503 or 429 when the server, or the caller,
+// already runs its maximum number of them.
+func (s *Server) streamProvision(ctx context.Context, provision stream.ProvisionFunc) (*huma.StreamResponse, error) {
+	leave, refused := s.provisionPlaces.Take(requestContextFrom(ctx).callerKey())
+	if refused != nil {
+		return nil, refused
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
-		defer func() { <-s.provisionSlots }()
 		defer s.metrics.trackStream("run")()
 		c := requestContextFrom(hctx.Context())
-		ctx, cancel := context.WithCancel(hctx.Context())
+		watched := hctx.Context()
+		ctx, cancel := context.WithCancel(watched)
 		defer cancel()
 		defer context.AfterFunc(s.drainCtx, cancel)()
+		s.runs.Add(1)
 		ps := stream.Run{
 			Out: stream.NewWriter(c.response), KeepAlive: s.timeouts.provisionKeepAlive, Logger: s.opts.Logger,
+			Ended: func() { leave(); s.runs.Done() },
+			Revoked: func() error {
+				if authErr := revocation(watched); authErr != nil {
+					return authErr
+				}
+				return nil
+			},
 			// A problem in a stream is audited like any other rejection.
-			Problem: func(err error) *problem.Problem { return s.finalizeProblem(c, problem.From(err)) },
+			Problem: func(err error) *problem.Problem { return s.finalizeProblem(c, streamProblem(err)) },
 		}
 		ps.Serve(ctx, provision)
 	}}, nil
+}
+
+// streamProblem returns the problem that ends a stream.
+func streamProblem(err error) *problem.Problem {
+	var authErr *access.AuthError
+	if errors.As(err, &authErr) {
+		return problem.New(http.StatusUnauthorized, authErr.Detail).WithAudit(map[string]any{"reason": authErr.Reason})
+	}
+	return problem.From(err)
 }

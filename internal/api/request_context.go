@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
@@ -20,9 +21,13 @@ type requestContext struct {
 	response      *limits.ResponseWriter
 	endpoint      *endpoint    // Nil: unknown route.
 	caller        audit.Caller // Anonymous until authenticated.
-	authenticated bool         // The caller has a valid key or token.
-	tenantID      uuid.UUID    // From the path; zero if it is not a UUID.
+	identity      auth.Identity
+	authenticated bool      // The caller has a valid key or token.
+	tenantID      uuid.UUID // From the path; zero if it is not a UUID.
 }
+
+// callerKey names the caller in limits.
+func (c *requestContext) callerKey() string { return string(c.caller.Kind) + " " + c.caller.ID }
 
 type requestContextKey struct{}
 
@@ -38,7 +43,7 @@ func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*req
 		host = r.RemoteAddr
 	}
 	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now()}
-	c.response = limits.NewResponseWriter(w, s.timeouts.write)
+	c.response = limits.NewResponseWriter(w, r, s.timeouts.write)
 	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: host, RequestID: c.id}
 	// Each operation has one content type. huma's parser of Accept panics on some values.
 	r.Header.Set("Accept", "application/json")

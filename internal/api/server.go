@@ -2,14 +2,17 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
@@ -31,8 +34,11 @@ type Server struct {
 	authFailureLimiter *limits.RateLimiter // By address.
 	recorder           *rejections.Recorder
 	metrics            *metrics
-	provisionSlots     chan struct{} // One slot per run inside a request.
-	eventStreamSlots   chan struct{}
+	requestSlots       chan struct{}  // One slot per request, without those of health and documents.
+	provisionPlaces    *limits.Places // One per run inside a request.
+	eventStreamPlaces  *limits.Places
+	runs               sync.WaitGroup     // Runs inside requests.
+	readiness          singleflight.Group // Concurrent callers share the checks.
 
 	drainCtx context.Context
 	drain    context.CancelFunc
@@ -50,8 +56,10 @@ func New(o Options) (*Server, error) {
 		authFailureLimiter: limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
 		auth:               auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
 		recorder:           rejections.NewRecorder(o.Service.Record, o.Logger),
-		provisionSlots:     make(chan struct{}, o.MaxProvisionStreams),
-		eventStreamSlots:   make(chan struct{}, o.MaxEventStreams),
+		requestSlots:       make(chan struct{}, o.maxRequests()),
+		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
+			o.MaxProvisionStreams, provisionShare),
+		eventStreamPlaces: limits.NewPlaces("event streams", "poll the provisioning status", o.MaxEventStreams, eventStreamShare),
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
@@ -91,8 +99,8 @@ func (s *Server) buildRoutes() {
 	s.registerAuditRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
-	s.mux.HandleFunc("GET /openapi.json", openapi.Serve(s.api))
-	s.mux.HandleFunc("GET /docs", openapi.ServeDocs)
+	s.mux.HandleFunc("GET "+openAPIPath, openapi.Serve(s.api))
+	s.mux.HandleFunc("GET "+docsPath, openapi.ServeDocs)
 }
 
 // ServeHTTP implements http.Handler.
@@ -103,8 +111,41 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(c, p)
 		return
 	}
+	leave, p := s.admit(r)
+	if p != nil {
+		s.writeProblem(c, p)
+		return
+	}
+	defer leave()
 	s.mux.ServeHTTP(c.response, r)
 }
+
+// admit takes a slot for a request and holds its connection until leave is called. Without
+// a free slot it refuses at once. The operations of health need no slot, so they are
+// answered while all slots are taken, and neither do documents, whose connections are not
+// held: a client without a key that does not read them takes nothing from others.
+func (s *Server) admit(r *http.Request) (leave func(), refused *problem.Problem) {
+	switch r.URL.Path {
+	case "/health", "/livez", "/readyz":
+		return limits.Hold(r.Context()), nil
+	case openAPIPath, docsPath:
+		return func() {}, nil
+	}
+	select {
+	case s.requestSlots <- struct{}{}:
+	default:
+		return nil, problem.New(http.StatusServiceUnavailable,
+			fmt.Sprintf("this server has %d requests in progress, its limit; try again", cap(s.requestSlots)))
+	}
+	release := limits.Hold(r.Context())
+	return func() { release(); <-s.requestSlots }, nil
+}
+
+// The documents of the API.
+const (
+	openAPIPath = "/openapi.json"
+	docsPath    = "/docs"
+)
 
 // rejectUnknownRoute returns a problem where the mux would answer with plain text or
 // redirect to a cleaned path.
@@ -149,9 +190,15 @@ func (s *Server) methodsOf(r *http.Request) (methods []string) {
 // shutdown.
 func (s *Server) Drain() { s.drain() }
 
-// Close drains the server and returns when all queued audit events are written. No request
-// may arrive afterwards.
-func (s *Server) Close() {
+// Close drains the server and returns when all runs inside requests have ended, or ctx has, and
+// all queued audit events are written. No request may arrive afterwards.
+func (s *Server) Close(ctx context.Context) {
 	s.drain()
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.runs.Wait() }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 	s.recorder.Close()
 }

@@ -219,7 +219,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(handler.Close)
+		t.Cleanup(func() { handler.Close(context.Background()) })
 		server := httptest.NewServer(handler)
 		t.Cleanup(func() {
 			server.CloseClientConnections() // A failed test can leave a run behind.

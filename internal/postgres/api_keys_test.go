@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -186,5 +187,27 @@ func TestAPIKeyStore_RecordUse(t *testing.T) {
 	b.Exec(`UPDATE api_keys SET last_used_at = last_used_at - interval '1 minute'`)
 	if later := used(); !later.After(first) {
 		t.Errorf("a use after one minute was not recorded: %v, then %v", first, later)
+	}
+}
+
+func TestAPIKeyStore_FindRevoked(t *testing.T) {
+	b := setup(t)
+	stays, leaves, unknown := b.createKey("stays", time.Hour), b.createKey("leaves", time.Hour), uuid.New()
+	if _, err := b.APIKeys.Revoke(t.Context(), "leaves"); err != nil {
+		t.Fatal(err)
+	}
+	for range b.Pool().Config().MaxConns { // It does not wait for these.
+		conn, err := b.Pool().Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+	}
+	got, err := b.APIKeys.FindRevoked(t.Context(), []uuid.UUID{stays.ID, leaves.ID, unknown})
+	if err != nil || len(got) != 2 || slices.Contains(got, stays.ID) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if err := b.CheckWritable(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -217,7 +217,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(handler.Close)
+	t.Cleanup(func() { handler.Close(context.Background()) })
 	key, secret, err := access.NewKey("list", []access.Scope{access.ScopeRead}, 0, time.Now())
 	if err == nil {
 		err = db.APIKeys.Create(ctx, key)

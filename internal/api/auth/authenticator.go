@@ -21,13 +21,17 @@ type KeyStore interface {
 	access.Lister
 	// RecordUse stores the time of use of a key.
 	RecordUse(ctx context.Context, id uuid.UUID) error
+	// FindRevoked returns those of the ids whose keys are revoked or do not exist.
+	FindRevoked(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 }
 
 // Identity is an authenticated caller.
 type Identity struct {
 	Caller audit.Caller
 	Scopes []access.Scope
-	key    access.Key // Zero for a token of the issuer.
+
+	key       access.Key // Zero for a token of the issuer.
+	expiresAt time.Time  // Zero: never.
 }
 
 // Authenticator identifies the bearer of a token: the owner of an API key or the subject of
@@ -36,13 +40,17 @@ type Authenticator struct {
 	keys     KeyStore
 	issuer   *issuer // Nil: only API keys are accepted.
 	snapshot *access.Snapshot
+	watcher  *watcher
 	clock    clock.Clock
 	logger   *slog.Logger
 }
 
 // New returns an Authenticator. It queries neither the store nor the issuer yet.
 func New(keys KeyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *Authenticator {
-	a := &Authenticator{keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger}
+	a := &Authenticator{
+		keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger,
+		watcher: &watcher{keys: keys, clock: clock, logger: logger, watched: map[*watched]struct{}{}},
+	}
 	if o.Issuer != "" {
 		a.issuer = newIssuer(o, clock)
 	}
@@ -80,7 +88,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (Identit
 	}
 	return Identity{
 		Caller: audit.Caller{Kind: audit.CallerAPIKey, ID: key.Prefix, Name: key.Name},
-		Scopes: key.Scopes, key: key,
+		Scopes: key.Scopes, key: key, expiresAt: key.ExpiresAt,
 	}, nil
 }
 

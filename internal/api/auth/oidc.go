@@ -176,7 +176,7 @@ func identityFromToken(token *oidc.IDToken) (Identity, bool) {
 	if err := token.Claims(&claims); err != nil || token.Subject == "" || strings.ContainsFunc(token.Subject+claims.Name, unicode.IsControl) {
 		return Identity{}, false
 	}
-	id := Identity{Caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}}
+	id := Identity{Caller: audit.Caller{Kind: audit.CallerToken, ID: token.Subject, Name: claims.Name}, expiresAt: token.Expiry}
 	for _, name := range append(strings.Fields(claims.Scope), scpScopes(claims.Scp)...) {
 		if s := access.Scope(name); s.IsValid() {
 			id.Scopes = append(id.Scopes, s)

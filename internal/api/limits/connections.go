@@ -10,29 +10,42 @@ import (
 
 // connLimiter limits the number of connections, so that idle ones neither exhaust memory
 // nor block other clients: at the limit, the connection that has been idle longest is
-// closed for the next one. When all connections have a request, a new one waits.
+// closed for the next one. A connection is idle unless Hold was called for its request: also
+// one whose request or response is incomplete. When all connections are held, a new one
+// waits.
 type connLimiter struct {
 	limit int
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	conns   map[net.Conn]*trackedConn
-	idle    *list.List // Of net.Conn: those without a request, longest idle first.
+	idle    *list.List // Of net.Conn: those that are not held, longest idle first.
 }
 
-// trackedConn is one connection. Its place is nil while it has a request.
+// trackedConn is one connection. Its place is nil while it is held.
 type trackedConn struct {
+	limiter     *connLimiter
 	conn        net.Conn
 	idleElement *list.Element
 }
 
 type trackedConnKey struct{}
 
-// Connections limits the number of connections of a server.
-func Connections(server *http.Server, limit int) {
+// limitConnections limits the number of connections of a server.
+func limitConnections(server *http.Server, limit int) {
 	l := newConnLimiter(limit)
-	server.Handler = l.middleware(server.Handler)
 	server.ConnContext, server.ConnState = l.connContext, l.connStateChanged
+}
+
+// Hold keeps the connection of a request from being closed for another one until release is
+// called. ctx is the request's. The caller limits how many are held at once.
+func Hold(ctx context.Context) (release func()) {
+	tracked, ok := ctx.Value(trackedConnKey{}).(*trackedConn)
+	if !ok {
+		return func() {}
+	}
+	tracked.limiter.hold(tracked)
+	return func() { tracked.limiter.release(tracked) }
 }
 
 func newConnLimiter(limit int) *connLimiter {
@@ -49,7 +62,7 @@ func (l *connLimiter) connContext(ctx context.Context, conn net.Conn) context.Co
 	for len(l.conns) >= l.limit && !l.evictIdle() {
 		l.changed.Wait()
 	}
-	tracked := &trackedConn{conn: conn}
+	tracked := &trackedConn{limiter: l, conn: conn}
 	tracked.idleElement = l.idle.PushBack(conn)
 	l.conns[conn] = tracked
 	return context.WithValue(ctx, trackedConnKey{}, tracked)
@@ -91,19 +104,7 @@ func (l *connLimiter) connStateChanged(conn net.Conn, state http.ConnState) {
 	l.remove(conn)
 }
 
-// middleware marks the connections that have a request. A connection without complete
-// request headers counts as idle.
-func (l *connLimiter) middleware(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if tracked, ok := r.Context().Value(trackedConnKey{}).(*trackedConn); ok {
-			l.markActive(tracked)
-			defer l.markIdle(tracked)
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (l *connLimiter) markActive(tracked *trackedConn) {
+func (l *connLimiter) hold(tracked *trackedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if tracked.idleElement != nil && l.conns[tracked.conn] == tracked {
@@ -112,7 +113,7 @@ func (l *connLimiter) markActive(tracked *trackedConn) {
 	}
 }
 
-func (l *connLimiter) markIdle(tracked *trackedConn) {
+func (l *connLimiter) release(tracked *trackedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if tracked.idleElement == nil && l.conns[tracked.conn] == tracked {

@@ -12,15 +12,19 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
-// ReadBody reads the whole body, even for operations that accept none (no content types):
-// an unread body blocks the connection.
-func ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64, contentTypes []string) ([]byte, *problem.Problem) {
-	if len(contentTypes) > 0 {
-		if p := checkContentType(r.Header, contentTypes); p != nil {
-			return nil, p
-		}
-	}
+// ReadBody reads the whole body of an operation that accepts one. Without content types the
+// operation has no body: nothing is read, and nothing waits for a body that may never come.
+func ReadBody(w *ResponseWriter, r *http.Request, maxBytes int64, contentTypes []string) ([]byte, *problem.Problem) {
 	tooLarge := problem.New(http.StatusRequestEntityTooLarge, "the body is larger than this server takes")
+	if len(contentTypes) == 0 {
+		if r.ContentLength > maxBytes {
+			return nil, tooLarge
+		}
+		return nil, nil
+	}
+	if p := checkContentType(r.Header, contentTypes); p != nil {
+		return nil, p
+	}
 	if r.ContentLength > maxBytes {
 		return nil, tooLarge
 	}
@@ -36,7 +40,9 @@ func ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64, contentTyp
 		return nil, problem.New(http.StatusRequestTimeout, "the body did not arrive in time; send it without pauses")
 	case err != nil:
 		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "is incomplete; send the complete body"})
-	case len(contentTypes) > 0 && len(body) == 0:
+	}
+	w.BodyRead()
+	if len(body) == 0 {
 		return nil, problem.Invalid(problem.FieldError{Field: problem.BodyField, Message: "is missing; give a JSON object"})
 	}
 	return body, nil

@@ -32,8 +32,8 @@ type FieldError struct {
 // BodyField is the field name of an error that concerns the whole body.
 const BodyField = "body"
 
-// retryAfterSeconds is the Retry-After of a 503, in seconds.
-const retryAfterSeconds = "2"
+// RetryAfterSeconds is the Retry-After of a 503, and of a 429 whose end is not known.
+const RetryAfterSeconds = "2"
 
 // New returns a problem. A 503 gets a Retry-After header.
 func New(status int, detail string, fieldErrs ...FieldError) *Problem {
@@ -42,7 +42,7 @@ func New(status int, detail string, fieldErrs ...FieldError) *Problem {
 		p.Errors = []FieldError{}
 	}
 	if status == http.StatusServiceUnavailable {
-		p.header.Set("Retry-After", retryAfterSeconds)
+		p.header.Set("Retry-After", RetryAfterSeconds)
 	}
 	return p
 }

@@ -61,17 +61,21 @@ type Run struct {
 	KeepAlive time.Duration                // Between two keep-alives.
 	Problem   func(error) *problem.Problem // Makes, and audits, the problem of a run that failed.
 	Logger    *slog.Logger
+	Ended     func()       // Called when the run has ended: before the last event, or after a Revoked one.
+	Revoked   func() error // Why the caller may not continue, once the context of Serve has ended; nil if it may.
 
 	stop       context.CancelFunc // Stops the run when the client is gone.
 	tenantSent bool               // The tenant event was sent.
 }
 
-// Serve provisions a tenant and forwards its events until it has ended.
+// Serve provisions a tenant and forwards its events until it has ended. The response of a
+// caller that may not continue ends at once; its run ends by itself, after it has released
+// the tenant.
 func (s *Run) Serve(ctx context.Context, provision ProvisionFunc) {
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 	buffer := make(eventBuffer, eventBufferSize)
-	s.forward(buffer, s.start(context.WithValue(ctx, eventBufferKey{}, buffer), provision))
+	s.forward(ctx, buffer, s.start(context.WithValue(ctx, eventBufferKey{}, buffer), provision))
 }
 
 // start starts the run. A panic in the run is logged and becomes its error.
@@ -84,6 +88,7 @@ func (s *Run) start(ctx context.Context, provision ProvisionFunc) <-chan result 
 				s.Logger.Error("run panicked", slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
 				r.err = fmt.Errorf("panic: %v", panicValue)
 			}
+			s.Ended()
 			ended <- r
 		}()
 		r.Outcome, r.err = provision(ctx)
@@ -93,9 +98,10 @@ func (s *Run) start(ctx context.Context, provision ProvisionFunc) <-chan result 
 
 // forward sends the events of a run until it has ended. It also waits for a run whose client
 // is gone, because the run still has to release its tenant.
-func (s *Run) forward(buffer eventBuffer, result <-chan result) {
+func (s *Run) forward(ctx context.Context, buffer eventBuffer, result <-chan result) {
 	keepAlive := time.NewTicker(s.KeepAlive)
 	defer keepAlive.Stop()
+	stopped := ctx.Done()
 	for {
 		var err error
 		select {
@@ -103,6 +109,12 @@ func (s *Run) forward(buffer eventBuffer, result <-chan result) {
 			err = s.sendStep(e)
 		case <-keepAlive.C:
 			err = s.Out.keepAlive()
+		case <-stopped:
+			if revoked := s.Revoked(); revoked != nil {
+				_ = s.Out.send("problem", 0, ProblemEvent{Problem: *s.Problem(revoked), Kind: string(errs.KindPermanent)})
+				return
+			}
+			stopped = nil
 		case r := <-result:
 			for len(buffer) > 0 && err == nil {
 				err = s.sendStep(<-buffer)

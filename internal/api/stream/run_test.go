@@ -25,8 +25,8 @@ func TestProvisionStream_Run(t *testing.T) {
 		t.Parallel()
 		ended := make(chan result, 1)
 		stop := sync.OnceFunc(func() { ended <- result{} })
-		w := Run{KeepAlive: time.Millisecond, Out: &Writer{response: limits.NewResponseWriter(failingWriter{}, time.Second)}, stop: stop}
-		w.forward(make(eventBuffer), ended) // Returns once the run was stopped.
+		w := Run{KeepAlive: time.Millisecond, Revoked: func() error { return nil }, Out: &Writer{response: limits.NewResponseWriter(failingWriter{}, &http.Request{}, time.Second)}, stop: stop}
+		w.forward(t.Context(), make(eventBuffer), ended) // Returns once the run was stopped.
 	})
 }
 

@@ -25,7 +25,7 @@ func (c *cli) name() string { return filepath.Base(c.program) }
 
 // exec runs a subcommand and returns its standard output.
 func (c *cli) exec(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, c.program, args...)
+	cmd := exec.CommandContext(ctx, c.program, args...) //nolint:gosec // G204: the CLI of the demo's user
 	cmd.Dir, cmd.Env = c.workspace.examplePath(), c.env
 	if cmd.Env == nil {
 		cmd.Env = c.workspace.cliEnv()

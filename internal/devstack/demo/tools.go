@@ -48,7 +48,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 
 // build compiles the provider into the workspace.
 func build(ctx context.Context, root string, w *workspace) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.binPath(), "terraform-provider-healthcare"), ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.binPath(), "terraform-provider-healthcare"), ".") //nolint:gosec // G204: a folder of the demo
 	cmd.Dir = root
 	if _, err := w.run(cmd); err != nil {
 		return fmt.Errorf("go build: %w", err)

@@ -61,7 +61,7 @@ func isOwnedByUs(info os.FileInfo) bool {
 
 // recordedPid returns the process id in postmaster.pid, 0 without one.
 func recordedPid(data string) int {
-	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid")) //nolint:gosec // G304: a file of devstack's own folder
 	if err != nil {
 		return 0
 	}
@@ -84,6 +84,6 @@ func isServerOf(ctx context.Context, pid int, data string) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	line, err := exec.CommandContext(ctx, "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
+	line, err := exec.CommandContext(ctx, "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // G204: a number
 	return err == nil && bytes.Contains(line, []byte(data))
 }

@@ -38,7 +38,7 @@ func cacheDir(runAs *account) (string, error) {
 // prepareCache creates the directory if needed. It must belong to this user and must not
 // be writable by others, because its content is executed.
 func prepareCache(dir string, runAs *account) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // G301: downloaded binaries, which a server of another user runs
 		return err
 	}
 	info, err := os.Lstat(dir)

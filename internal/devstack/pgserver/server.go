@@ -164,7 +164,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) initCluster(ctx context.Context) error {
 	secret := filepath.Join(s.dir, "password")
 	if _, err := os.Stat(s.data()); err == nil {
-		stored, err := os.ReadFile(secret)
+		stored, err := os.ReadFile(secret) //nolint:gosec // G304: a file of devstack's own folder
 		if err != nil {
 			return fmt.Errorf("%q has data that this program did not create: %w", s.dir, err)
 		}
@@ -196,7 +196,7 @@ func (s *Server) initCluster(ctx context.Context) error {
 // command prepares one of PostgreSQL's programs, as the unprivileged user and without
 // the caller's PG* variables.
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.options.Binaries, name), args...) //nolint:gosec // G204: a program of the PostgreSQL that was found
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LC_ALL=C", "TZ=UTC"}
 	cmd.Env = append(cmd.Env, s.options.Env...)

@@ -49,12 +49,12 @@ type snapshotSaver struct {
 // readLedger reads the files of an earlier stack: the snapshot, or nil if there is none,
 // and the deployer, or a new random one.
 func readLedger(dir string) (snapshot []byte, deployer *keypair.Full, err error) {
-	snapshot, err = os.ReadFile(filepath.Join(dir, snapshotFile))
+	snapshot, err = os.ReadFile(filepath.Join(dir, snapshotFile)) //nolint:gosec // G304: a file of the folder that devstack's user names
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
 	path := filepath.Join(dir, deployerFile)
-	seed, err := os.ReadFile(path)
+	seed, err := os.ReadFile(path) //nolint:gosec // G304: a file of the folder that devstack's user names
 	switch {
 	case err == nil:
 		if deployer, err = keypair.ParseFull(string(bytes.TrimSpace(seed))); err != nil {
@@ -136,7 +136,7 @@ func (k *snapshotSaver) save(ctx context.Context) error {
 // other process writes it: the directory is locked.
 func replaceFile(path string, write func(*os.File) error) (err error) {
 	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // G304: a file of the folder that devstack's user names
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func replaceFile(path string, write func(*os.File) error) (err error) {
 
 // syncDir makes a rename durable across a power failure.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // G304: the folder that devstack's user names
 	if err != nil {
 		return err
 	}

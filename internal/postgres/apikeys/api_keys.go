@@ -94,6 +94,18 @@ func (k *Store) List(ctx context.Context) ([]access.Key, error) {
 	return keys, pgdb.Classify(err, op)
 }
 
+// FindRevoked returns those of the ids whose keys are revoked or do not exist.
+func (k *Store) FindRevoked(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
+	const op = "find revoked API keys"
+	rows, err := k.db.ReservedPool().Query(ctx, `SELECT id FROM unnest($1::uuid[]) AS wanted (id)
+		WHERE NOT EXISTS (SELECT FROM api_keys k WHERE k.id = wanted.id AND k.revoked_at IS NULL)`, ids)
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	revoked, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return revoked, pgdb.Classify(err, op)
+}
+
 // Revoke revokes a key and stores an audit event. Revoked keys may have had the same
 // name; Revoke only matches the active one.
 func (k *Store) Revoke(ctx context.Context, ref string) (access.Key, error) {

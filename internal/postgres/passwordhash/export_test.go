@@ -3,6 +3,8 @@ package passwordhash
 import (
 	"context"
 	"sync"
+	"testing"
+	"time"
 )
 
 var blockMu sync.Mutex
@@ -14,5 +16,18 @@ func Block() (unblock func()) {
 	return func() {
 		slots.Release(maxConcurrentHashes)
 		blockMu.Unlock()
+	}
+}
+
+// WaitForWaiting waits until n hashes with LimitWait wait.
+func WaitForWaiting(t *testing.T, n int32) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for waiting.Load() != n {
+		select {
+		case <-deadline:
+			t.Fatalf("%d hashes wait, want %d", waiting.Load(), n)
+		case <-time.After(time.Millisecond): // Poll interval.
+		}
 	}
 }

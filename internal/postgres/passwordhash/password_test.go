@@ -56,6 +56,9 @@ func TestHash(t *testing.T) {
 		_, err := passwordhash.Hash(ctx, password)
 		postgrestest.WantKind(t, err, errs.KindCancelled)
 		unblock()
+		if hash, err := passwordhash.Hash(ctx, password); hash != "" || errs.KindOf(err) != errs.KindCancelled {
+			t.Errorf("a hash for a caller that is gone: %q, %v", hash, err)
+		}
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -65,5 +68,37 @@ func TestHash(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+
+	t.Run("LimitsWaitingRequests", func(t *testing.T) { // Not parallel: hashing is limited per process.
+		unblock := passwordhash.Block()
+		ctx, stop := context.WithCancel(t.Context())
+		request := passwordhash.LimitWait(ctx)
+		var wg sync.WaitGroup
+		waits := func(ctx context.Context) {
+			wg.Go(func() {
+				_, err := passwordhash.Hash(ctx, password)
+				if errs.KindOf(err) != errs.KindCancelled { // It waited until it was stopped.
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		for range passwordhash.MaxWaiting {
+			waits(request)
+		}
+		passwordhash.WaitForWaiting(t, passwordhash.MaxWaiting)
+		_, err := passwordhash.Hash(request, password)
+		postgrestest.WantKind(t, err, errs.KindTransient)
+		if !strings.Contains(errs.SafeMessage(err), "hashes passwords, and 8 more requests with a password wait, its limit; nothing was changed, try again") {
+			t.Errorf("%v", err)
+		}
+		for range 5 { // A command or an apply waits.
+			waits(ctx)
+		}
+		passwordhash.WaitForWaiting(t, passwordhash.MaxWaiting)
+		stop()
+		wg.Wait()
+		passwordhash.WaitForWaiting(t, 0)
+		unblock()
 	})
 }

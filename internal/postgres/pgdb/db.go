@@ -58,6 +58,10 @@ type Options struct {
 // DefaultMaxConnections is the pool size of a database.
 const DefaultMaxConnections = 8
 
+// reservedConnections is the size of the reserved pool: one connection for readiness, and one
+// for the end of revoked keys.
+const reservedConnections = 2
+
 // defaultAnswerTimeout is the default of Options.AnswerTimeout.
 const defaultAnswerTimeout = 5 * time.Second
 
@@ -69,6 +73,7 @@ const MaxTenantsPerConnection = 300
 // DB is a pool on a database with the registry. It is safe for concurrent use.
 type DB struct {
 	pool    *pgxpool.Pool
+	reserve *pgxpool.Pool
 	hosts   *resolved
 	options Options
 
@@ -100,18 +105,25 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		o.Migrations = Migrations()
 	}
 	hosts := &resolved{}
-	pool, err := NewPool(ctx, PoolOptions{
+	options := PoolOptions{
 		URL: o.URL, Role: o.Role, ApplicationName: o.ApplicationName, MaxConnections: o.MaxConnections, AnswerTimeout: o.AnswerTimeout,
 		StatementLimit: o.StatementLimit, Tracer: o.Tracer, resolved: hosts,
 		Retire: func(c *pgx.Conn) bool {
 			created, _ := c.PgConn().CustomData()[tenantsCreatedKey].(int)
 			return created >= MaxTenantsPerConnection
 		},
-	})
+	}
+	pool, err := NewPool(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{pool: pool, hosts: hosts, options: o}
+	options.MaxConnections = reservedConnections
+	reserve, err := NewPool(ctx, options)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	db := &DB{pool: pool, reserve: reserve, hosts: hosts, options: o}
 	db.closing, db.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return db, nil
 }
@@ -132,10 +144,15 @@ func CountCreatedTenant(c *pgx.Conn) {
 func (db *DB) Close() {
 	db.cancel()
 	db.pool.Close()
+	db.reserve.Close()
 }
 
 // Pool returns the connection pool, for tests and tools that read the tables.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// ReservedPool returns the pool for what must not wait until other callers give connections
+// back: short reads that only one caller makes at a time. It connects on its first use.
+func (db *DB) ReservedPool() *pgxpool.Pool { return db.reserve }
 
 // ReadyPool returns the pool once the registry is at this program's version.
 func (db *DB) ReadyPool(ctx context.Context) (*pgxpool.Pool, error) {

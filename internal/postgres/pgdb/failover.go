@@ -68,19 +68,28 @@ func choosesServers(connection string) bool {
 	return strings.Contains(connection, "target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != ""
 }
 
-// CheckWritable checks whether the registry can be written. KindTransient when the database
-// does not answer, or is read-only.
+// CheckWritable checks whether the registry can be written, on a reserved connection.
+// KindTransient when the database does not answer, or is read-only. When the server is lost,
+// all connections to it are replaced.
 func (db *DB) CheckWritable(ctx context.Context) error {
 	const op = "check database"
 	var readOnly string
-	if err := db.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')`).Scan(&readOnly); err != nil {
+	if err := db.reserve.QueryRow(ctx, `SELECT current_setting('transaction_read_only')`).Scan(&readOnly); err != nil {
+		if ctx.Err() == nil { // Otherwise the server may only be slow.
+			db.resetPools()
+		}
 		return Classify(err, op)
 	}
 	if readOnly == "on" {
-		db.pool.Reset() // Another connection may reach another server.
+		db.resetPools() // Another connection may reach another server.
 		return errs.Errorf(errs.KindTransient, op, "%s", readOnlyMessage)
 	}
 	return nil
+}
+
+func (db *DB) resetPools() {
+	db.pool.Reset()
+	db.reserve.Reset()
 }
 
 // resolved are the addresses of hosts, as they were looked up last.

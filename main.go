@@ -25,15 +25,17 @@ func main() {
 	// too. Terraform then stops the provider by RPC, so that a running step ends;
 	// exiting on the signal would interrupt the step.
 	signal.Ignore(syscall.SIGTERM)
+	server := provider.NewServer(version, config.Environment)
 	if !*debug {
 		provider.SetRuntimeDefaults()
+		server = provider.EndWithParent(server)
 	}
 
 	var opts []tf6server.ServeOpt
 	if *debug {
 		opts = append(opts, tf6server.WithManagedDebug())
 	}
-	if err := tf6server.Serve(provider.Address, provider.NewServer(version, config.Environment), opts...); err != nil {
+	if err := tf6server.Serve(provider.Address, server, opts...); err != nil {
 		log.Fatal(err)
 	}
 }

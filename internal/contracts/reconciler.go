@@ -202,7 +202,7 @@ func (r *Reconciler) reconcileTenants(ctx context.Context, tenants []uuid.UUID, 
 
 // take claims contracts for this process.
 func (r *Reconciler) take(ctx context.Context, q ClaimQuery) (items []WorkItem, err error) {
-	err = retry.Detached(ctx, r.opts.Clock, takeGrace, func(ctx context.Context) error {
+	err = retry.Detached(ctx, r.opts.Clock, retry.Grace{AfterStop: takeGrace, AfterDeadline: takeGrace}, func(ctx context.Context) error {
 		items, err = r.store.ClaimDueContracts(ctx, q)
 		return err
 	})

@@ -95,6 +95,23 @@ func TestCLITenant_KillInEachStep(t *testing.T) {
 	}
 }
 
+// TestCLITenant_KillTerraform: a provider whose Terraform was killed ends, too, and releases the
+// tenant.
+func TestCLITenant_KillTerraform(t *testing.T) {
+	w := setup(t, databaseMode, clinic)
+	w.net.Faults().HoldQueue(true)
+	b := w.start("apply", "-auto-approve", "-no-color")
+	w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
+	if err := b.Process.Kill(); err != nil { // Not its process group.
+		t.Fatal(err)
+	}
+	w.waitFor("the end of the provider", func() bool { return !w.providerRuns() })
+	w.net.Faults().HoldQueue(false)
+	w.mustApply("-lock=false")
+	w.assertOneTenant()
+	w.assertNoChanges()
+}
+
 func TestCLITenant_InterruptLeavesUntainted(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {

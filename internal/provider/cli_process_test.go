@@ -104,3 +104,18 @@ func (w *testEnv) signalProvider(signal syscall.Signal) {
 		w.t.Fatalf("signalled %d providers", killed)
 	}
 }
+
+// providerRuns reports whether a provider of this test's CLI still runs.
+func (w *testEnv) providerRuns() bool {
+	w.t.Helper()
+	for _, pid := range strings.Fields(w.read(pidFile)) {
+		id, err := strconv.Atoi(pid)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if syscall.Kill(id, 0) == nil {
+			return true
+		}
+	}
+	return false
+}

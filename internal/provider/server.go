@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -18,7 +19,8 @@ type server struct {
 	tfprotov6.ProviderServer
 	tfprotov6.ListResourceServer
 	tfprotov6.ActionServer
-	names *nameRegistry
+	names   *nameRegistry
+	changes atomic.Int64 // Calls in progress that change something.
 }
 
 var (
@@ -51,6 +53,13 @@ func newServer(framework tfprotov6.ProviderServer, names *nameRegistry) *server 
 func (s *server) ConfigureProvider(ctx context.Context, req *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
 	s.names.reset()
 	return s.ProviderServer.ConfigureProvider(ctx, req)
+}
+
+// ApplyResourceChange counts the changes in progress.
+func (s *server) ApplyResourceChange(ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	s.changes.Add(1)
+	defer s.changes.Add(-1)
+	return s.ProviderServer.ApplyResourceChange(ctx, req)
 }
 
 // UpgradeResourceState records the tenant whose state Terraform sends.

@@ -16,7 +16,7 @@ type execution struct {
 	*Pipeline
 	run        Run
 	callerCtx  context.Context       // The caller's: when it ends, no further step begins.
-	workCtx    context.Context       // The steps': ends with the lease, or StepGrace after stop.
+	workCtx    context.Context       // The steps': ends with the lease, or some time after callerCtx.
 	invitation invitation.Invitation // Known only to the process that drew it.
 	pending    Progress              // Finished, and not committed yet.
 	options    RunOptions
@@ -33,7 +33,7 @@ func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.
 	clock, renewedAt := x.opts.Clock, x.opts.Clock.Now()
 	for clock.Sleep(workCtx, x.opts.Heartbeat) == nil {
 		started := clock.Now()
-		ctx, cancel := context.WithTimeout(workCtx, min(x.opts.Heartbeat, x.opts.LeaseTTL-started.Sub(renewedAt)))
+		ctx, cancel := context.WithTimeout(workCtx, min(x.opts.LeaseTTL/2, x.opts.LeaseTTL-started.Sub(renewedAt)))
 		err := x.leases.Renew(ctx, run, x.opts.LeaseTTL)
 		cancel()
 		switch {
@@ -177,9 +177,13 @@ func (x *execution) releaseForRetry(step tenant.Step, took time.Duration, cause 
 }
 
 // cleanupContext returns a context for commits and releases after workCtx has ended. It
-// ends after StepGrace.
+// ends after StepGrace, or sooner when the caller's deadline has passed.
 func (x *execution) cleanupContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(x.workCtx), x.opts.StepGrace)
+	limit := x.opts.StepGrace
+	if errors.Is(x.callerCtx.Err(), context.DeadlineExceeded) {
+		limit = min(limit, cleanupGrace)
+	}
+	return context.WithTimeout(context.WithoutCancel(x.workCtx), limit)
 }
 
 // commitPending commits the buffered progress and returns the durations of its steps.

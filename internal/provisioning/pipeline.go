@@ -22,11 +22,18 @@ const (
 	MailFailureFail MailFailurePolicy = "fail" // The attempt is rolled back.
 )
 
-// Defaults of the lease: another run can claim the tenant at most 10 s after the last
+// Defaults of the lease: another run can claim the tenant at most 4 s after the last
 // heartbeat of a dead run.
 const (
-	DefaultLeaseTTL  = 10 * time.Second
-	DefaultHeartbeat = 3 * time.Second
+	DefaultLeaseTTL  = 4 * time.Second
+	DefaultHeartbeat = time.Second
+)
+
+// A run whose caller has a deadline ends at most 5 s after it: the running step has timeoutGrace,
+// and then the last commit or the release has cleanupGrace.
+const (
+	timeoutGrace = 3 * time.Second
+	cleanupGrace = 1500 * time.Millisecond
 )
 
 // PipelineOptions are the settings of a Pipeline. Zero values mean the defaults.
@@ -152,13 +159,18 @@ func (p *Pipeline) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run
 // detached calls claim, which takes a lease, with a context that outlives ctx. See
 // retry.Detached.
 func (p *Pipeline) detached(ctx context.Context, claim func(context.Context) error) error {
-	return retry.Detached(ctx, p.opts.Clock, p.opts.StepGrace, claim)
+	return retry.Detached(ctx, p.opts.Clock, p.grace(), claim)
 }
 
-// withGrace returns a context that ends StepGrace after ctx does, or when the returned
+// withGrace returns a context that ends some time after ctx does, or when the returned
 // function is called.
 func (p *Pipeline) withGrace(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	return retry.WithGrace(ctx, p.opts.Clock, p.opts.StepGrace)
+	return retry.WithGrace(ctx, p.opts.Clock, p.grace())
+}
+
+// grace is how long work may go on after the caller's context has ended.
+func (p *Pipeline) grace() retry.Grace {
+	return retry.Grace{AfterStop: p.opts.StepGrace, AfterDeadline: min(timeoutGrace, p.opts.StepGrace)}
 }
 
 // Continue is Run for a tenant that the caller has claimed.

@@ -53,7 +53,7 @@ type DeletedRows struct{ Invitations, Keys int64 }
 
 // ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {
-	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL plus one second.
+	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL.
 	AbandonAfter       time.Duration         // See OrphanQuery. Default DefaultAbandonAfter.
 	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
@@ -95,7 +95,7 @@ func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (
 			*d = value
 		}
 	}
-	set(&o.HeartbeatTimeout, service.pipeline.opts.LeaseTTL+time.Second)
+	set(&o.HeartbeatTimeout, service.pipeline.opts.LeaseTTL)
 	set(&o.AbandonAfter, DefaultAbandonAfter)
 	set(&o.CleanupInterval, time.Hour)
 	if o.Batch == 0 {

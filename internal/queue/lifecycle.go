@@ -91,8 +91,9 @@ func (q *Queue) riverConfig() *river.Config {
 	}
 }
 
-// reconcile starts a pass now and after every interval. A slow pass, for example with a
-// mail server that does not answer, does not delay the next one.
+// reconcile starts a pass now, after every interval, and when a lease ends, whose run may be
+// dead. A slow pass, for example with a mail server that does not answer, does not delay the
+// next one.
 func (q *Queue) reconcile(ctx context.Context, s *session) {
 	for {
 		s.background.Go(func() {
@@ -106,6 +107,9 @@ func (q *Queue) reconcile(ctx context.Context, s *session) {
 		})
 		interval := q.opts.ReconcileEvery
 		delay := interval - rand.N(interval/5+1) //nolint:gosec // jitter, not a secret
+		if end := q.untilLeaseEnd(ctx); end > 0 {
+			delay = min(delay, end)
+		}
 		if (clock.System{}).Sleep(ctx, delay) != nil {
 			return
 		}

@@ -22,6 +22,22 @@ func heartbeatMissing(attemptedAt string) string {
 	return attemptedAt + ` NOT BETWEEN now() - $2::interval AND now() + $2::interval`
 }
 
+// leaseMargin is when a pass looks after the end of a lease, and the shortest pause between two
+// passes.
+const leaseMargin = 100 * time.Millisecond
+
+// untilLeaseEnd is how long the lease lasts that ends next, of those that jobs hold; 0: there is
+// none. Living runs renew theirs each second, so it is mostly that of a dead one.
+func (q *Queue) untilLeaseEnd(ctx context.Context) time.Duration {
+	var end *time.Duration
+	err := q.pool.QueryRow(ctx, `SELECT min(run_expires_at) - clock_timestamp() FROM tenants
+		WHERE (status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL) AND job_id IS NOT NULL AND run_expires_at > clock_timestamp()`).Scan(&end)
+	if err != nil || end == nil { // An error is that of the pass, too.
+		return 0
+	}
+	return *end + leaseMargin
+}
+
 // OrphanedJobs returns those of the jobs that no worker will run: River has no row of the
 // job, has finished it, or has it as running for longer than heartbeatTimeout. A job of the
 // last group may still run; the caller must know that the tenant's lease has expired.

@@ -9,11 +9,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// Detached calls claim, which takes a lease, with a context that ends grace after ctx
+// Grace is how long work may go on after its caller's context has ended.
+type Grace struct {
+	AfterStop     time.Duration // After a request to stop.
+	AfterDeadline time.Duration // After the caller's deadline: the caller waits.
+}
+
+// Detached calls claim, which takes a lease, with a context that ends some time after ctx
 // does. So a caller that is stopped between the commit of the claim and its response still
 // receives the response and can release the lease. Otherwise the lease would block others
 // until it expires.
-func Detached(ctx context.Context, clock clock.Clock, grace time.Duration, claim func(context.Context) error) error {
+func Detached(ctx context.Context, clock clock.Clock, grace Grace, claim func(context.Context) error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return errs.Wrap(cause, errs.KindCancelled, "claim", "stopped on request before anything was claimed")
 	}
@@ -26,11 +32,15 @@ func Detached(ctx context.Context, clock clock.Clock, grace time.Duration, claim
 	return err
 }
 
-// WithGrace returns a context that ends that long after ctx does, or with the function.
-func WithGrace(ctx context.Context, clock clock.Clock, grace time.Duration) (context.Context, context.CancelCauseFunc) {
+// WithGrace returns a context that ends some time after ctx does, or with the function.
+func WithGrace(ctx context.Context, clock clock.Clock, grace Grace) (context.Context, context.CancelCauseFunc) {
 	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		if clock.Sleep(work, grace) == nil {
+		limit := grace.AfterStop
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			limit = grace.AfterDeadline
+		}
+		if clock.Sleep(work, limit) == nil {
 			end(context.Cause(ctx))
 		}
 	})

@@ -18,7 +18,7 @@ import (
 // lockTimeout limits a wait for a lock. A waiting transaction holds its tenant's row
 // and blocks the renewals of the lease, so it must fail, and be tried again, before
 // provisioning.DefaultLeaseTTL has passed.
-const lockTimeout = 5 * time.Second
+const lockTimeout = 2 * time.Second
 
 // idleInTransactionTimeout ends a transaction that nobody continues, as of a process that
 // was suspended: it would keep its locks. It is longer than migrationTimeout, because a

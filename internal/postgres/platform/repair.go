@@ -32,13 +32,12 @@ type RepairError struct {
 	Err      error
 }
 
-const (
-	// repairConcurrency is how many tenants are repaired at once.
-	repairConcurrency = 4
-	// repairGrace is how long a repair that has begun may go on after an interruption. It may be
-	// committed already, and then the report names it.
-	repairGrace = 10 * time.Second
-)
+// repairConcurrency is how many tenants are repaired at once.
+const repairConcurrency = 4
+
+// repairGrace is how long a repair that has begun may go on after an interruption. It may be
+// committed already, and then the report names it.
+var repairGrace = retry.Grace{AfterStop: 10 * time.Second, AfterDeadline: 10 * time.Second}
 
 // Repair repairs what Check finds, as far as the current user may, and checks again. The error
 // is that of the checks, or of an interruption: what was repaired until then stays, and the

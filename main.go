@@ -33,7 +33,10 @@ func main() {
 	if *debug {
 		opts = append(opts, tf6server.WithManagedDebug())
 	}
-	if err := tf6server.Serve(provider.Address, provider.NewServer(version, config.Environment), opts...); err != nil {
+	server, stop := provider.NewServer(version, config.Environment)
+	err := tf6server.Serve(provider.Address, server, opts...)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }

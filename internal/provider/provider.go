@@ -22,6 +22,8 @@ type healthcareProvider struct {
 	version string
 	source  config.Source
 	names   *nameRegistry
+
+	backends *backends
 }
 
 // New returns a constructor of providers of a version. Settings that the configuration leaves out
@@ -31,7 +33,7 @@ func New(version string, source config.Source) func() provider.Provider {
 }
 
 func newProvider(version string, source config.Source) *healthcareProvider {
-	return &healthcareProvider{version: version, source: source, names: &nameRegistry{}}
+	return &healthcareProvider{version: version, source: source, names: &nameRegistry{}, backends: &backends{}}
 }
 
 type databaseModel struct {
@@ -103,6 +105,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	p.backends.add(b)
 	resp.ResourceData, resp.DataSourceData, resp.ActionData, resp.ListResourceData, resp.EphemeralResourceData = b, b, b, b, b
 }
 

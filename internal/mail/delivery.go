@@ -223,8 +223,13 @@ func (d *delivery) endWait() bool {
 
 // outcome is the outcome for a caller that waits no longer.
 func (d *delivery) outcome() error {
-	if d.goesOn() {
-		return provisioning.ErrMailUnderWay
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case !d.behind:
+		return d.err
+	case d.state == gateDotSent:
+		return provisioning.ErrMailUnanswered
 	}
-	return d.err
+	return provisioning.ErrMailUnderWay
 }

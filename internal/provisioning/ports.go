@@ -117,6 +117,8 @@ type WelcomeOutcome struct {
 	// claims the mail, and this is no failure. 0: it has ended, and is due again after the
 	// usual pause.
 	Hold time.Duration
+	// Unanswered says that the mail server has this mail, with Hold. See MarkUnanswered.
+	Unanswered bool
 	// LateSerial, if not 0, is the serial of a mail whose caller has gone on: its outcome
 	// counts only while this mail is PENDING.
 	LateSerial int
@@ -253,6 +255,7 @@ type Progress struct {
 	ContractID   string
 	WelcomeEmail tenant.WelcomeEmailStatus
 	MailHold     time.Duration // See WelcomeOutcome.Hold.
+	Unanswered   bool          // See WelcomeOutcome.Unanswered.
 	Activate     bool          // Ends the run: the tenant becomes ACTIVE and its lease is released.
 }
 
@@ -260,8 +263,8 @@ type Progress struct {
 // the Mailer: it can go on behind the caller.
 type Mailer interface {
 	// SendWelcome sends the welcome mail, and waits for the outcome as long as wait says.
-	// ErrMailUnderWay when there is none yet; ErrMailUnconfirmed when the server got the final
-	// dot and did not answer. Else the mail was not sent: KindTransient for a 4xx reply or a
+	// ErrMailUnderWay when there is none yet, ErrMailUnanswered if the server has the mail
+	// already; ErrMailUnconfirmed when the server got the final dot and did not answer. Else the mail was not sent: KindTransient for a 4xx reply or a
 	// lost connection, KindPermanent for a 5xx reply, and the kind of the end of ctx, which
 	// ends a conversation before the final dot. The Message-ID depends on tenant and serial
 	// only, so mail systems can recognise a repetition.
@@ -286,10 +289,12 @@ type MailWait struct {
 	Ended func(err error)
 }
 
-// Errors of a Mailer that callers tell apart. Wrapped errors have the cause.
+// Errors of a Mailer that callers tell apart. ErrMailUnanswered is an ErrMailUnderWay, too.
 var (
 	ErrMailUnderWay = errs.Errorf(errs.KindTransient, "send mail",
-		"the mail server has not answered yet: the mail is on its way, and its status becomes SENT, or FAILED, when the conversation ends")
+		"the mail server has not answered yet: the mail is on its way, and its status changes when the conversation ends")
+	ErrMailUnanswered = errs.Wrap(ErrMailUnderWay, errs.KindTransient, "send mail",
+		"the mail server has the mail and has not answered yet: the mail is on its way, and its status becomes SENT, or FAILED, when the conversation ends")
 	ErrMailUnconfirmed = errs.Errorf(errs.KindPermanent, "send mail",
 		"the mail server did not confirm the mail: it may have been delivered, so it is not sent again by itself. "+
 			"Ask the administrator; if it has not arrived, invite again, by POST /admin/tenants/{id}/invite or by terraform apply")

@@ -111,7 +111,8 @@ func (x *execution) sendWelcome(started time.Time) error {
 		x.warnings = append(x.warnings, errs.SafeMessage(sent))
 	}
 	x.pending.Records = append(x.pending.Records, o.Record)
-	x.pending.Checkpoint, x.pending.WelcomeEmail, x.pending.MailHold, x.pending.Activate = tenant.StepSendWelcomeEmail, o.Status, o.Hold, true
+	x.pending.Checkpoint, x.pending.WelcomeEmail, x.pending.Activate = tenant.StepSendWelcomeEmail, o.Status, true
+	x.pending.MailHold, x.pending.Unanswered = o.Hold, o.Unanswered
 	if err := x.activate(); err != nil {
 		return err
 	}

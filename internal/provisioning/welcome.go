@@ -30,7 +30,7 @@ func outcomeOf(sent error, took time.Duration) WelcomeOutcome {
 	case sent == nil:
 		o.Status, o.Record.Status = tenant.WelcomeEmailSent, tenant.StepCompleted
 	case errors.Is(sent, ErrMailUnderWay):
-		o.Status, o.Hold = tenant.WelcomeEmailPending, mailHold
+		o.Status, o.Hold, o.Unanswered = tenant.WelcomeEmailPending, mailHold, errors.Is(sent, ErrMailUnanswered)
 		o.Record.Status, o.Record.Duration = tenant.StepInProgress, 0
 	case kind == errs.KindTransient, kind == errs.KindCancelled:
 		o.Status = tenant.WelcomeEmailPending

@@ -101,7 +101,7 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	args := pgx.StrictNamedArgs{"id": id, "status": o.Status, "hold": HoldArg(o.Hold), "late": o.LateSerial}
+	args := pgx.StrictNamedArgs{"id": id, "status": o.Status, "hold": HoldArg(o.Hold), "unanswered": o.Unanswered, "late": o.LateSerial}
 	tenantrow.AddStepArgs(args, []tenant.StepRecord{o.Record})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET updated_at = now(), version = version + 1,
@@ -111,7 +111,7 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.
 					WHEN welcome_email_failures < `+maxMailAttempts+` THEN now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
 				welcome_email_failures = CASE WHEN @status::text <> 'PENDING' THEN 0
 					WHEN @hold::interval IS NOT NULL THEN welcome_email_failures ELSE welcome_email_failures + 1 END,
-				welcome_email_unanswered = welcome_email_unanswered AND @hold::interval IS NOT NULL
+				welcome_email_unanswered = @unanswered::boolean OR welcome_email_unanswered AND @hold::interval IS NOT NULL
 			WHERE id = @id AND status = 'ACTIVE' AND (@late::integer = 0 OR welcome_email = 'PENDING' AND welcome_email_serial = @late::integer) RETURNING *
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`

@@ -64,6 +64,11 @@ type mailModel struct {
 	From          types.String `tfsdk:"from"`
 	TLS           types.String `tfsdk:"tls"`
 	FailurePolicy types.String `tfsdk:"failure_policy"`
+	CAFile        types.String `tfsdk:"ca_file"`
+	TokenURL      types.String `tfsdk:"oauth_token_url"`
+	ClientID      types.String `tfsdk:"oauth_client_id"`
+	ClientSecret  types.String `tfsdk:"oauth_client_secret"`
+	Scope         types.String `tfsdk:"oauth_scope"`
 }
 
 type apiModel struct {

@@ -113,6 +113,7 @@ type Outcome struct {
 	ConflictingTenant *tenant.Tenant // With KindConflict: the existing tenant. It is not the caller's.
 	Adopted           bool           // A live tenant with the same managed_by and inputs was adopted.
 	Warnings          []string       // For people: problems that did not fail the run.
+	MailUnderWay      bool           // Of Invite: a warning says that the mail server has not answered yet.
 }
 
 // Lease returns the lease that this pipeline requests for each claim.

@@ -84,8 +84,8 @@ type MoveStore interface {
 type InvitationStore interface {
 	// CreateInvitation stores another invitation for the admin of an ACTIVE tenant, and
 	// claims its welcome mail, which becomes PENDING, for that long. It returns the tenant
-	// and the serial of the welcome mail to send. KindConflict while the mail server has an
-	// earlier mail and has not answered.
+	// and the serial of the welcome mail to send. ErrMailUnanswered while the mail server
+	// has an earlier mail.
 	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, int, error)
 	WelcomeStore
 }

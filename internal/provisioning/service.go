@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -221,11 +222,16 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 // Invite sends another invitation to the admin of an ACTIVE tenant. After a failed mail
 // the new one has the same Message-ID. An error of the mail server is a warning in the
 // outcome, and is recorded on the tenant; so is that the server has not answered within
-// MailWait: the mail is then PENDING, and on its way.
+// MailWait: the mail is then PENDING, and on its way. While the mail server has an earlier
+// mail without having answered, no other one is sent.
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
 	t, serial, err := s.invitations.CreateInvitation(ctx, id, invitation, mailHold)
+	if errors.Is(err, ErrMailUnanswered) {
+		t, err = s.tenants.Get(ctx, id)
+		return Outcome{Tenant: t, Warnings: []string{errs.SafeMessage(ErrMailUnanswered)}, MailUnderWay: true}, err
+	}
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -235,7 +241,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	sent := mail.send(ctx, ctx, m, false, func(stop context.Context, err *error) iter.Seq[int] {
 		return p.opts.Retry.Tries(stop, p.opts.Clock, err, nil)
 	})
-	o, out := outcomeOf(sent, p.opts.since(started)), Outcome{}
+	o, out := outcomeOf(sent, p.opts.since(started)), Outcome{MailUnderWay: errors.Is(sent, ErrMailUnderWay)}
 	if sent != nil {
 		out.Warnings = append(out.Warnings, errs.SafeMessage(sent))
 	}

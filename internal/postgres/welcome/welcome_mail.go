@@ -61,17 +61,16 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 	return locked.Tenant, locked.MailSerial, err
 }
 
-// refuseWhileUnanswered returns KindConflict while the mail server has the tenant's mail and may
-// still answer: another mail would be a second copy.
+// refuseWhileUnanswered returns ErrMailUnanswered while the mail server has the tenant's mail
+// and may still answer: another mail would be a second copy.
 func refuseWhileUnanswered(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	var until *time.Time
-	err := tx.QueryRow(ctx, `SELECT max(welcome_email_due_at) FROM tenants WHERE id = $1
-		AND welcome_email = 'PENDING' AND welcome_email_unanswered AND welcome_email_due_at > clock_timestamp()`, id).Scan(&until)
-	if err != nil || until == nil {
-		return err
+	var held bool
+	err := tx.QueryRow(ctx, `SELECT count(*) > 0 FROM tenants WHERE id = $1
+		AND welcome_email = 'PENDING' AND welcome_email_unanswered AND welcome_email_due_at > clock_timestamp()`, id).Scan(&held)
+	if err == nil && held {
+		err = provisioning.ErrMailUnanswered
 	}
-	return errs.Errorf(errs.KindConflict, "store invitation",
-		"the mail server has the last mail and has not answered yet; wait until its status is SENT or FAILED, at the latest at %s", until.UTC().Format(time.RFC3339))
+	return err
 }
 
 // InvalidateInvitations deletes the open invitations of an ACTIVE tenant, and returns the

@@ -16,7 +16,7 @@ import (
 var (
 	errStopping = errs.Errorf(errs.KindCancelled, "send mail", "the program is stopping; the mail was not sent")
 	errBusy     = errs.Errorf(errs.KindTransient, "send mail",
-		"the mail was not sent: the mail server keeps all senders waiting; check MAIL_HOST and MAIL_PORT, and the mail server")
+		"the mail was not sent: the mail server keeps all mail senders waiting; check MAIL_HOST and MAIL_PORT, and the mail server")
 	errDotTimeout = errs.Errorf(errs.KindTransient, "send mail",
 		"the mail was not sent within the timeout: the mail server does not answer in time; check MAIL_HOST, MAIL_PORT and MAIL_TLS, and the mail server")
 )

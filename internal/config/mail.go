@@ -17,7 +17,7 @@ const (
 	MailTLS           = "MAIL_TLS"
 	MailFailurePolicy = "MAIL_FAILURE_POLICY"
 	MailCAFile        = "MAIL_CA_FILE"
-	MailOAuthTokenURL = "MAIL_OAUTH_TOKEN_URL"
+	MailOAuthTokenURL = "MAIL_OAUTH_TOKEN_URL" //nolint:gosec // The name of a variable.
 	MailOAuthClientID = "MAIL_OAUTH_CLIENT_ID"
 	MailOAuthSecret   = "MAIL_OAUTH_CLIENT_SECRET" //nolint:gosec // The name of a variable.
 	MailOAuthScope    = "MAIL_OAUTH_SCOPE"

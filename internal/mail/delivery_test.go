@@ -293,6 +293,21 @@ func TestMailer_Close(t *testing.T) {
 		}
 		<-closed
 	})
+	t.Run("FailureMailBeforeDot", func(t *testing.T) {
+		t.Parallel()
+		s, release := newSender(t, mail.Options{}), make(chan struct{})
+		s.server.At(mailtest.Data, s.server.Hang(release))
+		wantUnderWay(t, s.SendFailure(t.Context(), provisioning.FailureMail{Tenant: testTenant()}, s.wait(provisioning.MailWait{})))
+		closed := make(chan struct{})
+		go func() { defer close(closed); s.Close(t.Context()) }()
+		s.server.Await(t, mailtest.Data, 1)
+		close(release)
+		if err := <-s.ended; err != nil {
+			t.Error(err)
+		}
+		<-closed
+		s.wantCopies(t, 1)
+	})
 	t.Run("AfterDotWithoutAnswer", func(t *testing.T) {
 		t.Parallel()
 		s := newSender(t, mail.Options{})

@@ -193,8 +193,9 @@ func (m *Mailer) deliver(ctx context.Context, d *delivery) {
 // closeGrace is how long Close waits for outcomes to be recorded after its context has ended.
 const closeGrace = time.Second
 
-// Close stops the senders: no conversation begins any more, those before the final dot end
-// at once, and those after it when ctx does. It returns when their outcomes were reported.
+// Close stops the senders: no mail is taken any more, conversations before the final dot end at
+// once, and those after it when ctx does. Failure mails, which nobody sends again, have until
+// then as well. It returns when the outcomes were reported.
 func (m *Mailer) Close(ctx context.Context) {
 	m.mu.Lock()
 	if !m.closed {
@@ -209,7 +210,9 @@ func (m *Mailer) Close(ctx context.Context) {
 	}
 	m.mu.Unlock()
 	for _, d := range running {
-		d.cut(errStopping)
+		if !d.queue {
+			d.cut(errStopping)
+		}
 	}
 	select {
 	case <-m.idle:

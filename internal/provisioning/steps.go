@@ -104,7 +104,13 @@ func (x *execution) sendWelcome(started time.Time) error {
 		return err
 	}
 	if x.options.CancelOnDisconnect && x.callerCtx.Err() != nil {
-		return context.Canceled // The next run sends the mail again, with the same Message-ID.
+		// The next run sends the mail again, with the same Message-ID, unless there is no answer.
+		if errors.Is(sent, ErrMailUnanswered) || errors.Is(sent, ErrMailUnconfirmed) {
+			if err := mail.unanswered(true); err != nil {
+				return err
+			}
+		}
+		return context.Canceled
 	}
 	o := outcomeOf(sent, x.opts.since(started))
 	if sent != nil {

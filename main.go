@@ -25,7 +25,7 @@ func main() {
 	// too. Terraform then stops the provider by RPC, so that a running step ends;
 	// exiting on the signal would interrupt the step.
 	signal.Ignore(syscall.SIGTERM)
-	server := provider.NewServer(version, config.Environment)
+	server, stop := provider.NewServer(version, config.Environment)
 	if !*debug {
 		provider.SetRuntimeDefaults()
 		server = provider.EndWithParent(server)
@@ -35,7 +35,9 @@ func main() {
 	if *debug {
 		opts = append(opts, tf6server.WithManagedDebug())
 	}
-	if err := tf6server.Serve(provider.Address, server, opts...); err != nil {
+	err := tf6server.Serve(provider.Address, server, opts...)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }

@@ -37,8 +37,13 @@ func (c instantDeployer) Deploy(_ context.Context, t tenant.Tenant, _ txlog.Log)
 // discardMailer is a mailer that sends nothing.
 type discardMailer struct{}
 
-func (discardMailer) SendWelcome(context.Context, provisioning.WelcomeMail) error { return nil }
-func (discardMailer) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+func (discardMailer) SendWelcome(context.Context, provisioning.WelcomeMail, provisioning.MailWait) error {
+	return nil
+}
+
+func (discardMailer) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
+	return nil
+}
 
 // productContender returns the contender that provisions a round's tenants with the product.
 func (b *bench) productContender(withMail bool) func(context.Context, string, int) (time.Duration, error) {

@@ -108,6 +108,18 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 	return p, nil
 }
 
+// mailCloseTimeout is how long a stopping program waits for answers of the mail server. A mail
+// without one is recorded as not confirmed.
+const mailCloseTimeout = 5 * time.Second
+
+// close also ends conversations with the mail server, whose outcomes go to the registry.
+func (p *components) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), mailCloseTimeout)
+	defer cancel()
+	p.Mailer.Close(ctx)
+	p.publicSchema.close()
+}
+
 func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Role: p.settings.database.Role, Logger: o.log}
 	if o.workers > 0 {

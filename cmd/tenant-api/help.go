@@ -65,8 +65,8 @@ func settingsText() string {
 
 // settingsOrder says where settings come from.
 const settingsOrder = `Settings come from flags, then environment variables, then defaults. Secrets
-(DATABASE_URL, DB_PASSWORD, SOROBAN_CONTRACT_DEPLOYER_SECRET, MAIL_PASSWORD) have no
-flag, so that no process list shows them.`
+(DATABASE_URL, DB_PASSWORD, SOROBAN_CONTRACT_DEPLOYER_SECRET, MAIL_PASSWORD,
+MAIL_OAUTH_CLIENT_SECRET) have no flag, so that no process list shows them.`
 
 // setUsageTemplate corrects two lines of cobra's template: a group has no usage without a
 // command, and a help topic is shown as the command line that prints it.

@@ -267,7 +267,7 @@ func printReport(r provisioning.Report) error {
 		ids  []uuid.UUID
 	}{
 		{"requeued", r.Requeued}, {"rollback finished", r.RolledBack}, {"marked FAILED", r.Failed},
-		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending},
+		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending}, {"welcome mail not confirmed", r.EmailsUnconfirmed},
 	} {
 		for _, id := range action.ids {
 			rows = append(rows, []string{id.String(), action.what})

@@ -48,7 +48,10 @@ func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*bodyOutput[invited
 		Status: "sent", WelcomeEmailStatus: string(out.Tenant.WelcomeEmail),
 		Message: "The welcome mail has been sent to " + out.Tenant.AdminEmail, Warnings: dto.List(out.Warnings),
 	}
-	if len(out.Warnings) > 0 {
+	switch {
+	case out.MailUnderWay:
+		v.Status, v.Message = "pending", "The welcome mail is on its way to "+out.Tenant.AdminEmail
+	case len(out.Warnings) > 0:
 		v.Status, v.Message = "failed", "The welcome mail could not be sent to "+out.Tenant.AdminEmail
 	}
 	return newBodyOutput(v), nil

@@ -156,7 +156,7 @@ func (l ledger) ReadContracts(_ context.Context, tenants []tenant.Tenant) ([]con
 	return states, nil
 }
 
-func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail) error {
+func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail, provisioning.MailWait) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.onMail != nil {
@@ -165,7 +165,9 @@ func (w *testServer) SendWelcome(context.Context, provisioning.WelcomeMail) erro
 	return nil
 }
 
-func (w *testServer) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+func (w *testServer) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
+	return nil
+}
 
 // newTestServer starts tenant-api's handler. A running step may continue for the grace period
 // after a stop; 0 is the default.

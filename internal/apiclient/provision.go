@@ -30,13 +30,14 @@ func (c *Client) Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome,
 // Invite sends another invitation to the administrator of an ACTIVE tenant.
 func (c *Client) Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
 	var v struct {
+		Status   string   `json:"status"`
 		Warnings []string `json:"warnings"`
 	}
 	if err := c.call(ctx, request{op: "invite administrator", method: http.MethodPost, path: tenantPath(id, "invite")}, &v); err != nil {
 		return provisioning.Outcome{}, err
 	}
 	t, err := c.Get(ctx, id)
-	return provisioning.Outcome{Tenant: t, Warnings: v.Warnings}, err
+	return provisioning.Outcome{Tenant: t, Warnings: v.Warnings, MailUnderWay: v.Status == "pending"}, err
 }
 
 // errStreamTruncated means that a stream ended before its outcome event.

@@ -29,6 +29,7 @@ type App struct {
 	Deployer  *soroban.Deployer
 	Contracts *contracts.Reconciler
 	Pipeline  *provisioning.Pipeline
+	Mailer    *mail.Mailer
 }
 
 // Open makes an App from settings. It connects to nothing; the parts connect when they
@@ -46,8 +47,12 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	return a, nil
 }
 
-// Close closes the registry's connections.
-func (a *App) Close() { a.DB.Close() }
+// Close ends conversations with the mail server, those that wait for an answer when ctx ends,
+// and then closes the registry's connections: the outcomes are recorded there.
+func (a *App) Close(ctx context.Context) {
+	a.Mailer.Close(ctx)
+	a.DB.Close()
+}
 
 func build(db *postgres.DB, o Options) (*App, error) {
 	a := &App{DB: db}
@@ -55,11 +60,10 @@ func build(db *postgres.DB, o Options) (*App, error) {
 	if a.Deployer, err = NewDeployer(o.Soroban); err != nil {
 		return nil, err
 	}
-	mailer, err := mail.New(mail.Options{Mail: o.Mail})
-	if err != nil {
+	if a.Mailer, err = mail.New(mail.Options{Mail: o.Mail}); err != nil {
 		return nil, err
 	}
-	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, mailer, provisioning.PipelineOptions{
+	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, a.Mailer, provisioning.PipelineOptions{
 		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), Observer: notifyAll(o.Observers),
 		OpaqueSchemaNames: o.Database.OpaqueSchemaNames,
 	})

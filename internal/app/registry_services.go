@@ -35,10 +35,10 @@ func (notConfigured) ContractID(uuid.UUID) (string, error) {
 	return "", errs.Errorf(errs.KindInvalid, "compute contract address", "the Stellar network is not configured")
 }
 
-func (notConfigured) SendWelcome(context.Context, provisioning.WelcomeMail) error {
+func (notConfigured) SendWelcome(context.Context, provisioning.WelcomeMail, provisioning.MailWait) error {
 	return errs.Errorf(errs.KindInvalid, "send mail", "mail is not configured")
 }
 
-func (notConfigured) SendFailure(context.Context, provisioning.FailureMail) error {
+func (notConfigured) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
 	return errs.Errorf(errs.KindInvalid, "send mail", "mail is not configured")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 
@@ -118,14 +119,23 @@ func TestReadMail(t *testing.T) {
 		in    map[string]string
 		fault string
 	}{
-		"Defaults":       {},
-		"NamedSender":    {in: map[string]string{"MAIL_FROM": "Platform <a@b.example>"}},
-		"NoneOnLoopback": {in: map[string]string{"MAIL_HOST": "127.0.0.1", "MAIL_TLS": "none"}},
-		"NoneElsewhere":  {in: map[string]string{"MAIL_TLS": "none"}, fault: "MAIL_TLS is none, which is allowed only on loopback"},
-		"BadSender":      {in: map[string]string{"MAIL_FROM": "nobody"}, fault: "MAIL_FROM is not an address"},
-		"BadPolicy":      {in: map[string]string{"MAIL_FAILURE_POLICY": "panic"}, fault: "MAIL_FAILURE_POLICY"},
-		"NoUser":         {in: map[string]string{"MAIL_PASSWORD": "s3cret"}, fault: "MAIL_USER is not set"},
-		"BadAppURL":      {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is not a base URL"},
+		"Defaults":         {},
+		"NamedSender":      {in: map[string]string{"MAIL_FROM": "Platform <a@b.example>"}},
+		"NoneOnLoopback":   {in: map[string]string{"MAIL_HOST": "127.0.0.1", "MAIL_TLS": "none"}},
+		"NoneElsewhere":    {in: map[string]string{"MAIL_TLS": "none"}, fault: "MAIL_TLS is none, which is allowed only on loopback"},
+		"BadSender":        {in: map[string]string{"MAIL_FROM": "nobody"}, fault: "MAIL_FROM is not an address"},
+		"BadPolicy":        {in: map[string]string{"MAIL_FAILURE_POLICY": "panic"}, fault: "MAIL_FAILURE_POLICY"},
+		"NoUser":           {in: map[string]string{"MAIL_PASSWORD": "s3cret"}, fault: "MAIL_USER is not set"},
+		"BadAppURL":        {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is not a base URL"},
+		"OAuth":            {in: oauth(nil)},
+		"OAuthOnLoopback":  {in: oauth(map[string]string{"MAIL_OAUTH_TOKEN_URL": "http://127.0.0.1:1/token"})},
+		"OAuthWithoutTLS":  {in: oauth(map[string]string{"MAIL_OAUTH_TOKEN_URL": "http://login.example/token"}), fault: "MAIL_OAUTH_TOKEN_URL is not the https address"},
+		"OAuthUserInURL":   {in: oauth(map[string]string{"MAIL_OAUTH_TOKEN_URL": "https://s3cret@login.example/token"}), fault: "MAIL_OAUTH_TOKEN_URL is not the https address"},
+		"OAuthNoURL":       {in: map[string]string{"MAIL_OAUTH_CLIENT_ID": "id"}, fault: "MAIL_OAUTH_TOKEN_URL is not set"},
+		"OAuthNoClient":    {in: map[string]string{"MAIL_USER": "a@b.example", "MAIL_OAUTH_TOKEN_URL": "https://login.example/token", "MAIL_OAUTH_CLIENT_SECRET": "s3cret"}, fault: "MAIL_OAUTH_CLIENT_ID is not set"},
+		"OAuthNoSecret":    {in: map[string]string{"MAIL_USER": "a@b.example", "MAIL_OAUTH_TOKEN_URL": "https://login.example/token", "MAIL_OAUTH_CLIENT_ID": "id"}, fault: "MAIL_OAUTH_CLIENT_SECRET is not set"},
+		"OAuthNoUser":      {in: map[string]string{"MAIL_OAUTH_TOKEN_URL": "https://login.example/token", "MAIL_OAUTH_CLIENT_ID": "id", "MAIL_OAUTH_CLIENT_SECRET": "s3cret"}, fault: "MAIL_USER is not set"},
+		"OAuthAndPassword": {in: oauth(map[string]string{"MAIL_PASSWORD": "s3cret"}), fault: "MAIL_PASSWORD is set"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,6 +157,15 @@ func TestReadMail(t *testing.T) {
 			t.Errorf("faults %v", names)
 		}
 	})
+}
+
+// oauth returns complete settings of OAuth, with changes.
+func oauth(changes map[string]string) map[string]string {
+	all := map[string]string{
+		"MAIL_USER": "a@b.example", "MAIL_OAUTH_TOKEN_URL": "https://login.example/token", "MAIL_OAUTH_CLIENT_ID": "id", "MAIL_OAUTH_CLIENT_SECRET": "s3cret",
+	}
+	maps.Copy(all, changes)
+	return all
 }
 
 func wantError(t *testing.T, err error, want string) {

@@ -16,6 +16,11 @@ const (
 	MailFrom          = "MAIL_FROM"
 	MailTLS           = "MAIL_TLS"
 	MailFailurePolicy = "MAIL_FAILURE_POLICY"
+	MailCAFile        = "MAIL_CA_FILE"
+	MailOAuthTokenURL = "MAIL_OAUTH_TOKEN_URL" //nolint:gosec // The name of a variable.
+	MailOAuthClientID = "MAIL_OAUTH_CLIENT_ID"
+	MailOAuthSecret   = "MAIL_OAUTH_CLIENT_SECRET" //nolint:gosec // The name of a variable.
+	MailOAuthScope    = "MAIL_OAUTH_SCOPE"
 	AppURL            = "APP_URL"
 	AppHost           = "APP_HOST"
 	AppPort           = "APP_PORT"
@@ -37,7 +42,18 @@ type Mail struct {
 	From          string // An address, with or without a name.
 	TLS           string
 	FailurePolicy string // warn or fail.
+	CAFile        string // PEM file of authorities, besides the system's.
+	OAuth         MailOAuth
 	AppURL        string // Without a trailing slash.
+}
+
+// MailOAuth has the client credentials with which access tokens for the mail server are
+// fetched. The zero value: no OAuth.
+type MailOAuth struct {
+	TokenURL     string
+	ClientID     string
+	ClientSecret Secret
+	Scope        string // Several are separated by spaces.
 }
 
 // ReadMail reads the settings of mail.
@@ -61,8 +77,40 @@ func ReadMail(source Source) (Mail, error) {
 	if m.User == "" && m.Password != "" {
 		r.addError(MailUser, "is not set, but %s is; give both or none", MailPassword)
 	}
+	m.CAFile, m.OAuth = r.text(MailCAFile, ""), r.mailOAuth(m)
 	m.AppURL = r.appURL()
 	return m, r.err()
+}
+
+// mailOAuth reads the settings of OAuth: all of them, or none.
+func (r *reader) mailOAuth(m Mail) MailOAuth {
+	o := MailOAuth{
+		TokenURL: r.text(MailOAuthTokenURL, ""), ClientID: r.text(MailOAuthClientID, ""),
+		ClientSecret: Secret(r.get(MailOAuthSecret)), Scope: r.text(MailOAuthScope, ""),
+	}
+	if o.TokenURL == "" {
+		if o != (MailOAuth{}) {
+			r.addError(MailOAuthTokenURL, "is not set, but another setting of OAuth is; give the address where tokens are fetched, or none of them")
+		}
+		return o
+	}
+	u, err := url.Parse(o.TokenURL)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !Loopback(u.Hostname())) {
+		r.addError(MailOAuthTokenURL, "is not the https address of a token server; give it as https://login.example/oauth2/v2.0/token")
+	}
+	if o.ClientID == "" {
+		r.addError(MailOAuthClientID, "is not set, but %s is; give the id of the client", MailOAuthTokenURL)
+	}
+	if o.ClientSecret == "" {
+		r.addError(MailOAuthSecret, "is not set, but %s is; give the secret of the client", MailOAuthTokenURL)
+	}
+	if m.User == "" {
+		r.addError(MailUser, "is not set, but %s is; give the mailbox that sends", MailOAuthTokenURL)
+	}
+	if m.Password != "" {
+		r.addError(MailPassword, "is set, and %s is, too; give one of them", MailOAuthTokenURL)
+	}
+	return o
 }
 
 func (r *reader) appURL() string {

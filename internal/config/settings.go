@@ -52,6 +52,11 @@ var settings = []Setting{
 	{MailFrom, groupMail, "sender, as Platform <no-reply@platform.example>", ""},
 	{MailTLS, groupMail, "mandatory, opportunistic, or none (only on loopback)", TLSMandatory},
 	{MailFailurePolicy, groupMail, "warn: a tenant goes live without its mail, which is sent later; fail: it does not", "warn"},
+	{MailCAFile, groupMail, "PEM file of authorities that certificates of the SMTP server may come from, besides the system's", ""},
+	{MailOAuthTokenURL, groupMail, "where access tokens for XOAUTH2 are fetched with client credentials, instead of MAIL_PASSWORD", ""},
+	{MailOAuthClientID, groupMail, "id of the client, with MAIL_OAUTH_TOKEN_URL", ""},
+	{MailOAuthSecret, groupMail, "secret of the client, with MAIL_OAUTH_TOKEN_URL", ""},
+	{MailOAuthScope, groupMail, "scope of the tokens, such as https://outlook.office365.com/.default", ""},
 	{AppURL, groupMail, "base address of the links in mails", "http://APP_HOST:APP_PORT"},
 
 	{AppHost, groupServer, "address to serve on", "127.0.0.1"},

@@ -20,7 +20,7 @@ func TestMailer_FitsEachWidth(t *testing.T) {
 	b := setup(t, mailcatcher.Options{})
 	to := testTenant()
 	to.Name, to.AdminFirstName = strings.Repeat("W", tenant.MaxNameLength), strings.Repeat("č", tenant.MaxPersonName)
-	if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
+	if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to), patient); err != nil {
 		t.Fatal(err)
 	}
 	mail := b.onlyMessage(t)

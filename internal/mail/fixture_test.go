@@ -20,6 +20,9 @@ const invitationToken = "dGhlLWludml0YXRpb24tdG9rZW4"
 
 var tenantID = uuid.MustParse("01980000-0000-7000-8000-00000000c11c")
 
+// patient is the wait of a caller that needs the outcome.
+var patient = provisioning.MailWait{Dot: time.Minute, Answer: time.Minute, Total: 2 * time.Minute, Cut: true}
+
 // fixture is an SMTP server, and the settings of a mailer for it.
 type fixture struct {
 	catcher *mailcatcher.Catcher
@@ -60,7 +63,7 @@ func (b *fixture) mailer(t *testing.T) *mail.Mailer {
 // sendWelcome sends the standard welcome mail.
 func (b *fixture) sendWelcome(t *testing.T) error {
 	t.Helper()
-	return b.mailer(t).SendWelcome(t.Context(), welcomeMail(testTenant()))
+	return b.mailer(t).SendWelcome(t.Context(), welcomeMail(testTenant()), patient)
 }
 
 func testTenant() tenant.Tenant {

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"context"
 	"errors"
 	"net/textproto"
 	"slices"
@@ -10,9 +11,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
-
-// errNoLoginMethod is the error of a server that offers no mechanism that can be used.
-var errNoLoginMethod = errors.New("the server offers no SMTP AUTH mechanism that is safe on this connection")
 
 // mechanism is a way to log in.
 type mechanism struct {
@@ -37,21 +35,48 @@ var mechanisms = []mechanism{
 const maxLogins = 3
 
 // login logs in with the first mechanism that the server offers and that was not refused.
+// With OAuth, that is XOAUTH2 alone.
 type login struct {
 	smtp.Auth // Of the chosen mechanism.
 	options   Options
-	refused   []string // Mechanisms of earlier sessions.
+	tokens    *tokenSource // Nil without OAuth.
+	token     string       // The access token that is used.
+	fresh     bool         // It was fetched for this login.
+	refused   []string     // Mechanisms of earlier connections.
 	chosen    string
-	more      bool // The server offers another one.
+	more      bool  // The server offers another one.
+	err       error // Of the server, to this login.
+}
+
+const xoauth2 = "XOAUTH2"
+
+// prepare fetches what the login needs besides the settings.
+func (l *login) prepare(ctx context.Context) (err error) {
+	if l.tokens != nil {
+		l.token, l.fresh, err = l.tokens.get(ctx)
+	}
+	return err
 }
 
 // Start implements smtp.Auth.
 func (l *login) Start(server *smtp.ServerInfo) (name string, first []byte, err error) {
-	encrypted := server.TLS || l.options.Implicit
 	local := l.options.TLS == config.TLSNone && config.Loopback(l.options.Host)
+	safe := server.TLS || l.options.Implicit || local
+	offers := func(name string) bool {
+		return slices.ContainsFunc(server.Auth, func(offered string) bool { return strings.EqualFold(offered, name) })
+	}
+	if l.tokens != nil {
+		if !safe || !offers(xoauth2) {
+			return "", nil, errNoXOAUTH2
+		}
+		l.Auth, l.chosen = smtp.XOAuth2Auth(l.options.User, l.token), xoauth2
+		return l.Auth.Start(server)
+	}
+	known := false
 	for _, m := range mechanisms {
-		offered := slices.ContainsFunc(server.Auth, func(name string) bool { return strings.EqualFold(name, m.name) })
-		if !offered || slices.Contains(l.refused, m.name) || m.plain && !encrypted && !local {
+		offered := offers(m.name)
+		known = known || offered
+		if !offered || slices.Contains(l.refused, m.name) || m.plain && !safe {
 			continue
 		}
 		if l.Auth != nil {
@@ -60,14 +85,30 @@ func (l *login) Start(server *smtp.ServerInfo) (name string, first []byte, err e
 		}
 		l.Auth, l.chosen = m.newLogin(l.options.User, l.options.Password.Reveal(), server.Name), m.name
 	}
-	if l.Auth == nil {
-		return "", nil, errNoLoginMethod
+	switch {
+	case l.Auth != nil:
+		return l.Auth.Start(server)
+	case !known && (offers(xoauth2) || offers("OAUTHBEARER")):
+		return "", nil, errOnlyOAuth
 	}
-	return l.Auth.Start(server)
+	return "", nil, errNoLoginMethod
 }
 
-// mayTryNext reports whether err is the refusal of a mechanism, and another one is left.
-func (l *login) mayTryNext(err error) bool {
-	var refusal *textproto.Error
-	return l.more && len(l.refused)+1 < maxLogins && errors.As(err, &refusal) && (refusal.Code == 535 || refusal.Code == 534 || refusal.Code == 504)
+// next returns the login for another connection after a refusal, nil when there is none: with
+// the next mechanism, or with a new token instead of one that was stored.
+func (l *login) next() *login {
+	var reply *textproto.Error
+	if !errors.As(l.err, &reply) || reply.Code != 535 && reply.Code != 534 && reply.Code != 504 {
+		return nil
+	}
+	if l.tokens != nil {
+		if l.tokens.forget(l.token); l.fresh {
+			return nil
+		}
+		return &login{options: l.options, tokens: l.tokens}
+	}
+	if !l.more || len(l.refused)+1 >= maxLogins {
+		return nil
+	}
+	return &login{options: l.options, refused: append(l.refused, l.chosen)}
 }

@@ -116,12 +116,12 @@ func TestMailer_LoginMechanisms(t *testing.T) {
 			o.Port = portOf(t, listener)
 			o.Host, o.TLS, o.User, o.Password = "127.0.0.1", config.TLSNone, "user", "secret"
 			err = b.sendWelcome(t)
-			kind, text := errs.KindTransient, "refused the message temporarily (451 4.0.0)" // It came past the login.
+			kind, text := errs.KindTransient, "refused the message temporarily (451 4.0.0: logged in)" // It came past the login.
 			if c.reply != nil {
 				kind, text = errs.KindPermanent, c.says
 			}
 			if c.refused {
-				kind, text = errs.KindPermanent, "refused the login (535 5.7.3)"
+				kind, text = errs.KindPermanent, "refused the login (535 5.7.3: Authentication unsuccessful)"
 			}
 			if message := wantKind(t, err, kind); !strings.Contains(message, text) {
 				t.Error(err)

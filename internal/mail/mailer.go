@@ -2,39 +2,52 @@ package mail
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"errors"
+	"io"
 	netmail "net/mail"
-	"net/textproto"
-	"regexp"
-	"strconv"
+	"os"
 	"strings"
+	"sync"
 	"time"
-
-	gomail "github.com/wneessen/go-mail"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// DefaultTimeout is the default limit of one SMTP session.
-const DefaultTimeout = 30 * time.Second
+// The defaults of Options.
+const (
+	DefaultDotTimeout       = 2 * time.Minute
+	DefaultAnswerTimeout    = 10 * time.Minute // RFC 5321, 4.5.3.2.6.
+	DefaultMaxConversations = 8
+)
 
-// Options are the settings of a Mailer.
+// maxMails is how many mails may wait for a sender. Each of them holds a message in memory.
+const maxMails = 256
+
+// Options are the settings of a Mailer. Zero values are the defaults.
 type Options struct {
 	config.Mail
-	Timeout  time.Duration  // Of one SMTP session. Default 30 s.
-	RootCAs  *x509.CertPool // Default: the system's.
-	Implicit bool           // TLS from the first byte, as always on port 465.
+	DotTimeout       time.Duration  // Most of a conversation before the final dot. Default 2 min.
+	AnswerTimeout    time.Duration  // How long the answer after the final dot may take. Default 10 min.
+	MaxConversations int            // At once. Default 8.
+	RootCAs          *x509.CertPool // Default: the system's.
+	Implicit         bool           // TLS from the first byte, as always on port 465.
 }
 
 // Mailer sends mail through one SMTP server. It is safe for concurrent use.
 type Mailer struct {
-	options Options
-	from    string // The sender, its domain in ASCII.
-	domain  string // Of the sender, for Message-IDs.
+	options   Options
+	from      string        // The sender, its domain in ASCII.
+	domain    string        // Of the sender, for Message-IDs.
+	localName string        // Of this host, for EHLO.
+	tokens    *tokenSource  // Of OAuth; nil without.
+	senders   chan struct{} // Has a place for each conversation.
+
+	mu      sync.Mutex
+	closed  bool
+	running map[*delivery]struct{} // Those that wait for a sender, too.
+	idle    chan struct{}          // Closed when a closed Mailer has no delivery any more.
 }
 
 var _ provisioning.Mailer = (*Mailer)(nil)
@@ -48,155 +61,171 @@ func New(o Options) (*Mailer, error) {
 	if err != nil {
 		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the sender is not an address; correct MAIL_FROM")
 	}
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
+	if o.RootCAs, err = o.authorities(); err != nil {
+		return nil, err
+	}
+	if o.DotTimeout <= 0 {
+		o.DotTimeout = DefaultDotTimeout
+	}
+	if o.AnswerTimeout <= 0 {
+		o.AnswerTimeout = DefaultAnswerTimeout
+	}
+	if o.MaxConversations <= 0 {
+		o.MaxConversations = DefaultMaxConversations
 	}
 	o.Implicit = o.Implicit || o.Port == 465
-	m := &Mailer{options: o, from: from.String(), domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}
-	if _, err := m.newClient(&connection{}, &login{options: o}); err != nil {
-		return nil, errs.Wrap(err, errs.KindInvalid, "set up mail", "the mail settings do not fit together")
+	m := &Mailer{
+		options: o, from: from.String(), domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:], localName: "localhost",
+		senders: make(chan struct{}, o.MaxConversations), running: map[*delivery]struct{}{}, idle: make(chan struct{}),
+	}
+	if o.OAuth.TokenURL != "" {
+		m.tokens = newTokenSource(o.OAuth)
+	}
+	if name, err := os.Hostname(); err == nil && name != "" {
+		m.localName = name
 	}
 	return m, nil
 }
 
+// maxCAFile is the size of a MAIL_CA_FILE in bytes; that of all public authorities is smaller.
+const maxCAFile = 1 << 20
+
+// authorities returns the authorities of the options, the system's if there are none, with
+// those of the file.
+func (o Options) authorities() (*x509.CertPool, error) {
+	if o.CAFile == "" {
+		return o.RootCAs, nil
+	}
+	const op = "set up mail"
+	file, err := os.Open(o.CAFile)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.KindInvalid, op, "MAIL_CA_FILE %q cannot be read; give a PEM file", o.CAFile)
+	}
+	defer func() { _ = file.Close() }()
+	pem, err := io.ReadAll(io.LimitReader(file, maxCAFile))
+	if err != nil {
+		return nil, errs.Wrap(err, errs.KindInvalid, op, "MAIL_CA_FILE %q cannot be read; give a PEM file", o.CAFile)
+	}
+	pool := x509.NewCertPool()
+	if o.RootCAs != nil {
+		pool = o.RootCAs.Clone()
+	} else if system, err := x509.SystemCertPool(); err == nil { // Else the system has none.
+		pool = system
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errs.Errorf(errs.KindInvalid, op, "MAIL_CA_FILE %q has no certificate; give a PEM file", o.CAFile)
+	}
+	return pool, nil
+}
+
 // SendWelcome sends the welcome mail with the admin's invitation.
-func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail) error {
+func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail, wait provisioning.MailWait) error {
 	msg, err := m.welcomeMessage(w)
 	if err != nil {
 		return err
 	}
-	return m.send(ctx, msg)
+	return m.send(ctx, &delivery{msg: msg, wait: wait, secrets: []string{w.Invitation}})
 }
 
 // SendFailure informs the admin that the set-up failed.
-func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail) error {
+func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail, wait provisioning.MailWait) error {
 	msg, err := m.failureMessage(f)
 	if err != nil {
 		return err
 	}
-	return m.send(ctx, msg)
+	return m.send(ctx, &delivery{msg: msg, wait: wait, queue: true})
 }
 
-func (m *Mailer) newClient(c *connection, l *login) (*gomail.Client, error) {
-	o := m.options
-	tlsConfig := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
-	options := []gomail.Option{
-		gomail.WithPort(o.Port), gomail.WithTimeout(o.Timeout), gomail.WithTLSConfig(tlsConfig),
-		gomail.WithDialContextFunc(c.dial), gomail.WithTLSPolicy(m.tlsPolicy()),
+// send hands a mail to a sender, and waits for the outcome as long as the caller can.
+func (m *Mailer) send(ctx context.Context, d *delivery) error {
+	var conversation context.Context
+	conversation, d.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	d.dotSent, d.ended = make(chan struct{}), make(chan struct{})
+	if err := m.register(d); err != nil {
+		d.cancel(err)
+		return err
 	}
-	if o.Implicit {
-		c.implicitTLS = tlsConfig
-	}
-	if o.User != "" {
-		options = append(options, gomail.WithSMTPAuthCustom(l))
-	}
-	return gomail.NewClient(o.Host, options...)
+	go m.deliver(conversation, d)
+	return d.await(ctx)
 }
 
-func (m *Mailer) tlsPolicy() gomail.TLSPolicy {
+func (m *Mailer) register(d *delivery) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	switch {
-	case m.options.Implicit:
-		return gomail.TLSOpportunistic // The connection is already encrypted; only this policy accepts that.
-	case m.options.TLS == config.TLSNone:
-		return gomail.NoTLS
-	case m.options.TLS == config.TLSOpportunistic:
-		return gomail.TLSOpportunistic
-	default:
-		return gomail.TLSMandatory
+	case m.closed:
+		return errStopping
+	case len(m.running) >= maxMails:
+		return errBusy
+	}
+	m.running[d] = struct{}{}
+	return nil
+}
+
+func (m *Mailer) unregister(d *delivery) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.running, d)
+	if m.closed && len(m.running) == 0 {
+		close(m.idle)
 	}
 }
 
-// send sends a message. A login that is refused is tried with the next mechanism that the
-// server offers.
-func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
-	ctx, cancel := context.WithTimeout(ctx, m.options.Timeout)
-	defer cancel()
-	l := &login{options: m.options}
-	for {
-		retry, err := m.sendOnce(ctx, msg, l)
-		if !retry {
-			return err
+// deliver has the conversation about a mail, once a sender is free.
+func (m *Mailer) deliver(ctx context.Context, d *delivery) {
+	defer m.unregister(d)
+	defer d.cancel(nil)
+	timer := time.AfterFunc(m.options.DotTimeout, func() { d.cut(errDotTimeout) })
+	defer timer.Stop()
+	select {
+	case m.senders <- struct{}{}:
+		d.begin()
+		m.converse(ctx, d)
+		<-m.senders
+	case <-ctx.Done():
+		d.end(notSent(ctx))
+	}
+	if d.goesOn() && d.wait.Ended != nil {
+		d.wait.Ended(d.err)
+	}
+}
+
+// closeGrace is how long Close waits for outcomes to be recorded after its context has ended.
+const closeGrace = time.Second
+
+// Close stops the senders: no mail is taken any more, conversations before the final dot end at
+// once, and those after it when ctx does. Failure mails, which nobody sends again, have until
+// then as well. It returns when the outcomes were reported.
+func (m *Mailer) Close(ctx context.Context) {
+	m.mu.Lock()
+	if !m.closed {
+		m.closed = true
+		if len(m.running) == 0 {
+			close(m.idle)
 		}
-		l = &login{options: m.options, refused: append(l.refused, l.chosen)}
 	}
-}
-
-// sendOnce runs one SMTP session, and reports whether another mechanism may be tried. After
-// the server has accepted the message, errors (of QUIT) are ignored.
-func (m *Mailer) sendOnce(ctx context.Context, msg *gomail.Msg, l *login) (retry bool, err error) {
-	var c connection
-	client, err := m.newClient(&c, l)
-	if err != nil {
-		return false, errs.Wrap(err, errs.KindPermanent, "set up mail", "the mail settings do not fit together")
+	running := make([]*delivery, 0, len(m.running))
+	for d := range m.running {
+		running = append(running, d)
 	}
-	stop := context.AfterFunc(ctx, c.close)
-	defer c.close()
-	defer stop()
-
-	conn, err := client.DialToSMTPClientWithContext(ctx)
-	if err != nil {
-		return l.mayTryNext(err), classify(ctx, err, "connect to mail server")
+	m.mu.Unlock()
+	for _, d := range running {
+		if !d.queue {
+			d.cut(errStopping)
+		}
 	}
-	err = client.SendWithSMTPClient(conn, msg)
-	if msg.IsDelivered() {
-		_ = client.CloseWithSMTPClient(conn)
-		return false, nil
+	select {
+	case <-m.idle:
+		return
+	case <-ctx.Done():
 	}
-	return false, classify(ctx, err, "send mail")
-}
-
-// classify maps an SMTP error to a kind. The server's text is only logged: it can quote
-// addresses.
-func classify(ctx context.Context, err error, op string) error {
-	if err == nil {
-		return nil
+	for _, d := range running {
+		d.cancel(errStopping)
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		return errs.Wrap(cause, errs.KindOf(cause), op, "the mail was not sent within the timeout")
+	grace := time.NewTimer(closeGrace)
+	defer grace.Stop()
+	select {
+	case <-m.idle:
+	case <-grace.C:
 	}
-	var (
-		sendErr      *gomail.SendError
-		protocolErr  *textproto.Error
-		authorityErr x509.UnknownAuthorityError
-		hostnameErr  x509.HostnameError
-		verifyErr    *tls.CertificateVerificationError
-	)
-	code, status := 0, "" // As in "535 5.7.139".
-	switch {
-	case errors.As(err, &protocolErr):
-		code, status = protocolErr.Code, statusOf(protocolErr.Code, protocolErr.Msg)
-	case errors.As(err, &sendErr):
-		code, status = sendErr.ErrorCode(), statusOf(sendErr.ErrorCode(), sendErr.EnhancedStatusCode())
-	}
-	switch {
-	case errors.Is(err, errConversationTooLong), strings.Contains(err.Error(), errConversationTooLong.Error()): // The library does not always wrap.
-		return errs.Wrap(err, errs.KindTransient, op, "the mail server sends more than a mail server does; check MAIL_HOST and MAIL_PORT")
-	case errors.As(err, &authorityErr), errors.As(err, &hostnameErr), errors.As(err, &verifyErr):
-		return errs.Wrap(err, errs.KindPermanent, op,
-			"the mail server's certificate could not be verified; correct MAIL_HOST or install its authority")
-	case strings.Contains(err.Error(), "does not support STARTTLS"): // The library has no type for it.
-		return errs.Wrap(err, errs.KindPermanent, op,
-			"the mail server offers no STARTTLS; use port 465, another server, or MAIL_TLS=opportunistic")
-	case errors.Is(err, errNoLoginMethod), strings.Contains(err.Error(), "does not support SMTP AUTH"):
-		return errs.Wrap(err, errs.KindPermanent, op,
-			"the mail server offers no login method that is safe on this connection; check MAIL_TLS, or unset MAIL_USER")
-	case status == "535 5.7.139" || status == "550 5.7.30": // Microsoft's codes.
-		return errs.Wrap(err, errs.KindPermanent, op,
-			"the mail server accepts no user name and password (%s): basic authentication is switched off for this account or tenant, which wants OAuth; have it switched on, or use another server", status)
-	case code == 535 || code == 534 || code == 530:
-		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the login (%s); check MAIL_USER and MAIL_PASSWORD", status)
-	case code >= 500:
-		return errs.Wrap(err, errs.KindPermanent, op, "the mail server refused the message permanently (%s)", status)
-	case code >= 400:
-		return errs.Wrap(err, errs.KindTransient, op, "the mail server refused the message temporarily (%s)", status)
-	}
-	return errs.Wrap(err, errs.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
-}
-
-// enhancedCode is the status code of RFC 3463 with which many replies begin.
-var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
-
-// statusOf formats the code of a reply with the enhanced one, if its text begins with one.
-func statusOf(code int, text string) string {
-	return strings.TrimSpace(strconv.Itoa(code) + " " + enhancedCode.FindString(text))
 }

@@ -65,7 +65,7 @@ func TestMailer_SendFailure(t *testing.T) {
 	b := setup(t, mailcatcher.Options{})
 	failed := testTenant()
 	failed.ProvisioningError = "the database is on fire"
-	if err := b.mailer(t).SendFailure(t.Context(), provisioning.FailureMail{Tenant: failed}); err != nil {
+	if err := b.mailer(t).SendFailure(t.Context(), provisioning.FailureMail{Tenant: failed}, patient); err != nil {
 		t.Fatal(err)
 	}
 	m := b.onlyMessage(t)
@@ -85,7 +85,7 @@ func TestMailer_MessageID(t *testing.T) {
 	first, repeated, next := welcomeMail(testTenant()), welcomeMail(testTenant()), welcomeMail(testTenant())
 	repeated.Invitation, next.Serial = "another", 2
 	for _, w := range []provisioning.WelcomeMail{first, repeated, next} {
-		if err := b.mailer(t).SendWelcome(t.Context(), w); err != nil {
+		if err := b.mailer(t).SendWelcome(t.Context(), w, patient); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +117,7 @@ func TestMailer_Addresses(t *testing.T) {
 			b := setup(t, mailcatcher.Options{})
 			to := testTenant()
 			to.AdminEmail = c.email
-			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
+			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to), patient); err != nil {
 				t.Fatal(err)
 			}
 			if got := b.onlyMessage(t).To; !slices.Equal(got, []string{c.arrives}) {
@@ -142,7 +142,7 @@ func TestMailer_Addresses(t *testing.T) {
 		b := setup(t, mailcatcher.Options{})
 		to := testTenant()
 		to.AdminEmail = "jane@\u0301x.example" // Begins with a combining mark.
-		wantKind(t, b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)), errs.KindPermanent)
+		wantKind(t, b.mailer(t).SendWelcome(t.Context(), welcomeMail(to), patient), errs.KindPermanent)
 	})
 }
 
@@ -169,7 +169,7 @@ func TestMailer_EscapesHostileNames(t *testing.T) {
 			to.Name, to.AdminFirstName, to.AdminLastName = hostile, hostile, hostile
 			// Validation rejects control characters before a mail is composed; the mail
 			// must be intact even without validation.
-			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to)); err != nil {
+			if err := b.mailer(t).SendWelcome(t.Context(), welcomeMail(to), patient); err != nil {
 				if strings.ContainsAny(hostile, "\r\n") {
 					wantKind(t, err, errs.KindPermanent)
 					return

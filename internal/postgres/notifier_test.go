@@ -153,7 +153,7 @@ func TestDB_ClaimDueMail(t *testing.T) {
 	var got tenant.Tenant
 	for range 11 {
 		var err error
-		if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailPending, record); err != nil {
+		if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: record}); err != nil {
 			t.Fatal(err)
 		}
 		if got.WelcomeEmail != tenant.WelcomeEmailPending {
@@ -164,11 +164,11 @@ func TestDB_ClaimDueMail(t *testing.T) {
 	if delays[0] != time.Minute || delays[1] != 2*time.Minute || delays[5] != 32*time.Minute || delays[11] != 6*time.Hour {
 		t.Errorf("pauses %v", delays)
 	}
-	got, err := b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailPending, record)
+	got, err := b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: record})
 	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed || value[bool](b, `SELECT welcome_email_due_at IS NOT NULL FROM tenants`) {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}
-	if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, tenant.WelcomeEmailSent, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}); err != nil ||
+	if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, Record: tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}}); err != nil ||
 		got.WelcomeEmail != tenant.WelcomeEmailSent || value[int](b, `SELECT welcome_email_failures FROM tenants`) != 0 {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}

@@ -324,15 +324,15 @@ func TestDB_WelcomeMail(t *testing.T) {
 	sent := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
 	wantConflict := func(id uuid.UUID) {
 		t.Helper()
-		_, _, err := b.CreateInvitation(t.Context(), id, inv)
+		_, _, err := b.CreateInvitation(t.Context(), id, inv, time.Minute)
 		postgrestest.WantKind(t, err, errs.KindConflict)
-		_, err = b.RecordWelcome(t.Context(), id, tenant.WelcomeEmailSent, sent)
+		_, err = b.RecordWelcome(t.Context(), id, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, Record: sent})
 		postgrestest.WantKind(t, err, errs.KindConflict)
 	}
 	running := b.ClaimNew(postgrestest.Inputs("Running"))
 	wantConflict(running.Tenant.ID)
 	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-	_, serial, err := b.CreateInvitation(t.Context(), active.ID, inv)
+	_, serial, err := b.CreateInvitation(t.Context(), active.ID, inv, time.Minute)
 	if err != nil || serial != 2 { // A second mail replaces the delivered one.
 		t.Errorf("serial %d, %v", serial, err)
 	}
@@ -342,10 +342,10 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if n := invitationCount(); n != 1 {
 		t.Errorf("%d invitations: the invitation of the previous mail is still valid", n)
 	}
-	if _, err = b.RecordWelcome(t.Context(), active.ID, tenant.WelcomeEmailPending, sent); err != nil {
+	if _, err = b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: sent}); err != nil {
 		t.Fatal(err)
 	}
-	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now())); err != nil || serial != 2 || invitationCount() != 2 {
+	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Minute); err != nil || serial != 2 || invitationCount() != 2 {
 		t.Errorf("serial %d, %d invitations, %v: want a retry of the same mail", serial, invitationCount(), err)
 	}
 	in := postgrestest.Inputs("Clinic")
@@ -353,13 +353,13 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if _, err := b.Update(t.Context(), active.ID, in, 0); err != nil || invitationCount() != 0 {
 		t.Errorf("%d invitations to the old address, %v", invitationCount(), err)
 	}
-	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, inv); err != nil || serial != 3 {
+	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, inv, time.Minute); err != nil || serial != 3 {
 		t.Errorf("serial %d, %v", serial, err)
 	}
 	if n := value[int](b, `SELECT count(*) FROM tenant_invitations i JOIN tenants t ON t.id = tenant_id AND t.admin_user_id = user_id WHERE token_hash = $1`, inv.Hash[:]); n != 1 {
 		t.Errorf("%d invitations", n)
 	}
-	got, err := b.RecordWelcome(t.Context(), active.ID, tenant.WelcomeEmailFailed, sent)
+	got, err := b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailFailed, Record: sent})
 	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed {
 		t.Errorf("%+v, %v", got, err)
 	}

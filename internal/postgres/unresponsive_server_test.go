@@ -101,9 +101,13 @@ func (noDeployment) Deploy(context.Context, tenant.Tenant, txlog.Log) (contracts
 	return contracts.Contract{ID: postgrestest.ContractID}, nil
 }
 
-func (noDeployment) SendWelcome(context.Context, provisioning.WelcomeMail) error { return nil }
+func (noDeployment) SendWelcome(context.Context, provisioning.WelcomeMail, provisioning.MailWait) error {
+	return nil
+}
 
-func (noDeployment) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+func (noDeployment) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
+	return nil
+}
 
 // newService is a service on a database; it deploys and mails nothing.
 func newService(t *testing.T, db *postgres.DB) *provisioning.Service {

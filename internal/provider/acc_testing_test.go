@@ -75,7 +75,8 @@ func useFramework() error {
 func (w *testEnv) factories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){"healthcare": func() (tfprotov6.ProviderServer, error) {
 		environment := w.environment()
-		return provider.NewServer("test", func(name string) string { return environment[name] })(), nil
+		serve, _ := provider.NewServer("test", func(name string) string { return environment[name] })
+		return serve(), nil
 	}}
 }
 

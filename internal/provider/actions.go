@@ -35,6 +35,9 @@ func newInviteAction() action.Action {
 			switch {
 			case err != nil:
 				return err
+			case out.MailUnderWay:
+				addWarnings(c.diags, out)
+				return nil
 			case len(out.Warnings) > 0: // The mail is all that this action does, so a warning is an error here.
 				return errs.Wrap(errors.New(out.Warnings[0]), errs.KindTransient, "send welcome mail", "%s", out.Warnings[0])
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
@@ -89,6 +90,43 @@ func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	}
 	b.local = local
 	return local.Services, nil
+}
+
+// mailStopTimeout is how long a process that ends waits for the mail server: Terraform kills it
+// after two seconds.
+const mailStopTimeout = 500 * time.Millisecond
+
+// backends are those of a process.
+type backends struct {
+	mu  sync.Mutex
+	all []*backend
+}
+
+func (l *backends) add(b *backend) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, b)
+}
+
+// stop ends conversations with the mail server, so that their outcomes are in the registry
+// when the process ends.
+func (l *backends) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), mailStopTimeout)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, b := range l.all {
+		wg.Go(func() {
+			b.mu.Lock()
+			local := b.local
+			b.mu.Unlock()
+			if local != nil {
+				local.Mailer.Close(ctx)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // logEvent writes the events of a run to Terraform's log.

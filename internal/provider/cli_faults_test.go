@@ -278,7 +278,7 @@ func TestCLITenant_Faults(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mail.RejectRecipients(451, "4.7.1 try later", 1000)
-			w.mustApply().wantText(t, "Welcome mail not sent", "refused the message temporarily (451 ", "run terraform apply again: it sends the mail again")
+			w.mustApply().wantText(t, "Welcome mail not confirmed", "refused the message temporarily (451 ", "run terraform apply again: it sends the mail again")
 			if s := w.state("healthcare_tenant.clinic"); s["status"] != "ACTIVE" || s["welcome_email_status"] != "PENDING" || s["tainted"] == true {
 				t.Errorf("state %v", s)
 			}
@@ -293,7 +293,7 @@ func TestCLITenant_Faults(t *testing.T) {
 		inBothModes(t, func(t *testing.T, m mode) {
 			w := setup(t, m, clinic)
 			w.mail.RejectRecipients(554, "5.7.1 no", 1000)
-			w.mustApply().wantText(t, "Welcome mail not sent", "refused the message permanently (554 ")
+			w.mustApply().wantText(t, "Welcome mail not confirmed", "refused the message permanently (554 ")
 			if s := w.state("healthcare_tenant.clinic"); s["welcome_email_status"] != "FAILED" || s["tainted"] == true {
 				t.Errorf("state %v", s)
 			}

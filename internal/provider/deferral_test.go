@@ -29,7 +29,8 @@ func TestProvider_Deferral(t *testing.T) {
 				"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_CONTRACT_DEPLOYER_SECRET": keypair.MustRandom().Seed(),
 				"MAIL_HOST": "127.0.0.1", "MAIL_FROM": "no-reply@platform.example", "APP_URL": "https://app.platform.example",
 			}
-			server := provider.NewServer("test", func(name string) string { return environment[name] })()
+			serve, _ := provider.NewServer("test", func(name string) string { return environment[name] })
+			server := serve()
 			schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 			if err != nil {
 				t.Fatal(err)

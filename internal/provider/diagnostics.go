@@ -85,12 +85,13 @@ func remedyFor(kind errs.Kind) string {
 	}
 }
 
-// addWarnings adds a warning for a live tenant whose welcome mail was not sent.
+// addWarnings adds a warning for a live tenant whose welcome mail was not sent, or is not
+// confirmed.
 func addWarnings(diags *diag.Diagnostics, out provisioning.Outcome) {
 	for _, warning := range out.Warnings {
-		diags.AddAttributeWarning(path.Root("welcome_email_status"), "Welcome mail not sent",
-			fmt.Sprintf("Tenant %q is live, but its administrator %s received no invitation: %s.\n\n"+
-				"Correct the cause and run terraform apply again: it sends the mail again and changes nothing else.",
+		diags.AddAttributeWarning(path.Root("welcome_email_status"), "Welcome mail not confirmed",
+			fmt.Sprintf("Tenant %q is live, but there is no confirmation that the welcome mail to its administrator %s was sent: %s.\n\n"+
+				"terraform plan shows what became of the mail. Unless it was sent, correct the cause and run terraform apply again: it sends the mail again and changes nothing else.",
 				out.Tenant.Name, out.Tenant.AdminEmail, warning))
 	}
 }

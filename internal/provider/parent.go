@@ -34,7 +34,7 @@ func endWithParent(s tfprotov6.ProviderServer, parent int) {
 		time.Sleep(parentInterval)
 	}
 	// The framework cancels the contexts of all calls.
-	_, _ = s.StopProvider(context.Background(), &tfprotov6.StopProviderRequest{}) //nolint:errcheck // the process ends
+	_, _ = s.StopProvider(context.Background(), &tfprotov6.StopProviderRequest{}) // The process ends.
 	deadline := time.Now().Add(parentGrace)
 	for time.Now().Before(deadline) {
 		if own, ok := s.(*server); ok && own.changes.Load() == 0 {

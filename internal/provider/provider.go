@@ -22,6 +22,8 @@ type healthcareProvider struct {
 	version string
 	source  config.Source
 	names   *nameRegistry
+
+	backends *backends
 }
 
 // New returns a constructor of providers of a version. Settings that the configuration leaves out
@@ -31,7 +33,7 @@ func New(version string, source config.Source) func() provider.Provider {
 }
 
 func newProvider(version string, source config.Source) *healthcareProvider {
-	return &healthcareProvider{version: version, source: source, names: &nameRegistry{}}
+	return &healthcareProvider{version: version, source: source, names: &nameRegistry{}, backends: &backends{}}
 }
 
 type databaseModel struct {
@@ -62,6 +64,11 @@ type mailModel struct {
 	From          types.String `tfsdk:"from"`
 	TLS           types.String `tfsdk:"tls"`
 	FailurePolicy types.String `tfsdk:"failure_policy"`
+	CAFile        types.String `tfsdk:"ca_file"`
+	TokenURL      types.String `tfsdk:"oauth_token_url"`
+	ClientID      types.String `tfsdk:"oauth_client_id"`
+	ClientSecret  types.String `tfsdk:"oauth_client_secret"`
+	Scope         types.String `tfsdk:"oauth_scope"`
 }
 
 type apiModel struct {
@@ -103,6 +110,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	p.backends.add(b)
 	resp.ResourceData, resp.DataSourceData, resp.ActionData, resp.ListResourceData, resp.EphemeralResourceData = b, b, b, b, b
 }
 

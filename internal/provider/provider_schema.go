@@ -104,6 +104,13 @@ func mailSchema() schema.SingleNestedAttribute {
 				MarkdownDescription: "`mandatory` (default), `opportunistic`, or `none` (only on loopback). Also `MAIL_TLS`."},
 			"failure_policy": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("warn", "fail")},
 				MarkdownDescription: "What to do when the welcome mail is refused: `warn` (default; the tenant becomes active and the next apply sends the mail again) or `fail` (roll back). Also `MAIL_FAILURE_POLICY`."},
+			"ca_file": schema.StringAttribute{Optional: true,
+				MarkdownDescription: "PEM file of authorities that the server's certificate may come from, besides the system's. Also `MAIL_CA_FILE`."},
+			"oauth_token_url": schema.StringAttribute{Optional: true,
+				MarkdownDescription: "Where access tokens are fetched with client credentials, for a server that takes OAuth (XOAUTH2) instead of a password. `username` is then the mailbox. Also `MAIL_OAUTH_TOKEN_URL`."},
+			"oauth_client_id":     schema.StringAttribute{Optional: true, MarkdownDescription: "Id of the client, with `oauth_token_url`. Also `MAIL_OAUTH_CLIENT_ID`."},
+			"oauth_client_secret": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret of the client. Also `MAIL_OAUTH_CLIENT_SECRET`."},
+			"oauth_scope":         schema.StringAttribute{Optional: true, MarkdownDescription: "Scope of the tokens, such as `https://outlook.office365.com/.default`. Also `MAIL_OAUTH_SCOPE`."},
 		},
 	}
 }

@@ -29,11 +29,16 @@ var (
 )
 
 // NewServer returns a constructor of the protocol server that main serves to the CLI.
-func NewServer(version string, source config.Source) func() tfprotov6.ProviderServer {
-	return func() tfprotov6.ProviderServer {
+//
+// stop ends what goes on behind the runs; it is called once before the process ends.
+func NewServer(version string, source config.Source) (serve func() tfprotov6.ProviderServer, stop func()) {
+	var open backends
+	serve = func() tfprotov6.ProviderServer {
 		p := newProvider(version, source)
+		p.backends = &open
 		return newServer(providerserver.NewProtocol6(p)(), p.names)
 	}
+	return serve, open.stop
 }
 
 // newServer wraps the framework's server. Lists and actions are optional interfaces of

@@ -33,7 +33,7 @@ type settings struct {
 func (s settings) secrets() []string {
 	var all []string
 	all = append(all, s.soroban.Secrets()...)
-	for _, secret := range []config.Secret{s.database.URL, s.database.DirectURL, s.mail.Password} {
+	for _, secret := range []config.Secret{s.database.URL, s.database.DirectURL, s.mail.Password, s.mail.OAuth.ClientSecret} {
 		if v := secret.Reveal(); v != "" {
 			all = append(all, v)
 		}
@@ -218,6 +218,11 @@ func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settin
 		c.add(config.MailFrom, at.AtName("from"), model.From)
 		c.add(config.MailTLS, at.AtName("tls"), model.TLS)
 		c.add(config.MailFailurePolicy, at.AtName("failure_policy"), model.FailurePolicy)
+		c.add(config.MailCAFile, at.AtName("ca_file"), model.CAFile)
+		c.add(config.MailOAuthTokenURL, at.AtName("oauth_token_url"), model.TokenURL)
+		c.add(config.MailOAuthClientID, at.AtName("oauth_client_id"), model.ClientID)
+		c.add(config.MailOAuthSecret, at.AtName("oauth_client_secret"), model.ClientSecret)
+		c.add(config.MailOAuthScope, at.AtName("oauth_scope"), model.Scope)
 	})
 	c.add(config.AppURL, path.Root("app_url"), m.AppURL)
 	readGroup(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)

@@ -32,7 +32,9 @@ func TestPipeline_Deadline(t *testing.T) {
 		end  func(context.Context) (context.Context, context.CancelFunc)
 		most time.Duration
 	}{
-		"Deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 25*time.Second) }, 30 * time.Second},
+		"Deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 25*time.Second)
+		}, 30 * time.Second},
 		"Stop": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(25*time.Second, cancel)

@@ -47,7 +47,7 @@ func ExampleService_Provision() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer a.Close()
+	defer a.Close(ctx)
 
 	out, err := a.Provision(ctx, tenant.Inputs{
 		Name: "St. Mary's Clinic", AdminEmail: "ada@st-marys.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",

@@ -92,12 +92,17 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 // tries is retry.Policy.Tries for a part of the step. It makes no try after workCtx has
 // ended.
 func (x *execution) tries(step tenant.Step, err *error) iter.Seq[int] {
+	return x.triesUntil(x.callerCtx, step, err)
+}
+
+// triesUntil is tries with a context that ends the pauses.
+func (x *execution) triesUntil(stop context.Context, step tenant.Step, err *error) iter.Seq[int] {
 	retrying := func(try int, err error) {
 		x.notify(step, tenant.StepInProgress, 0, errs.Wrap(err, errs.KindTransient, "", "try %d of %d failed and is retried: %s",
 			try, x.opts.Retry.Attempts, errs.SafeMessage(err)))
 	}
 	return func(yield func(int) bool) {
-		for try := range x.opts.Retry.Tries(x.callerCtx, x.opts.Clock, err, retrying) {
+		for try := range x.opts.Retry.Tries(stop, x.opts.Clock, err, retrying) {
 			if cause := context.Cause(x.workCtx); cause != nil {
 				*err = cause
 				return

@@ -44,6 +44,8 @@ type PipelineOptions struct {
 	StepGrace   time.Duration     // How long a running step may continue after a stop was requested. Default 30 s.
 	Retry       retry.Policy      // Default retry.Default().
 	MailFailure MailFailurePolicy // Default MailFailureWarn.
+	MailWait    time.Duration     // How long a run waits for the welcome mail. Default DefaultMailWait.
+	MailDotWait time.Duration     // The same with MailFailureFail until the final dot. Default DefaultMailDotWait.
 	Clock       clock.Clock       // Default clock.System.
 	Observer    Observer          // Default: none.
 
@@ -57,6 +59,7 @@ type Pipeline struct {
 	leases    LeaseStore
 	steps     StepStore
 	rollbacks RollbackStore
+	welcomes  WelcomeStore
 	deployer  ContractDeployer
 	mailer    Mailer
 	opts      PipelineOptions
@@ -78,7 +81,7 @@ func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts Pipel
 	if opts.Heartbeat*2 > opts.LeaseTTL {
 		return nil, errs.Errorf(errs.KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
 	}
-	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
+	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
 }
 
 func (o PipelineOptions) withDefaults() PipelineOptions {
@@ -90,6 +93,8 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 	set(&o.LeaseTTL, DefaultLeaseTTL)
 	set(&o.Heartbeat, DefaultHeartbeat)
 	set(&o.StepGrace, 30*time.Second)
+	set(&o.MailWait, DefaultMailWait)
+	set(&o.MailDotWait, DefaultMailDotWait)
 	if o.Owner == "" {
 		o.Owner = processid.New()
 	}
@@ -115,6 +120,7 @@ type Outcome struct {
 	ConflictingTenant *tenant.Tenant // With KindConflict: the existing tenant. It is not the caller's.
 	Adopted           bool           // A live tenant with the same managed_by and inputs was adopted.
 	Warnings          []string       // For people: problems that did not fail the run.
+	MailUnderWay      bool           // Of Invite: a warning says that the mail server has not answered yet.
 }
 
 // Lease returns the lease that this pipeline requests for each claim.
@@ -133,6 +139,9 @@ type RunOptions struct {
 	// caller's next request then continues the tenant, instead of a conflict with a live
 	// tenant of which the caller has no record.
 	CancelOnDisconnect bool
+	// Foreground waits for the failure mail, up to MailWait: the program may end after the
+	// run. Else the mail goes on behind it.
+	Foreground bool
 }
 
 // Run claims the tenant and runs the remaining steps, until it is ACTIVE or was rolled

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -81,11 +82,46 @@ type MoveStore interface {
 
 // InvitationStore invites the administrators of live tenants.
 type InvitationStore interface {
-	// CreateInvitation stores another invitation for the admin of an ACTIVE tenant. It
-	// returns the tenant and the serial of the welcome mail to send.
-	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error)
-	// RecordWelcome records the outcome of an ACTIVE tenant's welcome mail.
-	RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error)
+	// CreateInvitation stores another invitation for the admin of an ACTIVE tenant, and
+	// claims its welcome mail, which becomes PENDING, for that long. It returns the tenant
+	// and the serial of the welcome mail to send. ErrMailUnanswered while the mail server
+	// has an earlier mail.
+	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, int, error)
+	WelcomeStore
+}
+
+// WelcomeStore records what becomes of welcome mails.
+type WelcomeStore interface {
+	// RecordWelcome records the outcome of an ACTIVE tenant's welcome mail. KindConflict when
+	// the tenant is not ACTIVE, or the outcome is a late one of a mail that is not PENDING any
+	// more.
+	RecordWelcome(ctx context.Context, id uuid.UUID, o WelcomeOutcome) (tenant.Tenant, error)
+	// MarkUnanswered records whether the mail server has a PENDING welcome mail, or may have
+	// it, without having answered. When no process can have the conversation any more, the
+	// mail is not sent again by itself.
+	MarkUnanswered(ctx context.Context, m MailRef, unanswered bool) error
+}
+
+// MailRef identifies a welcome mail.
+type MailRef struct {
+	Tenant  uuid.UUID
+	Attempt int // Of the tenant.
+	Serial  int
+}
+
+// WelcomeOutcome is what the registry records of a welcome mail.
+type WelcomeOutcome struct {
+	Status tenant.WelcomeEmailStatus
+	Record tenant.StepRecord
+	// Hold is how long the conversation of a PENDING mail may go on: until then no process
+	// claims the mail, and this is no failure. 0: it has ended, and is due again after the
+	// usual pause.
+	Hold time.Duration
+	// Unanswered says that the mail server has this mail, with Hold. See MarkUnanswered.
+	Unanswered bool
+	// LateSerial, if not 0, is the serial of a mail whose caller has gone on: its outcome
+	// counts only while this mail is PENDING.
+	LateSerial int
 }
 
 // Creation is the outcome of CreationStore.Create. Either Run is set: the tenant is
@@ -126,6 +162,7 @@ type Run struct {
 	Rollback   Rollback    // Not empty: a rollback has begun and must be finished first.
 	AdminUser  uuid.UUID
 	MailSerial int           // Number of the welcome mail; part of its Message-ID.
+	Unanswered bool          // An earlier run sent the welcome mail and got no answer.
 	Recorded   time.Duration // Duration of CREATE_TENANT_RECORD of this attempt, as logged.
 }
 
@@ -145,6 +182,7 @@ type Runs interface {
 	LeaseStore
 	StepStore
 	RollbackStore
+	WelcomeStore
 }
 
 // LeaseStore claims tenants for runs.
@@ -216,18 +254,51 @@ type Progress struct {
 	Records      []tenant.StepRecord
 	ContractID   string
 	WelcomeEmail tenant.WelcomeEmailStatus
-	Activate     bool // Ends the run: the tenant becomes ACTIVE and its lease is released.
+	MailHold     time.Duration // See WelcomeOutcome.Hold.
+	Unanswered   bool          // See WelcomeOutcome.Unanswered.
+	Activate     bool          // Ends the run: the tenant becomes ACTIVE and its lease is released.
 }
 
-// Mailer sends mail to the admin of a tenant.
+// Mailer sends mail to the admin of a tenant. A conversation with the mail server belongs to
+// the Mailer: it can go on behind the caller.
 type Mailer interface {
-	// SendWelcome sends the welcome mail. KindTransient for a 4xx reply or a lost
-	// connection, KindPermanent for a 5xx reply. The Message-ID depends on tenant and
-	// serial only, so mail systems can recognise a repetition.
-	SendWelcome(ctx context.Context, m WelcomeMail) error
-	// SendFailure sends the mail about a failed attempt.
-	SendFailure(ctx context.Context, m FailureMail) error
+	// SendWelcome sends the welcome mail, and waits for the outcome as long as wait says.
+	// ErrMailUnderWay when there is none yet, ErrMailUnanswered if the server has the mail
+	// already; ErrMailUnconfirmed when the server got the final dot and did not answer. Else the mail was not sent: KindTransient for a 4xx reply or a
+	// lost connection, KindPermanent for a 5xx reply, and the kind of the end of ctx, which
+	// ends a conversation before the final dot. The Message-ID depends on tenant and serial
+	// only, so mail systems can recognise a repetition.
+	SendWelcome(ctx context.Context, m WelcomeMail, wait MailWait) error
+	// SendFailure sends the mail about a failed attempt in the same way.
+	SendFailure(ctx context.Context, m FailureMail, wait MailWait) error
 }
+
+// MailWait says how long the caller of a Mailer waits, and who learns what happens later. The
+// zero value does not wait.
+type MailWait struct {
+	Dot    time.Duration // For the final dot, with which the server gets the mail.
+	Answer time.Duration // For the answer after it.
+	Total  time.Duration // In all.
+	Cut    bool          // Without the final dot by then, the conversation ends and nothing is sent. Else it goes on.
+
+	// Unanswered is called when the server has the mail, or is about to get it, and the caller
+	// waits long for the answer or not any more; with false when the mail was refused after
+	// all. An error before the final dot ends the conversation. Nil: nothing.
+	Unanswered func(unanswered bool) error
+	// Ended is called once with the outcome, if the caller got ErrMailUnderWay. Nil: nothing.
+	Ended func(err error)
+}
+
+// Errors of a Mailer that callers tell apart. ErrMailUnanswered is an ErrMailUnderWay, too.
+var (
+	ErrMailUnderWay = errs.Errorf(errs.KindTransient, "send mail",
+		"the mail server has not answered yet: the mail is on its way, and its status changes when the conversation ends")
+	ErrMailUnanswered = errs.Wrap(ErrMailUnderWay, errs.KindTransient, "send mail",
+		"the mail server has the mail and has not answered yet: the mail is on its way, and its status becomes SENT, or FAILED, when the conversation ends")
+	ErrMailUnconfirmed = errs.Errorf(errs.KindPermanent, "send mail",
+		"the mail server did not confirm the mail: it may have been delivered, so it is not sent again by itself. "+
+			"Ask the administrator; if it has not arrived, invite again, by POST /admin/tenants/{id}/invite or by terraform apply")
+)
 
 // WelcomeMail is the content of the mail that ends a provisioning.
 type WelcomeMail struct {

@@ -23,7 +23,7 @@ type OrphanStore interface {
 	FindOrphans(ctx context.Context, q OrphanQuery) (Orphans, error)
 	// ClaimDueMail returns ACTIVE tenants whose welcome mail is due, and postpones them:
 	// for that long no other process gets them.
-	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error)
+	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]DueMail, error)
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
 	// DeleteExpired deletes unused invitations that expired that long ago, and idempotency
@@ -31,6 +31,13 @@ type OrphanStore interface {
 	DeleteExpired(ctx context.Context, invitations, keys time.Duration, limit int) (DeletedRows, error)
 	// DropExpiredLogins drops all expired logins, a batch at a time, and counts them.
 	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
+}
+
+// DueMail is a welcome mail that is due.
+type DueMail struct {
+	Tenant     uuid.UUID
+	Serial     int
+	Unanswered bool // The mail server may have it: its conversation ended without an answer.
 }
 
 // OrphanQuery says when a tenant is an orphan.
@@ -64,11 +71,8 @@ type ReconcilerOptions struct {
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
 const DefaultAbandonAfter = time.Hour
 
-// Times to keep rows and claims.
-const (
-	invitationRetention = 7 * 24 * time.Hour // After an invitation expired.
-	mailClaimTimeout    = 10 * time.Minute   // Longer than sending one mail can take.
-)
+// invitationRetention is how long an invitation is kept after it expired.
+const invitationRetention = 7 * 24 * time.Hour
 
 // Reconciler finishes what dead processes left unfinished: tenants and mails; it also
 // deletes expired rows and logins. All state is in the registry, so many reconcilers may
@@ -113,7 +117,10 @@ type Report struct {
 	RolledBack    []uuid.UUID // Tenants whose interrupted rollback was finished.
 	Failed        []uuid.UUID // Tenants whose attempt was ended; they are FAILED.
 	EmailsSent    []uuid.UUID // Tenants whose welcome mail was sent.
-	EmailsPending []uuid.UUID // Tenants whose welcome mail failed again.
+	EmailsPending []uuid.UUID // Tenants whose welcome mail failed again, or is on its way.
+	// EmailsUnconfirmed are tenants whose welcome mail the mail server may have. It is not sent
+	// again.
+	EmailsUnconfirmed []uuid.UUID
 	DeletedRows
 	Credentials int64 // Expired logins that were dropped.
 	Contracts   contracts.Report
@@ -121,7 +128,7 @@ type Report struct {
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
-	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending) == 0 && r.DeletedRows == DeletedRows{} &&
+	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending)+len(r.EmailsUnconfirmed) == 0 && r.DeletedRows == DeletedRows{} &&
 		r.Credentials == 0 && r.Contracts.Empty()
 }
 
@@ -217,9 +224,9 @@ func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (er
 // the time of the next attempt. After a stop, unsent mails are released for other
 // processes.
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
-	var due []uuid.UUID
+	var due []DueMail
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
-		due, err = r.orphans.ClaimDueMail(ctx, mailClaimTimeout, r.opts.Batch)
+		due, err = r.orphans.ClaimDueMail(ctx, mailHold, r.opts.Batch)
 		return err
 	})
 	if err != nil {
@@ -232,9 +239,10 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 		group    errgroup.Group
 	)
 	group.SetLimit(r.opts.MaxConcurrentMails)
-	for _, id := range due {
+	for _, mail := range due {
 		group.Go(func() error {
-			out, err := r.service.Invite(ctx, id)
+			id := mail.Tenant
+			out, err := r.sendOrGiveUp(ctx, mail)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -245,6 +253,8 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 				failures = append(failures, fmt.Errorf("welcome mail of tenant %s: %w", id, err))
 			case out.Tenant.WelcomeEmail == tenant.WelcomeEmailSent:
 				report.EmailsSent = append(report.EmailsSent, id)
+			case mail.Unanswered:
+				report.EmailsUnconfirmed = append(report.EmailsUnconfirmed, id)
 			default:
 				report.EmailsPending = append(report.EmailsPending, id)
 			}
@@ -258,4 +268,16 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 		end(nil)
 	}
 	return errors.Join(failures...)
+}
+
+// sendOrGiveUp sends a welcome mail that is due, unless the mail server may have it: then it
+// records that the mail was not confirmed.
+func (r *Reconciler) sendOrGiveUp(ctx context.Context, mail DueMail) (Outcome, error) {
+	if !mail.Unanswered {
+		return r.service.Invite(ctx, mail.Tenant)
+	}
+	o := outcomeOf(ErrMailUnconfirmed, 0)
+	o.LateSerial = mail.Serial
+	t, err := r.service.invitations.RecordWelcome(ctx, mail.Tenant, o)
+	return Outcome{Tenant: t}, err
 }

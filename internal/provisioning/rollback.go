@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"errors"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -72,14 +73,24 @@ func (x *execution) rollbackIncomplete(step tenant.Step, cause, undoing error) e
 }
 
 // sendFailureMail sends the failure mail. An error changes nothing about the tenant, so it
-// is only reported to the observer.
+// is only reported to the observer. The lease is released by now: nothing waits for the run.
 func (x *execution) sendFailureMail(t tenant.Tenant) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
-	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: t}); err != nil {
+	report := func(err error) {
+		if err == nil {
+			return
+		}
 		x.opts.Observer(ctx, Event{
 			Tenant: t, Attempt: t.Attempt, Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Cause: err,
 			Message: "the failure mail could not be sent: " + errs.SafeMessage(err),
 		})
+	}
+	wait := MailWait{Ended: report}
+	if x.options.Foreground {
+		wait.Dot, wait.Answer, wait.Total = x.opts.MailWait, x.opts.MailWait, x.opts.MailWait
+	}
+	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: t}, wait); !errors.Is(err, ErrMailUnderWay) {
+		report(err)
 	}
 }

@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *Service) WithCancelOnDisconnect() *Service {
 }
 
 func (s *Service) runOptions() RunOptions {
-	return RunOptions{Mode: ClaimRetry, CancelOnDisconnect: s.cancelOnDisconnect}
+	return RunOptions{Mode: ClaimRetry, CancelOnDisconnect: s.cancelOnDisconnect, Foreground: true}
 }
 
 // newDraft makes the draft of a new tenant. KindInvalid for broken rules.
@@ -220,38 +221,38 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 
 // Invite sends another invitation to the admin of an ACTIVE tenant. After a failed mail
 // the new one has the same Message-ID. An error of the mail server is a warning in the
-// outcome, and is recorded on the tenant.
+// outcome, and is recorded on the tenant; so is that the server has not answered within
+// MailWait: the mail is then PENDING, and on its way. While the mail server has an earlier
+// mail without having answered, no other one is sent.
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
-	t, serial, err := s.invitations.CreateInvitation(ctx, id, invitation)
+	t, serial, err := s.invitations.CreateInvitation(ctx, id, invitation, mailHold)
+	if errors.Is(err, ErrMailUnanswered) {
+		t, err = s.tenants.Get(ctx, id)
+		return Outcome{Tenant: t, Warnings: []string{errs.SafeMessage(ErrMailUnanswered)}, MailUnderWay: true}, err
+	}
 	if err != nil {
 		return Outcome{}, err
 	}
-	var sent error
-	for range p.opts.Retry.Tries(ctx, p.opts.Clock, &sent, nil) {
-		sent = p.mailer.SendWelcome(ctx, WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial})
-	}
-	out := Outcome{}
-	status, record := tenant.WelcomeEmailSent, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
+	mail := p.followMail(ctx, t, serial, started)
+	defer func() { mail.release(false) }()
+	m := WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial}
+	sent := mail.send(ctx, ctx, m, false, func(stop context.Context, err *error) iter.Seq[int] {
+		return p.opts.Retry.Tries(stop, p.opts.Clock, err, nil)
+	})
+	o, out := outcomeOf(sent, p.opts.since(started)), Outcome{MailUnderWay: errors.Is(sent, ErrMailUnderWay)}
 	if sent != nil {
 		out.Warnings = append(out.Warnings, errs.SafeMessage(sent))
-		status, record.Status, record.Error = tenant.WelcomeEmailFailed, tenant.StepFailed, errs.SafeMessage(sent)
-		if kind := errs.KindOf(sent); kind == errs.KindTransient || kind == errs.KindCancelled {
-			status = tenant.WelcomeEmailPending
-		}
 	}
-	record.Duration = p.opts.since(started)
-	p.opts.Observer(ctx, Event{
-		Tenant: t, Attempt: t.Attempt, Step: record.Step, Status: record.Status,
-		Duration: record.Duration, Message: record.Error, Cause: sent,
-	})
+	p.opts.Observer(ctx, mail.event(o, sent))
 	// Also after a stop: otherwise the mail would be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
 	defer cancel()
 	for range p.opts.Retry.Tries(ctx, p.opts.Clock, &err, nil) {
-		out.Tenant, err = s.invitations.RecordWelcome(ctx, id, status, record)
+		out.Tenant, err = s.invitations.RecordWelcome(ctx, id, o)
 	}
+	mail.release(err == nil)
 	return out, err
 }
 

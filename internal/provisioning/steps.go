@@ -2,6 +2,8 @@ package provisioning
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -89,38 +91,52 @@ func (x *execution) storeContract() error {
 
 // sendWelcome sends the welcome mail, then commits its outcome and activates the tenant.
 func (x *execution) sendWelcome(started time.Time) error {
-	if err := x.ensureInvitation(); err != nil {
+	mail := x.followMail(x.callerCtx, x.run.Tenant, x.run.MailSerial, started)
+	defer func() { mail.release(false) }()
+	sent := error(ErrMailUnconfirmed) // Of an earlier run, which ended without its outcome.
+	if !x.run.Unanswered {
+		if err := x.ensureInvitation(); err != nil {
+			return err
+		}
+		sent = x.sendMail(mail)
+	}
+	if err := x.stopsActivation(sent); err != nil {
 		return err
 	}
+	if x.options.CancelOnDisconnect && x.callerCtx.Err() != nil {
+		// The next run sends the mail again, with the same Message-ID, unless there is no answer.
+		if errors.Is(sent, ErrMailUnanswered) || errors.Is(sent, ErrMailUnconfirmed) {
+			if err := mail.unanswered(true); err != nil {
+				return err
+			}
+		}
+		return context.Canceled
+	}
+	o := outcomeOf(sent, x.opts.since(started))
+	if sent != nil {
+		x.warnings = append(x.warnings, errs.SafeMessage(sent))
+	}
+	x.pending.Records = append(x.pending.Records, o.Record)
+	x.pending.Checkpoint, x.pending.WelcomeEmail, x.pending.Activate = tenant.StepSendWelcomeEmail, o.Status, true
+	x.pending.MailHold, x.pending.Unanswered = o.Hold, o.Unanswered
+	if err := x.activate(); err != nil {
+		return err
+	}
+	mail.release(true)
+	x.notify(tenant.StepSendWelcomeEmail, o.Record.Status, o.Record.Duration, sent)
+	return nil
+}
+
+// sendMail sends the welcome mail, within the time that the policy allows.
+func (x *execution) sendMail(follower *welcomeFollower) error {
 	t := x.run.Tenant
 	if x.pending.ContractID != "" {
 		t.ContractID = x.pending.ContractID
 	}
-	mail := WelcomeMail{Tenant: t, Invitation: x.invitation.Token(), ExpiresAt: x.invitation.ExpiresAt, Serial: x.run.MailSerial}
-	var sent error
-	for range x.tries(tenant.StepSendWelcomeEmail, &sent) {
-		sent = x.mailer.SendWelcome(x.workCtx, mail)
-	}
-	status, err := x.welcomeMailOutcome(sent)
-	if err != nil {
-		return err
-	}
-	if x.options.CancelOnDisconnect && x.callerCtx.Err() != nil {
-		return context.Canceled // The next run sends the mail again, with the same Message-ID.
-	}
-	took := x.opts.since(started)
-	record := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted, Duration: took}
-	if sent != nil {
-		record.Status, record.Error = tenant.StepFailed, errs.SafeMessage(sent)
-		x.warnings = append(x.warnings, errs.SafeMessage(sent))
-	}
-	x.pending.Records = append(x.pending.Records, record)
-	x.pending.Checkpoint, x.pending.WelcomeEmail, x.pending.Activate = tenant.StepSendWelcomeEmail, status, true
-	if err := x.activate(); err != nil {
-		return err
-	}
-	x.notify(tenant.StepSendWelcomeEmail, record.Status, took, sent)
-	return nil
+	m := WelcomeMail{Tenant: t, Invitation: x.invitation.Token(), ExpiresAt: x.invitation.ExpiresAt, Serial: x.run.MailSerial}
+	return follower.send(x.workCtx, x.callerCtx, m, x.opts.MailFailure == MailFailureFail, func(stop context.Context, err *error) iter.Seq[int] {
+		return x.triesUntil(stop, tenant.StepSendWelcomeEmail, err)
+	})
 }
 
 // ensureInvitation stores a new invitation when this run did not draw the tenant's: only
@@ -151,20 +167,17 @@ func (x *execution) activate() (err error) {
 	return err
 }
 
-// welcomeMailOutcome returns the status of the welcome mail, or an error when the tenant
-// must not go live without the mail.
-func (x *execution) welcomeMailOutcome(sent error) (tenant.WelcomeEmailStatus, error) {
+// stopsActivation returns an error when the tenant must not go live without the mail. It may
+// when the server has the mail: the admin may have it, too.
+func (x *execution) stopsActivation(sent error) error {
 	switch kind := errs.KindOf(sent); {
-	case sent == nil:
-		return tenant.WelcomeEmailSent, nil
+	case sent == nil, errors.Is(sent, ErrMailUnderWay), errors.Is(sent, ErrMailUnconfirmed):
+		return nil
 	case kind == errs.KindFenced, kind == errs.KindCancelled, x.opts.MailFailure == MailFailureFail,
 		kind == errs.KindTransient && x.callerCtx.Err() != nil: // Stopped before the last try: the next run sends it.
-		return "", sent
-	case kind == errs.KindTransient:
-		return tenant.WelcomeEmailPending, nil
-	default:
-		return tenant.WelcomeEmailFailed, nil
+		return sent
 	}
+	return nil
 }
 
 func (x *execution) addPending(step tenant.Step, result map[string]any, took time.Duration) {

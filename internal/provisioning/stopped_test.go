@@ -23,7 +23,7 @@ type stoppedQueues struct {
 	stop context.CancelFunc
 }
 
-func (s stoppedQueues) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
+func (s stoppedQueues) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
 	due, err := s.DB.ClaimDueMail(ctx, claimTimeout, limit)
 	s.stop()
 	if ctx.Err() != nil {

@@ -166,8 +166,8 @@ func (p *process) Renew(ctx context.Context, r provisioning.Run, ttl time.Durati
 	return p.answer("Reconcile", p.DB.Renew(ctx, r, ttl))
 }
 
-func (p *process) RecordWelcome(ctx context.Context, id uuid.UUID, s tenant.WelcomeEmailStatus, r tenant.StepRecord) (tenant.Tenant, error) {
-	t, err := p.DB.RecordWelcome(ctx, id, s, r)
+func (p *process) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.WelcomeOutcome) (tenant.Tenant, error) {
+	t, err := p.DB.RecordWelcome(ctx, id, o)
 	return t, p.answer("RecordWelcome", err)
 }
 
@@ -198,7 +198,7 @@ func (p *process) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (c c
 	return c, err
 }
 
-func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail) error {
+func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail, _ provisioning.MailWait) error {
 	p.sends++
 	if p.mailErr != nil {
 		if err := p.mailErr(p.sends); err != nil {
@@ -216,7 +216,7 @@ func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail) err
 	})
 }
 
-func (p *process) SendFailure(context.Context, provisioning.FailureMail) error {
+func (p *process) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failures++

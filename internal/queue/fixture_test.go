@@ -190,14 +190,16 @@ func (p *process) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log) (c c
 	return c, nil
 }
 
-func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail) error {
+func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail, _ provisioning.MailWait) error {
 	p.fixture.mu.Lock()
 	defer p.fixture.mu.Unlock()
 	p.mails[m.Tenant.ID]++
 	return nil
 }
 
-func (p *process) SendFailure(context.Context, provisioning.FailureMail) error { return nil }
+func (p *process) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
+	return nil
+}
 
 // startWorker starts the worker of a process; change changes its queue before.
 func (f *fixture) startWorker(p *process, change ...func(*queue.Queue)) *queue.Queue {

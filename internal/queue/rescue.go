@@ -22,7 +22,7 @@ func heartbeatMissing(attemptedAt string) string {
 	return attemptedAt + ` NOT BETWEEN now() - $2::interval AND now() + $2::interval`
 }
 
-// leaseMargin is when a pass looks after the end of a lease, and the shortest pause between two
+// leaseMargin is how long after the end of a lease a pass begins, and the shortest pause between two
 // passes.
 const leaseMargin = 100 * time.Millisecond
 

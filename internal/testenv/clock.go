@@ -30,7 +30,7 @@ func StartClockedServer(t testing.TB) *ClockedServer {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	c := &ClockedServer{t: t, file: filepath.Join(dir, "offset")}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the server's account is another one
+	if err := os.Chmod(dir, 0o755); err != nil { // The server's account is another one.
 		t.Fatal(err)
 	}
 	c.Shift(0)
@@ -56,7 +56,7 @@ func StartClockedServer(t testing.TB) *ClockedServer {
 func (c *ClockedServer) Shift(ahead time.Duration) {
 	c.t.Helper()
 	next := c.file + ".next"
-	err := os.WriteFile(next, fmt.Appendf(nil, "%+d\n", int64(ahead/time.Second)), 0o644) //nolint:gosec // the server's account reads it
+	err := os.WriteFile(next, fmt.Appendf(nil, "%+d\n", int64(ahead/time.Second)), 0o644) // The server's account reads it.
 	if err == nil {
 		err = os.Rename(next, c.file) // So that no half of it is read.
 	}

@@ -20,7 +20,10 @@ const (
 
 // removedVariables are variables that do not work with a stack, such as a login for
 // mail.
-var removedVariables = []string{config.MailUser, config.MailPassword}
+var removedVariables = []string{
+	config.MailUser, config.MailPassword, config.MailCAFile,
+	config.MailOAuthTokenURL, config.MailOAuthClientID, config.MailOAuthSecret, config.MailOAuthScope,
+}
 
 // Env returns the product's settings for this stack, as NAME=value.
 func (s *Stack) Env() []string {

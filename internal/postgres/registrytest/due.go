@@ -26,6 +26,13 @@ func (r *Registry) DueMail() int {
 	return value[int](r, `SELECT count(*) FROM tenants WHERE welcome_email = 'PENDING' AND welcome_email_due_at <= now()`)
 }
 
+// UnansweredMail is the number of welcome mails that the mail server may have without having
+// answered.
+func (r *Registry) UnansweredMail() int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM tenants WHERE welcome_email = 'PENDING' AND welcome_email_unanswered`)
+}
+
 // DueContracts is the number of contracts that are due within a time from now.
 func (r *Registry) DueContracts(in time.Duration) int {
 	r.t.Helper()

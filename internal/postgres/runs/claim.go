@@ -80,7 +80,7 @@ func CanStartNewAttempt(t tenant.Tenant) bool {
 
 // NewAttemptSetItems are the SET items that start a new attempt of a tenant that ended
 // without being live.
-const NewAttemptSetItems = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', `
+const NewAttemptSetItems = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', welcome_email_unanswered = false, `
 
 // QueuedError returns the error for a tenant that is queued for a worker.
 func QueuedError(t tenant.Tenant, op string) error {

@@ -96,7 +96,7 @@ func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.P
 	}
 	args := pgx.StrictNamedArgs{
 		"id": r.Tenant.ID, "epoch": r.Epoch, "checkpoint": p.Checkpoint, "contract_id": p.ContractID,
-		"welcome_email": p.WelcomeEmail, "activate": p.Activate,
+		"welcome_email": p.WelcomeEmail, "mail_hold": welcome.HoldArg(p.MailHold), "unanswered": p.Unanswered, "activate": p.Activate,
 	}
 	tenantrow.AddStepArgs(args, p.Records)
 	auditlog.AddArgs(ctx, args, audit.ActionActivate, map[string]any{"attempt": r.Tenant.Attempt, "welcomeEmail": p.WelcomeEmail})
@@ -110,7 +110,10 @@ func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.P
 				run_expires_at = CASE WHEN @activate::boolean THEN NULL ELSE run_expires_at END,
 				job_id = CASE WHEN @activate::boolean THEN NULL ELSE job_id END,
 				admin_password_hash = CASE WHEN @activate::boolean THEN NULL ELSE admin_password_hash END,
-				welcome_email_due_at = CASE WHEN @activate::boolean AND @welcome_email::text = 'PENDING' THEN now() + `+welcome.FirstMailBackoff+` END,
+				welcome_email_due_at = CASE WHEN @activate::boolean AND @welcome_email::text = 'PENDING' THEN
+					clock_timestamp() + coalesce(@mail_hold::interval, `+welcome.FirstMailBackoff+`) END,
+				welcome_email_unanswered = @unanswered::boolean
+					OR welcome_email_unanswered AND (@welcome_email::text = '' OR @mail_hold::interval IS NOT NULL),
 				audit_seq = audit_seq + @activate::boolean::int,
 				audit_head = CASE WHEN @activate::boolean THEN
 					audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb) ELSE audit_head END,

@@ -15,6 +15,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -24,8 +25,9 @@ type Mails struct{ db *pgdb.DB }
 // New returns the welcome mails of a database.
 func New(db *pgdb.DB) *Mails { return &Mails{db} }
 
-// CreateInvitation adds an invitation for the admin of an ACTIVE tenant.
-func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation) (tenant.Tenant, int, error) {
+// CreateInvitation adds an invitation for the admin of an ACTIVE tenant, and claims its
+// welcome mail.
+func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, int, error) {
 	var locked tenantrow.Row
 	err := s.db.InTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
 		if locked, err = tenantrow.Lock(ctx, tx, id); err != nil {
@@ -35,6 +37,11 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 			return errs.Errorf(errs.KindConflict, "store invitation",
 				"the tenant is %s; a welcome mail can only be sent again to an ACTIVE tenant", locked.Tenant.Status)
 		}
+		if locked.Unanswered {
+			if err := refuseWhileUnanswered(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		if locked.Tenant.WelcomeEmail == tenant.WelcomeEmailSent {
 			if locked.MailSerial, err = InvalidateInvitations(ctx, tx, id); err != nil {
 				return err
@@ -43,11 +50,27 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
 			inv.Hash[:], id, locked.AdminUser, inv.ExpiresAt)
 		if err == nil {
+			_, err = tx.Exec(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_unanswered = false,
+				welcome_email_due_at = clock_timestamp() + $2::interval WHERE id = $1`, id, hold)
+		}
+		if err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionInvite, nil)
 		}
 		return err
 	})
 	return locked.Tenant, locked.MailSerial, err
+}
+
+// refuseWhileUnanswered returns ErrMailUnanswered while the mail server has the tenant's mail
+// and may still answer: another mail would be a second copy.
+func refuseWhileUnanswered(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	var held bool
+	err := tx.QueryRow(ctx, `SELECT count(*) > 0 FROM tenants WHERE id = $1
+		AND welcome_email = 'PENDING' AND welcome_email_unanswered AND welcome_email_due_at > clock_timestamp()`, id).Scan(&held)
+	if err == nil && held {
+		err = provisioning.ErrMailUnanswered
+	}
+	return err
 }
 
 // InvalidateInvitations deletes the open invitations of an ACTIVE tenant, and returns the
@@ -71,21 +94,24 @@ const (
 )
 
 // RecordWelcome records the outcome of an ACTIVE tenant's welcome mail.
-func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.WelcomeEmailStatus, record tenant.StepRecord) (tenant.Tenant, error) {
+func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.WelcomeOutcome) (tenant.Tenant, error) {
 	const op = "record welcome mail"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	args := pgx.StrictNamedArgs{"id": id, "status": status}
-	tenantrow.AddStepArgs(args, []tenant.StepRecord{record})
+	args := pgx.StrictNamedArgs{"id": id, "status": o.Status, "hold": HoldArg(o.Hold), "unanswered": o.Unanswered, "late": o.LateSerial}
+	tenantrow.AddStepArgs(args, []tenant.StepRecord{o.Record})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET updated_at = now(), version = version + 1,
-				welcome_email = CASE WHEN @status::text = 'PENDING' AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE @status::text END,
-				welcome_email_due_at = CASE WHEN @status::text = 'PENDING' AND welcome_email_failures < `+maxMailAttempts+` THEN
-					now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
-				welcome_email_failures = CASE WHEN @status::text = 'PENDING' THEN welcome_email_failures + 1 ELSE 0 END
-			WHERE id = @id AND status = 'ACTIVE' RETURNING *
+				welcome_email = CASE WHEN @status::text = 'PENDING' AND @hold::interval IS NULL AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE @status::text END,
+				welcome_email_due_at = CASE WHEN @status::text <> 'PENDING' THEN NULL
+					WHEN @hold::interval IS NOT NULL THEN clock_timestamp() + @hold::interval
+					WHEN welcome_email_failures < `+maxMailAttempts+` THEN now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
+				welcome_email_failures = CASE WHEN @status::text <> 'PENDING' THEN 0
+					WHEN @hold::interval IS NOT NULL THEN welcome_email_failures ELSE welcome_email_failures + 1 END,
+				welcome_email_unanswered = @unanswered::boolean OR welcome_email_unanswered AND @hold::interval IS NOT NULL
+			WHERE id = @id AND status = 'ACTIVE' AND (@late::integer = 0 OR welcome_email = 'PENDING' AND welcome_email_serial = @late::integer) RETURNING *
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
 		) SELECT `+tenantrow.Columns+` FROM moved`, args)
@@ -94,28 +120,51 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, status tenant.W
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not ACTIVE any more")
+		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not ACTIVE any more, or its welcome mail is another one now")
 	}
 	return t, pgdb.Classify(err, op)
 }
 
+// HoldArg is the argument for WelcomeOutcome.Hold: NULL for 0.
+func HoldArg(hold time.Duration) *time.Duration {
+	if hold == 0 {
+		return nil
+	}
+	return &hold
+}
+
+// MarkUnanswered records whether the mail server may have a PENDING mail without having
+// answered.
+func (s *Mails) MarkUnanswered(ctx context.Context, m provisioning.MailRef, unanswered bool) error {
+	const op = "record unanswered mail"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_unanswered = $4 WHERE id = $1 AND attempt = $2 AND welcome_email_serial = $3
+		AND welcome_email = 'PENDING' AND status IN ('PROVISIONING', 'ACTIVE')`, m.Tenant, m.Attempt, m.Serial, unanswered)
+	return pgdb.Classify(err, op)
+}
+
 // ClaimDueMail claims welcome mails that are due.
-func (s *Mails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]uuid.UUID, error) {
+func (s *Mails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
 	const op = "claim due mail"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due_at = clock_timestamp() + $1::interval
+	// An unanswered one stays due: nothing is sent for it, and its record ends that.
+	rows, err := pool.Query(ctx, `UPDATE tenants SET welcome_email_due_at = CASE WHEN welcome_email_unanswered THEN welcome_email_due_at
+			ELSE clock_timestamp() + $1::interval END
 		WHERE id IN (
 			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
 			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-		RETURNING id`, claimTimeout, limit)
+		RETURNING id, welcome_email_serial, welcome_email_unanswered`, claimTimeout, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
-	tenantIDs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	return tenantIDs, pgdb.Classify(err, op)
+	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[provisioning.DueMail])
+	return due, pgdb.Classify(err, op)
 }
 
 // ReleaseMail makes welcome mails due again.

@@ -27,6 +27,7 @@ CREATE TABLE tenants (
     welcome_email_serial   integer NOT NULL DEFAULT 1,
     welcome_email_due_at   timestamptz, -- next attempt of a PENDING mail
     welcome_email_failures integer NOT NULL DEFAULT 0, -- failed attempts in a row
+    welcome_email_unanswered boolean NOT NULL DEFAULT false, -- the mail server has the PENDING mail, or may have it, and no answer is known
     version                bigint NOT NULL DEFAULT 1,
     created_at             timestamptz NOT NULL DEFAULT now(),
     updated_at             timestamptz NOT NULL DEFAULT now(),

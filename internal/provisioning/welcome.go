@@ -1,0 +1,136 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// Defaults of the waits for mail. A mail sender waits longer than its caller.
+const (
+	DefaultMailWait    = 10 * time.Second
+	DefaultMailDotWait = 2 * time.Minute
+)
+
+// mailHold is how long a welcome mail belongs to its conversation: longer than a conversation
+// can last, two minutes until the final dot and ten after it, and than its record can take.
+const mailHold = 15 * time.Minute
+
+// outcomeOf is the one place that says what an error of Mailer.SendWelcome means for the tenant.
+func outcomeOf(sent error, took time.Duration) WelcomeOutcome {
+	o := WelcomeOutcome{
+		Status: tenant.WelcomeEmailFailed,
+		Record: tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Error: errs.SafeMessage(sent), Duration: took},
+	}
+	switch kind := errs.KindOf(sent); {
+	case sent == nil:
+		o.Status, o.Record.Status = tenant.WelcomeEmailSent, tenant.StepCompleted
+	case errors.Is(sent, ErrMailUnderWay):
+		o.Status, o.Hold, o.Unanswered = tenant.WelcomeEmailPending, mailHold, errors.Is(sent, ErrMailUnanswered)
+		o.Record.Status, o.Record.Duration = tenant.StepInProgress, 0
+	case kind == errs.KindTransient, kind == errs.KindCancelled:
+		o.Status = tenant.WelcomeEmailPending
+	}
+	return o
+}
+
+// welcomeFollower records what becomes of a welcome mail whose caller has gone on.
+type welcomeFollower struct {
+	*Pipeline
+	ctx      context.Context // Does not end with the caller's.
+	tenant   tenant.Tenant
+	mail     MailRef
+	started  time.Time
+	released chan struct{} // Closed when the caller has recorded that the mail is under way, or has not.
+	recorded bool          // It has. Read after released.
+}
+
+func (p *Pipeline) followMail(ctx context.Context, t tenant.Tenant, serial int, started time.Time) *welcomeFollower {
+	return &welcomeFollower{
+		Pipeline: p, ctx: context.WithoutCancel(ctx), tenant: t, mail: MailRef{Tenant: t.ID, Attempt: t.Attempt, Serial: serial},
+		started: started, released: make(chan struct{}),
+	}
+}
+
+// release lets the outcome be recorded, if the caller has recorded that the mail is under
+// way: before that, the caller's own record would replace it.
+func (f *welcomeFollower) release(recorded bool) {
+	select {
+	case <-f.released:
+	default:
+		f.recorded = recorded
+		close(f.released)
+	}
+}
+
+// send sends the mail, again after transient errors, for which tries is as retry.Policy.Tries.
+// It ends after the caller's wait: at most MailWait after the step began; with cut, MailDotWait
+// until the final dot and MailWait after it. stop ends the pauses.
+func (f *welcomeFollower) send(ctx, stop context.Context, m WelcomeMail, cut bool, tries func(stop context.Context, err *error) iter.Seq[int]) (sent error) {
+	budget := f.opts.MailWait
+	if cut {
+		budget = f.opts.MailDotWait
+	}
+	end := f.started.Add(budget)
+	left := func() time.Duration { return max(end.Sub(f.opts.Clock.Now()), time.Millisecond) }
+	stop, cancel := context.WithTimeout(stop, left())
+	defer cancel()
+	for range tries(stop, &sent) {
+		wait := MailWait{Dot: left(), Total: left(), Answer: f.opts.MailWait, Cut: cut, Unanswered: f.unanswered, Ended: f.ended}
+		if cut {
+			wait.Total += wait.Answer
+		}
+		if sent = f.mailer.SendWelcome(ctx, m, wait); errors.Is(sent, ErrMailUnderWay) {
+			return sent
+		}
+	}
+	if cut && errs.KindOf(sent) == errs.KindTransient && !f.opts.Clock.Now().Before(end) {
+		// Not a matter for another run: this one has waited as long as the policy says.
+		return errs.Wrap(sent, errs.KindPermanent, "send mail", "the mail server did not take the mail within %v: %s", budget, errs.SafeMessage(sent))
+	}
+	return sent
+}
+
+// unanswered records whether the mail server has the mail without having answered.
+func (f *welcomeFollower) unanswered(unanswered bool) (err error) {
+	ctx, cancel := context.WithTimeout(f.ctx, f.opts.StepGrace)
+	defer cancel()
+	for range f.opts.Retry.Tries(ctx, f.opts.Clock, &err, nil) {
+		err = f.welcomes.MarkUnanswered(ctx, f.mail, unanswered)
+	}
+	return err
+}
+
+// ended records the outcome of a mail whose caller has gone on.
+func (f *welcomeFollower) ended(sent error) {
+	<-f.released
+	if !f.recorded {
+		return
+	}
+	o := outcomeOf(sent, f.opts.since(f.started))
+	o.LateSerial = f.mail.Serial
+	f.opts.Observer(f.ctx, f.event(o, sent))
+	ctx, cancel := context.WithTimeout(f.ctx, f.opts.StepGrace)
+	defer cancel()
+	var err error
+	for range f.opts.Retry.Tries(ctx, f.opts.Clock, &err, nil) {
+		_, err = f.welcomes.RecordWelcome(ctx, f.mail.Tenant, o)
+	}
+	if err != nil && !superseded(err) {
+		f.opts.Observer(f.ctx, Event{
+			Tenant: f.tenant, Attempt: f.tenant.Attempt, Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Cause: err,
+			Message: "the outcome of the welcome mail could not be recorded: " + errs.SafeMessage(err),
+		})
+	}
+}
+
+func (f *welcomeFollower) event(o WelcomeOutcome, sent error) Event {
+	return Event{
+		Tenant: f.tenant, Attempt: f.tenant.Attempt, Step: o.Record.Step, Status: o.Record.Status,
+		Duration: o.Record.Duration, Message: o.Record.Error, Cause: sent,
+	}
+}

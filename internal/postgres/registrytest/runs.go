@@ -93,3 +93,9 @@ func (r *Registry) AddFailed(n int) {
 		SELECT gen_random_uuid(), 'N' || i, 'n' || i, 'n_' || i, 'FAILED', 'a@b.example', 'A', 'B', now() - interval '1 day' FROM generate_series(1, $1) i`, n)
 	r.exec(`SELECT audit_append(id, 'tenant.fail', 'DONE', '{}', '{}') FROM tenants WHERE status = 'FAILED'`)
 }
+
+// RunEpochs is the sum of the tenants' run epochs: each claim adds one.
+func (r *Registry) RunEpochs() int64 {
+	r.t.Helper()
+	return value[int64](r, `SELECT coalesce(sum(run_epoch), 0)::bigint FROM tenants`)
+}

@@ -39,7 +39,7 @@ func TestDB_PgBouncer_SessionMode(t *testing.T) {
 		t.Parallel()
 		b := postgrestest.Open(t, pgdb.Options{URL: testenv.PgBouncer(t, testenv.Database(t), testenv.SessionMode,
 			"ignore_startup_parameters = lock_timeout, search_path, plan_cache_mode")})
-		for name, want := range map[string]string{"lock_timeout": "5s", "search_path": "public", "plan_cache_mode": "force_generic_plan", "TimeZone": "UTC"} {
+		for name, want := range map[string]string{"lock_timeout": "2s", "search_path": "public", "plan_cache_mode": "force_generic_plan", "TimeZone": "UTC"} {
 			if got := postgrestest.Value[string](b, `SELECT current_setting($1)`, name); got != want {
 				t.Errorf("%s is %q", name, got)
 			}

@@ -11,18 +11,25 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
+// leaveOpenTransaction kills a server while the network holds the transaction of the second of
+// two tenants.
+func (w *testEnv) leaveOpenTransaction() {
+	w.t.Helper()
+	p := w.start(w.createKey("admin"), "serve")
+	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(w.t, http.StatusAccepted)
+	w.waitFor("the first tenant", w.hasActive(1))
+	w.net.Faults().HoldQueue(true)
+	p.call(http.MethodPost, "/admin/tenants", clinic("The second")).want(w.t, http.StatusAccepted)
+	w.waitFor("its transaction", func() bool { return w.net.Faults().QueueSize() == 1 })
+	p.kill()
+}
+
 // TestChannels_Resolve: an operator sees which transactions are open, and gives one up. It is
 // applied all the same here: its contract is found, and not created again.
 func TestChannels_Resolve(t *testing.T) {
 	w := setup(t)
 	w.mustRun("channels", "open").want(t, 0, "The outcome of each transaction is known.")
-	p := w.start(w.createKey("admin"), "serve")
-	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(t, http.StatusAccepted)
-	w.waitFor("the first tenant", w.hasActive(1))
-	w.net.Faults().HoldQueue(true)
-	p.call(http.MethodPost, "/admin/tenants", clinic("The second")).want(t, http.StatusAccepted)
-	w.waitFor("its transaction", func() bool { return w.net.Faults().QueueSize() == 1 })
-	p.kill()
+	w.leaveOpenTransaction()
 
 	var open []struct{ Hash, Purpose string }
 	if err := json.Unmarshal([]byte(w.mustRun("channels", "open", "--json").out), &open); err != nil || len(open) != 1 || open[0].Purpose != string(txlog.PurposeCreate) {
@@ -52,13 +59,7 @@ func TestChannels_Resolve(t *testing.T) {
 // TestChannels_Resolve_Applied: the network knows the outcome.
 func TestChannels_Resolve_Applied(t *testing.T) {
 	w := setup(t)
-	p := w.start(w.createKey("admin"), "serve")
-	p.call(http.MethodPost, "/admin/tenants", clinic("The first")).want(t, http.StatusAccepted)
-	w.waitFor("the first tenant", w.hasActive(1))
-	w.net.Faults().HoldQueue(true)
-	p.call(http.MethodPost, "/admin/tenants", clinic("The second")).want(t, http.StatusAccepted)
-	w.waitFor("its transaction", func() bool { return w.net.Faults().QueueSize() == 1 })
-	p.kill()
+	w.leaveOpenTransaction()
 	hash := w.registry.TransactionLog().In(txlog.StateSigned)[0].Hash
 	w.net.Faults().HoldQueue(false)
 	w.waitFor("the next ledger", func() bool { return w.net.Faults().QueueSize() == 0 })

@@ -16,7 +16,7 @@ func checkAnswer(answer any) error {
 	case *protocol.GetTransactionResponse:
 		complete = a.Status != "" && a.LatestLedger > 0 && isTime(a.LatestLedgerCloseTime) && a.OldestLedger <= a.LatestLedger && a.Ledger <= a.LatestLedger
 	case *protocol.SendTransactionResponse:
-		complete = a.Status != "" && a.LatestLedger > 0 && isTime(a.LatestLedgerCloseTime)
+		complete = a.Status != "" && a.LatestLedger > 0 && (a.LatestLedgerCloseTime == 0 || isTime(a.LatestLedgerCloseTime))
 	case *protocol.GetLedgerEntriesResponse:
 		complete = a.LatestLedger > 0
 	case *protocol.SimulateTransactionResponse:

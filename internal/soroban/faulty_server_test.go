@@ -202,6 +202,43 @@ func TestDeployer_EntriesAlwaysExpired(t *testing.T) {
 	}
 }
 
+// TestDeployer_EntriesAlwaysExpired_SimulationToo: the simulation lies as well, and the network
+// takes the fee of a restore that changes nothing. Two are paid, and no other one.
+func TestDeployer_EntriesAlwaysExpired_SimulationToo(t *testing.T) {
+	b := setup(t)
+	var lying atomic.Bool
+	d := b.through(&lying, func(method string, answer []byte) []byte {
+		return changed(t, answer, func(result map[string]any) {
+			found, _ := result["entries"].([]any)
+			for _, entry := range found {
+				if e, _ := entry.(map[string]any); e["liveUntilLedgerSeq"] != nil {
+					e["liveUntilLedgerSeq"] = 1
+				}
+			}
+			text, ok := result["transactionData"].(string)
+			if method != simulate || !ok {
+				return
+			}
+			var data xdr.SorobanTransactionData
+			b.must(xdr.SafeUnmarshalBase64(text, &data))
+			data.Resources = xdr.SorobanResources{Footprint: xdr.LedgerFootprint{ReadWrite: []xdr.LedgerKey{codeKey()}}, DiskReadBytes: 20_000, WriteBytes: 20_000}
+			data.ResourceFee = 5_000_000
+			encoded, err := xdr.MarshalBase64(data)
+			b.must(err)
+			result["transactionData"] = encoded
+		})
+	})
+	b.live(d, 1)
+	lying.Store(true)
+	run := b.begin()
+	_, err := d.Deploy(t.Context(), run.Tenant, b.db.TransactionLog(run))
+	wantKind(t, err, errs.KindTransient)
+	wantWords(t, errs.SafeMessage(err), "is faulty", "2 transactions for", "does not show their effect; no other one is paid")
+	if n := len(b.registry.TransactionLog().Of(txlog.PurposeRestore).In(txlog.StateSucceeded)); n != 2 {
+		t.Errorf("%d restores; %v", n, b.count())
+	}
+}
+
 // TestDeployer_OtherFootprint: an extension changes the entries that were requested, whatever
 // the simulation says.
 func TestDeployer_OtherFootprint(t *testing.T) {

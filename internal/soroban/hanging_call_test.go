@@ -77,7 +77,7 @@ func TestDeployer_HangingCall(t *testing.T) {
 			<-h.hangs
 			// Far longer than a response takes; a caller that waits for the hanging call
 			// never returns.
-			ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer stop()
 			b.must(c.call(ctx, d))
 			if c.rescued {
@@ -100,7 +100,7 @@ func TestDeployer_HangingCall(t *testing.T) {
 		b.deploy(b.deployer(), b.begin()) // Uploads the code, which only one caller may do at a time.
 		runs := []provisioning.Run{b.begin(), b.begin()}
 		// Far longer than a deployment takes.
-		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer stop()
 		first := make(chan error, 1)
 		go func() {

@@ -25,7 +25,9 @@ func TestDeployer_Throughput(t *testing.T) {
 		{"FiveHundredTakeTwelve", 500, 1, 12},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := setupUnfunded(t, func(o *stellarnet.Options) { o.Manual = true })
+			// Its time stands still between ledgers: transactions do not expire on a slow machine.
+			started := time.Now()
+			b := setupUnfunded(t, func(o *stellarnet.Options) { o.Manual, o.Now = true, func() time.Time { return started } })
 			b.must(b.net.Fund(b.key.Address(), funding))
 			b.first = int64(b.account().SeqNum)
 			var processes []*soroban.Deployer

@@ -72,6 +72,7 @@ type verifier struct {
 	ctx      context.Context
 	tx       pgx.Tx
 	tenantID uuid.UUID
+	purgedAt int64 // Number of the event of the last purge; events before it have no caller and detail. 0: none.
 	drift    []verification.Finding
 }
 

@@ -42,10 +42,10 @@ func (r *Registry) RewriteChain(tenantID string) {
 	r.t.Helper()
 	r.ChangeEvent(tenantID, 1)
 	r.exec(`WITH RECURSIVE chain AS (
-			SELECT tenant_id, seq, audit_hash(NULL, tenant_id, seq, at, action, outcome, actor, detail) AS hash
+			SELECT tenant_id, seq, audit_hash(NULL, tenant_id, seq, at, action, outcome, salt, actor, detail) AS hash
 			FROM audit_events WHERE tenant_id::text = $1 AND seq = 1
 			UNION ALL
-			SELECT e.tenant_id, e.seq, audit_hash(c.hash, e.tenant_id, e.seq, e.at, e.action, e.outcome, e.actor, e.detail)
+			SELECT e.tenant_id, e.seq, audit_hash(c.hash, e.tenant_id, e.seq, e.at, e.action, e.outcome, e.salt, e.actor, e.detail)
 			FROM chain c JOIN audit_events e ON e.tenant_id = c.tenant_id AND e.seq = c.seq + 1
 		) UPDATE audit_events e SET hash = c.hash FROM chain c WHERE e.tenant_id = c.tenant_id AND e.seq = c.seq`, tenantID)
 	r.exec(`UPDATE tenants SET audit_head = (SELECT hash FROM audit_events WHERE tenant_id = id ORDER BY seq DESC LIMIT 1) WHERE id::text = $1`, tenantID)

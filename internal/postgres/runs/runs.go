@@ -113,7 +113,7 @@ func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.P
 				welcome_email_due_at = CASE WHEN @activate::boolean AND @welcome_email::text = 'PENDING' THEN now() + `+welcome.FirstMailBackoff+` END,
 				audit_seq = audit_seq + @activate::boolean::int,
 				audit_head = CASE WHEN @activate::boolean THEN
-					audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb) ELSE audit_head END,
+					audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb) ELSE audit_head END,
 				updated_at = now(), version = version + 1
 			WHERE `+ownedByRunNamed+` AND status = 'PROVISIONING' AND rollback_target IS NULL
 			RETURNING *

@@ -103,7 +103,7 @@ func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, an
 // never those of mail.
 func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand, error) {
 	v := &verifyCommand{offline: offline}
-	var contractVerifier verification.ContractChecker
+	o := verification.Options{}
 	if offline {
 		s, err := a.services(ctx)
 		if err != nil {
@@ -115,10 +115,11 @@ func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand
 		if err != nil {
 			return nil, err
 		}
-		v.registry, v.services, contractVerifier = &anchorCounter{DB: c.db}, c.services, c.deployer
+		v.registry, v.services, o.Contracts, o.Unknown = &anchorCounter{DB: c.db}, c.services, c.deployer, c.reconciler
 	}
 	var err error
-	v.Verifier, err = verification.New(v.registry.DB, v.registry, contractVerifier, nil)
+	o.Tenants, o.Registry = v.registry.DB, v.registry
+	v.Verifier, err = verification.New(o)
 	return v, err
 }
 

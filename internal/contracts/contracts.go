@@ -131,8 +131,11 @@ type Creations interface {
 	// ledgers whose events the server still has (a week on public networks), a page at a
 	// time, and stops at its error. KindTransient when the network does not answer.
 	CreatedContracts(ctx context.Context, each func([]Creation) error) error
-	// CreatedBy says whether a transaction of this registry created the contract, and not
-	// one of another registry with the same deployer, or of another account.
+	// AnchoredContracts does the same with the contracts that have this deployer as admin and
+	// in which an audit chain was anchored.
+	AnchoredContracts(ctx context.Context, each func([]Creation) error) error
+	// CreatedBy says whether a transaction of this registry created the contract or anchored
+	// in it, and not one of another registry with the same deployer, or of another account.
 	CreatedBy(ctx context.Context, registry uuid.UUID, c Creation) (Creator, error)
 }
 
@@ -146,12 +149,13 @@ const (
 	CreatorOther                       // Another registry, or another account.
 )
 
-// Creation is the creation of a contract, as the ledger has it.
+// Creation is the creation of a contract, or with Anchored an anchor in it, as the ledger has it.
 type Creation struct {
 	ContractID      string // C... strkey.
 	TransactionHash string // Hex.
 	Ledger          uint32
 	ClosedAt        time.Time // Of the ledger.
+	Anchored        bool      // The transaction anchored an audit chain in the contract.
 }
 
 // Code returns the addresses and the code that contracts should have.

@@ -82,8 +82,8 @@ type Reconciler struct {
 	opts  ReconcilerOptions
 
 	mu                                         sync.Mutex
-	channelsDueAt, registerDueAt, unknownDueAt time.Time       // Guarded by mu.
-	others                                     map[string]bool // Contracts of other registries. Guarded by mu.
+	channelsDueAt, registerDueAt, unknownDueAt time.Time         // Guarded by mu.
+	others                                     map[Creation]bool // By other registries. Guarded by mu.
 }
 
 // NewReconciler makes a reconciler. KindInvalid when a part is nil.

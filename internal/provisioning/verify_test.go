@@ -34,7 +34,7 @@ func (l *ledger) VerifyContract(_ context.Context, t tenant.Tenant) (contracts.A
 
 func (w *world) verifier(l verification.ContractChecker) *verification.Verifier {
 	w.t.Helper()
-	v, err := verification.New(w.db, w.db, l, &skippingClock{})
+	v, err := verification.New(verification.Options{Tenants: w.db, Registry: w.db, Contracts: l, Clock: &skippingClock{}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestVerifier_Tenant(t *testing.T) {
 	})
 	t.Run("RejectsMissingParts", func(t *testing.T) {
 		t.Parallel()
-		if _, err := verification.New(nil, nil, nil, nil); errs.KindOf(err) != errs.KindInvalid {
+		if _, err := verification.New(verification.Options{}); errs.KindOf(err) != errs.KindInvalid {
 			t.Errorf("%v", err)
 		}
 	})

@@ -58,6 +58,13 @@ type ContractChecker interface {
 	VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error)
 }
 
+// UnknownContractFinder finds contracts on the ledger that this registry made and does not have.
+type UnknownContractFinder interface {
+	// FindRemoved returns the contracts that this registry created or anchored in lately, and
+	// that none of its tenants has. KindTransient when the network does not answer.
+	FindRemoved(ctx context.Context) ([]contracts.Creation, error)
+}
+
 // TenantLister reads tenants.
 type TenantLister interface {
 	// Get returns KindNotFound for an unknown id.
@@ -66,12 +73,22 @@ type TenantLister interface {
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 }
 
+// Options are the parts of a Verifier.
+type Options struct {
+	Tenants   TenantLister
+	Registry  RegistryChecker
+	Contracts ContractChecker       // Nil: the ledger is not read.
+	Unknown   UnknownContractFinder // Nil: contracts of removed tenants are not searched for.
+	Clock     clock.Clock           // Nil: the system's.
+}
+
 // Verifier runs all checks of tenants, one tenant after the other.
 type Verifier struct {
 	tenants   TenantLister
 	clock     clock.Clock
 	registry  RegistryChecker
 	contracts ContractChecker
+	unknown   UnknownContractFinder
 	breaker   breaker.CircuitBreaker // For the calls of contracts.
 }
 
@@ -86,19 +103,22 @@ const (
 	maxProbes = 3
 	// contractCheckTimeout bounds the check of one contract.
 	contractCheckTimeout = 20 * time.Second
+	// searchTimeout bounds the search for contracts of removed tenants, which reads the events
+	// of a week.
+	searchTimeout = 5 * time.Minute
 )
 
-// New makes a verifier. With nil contracts it does not check the ledger.
-func New(tenants TenantLister, registry RegistryChecker, contracts ContractChecker, c clock.Clock) (*Verifier, error) {
-	if tenants == nil || registry == nil {
+// New makes a verifier. KindInvalid when Tenants or Registry is missing.
+func New(o Options) (*Verifier, error) {
+	if o.Tenants == nil || o.Registry == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "TenantLister or RegistryChecker is missing")
 	}
-	if c == nil {
-		c = clock.System{}
+	if o.Clock == nil {
+		o.Clock = clock.System{}
 	}
 	return &Verifier{
-		tenants: tenants, clock: c, registry: registry, contracts: contracts,
-		breaker: breaker.CircuitBreaker{Clock: c, Threshold: maxVerifyFailures, OpenTimeout: verifyPause},
+		tenants: o.Tenants, clock: o.Clock, registry: o.Registry, contracts: o.Contracts, unknown: o.Unknown,
+		breaker: breaker.CircuitBreaker{Clock: o.Clock, Threshold: maxVerifyFailures, OpenTimeout: verifyPause},
 	}, nil
 }
 
@@ -119,8 +139,11 @@ func (v *Verifier) All(ctx context.Context, report func(id uuid.UUID, findings [
 // Tenant checks one tenant, or with uuid.Nil the registry itself. An error means that a
 // check could not be done; the findings of the other checks are returned with it.
 func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) {
+	if id == uuid.Nil {
+		return v.registryItself(ctx)
+	}
 	findings, err := v.registry.Verify(ctx, id)
-	if err != nil || id == uuid.Nil {
+	if err != nil {
 		return findings, err
 	}
 	more, err := v.contract(ctx, id)
@@ -145,7 +168,7 @@ type unansweredCheck struct {
 // checkAll checks the registry itself and every tenant. retryUnanswered checks the
 // contracts without a response.
 func (r *verifyRun) checkAll(ctx context.Context) error {
-	findings, err := r.registry.Verify(ctx, uuid.Nil)
+	findings, err := r.registryItself(ctx)
 	r.finish(uuid.Nil, findings, err)
 	for t, err := range tenant.All(ctx, r.tenants, tenant.ListQuery{}) {
 		if err != nil {

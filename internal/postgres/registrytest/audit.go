@@ -56,3 +56,16 @@ func (r *Registry) SetScopes(scopes ...access.Scope) {
 	r.t.Helper()
 	r.exec(`UPDATE api_keys SET scopes = $1::text[]`, texts(scopes))
 }
+
+// RemoveTenant deletes every row of a tenant, as the owner of the database can.
+func (r *Registry) RemoveTenant(tenantID string) {
+	r.t.Helper()
+	r.exec(`DELETE FROM tenants WHERE id::text = $1`, tenantID)
+	for _, table := range []string{
+		"audit_events", "provisioning_logs", "tenant_migrations", "tenant_invitations", "tenant_credentials", "tenant_contracts", "purge_certificates",
+	} {
+		r.exec(`DELETE FROM `+table+` WHERE tenant_id::text = $1`, tenantID)
+	}
+	// Transactions of reconcilers have the contract and no tenant.
+	r.exec(`DELETE FROM stellar_transactions WHERE contract_id IN (SELECT contract_id FROM stellar_transactions WHERE tenant_id::text = $1)`, tenantID)
+}

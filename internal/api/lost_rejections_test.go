@@ -22,7 +22,7 @@ func TestServer_LostRejections(t *testing.T) {
 	)
 	metrics := prometheus.NewRegistry()
 	b := setupWith(t, serverOptions{
-		Options:     api.Options{Metrics: metrics},
+		Options: api.Options{Metrics: metrics},
 		wrapService: func(s api.Service) api.Service {
 			return &recordingService{Service: s, records: &records, failure: func() error {
 				if deaf.Load() {

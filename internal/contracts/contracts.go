@@ -206,9 +206,18 @@ type Record struct {
 
 // WorkItem is a contract to reconcile.
 type WorkItem struct {
-	Tenant tenant.Tenant
-	Record Record
-	Head   Anchor // The newest event of the tenant's audit chain.
+	Tenant   tenant.Tenant
+	Registry bool // It is the contract of the registry chain; Tenant has the registry's id, and no tenant has.
+	Record   Record
+	Head     Anchor // The newest event of the audit chain.
+}
+
+// subject is how reports name what has the contract: the tenant's id, or uuid.Nil for the registry.
+func (w *WorkItem) subject() uuid.UUID {
+	if w.Registry {
+		return uuid.Nil
+	}
+	return w.Tenant.ID
 }
 
 // ClaimQuery chooses contracts.
@@ -235,6 +244,9 @@ type WorkStore interface {
 	// RegisterContracts adds contracts that the registry has no record of, and returns
 	// their number. With no tenants it adds those of all tenants.
 	RegisterContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
+	// RegisterRegistry adds the contract of the registry itself, if its chain has events and it
+	// is of that age, and reports whether it did.
+	RegisterRegistry(ctx context.Context, contractID string, minAge time.Duration) (bool, error)
 	// ClaimDueContracts claims contracts of tenants that are not purged.
 	ClaimDueContracts(ctx context.Context, q ClaimQuery) ([]WorkItem, error)
 	// ListContracts pages through all contracts of tenants that are not purged, by

@@ -25,6 +25,9 @@ type ledger struct {
 }
 
 func (l *ledger) VerifyContract(_ context.Context, t tenant.Tenant) (contracts.Anchor, error) {
+	if t.ContractID == "" { // The registry's own chain, which is anchored in none of these tests.
+		return contracts.Anchor{}, errs.Errorf(errs.KindNotFound, "verify", "there is no contract")
+	}
 	l.asked = append(l.asked, t.ID)
 	if l.answer == nil {
 		return l.anchor, nil

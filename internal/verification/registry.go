@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,8 +16,22 @@ import (
 // could not be done; the findings of the others are returned with it.
 func (v *Verifier) registryItself(ctx context.Context) ([]Finding, error) {
 	findings, err := v.registry.Verify(ctx, uuid.Nil)
+	anchored, anchorErr := v.registryChain(ctx)
 	removed, searchErr := v.removedTenants(ctx)
-	return append(findings, removed...), errors.Join(err, searchErr)
+	return slices.Concat(findings, anchored, removed), errors.Join(err, anchorErr, searchErr)
+}
+
+// registryChain compares the registry chain with the anchor in the registry's contract. Its
+// address follows from the registry's id, so it is found also when its record was deleted.
+func (v *Verifier) registryChain(ctx context.Context) ([]Finding, error) {
+	if v.contracts == nil {
+		return nil, nil
+	}
+	t, err := v.registry.RegistryContract(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.anchoredChain(ctx, uuid.Nil, t)
 }
 
 // removedTenants finds contracts on the ledger whose tenants the registry does not have. The

@@ -45,16 +45,19 @@ type RegistryChecker interface {
 	// privileges of PUBLIC and API keys. KindNotFound for an unknown tenant. An error
 	// means that the check was not done, not that it has findings.
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
-	// VerifyAnchor compares a tenant's audit chain with an anchor: the event of that
-	// number must exist and have that hash.
+	// RegistryContract returns the registry as the contract of its own chain has it: a tenant
+	// with the registry's id and, if one is registered, its contract.
+	RegistryContract(ctx context.Context) (tenant.Tenant, error)
+	// VerifyAnchor compares a tenant's audit chain, with uuid.Nil the registry chain, with an
+	// anchor: the event of that number must exist and have that hash.
 	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor contracts.Anchor) ([]Finding, error)
 }
 
 // ContractChecker checks contracts on the ledger.
 type ContractChecker interface {
 	// VerifyContract returns the newest anchor in the tenant's contract, zero for none.
-	// KindPermanent when the contract is missing or differs from what was deployed,
-	// KindTransient when the network does not answer.
+	// KindNotFound when the registry names no contract and there is none, KindPermanent when
+	// the contract is missing or differs from what was deployed, KindTransient when the network does not answer.
 	VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error)
 }
 
@@ -232,11 +235,19 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 	if err != nil || t.ContractID == "" || !t.PurgedAt.IsZero() { // A purged tenant's contract may end.
 		return nil, err
 	}
+	return v.anchoredChain(ctx, id, t)
+}
+
+// anchoredChain checks a contract, and the chain of id, which is uuid.Nil for the registry,
+// against the anchor in it.
+func (v *Verifier) anchoredChain(ctx context.Context, id uuid.UUID, t tenant.Tenant) ([]Finding, error) {
 	if !v.breaker.Allow() {
 		return nil, errs.Errorf(errs.KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for the last %d tenants", maxVerifyFailures)
 	}
 	anchor, err := v.verifyContract(ctx, t)
 	switch {
+	case errs.KindOf(err) == errs.KindNotFound:
+		return nil, nil
 	case errs.KindOf(err) == errs.KindPermanent:
 		return []Finding{{TenantID: id, Subject: SubjectContract, Message: errs.SafeMessage(err)}}, nil
 	case err != nil || anchor.Seq == 0:

@@ -14,7 +14,7 @@ import (
 // Nothing of the product deletes rows of tenants: a purge keeps them.
 
 // removedTenantsSQL finds ids and contracts of tenants without a row, and the tables that have
-// them. An id's role may have outlived its schema.
+// them. An id's role may have outlived its schema. The registry's own contract has its id.
 const removedTenantsSQL = `WITH found AS (
 		SELECT DISTINCT tenant_id, 'audit events' AS place FROM audit_events WHERE tenant_id <> '00000000-0000-0000-0000-000000000000'
 		UNION SELECT tenant_id, 'a provisioning log' FROM provisioning_logs
@@ -27,11 +27,12 @@ const removedTenantsSQL = `WITH found AS (
 	)
 	SELECT 'tenant ' || f.tenant_id, array_agg(f.place ORDER BY f.place),
 	       (SELECT array_agg(r.rolname::text ORDER BY 1) FROM pg_roles r WHERE right(r.rolname, 9) = '_' || right(f.tenant_id::text, 8))
-	FROM found f WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = f.tenant_id) GROUP BY f.tenant_id
+	FROM found f WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = f.tenant_id) AND f.tenant_id NOT IN (SELECT id FROM registry) GROUP BY f.tenant_id
 	UNION ALL
 	SELECT 'the tenant of the contract ' || contract, array_agg(DISTINCT place ORDER BY place), NULL FROM (
 		SELECT contract_id AS contract, 'Stellar transactions' AS place, tenant_id FROM stellar_transactions WHERE contract_id IS NOT NULL AND tenant_id IS NULL
 	) x WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.soroban_contract_id = contract)
+		AND NOT EXISTS (SELECT FROM tenant_contracts c JOIN registry r ON r.id = c.tenant_id WHERE c.contract_id = contract)
 	GROUP BY contract
 	ORDER BY 1`
 

@@ -3,6 +3,7 @@
 package registrytest
 
 import (
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
@@ -36,7 +37,7 @@ func (r *Registry) CutChain(tenantID string, seq int) {
 	r.exec(`DELETE FROM audit_events WHERE tenant_id::text = $1 AND seq >= $2`, tenantID, seq)
 }
 
-// RewriteChain changes the first audit event of a tenant and computes every hash again with
+// RewriteChain changes the first audit event of a tenant, or of the registry chain, and computes every hash again with
 // the database's own function, so that the chain has no fault.
 func (r *Registry) RewriteChain(tenantID string) {
 	r.t.Helper()
@@ -49,6 +50,13 @@ func (r *Registry) RewriteChain(tenantID string) {
 			FROM chain c JOIN audit_events e ON e.tenant_id = c.tenant_id AND e.seq = c.seq + 1
 		) UPDATE audit_events e SET hash = c.hash FROM chain c WHERE e.tenant_id = c.tenant_id AND e.seq = c.seq`, tenantID)
 	r.exec(`UPDATE tenants SET audit_head = (SELECT hash FROM audit_events WHERE tenant_id = id ORDER BY seq DESC LIMIT 1) WHERE id::text = $1`, tenantID)
+	r.exec(`UPDATE registry_audit SET head = (SELECT hash FROM audit_events WHERE tenant_id::text = $1 ORDER BY seq DESC LIMIT 1) WHERE $1 = $2`, tenantID, uuid.Nil.String())
+}
+
+// ForgetRegistryContract deletes the record of the registry's own contract.
+func (r *Registry) ForgetRegistryContract() {
+	r.t.Helper()
+	r.exec(`DELETE FROM tenant_contracts WHERE tenant_id IN (SELECT id FROM registry)`)
 }
 
 // SetScopes gives all API keys these scopes, which the audit log does not know.

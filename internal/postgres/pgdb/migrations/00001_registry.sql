@@ -242,7 +242,7 @@ CREATE TABLE stellar_totals (
 -- The last known state of each contract, and when it is due for reconciliation.
 -- Reconcilers add the rows: a provisioning writes nothing here.
 CREATE TABLE tenant_contracts (
-    tenant_id       uuid PRIMARY KEY,
+    tenant_id       uuid PRIMARY KEY, -- or the registry's id: the contract that has anchors of the registry chain
     contract_id     varchar(56) NOT NULL,
     due_at          timestamptz NOT NULL DEFAULT now(),
     failures        integer NOT NULL DEFAULT 0, -- failed reconciliations in a row

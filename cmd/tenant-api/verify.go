@@ -27,7 +27,9 @@ The exit code is %d when there are findings.
 
 The registry owner could rewrite a chain without a trace, so the chain is also compared
 with its anchor on the ledger. Events after the newest anchor are not covered;
-"tenant-api contracts anchor" anchors them.
+"tenant-api contracts anchor" anchors them. The check of the registry also finds tenants
+whose rows were deleted: by what is left of them in the database, and by the contracts
+that this registry created or anchored in lately.
 
 %s`, exitFindings, tenantHelp),
 		Example: "  tenant-api tenants verify\n  tenant-api tenants verify name:Clinic --offline",

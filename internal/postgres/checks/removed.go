@@ -2,6 +2,8 @@ package checks
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -13,28 +15,34 @@ import (
 // to check. So every other place that has something of a tenant is compared with the tenants.
 // Nothing of the product deletes rows of tenants: a purge keeps them.
 
+// tenantTables have rows of tenants; keys are what findings call them.
+var tenantTables = map[string]string{
+	"audit events": "audit_events", "a provisioning log": "provisioning_logs", "schema versions": "tenant_migrations",
+	"Stellar transactions": "stellar_transactions", "a contract": "tenant_contracts", "invitations": "tenant_invitations",
+	"logins": "tenant_credentials", "a purge certificate": "purge_certificates",
+}
+
 // removedTenantsSQL finds ids and contracts of tenants without a row, and the tables that have
-// them. An id's role may have outlived its schema. The registry's own contract has its id.
-const removedTenantsSQL = `WITH found AS (
-		SELECT DISTINCT tenant_id, 'audit events' AS place FROM audit_events WHERE tenant_id <> '00000000-0000-0000-0000-000000000000'
-		UNION SELECT tenant_id, 'a provisioning log' FROM provisioning_logs
-		UNION SELECT tenant_id, 'schema versions' FROM tenant_migrations
-		UNION SELECT tenant_id, 'Stellar transactions' FROM stellar_transactions WHERE tenant_id IS NOT NULL
-		UNION SELECT tenant_id, 'a contract' FROM tenant_contracts
-		UNION SELECT tenant_id, 'invitations' FROM tenant_invitations
-		UNION SELECT tenant_id, 'logins' FROM tenant_credentials
-		UNION SELECT tenant_id, 'a purge certificate' FROM purge_certificates
-	)
-	SELECT 'tenant ' || f.tenant_id, array_agg(f.place ORDER BY f.place),
+// them. An id's role may have outlived its schema. The registry's own contract has its id, and its
+// chain has zeros. Each table is compared with the tenants before it is grouped.
+func removedTenantsSQL() string {
+	var found []string
+	for _, place := range slices.Sorted(maps.Keys(tenantTables)) {
+		found = append(found, `SELECT DISTINCT f.tenant_id, '`+place+`' AS place FROM `+tenantTables[place]+` f WHERE f.tenant_id IS NOT NULL
+			AND f.tenant_id <> '00000000-0000-0000-0000-000000000000' AND f.tenant_id NOT IN (SELECT id FROM registry)
+			AND NOT EXISTS (SELECT FROM tenants t WHERE t.id = f.tenant_id)`)
+	}
+	return `SELECT 'tenant ' || f.tenant_id, array_agg(f.place ORDER BY f.place),
 	       (SELECT array_agg(r.rolname::text ORDER BY 1) FROM pg_roles r WHERE right(r.rolname, 9) = '_' || right(f.tenant_id::text, 8))
-	FROM found f WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = f.tenant_id) AND f.tenant_id NOT IN (SELECT id FROM registry) GROUP BY f.tenant_id
+	FROM (` + strings.Join(found, "\n\t\tUNION ALL ") + `) f GROUP BY f.tenant_id
 	UNION ALL
 	SELECT 'the tenant of the contract ' || contract, array_agg(DISTINCT place ORDER BY place), NULL FROM (
-		SELECT contract_id AS contract, 'Stellar transactions' AS place, tenant_id FROM stellar_transactions WHERE contract_id IS NOT NULL AND tenant_id IS NULL
+		SELECT contract_id AS contract, 'Stellar transactions' AS place FROM stellar_transactions WHERE contract_id IS NOT NULL AND tenant_id IS NULL
 	) x WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.soroban_contract_id = contract)
 		AND NOT EXISTS (SELECT FROM tenant_contracts c JOIN registry r ON r.id = c.tenant_id WHERE c.contract_id = contract)
 	GROUP BY contract
 	ORDER BY 1`
+}
 
 // removedSchemasSQL finds schemas that have what makes a tenant's, and roles with privileges in
 // one, without a tenant. Roles of other databases have none here.
@@ -53,7 +61,7 @@ const removedSchemasSQL = `WITH made AS (
 
 // checkRemovedTenants finds what is left of tenants whose row was deleted.
 func (v *verifier) checkRemovedTenants() error {
-	err := v.forEachRemoved(removedTenantsSQL, true, func(name string, places, roles []string) {
+	err := v.forEachRemoved(removedTenantsSQL(), true, func(name string, places, roles []string) {
 		if len(roles) > 0 {
 			places = append(places, "the role "+strings.Join(roles, ", "))
 		}

@@ -27,7 +27,8 @@ func (a *cli) contractsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List contracts as the registry last recorded them", Args: noArgs,
 		Long: `Lists the contracts of all tenants that are not purged as the registry knows them,
-without querying the network. STATE is LIVE; EXPIRING, its time to live ends within
+without querying the network, and the contract of the registry itself, which has the
+anchors of the registry chain. STATE is LIVE; EXPIRING, its time to live ends within
 30 days; EXPIRED, it can be restored; MISSING, the ledger has none; or MISMATCH, it is
 not the tenant's contract. ERROR is why its last reconciliation failed. "contracts
 reconcile" reads all of them now.`,
@@ -80,8 +81,12 @@ func contractRow(item contracts.WorkItem) []string {
 	if lastError == "" && rec.UpgradeTo != "" {
 		lastError = "upgrade pending"
 	}
+	id, name := item.Tenant.ID.String(), item.Tenant.Name
+	if item.Registry {
+		id, name = registryName, "-"
+	}
 	return []string{
-		item.Tenant.ID.String(), item.Tenant.Name, item.Tenant.ContractID, orDash(string(rec.State)),
+		id, name, item.Tenant.ContractID, orDash(string(rec.State)),
 		dashIfZero(int64(rec.LiveUntil)), dashIfZero(rec.Anchor.Seq), orDash(formatTime(rec.CheckedAt)), lastError,
 	}
 }
@@ -198,7 +203,8 @@ func (a *cli) contractsAnchor() *cobra.Command {
 		Use: "anchor TENANT... | --all", Short: "Anchor the heads of audit chains in the tenants' contracts", Args: cobra.ArbitraryArgs,
 		Long: `Writes number and hash of the newest audit event of some tenants, or of all, into
 their contracts, unless they are there already. From then on "tenants verify" detects
-a rewrite of the chain up to that event, even one by the registry owner.
+a rewrite of the chain up to that event, even one by the registry owner. --all also
+anchors the registry chain, in a contract of its own that is deployed for it.
 
 ` + tenantHelp,
 		Example: "  tenant-api contracts anchor name:Clinic\n  tenant-api contracts anchor --all",
@@ -221,7 +227,7 @@ a rewrite of the chain up to that event, even one by the registry owner.
 			return c.reconcileContracts(cmd, named, c.reconciler.Anchor, c.reconciler.AnchorAll)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "all tenants")
+	cmd.Flags().BoolVar(&all, "all", false, "all tenants, and the registry")
 	a.bindSettings(cmd, channelFlag)
 	return cmd
 }

@@ -39,6 +39,9 @@ func printContractReport(r contracts.Report) error {
 }
 
 func contractReportRows(r contracts.Report) (rows [][]string) {
+	if r.RegistryDeployed {
+		rows = append(rows, []string{registryName, "deployed"})
+	}
 	for _, action := range []struct {
 		what string
 		ids  []uuid.UUID
@@ -48,14 +51,25 @@ func contractReportRows(r contracts.Report) (rows [][]string) {
 		{"redeployed after a network reset", r.Redeployed},
 	} {
 		for _, id := range action.ids {
-			rows = append(rows, []string{id.String(), action.what})
+			rows = append(rows, []string{contractOwner(id), action.what})
 		}
 	}
 	for id, reason := range r.Failed {
-		rows = append(rows, []string{id.String(), "FAILED: " + reason})
+		rows = append(rows, []string{contractOwner(id), "FAILED: " + reason})
 	}
 	slices.SortStableFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	return rows
+}
+
+// registryName is how the registry is shown where others are tenants.
+const registryName = "registry"
+
+// contractOwner is the name of what has a contract: uuid.Nil is the registry.
+func contractOwner(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return registryName
+	}
+	return id.String()
 }
 
 // pluralize formats a number with its noun.

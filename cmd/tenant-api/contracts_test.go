@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -161,8 +163,11 @@ func TestTenantsVerify_Anchors(t *testing.T) {
 		t.Errorf("a finding about a chain without an anchor: %s", r.out)
 	}
 	// A rewritten chain is not anchored again: that would hide the rewrite.
-	w.run("contracts", "anchor", "--all").want(t, 1, ids[1], "2 contracts checked, 1 failed",
+	w.run("contracts", "anchor", "--all").want(t, 1, ids[1], "3 contracts checked, 1 failed", "registry", "deployed",
 		"the audit chain differs from what the contract anchored: event 2 or an earlier one was changed")
+	w.mustRun("contracts", "list").want(t, 0, "registry ", "3 contracts")
+	w.registry.RewriteChain(uuid.Nil.String()) // The events of keys and refused callers.
+	w.run("tenants", "verify").want(t, 3, "registry: audit events: row 1 has another hash than the contract anchored", "2 findings", "3 audit chains compared")
 	w.run("tenants", "verify", ids[0]).want(t, 3, "row 2 has another hash")
 }
 

@@ -175,8 +175,9 @@ func (a *cli) tenantsPurge() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: oneTenantArg,
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
-the retention period. The registry keeps its row, its log and a certificate, which
-is printed. This cannot be undone; --confirm must be the tenant's name, so that no
+the retention period, and deletes what the registry has of its persons, also in audit
+events, whose chain still verifies. A certificate is kept and printed: it says what was
+deleted, what stays, and why. Backups have what they had. This cannot be undone; --confirm must be the tenant's name, so that no
 other tenant is deleted by mistake.
 
 ` + tenantHelp,

@@ -27,7 +27,9 @@ The exit code is %d when there are findings.
 
 The registry owner could rewrite a chain without a trace, so the chain is also compared
 with its anchor on the ledger. Events after the newest anchor are not covered;
-"tenant-api contracts anchor" anchors them.
+"tenant-api contracts anchor" anchors them. The check of the registry also finds tenants
+whose rows were deleted: by what is left of them in the database, and by the contracts
+that this registry created or anchored in lately.
 
 %s`, exitFindings, tenantHelp),
 		Example: "  tenant-api tenants verify\n  tenant-api tenants verify name:Clinic --offline",
@@ -103,7 +105,7 @@ func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, an
 // never those of mail.
 func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand, error) {
 	v := &verifyCommand{offline: offline}
-	var contractVerifier verification.ContractChecker
+	o := verification.Options{}
 	if offline {
 		s, err := a.services(ctx)
 		if err != nil {
@@ -115,10 +117,11 @@ func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand
 		if err != nil {
 			return nil, err
 		}
-		v.registry, v.services, contractVerifier = &anchorCounter{DB: c.db}, c.services, c.deployer
+		v.registry, v.services, o.Contracts, o.Unknown = &anchorCounter{DB: c.db}, c.services, c.deployer, c.reconciler
 	}
 	var err error
-	v.Verifier, err = verification.New(v.registry.DB, v.registry, contractVerifier, nil)
+	o.Tenants, o.Registry = v.registry.DB, v.registry
+	v.Verifier, err = verification.New(o)
 	return v, err
 }
 

@@ -30,9 +30,9 @@ type auditView struct {
 	At      time.Time      `json:"at"`
 	Action  string         `json:"action" example:"tenant.archive"`
 	Outcome string         `json:"outcome" enum:"DONE,REJECTED"`
-	Caller  dto.Caller     `json:"caller"`
-	Detail  map[string]any `json:"detail" nullable:"false"`
-	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the previous hash and this event."`
+	Caller  *dto.Caller    `json:"caller" doc:"Null when a purge deleted it."`
+	Detail  map[string]any `json:"detail" nullable:"true" doc:"Null when a purge deleted it."`
+	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the previous hash and this event, with salted hashes in place of caller and detail."`
 }
 
 type auditPage struct {
@@ -65,10 +65,11 @@ func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutp
 		}
 		v := auditView{
 			Seq: e.Seq, At: e.At.UTC(), Action: string(e.Action), Outcome: string(e.Outcome),
-			Caller: dto.NewCaller(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
+			Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
 		}
-		if v.Detail == nil {
-			v.Detail = map[string]any{}
+		if !e.Redacted {
+			caller := dto.NewCaller(e.Caller)
+			v.Caller = &caller
 		}
 		page.Events = append(page.Events, v)
 	}

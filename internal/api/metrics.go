@@ -14,7 +14,7 @@ type metrics struct {
 	openStreams     *prometheus.GaugeVec
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, lostRejections func() int64) (*metrics, error) {
 	if r == nil {
 		return &metrics{}, nil
 	}
@@ -27,7 +27,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "tenant_api_streams", Help: "Open streams by kind.",
 		}, []string{"kind"}),
 	}
-	return m, errors.Join(r.Register(m.requestDuration), r.Register(m.openStreams))
+	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tenant_api_rejections_lost_total", Help: "Rejected requests that the audit log does not have, because the database did not answer or was too slow.",
+	}, func() float64 { return float64(lostRejections()) })
+	return m, errors.Join(r.Register(m.requestDuration), r.Register(m.openStreams), r.Register(lost))
 }
 
 // observe counts a completed request.

@@ -62,7 +62,7 @@ func New(o Options) (*Server, error) {
 		eventStreamPlaces: limits.NewPlaces("event streams", "poll the provisioning status", o.MaxEventStreams, eventStreamShare),
 	}
 	var err error
-	if s.metrics, err = newMetrics(o.Metrics); err != nil {
+	if s.metrics, err = newMetrics(o.Metrics, s.recorder.Lost); err != nil {
 		return nil, errs.Wrap(err, errs.KindInvalid, "set up API", "Metrics already has metrics with these names; give each server a separate registry")
 	}
 	s.drainCtx, s.drain = context.WithCancel(context.Background())

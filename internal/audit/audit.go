@@ -31,6 +31,10 @@ const (
 	// ActionGiveUpTransaction: an operator says that a Stellar transaction will never be applied.
 	ActionGiveUpTransaction Action = "transaction.give_up"
 
+	// ActionLoseRejections: so many rejections before this event were not recorded, because the
+	// database did not answer or was too slow. It is in the registry chain.
+	ActionLoseRejections Action = "rejections.lost"
+
 	ActionOpenCredential  Action = "credential.open"  //nolint:gosec // No secret: a login for the tenant's schema was opened.
 	ActionRenewCredential Action = "credential.renew" //nolint:gosec // No secret: the login was renewed.
 	ActionCloseCredential Action = "credential.close" //nolint:gosec // No secret: the login was closed.
@@ -56,6 +60,7 @@ type Event struct {
 	Outcome  Outcome
 	Caller   Caller
 	Detail   map[string]any // Free of secrets.
+	Redacted bool           // A purge deleted Caller and Detail; their salted hashes are left.
 	Hash     []byte         // SHA-256 over the hash before it and this event.
 }
 

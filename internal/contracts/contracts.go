@@ -131,8 +131,11 @@ type Creations interface {
 	// ledgers whose events the server still has (a week on public networks), a page at a
 	// time, and stops at its error. KindTransient when the network does not answer.
 	CreatedContracts(ctx context.Context, each func([]Creation) error) error
-	// CreatedBy says whether a transaction of this registry created the contract, and not
-	// one of another registry with the same deployer, or of another account.
+	// AnchoredContracts does the same with the contracts that have this deployer as admin and
+	// in which an audit chain was anchored.
+	AnchoredContracts(ctx context.Context, each func([]Creation) error) error
+	// CreatedBy says whether a transaction of this registry created the contract or anchored
+	// in it, and not one of another registry with the same deployer, or of another account.
 	CreatedBy(ctx context.Context, registry uuid.UUID, c Creation) (Creator, error)
 }
 
@@ -146,12 +149,13 @@ const (
 	CreatorOther                       // Another registry, or another account.
 )
 
-// Creation is the creation of a contract, as the ledger has it.
+// Creation is the creation of a contract, or with Anchored an anchor in it, as the ledger has it.
 type Creation struct {
 	ContractID      string // C... strkey.
 	TransactionHash string // Hex.
 	Ledger          uint32
 	ClosedAt        time.Time // Of the ledger.
+	Anchored        bool      // The transaction anchored an audit chain in the contract.
 }
 
 // Code returns the addresses and the code that contracts should have.
@@ -202,9 +206,18 @@ type Record struct {
 
 // WorkItem is a contract to reconcile.
 type WorkItem struct {
-	Tenant tenant.Tenant
-	Record Record
-	Head   Anchor // The newest event of the tenant's audit chain.
+	Tenant   tenant.Tenant
+	Registry bool // It is the contract of the registry chain; Tenant has the registry's id, and no tenant has.
+	Record   Record
+	Head     Anchor // The newest event of the audit chain.
+}
+
+// subject is how reports name what has the contract: the tenant's id, or uuid.Nil for the registry.
+func (w *WorkItem) subject() uuid.UUID {
+	if w.Registry {
+		return uuid.Nil
+	}
+	return w.Tenant.ID
 }
 
 // ClaimQuery chooses contracts.
@@ -231,6 +244,9 @@ type WorkStore interface {
 	// RegisterContracts adds contracts that the registry has no record of, and returns
 	// their number. With no tenants it adds those of all tenants.
 	RegisterContracts(ctx context.Context, tenants ...uuid.UUID) (int, error)
+	// RegisterRegistry adds the contract of the registry itself, if its chain has events and it
+	// is of that age, and reports whether it did.
+	RegisterRegistry(ctx context.Context, contractID string, minAge time.Duration) (bool, error)
 	// ClaimDueContracts claims contracts of tenants that are not purged.
 	ClaimDueContracts(ctx context.Context, q ClaimQuery) ([]WorkItem, error)
 	// ListContracts pages through all contracts of tenants that are not purged, by

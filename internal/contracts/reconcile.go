@@ -3,6 +3,7 @@ package contracts
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,8 +122,8 @@ func (b *reconcileBatch) renew(ctx context.Context) {
 		return
 	}
 	renewal, err := b.chain.RenewContracts(ctx, b.store.SystemLog(), expiring)
-	b.report.Restored = append(b.report.Restored, renewal.Restored...)
-	b.report.Extended = append(b.report.Extended, renewal.Extended...)
+	b.report.Restored = append(b.report.Restored, b.subjects(renewal.Restored)...)
+	b.report.Extended = append(b.report.Extended, b.subjects(renewal.Extended)...)
 	b.report.FeeCharged += renewal.FeeCharged
 	// The new read shows which contracts were not renewed.
 	if readErr := b.read(ctx); readErr != nil {
@@ -133,6 +134,17 @@ func (b *reconcileBatch) renew(ctx context.Context) {
 			b.failures[i] = err
 		}
 	}
+}
+
+// subjects are the ids as reports have them.
+func (b *reconcileBatch) subjects(ids []uuid.UUID) []uuid.UUID {
+	out := slices.Clone(ids)
+	for i := range b.items {
+		if at := slices.Index(out, b.items[i].Tenant.ID); at >= 0 && b.items[i].Registry {
+			out[at] = uuid.Nil
+		}
+	}
+	return out
 }
 
 // applyChanges makes the required changes and reports whether there were any.
@@ -167,7 +179,11 @@ func (b *reconcileBatch) requiredChanges(i int) (changes []Change) {
 		b.failures[i] = errs.Errorf(errs.KindPermanent, "reconcile contract", "%s", state.Mismatch)
 		return nil
 	case StateMissing:
-		return []Change{{Purpose: txlog.PurposeCreate}}
+		changes = append(changes, Change{Purpose: txlog.PurposeCreate})
+		if item.Registry && (b.anchorAll || b.scheduled && b.anchorDue(item, state)) { // It exists for this.
+			changes = append(changes, Change{Purpose: txlog.PurposeAnchor, Anchor: item.Head})
+		}
+		return changes
 	case StateExpired:
 		if b.failures[i] == nil {
 			b.failures[i] = errs.Errorf(errs.KindTransient, "reconcile contract", "the contract %s is expired and was not restored", state.ContractID)
@@ -222,11 +238,15 @@ func (b *reconcileBatch) apply(ctx context.Context, i int, change Change) error 
 	if err != nil {
 		return err
 	}
+	if b.items[i].Registry && change.Purpose == txlog.PurposeCreate {
+		b.report.RegistryDeployed = true
+		return nil
+	}
 	list := map[txlog.Purpose]*[]uuid.UUID{
 		txlog.PurposeStatus: &b.report.StatusSet, txlog.PurposeAnchor: &b.report.Anchored, txlog.PurposeUpgrade: &b.report.Upgraded,
 		txlog.PurposeCreate: &b.report.Redeployed,
 	}[change.Purpose]
-	*list = append(*list, id)
+	*list = append(*list, b.items[i].subject())
 	return nil
 }
 
@@ -251,7 +271,7 @@ func (b *reconcileBatch) record(ctx context.Context) error {
 			if b.states[i].State == StateMismatch { // Perhaps the code of a newer release, whose processes reconcile it.
 				rec.DueAt = now.Add(foreignRetryDelay)
 			}
-			b.report.Failed[item.Tenant.ID] = rec.LastError
+			b.report.Failed[item.subject()] = rec.LastError
 		default:
 			rec.DueAt = now.Add(b.nextCheck())
 			if b.redeployed[i] {

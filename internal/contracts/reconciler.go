@@ -82,8 +82,8 @@ type Reconciler struct {
 	opts  ReconcilerOptions
 
 	mu                                         sync.Mutex
-	channelsDueAt, registerDueAt, unknownDueAt time.Time       // Guarded by mu.
-	others                                     map[string]bool // Contracts of other registries. Guarded by mu.
+	channelsDueAt, registerDueAt, unknownDueAt time.Time         // Guarded by mu.
+	others                                     map[Creation]bool // By other registries. Guarded by mu.
 }
 
 // NewReconciler makes a reconciler. KindInvalid when a part is nil.
@@ -94,12 +94,13 @@ func NewReconciler(store Store, chain Chain, o ReconcilerOptions) (*Reconciler, 
 	return &Reconciler{store: store, chain: chain, opts: o.withDefaults()}, nil
 }
 
-// Report lists what a reconciliation did.
+// Report lists what a reconciliation did. In its lists, uuid.Nil is the registry.
 type Report struct {
 	Registered                    int         // Contracts that were registered.
 	Checked                       int         // Contracts that were read.
 	Restored, Extended            []uuid.UUID // Tenants.
 	StatusSet, Anchored, Upgraded []uuid.UUID
+	RegistryDeployed              bool                 // The contract of the registry chain.
 	Redeployed                    []uuid.UUID          // Tenants whose contract was missing after a network reset.
 	Failed                        map[uuid.UUID]string // By tenant: why it failed, for people.
 	Unknown                       []Creation           // Contracts that the registry created and has lost. See FindUnknown.
@@ -110,7 +111,7 @@ type Report struct {
 
 // Empty reports whether nothing was done and nothing failed.
 func (r Report) Empty() bool {
-	return r.Registered+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Redeployed)+len(r.Failed)+len(r.Unknown)+
+	return !r.RegistryDeployed && r.Registered+len(r.Restored)+len(r.Extended)+len(r.StatusSet)+len(r.Anchored)+len(r.Upgraded)+len(r.Redeployed)+len(r.Failed)+len(r.Unknown)+
 		r.Channels.Created+r.Channels.ToppedUp == 0
 }
 
@@ -163,6 +164,9 @@ func (r *Reconciler) reconcileAll(ctx context.Context, o reconcileOptions, progr
 	err := r.reconcileChannels(ctx, &report)
 	if err == nil {
 		report.Registered, err = r.store.RegisterContracts(ctx)
+	}
+	if err == nil {
+		err = r.registerRegistry(ctx, o, &report)
 	}
 	for after := uuid.Nil; err == nil; {
 		var items []WorkItem
@@ -232,7 +236,34 @@ func (r *Reconciler) registerContracts(ctx context.Context, report *Report) (err
 	if !r.due(&r.registerDueAt, r.opts.RegisterInterval) {
 		return nil
 	}
-	report.Registered, err = r.store.RegisterContracts(ctx)
+	if report.Registered, err = r.store.RegisterContracts(ctx); err != nil {
+		return err
+	}
+	return r.registerRegistry(ctx, reconcileOptions{scheduled: true}, report)
+}
+
+// registerRegistry registers the contract of the registry chain when its first anchor is due.
+// The next reconciliation finds it missing and deploys it, through the same way as a tenant's.
+func (r *Reconciler) registerRegistry(ctx context.Context, o reconcileOptions, report *Report) error {
+	minAge := r.opts.AnchorInterval
+	switch {
+	case o.anchorAll:
+		minAge = 0
+	case minAge < 0: // Only on demand.
+		return nil
+	}
+	id, err := r.store.SystemLog().RegistryID(ctx)
+	if err != nil {
+		return err
+	}
+	address, err := r.chain.ContractID(id)
+	if err != nil {
+		return err
+	}
+	registered, err := r.store.RegisterRegistry(ctx, address, minAge)
+	if registered {
+		report.Registered++
+	}
 	return err
 }
 

@@ -50,7 +50,10 @@ func (r *Reconciler) Upgrade(ctx context.Context, o UpgradeOptions) (total int, 
 			return len(outdated), err
 		}
 		report, err := r.ReconcileTenants(ctx, id)
-		if reason, failed := report.Failed[id]; err == nil && failed {
+		for _, reason := range report.Failed { // Of this one.
+			if err != nil {
+				break
+			}
 			err = errs.Errorf(errs.KindPermanent, op, "the first contract, of tenant %s, could not be upgraded, and no other was changed: %s", id, reason)
 		}
 		if err != nil {

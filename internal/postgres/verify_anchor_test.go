@@ -18,7 +18,7 @@ DECLARE
 	h bytea;
 BEGIN
 	FOR e IN SELECT * FROM audit_events WHERE tenant_id = '{{id}}' ORDER BY seq LOOP
-		h := audit_hash(h, e.tenant_id, e.seq, e.at, e.action, e.outcome::text, e.actor, e.detail);
+		h := audit_hash(h, e.tenant_id, e.seq, e.at, e.action, e.outcome::text, e.salt, e.actor, e.detail);
 		UPDATE audit_events SET hash = h WHERE tenant_id = e.tenant_id AND seq = e.seq;
 	END LOOP;
 	UPDATE tenants SET audit_head = h, audit_seq = (SELECT max(seq) FROM audit_events WHERE tenant_id = '{{id}}') WHERE id = '{{id}}';

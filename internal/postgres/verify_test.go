@@ -115,7 +115,7 @@ func TestDB_Verify(t *testing.T) {
 		{"LastEventGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "ends with row 4, but the registry has row 5 as its last"},
 		{"AllEventsGone", `DELETE FROM audit_events WHERE tenant_id = '{{id}}'`, verification.SubjectAudit, "ends with row 0"},
 		{"ForgedLastEvent", `UPDATE audit_events e SET detail = '{}', hash = audit_hash((SELECT hash FROM audit_events WHERE tenant_id = e.tenant_id AND seq = 4),
-			tenant_id, seq, at, action, outcome::text, actor, '{}') WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "row 5, the last, has another hash"},
+			tenant_id, seq, at, action, outcome::text, salt, actor, '{}') WHERE tenant_id = '{{id}}' AND seq = 5`, verification.SubjectAudit, "row 5, the last, has another hash"},
 		{"HeadChanged", `UPDATE tenants SET audit_head = sha256('x') WHERE id = '{{id}}'`, verification.SubjectAudit, "another hash than the registry"},
 
 		{"LogChanged", `UPDATE {{schema}}.audit_logs SET changes = '{}' WHERE seq = 3`, verification.SubjectTenantAudit, "row 3 was changed"},

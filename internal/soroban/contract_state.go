@@ -21,9 +21,9 @@ var (
 )
 
 // VerifyContract reads the tenant's contract from the ledger, and pays nothing. It
-// returns the newest anchor in the contract. KindPermanent: the contract is missing,
-// archived, differs from what this program would create, or is not the one in the
-// registry. KindTransient: the network does not answer.
+// returns the newest anchor in the contract. KindNotFound: there is none, and the registry
+// names none. KindPermanent: the contract is missing, archived, differs from what this program
+// would create, or is not the one in the registry. KindTransient: the network does not answer.
 func (d *Deployer) VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error) {
 	states, err := d.ReadContracts(ctx, []tenant.Tenant{t})
 	if err != nil {
@@ -35,6 +35,8 @@ func (d *Deployer) VerifyContract(ctx context.Context, t tenant.Tenant) (contrac
 	switch s := states[0]; {
 	case s.State == contracts.StateMismatch:
 		return differs("%s", s.Mismatch)
+	case s.State == contracts.StateMissing && t.ContractID == "":
+		return contracts.Anchor{}, errs.Errorf(errs.KindNotFound, "verify contract", "there is no contract %s", s.ContractID)
 	case s.State == contracts.StateMissing:
 		return differs("the ledger has no contract %s", s.ContractID)
 	case s.CodeArchived:

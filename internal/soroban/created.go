@@ -4,15 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	protocol "github.com/stellar/go-stellar-sdk/protocols/rpc"
-	"github.com/stellar/go-stellar-sdk/strkey"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/txsubmit"
 )
 
 // Limits of the search for created contracts. A server's page covers at most 10,000 ledgers,
@@ -28,6 +24,11 @@ const (
 // CreatedContracts reads the events that constructors published with this deployer as admin.
 // Other accounts can publish the same event: see CreatedBy.
 func (d *Deployer) CreatedContracts(ctx context.Context, each func([]contracts.Creation) error) error {
+	return d.readEvents(ctx, "constructed", func(events []protocol.EventInfo) error { return each(d.creationsOf(events)) })
+}
+
+// readEvents reads the events of a name that any contract published, a page at a time.
+func (d *Deployer) readEvents(ctx context.Context, name xdr.ScSymbol, each func([]protocol.EventInfo) error) error {
 	if err := d.client.CheckNetwork(ctx); err != nil {
 		return err
 	}
@@ -38,13 +39,13 @@ func (d *Deployer) CreatedContracts(ctx context.Context, each func([]contracts.C
 	if oldest > 1 {
 		oldest += oldestMargin
 	}
-	q := constructedEvents(max(1, min(oldest, latest)))
+	q := eventsNamed(name, max(1, min(oldest, latest)))
 	for range maxCreatedPages {
 		page, err := d.client.Events(ctx, q)
 		if err != nil {
 			return err
 		}
-		if err := each(d.creationsOf(page.Events)); err != nil {
+		if err := each(page.Events); err != nil {
 			return err
 		}
 		next, err := protocol.ParseCursor(page.Cursor)
@@ -59,9 +60,9 @@ func (d *Deployer) CreatedContracts(ctx context.Context, each func([]contracts.C
 	return errs.Errorf(errs.KindTransient, "read contract events", "the Stellar RPC server returned more than %d pages of events", maxCreatedPages)
 }
 
-// constructedEvents is the query for the event Constructed of all contracts.
-func constructedEvents(from uint32) protocol.GetEventsRequest {
-	symbol, anyValue := xdr.ScSymbol("constructed"), protocol.WildCardExactOne
+// eventsNamed is the query for an event with one more topic, of all contracts.
+func eventsNamed(symbol xdr.ScSymbol, from uint32) protocol.GetEventsRequest {
+	anyValue := protocol.WildCardExactOne
 	return protocol.GetEventsRequest{
 		StartLedger: from,
 		Filters: []protocol.EventFilter{{
@@ -82,12 +83,15 @@ func (d *Deployer) creationsOf(events []protocol.EventInfo) (all []contracts.Cre
 		if xdr.SafeUnmarshalBase64(e.ValueXDR, &data) != nil || !d.isAdminOf(data) || e.Ledger < 0 {
 			continue
 		}
-		closed, _ := time.Parse(time.RFC3339, e.LedgerClosedAt)
-		all = append(all, contracts.Creation{
-			ContractID: e.ContractID, TransactionHash: e.TransactionHash, Ledger: uint32(e.Ledger), ClosedAt: closed,
-		})
+		all = append(all, creationOf(e))
 	}
 	return all
+}
+
+// creationOf is the creation that an event with a valid ledger reports.
+func creationOf(e protocol.EventInfo) contracts.Creation {
+	closed, _ := time.Parse(time.RFC3339, e.LedgerClosedAt)
+	return contracts.Creation{ContractID: e.ContractID, TransactionHash: e.TransactionHash, Ledger: uint32(e.Ledger), ClosedAt: closed} //nolint:gosec // Checked by the caller.
 }
 
 // isAdminOf reports whether an event's data is the map {admin: the deployer}.
@@ -99,44 +103,4 @@ func (d *Deployer) isAdminOf(data xdr.ScVal) bool {
 	name, ok := (*m)[0].Key.GetSym()
 	admin, isAddress := (*m)[0].Val.GetAddress()
 	return ok && isAddress && name == "admin" && admin.Equals(accountAddress(d.submitter.Account()))
-}
-
-// CreatedBy reads the transaction: it must create the contract from the deployer's address,
-// which needs the deployer's signature, and have the registry's minTime.
-func (d *Deployer) CreatedBy(ctx context.Context, registry uuid.UUID, c contracts.Creation) (contracts.Creator, error) {
-	got, err := d.client.Transaction(ctx, c.TransactionHash)
-	if err != nil || got.Status != protocol.TransactionStatusSuccess {
-		return contracts.CreatorUnknown, err
-	}
-	var envelope xdr.TransactionEnvelope
-	if err := xdr.SafeUnmarshalBase64(got.EnvelopeXDR, &envelope); err != nil {
-		return contracts.CreatorUnknown, rpc.MalformedXDR(err, "read transaction")
-	}
-	if txsubmit.IsOfRegistry(envelope, registry) && d.createsContract(envelope, c.ContractID) {
-		return contracts.CreatorThisRegistry, nil
-	}
-	return contracts.CreatorOther, nil
-}
-
-// createsContract reports whether a transaction creates the contract from the deployer's
-// address.
-func (d *Deployer) createsContract(envelope xdr.TransactionEnvelope, contract string) bool {
-	for _, op := range envelope.Operations() {
-		f := op.Body.InvokeHostFunctionOp
-		if f == nil || f.HostFunction.CreateContractV2 == nil {
-			continue
-		}
-		preimage := f.HostFunction.CreateContractV2.ContractIdPreimage
-		if from := preimage.FromAddress; from == nil || !from.Address.Equals(accountAddress(d.submitter.Account())) {
-			continue
-		}
-		id, err := contractIDOf(d.opts.Passphrase, preimage)
-		if err != nil {
-			continue
-		}
-		if address, err := strkey.Encode(strkey.VersionByteContract, id[:]); err == nil && address == contract {
-			return true
-		}
-	}
-	return false
 }

@@ -45,17 +45,27 @@ type RegistryChecker interface {
 	// privileges of PUBLIC and API keys. KindNotFound for an unknown tenant. An error
 	// means that the check was not done, not that it has findings.
 	Verify(ctx context.Context, tenant uuid.UUID) ([]Finding, error)
-	// VerifyAnchor compares a tenant's audit chain with an anchor: the event of that
-	// number must exist and have that hash.
+	// RegistryContract returns the registry as the contract of its own chain has it: a tenant
+	// with the registry's id and, if one is registered, its contract.
+	RegistryContract(ctx context.Context) (tenant.Tenant, error)
+	// VerifyAnchor compares a tenant's audit chain, with uuid.Nil the registry chain, with an
+	// anchor: the event of that number must exist and have that hash.
 	VerifyAnchor(ctx context.Context, tenant uuid.UUID, anchor contracts.Anchor) ([]Finding, error)
 }
 
 // ContractChecker checks contracts on the ledger.
 type ContractChecker interface {
 	// VerifyContract returns the newest anchor in the tenant's contract, zero for none.
-	// KindPermanent when the contract is missing or differs from what was deployed,
-	// KindTransient when the network does not answer.
+	// KindNotFound when the registry names no contract and there is none, KindPermanent when
+	// the contract is missing or differs from what was deployed, KindTransient when the network does not answer.
 	VerifyContract(ctx context.Context, t tenant.Tenant) (contracts.Anchor, error)
+}
+
+// UnknownContractFinder finds contracts on the ledger that this registry made and does not have.
+type UnknownContractFinder interface {
+	// FindRemoved returns the contracts that this registry created or anchored in lately, and
+	// that none of its tenants has. KindTransient when the network does not answer.
+	FindRemoved(ctx context.Context) ([]contracts.Creation, error)
 }
 
 // TenantLister reads tenants.
@@ -66,12 +76,22 @@ type TenantLister interface {
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 }
 
+// Options are the parts of a Verifier.
+type Options struct {
+	Tenants   TenantLister
+	Registry  RegistryChecker
+	Contracts ContractChecker       // Nil: the ledger is not read.
+	Unknown   UnknownContractFinder // Nil: contracts of removed tenants are not searched for.
+	Clock     clock.Clock           // Nil: the system's.
+}
+
 // Verifier runs all checks of tenants, one tenant after the other.
 type Verifier struct {
 	tenants   TenantLister
 	clock     clock.Clock
 	registry  RegistryChecker
 	contracts ContractChecker
+	unknown   UnknownContractFinder
 	breaker   breaker.CircuitBreaker // For the calls of contracts.
 }
 
@@ -86,19 +106,22 @@ const (
 	maxProbes = 3
 	// contractCheckTimeout bounds the check of one contract.
 	contractCheckTimeout = 20 * time.Second
+	// searchTimeout bounds the search for contracts of removed tenants, which reads the events
+	// of a week.
+	searchTimeout = 5 * time.Minute
 )
 
-// New makes a verifier. With nil contracts it does not check the ledger.
-func New(tenants TenantLister, registry RegistryChecker, contracts ContractChecker, c clock.Clock) (*Verifier, error) {
-	if tenants == nil || registry == nil {
+// New makes a verifier. KindInvalid when Tenants or Registry is missing.
+func New(o Options) (*Verifier, error) {
+	if o.Tenants == nil || o.Registry == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up verifier", "TenantLister or RegistryChecker is missing")
 	}
-	if c == nil {
-		c = clock.System{}
+	if o.Clock == nil {
+		o.Clock = clock.System{}
 	}
 	return &Verifier{
-		tenants: tenants, clock: c, registry: registry, contracts: contracts,
-		breaker: breaker.CircuitBreaker{Clock: c, Threshold: maxVerifyFailures, OpenTimeout: verifyPause},
+		tenants: o.Tenants, clock: o.Clock, registry: o.Registry, contracts: o.Contracts, unknown: o.Unknown,
+		breaker: breaker.CircuitBreaker{Clock: o.Clock, Threshold: maxVerifyFailures, OpenTimeout: verifyPause},
 	}, nil
 }
 
@@ -119,8 +142,11 @@ func (v *Verifier) All(ctx context.Context, report func(id uuid.UUID, findings [
 // Tenant checks one tenant, or with uuid.Nil the registry itself. An error means that a
 // check could not be done; the findings of the other checks are returned with it.
 func (v *Verifier) Tenant(ctx context.Context, id uuid.UUID) ([]Finding, error) {
+	if id == uuid.Nil {
+		return v.registryItself(ctx)
+	}
 	findings, err := v.registry.Verify(ctx, id)
-	if err != nil || id == uuid.Nil {
+	if err != nil {
 		return findings, err
 	}
 	more, err := v.contract(ctx, id)
@@ -145,7 +171,7 @@ type unansweredCheck struct {
 // checkAll checks the registry itself and every tenant. retryUnanswered checks the
 // contracts without a response.
 func (r *verifyRun) checkAll(ctx context.Context) error {
-	findings, err := r.registry.Verify(ctx, uuid.Nil)
+	findings, err := r.registryItself(ctx)
 	r.finish(uuid.Nil, findings, err)
 	for t, err := range tenant.All(ctx, r.tenants, tenant.ListQuery{}) {
 		if err != nil {
@@ -209,11 +235,19 @@ func (v *Verifier) contract(ctx context.Context, id uuid.UUID) ([]Finding, error
 	if err != nil || t.ContractID == "" || !t.PurgedAt.IsZero() { // A purged tenant's contract may end.
 		return nil, err
 	}
+	return v.anchoredChain(ctx, id, t)
+}
+
+// anchoredChain checks a contract, and the chain of id, which is uuid.Nil for the registry,
+// against the anchor in it.
+func (v *Verifier) anchoredChain(ctx context.Context, id uuid.UUID, t tenant.Tenant) ([]Finding, error) {
 	if !v.breaker.Allow() {
 		return nil, errs.Errorf(errs.KindTransient, "verify contract", "the contract was not checked: the Stellar network did not answer for the last %d tenants", maxVerifyFailures)
 	}
 	anchor, err := v.verifyContract(ctx, t)
 	switch {
+	case errs.KindOf(err) == errs.KindNotFound:
+		return nil, nil
 	case errs.KindOf(err) == errs.KindPermanent:
 		return []Finding{{TenantID: id, Subject: SubjectContract, Message: errs.SafeMessage(err)}}, nil
 	case err != nil || anchor.Seq == 0:

@@ -40,7 +40,15 @@ type Certificate struct {
 	PurgedAt          time.Time        `json:"purgedAt"`
 	Rows              map[string]int64 `json:"rows" nullable:"false" doc:"Rows deleted, by table."`
 	AuditHead         *string          `json:"auditHead" doc:"The last hash of the tenant's audit log, hex."`
+	RedactedEvents    int64            `json:"redactedEvents" minimum:"0" doc:"Audit events whose caller and detail were deleted."`
+	Kept              []KeptData       `json:"kept" nullable:"false" doc:"What was not deleted, and why."`
 	By                Caller           `json:"by" doc:"The caller that purged the tenant."`
+}
+
+// KeptData is something that a purge does not delete.
+type KeptData struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
 }
 
 // NewCertificate converts a certificate to JSON.
@@ -48,6 +56,10 @@ func NewCertificate(c provisioning.PurgeCertificate) Certificate {
 	v := Certificate{
 		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: Text(c.ContractID),
 		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: Text(c.AuditHead), By: NewCaller(c.By),
+		RedactedEvents: c.RedactedEvents, Kept: []KeptData{},
+	}
+	for _, kept := range c.Kept {
+		v.Kept = append(v.Kept, KeptData(kept))
 	}
 	if v.Rows == nil {
 		v.Rows = map[string]int64{}
@@ -57,8 +69,13 @@ func NewCertificate(c provisioning.PurgeCertificate) Certificate {
 
 // Certificate converts back to the domain type.
 func (v Certificate) Certificate() provisioning.PurgeCertificate {
-	return provisioning.PurgeCertificate{
+	c := provisioning.PurgeCertificate{
 		TenantID: v.TenantID, Name: v.Name, SchemaName: v.SchemaName, ContractID: value(v.SorobanContractID),
 		ArchivedAt: v.ArchivedAt, PurgedAt: v.PurgedAt, Rows: v.Rows, AuditHead: value(v.AuditHead), By: v.By.Caller(),
+		RedactedEvents: v.RedactedEvents,
 	}
+	for _, kept := range v.Kept {
+		c.Kept = append(c.Kept, provisioning.KeptData(kept))
+	}
+	return c
 }

@@ -60,6 +60,7 @@ func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
 // Contract is a contract as recorded in the registry.
 type Contract struct {
 	ContractFacts
+	Registry  bool       `json:"registry"` // It anchors the registry chain: tenantId is the registry's id.
 	CheckedAt *time.Time `json:"checkedAt"`
 	NextCheck *time.Time `json:"nextCheckAt"`
 	LastError *string    `json:"lastError"`
@@ -71,7 +72,7 @@ type Contract struct {
 func NewContract(d contracts.WorkItem) Contract {
 	k := d.Record
 	return Contract{
-		ContractFacts: newContractFacts(d.Tenant, k.Snapshot), CheckedAt: Time(k.CheckedAt), NextCheck: Time(k.DueAt),
+		ContractFacts: newContractFacts(d.Tenant, k.Snapshot), Registry: d.Registry, CheckedAt: Time(k.CheckedAt), NextCheck: Time(k.DueAt),
 		LastError: Text(k.LastError), Failures: k.ConsecutiveFailures, UpgradeTo: Text(k.UpgradeTo),
 	}
 }

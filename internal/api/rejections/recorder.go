@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
@@ -23,6 +24,8 @@ const (
 type Recorder struct {
 	write   func(context.Context, ...audit.Event) error
 	logger  *slog.Logger
+	lost    atomic.Int64 // Events that were not written, in all.
+	told    int64        // Of these, how many the audit log has been told of. Only Run's goroutine uses it.
 	queue   chan entry
 	stopCtx context.Context
 	cancel  context.CancelFunc
@@ -42,7 +45,8 @@ func NewRecorder(write func(context.Context, ...audit.Event) error, logger *slog
 }
 
 // Record returns when the event is committed or after auditTimeout. An event that cannot be
-// committed is written to the program's log instead.
+// committed is lost: it is written to the program's log, and counted. The next commit records
+// in the registry chain how many were lost before it.
 func (r *Recorder) Record(e audit.Event) {
 	entry := entry{e, make(chan struct{})}
 	timer := time.NewTimer(auditTimeout)
@@ -68,6 +72,9 @@ func (r *Recorder) Record(e audit.Event) {
 	}
 }
 
+// Lost returns how many events were lost. One whose commit got no answer counts as lost.
+func (r *Recorder) Lost() int64 { return r.lost.Load() }
+
 // Queued returns the number of queued events.
 func (r *Recorder) Queued() int { return len(r.queue) }
 
@@ -81,6 +88,9 @@ func (r *Recorder) Run() {
 		case <-r.stopCtx.Done():
 			for len(r.queue) > 0 {
 				r.commit(r.collect(<-r.queue))
+			}
+			if r.lost.Load() > r.told { // No later event would tell it.
+				r.commit(nil)
 			}
 			return
 		}
@@ -104,9 +114,13 @@ func (r *Recorder) collect(first entry) []entry {
 func (r *Recorder) commit(batch []entry) {
 	// Sorted, so that all processes lock rows in the same order and cannot deadlock.
 	slices.SortStableFunc(batch, func(a, b entry) int { return bytes.Compare(a.event.TenantID[:], b.event.TenantID[:]) })
-	events := make([]audit.Event, len(batch))
-	for i, e := range batch {
-		events[i] = e.event
+	events := make([]audit.Event, 0, len(batch)+1)
+	lost := r.lost.Load()
+	if lost > r.told {
+		events = append(events, lostEvent(lost-r.told))
+	}
+	for _, e := range batch {
+		events = append(events, e.event)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), auditTimeout)
 	defer cancel()
@@ -116,14 +130,25 @@ func (r *Recorder) commit(batch []entry) {
 	}
 	if err != nil {
 		r.logDropped("the audit log could not be written", err, batch...)
+	} else {
+		r.told = lost
 	}
 	for _, e := range batch {
 		close(e.written)
 	}
 }
 
-// logDropped logs events that could not be written to the audit log.
+// lostEvent tells the registry chain that rejections are missing, of whichever tenants.
+func lostEvent(n int64) audit.Event {
+	return audit.Event{
+		Action: audit.ActionLoseRejections, Outcome: audit.OutcomeRejected,
+		Caller: audit.CallerOf(context.Background()), Detail: map[string]any{"rejections": n},
+	}
+}
+
+// logDropped logs and counts events that could not be written to the audit log.
 func (r *Recorder) logDropped(reason string, err error, entries ...entry) {
+	r.lost.Add(int64(len(entries)))
 	for _, e := range entries {
 		r.logger.Error("rejection not recorded in the audit log", slog.String("reason", reason), slog.Any("error", err), slog.String("action", string(e.event.Action)),
 			slog.String("tenant_id", e.event.TenantID.String()), slog.Any("caller", e.event.Caller), slog.Any("detail", e.event.Detail))

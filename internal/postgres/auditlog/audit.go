@@ -24,18 +24,20 @@ func New(db *pgdb.DB) *AuditLog { return &AuditLog{db} }
 // SetItems are the SET items that append an event to the chain of the updated row. They
 // need the parameters of AddArgs.
 const SetItems = `audit_seq = audit_seq + 1,
-	audit_head = audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb)`
+	audit_head = audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb)`
 
 // InsertSQL stores the event that SetItems appended to the chain. source is the relation
 // with the updated row, and may have a condition.
 func InsertSQL(source string) string {
-	return `INSERT INTO audit_events (tenant_id, seq, at, action, outcome, actor, detail, hash)
-		SELECT id, audit_seq, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb, audit_head FROM ` + source
+	return `INSERT INTO audit_events (tenant_id, seq, at, action, outcome, salt, actor, detail, hash)
+		SELECT id, audit_seq, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb, audit_head FROM ` + source
 }
 
-// AddArgs adds action, caller and detail of an event to the parameters of a statement.
+// AddArgs adds action, caller and detail of an event to the parameters of a statement, and a
+// salt, which both parts of the statement need.
 func AddArgs(ctx context.Context, args pgx.StrictNamedArgs, action audit.Action, detail map[string]any) {
 	args["audit_action"], args["audit_actor"], args["audit_detail"] = string(action), ToJSON(audit.CallerOf(ctx)), detailJSON(detail)
+	args["audit_salt"] = uuid.New()
 }
 
 // ToJSON is a value as JSON text for a jsonb parameter.
@@ -100,7 +102,11 @@ func (s *AuditLog) Events(ctx context.Context, tenantID uuid.UUID, after int64, 
 		return nil, pgdb.Classify(err, op)
 	}
 	events, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e audit.Event, err error) {
-		err = r.Scan(&e.TenantID, &e.Seq, &e.At, &e.Action, &e.Outcome, &e.Caller, &e.Detail, &e.Hash)
+		var caller *audit.Caller // Null, as the detail, after a purge.
+		err = r.Scan(&e.TenantID, &e.Seq, &e.At, &e.Action, &e.Outcome, &caller, &e.Detail, &e.Hash)
+		if e.Redacted = caller == nil; !e.Redacted {
+			e.Caller = *caller
+		}
 		return e, err
 	})
 	return events, pgdb.Classify(err, op)

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -25,8 +27,40 @@ type chainHead struct {
 // chainLink is one row of a chain.
 type chainLink struct {
 	chainHead
-	prev []byte // The hash of the row before, if the row has it.
-	text string // What its hash covers, after the previous hash.
+	prev   []byte // The hash of the row before, if the row has it.
+	text   string // What its hash covers, after the previous hash.
+	values *saltedValues
+}
+
+// saltedValues are the values of an audit event that a purge deletes: salt, actor and detail,
+// or the hashes that it leaves in their place.
+type saltedValues struct {
+	salt                  *uuid.UUID
+	actor, detail         *string
+	actorHash, detailHash []byte
+}
+
+func (s *saltedValues) redacted() bool { return s.salt == nil }
+
+// hashes are what the hash of the event covers of actor and detail; nil if they are neither
+// complete nor deleted.
+func (s *saltedValues) hashes() []byte {
+	switch {
+	case s.redacted() && s.actor == nil && s.detail == nil:
+		return slices.Concat(s.actorHash, s.detailHash)
+	case s.redacted() || s.actor == nil || s.detail == nil:
+		return nil
+	}
+	actor, detail := sha256.Sum256(append(s.salt[:], *s.actor...)), sha256.Sum256(append(s.salt[:], *s.detail...))
+	return slices.Concat(actor[:], detail[:])
+}
+
+// content is what the hash of the row covers, after the previous hash.
+func (l *chainLink) content() []byte {
+	if l.values == nil {
+		return []byte(l.text)
+	}
+	return append([]byte(l.text), l.values.hashes()...)
 }
 
 // errBrokenChain ends the reading of a chain at the row that does not fit.
@@ -37,7 +71,7 @@ var errBrokenChain = errors.New("the chain is broken")
 func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan func(*chainLink) []any, hasPrevHash bool) (last chainHead, complete bool, err error) {
 	var l chainLink
 	_, err = pgx.ForEachRow(rows, scan(&l), func() error {
-		hash := sha256.Sum256(append(bytes.Clone(last.hash), l.text...))
+		hash := sha256.Sum256(slices.Concat(last.hash, l.content()))
 		switch {
 		case l.seq != last.seq+1:
 			v.addDrift(subject, "row %d is missing: after row %d comes row %d", last.seq+1, last.seq, l.seq)
@@ -45,6 +79,8 @@ func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan
 			v.addDrift(subject, "row %d does not follow row %d: its previous hash is not that row's hash", l.seq, last.seq)
 		case !bytes.Equal(hash[:], l.hash):
 			v.addDrift(subject, "row %d was changed: its content does not match its hash", l.seq)
+		case l.values != nil && l.values.redacted() && l.seq >= v.purgedAt:
+			v.addDrift(subject, "row %d has no caller and no detail, although no purge followed it", l.seq)
 		default:
 			last = chainHead{seq: l.seq, hash: bytes.Clone(l.hash)}
 			return nil
@@ -60,13 +96,21 @@ func (v *verifier) verifyChain(subject verification.Subject, rows pgx.Rows, scan
 // checkEvents checks the chain of audit events, and that its end is the head in the
 // registry.
 func (v *verifier) checkEvents(head chainHead) error {
+	err := v.tx.QueryRow(v.ctx, `SELECT coalesce(max(seq), 0) FROM audit_events WHERE tenant_id = $1 AND action = $2 AND outcome = $3`,
+		v.tenantID, string(audit.ActionPurge), string(audit.OutcomeDone)).Scan(&v.purgedAt)
+	if err != nil {
+		return err
+	}
 	rows, err := v.tx.Query(v.ctx, `SELECT seq, hash, jsonb_build_array(tenant_id, seq, (extract(epoch FROM at) * 1000000)::bigint,
-			action, outcome::text, actor, detail)::text
+			action, outcome::text)::text, salt, actor::text, detail::text, actor_hash, detail_hash
 		FROM audit_events WHERE tenant_id = $1 ORDER BY seq`, v.tenantID)
 	if err != nil {
 		return err
 	}
-	last, complete, err := v.verifyChain(verification.SubjectAudit, rows, func(l *chainLink) []any { return []any{&l.seq, &l.hash, &l.text} }, false)
+	last, complete, err := v.verifyChain(verification.SubjectAudit, rows, func(l *chainLink) []any {
+		l.values = &saltedValues{}
+		return []any{&l.seq, &l.hash, &l.text, &l.values.salt, &l.values.actor, &l.values.detail, &l.values.actorHash, &l.values.detailHash}
+	}, false)
 	if err != nil || !complete {
 		return err
 	}

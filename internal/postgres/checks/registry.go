@@ -12,20 +12,17 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// checkOrphans checks what no single tenant's check can see: events of tenants without a
-// row, privileges of PUBLIC, and keys whose scopes were changed.
+// checkOrphans checks what no single tenant's check can see: tenants that were removed,
+// privileges of PUBLIC, and keys whose scopes were changed.
 func (v *verifier) checkOrphans() error {
+	if err := v.checkRemovedTenants(); err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		subject verification.Subject
 		format  string
 		query   string
 	}{
-		{verification.SubjectAudit, "tenant %s has events and no row in the registry", `
-			SELECT DISTINCT e.tenant_id::text FROM audit_events e
-			WHERE e.seq = 1 AND e.tenant_id <> '00000000-0000-0000-0000-000000000000' AND NOT EXISTS (SELECT FROM tenants t WHERE t.id = e.tenant_id)`},
-		{verification.SubjectAudit, "tenant %s has a provisioning log and no row in the registry", `
-			SELECT DISTINCT l.tenant_id::text FROM provisioning_logs l WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = l.tenant_id)
-			  AND NOT EXISTS (SELECT FROM audit_events e WHERE e.tenant_id = l.tenant_id)`},
 		{verification.SubjectRole, "PUBLIC, and so every tenant, has privileges on %s; REVOKE ALL on it FROM PUBLIC", `
 			SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a

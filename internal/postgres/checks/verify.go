@@ -45,6 +45,16 @@ func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification
 	return v.drift, pgdb.Classify(err, op)
 }
 
+// RegistryContract returns the registry's id and, if one is registered, its contract.
+func (s *Checks) RegistryContract(ctx context.Context) (t tenant.Tenant, err error) {
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return t, err
+	}
+	err = pool.QueryRow(ctx, `SELECT r.id, coalesce(c.contract_id, '') FROM registry r LEFT JOIN tenant_contracts c ON c.tenant_id = r.id`).Scan(&t.ID, &t.ContractID)
+	return t, pgdb.Classify(err, "read the registry's contract")
+}
+
 // VerifyAnchor compares a tenant's audit chain with an anchor of it. Verify checks the
 // chain itself: the anchored event has its hash only if no event before it was changed.
 func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
@@ -72,6 +82,7 @@ type verifier struct {
 	ctx      context.Context
 	tx       pgx.Tx
 	tenantID uuid.UUID
+	purgedAt int64 // Number of the event of the last purge; events before it have no caller and detail. 0: none.
 	drift    []verification.Finding
 }
 

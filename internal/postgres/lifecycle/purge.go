@@ -21,7 +21,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Purge deletes the data of an archived tenant and keeps a certificate.
+// Purge deletes the data of an archived tenant, with what the registry has of its persons, and
+// keeps a certificate.
 func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	const op = "purge tenant"
 	var (
@@ -118,8 +119,10 @@ func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.Purg
 			return err
 		}
 	}
+	if err := deletePersonalData(ctx, tx, t, c); err != nil {
+		return err
+	}
 	for _, statement := range []string{
-		`DELETE FROM tenant_invitations WHERE tenant_id = $1`,
 		`DELETE FROM tenant_migrations WHERE tenant_id = $1`,
 		`UPDATE tenants SET purged_at = now(), updated_at = now(), version = version + 1 WHERE id = $1`,
 	} {

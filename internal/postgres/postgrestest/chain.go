@@ -20,9 +20,7 @@ func (b Fixture) VerifiedChain(tenantID uuid.UUID) []audit.Event {
 	}
 	var prev []byte
 	for i, e := range events {
-		text := Value[string](b, `SELECT jsonb_build_array(tenant_id, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome::text, actor, detail)::text
-			FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, e.Seq)
-		sum := sha256.Sum256(append(bytes.Clone(prev), text...))
+		sum := sha256.Sum256(append(bytes.Clone(prev), b.linkContent(tenantID, e.Seq)...))
 		if e.Seq != int64(i+1) || !bytes.Equal(sum[:], e.Hash) {
 			b.T.Errorf("link %d (%s) does not match its predecessor", e.Seq, e.Action)
 		}
@@ -36,4 +34,29 @@ func (b Fixture) VerifiedChain(tenantID uuid.UUID) []audit.Event {
 		b.T.Error("the chain head is not the last link")
 	}
 	return events
+}
+
+// linkContent is what the hash of an event covers, after the previous hash.
+func (b Fixture) linkContent(tenantID uuid.UUID, seq int64) []byte {
+	b.T.Helper()
+	var (
+		text   string
+		salt   []byte
+		values [2]*string
+		hashes [2][]byte
+	)
+	err := b.Pool().QueryRow(b.T.Context(), `SELECT jsonb_build_array(tenant_id, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome::text)::text,
+			uuid_send(salt), actor::text, detail::text, actor_hash, detail_hash
+		FROM audit_events WHERE tenant_id = $1 AND seq = $2`, tenantID, seq).Scan(&text, &salt, &values[0], &values[1], &hashes[0], &hashes[1])
+	b.Must(err)
+	content := []byte(text)
+	for i, value := range values {
+		hash := hashes[i]
+		if value != nil {
+			salted := sha256.Sum256(append(bytes.Clone(salt), *value...))
+			hash = salted[:]
+		}
+		content = append(content, hash...)
+	}
+	return content
 }

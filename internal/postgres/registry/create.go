@@ -129,7 +129,7 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
 			       nullif(@managed_by::text, ''), nullif(@owner::text, ''), @epoch::bigint,
 			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), 1,
-			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb)
+			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
 			ON CONFLICT DO NOTHING
 			RETURNING *

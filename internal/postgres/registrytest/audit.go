@@ -3,6 +3,7 @@
 package registrytest
 
 import (
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
@@ -36,23 +37,43 @@ func (r *Registry) CutChain(tenantID string, seq int) {
 	r.exec(`DELETE FROM audit_events WHERE tenant_id::text = $1 AND seq >= $2`, tenantID, seq)
 }
 
-// RewriteChain changes the first audit event of a tenant and computes every hash again with
+// RewriteChain changes the first audit event of a tenant, or of the registry chain, and computes every hash again with
 // the database's own function, so that the chain has no fault.
 func (r *Registry) RewriteChain(tenantID string) {
 	r.t.Helper()
 	r.ChangeEvent(tenantID, 1)
 	r.exec(`WITH RECURSIVE chain AS (
-			SELECT tenant_id, seq, audit_hash(NULL, tenant_id, seq, at, action, outcome, actor, detail) AS hash
+			SELECT tenant_id, seq, audit_hash(NULL, tenant_id, seq, at, action, outcome, salt, actor, detail) AS hash
 			FROM audit_events WHERE tenant_id::text = $1 AND seq = 1
 			UNION ALL
-			SELECT e.tenant_id, e.seq, audit_hash(c.hash, e.tenant_id, e.seq, e.at, e.action, e.outcome, e.actor, e.detail)
+			SELECT e.tenant_id, e.seq, audit_hash(c.hash, e.tenant_id, e.seq, e.at, e.action, e.outcome, e.salt, e.actor, e.detail)
 			FROM chain c JOIN audit_events e ON e.tenant_id = c.tenant_id AND e.seq = c.seq + 1
 		) UPDATE audit_events e SET hash = c.hash FROM chain c WHERE e.tenant_id = c.tenant_id AND e.seq = c.seq`, tenantID)
 	r.exec(`UPDATE tenants SET audit_head = (SELECT hash FROM audit_events WHERE tenant_id = id ORDER BY seq DESC LIMIT 1) WHERE id::text = $1`, tenantID)
+	r.exec(`UPDATE registry_audit SET head = (SELECT hash FROM audit_events WHERE tenant_id::text = $1 ORDER BY seq DESC LIMIT 1) WHERE $1 = $2`, tenantID, uuid.Nil.String())
+}
+
+// ForgetRegistryContract deletes the record of the registry's own contract.
+func (r *Registry) ForgetRegistryContract() {
+	r.t.Helper()
+	r.exec(`DELETE FROM tenant_contracts WHERE tenant_id IN (SELECT id FROM registry)`)
 }
 
 // SetScopes gives all API keys these scopes, which the audit log does not know.
 func (r *Registry) SetScopes(scopes ...access.Scope) {
 	r.t.Helper()
 	r.exec(`UPDATE api_keys SET scopes = $1::text[]`, texts(scopes))
+}
+
+// RemoveTenant deletes every row of a tenant, as the owner of the database can.
+func (r *Registry) RemoveTenant(tenantID string) {
+	r.t.Helper()
+	r.exec(`DELETE FROM tenants WHERE id::text = $1`, tenantID)
+	for _, table := range []string{
+		"audit_events", "provisioning_logs", "tenant_migrations", "tenant_invitations", "tenant_credentials", "tenant_contracts", "purge_certificates",
+	} {
+		r.exec(`DELETE FROM `+table+` WHERE tenant_id::text = $1`, tenantID)
+	}
+	// Transactions of reconcilers have the contract and no tenant.
+	r.exec(`DELETE FROM stellar_transactions WHERE contract_id IN (SELECT contract_id FROM stellar_transactions WHERE tenant_id::text = $1)`, tenantID)
 }

@@ -116,7 +116,7 @@ func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.P
 					OR welcome_email_unanswered AND (@welcome_email::text = '' OR @mail_hold::interval IS NOT NULL),
 				audit_seq = audit_seq + @activate::boolean::int,
 				audit_head = CASE WHEN @activate::boolean THEN
-					audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_actor::jsonb, @audit_detail::jsonb) ELSE audit_head END,
+					audit_hash(audit_head, id, audit_seq + 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb) ELSE audit_head END,
 				updated_at = now(), version = version + 1
 			WHERE `+ownedByRunNamed+` AND status = 'PROVISIONING' AND rollback_target IS NULL
 			RETURNING *

@@ -25,6 +25,26 @@ func NewContracts(db *pgdb.DB) *Contracts { return &Contracts{db} }
 // managedContractsPredicate matches the tenants whose contracts are reconciled.
 const managedContractsPredicate = `t.purged_at IS NULL AND t.soroban_contract_id IS NOT NULL`
 
+// contractOwners is a relation of what has a contract, with the columns of tenants that are
+// needed of it: each tenant and, once it is registered, the registry itself, for its own chain.
+const contractOwners = `(SELECT id, name, status, soroban_contract_id, created_at, audit_seq, audit_head, purged_at, false AS is_registry FROM tenants
+	UNION ALL SELECT r.id, 'registry', 'ACTIVE', rc.contract_id, r.created_at, a.seq, a.head, NULL, true
+	FROM registry r CROSS JOIN registry_audit a JOIN tenant_contracts rc ON rc.tenant_id = r.id)`
+
+// RegisterRegistry adds the contract of the registry itself, once its chain has events and it is
+// of that age.
+func (s *Contracts) RegisterRegistry(ctx context.Context, contractID string, minAge time.Duration) (bool, error) {
+	const op = "register the registry's contract"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return false, err
+	}
+	tag, err := pool.Exec(ctx, `INSERT INTO tenant_contracts (tenant_id, contract_id)
+		SELECT r.id, $1 FROM registry r CROSS JOIN registry_audit a WHERE a.seq > 0 AND r.created_at <= clock_timestamp() - $2::interval
+		ON CONFLICT DO NOTHING`, contractID, minAge)
+	return tag.RowsAffected() > 0, pgdb.Classify(err, op)
+}
+
 // RegisterContracts adds contracts that have no record yet. They are due at once.
 func (s *Contracts) RegisterContracts(ctx context.Context, tenantIDs ...uuid.UUID) (int, error) {
 	const op = "register contracts"
@@ -62,10 +82,10 @@ func (s *Contracts) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuer
 	}
 	rows, err := pool.Query(ctx, `WITH taken AS (
 			UPDATE tenant_contracts SET due_at = clock_timestamp() + $1::interval
-			WHERE tenant_id IN (SELECT c.tenant_id FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+			WHERE tenant_id IN (SELECT c.tenant_id FROM tenant_contracts c JOIN `+contractOwners+` t ON t.id = c.tenant_id
 				WHERE `+condition+` AND `+managedContractsPredicate+` ORDER BY `+orderBy+` LIMIT $2 FOR UPDATE OF c `+lockOption+`)
 			RETURNING *
-		) SELECT `+workItemColumns+` FROM taken c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.tenant_id`, args...)
+		) SELECT `+workItemColumns+` FROM taken c JOIN `+contractOwners+` t ON t.id = c.tenant_id ORDER BY c.tenant_id`, args...)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
@@ -80,7 +100,7 @@ func (s *Contracts) ListContracts(ctx context.Context, after uuid.UUID, limit in
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `SELECT `+workItemColumns+` FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+	rows, err := pool.Query(ctx, `SELECT `+workItemColumns+` FROM tenant_contracts c JOIN `+contractOwners+` t ON t.id = c.tenant_id
 		WHERE c.tenant_id > $1 AND `+managedContractsPredicate+` ORDER BY c.tenant_id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
@@ -89,8 +109,8 @@ func (s *Contracts) ListContracts(ctx context.Context, after uuid.UUID, limit in
 	return items, pgdb.Classify(err, op)
 }
 
-// workItemColumns are read by scanWorkItem, in this order, of tenants t and tenant_contracts c.
-const workItemColumns = `t.id, t.name, t.status, t.soroban_contract_id, t.created_at, t.audit_seq, t.audit_head,
+// workItemColumns are read by scanWorkItem, in this order, of contractOwners t and tenant_contracts c.
+const workItemColumns = `t.id, t.is_registry, t.name, t.status, t.soroban_contract_id, t.created_at, t.audit_seq, t.audit_head,
 	c.due_at, c.failures, coalesce(c.last_error, ''), coalesce(c.upgrade_to, ''), c.checked_at, coalesce(c.ledger, 0), coalesce(c.state, ''),
 	coalesce(c.live_until, 0), coalesce(c.wasm_hash, ''), coalesce(c.contract_status, ''),
 	coalesce(c.anchor_seq, 0), c.anchor_root, coalesce(c.anchor_ledger, 0), c.anchored_at`
@@ -101,7 +121,7 @@ func scanWorkItem(r pgx.CollectableRow) (item contracts.WorkItem, err error) {
 		checkedAt, anchoredAt *time.Time
 		record                = &item.Record
 	)
-	err = r.Scan(&item.Tenant.ID, &item.Tenant.Name, &item.Tenant.Status, &item.Tenant.ContractID, &item.Tenant.CreatedAt, &item.Head.Seq, &head,
+	err = r.Scan(&item.Tenant.ID, &item.Registry, &item.Tenant.Name, &item.Tenant.Status, &item.Tenant.ContractID, &item.Tenant.CreatedAt, &item.Head.Seq, &head,
 		&record.DueAt, &record.ConsecutiveFailures, &record.LastError, &record.UpgradeTo, &checkedAt, &record.Ledger, &record.State, &record.LiveUntil, &record.WasmHash, &record.Status,
 		&record.Anchor.Seq, &root, &record.Anchor.Ledger, &anchoredAt)
 	copy(item.Head.Root[:], head)
@@ -170,9 +190,12 @@ func (s *Contracts) PlanUpgrade(ctx context.Context, hash string, tenantIDs []uu
 }
 
 func planUpgrade(ctx context.Context, tx pgx.Tx, hash string, tenantIDs []uuid.UUID) (int, error) {
-	rows, _ := tx.Query(ctx, `SELECT c.tenant_id, c.upgrade_to IS DISTINCT FROM $2 FROM tenant_contracts c JOIN tenants t ON t.id = c.tenant_id
+	if _, err := tx.Exec(ctx, `SELECT FROM tenants WHERE id = ANY($1) ORDER BY id FOR UPDATE`, tenantIDs); err != nil {
+		return 0, err
+	}
+	rows, _ := tx.Query(ctx, `SELECT c.tenant_id, c.upgrade_to IS DISTINCT FROM $2 FROM tenant_contracts c JOIN `+contractOwners+` t ON t.id = c.tenant_id
 		WHERE c.tenant_id = ANY($1) AND `+managedContractsPredicate+` AND (c.upgrade_to IS DISTINCT FROM $2 OR c.last_error IS NOT NULL)
-		ORDER BY c.tenant_id FOR UPDATE OF t, c`, tenantIDs, hash)
+		ORDER BY t.is_registry, c.tenant_id FOR UPDATE OF c`, tenantIDs, hash) // The registry chain is the last that is locked.
 	var (
 		planned []uuid.UUID
 		id      uuid.UUID
@@ -200,7 +223,7 @@ func (s *Contracts) PendingUpgrades(ctx context.Context, hash string) (pending, 
 		return 0, 0, err
 	}
 	err = pool.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.last_error IS NOT NULL) FROM tenant_contracts c
-		JOIN tenants t ON t.id = c.tenant_id WHERE c.upgrade_to = $1 AND `+managedContractsPredicate, hash).Scan(&pending, &failed)
+		JOIN `+contractOwners+` t ON t.id = c.tenant_id WHERE c.upgrade_to = $1 AND `+managedContractsPredicate, hash).Scan(&pending, &failed)
 	return pending, failed, pgdb.Classify(err, op)
 }
 
@@ -250,7 +273,9 @@ func (s *Contracts) AnchorMismatches(ctx context.Context, snapshots []contracts.
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `SELECT a.tenant, a.seq, e.hash IS NULL FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS a (tenant, seq, root)
-		LEFT JOIN audit_events e ON e.tenant_id = a.tenant AND e.seq = a.seq WHERE e.hash IS DISTINCT FROM a.root`, tenantIDs, seqs, roots)
+		LEFT JOIN registry r ON r.id = a.tenant
+		LEFT JOIN audit_events e ON e.tenant_id = CASE WHEN r.id IS NULL THEN a.tenant ELSE '00000000-0000-0000-0000-000000000000' END AND e.seq = a.seq
+		WHERE e.hash IS DISTINCT FROM a.root`, tenantIDs, seqs, roots)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
@@ -279,7 +304,8 @@ func (s *Contracts) UnknownContracts(ctx context.Context, ids []string) ([]strin
 	}
 	rows, _ := pool.Query(ctx, `SELECT contract FROM unnest($1::text[]) asked(contract)
 		WHERE NOT EXISTS (SELECT FROM stellar_transactions x WHERE x.contract_id = contract)
-		  AND NOT EXISTS (SELECT FROM tenants t WHERE t.soroban_contract_id = contract)`, ids)
+		  AND NOT EXISTS (SELECT FROM tenants t WHERE t.soroban_contract_id = contract)
+		  AND NOT EXISTS (SELECT FROM tenant_contracts c JOIN registry r ON r.id = c.tenant_id WHERE c.contract_id = contract)`, ids)
 	unknown, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return unknown, pgdb.Classify(err, op)
 }

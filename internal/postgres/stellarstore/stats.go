@@ -34,7 +34,7 @@ func (s *Transactions) StellarStats(ctx context.Context, networkID, deployer str
 			return err
 		}
 		rows, _ := tx.Query(ctx, `SELECT coalesce(c.state, ''), count(*), count(c.last_error) FROM tenant_contracts c
-			JOIN tenants t ON t.id = c.tenant_id WHERE `+managedContractsPredicate+` GROUP BY 1`)
+			JOIN `+contractOwners+` t ON t.id = c.tenant_id WHERE `+managedContractsPredicate+` GROUP BY 1`)
 		var (
 			state         contracts.State
 			count, failed int64
@@ -71,7 +71,7 @@ func readSpend(ctx context.Context, tx pgx.Tx, histogram *contracts.SpendHistogr
 	// the one above. Stroops are whole.
 	rows, _ := tx.Query(ctx, `SELECT width_bucket(spent - 0.5, $1::float8[]), count(*), sum(spent)::float8 FROM (
 			SELECT sum(fee_charged)::float8 AS spent FROM stellar_transactions
-			WHERE tenant_id IS NOT NULL AND fee_charged > 0 GROUP BY tenant_id) s GROUP BY 1`, spendBucketBounds)
+			WHERE tenant_id IS NOT NULL AND tenant_id NOT IN (SELECT id FROM registry) AND fee_charged > 0 GROUP BY tenant_id) s GROUP BY 1`, spendBucketBounds)
 	var (
 		bucket int
 		count  uint64

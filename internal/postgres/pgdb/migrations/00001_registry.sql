@@ -243,7 +243,7 @@ CREATE TABLE stellar_totals (
 -- The last known state of each contract, and when it is due for reconciliation.
 -- Reconcilers add the rows: a provisioning writes nothing here.
 CREATE TABLE tenant_contracts (
-    tenant_id       uuid PRIMARY KEY,
+    tenant_id       uuid PRIMARY KEY, -- or the registry's id: the contract that has anchors of the registry chain
     contract_id     varchar(56) NOT NULL,
     due_at          timestamptz NOT NULL DEFAULT now(),
     failures        integer NOT NULL DEFAULT 0, -- failed reconciliations in a row
@@ -281,15 +281,22 @@ CREATE TRIGGER tenants_contract_due AFTER UPDATE OF status ON tenants FOR EACH R
 -- One event for each change and each refused request. No foreign key: events outlive
 -- the tenant's row.
 CREATE TABLE audit_events (
-    tenant_id uuid NOT NULL, -- all zeros: the registry's own chain
-    seq       bigint NOT NULL,
-    at        timestamptz NOT NULL,
-    action    varchar(64) NOT NULL,
-    outcome   text NOT NULL CHECK (outcome IN ('DONE', 'REJECTED')),
-    actor     jsonb NOT NULL,
-    detail    jsonb NOT NULL,
-    hash      bytea NOT NULL CHECK (octet_length(hash) = 32),
-    PRIMARY KEY (tenant_id, seq)
+    tenant_id   uuid NOT NULL, -- all zeros: the registry's own chain
+    seq         bigint NOT NULL,
+    at          timestamptz NOT NULL,
+    action      varchar(64) NOT NULL,
+    outcome     text NOT NULL CHECK (outcome IN ('DONE', 'REJECTED')),
+    -- A purge deletes these three and stores the hashes of the salt with each value. Without
+    -- the salt, nobody can find out a value by hashing guesses.
+    salt        uuid, -- random
+    actor       jsonb,
+    detail      jsonb,
+    actor_hash  bytea,
+    detail_hash bytea,
+    hash        bytea NOT NULL CHECK (octet_length(hash) = 32),
+    PRIMARY KEY (tenant_id, seq),
+    CONSTRAINT audit_events_redacted CHECK (num_nulls(salt, actor, detail) = 0 AND num_nonnulls(actor_hash, detail_hash) = 0
+        OR num_nonnulls(salt, actor, detail) = 0 AND num_nulls(actor_hash, detail_hash) = 0 AND octet_length(actor_hash) = 32 AND octet_length(detail_hash) = 32)
 );
 
 -- The head of the registry's own chain.
@@ -300,12 +307,14 @@ CREATE TABLE registry_audit (
 );
 INSERT INTO registry_audit DEFAULT VALUES;
 
--- The hash of an event covers the previous hash and all of the event's values. Times
--- are whole microseconds: PostgreSQL 13 and 14 print fractions differently.
-CREATE FUNCTION audit_hash(prev bytea, tenant uuid, seq bigint, at timestamptz, action text, outcome text, actor jsonb, detail jsonb)
+-- The hash of an event covers the previous hash, the event's place, time, action and outcome
+-- and, of actor and detail, the hashes of the salt with them. Times are whole microseconds:
+-- PostgreSQL 13 and 14 print fractions differently.
+CREATE FUNCTION audit_hash(prev bytea, tenant uuid, seq bigint, at timestamptz, action text, outcome text, salt uuid, actor jsonb, detail jsonb)
 RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT sha256(coalesce(prev, ''::bytea) || convert_to(jsonb_build_array(
-        tenant, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome, actor, detail)::text, 'UTF8'))
+        tenant, seq, (extract(epoch FROM at) * 1000000)::bigint, action, outcome)::text, 'UTF8')
+        || sha256(uuid_send(salt) || convert_to(actor::text, 'UTF8')) || sha256(uuid_send(salt) || convert_to(detail::text, 'UTF8')))
 $$;
 
 -- +goose StatementBegin
@@ -316,20 +325,21 @@ RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_at     timestamptz := clock_timestamp();
     v_tenant uuid := p_tenant;
+    v_salt   uuid := gen_random_uuid();
     v_seq    bigint;
     v_head   bytea;
 BEGIN
     UPDATE tenants SET audit_seq = audit_seq + 1,
-           audit_head = audit_hash(audit_head, id, audit_seq + 1, v_at, p_action, p_outcome, p_actor, p_detail)
+           audit_head = audit_hash(audit_head, id, audit_seq + 1, v_at, p_action, p_outcome, v_salt, p_actor, p_detail)
      WHERE id = p_tenant RETURNING audit_seq, audit_head INTO v_seq, v_head;
     IF NOT FOUND THEN
         v_tenant := '00000000-0000-0000-0000-000000000000';
         UPDATE registry_audit SET seq = seq + 1,
-               head = audit_hash(head, v_tenant, seq + 1, v_at, p_action, p_outcome, p_actor, p_detail)
+               head = audit_hash(head, v_tenant, seq + 1, v_at, p_action, p_outcome, v_salt, p_actor, p_detail)
          RETURNING seq, head INTO v_seq, v_head;
     END IF;
-    INSERT INTO audit_events (tenant_id, seq, at, action, outcome, actor, detail, hash)
-    VALUES (v_tenant, v_seq, v_at, p_action, p_outcome, p_actor, p_detail, v_head);
+    INSERT INTO audit_events (tenant_id, seq, at, action, outcome, salt, actor, detail, hash)
+    VALUES (v_tenant, v_seq, v_at, p_action, p_outcome, v_salt, p_actor, p_detail, v_head);
 END $$;
 -- +goose StatementEnd
 
@@ -521,4 +531,4 @@ SELECT revoke_defaults('public', '{registry%,tenant%,provisioning_%,stellar_%,au
 -- A login that could execute tenant_audit_chain() could have it write, as the registry's
 -- owner, to a table of its own.
 REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_not_archived(), tenant_contract_due(), tenant_audit_chain(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
-    audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, jsonb, jsonb) FROM PUBLIC;
+    audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;

@@ -223,10 +223,10 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	}
 	if c := r.Contracts; !c.Empty() {
 		log.InfoContext(ctx, "contracts reconciled", slog.Int("checked", c.Checked), slog.Int("registered", c.Registered), slog.Int("restored", len(c.Restored)),
-			slog.Int("extended", len(c.Extended)), slog.Int("status_set", len(c.StatusSet)), slog.Int("anchored", len(c.Anchored)), slog.Int("upgraded", len(c.Upgraded)),
+			slog.Int("extended", len(c.Extended)), slog.Int("status_set", len(c.StatusSet)), slog.Int("anchored", len(c.Anchored)), slog.Int("upgraded", len(c.Upgraded)), slog.Bool("registry_deployed", c.RegistryDeployed),
 			slog.Int("channels_created", c.Channels.Created), slog.Int("channels_topped_up", c.Channels.ToppedUp), slog.Int64("fee_stroops", c.FeeCharged))
 		for id, reason := range c.Failed {
-			log.WarnContext(ctx, "contract reconciliation failed; it will be retried", slog.String("tenant_id", id.String()), slog.String("reason", reason))
+			log.WarnContext(ctx, "contract reconciliation failed; it will be retried", slog.String("tenant_id", contractOwner(id)), slog.String("reason", reason))
 		}
 		for _, u := range c.Unknown {
 			log.WarnContext(ctx, "a contract that this registry created is not in it; tenants were lost, see tenant-api contracts unknown",

@@ -30,8 +30,8 @@ type auditView struct {
 	At      time.Time      `json:"at"`
 	Action  string         `json:"action" example:"tenant.archive"`
 	Outcome string         `json:"outcome" enum:"DONE,REJECTED"`
-	Caller  *dto.Caller    `json:"caller" doc:"Null when a purge deleted it."`
-	Detail  map[string]any `json:"detail" nullable:"true" doc:"Null when a purge deleted it."`
+	Caller  dto.Caller     `json:"caller" doc:"Of kind redacted when a purge deleted caller and detail."`
+	Detail  map[string]any `json:"detail" nullable:"false"`
 	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the previous hash and this event, with salted hashes in place of caller and detail."`
 }
 
@@ -65,11 +65,10 @@ func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutp
 		}
 		v := auditView{
 			Seq: e.Seq, At: e.At.UTC(), Action: string(e.Action), Outcome: string(e.Outcome),
-			Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
+			Caller: dto.NewCaller(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
 		}
-		if !e.Redacted {
-			caller := dto.NewCaller(e.Caller)
-			v.Caller = &caller
+		if v.Detail == nil {
+			v.Detail = map[string]any{}
 		}
 		page.Events = append(page.Events, v)
 	}

@@ -162,8 +162,22 @@ func TestServer_PurgeTenant(t *testing.T) {
 			first.str("sorobanContractId") == "" || by["kind"] != "apikey" || by["name"] != "purger" {
 			t.Errorf("%s", first.text)
 		}
+		if kept := as[[]any](first.json["kept"]); len(kept) == 0 || as[map[string]any](kept[0])["why"] == "" || first.json["redactedEvents"] == 0.0 {
+			t.Errorf("%s", first.text)
+		}
 		if again := b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusOK); again.text != first.text {
 			t.Errorf("%s, first %s", again.text, first.text)
+		}
+		b.key = b.createKey("reader", access.ScopeRead)
+		events := as[[]any](b.do(http.MethodGet, path+"/audit", nil).want(http.StatusOK).json["events"])
+		for i, e := range events {
+			event := as[map[string]any](e)
+			if caller := as[map[string]any](event["caller"]); i < len(events)-1 && (caller["kind"] != "redacted" || caller["name"] != nil || len(as[map[string]any](event["detail"])) != 0) {
+				t.Errorf("%v", event)
+			}
+		}
+		if got := b.do(http.MethodGet, path, nil).want(http.StatusOK); got.str("adminEmail") != "" || got.str("name") != "Clinic" {
+			t.Errorf("%s", got.text)
 		}
 		if n := b.registry.Schemas(); n != 0 {
 			t.Error("the schema is still there")

@@ -60,7 +60,6 @@ type Event struct {
 	Outcome  Outcome
 	Caller   Caller
 	Detail   map[string]any // Free of secrets.
-	Redacted bool           // A purge deleted Caller and Detail; their salted hashes are left.
 	Hash     []byte         // SHA-256 over the hash before it and this event.
 }
 

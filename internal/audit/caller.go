@@ -17,6 +17,7 @@ const (
 	CallerTerraform CallerKind = "terraform" // By running the provider with database credentials.
 	CallerCommand   CallerKind = "command"   // By running the command line with database credentials.
 	CallerProcess   CallerKind = "process"   // No caller: a worker or the reconciler.
+	CallerRedacted  CallerKind = "redacted"  // A purge deleted caller and detail of the event.
 )
 
 // Caller identifies the author of an action, and where the request came from; the audit

@@ -104,7 +104,7 @@ func (s *AuditLog) Events(ctx context.Context, tenantID uuid.UUID, after int64, 
 	events, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e audit.Event, err error) {
 		var caller *audit.Caller // Null, as the detail, after a purge.
 		err = r.Scan(&e.TenantID, &e.Seq, &e.At, &e.Action, &e.Outcome, &caller, &e.Detail, &e.Hash)
-		if e.Redacted = caller == nil; !e.Redacted {
+		if e.Caller.Kind = audit.CallerRedacted; caller != nil {
 			e.Caller = *caller
 		}
 		return e, err

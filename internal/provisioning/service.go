@@ -227,7 +227,7 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
-	t, serial, err := s.invitations.CreateInvitation(ctx, id, invitation, mailHold)
+	t, ref, err := s.invitations.CreateInvitation(ctx, id, invitation, MailHold)
 	if errors.Is(err, ErrMailUnanswered) {
 		t, err = s.tenants.Get(ctx, id)
 		return Outcome{Tenant: t, Warnings: []string{errs.SafeMessage(ErrMailUnanswered)}, MailUnderWay: true}, err
@@ -235,9 +235,9 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	mail := p.followMail(ctx, t, serial, started)
+	mail := p.followMail(ctx, t, ref, started)
 	defer func() { mail.release(false) }()
-	m := WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial}
+	m := WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: ref.Serial}
 	sent := mail.send(ctx, ctx, m, false, func(stop context.Context, err *error) iter.Seq[int] {
 		return p.opts.Retry.Tries(stop, p.opts.Clock, err, nil)
 	})
@@ -245,6 +245,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if sent != nil {
 		out.Warnings = append(out.Warnings, errs.SafeMessage(sent))
 	}
+	o.Claim = ref.Claim
 	p.opts.Observer(ctx, mail.event(o, sent))
 	// Also after a stop: otherwise the mail would be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
@@ -253,7 +254,23 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 		out.Tenant, err = s.invitations.RecordWelcome(ctx, id, o)
 	}
 	mail.release(err == nil)
+	if errs.KindOf(err) == errs.KindConflict {
+		return s.replaced(ctx, id, err)
+	}
 	return out, err
+}
+
+// replaced is the outcome of an invitation whose mail is another one by now.
+func (s *Service) replaced(ctx context.Context, id uuid.UUID, conflict error) (Outcome, error) {
+	t, err := s.tenants.Get(ctx, id)
+	if err != nil || t.Status != tenant.StatusActive {
+		return Outcome{}, conflict
+	}
+	out := Outcome{Tenant: t, MailUnderWay: t.WelcomeEmail == tenant.WelcomeEmailPending}
+	if t.WelcomeEmail != tenant.WelcomeEmailSent {
+		out.Warnings = []string{errs.SafeMessage(conflict)}
+	}
+	return out, nil
 }
 
 // Log returns the provisioning log of a tenant's newest attempt, or of all.

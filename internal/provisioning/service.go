@@ -81,7 +81,7 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 	if creation.Run == nil {
 		return s.takeOverExisting(ctx, creation.Tenant, in)
 	}
-	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
+	out, err := s.finish(ctx, *creation.Run)
 	out.Continued = creation.Continued
 	return out, err
 }
@@ -89,15 +89,42 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 // Retry continues a PENDING or PROVISIONING tenant, or starts a new attempt of a FAILED
 // one. It returns the errors of Pipeline.Run.
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
-	var run Run
-	err := s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
-		run, err = s.pipeline.leases.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
-		return err
-	})
+	run, err := s.claim(ctx, id, ClaimRetry)
 	if err != nil {
 		return Outcome{}, err
 	}
-	return s.pipeline.Continue(ctx, run, s.runOptions())
+	return s.finish(ctx, run)
+}
+
+// claim claims a tenant, and waits for the lease of a dead holder.
+func (s *Service) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run Run, err error) {
+	err = s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
+		run, err = s.pipeline.leases.Claim(ctx, id, mode, s.pipeline.Lease())
+		return err
+	})
+	return run, err
+}
+
+// maxLostLeases is how often a run in the foreground claims its tenant again.
+const maxLostLeases = 5
+
+// finish runs a claimed tenant to its end. When the registry did not answer for as long as the
+// lease lasts, it claims the tenant again, unless another run did: nobody else would continue
+// before the caller comes again.
+func (s *Service) finish(ctx context.Context, run Run) (Outcome, error) {
+	out, err := s.pipeline.Continue(ctx, run, s.runOptions())
+	for lost := 0; lost < maxLostLeases && errors.Is(err, errLeaseLost) && ctx.Err() == nil; lost++ {
+		again, claimErr := s.claim(ctx, run.Tenant.ID, ClaimResume)
+		if claimErr != nil {
+			return out, err
+		}
+		next, nextErr := s.pipeline.Continue(ctx, again, s.runOptions())
+		if again.Rollback != RollbackNone { // Another run has ended the attempt meanwhile.
+			return next, errors.Join(err, nextErr)
+		}
+		out, err = next, nextErr
+	}
+	return out, err
 }
 
 // leasePollInterval is the pause between two attempts to claim a leased tenant.

@@ -15,8 +15,8 @@ import (
 // no run in the foreground, unless another run has the tenant then.
 func TestProvision_SlowRegistry(t *testing.T) {
 	t.Parallel()
-	// silent makes the first run of a process lose its lease while it deploys.
-	silent := func(p *process, meanwhile func()) *provisioning.Service {
+	// unresponsive makes the first run of a process lose its lease while it deploys.
+	unresponsive := func(p *process, meanwhile func()) *provisioning.Service {
 		var answers atomic.Bool
 		p.after = func(call string, err error) error {
 			if call == "Reconcile" && !answers.Load() {
@@ -42,7 +42,7 @@ func TestProvision_SlowRegistry(t *testing.T) {
 	t.Run("Continues", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
-		out, err := silent(w.process(), func() {}).Provision(t.Context(), clinic())
+		out, err := unresponsive(w.process(), func() {}).Provision(t.Context(), clinic())
 		if err != nil || out.Tenant.Status != tenant.StatusActive || len(w.mails) != 1 {
 			t.Errorf("%s, %d mails, %v", out.Tenant.Status, len(w.mails), err)
 		}
@@ -52,7 +52,7 @@ func TestProvision_SlowRegistry(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		var other provisioning.Outcome
-		out, err := silent(w.process(), func() {
+		out, err := unresponsive(w.process(), func() {
 			w.expireLeases()
 			var otherErr error
 			if other, otherErr = w.process().service(provisioning.PipelineOptions{}).Retry(t.Context(), w.only().ID); otherErr != nil {

@@ -108,7 +108,7 @@ type MailRef struct {
 	Tenant  uuid.UUID
 	Attempt int // Of the tenant.
 	Serial  int // Number of the mail; part of its Message-ID.
-	Claim   int // Each invitation claims the mail anew.
+	Claim   int // Each invitation claims the mail again.
 }
 
 // WelcomeOutcome is what the registry records of a welcome mail.

@@ -81,7 +81,8 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 	if creation.Run == nil {
 		return s.takeOverExisting(ctx, creation.Tenant, in)
 	}
-	out, err := s.finish(ctx, *creation.Run)
+	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
+	out, err = s.goOn(ctx, creation.Run.Tenant.ID, out, err)
 	out.Continued = creation.Continued
 	return out, err
 }
@@ -93,7 +94,8 @@ func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	return s.finish(ctx, run)
+	out, err := s.pipeline.Continue(ctx, run, s.runOptions())
+	return s.goOn(ctx, id, out, err)
 }
 
 // claim claims a tenant, and waits for the lease of a dead holder.
@@ -108,13 +110,12 @@ func (s *Service) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run 
 // maxLostLeases is how often a run in the foreground claims its tenant again.
 const maxLostLeases = 5
 
-// finish runs a claimed tenant to its end. When the registry did not answer for as long as the
-// lease lasts, it claims the tenant again, unless another run did: nobody else would continue
-// before the caller comes again.
-func (s *Service) finish(ctx context.Context, run Run) (Outcome, error) {
-	out, err := s.pipeline.Continue(ctx, run, s.runOptions())
+// goOn continues a run in the foreground that lost its lease because the registry did not
+// answer for as long as it lasts: it claims the tenant again, unless another run did. Nobody
+// else would continue before the caller comes again. out and err are those of the run.
+func (s *Service) goOn(ctx context.Context, id uuid.UUID, out Outcome, err error) (Outcome, error) {
 	for lost := 0; lost < maxLostLeases && errors.Is(err, errLeaseLost) && ctx.Err() == nil; lost++ {
-		again, claimErr := s.claim(ctx, run.Tenant.ID, ClaimResume)
+		again, claimErr := s.claim(ctx, id, ClaimResume)
 		if claimErr != nil {
 			return out, err
 		}

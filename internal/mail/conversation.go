@@ -168,6 +168,9 @@ func (c *conversation) sendBody() error {
 func (c *conversation) finish(ctx context.Context) error {
 	ok, err := c.passDot()
 	if err != nil {
+		if kind := errs.KindOf(err); kind == errs.KindConflict {
+			return errs.Wrap(err, kind, "send mail", "the mail was not sent: it is not to be sent any more")
+		}
 		return errs.Wrap(err, errs.KindTransient, "send mail", "the mail was not sent: the registry does not answer")
 	}
 	if !ok {

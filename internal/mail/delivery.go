@@ -69,7 +69,7 @@ func (d *delivery) cut(cause error) bool {
 }
 
 // passDot opens the way for the final dot, unless the delivery was cut. When the caller has
-// gone on, it is recorded first that there will be a mail without an answer.
+// gone on, BeforeDot is asked first.
 func (d *delivery) passDot() (ok bool, err error) {
 	d.mu.Lock()
 	behind := d.behind
@@ -80,7 +80,7 @@ func (d *delivery) passDot() (ok bool, err error) {
 	}
 	d.mu.Unlock()
 	if behind {
-		if err := d.recordUnanswered(true); err != nil {
+		if err := d.beforeDot(); err != nil {
 			return false, err
 		}
 	}
@@ -96,6 +96,18 @@ func (d *delivery) passDot() (ok bool, err error) {
 func (d *delivery) sendDotLocked() {
 	d.state = gateDotSent
 	close(d.dotSent)
+}
+
+// beforeDot asks whether the mail may be sent behind the caller.
+func (d *delivery) beforeDot() error {
+	if d.wait.BeforeDot == nil {
+		return nil
+	}
+	err := d.wait.BeforeDot()
+	if err == nil {
+		d.recorded.Store(true)
+	}
+	return err
 }
 
 // recordUnanswered records whether there is a mail without an answer.

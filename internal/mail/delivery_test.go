@@ -49,6 +49,7 @@ func newSender(t *testing.T, o mail.Options) *sender {
 // wait adds what a caller is told to a wait.
 func (s *sender) wait(w provisioning.MailWait) provisioning.MailWait {
 	w.Ended = func(err error) { s.ended <- err }
+	w.BeforeDot = func() error { return w.Unanswered(true) }
 	w.Unanswered = func(unanswered bool) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -237,7 +238,7 @@ func TestMailer_CutBeforeDot(t *testing.T) {
 		s, release := newSender(t, mail.Options{}), make(chan struct{})
 		s.server.At(mailtest.Data, s.server.Hang(release))
 		wait := s.wait(provisioning.MailWait{Dot: time.Second, Total: time.Second})
-		wait.Unanswered = func(bool) error { return errors.New("no") }
+		wait.BeforeDot = func() error { return errors.New("no") }
 		wantUnderWay(t, s.SendWelcome(t.Context(), welcomeMail(testTenant()), wait))
 		close(release)
 		wantKind(t, <-s.ended, errs.KindTransient)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -151,9 +152,10 @@ func TestDB_ClaimDueMail(t *testing.T) {
 	record := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Error: "busy"}
 	delays := []time.Duration{untilDue()}
 	var got tenant.Tenant
+	claim := run.MailClaim
 	for range 11 {
 		var err error
-		if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: record}); err != nil {
+		if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: record, Claim: claim}); err != nil {
 			t.Fatal(err)
 		}
 		if got.WelcomeEmail != tenant.WelcomeEmailPending {
@@ -164,11 +166,15 @@ func TestDB_ClaimDueMail(t *testing.T) {
 	if delays[0] != time.Minute || delays[1] != 2*time.Minute || delays[5] != 32*time.Minute || delays[11] != 6*time.Hour {
 		t.Errorf("pauses %v", delays)
 	}
-	got, err := b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: record})
+	got, err := b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: record, Claim: claim})
 	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed || value[bool](b, `SELECT welcome_email_due_at IS NOT NULL FROM tenants`) {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}
-	if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, Record: tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}}); err != nil ||
+	_, ref, err := b.CreateInvitation(t.Context(), run.Tenant.ID, invitation.NewInvitation(time.Now()), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = b.RecordWelcome(t.Context(), run.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, Record: tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}, Claim: ref.Claim}); err != nil ||
 		got.WelcomeEmail != tenant.WelcomeEmailSent || value[int](b, `SELECT welcome_email_failures FROM tenants`) != 0 {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}

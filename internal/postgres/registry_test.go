@@ -326,15 +326,15 @@ func TestDB_WelcomeMail(t *testing.T) {
 		t.Helper()
 		_, _, err := b.CreateInvitation(t.Context(), id, inv, time.Minute)
 		postgrestest.WantKind(t, err, errs.KindConflict)
-		_, err = b.RecordWelcome(t.Context(), id, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, Record: sent})
-		postgrestest.WantKind(t, err, errs.KindConflict)
 	}
 	running := b.ClaimNew(postgrestest.Inputs("Running"))
 	wantConflict(running.Tenant.ID)
+	_, err := b.RecordWelcome(t.Context(), running.Tenant.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, Record: sent, Claim: running.MailClaim})
+	postgrestest.WantKind(t, err, errs.KindConflict)
 	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-	_, serial, err := b.CreateInvitation(t.Context(), active.ID, inv, time.Minute)
-	if err != nil || serial != 2 { // A second mail replaces the delivered one.
-		t.Errorf("serial %d, %v", serial, err)
+	_, ref, err := b.CreateInvitation(t.Context(), active.ID, inv, time.Minute)
+	if err != nil || ref.Serial != 2 { // A second mail replaces the delivered one.
+		t.Errorf("serial %d, %v", ref.Serial, err)
 	}
 	invitationCount := func() int {
 		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1`, active.ID)
@@ -342,24 +342,24 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if n := invitationCount(); n != 1 {
 		t.Errorf("%d invitations: the invitation of the previous mail is still valid", n)
 	}
-	if _, err = b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: sent}); err != nil {
+	if _, err = b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: sent, Claim: ref.Claim}); err != nil {
 		t.Fatal(err)
 	}
-	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Minute); err != nil || serial != 2 || invitationCount() != 2 {
-		t.Errorf("serial %d, %d invitations, %v: want a retry of the same mail", serial, invitationCount(), err)
+	if _, ref, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Minute); err != nil || ref.Serial != 2 || invitationCount() != 2 {
+		t.Errorf("serial %d, %d invitations, %v: want a retry of the same mail", ref.Serial, invitationCount(), err)
 	}
 	in := postgrestest.Inputs("Clinic")
 	in.AdminEmail = "grace@clinic.example"
 	if _, err := b.Update(t.Context(), active.ID, in, 0); err != nil || invitationCount() != 0 {
 		t.Errorf("%d invitations to the old address, %v", invitationCount(), err)
 	}
-	if _, serial, err = b.CreateInvitation(t.Context(), active.ID, inv, time.Minute); err != nil || serial != 3 {
-		t.Errorf("serial %d, %v", serial, err)
+	if _, ref, err = b.CreateInvitation(t.Context(), active.ID, inv, time.Minute); err != nil || ref.Serial != 3 {
+		t.Errorf("serial %d, %v", ref.Serial, err)
 	}
 	if n := value[int](b, `SELECT count(*) FROM tenant_invitations i JOIN tenants t ON t.id = tenant_id AND t.admin_user_id = user_id WHERE token_hash = $1`, inv.Hash[:]); n != 1 {
 		t.Errorf("%d invitations", n)
 	}
-	got, err := b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailFailed, Record: sent})
+	got, err := b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailFailed, Record: sent, Claim: ref.Claim})
 	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -17,13 +17,19 @@ import (
 func TestDB_UnansweredMail(t *testing.T) {
 	b := setup(t)
 	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-	mail := provisioning.MailRef{Tenant: active.ID, Attempt: active.Attempt, Serial: 2}
-	invite := func() (int, error) {
-		_, serial, err := b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Hour)
-		return serial, err
+	var mail provisioning.MailRef
+	invite := func() (serial int, err error) {
+		_, ref, err := b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Hour)
+		if err == nil {
+			mail = ref
+		}
+		return ref.Serial, err
 	}
 	record := func(o provisioning.WelcomeOutcome) error {
 		t.Helper()
+		if o.Claim == 0 {
+			o.Claim = mail.Claim
+		}
 		o.Record = tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Error: "x"}
 		_, err := b.RecordWelcome(t.Context(), active.ID, o)
 		return err
@@ -48,13 +54,14 @@ func TestDB_UnansweredMail(t *testing.T) {
 	if got := due(); serial != 2 || len(got) != 0 || value[string](b, `SELECT welcome_email FROM tenants`) != "PENDING" {
 		t.Errorf("serial %d, due %v: want a mail that belongs to its conversation", serial, got)
 	}
-	must(b.MarkUnanswered(t.Context(), provisioning.MailRef{Tenant: active.ID, Attempt: active.Attempt, Serial: 1}, true)) // Of an earlier mail.
+	earlier := provisioning.MailRef{Tenant: active.ID, Attempt: active.Attempt, Serial: 1, Claim: 1}
+	postgrestest.WantKind(t, b.MarkUnanswered(t.Context(), earlier, true), errs.KindConflict)
 	must(record(provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Hold: time.Hour}))
 	if got := due(); len(got) != 0 || value[int](b, `SELECT welcome_email_failures FROM tenants`) != 0 {
 		t.Errorf("due %v", got)
 	}
 	end()
-	if got := due(); len(got) != 1 || got[0] != (provisioning.DueMail{Tenant: active.ID, Serial: 2}) {
+	if got := due(); len(got) != 1 || got[0] != (provisioning.DueMail{Tenant: active.ID, Claim: mail.Claim}) {
 		t.Errorf("due %v: its process died before the final dot, so it is sent", got)
 	}
 	must(b.MarkUnanswered(t.Context(), mail, true))
@@ -67,9 +74,13 @@ func TestDB_UnansweredMail(t *testing.T) {
 			t.Errorf("due %v", got)
 		}
 	}
-	postgrestest.WantKind(t, record(provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, LateSerial: 1}), errs.KindConflict)
-	must(record(provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailFailed, LateSerial: 2}))
-	postgrestest.WantKind(t, record(provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent, LateSerial: 2}), errs.KindConflict) // Too late.
+	for _, status := range []tenant.WelcomeEmailStatus{tenant.WelcomeEmailSent, tenant.WelcomeEmailPending, tenant.WelcomeEmailFailed} {
+		postgrestest.WantKind(t, record(provisioning.WelcomeOutcome{Status: status, Claim: earlier.Claim}), errs.KindConflict)
+	}
+	for range 2 { // The answer may be lost.
+		must(record(provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailFailed}))
+	}
+	postgrestest.WantKind(t, record(provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailSent}), errs.KindConflict) // Too late.
 	if serial, err = invite(); err != nil || serial != 2 {
 		t.Errorf("serial %d, %v: the first mail may have been delivered, so this one is the same", serial, err)
 	}
@@ -85,7 +96,7 @@ func TestDB_UnansweredMail(t *testing.T) {
 func TestDB_UnansweredMailOfRun(t *testing.T) {
 	b := setup(t)
 	run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-	if err := b.MarkUnanswered(t.Context(), provisioning.MailRef{Tenant: run.Tenant.ID, Attempt: 1, Serial: 1}, true); err != nil {
+	if err := b.MarkUnanswered(t.Context(), provisioning.MailRef{Tenant: run.Tenant.ID, Attempt: 1, Serial: run.MailSerial, Claim: run.MailClaim}, true); err != nil {
 		t.Fatal(err)
 	}
 	b.Exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)

@@ -67,6 +67,20 @@ func (s *server) ApplyResourceChange(ctx context.Context, req *tfprotov6.ApplyRe
 	return s.ProviderServer.ApplyResourceChange(ctx, req)
 }
 
+// InvokeAction counts the action as a change while it runs, which is while its events are read.
+func (s *server) InvokeAction(ctx context.Context, req *tfprotov6.InvokeActionRequest) (*tfprotov6.InvokeActionServerStream, error) {
+	stream, err := s.ActionServer.InvokeAction(ctx, req)
+	if err != nil {
+		return stream, err
+	}
+	events := stream.Events
+	return &tfprotov6.InvokeActionServerStream{Events: func(push func(tfprotov6.InvokeActionEvent) bool) {
+		s.changes.Add(1)
+		defer s.changes.Add(-1)
+		events(push)
+	}}, nil
+}
+
 // UpgradeResourceState records the tenant whose state Terraform sends.
 func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
 	var state struct {

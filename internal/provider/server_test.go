@@ -56,3 +56,25 @@ func TestServer_WithoutOptionalInterfaces(t *testing.T) {
 		t.Errorf("the rest does not work: %v", err)
 	}
 }
+
+// TestServer_CountsChanges: an action counts as a change while it runs, because the provider
+// lets changes end when Terraform was killed.
+func TestServer_CountsChanges(t *testing.T) {
+	t.Parallel()
+	own := newProvider("test", func(string) string { return "" })
+	s := newServer(struct{ tfprotov6.ProviderServer }{providerserver.NewProtocol6(own)()}, own.names)
+	stream, err := s.InvokeAction(t.Context(), &tfprotov6.InvokeActionRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := 0
+	for range stream.Events {
+		events++
+		if n := s.changes.Load(); n != 1 {
+			t.Errorf("%d changes while the action runs", n)
+		}
+	}
+	if n := s.changes.Load(); events != 1 || n != 0 {
+		t.Errorf("%d events, %d changes after the action", events, n)
+	}
+}

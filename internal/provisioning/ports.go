@@ -83,30 +83,32 @@ type MoveStore interface {
 // InvitationStore invites the administrators of live tenants.
 type InvitationStore interface {
 	// CreateInvitation stores another invitation for the admin of an ACTIVE tenant, and
-	// claims its welcome mail, which becomes PENDING, for that long. It returns the tenant
-	// and the serial of the welcome mail to send. ErrMailUnanswered while the mail server
-	// has an earlier mail.
-	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, int, error)
+	// claims its welcome mail, which becomes PENDING, for that long: a conversation of an
+	// earlier claim sends nothing any more. It returns the tenant and the welcome mail to
+	// send. ErrMailUnanswered while the mail server has an earlier mail.
+	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, MailRef, error)
 	WelcomeStore
 }
 
 // WelcomeStore records what becomes of welcome mails.
 type WelcomeStore interface {
-	// RecordWelcome records the outcome of an ACTIVE tenant's welcome mail. KindConflict when
-	// the tenant is not ACTIVE, or the outcome is a late one of a mail that is not PENDING any
-	// more.
+	// RecordWelcome records the outcome of a live tenant's welcome mail, also after the tenant
+	// was archived. KindConflict when it was never live or is purged, when another claim has
+	// replaced the outcome's, or when another outcome is recorded.
 	RecordWelcome(ctx context.Context, id uuid.UUID, o WelcomeOutcome) (tenant.Tenant, error)
 	// MarkUnanswered records whether the mail server has a PENDING welcome mail, or may have
 	// it, without having answered. When no process can have the conversation any more, the
-	// mail is not sent again by itself.
+	// mail is not sent again by itself. KindConflict when the mail must not be sent: it is not
+	// PENDING, another claim has replaced this one, or the tenant is archived.
 	MarkUnanswered(ctx context.Context, m MailRef, unanswered bool) error
 }
 
-// MailRef identifies a welcome mail.
+// MailRef identifies a claim of a welcome mail.
 type MailRef struct {
 	Tenant  uuid.UUID
 	Attempt int // Of the tenant.
-	Serial  int
+	Serial  int // Number of the mail; part of its Message-ID.
+	Claim   int // Each invitation claims the mail again.
 }
 
 // WelcomeOutcome is what the registry records of a welcome mail.
@@ -119,9 +121,8 @@ type WelcomeOutcome struct {
 	Hold time.Duration
 	// Unanswered says that the mail server has this mail, with Hold. See MarkUnanswered.
 	Unanswered bool
-	// LateSerial, if not 0, is the serial of a mail whose caller has gone on: its outcome
-	// counts only while this mail is PENDING.
-	LateSerial int
+	// Claim is MailRef.Claim of the mail. Only RecordWelcome reads it.
+	Claim int
 }
 
 // Creation is the outcome of CreationStore.Create. Either Run is set: the tenant is
@@ -161,7 +162,8 @@ type Run struct {
 	Checkpoint tenant.Step // The last completed step.
 	Rollback   Rollback    // Not empty: a rollback has begun and must be finished first.
 	AdminUser  uuid.UUID
-	MailSerial int           // Number of the welcome mail; part of its Message-ID.
+	MailSerial int           // See MailRef.
+	MailClaim  int           // See MailRef.
 	Unanswered bool          // An earlier run sent the welcome mail and got no answer.
 	Recorded   time.Duration // Duration of CREATE_TENANT_RECORD of this attempt, as logged.
 }
@@ -281,9 +283,11 @@ type MailWait struct {
 	Total  time.Duration // In all.
 	Cut    bool          // Without the final dot by then, the conversation ends and nothing is sent. Else it goes on.
 
-	// Unanswered is called when the server has the mail, or is about to get it, and the caller
-	// waits long for the answer or not any more; with false when the mail was refused after
-	// all. An error before the final dot ends the conversation. Nil: nothing.
+	// BeforeDot is called when the server is about to get the mail and the caller has gone on:
+	// it records that there is no answer yet. An error ends the conversation. Nil: nothing.
+	BeforeDot func() error
+	// Unanswered is called when the answer takes long; with false when the mail was refused
+	// after that or after BeforeDot. Nil: nothing.
 	Unanswered func(unanswered bool) error
 	// Ended is called once with the outcome, if the caller got ErrMailUnderWay. Nil: nothing.
 	Ended func(err error)

@@ -36,7 +36,7 @@ type OrphanStore interface {
 // DueMail is a welcome mail that is due.
 type DueMail struct {
 	Tenant     uuid.UUID
-	Serial     int
+	Claim      int  // See MailRef.
 	Unanswered bool // The mail server may have it: its conversation ended without an answer.
 }
 
@@ -226,7 +226,7 @@ func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (er
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 	var due []DueMail
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
-		due, err = r.orphans.ClaimDueMail(ctx, mailHold, r.opts.Batch)
+		due, err = r.orphans.ClaimDueMail(ctx, MailHold, r.opts.Batch)
 		return err
 	})
 	if err != nil {
@@ -277,7 +277,7 @@ func (r *Reconciler) sendOrGiveUp(ctx context.Context, mail DueMail) (Outcome, e
 		return r.service.Invite(ctx, mail.Tenant)
 	}
 	o := outcomeOf(ErrMailUnconfirmed, 0)
-	o.LateSerial = mail.Serial
+	o.Claim = mail.Claim
 	t, err := r.service.invitations.RecordWelcome(ctx, mail.Tenant, o)
 	return Outcome{Tenant: t}, err
 }

@@ -82,6 +82,7 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 		return s.takeOverExisting(ctx, creation.Tenant, in)
 	}
 	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
+	out, err = s.goOn(ctx, creation.Run.Tenant.ID, out, err)
 	out.Continued = creation.Continued
 	return out, err
 }
@@ -89,15 +90,42 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 // Retry continues a PENDING or PROVISIONING tenant, or starts a new attempt of a FAILED
 // one. It returns the errors of Pipeline.Run.
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
-	var run Run
-	err := s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
-		run, err = s.pipeline.leases.Claim(ctx, id, ClaimRetry, s.pipeline.Lease())
-		return err
-	})
+	run, err := s.claim(ctx, id, ClaimRetry)
 	if err != nil {
 		return Outcome{}, err
 	}
-	return s.pipeline.Continue(ctx, run, s.runOptions())
+	out, err := s.pipeline.Continue(ctx, run, s.runOptions())
+	return s.goOn(ctx, id, out, err)
+}
+
+// claim claims a tenant, and waits for the lease of a dead holder.
+func (s *Service) claim(ctx context.Context, id uuid.UUID, mode ClaimMode) (run Run, err error) {
+	err = s.withLeaseRetry(ctx, func(ctx context.Context) (err error) {
+		run, err = s.pipeline.leases.Claim(ctx, id, mode, s.pipeline.Lease())
+		return err
+	})
+	return run, err
+}
+
+// maxLostLeases is how often a run in the foreground claims its tenant again.
+const maxLostLeases = 5
+
+// goOn continues a run in the foreground that lost its lease because the registry did not
+// answer for as long as it lasts: it claims the tenant again, unless another run did. Nobody
+// else would continue before the caller comes again. out and err are those of the run.
+func (s *Service) goOn(ctx context.Context, id uuid.UUID, out Outcome, err error) (Outcome, error) {
+	for lost := 0; lost < maxLostLeases && errors.Is(err, errLeaseLost) && ctx.Err() == nil; lost++ {
+		again, claimErr := s.claim(ctx, id, ClaimResume)
+		if claimErr != nil {
+			return out, err
+		}
+		next, nextErr := s.pipeline.Continue(ctx, again, s.runOptions())
+		if again.Rollback != RollbackNone { // Another run has ended the attempt meanwhile.
+			return next, errors.Join(err, nextErr)
+		}
+		out, err = next, nextErr
+	}
+	return out, err
 }
 
 // leasePollInterval is the pause between two attempts to claim a leased tenant.
@@ -227,7 +255,7 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
-	t, serial, err := s.invitations.CreateInvitation(ctx, id, invitation, mailHold)
+	t, ref, err := s.invitations.CreateInvitation(ctx, id, invitation, MailHold)
 	if errors.Is(err, ErrMailUnanswered) {
 		t, err = s.tenants.Get(ctx, id)
 		return Outcome{Tenant: t, Warnings: []string{errs.SafeMessage(ErrMailUnanswered)}, MailUnderWay: true}, err
@@ -235,9 +263,9 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	mail := p.followMail(ctx, t, serial, started)
+	mail := p.followMail(ctx, t, ref, started)
 	defer func() { mail.release(false) }()
-	m := WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: serial}
+	m := WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: ref.Serial}
 	sent := mail.send(ctx, ctx, m, false, func(stop context.Context, err *error) iter.Seq[int] {
 		return p.opts.Retry.Tries(stop, p.opts.Clock, err, nil)
 	})
@@ -245,6 +273,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	if sent != nil {
 		out.Warnings = append(out.Warnings, errs.SafeMessage(sent))
 	}
+	o.Claim = ref.Claim
 	p.opts.Observer(ctx, mail.event(o, sent))
 	// Also after a stop: otherwise the mail would be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.StepGrace)
@@ -253,7 +282,23 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 		out.Tenant, err = s.invitations.RecordWelcome(ctx, id, o)
 	}
 	mail.release(err == nil)
+	if errs.KindOf(err) == errs.KindConflict {
+		return s.replaced(ctx, id, err)
+	}
 	return out, err
+}
+
+// replaced is the outcome of an invitation whose mail is another one by now.
+func (s *Service) replaced(ctx context.Context, id uuid.UUID, conflict error) (Outcome, error) {
+	t, err := s.tenants.Get(ctx, id)
+	if err != nil || t.Status != tenant.StatusActive {
+		return Outcome{}, conflict
+	}
+	out := Outcome{Tenant: t, MailUnderWay: t.WelcomeEmail == tenant.WelcomeEmailPending}
+	if t.WelcomeEmail != tenant.WelcomeEmailSent {
+		out.Warnings = []string{errs.SafeMessage(conflict)}
+	}
+	return out, nil
 }
 
 // Log returns the provisioning log of a tenant's newest attempt, or of all.

@@ -91,7 +91,7 @@ func (x *execution) storeContract() error {
 
 // sendWelcome sends the welcome mail, then commits its outcome and activates the tenant.
 func (x *execution) sendWelcome(started time.Time) error {
-	mail := x.followMail(x.callerCtx, x.run.Tenant, x.run.MailSerial, started)
+	mail := x.followMail(x.callerCtx, x.run.Tenant, MailRef{x.run.Tenant.ID, x.run.Tenant.Attempt, x.run.MailSerial, x.run.MailClaim}, started)
 	defer func() { mail.release(false) }()
 	sent := error(ErrMailUnconfirmed) // Of an earlier run, which ended without its outcome.
 	if !x.run.Unanswered {

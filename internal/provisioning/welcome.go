@@ -16,9 +16,9 @@ const (
 	DefaultMailDotWait = 2 * time.Minute
 )
 
-// mailHold is how long a welcome mail belongs to its conversation: longer than a conversation
+// MailHold is how long a welcome mail belongs to its conversation: longer than a conversation
 // can last, two minutes until the final dot and ten after it, and than its record can take.
-const mailHold = 15 * time.Minute
+const MailHold = 15 * time.Minute
 
 // outcomeOf is the one place that says what an error of Mailer.SendWelcome means for the tenant.
 func outcomeOf(sent error, took time.Duration) WelcomeOutcome {
@@ -30,7 +30,7 @@ func outcomeOf(sent error, took time.Duration) WelcomeOutcome {
 	case sent == nil:
 		o.Status, o.Record.Status = tenant.WelcomeEmailSent, tenant.StepCompleted
 	case errors.Is(sent, ErrMailUnderWay):
-		o.Status, o.Hold, o.Unanswered = tenant.WelcomeEmailPending, mailHold, errors.Is(sent, ErrMailUnanswered)
+		o.Status, o.Hold, o.Unanswered = tenant.WelcomeEmailPending, MailHold, errors.Is(sent, ErrMailUnanswered)
 		o.Record.Status, o.Record.Duration = tenant.StepInProgress, 0
 	case kind == errs.KindTransient, kind == errs.KindCancelled:
 		o.Status = tenant.WelcomeEmailPending
@@ -49,9 +49,9 @@ type welcomeFollower struct {
 	recorded bool          // It has. Read after released.
 }
 
-func (p *Pipeline) followMail(ctx context.Context, t tenant.Tenant, serial int, started time.Time) *welcomeFollower {
+func (p *Pipeline) followMail(ctx context.Context, t tenant.Tenant, mail MailRef, started time.Time) *welcomeFollower {
 	return &welcomeFollower{
-		Pipeline: p, ctx: context.WithoutCancel(ctx), tenant: t, mail: MailRef{Tenant: t.ID, Attempt: t.Attempt, Serial: serial},
+		Pipeline: p, ctx: context.WithoutCancel(ctx), tenant: t, mail: mail,
 		started: started, released: make(chan struct{}),
 	}
 }
@@ -80,7 +80,7 @@ func (f *welcomeFollower) send(ctx, stop context.Context, m WelcomeMail, cut boo
 	stop, cancel := context.WithTimeout(stop, left())
 	defer cancel()
 	for range tries(stop, &sent) {
-		wait := MailWait{Dot: left(), Total: left(), Answer: f.opts.MailWait, Cut: cut, Unanswered: f.unanswered, Ended: f.ended}
+		wait := MailWait{Dot: left(), Total: left(), Answer: f.opts.MailWait, Cut: cut, BeforeDot: f.beforeDot, Unanswered: f.unanswered, Ended: f.ended}
 		if cut {
 			wait.Total += wait.Answer
 		}
@@ -93,6 +93,20 @@ func (f *welcomeFollower) send(ctx, stop context.Context, m WelcomeMail, cut boo
 		return errs.Wrap(sent, errs.KindPermanent, "send mail", "the mail server did not take the mail within %v: %s", budget, errs.SafeMessage(sent))
 	}
 	return sent
+}
+
+// errNotUnderWay is the end of a conversation whose caller went on and did not record that.
+var errNotUnderWay = errs.Errorf(errs.KindConflict, "send mail",
+	"the mail was not sent: the run that began it ended without recording that it is on its way; the next one sends it")
+
+// beforeDot permits the final dot behind the caller: the mail is still this conversation's.
+// Another run or invitation may send it by now, and an archived tenant gets none.
+func (f *welcomeFollower) beforeDot() error {
+	<-f.released
+	if !f.recorded {
+		return errNotUnderWay
+	}
+	return f.unanswered(true)
 }
 
 // unanswered records whether the mail server has the mail without having answered.
@@ -108,11 +122,11 @@ func (f *welcomeFollower) unanswered(unanswered bool) (err error) {
 // ended records the outcome of a mail whose caller has gone on.
 func (f *welcomeFollower) ended(sent error) {
 	<-f.released
-	if !f.recorded {
+	if !f.recorded || superseded(sent) {
 		return
 	}
 	o := outcomeOf(sent, f.opts.since(f.started))
-	o.LateSerial = f.mail.Serial
+	o.Claim = f.mail.Claim
 	f.opts.Observer(f.ctx, f.event(o, sent))
 	ctx, cancel := context.WithTimeout(f.ctx, f.opts.StepGrace)
 	defer cancel()

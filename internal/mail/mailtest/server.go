@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Point is a point of a conversation at which a test can act.
@@ -20,6 +21,7 @@ const (
 	Greeting Point = iota // Before the server's first line.
 	Data                  // Before the answer to DATA.
 	Dot                   // After the final dot, before its answer.
+	Ended                 // After the conversation; what the action returns changes nothing.
 )
 
 // Action is what the server does at a point. False ends the connection, without an answer.
@@ -102,6 +104,7 @@ func (s *Server) Copies() []string {
 // Await waits until a conversation has reached a point, in all n times.
 func (s *Server) Await(t testing.TB, p Point, n int) {
 	t.Helper()
+	timeout := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		reached, changed := s.reached[p], s.changed
@@ -111,8 +114,8 @@ func (s *Server) Await(t testing.TB, p Point, n int) {
 		}
 		select {
 		case <-changed:
-		case <-t.Context().Done():
-			t.Fatal("the test ended before the mail server was reached")
+		case <-timeout:
+			t.Fatalf("%d conversations reached the point, want %d", reached, n)
 		}
 	}
 }
@@ -150,6 +153,7 @@ func (s *Server) act(p Point, conn net.Conn) (goOn bool) {
 }
 
 func (s *Server) converse(conn net.Conn) {
+	defer s.act(Ended, conn)
 	if !s.act(Greeting, conn) {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -47,8 +48,10 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1
-			WHERE id = $1 RETURNING `+tenantrow.Columns, id)
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1,
+				welcome_email_due_at = CASE WHEN welcome_email = 'PENDING' THEN
+					clock_timestamp() + CASE WHEN welcome_email_unanswered THEN @mail_hold::interval ELSE '0' END END
+			WHERE id = @id RETURNING `+tenantrow.Columns, pgx.StrictNamedArgs{"id": id, "mail_hold": provisioning.MailHold})
 		if t, err = pgx.CollectExactlyOneRow(rows, tenantrow.Scan); err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionUnarchive, nil)
 		}

@@ -23,7 +23,7 @@ const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coale
 	created_at, updated_at, activated_at, archived_at, purged_at, job_id IS NOT NULL`
 
 // RunColumns follow Columns where the run is read too.
-const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial, welcome_email_unanswered,
+const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial, welcome_email_claim, welcome_email_unanswered,
 	` + LeaseHeld + `, run_expires_at, coalesce(last_job_id, 0)`
 
 // LeaseHeld is an expression over a row of tenants: a run holds the lease. One that ends more
@@ -112,7 +112,7 @@ func scanRunAnd(r pgx.CollectableRow, more ...any) (Row, error) {
 		late nullableTimes
 	)
 	targets := append(scanTargets(&out.Tenant, &late),
-		&out.Epoch, &out.Checkpoint, &out.Rollback, &user, &out.MailSerial, &out.Unanswered, &out.IsLeased, &out.leaseExpiresAt, &out.LastJobID)
+		&out.Epoch, &out.Checkpoint, &out.Rollback, &user, &out.MailSerial, &out.MailClaim, &out.Unanswered, &out.IsLeased, &out.leaseExpiresAt, &out.LastJobID)
 	err := r.Scan(append(targets, more...)...)
 	setDerived(&out.Tenant, late)
 	if user != nil {

@@ -27,7 +27,7 @@ func New(db *pgdb.DB) *Mails { return &Mails{db} }
 
 // CreateInvitation adds an invitation for the admin of an ACTIVE tenant, and claims its
 // welcome mail.
-func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, int, error) {
+func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, provisioning.MailRef, error) {
 	var locked tenantrow.Row
 	err := s.db.InTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
 		if locked, err = tenantrow.Lock(ctx, tx, id); err != nil {
@@ -50,15 +50,15 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
 			inv.Hash[:], id, locked.AdminUser, inv.ExpiresAt)
 		if err == nil {
-			_, err = tx.Exec(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_unanswered = false,
-				welcome_email_due_at = clock_timestamp() + $2::interval WHERE id = $1`, id, hold)
+			err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_claim = welcome_email_claim + 1, welcome_email_unanswered = false,
+				welcome_email_due_at = clock_timestamp() + $2::interval WHERE id = $1 RETURNING welcome_email_claim`, id, hold).Scan(&locked.MailClaim)
 		}
 		if err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionInvite, nil)
 		}
 		return err
 	})
-	return locked.Tenant, locked.MailSerial, err
+	return locked.Tenant, provisioning.MailRef{Tenant: id, Attempt: locked.Tenant.Attempt, Serial: locked.MailSerial, Claim: locked.MailClaim}, err
 }
 
 // refuseWhileUnanswered returns ErrMailUnanswered while the mail server has the tenant's mail
@@ -76,11 +76,13 @@ func refuseWhileUnanswered(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 // InvalidateInvitations deletes the open invitations of an ACTIVE tenant, and returns the
 // serial of the next welcome mail. It is for a mail that replaces one that was delivered.
 // A retried mail has the Message-ID of the first try, so the link works in the copy that
-// a mail server keeps.
+// a mail server keeps. A PENDING mail is due at once, as the next mail: the conversation
+// about the last one, if there is one, has a link that does not work any more.
 func InvalidateInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
 	if _, err = tx.Exec(ctx, `DELETE FROM tenant_invitations WHERE tenant_id = $1 AND used_at IS NULL`, id); err == nil {
-		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1 WHERE id = $1
-			RETURNING welcome_email_serial`, id).Scan(&serial)
+		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1, welcome_email_claim = welcome_email_claim + 1,
+			welcome_email_unanswered = false, welcome_email_due_at = CASE WHEN welcome_email_due_at IS NOT NULL THEN clock_timestamp() END
+			WHERE id = $1 RETURNING welcome_email_serial`, id).Scan(&serial)
 	}
 	return serial, err
 }
@@ -93,25 +95,27 @@ const (
 	maxMailAttempts  = `11`
 )
 
-// RecordWelcome records the outcome of an ACTIVE tenant's welcome mail.
+// RecordWelcome records the outcome of a live tenant's welcome mail. The same outcome can be
+// recorded again, after a lost answer.
 func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.WelcomeOutcome) (tenant.Tenant, error) {
 	const op = "record welcome mail"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	args := pgx.StrictNamedArgs{"id": id, "status": o.Status, "hold": HoldArg(o.Hold), "unanswered": o.Unanswered, "late": o.LateSerial}
+	args := pgx.StrictNamedArgs{"id": id, "status": o.Status, "hold": HoldArg(o.Hold), "unanswered": o.Unanswered, "claim": o.Claim}
 	tenantrow.AddStepArgs(args, []tenant.StepRecord{o.Record})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET updated_at = now(), version = version + 1,
 				welcome_email = CASE WHEN @status::text = 'PENDING' AND @hold::interval IS NULL AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE @status::text END,
-				welcome_email_due_at = CASE WHEN @status::text <> 'PENDING' THEN NULL
+				welcome_email_due_at = CASE WHEN @status::text <> 'PENDING' OR status = 'ARCHIVED' THEN NULL
 					WHEN @hold::interval IS NOT NULL THEN clock_timestamp() + @hold::interval
 					WHEN welcome_email_failures < `+maxMailAttempts+` THEN now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
 				welcome_email_failures = CASE WHEN @status::text <> 'PENDING' THEN 0
 					WHEN @hold::interval IS NOT NULL THEN welcome_email_failures ELSE welcome_email_failures + 1 END,
 				welcome_email_unanswered = @unanswered::boolean OR welcome_email_unanswered AND @hold::interval IS NOT NULL
-			WHERE id = @id AND status = 'ACTIVE' AND (@late::integer = 0 OR welcome_email = 'PENDING' AND welcome_email_serial = @late::integer) RETURNING *
+			WHERE id = @id AND (status = 'ACTIVE' OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL)
+				AND welcome_email_claim = @claim::integer AND welcome_email IN ('PENDING', @status::text) RETURNING *
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
 		) SELECT `+tenantrow.Columns+` FROM moved`, args)
@@ -120,7 +124,7 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not ACTIVE any more, or its welcome mail is another one now")
+		return t, errs.Errorf(errs.KindConflict, op, "the tenant is not live any more, or another invitation has replaced its welcome mail; read the tenant, and invite again if that is needed")
 	}
 	return t, pgdb.Classify(err, op)
 }
@@ -141,8 +145,11 @@ func (s *Mails) MarkUnanswered(ctx context.Context, m provisioning.MailRef, unan
 	if err != nil {
 		return err
 	}
-	_, err = pool.Exec(ctx, `UPDATE tenants SET welcome_email_unanswered = $4 WHERE id = $1 AND attempt = $2 AND welcome_email_serial = $3
-		AND welcome_email = 'PENDING' AND status IN ('PROVISIONING', 'ACTIVE')`, m.Tenant, m.Attempt, m.Serial, unanswered)
+	tag, err := pool.Exec(ctx, `UPDATE tenants SET welcome_email_unanswered = $4 WHERE id = $1 AND attempt = $2 AND welcome_email_claim = $3
+		AND welcome_email = 'PENDING' AND status IN ('PROVISIONING', 'ACTIVE')`, m.Tenant, m.Attempt, m.Claim, unanswered)
+	if err == nil && tag.RowsAffected() == 0 {
+		return errs.Errorf(errs.KindConflict, op, "the welcome mail is not to be sent any more: another invitation has replaced it, or the tenant is archived")
+	}
 	return pgdb.Classify(err, op)
 }
 
@@ -159,7 +166,7 @@ func (s *Mails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, li
 		WHERE id IN (
 			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
 			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-		RETURNING id, welcome_email_serial, welcome_email_unanswered`, claimTimeout, limit)
+		RETURNING id, welcome_email_claim, welcome_email_unanswered`, claimTimeout, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}

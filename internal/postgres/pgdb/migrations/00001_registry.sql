@@ -25,6 +25,7 @@ CREATE TABLE tenants (
     admin_user_id          uuid, -- in the tenant's own users table
     welcome_email          text NOT NULL DEFAULT 'PENDING' CHECK (welcome_email IN ('PENDING', 'SENT', 'FAILED')),
     welcome_email_serial   integer NOT NULL DEFAULT 1,
+    welcome_email_claim    integer NOT NULL DEFAULT 1, -- counts who may send the PENDING mail: a conversation of an earlier claim sends and records nothing
     welcome_email_due_at   timestamptz, -- next attempt of a PENDING mail
     welcome_email_failures integer NOT NULL DEFAULT 0, -- failed attempts in a row
     welcome_email_unanswered boolean NOT NULL DEFAULT false, -- the mail server has the PENDING mail, or may have it, and no answer is known

@@ -31,12 +31,21 @@ func (provisionArgs) InsertOpts() river.InsertOpts {
 // Enqueue adds a job for a tenant in the caller's transaction and returns its id. It
 // returns the driver's errors; the caller classifies them.
 func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error) {
+	job, err := q.insert(ctx, tx, provisionArgs{TenantID: tenantID})
+	if err != nil {
+		return 0, fmt.Errorf("enqueue tenant %s: %w", tenantID, err)
+	}
+	return job, nil
+}
+
+// insert adds a job at the database's time, and returns its id.
+func (q *Queue) insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) (int64, error) {
 	if err := q.clock.refresh(ctx, tx); err != nil {
 		return 0, fmt.Errorf("read the time: %w", err)
 	}
-	inserted, err := q.inserter.InsertTx(ctx, tx, provisionArgs{TenantID: tenantID}, nil)
+	inserted, err := q.inserter.InsertTx(ctx, tx, args, nil)
 	if err != nil {
-		return 0, fmt.Errorf("enqueue tenant %s: %w", tenantID, err)
+		return 0, err
 	}
 	return inserted.Job.ID, nil
 }

@@ -76,16 +76,13 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 	case !errors.Is(err, pgx.ErrNoRows):
 		return 0, fmt.Errorf("read job %d: %w", lastJob, err)
 	}
-	if err := q.clock.refresh(ctx, tx); err != nil {
-		return 0, fmt.Errorf("read the time: %w", err)
-	}
-	inserted, err := q.inserter.InsertTx(ctx, tx, moveArgs{
+	job, err := q.insert(ctx, tx, moveArgs{
 		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: r.Retention.Milliseconds(), Caller: audit.CallerOf(ctx),
-	}, nil)
+	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue move of tenant %s: %w", tenantID, err)
 	}
-	return inserted.Job.ID, nil
+	return job, nil
 }
 
 // moveWorker runs the jobs of moves. Each move can be repeated, so an attempt that was

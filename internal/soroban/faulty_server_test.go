@@ -165,20 +165,23 @@ func TestDeployer_FaultyServer(t *testing.T) {
 	}
 }
 
+// expireEntries makes the lifetimes of all ledger entries of an answer end.
+func expireEntries(result map[string]any) {
+	found, _ := result["entries"].([]any)
+	for _, entry := range found {
+		if e, _ := entry.(map[string]any); e["liveUntilLedgerSeq"] != nil {
+			e["liveUntilLedgerSeq"] = 1
+		}
+	}
+}
+
 // TestDeployer_EntriesAlwaysExpired: a server that says that everything has expired is paid for
 // no restore: its simulation has nothing to restore.
 func TestDeployer_EntriesAlwaysExpired(t *testing.T) {
 	b := setup(t)
 	var lying atomic.Bool
 	d := b.through(&lying, func(_ string, answer []byte) []byte {
-		return changed(t, answer, func(result map[string]any) {
-			found, _ := result["entries"].([]any)
-			for _, entry := range found {
-				if e, _ := entry.(map[string]any); e["liveUntilLedgerSeq"] != nil {
-					e["liveUntilLedgerSeq"] = 1
-				}
-			}
-		})
+		return changed(t, answer, expireEntries)
 	})
 	ids := b.live(d, 2)
 	lying.Store(true)
@@ -209,12 +212,7 @@ func TestDeployer_EntriesAlwaysExpired_SimulationToo(t *testing.T) {
 	var lying atomic.Bool
 	d := b.through(&lying, func(method string, answer []byte) []byte {
 		return changed(t, answer, func(result map[string]any) {
-			found, _ := result["entries"].([]any)
-			for _, entry := range found {
-				if e, _ := entry.(map[string]any); e["liveUntilLedgerSeq"] != nil {
-					e["liveUntilLedgerSeq"] = 1
-				}
-			}
+			expireEntries(result)
 			text, ok := result["transactionData"].(string)
 			if method != simulate || !ok {
 				return

@@ -45,6 +45,7 @@ func (s *watchedStore) set(err error, revoked ...uuid.UUID) {
 	s.err, s.revoked = err, revoked
 }
 
+// The sleeps are in a bubble of synctest, whose time passes at once.
 func TestAuthenticator_Watch(t *testing.T) {
 	t.Parallel()
 	// test runs f with fake time.
